@@ -1,0 +1,1 @@
+//! The two custom resources, ReservationService and SeatingEvent, with their CEL rules.

@@ -1,0 +1,1 @@
+//! The operator: turns custom resources into workers, topics, consumer groups and inventory.

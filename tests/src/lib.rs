@@ -1,0 +1,1 @@
+//! The harness that starts real servers, the conformance suites, and the integration and end-to-end tests.

@@ -1,0 +1,1 @@
+//! The command worker: HTTP, the seat scripts in Redis, the relay to Kafka.

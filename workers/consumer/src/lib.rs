@@ -1,0 +1,1 @@
+//! The consumer worker: one handler a process, from Kafka to PostgreSQL.

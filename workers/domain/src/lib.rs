@@ -1,0 +1,1 @@
+//! The seat logic: ids, commands, decide, events, evolve, project and the invariants. No IO, no clock.

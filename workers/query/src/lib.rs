@@ -1,0 +1,1 @@
+//! The query worker: seat maps from memory, live.

@@ -1,0 +1,1 @@
+//! What every worker shares: arguments, telemetry, shutdown, health, Kafka and PostgreSQL plumbing.
