@@ -1,1 +1,45 @@
-//! The seat logic: ids, commands, decide, events, evolve, project and the invariants. No IO, no clock.
+//! The seat logic of Box Office, without IO and without a clock (I10).
+//!
+//! Reading order: [`ids`] name things, [`definition`] says what is on sale and [`chart`] expands it into seats,
+//! [`events`] are the facts and their envelope, [`state`] is what the facts add up to. A [`command`] is decided on
+//! that state by [`decide`](mod@decide), which is the specification that the scripts in Redis are held to;
+//! [`evolve`](mod@evolve) applies facts to the state, [`project`](mod@project) turns them into what views show,
+//! [`checkpoint`] says what a consumer does with a record, and [`invariants`] checks what must always hold.
+//! Time and ids come in as arguments: nothing in this crate reads a clock, a random source or the network.
+
+pub mod ids;
+
+pub mod definition;
+
+pub mod chart;
+
+pub mod events;
+
+pub mod command;
+
+pub mod state;
+
+pub mod decide;
+
+pub mod evolve;
+
+pub mod project;
+
+pub mod seat_map;
+
+pub mod checkpoint;
+
+pub mod partition;
+
+pub mod invariants;
+
+pub use chart::{Chart, ChartError, ChartSeat};
+pub use command::{Answer, Command, Conflict, Decision, PricedSeat, Rejection};
+pub use decide::decide;
+pub use definition::Definition;
+pub use events::{DomainEvent, Envelope, Metadata};
+pub use evolve::evolve;
+pub use ids::{CorrelationId, HoldId, ReservationId, SeatId, SeatingEventId, UnixMillis, UserId};
+pub use project::{Projected, project};
+pub use seat_map::SeatMap;
+pub use state::SeatingEventState;

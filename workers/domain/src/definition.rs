@@ -1,0 +1,232 @@
+//! What a SeatingEvent's resource says about its sale, as it travels to the command worker's admin API and in
+//! `event.created` and `event.updated`. Seats stay ranges here; [`crate::chart`] expands them. Unknown fields are skipped:
+//! events are read for ever, so one that a later version added must not make them unreadable.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::ids::UnixMillis;
+
+/// The definition of a SeatingEvent: everything about the sale but what was sold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Definition {
+    /// What buyers read.
+    pub title: String,
+    /// When the show begins.
+    pub starts_at: UnixMillis,
+    /// When seats are on sale.
+    #[serde(default)]
+    pub sales: Sales,
+    /// How long a hold lasts.
+    #[serde(default)]
+    pub hold: HoldPolicy,
+    /// The stage, towards which the best seats are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focal_point: Option<Point>,
+    /// What one user may claim.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Prices, in the currency's minor unit.
+    pub price_categories: Vec<PriceCategory>,
+    /// The seats, as ranges.
+    pub sections: Vec<Section>,
+    /// Seats that are not for sale.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<Blocked>,
+}
+
+/// The sales window.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sales {
+    /// First moment at which a seat can be held; absent: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens_at: Option<UnixMillis>,
+    /// First moment at which no seat can be held any more; absent: when the show begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closes_at: Option<UnixMillis>,
+    /// Whether new holds are refused for now.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+/// How long a hold lasts, and what it may leave behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldPolicy {
+    /// Seconds from hold to expiry.
+    #[serde(default = "default_ttl")]
+    pub ttl_seconds: u32,
+    /// Seconds from hold to expiry that no extension goes beyond.
+    #[serde(default = "default_max")]
+    pub max_seconds: u32,
+    /// Whether a hold may leave a single free seat between taken ones.
+    #[serde(default)]
+    pub no_single_seat_gaps: GapPolicy,
+}
+
+fn default_ttl() -> u32 {
+    300
+}
+
+fn default_max() -> u32 {
+    900
+}
+
+impl Default for HoldPolicy {
+    fn default() -> Self {
+        Self { ttl_seconds: default_ttl(), max_seconds: default_max(), no_single_seat_gaps: GapPolicy::default() }
+    }
+}
+
+/// What to do about single free seats between taken ones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GapPolicy {
+    /// Nothing.
+    Off,
+    /// Avoid them where seats are chosen for the buyer.
+    #[default]
+    Prefer,
+    /// Refuse holds that leave one.
+    Enforce,
+}
+
+/// What one user may claim.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Most seats held and reserved by one user; absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seats_per_user: Option<u32>,
+}
+
+/// A price that sections refer to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PriceCategory {
+    /// What sections call it.
+    pub name: String,
+    /// Price of a seat in the currency's minor unit: 12000 is 120.00 EUR.
+    pub amount: u64,
+    /// ISO 4217 code; one a SeatingEvent.
+    pub currency: String,
+}
+
+/// A section: rows of seats, or a general-admission area of `capacity` units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Section {
+    /// Its id, the first part of its seats' keys.
+    pub id: String,
+    /// The name of its price category.
+    pub price_category: String,
+    /// Its rows, as ranges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<Rows>,
+    /// How many general-admission units it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u32>,
+    /// Where it stands on the map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
+}
+
+/// One row (`row`) or several alike (`rows`), with their seats.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rows {
+    /// One row's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<String>,
+    /// A range of row ids: `2-30`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<String>,
+    /// The seats of each: `1-40`, `1-39/2`, or several of these with commas.
+    pub seats: String,
+}
+
+/// Seats that are not for sale, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Blocked {
+    /// Keys of the seats: `A-1-1`.
+    pub seats: Vec<String>,
+    /// Why: `camera`.
+    pub reason: String,
+}
+
+/// A place on the map.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// To the right.
+    pub x: f64,
+    /// Downwards.
+    pub y: f64,
+}
+
+/// Where a section stands on the map.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Layout {
+    /// To the right.
+    pub x: f64,
+    /// Downwards.
+    pub y: f64,
+    /// Degrees clockwise.
+    #[serde(default)]
+    pub angle: f64,
+}
+
+/// Where a SeatingEvent stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Its inventory is not there yet.
+    Pending,
+    /// Sales have not opened.
+    Scheduled,
+    /// Seats can be held (or could, were sales not paused).
+    OnSale,
+    /// On sale, but nothing is available.
+    SoldOut,
+    /// Sales have closed.
+    Closed,
+}
+
+impl Definition {
+    /// The first moment at which no seat can be held any more.
+    pub fn closes_at(&self) -> UnixMillis {
+        self.sales.closes_at.unwrap_or(self.starts_at)
+    }
+
+    /// Where the sale stands at `now` with `available` seats left.
+    pub fn phase(&self, closed: bool, available: u64, now: UnixMillis) -> Phase {
+        if closed || now >= self.closes_at() {
+            Phase::Closed
+        } else if self.sales.opens_at.is_some_and(|opens| now < opens) {
+            Phase::Scheduled
+        } else if available == 0 {
+            Phase::SoldOut
+        } else {
+            Phase::OnSale
+        }
+    }
+
+    /// The price category of a section.
+    pub fn price_of(&self, section: &str) -> Option<&PriceCategory> {
+        let section = self.sections.iter().find(|s| s.id == section)?;
+        self.price_categories.iter().find(|p| p.name == section.price_category)
+    }
+
+    /// The currency of every price.
+    pub fn currency(&self) -> &str {
+        self.price_categories.first().map_or("", |p| &p.currency)
+    }
+
+    /// A fingerprint of the seats and their prices: 16 hexadecimal digits that change when the chart does.
+    pub fn chart_hash(&self) -> String {
+        let chart = serde_json::json!([self.price_categories, self.sections, self.blocked]);
+        let digest = Sha256::digest(chart.to_string());
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}

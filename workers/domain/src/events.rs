@@ -1,0 +1,452 @@
+//! Domain events: past-tense facts, and the one envelope they travel in.
+//!
+//! A [`DomainEvent`] is written once, by the script that changed the state (I2), and never changed after (I9).
+//! [`Envelope::to_json`] is the record's value on Kafka; [`parse`] reads it back and keeps event types that this
+//! version does not know apart from text that is no envelope at all.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::definition::Definition;
+use crate::ids::{CorrelationId, HoldId, ReservationId, SeatId, SeatingEventId, UnixMillis, UserId};
+
+/// Schema version that this code writes, of every event type so far.
+pub const VERSION: u32 = 1;
+
+/// A domain event with what every one carries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Envelope {
+    /// Unique; repeats of the record carry the same one.
+    pub event_id: Uuid,
+    /// When it happened, by the clock of the store that decided it.
+    pub timestamp: UnixMillis,
+    /// Schema version of the event type, from 1.
+    pub version: u32,
+    /// Where it comes from.
+    pub metadata: Metadata,
+    /// The fact.
+    pub event: DomainEvent,
+}
+
+/// Where a domain event comes from and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata {
+    /// Ties the chain together.
+    pub correlation_id: CorrelationId,
+    /// The event that caused it, or the command's own id.
+    pub causation_id: Uuid,
+    /// Who acted; absent when nobody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// Gapless number within the SeatingEvent (I3); absent on topics that are not sequenced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+}
+
+/// The facts. One variant an event type; the payload is the variant's content.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DomainEvent {
+    /// A seat was claimed for a while.
+    SeatHeld(SeatHeld),
+    /// A held seat was confirmed.
+    SeatReserved(SeatReserved),
+    /// A seat became available again.
+    SeatReleased(SeatReleased),
+    /// A seat was taken off sale.
+    SeatBlocked(SeatBlock),
+    /// A seat was put back on sale.
+    SeatUnblocked(SeatBlock),
+    /// A hold's deadline moved.
+    HoldExtended(HoldExtended),
+    /// Seats became a reservation.
+    ReservationCreated(Reservation),
+    /// Seats left a reservation.
+    ReservationCancelled(Reservation),
+    /// A SeatingEvent came on the platform.
+    EventCreated(SeatingEventDefined),
+    /// A SeatingEvent's definition changed.
+    EventUpdated(SeatingEventDefined),
+    /// A SeatingEvent was closed for good; its seats are kept.
+    EventDeleted(SeatingEventDefined),
+    /// Counts of a SeatingEvent by section.
+    StatsUpdated(StatsUpdated),
+}
+
+/// Payload of `seat.held`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are the contract's words")]
+pub struct SeatHeld {
+    pub seat_id: SeatId,
+    pub event_id: SeatingEventId,
+    pub user_id: UserId,
+    pub section_id: String,
+    pub hold_id: HoldId,
+    pub held_at: UnixMillis,
+    pub expires_at: UnixMillis,
+    pub amount: u64,
+    pub currency: String,
+}
+
+/// Payload of `seat.reserved`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are the contract's words")]
+pub struct SeatReserved {
+    pub seat_id: SeatId,
+    pub event_id: SeatingEventId,
+    pub user_id: UserId,
+    pub section_id: String,
+    pub hold_id: HoldId,
+    pub reservation_id: ReservationId,
+    pub reserved_at: UnixMillis,
+    pub amount: u64,
+    pub currency: String,
+}
+
+/// Payload of `seat.released`: of a hold or of a reservation, never of both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are the contract's words")]
+pub struct SeatReleased {
+    pub seat_id: SeatId,
+    pub event_id: SeatingEventId,
+    pub user_id: UserId,
+    pub section_id: String,
+    #[serde(flatten)]
+    pub claim: Claim,
+    pub reason: ReleaseReason,
+    pub released_at: UnixMillis,
+}
+
+/// What held a seat: JSON `holdId` or `reservationId`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Claim {
+    /// A hold.
+    #[serde(rename = "holdId")]
+    Hold(HoldId),
+    /// A reservation.
+    #[serde(rename = "reservationId")]
+    Reservation(ReservationId),
+}
+
+/// Why a seat was released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseReason {
+    /// Its holder gave it back.
+    User,
+    /// The hold's deadline passed.
+    Expired,
+    /// The reservation was cancelled.
+    Cancelled,
+    /// The payment failed.
+    PaymentFailed,
+    /// An operator took it back.
+    Admin,
+}
+
+/// Payload of `seat.blocked` and `seat.unblocked`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are the contract's words")]
+pub struct SeatBlock {
+    pub seat_id: SeatId,
+    pub event_id: SeatingEventId,
+    pub section_id: String,
+    pub reason: String,
+}
+
+/// Payload of `hold.extended`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are the contract's words")]
+pub struct HoldExtended {
+    pub hold_id: HoldId,
+    pub event_id: SeatingEventId,
+    pub user_id: UserId,
+    pub seat_ids: Vec<SeatId>,
+    pub expires_at: UnixMillis,
+}
+
+/// Payload of `reservation.created` and `reservation.cancelled`: the seats concerned and what they cost together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are the contract's words")]
+pub struct Reservation {
+    pub reservation_id: ReservationId,
+    pub event_id: SeatingEventId,
+    pub user_id: UserId,
+    pub seat_ids: Vec<SeatId>,
+    pub amount: u64,
+    pub currency: String,
+}
+
+/// Payload of `event.created`, `event.updated` and `event.deleted`: the definition, with its id and fingerprint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are the contract's words")]
+pub struct SeatingEventDefined {
+    pub event_id: SeatingEventId,
+    pub chart_hash: String,
+    #[serde(flatten)]
+    pub definition: Definition,
+}
+
+/// Payload of `stats.updated`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are the contract's words")]
+pub struct StatsUpdated {
+    pub event_id: SeatingEventId,
+    pub as_of_sequence: u64,
+    pub sections: Vec<SectionStats>,
+}
+
+/// Counts of one section.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SectionStats {
+    /// The section.
+    pub section_id: String,
+    /// Seats that can be held now.
+    pub available: u64,
+    /// Seats in holds.
+    pub held: u64,
+    /// Seats in reservations.
+    pub reserved: u64,
+    /// How often a seat was released, ever.
+    pub released: u64,
+    /// What the reserved seats cost together, in the currency's minor unit.
+    pub revenue: u64,
+}
+
+/// Calls a macro with every event type: variant, payload, name.
+macro_rules! event_types {
+    ($with:ident) => {
+        $with! {
+            SeatHeld(SeatHeld) = "seat.held",
+            SeatReserved(SeatReserved) = "seat.reserved",
+            SeatReleased(SeatReleased) = "seat.released",
+            SeatBlocked(SeatBlock) = "seat.blocked",
+            SeatUnblocked(SeatBlock) = "seat.unblocked",
+            HoldExtended(HoldExtended) = "hold.extended",
+            ReservationCreated(Reservation) = "reservation.created",
+            ReservationCancelled(Reservation) = "reservation.cancelled",
+            EventCreated(SeatingEventDefined) = "event.created",
+            EventUpdated(SeatingEventDefined) = "event.updated",
+            EventDeleted(SeatingEventDefined) = "event.deleted",
+            StatsUpdated(StatsUpdated) = "stats.updated",
+        }
+    };
+}
+
+macro_rules! implement_event_types {
+    ($($variant:ident($payload:ident) = $name:literal,)*) => {
+        impl DomainEvent {
+            /// Every event type's name.
+            pub const TYPES: &[&str] = &[$($name),*];
+
+            /// The `eventType` of the envelope.
+            pub fn event_type(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name,)* }
+            }
+
+            fn payload_json(&self) -> serde_json::Result<Box<RawValue>> {
+                match self { $(Self::$variant(payload) => serde_json::value::to_raw_value(payload),)* }
+            }
+
+            /// The event of type `event_type` in `payload`; `None` where this version does not know the type.
+            fn from_payload(event_type: &str, payload: &RawValue) -> serde_json::Result<Option<Self>> {
+                match event_type {
+                    $($name => Ok(Some(Self::$variant(serde_json::from_str::<$payload>(payload.get())?))),)*
+                    _ => Ok(None),
+                }
+            }
+        }
+    };
+}
+
+event_types!(implement_event_types);
+
+impl DomainEvent {
+    /// What the event is about: the `aggregateId` of the envelope.
+    pub fn aggregate_id(&self) -> String {
+        match self {
+            Self::SeatHeld(e) => e.seat_id.to_string(),
+            Self::SeatReserved(e) => e.seat_id.to_string(),
+            Self::SeatReleased(e) => e.seat_id.to_string(),
+            Self::SeatBlocked(e) | Self::SeatUnblocked(e) => e.seat_id.to_string(),
+            Self::HoldExtended(e) => e.hold_id.to_string(),
+            Self::ReservationCreated(e) | Self::ReservationCancelled(e) => e.reservation_id.to_string(),
+            Self::EventCreated(e) | Self::EventUpdated(e) | Self::EventDeleted(e) => e.event_id.to_string(),
+            Self::StatsUpdated(e) => e.event_id.to_string(),
+        }
+    }
+
+    /// The SeatingEvent that it belongs to: the record's key (I4).
+    pub fn seating_event(&self) -> &SeatingEventId {
+        match self {
+            Self::SeatHeld(e) => &e.event_id,
+            Self::SeatReserved(e) => &e.event_id,
+            Self::SeatReleased(e) => &e.event_id,
+            Self::SeatBlocked(e) | Self::SeatUnblocked(e) => &e.event_id,
+            Self::HoldExtended(e) => &e.event_id,
+            Self::ReservationCreated(e) | Self::ReservationCancelled(e) => &e.event_id,
+            Self::EventCreated(e) | Self::EventUpdated(e) | Self::EventDeleted(e) => &e.event_id,
+            Self::StatsUpdated(e) => &e.event_id,
+        }
+    }
+}
+
+/// The envelope's JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    event_type: String,
+    aggregate_id: String,
+    event_id: Uuid,
+    timestamp: UnixMillis,
+    version: u32,
+    payload: Box<RawValue>,
+    metadata: Metadata,
+}
+
+/// What a record's value holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Incoming {
+    /// An event of a type that this version knows.
+    Known(Envelope),
+    /// An envelope of a type that it does not know.
+    Unknown(UnknownEvent),
+}
+
+/// The outside of an event whose type this version does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownEvent {
+    /// Its type.
+    pub event_type: String,
+    /// What it is about.
+    pub aggregate_id: String,
+    /// Its id.
+    pub event_id: Uuid,
+    /// Where it comes from.
+    pub metadata: Metadata,
+}
+
+/// A record's value that is no envelope, or whose payload does not fit its type.
+#[derive(Debug, thiserror::Error)]
+#[error("not a domain event: {0}")]
+pub struct MalformedEvent(#[from] serde_json::Error);
+
+impl Envelope {
+    /// The record's value.
+    ///
+    /// # Errors
+    /// Never in practice: no payload has a key that is not text.
+    pub fn to_json(&self) -> Result<Vec<u8>, MalformedEvent> {
+        let wire = Wire {
+            event_type: self.event.event_type().to_owned(),
+            aggregate_id: self.event.aggregate_id(),
+            event_id: self.event_id,
+            timestamp: self.timestamp,
+            version: self.version,
+            payload: self.event.payload_json()?,
+            metadata: self.metadata.clone(),
+        };
+        Ok(serde_json::to_vec(&wire)?)
+    }
+}
+
+/// Reads a record's value.
+pub fn parse(json: &[u8]) -> Result<Incoming, MalformedEvent> {
+    let wire: Wire = serde_json::from_slice(json)?;
+    Ok(match DomainEvent::from_payload(&wire.event_type, &wire.payload)? {
+        Some(event) => Incoming::Known(Envelope {
+            event_id: wire.event_id,
+            timestamp: wire.timestamp,
+            version: wire.version,
+            metadata: wire.metadata,
+            event,
+        }),
+        None => Incoming::Unknown(UnknownEvent {
+            event_type: wire.event_type,
+            aggregate_id: wire.aggregate_id,
+            event_id: wire.event_id,
+            metadata: wire.metadata,
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn released() -> Envelope {
+        let event: SeatingEventId = "arena-night".parse().unwrap();
+        Envelope {
+            event_id: Uuid::from_u128(1),
+            timestamp: 1_700_000_000_000,
+            version: VERSION,
+            metadata: Metadata {
+                correlation_id: "c-1".parse().unwrap(),
+                causation_id: Uuid::from_u128(2),
+                user_id: Some("alice".parse().unwrap()),
+                sequence: Some(7),
+            },
+            event: DomainEvent::SeatReleased(SeatReleased {
+                seat_id: SeatId::new(&event, "A-1-1").unwrap(),
+                event_id: event.clone(),
+                user_id: "alice".parse().unwrap(),
+                section_id: "A".into(),
+                claim: Claim::Hold(HoldId::new(event, Uuid::from_u128(3))),
+                reason: ReleaseReason::PaymentFailed,
+                released_at: 1_700_000_000_000,
+            }),
+        }
+    }
+
+    #[test]
+    fn the_envelope_is_the_contracts_json() {
+        let json: serde_json::Value = serde_json::from_slice(&released().to_json().unwrap()).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "eventType": "seat.released",
+                "aggregateId": "arena-night.A-1-1",
+                "eventId": "00000000-0000-0000-0000-000000000001",
+                "timestamp": 1_700_000_000_000_u64,
+                "version": 1,
+                "payload": {
+                    "seatId": "arena-night.A-1-1", "eventId": "arena-night", "userId": "alice", "sectionId": "A",
+                    "holdId": "arena-night.00000000-0000-0000-0000-000000000003",
+                    "reason": "payment_failed", "releasedAt": 1_700_000_000_000_u64
+                },
+                "metadata": {
+                    "correlationId": "c-1", "causationId": "00000000-0000-0000-0000-000000000002",
+                    "userId": "alice", "sequence": 7
+                }
+            })
+        );
+    }
+
+    #[test]
+    fn what_was_written_reads_back() {
+        let envelope = released();
+        assert_eq!(parse(&envelope.to_json().unwrap()).unwrap(), Incoming::Known(envelope));
+    }
+
+    #[test]
+    fn unknown_types_and_fields_are_no_error_but_malformed_payloads_are() {
+        let mut json: serde_json::Value = serde_json::from_slice(&released().to_json().unwrap()).unwrap();
+        json["payload"]["added"] = 1.into();
+        assert!(matches!(parse(json.to_string().as_bytes()).unwrap(), Incoming::Known(_)));
+        json["eventType"] = "seat.polished".into();
+        assert!(matches!(parse(json.to_string().as_bytes()).unwrap(), Incoming::Unknown(u) if u.event_type == "seat.polished"));
+        json["eventType"] = "seat.held".into();
+        assert!(parse(json.to_string().as_bytes()).is_err());
+        assert!(parse(b"{").is_err());
+    }
+}

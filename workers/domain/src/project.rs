@@ -1,0 +1,108 @@
+//! Turns a fact into what views show: the one projection behind the view database, the query worker's memory and
+//! the statistics.
+
+use crate::events::{Claim, DomainEvent, Reservation, SeatingEventDefined};
+use crate::ids::{HoldId, ReservationId, SeatId, UnixMillis, UserId};
+
+/// What a domain event changes in a view.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Projected<'a> {
+    /// A SeatingEvent has this definition now. Seats that it drops are gone, new ones are available, its blocked
+    /// ones are blocked; claimed seats stay claimed.
+    Defined(&'a SeatingEventDefined),
+    /// A SeatingEvent is closed for good.
+    Closed,
+    /// A seat has this status now.
+    Seat {
+        /// The seat.
+        seat: &'a SeatId,
+        /// Its status.
+        to: SeatView,
+    },
+    /// Held seats have another deadline now.
+    Extended {
+        /// The seats.
+        seats: &'a [SeatId],
+        /// Their deadline.
+        expires_at: UnixMillis,
+    },
+    /// A reservation has these seats.
+    Reserved(&'a Reservation),
+    /// A reservation lost these seats, and what they cost.
+    Cancelled(&'a Reservation),
+    /// Nothing that a view of seats shows.
+    Nothing,
+}
+
+/// A seat as views show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeatView {
+    /// It can be held.
+    Available,
+    /// Somebody holds it.
+    Held {
+        /// Who.
+        user: UserId,
+        /// In which hold.
+        hold: HoldId,
+        /// Until when.
+        expires_at: UnixMillis,
+    },
+    /// Somebody has it.
+    Reserved {
+        /// Who.
+        user: UserId,
+        /// In which reservation.
+        reservation: ReservationId,
+    },
+    /// It is not for sale.
+    Blocked,
+}
+
+impl SeatView {
+    /// `AVAILABLE`, `HELD`, `RESERVED` or `BLOCKED`.
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Available => "AVAILABLE",
+            Self::Held { .. } => "HELD",
+            Self::Reserved { .. } => "RESERVED",
+            Self::Blocked => "BLOCKED",
+        }
+    }
+
+    /// Whose it is, if anybody's.
+    pub fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::Held { user, .. } | Self::Reserved { user, .. } => Some(user),
+            Self::Available | Self::Blocked => None,
+        }
+    }
+}
+
+/// What `event` changes in a view.
+pub fn project(event: &DomainEvent) -> Projected<'_> {
+    match event {
+        DomainEvent::EventCreated(e) | DomainEvent::EventUpdated(e) => Projected::Defined(e),
+        DomainEvent::EventDeleted(_) => Projected::Closed,
+        DomainEvent::SeatHeld(e) => Projected::Seat {
+            seat: &e.seat_id,
+            to: SeatView::Held { user: e.user_id.clone(), hold: e.hold_id.clone(), expires_at: e.expires_at },
+        },
+        DomainEvent::SeatReserved(e) => Projected::Seat {
+            seat: &e.seat_id,
+            to: SeatView::Reserved { user: e.user_id.clone(), reservation: e.reservation_id.clone() },
+        },
+        DomainEvent::SeatReleased(e) => Projected::Seat { seat: &e.seat_id, to: SeatView::Available },
+        DomainEvent::SeatBlocked(e) => Projected::Seat { seat: &e.seat_id, to: SeatView::Blocked },
+        DomainEvent::SeatUnblocked(e) => Projected::Seat { seat: &e.seat_id, to: SeatView::Available },
+        DomainEvent::HoldExtended(e) => Projected::Extended { seats: &e.seat_ids, expires_at: e.expires_at },
+        DomainEvent::ReservationCreated(e) => Projected::Reserved(e),
+        DomainEvent::ReservationCancelled(e) => Projected::Cancelled(e),
+        DomainEvent::StatsUpdated(_) => Projected::Nothing,
+    }
+}
+
+/// Whether a released seat was released from a reservation rather than from a hold.
+pub fn was_reserved(claim: &Claim) -> bool {
+    matches!(claim, Claim::Reservation(_))
+}

@@ -1,0 +1,150 @@
+//! One SeatingEvent as the read side keeps it in memory: every seat in chart order, with counts.
+
+use serde::{Deserialize, Serialize};
+
+use crate::chart::{Chart, ChartError};
+use crate::definition::{Definition, Phase};
+use crate::events::DomainEvent;
+use crate::evolve::blocked;
+use crate::ids::{SeatingEventId, UnixMillis};
+use crate::project::{Projected, SeatView, project};
+
+/// Seats by status.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are the contract's words")]
+pub struct SeatCounts {
+    pub total: u64,
+    pub available: u64,
+    pub held: u64,
+    pub reserved: u64,
+    pub blocked: u64,
+}
+
+/// A SeatingEvent's seats as of a sequence.
+#[derive(Debug, Clone)]
+pub struct SeatMap {
+    /// The SeatingEvent.
+    pub id: SeatingEventId,
+    /// Its definition.
+    pub definition: Definition,
+    /// Whether it is closed for good.
+    pub closed: bool,
+    /// Sequence of the last domain event applied.
+    pub sequence: u64,
+    chart: Chart,
+    seats: Vec<SeatView>,
+    counts: SeatCounts,
+}
+
+impl SeatMap {
+    /// The seats of a fresh definition: all available but the blocked ones.
+    pub fn new(id: SeatingEventId, definition: Definition, sequence: u64) -> Result<Self, ChartError> {
+        let chart = Chart::expand(&definition)?;
+        let total = chart.seats().len();
+        let counts = SeatCounts { total: total as u64, available: total as u64, ..SeatCounts::default() };
+        let seats = vec![SeatView::Available; total];
+        let mut map = Self { id, definition, closed: false, sequence, chart, seats, counts };
+        for key in blocked(&map.definition).into_keys() {
+            map.set(&key, SeatView::Blocked);
+        }
+        Ok(map)
+    }
+
+    /// Applies a fact and says which seats it changed, as places in chart order; `None` where the chart itself is
+    /// another one now and every seat may have changed.
+    ///
+    /// # Errors
+    /// The chart of an `event.updated` that does not expand.
+    pub fn apply(&mut self, event: &DomainEvent, sequence: u64) -> Result<Option<Vec<usize>>, ChartError> {
+        let changed = match project(event) {
+            Projected::Defined(defined) => {
+                self.redefine(defined.definition.clone())?;
+                None
+            }
+            Projected::Closed => {
+                self.closed = true;
+                Some(vec![])
+            }
+            Projected::Seat { seat, to } => Some(self.set(seat.key(), to).into_iter().collect()),
+            Projected::Extended { seats, expires_at } => {
+                Some(seats.iter().filter_map(|seat| self.extend(seat.key(), expires_at)).collect())
+            }
+            Projected::Reserved(_) | Projected::Cancelled(_) | Projected::Nothing => Some(vec![]),
+        };
+        self.sequence = sequence;
+        Ok(changed)
+    }
+
+    /// Sets the status of a seat; its place, if the chart has it.
+    pub fn set(&mut self, key: &str, to: SeatView) -> Option<usize> {
+        let position = self.chart.position(key)?;
+        let seat = &mut self.seats[position];
+        *self.counts.of(seat) -= 1;
+        *self.counts.of(&to) += 1;
+        *seat = to;
+        Some(position)
+    }
+
+    fn extend(&mut self, key: &str, until: UnixMillis) -> Option<usize> {
+        let position = self.chart.position(key)?;
+        match &mut self.seats[position] {
+            SeatView::Held { expires_at, .. } => *expires_at = until,
+            _ => return None,
+        }
+        Some(position)
+    }
+
+    fn redefine(&mut self, definition: Definition) -> Result<(), ChartError> {
+        let mut next = Self::new(self.id.clone(), definition, self.sequence)?;
+        let named_before = blocked(&self.definition);
+        for (seat, view) in self.chart.seats().iter().zip(self.seats.drain(..)) {
+            let keep = match view {
+                SeatView::Held { .. } | SeatView::Reserved { .. } => true,
+                SeatView::Blocked => !named_before.contains_key(&seat.key),
+                SeatView::Available => false,
+            };
+            if keep {
+                next.set(&seat.key, view);
+            }
+        }
+        *self = next;
+        Ok(())
+    }
+
+    /// The seats of the chart, in order.
+    pub fn chart(&self) -> &Chart {
+        &self.chart
+    }
+
+    /// The status of the seat at a place in chart order.
+    pub fn seat(&self, position: usize) -> Option<&SeatView> {
+        self.seats.get(position)
+    }
+
+    /// The statuses, in chart order.
+    pub fn seats(&self) -> &[SeatView] {
+        &self.seats
+    }
+
+    /// Seats by status.
+    pub fn counts(&self) -> SeatCounts {
+        self.counts
+    }
+
+    /// Where the sale stands at `now`.
+    pub fn phase(&self, now: UnixMillis) -> Phase {
+        self.definition.phase(self.closed, self.counts.available, now)
+    }
+}
+
+impl SeatCounts {
+    fn of(&mut self, seat: &SeatView) -> &mut u64 {
+        match seat {
+            SeatView::Available => &mut self.available,
+            SeatView::Held { .. } => &mut self.held,
+            SeatView::Reserved { .. } => &mut self.reserved,
+            SeatView::Blocked => &mut self.blocked,
+        }
+    }
+}
