@@ -1,0 +1,34 @@
+//! What both kinds share: the condition types of their status, and what happens on deletion.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// The `type` of each condition. `status` is `"True"`, `"False"` or `"Unknown"`.
+pub mod condition {
+    /// Everything that the spec asks for is there and serving.
+    pub const READY: &str = "Ready";
+    /// The operator is still working towards the spec.
+    pub const RECONCILING: &str = "Reconciling";
+    /// The operator cannot go on until someone changes something; reason and message say what.
+    pub const STALLED: &str = "Stalled";
+    /// ReservationService: its topics exist as declared.
+    pub const TOPICS_READY: &str = "TopicsReady";
+    /// ReservationService: its consumer groups exist with their start offsets.
+    pub const CONSUMER_GROUPS_READY: &str = "ConsumerGroupsReady";
+    /// ReservationService: its workers run and are ready.
+    pub const WORKERS_READY: &str = "WorkersReady";
+    /// SeatingEvent: its seats are provisioned as declared.
+    pub const INVENTORY_READY: &str = "InventoryReady";
+}
+
+/// What becomes of the data when the object that declared it is deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// Keep it: applying the object again finds it.
+    #[default]
+    Retain,
+    /// Delete it too.
+    Delete,
+}

@@ -1,0 +1,85 @@
+//! What an answer waits for: `redis`, `fsync`, `log` or `replicas: <n>`.
+//!
+//! A string in the resource, so that CEL can read it: `hold: redis`, `hold: "replicas: 2"`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+/// What the answer to a command waits for, beyond the state change itself (invariant I7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Durability {
+    /// Nothing: the answer follows the script. Up to a second of holds can be lost with Redis.
+    Redis,
+    /// Redis has the change on disk.
+    Fsync,
+    /// The event is on Kafka, acknowledged by all in-sync replicas.
+    Log,
+    /// So many replicas of Redis have the change, 1 to 9.
+    Replicas(u8),
+}
+
+/// A text that is no [`Durability`]; it holds the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no durability: write redis, fsync, log or \"replicas: <n>\" with n from 1 to 9")]
+pub struct InvalidDurability(pub String);
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Redis => f.write_str("redis"),
+            Self::Fsync => f.write_str("fsync"),
+            Self::Log => f.write_str("log"),
+            Self::Replicas(n) => write!(f, "replicas: {n}"),
+        }
+    }
+}
+
+impl FromStr for Durability {
+    type Err = InvalidDurability;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDurability> {
+        match text {
+            "redis" => Ok(Self::Redis),
+            "fsync" => Ok(Self::Fsync),
+            "log" => Ok(Self::Log),
+            _ => text
+                .strip_prefix("replicas:")
+                .and_then(|n| n.trim_start().parse().ok())
+                .filter(|n| (1..=9).contains(n))
+                .map(Self::Replicas)
+                .ok_or_else(|| InvalidDurability(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for Durability {
+    type Error = InvalidDurability;
+
+    fn try_from(text: String) -> Result<Self, InvalidDurability> {
+        text.parse()
+    }
+}
+
+impl From<Durability> for String {
+    fn from(durability: Durability) -> Self {
+        durability.to_string()
+    }
+}
+
+impl JsonSchema for Durability {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Durability".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "maxLength": 11, "pattern": "^(redis|fsync|log|replicas: ?[1-9])$" })
+    }
+}

@@ -1,0 +1,533 @@
+//! `ReservationService`: the workers, topics and consumer groups that sell seats.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{LocalObjectReference, SecretKeySelector};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::common::{Condition, DeletionPolicy};
+use crate::consumers::{Consumer, UrlFrom};
+use crate::durability::Durability;
+use crate::workloads::{Image, PodTemplate, Worker};
+
+/// What sells the seats of SeatingEvents.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "boxoffice.dev",
+    version = "v1alpha1",
+    kind = "ReservationService",
+    plural = "reservationservices",
+    shortname = "rsvc",
+    category = "boxoffice",
+    namespaced,
+    status = "ReservationServiceStatus",
+    derive = "PartialEq",
+    doc = "What sells seats: command and query workers, consumers, and the Kafka topic between them. SeatingEvents of \
+           the same namespace name it in serviceRef.",
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 40")
+        .message("metadata.name must be a DNS label of at most 40 characters with a letter first, because Services are \
+                  named after it: no dots"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
+    printcolumn(
+        name = "Command",
+        type_ = "integer",
+        json_path = ".status.command.ready",
+        description = "ready pods of the command worker"
+    ),
+    printcolumn(
+        name = "Query",
+        type_ = "integer",
+        json_path = ".status.query.ready",
+        description = "ready pods of the query worker"
+    ),
+    printcolumn(
+        name = "Lag",
+        type_ = "integer",
+        json_path = ".status.lag",
+        description = "records that the consumer groups are behind, together"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(
+        "(self.durability.hold != 'log' && self.durability.reserve != 'log') || \
+         ('retention.ms' in self.kafka.topic.config && self.kafka.topic.config['retention.ms'] == '-1')")
+        .message("durability log needs endless retention: set kafka.topic.config to {retention.ms: \"-1\"}")
+        .field_path(".kafka.topic.config"),
+    validation = Rule::new(
+        "(self.durability.hold != 'log' && self.durability.reserve != 'log') || \
+         !('cleanup.policy' in self.kafka.topic.config) || self.kafka.topic.config['cleanup.policy'] == 'delete'")
+        .message("durability log needs every event kept: set cleanup.policy in kafka.topic.config to delete, or remove it")
+        .field_path(".kafka.topic.config"),
+    validation = Rule::new(
+        "self.consumers.all(c, !has(c.scaling) || !has(c.scaling.replicas) || \
+         c.scaling.replicas <= self.kafka.topic.partitions)")
+        .message("consumers: scaling.replicas must not be more than kafka.topic.partitions: the others would idle")
+        .field_path(".consumers"),
+    validation = Rule::new(
+        "self.consumers.all(c, !has(c.scaling) || !has(c.scaling.lag) || \
+         c.scaling.lag.maxReplicas <= self.kafka.topic.partitions)")
+        .message("consumers: scaling.lag.maxReplicas must not be more than kafka.topic.partitions: the others would idle")
+        .field_path(".consumers")
+)]
+pub struct ReservationServiceSpec {
+    /// The workers' image. Left out: the version with which the operator first reconciled this service; `status.image`
+    /// keeps it, so that an upgrade of the operator alone rolls nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+
+    /// Who a caller is.
+    #[x_kube(
+        validation = Rule::new("self.mode != 'header' || (has(self.allowFrom) && self.allowFrom.size() > 0)")
+            .message("auth.allowFrom is needed with mode header: name the gateway's pods, for whoever reaches the workers \
+                      can claim any x-user-id"),
+        validation = Rule::new("(self.mode == 'jwt') == has(self.jwt)")
+            .message("the section auth.jwt belongs to mode jwt, and only to it: add or remove it")
+    )]
+    pub auth: Auth,
+
+    /// Where seats are decided: Redis 7 with maxmemory-policy noeviction.
+    #[x_kube(validation = Rule::new("has(self.url) != has(self.urlFrom)").message("redis: give either url or urlFrom"))]
+    pub redis: Redis,
+
+    /// Where domain events go.
+    pub kafka: Kafka,
+
+    /// What answers wait for, per operation.
+    #[serde(default)]
+    pub durability: Durabilities,
+
+    /// Domain events that wait for Kafka.
+    #[serde(default)]
+    pub outbox: Outbox,
+
+    /// What happens around the opening of sales. Left out: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_sale: Option<OnSale>,
+
+    /// What one caller may ask for.
+    #[serde(default)]
+    pub limits: RequestLimits,
+
+    /// The command worker: takes holds, reservations and releases over HTTP.
+    #[serde(default)]
+    pub command: Worker,
+
+    /// The query worker: answers what is free over HTTP.
+    #[serde(default)]
+    pub query: Worker,
+
+    /// The consumers, 1 to 32, each with a name of its own; exactly one has the handler `seat-view`.
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[x_kube(validation = Rule::new("self.exists_one(c, c.handler == 'seat-view')")
+        .message("consumers: exactly one must have the handler seat-view: the query worker reads its database"))]
+    pub consumers: Vec<Consumer>,
+
+    /// What every pod gets besides what the operator sets.
+    #[serde(default)]
+    pub pod_template: PodTemplate,
+}
+
+/// Who a caller is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Auth {
+    /// `header` (default): the gateway in front has checked the user and sends `x-user-id`. `jwt`: the workers check a
+    /// bearer token themselves, and the user is its `sub`.
+    pub mode: AuthMode,
+    /// Mode header: which pods may reach the workers, at most 32 entries; it becomes the NetworkPolicy. Any pod of the
+    /// cluster: `[{namespaceSelector: {}}]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub allow_from: Vec<Peer>,
+    /// Mode jwt: which tokens are good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<Jwt>,
+}
+
+/// How the user is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthMode {
+    /// By the header `x-user-id`, behind a gateway.
+    #[default]
+    Header,
+    /// By a JSON Web Token.
+    Jwt,
+}
+
+/// Pods that may reach the workers. With both selectors: those pods in those namespaces.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.namespaceSelector) || has(self.podSelector)")
+    .message("allowFrom: an entry needs namespaceSelector, podSelector or both; {} selects all"))]
+pub struct Peer {
+    /// Labels of their namespace; `{}`: any. Left out: the service's own namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_selector: Option<LabelSelector>,
+    /// Labels of the pods; `{}` or left out: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_selector: Option<LabelSelector>,
+}
+
+/// Which JSON Web Tokens are good.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.jwksUrl) != has(self.secretRef)")
+    .message("auth.jwt: give either jwksUrl or secretRef"))]
+pub struct Jwt {
+    /// The `iss` that a token must have. Example: `https://login.example.com/`.
+    #[schemars(length(min = 1, max = 2048))]
+    pub issuer: String,
+    /// The `aud` that a token must have. Example: `tickets`.
+    #[schemars(length(min = 1, max = 2048))]
+    pub audience: String,
+    /// Where the issuer publishes its keys. Example: `https://login.example.com/.well-known/jwks.json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub jwks_url: Option<String>,
+    /// The key in a Secret of the same namespace: a public key as PEM, or a shared secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretKeySelector>,
+}
+
+/// Where Redis is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Redis {
+    /// Its address. Example: `redis://redis:6379`; `rediss://` speaks TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub url: Option<String>,
+    /// Its address in a Secret of the same namespace, where it carries a password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url_from: Option<UrlFrom>,
+    /// Whether it is a Redis Cluster, of which the address is one node. Default: `false`.
+    pub cluster: bool,
+}
+
+/// Where Kafka is, and what is declared there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Kafka {
+    /// Brokers to ask first, with commas. Example: `kafka-0:9092,kafka-1:9092`.
+    #[schemars(length(min = 1, max = 2048))]
+    pub bootstrap_servers: String,
+    /// Speak TLS. Left out: plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<KafkaTls>,
+    /// Authenticate. Left out: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sasl: Option<KafkaSasl>,
+    /// Put before the names of topics and consumer groups, so that several installations share brokers. Default: none.
+    /// Example: `staging.`
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[A-Za-z0-9._-]*$')")
+            .message("kafka.prefix may have only letters, digits, dots, underscores and hyphens"),
+        validation = Rule::new("self == oldSelf")
+            .message("kafka.prefix is immutable: topics cannot be renamed; create another ReservationService")
+    )]
+    pub prefix: String,
+    /// The topic of seat, hold, reservation and event events.
+    #[serde(default)]
+    pub topic: Topic,
+}
+
+/// TLS towards the brokers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KafkaTls {
+    /// The certificate authority that signed the brokers' certificates, as PEM in a Secret of the same namespace. Left
+    /// out: those that the image trusts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_secret_ref: Option<SecretKeySelector>,
+}
+
+/// Authentication at the brokers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KafkaSasl {
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    pub mechanism: SaslMechanism,
+    /// A Secret of the same namespace with the keys `username` and `password`.
+    pub secret_ref: LocalObjectReference,
+}
+
+/// How a client proves who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SaslMechanism {
+    /// User name and password, for use with TLS.
+    #[serde(rename = "PLAIN")]
+    Plain,
+    /// Salted challenge and response with SHA-256.
+    #[serde(rename = "SCRAM-SHA-256")]
+    ScramSha256,
+    /// Salted challenge and response with SHA-512.
+    #[serde(rename = "SCRAM-SHA-512")]
+    ScramSha512,
+}
+
+/// The topic that domain events go to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Topic {
+    /// Its name, behind `kafka.prefix`. Default: `seat-events`. It cannot be changed.
+    #[serde(default = "seat_events")]
+    #[schemars(length(min = 1, max = 149))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[A-Za-z0-9._-]+$')")
+            .message("kafka.topic.name may have only letters, digits, dots, underscores and hyphens"),
+        validation = Rule::new("self == oldSelf")
+            .message("kafka.topic.name is immutable: topics cannot be renamed; create another ReservationService")
+    )]
+    pub name: String,
+    /// How many partitions, 1 to 1000. Default: 12. It may grow: SeatingEvents stay where they are, new ones spread.
+    #[serde(default = "twelve")]
+    #[schemars(range(min = 1, max = 1000))]
+    #[x_kube(validation = Rule::new("self >= oldSelf")
+        .message("kafka.topic.partitions never shrinks: Kafka cannot take partitions away; keep the number or raise it"))]
+    pub partitions: u32,
+    /// On how many brokers each record is. Left out: the brokers' own default. Looked at only when the topic is created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 15))]
+    pub replication_factor: Option<u32>,
+    /// Topic configuration, all values as strings. Default: `{retention.ms: "-1"}`, kept for ever. Only keys that stand
+    /// here are the operator's; all others are left as they are.
+    #[serde(default = "endless_retention")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub config: BTreeMap<String, String>,
+    /// What to do about a topic that exists already: `Fail` (default), `Adopt` (grow and configure it as declared), or
+    /// `Observe` (use it and change nothing).
+    #[serde(default)]
+    pub adoption_policy: AdoptionPolicy,
+    /// What deleting this object does to its topics and consumer groups: `Retain` (default) or `Delete`. Retained ones
+    /// are taken up again by a ReservationService of the same namespace and name.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+fn seat_events() -> String {
+    "seat-events".to_owned()
+}
+
+fn twelve() -> u32 {
+    12
+}
+
+fn endless_retention() -> BTreeMap<String, String> {
+    BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())])
+}
+
+impl Default for Topic {
+    fn default() -> Self {
+        Self {
+            name: seat_events(),
+            partitions: twelve(),
+            replication_factor: None,
+            config: endless_retention(),
+            adoption_policy: AdoptionPolicy::default(),
+            deletion_policy: DeletionPolicy::default(),
+        }
+    }
+}
+
+/// What to do about a topic that exists already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AdoptionPolicy {
+    /// Refuse.
+    #[default]
+    Fail,
+    /// Make it as declared.
+    Adopt,
+    /// Use it as it is.
+    Observe,
+}
+
+/// What answers wait for: `redis` (the state change), `fsync` (it is on Redis' disk), `log` (its event is on Kafka) or
+/// `"replicas: <n>"` (n replicas of Redis have it; quote it).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Durabilities {
+    /// The answer to a hold. Default: `redis`.
+    pub hold: Durability,
+    /// The answer to a reserve. Default: `log`, which needs `retention.ms: "-1"` and `cleanup.policy: delete`.
+    pub reserve: Durability,
+}
+
+impl Default for Durabilities {
+    fn default() -> Self {
+        Self { hold: Durability::Redis, reserve: Durability::Log }
+    }
+}
+
+/// Domain events that wait for Kafka.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Outbox {
+    /// How many domain events of a SeatingEvent may wait before new holds are refused with 503; releases still work.
+    /// Default: 100000.
+    #[schemars(range(min = 100, max = 100_000_000))]
+    pub high_watermark: u32,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self { high_watermark: 100_000 }
+    }
+}
+
+/// What happens around the opening of sales.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OnSale {
+    /// Pods to have ready when sales open. Left out: those there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prescale: Option<Prescale>,
+    /// Minutes around an opening during which nothing is rolled out, 0 to 1440. Default: 15.
+    #[schemars(range(min = 0, max = 1440))]
+    pub freeze_minutes: u32,
+}
+
+impl Default for OnSale {
+    fn default() -> Self {
+        Self { prescale: None, freeze_minutes: 15 }
+    }
+}
+
+/// Pods to have ready when sales open.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Prescale {
+    /// Of the command worker, 1 to 100. Example: 6.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub command: Option<u32>,
+    /// Of the query worker, 1 to 100. Example: 6.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub query: Option<u32>,
+}
+
+/// What one caller may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RequestLimits {
+    /// Requests of one user in a second; more are answered 429. Left out: no limit. Example: 20.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub requests_per_user_per_second: Option<u32>,
+    /// Largest body of a request, in bytes, 1024 to 1048576; larger ones are answered 413. Default: 65536.
+    #[schemars(range(min = 1024, max = 1_048_576))]
+    pub max_body_bytes: u32,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self { requests_per_user_per_second: None, max_body_bytes: 65_536 }
+    }
+}
+
+/// What the operator last saw.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReservationServiceStatus {
+    /// The metadata.generation that this status speaks about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready, Reconciling, Stalled, TopicsReady, ConsumerGroupsReady and WorkersReady, each with a reason and a message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// The image that the workers run where the spec names none: the one that first reconciled this service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Pods of the command worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<PodCounts>,
+    /// Pods of the query worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<PodCounts>,
+    /// The topic as it is on the brokers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<TopicStatus>,
+    /// Where callers reach the workers within the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<Endpoints>,
+    /// The consumer groups as they are on the brokers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub consumer_groups: Vec<ConsumerGroupStatus>,
+    /// Records that all consumer groups are behind, together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<i64>,
+}
+
+/// How many pods there are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PodCounts {
+    /// Pods that are ready.
+    pub ready: u32,
+    /// Pods that there should be.
+    pub desired: u32,
+}
+
+/// A topic as it is on the brokers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TopicStatus {
+    /// Its full name, prefix included.
+    pub name: String,
+    /// The id that Kafka gave it. Another id under the same name is another topic: `TopicReplaced`.
+    pub id: String,
+    /// How many partitions it has.
+    pub partitions: u32,
+}
+
+/// Where callers reach the workers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Endpoints {
+    /// The command worker. Example: `http://main-command.tickets.svc:8080`.
+    pub command: String,
+    /// The query worker. Example: `http://main-query.tickets.svc:8081`.
+    pub query: String,
+}
+
+/// A consumer group as it is on the brokers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsumerGroupStatus {
+    /// Its full name, prefix included.
+    pub name: String,
+    /// Kafka's word for its state: `Stable`, `Empty`, `Assigning`, `Reconciling` or `Dead`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// How many members it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<u32>,
+    /// Records between its offsets and the end of the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<i64>,
+    /// The last replay that was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset: Option<ResetStatus>,
+}
+
+/// A replay that was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResetStatus {
+    /// The `reset.requestId` that asked for it.
+    pub request_id: String,
+    /// Where the group stood before, an offset for each partition: the way back.
+    pub previous_offsets: BTreeMap<String, i64>,
+}
