@@ -1,0 +1,179 @@
+//! The seat store port: where seats are claimed, and the outbox that the relay empties.
+//!
+//! Redis stands behind it in a cluster. Every implementation passes the same conformance suite, and does to every
+//! command what [`boxoffice_domain::decide`] says (I10).
+
+use async_trait::async_trait;
+use boxoffice_domain::seat_map::SeatCounts;
+use boxoffice_domain::{
+    Answer, Command, CorrelationId, Definition, Envelope, HoldId, Rejection, SeatingEventId, UnixMillis, UserId,
+};
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+pub mod redis;
+
+/// Why the store did not do what it was asked to. The command may or may not have been carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store cannot be reached, or did not answer in time.
+    #[error("the seat store is unavailable: {0}")]
+    Unavailable(String),
+    /// The outbox has more entries than the high watermark allows: no new holds until the relay has caught up.
+    #[error("{depth} events wait to be published, more than {limit}")]
+    OutboxFull {
+        /// Entries waiting.
+        depth: u64,
+        /// The high watermark.
+        limit: u64,
+    },
+    /// What the store holds is not what this version writes.
+    #[error("the seat store holds something unexpected: {0}")]
+    Corrupt(String),
+}
+
+/// Where a command comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The command's own id: the causationId of its events, whose ids derive from it
+    /// ([`boxoffice_domain::ids::event_id`]).
+    pub command: Uuid,
+    /// The chain that it belongs to.
+    pub correlation: CorrelationId,
+    /// Who acts; `None` where nobody does.
+    pub user: Option<UserId>,
+    /// The caller's W3C trace, carried to the events' headers.
+    pub traceparent: Option<String>,
+}
+
+/// What a command did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// What the caller learns.
+    pub answer: Answer,
+    /// The store's time at which it was decided.
+    pub at: UnixMillis,
+}
+
+/// A SeatingEvent as the operator sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inventory {
+    /// Its id.
+    pub event: SeatingEventId,
+    /// Its definition.
+    pub definition: Definition,
+    /// Whether it is closed for good.
+    pub closed: bool,
+    /// Its partition, pinned (I4).
+    pub partition: u32,
+    /// Sequence of its last domain event.
+    pub sequence: u64,
+    /// Seats by status.
+    pub seats: SeatCounts,
+    /// The store's time.
+    pub at: UnixMillis,
+}
+
+/// Commands and look-ups.
+#[async_trait]
+pub trait SeatStore: Send + Sync + 'static {
+    /// Decides a command and writes its events to the outbox, in one step (I2).
+    async fn execute(
+        &self,
+        event: &SeatingEventId,
+        command: &Command,
+        cause: &Cause,
+    ) -> Result<Result<Outcome, Rejection>, StoreError>;
+
+    /// Creates a SeatingEvent or changes its definition, as [`Command::Provision`] decides. `partition` is pinned the
+    /// first time and ignored after.
+    async fn provision(
+        &self,
+        event: &SeatingEventId,
+        definition: &Definition,
+        partition: u32,
+        cause: &Cause,
+    ) -> Result<Result<Inventory, Rejection>, StoreError>;
+
+    /// [`Answer::Held`] of a live hold that is `user`'s; else why not.
+    async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError>;
+
+    /// One SeatingEvent.
+    async fn inventory(&self, event: &SeatingEventId) -> Result<Option<Inventory>, StoreError>;
+
+    /// All of them, by id.
+    async fn inventories(&self) -> Result<Vec<Inventory>, StoreError>;
+
+    /// Forgets a SeatingEvent with its seats, for good. Its outbox must be empty: `false` while it is not.
+    async fn purge(&self, event: &SeatingEventId) -> Result<bool, StoreError>;
+
+    /// Releases every hold whose deadline has passed; how many holds that were.
+    async fn expire_due(&self) -> Result<usize, StoreError>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// What the outbox tells whoever listens, in every process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signal {
+    /// A SeatingEvent whose outbox was empty has entries now.
+    Wrote(SeatingEventId),
+    /// Its domain events up to this sequence are published.
+    Published(SeatingEventId, u64),
+    /// Signals may have been missed: look at everything once.
+    Missed,
+}
+
+/// A domain event that waits to be published.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutboxEntry {
+    /// The event; its sequence is set.
+    pub envelope: Envelope,
+    /// The trace of the command that wrote it.
+    pub traceparent: Option<String>,
+}
+
+/// The right to publish the SeatingEvents of a bucket. One owner a bucket; a later lease has a higher token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// The bucket.
+    pub bucket: u32,
+    /// Rises with every owner.
+    pub token: u64,
+}
+
+/// The relay's side of the store.
+#[async_trait]
+pub trait Outbox: Send + Sync + 'static {
+    /// How many buckets SeatingEvents are spread over.
+    fn buckets(&self) -> u32;
+
+    /// The bucket of a SeatingEvent.
+    fn bucket_of(&self, event: &SeatingEventId) -> u32;
+
+    /// Takes a free bucket for `owner`, or `None` where another owner has it.
+    async fn acquire(&self, bucket: u32, owner: Uuid) -> Result<Option<Lease>, StoreError>;
+
+    /// Keeps a bucket for another term; `false` where it was lost.
+    async fn renew(&self, lease: &Lease, owner: Uuid) -> Result<bool, StoreError>;
+
+    /// Gives a bucket back at once.
+    async fn release(&self, lease: &Lease, owner: Uuid) -> Result<(), StoreError>;
+
+    /// Every SeatingEvent of a bucket.
+    async fn events(&self, bucket: u32) -> Result<Vec<SeatingEventId>, StoreError>;
+
+    /// The pinned partition of a SeatingEvent with its first unpublished entries, at most `max`, in order.
+    async fn unpublished(&self, event: &SeatingEventId, max: usize) -> Result<(u32, Vec<OutboxEntry>), StoreError>;
+
+    /// Advances and announces the published watermark and trims what lies below it, unless a later lease has spoken
+    /// already (`None`). Else how many entries still wait.
+    async fn published(&self, event: &SeatingEventId, lease: &Lease, upto: u64) -> Result<Option<u64>, StoreError>;
+
+    /// The published watermark.
+    async fn watermark(&self, event: &SeatingEventId) -> Result<u64, StoreError>;
+
+    /// What happens to outboxes from now on.
+    fn signals(&self) -> broadcast::Receiver<Signal>;
+}

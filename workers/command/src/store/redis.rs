@@ -1,0 +1,1 @@
+//! The seat store on Redis.

@@ -1,0 +1,149 @@
+//! A domain event as a record of the log: CloudEvents in binary mode, with the trace.
+//!
+//! `ce_subject` and `ce_sequence` repeat what the body says, so that a record whose body cannot be read still names
+//! the seat and its place in the order.
+
+use boxoffice_domain::events::MalformedEvent;
+use boxoffice_domain::{DomainEvent, Envelope};
+use uuid::Uuid;
+
+/// Header: sequence within the SeatingEvent.
+pub const CE_SEQUENCE: &str = "ce_sequence";
+/// Header: the aggregate's id.
+pub const CE_SUBJECT: &str = "ce_subject";
+
+/// A record to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRecord {
+    /// Partition, chosen by whoever publishes (I4).
+    pub partition: u32,
+    /// SeatingEvent id.
+    pub key: String,
+    /// The envelope's JSON.
+    pub value: Vec<u8>,
+    /// Header names and values.
+    pub headers: Vec<(String, String)>,
+    /// Unix milliseconds.
+    pub timestamp: u64,
+}
+
+/// A record that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its partition.
+    pub partition: u32,
+    /// Its place in the partition.
+    pub offset: u64,
+    /// SeatingEvent id; empty where the record has no key or one that is not text.
+    pub key: String,
+    /// The envelope's JSON.
+    pub value: Vec<u8>,
+    /// Header names and values; those that are not text are left out.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Record {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The record of a domain event. `source` is the ReservationService (namespace/name); `traceparent` is the caller's,
+/// and where there is none, the command's id begins a trace of its own.
+pub fn encode(
+    envelope: &Envelope,
+    partition: u32,
+    source: &str,
+    traceparent: Option<&str>,
+) -> Result<NewRecord, MalformedEvent> {
+    let event: &DomainEvent = &envelope.event;
+    let mut headers: Vec<(String, String)> = [
+        ("ce_specversion", "1.0".to_owned()),
+        ("ce_id", envelope.event_id.to_string()),
+        ("ce_type", event.event_type().to_owned()),
+        ("ce_source", format!("/boxoffice/{source}")),
+        ("ce_time", rfc3339(envelope.timestamp)),
+        (CE_SUBJECT, event.aggregate_id()),
+        ("content-type", "application/json".to_owned()),
+        ("traceparent", traceparent.map_or_else(|| own_trace(envelope), str::to_owned)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    if let Some(sequence) = envelope.metadata.sequence {
+        headers.push((CE_SEQUENCE.to_owned(), sequence.to_string()));
+    }
+    Ok(NewRecord {
+        partition,
+        key: event.seating_event().to_string(),
+        value: envelope.to_json()?,
+        headers,
+        timestamp: envelope.timestamp,
+    })
+}
+
+fn own_trace(envelope: &Envelope) -> String {
+    let (_, span) = split(envelope.event_id);
+    format!("00-{}-{span:016x}-01", envelope.metadata.causation_id.simple())
+}
+
+/// The halves of a UUID, the second never zero, as a span id must not be.
+fn split(id: Uuid) -> (u64, u64) {
+    let (high, low) = id.as_u64_pair();
+    (high, low.max(1))
+}
+
+/// `timestamp` as RFC 3339 in UTC with milliseconds.
+fn rfc3339(timestamp: u64) -> String {
+    let time = i64::try_from(timestamp).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    format!("{:.3}", time.unwrap_or(jiff::Timestamp::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use boxoffice_domain::events::{Reservation, VERSION};
+    use boxoffice_domain::{Metadata, ReservationId, SeatId, SeatingEventId};
+
+    use super::*;
+
+    fn envelope() -> Envelope {
+        let event: SeatingEventId = "arena-night".parse().unwrap();
+        Envelope {
+            event_id: Uuid::from_u128(0x10),
+            timestamp: 1_700_000_000_123,
+            version: VERSION,
+            metadata: Metadata {
+                correlation_id: "c-1".parse().unwrap(),
+                causation_id: Uuid::from_u128(0x20),
+                user_id: None,
+                sequence: Some(4),
+            },
+            event: DomainEvent::ReservationCreated(Reservation {
+                reservation_id: ReservationId::new(event.clone(), Uuid::from_u128(0x30)),
+                event_id: event.clone(),
+                user_id: "alice".parse().unwrap(),
+                seat_ids: vec![SeatId::new(&event, "A-1-1").unwrap()],
+                amount: 12_000,
+                currency: "EUR".into(),
+            }),
+        }
+    }
+
+    #[test]
+    fn headers_are_cloud_events_with_a_trace() {
+        let record = encode(&envelope(), 3, "tickets/main", None).unwrap();
+        let header = |name: &str| record.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        assert_eq!((record.partition, record.key.as_str()), (3, "arena-night"));
+        assert_eq!(header("ce_type"), Some("reservation.created"));
+        assert_eq!(header("ce_time"), Some("2023-11-14T22:13:20.123Z"));
+        assert_eq!(header("ce_sequence"), Some("4"));
+        assert_eq!(header("ce_subject"), Some("arena-night.00000000-0000-0000-0000-000000000030"));
+        assert_eq!(header("traceparent"), Some("00-00000000000000000000000000000020-0000000000000010-01"));
+    }
+
+    #[test]
+    fn the_callers_trace_goes_on() {
+        let record = encode(&envelope(), 3, "tickets/main", Some("00-abc-def-00")).unwrap();
+        assert!(record.headers.contains(&("traceparent".into(), "00-abc-def-00".into())));
+    }
+}

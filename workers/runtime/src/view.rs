@@ -1,0 +1,95 @@
+//! The view store port: where a consumer keeps what it built, with its checkpoint (I5).
+//!
+//! One database transaction a batch holds the view's rows, the dedupe rows and the checkpoint, so redelivery is
+//! harmless: what was committed is skipped, what was not is done again. Every implementation passes the same
+//! conformance suite.
+
+use async_trait::async_trait;
+
+use crate::record::Record;
+
+/// Why a view store did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// The store cannot be reached or gave up: trying again is safe and may work.
+    #[error("the view's store is unavailable: {0}")]
+    Unavailable(String),
+    /// Another member wrote this partition meanwhile: read the checkpoint again and go on from there.
+    #[error("partition {partition} of {topic} is at offset {at}, not at {expected}: another member writes it")]
+    Moved {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: u32,
+        /// Where its checkpoint is.
+        at: u64,
+        /// Where this member thought it was.
+        expected: u64,
+    },
+    /// Events are missing before this one (I5): the partition stops and an operator looks.
+    #[error("{event} jumps to sequence {sequence} where {expected} was due: events are missing")]
+    Gap {
+        /// SeatingEvent.
+        event: String,
+        /// The sequence that came.
+        sequence: u64,
+        /// The sequence that was due.
+        expected: u64,
+    },
+    /// Two histories of one SeatingEvent exist (I5): the partition stops and an operator looks.
+    #[error("{event} has another event with sequence {sequence}: two histories exist")]
+    Fork {
+        /// SeatingEvent.
+        event: String,
+        /// The sequence that came twice.
+        sequence: u64,
+    },
+}
+
+/// How far a view got in a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The first offset that is not in the view.
+    pub next_offset: u64,
+    /// The declared reset that this generation of the view began with; empty before the first.
+    pub reset_id: String,
+}
+
+/// Records of one partition, in order.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: u32,
+    /// The checkpoint's offset as this member knows it; `None` where there is no checkpoint yet.
+    pub expected: Option<u64>,
+    /// The records.
+    pub records: Vec<Record>,
+}
+
+/// What became of a batch's records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Written to the view.
+    pub applied: u64,
+    /// Seen before.
+    pub duplicates: u64,
+    /// Of a type that this version does not know: skipped.
+    pub unknown: u64,
+    /// Set aside with the reason.
+    pub parked: u64,
+    /// The checkpoint now: the first offset that is not in the view.
+    pub next_offset: u64,
+}
+
+/// One view with its checkpoint.
+#[async_trait]
+pub trait ViewStore: Send + Sync + 'static {
+    /// How far the view got in a partition; `None` before its first batch.
+    async fn checkpoint(&self, topic: &str, partition: u32) -> Result<Option<Checkpoint>, ViewError>;
+
+    /// Applies a batch in one transaction: all of it, with the checkpoint, or nothing. Duplicates and unknown types
+    /// are skipped, poison is parked with the later events of the same aggregate; all of them advance the checkpoint.
+    async fn apply(&self, batch: &Batch) -> Result<Applied, ViewError>;
+}
