@@ -227,17 +227,17 @@ fn expand_range(range: &str, field: &str) -> Result<Vec<String>, ChartError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::PriceCategory;
+    use crate::definition::{HoldPolicy, Limits, PriceCategory, Sales};
 
     fn definition(sections: Vec<Section>) -> Definition {
         let price = PriceCategory { name: "gold".into(), amount: 12_000, currency: "EUR".into() };
         Definition {
             title: "Arena Night".into(),
             starts_at: 1,
-            sales: Default::default(),
-            hold: Default::default(),
+            sales: Sales::default(),
+            hold: HoldPolicy::default(),
             focal_point: None,
-            limits: Default::default(),
+            limits: Limits::default(),
             price_categories: vec![price],
             sections,
             blocked: vec![],
