@@ -148,16 +148,19 @@ impl Builder {
                     self.push(format!("{}-{n}", section.id), index, String::new(), n.to_string(), origin)
                 })
             }
-            (None, rows) => rows.iter().enumerate().try_for_each(|(at, rows)| {
-                self.rows(index, section, rows, &format!("{field}.rows[{at}]"))
-            }),
+            (None, rows) => rows
+                .iter()
+                .enumerate()
+                .try_for_each(|(at, rows)| self.rows(index, section, rows, &format!("{field}.rows[{at}]"))),
         }
     }
 
     fn rows(&mut self, index: usize, section: &Section, rows: &Rows, field: &str) -> Result<(), ChartError> {
         let names = match (&rows.row, &rows.rows) {
             (Some(row), None) if is_label(row) => vec![row.clone()],
-            (Some(row), None) => return Err(ChartError::Range { field: format!("{field}.row"), range: row.clone() }),
+            (Some(row), None) => {
+                return Err(ChartError::Range { field: format!("{field}.row"), range: row.clone() });
+            }
             (None, Some(range)) => expand_range(range, &format!("{field}.rows"))?,
             _ => {
                 let problem = "give exactly one of row and rows";
@@ -180,14 +183,25 @@ impl Builder {
         u32::try_from(self.fields.len() - 1).unwrap_or(u32::MAX)
     }
 
-    fn push(&mut self, key: String, section: usize, row: String, number: String, origin: u32) -> Result<(), ChartError> {
+    fn push(
+        &mut self,
+        key: String,
+        section: usize,
+        row: String,
+        number: String,
+        origin: u32,
+    ) -> Result<(), ChartError> {
         let position = self.chart.seats.len();
         if position >= MAX_SEATS {
             return Err(ChartError::TooMany);
         }
         if let Some(&earlier) = self.chart.index.get(&key) {
             let field = |origin: u32| self.fields[origin as usize].clone();
-            return Err(ChartError::Duplicate { first: field(self.origins[earlier]), second: field(origin), key });
+            return Err(ChartError::Duplicate {
+                first: field(self.origins[earlier]),
+                second: field(origin),
+                key,
+            });
         }
         self.chart.index.insert(key.clone(), position);
         self.chart.seats.push(ChartSeat { key, section, row, number });
@@ -210,7 +224,8 @@ fn expand_range(range: &str, field: &str) -> Result<Vec<String>, ChartError> {
             continue;
         };
         let (last, step) = rest.split_once('/').unwrap_or((rest, "1"));
-        let number = |text: &str| text.parse::<usize>().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
+        let number =
+            |text: &str| text.parse::<usize>().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
         let (first, last, step) =
             (number(first).ok_or_else(bad)?, number(last).ok_or_else(bad)?, number(step).ok_or_else(bad)?);
         if step == 0 || first > last {
@@ -259,7 +274,11 @@ mod tests {
     #[test]
     fn ranges_steps_lists_and_areas_expand_in_chart_order() {
         let chart = definition(vec![
-            section("A", vec![rows("1-2", "1-5/2"), Rows { row: Some("AA".into()), rows: None, seats: "7,9".into() }], None),
+            section(
+                "A",
+                vec![rows("1-2", "1-5/2"), Rows { row: Some("AA".into()), rows: None, seats: "7,9".into() }],
+                None,
+            ),
             section("FLOOR", vec![], Some(2)),
         ]);
         let expected = "A-1-1 A-1-3 A-1-5 A-2-1 A-2-3 A-2-5 A-AA-7 A-AA-9 FLOOR-1 FLOOR-2";
@@ -268,7 +287,8 @@ mod tests {
 
     #[test]
     fn a_seat_described_twice_is_refused_with_both_ranges() {
-        let error = Chart::expand(&definition(vec![section("A", vec![rows("1-3", "1-4"), rows("3", "4-9")], None)]));
+        let error =
+            Chart::expand(&definition(vec![section("A", vec![rows("1-3", "1-4"), rows("3", "4-9")], None)]));
         assert_eq!(
             error.unwrap_err().to_string(),
             "sections[0].rows[0] and sections[0].rows[1] both describe seat A-3-4: let the ranges not overlap"
@@ -278,7 +298,8 @@ mod tests {
     #[test]
     fn malformed_ranges_are_refused_with_their_field() {
         for range in ["", "1-", "5-1", "1-4/0", "1-x", "a b", "+1-4", "1--4"] {
-            let error = Chart::expand(&definition(vec![section("A", vec![rows("1", range)], None)])).unwrap_err();
+            let error =
+                Chart::expand(&definition(vec![section("A", vec![rows("1", range)], None)])).unwrap_err();
             assert!(error.to_string().starts_with("sections[0].rows[0].seats"), "{range}: {error}");
         }
     }

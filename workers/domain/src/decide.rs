@@ -65,7 +65,9 @@ impl<'a> At<'a> {
 
         let mut changes = Vec::with_capacity(seats.len());
         for (id, expired) in lapsed {
-            changes.extend(expired.seats.iter().map(|key| self.release(key, expired, id, ReleaseReason::Expired)));
+            changes.extend(
+                expired.seats.iter().map(|key| self.release(key, expired, id, ReleaseReason::Expired)),
+            );
         }
         let expires_at = self.now + u64::from(self.show.definition.hold.ttl_seconds) * 1000;
         let seats: Vec<_> = seats.iter().map(|key| self.at_todays_price(key)).collect();
@@ -100,7 +102,8 @@ impl<'a> At<'a> {
     /// Asking again for seats that one own live hold has gives that hold again.
     fn repeats_own_hold(&self, seats: &[String], user: &UserId) -> Option<Answer> {
         let Some(Seat::Held { hold: id, .. }) = self.state.seats.get(seats.first()?) else { return None };
-        let hold = self.state.holds.get(id).filter(|hold| hold.user == *user && self.now < hold.expires_at)?;
+        let hold =
+            self.state.holds.get(id).filter(|hold| hold.user == *user && self.now < hold.expires_at)?;
         seats.iter().all(|key| hold.seats.contains(key)).then(|| Answer::Held {
             hold: *id,
             seats: seats.iter().map(|key| self.at_its_price(key)).collect(),
@@ -136,7 +139,8 @@ impl<'a> At<'a> {
 
     fn check_limit(&self, user: &UserId, wanted: usize, lapsed: &[(Uuid, &Hold)]) -> Result<(), Rejection> {
         let Some(limit) = self.show.definition.limits.seats_per_user else { return Ok(()) };
-        let own_lapsed: usize = lapsed.iter().filter(|(_, hold)| hold.user == *user).map(|(_, h)| h.seats.len()).sum();
+        let own_lapsed: usize =
+            lapsed.iter().filter(|(_, hold)| hold.user == *user).map(|(_, h)| h.seats.len()).sum();
         let claimed = self.state.claims.get(user).copied().unwrap_or(0).saturating_sub(count(own_lapsed));
         let wanted = count(wanted);
         if claimed.saturating_add(wanted) > limit {
@@ -152,7 +156,7 @@ impl<'a> At<'a> {
                 Ok(self.reserve(id, hold, &[key.to_owned()], reservation))
             }
             Some(Seat::Reserved { reservation, .. }) => self.reserved_already(*reservation, Some(key), user),
-            other => Err(self.not_held(other, user)),
+            other => Err(not_held(other, user)),
         }
     }
 
@@ -210,7 +214,7 @@ impl<'a> At<'a> {
                 let claimed = self.own_reservation(*reservation, user)?;
                 Ok(self.cancel_seats(*reservation, claimed, &[key.to_owned()]))
             }
-            other => Err(self.not_held(other, user)),
+            other => Err(not_held(other, user)),
         }
     }
 
@@ -267,13 +271,6 @@ impl<'a> At<'a> {
         }
     }
 
-    fn not_held(&self, seat: Option<&Seat>, user: &UserId) -> Rejection {
-        match seat {
-            Some(Seat::Lapsed { user: last }) if last == user => Rejection::HoldExpired,
-            _ => Rejection::SeatNotHeld,
-        }
-    }
-
     /// The hold of a held seat, which must be `user`'s and live.
     fn live_hold(&self, id: Uuid, user: &UserId) -> Result<&'a Hold, Rejection> {
         let hold = self.state.holds.get(&id).ok_or(Rejection::SeatNotHeld)?;
@@ -306,7 +303,10 @@ impl<'a> At<'a> {
     }
 
     fn released(&self, changes: Vec<DomainEvent>, keys: &[String]) -> Decision {
-        Decision { answer: Answer::Released { seats: keys.to_vec(), sequence: self.after(&changes) }, changes }
+        Decision {
+            answer: Answer::Released { seats: keys.to_vec(), sequence: self.after(&changes) },
+            changes,
+        }
     }
 
     fn release(&self, key: &str, hold: &Hold, id: Uuid, reason: ReleaseReason) -> DomainEvent {
@@ -373,6 +373,14 @@ impl<'a> At<'a> {
     }
 }
 
+/// Why a seat that is in no hold and no reservation cannot be reserved or released by `user`.
+fn not_held(seat: Option<&Seat>, user: &UserId) -> Rejection {
+    match seat {
+        Some(Seat::Lapsed { user: last }) if last == user => Rejection::HoldExpired,
+        _ => Rejection::SeatNotHeld,
+    }
+}
+
 fn count(seats: usize) -> u32 {
     u32::try_from(seats).unwrap_or(u32::MAX)
 }
@@ -402,7 +410,8 @@ fn provision(state: &SeatingEventState, definition: &Definition) -> Result<Decis
 /// released still counts: the caller tries again, and a second later it is gone.
 fn chart_conflicts(state: &SeatingEventState, definition: &Definition) -> Vec<Conflict> {
     let chart = Chart::expand(definition).unwrap_or_default();
-    let blocked: HashSet<&str> = definition.blocked.iter().flat_map(|b| b.seats.iter().map(String::as_str)).collect();
+    let blocked: HashSet<&str> =
+        definition.blocked.iter().flat_map(|b| b.seats.iter().map(String::as_str)).collect();
     let mut conflicts: Vec<_> = state
         .seats
         .iter()

@@ -76,7 +76,11 @@ fn default_max() -> u32 {
 
 impl Default for HoldPolicy {
     fn default() -> Self {
-        Self { ttl_seconds: default_ttl(), max_seconds: default_max(), no_single_seat_gaps: GapPolicy::default() }
+        Self {
+            ttl_seconds: default_ttl(),
+            max_seconds: default_max(),
+            no_single_seat_gaps: GapPolicy::default(),
+        }
     }
 }
 
@@ -227,6 +231,7 @@ impl Definition {
     pub fn chart_hash(&self) -> String {
         let chart = serde_json::json!([self.price_categories, self.sections, self.blocked]);
         let digest = Sha256::digest(chart.to_string());
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let (head, _) = digest.split_at(8);
+        format!("{:016x}", head.iter().fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte)))
     }
 }

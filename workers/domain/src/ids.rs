@@ -86,7 +86,11 @@ impl FromStr for SeatingEventId {
         if well_formed {
             Ok(Self(text.to_owned()))
         } else {
-            Err(invalid("eventId", text, "at most 63 characters of a-z, 0-9 and -, as a Kubernetes name without dots"))
+            Err(invalid(
+                "eventId",
+                text,
+                "at most 63 characters of a-z, 0-9 and -, as a Kubernetes name without dots",
+            ))
         }
     }
 }
@@ -287,7 +291,17 @@ mod tests {
 
     #[test]
     fn malformed_ids_are_refused_with_the_rule() {
-        for text in ["", "A-1-1", "arena.", "arena.A", "arena.A-1-1-1", "arena.A--1", "Arena.A-1-1", "a.b.A-1-1", "arena.A-1-é"] {
+        for text in [
+            "",
+            "A-1-1",
+            "arena.",
+            "arena.A",
+            "arena.A-1-1-1",
+            "arena.A--1",
+            "Arena.A-1-1",
+            "a.b.A-1-1",
+            "arena.A-1-é",
+        ] {
             assert!(text.parse::<SeatId>().is_err(), "{text}");
         }
         for text in ["", "-a", "a-", "a.b", "A", "a_b"] {

@@ -29,7 +29,9 @@ pub fn violations(state: &SeatingEventState) -> Vec<String> {
         + state.reservations.values().map(|claimed| claimed.seats.len()).sum::<usize>();
     let claimed: u32 = claims.values().sum();
     if listed != claimed as usize {
-        found.push(format!("I1: {listed} seats are listed by holds and reservations, but {claimed} are claimed"));
+        found.push(format!(
+            "I1: {listed} seats are listed by holds and reservations, but {claimed} are claimed"
+        ));
     }
     if claims != state.claims {
         found.push(format!("the claims by user are {:?}, counted {claims:?}", state.claims));

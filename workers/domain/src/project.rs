@@ -1,7 +1,7 @@
 //! Turns a fact into what views show: the one projection behind the view database, the query worker's memory and
 //! the statistics.
 
-use crate::events::{Claim, DomainEvent, Reservation, SeatingEventDefined};
+use crate::events::{DomainEvent, Reservation, SeatingEventDefined};
 use crate::ids::{HoldId, ReservationId, SeatId, UnixMillis, UserId};
 
 /// What a domain event changes in a view.
@@ -100,9 +100,4 @@ pub fn project(event: &DomainEvent) -> Projected<'_> {
         DomainEvent::ReservationCancelled(e) => Projected::Cancelled(e),
         DomainEvent::StatsUpdated(_) => Projected::Nothing,
     }
-}
-
-/// Whether a released seat was released from a reservation rather than from a hold.
-pub fn was_reserved(claim: &Claim) -> bool {
-    matches!(claim, Claim::Reservation(_))
 }

@@ -1,0 +1,157 @@
+//! No sequence of commands breaks an invariant, whatever the users do and however time passes.
+
+use std::collections::HashMap;
+
+use crate::given::{Given, id, nothing, show, user};
+use boxoffice_domain::command::Command;
+use boxoffice_domain::events::Claim;
+use boxoffice_domain::invariants::violations;
+use boxoffice_domain::seat_map::SeatMap;
+use boxoffice_domain::state::{Seat, SeatingEventState};
+use boxoffice_domain::{DomainEvent, Envelope, evolve};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+const USERS: [&str; 3] = ["alice", "bob", "carol"];
+const SEATS: [&str; 6] = ["A-1-1", "A-1-2", "A-1-3", "A-2-1", "FLOOR-1", "A-9-9"];
+
+/// A command with ids out of a small pool, so that it often meets what is there; and the time that passes before.
+fn step() -> impl Strategy<Value = (Command, u64)> {
+    let user_ = || prop::sample::select(&USERS[..]).prop_map(user);
+    let seat = || prop::sample::select(&SEATS[..]).prop_map(str::to_owned);
+    let known = || (0_u128..12).prop_map(id);
+    let command = prop_oneof![
+        6 => (prop::sample::subsequence(&SEATS[..5], 1..4), user_(), known()).prop_map(|(seats, user, hold)| {
+            Command::Hold { seats: seats.into_iter().map(str::to_owned).collect(), user, hold }
+        }),
+        4 => (seat(), user_(), known()).prop_map(|(seat, user, reservation)| Command::ReserveSeat { seat, user, reservation }),
+        3 => (known(), user_(), known()).prop_map(|(hold, user, reservation)| Command::ReserveHold { hold, user, reservation }),
+        3 => (seat(), user_()).prop_map(|(seat, user)| Command::ReleaseSeat { seat, user }),
+        2 => (known(), user_()).prop_map(|(hold, user)| Command::ReleaseHold { hold, user }),
+        2 => (known(), user_()).prop_map(|(reservation, user)| Command::CancelReservation { reservation, user }),
+        3 => known().prop_map(|hold| Command::Expire { hold }),
+        1 => Just(Command::Close),
+        1 => any::<bool>().prop_map(|blocking| {
+            let mut definition = show();
+            if blocking {
+                definition.blocked[0].seats.push("A-1-3".into());
+            }
+            Command::Provision { definition: Box::new(definition) }
+        }),
+    ];
+    (command, prop_oneof![4 => Just(0), 2 => 1_u64..200_000, 1 => Just(300_000)])
+}
+
+/// Makes the ids that a command brings fresh, as they are in life, and lets the ids that it refers to name the latest
+/// hold or reservation that was made from the same place of the pool.
+fn freshen(command: Command, fresh: Uuid, latest: &mut HashMap<Uuid, Uuid>) -> Command {
+    let known = |id: Uuid| latest.get(&id).copied().unwrap_or(id);
+    match command {
+        Command::Hold { seats, user, hold } => {
+            latest.insert(hold, fresh);
+            Command::Hold { seats, user, hold: fresh }
+        }
+        Command::ReserveSeat { seat, user, reservation } => {
+            latest.insert(reservation, fresh);
+            Command::ReserveSeat { seat, user, reservation: fresh }
+        }
+        Command::ReserveHold { hold, user, reservation } => {
+            let hold = known(hold);
+            latest.insert(reservation, fresh);
+            Command::ReserveHold { hold, user, reservation: fresh }
+        }
+        Command::ReleaseHold { hold, user } => Command::ReleaseHold { hold: known(hold), user },
+        Command::CancelReservation { reservation, user } => {
+            Command::CancelReservation { reservation: known(reservation), user }
+        }
+        Command::Expire { hold } => Command::Expire { hold: known(hold) },
+        other @ (Command::ReleaseSeat { .. } | Command::Provision { .. } | Command::Close) => other,
+    }
+}
+
+fn run(steps: Vec<(Command, u64)>) -> (Given, Vec<Envelope>) {
+    let mut given = nothing().and(Command::Provision { definition: Box::new(show()) });
+    let mut log = Vec::new();
+    let mut latest = HashMap::new();
+    for (n, (command, later)) in (0_u128..).zip(steps) {
+        given.now += later;
+        let command = freshen(command, Uuid::from_u128(0x1000 + n), &mut latest);
+        if let Ok((_, events)) = given.attempt(&command) {
+            log.extend(events);
+        }
+        assert_eq!(violations(&given.state), Vec::<String>::new(), "after {command:?}");
+    }
+    (given, log)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// I1 after every command, I3 over all of them.
+    #[test]
+    fn i1_i3_one_owner_a_seat_and_no_gap(steps in prop::collection::vec(step(), 1..60)) {
+        let (given, log) = run(steps);
+        let sequences: Vec<_> = log.iter().filter_map(|event| event.metadata.sequence).collect();
+        prop_assert_eq!(sequences, (2..=given.state.sequence).collect::<Vec<_>>());
+    }
+
+    /// I6: every seat that was held and is no longer in that hold was reserved or released out of it, once.
+    #[test]
+    fn i6_a_hold_ends_only_by_an_event(steps in prop::collection::vec(step(), 1..60)) {
+        let (given, log) = run(steps);
+        let mut open = HashMap::new();
+        for event in &log {
+            match &event.event {
+                DomainEvent::SeatHeld(e) => {
+                    prop_assert_eq!(open.insert(e.seat_id.key().to_owned(), e.hold_id.uuid()), None);
+                }
+                DomainEvent::SeatReserved(e) => {
+                    prop_assert_eq!(open.remove(e.seat_id.key()), Some(e.hold_id.uuid()));
+                }
+                DomainEvent::SeatReleased(e) => {
+                    if let Claim::Hold(hold) = &e.claim {
+                        prop_assert_eq!(open.remove(e.seat_id.key()), Some(hold.uuid()));
+                    }
+                }
+                _ => {}
+            }
+        }
+        let held = given.state.seats.iter().filter_map(|(key, seat)| match seat {
+            Seat::Held { hold, .. } => Some((key.clone(), *hold)),
+            _ => None,
+        });
+        prop_assert_eq!(open, held.collect::<HashMap<_, _>>());
+    }
+
+    /// The log alone rebuilds the state, and the read side's map agrees with it.
+    #[test]
+    fn the_log_tells_everything(steps in prop::collection::vec(step(), 1..60)) {
+        let (given, log) = run(steps);
+        let mut rebuilt = nothing().and(Command::Provision { definition: Box::new(show()) }).state;
+        let mut map = SeatMap::new(given.state.id.clone(), show(), 1).unwrap();
+        for event in &log {
+            evolve(&mut rebuilt, event);
+            map.apply(&event.event, event.metadata.sequence.unwrap()).unwrap();
+        }
+        prop_assert_eq!(&rebuilt.seats, &given.state.seats);
+        prop_assert_eq!(&rebuilt.holds, &given.state.holds);
+        prop_assert_eq!(&rebuilt.reservations, &given.state.reservations);
+        prop_assert_eq!(&rebuilt.claims, &given.state.claims);
+        agrees(&map, &given.state);
+    }
+}
+
+fn agrees(map: &SeatMap, state: &SeatingEventState) {
+    for (seat, view) in map.chart().seats().iter().zip(map.seats()) {
+        let status = match state.seats.get(&seat.key) {
+            None | Some(Seat::Lapsed { .. }) => "AVAILABLE",
+            Some(Seat::Held { .. }) => "HELD",
+            Some(Seat::Reserved { .. }) => "RESERVED",
+            Some(Seat::Blocked { .. }) => "BLOCKED",
+        };
+        assert_eq!(view.status(), status, "{}", seat.key);
+    }
+    let counts = map.counts();
+    assert_eq!(counts.total, counts.available + counts.held + counts.reserved + counts.blocked);
+    assert_eq!(map.sequence, state.sequence);
+}
