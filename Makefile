@@ -1,0 +1,58 @@
+# The verbs of the checkout; `make help` lists them. What a verb needs and the machine lacks is
+# installed by tests/servers/install, which says so.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# The suites of `make test`, in order: make test SUITES=unit,integration
+SUITES ?= lint,unit,charts,integration,cluster
+
+install := tests/servers/install
+suite   := tests/suite
+
+comma := ,
+suites := $(subst $(comma), ,$(SUITES))
+
+.PHONY: help
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## compile everything, tests included
+	@$(install) build
+	cargo build --workspace --all-targets
+
+.PHONY: lint
+lint: ## formatting and clippy, warnings denied
+	@$(suite) lint
+
+.PHONY: deny
+deny: ## licences, sources and duplicate crates (cargo-deny)
+	@$(suite) deny
+
+.PHONY: generate
+generate: ## write the files made from the Rust types (a test fails when they differ)
+	@$(install) build
+	cargo run --quiet -p boxoffice-operator -- crd --out crds
+
+.PHONY: test
+test: ## every suite, as CI runs it; SUITES=lint,unit,charts,integration,cluster chooses
+	@$(suite) $(suites)
+
+.PHONY: images
+images: ## lay out the root folders of the images in .cluster/images
+	@tests/cluster/images
+
+.PHONY: cluster
+cluster: ## a real cluster with servers, images, charts and examples/; writes .cluster/env
+	@tests/cluster/up
+
+.PHONY: cluster-down
+cluster-down: ## remove all of it
+	@tests/cluster/down
+
+.PHONY: clean
+clean: cluster-down ## remove the cluster and what was compiled
+	cargo clean

@@ -1,0 +1,70 @@
+# What is installed into the cluster: both charts, the namespace `tickets` with the names and the
+# secrets that examples/ refer to, and examples/ themselves.
+
+NAMESPACE=tickets
+OPERATOR_NAMESPACE=boxoffice-system
+
+deploy() {
+  say "installing the charts"
+  helm upgrade --install boxoffice-crds helm/boxoffice-crds --namespace "$OPERATOR_NAMESPACE" --create-namespace \
+    --wait --timeout 60s >/dev/null
+  helm upgrade --install boxoffice helm/boxoffice --namespace "$OPERATOR_NAMESPACE" \
+    --set image.repository="$IMAGE_PREFIX/operator" --set image.tag="$VERSION" >/dev/null
+  say "applying examples/ to the namespace $NAMESPACE"
+  kubectl create namespace "$NAMESPACE" --dry-run=client -o yaml | apply
+  server_name redis "${REDIS_URL#redis://}"
+  server_name kafka "$KAFKA"
+  database_secret view "$DATABASE_URL_VIEW"
+  database_secret reservations "$DATABASE_URL_RESERVATIONS"
+  database_secret stats "$DATABASE_URL_STATS"
+  kubectl apply --namespace "$NAMESPACE" --filename examples/ >/dev/null
+  roll
+}
+
+undeploy() {
+  kubectl delete namespace "$NAMESPACE" --ignore-not-found --timeout 120s
+  helm uninstall boxoffice --namespace "$OPERATOR_NAMESPACE" --ignore-not-found --wait
+  helm uninstall boxoffice-crds --namespace "$OPERATOR_NAMESPACE" --ignore-not-found --wait
+  kubectl delete namespace "$OPERATOR_NAMESPACE" --ignore-not-found --timeout 60s
+}
+
+# apply: the resources on standard input.
+apply() { kubectl apply --server-side --force-conflicts --field-manager boxoffice-make --filename - >/dev/null; }
+
+# server_name NAME HOST:PORT: makes a server outside of the cluster a name in the namespace.
+server_name() {
+  local host=${2%:*} port=${2##*:}
+  if [[ $host =~ ^[0-9.]+$ ]]; then
+    apply <<EOT
+{apiVersion: v1, kind: Service, metadata: {name: $1, namespace: $NAMESPACE},
+ spec: {clusterIP: None, ports: [{name: $1, port: $port}]}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4,
+ metadata: {name: $1, namespace: $NAMESPACE, labels: {kubernetes.io/service-name: $1}},
+ endpoints: [{addresses: [$host], conditions: {ready: true}}], ports: [{name: $1, port: $port}]}
+EOT
+  else
+    apply <<EOT
+{apiVersion: v1, kind: Service, metadata: {name: $1, namespace: $NAMESPACE},
+ spec: {type: ExternalName, externalName: $host, ports: [{name: $1, port: $port}]}}
+EOT
+  fi
+}
+
+# database_secret NAME URL
+database_secret() {
+  apply <<EOT
+{apiVersion: v1, kind: Secret, metadata: {name: $1-db, namespace: $NAMESPACE}, stringData: {url: "$2"}}
+EOT
+}
+
+# roll: pods keep an image by its name; where its content changed, they are started again.
+roll() {
+  local name
+  for name in "${CHANGED_IMAGES[@]}"; do
+    case $name in
+      operator) kubectl --namespace "$OPERATOR_NAMESPACE" rollout restart deployment >/dev/null ;;
+      workers) kubectl --namespace "$NAMESPACE" rollout restart deployment >/dev/null 2>&1 || true ;;
+    esac
+  done
+}

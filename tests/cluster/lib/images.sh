@@ -1,0 +1,70 @@
+# The images, built without a registry: a root folder with the binaries, the loader and the
+# libraries that they name, and the CA certificates; then the Dockerfile of the checkout.
+
+IMAGES=$OUT/images
+VERSION=$(awk -F'"' '$1 ~ /^version = / {print $2; exit}' "$CHECKOUT/Cargo.toml")
+# What comes before /operator and /workers in the images' names.
+IMAGE_PREFIX=boxoffice
+# The containerd namespace of Kubernetes.
+K8S=(--namespace k8s.io)
+
+# image_roots: compiles the binaries and lays out both images' root folders.
+image_roots() {
+  say "compiling the binaries (release)"
+  (cd "$CHECKOUT" && cargo build --release --quiet --locked \
+    -p boxoffice-operator -p boxoffice-command -p boxoffice-consumer -p boxoffice-query --bins)
+  image_root operator boxoffice-operator
+  image_root workers boxoffice-command boxoffice-consumer boxoffice-query
+}
+
+# image_root NAME BINARY...
+image_root() {
+  local root=$IMAGES/$1/rootfs binary
+  rm -rf "$root"
+  mkdir -p "$root/usr/local/bin" "$root/etc/ssl/certs"
+  for binary in "${@:2}"; do
+    binary=$TARGET/release/$binary
+    strip -o "$root/usr/local/bin/$(basename "$binary")" "$binary"
+    # Lines of ldd: "name => /path (address)" and, for the loader, "/path (address)".
+    ldd "$binary" | grep -o '/[^ ]*' | (cd / && xargs -I{} cp -L --parents {} "$root")
+  done
+  cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+  echo 'boxoffice:x:65532:65532::/:/sbin/nologin' >"$root/etc/passwd"
+}
+
+# images_up: builds and imports the images whose content changed; tells which in CHANGED_IMAGES.
+images_up() {
+  local name content
+  CHANGED_IMAGES=()
+  image_roots
+  mkdir -p "$STATE/images"
+  for name in operator workers; do
+    content=$(content_of "$IMAGES/$name/rootfs")
+    [[ $(cat "$STATE/images/$name" 2>/dev/null) == "$content" ]] && continue
+    say "building the image boxoffice/$name:$VERSION"
+    "${platform}_image" "$IMAGES/$name" "$IMAGE_PREFIX/$name:$VERSION"
+    echo "$content" >"$STATE/images/$name"
+    CHANGED_IMAGES+=("$name")
+  done
+}
+
+# content_of FOLDER: one digest of its files' names and contents.
+content_of() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1); }
+
+# build_image DOCKERFILE CONTEXT NAME: into containerd.
+build_image() {
+  local archive=$STATE/image.tar
+  local builder=(buildah --root "$STATE/buildah" --runroot "$RUN/buildah" --storage-driver vfs)
+  rm -f "$archive"
+  "${builder[@]}" bud --quiet --isolation chroot --cni-config-dir "$STATE/cni/conf" --file "$1" --tag "docker.io/$3" "$2" >/dev/null
+  "${builder[@]}" push --quiet "docker.io/$3" "oci-archive:$archive:docker.io/$3"
+  ctr --address "$CONTAINERD" "${K8S[@]}" image import "$archive" >/dev/null
+  "${builder[@]}" rmi --all --force >/dev/null
+  rm -f "$archive"
+}
+
+# import_pause_image: the program that holds a pod's namespaces, as an image.
+import_pause_image() {
+  [[ -n $(ctr --address "$CONTAINERD" "${K8S[@]}" image ls -q "name==docker.io/$PAUSE_IMAGE") ]] && return
+  build_image "$CHECKOUT/tests/cluster/tools/pause/Dockerfile" "$(program_folder pause)" "$PAUSE_IMAGE"
+}

@@ -1,0 +1,37 @@
+# What every script of tests/ shares: where things are cached, how progress is told.
+
+# Versions that no other file pins: Kafka's is in kafka/pom.xml, Kubernetes' and etcd's in
+# tests/cluster/tools/*/go.mod.
+NEXTEST_VERSION=0.9.151
+DENY_VERSION=0.20.2
+HELM_VERSION=v4.3.1
+COREDNS_VERSION=v1.15.0
+KIND_VERSION=v0.33.0
+
+CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# Downloads and builds that outlive the checkout, each in a folder named after its version.
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/boxoffice
+KAFKA_VERSION=$(sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|p' "$CHECKOUT/tests/servers/kafka/pom.xml")
+KAFKA_HOME=$CACHE/kafka-$KAFKA_VERSION
+NEXTEST=$CACHE/tools/cargo-nextest-$NEXTEST_VERSION/bin/cargo-nextest
+DENY=$CACHE/tools/cargo-deny-$DENY_VERSION/bin/cargo-deny
+TARGET=${CARGO_TARGET_DIR:-$CHECKOUT/target}
+
+# say TEXT...: one progress line, with the time.
+say() { printf '%s %s\n' "$(date +%H:%M:%S)" "$*"; }
+
+# die TEXT...: says what is wrong and ends the script.
+die() { printf '%s error: %s\n' "$(date +%H:%M:%S)" "$*" >&2; exit 1; }
+
+# have COMMAND: is it installed? The folders that only root has in its PATH count too.
+have() { PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null; }
+
+# wait_until SECONDS WHAT COMMAND...: repeats the command until it succeeds; false after the deadline.
+wait_until() {
+  local deadline=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    ((SECONDS < deadline)) || { say "still waiting for: $what"; return 1; }
+    sleep 0.2
+  done
+}
