@@ -233,3 +233,32 @@ pub struct Webhook {
     #[schemars(length(max = 32), inner(length(min = 1, max = 64)))]
     pub events: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_start_is_a_word_or_a_time() {
+        let start = |value: Value| serde_json::from_value::<StartFrom>(value).ok();
+        assert_eq!(start(json!("earliest")), Some(StartFrom::Earliest));
+        assert_eq!(start(json!("latest")), Some(StartFrom::Latest));
+        assert_eq!(
+            start(json!("1970-01-01T01:00:01+01:00")),
+            Some(StartFrom::Timestamp(jiff::Timestamp::constant(1, 0)))
+        );
+        assert_eq!(start(json!("tomorrow")), None);
+    }
+
+    #[test]
+    fn a_replay_begins_at_a_position_or_at_a_domain_event_and_anything_else_is_kept_for_the_operator_to_refuse()
+     {
+        let to = |value: Value| serde_json::from_value::<ResetTo>(value).unwrap();
+        assert_eq!(to(json!("earliest")), ResetTo::Position(StartFrom::Earliest));
+        let event = ResetTo::Event { event_id: "arena-night".into(), sequence: 7 };
+        assert_eq!(to(json!({ "eventId": "arena-night", "sequence": 7 })), event);
+        assert_eq!(to(json!(["tomorrow"])), ResetTo::Other(json!(["tomorrow"])));
+    }
+}

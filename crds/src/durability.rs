@@ -46,12 +46,10 @@ impl FromStr for Durability {
             "redis" => Ok(Self::Redis),
             "fsync" => Ok(Self::Fsync),
             "log" => Ok(Self::Log),
-            _ => text
-                .strip_prefix("replicas:")
-                .and_then(|n| n.trim_start().parse().ok())
-                .filter(|n| (1..=9).contains(n))
-                .map(Self::Replicas)
-                .ok_or_else(|| InvalidDurability(text.to_owned())),
+            _ => match text.strip_prefix("replicas:").map(|n| n.strip_prefix(' ').unwrap_or(n).as_bytes()) {
+                Some([digit @ b'1'..=b'9']) => Ok(Self::Replicas(digit - b'0')),
+                _ => Err(InvalidDurability(text.to_owned())),
+            },
         }
     }
 }
@@ -81,5 +79,25 @@ impl JsonSchema for Durability {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "maxLength": 11, "pattern": "^(redis|fsync|log|replicas: ?[1-9])$" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_reads_back_as_itself() {
+        for durability in [Durability::Redis, Durability::Fsync, Durability::Log, Durability::Replicas(2)] {
+            assert_eq!(durability.to_string().parse(), Ok(durability));
+        }
+        assert_eq!("replicas:3".parse(), Ok(Durability::Replicas(3)));
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_the_forms() {
+        for text in ["", "Log", "replicas", "replicas: 0", "replicas: 10", "replicas: +1"] {
+            assert_eq!(text.parse::<Durability>(), Err(InvalidDurability(text.to_owned())));
+        }
     }
 }

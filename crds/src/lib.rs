@@ -17,6 +17,7 @@ pub mod reservation_service;
 pub mod workloads;
 
 mod manifests;
+mod yaml_1_1;
 
 pub use manifests::{Manifest, manifests};
 pub use reservation_service::{ReservationService, ReservationServiceSpec, ReservationServiceStatus};

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{Condition, DeletionPolicy, Time};
+use crate::yaml_1_1;
 
 /// The show on sale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -87,8 +88,8 @@ pub struct SeatingEventSpec {
         .message("priceCategories: a SeatingEvent is sold in one currency: give all of them the same"))]
     pub price_categories: Vec<PriceCategory>,
 
-    /// The sections, 1 to 500, with their seats. At most 200,000 seats together; ranges must not overlap.
-    #[schemars(length(min = 1, max = 500))]
+    /// The sections, 1 to 400, with their seats. At most 200,000 seats together; ranges must not overlap.
+    #[schemars(length(min = 1, max = 400))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["id".into()]))]
     pub sections: Vec<Section>,
 
@@ -136,8 +137,10 @@ pub struct HoldPolicy {
     /// Seconds from hold to expiry that no extension goes beyond, 1 to 86400. Default: 900.
     #[schemars(range(min = 1, max = 86_400))]
     pub max_seconds: u32,
-    /// Whether a hold may leave one single free seat between taken ones: `"off"` does not care (quote it, YAML reads a
-    /// bare off as false), `prefer` (default) avoids it where seats are chosen for the buyer, `enforce` refuses it.
+    /// Whether a hold may leave one single free seat between taken ones: `off` does not care, `prefer` (default) avoids
+    /// it where seats are chosen for the buyer, `enforce` refuses it.
+    #[serde(deserialize_with = "yaml_1_1::off_or")]
+    #[schemars(schema_with = "yaml_1_1::gap_policy")]
     pub no_single_seat_gaps: GapPolicy,
 }
 
@@ -148,7 +151,7 @@ impl Default for HoldPolicy {
 }
 
 /// What to do about single free seats between taken ones.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GapPolicy {
     /// Nothing.
@@ -200,9 +203,9 @@ pub struct Section {
     /// The name of one of `priceCategories`.
     #[schemars(length(min = 1, max = 32))]
     pub price_category: String,
-    /// Its rows, at most 200 entries. Seat ids are `<eventId>.<section>-<row>-<number>`.
+    /// Its rows, at most 64 entries. Seat ids are `<eventId>.<section>-<row>-<number>`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(min = 1, max = 200))]
+    #[schemars(length(min = 1, max = 64))]
     pub rows: Vec<Rows>,
     /// General admission: how many units there are, 1 to 200000. Their ids are `<eventId>.<section>-<n>` from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -237,10 +240,10 @@ pub struct Rows {
     pub seats: String,
 }
 
-/// The grammar of a range field. That ranges go upwards and do not overlap, the operator checks.
+/// The grammar of a range field, short because its cost counts for every row of a stadium. That ranges go upwards and do
+/// not overlap, the operator checks.
 fn range_rule() -> kube::core::Rule {
-    const ITEM: &str = "([A-Za-z0-9_]+|[0-9]{1,6}-[0-9]{1,6}(/[1-9][0-9]{0,2})?)";
-    kube::core::Rule::new(format!("self.matches('^{ITEM}(, ?{ITEM})*$')"))
+    kube::core::Rule::new(r"self.matches('^(\\w+|\\d+-\\d+(/\\d+)?)(, ?(\\w+|\\d+-\\d+(/\\d+)?))*$')")
         .message("rows and seats are ranges such as \"1-40\", \"1-39/2\" or \"7\", or several of these with commas")
 }
 
@@ -249,7 +252,7 @@ fn range_rule() -> kube::core::Rule {
 pub struct Blocked {
     /// The seats, 1 to 500, without the SeatingEvent's name: `A-1-1`, or `FLOOR-17` for a general-admission unit.
     #[schemars(length(min = 1, max = 500), inner(length(min = 3, max = 98)))]
-    #[x_kube(validation = Rule::new("self.all(s, s.matches('^[A-Za-z0-9_]+-[A-Za-z0-9_]+(-[A-Za-z0-9_]+)?$'))")
+    #[x_kube(validation = Rule::new("self.all(s, s.matches('^\\\\w+-\\\\w+(-\\\\w+)?$'))")
         .message("blocked seats are written <section>-<row>-<number> or <section>-<n>, such as A-1-1"))]
     pub seats: Vec<String>,
     /// Why, 1 to 100 characters. Example: `camera`.
@@ -258,20 +261,26 @@ pub struct Blocked {
 }
 
 /// A place on the map, in any unit that all of the map shares.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[schemars(transform = yaml_1_1::y_may_be_true)]
+#[x_kube(validation = yaml_1_1::one_y())]
 pub struct Point {
     /// To the right.
     pub x: f64,
     /// Downwards.
+    #[serde(alias = "true")]
     pub y: f64,
 }
 
 /// Where a section stands on the map.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[schemars(transform = yaml_1_1::y_may_be_true)]
+#[x_kube(validation = yaml_1_1::one_y())]
 pub struct Layout {
     /// To the right.
     pub x: f64,
     /// Downwards.
+    #[serde(alias = "true")]
     pub y: f64,
     /// Degrees clockwise. Default: 0.
     #[serde(default)]

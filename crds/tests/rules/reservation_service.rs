@@ -1,0 +1,250 @@
+//! The rules of `ReservationService`.
+
+use boxoffice_crds::ReservationService;
+use serde_json::Value;
+
+use crate::support::{accepted, complete, on_create, on_update, refused, with, without};
+
+fn service() -> Value {
+    complete::<ReservationService>()
+}
+
+fn create(document: Value) -> String {
+    on_create::<ReservationService>(document)
+}
+
+fn update(new: Value) -> String {
+    on_update::<ReservationService>(service(), new)
+}
+
+#[test]
+fn accepts_the_complete_document() {
+    accepted(&create(service()));
+}
+
+#[test]
+fn a_name_is_a_short_dns_label_with_a_letter_first() {
+    accepted(&create(with(service(), "/metadata/name", &"a".repeat(40))));
+    for name in ["tickets.main", "2nd", &"a".repeat(41)] {
+        refused(&create(with(service(), "/metadata/name", name)), "metadata.name must be a DNS label");
+    }
+}
+
+#[test]
+fn header_authentication_says_who_may_reach_the_workers() {
+    accepted(&create(with(service(), "/spec/auth", "{mode: header, allowFrom: [{namespaceSelector: {}}]}")));
+    for auth in ["{}", "{mode: header}", "{allowFrom: []}"] {
+        refused(&create(with(service(), "/spec/auth", auth)), "auth.allowFrom is needed with mode header");
+    }
+}
+
+#[test]
+fn the_jwt_section_comes_with_mode_jwt_alone() {
+    let jwt = "{issuer: i, audience: a, jwksUrl: u}";
+    accepted(&create(with(service(), "/spec/auth", &format!("{{mode: jwt, jwt: {jwt}}}"))));
+    refused(&create(with(service(), "/spec/auth", "{mode: jwt}")), "auth.jwt belongs to mode jwt");
+    refused(&create(with(service(), "/spec/auth/jwt", jwt)), "auth.jwt belongs to mode jwt");
+}
+
+#[test]
+fn a_token_is_checked_with_published_keys_or_with_a_secret() {
+    let auth = |keys: &str| {
+        create(with(
+            service(),
+            "/spec/auth",
+            &format!("{{mode: jwt, jwt: {{issuer: i, audience: a, {keys}}}}}"),
+        ))
+    };
+    accepted(&auth("secretRef: {name: s, key: k}"));
+    refused(&auth(""), "give either jwksUrl or secretRef");
+    refused(&auth("jwksUrl: u, secretRef: {name: s, key: k}"), "give either jwksUrl or secretRef");
+}
+
+#[test]
+fn a_peer_selects_something() {
+    accepted(&create(with(
+        service(),
+        "/spec/auth/allowFrom/0",
+        "{podSelector: {matchLabels: {app: gateway}}}",
+    )));
+    refused(&create(with(service(), "/spec/auth/allowFrom/0", "{}")), "an entry needs namespaceSelector");
+}
+
+#[test]
+fn redis_has_one_address() {
+    let secret = "{secretKeyRef: {name: redis, key: url}}";
+    accepted(&create(with(service(), "/spec/redis", &format!("{{urlFrom: {secret}}}"))));
+    refused(&create(with(service(), "/spec/redis", "{}")), "redis: give either url or urlFrom");
+    refused(&create(with(service(), "/spec/redis/urlFrom", secret)), "redis: give either url or urlFrom");
+}
+
+#[test]
+fn a_database_has_one_address() {
+    accepted(&create(with(
+        service(),
+        "/spec/consumers/0/database",
+        "{url: 'postgres://view@postgres/view'}",
+    )));
+    refused(
+        &create(with(service(), "/spec/consumers/0/database", "{}")),
+        "database: give either url or urlFrom",
+    );
+    refused(
+        &create(with(service(), "/spec/consumers/0/database/url", "u")),
+        "database: give either url or urlFrom",
+    );
+}
+
+#[test]
+fn a_topic_is_never_renamed() {
+    accepted(&update(with(service(), "/spec/limits/maxBodyBytes", "2048")));
+    refused(&update(with(service(), "/spec/kafka/topic/name", "other")), "kafka.topic.name is immutable");
+    refused(&update(with(service(), "/spec/kafka/prefix", "staging.")), "kafka.prefix is immutable");
+}
+
+#[test]
+fn topics_have_names_that_kafka_takes() {
+    accepted(&create(with(service(), "/spec/kafka/topic/name", "seat_events.v1-a")));
+    accepted(&create(with(service(), "/spec/kafka/prefix", "staging.")));
+    refused(
+        &create(with(service(), "/spec/kafka/topic/name", "seat events")),
+        "kafka.topic.name may have only",
+    );
+    refused(&create(with(service(), "/spec/kafka/prefix", "a/b")), "kafka.prefix may have only");
+}
+
+#[test]
+fn a_topic_never_loses_partitions() {
+    accepted(&update(with(service(), "/spec/kafka/topic/partitions", "13")));
+    refused(
+        &update(with(service(), "/spec/kafka/topic/partitions", "11")),
+        "kafka.topic.partitions never shrinks",
+    );
+}
+
+#[test]
+fn durability_log_keeps_records_for_ever() {
+    let short = with(service(), "/spec/kafka/topic/config", "{retention.ms: '604800000'}");
+    refused(&create(short.clone()), "needs endless retention");
+    refused(&create(without(short.clone(), "/spec/durability")), "needs endless retention");
+    refused(&create(with(service(), "/spec/kafka/topic/config", "{}")), "needs endless retention");
+    refused(
+        &create(with(short.clone(), "/spec/durability", "{hold: log, reserve: fsync}")),
+        "needs endless retention",
+    );
+    accepted(&create(with(short, "/spec/durability", "{hold: redis, reserve: 'replicas: 2'}")));
+    accepted(&create(without(service(), "/spec/kafka/topic")));
+}
+
+#[test]
+fn durability_log_keeps_every_record() {
+    let config = |policy: &str| {
+        with(
+            service(),
+            "/spec/kafka/topic/config",
+            &format!("{{retention.ms: '-1', cleanup.policy: '{policy}'}}"),
+        )
+    };
+    accepted(&create(config("delete")));
+    refused(&create(config("compact")), "needs every event kept");
+    refused(&create(config("compact,delete")), "needs every event kept");
+    accepted(&create(with(config("compact"), "/spec/durability", "{reserve: fsync}")));
+}
+
+#[test]
+fn exactly_one_consumer_keeps_the_view() {
+    refused(
+        &create(with(service(), "/spec/consumers/0/handler", "stats")),
+        "exactly one must have the handler seat-view",
+    );
+    refused(
+        &create(with(service(), "/spec/consumers/2/handler", "seat-view")),
+        "exactly one must have the handler",
+    );
+}
+
+#[test]
+fn a_consumer_name_is_a_dns_label() {
+    accepted(&create(with(service(), "/spec/consumers/0/name", "view-2")));
+    for name in ["View", "seat.view", "-view", "view-", "2view"] {
+        refused(
+            &create(with(service(), "/spec/consumers/0/name", name)),
+            "a consumer's name must be a DNS label",
+        );
+    }
+}
+
+#[test]
+fn views_start_at_the_beginning() {
+    for consumer in [0, 2] {
+        let start = format!("/spec/consumers/{consumer}/startFrom");
+        accepted(&create(with(service(), &start, "earliest")));
+        for other in ["latest", "'2026-11-01T00:00:00Z'"] {
+            refused(&create(with(service(), &start, other)), "startFrom must be earliest");
+        }
+    }
+    for start in ["earliest", "latest", "'2026-11-01T00:00:00+01:00'"] {
+        accepted(&create(with(service(), "/spec/consumers/1/startFrom", start)));
+    }
+}
+
+#[test]
+fn the_payment_section_comes_with_its_handler_alone() {
+    refused(
+        &create(without(service(), "/spec/consumers/3/payment")),
+        "the section payment belongs to handler payment",
+    );
+    refused(
+        &create(with(service(), "/spec/consumers/1/payment", "{url: u}")),
+        "the section payment belongs to handler",
+    );
+}
+
+#[test]
+fn the_webhook_section_comes_with_its_handler_alone() {
+    refused(
+        &create(without(service(), "/spec/consumers/4/webhook")),
+        "the section webhook belongs to handler webhook",
+    );
+    let webhook = "{url: u, secretRef: {name: s, key: k}}";
+    refused(
+        &create(with(service(), "/spec/consumers/1/webhook", webhook)),
+        "the section webhook belongs to handler",
+    );
+}
+
+#[test]
+fn a_consumer_has_no_more_pods_than_the_topic_has_partitions() {
+    accepted(&create(with(service(), "/spec/consumers/1/scaling/replicas", "12")));
+    refused(
+        &create(with(service(), "/spec/consumers/1/scaling/replicas", "13")),
+        "scaling.replicas must not be more",
+    );
+    let lag = |most: u32| format!("{{lag: {{minReplicas: 1, maxReplicas: {most}, targetLag: 100}}}}");
+    accepted(&create(with(service(), "/spec/consumers/1/scaling", &lag(12))));
+    refused(
+        &create(with(service(), "/spec/consumers/1/scaling", &lag(13))),
+        "scaling.lag.maxReplicas must not be more",
+    );
+}
+
+#[test]
+fn scaling_is_fixed_or_by_lag() {
+    let lag = "{minReplicas: 1, maxReplicas: 2, targetLag: 100}";
+    refused(
+        &create(with(service(), "/spec/consumers/1/scaling/lag", lag)),
+        "scaling: give either replicas or lag",
+    );
+}
+
+#[test]
+fn the_fewest_pods_are_no_more_than_the_most() {
+    let lag = "{lag: {minReplicas: 3, maxReplicas: 2, targetLag: 100}}";
+    refused(&create(with(service(), "/spec/consumers/1/scaling", lag)), "lag.minReplicas must not be more");
+    accepted(&create(with(service(), "/spec/command/autoscaling", "{minReplicas: 2, maxReplicas: 2}")));
+    let autoscaling = "{minReplicas: 3, maxReplicas: 2}";
+    refused(
+        &create(with(service(), "/spec/query/autoscaling", autoscaling)),
+        "autoscaling.minReplicas must not be more",
+    );
+}
