@@ -35,7 +35,7 @@ deny: ## licences, sources and duplicate crates (cargo-deny)
 .PHONY: generate
 generate: ## write the files made from the Rust types (a test fails when they differ)
 	@$(install) build
-	cargo run --quiet -p boxoffice-operator -- crd --out crds
+	cargo run --quiet -p boxoffice-crds --example generate
 
 .PHONY: test
 test: ## every suite, as CI runs it; SUITES=lint,unit,charts,integration,cluster chooses

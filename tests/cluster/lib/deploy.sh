@@ -17,7 +17,7 @@ deploy() {
   database_secret view "$DATABASE_URL_VIEW"
   database_secret reservations "$DATABASE_URL_RESERVATIONS"
   database_secret stats "$DATABASE_URL_STATS"
-  kubectl apply --namespace "$NAMESPACE" --filename examples/ >/dev/null
+  apply_examples
   roll
 }
 
@@ -26,6 +26,15 @@ undeploy() {
   helm uninstall boxoffice --namespace "$OPERATOR_NAMESPACE" --ignore-not-found --wait
   helm uninstall boxoffice-crds --namespace "$OPERATOR_NAMESPACE" --ignore-not-found --wait
   kubectl delete namespace "$OPERATOR_NAMESPACE" --ignore-not-found --timeout 60s
+}
+
+# apply_examples: as they are, but for where the images come from.
+apply_examples() {
+  local file
+  for file in examples/*.yaml; do
+    sed "s|repository: boxoffice/|repository: $IMAGE_PREFIX/|" "$file" |
+      kubectl apply --namespace "$NAMESPACE" --filename - >/dev/null
+  done
 }
 
 # apply: the resources on standard input.

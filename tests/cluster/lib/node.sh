@@ -40,6 +40,7 @@ state = "$RUN/containerd"
       runtime_type = "io.containerd.runc.v2"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
         SystemdCgroup = false
+        Root = "$RUN/runc"
 EOT
   start containerd containerd --config "$STATE/containerd.toml" --log-level warn
   must_start 30 containerd ctr --address "$CONTAINERD" version
@@ -86,6 +87,7 @@ healthzBindAddress: 127.0.0.1:10256
 metricsBindAddress: 127.0.0.1:10249
 clientConnection: {kubeconfig: $CREDENTIALS/proxy.kubeconfig}
 clusterCIDR: $POD_NETWORK
+nodePortAddresses: [primary]
 iptables: {localhostNodePorts: false}
 conntrack: {maxPerCore: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
 oomScoreAdj: 0
@@ -133,21 +135,25 @@ pods_down() {
 
 # containerd_down: what survived of the containers, their shims, then containerd itself.
 containerd_down() {
-  local id
-  if running containerd; then
-    for id in $(ctr --address "$CONTAINERD" --namespace k8s.io task ls -q 2>/dev/null); do
-      ctr --address "$CONTAINERD" --namespace k8s.io task kill --signal KILL --all "$id" >/dev/null 2>&1 || true
-    done
-  fi
+  local pid
+  find /sys/fs/cgroup -path '*/kubepods*' -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u |
+    while read -r pid; do kill -s KILL "$pid" 2>/dev/null || true; done
   # A shim carries our socket in its arguments.
-  for id in $(pgrep -f "^/usr/bin/containerd-shim-runc-v2 .*-address $CONTAINERD"); do kill -9 "$id"; done
+  for pid in $(pgrep -f "^/usr/bin/containerd-shim-runc-v2 .*-address $CONTAINERD"); do
+    kill -s KILL "$pid" || true
+  done
   stop containerd
 }
 
-# places_down: what the kubelet, runc and CNI write to places of their own choice.
+# places_down: what the kubelet, the shims and CNI write to places of their own choice. It is gone
+# already where they could end in order.
 places_down() {
-  find /var/log/containers -lname "$STATE/*" -delete 2>/dev/null || true
+  local file results=/var/lib/cni/results
   running kubelet || rm -f /var/lib/kubelet/device-plugins/kubelet.sock
-  rmdir -p /var/log/containers /var/lib/kubelet/device-plugins /run/containerd/{s,runc/k8s.io} \
-    /var/lib/cni/results 2>/dev/null || true
+  find /var/log/containers -lname "$STATE/*" -delete 2>/dev/null || true
+  while read -r file; do rm -f "$(sed 's|^unix://||' "$file")"; done \
+    < <(compgen -G "$RUN/containerd/*/k8s.io/*/address")
+  while read -r file; do rm -f "$file" "$results/cni-loopback-$(basename "${file#*boxoffice-}" -eth0)-lo"; done \
+    < <(compgen -G "$results/boxoffice-*-eth0")
+  rmdir -p /var/log/containers /var/lib/kubelet/device-plugins /run/containerd/s "$results" 2>/dev/null || true
 }

@@ -59,6 +59,7 @@ dump() {
 write_env() {
   COMMAND_URL=$("${platform}_url" main-command 8080)
   QUERY_URL=$("${platform}_url" main-query 8081)
+  wait_until 30 "an answer from $QUERY_URL" curl -fs -m 2 "$QUERY_URL/events" || { dump; die "the query worker does not answer"; }
   local name
   (umask 077 && for name in KUBECONFIG COMMAND_URL QUERY_URL KAFKA REDIS_URL DATABASE_URL_VIEW \
     DATABASE_URL_RESERVATIONS DATABASE_URL_STATS; do printf '%s=%q\n' "$name" "${!name}"; done >"$OUT/env")
@@ -69,8 +70,8 @@ The cluster is up; its addresses are in .cluster/env:
   source .cluster/env; export KUBECONFIG
   kubectl --namespace $NAMESPACE get rsvc,sevent
   curl -s $QUERY_URL/events
-  curl -s -X POST $COMMAND_URL/seats/arena-night.A-12-7/hold -H 'x-user-id: alice'
-  curl -s -X POST $COMMAND_URL/seats/arena-night.A-12-7/reserve -H 'x-user-id: alice'
+  curl -s -X POST $COMMAND_URL/seats/arena-night.A-1-7/hold -H 'x-user-id: alice'
+  curl -s -X POST $COMMAND_URL/seats/arena-night.A-1-7/reserve -H 'x-user-id: alice'
   tests/servers/kafka-tool ConsoleConsumer --bootstrap-server $KAFKA --topic seat-events --from-beginning
 
 make cluster-down removes it.
