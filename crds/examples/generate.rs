@@ -4,7 +4,7 @@ use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let chart_dir = crate_dir.join("../helm/boxoffice-crds/templates");
+    let chart_dir = crate_dir.join("../helm/boxoffice-crds/files");
     for manifest in boxoffice_crds::manifests()? {
         for dir in [crate_dir, &chart_dir] {
             std::fs::create_dir_all(dir)?;

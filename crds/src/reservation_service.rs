@@ -354,14 +354,15 @@ pub enum AdoptionPolicy {
     Observe,
 }
 
-/// What answers wait for: `redis` (the state change), `fsync` (it is on Redis' disk), `log` (its event is on Kafka) or
-/// `"replicas: <n>"` (n replicas of Redis have it; quote it).
+/// What answers wait for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Durabilities {
-    /// The answer to a hold. Default: `redis`.
+    /// What the answer to a hold waits for: `redis` (default; the state change alone), `fsync` (it is on Redis' disk),
+    /// `log` (its events are on Kafka) or `"replicas: 2"` (so many replicas of Redis have it, 1 to 9; quote it).
     pub hold: Durability,
-    /// The answer to a reserve. Default: `log`, which needs `retention.ms: "-1"` and `cleanup.policy: delete`.
+    /// What the answer to a reserve waits for: as for `hold`. Default: `log`, which needs `retention.ms: "-1"` and
+    /// `cleanup.policy: delete`.
     pub reserve: Durability,
 }
 

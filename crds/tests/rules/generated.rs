@@ -24,7 +24,7 @@ fn documents(dir: &str) -> Vec<(PathBuf, Value)> {
 #[test]
 fn the_yaml_of_both_kinds_is_up_to_date() {
     for manifest in manifests().unwrap() {
-        for dir in ["crds", "helm/boxoffice-crds/templates"] {
+        for dir in ["crds", "helm/boxoffice-crds/files"] {
             let file = checkout().join(dir).join(&manifest.file);
             let found = fs::read_to_string(&file).unwrap_or_default();
             assert!(
