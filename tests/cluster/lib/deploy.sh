@@ -7,9 +7,10 @@ OPERATOR_NAMESPACE=boxoffice-system
 deploy() {
   say "installing the charts"
   helm upgrade --install boxoffice-crds helm/boxoffice-crds --namespace "$OPERATOR_NAMESPACE" --create-namespace \
-    --wait --timeout 60s >/dev/null
+    --set keep=false --wait --timeout 60s >/dev/null
   helm upgrade --install boxoffice helm/boxoffice --namespace "$OPERATOR_NAMESPACE" \
-    --set image.repository="$IMAGE_PREFIX/operator" --set image.tag="$VERSION" >/dev/null
+    --set image.repository="$IMAGE_PREFIX/operator" --set image.tag="$VERSION" \
+    --set workersImage.repository="$IMAGE_PREFIX/workers" --set workersImage.tag="$VERSION" >/dev/null
   say "applying examples/ to the namespace $NAMESPACE"
   kubectl create namespace "$NAMESPACE" --dry-run=client -o yaml | apply
   server_name redis "${REDIS_URL#redis://}"
