@@ -3,10 +3,12 @@
 
 API_SERVER=https://$HOST_ADDRESS:6443
 
-credentials_up() {
+credentials_up() (
   [[ -d $CREDENTIALS ]] && return
-  (umask 077 && mkdir -p "$CREDENTIALS.partial")
-  cd "$CREDENTIALS.partial"
+  umask 077
+  rm -rf "$CREDENTIALS.partial"
+  mkdir "$CREDENTIALS.partial"
+  cd "$CREDENTIALS.partial" || return
   openssl genrsa -out service-account.key 2048 2>/dev/null
   openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=boxoffice-cluster \
     -keyout ca.key -out ca.crt 2>/dev/null
@@ -20,9 +22,8 @@ credentials_up() {
   token kubelet system:node:node1 system:nodes
   token proxy system:kube-proxy
   token coredns system:coredns
-  cd "$CHECKOUT"
   mv "$CREDENTIALS.partial" "$CREDENTIALS"
-}
+)
 
 # token NAME USER [GROUP]: a line of the API server's token file, and the token on its own.
 token() {

@@ -1,6 +1,7 @@
 # The platform `given`: the cluster that KUBECONFIG names. Its pods cannot reach processes of this
 # host, nor images that only this host has: servers and images are named by the caller.
 
+# What the caller names.
 GIVEN=(KAFKA REDIS_URL DATABASE_URL_VIEW DATABASE_URL_RESERVATIONS DATABASE_URL_STATS IMAGES_FROM)
 
 given_up() {
@@ -14,13 +15,23 @@ given_up() {
   "$CHECKOUT/tests/cluster/programs" helm
   have kubectl || "$CHECKOUT/tests/cluster/programs" kubernetes
   IMAGE_PREFIX=$IMAGES_FROM
+  begin given
+  given_folders
+  # A copy, so that `down` acts on this cluster and no other, whatever KUBECONFIG says then.
+  (umask 077 && kubectl config view --raw --minify --flatten >"$OUT/kubeconfig.new")
+  export KUBECONFIG=$OUT/kubeconfig
+  mv "$OUT/kubeconfig.new" "$KUBECONFIG"
 }
 
 given_down() {
+  given_folders
+  export KUBECONFIG=$OUT/kubeconfig
   stop command-forward
   stop query-forward
   undeploy
 }
 
-given_image() { :; }
 given_url() { kind_url "$@"; }
+
+# given_folders: its only processes are port-forwards of this checkout.
+given_folders() { LOGS=$OUT/log RUN=$OUT/run; }

@@ -5,6 +5,7 @@ IMAGES=$OUT/images
 VERSION=$(awk -F'"' '$1 ~ /^version = / {print $2; exit}' "$CHECKOUT/Cargo.toml")
 # What comes before /operator and /workers in the images' names.
 IMAGE_PREFIX=boxoffice
+CHANGED_IMAGES=()
 # The containerd namespace of Kubernetes.
 K8S=(--namespace k8s.io)
 
@@ -32,17 +33,17 @@ image_root() {
   echo 'boxoffice:x:65532:65532::/:/sbin/nologin' >"$root/etc/passwd"
 }
 
-# images_up: builds and imports the images whose content changed; tells which in CHANGED_IMAGES.
+# images_up FUNCTION: builds the images whose content changed, each by FUNCTION FOLDER IMAGE, and
+# tells which in CHANGED_IMAGES.
 images_up() {
   local name content
-  CHANGED_IMAGES=()
   image_roots
   mkdir -p "$STATE/images"
   for name in operator workers; do
     content=$(content_of "$IMAGES/$name/rootfs")
     [[ $(cat "$STATE/images/$name" 2>/dev/null) == "$content" ]] && continue
     say "building the image boxoffice/$name:$VERSION"
-    "${platform}_image" "$IMAGES/$name" "$IMAGE_PREFIX/$name:$VERSION"
+    "$1" "$IMAGES/$name" "$IMAGE_PREFIX/$name:$VERSION"
     echo "$content" >"$STATE/images/$name"
     CHANGED_IMAGES+=("$name")
   done

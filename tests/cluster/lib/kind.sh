@@ -4,10 +4,10 @@
 KIND_CLUSTER=boxoffice
 
 kind_up() {
-  "$CHECKOUT/tests/servers/install" servers
+  "$CHECKOUT/tests/servers/install" build servers
   "$CHECKOUT/tests/cluster/programs" kind helm
   have kubectl || "$CHECKOUT/tests/cluster/programs" kubernetes
-  mkdir -p "$OUT"
+  begin kind
   export KUBECONFIG=$OUT/kubeconfig
   if ! grep -qx "$KIND_CLUSTER" <<<"$(kind get clusters 2>/dev/null)"; then
     say "creating the kind cluster $KIND_CLUSTER"
@@ -16,6 +16,7 @@ kind_up() {
   kind export kubeconfig --name "$KIND_CLUSTER" --kubeconfig "$KUBECONFIG" --quiet
   HOST_ADDRESS=$(docker network inspect kind --format '{{range .IPAM.Config}}{{println .Gateway}}{{end}}' | grep -m 1 -F .)
   servers_up
+  images_up kind_image
 }
 
 kind_down() {
@@ -26,6 +27,7 @@ kind_down() {
   rm -rf "$STATE" "$RUN"
 }
 
+# kind_image FOLDER IMAGE
 kind_image() {
   docker build --quiet --file "$CHECKOUT/Dockerfile" --tag "$2" "$1" >/dev/null
   kind load docker-image --name "$KIND_CLUSTER" "$2" >/dev/null 2>&1

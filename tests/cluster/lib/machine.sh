@@ -3,7 +3,8 @@
 for part in host credentials control_plane node; do source "$CHECKOUT/tests/cluster/lib/$part.sh"; done
 
 machine_up() {
-  "$CHECKOUT/tests/servers/install" servers cluster
+  "$CHECKOUT/tests/servers/install" build servers cluster
+  begin machine
   if [[ -d $STATE ]] && ! any_running; then
     say "removing what an earlier life of the cluster left"
     machine_down
@@ -13,10 +14,10 @@ machine_up() {
   credentials_up
   control_plane_up
   node_up
-  mkdir -p "$OUT"
   install -m 600 "$CREDENTIALS/admin.kubeconfig" "$OUT/kubeconfig"
   export KUBECONFIG=$OUT/kubeconfig
   servers_up
+  images_up machine_image
 }
 
 machine_down() {
@@ -31,6 +32,7 @@ machine_down() {
   rm -rf "$STATE" "$RUN"
 }
 
+# machine_image FOLDER IMAGE
 machine_image() { build_image "$CHECKOUT/Dockerfile" "$1" "$2"; }
 
 # machine_url SERVICE PORT

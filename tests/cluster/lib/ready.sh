@@ -9,7 +9,7 @@ wait_ready() {
   say "waiting until the resources are Ready (at most $READY_SECONDS s)"
   until resources_ready && rolled_out; do
     now=$(conditions)
-    [[ $now == "$before" ]] || echo "$now" | sed "s/^/$(date +%H:%M:%S)   /"
+    [[ $now == "$before" ]] || sed "s/^/$(date +%H:%M:%S)   /" <<<"$now"
     before=$now
     ((SECONDS < deadline)) || { dump; die "the resources are not Ready after $READY_SECONDS s"; }
     sleep 1
