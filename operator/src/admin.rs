@@ -1,0 +1,203 @@
+//! The command worker's admin API as the operator uses it (I8): definitions in, inventory out.
+
+use std::time::Duration;
+
+use boxoffice_domain::Definition;
+use boxoffice_domain::definition::Phase;
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// Where the command worker of a service answers, unless the settings say otherwise.
+pub const URL_TEMPLATE: &str = "http://{service}-command.{namespace}.svc:8082";
+
+/// A service whose admin API is called.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub service: String,
+    /// The bearer token from its Secret.
+    pub token: String,
+}
+
+/// What the command worker knows about a SeatingEvent.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inventory {
+    /// The SeatingEvent.
+    pub event_id: String,
+    /// Fingerprint of its seats and prices.
+    pub chart_hash: String,
+    /// The partition of all its domain events (I4).
+    pub partition: i32,
+    /// The last domain event (I3).
+    pub sequence: u64,
+    /// Where the sale stands, by the worker's clock.
+    pub phase: Phase,
+    /// Seats by state.
+    pub seats: Counts,
+}
+
+/// Seats by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Counts {
+    /// All of them.
+    pub total: u64,
+    /// Free.
+    pub available: u64,
+    /// Held.
+    pub held: u64,
+    /// Reserved.
+    pub reserved: u64,
+    /// Not for sale.
+    pub blocked: u64,
+}
+
+/// The body of a refusal, `application/problem+json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Problem {
+    /// Stable word for programs.
+    #[serde(default)]
+    pub code: String,
+    /// A sentence for people.
+    #[serde(default)]
+    pub detail: String,
+    /// The seats that stand in the way.
+    #[serde(default)]
+    pub conflicts: Vec<Conflict>,
+}
+
+/// A seat that stands in the way.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Conflict {
+    /// Its id.
+    pub seat_id: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A call to the admin API that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AdminError {
+    /// No usable answer in time.
+    #[error("the command worker at {url} does not answer: {detail}")]
+    Unreachable {
+        /// What was called.
+        url: String,
+        /// The client's own words.
+        detail: String,
+    },
+    /// An answer that says no.
+    #[error("the command worker answered {status} {code}: {detail}", code = problem.code, detail = problem.detail)]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The body.
+        problem: Problem,
+    },
+}
+
+/// The client, shared by all reconciles.
+pub struct AdminApi {
+    http: Client,
+    template: String,
+}
+
+impl AdminApi {
+    /// A client that finds services by `template`, in which `{service}` and `{namespace}` stand for the two names.
+    pub fn new(template: String) -> Result<Self, reqwest::Error> {
+        let http = Client::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .timeout(Duration::from_secs(15))
+            .pool_idle_timeout(Duration::from_secs(30))
+            .no_proxy()
+            .build()?;
+        Ok(Self { http, template })
+    }
+
+    /// Makes the SeatingEvent's inventory as defined; repeating it changes nothing.
+    pub async fn provision(
+        &self,
+        target: &Target,
+        id: &str,
+        definition: &Definition,
+    ) -> Result<Inventory, AdminError> {
+        let path = format!("/admin/events/{id}");
+        read(self.send(target, Method::PUT, &path, |request| request.json(definition)).await?).await
+    }
+
+    /// Every SeatingEvent of the service, with its counts.
+    pub async fn inventories(&self, target: &Target) -> Result<Vec<Inventory>, AdminError> {
+        read(self.send(target, Method::GET, "/admin/events", |request| request).await?).await
+    }
+
+    /// Closes the sales and keeps the seats, or purges them. A SeatingEvent that is not there is no error.
+    pub async fn close(&self, target: &Target, id: &str, purge: bool) -> Result<(), AdminError> {
+        let path = format!("/admin/events/{id}{}", if purge { "?purge=true" } else { "" });
+        match self.send(target, Method::DELETE, &path, |request| request).await {
+            Ok(_) => Ok(()),
+            Err(AdminError::Refused { problem, .. }) if problem.code == "EVENT_NOT_FOUND" => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What keeps a worker's pod from being ready, in its own words; nothing where it does not say.
+    pub async fn obstacles(&self, pod_address: &str) -> Option<String> {
+        let url = format!("http://{pod_address}:9090/readyz");
+        let answer = self.http.get(url).timeout(Duration::from_secs(2)).send().await.ok()?;
+        if answer.status().is_success() {
+            return None;
+        }
+        answer.text().await.ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    async fn send(
+        &self,
+        target: &Target,
+        method: Method,
+        path: &str,
+        body: impl FnOnce(RequestBuilder) -> RequestBuilder + Send,
+    ) -> Result<Response, AdminError> {
+        let Target { namespace, service, token } = target;
+        let url = format!("{}{path}", base(&self.template, namespace, service));
+        let request = body(self.http.request(method, &url)).bearer_auth(token);
+        let response = request.send().await.map_err(|error| unreachable(&url, &error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let problem = response.json().await.unwrap_or_else(|_| anonymous(status));
+        Err(AdminError::Refused { status: status.as_u16(), problem })
+    }
+}
+
+async fn read<T: DeserializeOwned>(response: Response) -> Result<T, AdminError> {
+    let url = response.url().to_string();
+    response.json().await.map_err(|error| unreachable(&url, &error))
+}
+
+fn base(template: &str, namespace: &str, service: &str) -> String {
+    template.replace("{namespace}", namespace).replace("{service}", service)
+}
+
+/// The innermost cause says what failed: "connection refused" rather than "error sending request".
+fn unreachable(url: &str, error: &reqwest::Error) -> AdminError {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    AdminError::Unreachable { url: url.to_owned(), detail: cause.to_string() }
+}
+
+fn anonymous(status: StatusCode) -> Problem {
+    let detail = status.canonical_reason().unwrap_or("no reason given").to_owned();
+    Problem { code: "UNKNOWN".to_owned(), detail, conflicts: Vec::new() }
+}
+
+#[cfg(test)]
+#[path = "admin_tests.rs"]
+mod tests;

@@ -1,0 +1,91 @@
+//! The client against an HTTP server of this process.
+
+use super::*;
+use axum::extract::{Path, Query};
+use axum::http::HeaderMap;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+const HOUSE: &str = "arena-night";
+
+fn target() -> Target {
+    Target { namespace: "tickets".into(), service: "main".into(), token: "secret".into() }
+}
+
+fn inventory() -> Value {
+    json!({"eventId": HOUSE, "chartHash": "abc", "partition": 3, "sequence": 7, "phase": "OnSale",
+           "seats": {"total": 9, "available": 4, "held": 3, "reserved": 1, "blocked": 1}})
+}
+
+fn definition() -> Definition {
+    serde_json::from_value(
+        json!({"title": "Arena Night", "startsAt": 5, "priceCategories": [], "sections": []}),
+    )
+    .unwrap()
+}
+
+async fn serve(routes: Router) -> AdminApi {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+    AdminApi::new(format!("http://{address}/{{namespace}}/{{service}}")).unwrap()
+}
+
+#[tokio::test]
+async fn provisions_with_the_token_and_reads_the_inventory() {
+    let put = |Path(id): Path<String>, headers: HeaderMap, Json(body): Json<Value>| async move {
+        assert_eq!((id.as_str(), headers["authorization"].to_str().unwrap()), (HOUSE, "Bearer secret"));
+        assert_eq!(body["startsAt"], 5);
+        Json(inventory())
+    };
+    let api = serve(Router::new().route("/tickets/main/admin/events/{id}", axum::routing::put(put))).await;
+    let answer = api.provision(&target(), HOUSE, &definition()).await.unwrap();
+    assert_eq!((answer.partition, answer.seats.held, answer.phase), (3, 3, Phase::OnSale));
+}
+
+#[tokio::test]
+async fn a_problem_keeps_its_code_and_its_seats() {
+    let refuse = || async {
+        let conflicts = json!([{"seatId": "arena-night.A-1-1", "reason": "RESERVED"}]);
+        (
+            StatusCode::CONFLICT,
+            Json(json!({"code": "SEAT_MAP_CONFLICT", "detail": "sold", "conflicts": conflicts})),
+        )
+    };
+    let api = serve(Router::new().route("/tickets/main/admin/events", get(refuse))).await;
+    let AdminError::Refused { status, problem } = api.inventories(&target()).await.unwrap_err() else {
+        panic!()
+    };
+    assert_eq!((status, problem.code.as_str()), (409, "SEAT_MAP_CONFLICT"));
+    assert_eq!(problem.conflicts[0].seat_id, "arena-night.A-1-1");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_problem_document_is_still_a_refusal() {
+    let api =
+        serve(Router::new().route("/tickets/main/admin/events", get(|| async { StatusCode::BAD_GATEWAY })))
+            .await;
+    let error = api.inventories(&target()).await.unwrap_err();
+    assert!(matches!(error, AdminError::Refused { status: 502, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn closing_what_is_not_there_is_done() {
+    let gone = |Query(query): Query<HashMap<String, String>>| async move {
+        assert_eq!(query["purge"], "true");
+        (StatusCode::NOT_FOUND, Json(json!({"code": "EVENT_NOT_FOUND"})))
+    };
+    let api =
+        serve(Router::new().route("/tickets/main/admin/events/{id}", axum::routing::delete(gone))).await;
+    api.close(&target(), HOUSE, true).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_listening_is_unreachable() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let api = AdminApi::new(format!("http://{unused}")).unwrap();
+    let error = api.inventories(&target()).await.unwrap_err();
+    assert!(error.to_string().contains("refused"), "{error}");
+}

@@ -1,0 +1,135 @@
+//! Calls to the Kubernetes API, each with a time-out: server-side apply under one field manager, finalizers, status.
+//!
+//! Watches do not come through here; the client's own read time-out is for them.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::{Api, Patch, PatchParams};
+use kube::{Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+/// The one field manager of everything the operator applies.
+pub const FIELD_MANAGER: &str = "boxoffice-operator";
+
+/// How long one call may take, its retries included.
+const CALL: Duration = Duration::from_secs(15);
+
+/// A call to the Kubernetes API that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// It took too long.
+    #[error("the kubernetes API did not {0} within {s} s", s = CALL.as_secs())]
+    Silent(&'static str),
+    /// It was refused, or the connection failed.
+    #[error("the kubernetes API refused to {action}: {source}")]
+    Refused {
+        /// What was asked.
+        action: &'static str,
+        /// The client's error.
+        source: Box<kube::Error>,
+    },
+}
+
+impl ApiError {
+    /// Whether the object is not there.
+    pub fn is_not_found(&self) -> bool {
+        self.code() == Some(404)
+    }
+
+    /// Whether somebody else wrote first, or the object exists already.
+    pub fn is_conflict(&self) -> bool {
+        self.code() == Some(409)
+    }
+
+    fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refused { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            },
+            Self::Silent(_) => None,
+        }
+    }
+}
+
+/// Awaits one call, no longer than the limit for all of them.
+pub async fn timed<T>(
+    action: &'static str,
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, ApiError> {
+    match tokio::time::timeout(CALL, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(source)) => Err(ApiError::Refused { action, source: Box::new(source) }),
+        Err(_) => Err(ApiError::Silent(action)),
+    }
+}
+
+/// The API of a namespaced kind in the namespace of `object`.
+pub fn beside<K, O>(client: &Client, object: &O) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    O: Resource,
+{
+    Api::namespaced(client.clone(), &object.namespace().unwrap_or_default())
+}
+
+/// Adds the finalizer. Returns whether it was missing: then the object changes, and a reconcile follows.
+pub async fn add_finalizer<K>(client: &Client, object: &K, finalizer: &str) -> Result<bool, ApiError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    if object.finalizers().iter().any(|present| present == finalizer) {
+        return Ok(false);
+    }
+    let mut finalizers = object.finalizers().to_vec();
+    finalizers.push(finalizer.to_owned());
+    set_finalizers(client, object, &finalizers).await?;
+    Ok(true)
+}
+
+/// Removes the finalizer; the API server then deletes an object that is being deleted.
+pub async fn remove_finalizer<K>(client: &Client, object: &K, finalizer: &str) -> Result<(), ApiError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    let finalizers: Vec<_> =
+        object.finalizers().iter().filter(|present| *present != finalizer).cloned().collect();
+    match set_finalizers(client, object, &finalizers).await {
+        Err(error) if error.is_not_found() => Ok(()),
+        result => result,
+    }
+}
+
+/// Replaces the list, unless the object changed since it was read.
+async fn set_finalizers<K>(client: &Client, object: &K, finalizers: &[String]) -> Result<(), ApiError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    let patch = json!({"metadata": {"finalizers": finalizers, "resourceVersion": object.resource_version()}});
+    let api: Api<K> = beside(client, object);
+    let (name, parameters, patch) = (object.name_any(), PatchParams::default(), Patch::Merge(&patch));
+    timed("set finalizers", api.patch_metadata(&name, &parameters, &patch)).await?;
+    Ok(())
+}
+
+/// Applies the status as a whole: what it no longer says is removed.
+pub async fn apply_status<K>(client: &Client, object: &K, status: &impl Serialize) -> Result<(), ApiError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    let body = json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": {"name": object.name_any(), "uid": object.uid()},
+        "status": status,
+    });
+    let api: Api<K> = beside(client, object);
+    let (name, parameters, patch) =
+        (object.name_any(), PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&body));
+    timed("write the status", api.patch_status(&name, &parameters, &patch)).await?;
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! What the operator is told on its command line or by its environment.
+
+use std::net::SocketAddr;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::admin::URL_TEMPLATE;
+
+/// Turns `ReservationService` and `SeatingEvent` resources into running sales.
+#[derive(Debug, Parser)]
+#[command(name = "boxoffice-operator", version)]
+pub struct Cli {
+    /// What to do; `run` when left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the controllers.
+    Run,
+    /// Print both custom resource definitions as YAML.
+    Crd,
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Image of the workers of services that name none; each service keeps the first it was given.
+    #[arg(long, global = true, env = "BOXOFFICE_WORKERS_IMAGE", default_value = concat!("boxoffice/workers:", env!("CARGO_PKG_VERSION")))]
+    pub workers_image: String,
+    /// Where command workers answer admin calls; `{service}` and `{namespace}` stand for the names.
+    #[arg(long, global = true, env = "BOXOFFICE_ADMIN_URL_TEMPLATE", default_value = URL_TEMPLATE)]
+    pub admin_url_template: String,
+    /// Namespace of the Lease that elects the leader.
+    #[arg(long, global = true, env = "BOXOFFICE_NAMESPACE", default_value = "boxoffice-system")]
+    pub namespace: String,
+    /// Address of /healthz, /readyz and /metrics.
+    #[arg(long, global = true, env = "BOXOFFICE_METRICS_ADDR", default_value = "0.0.0.0:9090")]
+    pub metrics_addr: SocketAddr,
+    /// What to log, such as `info` or `info,kube=debug`.
+    #[arg(long, global = true, env = "BOXOFFICE_LOG", default_value = "info")]
+    pub log: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn runs_by_default_with_the_workers_of_its_own_version() {
+        let cli = Cli::parse_from(["boxoffice-operator"]);
+        assert!(cli.command.is_none());
+        assert!(cli.run.workers_image.ends_with(env!("CARGO_PKG_VERSION")));
+    }
+}

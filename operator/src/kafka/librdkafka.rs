@@ -1,0 +1,328 @@
+//! [`Kafka`] on librdkafka: one set of clients a cluster, kept between reconciles.
+//!
+//! The client's calls block, so each runs on a blocking thread with a time-out of its own. Offsets of a group are
+//! read and committed by a plain consumer with that `group.id` which neither subscribes nor assigns: it never
+//! becomes a member, and a commit from outside is accepted while the group is vacant.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult,
+};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::{GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
+
+/// One call to the cluster.
+const CALL: Duration = Duration::from_secs(5);
+/// One call with everything around it, should the client not honour its own time-out.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The clients of every cluster in use, by bootstrap servers.
+#[derive(Default)]
+pub struct Pool {
+    clusters: Mutex<HashMap<String, Arc<Cluster>>>,
+}
+
+impl Pool {
+    /// The clients for `bootstrap_servers`, made at the first call; connecting happens in the background.
+    pub fn get(&self, bootstrap_servers: &str) -> Result<Arc<dyn Kafka>, KafkaError> {
+        let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cluster) = clusters.get(bootstrap_servers) {
+            return Ok(Arc::clone(cluster) as Arc<dyn Kafka>);
+        }
+        let cluster = Arc::new(Cluster::new(bootstrap_servers)?);
+        clusters.insert(bootstrap_servers.to_owned(), Arc::clone(&cluster));
+        Ok(cluster)
+    }
+
+    /// Drops the clients of a cluster that did not answer or is no longer used.
+    pub fn forget(&self, bootstrap_servers: &str) {
+        self.clusters.lock().unwrap_or_else(PoisonError::into_inner).remove(bootstrap_servers);
+    }
+}
+
+/// The clients of one cluster.
+struct Cluster {
+    bootstrap_servers: String,
+    admin: AdminClient<DefaultClientContext>,
+    reader: Arc<BaseConsumer>,
+    committers: Mutex<HashMap<String, Arc<BaseConsumer>>>,
+}
+
+impl Cluster {
+    fn new(bootstrap_servers: &str) -> Result<Self, KafkaError> {
+        let config = config(bootstrap_servers);
+        let refused = |error: ClientError| failure(bootstrap_servers, "create a client", &error);
+        Ok(Self {
+            bootstrap_servers: bootstrap_servers.to_owned(),
+            admin: config.create().map_err(refused)?,
+            reader: Arc::new(config.create().map_err(refused)?),
+            committers: Mutex::default(),
+        })
+    }
+
+    /// The consumer that reads and commits the group's offsets.
+    fn committer(&self, group: &str) -> Result<Arc<BaseConsumer>, KafkaError> {
+        let mut committers = self.committers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(consumer) = committers.get(group) {
+            return Ok(Arc::clone(consumer));
+        }
+        let consumer: BaseConsumer = config(&self.bootstrap_servers)
+            .set("group.id", group)
+            .create()
+            .map_err(|error| self.failure("create a client", &error))?;
+        let consumer = Arc::new(consumer);
+        committers.insert(group.to_owned(), Arc::clone(&consumer));
+        Ok(consumer)
+    }
+
+    /// Runs a blocking call of `consumer` and then empties its queue of errors, which nobody else reads.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        action: &str,
+        consumer: &Arc<BaseConsumer>,
+        call: impl FnOnce(&BaseConsumer) -> KafkaResult<T> + Send + 'static,
+    ) -> Result<T, KafkaError> {
+        let consumer = Arc::clone(consumer);
+        let task = tokio::task::spawn_blocking(move || {
+            let answer = call(&consumer);
+            while consumer.poll(Duration::ZERO).is_some() {}
+            answer
+        });
+        match tokio::time::timeout(PATIENCE, task).await {
+            Ok(Ok(answer)) => answer.map_err(|error| self.failure(action, &error)),
+            Ok(Err(join)) => Err(KafkaError::Refused { action: action.to_owned(), detail: join.to_string() }),
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    /// Awaits an admin call that answers for one topic or group; one answer may be `harmless`.
+    async fn admin_call(
+        &self,
+        action: &str,
+        harmless: Code,
+        call: impl Future<Output = KafkaResult<Vec<TopicResult>>>,
+    ) -> Result<(), KafkaError> {
+        let results = tokio::time::timeout(PATIENCE, call).await.map_err(|_| self.silent())?;
+        for result in results.map_err(|error| self.failure(action, &error))? {
+            match result {
+                Err((_, code)) if code != harmless => {
+                    return Err(self.failure(action, &ClientError::AdminOp(code)));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn failure(&self, action: &str, error: &ClientError) -> KafkaError {
+        failure(&self.bootstrap_servers, action, error)
+    }
+
+    fn silent(&self) -> KafkaError {
+        KafkaError::Unreachable {
+            bootstrap_servers: self.bootstrap_servers.clone(),
+            detail: format!("no answer within {} s", PATIENCE.as_secs()),
+        }
+    }
+}
+
+#[async_trait]
+impl Kafka for Cluster {
+    async fn topic(&self, name: &str) -> Result<Option<TopicFacts>, KafkaError> {
+        let wanted = name.to_owned();
+        let partitions = self
+            .blocking("read the metadata", &self.reader, move |reader| {
+                let metadata = reader.fetch_metadata(Some(&wanted), CALL)?;
+                let topic = metadata.topics().iter().find(|topic| topic.name() == wanted);
+                Ok(topic.filter(|topic| topic.error().is_none()).map(|topic| topic.partitions().len()))
+            })
+            .await?;
+        let Some(partitions) = partitions else { return Ok(None) };
+        let resource = [ResourceSpecifier::Topic(name)];
+        let options = options();
+        let described = tokio::time::timeout(PATIENCE, self.admin.describe_configs(&resource, &options))
+            .await
+            .map_err(|_| self.silent())?
+            .map_err(|error| self.failure("describe the topic", &error))?;
+        let entries = described.into_iter().filter_map(Result::ok).flat_map(|resource| resource.entries);
+        Ok(Some(TopicFacts {
+            partitions: i32::try_from(partitions).unwrap_or(i32::MAX),
+            config: entries.filter_map(|entry| Some((entry.name, entry.value?))).collect(),
+        }))
+    }
+
+    async fn create_topic(&self, topic: &Topic) -> Result<(), KafkaError> {
+        let replication = TopicReplication::Fixed(topic.replication_factor);
+        let mut new = NewTopic::new(&topic.name, topic.partitions, replication);
+        for (key, value) in &topic.config {
+            new = new.set(key, value);
+        }
+        let (topics, options) = ([new], options());
+        let call = self.admin.create_topics(&topics, &options);
+        self.admin_call(&format!("create topic {}", topic.name), Code::NoError, call).await
+    }
+
+    async fn grow_topic(&self, name: &str, partitions: i32) -> Result<(), KafkaError> {
+        let growth = [NewPartitions::new(name, usize::try_from(partitions).unwrap_or_default())];
+        let options = options();
+        let call = self.admin.create_partitions(&growth, &options);
+        self.admin_call(&format!("grow topic {name}"), Code::NoError, call).await
+    }
+
+    async fn delete_topic(&self, name: &str) -> Result<(), KafkaError> {
+        let (names, options) = ([name], options());
+        let call = self.admin.delete_topics(&names, &options);
+        self.admin_call(&format!("delete topic {name}"), Code::UnknownTopicOrPartition, call).await
+    }
+
+    async fn offsets(&self, topic: &str, partitions: i32, start: Start) -> Result<Offsets, KafkaError> {
+        let topic = topic.to_owned();
+        self.blocking("list offsets", &self.reader, move |reader| match start {
+            Start::Earliest => ask(reader, &topic, partitions, Offset::Beginning),
+            Start::Latest => ask(reader, &topic, partitions, Offset::End),
+            Start::Timestamp(time) => {
+                let mut ends = ask(reader, &topic, partitions, Offset::End)?;
+                ends.extend(ask(reader, &topic, partitions, Offset::Offset(time))?);
+                Ok(ends)
+            }
+        })
+        .await
+    }
+
+    async fn committed(&self, group: &str, topic: &str, partitions: i32) -> Result<Offsets, KafkaError> {
+        let wanted = every_partition(topic, partitions);
+        let consumer = self.committer(group)?;
+        let action = format!("read the offsets of group {group}");
+        self.blocking(&action, &consumer, move |consumer| known(&consumer.committed_offsets(wanted, CALL)?))
+            .await
+    }
+
+    async fn commit(&self, group: &str, topic: &str, offsets: &Offsets) -> Result<(), KafkaError> {
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (partition, offset) in offsets {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))
+                .map_err(|error| self.failure("commit", &error))?;
+        }
+        let consumer = self.committer(group)?;
+        let action = format!("commit the start offsets of group {group}");
+        self.blocking(&action, &consumer, move |consumer| consumer.commit(&list, CommitMode::Sync)).await
+    }
+
+    async fn delete_group(&self, name: &str) -> Result<(), KafkaError> {
+        let (names, options) = ([name], options());
+        let call = self.admin.delete_groups(&names, &options);
+        self.admin_call(&format!("delete group {name}"), Code::GroupIdNotFound, call).await
+    }
+
+    async fn group(&self, name: &str) -> Result<Option<GroupFacts>, KafkaError> {
+        let wanted = name.to_owned();
+        self.blocking(&format!("describe group {name}"), &self.reader, move |reader| {
+            let list = reader.fetch_group_list(Some(&wanted), CALL)?;
+            Ok(list.groups().first().map(|group| GroupFacts {
+                state: group.state().to_owned(),
+                members: i32::try_from(group.members().len()).unwrap_or(i32::MAX),
+            }))
+        })
+        .await
+    }
+}
+
+fn config(bootstrap_servers: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", bootstrap_servers)
+        .set("client.id", "boxoffice-operator")
+        .set("allow.auto.create.topics", "false")
+        .set("enable.auto.commit", "false")
+        .set("socket.timeout.ms", "5000")
+        .set("reconnect.backoff.max.ms", "2000")
+        .set("coordinator.query.interval.ms", "5000");
+    config
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(CALL)).operation_timeout(Some(CALL))
+}
+
+fn every_partition(topic: &str, partitions: i32) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    if partitions > 0 {
+        list.add_partition_range(topic, 0, partitions - 1);
+    }
+    list
+}
+
+/// One request to each leader: the offsets at `place`, which is a timestamp, the beginning or the end.
+fn ask(reader: &BaseConsumer, topic: &str, partitions: i32, place: Offset) -> KafkaResult<Offsets> {
+    let mut list = every_partition(topic, partitions);
+    list.set_all_offsets(place)?;
+    known(&reader.offsets_for_times(list, CALL)?)
+}
+
+/// The entries that name an offset; an error of one partition is an error of the call.
+fn known(list: &TopicPartitionList) -> KafkaResult<Offsets> {
+    let mut offsets = Offsets::new();
+    for element in list.elements() {
+        element.error()?;
+        if let Offset::Offset(offset) = element.offset() {
+            offsets.insert(element.partition(), offset);
+        }
+    }
+    Ok(offsets)
+}
+
+fn failure(bootstrap_servers: &str, action: &str, error: &ClientError) -> KafkaError {
+    let unreachable = matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::BrokerTransportFailure
+                | Code::AllBrokersDown
+                | Code::OperationTimedOut
+                | Code::RequestTimedOut
+                | Code::Resolve
+                | Code::TimedOutQueue
+                | Code::WaitingForCoordinator
+        )
+    );
+    if unreachable {
+        KafkaError::Unreachable { bootstrap_servers: bootstrap_servers.to_owned(), detail: error.to_string() }
+    } else {
+        KafkaError::Refused { action: action.to_owned(), detail: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::mocking::MockCluster;
+
+    #[tokio::test]
+    async fn start_offsets_are_committed_from_outside_and_read_back() {
+        let mock = MockCluster::new(1).unwrap();
+        mock.create_topic("seat-events", 3, 1).unwrap();
+        let cluster = Cluster::new(&mock.bootstrap_servers()).unwrap();
+        assert!(cluster.committed("g", "seat-events", 3).await.unwrap().is_empty());
+        let ends = cluster.offsets("seat-events", 3, Start::Latest).await.unwrap();
+        assert_eq!(ends, [(0, 0), (1, 0), (2, 0)].into());
+        assert_eq!(cluster.offsets("seat-events", 3, Start::Earliest).await.unwrap(), ends);
+        cluster.commit("g", "seat-events", &ends).await.unwrap();
+        assert_eq!(cluster.committed("g", "seat-events", 3).await.unwrap(), ends);
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_is_not_there_is_unreachable() {
+        let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let cluster = Cluster::new(&unused.to_string()).unwrap();
+        let error = cluster.topic("seat-events").await.unwrap_err();
+        assert_eq!(error.reason(), "KafkaUnreachable");
+    }
+}

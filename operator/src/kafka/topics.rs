@@ -1,0 +1,156 @@
+//! Decides what to do about one topic: create, grow, leave or refuse. Pure.
+
+use super::{Topic, TopicFacts};
+
+/// What to do with a topic that exists but was not made for this service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Adoption {
+    /// Stop and say so.
+    #[default]
+    Fail,
+    /// Take it over; from then on it is the service's own.
+    Adopt,
+    /// Use it as it is; never create or grow it.
+    Observe,
+}
+
+/// The one step that a topic needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TopicPlan {
+    /// It is absent: record it as ours, then create it.
+    Create,
+    /// It is there and good enough.
+    Keep {
+        /// Whether to record it as ours.
+        claim: bool,
+    },
+    /// It has fewer partitions than wanted.
+    Grow {
+        /// Whether to record it as ours.
+        claim: bool,
+        /// The count to reach.
+        to: i32,
+    },
+    /// Only a person can go on: `(reason, message)`.
+    Refuse(&'static str, String),
+}
+
+/// Plans for `wanted`, given what the cluster has and whether the service's record names the topic as its own.
+pub fn plan(wanted: &Topic, facts: Option<&TopicFacts>, ours: bool, adoption: Adoption) -> TopicPlan {
+    let name = &wanted.name;
+    let Some(facts) = facts else {
+        return match adoption {
+            Adoption::Observe if !ours => TopicPlan::Refuse(
+                "TopicMissing",
+                format!(
+                    "topic {name} does not exist and adoptionPolicy is Observe: create it, or set Fail or Adopt"
+                ),
+            ),
+            _ => TopicPlan::Create,
+        };
+    };
+    match adoption {
+        Adoption::Fail if !ours => TopicPlan::Refuse(
+            "TopicExists",
+            format!(
+                "topic {name} exists and was not created for this service: set kafka.topic.adoptionPolicy to Adopt \
+                 or Observe, choose another kafka.prefix, or delete the topic"
+            ),
+        ),
+        Adoption::Observe if !ours => TopicPlan::Keep { claim: false },
+        _ if facts.partitions < wanted.partitions => TopicPlan::Grow { claim: !ours, to: wanted.partitions },
+        _ => TopicPlan::Keep { claim: !ours },
+    }
+}
+
+/// How the topic differs from what is wanted, one phrase a difference; empty when it does not.
+pub fn differences(wanted: &Topic, facts: &TopicFacts) -> Vec<String> {
+    let mut found = Vec::new();
+    if facts.partitions != wanted.partitions {
+        found.push(format!(
+            "{} has {} partitions, wanted {}",
+            wanted.name, facts.partitions, wanted.partitions
+        ));
+    }
+    for (key, value) in &wanted.config {
+        match facts.config.get(key) {
+            Some(live) if live == value => {}
+            Some(live) => found.push(format!("{} has {key}={live}, wanted {value}", wanted.name)),
+            None => found.push(format!("{} does not show {key}, wanted {value}", wanted.name)),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted() -> Topic {
+        Topic {
+            name: "seat-events".into(),
+            partitions: 12,
+            replication_factor: -1,
+            config: [("retention.ms".to_owned(), "-1".to_owned())].into(),
+        }
+    }
+
+    fn facts(partitions: i32, retention: &str) -> TopicFacts {
+        TopicFacts { partitions, config: [("retention.ms".to_owned(), retention.to_owned())].into() }
+    }
+
+    #[test]
+    fn creates_an_absent_topic() {
+        for ours in [true, false] {
+            assert_eq!(plan(&wanted(), None, ours, Adoption::Fail), TopicPlan::Create);
+            assert_eq!(plan(&wanted(), None, ours, Adoption::Adopt), TopicPlan::Create);
+        }
+    }
+
+    #[test]
+    fn refuses_a_foreign_topic_and_names_the_way_out() {
+        let TopicPlan::Refuse(reason, message) =
+            plan(&wanted(), Some(&facts(12, "-1")), false, Adoption::Fail)
+        else {
+            panic!("not refused");
+        };
+        assert_eq!(reason, "TopicExists");
+        assert!(message.contains("adoptionPolicy"), "{message}");
+    }
+
+    #[test]
+    fn adopts_once() {
+        let live = facts(12, "-1");
+        assert_eq!(plan(&wanted(), Some(&live), false, Adoption::Adopt), TopicPlan::Keep { claim: true });
+        assert_eq!(plan(&wanted(), Some(&live), true, Adoption::Adopt), TopicPlan::Keep { claim: false });
+    }
+
+    #[test]
+    fn observes_without_touching() {
+        assert_eq!(
+            plan(&wanted(), Some(&facts(3, "5")), false, Adoption::Observe),
+            TopicPlan::Keep { claim: false }
+        );
+        let refused = plan(&wanted(), None, false, Adoption::Observe);
+        assert!(matches!(refused, TopicPlan::Refuse("TopicMissing", _)), "{refused:?}");
+    }
+
+    #[test]
+    fn grows_its_own_topic_and_never_shrinks_it() {
+        let grow = TopicPlan::Grow { claim: false, to: 12 };
+        assert_eq!(plan(&wanted(), Some(&facts(6, "-1")), true, Adoption::Fail), grow);
+        assert_eq!(
+            plan(&wanted(), Some(&facts(24, "-1")), true, Adoption::Fail),
+            TopicPlan::Keep { claim: false }
+        );
+    }
+
+    #[test]
+    fn names_every_difference() {
+        assert!(differences(&wanted(), &facts(12, "-1")).is_empty());
+        assert_eq!(
+            differences(&wanted(), &facts(24, "5")),
+            ["seat-events has 24 partitions, wanted 12", "seat-events has retention.ms=5, wanted -1"]
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! Kubernetes Events: what was done, and conditions that turned. Never one for each retry.
+
+use boxoffice_crds::common::Condition;
+use boxoffice_crds::common::condition::{READY, STALLED};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Client;
+use kube::runtime::events::{Event, EventType, Recorder};
+
+use crate::api::timed;
+use crate::conditions::{find, progress};
+
+/// Something worth an Event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// `Warning` rather than `Normal`.
+    pub warning: bool,
+    /// One word for programs.
+    pub reason: String,
+    /// A sentence for people.
+    pub note: String,
+}
+
+impl Notice {
+    /// A `Normal` notice.
+    pub fn normal(reason: &str, note: impl Into<String>) -> Self {
+        Self { warning: false, reason: reason.to_owned(), note: note.into() }
+    }
+}
+
+/// The one recorder of the process; it folds repeats into a series.
+pub struct Notices {
+    recorder: Recorder,
+}
+
+impl Notices {
+    /// A recorder that reports as `boxoffice-operator`.
+    pub fn new(client: Client) -> Self {
+        Self { recorder: Recorder::new(client, "boxoffice-operator".into()) }
+    }
+
+    /// Publishes the notices. An Event that cannot be written is logged and dropped: it must not stop a reconcile.
+    pub async fn publish(&self, regarding: &ObjectReference, notices: Vec<Notice>) {
+        for Notice { warning, reason, note } in notices {
+            let type_ = if warning { EventType::Warning } else { EventType::Normal };
+            let action = "Reconcile".to_owned();
+            let event = Event { type_, reason, note: Some(note), action, secondary: None };
+            if let Err(error) = timed("write an event", self.recorder.publish(&event, regarding)).await {
+                tracing::warn!(%error, reason = event.reason, "event not written");
+            }
+        }
+    }
+}
+
+/// What the change from `before` to `after` is worth telling: a new stall, a new reason not to be ready, ready again.
+pub fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Notice> {
+    let Some(ready) = find(after, READY) else { return Vec::new() };
+    let unchanged =
+        find(before, READY).is_some_and(|b| (&b.status, &b.reason) == (&ready.status, &ready.reason));
+    let under_way = matches!(
+        ready.reason.as_str(),
+        progress::WAITING | progress::ROLLING_OUT | progress::SERVICE_NOT_READY
+    );
+    if unchanged || under_way {
+        return Vec::new();
+    }
+    let stalled = find(after, STALLED).is_some_and(|condition| condition.status == "True");
+    let warning = stalled || ready.status == "False";
+    vec![Notice { warning, reason: ready.reason.clone(), note: ready.message.clone() }]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conditions::{Finding, Stall, update, with_summary};
+    use boxoffice_crds::common::Time;
+    use boxoffice_crds::common::condition::TOPICS_READY;
+
+    fn conditions(step: Finding, stall: Option<&Stall>) -> Vec<Condition> {
+        update(&[], with_summary(vec![step], stall), None, &Time(jiff::Timestamp::UNIX_EPOCH))
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_its_end_too() {
+        let down = conditions(Finding::unmet(TOPICS_READY, "KafkaUnreachable", "down"), None);
+        let up = conditions(Finding::met(TOPICS_READY, "Ready", ""), None);
+        assert_eq!(transitions(&[], &down)[0].reason, "KafkaUnreachable");
+        assert!(transitions(&down, &down).is_empty());
+        assert_eq!(transitions(&down, &up), [Notice::normal("Ready", "everything declared is there")]);
+    }
+
+    #[test]
+    fn progress_is_no_news() {
+        let rolling = conditions(Finding::unmet(TOPICS_READY, progress::ROLLING_OUT, ""), None);
+        assert!(transitions(&[], &rolling).is_empty());
+    }
+
+    #[test]
+    fn a_stall_is_a_warning() {
+        let step = Finding::met(TOPICS_READY, "Ready", "");
+        let stalled = conditions(step, Some(&Stall::new("InvalidChart", "overlap")));
+        assert!(transitions(&[], &stalled)[0].warning);
+    }
+}

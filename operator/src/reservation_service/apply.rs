@@ -1,0 +1,107 @@
+//! Carries the desired state out, in the order that matters: settings, topics, consumer groups, workloads.
+
+use std::collections::BTreeSet;
+
+use boxoffice_crds::ReservationService;
+use boxoffice_crds::common::condition::WORKERS_READY;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, ObjectMeta, PostParams};
+use kube::{Client, Resource, ResourceExt};
+use uuid::Uuid;
+
+use super::build::DesiredState;
+use super::children::Children;
+use super::names;
+use super::topics::{self, Declared};
+use super::workers::{self, Workers};
+use crate::api::{ApiError, beside, timed};
+use crate::conditions::Finding;
+use crate::context::Context;
+
+/// How far a reconcile came.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Topics and groups, once the settings were there.
+    pub declared: Option<Declared>,
+    /// The workers, once they could be looked at.
+    pub workers: Workers,
+    /// The Deployments that should be there.
+    pub wanted: Vec<String>,
+    /// The API server's failure that ended it.
+    pub error: Option<ApiError>,
+}
+
+/// Applies what drifted and removes what is no longer wanted; `owned_topics` are those of the record. A failure ends it, and is part of the result.
+pub async fn apply(
+    context: &Context,
+    service: &ReservationService,
+    desired: &DesiredState,
+    owned_topics: BTreeSet<String>,
+) -> Applied {
+    let mut applied = Applied {
+        wanted: desired.workloads.iter().map(ResourceExt::name_any).collect(),
+        ..Applied::default()
+    };
+    if let Err(error) = carry_out(context, service, desired, owned_topics, &mut applied).await {
+        applied.error = Some(error);
+    }
+    applied
+}
+
+async fn carry_out(
+    context: &Context,
+    service: &ReservationService,
+    desired: &DesiredState,
+    owned_topics: BTreeSet<String>,
+    applied: &mut Applied,
+) -> Result<(), ApiError> {
+    ensure_admin_token(&context.client, service).await?;
+    let mut children = Children::list(&context.client, service).await?;
+    children.apply(&desired.objects).await?;
+    let declared = topics::declare(context, service, desired, owned_topics).await?;
+    let may_start = declared.is_complete();
+    applied.declared = Some(declared);
+    if may_start {
+        children.apply(&desired.workloads).await?;
+        children.prune(&[&desired.objects, &desired.workloads]).await?;
+    }
+    applied.workers = workers::look(context, service, children.deployments()).await?;
+    Ok(())
+}
+
+/// The token is made once and never written again: workers and operator read it from the Secret.
+async fn ensure_admin_token(client: &Client, service: &ReservationService) -> Result<(), ApiError> {
+    let api: Api<Secret> = beside(client, service);
+    let name = names::admin_token(&service.name_any());
+    if timed("read the admin token", api.get_opt(&name)).await?.is_some() {
+        return Ok(());
+    }
+    let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let secret = Secret {
+        metadata: ObjectMeta {
+            name: Some(name),
+            namespace: service.namespace(),
+            labels: Some(names::labels(&service.name_any())),
+            owner_references: service.controller_owner_ref(&()).map(|owner| vec![owner]),
+            ..ObjectMeta::default()
+        },
+        string_data: Some([(names::ADMIN_TOKEN_KEY.to_owned(), token)].into()),
+        ..Secret::default()
+    };
+    match timed("create the admin token", api.create(&PostParams::default(), &secret)).await {
+        Err(error) if !error.is_conflict() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+impl Applied {
+    /// The conditions of every step.
+    pub fn findings(&self) -> Vec<Finding> {
+        let mut findings: Vec<_> = self.declared.iter().flat_map(Declared::findings).collect();
+        findings.push(match &self.error {
+            Some(error) => Finding::unmet(WORKERS_READY, "ApplyFailed", error.to_string()),
+            None => self.workers.finding(&self.wanted),
+        });
+        findings
+    }
+}

@@ -1,0 +1,46 @@
+//! The `ConfigMap` with what all workers are told, by the names of their environment variables.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use sha2::{Digest, Sha256};
+
+use super::meta;
+use crate::reservation_service::names;
+use crate::reservation_service::validate::ValidatedService;
+
+/// Seconds a worker may take to finish what it began.
+pub(super) const DRAIN_SECONDS: i64 = 20;
+
+pub(super) fn build(service: &ValidatedService) -> ConfigMap {
+    let spec = &service.spec;
+    let topic = |index: usize| service.topics.get(index).map(|topic| topic.name.clone()).unwrap_or_default();
+    let data = BTreeMap::from([
+        ("BOXOFFICE_SERVICE", format!("{}/{}", service.namespace, service.name)),
+        ("BOXOFFICE_LOG", "info".to_owned()),
+        ("BOXOFFICE_DRAIN_SECONDS", DRAIN_SECONDS.to_string()),
+        ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", spec.kafka.bootstrap_servers.clone()),
+        ("BOXOFFICE_KAFKA_TOPIC", topic(0)),
+        ("BOXOFFICE_KAFKA_STATS_TOPIC", topic(1)),
+        ("BOXOFFICE_DURABILITY_HOLD", spec.durability.hold.to_string()),
+        ("BOXOFFICE_DURABILITY_RESERVE", spec.durability.reserve.to_string()),
+        ("BOXOFFICE_OUTBOX_HIGH_WATERMARK", spec.outbox.high_watermark.to_string()),
+        ("BOXOFFICE_MAX_BODY_BYTES", spec.limits.max_body_bytes.to_string()),
+    ]);
+    ConfigMap {
+        metadata: meta(service, names::settings(&service.name)),
+        data: Some(data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+        ..ConfigMap::default()
+    }
+}
+
+/// A fingerprint of the settings: pods that carry another one are replaced.
+pub(super) fn hash(settings: &ConfigMap) -> String {
+    let mut digest = Sha256::new();
+    for (key, value) in settings.data.iter().flatten() {
+        digest.update(format!("{key}={value}\n"));
+    }
+    let digest = digest.finalize();
+    let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{number:016x}")
+}

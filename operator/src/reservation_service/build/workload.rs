@@ -1,0 +1,232 @@
+//! The workers' Deployments and budgets. Pods run as nobody, on a read-only root, with nothing to gain.
+
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
+use k8s_openapi::api::core::v1::{
+    Capabilities, ConfigMapEnvSource, Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource,
+    HTTPGetAction, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile,
+    SecretKeySelector, SecurityContext, TopologySpreadConstraint,
+};
+use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::api::ObjectMeta;
+
+use super::settings::DRAIN_SECONDS;
+use super::{ADMIN_PORT, COMMAND_PORT, METRICS_PORT, QUERY_PORT, worker_meta};
+use crate::reservation_service::names;
+use crate::reservation_service::validate::{Source, ValidatedConsumer, ValidatedService};
+
+/// The user that the image is made for.
+const NOBODY: i64 = 65532;
+
+/// One Deployment, in what sets it apart from the others.
+pub(super) struct Worker {
+    component: String,
+    program: &'static str,
+    replicas: u32,
+    resources: Option<ResourceRequirements>,
+    ports: Vec<(&'static str, i32)>,
+    env: Vec<EnvVar>,
+    settings_hash: String,
+}
+
+pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Worker> {
+    let token = Source::Secret(SecretKeySelector {
+        name: names::admin_token(&service.name),
+        key: names::ADMIN_TOKEN_KEY.to_owned(),
+        optional: None,
+    });
+    let command = Worker {
+        component: names::COMMAND.to_owned(),
+        program: "boxoffice-command",
+        replicas: service.spec.command.replicas,
+        resources: Some(service.spec.command.resources.clone()),
+        ports: vec![("http", COMMAND_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)],
+        env: vec![env("BOXOFFICE_REDIS_URL", &service.redis), env("BOXOFFICE_ADMIN_TOKEN", &token)],
+        settings_hash: settings_hash.to_owned(),
+    };
+    let query = Worker {
+        component: names::QUERY.to_owned(),
+        program: "boxoffice-query",
+        replicas: service.spec.query.replicas,
+        resources: Some(service.spec.query.resources.clone()),
+        ports: vec![("http", QUERY_PORT), ("metrics", METRICS_PORT)],
+        env: vec![env("BOXOFFICE_DATABASE_URL", &service.view_database)],
+        settings_hash: settings_hash.to_owned(),
+    };
+    let consumers = service.consumers.iter().map(|consumer| consumer_worker(consumer, settings_hash));
+    [command, query].into_iter().chain(consumers).collect()
+}
+
+fn consumer_worker(consumer: &ValidatedConsumer, settings_hash: &str) -> Worker {
+    let ValidatedConsumer { declared, handler, database, group } = consumer;
+    let plain = |text: &str| Source::Plain(text.to_owned());
+    Worker {
+        component: declared.name.clone(),
+        program: "boxoffice-consumer",
+        replicas: declared.scaling.as_ref().and_then(|scaling| scaling.replicas).unwrap_or(1),
+        resources: declared.resources.clone(),
+        ports: vec![("metrics", METRICS_PORT)],
+        env: vec![
+            env("BOXOFFICE_HANDLER", &plain(handler)),
+            env("BOXOFFICE_GROUP", &plain(&group.name)),
+            env("BOXOFFICE_DATABASE_URL", database),
+        ],
+        settings_hash: settings_hash.to_owned(),
+    }
+}
+
+pub(super) fn deployment(service: &ValidatedService, worker: &Worker) -> Deployment {
+    let replicas = i32::try_from(worker.replicas).unwrap_or(i32::MAX);
+    Deployment {
+        metadata: worker_meta(service, &worker.component),
+        spec: Some(DeploymentSpec {
+            replicas: Some(replicas),
+            selector: selector(service, worker),
+            // A new pod serves before an old one goes.
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                rolling_update: Some(RollingUpdateDeployment {
+                    max_surge: Some(IntOrString::Int(1)),
+                    max_unavailable: Some(IntOrString::Int(0)),
+                }),
+            }),
+            template: PodTemplateSpec {
+                metadata: Some(pod_meta(service, worker)),
+                spec: Some(pod(service, worker)),
+            },
+            ..DeploymentSpec::default()
+        }),
+        status: None,
+    }
+}
+
+pub(super) fn disruption_budget(service: &ValidatedService, worker: &Worker) -> PodDisruptionBudget {
+    PodDisruptionBudget {
+        metadata: worker_meta(service, &worker.component),
+        spec: Some(PodDisruptionBudgetSpec {
+            max_unavailable: Some(IntOrString::Int(1)),
+            selector: Some(selector(service, worker)),
+            ..PodDisruptionBudgetSpec::default()
+        }),
+        status: None,
+    }
+}
+
+fn selector(service: &ValidatedService, worker: &Worker) -> LabelSelector {
+    let labels = names::selector(&service.name, &worker.component);
+    LabelSelector { match_labels: Some(labels), ..LabelSelector::default() }
+}
+
+/// Labels that the template adds cannot replace the operator's own.
+fn pod_meta(service: &ValidatedService, worker: &Worker) -> ObjectMeta {
+    let template = &service.spec.pod_template;
+    let mut labels = template.labels.clone();
+    labels.extend(names::labels(&service.name));
+    labels.extend(names::selector(&service.name, &worker.component));
+    let mut annotations = template.annotations.clone();
+    annotations.insert("boxoffice.dev/config-hash".to_owned(), worker.settings_hash.clone());
+    ObjectMeta { labels: Some(labels), annotations: Some(annotations), ..ObjectMeta::default() }
+}
+
+fn pod(service: &ValidatedService, worker: &Worker) -> PodSpec {
+    let template = &service.spec.pod_template;
+    let spread = &template.topology_spread_constraints;
+    PodSpec {
+        service_account_name: Some(service.name.clone()),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        termination_grace_period_seconds: Some(DRAIN_SECONDS + 10),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(NOBODY),
+            run_as_group: Some(NOBODY),
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".to_owned(),
+                localhost_profile: None,
+            }),
+            ..PodSecurityContext::default()
+        }),
+        node_selector: Some(template.node_selector.clone()).filter(|selector| !selector.is_empty()),
+        tolerations: Some(template.tolerations.clone()).filter(|tolerations| !tolerations.is_empty()),
+        affinity: template.affinity.clone(),
+        topology_spread_constraints: Some(if spread.is_empty() {
+            vec![over_nodes(service, worker)]
+        } else {
+            spread.clone()
+        }),
+        containers: vec![container(service, worker)],
+        ..PodSpec::default()
+    }
+}
+
+fn over_nodes(service: &ValidatedService, worker: &Worker) -> TopologySpreadConstraint {
+    TopologySpreadConstraint {
+        label_selector: Some(selector(service, worker)),
+        max_skew: 1,
+        topology_key: "kubernetes.io/hostname".to_owned(),
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        ..TopologySpreadConstraint::default()
+    }
+}
+
+fn container(service: &ValidatedService, worker: &Worker) -> Container {
+    let settings = ConfigMapEnvSource { name: names::settings(&service.name), optional: None };
+    let pull_policy = service.spec.image.as_ref().map(|image| image.pull_policy).unwrap_or_default();
+    Container {
+        name: "worker".to_owned(),
+        image: Some(service.image.clone()),
+        image_pull_policy: Some(format!("{pull_policy:?}")),
+        command: Some(vec![format!("/usr/local/bin/{}", worker.program)]),
+        env_from: Some(vec![EnvFromSource { config_map_ref: Some(settings), ..EnvFromSource::default() }]),
+        env: Some(worker.env.clone()),
+        ports: Some(worker.ports.iter().map(|(name, port)| container_port(name, *port)).collect()),
+        resources: worker.resources.clone().filter(|resources| *resources != ResourceRequirements::default()),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            capabilities: Some(Capabilities { add: None, drop: Some(vec!["ALL".to_owned()]) }),
+            ..SecurityContext::default()
+        }),
+        // Starting up means that the process answers; what it depends on only decides whether it is ready, so that an
+        // outage of Redis restarts nothing.
+        startup_probe: Some(probe("/healthz", 1, 60)),
+        readiness_probe: Some(probe("/readyz", 2, 2)),
+        liveness_probe: Some(probe("/healthz", 10, 3)),
+        ..Container::default()
+    }
+}
+
+fn container_port(name: &str, port: i32) -> ContainerPort {
+    ContainerPort {
+        name: Some(name.to_owned()),
+        container_port: port,
+        protocol: Some("TCP".to_owned()),
+        ..ContainerPort::default()
+    }
+}
+
+fn probe(path: &str, period_seconds: i32, failure_threshold: i32) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.to_owned()),
+            port: IntOrString::String("metrics".to_owned()),
+            ..HTTPGetAction::default()
+        }),
+        period_seconds: Some(period_seconds),
+        timeout_seconds: Some(2),
+        failure_threshold: Some(failure_threshold),
+        ..Probe::default()
+    }
+}
+
+fn env(name: &str, source: &Source) -> EnvVar {
+    let (value, value_from) = match source {
+        Source::Plain(text) => (Some(text.clone()), None),
+        Source::Secret(selector) => {
+            let from = EnvVarSource { secret_key_ref: Some(selector.clone()), ..EnvVarSource::default() };
+            (None, Some(from))
+        }
+    };
+    EnvVar { name: name.to_owned(), value, value_from }
+}

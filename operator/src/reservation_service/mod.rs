@@ -1,0 +1,190 @@
+//! The ReservationService controller: dereference -> validate -> build -> apply -> status.
+//!
+//! `build` is one pure function from the resource to the desired state (I11); `image`, `names` and `unsupported` are
+//! its rules. `apply` works in the order that matters: `children` (the API server), `topics` (Kafka), `workers`.
+
+pub mod dereference;
+
+pub mod image;
+pub mod names;
+pub mod unsupported;
+pub mod validate;
+
+pub mod build;
+
+pub mod apply;
+pub mod children;
+pub mod drift;
+pub mod record;
+pub mod topics;
+pub mod workers;
+
+pub mod deletion;
+pub mod status;
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxoffice_crds::ReservationService;
+use boxoffice_runtime::health::Readiness;
+use futures::StreamExt;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::Api;
+use kube::runtime::controller::{Action, Controller};
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::watcher;
+use kube::{Resource, ResourceExt};
+
+use self::apply::Applied;
+use self::deletion::Leave;
+use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
+use crate::conditions::{Stall, find, progress};
+use crate::context::{Context, is_paused};
+use crate::controller::{config, reconciled, retry, roots};
+use crate::notices::{Notice, transitions};
+use boxoffice_crds::common::condition::READY;
+
+const NAME: &str = "reservation-service";
+const FINALIZER: &str = "boxoffice.dev/topics";
+const CONCURRENCY: u16 = 4;
+/// How old lag and group states in a status may be.
+const REFRESH: Duration = Duration::from_secs(10);
+
+/// A reconcile that has to be repeated.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The Kubernetes API failed.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// An object could not be written as JSON.
+    #[error("an object cannot be built")]
+    Build(#[from] serde_json::Error),
+    /// The service cannot go yet.
+    #[error("the service cannot be deleted yet")]
+    Deletion(#[from] deletion::Error),
+    /// A step failed; the status says why.
+    #[error("{reason}: {message}")]
+    Unfinished {
+        /// Reason of the condition.
+        reason: String,
+        /// Its message.
+        message: String,
+    },
+}
+
+/// The context with every service of the cluster, for the question whom a topic belongs to.
+struct Shared {
+    context: Arc<Context>,
+    services: Store<ReservationService>,
+}
+
+/// Runs the controller until its watches end.
+pub async fn run(context: Arc<Context>, readiness: Readiness) {
+    let client = context.client.clone();
+    let ours =
+        watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={}", names::MANAGED_BY));
+    let (reader, writer) = reflector::store();
+    let trigger =
+        roots(Api::<ReservationService>::all(client.clone()), writer, readiness, "reservation services");
+    let shared = Arc::new(Shared { context, services: reader.clone() });
+    Controller::for_stream(trigger, reader)
+        .with_config(config(CONCURRENCY))
+        .owns(Api::<Deployment>::all(client.clone()), ours.clone())
+        .owns(Api::<Service>::all(client.clone()), ours.clone())
+        .owns(Api::<ConfigMap>::all(client.clone()), ours.clone())
+        .owns(Api::<ServiceAccount>::all(client.clone()), ours.clone())
+        .owns(Api::<NetworkPolicy>::all(client.clone()), ours.clone())
+        .owns(Api::<PodDisruptionBudget>::all(client), ours)
+        .run(reconcile, |service, error, shared| retry(&service, &shared.context, error), shared)
+        .for_each(|_| std::future::ready(()))
+        .await;
+}
+
+async fn reconcile(service: Arc<ReservationService>, shared: Arc<Shared>) -> Result<Action, Error> {
+    let context = &shared.context;
+    let work = async {
+        if service.metadata.deletion_timestamp.is_some() {
+            Box::pin(delete(context, &service)).await
+        } else if is_paused(service.as_ref()) {
+            Ok(Action::await_change())
+        } else {
+            Box::pin(converge(context, &service, &shared.services)).await
+        }
+    };
+    reconciled(NAME, service.as_ref(), context, work).await
+}
+
+async fn converge(
+    context: &Context,
+    service: &ReservationService,
+    services: &Store<ReservationService>,
+) -> Result<Action, Error> {
+    add_finalizer(&context.client, service, FINALIZER).await?;
+    let inputs = dereference::dereference(context, service, services).await?;
+    let pinned =
+        service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or(&context.default_image);
+    let applied = match validate::validate(service, &inputs.fellows, pinned) {
+        Ok(validated) => {
+            let desired = build::build(&validated)?;
+            Ok(apply::apply(context, service, &desired, inputs.owned_topics).await)
+        }
+        Err(stall) => Err(stall),
+    };
+    report(context, service, pinned, applied).await
+}
+
+/// Writes the status if it changed, tells what happened, and says when to come back.
+async fn report(
+    context: &Context,
+    service: &ReservationService,
+    pinned: &str,
+    applied: Result<Applied, Stall>,
+) -> Result<Action, Error> {
+    let next = status::next(service, pinned, applied.as_ref(), &(context.now)());
+    let mut notices: Vec<Notice> = applied
+        .iter()
+        .filter_map(|applied| applied.declared.as_ref())
+        .flat_map(topics::Declared::deeds)
+        .collect();
+    if service.status.as_ref() != Some(&next) {
+        apply_status(&context.client, service, &next).await?;
+        let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        notices.extend(transitions(before, &next.conditions));
+    }
+    context.notices.publish(&service.object_ref(&()), notices).await;
+    match (applied, find(&next.conditions, READY)) {
+        (Ok(Applied { error: Some(error), .. }), _) => Err(error.into()),
+        (Ok(applied), Some(ready)) if failed(&applied) => {
+            Err(Error::Unfinished { reason: ready.reason.clone(), message: ready.message.clone() })
+        }
+        _ => Ok(Action::requeue(REFRESH)),
+    }
+}
+
+/// Whether Kafka failed, as opposed to workers that are starting or a person who has to act.
+fn failed(applied: &Applied) -> bool {
+    applied.declared.as_ref().is_some_and(|declared| {
+        let steps = declared.findings();
+        let kafka = |reason: &str| reason != progress::WAITING && reason != "TopicConfigDiffers";
+        declared.stall().is_none() && steps.iter().any(|step| !step.met && kafka(&step.reason))
+    })
+}
+
+async fn delete(context: &Context, service: &ReservationService) -> Result<Action, Error> {
+    if !service.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
+        return Ok(Action::await_change());
+    }
+    match deletion::leave(context, service).await? {
+        Leave::Later(wait) => Ok(Action::requeue(wait)),
+        Leave::Now => {
+            remove_finalizer(&context.client, service, FINALIZER).await?;
+            Ok(Action::await_change())
+        }
+    }
+}

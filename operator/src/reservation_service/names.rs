@@ -1,0 +1,60 @@
+//! The names of everything a ReservationService owns. Pure; other controllers and tools find its parts by these.
+
+use std::collections::BTreeMap;
+
+/// The key of the token in its Secret.
+pub const ADMIN_TOKEN_KEY: &str = "token";
+/// The value of `app.kubernetes.io/managed-by` on everything the operator makes.
+pub const MANAGED_BY: &str = "boxoffice-operator";
+
+/// The worker that takes commands.
+pub const COMMAND: &str = "command";
+/// The worker that answers queries.
+pub const QUERY: &str = "query";
+
+/// The Deployment, Service and `PodDisruptionBudget` of a worker: `main-command`, `main-<consumer>`.
+pub fn worker(service: &str, component: &str) -> String {
+    format!("{service}-{component}")
+}
+
+/// The `ConfigMap` of the workers' settings.
+pub fn settings(service: &str) -> String {
+    format!("{service}-settings")
+}
+
+/// The Secret of the admin API's token.
+pub fn admin_token(service: &str) -> String {
+    format!("{service}-admin-token")
+}
+
+/// The `ConfigMap` that records which topics are the service's own; it outlives the service.
+pub fn record(service: &str) -> String {
+    format!("{service}-retained")
+}
+
+/// Labels of everything the service owns.
+pub fn labels(service: &str) -> BTreeMap<String, String> {
+    let mut labels = selector_of_service(service);
+    labels.insert("app.kubernetes.io/managed-by".to_owned(), MANAGED_BY.to_owned());
+    labels
+}
+
+/// The labels that pick out one worker's pods; they never change, because a Deployment's selector cannot.
+pub fn selector(service: &str, component: &str) -> BTreeMap<String, String> {
+    let mut labels = selector_of_service(service);
+    labels.insert("app.kubernetes.io/component".to_owned(), component.to_owned());
+    labels
+}
+
+/// A label selector for everything that the operator made for the service.
+pub fn owned_by(service: &str) -> String {
+    let pairs: Vec<_> = labels(service).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    pairs.join(",")
+}
+
+fn selector_of_service(service: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("app.kubernetes.io/name".to_owned(), "boxoffice".to_owned()),
+        ("app.kubernetes.io/instance".to_owned(), service.to_owned()),
+    ])
+}

@@ -1,0 +1,163 @@
+//! The status of a ReservationService after a reconcile. Pure.
+
+use boxoffice_crds::ReservationService;
+use boxoffice_crds::common::Time;
+use boxoffice_crds::common::condition::{CONSUMER_GROUPS_READY, TOPICS_READY, WORKERS_READY};
+use boxoffice_crds::reservation_service::{
+    ConsumerGroupStatus, Endpoints, ReservationServiceStatus, TopicStatus,
+};
+use kube::ResourceExt;
+
+use super::apply::Applied;
+use super::names;
+use super::topics::Declared;
+use crate::conditions::{Finding, Stall, find, update, with_summary};
+use crate::kafka::converge::{GroupState, TopicState};
+
+/// The next status after `result`: what was applied, or why nothing could be. What a failed step did not see stays as
+/// it was.
+pub fn next(
+    service: &ReservationService,
+    pinned_image: &str,
+    result: Result<&Applied, &Stall>,
+    now: &Time,
+) -> ReservationServiceStatus {
+    let mut status = service.status.clone().unwrap_or_default();
+    let generation = service.metadata.generation;
+    let (findings, stall) = match result {
+        Ok(applied) => {
+            show(&mut status, service, applied);
+            (applied.findings(), applied.declared.as_ref().and_then(Declared::stall))
+        }
+        Err(stall) => (Vec::new(), Some(stall.clone())),
+    };
+    let findings = with_unseen(&findings, &status);
+    status.conditions = update(&status.conditions, with_summary(findings, stall.as_ref()), generation, now);
+    status.observed_generation = generation;
+    status.image = Some(pinned_image.to_owned());
+    status
+}
+
+/// Every condition is always there: a step that was not reached keeps its last finding, or waits.
+fn with_unseen(findings: &[Finding], status: &ReservationServiceStatus) -> Vec<Finding> {
+    let finding = |kind: &'static str| {
+        let seen = findings.iter().find(|finding| finding.kind == kind).cloned();
+        let last = || {
+            let last = find(&status.conditions, kind)?;
+            Some(Finding {
+                kind,
+                met: last.status == "True",
+                reason: last.reason.clone(),
+                message: last.message.clone(),
+            })
+        };
+        seen.or_else(last).unwrap_or_else(|| Finding::waiting(kind, "not reached yet"))
+    };
+    [TOPICS_READY, CONSUMER_GROUPS_READY, WORKERS_READY].map(finding).into()
+}
+
+fn show(status: &mut ReservationServiceStatus, service: &ReservationService, applied: &Applied) {
+    let (name, namespace) = (service.name_any(), service.namespace().unwrap_or_default());
+    let url = |component, port| format!("http://{}.{namespace}.svc:{port}", names::worker(&name, component));
+    status.endpoints = Some(Endpoints { command: url(names::COMMAND, 8080), query: url(names::QUERY, 8081) });
+    if applied.error.is_none() {
+        status.command = applied.workers.counts(&names::worker(&name, names::COMMAND));
+        status.query = applied.workers.counts(&names::worker(&name, names::QUERY));
+    }
+    let Some(declared) = &applied.declared else { return };
+    if let Some(topic) = declared.topics.as_ref().ok().and_then(|topics| topics.first()) {
+        status.topic = Some(topic_status(topic));
+    }
+    if let Some(Ok(groups)) = &declared.groups {
+        status.lag = Some(groups.iter().map(|group| group.lag).sum());
+        status.consumer_groups =
+            groups.iter().map(|group| group_status(group, &status.consumer_groups)).collect();
+    }
+}
+
+fn topic_status(topic: &TopicState) -> TopicStatus {
+    TopicStatus {
+        name: topic.name.clone(),
+        partitions: u32::try_from(topic.partitions).unwrap_or_default(),
+        ..TopicStatus::default()
+    }
+}
+
+fn group_status(group: &GroupState, before: &[ConsumerGroupStatus]) -> ConsumerGroupStatus {
+    ConsumerGroupStatus {
+        name: group.name.clone(),
+        state: Some(group.state.clone()),
+        members: u32::try_from(group.members).ok(),
+        lag: Some(group.lag),
+        reset: before.iter().find(|known| known.name == group.name).and_then(|known| known.reset.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conditions::is_met;
+    use crate::kafka::KafkaError;
+    use crate::reservation_service::fixtures::main_service;
+    use boxoffice_crds::common::condition::{READY, STALLED};
+
+    fn at(second: i64) -> Time {
+        Time(jiff::Timestamp::from_second(second).unwrap())
+    }
+
+    fn group(lag: i64) -> GroupState {
+        GroupState { name: "g".into(), state: "Stable".into(), members: 1, lag, created: false }
+    }
+
+    fn applied() -> Applied {
+        let topic = TopicState {
+            name: "staging.seat-events".into(),
+            partitions: 6,
+            deed: None,
+            refused: None,
+            differences: Vec::new(),
+        };
+        let declared = Declared { topics: Ok(vec![topic]), groups: Some(Ok(vec![group(2), group(3)])) };
+        Applied { declared: Some(declared), ..Applied::default() }
+    }
+
+    #[test]
+    fn shows_topic_groups_lag_and_endpoints() {
+        let status = next(&main_service(), "w:1", Ok(&applied()), &at(1));
+        assert_eq!((status.lag, status.topic.unwrap().partitions), (Some(5), 6));
+        assert_eq!(status.endpoints.unwrap().command, "http://main-command.tickets.svc:8080");
+        assert_eq!((status.image.as_deref(), status.observed_generation), (Some("w:1"), Some(4)));
+        assert!(is_met(&status.conditions, READY), "no Deployment was wanted, so none is missing");
+    }
+
+    #[test]
+    fn a_stall_keeps_what_was_seen_before() {
+        let mut service = main_service();
+        service.status = Some(next(&service, "w:1", Ok(&applied()), &at(1)));
+        let status = next(&service, "w:1", Err(&Stall::new("NotYetSupported", "onSale")), &at(2));
+        assert!(is_met(&status.conditions, STALLED) && is_met(&status.conditions, TOPICS_READY));
+        assert!(!is_met(&status.conditions, READY));
+        assert_eq!(status.lag, Some(5));
+    }
+
+    #[test]
+    fn a_failure_clears_by_itself() {
+        let mut service = main_service();
+        let down =
+            KafkaError::Unreachable { bootstrap_servers: "kafka:9092".into(), detail: "timed out".into() };
+        let failed =
+            Applied { declared: Some(Declared { topics: Err(down), groups: None }), ..Applied::default() };
+        service.status = Some(next(&service, "w:1", Ok(&failed), &at(1)));
+        let conditions = &service.status.as_ref().unwrap().conditions;
+        assert_eq!(find(conditions, READY).unwrap().reason, "KafkaUnreachable");
+        let status = next(&service, "w:1", Ok(&applied()), &at(2));
+        assert!(is_met(&status.conditions, READY));
+    }
+
+    #[test]
+    fn an_unchanged_result_gives_an_unchanged_status() {
+        let mut service = main_service();
+        service.status = Some(next(&service, "w:1", Ok(&applied()), &at(1)));
+        assert_eq!(Some(next(&service, "w:1", Ok(&applied()), &at(2))), service.status);
+    }
+}

@@ -1,0 +1,207 @@
+//! Turns a ReservationService into a [`ValidatedService`], or says why a person has to change something. Pure.
+
+use boxoffice_crds::common::Time;
+use boxoffice_crds::consumers::{Consumer, Database, Handler, StartFrom, UrlFrom};
+use boxoffice_crds::reservation_service::{self as resource, AdoptionPolicy};
+use boxoffice_crds::{ReservationService, ReservationServiceSpec};
+use k8s_openapi::api::core::v1::SecretKeySelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{Resource, ResourceExt};
+
+use super::{image, names, unsupported};
+use crate::conditions::Stall;
+use crate::kafka::topics::Adoption;
+use crate::kafka::{Group, Start, Topic};
+
+/// A value that stands in the resource or in a Secret.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// In the resource.
+    Plain(String),
+    /// In a Secret of the same namespace.
+    Secret(SecretKeySelector),
+}
+
+/// A consumer that can run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidatedConsumer {
+    /// The resource's own entry.
+    pub declared: Consumer,
+    /// `--handler`.
+    pub handler: &'static str,
+    /// Its database.
+    pub database: Source,
+    /// Its consumer group.
+    pub group: Group,
+}
+
+/// A ReservationService that can be built.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidatedService {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// What its objects say about their owner.
+    pub owner: OwnerReference,
+    /// The image of all workers.
+    pub image: String,
+    /// What was declared, for everything that is passed on as it is.
+    pub spec: ReservationServiceSpec,
+    /// Redis.
+    pub redis: Source,
+    /// The database that the query worker reads: that of the seat-view consumer.
+    pub view_database: Source,
+    /// The consumers.
+    pub consumers: Vec<ValidatedConsumer>,
+    /// The topics: seat events first, then statistics, then parked records.
+    pub topics: Vec<Topic>,
+    /// What to do about topics that exist already.
+    pub adoption: Adoption,
+}
+
+/// Checks `service` against its fellows in the cluster; `pinned_image` is used where the spec names none.
+pub fn validate(
+    service: &ReservationService,
+    fellows: &[impl AsRef<ReservationService>],
+    pinned_image: &str,
+) -> Result<ValidatedService, Stall> {
+    let spec = &service.spec;
+    unsupported::refuse(spec)?;
+    let topics = topics(&spec.kafka)?;
+    let consumers = spec
+        .consumers
+        .iter()
+        .map(|consumer| validate_consumer(consumer, &spec.kafka.prefix, &topics[0].name))
+        .collect::<Result<Vec<_>, _>>()?;
+    let view = consumers.iter().find(|consumer| consumer.handler == "seat-view").ok_or_else(|| {
+        invalid("consumers: none has the handler seat-view, whose database the query worker reads: add one")
+    })?;
+    let groups: Vec<_> = consumers.iter().map(|consumer| consumer.group.name.as_str()).collect();
+    let topic_names: Vec<_> = topics.iter().map(|topic| topic.name.as_str()).collect();
+    refuse_shared(service, fellows, &topic_names, &groups)?;
+    Ok(ValidatedService {
+        name: service.name_any(),
+        namespace: service.namespace().unwrap_or_default(),
+        owner: service.controller_owner_ref(&()).ok_or_else(|| invalid("metadata.uid is missing"))?,
+        image: image::resolve(spec.image.as_ref(), pinned_image),
+        redis: source("redis", spec.redis.url.as_deref(), spec.redis.url_from.as_ref())?,
+        view_database: view.database.clone(),
+        consumers,
+        topics,
+        adoption: match spec.kafka.topic.adoption_policy {
+            AdoptionPolicy::Fail => Adoption::Fail,
+            AdoptionPolicy::Adopt => Adoption::Adopt,
+            AdoptionPolicy::Observe => Adoption::Observe,
+        },
+        spec: spec.clone(),
+    })
+}
+
+fn validate_consumer(consumer: &Consumer, prefix: &str, topic: &str) -> Result<ValidatedConsumer, Stall> {
+    let name = &consumer.name;
+    if [names::COMMAND, names::QUERY].contains(&name.as_str()) {
+        return Err(invalid(format!(
+            "consumers: the name {name} is taken by the worker of that name: choose another"
+        )));
+    }
+    let Database { url, url_from } = &consumer.database;
+    let handler = match consumer.handler {
+        Handler::SeatView => "seat-view",
+        Handler::Persistence => "persistence",
+        Handler::Stats => "stats",
+        Handler::Payment => "payment",
+        Handler::Webhook => "webhook",
+    };
+    let start = match consumer.start_from.unwrap_or_default() {
+        _ if matches!(consumer.handler, Handler::SeatView | Handler::Stats) => Start::Earliest,
+        StartFrom::Earliest => Start::Earliest,
+        StartFrom::Latest => Start::Latest,
+        StartFrom::Timestamp(time) => Start::Timestamp(time.as_millisecond()),
+    };
+    Ok(ValidatedConsumer {
+        declared: consumer.clone(),
+        handler,
+        database: source(&format!("consumers[{name}].database"), url.as_deref(), url_from.as_ref())?,
+        group: Group { name: format!("{prefix}{name}"), topic: topic.to_owned(), start },
+    })
+}
+
+/// Statistics are replaced by newer ones, so their topic keeps the last of each SeatingEvent; parked records stay.
+fn topics(kafka: &resource::Kafka) -> Result<Vec<Topic>, Stall> {
+    let resource::Topic { name, partitions, replication_factor, config, .. } = &kafka.topic;
+    let prefix = &kafka.prefix;
+    let number = |field: &str, value: u32| {
+        i32::try_from(value).map_err(|_| invalid(format!("kafka.topic.{field} {value} is too large")))
+    };
+    let topic = |name: String, config| -> Result<Topic, Stall> {
+        Ok(Topic {
+            name,
+            partitions: number("partitions", *partitions)?,
+            replication_factor: replication_factor
+                .map_or(Ok(-1), |factor| number("replicationFactor", factor))?,
+            config,
+        })
+    };
+    let single = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
+    Ok(vec![
+        topic(format!("{prefix}{name}"), config.clone())?,
+        topic(format!("{prefix}stats-events"), single("cleanup.policy", "compact"))?,
+        topic(format!("{prefix}{name}.dlq"), single("retention.ms", "-1"))?,
+    ])
+}
+
+fn source(field: &str, url: Option<&str>, from: Option<&UrlFrom>) -> Result<Source, Stall> {
+    match (url, from) {
+        (Some(url), None) => Ok(Source::Plain(url.to_owned())),
+        (None, Some(from)) => Ok(Source::Secret(from.secret_key_ref.clone())),
+        _ => Err(invalid(format!("{field}: give either url or urlFrom"))),
+    }
+}
+
+/// A topic and a group belong to the service that was there first.
+fn refuse_shared(
+    service: &ReservationService,
+    fellows: &[impl AsRef<ReservationService>],
+    own_topics: &[&str],
+    own_groups: &[&str],
+) -> Result<(), Stall> {
+    let servers = &service.spec.kafka.bootstrap_servers;
+    let seniors = fellows.iter().map(AsRef::as_ref).filter(|fellow| {
+        fellow.uid() != service.uid()
+            && fellow.spec.kafka.bootstrap_servers == *servers
+            && seniority(fellow) < seniority(service)
+    });
+    for senior in seniors {
+        let owner = format!("{}/{}", senior.namespace().unwrap_or_default(), senior.name_any());
+        let way_out = "choose another kafka.prefix";
+        if let Some(topic) =
+            topics(&senior.spec.kafka)?.iter().find(|topic| own_topics.contains(&topic.name.as_str()))
+        {
+            let message = format!("topic {} belongs to ReservationService {owner}: {way_out}", topic.name);
+            return Err(Stall::new("TopicInUse", message));
+        }
+        let groups = senior
+            .spec
+            .consumers
+            .iter()
+            .map(|consumer| format!("{}{}", senior.spec.kafka.prefix, consumer.name));
+        if let Some(group) = groups.into_iter().find(|group| own_groups.contains(&group.as_str())) {
+            let message = format!("consumer group {group} belongs to ReservationService {owner}: {way_out}");
+            return Err(Stall::new("GroupInUse", message));
+        }
+    }
+    Ok(())
+}
+
+fn seniority(service: &ReservationService) -> (Option<&Time>, Option<String>, String) {
+    (service.metadata.creation_timestamp.as_ref(), service.namespace(), service.name_any())
+}
+
+fn invalid(message: impl Into<String>) -> Stall {
+    Stall::new("InvalidSpec", message)
+}
+
+#[cfg(test)]
+#[path = "validate_tests.rs"]
+mod tests;

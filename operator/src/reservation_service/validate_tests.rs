@@ -1,0 +1,84 @@
+//! What a ReservationService becomes, and what is refused.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::reservation_service::fixtures::main_service;
+
+const NONE: &[Arc<ReservationService>] = &[];
+
+fn validated(service: &ReservationService) -> ValidatedService {
+    validate(service, NONE, "boxoffice/workers:0.1.0").unwrap()
+}
+
+fn younger(name: &str) -> ReservationService {
+    let mut service = main_service();
+    service.metadata.name = Some(name.into());
+    service.metadata.uid = Some("s2".into());
+    let later = "2026-11-23T11:00:00Z".parse().unwrap();
+    service.metadata.creation_timestamp = Some(Time(later));
+    service
+}
+
+#[test]
+fn topics_and_groups_carry_the_prefix() {
+    let service = validated(&main_service());
+    let topics: Vec<_> = service.topics.iter().map(|topic| (topic.name.as_str(), topic.partitions)).collect();
+    assert_eq!(
+        topics,
+        [("staging.seat-events", 6), ("staging.stats-events", 6), ("staging.seat-events.dlq", 6)]
+    );
+    assert!(service.topics.iter().all(|topic| topic.replication_factor == -1), "the broker's default");
+    assert_eq!(service.consumers[1].group.name, "staging.reservation-persistence-service");
+}
+
+#[test]
+fn seat_view_and_stats_begin_at_the_earliest_record_whatever_is_declared() {
+    let mut service = main_service();
+    for consumer in &mut service.spec.consumers {
+        consumer.start_from = Some(StartFrom::Latest);
+    }
+    let starts: Vec<_> = validated(&service).consumers.iter().map(|consumer| consumer.group.start).collect();
+    assert_eq!(starts, [Start::Earliest, Start::Latest, Start::Earliest]);
+}
+
+#[test]
+fn the_query_worker_reads_the_database_of_seat_view() {
+    let service = validated(&main_service());
+    assert!(matches!(service.view_database, Source::Secret(selector) if selector.name == "view-db"));
+}
+
+#[test]
+fn a_consumer_cannot_take_the_name_of_a_worker() {
+    let mut service = main_service();
+    service.spec.consumers[1].name = "query".into();
+    assert_eq!(validate(&service, NONE, "").unwrap_err().reason, "InvalidSpec");
+}
+
+#[test]
+fn a_topic_belongs_to_the_service_that_was_there_first() {
+    let (elder, younger) = (Arc::new(main_service()), younger("second"));
+    let stall = validate(&younger, &[Arc::clone(&elder)], "").unwrap_err();
+    assert_eq!(stall.reason, "TopicInUse");
+    assert!(stall.message.contains("tickets/main"), "{}", stall.message);
+    assert!(validate(&elder, &[Arc::new(younger)], "").is_ok());
+}
+
+#[test]
+fn services_with_prefixes_of_their_own_share_brokers() {
+    let (elder, mut younger) = (Arc::new(main_service()), younger("second"));
+    younger.spec.kafka.prefix = "live.".into();
+    assert!(validate(&younger, &[Arc::clone(&elder)], "").is_ok());
+    younger.spec.kafka.prefix = "staging.".into();
+    younger.spec.kafka.bootstrap_servers = "elsewhere:9092".into();
+    assert!(validate(&younger, &[elder], "").is_ok());
+}
+
+#[test]
+fn a_group_belongs_to_the_service_that_was_there_first() {
+    let (mut elder, mut younger) = (main_service(), younger("second"));
+    younger.spec.kafka.prefix = "staging.b.".into();
+    elder.spec.consumers[1].name = "b.persistence".into();
+    younger.spec.consumers[1].name = "persistence".into();
+    assert_eq!(validate(&younger, &[Arc::new(elder)], "").unwrap_err().reason, "GroupInUse");
+}

@@ -1,0 +1,72 @@
+//! What Deployments and pods mean for the condition `WorkersReady`.
+
+use super::*;
+use serde_json::json;
+
+fn deployment(ready: i32, observed: i64) -> Deployment {
+    let status =
+        json!({"observedGeneration": observed, "replicas": 2, "updatedReplicas": 2, "readyReplicas": ready});
+    let spec = json!({"replicas": 2, "selector": {}, "template": {}});
+    serde_json::from_value(json!({"metadata": {"generation": 2}, "spec": spec, "status": status})).unwrap()
+}
+
+fn workers(deployment: Deployment, trouble: Option<(&str, &str)>) -> Workers {
+    let troubles =
+        trouble.map(|(reason, message)| ("main-command".to_owned(), (reason.to_owned(), message.to_owned())));
+    Workers {
+        deployments: [("main-command".to_owned(), deployment)].into(),
+        troubles: troubles.into_iter().collect(),
+    }
+}
+
+fn finding(workers: &Workers) -> Finding {
+    workers.finding(&["main-command".to_owned()])
+}
+
+#[test]
+fn ready_when_every_pod_of_the_newest_template_is() {
+    let complete = workers(deployment(2, 2), None);
+    assert!(finding(&complete).met);
+    assert_eq!(complete.counts("main-command"), Some(PodCounts { ready: 2, desired: 2 }));
+}
+
+#[test]
+fn a_spec_that_the_controller_has_not_seen_is_rolling_out() {
+    assert_eq!(finding(&workers(deployment(2, 1), None)).reason, progress::ROLLING_OUT);
+}
+
+#[test]
+fn names_the_deployment_and_why_its_pods_are_not_ready() {
+    let found = finding(&workers(deployment(0, 2), Some(("RedisUnreachable", "pod x: redis: refused"))));
+    assert_eq!(found.reason, "RedisUnreachable");
+    assert_eq!(found.message, "main-command: 0 of 2 pods are ready; pod x: redis: refused");
+}
+
+#[test]
+fn waits_for_what_comes_before_the_first_deployment() {
+    assert_eq!(finding(&Workers::default()).reason, progress::WAITING);
+}
+
+#[test]
+fn the_reason_comes_from_the_first_part_that_is_past_starting() {
+    assert_eq!(obstacle_reason("kafka: starting\nredis: connection refused"), "RedisUnreachable");
+    assert_eq!(obstacle_reason("kafka: no broker"), "KafkaUnreachable");
+    assert_eq!(obstacle_reason("relay: behind"), "PodsNotReady");
+    assert_eq!(obstacle_reason("redis: starting"), progress::ROLLING_OUT);
+}
+
+#[test]
+fn a_pod_that_cannot_start_says_why() {
+    let pod =
+        |status| serde_json::from_value::<Pod>(json!({"metadata": {"name": "p"}, "status": status})).unwrap();
+    let state = |reason| {
+        json!([{"state": {"waiting": {"reason": reason, "message": "back-off"}}, "name": "worker",
+                                 "image": "", "imageID": "", "ready": false, "restartCount": 3}])
+    };
+    let crashed = pod(json!({"containerStatuses": state("CrashLoopBackOff")}));
+    assert_eq!(waiting(&crashed), Some(("CrashLoopBackOff".into(), "pod p: back-off".into())));
+    assert_eq!(waiting(&pod(json!({"containerStatuses": state("ContainerCreating")}))), None);
+    let condition =
+        json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node"}]);
+    assert_eq!(waiting(&pod(json!({"conditions": condition}))).unwrap().0, "Unschedulable");
+}

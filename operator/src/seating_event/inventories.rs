@@ -1,0 +1,166 @@
+//! What the command workers last said about their SeatingEvents, and which definitions they were given.
+//!
+//! One request to each service every few seconds answers for all of its SeatingEvents; only those whose answer
+//! changed are reconciled, so a quiet sale writes nothing (I12).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use boxoffice_crds::SeatingEvent;
+use boxoffice_domain::Definition;
+use futures::StreamExt;
+use futures::channel::mpsc::UnboundedSender;
+use futures::stream;
+use kube::ResourceExt;
+use kube::runtime::reflector::{ObjectRef, Store};
+
+use super::dereference::target;
+use crate::admin::{AdminError, Inventory};
+use crate::context::Context;
+
+/// How often each service is asked; with the reconcile that follows, counts are well under 10 s old.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// How many services are asked at once.
+const AT_ONCE: usize = 8;
+
+/// Names an object: namespace and name.
+pub type Key = (String, String);
+/// All SeatingEvents of one service by id, or why it did not say.
+pub type Answer = Result<BTreeMap<String, Inventory>, AdminError>;
+
+/// The last answer of each service, and the last definition given for each SeatingEvent.
+#[derive(Default)]
+pub struct Inventories {
+    answers: Mutex<HashMap<Key, Answer>>,
+    provisioned: Mutex<HashMap<Key, Definition>>,
+}
+
+impl Inventories {
+    /// The last answer of the service.
+    pub fn answer(&self, service: &Key) -> Option<Answer> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).get(service).cloned()
+    }
+
+    /// The definition last given for the SeatingEvent by this process.
+    pub fn provisioned(&self, event: &Key) -> Option<Definition> {
+        self.provisioned.lock().unwrap_or_else(PoisonError::into_inner).get(event).cloned()
+    }
+
+    /// Notes that the service took the definition and answered with the inventory.
+    pub fn note_provisioned(&self, service: &Key, event: &Key, definition: Definition, inventory: Inventory) {
+        self.provisioned.lock().unwrap_or_else(PoisonError::into_inner).insert(event.clone(), definition);
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(known) = answers.entry(service.clone()).or_insert_with(|| Ok(BTreeMap::new())) {
+            known.insert(event.1.clone(), inventory);
+        }
+    }
+
+    /// Forgets a SeatingEvent that is gone.
+    pub fn forget(&self, event: &Key) {
+        self.provisioned.lock().unwrap_or_else(PoisonError::into_inner).remove(event);
+    }
+
+    /// Keeps the new answer of a service and says for which of `events` it differs from the last one.
+    fn note_answer(&self, service: &Key, answer: &Answer, events: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = answers.insert(service.clone(), answer.clone());
+        changed(before.as_ref(), answer, events)
+    }
+}
+
+fn changed(before: Option<&Answer>, after: &Answer, events: &BTreeSet<String>) -> BTreeSet<String> {
+    match (before, after) {
+        (Some(Ok(before)), Ok(after)) => {
+            events.iter().filter(|id| before.get(*id) != after.get(*id)).cloned().collect()
+        }
+        (Some(Err(_)), Err(_)) => BTreeSet::new(),
+        _ => events.clone(),
+    }
+}
+
+/// Asks every service that has SeatingEvents, for ever, and sends those whose answer changed to `wake`.
+pub async fn poll(
+    context: Arc<Context>,
+    store: Store<SeatingEvent>,
+    wake: UnboundedSender<ObjectRef<SeatingEvent>>,
+) {
+    let mut ticks = tokio::time::interval(INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        stream::iter(by_service(&store))
+            .for_each_concurrent(AT_ONCE, |(service, events)| ask(&context, service, events, &wake))
+            .await;
+    }
+}
+
+async fn ask(
+    context: &Context,
+    service: Key,
+    events: BTreeSet<String>,
+    wake: &UnboundedSender<ObjectRef<SeatingEvent>>,
+) {
+    let Ok(Some(target)) = target(context, &service.0, &service.1).await else { return };
+    let answer = context.admin.inventories(&target).await;
+    if let Err(error) = &answer {
+        tracing::debug!(namespace = service.0, service = service.1, %error, "no inventories");
+    }
+    let answer = answer.map(|list| list.into_iter().map(|one| (one.event_id.clone(), one)).collect());
+    for event in context.inventories.note_answer(&service, &answer, &events) {
+        // A closed channel means that the controller has ended, and this task with it.
+        if wake.unbounded_send(ObjectRef::new(&event).within(&service.0)).is_err() {
+            return;
+        }
+    }
+}
+
+fn by_service(store: &Store<SeatingEvent>) -> BTreeMap<Key, BTreeSet<String>> {
+    let mut services: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
+    for event in store.state() {
+        let service = (event.namespace().unwrap_or_default(), event.spec.service_ref.name.clone());
+        services.entry(service).or_default().insert(event.name_any());
+    }
+    services
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seating_event::fixtures::inventory;
+
+    fn events(ids: &[&str]) -> BTreeSet<String> {
+        ids.iter().map(ToString::to_string).collect()
+    }
+
+    fn down() -> Answer {
+        Err(AdminError::Unreachable { url: "http://x".into(), detail: "refused".into() })
+    }
+
+    fn two(sequence: u64) -> BTreeMap<String, Inventory> {
+        let arena = Inventory { sequence, ..inventory() };
+        let opera = Inventory { event_id: "opera".into(), ..inventory() };
+        [("arena-night".to_owned(), arena), ("opera".to_owned(), opera)].into()
+    }
+
+    #[test]
+    fn only_what_changed_is_reconciled() {
+        let all = events(&["arena-night", "opera", "unknown"]);
+        assert_eq!(changed(Some(&Ok(two(7))), &Ok(two(8)), &all), events(&["arena-night"]));
+        assert!(changed(Some(&Ok(two(7))), &Ok(two(7)), &all).is_empty());
+    }
+
+    #[test]
+    fn a_seating_event_that_the_store_lost_is_reconciled() {
+        assert_eq!(changed(Some(&Ok(two(7))), &Ok(BTreeMap::new()), &events(&["opera"])), events(&["opera"]));
+    }
+
+    #[test]
+    fn a_service_that_falls_silent_or_returns_concerns_all_once() {
+        let all = events(&["arena-night", "opera"]);
+        assert_eq!(changed(Some(&Ok(two(7))), &down(), &all), all);
+        assert!(changed(Some(&down()), &down(), &all).is_empty());
+        assert_eq!(changed(Some(&down()), &Ok(two(7)), &all), all);
+        assert_eq!(changed(None, &Ok(two(7)), &all), all);
+    }
+}

@@ -1,0 +1,130 @@
+//! The SeatingEvent controller: dereference -> validate -> build -> apply -> status.
+//!
+//! It provisions seats through the command worker's admin API and never touches Redis or Postgres (I8). `build` is
+//! pure and runs within `validate`, because a chart is valid when its definition expands.
+
+pub mod build;
+pub mod validate;
+
+pub mod apply;
+pub mod deletion;
+pub mod dereference;
+pub mod inventories;
+pub mod status;
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxoffice_crds::SeatingEvent;
+use boxoffice_runtime::health::Readiness;
+use futures::StreamExt;
+use futures::channel::mpsc;
+use kube::api::Api;
+use kube::runtime::controller::{Action, Controller};
+use kube::runtime::reflector;
+use kube::{Resource, ResourceExt};
+
+use self::apply::Outcome;
+use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
+use crate::context::{Context, is_paused};
+use crate::controller::{config, reconciled, retry, roots};
+use crate::notices::transitions;
+
+const NAME: &str = "seating-event";
+const FINALIZER: &str = "boxoffice.dev/inventory";
+const CONCURRENCY: u16 = 16;
+/// A look at objects that nothing woke, should a wake-up have been lost.
+const RESYNC: Duration = Duration::from_mins(5);
+
+/// A reconcile that has to be repeated.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The Kubernetes API failed.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The inventory is not there yet; the status says why.
+    #[error("{reason}: {message}")]
+    Unfinished {
+        /// Reason of the condition.
+        reason: String,
+        /// Its message.
+        message: String,
+    },
+}
+
+/// Runs the controller and the counts until either ends.
+pub async fn run(context: Arc<Context>, readiness: Readiness) {
+    let (reader, writer) = reflector::store();
+    let (wake, woken) = mpsc::unbounded();
+    let trigger =
+        roots(Api::<SeatingEvent>::all(context.client.clone()), writer, readiness, "seating events");
+    let controller = Controller::for_stream(trigger, reader.clone())
+        .with_config(config(CONCURRENCY))
+        .reconcile_on(woken)
+        .run(reconcile, |event, error, context| retry(&event, &context, error), Arc::clone(&context))
+        .for_each(|_| std::future::ready(()));
+    tokio::select! {
+        () = controller => {}
+        () = inventories::poll(context, reader, wake) => {}
+    }
+}
+
+async fn reconcile(event: Arc<SeatingEvent>, context: Arc<Context>) -> Result<Action, Error> {
+    let work = async {
+        if event.metadata.deletion_timestamp.is_some() {
+            Box::pin(delete(&context, &event)).await
+        } else if is_paused(event.as_ref()) {
+            Ok(Action::await_change())
+        } else {
+            Box::pin(converge(&context, &event)).await
+        }
+    };
+    reconciled(NAME, event.as_ref(), &context, work).await
+}
+
+async fn converge(context: &Context, event: &SeatingEvent) -> Result<Action, Error> {
+    add_finalizer(&context.client, event, FINALIZER).await?;
+    let inputs = dereference::dereference(context, event).await?;
+    let outcome = match validate::validate(event, inputs) {
+        Ok(validated) => apply::apply(context, &validated).await,
+        Err(unfit) => unfit.into(),
+    };
+    report(context, event, outcome).await
+}
+
+async fn delete(context: &Context, event: &SeatingEvent) -> Result<Action, Error> {
+    if !event.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
+        return Ok(Action::await_change());
+    }
+    let inputs = dereference::dereference(context, event).await?;
+    let farewell = deletion::farewell(event, &inputs);
+    match deletion::say(context, event, farewell, inputs.target.as_ref()).await {
+        Ok(deeds) => {
+            context.notices.publish(&event.object_ref(&()), deeds).await;
+            context.inventories.forget(&(event.namespace().unwrap_or_default(), event.name_any()));
+            remove_finalizer(&context.client, event, FINALIZER).await?;
+            Ok(Action::await_change())
+        }
+        Err(outcome) => report(context, event, *outcome).await,
+    }
+}
+
+/// Writes the status if it changed, tells what happened, and says when to come back.
+async fn report(context: &Context, event: &SeatingEvent, outcome: Outcome) -> Result<Action, Error> {
+    let previous = event.status.as_ref();
+    let next = status::next(previous, event.metadata.generation, &outcome, &(context.now)());
+    let Outcome { step, mut deeds, retry, .. } = outcome;
+    if previous != Some(&next) {
+        apply_status(&context.client, event, &next).await?;
+        let before = previous.map(|status| status.conditions.as_slice()).unwrap_or_default();
+        deeds.extend(transitions(before, &next.conditions));
+    }
+    context.notices.publish(&event.object_ref(&()), deeds).await;
+    if retry {
+        return Err(Error::Unfinished { reason: step.reason, message: step.message });
+    }
+    Ok(Action::requeue(RESYNC))
+}
