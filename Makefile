@@ -25,8 +25,8 @@ build: ## compile everything, tests included
 	cargo build --workspace --all-targets
 
 .PHONY: lint
-lint: ## formatting and clippy, warnings denied
-	@$(suite) lint
+lint: ## formatting, clippy with warnings denied, and the charts
+	@$(suite) lint charts
 
 .PHONY: deny
 deny: ## licences, sources and duplicate crates (cargo-deny)

@@ -63,11 +63,13 @@ write_env() {
   local name
   (umask 077 && for name in KUBECONFIG COMMAND_URL QUERY_URL KAFKA REDIS_URL DATABASE_URL_VIEW \
     DATABASE_URL_RESERVATIONS DATABASE_URL_STATS; do printf '%s=%q\n' "$name" "${!name}"; done >"$OUT/env")
+  mkdir -p "$OUT/bin"
+  ln -sf "$(command -v kubectl)" "$(command -v helm)" "$OUT/bin/"
   cat <<EOT
 
-The cluster is up; its addresses are in .cluster/env:
+The cluster is up; its addresses are in .cluster/env, and its kubectl and helm in .cluster/bin:
 
-  source .cluster/env; export KUBECONFIG
+  set -a; source .cluster/env; PATH=\$PWD/.cluster/bin:\$PATH; set +a
   kubectl --namespace $NAMESPACE get rsvc,sevent
   curl -s $QUERY_URL/events
   curl -s -X POST $COMMAND_URL/seats/arena-night.A-1-7/hold -H 'x-user-id: alice'
