@@ -1,1 +1,19 @@
-//! The consumer worker: one handler a process, from Kafka to PostgreSQL.
+//! The consumer worker: one handler a process, from the event log to PostgreSQL.
+//!
+//! On the data path it stands between Kafka and the views. Reading order: [`run`] takes records from the log,
+//! [`view`] applies them in one transaction with their checkpoint (I5), [`handlers`] know the tables, [`relay`]
+//! publishes what a handler produced. [`worker`] puts these together with [`args`] and [`metrics`].
+
+pub mod run;
+
+pub mod view;
+
+pub mod handlers;
+
+pub mod relay;
+
+pub mod metrics;
+
+pub mod args;
+
+pub mod worker;

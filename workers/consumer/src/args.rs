@@ -1,0 +1,82 @@
+//! The consumer's arguments.
+
+use boxoffice_domain::checkpoint::Start;
+use boxoffice_runtime::postgres::DatabaseArgs;
+use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
+use clap::{Parser, ValueEnum};
+
+/// Keeps one view up to date from the domain events on Kafka, in PostgreSQL.
+///
+/// Each process runs one handler, in a consumer group and with a database of its own; several processes share the
+/// partitions. The view, the dedupe rows and the checkpoint are written in one transaction, so a process may be
+/// killed at any time and nothing is lost or done twice.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Example:\n  boxoffice-consumer --service tickets/main --handler seat-view --group seat-view \\\n    \
+    --kafka-bootstrap-servers kafka:9092 --database-url postgres://boxoffice@postgres/view"
+)]
+pub struct Args {
+    /// Who this worker is.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+    /// Where domain events are.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+    /// Where the view is kept: a database that no other handler uses.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// What to build from the domain events.
+    #[arg(long, env = "BOXOFFICE_HANDLER")]
+    pub handler: HandlerName,
+    /// The consumer group; it exists already, with the offsets to start from.
+    #[arg(long, env = "BOXOFFICE_GROUP")]
+    pub group: String,
+    /// Where the group began: "earliest", or anything else, such as "latest" or a timestamp. After a start elsewhere
+    /// the first event met of each SeatingEvent is taken as the baseline instead of being a gap. seat-view and stats
+    /// always begin at earliest.
+    #[arg(long, env = "BOXOFFICE_START_FROM", default_value = "earliest", value_parser = start)]
+    pub start_from: Start,
+    /// The declared reset that this generation of the view began with.
+    #[arg(long, env = "BOXOFFICE_RESET_ID", default_value = "", hide = true)]
+    pub reset_id: String,
+}
+
+/// A handler, as it is named on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HandlerName {
+    /// Every seat with its status, reservations by user, the trace: what the query worker loads
+    SeatView,
+    /// One row a reservation
+    Persistence,
+    /// Counts by section, announced as stats.updated
+    Stats,
+    /// Payments of reservations: comes with a later version
+    Payment,
+    /// Domain events over HTTP: comes with a later version
+    Webhook,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for a Result")]
+fn start(text: &str) -> Result<Start, String> {
+    Ok(if text == "earliest" || text.is_empty() { Start::Earliest } else { Start::Elsewhere })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn any_start_but_earliest_has_a_baseline() {
+        assert_eq!(start("earliest"), Ok(Start::Earliest));
+        assert_eq!(start("latest"), Ok(Start::Elsewhere));
+        assert_eq!(start("2026-11-23T10:00:00Z"), Ok(Start::Elsewhere));
+    }
+}

@@ -1,0 +1,68 @@
+//! What a consumer does with domain events: one handler a process, each with tables of its own.
+//!
+//! A handler sees events that are new, in order and readable, and writes inside the transaction that also holds the
+//! checkpoint (see [`crate::view`]). It never sees the log. Reading order: [`seats`] is the chart in a database,
+//! shared by [`seat_view`] and [`stats`]; [`persistence`] stands alone.
+
+pub mod seats;
+
+pub mod seat_view;
+
+pub mod persistence;
+
+pub mod stats;
+
+use async_trait::async_trait;
+use boxoffice_domain::Envelope;
+use sqlx::PgConnection;
+use sqlx::migrate::Migrator;
+
+/// Builds a view.
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    /// Its name on the command line, in logs and in metrics.
+    const NAME: &'static str;
+
+    /// Whether applying the same events to an empty database again has no effect outside of it (I9).
+    const REPLAYABLE: bool;
+
+    /// Whether it produces domain events of its own: then its tables include an `outbox`.
+    const PRODUCES: bool = false;
+
+    /// Its tables.
+    fn migrations() -> Migrator;
+
+    /// Writes `events`, in order, on a connection that is inside a transaction. Called again with the same events when
+    /// that is rolled back, and with one event at a time when its tables refuse one of several.
+    async fn apply(&self, connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError>;
+}
+
+/// Why a handler did not write.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// An event cannot be written, now or later: it is parked.
+    #[error("{0}")]
+    Refused(String),
+    /// The database gave up: trying again may work.
+    #[error(transparent)]
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for ApplyError {
+    /// Data that does not fit (SQLSTATE class 22) and constraints that do not hold (23) are the event's fault.
+    fn from(error: sqlx::Error) -> Self {
+        let refusal = error.as_database_error().filter(|refusal| {
+            refusal.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+        });
+        match refusal {
+            Some(refusal) => Self::Refused(refusal.to_string()),
+            None => Self::Database(error),
+        }
+    }
+}
+
+/// A number as the database's `bigint`.
+fn bigint(number: u64) -> Result<i64, ApplyError> {
+    i64::try_from(number)
+        .map_err(|_| ApplyError::Refused(format!("{number} is larger than any amount or time")))
+}

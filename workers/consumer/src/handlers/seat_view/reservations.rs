@@ -1,0 +1,69 @@
+//! Reservations as their user sees them: the seats that they still have, and what these cost.
+//!
+//! Created and cancelled ones are written in runs, so that a seat that changes hands within a batch ends with the
+//! right one.
+
+use boxoffice_domain::events::Reservation;
+use boxoffice_domain::{DomainEvent, Envelope};
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use crate::handlers::ApplyError;
+
+/// Writes what `events` say about reservations.
+pub async fn write(connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError> {
+    let facts: Vec<(bool, Value)> = events.iter().filter_map(|envelope| fact(envelope)).collect();
+    for run in facts.chunk_by(|one, next| one.0 == next.0) {
+        let rows: Vec<&Value> = run.iter().map(|(_, row)| row).collect();
+        let cancelled = run.first().is_some_and(|(cancelled, _)| *cancelled);
+        let statement = if cancelled { CANCEL } else { CREATE };
+        sqlx::query(statement).bind(Json(rows)).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+const CREATE: &str = "
+    INSERT INTO reservations (reservation_id, event_id, user_id, seat_ids, amount, currency, created_at)
+    SELECT * FROM jsonb_to_recordset($1) AS fact
+        (reservation_id text, event_id text, user_id text, seat_ids text[], amount bigint, currency text, at bigint)";
+
+const CANCEL: &str = "
+    WITH fact AS (
+        SELECT reservation_id, array_agg(seat_id) AS seat_ids, max(at) AS at
+        FROM jsonb_to_recordset($1) AS fact (reservation_id text, seat_ids text[], at bigint),
+             UNNEST(fact.seat_ids) AS seat (seat_id)
+        GROUP BY reservation_id
+    ), price AS (
+        SELECT reservation_id, sum(amount)::bigint AS amount
+        FROM jsonb_to_recordset($1) AS fact (reservation_id text, amount bigint)
+        GROUP BY reservation_id
+    )
+    UPDATE reservations SET
+        seat_ids = ARRAY(SELECT seat_id FROM UNNEST(reservations.seat_ids) WITH ORDINALITY AS seat (seat_id, place)
+                         WHERE seat_id <> ALL(fact.seat_ids) ORDER BY place),
+        amount = reservations.amount - price.amount,
+        cancelled_at = CASE WHEN reservations.seat_ids <@ fact.seat_ids THEN fact.at END
+    FROM fact JOIN price USING (reservation_id)
+    WHERE reservations.reservation_id = fact.reservation_id";
+
+/// Whether it is a cancellation, and the row.
+fn fact(envelope: &Envelope) -> Option<(bool, Value)> {
+    match &envelope.event {
+        DomainEvent::ReservationCreated(reservation) => Some((false, row(reservation, envelope.timestamp))),
+        DomainEvent::ReservationCancelled(reservation) => Some((true, row(reservation, envelope.timestamp))),
+        _ => None,
+    }
+}
+
+fn row(reservation: &Reservation, at: u64) -> Value {
+    json!({
+        "reservation_id": reservation.reservation_id,
+        "event_id": reservation.event_id,
+        "user_id": reservation.user_id,
+        "seat_ids": reservation.seat_ids,
+        "amount": reservation.amount,
+        "currency": reservation.currency,
+        "at": at,
+    })
+}

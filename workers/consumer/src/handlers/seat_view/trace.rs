@@ -1,0 +1,35 @@
+//! Every domain event with its correlation and cause: what `/trace/{correlationId}` is drawn from.
+
+use boxoffice_domain::{Envelope, UserId};
+use sqlx::PgConnection;
+
+use crate::handlers::{ApplyError, bigint};
+
+/// Adds `events` to the trace.
+pub async fn write(connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError> {
+    let timestamps = events.iter().map(|event| bigint(event.timestamp)).collect::<Result<Vec<_>, _>>()?;
+    let sequences = events.iter().map(|event| bigint(event.metadata.sequence.unwrap_or_default()));
+    sqlx::query(
+        "INSERT INTO trace (event_id, correlation_id, causation_id, event_type, aggregate_id, seating_event,
+                            sequence, timestamp, user_id)
+         SELECT * FROM UNNEST($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[],
+                              $7::bigint[], $8::bigint[], $9::text[])",
+    )
+    .bind(events.iter().map(|event| event.event_id).collect::<Vec<_>>())
+    .bind(events.iter().map(|event| event.metadata.correlation_id.as_str()).collect::<Vec<_>>())
+    .bind(events.iter().map(|event| event.metadata.causation_id).collect::<Vec<_>>())
+    .bind(events.iter().map(|event| event.event.event_type()).collect::<Vec<_>>())
+    .bind(events.iter().map(|event| event.event.aggregate_id()).collect::<Vec<_>>())
+    .bind(events.iter().map(|event| event.event.seating_event().as_str()).collect::<Vec<_>>())
+    .bind(sequences.collect::<Result<Vec<_>, _>>()?)
+    .bind(timestamps)
+    .bind(
+        events
+            .iter()
+            .map(|event| event.metadata.user_id.as_ref().map(UserId::as_str))
+            .collect::<Vec<_>>(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! The chart in a database: the tables `seating_events` and `seats`, which the seat view and the statistics both have.
+//!
+//! Does to rows what [`boxoffice_domain::SeatMap`] does in memory when a definition changes: seats that it drops go,
+//! new ones are available, its blocked ones are blocked, claimed ones stay claimed.
+
+use boxoffice_domain::events::SeatingEventDefined;
+use boxoffice_domain::evolve::blocked;
+use boxoffice_domain::{Chart, Definition, SeatingEventId};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use super::ApplyError;
+
+/// Takes over a definition.
+///
+/// # Errors
+/// [`ApplyError::Refused`] where its ranges do not expand.
+pub async fn define(connection: &mut PgConnection, defined: &SeatingEventDefined) -> Result<(), ApplyError> {
+    let event = defined.event_id.as_str();
+    let chart = Chart::expand(&defined.definition).map_err(|error| ApplyError::Refused(error.to_string()))?;
+    let keys: Vec<&str> = chart.seats().iter().map(|seat| seat.key.as_str()).collect();
+    let blocked_before = blocked_in(connection, event).await?;
+    let blocked_now: Vec<String> = blocked(&defined.definition).into_keys().collect();
+
+    sqlx::query(
+        "INSERT INTO seating_events (event_id, definition, chart_hash) VALUES ($1, $2, $3)
+         ON CONFLICT (event_id) DO UPDATE
+         SET definition = EXCLUDED.definition, chart_hash = EXCLUDED.chart_hash, closed = false",
+    )
+    .bind(event)
+    .bind(Json(&defined.definition))
+    .bind(&defined.chart_hash)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "DELETE FROM seats WHERE event_id = $1
+         AND NOT EXISTS (SELECT FROM UNNEST($2::text[]) AS chart (seat_key) WHERE chart.seat_key = seats.seat_key)",
+    )
+    .bind(event)
+    .bind(&keys)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE seats SET status = 'AVAILABLE'
+         WHERE event_id = $1 AND seat_key = ANY($2) AND status = 'BLOCKED'",
+    )
+    .bind(event)
+    .bind(&blocked_before)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO seats (event_id, seat_key, status) SELECT $1, seat_key, 'AVAILABLE'
+         FROM UNNEST($2::text[]) AS chart (seat_key) ON CONFLICT DO NOTHING",
+    )
+    .bind(event)
+    .bind(&keys)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE seats SET status = 'BLOCKED'
+         WHERE event_id = $1 AND seat_key = ANY($2) AND status = 'AVAILABLE'",
+    )
+    .bind(event)
+    .bind(&blocked_now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Closes a SeatingEvent for good; its seats stay.
+pub async fn close(connection: &mut PgConnection, event: &SeatingEventId) -> Result<(), ApplyError> {
+    sqlx::query("UPDATE seating_events SET closed = true WHERE event_id = $1")
+        .bind(event.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The seats that the definition so far blocks.
+async fn blocked_in(connection: &mut PgConnection, event: &str) -> Result<Vec<String>, ApplyError> {
+    let before: Option<Json<Definition>> =
+        sqlx::query_scalar("SELECT definition FROM seating_events WHERE event_id = $1")
+            .bind(event)
+            .fetch_optional(connection)
+            .await?;
+    Ok(before.map(|Json(definition)| blocked(&definition).into_keys().collect()).unwrap_or_default())
+}

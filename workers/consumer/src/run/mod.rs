@@ -1,0 +1,86 @@
+//! The loop of a consumer: joins the group, brings batches to the view, and joins again when the log gives it up.
+//!
+//! Between the event log and a [`ViewStore`], over their ports only: what stands behind them is chosen in `main`.
+//! [`member`] is one membership, [`position`] where it stands in a partition, [`lag`] how far behind.
+
+pub mod lag;
+pub mod member;
+pub mod position;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxoffice_runtime::health::Readiness;
+use boxoffice_runtime::log::{EventLog, LogError, TopicPartition};
+use boxoffice_runtime::view::{Applied, Batch, ViewError, ViewStore};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+use lag::Offsets;
+use member::Member;
+
+/// The part of readiness that is the log's: a member that was answered.
+pub const LOG: &str = "log";
+/// Time between two attempts to join.
+const REJOIN: Duration = Duration::from_secs(1);
+
+/// A handler's view, kept up to date from the log.
+pub struct Consumer {
+    /// Where domain events come from.
+    pub log: Arc<dyn EventLog>,
+    /// What is built from them.
+    pub view: Arc<dyn ViewStore>,
+    /// The consumer group.
+    pub group: String,
+    /// The topic.
+    pub topic: String,
+    /// The declared reset that this generation of the view began with; empty before the first.
+    pub reset_id: String,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether the process can serve: the part [`LOG`] is told here.
+    pub readiness: Readiness,
+    /// How far the view got.
+    pub offsets: Offsets,
+}
+
+impl Consumer {
+    /// Keeps the view up to date until `stop`, then leaves the group at once.
+    pub async fn run(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            if let Err(error) = self.join(stop).await {
+                tracing::warn!(%error, group = self.group, "joining the group again");
+                self.readiness.not_ready(LOG, error.to_string());
+                stop.run_until_cancelled(tokio::time::sleep(REJOIN)).await;
+            }
+        }
+    }
+
+    async fn join(&self, stop: &CancellationToken) -> Result<(), LogError> {
+        let topics = [self.topic.clone()];
+        let Some(subscription) = stop.run_until_cancelled(self.log.subscribe(&self.group, &topics)).await
+        else {
+            return Ok(());
+        };
+        let mut subscription = subscription?;
+        let ended = Member::new(self, subscription.as_mut()).run(stop).await;
+        self.offsets.clear();
+        subscription.leave().await;
+        ended
+    }
+
+    async fn apply(&self, batch: &Batch) -> Result<Applied, ViewError> {
+        let partition = TopicPartition { topic: batch.topic.clone(), partition: batch.partition };
+        let begun = Instant::now();
+        let applied = self.view.apply(batch).await?;
+        self.metrics.applied(&partition, &applied, begun.elapsed());
+        self.offsets.set(&partition, applied.next_offset);
+        Ok(applied)
+    }
+
+    fn forget(&self, partition: &TopicPartition) {
+        self.offsets.remove(partition);
+        self.metrics.forget(partition);
+    }
+}

@@ -1,0 +1,136 @@
+//! A record as a consumer takes it: what its body says, and its place in the order.
+//!
+//! The place comes from the body, and where that cannot be read, from the headers that repeat it. A record that has
+//! neither is foreign: nobody knows which seat it is about, so it moves no sequence and holds nothing up.
+
+use boxoffice_domain::events::{self, Incoming};
+use boxoffice_domain::{Envelope, SeatingEventId};
+use boxoffice_runtime::record::{CE_SEQUENCE, CE_SUBJECT, Record};
+use uuid::Uuid;
+
+/// A record that was looked at.
+#[derive(Debug)]
+pub struct Entry {
+    /// Where it stands; `None` where it is foreign.
+    pub place: Option<Place>,
+    /// What it says.
+    pub body: Body,
+}
+
+/// Where a domain event stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its SeatingEvent.
+    pub seating_event: SeatingEventId,
+    /// Its number within it; fits the database's `bigint`.
+    pub sequence: u64,
+    /// What it is about.
+    pub aggregate: String,
+    /// Its own id; `None` where the body is unreadable and no header says it.
+    pub event_id: Option<Uuid>,
+}
+
+/// What a record says.
+#[derive(Debug)]
+pub enum Body {
+    /// A domain event.
+    Known(Box<Envelope>),
+    /// A domain event of this type, which this version does not know.
+    Unknown(String),
+    /// Nothing that can be read, for this reason.
+    Unreadable(String),
+}
+
+impl Entry {
+    /// Looks at a record.
+    pub fn read(record: &Record) -> Self {
+        match events::parse(&record.value) {
+            Ok(Incoming::Known(envelope)) => {
+                let place = storable(envelope.metadata.sequence).map(|sequence| Place {
+                    seating_event: envelope.event.seating_event().clone(),
+                    sequence,
+                    aggregate: envelope.event.aggregate_id(),
+                    event_id: Some(envelope.event_id),
+                });
+                let body = match place {
+                    Some(_) => Body::Known(Box::new(envelope)),
+                    None => Body::Unreadable("the event has no sequence".into()),
+                };
+                Self { place, body }
+            }
+            Ok(Incoming::Unknown(event)) => {
+                let sequence = storable(event.metadata.sequence);
+                Self {
+                    place: place(record, sequence, event.aggregate_id, Some(event.event_id)),
+                    body: Body::Unknown(event.event_type),
+                }
+            }
+            Err(error) => {
+                let sequence = storable(record.header(CE_SEQUENCE).and_then(|text| text.parse().ok()));
+                let event_id = record.header("ce_id").and_then(|id| Uuid::try_parse(id).ok());
+                let subject = record.header(CE_SUBJECT).unwrap_or_default().to_owned();
+                Self {
+                    place: place(record, sequence, subject, event_id),
+                    body: Body::Unreadable(error.to_string()),
+                }
+            }
+        }
+    }
+}
+
+/// A place of which the body did not say the SeatingEvent: the key does (I4), or else the aggregate's first part.
+fn place(record: &Record, sequence: Option<u64>, aggregate: String, event_id: Option<Uuid>) -> Option<Place> {
+    let seating_event =
+        [record.key.as_str(), aggregate.split('.').next()?].into_iter().find_map(|text| text.parse().ok())?;
+    (!aggregate.is_empty()).then_some(Place { seating_event, sequence: sequence?, aggregate, event_id })
+}
+
+fn storable(sequence: Option<u64>) -> Option<u64> {
+    sequence.filter(|sequence| i64::try_from(*sequence).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(value: &str, headers: &[(&str, &str)]) -> Record {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Record { partition: 0, offset: 0, key: "arena-night".into(), value: value.into(), headers }
+    }
+
+    #[test]
+    fn headers_say_what_an_unreadable_body_hides() {
+        let id = Uuid::from_u128(7).to_string();
+        let headers = [("ce_subject", "arena-night.A-1-1"), ("ce_sequence", "4"), ("ce_id", id.as_str())];
+        let place = Entry::read(&record("}{", &headers)).place.unwrap();
+        assert_eq!((place.seating_event.as_str(), place.sequence), ("arena-night", 4));
+        assert_eq!(
+            (place.aggregate.as_str(), place.event_id),
+            ("arena-night.A-1-1", Some(Uuid::from_u128(7)))
+        );
+    }
+
+    #[test]
+    fn a_record_without_these_headers_is_foreign() {
+        assert_eq!(Entry::read(&record("hello", &[])).place, None);
+        assert_eq!(Entry::read(&record("hello", &[("ce_subject", "arena-night.A-1-1")])).place, None);
+        let headers = [("ce_subject", "arena-night.A-1-1"), ("ce_sequence", "18446744073709551615")];
+        assert_eq!(
+            Entry::read(&record("hello", &headers)).place,
+            None,
+            "a sequence that no database can hold"
+        );
+    }
+
+    #[test]
+    fn an_unknown_type_keeps_its_place() {
+        let id = Uuid::from_u128(7);
+        let body = format!(
+            r#"{{"eventType":"seat.painted","aggregateId":"arena-night.A-1-1","eventId":"{id}","timestamp":1,"version":1,
+                "payload":{{}},"metadata":{{"correlationId":"c","causationId":"{id}","sequence":3}}}}"#
+        );
+        let entry = Entry::read(&record(&body, &[]));
+        assert_eq!(entry.place.unwrap().sequence, 3);
+        assert!(matches!(entry.body, Body::Unknown(name) if name == "seat.painted"));
+    }
+}

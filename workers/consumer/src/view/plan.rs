@@ -1,0 +1,114 @@
+//! What becomes of each record of a batch, decided in memory before anything is written (I5). No IO.
+//!
+//! The plan is made from what the database said once for the whole batch. Within the batch sequences advance as
+//! records are met, so consecutive events of one SeatingEvent need no further question.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use boxoffice_domain::checkpoint::{Start, Verdict, classify};
+use boxoffice_runtime::view::ViewError;
+use uuid::Uuid;
+
+use super::entry::{Body, Entry, Place};
+
+/// What the database says about a batch.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// Last sequence applied, by SeatingEvent.
+    pub sequences: HashMap<String, u64>,
+    /// Ids of the batch that were never seen before.
+    pub fresh: HashSet<Uuid>,
+    /// Aggregates of the batch that have parked events: later ones join them, in order.
+    pub parked: HashSet<String>,
+}
+
+/// What becomes of the records of a batch, by their index.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// For the handler, in order.
+    pub apply: Vec<usize>,
+    /// To set aside, with the reason.
+    pub park: BTreeMap<usize, String>,
+    /// How many were seen before.
+    pub duplicates: u64,
+    /// How many are of an unknown type.
+    pub unknown: u64,
+    /// Sequences that advance, by SeatingEvent.
+    pub sequences: BTreeMap<String, u64>,
+    parked: HashSet<String>,
+}
+
+/// The record at which a batch must stop, and why.
+#[derive(Debug)]
+pub struct Stop {
+    /// Its index: everything before it can be applied.
+    pub index: usize,
+    /// [`ViewError::Gap`] or [`ViewError::Fork`].
+    pub error: ViewError,
+}
+
+impl Plan {
+    /// Decides on `entries`.
+    ///
+    /// # Errors
+    /// The first record that shows a gap or a fork.
+    pub fn new(entries: &[Entry], facts: Facts, start: Start) -> Result<Self, Stop> {
+        let Facts { sequences: mut applied, mut fresh, parked } = facts;
+        let mut plan = Self { parked, ..Self::default() };
+        for (index, entry) in entries.iter().enumerate() {
+            let Some(place) = &entry.place else {
+                plan.take(index, entry);
+                continue;
+            };
+            let event = place.seating_event.as_str();
+            let known = place.event_id.is_none_or(|id| !fresh.remove(&id));
+            match classify(applied.get(event).copied(), start, place.sequence, known) {
+                Verdict::Apply => {
+                    applied.insert(event.to_owned(), place.sequence);
+                    plan.sequences.insert(event.to_owned(), place.sequence);
+                    plan.take(index, entry);
+                }
+                Verdict::Duplicate => plan.duplicates += 1,
+                Verdict::Fork => {
+                    let error = ViewError::Fork { event: event.to_owned(), sequence: place.sequence };
+                    return Err(Stop { index, error });
+                }
+                Verdict::Gap { expected } => {
+                    let error =
+                        ViewError::Gap { event: event.to_owned(), sequence: place.sequence, expected };
+                    return Err(Stop { index, error });
+                }
+            }
+        }
+        Ok(plan)
+    }
+
+    fn take(&mut self, index: usize, entry: &Entry) {
+        match &entry.body {
+            Body::Known(_) if self.held_up(entry) => self.join(index),
+            Body::Known(_) => self.apply.push(index),
+            Body::Unknown(_) => self.unknown += 1,
+            Body::Unreadable(reason) => self.park(index, entry, reason.clone()),
+        }
+    }
+
+    /// Whether earlier events of the same aggregate are parked, so that this one must wait behind them.
+    pub fn held_up(&self, entry: &Entry) -> bool {
+        entry.place.as_ref().is_some_and(|Place { aggregate, .. }| self.parked.contains(aggregate))
+    }
+
+    /// Parks the record at `index` behind earlier ones of its aggregate.
+    pub fn join(&mut self, index: usize) {
+        self.park.insert(index, "an earlier event of the same aggregate is parked".into());
+    }
+
+    /// Parks the record at `index` for `reason`, and with it what comes later of its aggregate.
+    pub fn park(&mut self, index: usize, entry: &Entry, reason: String) {
+        self.park.insert(index, reason);
+        self.parked.extend(entry.place.as_ref().map(|place| place.aggregate.clone()));
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,117 @@
+use boxoffice_domain::events::{SeatBlock, VERSION};
+use boxoffice_domain::{DomainEvent, Envelope, Metadata, SeatId, SeatingEventId};
+
+use super::*;
+
+fn entry(seat: &str, sequence: u64, body: impl FnOnce(DomainEvent, Uuid, u64) -> Body) -> Entry {
+    let event: SeatingEventId = "arena-night".parse().unwrap();
+    let seat = SeatId::new(&event, seat).unwrap();
+    let aggregate = seat.to_string();
+    let id = Uuid::from_u128(u128::from(sequence));
+    let blocked =
+        SeatBlock { seat_id: seat, event_id: event.clone(), section_id: "A".into(), reason: "x".into() };
+    let body = body(DomainEvent::SeatBlocked(blocked), id, sequence);
+    Entry { place: Some(Place { seating_event: event, sequence, aggregate, event_id: Some(id) }), body }
+}
+
+fn known(seat: &str, sequence: u64) -> Entry {
+    entry(seat, sequence, |event, event_id, sequence| {
+        let metadata = Metadata {
+            correlation_id: "c".parse().unwrap(),
+            causation_id: event_id,
+            user_id: None,
+            sequence: Some(sequence),
+        };
+        Body::Known(Box::new(Envelope { event_id, timestamp: 1, version: VERSION, metadata, event }))
+    })
+}
+
+fn poison(seat: &str, sequence: u64) -> Entry {
+    entry(seat, sequence, |_, _, _| Body::Unreadable("not a domain event".into()))
+}
+
+/// What the database says after `applied` events, of which it knows the ids.
+fn after(applied: u64, entries: &[Entry]) -> Facts {
+    let ids = entries.iter().filter_map(|entry| entry.place.as_ref()).filter_map(|place| place.event_id);
+    Facts {
+        sequences: (applied > 0).then(|| ("arena-night".to_owned(), applied)).into_iter().collect(),
+        fresh: ids.filter(|id| id.as_u128() > u128::from(applied)).collect(),
+        parked: HashSet::new(),
+    }
+}
+
+#[test]
+fn consecutive_events_of_one_seating_event_are_all_applied() {
+    let entries = [known("A-1-1", 1), known("A-1-2", 2), known("A-1-1", 3)];
+    let plan = Plan::new(&entries, after(0, &entries), Start::Earliest).unwrap();
+    assert_eq!(plan.apply, [0, 1, 2]);
+    assert_eq!(plan.sequences, [("arena-night".to_owned(), 3)].into());
+}
+
+#[test]
+fn i5_repeats_are_skipped_across_batches_and_within_one() {
+    let entries = [known("A-1-1", 2), known("A-1-2", 3), known("A-1-2", 3), known("A-1-1", 2)];
+    let plan = Plan::new(&entries, after(2, &entries), Start::Earliest).unwrap();
+    assert_eq!((plan.apply.as_slice(), plan.duplicates), ([1].as_slice(), 3));
+}
+
+#[test]
+fn i5_a_gap_stops_at_the_event_after_it() {
+    let entries = [known("A-1-1", 3), known("A-1-2", 5)];
+    let stop = Plan::new(&entries, after(2, &entries), Start::Earliest).unwrap_err();
+    assert_eq!(stop.index, 1);
+    assert!(matches!(stop.error, ViewError::Gap { sequence: 5, expected: 4, .. }));
+}
+
+#[test]
+fn i5_another_event_with_a_sequence_that_was_seen_is_a_fork() {
+    let mut forked = known("A-1-2", 3);
+    forked.place.as_mut().unwrap().event_id = Some(Uuid::from_u128(99));
+    let entries = [known("A-1-1", 3), forked];
+    let stop = Plan::new(&entries, after(2, &entries), Start::Earliest).unwrap_err();
+    assert_eq!(stop.index, 1);
+    assert!(matches!(stop.error, ViewError::Fork { sequence: 3, .. }));
+}
+
+#[test]
+fn i5_a_view_that_begins_in_the_middle_takes_the_first_event_as_its_baseline() {
+    let entries = [known("A-1-1", 7), known("A-1-2", 8)];
+    let plan = Plan::new(&entries, after(0, &entries), Start::Elsewhere).unwrap();
+    assert_eq!(plan.apply, [0, 1]);
+    assert!(Plan::new(&entries, after(0, &entries), Start::Earliest).is_err());
+}
+
+#[test]
+fn poison_parks_later_events_of_its_seat_and_no_others() {
+    let entries = [poison("A-1-1", 1), known("A-1-2", 2), known("A-1-1", 3)];
+    let plan = Plan::new(&entries, after(0, &entries), Start::Earliest).unwrap();
+    assert_eq!(plan.apply, [1]);
+    assert_eq!(plan.park.keys().copied().collect::<Vec<_>>(), [0, 2]);
+    assert_eq!(plan.sequences["arena-night"], 3, "parked events advance the sequence");
+}
+
+#[test]
+fn events_of_a_seat_that_was_parked_earlier_join_it() {
+    let entries = [known("A-1-1", 3)];
+    let mut facts = after(2, &entries);
+    facts.parked.insert("arena-night.A-1-1".into());
+    let plan = Plan::new(&entries, facts, Start::Earliest).unwrap();
+    assert!(plan.apply.is_empty());
+    assert_eq!(plan.park.len(), 1);
+}
+
+#[test]
+fn a_foreign_record_is_parked_alone_and_moves_no_sequence() {
+    let foreign = Entry { place: None, body: Body::Unreadable("not a domain event".into()) };
+    let entries = [known("A-1-1", 1), foreign, known("A-1-1", 2)];
+    let plan = Plan::new(&entries, after(0, &entries), Start::Earliest).unwrap();
+    assert_eq!((plan.apply.as_slice(), plan.park.len()), ([0, 2].as_slice(), 1));
+}
+
+#[test]
+fn unknown_types_are_skipped_and_advance_the_sequence() {
+    let unknown = entry("A-1-1", 2, |_, _, _| Body::Unknown("seat.painted".into()));
+    let entries = [known("A-1-1", 1), unknown, known("A-1-1", 3)];
+    let plan = Plan::new(&entries, after(0, &entries), Start::Earliest).unwrap();
+    assert_eq!((plan.apply.as_slice(), plan.unknown), ([0, 2].as_slice(), 1));
+}

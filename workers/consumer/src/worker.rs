@@ -1,0 +1,150 @@
+//! The process: one handler on PostgreSQL, with its probes, its metrics and the relay of what it produces.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxoffice_domain::checkpoint::Start;
+use boxoffice_runtime::health::{self, Readiness};
+use boxoffice_runtime::log::EventLog;
+use boxoffice_runtime::postgres::{DatabaseArgs, until_reached};
+use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
+use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{Args, HandlerName};
+use crate::handlers::Handler;
+use crate::handlers::persistence::PersistenceHandler;
+use crate::handlers::seat_view::SeatViewHandler;
+use crate::handlers::stats::StatsHandler;
+use crate::metrics::Metrics;
+use crate::relay::Relay;
+use crate::run::lag::{self, Offsets};
+use crate::run::{Consumer, LOG};
+use crate::view::{PgViewStore, migrate};
+
+/// The part of readiness that is the database's.
+const DATABASE: &str = "database";
+/// Time between two looks at the database.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// Why the process cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// A handler that this version does not have.
+    #[error("handler {0} comes with a later version: this one has seat-view, persistence and stats")]
+    NotYet(&'static str),
+    /// A declared reset of a handler whose effects reach outside of its database (I9).
+    #[error("handler {0} cannot be replayed: its effects reach outside of its database")]
+    NotReplayable(&'static str),
+    /// A database URL that is none.
+    #[error("the database URL cannot be used: {0}")]
+    DatabaseUrl(sqlx::Error),
+    /// Probes and metrics that cannot be served.
+    #[error("the metrics port cannot be served: {0}")]
+    Health(#[from] std::io::Error),
+}
+
+/// Runs the handler that `args` name until `stop`, with domain events from `log`.
+///
+/// # Errors
+/// Arguments that cannot be used. What is away is waited for instead.
+pub async fn run(args: Args, log: Arc<dyn EventLog>, stop: CancellationToken) -> Result<(), WorkerError> {
+    match args.handler {
+        HandlerName::SeatView => run_handler(SeatViewHandler, Start::Earliest, args, log, stop).await,
+        HandlerName::Persistence => run_handler(PersistenceHandler, args.start_from, args, log, stop).await,
+        HandlerName::Stats => run_handler(StatsHandler, Start::Earliest, args, log, stop).await,
+        HandlerName::Payment => Err(WorkerError::NotYet("payment")),
+        HandlerName::Webhook => Err(WorkerError::NotYet("webhook")),
+    }
+}
+
+async fn run_handler<H: Handler>(
+    handler: H,
+    start: Start,
+    args: Args,
+    log: Arc<dyn EventLog>,
+    stop: CancellationToken,
+) -> Result<(), WorkerError> {
+    let Args { service, kafka, database, handler: _, group, start_from: _, reset_id } = args;
+    let drain = service.drain();
+    let ServiceArgs { service, metrics_addr, log: _, drain_seconds: _ } = service;
+    let KafkaArgs { kafka_bootstrap_servers: _, kafka_topic: topic, kafka_stats_topic } = kafka;
+    if !reset_id.is_empty() && !H::REPLAYABLE {
+        return Err(WorkerError::NotReplayable(H::NAME));
+    }
+    let mut registry = Registry::default();
+    let metrics = Metrics::new(&mut registry, H::NAME);
+    let readiness = Readiness::waiting_for(&[LOG, DATABASE]);
+    let probes = health::serve(metrics_addr, registry, readiness.clone(), CancellationToken::new());
+
+    let work = async {
+        let Some(options) = prepared::<H>(&database, &stop).await? else { return Ok(()) };
+        let view = Arc::new(PgViewStore::new(options.clone(), handler, start, reset_id.clone()));
+        let relay = H::PRODUCES.then(|| Relay {
+            log: Arc::clone(&log),
+            topic: kafka_stats_topic,
+            source: service,
+            database: options,
+            committed: view.committed(),
+        });
+        let offsets = Offsets::default();
+        let consumer = Consumer {
+            log: Arc::clone(&log),
+            view: Arc::clone(&view) as _,
+            group,
+            topic,
+            reset_id,
+            metrics: metrics.clone(),
+            readiness: readiness.clone(),
+            offsets: offsets.clone(),
+        };
+        tokio::join!(
+            consumer.run(&stop),
+            lag::watch(log, offsets, metrics, stop.clone()),
+            probe(&view, &readiness, &stop),
+            async {
+                if let Some(relay) = relay {
+                    relay.run(stop.clone()).await;
+                }
+            },
+        );
+        Ok(())
+    };
+    let drained = async {
+        stop.cancelled().await;
+        tokio::time::sleep(drain).await;
+    };
+    tokio::select! {
+        done = work => done,
+        served = probes => Ok(served?),
+        () = drained => {
+            tracing::warn!("work was still in hand when the time to drain was over: it will be done again");
+            Ok(())
+        }
+    }
+}
+
+/// How to connect to the handler's database, once that is reached and its tables are there; `None` where `stop` came
+/// first.
+async fn prepared<H: Handler>(
+    database: &DatabaseArgs,
+    stop: &CancellationToken,
+) -> Result<Option<sqlx::postgres::PgConnectOptions>, WorkerError> {
+    let options =
+        database.options(&format!("boxoffice-consumer {}", H::NAME)).map_err(WorkerError::DatabaseUrl)?;
+    let reached = until_reached("the database", stop, || migrate::<H>(&options)).await;
+    Ok(reached.map(|()| options))
+}
+
+/// Tells readiness whether the database answers.
+async fn probe<H: Handler>(view: &PgViewStore<H>, readiness: &Readiness, stop: &CancellationToken) {
+    loop {
+        match view.ping().await {
+            Ok(()) => readiness.ready(DATABASE),
+            Err(error) => readiness.not_ready(DATABASE, error.to_string()),
+        }
+        if stop.run_until_cancelled(tokio::time::sleep(PROBE)).await.is_none() {
+            return;
+        }
+    }
+}
