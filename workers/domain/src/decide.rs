@@ -40,6 +40,20 @@ pub fn decide(state: &SeatingEventState, command: &Command, now: UnixMillis) -> 
     }
 }
 
+/// A live hold of `user`'s, answered as when it was made but with the seats that it still has.
+///
+/// # Errors
+/// Why there is none.
+pub fn find_hold(
+    state: &SeatingEventState,
+    hold: Uuid,
+    user: &UserId,
+    now: UnixMillis,
+) -> Result<Answer, Rejection> {
+    let show = state.show.as_ref().ok_or(Rejection::EventNotFound)?;
+    At { state, show, now }.find_hold(hold, user)
+}
+
 /// A provisioned SeatingEvent at one moment.
 struct At<'a> {
     state: &'a SeatingEventState,
@@ -219,13 +233,13 @@ impl<'a> At<'a> {
     }
 
     fn release_hold(&self, id: Uuid, user: &UserId) -> Result<Decision, Rejection> {
-        let hold = self.own_hold(id, user)?;
-        match hold.status {
-            HoldStatus::Reserved(_) => Err(Rejection::HoldNotFound),
-            HoldStatus::Expired => Err(Rejection::HoldExpired),
-            HoldStatus::Active if self.now >= hold.expires_at => Err(Rejection::HoldExpired),
-            HoldStatus::Active => Ok(self.release_all(id, hold, ReleaseReason::User)),
-        }
+        Ok(self.release_all(id, self.own_live_hold(id, user)?, ReleaseReason::User))
+    }
+
+    fn find_hold(&self, id: Uuid, user: &UserId) -> Result<Answer, Rejection> {
+        let hold = self.own_live_hold(id, user)?;
+        let seats = hold.seats.iter().map(|key| self.at_its_price(key)).collect();
+        Ok(Answer::Held { hold: id, seats, expires_at: hold.expires_at, sequence: hold.sequence })
     }
 
     fn cancel(&self, id: Uuid, user: &UserId) -> Result<Decision, Rejection> {
@@ -290,6 +304,17 @@ impl<'a> At<'a> {
             return Err(Rejection::HoldNotFound);
         }
         if hold.user == *user { Ok(hold) } else { Err(Rejection::NotHolder) }
+    }
+
+    /// A hold of `user`'s that still has seats.
+    fn own_live_hold(&self, id: Uuid, user: &UserId) -> Result<&'a Hold, Rejection> {
+        let hold = self.own_hold(id, user)?;
+        match hold.status {
+            HoldStatus::Reserved(_) => Err(Rejection::HoldNotFound),
+            HoldStatus::Expired => Err(Rejection::HoldExpired),
+            HoldStatus::Active if self.now >= hold.expires_at => Err(Rejection::HoldExpired),
+            HoldStatus::Active => Ok(hold),
+        }
     }
 
     fn own_reservation(&self, id: Uuid, user: &UserId) -> Result<&'a Claimed, Rejection> {

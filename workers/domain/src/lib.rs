@@ -3,7 +3,7 @@
 //! Reading order: [`ids`] name things, [`definition`] says what is on sale and [`chart`] expands it into seats,
 //! [`events`] are the facts and their envelope, [`state`] is what the facts add up to. A [`command`] is decided on
 //! that state by [`decide`](mod@decide), which is the specification that the scripts in Redis are held to;
-//! [`evolve`](mod@evolve) applies facts to the state, [`project`](mod@project) turns them into what views show,
+//! [`attribute`](mod@attribute) puts the facts into envelopes, [`evolve`](mod@evolve) applies facts to the state, [`project`](mod@project) turns them into what views show,
 //! [`checkpoint`] says what a consumer does with a record, and [`invariants`] checks what must always hold.
 //! Time and ids come in as arguments: nothing in this crate reads a clock, a random source or the network.
 
@@ -21,6 +21,8 @@ pub mod state;
 
 pub mod decide;
 
+pub mod attribute;
+
 pub mod evolve;
 
 pub mod project;
@@ -33,9 +35,10 @@ pub mod partition;
 
 pub mod invariants;
 
+pub use attribute::{Origin, attribute};
 pub use chart::{Chart, ChartError, ChartSeat};
 pub use command::{Answer, Command, Conflict, Decision, PricedSeat, Rejection};
-pub use decide::decide;
+pub use decide::{decide, find_hold};
 pub use definition::Definition;
 pub use events::{DomainEvent, Envelope, Metadata};
 pub use evolve::evolve;

@@ -1,0 +1,24 @@
+-- Ends a hold whose deadline has passed (I6), and forgets one that expired long enough ago. Does nothing to any other.
+--
+-- KEYS, ARGV 1-6: lib/head.lua (correlation id and user are the hold's own, whatever ARGV says)
+-- ARGV  7 the hold's UUID
+-- Returns {'released', now, sequence, key, ...} | 'rejected'
+--
+-- include: reply, head, outbox, claims, seats, holds, expiry
+local HOLD = ARGV[7]
+
+if not event.revision then
+  return rejected('EVENT_NOT_FOUND')
+end
+local hold = read_hold(HOLD)
+if not hold then
+  redis.call('ZREM', DEADLINES, HOLD)
+elseif hold.status == 'E' and NOW >= hold.expires + EXPIRED_HOLD_MEMORY then
+  forget_hold(hold)
+elseif hold.status == 'A' and has_lapsed(hold) then
+  local keys = hold.seats
+  expire(hold)
+  commit()
+  return {'released', NOW, event.sequence, unpack(keys)}
+end
+return {'released', NOW, event.sequence}

@@ -1,0 +1,23 @@
+-- What every script of a SeatingEvent begins with: names for KEYS and for the ARGV that all have, and the head of the
+-- SeatingEvent.
+--
+-- KEYS  1 meta  2 seats  3 holds  4 reservations  5 users  6 deadlines  7 outbox
+-- ARGV  1 the command's id  2 its correlation id  3 who acts, or ''  4 its traceparent, or ''
+--       5 the signals' channel  6 the SeatingEvent's id
+local META, SEATS, HOLDS, RESERVATIONS, USERS, DEADLINES, OUTBOX =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local COMMAND, CORRELATION, ACTOR, TRACE, CHANNEL, EVENT = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local NOW = now()
+
+local head = redis.call('HMGET', META, 'revision', 'sequence', 'published', 'held', 'reserved', 'blocked')
+
+-- `revision` is the id of the command that wrote the definition, false where there is no such SeatingEvent. Scripts
+-- change the other numbers here and `commit` writes them.
+local event = {
+  revision = head[1],
+  sequence = tonumber(head[2] or 0),
+  published = tonumber(head[3] or 0),
+  held = tonumber(head[4] or 0),
+  reserved = tonumber(head[5] or 0),
+  blocked = tonumber(head[6] or 0),
+}

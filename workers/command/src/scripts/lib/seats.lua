@@ -1,0 +1,57 @@
+-- Seats about which there is something to say: a field of `seats` by the seat's key. A seat without one is available.
+-- Parts stand on lines of their own, for no user id has a line break:
+--   L user                      available; the last hold on it, the user's, expired
+--   H hold amount               held at that price
+--   R reservation hold amount   reserved at that price
+--   B reason                    not for sale
+
+local function seat_from(text)
+  local seat = {status = 'A'}
+  if text then
+    local rest
+    seat.status, rest = string.match(text, '^(%u)\n(.*)$')
+    if seat.status == 'L' then
+      seat.user = rest
+    elseif seat.status == 'H' then
+      seat.hold, seat.amount = string.match(rest, '^(.-)\n(.*)$')
+    elseif seat.status == 'R' then
+      seat.reservation, seat.hold, seat.amount = string.match(rest, '^(.-)\n(.-)\n(.*)$')
+    end
+  end
+  return seat
+end
+
+-- The seats of `keys`, in their order. In slices, for `unpack` is bounded.
+local function read_seats(keys)
+  local seats = {}
+  for first = 1, #keys, 1000 do
+    local last = math.min(first + 999, #keys)
+    local texts = redis.call('HMGET', SEATS, unpack(keys, first, last))
+    for i = 1, last - first + 1 do
+      seats[#seats + 1] = seat_from(texts[i])
+    end
+  end
+  return seats
+end
+
+local function lapse_seat(key, user)
+  redis.call('HSET', SEATS, key, 'L\n' .. user)
+end
+
+local function hold_seat(key, hold, amount)
+  redis.call('HSET', SEATS, key, 'H\n' .. hold .. '\n' .. amount)
+end
+
+local function reserve_seat(key, reservation, hold, amount)
+  redis.call('HSET', SEATS, key, 'R\n' .. reservation .. '\n' .. hold .. '\n' .. amount)
+end
+
+-- Adds keys and amounts of claimed seats to a reply.
+local function add_priced(reply, keys)
+  local seats = read_seats(keys)
+  for i, key in ipairs(keys) do
+    reply[#reply + 1] = key
+    reply[#reply + 1] = seats[i].amount or '0'
+  end
+  return reply
+end

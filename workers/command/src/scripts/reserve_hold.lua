@@ -1,0 +1,23 @@
+-- Confirms every seat that a hold still has (I6). Again: the answer of the first time.
+--
+-- KEYS, ARGV 1-6: lib/head.lua
+-- ARGV  7 revision  8 currency  9 user  10 the new reservation's UUID  11 the hold's UUID
+-- Returns {'reserved', now, reservation, reservedAt, sequence, key, amount, ...} | 'rejected' | 'changed'
+--
+-- include: reply, head, outbox, seats, holds, reservations, reserve
+local REVISION, CURRENCY, USER, RESERVATION, HOLD = unpack(ARGV, 7, 11)
+
+if event.revision ~= REVISION then
+  return CHANGED
+end
+local hold, refusal = own_hold(HOLD, USER)
+if not hold then
+  return refusal
+end
+if hold.status == 'R' then
+  return reserved_already(hold.reservation, nil, USER)
+end
+if hold.status == 'E' or has_lapsed(hold) then
+  return rejected('HOLD_EXPIRED')
+end
+return reserve(hold, hold.seats, RESERVATION, CURRENCY)

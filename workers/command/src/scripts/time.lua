@@ -1,0 +1,4 @@
+-- The store's clock.
+--
+-- Returns the time in ms
+return now()

@@ -1,1 +1,0 @@
-//! The seat store on Redis.

@@ -1,0 +1,145 @@
+//! Reads what scripts answer: `scripts/lib/reply.lua` and the head of each script say how it is written.
+
+use std::collections::VecDeque;
+use std::str::FromStr;
+
+use boxoffice_domain::{Answer, Conflict, PricedSeat, Rejection};
+
+use crate::store::{Outcome, StoreError};
+
+/// What a script says about a command.
+#[derive(Debug, PartialEq)]
+pub enum Reply {
+    /// It was carried out, or its answer repeated.
+    Done(Outcome),
+    /// It was refused, by the rules of the sale.
+    Rejected(Rejection),
+    /// It was refused because so many events wait to be published.
+    Full(u64),
+    /// It was prepared for a definition that has changed.
+    Changed,
+}
+
+impl Reply {
+    /// Reads the words of a reply.
+    pub fn read(words: Vec<String>) -> Result<Self, StoreError> {
+        let seen = words.join(" ");
+        let unexpected = || StoreError::Corrupt(format!("a script answered {seen:?}"));
+        Words(words.into()).reply().ok_or_else(unexpected)
+    }
+}
+
+/// The words that are still to be read. `None` where they are not what they should be.
+struct Words(VecDeque<String>);
+
+impl Words {
+    fn reply(&mut self) -> Option<Reply> {
+        match self.text()?.as_str() {
+            "changed" => Some(Reply::Changed),
+            "full" => Some(Reply::Full(self.next()?)),
+            "rejected" => Some(Reply::Rejected(self.rejection()?)),
+            done => {
+                let at = self.next()?;
+                Some(Reply::Done(Outcome { answer: self.answer(done)?, at }))
+            }
+        }
+    }
+
+    fn answer(&mut self, word: &str) -> Option<Answer> {
+        Some(match word {
+            "held" => {
+                let (hold, expires_at, sequence) = (self.next()?, self.next()?, self.next()?);
+                Answer::Held { hold, seats: self.priced()?, expires_at, sequence }
+            }
+            "reserved" => {
+                let (reservation, reserved_at, sequence) = (self.next()?, self.next()?, self.next()?);
+                Answer::Reserved { reservation, seats: self.priced()?, reserved_at, sequence }
+            }
+            "released" => Answer::Released { sequence: self.next()?, seats: self.0.drain(..).collect() },
+            "provisioned" => Answer::Provisioned { sequence: self.next()? },
+            _ => return None,
+        })
+    }
+
+    fn rejection(&mut self) -> Option<Rejection> {
+        Some(match self.text()?.as_str() {
+            "EVENT_NOT_FOUND" => Rejection::EventNotFound,
+            "SEAT_NOT_FOUND" => Rejection::SeatNotFound(self.conflicts()?),
+            "HOLD_NOT_FOUND" => Rejection::HoldNotFound,
+            "RESERVATION_NOT_FOUND" => Rejection::ReservationNotFound,
+            "NOT_HOLDER" => Rejection::NotHolder,
+            "SEAT_NOT_AVAILABLE" => Rejection::SeatNotAvailable(self.conflicts()?),
+            "SEAT_NOT_HELD" => Rejection::SeatNotHeld,
+            "HOLD_EXPIRED" => Rejection::HoldExpired,
+            "LIMIT_EXCEEDED" => {
+                Rejection::LimitExceeded { limit: self.next()?, claimed: self.next()?, wanted: self.next()? }
+            }
+            "SALES_NOT_OPEN" => Rejection::SalesNotOpen { opens_at: self.next()? },
+            "SALES_PAUSED" => Rejection::SalesPaused,
+            "SALES_CLOSED" => Rejection::SalesClosed,
+            "SEAT_MAP_CONFLICT" => {
+                let mut conflicts = self.conflicts()?;
+                conflicts.sort_by(|a, b| a.seat.cmp(&b.seat));
+                Rejection::SeatMapConflict(conflicts)
+            }
+            _ => return None,
+        })
+    }
+
+    fn priced(&mut self) -> Option<Vec<PricedSeat>> {
+        let mut seats = Vec::with_capacity(self.0.len() / 2);
+        while let Some(key) = self.text() {
+            seats.push(PricedSeat { key, amount: self.next()? });
+        }
+        Some(seats)
+    }
+
+    fn conflicts(&mut self) -> Option<Vec<Conflict>> {
+        let mut conflicts = Vec::with_capacity(self.0.len() / 2);
+        while let Some(seat) = self.text() {
+            let reason = match self.text()?.as_str() {
+                "NOT_FOUND" => "NOT_FOUND",
+                "HELD" => "HELD",
+                "RESERVED" => "RESERVED",
+                "BLOCKED" => "BLOCKED",
+                _ => return None,
+            };
+            conflicts.push(Conflict { seat, reason });
+        }
+        Some(conflicts)
+    }
+
+    fn text(&mut self) -> Option<String> {
+        self.0.pop_front()
+    }
+
+    fn next<T: FromStr>(&mut self) -> Option<T> {
+        self.text()?.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Reply, StoreError> {
+        Reply::read(text.split(' ').map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn a_conflict_names_every_seat() {
+        let conflict = |seat: &str, reason| Conflict { seat: seat.into(), reason };
+        let expected =
+            Rejection::SeatNotAvailable(vec![conflict("A-1-1", "HELD"), conflict("A-1-2", "RESERVED")]);
+        let reply = read("rejected SEAT_NOT_AVAILABLE A-1-1 HELD A-1-2 RESERVED").unwrap();
+        assert_eq!(reply, Reply::Rejected(expected));
+    }
+
+    #[test]
+    fn what_is_no_reply_is_shown_as_it_came() {
+        for text in ["", "polished 1", "held 1 2 3", "rejected WHIM", "full of it"] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(&format!("{text:?}")), "{error}");
+        }
+    }
+}
