@@ -1,1 +1,12 @@
-//! The harness that starts real servers, the conformance suites, and the integration and end-to-end tests.
+//! What the tests of the whole platform share: real servers, worker processes, and the suites that every
+//! implementation of a port has to pass.
+//!
+//! [`servers`] starts Redis, Kafka and PostgreSQL and finds those that `boxoffice-servers` started; [`process`] runs
+//! a worker as a process of its own; [`wait`] replaces sleeping; [`conformance`] holds one suite a port. The tests
+//! themselves are in `tests/tests/`.
+#![expect(clippy::panic, reason = "what goes wrong in here is a failed test, and that is a panic")]
+
+pub mod conformance;
+pub mod process;
+pub mod servers;
+pub mod wait;

@@ -1,0 +1,1 @@
+//! One suite of named behaviours for each port: every implementation of it passes the same one.

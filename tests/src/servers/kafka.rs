@@ -1,0 +1,109 @@
+//! Apache Kafka: one process that is broker and controller, from the jars that `tests/servers/install servers` keeps
+//! in the cache folder.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use async_trait::async_trait;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use super::child::bound;
+use super::server::{Program, free_port};
+
+/// The one place that says which version it is.
+const POM: &str = include_str!("../../servers/kafka/pom.xml");
+/// Quick to start, small in memory: a broker of a test serves a few thousand records.
+const JVM: [&str; 4] = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+
+/// A single-broker Kafka.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kafka;
+
+#[async_trait]
+impl Program for Kafka {
+    const NAME: &'static str = "kafka";
+
+    async fn prepare(&self, folder: &Path, port: u16) -> anyhow::Result<()> {
+        let properties = folder.join("server.properties");
+        std::fs::write(&properties, settings(&folder.join("data"), port, free_port()?))?;
+        let formatted = tokio::process::Command::from(java()?)
+            .args(["kafka.tools.StorageTool", "format", "--cluster-id", "Ym94b2ZmaWNlLXRlc3RzMQ", "--config"])
+            .arg(&properties)
+            .kill_on_drop(true)
+            .output()
+            .await?;
+        ensure!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
+        Ok(())
+    }
+
+    fn command(&self, folder: &Path, _: u16) -> anyhow::Result<Command> {
+        let mut command = java()?;
+        command.arg("kafka.Kafka").arg(folder.join("server.properties"));
+        Ok(command)
+    }
+
+    async fn answers(&self, port: u16) -> anyhow::Result<()> {
+        let address = self.address(port);
+        tokio::task::spawn_blocking(move || {
+            let client: BaseConsumer = ClientConfig::new()
+                .set("bootstrap.servers", address)
+                .set("log_level", "0")
+                .create_with_context(rdkafka::consumer::DefaultConsumerContext)?;
+            let metadata = client.fetch_metadata(None, Duration::from_secs(2))?;
+            ensure!(!metadata.brokers().is_empty(), "no broker yet");
+            Ok(())
+        })
+        .await?
+    }
+
+    fn address(&self, port: u16) -> String {
+        format!("127.0.0.1:{port}")
+    }
+}
+
+fn java() -> anyhow::Result<Command> {
+    let home = home()?;
+    ensure!(home.is_dir(), "Kafka is not in {}: run tests/servers/install servers", home.display());
+    let mut command = bound("java", Kafka::END, None);
+    command.args(JVM).arg("-cp").arg(home.join("*"));
+    Ok(command)
+}
+
+fn home() -> anyhow::Result<PathBuf> {
+    let version = POM
+        .split_once("<kafka.version>")
+        .and_then(|(_, rest)| rest.split_once("</kafka.version>"))
+        .map(|(version, _)| version)
+        .context("tests/servers/kafka/pom.xml names no kafka.version")?;
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
+        .context("neither XDG_CACHE_HOME nor HOME is set")?;
+    Ok(cache.join(format!("boxoffice/kafka-{version}")))
+}
+
+fn settings(data: &Path, port: u16, controller: u16) -> String {
+    format!(
+        "process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={}
+auto.create.topics.enable=false
+group.initial.rebalance.delay.ms=0
+default.replication.factor=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+",
+        data.display()
+    )
+}

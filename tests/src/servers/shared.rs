@@ -1,0 +1,150 @@
+//! The servers that `boxoffice-servers` started for a whole run of tests, and a place of one's own on each: every test
+//! has its own database, topic and service name, so that all run side by side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::wait::until;
+
+/// Where the harness says how Redis is reached: a URL.
+pub const REDIS: &str = "BOXOFFICE_TEST_REDIS";
+/// Where it says how Kafka is reached: bootstrap servers.
+pub const KAFKA: &str = "BOXOFFICE_TEST_KAFKA";
+/// Where it says how PostgreSQL is reached: a URL without a database.
+pub const POSTGRES: &str = "BOXOFFICE_TEST_POSTGRES";
+
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The shared Redis: its URL.
+///
+/// # Panics
+/// Outside the harness.
+pub fn redis_url() -> String {
+    address(REDIS)
+}
+
+/// The shared Kafka: its bootstrap servers.
+///
+/// # Panics
+/// Outside the harness.
+pub fn kafka() -> String {
+    address(KAFKA)
+}
+
+/// A name that no other test has.
+pub fn unique(hint: &str) -> String {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    format!("{hint}-{}", id.get(..8).unwrap_or_default())
+}
+
+/// A ReservationService's name (namespace/name) that no other test has.
+pub fn service(hint: &str) -> String {
+    format!("test/{}", unique(hint))
+}
+
+/// A new topic on the shared Kafka: its name. It is there, with a leader for each partition, when this returns.
+///
+/// # Panics
+/// When Kafka does not make it.
+pub async fn topic(hint: &str, partitions: u32) -> String {
+    topic_on(&kafka(), hint, partitions).await
+}
+
+/// The same on a Kafka of the test's own.
+///
+/// # Panics
+/// When Kafka does not make it.
+pub async fn topic_on(bootstrap_servers: &str, hint: &str, partitions: u32) -> String {
+    let name = unique(hint);
+    match create_topic(bootstrap_servers, &name, partitions).await {
+        Ok(()) => name,
+        Err(error) => panic!("topic {name} cannot be made: {error:#}"),
+    }
+}
+
+/// A database of a test's own; dropping it drops it.
+#[derive(Debug)]
+pub struct Database {
+    /// Its URL.
+    pub url: String,
+    name: String,
+}
+
+/// A new, empty database on the shared PostgreSQL.
+///
+/// # Panics
+/// When PostgreSQL does not make it.
+pub async fn database(hint: &str) -> Database {
+    let name = unique(hint);
+    match administer(format!("CREATE DATABASE \"{name}\"")).await {
+        Ok(()) => Database { url: format!("{}/{name}", address(POSTGRES)), name },
+        Err(error) => panic!("database {name} cannot be made: {error:#}"),
+    }
+}
+
+impl Drop for Database {
+    /// On a thread and runtime of its own, because the test's may be the one that would have to wait. A database that
+    /// cannot be dropped goes with its server.
+    fn drop(&mut self) {
+        let statement = format!("DROP DATABASE IF EXISTS \"{}\" WITH (FORCE)", self.name);
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(administer(statement))
+        });
+        drop(dropped.join());
+    }
+}
+
+async fn administer(statement: String) -> anyhow::Result<()> {
+    tokio::time::timeout(TIMEOUT, async {
+        let mut connection = PgConnection::connect(&format!("{}/postgres", address(POSTGRES))).await?;
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await?;
+        connection.close().await?;
+        Ok(())
+    })
+    .await
+    .context("PostgreSQL does not answer")?
+}
+
+async fn create_topic(bootstrap_servers: &str, name: &str, partitions: u32) -> anyhow::Result<()> {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", bootstrap_servers).create()?;
+    let new = NewTopic::new(name, i32::try_from(partitions)?, TopicReplication::Fixed(1));
+    let options = AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT));
+    for result in admin.create_topics([&new], &options).await? {
+        result.map_err(|(_, code)| anyhow::anyhow!("{code}"))?;
+    }
+    let wanted = usize::try_from(partitions)?;
+    let admin = Arc::new(admin);
+    until("the topic's partitions have leaders", async || led(&admin, name, wanted).await.ok()).await;
+    Ok(())
+}
+
+async fn led(
+    admin: &Arc<AdminClient<DefaultClientContext>>,
+    topic: &str,
+    partitions: usize,
+) -> anyhow::Result<()> {
+    let (admin, topic) = (admin.clone(), topic.to_owned());
+    let metadata =
+        tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(Some(&topic), TIMEOUT)).await??;
+    let led =
+        metadata.topics().iter().flat_map(|topic| topic.partitions()).filter(|one| one.leader() >= 0).count();
+    ensure!(led == partitions, "{led} of {partitions} partitions have a leader");
+    Ok(())
+}
+
+fn address(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!(
+            "{variable} is not set: run the tests by `make test SUITES=integration`, or one of them by \
+             `cargo run -p boxoffice-tests --bin boxoffice-servers -- cargo test -p boxoffice-tests NAME`"
+        )
+    })
+}
