@@ -24,8 +24,12 @@ use serde_json::Value;
 pub struct Consumer {
     /// Its name and that of its consumer group (behind `kafka.prefix`). Example: `reservation-persistence-service`.
     #[schemars(length(min = 1, max = 63))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
-        .message("a consumer's name must be a DNS label: lower-case letters, digits and hyphens, a letter first"))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
+            .message("a consumer's name must be a DNS label: lower-case letters, digits and hyphens, a letter first"),
+        validation = Rule::new("!(self in ['command', 'query'])")
+            .message("a consumer cannot be called command or query, as those workers are: choose another name")
+    )]
     pub name: String,
     /// What it does with events: `seat-view` (the state of every seat, for the query worker), `persistence`
     /// (reservations in a database of their own), `stats` (counts and revenue per section), `payment` (charges

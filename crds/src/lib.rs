@@ -11,8 +11,10 @@
 pub mod common;
 pub mod seating_event;
 
+mod auth;
 pub mod consumers;
 pub mod durability;
+mod kafka;
 pub mod reservation_service;
 pub mod workloads;
 
@@ -22,9 +24,6 @@ mod yaml_1_1;
 pub use manifests::{Manifest, manifests};
 pub use reservation_service::{ReservationService, ReservationServiceSpec, ReservationServiceStatus};
 pub use seating_event::{SeatingEvent, SeatingEventSpec, SeatingEventStatus};
-
-/// The API group of both kinds.
-pub const GROUP: &str = "boxoffice.dev";
 
 /// The annotation that pauses reconciling while its value is `"true"`.
 pub const PAUSED_ANNOTATION: &str = "boxoffice.dev/paused";

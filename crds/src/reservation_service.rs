@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{LocalObjectReference, SecretKeySelector};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::common::{Condition, DeletionPolicy};
+pub use crate::auth::{Auth, AuthMode, Jwt, Peer};
+use crate::common::Condition;
 use crate::consumers::{Consumer, UrlFrom};
 use crate::durability::Durability;
+pub use crate::kafka::{AdoptionPolicy, Kafka, KafkaSasl, KafkaTls, SaslMechanism, Topic};
 use crate::workloads::{Image, PodTemplate, Worker};
 
 /// What sells the seats of SeatingEvents.
@@ -137,69 +137,6 @@ pub struct ReservationServiceSpec {
     pub pod_template: PodTemplate,
 }
 
-/// Who a caller is.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Auth {
-    /// `header` (default): the gateway in front has checked the user and sends `x-user-id`. `jwt`: the workers check a
-    /// bearer token themselves, and the user is its `sub`.
-    pub mode: AuthMode,
-    /// Mode header: which pods may reach the workers, at most 32 entries; it becomes the NetworkPolicy. Any pod of the
-    /// cluster: `[{namespaceSelector: {}}]`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32))]
-    pub allow_from: Vec<Peer>,
-    /// Mode jwt: which tokens are good.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jwt: Option<Jwt>,
-}
-
-/// How the user is known.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AuthMode {
-    /// By the header `x-user-id`, behind a gateway.
-    #[default]
-    Header,
-    /// By a JSON Web Token.
-    Jwt,
-}
-
-/// Pods that may reach the workers. With both selectors: those pods in those namespaces.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.namespaceSelector) || has(self.podSelector)")
-    .message("allowFrom: an entry needs namespaceSelector, podSelector or both; {} selects all"))]
-pub struct Peer {
-    /// Labels of their namespace; `{}`: any. Left out: the service's own namespace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace_selector: Option<LabelSelector>,
-    /// Labels of the pods; `{}` or left out: any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pod_selector: Option<LabelSelector>,
-}
-
-/// Which JSON Web Tokens are good.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.jwksUrl) != has(self.secretRef)")
-    .message("auth.jwt: give either jwksUrl or secretRef"))]
-pub struct Jwt {
-    /// The `iss` that a token must have. Example: `https://login.example.com/`.
-    #[schemars(length(min = 1, max = 2048))]
-    pub issuer: String,
-    /// The `aud` that a token must have. Example: `tickets`.
-    #[schemars(length(min = 1, max = 2048))]
-    pub audience: String,
-    /// Where the issuer publishes its keys. Example: `https://login.example.com/.well-known/jwks.json`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 2048))]
-    pub jwks_url: Option<String>,
-    /// The key in a Secret of the same namespace: a public key as PEM, or a shared secret.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_ref: Option<SecretKeySelector>,
-}
-
 /// Where Redis is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -213,145 +150,6 @@ pub struct Redis {
     pub url_from: Option<UrlFrom>,
     /// Whether it is a Redis Cluster, of which the address is one node. Default: `false`.
     pub cluster: bool,
-}
-
-/// Where Kafka is, and what is declared there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Kafka {
-    /// Brokers to ask first, with commas. Example: `kafka-0:9092,kafka-1:9092`.
-    #[schemars(length(min = 1, max = 2048))]
-    pub bootstrap_servers: String,
-    /// Speak TLS. Left out: plain text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<KafkaTls>,
-    /// Authenticate. Left out: not at all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sasl: Option<KafkaSasl>,
-    /// Put before the names of topics and consumer groups, so that several installations share brokers. Default: none.
-    /// Example: `staging.`
-    #[serde(default)]
-    #[schemars(length(max = 100))]
-    #[x_kube(
-        validation = Rule::new("self.matches('^[A-Za-z0-9._-]*$')")
-            .message("kafka.prefix may have only letters, digits, dots, underscores and hyphens"),
-        validation = Rule::new("self == oldSelf")
-            .message("kafka.prefix is immutable: topics cannot be renamed; create another ReservationService")
-    )]
-    pub prefix: String,
-    /// The topic of seat, hold, reservation and event events.
-    #[serde(default)]
-    pub topic: Topic,
-}
-
-/// TLS towards the brokers.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct KafkaTls {
-    /// The certificate authority that signed the brokers' certificates, as PEM in a Secret of the same namespace. Left
-    /// out: those that the image trusts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ca_secret_ref: Option<SecretKeySelector>,
-}
-
-/// Authentication at the brokers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct KafkaSasl {
-    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
-    pub mechanism: SaslMechanism,
-    /// A Secret of the same namespace with the keys `username` and `password`.
-    pub secret_ref: LocalObjectReference,
-}
-
-/// How a client proves who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum SaslMechanism {
-    /// User name and password, for use with TLS.
-    #[serde(rename = "PLAIN")]
-    Plain,
-    /// Salted challenge and response with SHA-256.
-    #[serde(rename = "SCRAM-SHA-256")]
-    ScramSha256,
-    /// Salted challenge and response with SHA-512.
-    #[serde(rename = "SCRAM-SHA-512")]
-    ScramSha512,
-}
-
-/// The topic that domain events go to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Topic {
-    /// Its name, behind `kafka.prefix`. Default: `seat-events`. It cannot be changed.
-    #[serde(default = "seat_events")]
-    #[schemars(length(min = 1, max = 149))]
-    #[x_kube(
-        validation = Rule::new("self.matches('^[A-Za-z0-9._-]+$')")
-            .message("kafka.topic.name may have only letters, digits, dots, underscores and hyphens"),
-        validation = Rule::new("self == oldSelf")
-            .message("kafka.topic.name is immutable: topics cannot be renamed; create another ReservationService")
-    )]
-    pub name: String,
-    /// How many partitions, 1 to 1000. Default: 12. It may grow: SeatingEvents stay where they are, new ones spread.
-    #[serde(default = "twelve")]
-    #[schemars(range(min = 1, max = 1000))]
-    #[x_kube(validation = Rule::new("self >= oldSelf")
-        .message("kafka.topic.partitions never shrinks: Kafka cannot take partitions away; keep the number or raise it"))]
-    pub partitions: u32,
-    /// On how many brokers each record is. Left out: the brokers' own default. Looked at only when the topic is created.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 15))]
-    pub replication_factor: Option<u32>,
-    /// Topic configuration, all values as strings. Default: `{retention.ms: "-1"}`, kept for ever. Only keys that stand
-    /// here are the operator's; all others are left as they are.
-    #[serde(default = "endless_retention")]
-    #[schemars(extend("maxProperties" = 64))]
-    pub config: BTreeMap<String, String>,
-    /// What to do about a topic that exists already: `Fail` (default), `Adopt` (grow and configure it as declared), or
-    /// `Observe` (use it and change nothing).
-    #[serde(default)]
-    pub adoption_policy: AdoptionPolicy,
-    /// What deleting this object does to its topics and consumer groups: `Retain` (default) or `Delete`. Retained ones
-    /// are taken up again by a ReservationService of the same namespace and name.
-    #[serde(default)]
-    pub deletion_policy: DeletionPolicy,
-}
-
-fn seat_events() -> String {
-    "seat-events".to_owned()
-}
-
-fn twelve() -> u32 {
-    12
-}
-
-fn endless_retention() -> BTreeMap<String, String> {
-    BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())])
-}
-
-impl Default for Topic {
-    fn default() -> Self {
-        Self {
-            name: seat_events(),
-            partitions: twelve(),
-            replication_factor: None,
-            config: endless_retention(),
-            adoption_policy: AdoptionPolicy::default(),
-            deletion_policy: DeletionPolicy::default(),
-        }
-    }
-}
-
-/// What to do about a topic that exists already.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum AdoptionPolicy {
-    /// Refuse.
-    #[default]
-    Fail,
-    /// Make it as declared.
-    Adopt,
-    /// Use it as it is.
-    Observe,
 }
 
 /// What answers wait for.

@@ -175,6 +175,16 @@ fn a_consumer_name_is_a_dns_label() {
 }
 
 #[test]
+fn a_consumer_is_not_called_as_a_worker_is() {
+    for name in ["command", "query"] {
+        refused(
+            &create(with(service(), "/spec/consumers/0/name", name)),
+            "cannot be called command or query",
+        );
+    }
+}
+
+#[test]
 fn views_start_at_the_beginning() {
     for consumer in [0, 2] {
         let start = format!("/spec/consumers/{consumer}/startFrom");

@@ -1,0 +1,70 @@
+//! Who a caller of a ReservationService is: the user that a gateway names, or that of a token.
+
+use k8s_openapi::api::core::v1::SecretKeySelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Who a caller is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Auth {
+    /// `header` (default): the gateway in front has checked the user and sends `x-user-id`. `jwt`: the workers check a
+    /// bearer token themselves, and the user is its `sub`.
+    pub mode: AuthMode,
+    /// Mode header: which pods may reach the workers, at most 32 entries; it becomes the NetworkPolicy. Any pod of the
+    /// cluster: `[{namespaceSelector: {}}]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub allow_from: Vec<Peer>,
+    /// Mode jwt: which tokens are good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<Jwt>,
+}
+
+/// How the user is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthMode {
+    /// By the header `x-user-id`, behind a gateway.
+    #[default]
+    Header,
+    /// By a JSON Web Token.
+    Jwt,
+}
+
+/// Pods that may reach the workers. With both selectors: those pods in those namespaces.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.namespaceSelector) || has(self.podSelector)")
+    .message("allowFrom: an entry needs namespaceSelector, podSelector or both; {} selects all"))]
+pub struct Peer {
+    /// Labels of their namespace; `{}`: any. Left out: the service's own namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_selector: Option<LabelSelector>,
+    /// Labels of the pods; `{}` or left out: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_selector: Option<LabelSelector>,
+}
+
+/// Which JSON Web Tokens are good.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.jwksUrl) != has(self.secretRef)")
+    .message("auth.jwt: give either jwksUrl or secretRef"))]
+pub struct Jwt {
+    /// The `iss` that a token must have. Example: `https://login.example.com/`.
+    #[schemars(length(min = 1, max = 2048))]
+    pub issuer: String,
+    /// The `aud` that a token must have. Example: `tickets`.
+    #[schemars(length(min = 1, max = 2048))]
+    pub audience: String,
+    /// Where the issuer publishes its keys. Example: `https://login.example.com/.well-known/jwks.json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub jwks_url: Option<String>,
+    /// The key in a Secret of the same namespace: a public key as PEM, or a shared secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretKeySelector>,
+}

@@ -1,0 +1,149 @@
+//! Where a ReservationService finds Kafka, and the topic that it declares there.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{LocalObjectReference, SecretKeySelector};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::common::DeletionPolicy;
+
+/// Where Kafka is, and what is declared there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Kafka {
+    /// Brokers to ask first, with commas. Example: `kafka-0:9092,kafka-1:9092`.
+    #[schemars(length(min = 1, max = 2048))]
+    pub bootstrap_servers: String,
+    /// Speak TLS. Left out: plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<KafkaTls>,
+    /// Authenticate. Left out: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sasl: Option<KafkaSasl>,
+    /// Put before the names of topics and consumer groups, so that several installations share brokers. Default: none.
+    /// Example: `staging.`
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[A-Za-z0-9._-]*$')")
+            .message("kafka.prefix may have only letters, digits, dots, underscores and hyphens"),
+        validation = Rule::new("self == oldSelf")
+            .message("kafka.prefix is immutable: topics cannot be renamed; create another ReservationService")
+    )]
+    pub prefix: String,
+    /// The topic of seat, hold, reservation and event events.
+    #[serde(default)]
+    pub topic: Topic,
+}
+
+/// TLS towards the brokers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KafkaTls {
+    /// The certificate authority that signed the brokers' certificates, as PEM in a Secret of the same namespace. Left
+    /// out: those that the image trusts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_secret_ref: Option<SecretKeySelector>,
+}
+
+/// Authentication at the brokers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KafkaSasl {
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    pub mechanism: SaslMechanism,
+    /// A Secret of the same namespace with the keys `username` and `password`.
+    pub secret_ref: LocalObjectReference,
+}
+
+/// How a client proves who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SaslMechanism {
+    /// User name and password, for use with TLS.
+    #[serde(rename = "PLAIN")]
+    Plain,
+    /// Salted challenge and response with SHA-256.
+    #[serde(rename = "SCRAM-SHA-256")]
+    ScramSha256,
+    /// Salted challenge and response with SHA-512.
+    #[serde(rename = "SCRAM-SHA-512")]
+    ScramSha512,
+}
+
+/// The topic that domain events go to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Topic {
+    /// Its name, behind `kafka.prefix`. Default: `seat-events`. It cannot be changed.
+    #[serde(default = "seat_events")]
+    #[schemars(length(min = 1, max = 149))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[A-Za-z0-9._-]+$')")
+            .message("kafka.topic.name may have only letters, digits, dots, underscores and hyphens"),
+        validation = Rule::new("self == oldSelf")
+            .message("kafka.topic.name is immutable: topics cannot be renamed; create another ReservationService")
+    )]
+    pub name: String,
+    /// How many partitions, 1 to 1000. Default: 12. It may grow: SeatingEvents stay where they are, new ones spread.
+    #[serde(default = "twelve")]
+    #[schemars(range(min = 1, max = 1000))]
+    #[x_kube(validation = Rule::new("self >= oldSelf")
+        .message("kafka.topic.partitions never shrinks: Kafka cannot take partitions away; keep the number or raise it"))]
+    pub partitions: u32,
+    /// On how many brokers each record is. Left out: the brokers' own default. Looked at only when the topic is created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 15))]
+    pub replication_factor: Option<u32>,
+    /// Topic configuration, all values as strings. Default: `{retention.ms: "-1"}`, kept for ever. Only keys that stand
+    /// here are the operator's; all others are left as they are.
+    #[serde(default = "endless_retention")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub config: BTreeMap<String, String>,
+    /// What to do about a topic that exists already: `Fail` (default), `Adopt` (grow and configure it as declared), or
+    /// `Observe` (use it and change nothing).
+    #[serde(default)]
+    pub adoption_policy: AdoptionPolicy,
+    /// What deleting this object does to its topics and consumer groups: `Retain` (default) or `Delete`. Retained ones
+    /// are taken up again by a ReservationService of the same namespace and name.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+}
+
+fn seat_events() -> String {
+    "seat-events".to_owned()
+}
+
+fn twelve() -> u32 {
+    12
+}
+
+fn endless_retention() -> BTreeMap<String, String> {
+    BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())])
+}
+
+impl Default for Topic {
+    fn default() -> Self {
+        Self {
+            name: seat_events(),
+            partitions: twelve(),
+            replication_factor: None,
+            config: endless_retention(),
+            adoption_policy: AdoptionPolicy::default(),
+            deletion_policy: DeletionPolicy::default(),
+        }
+    }
+}
+
+/// What to do about a topic that exists already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AdoptionPolicy {
+    /// Refuse.
+    #[default]
+    Fail,
+    /// Make it as declared.
+    Adopt,
+    /// Use it as it is.
+    Observe,
+}
