@@ -139,6 +139,12 @@ impl SeatMap {
 }
 
 impl SeatCounts {
+    /// Counts one more seat.
+    pub fn add(&mut self, seat: &SeatView) {
+        self.total += 1;
+        *self.of(seat) += 1;
+    }
+
     fn of(&mut self, seat: &SeatView) -> &mut u64 {
         match seat {
             SeatView::Available => &mut self.available,

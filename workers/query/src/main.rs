@@ -1,2 +1,58 @@
-//! Placeholder entry point.
-fn main() {}
+//! The query worker's process: arguments, then [`boxoffice_query`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use boxoffice_query::view::postgres::PostgresSnapshots;
+use boxoffice_query::{Ports, Query, Topics};
+use boxoffice_runtime::log::kafka::KafkaLog;
+use boxoffice_runtime::postgres::DatabaseArgs;
+use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
+use boxoffice_runtime::{health, postgres, shutdown, telemetry};
+use clap::Parser;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+
+/// Most connections to the view's database: it is read once, and again after trouble.
+const CONNECTIONS: u32 = 2;
+
+/// Answers what is on sale and which seats are free, from memory.
+#[derive(Debug, Parser)]
+#[command(name = "boxoffice-query", version)]
+struct Args {
+    #[command(flatten)]
+    service: ServiceArgs,
+    #[command(flatten)]
+    kafka: KafkaArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// Address of the HTTP API.
+    #[arg(long, env = "BOXOFFICE_HTTP_ADDR", default_value = "0.0.0.0:8081")]
+    http_addr: SocketAddr,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Args { service, kafka, database, http_addr } = Args::parse();
+    telemetry::init(&service.log)?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let stop = shutdown::on_signal()?;
+
+    let options = database.options("boxoffice-query").context("the database's URL")?;
+    let log = KafkaLog::new(&kafka.kafka_bootstrap_servers)?;
+    let snapshots = PostgresSnapshots::new(postgres::pool(options, CONNECTIONS), &kafka.kafka_topic);
+    let ports = Ports { snapshots: Arc::new(snapshots), log: Arc::new(log) };
+    let topics = Topics { seats: kafka.kafka_topic, stats: kafka.kafka_stats_topic };
+
+    let mut registry = Registry::with_prefix("boxoffice");
+    let query = Query::new(ports, topics, &mut registry);
+    let listener = TcpListener::bind(http_addr).await.with_context(|| format!("listening on {http_addr}"))?;
+    tracing::info!(service = service.service, %http_addr, "serving");
+    let health = health::serve(service.metrics_addr, registry, query.readiness(), stop.clone());
+    tokio::try_join!(
+        async { health.await.with_context(|| format!("listening on {}", service.metrics_addr)) },
+        async { query.serve(listener, stop, service.drain()).await.context("serving") },
+    )?;
+    Ok(())
+}

@@ -1,0 +1,238 @@
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{Request, Response, header};
+use boxoffice_domain::DomainEvent;
+use boxoffice_domain::events::{SectionStats, StatsUpdated};
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+use crate::testing::{created, deleted, event_id, held, map, reserved};
+use crate::view::Trust;
+
+/// Two SeatingEvents; Alice holds arena.A-1-2 and has arena.A-1-3.
+fn known() -> Knowledge {
+    let views = Views::default();
+    views.install(vec![map("arena", 1), map("club", 1)], Trust::Further);
+    let known = Knowledge {
+        views: Arc::new(views),
+        stats: Arc::default(),
+        metrics: Metrics::register(&mut Registry::default()),
+    };
+    happen(&known, 2, &held("arena.A-1-2"));
+    happen(&known, 3, &reserved("arena.A-1-3"));
+    known
+}
+
+fn happen(known: &Knowledge, sequence: u64, fact: &DomainEvent) {
+    known.views.apply(fact.seating_event(), sequence, Some(fact)).unwrap();
+}
+
+async fn get_with(known: &Knowledge, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
+    let edge = boxoffice_runtime::http::Edge::new(&mut Registry::default());
+    let service = boxoffice_runtime::http::service(routes(known.clone()), edge);
+    let request =
+        headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
+    service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+async fn body(response: Response<Body>) -> Bytes {
+    to_bytes(response.into_body(), 1 << 24).await.unwrap()
+}
+
+async fn get_json(known: &Knowledge, path: &str) -> Value {
+    let response = get_with(known, path, &[]).await;
+    assert_eq!(response.status(), StatusCode::OK, "{path}");
+    serde_json::from_slice(&body(response).await).unwrap()
+}
+
+async fn refused(known: &Knowledge, path: &str) -> (u16, String) {
+    let response = get_with(known, path, &[("x-correlation-id", "c-1")]).await;
+    let status = response.status().as_u16();
+    assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
+    let problem: Value = serde_json::from_slice(&body(response).await).unwrap();
+    assert_eq!((&problem["status"], &problem["correlationId"]), (&json!(status), &json!("c-1")));
+    (status, problem["code"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn events_are_listed_with_phase_and_counts() {
+    let counts = json!({"total": 8, "available": 5, "held": 1, "reserved": 1, "blocked": 1});
+    let untouched = json!({"total": 8, "available": 7, "held": 0, "reserved": 0, "blocked": 1});
+    let event = |id: &str, seats: &Value| json!({"eventId": id, "title": "Arena Night", "startsAt": crate::testing::FAR, "phase": "OnSale", "seats": seats});
+    assert_eq!(
+        get_json(&known(), "/events").await,
+        json!([event("arena", &counts), event("club", &untouched)])
+    );
+}
+
+#[tokio::test]
+async fn events_are_listed_as_they_start() {
+    let known = known();
+    let mut sooner = crate::testing::definition();
+    sooner.starts_at = 1_000;
+    happen(&known, 2, &crate::testing::updated("club", sooner));
+    let events = get_json(&known, "/events").await;
+    assert_eq!((&events[0]["eventId"], &events[0]["phase"]), (&json!("club"), &json!("Closed")));
+}
+
+#[tokio::test]
+async fn an_event_is_shown_with_its_sections() {
+    let event = get_json(&known(), "/events/arena").await;
+    assert_eq!(
+        (&event["eventId"], &event["sequence"], &event["seats"]["total"]),
+        (&json!("arena"), &json!(3), &json!(8))
+    );
+    assert_eq!(event["sales"], json!({"closesAt": crate::testing::FAR, "paused": false}));
+    assert_eq!(event["priceCategories"][0], json!({"name": "gold", "amount": 12_000, "currency": "EUR"}));
+    let sections = json!([
+        {"sectionId": "A", "priceCategory": "gold", "generalAdmission": false,
+         "seats": {"total": 6, "available": 3, "held": 1, "reserved": 1, "blocked": 1}},
+        {"sectionId": "FLOOR", "priceCategory": "\"s\"", "generalAdmission": true,
+         "seats": {"total": 2, "available": 2, "held": 0, "reserved": 0, "blocked": 0}},
+    ]);
+    assert_eq!(event["sections"], sections);
+}
+
+#[tokio::test]
+async fn a_seat_shows_its_status_and_to_its_holder_what_is_theirs() {
+    let known = known();
+    let as_user = async |path: &str, user: &str| -> Value {
+        let response = get_with(&known, path, &[("x-user-id", user)]).await;
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "private, no-store");
+        serde_json::from_slice(&body(response).await).unwrap()
+    };
+    let seat = json!({"seatId": "arena.A-1-2", "eventId": "arena", "sectionId": "A", "row": "1", "number": "2", "status": "HELD"});
+    assert_eq!(get_json(&known, "/seats/arena.A-1-2").await, seat);
+    assert_eq!(as_user("/seats/arena.A-1-2", "bob").await, seat);
+    let mut theirs = seat;
+    (theirs["mine"], theirs["expiresAt"]) = (json!(true), json!(301_000));
+    assert_eq!(as_user("/seats/arena.A-1-2", "alice").await, theirs);
+    let sold = as_user("/seats/arena.A-1-3", "alice").await;
+    assert_eq!(
+        (&sold["status"], &sold["mine"], sold.get("expiresAt")),
+        (&json!("RESERVED"), &json!(true), None)
+    );
+    assert_eq!(get_json(&known, "/seats/arena.A-1-1").await["status"], "BLOCKED");
+    let unit = as_user("/seats/arena.FLOOR-2", "alice").await;
+    assert_eq!(
+        (&unit["row"], &unit["number"], &unit["status"], unit.get("mine")),
+        (&json!(""), &json!("2"), &json!("AVAILABLE"), None)
+    );
+}
+
+#[tokio::test]
+async fn a_map_never_says_who() {
+    let seats = body(get_with(&known(), "/events/arena/seats", &[("x-user-id", "alice")]).await).await;
+    assert!(!String::from_utf8(seats.to_vec()).unwrap().contains("alice"));
+}
+
+#[tokio::test]
+async fn a_map_has_a_tag_and_is_not_sent_again_while_nothing_changes() {
+    let known = known();
+    let first = get_with(&known, "/events/arena/seats", &[]).await;
+    assert_eq!(first.headers()[header::CACHE_CONTROL], "no-cache");
+    assert_eq!(first.headers()[header::VARY], "accept-encoding");
+    assert_eq!(first.headers()[header::CONTENT_TYPE], "application/json");
+    let tag = first.headers()[header::ETAG].to_str().unwrap().to_owned();
+    let seats: Value = serde_json::from_slice(&body(first).await).unwrap();
+    assert_eq!(
+        (&seats["eventId"], &seats["sequence"], seats["seats"].as_array().unwrap().len()),
+        (&json!("arena"), &json!(3), 8)
+    );
+
+    let again = get_with(&known, "/events/arena/seats", &[("if-none-match", &tag)]).await;
+    assert_eq!(
+        (again.status(), again.headers()[header::ETAG].to_str().unwrap()),
+        (StatusCode::NOT_MODIFIED, &*tag)
+    );
+    assert!(body(again).await.is_empty());
+
+    happen(&known, 4, &held("arena.A-2-1"));
+    let changed = get_with(&known, "/events/arena/seats", &[("if-none-match", &tag)]).await;
+    assert_eq!(changed.status(), StatusCode::OK);
+    assert_ne!(changed.headers()[header::ETAG].to_str().unwrap(), tag);
+}
+
+#[tokio::test]
+async fn replicas_agree_on_the_tag_however_they_got_there() {
+    let tag = async |known: &Knowledge| {
+        get_with(known, "/events/arena/seats", &[]).await.headers()[header::ETAG].clone()
+    };
+    let followed = known();
+    let restarted = known();
+    let snapshot = followed.views.get("arena").unwrap().read(Clone::clone);
+    restarted.views.install(vec![snapshot], Trust::Snapshot);
+    assert_eq!(tag(&followed).await, tag(&restarted).await);
+}
+
+#[tokio::test]
+async fn a_map_is_sent_compressed_to_those_who_take_it() {
+    let known = known();
+    let plain = get_with(&known, "/events/arena/seats?section=A", &[]).await;
+    let packed = get_with(&known, "/events/arena/seats?section=A", &[("accept-encoding", "gzip, br")]).await;
+    assert_eq!(packed.headers()[header::CONTENT_ENCODING], "gzip");
+    assert_ne!(packed.headers()[header::ETAG], plain.headers()[header::ETAG]);
+    let mut unpacked = String::new();
+    let packed = body(packed).await;
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&packed[..]), &mut unpacked).unwrap();
+    assert_eq!(unpacked.as_bytes(), body(plain).await);
+    assert!(unpacked.contains("arena.A-2-3") && !unpacked.contains("FLOOR"));
+}
+
+#[tokio::test]
+async fn statistics_are_what_was_published_with_most_events_in_it() {
+    let known = known();
+    assert_eq!(
+        get_json(&known, "/events/arena/stats").await,
+        json!({"eventId": "arena", "asOfSequence": 0, "sections": []})
+    );
+    let section = |reserved| SectionStats {
+        section_id: "A".into(),
+        reserved,
+        revenue: 12_000 * reserved,
+        ..SectionStats::default()
+    };
+    for (as_of_sequence, reserved) in [(2, 1), (9, 3), (4, 2)] {
+        known.stats.keep(StatsUpdated {
+            event_id: event_id("arena"),
+            as_of_sequence,
+            sections: vec![section(reserved)],
+        });
+    }
+    let expected = json!({"eventId": "arena", "asOfSequence": 9, "sections": [
+        {"sectionId": "A", "available": 0, "held": 0, "reserved": 3, "released": 0, "revenue": 36_000}
+    ]});
+    assert_eq!(get_json(&known, "/events/arena/stats").await, expected);
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_malformed_is_a_problem_with_a_code() {
+    let known = known();
+    happen(&known, 2, &deleted("club"));
+    let expected = [
+        ("/events/nowhere", 404, "EVENT_NOT_FOUND"),
+        ("/events/club", 404, "EVENT_NOT_FOUND"),
+        ("/events/club/seats", 404, "EVENT_NOT_FOUND"),
+        ("/events/club/stats", 404, "EVENT_NOT_FOUND"),
+        ("/seats/club.A-1-2", 404, "EVENT_NOT_FOUND"),
+        ("/seats/arena.A-9-9", 404, "SEAT_NOT_FOUND"),
+        ("/seats/A-1-1", 400, "INVALID_REQUEST"),
+        ("/events/Not%20one", 400, "INVALID_REQUEST"),
+        ("/events/arena/seats?section=B", 400, "INVALID_REQUEST"),
+        ("/events/arena/seats?since=1", 400, "INVALID_REQUEST"),
+        ("/events/arena/stream", 404, "NOT_FOUND"),
+        ("/", 404, "NOT_FOUND"),
+    ];
+    for (path, status, code) in expected {
+        assert_eq!(refused(&known, path).await, (status, code.to_owned()), "{path}");
+    }
+    assert_eq!(get_json(&known, "/events").await.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_seating_event_that_comes_is_shown() {
+    let known = known();
+    happen(&known, 1, &created("theatre"));
+    assert_eq!(get_json(&known, "/events/theatre").await["sequence"], 1);
+}

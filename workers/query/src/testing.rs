@@ -1,0 +1,293 @@
+//! Fakes of both ports, and domain events by the sentence.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use boxoffice_domain::definition::{HoldPolicy, Limits, PriceCategory, Rows, Sales, Section};
+use boxoffice_domain::events::{
+    Claim, ReleaseReason, SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined, VERSION,
+};
+use boxoffice_domain::{
+    Definition, DomainEvent, Envelope, HoldId, Metadata, ReservationId, SeatId, SeatMap, SeatingEventId,
+};
+use boxoffice_runtime::log::{EventLog, LogError, Subscription, Tail};
+use boxoffice_runtime::record::{NewRecord, Record};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::view::{Snapshot, SnapshotError, Snapshots};
+
+pub const FAR: u64 = 4_000_000_000_000;
+
+pub fn event_id(text: &str) -> SeatingEventId {
+    text.parse().unwrap()
+}
+
+/// Section A has rows 1 and 2 of three seats each, FLOOR two units; A-1-1 is blocked.
+pub fn definition() -> Definition {
+    let category = |name: &str, amount| PriceCategory { name: name.into(), amount, currency: "EUR".into() };
+    let section = |id: &str, price: &str| Section {
+        id: id.into(),
+        price_category: price.into(),
+        rows: vec![],
+        capacity: None,
+        layout: None,
+    };
+    let rows = vec![Rows { row: None, rows: Some("1-2".into()), seats: "1-3".into() }];
+    Definition {
+        title: "Arena Night".into(),
+        starts_at: FAR,
+        sales: Sales::default(),
+        hold: HoldPolicy::default(),
+        focal_point: None,
+        limits: Limits::default(),
+        price_categories: vec![category("gold", 12_000), category("\"s\"", 6_000)],
+        sections: vec![
+            Section { rows, ..section("A", "gold") },
+            Section { capacity: Some(2), ..section("FLOOR", "\"s\"") },
+        ],
+        blocked: vec![boxoffice_domain::definition::Blocked {
+            seats: vec!["A-1-1".into()],
+            reason: "camera".into(),
+        }],
+    }
+}
+
+pub fn map(event: &str, sequence: u64) -> SeatMap {
+    SeatMap::new(event_id(event), definition(), sequence).unwrap()
+}
+
+pub fn created(event: &str) -> DomainEvent {
+    DomainEvent::EventCreated(defined(event))
+}
+
+pub fn updated(event: &str, definition: Definition) -> DomainEvent {
+    DomainEvent::EventUpdated(SeatingEventDefined { definition, ..defined(event) })
+}
+
+pub fn deleted(event: &str) -> DomainEvent {
+    DomainEvent::EventDeleted(defined(event))
+}
+
+fn defined(event: &str) -> SeatingEventDefined {
+    SeatingEventDefined {
+        event_id: event_id(event),
+        chart_hash: definition().chart_hash(),
+        definition: definition(),
+    }
+}
+
+/// Alice holds a seat.
+pub fn held(seat: &str) -> DomainEvent {
+    let seat: SeatId = seat.parse().unwrap();
+    DomainEvent::SeatHeld(SeatHeld {
+        event_id: seat.event_id(),
+        user_id: "alice".parse().unwrap(),
+        section_id: seat.section().into(),
+        hold_id: HoldId::new(seat.event_id(), Uuid::from_u128(1)),
+        held_at: 1_000,
+        expires_at: 301_000,
+        amount: 12_000,
+        currency: "EUR".into(),
+        seat_id: seat,
+    })
+}
+
+/// Alice reserves a seat.
+pub fn reserved(seat: &str) -> DomainEvent {
+    let seat: SeatId = seat.parse().unwrap();
+    DomainEvent::SeatReserved(SeatReserved {
+        event_id: seat.event_id(),
+        user_id: "alice".parse().unwrap(),
+        section_id: seat.section().into(),
+        hold_id: HoldId::new(seat.event_id(), Uuid::from_u128(1)),
+        reservation_id: ReservationId::new(seat.event_id(), Uuid::from_u128(2)),
+        reserved_at: 2_000,
+        amount: 12_000,
+        currency: "EUR".into(),
+        seat_id: seat,
+    })
+}
+
+/// Alice's hold of a seat expires.
+pub fn released(seat: &str) -> DomainEvent {
+    let seat: SeatId = seat.parse().unwrap();
+    DomainEvent::SeatReleased(SeatReleased {
+        event_id: seat.event_id(),
+        user_id: "alice".parse().unwrap(),
+        section_id: seat.section().into(),
+        claim: Claim::Hold(HoldId::new(seat.event_id(), Uuid::from_u128(1))),
+        reason: ReleaseReason::Expired,
+        released_at: 3_000,
+        seat_id: seat,
+    })
+}
+
+/// A log in memory whose topics grow, vanish and forget as a test tells them to.
+#[derive(Debug, Clone, Default)]
+pub struct FakeLog(Arc<Mutex<HashMap<String, Vec<Partition>>>>, Changes);
+
+#[derive(Debug, Clone)]
+struct Changes(watch::Sender<()>);
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self(watch::Sender::new(()))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Partition {
+    begin: u64,
+    records: Vec<Record>,
+}
+
+impl FakeLog {
+    pub fn with_topics(topics: &[(&str, u32)]) -> Self {
+        let log = Self::default();
+        for (topic, partitions) in topics {
+            log.grow(topic, *partitions);
+        }
+        log
+    }
+
+    pub fn grow(&self, topic: &str, partitions: u32) {
+        let mut topics = self.0.lock().unwrap();
+        topics.entry(topic.into()).or_default().resize_with(partitions as usize, Partition::default);
+    }
+
+    /// Appends a domain event of the topic `seats`.
+    pub fn event(&self, partition: u32, sequence: u64, event: DomainEvent) {
+        let key = event.seating_event().to_string();
+        self.append("seats", partition, &key, &envelope(Some(sequence), event).to_json().unwrap(), None);
+    }
+
+    pub fn append(&self, topic: &str, partition: u32, key: &str, value: &[u8], sequence: Option<u64>) {
+        let mut topics = self.0.lock().unwrap();
+        let on = &mut topics.get_mut(topic).unwrap()[partition as usize];
+        let headers = sequence.map(|sequence| ("ce_sequence".to_owned(), sequence.to_string()));
+        on.records.push(Record {
+            partition,
+            offset: on.begin + on.records.len() as u64,
+            key: key.into(),
+            value: value.into(),
+            headers: headers.into_iter().collect(),
+        });
+        self.1.0.send_replace(());
+    }
+
+    /// Forgets everything before `begin`, as a retention does.
+    pub fn forget_before(&self, topic: &str, partition: u32, begin: u64) {
+        self.0.lock().unwrap().get_mut(topic).unwrap()[partition as usize] =
+            Partition { begin, records: vec![] };
+        self.1.0.send_replace(());
+    }
+
+    fn bounds_of(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
+        let topics = self.0.lock().unwrap();
+        let found = topics.get(topic).and_then(|partitions| partitions.get(partition as usize));
+        let found = found.ok_or_else(|| LogError::Missing(format!("{topic}[{partition}]")))?;
+        Ok((found.begin, found.begin + found.records.len() as u64))
+    }
+}
+
+pub fn envelope(sequence: Option<u64>, event: DomainEvent) -> Envelope {
+    Envelope {
+        event_id: Uuid::from_u128(u128::from(sequence.unwrap_or_default())),
+        timestamp: 1_000,
+        version: VERSION,
+        metadata: Metadata {
+            correlation_id: "c-1".parse().unwrap(),
+            causation_id: Uuid::from_u128(9),
+            user_id: None,
+            sequence,
+        },
+        event,
+    }
+}
+
+#[async_trait]
+impl EventLog for FakeLog {
+    async fn publish(&self, _: &str, _: Vec<NewRecord>) -> Result<(), LogError> {
+        Err(LogError::Unavailable("readers do not publish".into()))
+    }
+
+    async fn partitions(&self, topic: &str) -> Result<u32, LogError> {
+        let count = self.0.lock().unwrap().get(topic).map(|partitions| partitions.len().try_into().unwrap());
+        count.ok_or_else(|| LogError::Missing(format!("topic {topic}")))
+    }
+
+    async fn bounds(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
+        self.bounds_of(topic, partition)
+    }
+
+    async fn tail(&self, topic: &str, from: Vec<(u32, u64)>) -> Result<Box<dyn Tail>, LogError> {
+        Ok(Box::new(FakeTail { log: self.clone(), topic: topic.into(), next: from }))
+    }
+
+    async fn subscribe(&self, _: &str, _: &[String]) -> Result<Box<dyn Subscription>, LogError> {
+        Err(LogError::Unavailable("readers join no group".into()))
+    }
+}
+
+struct FakeTail {
+    log: FakeLog,
+    topic: String,
+    next: Vec<(u32, u64)>,
+}
+
+#[async_trait]
+impl Tail for FakeTail {
+    async fn next(&mut self, max: usize) -> Result<Vec<Record>, LogError> {
+        let mut changes = self.log.1.0.subscribe();
+        loop {
+            for (partition, next) in &mut self.next {
+                let (begin, end) = self.log.bounds_of(&self.topic, *partition)?;
+                if *next < begin || *next > end {
+                    let (topic, partition, offset) = (self.topic.clone(), *partition, *next);
+                    return Err(LogError::OutOfRange { topic, partition, offset, begin, end });
+                }
+                if *next < end {
+                    let topics = self.log.0.lock().unwrap();
+                    let on = &topics[&self.topic][*partition as usize];
+                    let from = usize::try_from(*next - begin).unwrap();
+                    let records: Vec<_> = on.records[from..].iter().take(max).cloned().collect();
+                    *next += records.len() as u64;
+                    return Ok(records);
+                }
+            }
+            changes.changed().await.unwrap();
+        }
+    }
+}
+
+/// Snapshots that a test gives, in order; the last one again and again.
+#[derive(Debug, Default)]
+pub struct FakeSnapshots {
+    given: Mutex<Vec<Result<Vec<SeatMap>, &'static str>>>,
+    next_offsets: BTreeMap<u32, u64>,
+    pub loads: watch::Sender<u32>,
+}
+
+impl FakeSnapshots {
+    /// Each of `given` is a load; all are of the log before `next_offsets`.
+    pub fn new(given: Vec<Result<Vec<SeatMap>, &'static str>>, next_offsets: &[(u32, u64)]) -> Self {
+        Self {
+            given: Mutex::new(given),
+            next_offsets: next_offsets.iter().copied().collect(),
+            ..Self::default()
+        }
+    }
+}
+
+#[async_trait]
+impl Snapshots for FakeSnapshots {
+    async fn load(&self) -> Result<Snapshot, SnapshotError> {
+        let mut given = self.given.lock().unwrap();
+        let load = if given.len() > 1 { given.remove(0) } else { given[0].clone() };
+        self.loads.send_modify(|loads| *loads += 1);
+        let maps = load.map_err(|error| SnapshotError(error.into()))?;
+        Ok(Snapshot { maps, next_offsets: self.next_offsets.clone() })
+    }
+}

@@ -1,0 +1,184 @@
+//! Keeps [`Views`] current: a snapshot, then the log from its checkpoint on.
+//!
+//! Where events are missing before one (a gap) that SeatingEvent stays as it is, a new snapshot is loaded soon, and
+//! everything else goes on meanwhile. With the database or the log away, what is in memory is served.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxoffice_domain::checkpoint::Verdict;
+use boxoffice_domain::events::{Incoming, parse};
+use boxoffice_domain::{DomainEvent, SeatingEventId, UnixMillis};
+use boxoffice_runtime::clock;
+use boxoffice_runtime::health::Readiness;
+use boxoffice_runtime::log::EventLog;
+use boxoffice_runtime::record::{CE_SEQUENCE, Record};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::reader::Reader;
+use super::{Snapshots, Trust, Views};
+use crate::backoff::Backoff;
+use crate::metrics::{Metrics, Taken};
+
+/// The part of readiness that the first snapshot brings.
+pub const READY: &str = "view";
+
+/// A view after which this long no gap was met is sound: the next gap is looked into at once again.
+const SOUND_AFTER: Duration = Duration::from_mins(1);
+
+/// The one task that writes [`Views`].
+pub struct Follower {
+    /// Where the view is loaded from.
+    pub snapshots: Arc<dyn Snapshots>,
+    /// Where it goes on.
+    pub log: Arc<dyn EventLog>,
+    /// The topic of the seats' domain events.
+    pub topic: String,
+    /// What is kept current.
+    pub views: Arc<Views>,
+    /// Told once the first snapshot is there.
+    pub readiness: Readiness,
+    /// Counts what happens.
+    pub metrics: Metrics,
+}
+
+impl Follower {
+    /// Follows for ever.
+    pub async fn run(self) -> Infallible {
+        let mut gaps = Backoff::default();
+        let mut trust = Trust::Further;
+        loop {
+            let next_offsets = self.load(trust).await;
+            let loaded = Instant::now();
+            trust = self.tail(next_offsets, &mut gaps).await;
+            if loaded.elapsed() > SOUND_AFTER {
+                gaps.reset();
+            }
+            self.metrics.reloads.inc();
+        }
+    }
+
+    /// Takes over a snapshot, however long it takes to get one, and says where the log goes on.
+    async fn load(&self, trust: Trust) -> BTreeMap<u32, u64> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.snapshots.load().await {
+                Ok(snapshot) => {
+                    tracing::info!(events = snapshot.maps.len(), "the view is loaded");
+                    self.views.install(snapshot.maps, trust);
+                    self.readiness.ready(READY);
+                    return snapshot.next_offsets;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the view is tried again");
+                    sleep(backoff.wait()).await;
+                }
+            }
+        }
+    }
+
+    /// Applies records until a new snapshot is needed, and says whom to believe then.
+    async fn tail(&self, next_offsets: BTreeMap<u32, u64>, gaps: &mut Backoff) -> Trust {
+        let mut reader = Reader::new(Arc::clone(&self.log), &self.topic, next_offsets);
+        let mut reload_at: Option<Instant> = None;
+        loop {
+            let reload = async {
+                match reload_at {
+                    Some(at) => sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
+            let records = tokio::select! {
+                records = reader.next() => records,
+                () = reload => return Trust::Further,
+            };
+            match records {
+                Ok(records) => {
+                    for record in &records {
+                        let taken = self.take(record);
+                        self.metrics.taken(taken);
+                        if taken == Taken::Gap && reload_at.is_none() {
+                            reload_at = Some(Instant::now() + gaps.wait());
+                        }
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the view does not belong to this log: it is loaded again");
+                    sleep(gaps.wait()).await;
+                    return Trust::Snapshot;
+                }
+            }
+        }
+    }
+
+    /// Takes in one record.
+    fn take(&self, record: &Record) -> Taken {
+        let Some(event) = Placed::of(record) else {
+            tracing::warn!(
+                partition = record.partition,
+                offset = record.offset,
+                "a foreign record is skipped"
+            );
+            return Taken::Foreign;
+        };
+        let Placed { id, sequence, fact, timestamp } = event;
+        match self.views.apply(&id, sequence, fact.as_ref()) {
+            Ok(Verdict::Apply) if fact.is_none() => Taken::Unreadable,
+            Ok(Verdict::Apply) => {
+                if let Some(timestamp) = timestamp {
+                    self.metrics.age(clock::now().saturating_sub(timestamp));
+                }
+                Taken::Applied
+            }
+            Ok(Verdict::Duplicate | Verdict::Fork) => Taken::Seen,
+            Ok(Verdict::Gap { expected }) => {
+                tracing::warn!(event = %id, sequence, expected, "I5: events are missing before this one");
+                Taken::Gap
+            }
+            Err(error) => {
+                tracing::error!(event = %id, sequence, %error, "a chart does not expand: the one before it stays");
+                Taken::Unreadable
+            }
+        }
+    }
+}
+
+/// A record with its place in a SeatingEvent's history.
+struct Placed {
+    id: SeatingEventId,
+    sequence: u64,
+    /// `None` where the type or the text cannot be read.
+    fact: Option<DomainEvent>,
+    timestamp: Option<UnixMillis>,
+}
+
+impl Placed {
+    /// `None` for a record that no command worker wrote: without a SeatingEvent's id as key or without a sequence.
+    fn of(record: &Record) -> Option<Self> {
+        let id = record.key.parse().ok()?;
+        match parse(&record.value) {
+            Ok(Incoming::Known(envelope)) => Some(Self {
+                id,
+                sequence: envelope.metadata.sequence?,
+                fact: Some(envelope.event),
+                timestamp: Some(envelope.timestamp),
+            }),
+            Ok(Incoming::Unknown(unknown)) => {
+                tracing::warn!(event = %id, event_type = unknown.event_type, "an unknown event type is skipped");
+                Some(Self { id, sequence: unknown.metadata.sequence?, fact: None, timestamp: None })
+            }
+            Err(error) => {
+                let sequence = record.header(CE_SEQUENCE)?.parse().ok()?;
+                tracing::warn!(event = %id, sequence, %error, "an unreadable event is skipped");
+                Some(Self { id, sequence, fact: None, timestamp: None })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "follow_tests.rs"]
+mod tests;

@@ -1,0 +1,150 @@
+//! The snapshot from PostgreSQL: the database of the `seat-view` consumer, whose migrations own the tables read here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Display;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use boxoffice_domain::project::SeatView;
+use boxoffice_domain::{Definition, SeatMap};
+use futures::TryStreamExt;
+use sqlx::types::Json;
+use sqlx::{PgConnection, PgPool};
+use tokio::time::timeout;
+
+use super::{Snapshot, SnapshotError, Snapshots};
+
+/// Longest load: several hundred thousand seats take seconds.
+const LOAD: Duration = Duration::from_mins(2);
+
+/// The view database.
+#[derive(Debug, Clone)]
+pub struct PostgresSnapshots {
+    pool: PgPool,
+    topic: String,
+}
+
+impl PostgresSnapshots {
+    /// The view that was built from `topic`.
+    pub fn new(pool: PgPool, topic: &str) -> Self {
+        Self { pool, topic: topic.to_owned() }
+    }
+}
+
+#[async_trait]
+impl Snapshots for PostgresSnapshots {
+    async fn load(&self) -> Result<Snapshot, SnapshotError> {
+        let load = async {
+            // One snapshot of the database for all that is read: a batch of the consumer is in all of it or in none.
+            let mut moment = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+            let next_offsets = next_offsets(&mut moment, &self.topic).await?;
+            let maps = maps(&mut moment).await?;
+            moment.rollback().await?;
+            Ok(Snapshot { maps, next_offsets })
+        };
+        timeout(LOAD, load).await.map_err(|_| SnapshotError(format!("no end within {} s", LOAD.as_secs())))?
+    }
+}
+
+impl From<sqlx::Error> for SnapshotError {
+    fn from(error: sqlx::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+async fn next_offsets(moment: &mut PgConnection, topic: &str) -> Result<BTreeMap<u32, u64>, SnapshotError> {
+    let rows: Vec<(i32, i64)> =
+        sqlx::query_as("SELECT partition, next_offset FROM checkpoint_partitions WHERE topic = $1")
+            .bind(topic)
+            .fetch_all(moment)
+            .await?;
+    rows.into_iter().map(|(partition, offset)| Ok((number(partition)?, number(offset)?))).collect()
+}
+
+async fn maps(moment: &mut PgConnection) -> Result<Vec<SeatMap>, SnapshotError> {
+    let mut maps = HashMap::new();
+    let mut rows = sqlx::query_as(
+        "SELECT event_id, definition, closed, sequence
+         FROM seating_events JOIN checkpoint_events ON seating_event = event_id",
+    )
+    .fetch(&mut *moment);
+    while let Some(row) = rows.try_next().await? {
+        let map = seating_event(row)?;
+        maps.insert(map.id.to_string(), map);
+    }
+    drop(rows);
+    let mut rows = sqlx::query_as(
+        "SELECT event_id, seat_key, status, user_id, hold_id, reservation_id, expires_at
+         FROM seats WHERE status <> 'AVAILABLE'",
+    )
+    .fetch(moment);
+    while let Some(row) = rows.try_next().await? {
+        let row: SeatRow = row;
+        if let Some(map) = maps.get_mut(&row.event_id) {
+            map.set(&row.seat_key, seat(&row)?);
+        }
+    }
+    drop(rows);
+    Ok(maps.into_values().collect())
+}
+
+/// A SeatingEvent whose seats are all available: the rows of its seats say which are not.
+fn seating_event(row: (String, Json<Definition>, bool, i64)) -> Result<SeatMap, SnapshotError> {
+    let (id, Json(definition), closed, sequence) = row;
+    let unexpected = |problem: &dyn Display| SnapshotError(format!("the row of {id}: {problem}"));
+    let event = id.parse().map_err(|error| unexpected(&error))?;
+    let blocked: Vec<String> = definition.blocked.iter().flat_map(|block| block.seats.clone()).collect();
+    let mut map = SeatMap::new(event, definition, number(sequence)?).map_err(|error| unexpected(&error))?;
+    for key in blocked {
+        map.set(&key, SeatView::Available);
+    }
+    map.closed = closed;
+    Ok(map)
+}
+
+#[derive(sqlx::FromRow)]
+struct SeatRow {
+    event_id: String,
+    seat_key: String,
+    status: String,
+    user_id: Option<String>,
+    hold_id: Option<String>,
+    reservation_id: Option<String>,
+    expires_at: Option<i64>,
+}
+
+fn seat(row: &SeatRow) -> Result<SeatView, SnapshotError> {
+    Ok(match row.status.as_str() {
+        "HELD" => SeatView::Held {
+            user: column(row, "user_id", row.user_id.as_deref())?,
+            hold: column(row, "hold_id", row.hold_id.as_deref())?,
+            expires_at: number(row.expires_at.unwrap_or_default())?,
+        },
+        "RESERVED" => SeatView::Reserved {
+            user: column(row, "user_id", row.user_id.as_deref())?,
+            reservation: column(row, "reservation_id", row.reservation_id.as_deref())?,
+        },
+        "BLOCKED" => SeatView::Blocked,
+        "AVAILABLE" => SeatView::Available,
+        status => return Err(malformed(row, &format_args!("there is no status {status:?}"))),
+    })
+}
+
+/// A column that the row's status says is there.
+fn column<T: std::str::FromStr<Err: Display>>(
+    row: &SeatRow,
+    name: &str,
+    text: Option<&str>,
+) -> Result<T, SnapshotError> {
+    let text = text.ok_or_else(|| malformed(row, &format_args!("it is {} without {name}", row.status)))?;
+    text.parse().map_err(|error| malformed(row, &error))
+}
+
+fn malformed(row: &SeatRow, problem: &dyn Display) -> SnapshotError {
+    SnapshotError(format!("the row of seat {}.{}: {problem}", row.event_id, row.seat_key))
+}
+
+/// A count, which PostgreSQL keeps signed.
+fn number<S: Display + Copy, U: TryFrom<S>>(signed: S) -> Result<U, SnapshotError> {
+    U::try_from(signed).map_err(|_| SnapshotError(format!("{signed} where a count is due")))
+}

@@ -1,0 +1,112 @@
+//! Every record of a topic, from given offsets on, for ever and without a consumer group.
+//!
+//! Comes back by itself when the log was away and when the topic has grown; keeps its own place, so nothing is lost
+//! or repeated by that.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxoffice_runtime::log::{EventLog, LogError, Tail};
+use boxoffice_runtime::record::Record;
+use tokio::time::{sleep, timeout};
+
+use crate::backoff::Backoff;
+
+/// Records taken at once.
+const BATCH: usize = 1_000;
+/// How often a topic is looked at for new partitions.
+const GROWTH_CHECK: Duration = Duration::from_secs(30);
+/// Longest wait for an answer about a topic.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// A place in every partition of a topic.
+pub struct Reader {
+    log: Arc<dyn EventLog>,
+    topic: String,
+    next_offsets: BTreeMap<u32, u64>,
+    open: Option<Open>,
+    backoff: Backoff,
+}
+
+struct Open {
+    tail: Box<dyn Tail>,
+    /// Ends when the topic has more partitions than `tail` reads.
+    grown: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Reader {
+    /// A reader at `next_offsets`; partitions that are not in it are read from their beginning.
+    pub fn new(log: Arc<dyn EventLog>, topic: &str, next_offsets: BTreeMap<u32, u64>) -> Self {
+        Self { log, topic: topic.to_owned(), next_offsets, open: None, backoff: Backoff::default() }
+    }
+
+    /// The next records: at least one, in order within each partition. Waits as long as it takes. Records may be lost
+    /// where the future is dropped half-way: the reader is to be dropped with it.
+    ///
+    /// # Errors
+    /// Only [`LogError::OutOfRange`]: the log does not have what comes next.
+    pub async fn next(&mut self) -> Result<Vec<Record>, LogError> {
+        loop {
+            match self.read().await {
+                Ok(Some(records)) => {
+                    for record in &records {
+                        self.next_offsets.insert(record.partition, record.offset + 1);
+                    }
+                    self.backoff.reset();
+                    return Ok(records);
+                }
+                Ok(None) => tracing::info!(topic = self.topic, "the topic has grown"),
+                Err(error @ LogError::OutOfRange { .. }) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(topic = self.topic, %error, "reading is interrupted");
+                    sleep(self.backoff.wait()).await;
+                }
+            }
+            self.open = None;
+        }
+    }
+
+    /// Records, or `None` where the topic has grown.
+    async fn read(&mut self) -> Result<Option<Vec<Record>>, LogError> {
+        let open = match &mut self.open {
+            Some(open) => open,
+            closed => closed.insert(open(&self.log, &self.topic, &mut self.next_offsets).await?),
+        };
+        tokio::select! {
+            records = open.tail.next(BATCH) => records.map(Some),
+            () = &mut open.grown => Ok(None),
+        }
+    }
+}
+
+async fn open(log: &Arc<dyn EventLog>, topic: &str, next: &mut BTreeMap<u32, u64>) -> Result<Open, LogError> {
+    let count = within(log.partitions(topic)).await?;
+    for partition in 0..count {
+        if let Entry::Vacant(unknown) = next.entry(partition) {
+            let (begin, _) = within(log.bounds(topic, partition)).await?;
+            unknown.insert(begin);
+        }
+    }
+    let from = next.iter().map(|(partition, offset)| (*partition, *offset)).collect();
+    let tail = within(log.tail(topic, from)).await?;
+    Ok(Open { tail, grown: Box::pin(grown(Arc::clone(log), topic.to_owned(), count)) })
+}
+
+async fn grown(log: Arc<dyn EventLog>, topic: String, count: u32) {
+    loop {
+        sleep(GROWTH_CHECK).await;
+        match within(log.partitions(&topic)).await {
+            Ok(now) if now > count => return,
+            Ok(_) => {}
+            Err(error) => tracing::debug!(topic, %error, "its partitions cannot be counted now"),
+        }
+    }
+}
+
+async fn within<T>(answer: impl Future<Output = Result<T, LogError>>) -> Result<T, LogError> {
+    let late = |_| LogError::Unavailable(format!("no answer within {} s", ANSWER.as_secs()));
+    timeout(ANSWER, answer).await.map_err(late)?
+}

@@ -1,0 +1,71 @@
+//! The newest statistics of each SeatingEvent, from the topic that the `stats` consumer publishes to.
+//!
+//! Statistics are unsequenced and may repeat: the one that covers most events stands.
+
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use boxoffice_domain::events::{Incoming, StatsUpdated, parse};
+use boxoffice_domain::{DomainEvent, SeatingEventId};
+use boxoffice_runtime::log::EventLog;
+use tokio::time::sleep;
+
+use super::reader::Reader;
+
+/// Wait before reading a log that changed under the reader.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The newest `stats.updated` of each SeatingEvent.
+#[derive(Debug, Default)]
+pub struct Stats {
+    newest: RwLock<HashMap<SeatingEventId, Arc<StatsUpdated>>>,
+}
+
+impl Stats {
+    /// What was published last about a SeatingEvent.
+    pub fn get(&self, event: &str) -> Option<Arc<StatsUpdated>> {
+        self.newest.read().unwrap_or_else(PoisonError::into_inner).get(event).cloned()
+    }
+
+    /// Keeps `stats` unless newer ones are known.
+    pub fn keep(&self, stats: StatsUpdated) {
+        let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
+        let known = newest.get(&stats.event_id);
+        if known.is_none_or(|known| known.as_of_sequence <= stats.as_of_sequence) {
+            newest.insert(stats.event_id.clone(), Arc::new(stats));
+        }
+    }
+
+    /// Reads `topic` from its beginning, for ever; one that is not there yet is waited for.
+    pub async fn follow(&self, log: Arc<dyn EventLog>, topic: &str) -> Infallible {
+        loop {
+            let mut reader = Reader::new(Arc::clone(&log), topic, BTreeMap::new());
+            loop {
+                match reader.next().await {
+                    Ok(records) => records.iter().for_each(|record| self.take(&record.value)),
+                    Err(error) => {
+                        tracing::warn!(%error, "statistics are read from their beginning again");
+                        sleep(AGAIN).await;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&self, value: &[u8]) {
+        match parse(value) {
+            Ok(Incoming::Known(envelope)) => {
+                if let DomainEvent::StatsUpdated(stats) = envelope.event {
+                    self.keep(stats);
+                }
+            }
+            Ok(Incoming::Unknown(unknown)) => {
+                tracing::warn!(event_type = unknown.event_type, "an unknown event type is skipped");
+            }
+            Err(error) => tracing::warn!(%error, "unreadable statistics are skipped"),
+        }
+    }
+}

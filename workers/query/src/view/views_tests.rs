@@ -1,0 +1,75 @@
+use super::*;
+use crate::testing::{created, definition, deleted, event_id, held, map, updated};
+
+fn apply(views: &Views, sequence: u64, fact: &DomainEvent) -> Verdict {
+    views.apply(fact.seating_event(), sequence, Some(fact)).unwrap()
+}
+
+fn status(views: &Views, seat: &str) -> &'static str {
+    let live = views.get("arena").unwrap();
+    live.read(|map| map.seat(map.chart().position(seat).unwrap()).unwrap().status())
+}
+
+fn sequence(views: &Views) -> u64 {
+    views.get("arena").unwrap().read(|map| map.sequence)
+}
+
+#[test]
+fn i5_the_next_event_is_applied_a_seen_one_is_not_and_a_gap_changes_nothing() {
+    let views = Views::default();
+    assert_eq!(apply(&views, 1, &created("arena")), Verdict::Apply);
+    assert_eq!(apply(&views, 2, &held("arena.A-1-2")), Verdict::Apply);
+    assert_eq!(apply(&views, 1, &held("arena.A-1-3")), Verdict::Duplicate);
+    assert_eq!(apply(&views, 4, &held("arena.A-1-3")), Verdict::Gap { expected: 3 });
+    assert_eq!(
+        (status(&views, "A-1-2"), status(&views, "A-1-3"), sequence(&views)),
+        ("HELD", "AVAILABLE", 2)
+    );
+}
+
+#[test]
+fn an_event_of_an_unknown_seating_event_is_a_gap_unless_it_is_its_first() {
+    let views = Views::default();
+    assert_eq!(apply(&views, 7, &held("arena.A-1-2")), Verdict::Gap { expected: 1 });
+    assert!(views.get("arena").is_none());
+}
+
+#[test]
+fn what_cannot_be_read_advances_the_sequence_and_nothing_else() {
+    let views = Views::default();
+    views.install(vec![map("arena", 4)], Trust::Further);
+    assert_eq!(views.apply(&event_id("arena"), 5, None).unwrap(), Verdict::Apply);
+    let mut broken = definition();
+    broken.sections.clear();
+    assert!(views.apply(&event_id("arena"), 6, Some(&updated("arena", broken))).is_err());
+    assert_eq!((sequence(&views), status(&views, "A-2-1")), (6, "AVAILABLE"));
+}
+
+#[test]
+fn a_closed_seating_event_vanishes_until_it_is_opened_again_with_its_seats() {
+    let views = Views::default();
+    views.install(vec![map("arena", 1)], Trust::Further);
+    apply(&views, 2, &held("arena.A-1-2"));
+    apply(&views, 3, &deleted("arena"));
+    assert!(views.get("arena").is_none() && views.list().is_empty());
+    assert_eq!(apply(&views, 4, &updated("arena", definition())), Verdict::Apply);
+    assert_eq!((status(&views, "A-1-2"), views.list().len()), ("HELD", 1));
+}
+
+#[test]
+fn readers_never_see_one_history_go_backwards() {
+    let views = Views::default();
+    views.install(vec![map("arena", 5), map("late", 1)], Trust::Further);
+    views.install(vec![map("arena", 3)], Trust::Further);
+    assert_eq!((sequence(&views), views.list().len()), (5, 2));
+    views.install(vec![map("arena", 8)], Trust::Further);
+    assert_eq!(sequence(&views), 8);
+}
+
+#[test]
+fn another_history_replaces_what_was_known() {
+    let views = Views::default();
+    views.install(vec![map("arena", 5), map("gone", 1)], Trust::Further);
+    views.install(vec![map("arena", 3)], Trust::Snapshot);
+    assert_eq!((sequence(&views), views.list().len()), (3, 1));
+}

@@ -1,0 +1,90 @@
+//! What every request passes on its way in and out: the chain it belongs to, the limits, the log line, the metrics,
+//! and the rendering of a [`Problem`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::HeaderValue;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout};
+use tracing::Instrument;
+
+use super::chain::{CORRELATION_ID, Chain};
+use super::metrics::HttpMetrics;
+use super::problem::Problem;
+
+/// Longest time from a request to its answer.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most requests at work at once. Beyond it they are turned away at once, which costs less than letting them wait.
+const MAX_IN_FLIGHT: usize = 4096;
+
+/// What requests share.
+#[derive(Clone)]
+pub struct Edge {
+    metrics: HttpMetrics,
+    in_flight: Arc<Semaphore>,
+}
+
+impl Edge {
+    /// With its metrics in `registry`.
+    pub fn new(registry: &mut Registry) -> Self {
+        Self { metrics: HttpMetrics::register(registry), in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) }
+    }
+
+    async fn answer(&self, request: Request, next: Next) -> Response {
+        let Ok(_permit) = self.in_flight.try_acquire() else {
+            return Problem::unavailable("too many requests at once: try again").into_response();
+        };
+        timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
+            let detail = "no answer within 10 s, and what was asked for may have been done: repeat it";
+            Problem::unavailable(detail).into_response()
+        })
+    }
+}
+
+/// The outermost layer of a router.
+pub(super) async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    // The pattern and not the path: labels must not grow with the ids that callers send.
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let (chain, malformed) = match Chain::of(request.headers()) {
+        Ok(chain) => (chain, None),
+        Err(problem) => (Chain::begun_here(), Some(problem)),
+    };
+    request.extensions_mut().insert(chain.clone());
+    let span = tracing::info_span!("request", correlationId = %chain.correlation, %method, route);
+
+    let answer = match malformed {
+        Some(problem) => problem.into_response(),
+        None => edge.answer(request, next).instrument(span.clone()).await,
+    };
+    let (mut response, cause) = rendered(answer, &chain);
+    if let Ok(value) = HeaderValue::from_str(chain.correlation.as_str()) {
+        response.headers_mut().insert(CORRELATION_ID, value);
+    }
+    let (status, seconds) = (response.status(), started.elapsed().as_secs_f64());
+    edge.metrics.count(&method, &route, status, seconds);
+    let _entered = span.enter();
+    if status.is_server_error() {
+        tracing::warn!(status = status.as_u16(), seconds, cause, "failed");
+    } else {
+        tracing::debug!(status = status.as_u16(), seconds, "answered");
+    }
+    response
+}
+
+/// A problem gets its body here; other answers stay as they are. Headers set before (`Allow`) stay too.
+fn rendered(mut response: Response, chain: &Chain) -> (Response, Option<String>) {
+    let Some(problem) = response.extensions_mut().remove::<Problem>() else { return (response, None) };
+    let mut rendered = problem.render(&chain.correlation);
+    for (name, value) in response.headers() {
+        rendered.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
+    (rendered, problem.cause().map(str::to_owned))
+}
