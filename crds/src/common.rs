@@ -1,6 +1,6 @@
 //! What both kinds share: the condition types of their status, and what happens on deletion.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -22,6 +22,21 @@ pub mod condition {
     /// SeatingEvent: its seats are provisioned as declared.
     pub const INVENTORY_READY: &str = "InventoryReady";
 }
+
+/// The schema of a moment: RFC 3339, and nothing that [`Time`] could not read. One object that the types cannot read would
+/// keep the operator from seeing all others.
+pub(crate) fn moment(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "format": "date-time",
+        "maxLength": 35,
+        "pattern": format!("^{MOMENT}$"),
+    })
+}
+
+/// As a regular expression. It leaves to others how many days a month has.
+pub(crate) const MOMENT: &str =
+    r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)";
 
 /// What becomes of the data when the object that declared it is deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -6,6 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::common::MOMENT;
+
 /// One consumer: a Deployment, and a consumer group of the same name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -42,6 +44,8 @@ pub struct Consumer {
     /// Where the group begins when it is created: `earliest` (default), `latest` (the end of the log at that moment),
     /// or an RFC 3339 time such as `2026-11-01T00:00:00Z`. It does not move a group that exists: see `reset`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self in ['earliest', 'latest'] || timestamp(self).getFullYear() > 999")
+        .message("startFrom must be earliest, latest or an RFC 3339 time of a day that exists"))]
     pub start_from: Option<StartFrom>,
     /// How many pods. Left out: one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,8 +127,7 @@ impl JsonSchema for StartFrom {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let time = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\\.[0-9]{1,9})?(Z|[+-][01][0-9]:[0-5][0-9])";
-        json_schema!({ "type": "string", "maxLength": 35, "pattern": format!("^(earliest|latest|{time})$") })
+        json_schema!({ "type": "string", "maxLength": 35, "pattern": format!("^(earliest|latest|{MOMENT})$") })
     }
 }
 

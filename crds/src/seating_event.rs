@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::common::{Condition, DeletionPolicy, Time};
+use crate::common::{Condition, DeletionPolicy, Time, moment};
 use crate::yaml_1_1;
 
 /// The show on sale.
@@ -61,6 +61,7 @@ pub struct SeatingEventSpec {
     pub title: String,
 
     /// When the show begins, RFC 3339. Example: `2099-03-01T20:00:00Z`.
+    #[schemars(schema_with = "moment")]
     pub starts_at: Time,
 
     /// When seats can be held and reserved. Left out: from now until `startsAt`.
@@ -119,9 +120,11 @@ pub struct ServiceRef {
 pub struct Sales {
     /// First moment at which a seat can be held, RFC 3339. Left out: at once. Example: `2026-11-01T10:00:00Z`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "moment")]
     pub opens_at: Option<Time>,
     /// First moment at which no seat can be held any more, RFC 3339. Left out: `startsAt`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "moment")]
     pub closes_at: Option<Time>,
     /// `true` refuses new holds for now; holds that exist can still be reserved or released. Default: `false`.
     pub paused: bool,

@@ -1,6 +1,8 @@
 //! The rules of `ReservationService`.
 
 use boxoffice_crds::ReservationService;
+use boxoffice_crds::consumers::Consumer;
+use kube::core::cel::validate_cel_schema;
 use serde_json::Value;
 
 use crate::support::{accepted, complete, on_create, on_update, refused, with, without};
@@ -196,6 +198,17 @@ fn views_start_at_the_beginning() {
     for start in ["earliest", "latest", "'2026-11-01T00:00:00+01:00'"] {
         accepted(&create(with(service(), "/spec/consumers/1/startFrom", start)));
     }
+}
+
+#[test]
+fn a_start_time_is_of_a_day_that_exists() {
+    let start = |moment: &str| {
+        let mut consumer = service()["spec"]["consumers"][1].take();
+        consumer["startFrom"] = moment.into();
+        validate_cel_schema::<Consumer>(&consumer, None).err().map(|e| e.to_string()).unwrap_or_default()
+    };
+    accepted(&start("2028-02-29T00:00:00Z"));
+    refused(&start("2026-02-29T00:00:00Z"), "startFrom");
 }
 
 #[test]
