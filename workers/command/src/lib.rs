@@ -1,5 +1,26 @@
 //! The command worker: HTTP -> one script in Redis (state and outbox in one step) -> relay -> Kafka.
 //!
-//! Reading order: `http` takes commands, [`store`] carries them out, `relay` publishes what they wrote.
+//! Reading order: [`http`] takes commands, [`store`] carries them out, [`relay`] publishes what they wrote and
+//! [`published`] lets an answer wait for it. [`admin`] is the operator's side, [`sweeper`] ends lapsed holds;
+//! [`app`] puts them together.
+
+pub mod args;
+
+pub mod durability;
+
+pub mod http;
 
 pub mod store;
+
+pub mod relay;
+
+pub mod published;
+
+pub mod admin;
+
+pub mod sweeper;
+
+pub mod app;
+
+#[cfg(test)]
+mod testing;

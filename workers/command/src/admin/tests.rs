@@ -1,0 +1,139 @@
+//! The operator's routes, against doubles of the store and the log.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use boxoffice_domain::partition::partition_of;
+use boxoffice_runtime::http::Edge;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use super::{Admin, AdminToken, router};
+use crate::published::Published;
+use crate::store::Outbox;
+use crate::testing::{FakeLog, Memory, arena, definition};
+
+const ARENA: &str = "/admin/events/arena-night";
+
+struct Office {
+    store: Arc<Memory>,
+    log: Arc<FakeLog>,
+    router: Router,
+}
+
+impl Office {
+    fn open() -> Self {
+        let (store, log) = (Arc::new(Memory::default()), Arc::new(FakeLog::default()));
+        let published = Published::new(Arc::clone(&store) as _);
+        let admin = Admin { store: Arc::clone(&store) as _, log: Arc::clone(&log) as _, topic: "t".into(), published };
+        let token = AdminToken::new("secret".into()).unwrap();
+        Self { store, log, router: router(admin, token, Edge::new(&mut Registry::default())) }
+    }
+
+    async fn send(&self, method: &str, path: &str, token: &str, body: Value) -> (u16, Value) {
+        let request = Request::builder().method(method).uri(path).header("authorization", token);
+        let request = request.header("content-type", "application/json").body(Body::from(body.to_string())).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        self.send(method, path, "Bearer secret", body).await
+    }
+
+    async fn provision(&self) -> Value {
+        let (status, body) = self.call("PUT", ARENA, json!(definition())).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_provisioned_once_on_the_partition_of_its_id() {
+    let office = Office::open();
+    let inventory = office.provision().await;
+    let seats = json!({"total": 6, "available": 5, "held": 0, "reserved": 0, "blocked": 1});
+    let expected = json!({
+        "eventId": "arena-night", "chartHash": definition().chart_hash(), "partition": partition_of("arena-night", 12),
+        "sequence": 1, "phase": "OnSale", "seats": seats
+    });
+    assert_eq!(inventory, expected);
+    assert_eq!(office.provision().await, expected, "an unchanged definition changes nothing");
+    assert_eq!(office.call("GET", ARENA, Value::Null).await, (200, expected.clone()));
+    assert_eq!(office.call("GET", "/admin/events", Value::Null).await, (200, json!([expected])));
+}
+
+#[tokio::test]
+async fn a_known_event_changes_while_the_log_is_away_and_a_new_one_waits() {
+    let office = Office::open();
+    office.provision().await;
+    office.log.away(true);
+    let mut changed = definition();
+    changed.sales.paused = true;
+    let (status, inventory) = office.call("PUT", ARENA, json!(changed)).await;
+    assert_eq!((status, &inventory["sequence"]), (200, &json!(2)));
+    let (status, problem) = office.call("PUT", "/admin/events/other", json!(changed)).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("UNAVAILABLE")));
+}
+
+#[tokio::test]
+async fn a_definition_that_cannot_be_is_refused_with_the_field() {
+    let office = Office::open();
+    let mut changed = definition();
+    changed.sections[0].rows[0].seats = "9-1".into();
+    let (status, problem) = office.call("PUT", ARENA, json!(changed)).await;
+    assert_eq!((status, &problem["code"]), (400, &json!("INVALID_REQUEST")));
+    assert!(problem["detail"].as_str().unwrap().starts_with("sections[0].rows[0].seats"), "{problem}");
+    let mut untyped = json!(definition());
+    untyped["priceCategories"][0]["amount"] = json!("12");
+    let (status, problem) = office.call("PUT", ARENA, untyped).await;
+    assert_eq!(status, 400);
+    assert!(problem["detail"].as_str().unwrap().starts_with("priceCategories[0].amount: "), "{problem}");
+    assert_eq!(office.call("PUT", "/admin/events/Arena", json!(definition())).await.0, 400);
+}
+
+#[tokio::test]
+async fn a_change_that_drops_a_held_seat_is_refused_and_names_it() {
+    let office = Office::open();
+    office.provision().await;
+    office.store.hold_for("alice", &arena(), &["A-1-3"]).await;
+    let mut changed = definition();
+    changed.sections[0].rows[0].seats = "1-2".into();
+    changed.blocked.clear();
+    let (status, problem) = office.call("PUT", ARENA, json!(changed)).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("SEAT_MAP_CONFLICT")));
+    assert_eq!(problem["conflicts"], json!([{"seatId": "arena-night.A-1-3", "reason": "HELD"}]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn deleting_closes_and_keeps_and_a_purge_waits_for_the_log() {
+    let office = Office::open();
+    assert_eq!(office.call("DELETE", ARENA, Value::Null).await.1["code"], "EVENT_NOT_FOUND");
+    office.provision().await;
+    let (status, inventory) = office.call("DELETE", ARENA, Value::Null).await;
+    assert_eq!((status, &inventory["phase"], &inventory["sequence"]), (200, &json!("Closed"), &json!(2)));
+
+    let purge = format!("{ARENA}?purge=true");
+    let (status, problem) = office.call("DELETE", &purge, Value::Null).await;
+    assert_eq!((status, &problem["code"]), (503, &json!("UNAVAILABLE")));
+    let lease = office.store.acquire(office.store.bucket_of(&arena()), Uuid::nil()).await.unwrap().unwrap();
+    office.store.published(&arena(), &lease, 2).await.unwrap().unwrap();
+    assert_eq!(office.call("DELETE", &purge, Value::Null).await, (204, Value::Null));
+    assert_eq!(office.call("GET", ARENA, Value::Null).await.1["code"], "EVENT_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn only_the_token_opens() {
+    let office = Office::open();
+    for token in ["", "Bearer ", "Bearer secre", "Bearer secrets", "secret", "Basic secret"] {
+        let (status, problem) = office.send("GET", "/admin/events", token, Value::Null).await;
+        assert_eq!((status, &problem["code"]), (401, &json!("UNAUTHENTICATED")), "{token}");
+    }
+    assert!(AdminToken::new(String::new()).is_err());
+}

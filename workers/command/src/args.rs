@@ -1,0 +1,70 @@
+//! The command line. Every option has its environment variable, which is how the operator sets it.
+
+use std::net::SocketAddr;
+
+use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
+use clap::Parser;
+
+use crate::durability::Promise;
+
+/// Takes commands over HTTP, claims seats in Redis and publishes what happened to Kafka.
+///
+/// Holds and releases go on while Kafka is away; what they wrote is published when it is back.
+/// SIGTERM drains: requests in flight are answered, what is written is published, exit code 0.
+#[derive(Parser)]
+#[command(version, after_help = EXAMPLES)]
+pub struct Args {
+    /// Who this worker is, and how it is watched.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+    /// Where domain events go.
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+    /// Address of the buyers' API.
+    #[arg(long, env = "BOXOFFICE_HTTP_ADDR", default_value = "0.0.0.0:8080")]
+    pub http_addr: SocketAddr,
+    /// Address of the operator's API; keep it apart from buyers.
+    #[arg(long, env = "BOXOFFICE_ADMIN_ADDR", default_value = "0.0.0.0:8082")]
+    pub admin_addr: SocketAddr,
+    /// Bearer token that the operator's API asks for.
+    #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
+    pub admin_token: String,
+    /// Redis with the seats, as redis://[user:password@]host[:port][/database].
+    #[arg(long, env = "BOXOFFICE_REDIS_URL", hide_env_values = true)]
+    pub redis_url: String,
+    /// When a hold is acknowledged: redis (as soon as it is written) or log (when it is on Kafka).
+    #[arg(long, env = "BOXOFFICE_DURABILITY_HOLD", default_value = "redis")]
+    pub durability_hold: Promise,
+    /// When a reservation is acknowledged: redis, or log, which survives the loss of Redis.
+    #[arg(long, env = "BOXOFFICE_DURABILITY_RESERVE", default_value = "log")]
+    pub durability_reserve: Promise,
+    /// Domain events of one SeatingEvent that may wait for Kafka before new holds are refused.
+    #[arg(long, env = "BOXOFFICE_OUTBOX_HIGH_WATERMARK", default_value_t = 100_000)]
+    pub outbox_high_watermark: u64,
+    /// Longest body of a command, in bytes.
+    #[arg(long, env = "BOXOFFICE_MAX_BODY_BYTES", default_value_t = 65_536)]
+    pub max_body_bytes: usize,
+}
+
+const EXAMPLES: &str = "Examples:
+  boxoffice-command --service tickets/main --redis-url redis://localhost --kafka-bootstrap-servers localhost:9092 --admin-token secret
+  curl -X POST localhost:8080/seats/arena-night.A-12-7/hold -H 'x-user-id: alice'
+  curl localhost:9090/readyz";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_durability_that_comes_later_is_refused_with_that_reason() {
+        let given = ["x", "--service=a/b", "--redis-url=r", "--kafka-bootstrap-servers=k", "--admin-token=t"];
+        let error = Args::try_parse_from(given.into_iter().chain(["--durability-reserve=fsync"])).err().unwrap();
+        assert!(error.to_string().contains("comes with a later version"), "{error}");
+    }
+}

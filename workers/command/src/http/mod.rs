@@ -1,0 +1,43 @@
+//! The HTTP API of buyers: one route a command.
+//!
+//! [`caller`] says who acts, the [`desk`] has the command carried out, [`answers`] and [`refusal`] say how it ended.
+//! Nothing here knows how a seat is claimed; correlation ids, time-outs and metrics are the runtime's.
+
+pub mod caller;
+
+pub mod body;
+
+mod seats;
+
+mod holds;
+
+pub mod desk;
+
+mod answers;
+
+pub mod refusal;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{delete, get, post};
+use boxoffice_runtime::http::{Edge, service};
+
+use desk::Desk;
+
+/// The routes, with bodies of at most `max_body_bytes`.
+pub fn router(desk: Desk, edge: Edge, max_body_bytes: usize) -> Router {
+    let routes = Router::new()
+        .route("/seats/{seatId}/hold", post(seats::hold))
+        .route("/seats/{seatId}/reserve", post(seats::reserve))
+        .route("/seats/{seatId}/release", post(seats::release))
+        .route("/events/{eventId}/holds", post(holds::create))
+        .route("/holds/{holdId}", get(holds::show).delete(holds::release))
+        .route("/holds/{holdId}/reserve", post(holds::reserve))
+        .route("/reservations/{reservationId}", delete(holds::cancel))
+        .with_state(desk)
+        .layer(DefaultBodyLimit::max(max_body_bytes));
+    service(routes, edge)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! What a caller reads when a command is not done: the contract's status and code for every [`Rejection`] and
+//! [`StoreError`].
+
+use axum::http::StatusCode;
+use boxoffice_domain::{Conflict, Rejection, SeatId, SeatingEventId};
+use boxoffice_runtime::http::{ConflictBody, Problem};
+
+use crate::store::StoreError;
+
+/// What a business refusal about a SeatingEvent says.
+pub fn refused(event: &SeatingEventId, rejection: &Rejection) -> Problem {
+    use Rejection as R;
+    const NONE: &[Conflict] = &[];
+    let (status, code, conflicts) = match rejection {
+        R::EventNotFound => (StatusCode::NOT_FOUND, "EVENT_NOT_FOUND", NONE),
+        R::SeatNotFound(conflicts) => (StatusCode::NOT_FOUND, "SEAT_NOT_FOUND", conflicts.as_slice()),
+        R::HoldNotFound => (StatusCode::NOT_FOUND, "HOLD_NOT_FOUND", NONE),
+        R::ReservationNotFound => (StatusCode::NOT_FOUND, "RESERVATION_NOT_FOUND", NONE),
+        R::NotHolder => (StatusCode::FORBIDDEN, "NOT_HOLDER", NONE),
+        R::SeatNotAvailable(conflicts) => (StatusCode::CONFLICT, "SEAT_NOT_AVAILABLE", conflicts.as_slice()),
+        R::SeatNotHeld => (StatusCode::CONFLICT, "SEAT_NOT_HELD", NONE),
+        R::HoldExpired => (StatusCode::CONFLICT, "HOLD_EXPIRED", NONE),
+        R::LimitExceeded { .. } => (StatusCode::CONFLICT, "LIMIT_EXCEEDED", NONE),
+        R::SalesNotOpen { .. } => (StatusCode::CONFLICT, "SALES_NOT_OPEN", NONE),
+        R::SalesPaused => (StatusCode::CONFLICT, "SALES_PAUSED", NONE),
+        R::SalesClosed => (StatusCode::CONFLICT, "SALES_CLOSED", NONE),
+        R::SeatMapConflict(conflicts) => (StatusCode::CONFLICT, "SEAT_MAP_CONFLICT", conflicts.as_slice()),
+    };
+    let named = |conflict: &Conflict| ConflictBody {
+        seat_id: SeatId::from_chart(event, &conflict.seat),
+        reason: conflict.reason,
+    };
+    Problem::new(status, code, rejection.to_string()).conflicts(conflicts.iter().map(named).collect())
+}
+
+/// The caller learns whether repeating helps; what exactly failed is for the log.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let problem = match &error {
+            StoreError::Unavailable(_) => {
+                Self::unavailable("the seats cannot be reached, and the command may have been done: repeat it")
+            }
+            StoreError::OutboxFull { .. } => {
+                let detail = "too many changes wait to be published: no new holds for now, releasing still works";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "OUTBOX_FULL", detail)
+            }
+            StoreError::Corrupt(_) => {
+                let detail = "the seats are not as they should be; the operators can find out by the correlation id";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", detail)
+            }
+        };
+        problem.because(error.to_string())
+    }
+}
+
+/// 401: nobody is named, or the wrong token.
+pub fn unauthenticated(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", detail)
+}

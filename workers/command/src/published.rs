@@ -1,0 +1,180 @@
+//! Waiting until domain events are on the log.
+//!
+//! A reserve that promises `log` waits here for the watermark that the relay, of this process or of another one,
+//! advances and announces. Announcements are a hint: whoever waits also asks the store, at first and now and then.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use boxoffice_domain::SeatingEventId;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::store::{Outbox, Signal};
+
+/// Longest wait. Kafka's hiccups are shorter, and the caller's patience is not much longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How often the store is asked when nothing is announced.
+const POLL: Duration = Duration::from_millis(250);
+
+/// The events did not reach the log in time; they will later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("sequence {sequence} is not on the log after {} s: {reached} is", LONGEST_WAIT.as_secs())]
+pub struct NotYet {
+    sequence: u64,
+    reached: u64,
+}
+
+/// The watermarks that somebody waits for.
+pub struct Published {
+    outbox: Arc<dyn Outbox>,
+    awaited: Mutex<HashMap<SeatingEventId, watch::Sender<u64>>>,
+}
+
+impl Published {
+    /// Nobody waits yet.
+    pub fn new(outbox: Arc<dyn Outbox>) -> Arc<Self> {
+        Arc::new(Self { outbox, awaited: Mutex::default() })
+    }
+
+    /// Hears announcements, for ever.
+    pub async fn listen(self: Arc<Self>) {
+        let mut signals = self.outbox.signals();
+        loop {
+            match signals.recv().await {
+                Ok(Signal::Published(event, upto)) => self.advance(&event, upto),
+                Ok(Signal::Wrote(_) | Signal::Missed) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Returns when every domain event of `event` up to `sequence` is on the log.
+    pub async fn reached(&self, event: &SeatingEventId, sequence: u64) -> Result<(), NotYet> {
+        let deadline = Instant::now() + LONGEST_WAIT;
+        // Dropped in reverse: the subscription first, also when the caller goes away while waiting.
+        let _subscription_ends = Forget(self, event);
+        let mut watermark = self.subscribe(event);
+        let waited = timeout_at(deadline, async {
+            while *watermark.borrow_and_update() < sequence {
+                // A store that does not answer is asked again; the deadline bounds it.
+                if let Ok(upto) = self.outbox.watermark(event).await {
+                    self.advance(event, upto);
+                }
+                if *watermark.borrow() < sequence {
+                    let _announced_or_not = timeout(POLL, watermark.changed()).await;
+                }
+            }
+        });
+        let in_time = waited.await;
+        in_time.map_err(|_| NotYet { sequence, reached: *watermark.borrow() })
+    }
+
+    fn subscribe(&self, event: &SeatingEventId) -> watch::Receiver<u64> {
+        self.awaited().entry(event.clone()).or_insert_with(|| watch::Sender::new(0)).subscribe()
+    }
+
+    fn advance(&self, event: &SeatingEventId, upto: u64) {
+        if let Some(watermark) = self.awaited().get(event) {
+            watermark.send_if_modified(|reached| {
+                let news = *reached < upto;
+                *reached = upto.max(*reached);
+                news
+            });
+        }
+    }
+
+    fn awaited(&self) -> std::sync::MutexGuard<'_, HashMap<SeatingEventId, watch::Sender<u64>>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets a watermark that nobody waits for any more: a SeatingEvent that was purged begins anew.
+struct Forget<'a>(&'a Published, &'a SeatingEventId);
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        let mut awaited = self.0.awaited();
+        if awaited.get(self.1).is_some_and(|watermark| watermark.receiver_count() == 0) {
+            awaited.remove(self.1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::testing::{Memory, provisioned};
+
+    async fn publish(store: &Memory, event: &SeatingEventId, upto: u64) {
+        let lease = store.acquire(store.bucket_of(event), Uuid::nil()).await.unwrap().unwrap();
+        store.published(event, &lease, upto).await.unwrap().unwrap();
+    }
+
+    async fn waiting() -> (Arc<Memory>, Arc<Published>, SeatingEventId) {
+        let store = Arc::new(Memory::default());
+        let event = provisioned(&store).await;
+        (Arc::clone(&store), Published::new(store), event)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_on_the_log_already_is_not_waited_for() {
+        let (store, published, event) = waiting().await;
+        publish(&store, &event, 1).await;
+        let before = Instant::now();
+        assert_eq!(published.reached(&event, 1).await, Ok(()));
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        assert!(published.awaited().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_announcement_ends_the_wait_at_once() {
+        let (store, published, event) = waiting().await;
+        let listening = tokio::spawn(Arc::clone(&published).listen());
+        let before = Instant::now();
+        let publishing = async {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            publish(&store, &event, 1).await;
+        };
+        let (reached, ()) = tokio::join!(published.reached(&event, 1), publishing);
+        assert_eq!((reached, before.elapsed()), (Ok(()), Duration::from_millis(40)));
+        listening.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_announcement_costs_a_quarter_of_a_second() {
+        let (store, published, event) = waiting().await;
+        store.hush(true);
+        let before = Instant::now();
+        let publishing = async {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            publish(&store, &event, 1).await;
+        };
+        let (reached, ()) = tokio::join!(published.reached(&event, 1), publishing);
+        assert_eq!((reached, before.elapsed()), (Ok(()), POLL));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_ends_after_five_seconds_also_while_the_store_is_away() {
+        let (store, published, event) = waiting().await;
+        for away in [false, true] {
+            store.fail(away);
+            let before = Instant::now();
+            assert_eq!(published.reached(&event, 1).await, Err(NotYet { sequence: 1, reached: 0 }));
+            assert_eq!(before.elapsed(), LONGEST_WAIT);
+        }
+        assert!(published.awaited().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_goes_away_leaves_nothing_behind() {
+        let (_store, published, event) = waiting().await;
+        let gone = timeout(Duration::from_secs(1), published.reached(&event, 1)).await;
+        assert!(gone.is_err());
+        assert!(published.awaited().is_empty());
+    }
+}

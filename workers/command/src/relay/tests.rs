@@ -1,0 +1,205 @@
+//! The relay against doubles: order, failures, fencing, the end of a term, and the way out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxoffice_domain::SeatingEventId;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{Relay, RelayMetrics};
+use crate::store::{Outbox, SeatStore};
+use crate::testing::{FakeLog, Memory, cause, definition, provisioned};
+
+const DRAIN: Duration = Duration::from_secs(5);
+
+struct Line {
+    store: Arc<Memory>,
+    log: Arc<FakeLog>,
+    event: SeatingEventId,
+    stop: CancellationToken,
+    relay: JoinHandle<()>,
+}
+
+impl Line {
+    /// A relay that runs, in front of one SeatingEvent of which nothing is published.
+    async fn with(store: Memory, log: FakeLog) -> Self {
+        let (store, log, stop) = (Arc::new(store), Arc::new(log), CancellationToken::new());
+        let event = provisioned(&store).await;
+        let relay = Relay::new(
+            Arc::clone(&store) as _,
+            Arc::clone(&log) as _,
+            "seat-events".into(),
+            "tickets/main".into(),
+            RelayMetrics::default(),
+        );
+        let relay = tokio::spawn(relay.run(stop.clone(), DRAIN));
+        Self { store, log, event, stop, relay }
+    }
+
+    async fn watermark(&self, expected: u64) {
+        let reached = async {
+            while self.store.watermark(&self.event).await.unwrap_or_default() < expected {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), reached).await.unwrap();
+    }
+
+    fn sequences(&self) -> Vec<u64> {
+        self.log.sequences(self.event.as_str())
+    }
+
+    async fn shut(self) -> (Arc<Memory>, Arc<FakeLog>) {
+        self.stop.cancel();
+        self.relay.await.unwrap();
+        (self.store, self.log)
+    }
+}
+
+/// The first occurrences: what is left when repeats are dropped.
+fn first_occurrences(sequences: &[u64]) -> Vec<u64> {
+    let mut firsts = vec![];
+    for sequence in sequences {
+        if !firsts.contains(sequence) {
+            firsts.push(*sequence);
+        }
+    }
+    firsts
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_is_published_in_order_on_the_pinned_partition() {
+    let line = Line::with(Memory::default(), FakeLog::default()).await;
+    line.watermark(1).await;
+    line.store.hold_for("alice", &line.event, &["A-1-1", "A-1-2"]).await;
+    line.watermark(3).await;
+    assert_eq!(line.sequences(), [1, 2, 3]);
+    let (topic, record) = line.log.records().pop().unwrap();
+    assert_eq!((topic.as_str(), record.partition, record.key.as_str()), ("seat-events", 3, "arena-night"));
+    assert!(record.headers.contains(&("ce_source".into(), "/boxoffice/tickets/main".into())));
+    assert!(line.store.entries(&line.event).is_empty(), "what is acknowledged is trimmed");
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_that_is_lost_is_made_up_for() {
+    let line = Line::with(Memory::default(), FakeLog::default()).await;
+    line.watermark(1).await;
+    line.store.hush(true);
+    line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
+    line.watermark(2).await;
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn i3_failures_repeat_from_the_watermark_and_leave_no_gap() {
+    let log = FakeLog::default();
+    log.fail_halfway(3);
+    let line = Line::with(Memory::default(), log).await;
+    line.store.hold_for("alice", &line.event, &["A-1-1", "A-1-2", "A-1-3"]).await;
+    line.watermark(4).await;
+    assert_eq!(first_occurrences(&line.sequences()), [1, 2, 3, 4]);
+    assert!(line.sequences().len() > 4, "{:?}", line.sequences());
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_the_log_delays_and_loses_nothing() {
+    let log = FakeLog::default();
+    log.away(true);
+    let line = Line::with(Memory::default(), log).await;
+    line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
+    sleep(Duration::from_secs(30)).await;
+    assert!(line.sequences().is_empty());
+    line.log.away(false);
+    line.watermark(2).await;
+    assert_eq!(line.sequences(), [1, 2]);
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_the_store_ends_the_term_and_is_survived() {
+    let line = Line::with(Memory::default(), FakeLog::default()).await;
+    line.watermark(1).await;
+    line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
+    line.store.fail(true);
+    sleep(Duration::from_secs(10)).await;
+    line.store.fail(false);
+    line.watermark(2).await;
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_fenced_publishes_no_more() {
+    let log = FakeLog::default();
+    log.takes(Duration::from_millis(100));
+    let line = Line::with(Memory::default(), log).await;
+    sleep(Duration::from_millis(50)).await;
+    line.store.usurp(&line.event);
+    line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(line.sequences(), [1], "only what was on its way when the other owner spoke");
+    assert_eq!(line.store.watermark(&line.event).await.unwrap(), 0);
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_published_when_too_little_of_the_lease_remains() {
+    let line = Line::with(Memory::default(), FakeLog::default()).await;
+    line.watermark(1).await;
+    // Renewals fail from now on, and then the store answers again within the term: the lane could write, but must not.
+    line.store.deny_renewals(true);
+    sleep(Duration::from_secs(3)).await;
+    line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
+    sleep(Duration::from_millis(900)).await;
+    assert_eq!(line.sequences(), [1]);
+    line.store.deny_renewals(false);
+    line.watermark(2).await;
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_way_out_publishes_what_is_there_and_gives_the_leases_back() {
+    let log = FakeLog::default();
+    log.takes(Duration::from_millis(500));
+    let line = Line::with(Memory::default(), log).await;
+    line.watermark(1).await;
+    line.store.hush(true);
+    line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
+    let event = line.event.clone();
+    let (store, log) = line.shut().await;
+    assert_eq!(log.sequences(event.as_str()), [1, 2]);
+    assert_eq!(store.leased(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_out_without_the_log_ends_in_time_and_keeps_the_leases_until_they_run_out() {
+    let log = FakeLog::default();
+    log.away(true);
+    let line = Line::with(Memory::default(), log).await;
+    sleep(Duration::from_secs(1)).await;
+    line.stop.cancel();
+    timeout(DRAIN + Duration::from_secs(1), line.relay).await.unwrap().unwrap();
+    assert_eq!(line.store.leased(), 4);
+    assert_eq!(line.store.entries(&line.event).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_events_share_the_line() {
+    let line = Line::with(Memory::default(), FakeLog::default()).await;
+    let events: Vec<SeatingEventId> = (0..100).map(|n| format!("show-{n}").parse().unwrap()).collect();
+    for event in &events {
+        line.store.provision(event, &definition(), 0, &cause()).await.unwrap().unwrap();
+        line.store.hold_for("alice", event, &["A-1-1"]).await;
+    }
+    line.watermark(1).await;
+    let all = async {
+        while !events.iter().all(|event| line.log.sequences(event.as_str()) == [1, 2]) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), all).await.unwrap();
+    line.shut().await;
+}

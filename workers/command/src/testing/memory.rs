@@ -1,0 +1,340 @@
+//! A seat store in memory, on `decide` and `evolve`, whose clock and outages tests set.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use async_trait::async_trait;
+use boxoffice_domain::events::VERSION;
+use boxoffice_domain::ids::event_id;
+use boxoffice_domain::seat_map::SeatCounts;
+use boxoffice_domain::state::{HoldStatus, Seat, SeatingEventState};
+use boxoffice_domain::{
+    Answer, Command, Definition, Envelope, HoldId, Metadata, PricedSeat, Rejection, SeatingEventId, UserId, decide,
+    evolve,
+};
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use crate::store::{Cause, Inventory, Lease, Outbox, OutboxEntry, Outcome, SeatStore, Signal, StoreError};
+
+/// See the module.
+pub struct Memory {
+    events: Mutex<HashMap<SeatingEventId, Room>>,
+    leases: Mutex<HashMap<u32, (Uuid, u64)>>,
+    now: AtomicU64,
+    failing: AtomicBool,
+    full: AtomicBool,
+    quiet: AtomicBool,
+    unrenewed: AtomicBool,
+    signals: broadcast::Sender<Signal>,
+}
+
+struct Room {
+    state: SeatingEventState,
+    partition: u32,
+    outbox: Vec<OutboxEntry>,
+    watermark: u64,
+    token: u64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            events: Mutex::default(),
+            leases: Mutex::default(),
+            now: AtomicU64::new(1_700_000_000_000),
+            failing: AtomicBool::default(),
+            full: AtomicBool::default(),
+            quiet: AtomicBool::default(),
+            unrenewed: AtomicBool::default(),
+            signals: broadcast::Sender::new(1024),
+        }
+    }
+}
+
+impl Memory {
+    /// Lets `millis` pass.
+    pub fn pass(&self, millis: u64) {
+        self.now.fetch_add(millis, SeqCst);
+    }
+
+    /// Whether every call fails from now on.
+    pub fn fail(&self, failing: bool) {
+        self.failing.store(failing, SeqCst);
+    }
+
+    /// Whether the outbox is above its high watermark from now on.
+    pub fn fill(&self, full: bool) {
+        self.full.store(full, SeqCst);
+    }
+
+    /// Whether nothing is signalled from now on.
+    pub fn hush(&self, quiet: bool) {
+        self.quiet.store(quiet, SeqCst);
+    }
+
+    /// Whether renewals of leases fail from now on, and nothing else.
+    pub fn deny_renewals(&self, deny: bool) {
+        self.unrenewed.store(deny, SeqCst);
+    }
+
+    /// Has another owner take a bucket and speak first.
+    pub fn usurp(&self, event: &SeatingEventId) {
+        let mut leases = self.leases.lock().unwrap();
+        let (owner, token) = leases.get_mut(&self.bucket_of(event)).unwrap();
+        (*owner, *token) = (Uuid::new_v4(), *token + 1);
+        self.events.lock().unwrap().get_mut(event).unwrap().token = *token;
+    }
+
+    /// How many buckets have an owner.
+    pub fn leased(&self) -> usize {
+        self.leases.lock().unwrap().len()
+    }
+
+    /// A hold of `seats`, by the command.
+    pub async fn hold_for(&self, user: &str, event: &SeatingEventId, seats: &[&str]) -> Answer {
+        let seats = seats.iter().map(|key| (*key).to_owned()).collect();
+        let command = Command::Hold { seats, user: user.parse().unwrap(), hold: Uuid::new_v4() };
+        self.execute(event, &command, &super::cause()).await.unwrap().unwrap().answer
+    }
+
+    /// The types of what waits in an outbox.
+    pub fn types(&self, event: &SeatingEventId) -> Vec<&'static str> {
+        self.events.lock().unwrap()[event].outbox.iter().map(|entry| entry.envelope.event.event_type()).collect()
+    }
+
+    /// What waits in an outbox.
+    pub fn entries(&self, event: &SeatingEventId) -> Vec<OutboxEntry> {
+        self.events.lock().unwrap()[event].outbox.clone()
+    }
+
+    fn at(&self) -> Result<u64, StoreError> {
+        if self.failing.load(SeqCst) {
+            return Err(StoreError::Unavailable("connection refused".into()));
+        }
+        Ok(self.now.load(SeqCst))
+    }
+
+    fn signal(&self, signal: Signal) {
+        if !self.quiet.load(SeqCst) {
+            let _nobody_may_listen = self.signals.send(signal);
+        }
+    }
+
+    fn apply(&self, room: &mut Room, command: &Command, cause: &Cause, now: u64) -> Result<Outcome, Rejection> {
+        let decision = decide(&room.state, command, now)?;
+        let was_empty = room.outbox.is_empty();
+        for (index, event) in (0..).zip(decision.changes) {
+            let envelope = Envelope {
+                event_id: event_id(cause.command, index),
+                timestamp: now,
+                version: VERSION,
+                metadata: Metadata {
+                    correlation_id: cause.correlation.clone(),
+                    causation_id: cause.command,
+                    user_id: cause.user.clone(),
+                    sequence: Some(room.state.sequence + 1),
+                },
+                event,
+            };
+            evolve(&mut room.state, &envelope);
+            room.outbox.push(OutboxEntry { envelope, traceparent: cause.traceparent.clone() });
+        }
+        if was_empty && !room.outbox.is_empty() {
+            self.signal(Signal::Wrote(room.state.id.clone()));
+        }
+        Ok(Outcome { answer: decision.answer, at: now })
+    }
+
+    fn describe(room: &Room, at: u64) -> Inventory {
+        let show = room.state.show.as_ref().unwrap();
+        let count = |is: fn(&Seat) -> bool| room.state.seats.values().filter(|seat| is(seat)).count() as u64;
+        let total = show.chart.seats().len() as u64;
+        let held = count(|seat| matches!(seat, Seat::Held { .. }));
+        let reserved = count(|seat| matches!(seat, Seat::Reserved { .. }));
+        let blocked = count(|seat| matches!(seat, Seat::Blocked { .. }));
+        let available = total - held - reserved - blocked;
+        Inventory {
+            event: room.state.id.clone(),
+            definition: show.definition.clone(),
+            closed: show.closed,
+            partition: room.partition,
+            sequence: room.state.sequence,
+            seats: SeatCounts { total, available, held, reserved, blocked },
+            at,
+        }
+    }
+}
+
+#[async_trait]
+impl SeatStore for Memory {
+    async fn execute(
+        &self,
+        event: &SeatingEventId,
+        command: &Command,
+        cause: &Cause,
+    ) -> Result<Result<Outcome, Rejection>, StoreError> {
+        let now = self.at()?;
+        if self.full.load(SeqCst) && matches!(command, Command::Hold { .. }) {
+            return Err(StoreError::OutboxFull { depth: 2, limit: 1 });
+        }
+        let mut events = self.events.lock().unwrap();
+        let Some(room) = events.get_mut(event) else { return Ok(Err(Rejection::EventNotFound)) };
+        Ok(self.apply(room, command, cause, now))
+    }
+
+    async fn provision(
+        &self,
+        event: &SeatingEventId,
+        definition: &Definition,
+        partition: u32,
+        cause: &Cause,
+    ) -> Result<Result<Inventory, Rejection>, StoreError> {
+        let now = self.at()?;
+        let mut events = self.events.lock().unwrap();
+        let room = events.entry(event.clone()).or_insert_with(|| Room {
+            state: SeatingEventState::new(event.clone()),
+            partition,
+            outbox: vec![],
+            watermark: 0,
+            token: 0,
+        });
+        let command = Command::Provision { definition: Box::new(definition.clone()) };
+        Ok(self.apply(room, &command, cause, now).map(|_| Self::describe(room, now)))
+    }
+
+    async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError> {
+        let now = self.at()?;
+        let events = self.events.lock().unwrap();
+        let Some(room) = events.get(hold.event_id()) else { return Ok(Err(Rejection::EventNotFound)) };
+        let Some(found) = room.state.holds.get(&hold.uuid()) else { return Ok(Err(Rejection::HoldNotFound)) };
+        if found.user != *user {
+            return Ok(Err(Rejection::NotHolder));
+        }
+        if found.status != HoldStatus::Active || now >= found.expires_at {
+            return Ok(Err(Rejection::HoldExpired));
+        }
+        let priced = |key: &String| match room.state.seats.get(key) {
+            Some(Seat::Held { amount, .. }) => PricedSeat { key: key.clone(), amount: *amount },
+            other => panic!("{key} is {other:?}"),
+        };
+        let seats = found.seats.iter().map(priced).collect();
+        Ok(Ok(Answer::Held { hold: hold.uuid(), seats, expires_at: found.expires_at, sequence: found.sequence }))
+    }
+
+    async fn inventory(&self, event: &SeatingEventId) -> Result<Option<Inventory>, StoreError> {
+        let now = self.at()?;
+        Ok(self.events.lock().unwrap().get(event).map(|room| Self::describe(room, now)))
+    }
+
+    async fn inventories(&self) -> Result<Vec<Inventory>, StoreError> {
+        let now = self.at()?;
+        let mut all: Vec<_> = self.events.lock().unwrap().values().map(|room| Self::describe(room, now)).collect();
+        all.sort_by(|a, b| a.event.cmp(&b.event));
+        Ok(all)
+    }
+
+    async fn purge(&self, event: &SeatingEventId) -> Result<bool, StoreError> {
+        self.at()?;
+        let mut events = self.events.lock().unwrap();
+        let empty = events.get(event).is_none_or(|room| room.outbox.is_empty());
+        if empty {
+            events.remove(event);
+        }
+        Ok(empty)
+    }
+
+    async fn expire_due(&self) -> Result<usize, StoreError> {
+        let now = self.at()?;
+        let mut expired = 0;
+        for room in self.events.lock().unwrap().values_mut() {
+            let is_due = |(id, hold): (&Uuid, &boxoffice_domain::state::Hold)| {
+                (hold.status == HoldStatus::Active && now >= hold.expires_at).then_some(*id)
+            };
+            let due: Vec<_> = room.state.holds.iter().filter_map(is_due).collect();
+            expired += due.len();
+            for hold in due {
+                self.apply(room, &Command::Expire { hold }, &super::cause(), now).unwrap();
+            }
+        }
+        Ok(expired)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.at().map(drop)
+    }
+}
+
+#[async_trait]
+impl Outbox for Memory {
+    fn buckets(&self) -> u32 {
+        4
+    }
+
+    fn bucket_of(&self, event: &SeatingEventId) -> u32 {
+        u32::try_from(event.as_str().len()).unwrap() % self.buckets()
+    }
+
+    async fn acquire(&self, bucket: u32, owner: Uuid) -> Result<Option<Lease>, StoreError> {
+        self.at()?;
+        let mut leases = self.leases.lock().unwrap();
+        let (current, token) = leases.entry(bucket).or_insert((owner, 1));
+        Ok((*current == owner).then_some(Lease { bucket, token: *token }))
+    }
+
+    async fn renew(&self, lease: &Lease, owner: Uuid) -> Result<bool, StoreError> {
+        self.at()?;
+        if self.unrenewed.load(SeqCst) {
+            return Err(StoreError::Unavailable("timed out".into()));
+        }
+        Ok(self.leases.lock().unwrap().get(&lease.bucket) == Some(&(owner, lease.token)))
+    }
+
+    async fn release(&self, lease: &Lease, _: Uuid) -> Result<(), StoreError> {
+        self.at()?;
+        self.leases.lock().unwrap().remove(&lease.bucket);
+        Ok(())
+    }
+
+    async fn events(&self, bucket: u32) -> Result<Vec<SeatingEventId>, StoreError> {
+        self.at()?;
+        let events = self.events.lock().unwrap();
+        Ok(events.keys().filter(|event| self.bucket_of(event) == bucket).cloned().collect())
+    }
+
+    async fn unpublished(&self, event: &SeatingEventId, max: usize) -> Result<(u32, Vec<OutboxEntry>), StoreError> {
+        self.at()?;
+        let events = self.events.lock().unwrap();
+        let room = &events[event];
+        Ok((room.partition, room.outbox.iter().take(max).cloned().collect()))
+    }
+
+    async fn depth(&self, event: &SeatingEventId) -> Result<u64, StoreError> {
+        self.at()?;
+        Ok(self.events.lock().unwrap()[event].outbox.len() as u64)
+    }
+
+    async fn published(&self, event: &SeatingEventId, lease: &Lease, upto: u64) -> Result<Option<u64>, StoreError> {
+        self.at()?;
+        let mut events = self.events.lock().unwrap();
+        let room = events.get_mut(event).unwrap();
+        if room.token > lease.token {
+            return Ok(None);
+        }
+        room.token = lease.token;
+        room.watermark = room.watermark.max(upto);
+        room.outbox.retain(|entry| entry.envelope.metadata.sequence.unwrap() > upto);
+        self.signal(Signal::Published(event.clone(), upto));
+        Ok(Some(room.outbox.len() as u64))
+    }
+
+    async fn watermark(&self, event: &SeatingEventId) -> Result<u64, StoreError> {
+        self.at()?;
+        Ok(self.events.lock().unwrap().get(event).map_or(0, |room| room.watermark))
+    }
+
+    fn signals(&self) -> broadcast::Receiver<Signal> {
+        self.signals.subscribe()
+    }
+}
