@@ -3,6 +3,8 @@
 //! Redis stands behind it in a cluster. Every implementation passes the same conformance suite, and does to every
 //! command what [`boxoffice_domain::decide`] says (I10).
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{
@@ -143,6 +145,9 @@ pub struct Lease {
     pub token: u64,
 }
 
+/// How long a lease lasts from when it is acquired or renewed.
+pub const LEASE_TERM: Duration = Duration::from_secs(4);
+
 /// The relay's side of the store.
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
@@ -166,6 +171,9 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// The pinned partition of a SeatingEvent with its first unpublished entries, at most `max`, in order.
     async fn unpublished(&self, event: &SeatingEventId, max: usize) -> Result<(u32, Vec<OutboxEntry>), StoreError>;
+
+    /// How many entries of a SeatingEvent wait to be published.
+    async fn depth(&self, event: &SeatingEventId) -> Result<u64, StoreError>;
 
     /// Advances and announces the published watermark and trims what lies below it, unless a later lease has spoken
     /// already (`None`). Else how many entries still wait.
