@@ -76,13 +76,14 @@ fn unavailable(error: impl ToString) -> ViewError {
 ///
 /// # Errors
 /// A database that is away, or that has another handler's tables.
-pub async fn migrate<H: Handler>(options: &PgConnectOptions) -> Result<(), MigrateError> {
+pub async fn migrate<H: Handler>(options: PgConnectOptions) -> Result<(), MigrateError> {
     let framework: Migrator = sqlx::migrate!("migrations/framework");
     let migrations = framework.iter().chain(H::migrations().iter()).cloned().collect();
-    let mut connection = PgConnection::connect_with(options).await?;
-    Migrator::with_migrations(migrations).run(&mut connection).await?;
-    connection.close().await?;
-    Ok(())
+    // A pool of its own, because a migration that fails leaves the lock on its connection.
+    let pool = postgres::pool(options, 1);
+    let migrated = Migrator::with_migrations(migrations).run(&pool).await;
+    pool.close().await;
+    migrated
 }
 
 impl<H: Handler> PgViewStore<H> {

@@ -162,7 +162,9 @@ mod tests {
     fn changes(before: (&str, i64), events: &[DomainEvent]) -> Counts {
         let claim = Claim { status: before.0.into(), amount: before.1 };
         let mut tally = Tally::new([(seat(), claim)].into());
-        events.iter().for_each(|event| tally.count(event).unwrap());
+        for event in events {
+            tally.count(event).unwrap();
+        }
         tally.into_parts().1[&("arena-night".to_owned(), "A".to_owned())]
     }
 

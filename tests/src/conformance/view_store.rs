@@ -1,0 +1,349 @@
+//! What every view store does (I5). An implementation brings a [`Fixture`] and names it in
+//! [`view_store_conformance!`](crate::view_store_conformance), which makes one test of each behaviour.
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a suite panics where a test would")]
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use boxoffice_domain::checkpoint::Start;
+use boxoffice_domain::{DomainEvent, Envelope};
+use boxoffice_runtime::record::Record;
+use boxoffice_runtime::view::{Applied, Batch, Checkpoint, ViewError, ViewStore};
+use uuid::Uuid;
+
+use crate::history::{History, record};
+
+const TOPIC: &str = "seat-events";
+const PARTITION: u32 = 3;
+const SEATS: u32 = 20;
+
+/// A store of its own for one test.
+#[async_trait]
+pub trait Fixture: Sized {
+    /// A store with nothing in it, of a group that began at `start`.
+    async fn fresh(start: Start) -> Self;
+    /// The store.
+    fn store(&self) -> &dyn ViewStore;
+    /// An event that makes the view show the `number`-th seat as claimed.
+    fn claim(history: &History, number: u32) -> DomainEvent;
+    /// An event of the same aggregate that makes it show the seat as free again.
+    fn free(history: &History, number: u32) -> DomainEvent;
+    /// Ids of the seats that the view shows as claimed.
+    async fn claimed(&self) -> BTreeSet<String>;
+    /// Offsets of the parked records, in the order in which they are to be taken up again.
+    async fn parked(&self) -> Vec<u64>;
+    /// Lets every commit of a checkpoint fail from now on, as a database in trouble does.
+    async fn break_commits(&self);
+    /// Ends [`Self::break_commits`].
+    async fn heal_commits(&self);
+}
+
+/// A partition of the log that only this test has.
+struct Log<F> {
+    fixture: F,
+    history: History,
+    records: Vec<Record>,
+    /// The checkpoint that this member knows.
+    expected: Option<u64>,
+}
+
+impl<F: Fixture> Log<F> {
+    /// A SeatingEvent is created, at offset 10: offsets need not begin with 0.
+    async fn created() -> Self {
+        let mut log = Self::empty(Start::Earliest).await;
+        let created = log.history.created(SEATS);
+        log.append(created);
+        log
+    }
+
+    async fn empty(start: Start) -> Self {
+        let fixture = F::fresh(start).await;
+        Self { fixture, history: History::new("arena-night"), records: vec![], expected: None }
+    }
+
+    fn append(&mut self, event: DomainEvent) -> Envelope {
+        let envelope = self.history.next(event);
+        self.repeat(&envelope);
+        envelope
+    }
+
+    fn claim(&mut self, number: u32) -> Envelope {
+        self.append(F::claim(&self.history, number))
+    }
+
+    fn free(&mut self, number: u32) -> Envelope {
+        self.append(F::free(&self.history, number))
+    }
+
+    /// The same record again.
+    fn repeat(&mut self, envelope: &Envelope) {
+        let offset = 10 + self.records.len() as u64;
+        self.records.push(record(envelope, PARTITION, offset));
+    }
+
+    fn last(&mut self) -> &mut Record {
+        self.records.last_mut().unwrap()
+    }
+
+    /// Everything from the checkpoint on.
+    fn batch(&self) -> Batch {
+        let from = self.expected.unwrap_or_default();
+        Batch {
+            topic: TOPIC.into(),
+            partition: PARTITION,
+            expected: self.expected,
+            records: self.records.iter().filter(|record| record.offset >= from).cloned().collect(),
+        }
+    }
+
+    async fn apply(&mut self) -> Result<Applied, ViewError> {
+        let applied = self.fixture.store().apply(&self.batch()).await?;
+        assert_eq!(applied.next_offset, 10 + self.records.len() as u64);
+        self.expected = Some(applied.next_offset);
+        Ok(applied)
+    }
+
+    async fn apply_all(&mut self) -> Applied {
+        self.apply().await.unwrap()
+    }
+
+    async fn checkpoint(&self) -> Option<u64> {
+        let checkpoint = self.fixture.store().checkpoint(TOPIC, PARTITION).await;
+        checkpoint.unwrap().map(|Checkpoint { next_offset, .. }| next_offset)
+    }
+
+    async fn shows(&self, claimed: &[u32]) {
+        let expected: BTreeSet<String> =
+            claimed.iter().map(|seat| self.history.seat(*seat).to_string()).collect();
+        assert_eq!(self.fixture.claimed().await, expected);
+    }
+}
+
+fn counts(applied: Applied) -> [u64; 4] {
+    [applied.applied, applied.duplicates, applied.unknown, applied.parked]
+}
+
+/// Events are applied in the order in which they come, within a batch and from one to the next.
+pub async fn applies_events_in_order<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    assert_eq!(log.checkpoint().await, None);
+    (1..=3).for_each(|seat| drop(log.claim(seat)));
+    log.free(2);
+    assert_eq!(counts(log.apply_all().await), [5, 0, 0, 0]);
+    log.shows(&[1, 3]).await;
+    log.free(1);
+    log.claim(4);
+    log.apply_all().await;
+    log.shows(&[3, 4]).await;
+    assert_eq!(log.checkpoint().await, Some(17));
+}
+
+/// What was seen is skipped, whether it comes again in the same batch or later.
+pub async fn i5_skips_duplicates<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    let claim = log.claim(1);
+    log.repeat(&claim);
+    assert_eq!(counts(log.apply_all().await), [2, 1, 0, 0]);
+    let free = log.free(1);
+    log.repeat(&claim);
+    log.repeat(&free);
+    assert_eq!(counts(log.apply_all().await), [1, 2, 0, 0]);
+    log.shows(&[]).await;
+}
+
+/// A gap stops the partition: what comes before it is in the view, nothing after.
+pub async fn i5_stops_at_a_gap<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    log.claim(1);
+    log.history.skip_to(5);
+    log.claim(2);
+    let error = log.apply().await.unwrap_err();
+    assert!(matches!(error, ViewError::Gap { sequence: 6, expected: 3, .. }), "{error}");
+    log.shows(&[1]).await;
+    assert_eq!(log.checkpoint().await, Some(12));
+    log.expected = Some(12);
+    assert!(matches!(log.apply().await, Err(ViewError::Gap { .. })), "it stays there");
+    assert_eq!(log.checkpoint().await, Some(12));
+}
+
+/// Another event with a sequence that was seen is a fork.
+pub async fn i5_stops_at_a_fork<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    log.claim(1);
+    log.apply_all().await;
+    log.history.skip_to(1);
+    log.claim(2);
+    let error = log.apply().await.unwrap_err();
+    assert!(matches!(error, ViewError::Fork { sequence: 2, .. }), "{error}");
+    log.shows(&[1]).await;
+}
+
+/// A view that begins at earliest misses nothing: a first event that is not number 1 is a gap.
+pub async fn i5_begins_with_the_first_event<F: Fixture>() {
+    let mut log = Log::<F>::empty(Start::Earliest).await;
+    log.history.skip_to(1);
+    log.claim(1);
+    assert!(matches!(log.apply().await, Err(ViewError::Gap { sequence: 2, expected: 1, .. })));
+    assert_eq!(log.checkpoint().await, None);
+}
+
+/// After a start elsewhere the first event met sets the baseline.
+pub async fn i5_takes_a_baseline_after_a_start_elsewhere<F: Fixture>() {
+    let mut log = Log::<F>::empty(Start::Elsewhere).await;
+    log.history.skip_to(6);
+    log.claim(1);
+    log.claim(2);
+    assert_eq!(counts(log.apply_all().await), [2, 0, 0, 0]);
+    log.history.skip_to(9);
+    log.claim(3);
+    assert!(matches!(log.apply().await, Err(ViewError::Gap { sequence: 10, expected: 9, .. })));
+}
+
+/// A record whose body cannot be read is parked with the later events of its seat, in order; the rest goes on.
+pub async fn parks_poison_with_later_events_of_its_aggregate<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    log.claim(1);
+    log.last().value = b"}{".to_vec();
+    log.claim(2);
+    log.free(1);
+    assert_eq!(counts(log.apply_all().await), [2, 0, 0, 2]);
+    log.shows(&[2]).await;
+    log.claim(1);
+    log.claim(3);
+    assert_eq!(counts(log.apply_all().await), [1, 0, 0, 1]);
+    log.shows(&[2, 3]).await;
+    assert_eq!(log.fixture.parked().await, [11, 13, 14]);
+}
+
+/// A payload that does not fit its type is poison too.
+pub async fn parks_a_payload_that_does_not_fit<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    log.claim(1);
+    let body =
+        String::from_utf8_lossy(&log.last().value).replace(r#""seatId":""#, r#""seatId":"not a seat "#);
+    log.last().value = body.replace(r#""seatIds":[""#, r#""seatIds":["not a seat "#).into();
+    log.claim(2);
+    assert_eq!(counts(log.apply_all().await), [2, 0, 0, 1]);
+    log.shows(&[2]).await;
+}
+
+/// A parked record that the log repeats is a duplicate like any other.
+pub async fn parks_poison_once<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    let claim = log.claim(1);
+    log.last().value = b"}{".to_vec();
+    log.claim(2);
+    log.repeat(&claim);
+    log.last().value = b"}{".to_vec();
+    assert_eq!(counts(log.apply_all().await), [2, 1, 0, 1]);
+}
+
+/// A record that names no seat is parked alone, moves no sequence, and holds nothing up.
+pub async fn parks_foreign_records_alone<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    let stranger = log.history.clone().next(F::claim(&log.history, 1));
+    log.repeat(&stranger);
+    *log.last() = Record {
+        key: "nul \0".into(),
+        value: b"hello \0 world".to_vec(),
+        headers: vec![("greeting".into(), "nul \0".into())],
+        ..log.last().clone()
+    };
+    log.claim(1);
+    assert_eq!(counts(log.apply_all().await), [2, 0, 0, 1]);
+    log.shows(&[1]).await;
+    assert_eq!(log.fixture.parked().await, [11]);
+}
+
+/// Events of a type that this version does not know are skipped and keep their place in the order.
+pub async fn skips_unknown_types<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    let claim = log.claim(1);
+    let body = String::from_utf8_lossy(&log.last().value).replace(claim.event.event_type(), "seat.painted");
+    log.last().value = body.into();
+    log.claim(2);
+    assert_eq!(counts(log.apply_all().await), [2, 0, 1, 0]);
+    log.shows(&[2]).await;
+}
+
+/// View, dedupe and checkpoint are one transaction: a batch that fails leaves nothing, and the same batch works later.
+pub async fn i5_a_failed_batch_leaves_nothing<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    log.claim(1);
+    log.apply_all().await;
+    log.claim(2);
+    log.fixture.break_commits().await;
+    let error = log.apply().await.unwrap_err();
+    assert!(matches!(error, ViewError::Unavailable(_)), "{error}");
+    log.shows(&[1]).await;
+    assert_eq!(log.checkpoint().await, Some(12));
+    log.fixture.heal_commits().await;
+    assert_eq!(counts(log.apply_all().await), [1, 0, 0, 0]);
+    log.shows(&[1, 2]).await;
+}
+
+/// A member that was left behind is told so, and writes nothing.
+pub async fn i5_tells_a_member_that_another_one_wrote<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    let late = log.batch();
+    log.apply_all().await;
+    let error = log.fixture.store().apply(&late).await.unwrap_err();
+    assert!(matches!(error, ViewError::Moved { at: 11, .. }), "{error}");
+    log.claim(1);
+    let late = Batch { expected: Some(10), ..log.batch() };
+    assert!(matches!(
+        log.fixture.store().apply(&late).await,
+        Err(ViewError::Moved { at: 11, expected: 10, .. })
+    ));
+    log.shows(&[]).await;
+    assert_eq!(log.checkpoint().await, Some(11));
+}
+
+/// Two members that both believe the partition to be theirs: one of them wins, the other is told.
+pub async fn i5_lets_one_of_two_members_write<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    log.claim(1);
+    let batch = log.batch();
+    let store = log.fixture.store();
+    let (one, other) = tokio::join!(store.apply(&batch), store.apply(&batch));
+    let won = [&one, &other].iter().filter(|result| result.is_ok()).count();
+    let moved = [&one, &other].iter().filter(|result| matches!(result, Err(ViewError::Moved { .. }))).count();
+    assert_eq!((won, moved), (1, 1), "{one:?} {other:?}");
+    log.shows(&[1]).await;
+}
+
+/// Partitions have checkpoints of their own, and SeatingEvents sequences of their own.
+pub async fn keeps_partitions_and_seating_events_apart<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    log.apply_all().await;
+    let mut other = History::new(&format!("other-{}", Uuid::new_v4().simple()));
+    let created = other.created(SEATS);
+    let records = [created, F::claim(&other, 1)].map(|event| other.next(event));
+    let records = records.iter().zip(0..).map(|(envelope, offset)| record(envelope, 4, offset)).collect();
+    let batch = Batch { topic: TOPIC.into(), partition: 4, expected: None, records };
+    let applied = log.fixture.store().apply(&batch).await.unwrap();
+    assert_eq!((applied.applied, applied.next_offset), (2, 2));
+    assert_eq!(log.checkpoint().await, Some(11));
+}
+
+/// One test of each behaviour of a view store, for a [`Fixture`](crate::conformance::view_store::Fixture).
+#[macro_export]
+macro_rules! view_store_conformance {
+    ($fixture:ty) => {
+        $crate::view_store_conformance!($fixture:
+            applies_events_in_order i5_skips_duplicates i5_stops_at_a_gap i5_stops_at_a_fork
+            i5_begins_with_the_first_event i5_takes_a_baseline_after_a_start_elsewhere
+            parks_poison_with_later_events_of_its_aggregate parks_a_payload_that_does_not_fit parks_poison_once
+            parks_foreign_records_alone skips_unknown_types i5_a_failed_batch_leaves_nothing
+            i5_tells_a_member_that_another_one_wrote i5_lets_one_of_two_members_write
+            keeps_partitions_and_seating_events_apart);
+    };
+    ($fixture:ty: $($behaviour:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $behaviour() {
+                $crate::conformance::view_store::$behaviour::<$fixture>().await;
+            }
+        )*
+    };
+}

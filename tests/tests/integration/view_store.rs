@@ -1,0 +1,306 @@
+//! The view store on PostgreSQL: the port's suite for each handler, and what each handler's tables show.
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a test is a panic")]
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use boxoffice_consumer::handlers::Handler;
+use boxoffice_consumer::handlers::persistence::PersistenceHandler;
+use boxoffice_consumer::handlers::seat_view::SeatViewHandler;
+use boxoffice_consumer::handlers::stats::StatsHandler;
+use boxoffice_consumer::view::{PgViewStore, migrate};
+use boxoffice_domain::checkpoint::Start;
+use boxoffice_domain::definition::Blocked;
+use boxoffice_domain::events::{self, Incoming, SectionStats};
+use boxoffice_domain::{DomainEvent, Envelope};
+use boxoffice_runtime::postgres::{DatabaseArgs, pool};
+use boxoffice_runtime::view::{Applied, Batch, ViewStore};
+use boxoffice_tests::conformance::view_store::Fixture;
+use boxoffice_tests::history::{History, PRICE, record};
+use boxoffice_tests::servers::{Database, database};
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+
+/// A handler that the suite can ask what it shows.
+trait Shown: Handler + Copy {
+    const HANDLER: Self;
+    /// Ids of the claimed seats.
+    const CLAIMED: &'static str;
+    fn claim(history: &History, number: u32) -> DomainEvent {
+        history.held(number)
+    }
+    fn free(history: &History, number: u32) -> DomainEvent {
+        history.released(number)
+    }
+}
+
+const CLAIMED_SEATS: &str =
+    "SELECT event_id || '.' || seat_key FROM seats WHERE status IN ('HELD', 'RESERVED')";
+
+impl Shown for SeatViewHandler {
+    const HANDLER: Self = Self;
+    const CLAIMED: &'static str = CLAIMED_SEATS;
+}
+
+impl Shown for StatsHandler {
+    const HANDLER: Self = Self;
+    const CLAIMED: &'static str = CLAIMED_SEATS;
+}
+
+impl Shown for PersistenceHandler {
+    const HANDLER: Self = Self;
+    const CLAIMED: &'static str = "SELECT seat_id FROM reservation_seats WHERE released_at IS NULL";
+    fn claim(history: &History, number: u32) -> DomainEvent {
+        DomainEvent::ReservationCreated(history.reservation(number))
+    }
+    fn free(history: &History, number: u32) -> DomainEvent {
+        DomainEvent::ReservationCancelled(history.reservation(number))
+    }
+}
+
+struct Postgres<H> {
+    store: PgViewStore<H>,
+    pool: PgPool,
+    _database: Database,
+}
+
+impl<H: Handler> Postgres<H> {
+    async fn start(handler: H, start: Start) -> Self {
+        let database = database("view").await;
+        let options: PgConnectOptions =
+            DatabaseArgs { database_url: database.url.clone() }.options("test").unwrap();
+        migrate::<H>(options.clone()).await.unwrap();
+        migrate::<H>(options.clone()).await.unwrap();
+        let pool = pool(options.clone(), 1);
+        Self { store: PgViewStore::new(options, handler, start, String::new()), pool, _database: database }
+    }
+
+    async fn run(&self, statement: &'static str) {
+        sqlx::raw_sql(statement).execute(&self.pool).await.unwrap();
+    }
+
+    /// Applies `events` as the next batch of their partition.
+    async fn apply(&self, events: &[Envelope]) -> Applied {
+        let checkpoint = self.store.checkpoint("seat-events", 0).await.unwrap();
+        let expected = checkpoint.map(|checkpoint| checkpoint.next_offset);
+        let records = events.iter().zip(expected.unwrap_or_default()..);
+        let records = records.map(|(event, offset)| record(event, 0, offset)).collect();
+        self.store
+            .apply(&Batch { topic: "seat-events".into(), partition: 0, expected, records })
+            .await
+            .unwrap()
+    }
+
+    async fn one<T>(&self, query: &'static str) -> T
+    where
+        T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
+    {
+        sqlx::query_as(query).fetch_one(&self.pool).await.unwrap()
+    }
+}
+
+#[async_trait]
+impl<H: Shown> Fixture for Postgres<H> {
+    async fn fresh(start: Start) -> Self {
+        Self::start(H::HANDLER, start).await
+    }
+
+    fn store(&self) -> &dyn ViewStore {
+        &self.store
+    }
+
+    fn claim(history: &History, number: u32) -> DomainEvent {
+        H::claim(history, number)
+    }
+
+    fn free(history: &History, number: u32) -> DomainEvent {
+        H::free(history, number)
+    }
+
+    async fn claimed(&self) -> BTreeSet<String> {
+        let seats: Vec<String> = sqlx::query_scalar(H::CLAIMED).fetch_all(&self.pool).await.unwrap();
+        seats.into_iter().collect()
+    }
+
+    async fn parked(&self) -> Vec<u64> {
+        let offsets: Vec<i64> = sqlx::query_scalar("SELECT record_offset FROM parked_events ORDER BY id")
+            .fetch_all(&self.pool)
+            .await
+            .unwrap();
+        offsets.into_iter().map(i64::cast_unsigned).collect()
+    }
+
+    async fn break_commits(&self) {
+        self.run(
+            "CREATE FUNCTION broken() RETURNS trigger AS
+                 $$ BEGIN RAISE EXCEPTION 'the disk is gone' USING ERRCODE = 'io_error'; END $$ LANGUAGE plpgsql;
+             CREATE CONSTRAINT TRIGGER broken AFTER UPDATE ON checkpoint_partitions
+                 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION broken()",
+        )
+        .await;
+    }
+
+    async fn heal_commits(&self) {
+        self.run("DROP TRIGGER broken ON checkpoint_partitions").await;
+    }
+}
+
+mod seat_view_suite {
+    use super::{Postgres, SeatViewHandler};
+    boxoffice_tests::view_store_conformance!(Postgres<SeatViewHandler>);
+}
+
+mod persistence_suite {
+    use super::{PersistenceHandler, Postgres};
+    boxoffice_tests::view_store_conformance!(Postgres<PersistenceHandler>);
+}
+
+mod stats_suite {
+    use super::{Postgres, StatsHandler};
+    boxoffice_tests::view_store_conformance!(Postgres<StatsHandler>);
+}
+
+/// A history whose first event, with `seats` seats, is in the view.
+async fn created<H: Handler>(view: &Postgres<H>, seats: u32) -> History {
+    let mut history = History::new("arena-night");
+    let created = history.created(seats);
+    view.apply(&[history.next(created)]).await;
+    history
+}
+
+#[tokio::test]
+async fn the_seat_view_shows_a_sale_with_its_reservation_and_trace() {
+    let view = Postgres::start(SeatViewHandler, Start::Earliest).await;
+    let mut history = created(&view, 3).await;
+    view.apply(&history.sold(2)).await;
+    let seat: (String, String, Option<String>, Option<i64>) =
+        view.one("SELECT status, user_id, hold_id, expires_at FROM seats WHERE seat_key = 'A-1-2'").await;
+    assert_eq!(seat, ("RESERVED".into(), "alice".into(), None, None));
+    let reservation: (Vec<String>, i64, Option<i64>) =
+        view.one("SELECT seat_ids, amount, cancelled_at FROM reservations").await;
+    assert_eq!(reservation, (vec!["arena-night.A-1-2".into()], PRICE.cast_signed(), None));
+    let (traced,): (i64,) = view.one("SELECT count(*) FROM trace WHERE seating_event = 'arena-night'").await;
+    assert_eq!(traced, 4);
+}
+
+const RESERVATION: &str = "SELECT seat_ids, amount, cancelled_at IS NOT NULL FROM reservations";
+
+#[tokio::test]
+async fn a_partial_cancellation_shrinks_a_reservation_and_the_last_one_ends_it() {
+    let view = Postgres::start(SeatViewHandler, Start::Earliest).await;
+    let mut history = created(&view, 3).await;
+    let mut both = history.reservation(1);
+    both.seat_ids.push(history.seat(2));
+    both.amount = 2 * PRICE;
+    let [first, mut second] = [history.reservation(1), history.reservation(1)];
+    second.seat_ids = vec![history.seat(2)];
+    let events = [DomainEvent::ReservationCreated(both), DomainEvent::ReservationCancelled(first)];
+    view.apply(&events.map(|event| history.next(event))).await;
+    let left: (Vec<String>, i64, bool) = view.one(RESERVATION).await;
+    assert_eq!(left, (vec!["arena-night.A-1-2".into()], PRICE.cast_signed(), false));
+    view.apply(&[history.next(DomainEvent::ReservationCancelled(second))]).await;
+    assert_eq!(view.one::<(Vec<String>, i64, bool)>(RESERVATION).await, (vec![], 0, true));
+}
+
+#[tokio::test]
+async fn a_changed_definition_keeps_claims_and_follows_its_blocked_list() {
+    let view = Postgres::start(SeatViewHandler, Start::Earliest).await;
+    let mut history = History::new("arena-night");
+    let mut before = history.defined(4);
+    before.definition.blocked =
+        vec![Blocked { seats: vec!["A-1-1".into(), "A-1-2".into()], reason: "camera".into() }];
+    let mut after = history.defined(5);
+    after.definition.blocked =
+        vec![Blocked { seats: vec!["A-1-2".into(), "A-1-3".into()], reason: "camera".into() }];
+    let events = [DomainEvent::EventCreated(before), history.held(4), DomainEvent::EventUpdated(after)];
+    view.apply(&events.map(|event| history.next(event))).await;
+    let seats: (Vec<String>,) =
+        view.one("SELECT array_agg(seat_key || ' ' || status ORDER BY seat_key) FROM seats").await;
+    let expected = ["A-1-1 AVAILABLE", "A-1-2 BLOCKED", "A-1-3 BLOCKED", "A-1-4 HELD", "A-1-5 AVAILABLE"];
+    assert_eq!(seats.0, expected);
+}
+
+#[tokio::test]
+async fn persistence_keeps_one_row_a_reservation_and_frees_its_seats_on_cancellation() {
+    let view = Postgres::start(PersistenceHandler, Start::Earliest).await;
+    let mut history = created(&view, 3).await;
+    let sold = history.sold(1);
+    let cancelled = history.next(DomainEvent::ReservationCancelled(history.reservation(1)));
+    view.apply(&sold).await;
+    let row: (String, i64, String) =
+        view.one("SELECT status, amount, correlation_id FROM reservations").await;
+    assert_eq!(row, ("CONFIRMED".into(), PRICE.cast_signed(), history.correlation.to_string()));
+    let mut again = history.reservation(2);
+    again.seat_ids = vec![history.seat(1)];
+    let again = history.next(DomainEvent::ReservationCreated(again));
+    assert_eq!(view.apply(&[cancelled, again]).await.applied, 2, "sold again within one batch");
+    let rows: (Vec<String>,) =
+        view.one("SELECT array_agg(status ORDER BY created_at) FROM reservations").await;
+    assert_eq!(rows.0, ["CANCELLED", "CONFIRMED"]);
+}
+
+#[tokio::test]
+async fn i1_a_second_owner_of_a_seat_is_parked_and_the_rest_of_the_batch_goes_on() {
+    let view = Postgres::start(PersistenceHandler, Start::Earliest).await;
+    let mut history = created(&view, 3).await;
+    let mut second = history.reservation(2);
+    second.seat_ids = vec![history.seat(1)];
+    let events = [
+        DomainEvent::ReservationCreated(history.reservation(1)),
+        DomainEvent::ReservationCreated(second.clone()),
+        DomainEvent::ReservationCancelled(second),
+        DomainEvent::ReservationCreated(history.reservation(3)),
+    ];
+    let applied = view.apply(&events.map(|event| history.next(event))).await;
+    assert_eq!((applied.applied, applied.parked), (2, 2));
+    let parked: (Vec<i64>, String) =
+        view.one("SELECT array_agg(record_offset ORDER BY id), min(reason) FROM parked_events").await;
+    assert_eq!(parked.0, [2, 3]);
+    let (reason,): (String,) = view.one("SELECT reason FROM parked_events ORDER BY id LIMIT 1").await;
+    assert!(reason.contains("i1_one_reservation_a_seat"), "{reason}");
+    let (sequence,): (i64,) = view.one("SELECT sequence FROM checkpoint_events").await;
+    assert_eq!(sequence, 5);
+}
+
+#[tokio::test]
+async fn stats_counts_a_sale_and_announces_it_once_a_batch() {
+    let view = Postgres::start(StatsHandler, Start::Earliest).await;
+    let mut history = created(&view, 10).await;
+    view.run("DELETE FROM outbox").await;
+    let mut batch = history.sold(1).to_vec();
+    for event in [history.held(2), history.held(3), history.released(3)] {
+        batch.push(history.next(event));
+    }
+    view.apply(&batch).await;
+    let (envelope, rows): (Vec<u8>, i64) =
+        view.one("SELECT min(envelope::text)::bytea, count(*) FROM outbox").await;
+    let Ok(Incoming::Known(announced)) = events::parse(&envelope) else { panic!("no event") };
+    let DomainEvent::StatsUpdated(stats) = announced.event else { panic!("not stats") };
+    let section = SectionStats {
+        section_id: "A".into(),
+        available: 8,
+        held: 1,
+        reserved: 1,
+        released: 1,
+        revenue: PRICE,
+    };
+    assert_eq!((stats.sections, stats.as_of_sequence, rows), (vec![section], 7, 1));
+    assert_eq!(announced.metadata.causation_id, batch[5].event_id);
+    assert_eq!(announced.metadata.correlation_id, history.correlation);
+    assert_eq!(announced.metadata.sequence, None);
+}
+
+#[tokio::test]
+async fn a_stadium_of_eighty_thousand_seats_is_one_batch() {
+    let view = Postgres::start(StatsHandler, Start::Earliest).await;
+    created(&view, 80_000).await;
+    let (available,): (i64,) = view.one("SELECT available FROM section_stats").await;
+    assert_eq!(available, 80_000);
+}
+
+#[tokio::test]
+async fn a_database_of_another_handler_is_refused() {
+    let view = Postgres::start(SeatViewHandler, Start::Earliest).await;
+    let options = (*view.pool.connect_options()).clone();
+    assert!(migrate::<StatsHandler>(options).await.is_err());
+}
