@@ -58,7 +58,7 @@ impl Query {
         Self {
             ports,
             topics,
-            edge: Edge::new(registry),
+            edge: Edge::new(registry.sub_registry_with_prefix("boxoffice_query")),
             metrics: Metrics::register(registry),
             readiness: Readiness::waiting_for(&[READY]),
         }

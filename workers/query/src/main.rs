@@ -18,8 +18,16 @@ use tokio::net::TcpListener;
 const CONNECTIONS: u32 = 2;
 
 /// Answers what is on sale and which seats are free, from memory.
+///
+/// Loads the view that the seat-view consumer keeps in PostgreSQL, then follows Kafka by itself: several processes
+/// share nothing and need no consumer group.
 #[derive(Debug, Parser)]
-#[command(name = "boxoffice-query", version)]
+#[command(
+    name = "boxoffice-query",
+    version,
+    after_help = "Example:\n  boxoffice-query --service tickets/main --kafka-bootstrap-servers kafka:9092 \\\n    \
+    --database-url postgres://boxoffice@postgres/view"
+)]
 struct Args {
     #[command(flatten)]
     service: ServiceArgs,
@@ -45,7 +53,7 @@ async fn main() -> anyhow::Result<()> {
     let ports = Ports { snapshots: Arc::new(snapshots), log: Arc::new(log) };
     let topics = Topics { seats: kafka.kafka_topic, stats: kafka.kafka_stats_topic };
 
-    let mut registry = Registry::with_prefix("boxoffice");
+    let mut registry = Registry::default();
     let query = Query::new(ports, topics, &mut registry);
     let listener = TcpListener::bind(http_addr).await.with_context(|| format!("listening on {http_addr}"))?;
     tracing::info!(service = service.service, %http_addr, "serving");
@@ -55,4 +63,16 @@ async fn main() -> anyhow::Result<()> {
         async { query.serve(listener, stop, service.drain()).await.context("serving") },
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
 }

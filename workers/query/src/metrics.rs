@@ -48,15 +48,16 @@ impl Metrics {
             reloads: Counter::default(),
             renders: Counter::default(),
         };
-        registry.register("view_records", "Records read from the log", metrics.records.clone());
+        let registry = registry.sub_registry_with_prefix("boxoffice_query");
+        registry.register("records", "Records read from the log", metrics.records.clone());
         registry.register_with_unit(
-            "view_event_age",
+            "event_age",
             "From a domain event to its place in memory",
             Unit::Seconds,
             metrics.age.clone(),
         );
-        registry.register("view_reloads", "Snapshots loaded again", metrics.reloads.clone());
-        registry.register("view_renders", "Seat maps rendered", metrics.renders.clone());
+        registry.register("reloads", "Snapshots loaded again", metrics.reloads.clone());
+        registry.register("renders", "Seat maps rendered", metrics.renders.clone());
         metrics
     }
 

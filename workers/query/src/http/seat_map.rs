@@ -3,11 +3,10 @@
 //! Bodies are rendered once a sequence ([`LiveMap::picture`](crate::view::LiveMap::picture)); a client that has the
 //! newest one is told so before anything is rendered.
 
-use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::http::{Id, Problem};
 use serde::Deserialize;
@@ -33,12 +32,12 @@ pub(super) async fn show(
     let Query(Asked { section }) = asked.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     let live = known.event(event.as_str())?;
     let section = section.as_deref();
-    live.has(section).map_err(refused)?;
+    live.has(section)?;
     let (tag, mut encoding) = (live.tag(), Encoding::accepted(&headers));
     if has(&headers, &tag) {
-        return answer(StatusCode::NOT_MODIFIED, &tag, encoding, Body::empty());
+        return Ok((StatusCode::NOT_MODIFIED, validators(&tag, encoding)).into_response());
     }
-    let drawn = live.picture(section).await.map_err(refused)?;
+    let drawn = live.picture(section).await?;
     if drawn.anew {
         known.metrics.renders.inc();
     }
@@ -51,31 +50,27 @@ pub(super) async fn show(
         encoding = Encoding::Identity;
         picture.json.clone()
     });
-    answer(StatusCode::OK, &picture.tag, encoding, Body::from(body))
+    let form = encoding.name().map(|name| [(header::CONTENT_ENCODING, name)]);
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    Ok((validators(&picture.tag, encoding), form, json, body).into_response())
 }
 
-fn answer(status: StatusCode, tag: &Tag, encoding: Encoding, body: Body) -> Result<Response, Problem> {
-    let mut response = Response::builder()
-        .status(status)
-        .header(header::ETAG, entity_tag(tag, encoding))
-        .header(header::CACHE_CONTROL, "no-cache")
-        .header(header::VARY, "accept-encoding");
-    if status == StatusCode::OK {
-        response = response.header(header::CONTENT_TYPE, "application/json");
-        if let Some(name) = encoding.name() {
-            response = response.header(header::CONTENT_ENCODING, HeaderValue::from_static(name));
-        }
-    }
-    response
-        .body(body)
-        .map_err(|error| Problem::unavailable("the answer cannot be sent").because(error.to_string()))
+/// Whoever keeps a map asks whether it still holds, and gets the form that it takes.
+fn validators(tag: &Tag, encoding: Encoding) -> [(HeaderName, String); 3] {
+    [
+        (header::ETAG, entity_tag(tag, encoding)),
+        (header::CACHE_CONTROL, "no-cache".to_owned()),
+        (header::VARY, "accept-encoding".to_owned()),
+    ]
 }
 
-fn refused(error: PictureError) -> Problem {
-    match error {
-        PictureError::NoSuchSection => Problem::invalid("section: the event has no such section"),
-        PictureError::Stopped(_) => {
-            Problem::unavailable("the worker is shutting down").because(error.to_string())
+impl From<PictureError> for Problem {
+    fn from(error: PictureError) -> Self {
+        match error {
+            PictureError::NoSuchSection => Self::invalid("section: the event has no such section"),
+            PictureError::Stopped(_) => {
+                Self::unavailable("the worker is shutting down").because(error.to_string())
+            }
         }
     }
 }

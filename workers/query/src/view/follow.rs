@@ -101,7 +101,13 @@ impl Follower {
                         let taken = self.take(record);
                         self.metrics.taken(taken);
                         if taken == Taken::Gap && reload_at.is_none() {
-                            reload_at = Some(Instant::now() + gaps.wait());
+                            let wait = gaps.wait();
+                            tracing::warn!(
+                                event = record.key,
+                                ?wait,
+                                "I5: events are missing: a new snapshot is due"
+                            );
+                            reload_at = Some(Instant::now() + wait);
                         }
                     }
                 }
@@ -135,7 +141,7 @@ impl Follower {
             }
             Ok(Verdict::Duplicate | Verdict::Fork) => Taken::Seen,
             Ok(Verdict::Gap { expected }) => {
-                tracing::warn!(event = %id, sequence, expected, "I5: events are missing before this one");
+                tracing::debug!(event = %id, sequence, expected, "I5: events are missing before this one");
                 Taken::Gap
             }
             Err(error) => {

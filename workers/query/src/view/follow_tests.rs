@@ -41,7 +41,7 @@ impl Following {
                 sleep(Duration::from_millis(1)).await;
             }
         };
-        assert!(timeout(Duration::from_secs(300), held).await.is_ok(), "in vain: {what}");
+        assert!(timeout(Duration::from_mins(5), held).await.is_ok(), "in vain: {what}");
     }
 
     async fn reaches(&self, event: &str, sequence: u64) {

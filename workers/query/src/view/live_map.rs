@@ -2,7 +2,8 @@
 //!
 //! Written by [`follow`](super::follow), read by the handlers. Rendering happens on a blocking thread, once for all
 //! who wait: a request that comes while a rendering runs waits for the one after it, or takes this one if nothing
-//! changed since. So however many buyers and events there are, one map is rendered by one thread at a time.
+//! changed since. So however many buyers and events there are, one map is rendered by one thread at a time. What is kept
+//! of it is its last rendering, and those of the sections that were asked for: less than the seats themselves take.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
