@@ -287,7 +287,8 @@ pub struct TopicStatus {
     /// Its full name, prefix included.
     pub name: String,
     /// The id that Kafka gave it. Another id under the same name is another topic: `TopicReplaced`.
-    pub id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
     /// How many partitions it has.
     pub partitions: u32,
 }

@@ -8,10 +8,17 @@ use boxoffice_crds::common::{Condition, Time};
 
 /// Reasons of a step that is under way: worth showing, not worth a warning.
 pub mod progress {
+    /// Whether `reason` is one of these.
+    pub fn is(reason: &str) -> bool {
+        [WAITING, ROLLING_OUT, KAFKA_SETTLING, SERVICE_NOT_READY].contains(&reason)
+    }
+
     /// A step that comes before this one is not done.
     pub const WAITING: &str = "Waiting";
     /// Pods are starting or being replaced.
     pub const ROLLING_OUT: &str = "RollingOut";
+    /// Kafka elects leaders or coordinators.
+    pub const KAFKA_SETTLING: &str = "KafkaSettling";
     /// The command worker that provisions seats is not there yet.
     pub const SERVICE_NOT_READY: &str = "ServiceNotReady";
 }

@@ -1,5 +1,7 @@
 //! `boxoffice-operator`: runs the controllers, or prints the custom resource definitions.
 
+use std::io::Write;
+
 use anyhow::Context;
 use boxoffice_operator::args::{Cli, Command};
 use boxoffice_operator::run::run;
@@ -11,7 +13,7 @@ async fn main() -> anyhow::Result<()> {
     match cli.command {
         Some(Command::Crd) => {
             for manifest in boxoffice_crds::manifests()? {
-                print!("---\n{}", manifest.yaml);
+                write!(std::io::stdout(), "---\n{}", manifest.yaml)?;
             }
             Ok(())
         }

@@ -56,11 +56,7 @@ pub fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Notice> {
     let Some(ready) = find(after, READY) else { return Vec::new() };
     let unchanged =
         find(before, READY).is_some_and(|b| (&b.status, &b.reason) == (&ready.status, &ready.reason));
-    let under_way = matches!(
-        ready.reason.as_str(),
-        progress::WAITING | progress::ROLLING_OUT | progress::SERVICE_NOT_READY
-    );
-    if unchanged || under_way {
+    if unchanged || progress::is(&ready.reason) {
         return Vec::new();
     }
     let stalled = find(after, STALLED).is_some_and(|condition| condition.status == "True");

@@ -293,8 +293,23 @@ fn failure(bootstrap_servers: &str, action: &str, error: &ClientError) -> KafkaE
                 | Code::WaitingForCoordinator
         )
     );
+    let settling = matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::NotCoordinator
+                | Code::CoordinatorNotAvailable
+                | Code::CoordinatorLoadInProgress
+                | Code::LeaderNotAvailable
+                | Code::NotLeaderForPartition
+                | Code::FencedLeaderEpoch
+                | Code::UnknownLeaderEpoch
+                | Code::UnknownTopicOrPartition
+        )
+    );
     if unreachable {
         KafkaError::Unreachable { bootstrap_servers: bootstrap_servers.to_owned(), detail: error.to_string() }
+    } else if settling {
+        KafkaError::Settling(error.to_string())
     } else {
         KafkaError::Refused { action: action.to_owned(), detail: error.to_string() }
     }

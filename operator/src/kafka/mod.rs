@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
+use crate::conditions::progress;
+
 /// Offsets by partition.
 pub type Offsets = BTreeMap<i32, i64>;
 
@@ -87,6 +89,9 @@ pub enum KafkaError {
         /// The client's own words.
         detail: String,
     },
+    /// A broker answered that the cluster is electing a leader or a coordinator: a matter of moments.
+    #[error("kafka is not done settling: {0}")]
+    Settling(String),
     /// A broker answered and refused.
     #[error("kafka refused to {action}: {detail}")]
     Refused {
@@ -98,10 +103,11 @@ pub enum KafkaError {
 }
 
 impl KafkaError {
-    /// The condition reason that tells the two apart.
+    /// The condition reason that tells them apart.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } => "KafkaUnreachable",
+            Self::Settling(_) => progress::KAFKA_SETTLING,
             Self::Refused { .. } => "KafkaRefused",
         }
     }

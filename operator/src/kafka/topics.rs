@@ -63,10 +63,10 @@ pub fn plan(wanted: &Topic, facts: Option<&TopicFacts>, ours: bool, adoption: Ad
     }
 }
 
-/// How the topic differs from what is wanted, one phrase a difference; empty when it does not.
+/// How the topic falls short of what is wanted, one phrase a difference. More partitions than wanted are no harm.
 pub fn differences(wanted: &Topic, facts: &TopicFacts) -> Vec<String> {
     let mut found = Vec::new();
-    if facts.partitions != wanted.partitions {
+    if facts.partitions < wanted.partitions {
         found.push(format!(
             "{} has {} partitions, wanted {}",
             wanted.name, facts.partitions, wanted.partitions
@@ -148,9 +148,10 @@ mod tests {
     #[test]
     fn names_every_difference() {
         assert!(differences(&wanted(), &facts(12, "-1")).is_empty());
+        assert!(differences(&wanted(), &facts(24, "-1")).is_empty());
         assert_eq!(
-            differences(&wanted(), &facts(24, "5")),
-            ["seat-events has 24 partitions, wanted 12", "seat-events has retention.ms=5, wanted -1"]
+            differences(&wanted(), &facts(6, "5")),
+            ["seat-events has 6 partitions, wanted 12", "seat-events has retention.ms=5, wanted -1"]
         );
     }
 }

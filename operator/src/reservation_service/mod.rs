@@ -44,7 +44,7 @@ use kube::{Resource, ResourceExt};
 use self::apply::Applied;
 use self::deletion::Leave;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
-use crate::conditions::{Stall, find, progress};
+use crate::conditions::{Stall, find};
 use crate::context::{Context, is_paused};
 use crate::controller::{config, reconciled, retry, roots};
 use crate::notices::{Notice, transitions};
@@ -160,20 +160,11 @@ async fn report(
     context.notices.publish(&service.object_ref(&()), notices).await;
     match (applied, find(&next.conditions, READY)) {
         (Ok(Applied { error: Some(error), .. }), _) => Err(error.into()),
-        (Ok(applied), Some(ready)) if failed(&applied) => {
+        (Ok(Applied { declared: Some(declared), .. }), Some(ready)) if declared.error().is_some() => {
             Err(Error::Unfinished { reason: ready.reason.clone(), message: ready.message.clone() })
         }
         _ => Ok(Action::requeue(REFRESH)),
     }
-}
-
-/// Whether Kafka failed, as opposed to workers that are starting or a person who has to act.
-fn failed(applied: &Applied) -> bool {
-    applied.declared.as_ref().is_some_and(|declared| {
-        let steps = declared.findings();
-        let kafka = |reason: &str| reason != progress::WAITING && reason != "TopicConfigDiffers";
-        declared.stall().is_none() && steps.iter().any(|step| !step.met && kafka(&step.reason))
-    })
 }
 
 async fn delete(context: &Context, service: &ReservationService) -> Result<Action, Error> {

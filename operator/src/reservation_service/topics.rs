@@ -1,6 +1,6 @@
 //! The Kafka step of a reconcile: topics, then consumer groups with their start offsets, and what that means.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::common::condition::{CONSUMER_GROUPS_READY, TOPICS_READY};
@@ -23,7 +23,8 @@ pub struct Declared {
     pub groups: Option<Result<Vec<GroupState>, KafkaError>>,
 }
 
-/// Creates what is missing; `owned` are the topics of the record. Kafka's failures are part of the result; only the API server's end the step.
+/// Creates what is missing; `owned` are the topics of the record. Kafka's failures are part of the result; only the
+/// API server's end the step.
 pub async fn declare(
     context: &Context,
     service: &ReservationService,
@@ -107,17 +108,20 @@ impl Declared {
         [self.topics_ready(), self.groups_ready()]
     }
 
-    /// What was done.
+    /// What was done: one notice a kind of deed, because Kubernetes folds those of one reason into one Event.
     pub fn deeds(&self) -> Vec<Notice> {
-        let topics = self.topics.iter().flatten().filter_map(|topic| topic.deed.as_ref());
-        let topics = topics.map(|(reason, note)| Notice::normal(reason, note));
+        let topics = self.topics.iter().flatten().filter_map(|topic| topic.deed.clone());
         let groups = self.groups.iter().flatten().flatten().filter(|group| group.created);
-        let groups =
-            groups.map(|group| Notice::normal("GroupCreated", format!("consumer group {}", group.name)));
-        topics.chain(groups).collect()
+        let groups = groups.map(|group| ("GroupCreated", format!("consumer group {}", group.name)));
+        let mut notes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (reason, note) in topics.chain(groups) {
+            notes.entry(reason).or_default().push(note);
+        }
+        notes.into_iter().map(|(reason, notes)| Notice::normal(reason, notes.join("; "))).collect()
     }
 
-    fn error(&self) -> Option<&KafkaError> {
+    /// What Kafka failed in.
+    pub fn error(&self) -> Option<&KafkaError> {
         self.topics.as_ref().err().or_else(|| self.groups.as_ref()?.as_ref().err())
     }
 
@@ -171,11 +175,17 @@ mod tests {
 
     #[test]
     fn workers_may_start_when_topics_and_groups_are_there() {
-        let group = GroupState { name: "g".into(), state: "Empty".into(), members: 0, lag: 0, created: true };
-        let declared = Declared { topics: Ok(vec![topic()]), groups: Some(Ok(vec![group])) };
+        let group = |name: &str| GroupState {
+            name: name.into(),
+            state: "Empty".into(),
+            members: 0,
+            lag: 0,
+            created: true,
+        };
+        let declared = Declared { topics: Ok(vec![topic()]), groups: Some(Ok(vec![group("a"), group("b")])) };
         assert!(declared.is_complete());
         assert!(declared.findings().iter().all(|finding| finding.met));
-        assert_eq!(declared.deeds(), [Notice::normal("GroupCreated", "consumer group g")]);
+        assert_eq!(declared.deeds(), [Notice::normal("GroupCreated", "consumer group a; consumer group b")]);
     }
 
     #[test]
