@@ -84,8 +84,8 @@ mod tests {
 
     #[tokio::test]
     async fn waits_until_the_attempt_succeeds() {
-        let mut attempts = 0;
-        let reached = until_reached("database", &CancellationToken::new(), || {
+        let (stop, mut attempts) = (CancellationToken::new(), 0);
+        let reached = until_reached("database", &stop, || {
             attempts += 1;
             let result = if attempts < 3 { Err("away") } else { Ok(attempts) };
             async move { result }
