@@ -11,7 +11,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use boxoffice_domain::{Answer, Command, Definition, HoldId, Rejection, SeatingEventId, UnixMillis, UserId};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ScriptInvocation};
+use redis::{
+    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ScriptInvocation, ServerErrorKind,
+};
 use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -19,6 +21,7 @@ use self::catalog::Catalog;
 use self::keys::Keys;
 use self::reply::Reply;
 use self::scripts::Scripts;
+use self::signals::Subscription;
 use crate::store::{Cause, Inventory, Outcome, SeatStore, Signal, StoreError};
 
 pub mod keys;
@@ -99,10 +102,11 @@ impl RedisStore {
             .set_response_timeout(Some(RESPONSE_TIMEOUT))
             .set_max_delay(RECONNECT_DELAY)
             .set_number_of_retries(2);
-        let connection = client.get_connection_manager_with_config(config).await.map_err(failed)?;
+        let connection = client.get_connection_manager_with_config(config).await.map_err(StoreError::from)?;
         let keys = Keys::new(&settings.service);
         let (signals, _) = broadcast::channel(SIGNALS_KEPT);
-        let listening = tokio::spawn(signals::listen(client, keys.signals(), signals.clone()));
+        let subscription = Subscription::begin(&client, &keys.signals()).await.map_err(StoreError::from)?;
+        let listening = tokio::spawn(signals::listen(subscription, client, keys.signals(), signals.clone()));
         let store = Self {
             connection,
             keys,
@@ -142,15 +146,15 @@ impl RedisStore {
 
     /// Runs any script, which Redis is given first where it does not know it.
     async fn invoke_script<T: FromRedisValue>(&self, run: &ScriptInvocation<'_>) -> Result<T, StoreError> {
-        run.invoke_async(&mut self.connection.clone()).await.map_err(failed)
+        Ok(run.invoke_async(&mut self.connection.clone()).await?)
     }
 
     async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
-        command.query_async(&mut self.connection.clone()).await.map_err(failed)
+        Ok(command.query_async(&mut self.connection.clone()).await?)
     }
 
     async fn query_all<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, StoreError> {
-        commands.query_async(&mut self.connection.clone()).await.map_err(failed)
+        Ok(commands.query_async(&mut self.connection.clone()).await?)
     }
 
     /// The store's time.
@@ -160,11 +164,14 @@ impl RedisStore {
 }
 
 /// What a failure of Redis means: an answer that makes no sense, or none for now.
-fn failed(error: RedisError) -> StoreError {
-    match error.kind() {
-        ErrorKind::UnexpectedReturnType | ErrorKind::Parse => StoreError::Corrupt(error.to_string()),
-        ErrorKind::Server(redis::ServerErrorKind::ResponseError) => StoreError::Corrupt(error.to_string()),
-        _ => StoreError::Unavailable(error.to_string()),
+impl From<RedisError> for StoreError {
+    fn from(error: RedisError) -> Self {
+        match error.kind() {
+            ErrorKind::UnexpectedReturnType
+            | ErrorKind::Parse
+            | ErrorKind::Server(ServerErrorKind::ResponseError) => Self::Corrupt(error.to_string()),
+            _ => Self::Unavailable(error.to_string()),
+        }
     }
 }
 

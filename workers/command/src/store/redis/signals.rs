@@ -1,11 +1,13 @@
 //! Hears what scripts announce in any process, and passes it on within this one.
 //!
-//! Announcements are hints: they get lost with a connection, so every (re)connection says [`Signal::Missed`], and
-//! whoever listens then looks at everything once.
+//! Announcements are hints: they get lost with a connection, so every new one says [`Signal::Missed`], and whoever
+//! listens then looks at everything once, as they did when they began to listen.
 
+use std::io;
 use std::time::Duration;
 
 use futures::StreamExt;
+use redis::aio::{PubSubSink, PubSubStream};
 use redis::{Client, RedisError, RedisResult};
 use tokio::sync::broadcast::Sender;
 use tokio::time::{sleep, timeout};
@@ -18,37 +20,60 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// After so long a silence the server is asked whether it is still there.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Listens for ever.
-pub async fn listen(client: Client, channel: String, signals: Sender<Signal>) {
-    loop {
-        if let Err(error) = listen_once(&client, &channel, &signals).await {
-            tracing::warn!(%error, "signals of the seat store are interrupted");
+/// A connection that hears the channel.
+pub struct Subscription {
+    sink: PubSubSink,
+    messages: PubSubStream,
+}
+
+impl Subscription {
+    /// Connects and subscribes.
+    pub async fn begin(client: &Client, channel: &str) -> RedisResult<Self> {
+        let pubsub = timeout(CONNECT_TIMEOUT, client.get_async_pubsub()).await.map_err(too_late)??;
+        let (mut sink, messages) = pubsub.split();
+        timeout(RESPONSE_TIMEOUT, sink.subscribe(channel)).await.map_err(too_late)??;
+        Ok(Self { sink, messages })
+    }
+
+    /// Passes on what it hears until the connection ends.
+    async fn pass_on(mut self, signals: &Sender<Signal>) -> RedisError {
+        loop {
+            match timeout(SILENCE, self.messages.next()).await {
+                Ok(Some(message)) => {
+                    let text: String = message.get_payload().unwrap_or_default();
+                    announce(signals, read(&text).unwrap_or(Signal::Missed));
+                }
+                Ok(None) => return io::Error::from(io::ErrorKind::ConnectionReset).into(),
+                Err(_) => {
+                    let answer = timeout(RESPONSE_TIMEOUT, self.sink.ping::<redis::Value>()).await;
+                    if let Err(error) = answer.map_err(too_late).flatten() {
+                        return error;
+                    }
+                }
+            }
         }
-        sleep(PAUSE).await;
     }
 }
 
-/// Listens until the connection ends.
-async fn listen_once(client: &Client, channel: &str, signals: &Sender<Signal>) -> RedisResult<()> {
-    let pubsub = timeout(CONNECT_TIMEOUT, client.get_async_pubsub()).await.map_err(too_late)??;
-    let (mut sink, mut messages) = pubsub.split();
-    timeout(RESPONSE_TIMEOUT, sink.subscribe(channel)).await.map_err(too_late)??;
-    // A channel without listeners takes nothing, which is no failure.
-    let _ = signals.send(Signal::Missed);
+/// Listens for ever, on one connection after the other.
+pub async fn listen(first: Subscription, client: Client, channel: String, signals: Sender<Signal>) {
+    let mut subscription = first;
     loop {
-        match timeout(SILENCE, messages.next()).await {
-            Ok(Some(message)) => {
-                let text: String = message.get_payload()?;
-                let _ = signals.send(read(&text).unwrap_or(Signal::Missed));
+        announce(&signals, Signal::Missed);
+        let error = subscription.pass_on(&signals).await;
+        tracing::warn!(%error, "signals of the seat store are interrupted");
+        subscription = loop {
+            sleep(PAUSE).await;
+            if let Ok(next) = Subscription::begin(&client, &channel).await {
+                break next;
             }
-            Ok(None) => {
-                return Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset)));
-            }
-            Err(_) => {
-                timeout(RESPONSE_TIMEOUT, sink.ping::<redis::Value>()).await.map_err(too_late)?.map(drop)?
-            }
-        }
+        };
     }
+}
+
+/// Tells everybody who listens here, which may be nobody.
+fn announce(signals: &Sender<Signal>, signal: Signal) {
+    drop(signals.send(signal));
 }
 
 /// `wrote <eventId>` or `published <eventId> <sequence>`.
@@ -62,7 +87,7 @@ fn read(text: &str) -> Option<Signal> {
 }
 
 fn too_late(_: tokio::time::error::Elapsed) -> RedisError {
-    RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))
+    io::Error::from(io::ErrorKind::TimedOut).into()
 }
 
 #[cfg(test)]

@@ -1,0 +1,232 @@
+//! I10: any sequence of commands does to a store exactly what [`boxoffice_domain::decide`] and `evolve` say: the same
+//! answers and rejections, the same domain events, the same state.
+
+use boxoffice_command::store::{Cause, Outbox, Outcome, SeatStore};
+use boxoffice_domain::events::Claim;
+use boxoffice_domain::invariants::violations;
+use boxoffice_domain::seat_map::SeatCounts;
+use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, Hold, HoldStatus, Seat};
+use boxoffice_domain::{
+    Answer, Command, DomainEvent, Envelope, HoldId, Origin, Rejection, SeatingEventId, SeatingEventState,
+    UnixMillis, attribute, decide, evolve, find_hold,
+};
+use uuid::Uuid;
+
+use super::generate::{Step, USERS, Wish, definitions};
+use super::stage::{Fixture, START, must, valid};
+use crate::servers::unique;
+
+/// Who publishes: the same one in every sequence, so that none stands in the way of the next.
+const RELAY: Uuid = Uuid::from_u128(1);
+
+/// The specification, at work.
+struct Model {
+    state: SeatingEventState,
+    now: UnixMillis,
+}
+
+impl Model {
+    /// Decides a command and applies its events.
+    fn run(&mut self, command: &Command, cause: &Cause) -> (Result<Outcome, Rejection>, Vec<Envelope>) {
+        let decision = match decide(&self.state, command, self.now) {
+            Ok(decision) => decision,
+            Err(rejection) => return (Err(rejection), vec![]),
+        };
+        let origin = Origin {
+            command: cause.command,
+            correlation: cause.correlation.clone(),
+            user: cause.user.clone(),
+        };
+        let envelopes = attribute(&self.state, decision.changes, &origin, self.now);
+        for envelope in &envelopes {
+            evolve(&mut self.state, envelope);
+        }
+        (Ok(Outcome { answer: decision.answer, at: self.now }), envelopes)
+    }
+}
+
+/// Runs `steps` on the store and on the specification side by side.
+pub async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
+    on.set_clock(START).await;
+    let event = valid::<SeatingEventId>(&unique("sale"));
+    let bucket = on.store().bucket_of(&event);
+    let lease = must(on.store().acquire(bucket, RELAY).await);
+    let lease = lease.unwrap_or_else(|| panic!("bucket {bucket} is taken"));
+    let mut model = Model { state: SeatingEventState::new(event.clone()), now: START };
+    let mut names = Names::default();
+    for (number, step) in steps.iter().enumerate() {
+        let context = format!("step {number}, {step:?}");
+        let user = valid(USERS[step.user % USERS.len()]);
+        let cause = Cause {
+            command: Uuid::new_v4(),
+            correlation: valid(&format!("chain, of | step {number}")),
+            user: Some(user),
+            traceparent: (number % 2 == 0).then(|| format!("00-{number:032x}-0000000000000001-01")),
+        };
+        let expected = match names.command(&step.wish, &cause) {
+            Asked::Wait(by) => {
+                model.now += by;
+                on.set_clock(model.now).await;
+                vec![]
+            }
+            Asked::Sweep => {
+                must(on.store().expire_due().await);
+                // The order in which a sweep ends holds is free: the specification follows the one that was taken.
+                follow(on, &mut model).await
+            }
+            Asked::Find(hold) => {
+                let user = cause.user.as_ref().unwrap_or_else(|| panic!("somebody asks"));
+                let found = must(on.store().hold(&HoldId::new(event.clone(), hold), user).await);
+                assert_eq!(found, find_hold(&model.state, hold, user, model.now), "{context}");
+                vec![]
+            }
+            Asked::Command(command) => {
+                let (expected, envelopes) = model.run(&command, &cause);
+                let answered = execute(on, &event, &command, &cause).await;
+                assert_eq!(answered, expected.map(|outcome| outcome.answer), "{context}");
+                envelopes
+            }
+        };
+        let (_, entries) = must(on.store().unpublished(&event, 1000).await);
+        let written: Vec<_> = entries.iter().map(|entry| entry.envelope.clone()).collect();
+        assert_eq!(written, expected, "{context}");
+        if !matches!(step.wish, Wish::Sweep) {
+            assert!(entries.iter().all(|entry| entry.traceparent == cause.traceparent), "{context}");
+        }
+        if let Some(last) = written.last().and_then(|envelope| envelope.metadata.sequence) {
+            assert_eq!(must(on.store().published(&event, &lease, last).await), Some(0), "{context}");
+        }
+        compare(on, &model, &context).await;
+    }
+}
+
+async fn execute(
+    on: &impl Fixture,
+    event: &SeatingEventId,
+    command: &Command,
+    cause: &Cause,
+) -> Result<Answer, Rejection> {
+    if let Command::Provision { definition } = command {
+        let inventory = must(on.store().provision(event, definition, 3, cause).await)?;
+        assert_eq!((&inventory.definition, inventory.closed), (&**definition, false));
+        return Ok(Answer::Provisioned { sequence: inventory.sequence });
+    }
+    must(on.store().execute(event, command, cause).await).map(|outcome| outcome.answer)
+}
+
+/// Has the specification expire the holds whose end waits in the outbox, and gives what it says about them.
+async fn follow(on: &impl Fixture, model: &mut Model) -> Vec<Envelope> {
+    let (_, entries) = must(on.store().unpublished(&model.state.id, 1000).await);
+    let mut expected = Vec::new();
+    let mut causes: Vec<Uuid> = entries.iter().map(|entry| entry.envelope.metadata.causation_id).collect();
+    causes.dedup();
+    for command in causes {
+        let first = entries.iter().find(|entry| entry.envelope.metadata.causation_id == command);
+        let Some(first) = first.map(|entry| &entry.envelope) else { continue };
+        let DomainEvent::SeatReleased(released) = &first.event else { panic!("a sweep wrote {first:?}") };
+        let Claim::Hold(hold) = &released.claim else { panic!("a sweep wrote {first:?}") };
+        let cause = Cause { command, correlation: command.into(), user: None, traceparent: None };
+        expected.extend(model.run(&Command::Expire { hold: hold.uuid() }, &cause).1);
+    }
+    let due = |hold: &&Hold| hold.status == HoldStatus::Active && model.now >= hold.expires_at;
+    assert_eq!(model.state.holds.values().find(due), None, "a sweep leaves nothing that is due");
+    expected
+}
+
+async fn compare(on: &impl Fixture, model: &Model, context: &str) {
+    let (stored, expected) = (on.state(&model.state.id).await, &model.state);
+    let show =
+        |state: &SeatingEventState| state.show.as_ref().map(|show| (show.definition.clone(), show.closed));
+    assert_eq!(show(&stored), show(expected), "{context}: the definition");
+    assert_eq!(stored.sequence, expected.sequence, "{context}: the sequence");
+    assert_eq!(stored.seats, expected.seats, "{context}: the seats");
+    assert_eq!(remembered(&stored, model.now), remembered(expected, model.now), "{context}: the holds");
+    assert_eq!(stored.reservations, expected.reservations, "{context}: the reservations");
+    assert_eq!(stored.claims, expected.claims, "{context}: the claims");
+    assert_eq!(violations(&stored), Vec::<String>::new(), "{context}");
+    let inventory = must(on.store().inventory(&expected.id).await);
+    assert_eq!(inventory.map(|inventory| inventory.seats), counts(expected), "{context}: the counts");
+}
+
+/// The holds but those that expired so long ago that they may be forgotten.
+fn remembered(state: &SeatingEventState, now: UnixMillis) -> Vec<(Uuid, Hold)> {
+    let forgotten =
+        |hold: &Hold| hold.status == HoldStatus::Expired && now >= hold.expires_at + EXPIRED_HOLD_MEMORY;
+    let holds = state.holds.iter().filter(|(_, hold)| !forgotten(hold));
+    let mut holds: Vec<_> = holds.map(|(id, hold)| (*id, hold.clone())).collect();
+    holds.sort_by_key(|(id, _)| *id);
+    holds
+}
+
+fn counts(state: &SeatingEventState) -> Option<SeatCounts> {
+    let total = state.show.as_ref()?.chart.seats().len() as u64;
+    let mut counts = SeatCounts { total, available: total, ..SeatCounts::default() };
+    for seat in state.seats.values() {
+        let of_its_kind = match seat {
+            Seat::Held { .. } => &mut counts.held,
+            Seat::Reserved { .. } => &mut counts.reserved,
+            Seat::Blocked { .. } => &mut counts.blocked,
+            Seat::Lapsed { .. } => continue,
+        };
+        *of_its_kind += 1;
+        counts.available -= 1;
+    }
+    Some(counts)
+}
+
+/// What a wish asks of the store.
+enum Asked {
+    Command(Command),
+    Find(Uuid),
+    Sweep,
+    Wait(UnixMillis),
+}
+
+/// The names that earlier steps gave to holds and reservations, for later ones to refer to.
+#[derive(Default)]
+struct Names {
+    holds: Vec<Uuid>,
+    reservations: Vec<Uuid>,
+}
+
+impl Names {
+    fn command(&mut self, wish: &Wish, cause: &Cause) -> Asked {
+        let user = cause.user.clone().unwrap_or_else(|| panic!("somebody asks"));
+        Asked::Command(match wish {
+            Wish::Wait(by) => return Asked::Wait(*by),
+            Wish::Sweep => return Asked::Sweep,
+            Wish::Find(hold) => return Asked::Find(pick(&self.holds, *hold)),
+            Wish::Hold(seats) => Command::Hold { seats: seats.clone(), user, hold: new(&mut self.holds) },
+            Wish::ReserveSeat(seat) => {
+                Command::ReserveSeat { seat: seat.clone(), user, reservation: new(&mut self.reservations) }
+            }
+            Wish::ReserveHold(hold) => {
+                let hold = pick(&self.holds, *hold);
+                Command::ReserveHold { hold, user, reservation: new(&mut self.reservations) }
+            }
+            Wish::ReleaseSeat(seat) => Command::ReleaseSeat { seat: seat.clone(), user },
+            Wish::ReleaseHold(hold) => Command::ReleaseHold { hold: pick(&self.holds, *hold), user },
+            Wish::Cancel(reservation) => {
+                Command::CancelReservation { reservation: pick(&self.reservations, *reservation), user }
+            }
+            Wish::Expire(hold) => Command::Expire { hold: pick(&self.holds, *hold) },
+            Wish::Provision(which) => {
+                let mut definitions = definitions();
+                let which = which % definitions.len();
+                Command::Provision { definition: Box::new(definitions.swap_remove(which)) }
+            }
+            Wish::Close => Command::Close,
+        })
+    }
+}
+
+fn new(names: &mut Vec<Uuid>) -> Uuid {
+    let name = Uuid::new_v4();
+    names.push(name);
+    name
+}
+
+/// One of the latest names; one that nobody gave where there is none yet.
+fn pick(names: &[Uuid], which: usize) -> Uuid {
+    names.iter().rev().nth(which).copied().unwrap_or_else(Uuid::nil)
+}

@@ -1,0 +1,240 @@
+//! The seat store on Redis: the port's suite, the specification's word on generated commands, and what only a server
+//! that crashes can show.
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a test is a panic")]
+
+use std::collections::{BTreeMap, HashMap};
+use std::str::FromStr;
+
+use async_trait::async_trait;
+use boxoffice_command::store::redis::keys::Keys;
+use boxoffice_command::store::redis::{Clock, ConnectError, RedisStore, Settings};
+use boxoffice_command::store::{Outbox, SeatStore, Signal, StoreError};
+use boxoffice_domain::state::{Claimed, Hold, HoldStatus, Seat, Show};
+use boxoffice_domain::{Chart, Command, Definition, SeatingEventId, SeatingEventState, UnixMillis};
+use boxoffice_tests::conformance::seat_store::equality::does_what_decide_says;
+use boxoffice_tests::conformance::seat_store::generate::steps;
+use boxoffice_tests::conformance::seat_store::stage::{
+    Fixture, HIGH_WATERMARK, START, Stage, cause, definition,
+};
+use boxoffice_tests::seat_store_suite;
+use boxoffice_tests::servers::{Redis, Server, redis_url, service, unique};
+use boxoffice_tests::wait::until;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use redis::aio::MultiplexedConnection;
+use uuid::Uuid;
+
+seat_store_suite!(OnRedis::fresh());
+
+/// A service of its own on the shared Redis, with a clock in a key.
+struct OnRedis {
+    store: RedisStore,
+    service: String,
+    clock: String,
+    connection: MultiplexedConnection,
+}
+
+impl OnRedis {
+    async fn fresh() -> Self {
+        let service = service("seats");
+        let clock = format!("{service}:clock");
+        let client = redis::Client::open(redis_url()).unwrap();
+        let connection = client.get_multiplexed_async_connection().await.unwrap();
+        let settings =
+            Settings { clock: Clock::Key(clock.clone()), ..settings(redis_url(), service.clone()) };
+        let fixture =
+            Self { store: RedisStore::connect(settings).await.unwrap(), service, clock, connection };
+        fixture.set_clock(START).await;
+        fixture
+    }
+}
+
+fn settings(url: String, service: String) -> Settings {
+    Settings { url, service, high_watermark: HIGH_WATERMARK, clock: Clock::Server }
+}
+
+#[async_trait]
+impl Fixture for OnRedis {
+    type Store = RedisStore;
+
+    fn store(&self) -> &RedisStore {
+        &self.store
+    }
+
+    async fn set_clock(&self, now: UnixMillis) {
+        let mut connection = self.connection.clone();
+        redis::cmd("SET").arg(&self.clock).arg(now).exec_async(&mut connection).await.unwrap();
+    }
+
+    /// Reads the keys as `command/src/scripts/lib` describes them.
+    async fn state(&self, event: &SeatingEventId) -> SeatingEventState {
+        let keys = Keys::new(&self.service).event(event);
+        let mut read = redis::pipe();
+        for key in &keys.all()[..5] {
+            read.cmd("HGETALL").arg(key);
+        }
+        let [mut meta, seats, holds, reservations, users]: [HashMap<String, String>; 5] =
+            read.query_async::<Vec<_>>(&mut self.connection.clone()).await.unwrap().try_into().unwrap();
+        let show = meta.remove("definition").map(|json| {
+            let definition: Definition = serde_json::from_str(&json).unwrap();
+            Show { chart: Chart::expand(&definition).unwrap(), definition, closed: meta["closed"] == "1" }
+        });
+        let deadlines = redis::cmd("ZRANGE").arg(keys.deadlines()).arg(0).arg(-1).to_owned();
+        let mut deadlines: Vec<String> = deadlines.query_async(&mut self.connection.clone()).await.unwrap();
+        deadlines.sort();
+        let holds: HashMap<_, _> = holds.into_iter().map(|(id, text)| (parse(&id), hold(&text))).collect();
+        let mut unreserved: Vec<String> = Vec::new();
+        for (id, hold) in &holds {
+            let id: &Uuid = id;
+            if !matches!(hold.status, HoldStatus::Reserved(_)) {
+                unreserved.push(id.to_string());
+            }
+        }
+        unreserved.sort();
+        assert_eq!(deadlines, unreserved, "I6: what may still expire or be forgotten has a deadline");
+        SeatingEventState {
+            id: event.clone(),
+            show,
+            sequence: meta.get("sequence").map_or(0, |sequence| parse(sequence)),
+            seats: seats.into_iter().map(|(key, text)| (key, seat(&text))).collect(),
+            holds,
+            reservations: reservations.into_iter().map(|(id, text)| (parse(&id), claimed(&text))).collect(),
+            claims: users
+                .into_iter()
+                .map(|(user, seats)| (parse(&user), parse(&seats)))
+                .collect::<BTreeMap<_, _>>(),
+        }
+    }
+}
+
+fn seat(text: &str) -> Seat {
+    match text.split_once('\n').unwrap() {
+        ("L", user) => Seat::Lapsed { user: parse(user) },
+        ("B", reason) => Seat::Blocked { reason: reason.into() },
+        ("H", rest) => {
+            let (hold, amount) = rest.split_once('\n').unwrap();
+            Seat::Held { hold: parse(hold), amount: parse(amount) }
+        }
+        ("R", rest) => {
+            let parts: Vec<_> = rest.split('\n').collect();
+            Seat::Reserved { reservation: parse(parts[0]), hold: parse(parts[1]), amount: parse(parts[2]) }
+        }
+        other => panic!("a seat is {other:?}"),
+    }
+}
+
+fn hold(text: &str) -> Hold {
+    let [status, expires, sequence, seats, correlation, user] = parts(text);
+    let status = match status.split_at(1) {
+        ("A", "") => HoldStatus::Active,
+        ("E", "") => HoldStatus::Expired,
+        ("R", reservation) => HoldStatus::Reserved(parse(reservation)),
+        other => panic!("a hold is {other:?}"),
+    };
+    Hold {
+        user: parse(user),
+        correlation: parse(correlation),
+        seats: keys(seats),
+        expires_at: parse(expires),
+        sequence: parse(sequence),
+        status,
+    }
+}
+
+fn claimed(text: &str) -> Claimed {
+    let [hold, reserved_at, sequence, seats, user] = parts(text);
+    Claimed {
+        user: parse(user),
+        hold: parse(hold),
+        seats: keys(seats),
+        reserved_at: parse(reserved_at),
+        sequence: parse(sequence),
+    }
+}
+
+fn parts<const N: usize>(text: &str) -> [&str; N] {
+    text.split('\n').collect::<Vec<_>>().try_into().unwrap()
+}
+
+fn keys(text: &str) -> Vec<String> {
+    text.split(',').filter(|key| !key.is_empty()).map(str::to_owned).collect()
+}
+
+fn parse<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+#[test]
+fn i10_generated_commands_do_what_decide_says() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let fixture = runtime.block_on(OnRedis::fresh());
+    let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
+    let tested = runner.run(&steps(60), |steps| {
+        let run = async || does_what_decide_says(&fixture, &steps).await;
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(run())))
+            .map_err(|panic| TestCaseError::fail(message(&*panic)))
+    });
+    if let Err(error) = tested {
+        panic!("{error}");
+    }
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic without words".into())
+}
+
+#[tokio::test]
+async fn i6_redis_has_the_only_clock() {
+    let store = RedisStore::connect(settings(redis_url(), service("clock"))).await.unwrap();
+    let event: SeatingEventId = unique("tonight").parse().unwrap();
+    let mut definition = definition();
+    definition.starts_at = u64::MAX >> 12;
+    definition.hold.ttl_seconds = 1;
+    store.provision(&event, &definition, 0, &cause("operator")).await.unwrap().unwrap();
+    let command = Command::Hold { seats: vec!["A-1-1".into()], user: parse("alice"), hold: Uuid::new_v4() };
+    let held = store.execute(&event, &command, &cause("alice")).await.unwrap().unwrap();
+    until("the hold expires", async || (store.expire_due().await.unwrap() == 1).then_some(())).await;
+    let inventory = store.inventory(&event).await.unwrap().unwrap();
+    assert!(inventory.at >= held.at + 1000, "{} is a second after {}", inventory.at, held.at);
+    assert_eq!((inventory.seats.held, inventory.seats.available), (0, 7));
+}
+
+#[tokio::test]
+async fn scripts_that_redis_forgot_are_given_to_it_again() {
+    let fixture = OnRedis::fresh().await;
+    let stage = Stage::open(&fixture).await;
+    stage.hold("alice", &["A-1-1"]).await.unwrap();
+    redis::cmd("SCRIPT").arg("FLUSH").exec_async(&mut fixture.connection.clone()).await.unwrap();
+    stage.release_seat("alice", "A-1-1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_freezes_or_dies_is_unavailable_and_comes_back() {
+    let mut server = Server::start(Redis { append_only: true }).await.unwrap();
+    let store = RedisStore::connect(settings(server.address(), service("crash"))).await.unwrap();
+    let event: SeatingEventId = unique("tonight").parse().unwrap();
+    store.provision(&event, &definition(), 0, &cause("operator")).await.unwrap().unwrap();
+    let mut signals = store.signals();
+    server.pause();
+    assert!(matches!(store.inventory(&event).await, Err(StoreError::Unavailable(_))));
+    server.resume();
+    until("it answers again", async || store.ping().await.ok()).await;
+    server.stop().await.unwrap();
+    assert!(matches!(store.inventory(&event).await, Err(StoreError::Unavailable(_))));
+    server.restart().await.unwrap();
+    until("it answers again", async || store.ping().await.ok()).await;
+    assert_eq!(store.inventory(&event).await.unwrap().unwrap().seats.available, 7);
+    let missed = async || signals.try_recv().is_ok_and(|signal| signal == Signal::Missed).then_some(());
+    until("the new connection says that signals were missed", missed).await;
+    store.provision(&event, &definition(), 0, &cause("operator")).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_may_drop_seats_is_refused() {
+    let server = Server::start(Redis::default()).await.unwrap();
+    let client = redis::Client::open(server.address()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let policy = ["SET", "maxmemory-policy", "allkeys-lru"];
+    redis::cmd("CONFIG").arg(&policy).exec_async(&mut connection).await.unwrap();
+    let refused = RedisStore::connect(settings(server.address(), service("evicts"))).await;
+    assert!(matches!(refused, Err(ConnectError::Evicts(policy)) if policy == "allkeys-lru"));
+}
