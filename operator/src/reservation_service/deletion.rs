@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
+use super::brokers::brokers;
 use super::children::Children;
 use super::{names, record};
 use crate::api::{ApiError, beside, timed};
@@ -71,7 +72,7 @@ async fn delete_topics(context: &Context, service: &ReservationService) -> Resul
         return Ok(Leave::Later(LOOK_AGAIN));
     }
     let resource = &service.spec.kafka;
-    let kafka = context.kafka.get(&resource.bootstrap_servers)?;
+    let kafka = context.kafka.get(&brokers(service))?;
     let owned = record::read(&context.client, service).await?;
     if !owned.is_empty() {
         for consumer in &service.spec.consumers {

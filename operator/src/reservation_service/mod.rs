@@ -3,6 +3,7 @@
 //! `build` is one pure function from the resource to the desired state (I11); `image`, `names` and `unsupported` are
 //! its rules. `apply` works in the order that matters: `children` (the API server), `topics` (Kafka), `workers`.
 
+pub mod brokers;
 pub mod dereference;
 
 pub mod image;
@@ -43,6 +44,7 @@ use kube::{Resource, ResourceExt};
 
 use self::apply::Applied;
 use self::deletion::Leave;
+use self::topics::Declared;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::conditions::{Stall, find};
 use crate::context::{Context, is_paused};
@@ -65,9 +67,6 @@ pub enum Error {
     /// An object could not be written as JSON.
     #[error("an object cannot be built")]
     Build(#[from] serde_json::Error),
-    /// The service cannot go yet.
-    #[error("the service cannot be deleted yet")]
-    Deletion(#[from] deletion::Error),
     /// A step failed; the status says why.
     #[error("{reason}: {message}")]
     Unfinished {
@@ -147,11 +146,8 @@ async fn report(
     applied: Result<Applied, Stall>,
 ) -> Result<Action, Error> {
     let next = status::next(service, pinned, applied.as_ref(), &(context.now)());
-    let mut notices: Vec<Notice> = applied
-        .iter()
-        .filter_map(|applied| applied.declared.as_ref())
-        .flat_map(topics::Declared::deeds)
-        .collect();
+    let mut notices: Vec<Notice> =
+        applied.iter().filter_map(|applied| applied.declared.as_ref()).flat_map(Declared::deeds).collect();
     if service.status.as_ref() != Some(&next) {
         apply_status(&context.client, service, &next).await?;
         let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
@@ -171,9 +167,17 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
     if !service.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Action::await_change());
     }
-    match deletion::leave(context, service).await? {
-        Leave::Later(wait) => Ok(Action::requeue(wait)),
-        Leave::Now => {
+    match deletion::leave(context, service).await {
+        Err(deletion::Error::Kafka(error)) => {
+            let declared = Declared { topics: Err(error), groups: None };
+            let pinned =
+                service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or_default();
+            report(context, service, pinned, Ok(Applied { declared: Some(declared), ..Applied::default() }))
+                .await
+        }
+        Err(deletion::Error::Api(error)) => Err(error.into()),
+        Ok(Leave::Later(wait)) => Ok(Action::requeue(wait)),
+        Ok(Leave::Now) => {
             remove_finalizer(&context.client, service, FINALIZER).await?;
             Ok(Action::await_change())
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::common::condition::{CONSUMER_GROUPS_READY, TOPICS_READY};
 
+use super::brokers::brokers;
 use super::build::DesiredState;
 use super::record;
 use crate::api::ApiError;
@@ -31,8 +32,8 @@ pub async fn declare(
     desired: &DesiredState,
     owned: BTreeSet<String>,
 ) -> Result<Declared, ApiError> {
-    let servers = &service.spec.kafka.bootstrap_servers;
-    let kafka = match context.kafka.get(servers) {
+    let servers = brokers(service);
+    let kafka = match context.kafka.get(&servers) {
         Ok(kafka) => kafka,
         Err(error) => return Ok(Declared { topics: Err(error), groups: None }),
     };
@@ -45,7 +46,7 @@ pub async fn declare(
     };
     let declared = Declared { topics, groups };
     if matches!(declared.error(), Some(KafkaError::Unreachable { .. })) {
-        context.kafka.forget(servers);
+        context.kafka.forget(&servers);
     }
     Ok(declared)
 }

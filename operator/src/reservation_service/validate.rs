@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::SecretKeySelector;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 
+use super::brokers::brokers;
 use super::{image, names, unsupported};
 use crate::conditions::Stall;
 use crate::kafka::topics::Adoption;
@@ -166,11 +167,9 @@ fn refuse_shared(
     own_topics: &[&str],
     own_groups: &[&str],
 ) -> Result<(), Stall> {
-    let servers = &service.spec.kafka.bootstrap_servers;
+    let servers = brokers(service);
     let seniors = fellows.iter().map(AsRef::as_ref).filter(|fellow| {
-        fellow.uid() != service.uid()
-            && fellow.spec.kafka.bootstrap_servers == *servers
-            && seniority(fellow) < seniority(service)
+        fellow.uid() != service.uid() && brokers(fellow) == servers && seniority(fellow) < seniority(service)
     });
     for senior in seniors {
         let owner = format!("{}/{}", senior.namespace().unwrap_or_default(), senior.name_any());
