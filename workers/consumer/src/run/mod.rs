@@ -84,3 +84,6 @@ impl Consumer {
         self.metrics.forget(partition);
     }
 }
+
+#[cfg(test)]
+mod tests;

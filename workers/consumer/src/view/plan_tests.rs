@@ -1,5 +1,6 @@
 use boxoffice_domain::events::{SeatBlock, VERSION};
 use boxoffice_domain::{DomainEvent, Envelope, Metadata, SeatId, SeatingEventId};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -114,4 +115,26 @@ fn unknown_types_are_skipped_and_advance_the_sequence() {
     let entries = [known("A-1-1", 1), unknown, known("A-1-1", 3)];
     let plan = Plan::new(&entries, after(0, &entries), Start::Earliest).unwrap();
     assert_eq!((plan.apply.as_slice(), plan.unknown), ([0, 2].as_slice(), 1));
+}
+
+proptest! {
+    /// However a history is cut into batches and whatever of it the log repeats, each event is applied once, in order.
+    #[test]
+    fn i5_repeats_and_batches_change_nothing(
+        cuts in proptest::collection::vec(1_usize..6, 1..12),
+        repeats in proptest::collection::vec(0_u64..4, 12),
+    ) {
+        let (mut applied, mut next) = (vec![], 1_u64);
+        for (cut, repeat) in cuts.into_iter().zip(repeats) {
+            let done = next - 1;
+            let from = next.saturating_sub(repeat).max(1);
+            let sequences: Vec<u64> = (from..next + cut as u64).collect();
+            let entries: Vec<Entry> = sequences.iter().map(|sequence| known("A-1-1", *sequence)).collect();
+            let plan = Plan::new(&entries, after(done, &entries), Start::Earliest).unwrap();
+            prop_assert_eq!(plan.duplicates, next - from);
+            applied.extend(plan.apply.iter().map(|index| sequences[*index]));
+            next += cut as u64;
+        }
+        prop_assert_eq!(applied, (1..next).collect::<Vec<_>>());
+    }
 }
