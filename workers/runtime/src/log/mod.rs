@@ -59,7 +59,7 @@ pub trait EventLog: Send + Sync + 'static {
 #[async_trait]
 pub trait Tail: Send {
     /// The next records, in order within each partition: at least one, at most `max`. Waits for the first one.
-    /// Transient trouble is retried inside; an error is final for this tail.
+    /// Transient trouble is retried inside; an error is final for this tail. Giving up the wait loses nothing.
     async fn next(&mut self, max: usize) -> Result<Vec<Record>, LogError>;
 }
 
@@ -90,7 +90,8 @@ pub enum GroupEvent {
 #[async_trait]
 pub trait Subscription: Send {
     /// What happens next; [`GroupEvent::Idle`] after `wait`. Must be called often enough to stay in the group, also
-    /// while every partition is paused.
+    /// while every partition is paused. A revoked partition becomes another member's only with the call that follows
+    /// its `Revoked`; until then it can still be committed. Giving up the wait loses nothing.
     async fn next(&mut self, max: usize, wait: std::time::Duration) -> Result<GroupEvent, LogError>;
 
     /// Reads `partition` from `offset` on.

@@ -1,0 +1,256 @@
+//! The event log on Apache Kafka.
+//!
+//! [`producer`] appends, [`tail`] reads without a group and [`subscription`] as a member of one; this file says how
+//! Kafka is reached and asks it what there is. What librdkafka has to say goes to `tracing`. It makes no topic and no
+//! group: that is the operator's work.
+
+mod producer;
+mod subscription;
+mod tail;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rdkafka::client::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::metadata::MetadataTopic;
+use rdkafka::producer::Producer;
+use tokio::sync::oneshot;
+
+use self::producer::Publisher;
+use super::{EventLog, LogError, Subscription, Tail};
+use crate::record::{NewRecord, Record};
+
+/// Longest wait for an answer to a question: metadata, bounds, a committed offset, a seek.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// How Kafka is reached.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Bootstrap servers: host:port with commas.
+    pub bootstrap_servers: String,
+    /// What the brokers' logs and quotas call this process.
+    pub client_id: String,
+    /// Longest wait for the acknowledgement of everything given to one `publish`; after that none of it is sent any
+    /// more. Below what remains of the relay's lease, so that no owner publishes after the next one began.
+    pub publish_timeout: Duration,
+    /// Any other property of librdkafka, such as those of TLS and SASL.
+    pub properties: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// The defaults, for brokers that ask for no credentials.
+    pub fn new(bootstrap_servers: &str) -> Self {
+        Self {
+            bootstrap_servers: bootstrap_servers.to_owned(),
+            client_id: "boxoffice".to_owned(),
+            publish_timeout: Duration::from_millis(2500),
+            properties: Vec::new(),
+        }
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.bootstrap_servers)
+            .set("client.id", &self.client_id)
+            .set("socket.keepalive.enable", "true")
+            .set("reconnect.backoff.max.ms", "1000")
+            // New partitions are noticed this soon.
+            .set("topic.metadata.refresh.interval.ms", "10000");
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        config
+    }
+}
+
+/// Kafka as the event log.
+#[derive(Clone)]
+pub struct KafkaLog {
+    settings: Settings,
+    publisher: Arc<Publisher>,
+}
+
+impl KafkaLog {
+    /// A log on these bootstrap servers. Nothing is sent yet: brokers that are away make the first call wait.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses.
+    pub fn new(bootstrap_servers: &str) -> Result<Self, LogError> {
+        Self::with(Settings::new(bootstrap_servers))
+    }
+
+    /// A log with settings of one's own.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses.
+    pub fn with(settings: Settings) -> Result<Self, LogError> {
+        let publisher = Publisher::new(&settings).map_err(unavailable)?;
+        Ok(Self { settings, publisher: Arc::new(publisher) })
+    }
+}
+
+#[async_trait]
+impl EventLog for KafkaLog {
+    async fn publish(&self, topic: &str, records: Vec<NewRecord>) -> Result<(), LogError> {
+        self.publisher.publish(topic, &records).await
+    }
+
+    async fn partitions(&self, topic: &str) -> Result<u32, LogError> {
+        let (producer, name) = (self.publisher.current(), topic.to_owned());
+        let metadata =
+            ask(move || producer.get()?.client().fetch_metadata(Some(&name), ANSWER).map_err(failed)).await?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        let count = found.map_or(0, |found| found.partitions().len());
+        match found.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from) {
+            Some(code) if !is_missing(code) => Err(unavailable(code)),
+            None if count > 0 => Ok(u32::try_from(count).unwrap_or(u32::MAX)),
+            _ => Err(LogError::Missing(format!("topic {topic}"))),
+        }
+    }
+
+    async fn bounds(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
+        let (producer, name, number) =
+            (self.publisher.current(), topic.to_owned(), number(topic, partition)?);
+        let asked =
+            ask(move || producer.get()?.client().fetch_watermarks(&name, number, ANSWER).map_err(failed))
+                .await;
+        let (begin, end) = asked.map_err(|error| named(error, topic, partition))?;
+        Ok((begin.unsigned_abs(), end.unsigned_abs()))
+    }
+
+    async fn tail(&self, topic: &str, from: Vec<(u32, u64)>) -> Result<Box<dyn Tail>, LogError> {
+        Ok(Box::new(tail::KafkaTail::open(self.clone(), topic, &from).await?))
+    }
+
+    async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Box<dyn Subscription>, LogError> {
+        for topic in topics {
+            self.partitions(topic).await?;
+        }
+        Ok(Box::new(subscription::Member::join(&self.settings, group, topics)?))
+    }
+}
+
+/// What librdkafka tells on its own account: mostly trouble that it goes on to repair.
+struct Context;
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        heard(&error, reason);
+    }
+}
+
+impl ConsumerContext for Context {}
+
+fn heard(error: &KafkaError, reason: &str) {
+    tracing::warn!(%error, reason, "kafka");
+}
+
+/// What an error in place of a record means: `Ok` where librdkafka goes on by itself.
+fn read_error(error: &KafkaError) -> Result<(), LogError> {
+    match error {
+        KafkaError::MessageConsumptionFatal(code) => Err(unavailable(code)),
+        KafkaError::MessageConsumption(code) if is_missing(*code) => {
+            Err(LogError::Missing("such topic any more".to_owned()))
+        }
+        _ => {
+            heard(error, "reading goes on");
+            Ok(())
+        }
+    }
+}
+
+/// Asks on a thread where librdkafka may block.
+async fn ask<T: Send + 'static>(
+    question: impl FnOnce() -> Result<T, LogError> + Send + 'static,
+) -> Result<T, LogError> {
+    tokio::task::spawn_blocking(question).await.map_err(unavailable)?
+}
+
+/// A client that is dropped on a thread of its own: librdkafka takes leave of its brokers first, which may take a
+/// while and must not hold up a task, nor the end of the process.
+struct Detached<T: Send + 'static>(Option<T>);
+
+impl<T: Send + 'static> Detached<T> {
+    fn new(client: T) -> Self {
+        Self(Some(client))
+    }
+
+    fn get(&self) -> Result<&T, LogError> {
+        self.0.as_ref().ok_or_else(|| unavailable("it has been left"))
+    }
+
+    /// Begins to drop it; the receiver resolves when it is gone.
+    fn retire(&mut self) -> oneshot::Receiver<()> {
+        let (gone, done) = oneshot::channel();
+        if let Some(client) = self.0.take() {
+            std::thread::spawn(move || {
+                drop(client);
+                gone.send(()).ok();
+            });
+        }
+        done
+    }
+}
+
+impl<T: Send + 'static> Drop for Detached<T> {
+    fn drop(&mut self) {
+        drop(self.retire());
+    }
+}
+
+fn unavailable(why: impl std::fmt::Display) -> LogError {
+    LogError::Unavailable(why.to_string())
+}
+
+fn failed(error: KafkaError) -> LogError {
+    match error.rdkafka_error_code() {
+        Some(code) if is_missing(code) => LogError::Missing("such topic or partition".to_owned()),
+        _ => unavailable(error),
+    }
+}
+
+/// The same error, with the name of what is missing.
+fn named(error: LogError, topic: &str, partition: u32) -> LogError {
+    match error {
+        LogError::Missing(_) => missing(topic, partition),
+        other => other,
+    }
+}
+
+fn missing(topic: &str, partition: u32) -> LogError {
+    LogError::Missing(format!("partition {topic}[{partition}]"))
+}
+
+fn is_missing(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
+    matches!(code, UnknownTopicOrPartition | UnknownTopic | UnknownPartition)
+}
+
+/// A partition as librdkafka numbers it.
+fn number(topic: &str, partition: u32) -> Result<i32, LogError> {
+    i32::try_from(partition).map_err(|_| missing(topic, partition))
+}
+
+fn position(offset: u64) -> rdkafka::Offset {
+    rdkafka::Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX))
+}
+
+fn record(message: &BorrowedMessage<'_>) -> Record {
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(str::to_owned).ok();
+    let headers = message.headers().map(|headers| {
+        headers.iter().filter_map(|header| Some((header.key.to_owned(), text(header.value?)?))).collect()
+    });
+    Record {
+        partition: message.partition().unsigned_abs(),
+        offset: message.offset().unsigned_abs(),
+        key: message.key().and_then(text).unwrap_or_default(),
+        value: message.payload().unwrap_or_default().to_vec(),
+        headers: headers.unwrap_or_default(),
+    }
+}

@@ -1,0 +1,141 @@
+//! Appending to the log without a gap (I3).
+//!
+//! Records leave in the order they came in, one request at a time, so a later one is never stored where an earlier
+//! one was not. What could break that is a producer that goes on after it gave a record up. So librdkafka never gives
+//! one up by itself (`message.timeout.ms` is endless; where a broker refuses one, `enable.gapless.guarantee` stops the
+//! producer), and a `publish` that fails, or is late, or is no longer waited for takes its producer with it: what that
+//! one still had to send is purged, and the next call gets a fresh one. A request that is already on its way may
+//! still be stored: it repeats records, and leaves none out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::future_producer::DeliveryFuture;
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
+
+use super::{Context, Detached, LogError, Settings, failed, named, number, unavailable};
+use crate::record::NewRecord;
+
+/// Time until the next try when librdkafka's queue is full.
+const ROOM: Duration = Duration::from_millis(5);
+
+type Shared = Arc<Detached<FutureProducer<Context>>>;
+
+/// The producer of the moment.
+pub struct Publisher {
+    settings: Settings,
+    current: Mutex<Shared>,
+}
+
+impl Publisher {
+    /// A publisher; nothing is sent yet.
+    pub fn new(settings: &Settings) -> Result<Self, KafkaError> {
+        Ok(Self { settings: settings.clone(), current: Mutex::new(producer(settings)?) })
+    }
+
+    /// The producer of the moment.
+    pub fn current(&self) -> Shared {
+        self.lock().clone()
+    }
+
+    /// Appends all of `records` in order, or fails; then they may be published again, from the first one on.
+    pub async fn publish(&self, topic: &str, records: &[NewRecord]) -> Result<(), LogError> {
+        let mut attempt = Attempt { publisher: self, producer: self.current(), succeeded: false };
+        let timeout = self.settings.publish_timeout;
+        let sent = tokio::time::timeout(timeout, send(&attempt.producer, topic, records)).await;
+        let result =
+            sent.unwrap_or_else(|_| Err(unavailable(format!("no acknowledgement within {timeout:?}"))));
+        attempt.succeeded = result.is_ok();
+        result
+    }
+
+    /// Puts a fresh producer in the place of one that failed, unless that has been done.
+    fn replace(&self, spent: &Shared) {
+        let mut current = self.lock();
+        if !Arc::ptr_eq(&current, spent) {
+            return;
+        }
+        if let Ok(producer) = spent.get() {
+            producer.purge(PurgeConfig::default().queue().inflight().non_blocking());
+        }
+        match producer(&self.settings) {
+            Ok(fresh) => *current = fresh,
+            Err(error) => tracing::error!(%error, "no new producer"),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One `publish`. Unless it succeeded, its end, also by being dropped, is the end of its producer.
+struct Attempt<'a> {
+    publisher: &'a Publisher,
+    producer: Shared,
+    succeeded: bool,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.succeeded {
+            self.publisher.replace(&self.producer);
+        }
+    }
+}
+
+fn producer(settings: &Settings) -> Result<Shared, KafkaError> {
+    let mut config = settings.client();
+    config
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        .set("enable.gapless.guarantee", "true")
+        .set("max.in.flight.requests.per.connection", "1")
+        .set("message.timeout.ms", "0")
+        .set("linger.ms", "1")
+        .set("compression.type", "lz4")
+        // A topic that is not there is an error this soon.
+        .set("topic.metadata.propagation.max.ms", "1000");
+    FutureProducer::from_config_and_context(&config, Context).map(Detached::new).map(Arc::new)
+}
+
+/// Queues all records, then waits until all are durable.
+async fn send(producer: &Shared, topic: &str, records: &[NewRecord]) -> Result<(), LogError> {
+    let mut deliveries = Vec::with_capacity(records.len());
+    for record in records {
+        let queued = queue(producer, topic, record).await;
+        deliveries.push((record, queued.map_err(|error| named(error, topic, record.partition))?));
+    }
+    for (record, delivery) in deliveries {
+        match delivery.await {
+            Ok(Ok(_)) => {}
+            Ok(Err((error, _))) => return Err(named(failed(error), topic, record.partition)),
+            Err(_) => return Err(unavailable("another publish failed before")),
+        }
+    }
+    Ok(())
+}
+
+/// Hands one record to librdkafka; waits for room where its queue is full.
+async fn queue(producer: &Shared, topic: &str, record: &NewRecord) -> Result<DeliveryFuture, LogError> {
+    let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+        headers.insert(Header { key, value: Some(value) })
+    });
+    let mut next = FutureRecord::to(topic)
+        .partition(number(topic, record.partition)?)
+        .key(&record.key)
+        .payload(&record.value)
+        .timestamp(i64::try_from(record.timestamp).unwrap_or(i64::MAX))
+        .headers(headers);
+    loop {
+        match producer.get()?.send_result(next) {
+            Ok(delivery) => return Ok(delivery),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned)) => next = returned,
+            Err((error, _)) => return Err(failed(error)),
+        }
+        tokio::time::sleep(ROOM).await;
+    }
+}

@@ -1,0 +1,313 @@
+//! A member of a consumer group: classic protocol, cooperative-sticky assignment.
+//!
+//! librdkafka tells a rebalance and then waits for the member to carry it out. Here that happens in two steps: `next`
+//! hands it to the caller, and the call of `next` after that carries it out. So a start offset given by `seek` is
+//! known before the first record is fetched, and a partition is another member's only when the caller, having seen
+//! `Revoked`, came back: nothing of it is in flight any more, and what it finished could still be committed.
+//! The committed offset is a copy of the view's checkpoint (I5), so a commit that fails is logged and no more.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, StreamConsumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    ANSWER, Detached, LogError, Settings, ask, failed, heard, named, number, position, read_error, record,
+    unavailable,
+};
+use crate::log::{GroupEvent, Subscription, TopicPartition};
+use crate::record::Record;
+
+/// Longest wait for the group's goodbye.
+const LEAVE: Duration = Duration::from_secs(5);
+/// Time until the next try to seek in a partition whose reading is only starting.
+const STARTING: Duration = Duration::from_millis(20);
+
+/// One membership.
+pub struct Member {
+    consumer: Detached<Arc<StreamConsumer<Context>>>,
+    rebalances: UnboundedReceiver<Rebalance>,
+    /// The rebalance that the caller knows and that is to be carried out.
+    told: Option<Rebalance>,
+    /// What the caller said of partitions whose assignment is to be carried out.
+    starts: HashMap<TopicPartition, u64>,
+    paused: HashSet<TopicPartition>,
+    /// What came after the records of the last batch.
+    error: Option<LogError>,
+}
+
+enum Rebalance {
+    Assigned(Vec<TopicPartition>),
+    Revoked(Vec<TopicPartition>),
+}
+
+/// Where librdkafka's call-backs go. They run inside `recv`, on the caller's task.
+struct Context {
+    rebalances: UnboundedSender<Rebalance>,
+    /// Nobody asks for what happens next any more: rebalances are carried out at once.
+    leaving: AtomicBool,
+}
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        heard(&error, reason);
+    }
+}
+
+impl ConsumerContext for Context {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let rebalance = match code {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Rebalance::Assigned(partitions(list)),
+            _ => Rebalance::Revoked(partitions(list)),
+        };
+        if !self.leaving.load(Ordering::Relaxed) {
+            self.rebalances.send(rebalance).ok();
+            return;
+        }
+        let done = match rebalance {
+            Rebalance::Assigned(_) => consumer.incremental_assign(list),
+            Rebalance::Revoked(_) => consumer.incremental_unassign(list),
+        };
+        if let Err(error) = done {
+            heard(&error, "leaving");
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result {
+            heard(&error, "the committed offset stays behind the checkpoint for now");
+        }
+    }
+}
+
+impl Member {
+    /// Joins `group`.
+    pub fn join(settings: &Settings, group: &str, topics: &[String]) -> Result<Self, LogError> {
+        let mut config = settings.client();
+        config
+            .set("group.id", group)
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", "6000")
+            .set("heartbeat.interval.ms", "2000")
+            .set("max.poll.interval.ms", "300000")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "earliest");
+        let (sender, rebalances) = unbounded_channel();
+        let context = Context { rebalances: sender, leaving: AtomicBool::new(false) };
+        let consumer = StreamConsumer::from_config_and_context(&config, context).map_err(unavailable)?;
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&topics).map_err(unavailable)?;
+        Ok(Self {
+            consumer: Detached::new(Arc::new(consumer)),
+            rebalances,
+            told: None,
+            starts: HashMap::new(),
+            paused: HashSet::new(),
+            error: None,
+        })
+    }
+
+    /// Carries out a rebalance.
+    fn carry_out(&mut self, rebalance: Rebalance) -> Result<(), LogError> {
+        let consumer = self.consumer.get()?;
+        match rebalance {
+            Rebalance::Assigned(partitions) => {
+                let start = |partition: &TopicPartition| {
+                    self.starts.get(partition).map_or(Offset::Stored, |at| position(*at))
+                };
+                consumer.incremental_assign(&list(&partitions, start)?).map_err(unavailable)?;
+                let paused: Vec<_> = partitions.into_iter().filter(|one| self.paused.contains(one)).collect();
+                consumer.pause(&list(&paused, |_| Offset::Invalid)?).map_err(unavailable)?;
+            }
+            Rebalance::Revoked(partitions) => {
+                consumer
+                    .incremental_unassign(&list(&partitions, |_| Offset::Invalid)?)
+                    .map_err(unavailable)?;
+            }
+        }
+        self.starts.clear();
+        self.paused.clear();
+        Ok(())
+    }
+
+    /// Whether its assignment is known to the caller and yet to be carried out.
+    fn is_starting(&self, partition: &TopicPartition) -> bool {
+        matches!(&self.told, Some(Rebalance::Assigned(partitions)) if partitions.contains(partition))
+    }
+
+    /// The records that are there, beginning with `first`.
+    fn batch(&mut self, first: (TopicPartition, Record), max: usize) -> Result<GroupEvent, LogError> {
+        let mut records = vec![first];
+        while records.len() < max {
+            let Some(ready) = self.consumer.get()?.recv().now_or_never() else { break };
+            match ready {
+                Ok(message) => records.push(entry(&message)),
+                Err(error) => {
+                    self.error = read_error(&error).err();
+                    break;
+                }
+            }
+        }
+        Ok(GroupEvent::Records(records))
+    }
+}
+
+#[async_trait]
+impl Subscription for Member {
+    async fn next(&mut self, max: usize, wait: Duration) -> Result<GroupEvent, LogError> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        if let Some(rebalance) = self.told.take() {
+            self.carry_out(rebalance)?;
+        }
+        let idle = Instant::now() + wait;
+        loop {
+            tokio::select! {
+                biased;
+                Some(rebalance) = self.rebalances.recv() => {
+                    let (Rebalance::Assigned(partitions) | Rebalance::Revoked(partitions)) = &rebalance;
+                    if partitions.is_empty() {
+                        self.carry_out(rebalance)?;
+                        continue;
+                    }
+                    let partitions = partitions.clone();
+                    let event = match rebalance {
+                        Rebalance::Assigned(_) => GroupEvent::Assigned(partitions),
+                        Rebalance::Revoked(_) => GroupEvent::Revoked(partitions),
+                    };
+                    self.told = Some(rebalance);
+                    return Ok(event);
+                }
+                received = self.consumer.get()?.recv() => match received {
+                    Ok(message) => {
+                        let first = entry(&message);
+                        drop(message);
+                        return self.batch(first, max);
+                    }
+                    Err(error) => read_error(&error)?,
+                },
+                () = tokio::time::sleep_until(idle) => return Ok(GroupEvent::Idle),
+            }
+        }
+    }
+
+    async fn seek(&mut self, partition: &TopicPartition, offset: u64) -> Result<(), LogError> {
+        if self.is_starting(partition) {
+            self.starts.insert(partition.clone(), offset);
+            return Ok(());
+        }
+        let deadline = Instant::now() + ANSWER;
+        let number = number(&partition.topic, partition.partition)?;
+        loop {
+            let (consumer, topic) = (self.consumer.get()?.clone(), partition.topic.clone());
+            let sought =
+                ask(move || consumer.seek(&topic, number, position(offset), ANSWER).map_err(failed)).await;
+            // librdkafka refuses as long as the partition's reading is only starting.
+            if sought.is_ok() || Instant::now() >= deadline {
+                return sought;
+            }
+            sleep(STARTING).await;
+        }
+    }
+
+    fn pause(&mut self, partition: &TopicPartition) -> Result<(), LogError> {
+        if self.is_starting(partition) {
+            self.paused.insert(partition.clone());
+            return Ok(());
+        }
+        self.consumer.get()?.pause(&one(partition, Offset::Invalid)?).map_err(unavailable)
+    }
+
+    fn resume(&mut self, partition: &TopicPartition) -> Result<(), LogError> {
+        if self.is_starting(partition) {
+            self.paused.remove(partition);
+            return Ok(());
+        }
+        self.consumer.get()?.resume(&one(partition, Offset::Invalid)?).map_err(unavailable)
+    }
+
+    async fn commit(&mut self, partition: &TopicPartition, offset: u64) -> Result<(), LogError> {
+        let list = one(partition, position(offset))?;
+        self.consumer.get()?.commit(&list, CommitMode::Async).map_err(unavailable)
+    }
+
+    async fn committed(&mut self, partition: &TopicPartition) -> Result<Option<u64>, LogError> {
+        let (consumer, list) = (self.consumer.get()?.clone(), one(partition, Offset::Invalid)?);
+        let answer = ask(move || consumer.committed_offsets(list, ANSWER).map_err(failed)).await;
+        let answer = answer.map_err(|error| named(error, &partition.topic, partition.partition))?;
+        Ok(answer.elements().iter().find_map(|element| match element.offset() {
+            Offset::Offset(offset) => u64::try_from(offset).ok(),
+            _ => None,
+        }))
+    }
+
+    async fn leave(mut self: Box<Self>) {
+        self.let_go();
+        if timeout(LEAVE, self.consumer.retire()).await.is_err() {
+            tracing::warn!("the group was not told of the leave; it notices by its session time-out");
+        }
+    }
+}
+
+impl Member {
+    /// Carries out what is open, so that librdkafka waits for nothing when it closes the consumer.
+    fn let_go(&mut self) {
+        if let Ok(consumer) = self.consumer.get() {
+            consumer.context().leaving.store(true, Ordering::Relaxed);
+        }
+        let open = std::iter::from_fn(|| self.told.take().or_else(|| self.rebalances.try_recv().ok()));
+        for rebalance in open.collect::<Vec<_>>() {
+            if let Err(error) = self.carry_out(rebalance) {
+                tracing::warn!(%error, "leaving");
+            }
+        }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
+fn entry(message: &BorrowedMessage<'_>) -> (TopicPartition, Record) {
+    let record = record(message);
+    (TopicPartition { topic: message.topic().to_owned(), partition: record.partition }, record)
+}
+
+fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
+    let partition = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| TopicPartition {
+        topic: element.topic().to_owned(),
+        partition: element.partition().unsigned_abs(),
+    };
+    list.elements().iter().map(partition).collect()
+}
+
+fn list(
+    partitions: &[TopicPartition],
+    offset: impl Fn(&TopicPartition) -> Offset,
+) -> Result<TopicPartitionList, LogError> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        let number = number(&partition.topic, partition.partition)?;
+        list.add_partition_offset(&partition.topic, number, offset(partition)).map_err(unavailable)?;
+    }
+    Ok(list)
+}
+
+fn one(partition: &TopicPartition, offset: Offset) -> Result<TopicPartitionList, LogError> {
+    list(std::slice::from_ref(partition), |_| offset)
+}
