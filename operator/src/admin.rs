@@ -83,6 +83,9 @@ pub struct Conflict {
 /// A call to the admin API that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdminError {
+    /// There is no token: the service is gone, or was not reconciled yet.
+    #[error("the service has no admin API yet")]
+    Absent,
     /// No usable answer in time.
     #[error("the command worker at {url} does not answer: {detail}")]
     Unreachable {

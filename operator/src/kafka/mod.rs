@@ -10,6 +10,7 @@ pub mod librdkafka;
 pub mod topics;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use async_trait::async_trait;
 
@@ -51,6 +52,17 @@ pub enum Start {
     Latest,
     /// The first record at or after this time, Unix milliseconds; the end where there is none.
     Timestamp(i64),
+}
+
+impl fmt::Display for Start {
+    /// As a consumer is told: `earliest`, `latest` or Unix milliseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Earliest => f.write_str("earliest"),
+            Self::Latest => f.write_str("latest"),
+            Self::Timestamp(time) => write!(f, "{time}"),
+        }
+    }
 }
 
 /// A topic as the cluster has it.

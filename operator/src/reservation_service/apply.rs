@@ -25,7 +25,7 @@ pub struct Applied {
     pub declared: Option<Declared>,
     /// The workers, once they could be looked at.
     pub workers: Workers,
-    /// The Deployments that should be there.
+    /// The Deployments that should be there; none while the service is being deleted.
     pub wanted: Vec<String>,
     /// The API server's failure that ended it.
     pub error: Option<ApiError>,
@@ -98,9 +98,10 @@ impl Applied {
     /// The conditions of every step.
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings: Vec<_> = self.declared.iter().flat_map(Declared::findings).collect();
-        findings.push(match &self.error {
-            Some(error) => Finding::unmet(WORKERS_READY, "ApplyFailed", error.to_string()),
-            None => self.workers.finding(&self.wanted),
+        findings.extend(match &self.error {
+            Some(error) => Some(Finding::unmet(WORKERS_READY, "ApplyFailed", error.to_string())),
+            None if self.wanted.is_empty() => None,
+            None => Some(self.workers.finding(&self.wanted)),
         });
         findings
     }

@@ -60,7 +60,7 @@ fn show(status: &mut ReservationServiceStatus, service: &ReservationService, app
     let (name, namespace) = (service.name_any(), service.namespace().unwrap_or_default());
     let url = |component, port| format!("http://{}.{namespace}.svc:{port}", names::worker(&name, component));
     status.endpoints = Some(Endpoints { command: url(names::COMMAND, 8080), query: url(names::QUERY, 8081) });
-    if applied.error.is_none() {
+    if applied.error.is_none() && !applied.wanted.is_empty() {
         status.command = applied.workers.counts(&names::worker(&name, names::COMMAND));
         status.query = applied.workers.counts(&names::worker(&name, names::QUERY));
     }
@@ -99,6 +99,7 @@ mod tests {
     use crate::conditions::is_met;
     use crate::kafka::KafkaError;
     use crate::reservation_service::fixtures::main_service;
+    use crate::reservation_service::workers::Workers;
     use boxoffice_crds::common::condition::{READY, STALLED};
 
     fn at(second: i64) -> Time {
@@ -118,7 +119,19 @@ mod tests {
             differences: Vec::new(),
         };
         let declared = Declared { topics: Ok(vec![topic]), groups: Some(Ok(vec![group(2), group(3)])) };
-        Applied { declared: Some(declared), ..Applied::default() }
+        Applied { declared: Some(declared), ..with_query_worker() }
+    }
+
+    /// The query worker runs, and nothing else is wanted.
+    fn with_query_worker() -> Applied {
+        let deployment = serde_json::json!({
+            "metadata": {"generation": 1},
+            "spec": {"replicas": 1, "selector": {}, "template": {}},
+            "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1},
+        });
+        let deployments = [("main-query".to_owned(), serde_json::from_value(deployment).unwrap())].into();
+        let workers = Workers { deployments, ..Workers::default() };
+        Applied { workers, wanted: vec!["main-query".into()], ..Applied::default() }
     }
 
     #[test]
@@ -127,7 +140,8 @@ mod tests {
         assert_eq!((status.lag, status.topic.unwrap().partitions), (Some(5), 6));
         assert_eq!(status.endpoints.unwrap().command, "http://main-command.tickets.svc:8080");
         assert_eq!((status.image.as_deref(), status.observed_generation), (Some("w:1"), Some(4)));
-        assert!(is_met(&status.conditions, READY), "no Deployment was wanted, so none is missing");
+        assert_eq!(status.query.unwrap().ready, 1);
+        assert!(is_met(&status.conditions, READY));
     }
 
     #[test]
@@ -146,7 +160,7 @@ mod tests {
         let down =
             KafkaError::Unreachable { bootstrap_servers: "kafka:9092".into(), detail: "timed out".into() };
         let failed =
-            Applied { declared: Some(Declared { topics: Err(down), groups: None }), ..Applied::default() };
+            Applied { declared: Some(Declared { topics: Err(down), groups: None }), ..with_query_worker() };
         service.status = Some(next(&service, "w:1", Ok(&failed), &at(1)));
         let conditions = &service.status.as_ref().unwrap().conditions;
         assert_eq!(find(conditions, READY).unwrap().reason, "KafkaUnreachable");

@@ -91,8 +91,8 @@ fn obstacle_reason(obstacles: &str) -> &'static str {
         match part.trim() {
             _ if why.trim() == "starting" => None,
             "redis" => Some("RedisUnreachable"),
-            "kafka" => Some("KafkaUnreachable"),
-            "postgres" | "database" | "view" => Some("DatabaseUnreachable"),
+            "log" => Some("KafkaUnreachable"),
+            "database" => Some("DatabaseUnreachable"),
             _ => Some("PodsNotReady"),
         }
     };

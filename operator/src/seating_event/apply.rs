@@ -49,7 +49,7 @@ pub async fn apply(context: &Context, validated: &Validated) -> Outcome {
     let provisioned = context.inventories.provisioned(&event);
     match decide(id, definition, provisioned.as_ref(), context.inventories.answer(&service)) {
         Decision::Report(inventory) => ready(inventory, Vec::new()),
-        Decision::Silent(error) => failed(validated, &error, None, false),
+        Decision::Silent(error) => failed(validated, &error, None),
         Decision::Provision(known) => match context.admin.provision(target, id, definition).await {
             Ok(inventory) => {
                 context.inventories.note_provisioned(&service, &event, definition.clone(), inventory.clone());
@@ -57,7 +57,7 @@ pub async fn apply(context: &Context, validated: &Validated) -> Outcome {
                 let note = format!("{} seats on partition {}", inventory.seats.total, inventory.partition);
                 ready(inventory, if news { vec![Notice::normal("Provisioned", note)] } else { Vec::new() })
             }
-            Err(error) => failed(validated, &error, known, true),
+            Err(error) => failed(validated, &error, known),
         },
     }
 }
@@ -94,9 +94,9 @@ fn ready(inventory: Inventory, deeds: Vec<Notice>) -> Outcome {
     Outcome { inventory: Some(inventory), step, stall: None, deeds, retry: false }
 }
 
-fn failed(validated: &Validated, error: &AdminError, inventory: Option<Inventory>, retry: bool) -> Outcome {
+fn failed(validated: &Validated, error: &AdminError, inventory: Option<Inventory>) -> Outcome {
     let (step, stall) = judge(error, validated.service_trouble.as_deref());
-    let retry = retry && stall.is_none();
+    let retry = stall.is_none();
     Outcome { inventory, step, stall, deeds: Vec::new(), retry }
 }
 
@@ -115,7 +115,10 @@ pub fn judge(error: &AdminError, service_trouble: Option<&str>) -> (Finding, Opt
         return (Finding::unmet(INVENTORY_READY, stall.reason, &stall.message), Some(stall));
     }
     let (reason, message) = match (error, service_trouble) {
-        (AdminError::Unreachable { .. }, Some(trouble)) => (progress::SERVICE_NOT_READY, trouble.to_owned()),
+        (AdminError::Absent, None) => (progress::SERVICE_NOT_READY, error.to_string()),
+        (AdminError::Absent | AdminError::Unreachable { .. }, Some(trouble)) => {
+            (progress::SERVICE_NOT_READY, trouble.to_owned())
+        }
         (AdminError::Unreachable { .. }, None) => ("CommandUnreachable", error.to_string()),
         (AdminError::Refused { status: 401, .. }, _) => ("TokenRefused", error.to_string()),
         (AdminError::Refused { .. }, _) => ("CommandUnavailable", error.to_string()),

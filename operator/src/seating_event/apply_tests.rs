@@ -73,4 +73,5 @@ fn everything_else_is_tried_again_with_a_reason() {
     assert_eq!(reason(refused(401, "UNAUTHENTICATED"), None), "TokenRefused");
     assert_eq!(reason(unreachable(), None), "CommandUnreachable");
     assert_eq!(reason(unreachable(), Some("starting")), progress::SERVICE_NOT_READY);
+    assert_eq!(reason(AdminError::Absent, None), progress::SERVICE_NOT_READY);
 }

@@ -101,11 +101,14 @@ async fn ask(
     events: BTreeSet<String>,
     wake: &UnboundedSender<ObjectRef<SeatingEvent>>,
 ) {
-    let Ok(Some(target)) = target(context, &service.0, &service.1).await else { return };
-    let answer = context.admin.inventories(&target).await;
-    if let Err(error) = &answer {
-        tracing::debug!(namespace = service.0, service = service.1, %error, "no inventories");
-    }
+    let answer = match target(context, &service.0, &service.1).await {
+        Ok(Some(target)) => context.admin.inventories(&target).await,
+        Ok(None) => Err(AdminError::Absent),
+        Err(error) => {
+            tracing::warn!(namespace = service.0, service = service.1, %error, "service not asked");
+            return;
+        }
+    };
     let answer = answer.map(|list| list.into_iter().map(|one| (one.event_id.clone(), one)).collect());
     for event in context.inventories.note_answer(&service, &answer, &events) {
         // A closed channel means that the controller has ended, and this task with it.

@@ -70,6 +70,7 @@ fn consumer_worker(consumer: &ValidatedConsumer, settings_hash: &str) -> Worker 
         env: vec![
             env("BOXOFFICE_HANDLER", &plain(handler)),
             env("BOXOFFICE_GROUP", &plain(&group.name)),
+            env("BOXOFFICE_START_FROM", &plain(&group.start.to_string())),
             env("BOXOFFICE_DATABASE_URL", database),
         ],
         settings_hash: settings_hash.to_owned(),
