@@ -52,6 +52,19 @@ pub struct Settings {
     pub drain: Duration,
 }
 
+/// What is measured.
+pub struct Metrics {
+    edge: Edge,
+    relay: RelayMetrics,
+}
+
+impl Metrics {
+    /// Registers all of it.
+    pub fn register(registry: &mut Registry) -> Self {
+        Self { edge: Edge::new(registry), relay: RelayMetrics::register(registry) }
+    }
+}
+
 /// Why the worker ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -73,7 +86,7 @@ pub async fn serve<S: SeatStore + Outbox>(
     store: Arc<S>,
     log: Arc<dyn EventLog>,
     settings: Settings,
-    registry: &mut Registry,
+    metrics: Metrics,
     readiness: Readiness,
     stop: CancellationToken,
 ) -> Result<(), AppError> {
@@ -83,8 +96,7 @@ pub async fn serve<S: SeatStore + Outbox>(
 
     let seats: Arc<dyn SeatStore> = Arc::clone(&store) as _;
     let outbox: Arc<dyn Outbox> = store;
-    let edge = Edge::new(registry);
-    let metrics = RelayMetrics::register(registry);
+    let Metrics { edge, relay: metrics } = metrics;
     let published = Published::new(Arc::clone(&outbox));
     let desk = Desk::new(Arc::clone(&seats), Arc::clone(&published), durability);
     let admin = Admin {

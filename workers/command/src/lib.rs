@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`http`] takes commands, [`store`] carries them out, [`relay`] publishes what they wrote and
 //! [`published`] lets an answer wait for it. [`admin`] is the operator's side, [`sweeper`] ends lapsed holds;
-//! [`app`] puts them together.
+//! [`app`] puts them together and [`run()`] chooses what stands behind the ports.
 
 pub mod args;
 
@@ -22,5 +22,9 @@ pub mod sweeper;
 
 pub mod app;
 
+mod run;
+
 #[cfg(test)]
 mod testing;
+
+pub use run::{RunError, run};

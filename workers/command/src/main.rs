@@ -1,2 +1,18 @@
-//! Placeholder entry point.
-fn main() {}
+//! The command worker's process: see [`boxoffice_command`].
+
+use std::process::ExitCode;
+
+use boxoffice_command::args::Args;
+use boxoffice_command::run;
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("boxoffice-command: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

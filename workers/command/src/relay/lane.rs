@@ -85,6 +85,9 @@ impl Lanes {
                         tracing::warn!(%event, %error, "events wait to be published");
                     }
                     self.metrics.failures.inc();
+                    if let Ok(depth) = self.outbox.depth(event).await {
+                        self.metrics.stuck(event, depth);
+                    }
                     let pause = PAUSE.0.saturating_mul(1 << failures.min(5)).min(PAUSE.1);
                     failures += 1;
                     tokio::select! {
@@ -102,8 +105,7 @@ impl Lanes {
         let _permit = self.permits.acquire().await;
         let (partition, entries) = self.outbox.unpublished(event, BATCH).await?;
         let Some((first, last)) = ends(&entries)? else { return Ok(Step::Empty) };
-        let waiting = self.outbox.depth(event).await?;
-        self.metrics.waiting(event, waiting, entries.first().map_or(0, |entry| entry.envelope.timestamp));
+        self.metrics.reading(event, &entries);
         let encoded = entries
             .iter()
             .map(|entry| encode(&entry.envelope, partition, &self.source, entry.traceparent.as_deref()));

@@ -9,6 +9,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::store::OutboxEntry;
+
 /// The relay's metrics, of the SeatingEvents that this process publishes.
 #[derive(Clone, Default)]
 pub struct RelayMetrics {
@@ -42,9 +44,17 @@ impl RelayMetrics {
         metrics
     }
 
-    /// `entries` of a SeatingEvent wait, the first since `oldest`.
-    pub fn waiting(&self, event: &SeatingEventId, entries: u64, oldest: UnixMillis) {
-        self.backlogs().insert(event.clone(), Backlog { entries, oldest });
+    /// These entries of a SeatingEvent, and perhaps more, wait.
+    pub fn reading(&self, event: &SeatingEventId, entries: &[OutboxEntry]) {
+        let oldest = entries.first().map_or(UnixMillis::MAX, |entry| entry.envelope.timestamp);
+        self.backlogs().insert(event.clone(), Backlog { entries: entries.len() as u64, oldest });
+    }
+
+    /// They could not be published, and with them wait all `depth` entries of the outbox.
+    pub fn stuck(&self, event: &SeatingEventId, depth: u64) {
+        if let Some(backlog) = self.backlogs().get_mut(event) {
+            backlog.entries = depth;
+        }
     }
 
     /// Nothing of it waits, or it is another process' business now.

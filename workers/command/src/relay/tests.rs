@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_domain::SeatingEventId;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +22,7 @@ struct Line {
     event: SeatingEventId,
     stop: CancellationToken,
     relay: JoinHandle<()>,
+    registry: Registry,
 }
 
 impl Line {
@@ -27,15 +30,23 @@ impl Line {
     async fn with(store: Memory, log: FakeLog) -> Self {
         let (store, log, stop) = (Arc::new(store), Arc::new(log), CancellationToken::new());
         let event = provisioned(&store).await;
+        let mut registry = Registry::default();
         let relay = Relay::new(
             Arc::clone(&store) as _,
             Arc::clone(&log) as _,
             "seat-events".into(),
             "tickets/main".into(),
-            RelayMetrics::default(),
+            RelayMetrics::register(&mut registry),
         );
         let relay = tokio::spawn(relay.run(stop.clone(), DRAIN));
-        Self { store, log, event, stop, relay }
+        Self { store, log, event, stop, relay, registry }
+    }
+
+    #[track_caller]
+    fn measures(&self, line: &str) {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).unwrap();
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
 
     async fn watermark(&self, expected: u64) {
@@ -113,9 +124,14 @@ async fn an_outage_of_the_log_delays_and_loses_nothing() {
     line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
     sleep(Duration::from_secs(30)).await;
     assert!(line.sequences().is_empty());
+    line.measures("outbox_entries 2");
+    line.measures("outbox_leases 4");
     line.log.away(false);
     line.watermark(2).await;
     assert_eq!(line.sequences(), [1, 2]);
+    sleep(Duration::from_secs(2)).await;
+    line.measures("outbox_entries 0");
+    line.measures("outbox_published_total 2");
     line.shut().await;
 }
 

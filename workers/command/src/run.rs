@@ -1,0 +1,116 @@
+//! The worker as a process: arguments, logs, health, and Redis and Kafka behind the ports.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use boxoffice_runtime::health::{self, Readiness};
+use boxoffice_runtime::log::LogError;
+use boxoffice_runtime::log::kafka::KafkaLog;
+use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
+use boxoffice_runtime::{shutdown, telemetry};
+use prometheus_client::registry::Registry;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{AdminToken, EmptyToken};
+use crate::app::{self, AppError, LISTENING, STORE, serve};
+use crate::args::Args;
+use crate::durability::Durability;
+use crate::store::StoreError;
+use crate::store::redis::{Clock, ConnectError, RedisStore, Settings};
+
+/// Pause between attempts to reach Redis for the first time.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why the process ends with exit code 1.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum RunError {
+    #[error(transparent)]
+    Logging(#[from] anyhow::Error),
+    #[error("signals cannot be handled: {0}")]
+    Signals(#[from] std::io::Error),
+    #[error(transparent)]
+    Token(#[from] EmptyToken),
+    #[error(transparent)]
+    Store(#[from] ConnectError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("cannot listen on {addr}: {source}")]
+    Health { addr: SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    App(#[from] AppError),
+}
+
+/// Runs the worker until SIGTERM, then drains it.
+pub async fn run(args: Args) -> Result<(), RunError> {
+    let Args { service, kafka, http_addr, admin_addr, admin_token, redis_url, .. } = args;
+    let Args { durability_hold, durability_reserve, outbox_high_watermark, max_body_bytes, .. } = args;
+    let ServiceArgs { service, metrics_addr, log: directives, drain_seconds } = service;
+    let KafkaArgs { kafka_bootstrap_servers, kafka_topic, kafka_stats_topic: _ } = kafka;
+    telemetry::init(&directives)?;
+    // Refused only where another part of the process has installed the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+
+    let redis = Settings {
+        url: redis_url,
+        service: service.clone(),
+        high_watermark: outbox_high_watermark,
+        clock: Clock::Server,
+    };
+    let settings = app::Settings {
+        service,
+        topic: kafka_topic,
+        http_addr,
+        admin_addr,
+        admin_token: AdminToken::new(admin_token)?,
+        durability: Durability { hold: durability_hold, reserve: durability_reserve },
+        max_body_bytes,
+        drain: Duration::from_secs(drain_seconds),
+    };
+    let stop = shutdown::on_signal()?;
+    let log = Arc::new(KafkaLog::new(&kafka_bootstrap_servers)?);
+    let readiness = Readiness::waiting_for(&[LISTENING, STORE]);
+    let mut registry = Registry::with_prefix("boxoffice");
+    let metrics = app::Metrics::register(&mut registry);
+
+    // Probes are answered from before Redis is reached until the drain is over.
+    let probing = health::serve(metrics_addr, registry, readiness.clone(), CancellationToken::new());
+    let working = async {
+        let Some(store) = connect(redis, &readiness, &stop).await? else { return Ok(()) };
+        Ok(serve(Arc::new(store), log, settings, metrics, readiness, stop).await?)
+    };
+    tokio::select! {
+        ended = working => ended,
+        failed = probing => match failed {
+            Err(source) => Err(RunError::Health { addr: metrics_addr, source }),
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+/// The store; waits for a Redis that is not there yet, and gives up on one that cannot be right.
+async fn connect(
+    settings: Settings,
+    readiness: &Readiness,
+    stop: &CancellationToken,
+) -> Result<Option<RedisStore>, ConnectError> {
+    let mut told = false;
+    loop {
+        match RedisStore::connect(settings.clone()).await {
+            Err(ConnectError::Store(StoreError::Unavailable(reason))) => {
+                if !told {
+                    tracing::warn!(reason, "redis cannot be reached: waiting for it");
+                    told = true;
+                }
+                readiness.not_ready(STORE, reason);
+            }
+            done => return done.map(Some),
+        }
+        tokio::select! {
+            () = sleep(RETRY) => {}
+            () = stop.cancelled() => return Ok(None),
+        }
+    }
+}
