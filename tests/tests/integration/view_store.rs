@@ -69,8 +69,8 @@ impl<H: Handler> Postgres<H> {
         let database = database("view").await;
         let options: PgConnectOptions =
             DatabaseArgs { database_url: database.url.clone() }.options("test").unwrap();
-        migrate::<H>(options.clone()).await.unwrap();
-        migrate::<H>(options.clone()).await.unwrap();
+        migrate::<H>(&options).await.unwrap();
+        migrate::<H>(&options).await.unwrap();
         let pool = pool(options.clone(), 1);
         Self { store: PgViewStore::new(options, handler, start, String::new()), pool, _database: database }
     }
@@ -302,5 +302,5 @@ async fn a_stadium_of_eighty_thousand_seats_is_one_batch() {
 async fn a_database_of_another_handler_is_refused() {
     let view = Postgres::start(SeatViewHandler, Start::Earliest).await;
     let options = (*view.pool.connect_options()).clone();
-    assert!(migrate::<StatsHandler>(options).await.is_err());
+    assert!(migrate::<StatsHandler>(&options).await.is_err());
 }

@@ -132,7 +132,7 @@ async fn prepared<H: Handler>(
 ) -> Result<Option<sqlx::postgres::PgConnectOptions>, WorkerError> {
     let options =
         database.options(&format!("boxoffice-consumer {}", H::NAME)).map_err(WorkerError::DatabaseUrl)?;
-    let reached = until_reached("the database", stop, || migrate::<H>(options.clone())).await;
+    let reached = until_reached("the database", stop, || migrate::<H>(&options)).await;
     Ok(reached.map(|()| options))
 }
 

@@ -76,14 +76,18 @@ fn unavailable(error: impl ToString) -> ViewError {
 ///
 /// # Errors
 /// A database that is away, or that has another handler's tables.
-pub async fn migrate<H: Handler>(options: PgConnectOptions) -> Result<(), MigrateError> {
+pub fn migrate<H: Handler>(
+    options: &PgConnectOptions,
+) -> impl Future<Output = Result<(), MigrateError>> + Send + use<H> {
     let framework: Migrator = sqlx::migrate!("migrations/framework");
     let migrations = framework.iter().chain(H::migrations().iter()).cloned().collect();
     // A pool of its own, because a migration that fails leaves the lock on its connection.
-    let pool = postgres::pool(options, 1);
-    let migrated = Migrator::with_migrations(migrations).run(&pool).await;
-    pool.close().await;
-    migrated
+    let pool = postgres::pool(options.clone(), 1);
+    async move {
+        let migrated = Migrator::with_migrations(migrations).run(&pool).await;
+        pool.close().await;
+        migrated
+    }
 }
 
 impl<H: Handler> PgViewStore<H> {
