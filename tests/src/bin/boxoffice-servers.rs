@@ -17,8 +17,8 @@ use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 /// Runs a command with test servers around it.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The command and its arguments. It finds the servers in BOXOFFICE_TEST_REDIS, BOXOFFICE_TEST_KAFKA and
-    /// BOXOFFICE_TEST_POSTGRES.
+    /// The command and its arguments. It finds the servers in `BOXOFFICE_TEST_REDIS`, `BOXOFFICE_TEST_KAFKA` and
+    /// `BOXOFFICE_TEST_POSTGRES`.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,
 }

@@ -301,7 +301,7 @@ pub async fn a_revoked_partition_waits_for_its_member(logs: &dyn Logs) {
     first.commit(own, 10).await.unwrap();
     idle(&mut *second).await;
 
-    let (_, taken) = tokio::join!(idle(&mut *first), assigned(&mut *second));
+    let ((), taken) = tokio::join!(idle(&mut *first), assigned(&mut *second));
     assert_eq!(taken, revoked);
     assert_eq!(second.committed(own).await.unwrap(), Some(10));
     log.publish(&topic, vec![numbered(own.partition, 99)]).await.unwrap();

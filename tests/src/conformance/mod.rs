@@ -1,1 +1,5 @@
 //! One suite of named behaviours for each port: every implementation of it passes the same one.
+
+pub mod event_log;
+pub mod seat_store;
+pub mod view_store;

@@ -17,7 +17,7 @@ use super::child::Child;
 use crate::wait::within;
 
 /// From start to first answer.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// One attempt to get an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 

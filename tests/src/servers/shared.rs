@@ -1,16 +1,14 @@
 //! The servers that `boxoffice-servers` started for a whole run of tests, and a place of one's own on each: every test
 //! has its own database, topic and service name, so that all run side by side.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::metadata::MetadataTopic;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-
-use crate::wait::until;
 
 /// Where the harness says how Redis is reached: a URL.
 pub const REDIS: &str = "BOXOFFICE_TEST_REDIS";
@@ -120,24 +118,21 @@ async fn create_topic(bootstrap_servers: &str, name: &str, partitions: u32) -> a
     for result in admin.create_topics([&new], &options).await? {
         result.map_err(|(_, code)| anyhow::anyhow!("{code}"))?;
     }
-    let wanted = usize::try_from(partitions)?;
-    let admin = Arc::new(admin);
-    until("the topic's partitions have leaders", async || led(&admin, name, wanted).await.ok()).await;
-    Ok(())
+    let (name, partitions) = (name.to_owned(), usize::try_from(partitions)?);
+    tokio::task::spawn_blocking(move || led(&admin, &name, partitions)).await?
 }
 
-async fn led(
-    admin: &Arc<AdminClient<DefaultClientContext>>,
-    topic: &str,
-    partitions: usize,
-) -> anyhow::Result<()> {
-    let (admin, topic) = (admin.clone(), topic.to_owned());
-    let metadata =
-        tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(Some(&topic), TIMEOUT)).await??;
-    let led =
-        metadata.topics().iter().flat_map(|topic| topic.partitions()).filter(|one| one.leader() >= 0).count();
-    ensure!(led == partitions, "{led} of {partitions} partitions have a leader");
-    Ok(())
+/// Asks until every partition has a leader: the broker learns of a topic a moment after the controller.
+fn led(admin: &AdminClient<DefaultClientContext>, topic: &str, partitions: usize) -> anyhow::Result<()> {
+    let deadline = Instant::now() + TIMEOUT;
+    while Instant::now() < deadline {
+        let metadata = admin.inner().fetch_metadata(Some(topic), TIMEOUT)?;
+        let all = metadata.topics().iter().flat_map(MetadataTopic::partitions);
+        if all.filter(|partition| partition.leader() >= 0).count() == partitions {
+            return Ok(());
+        }
+    }
+    bail!("it has no leaders after {TIMEOUT:?}")
 }
 
 fn address(variable: &str) -> String {

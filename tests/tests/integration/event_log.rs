@@ -1,7 +1,5 @@
 //! The event log on real Kafka.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::log::kafka::KafkaLog;

@@ -1,1 +1,9 @@
 //! Tests on real servers, run by `make test SUITES=integration`: one module a subject.
+mod command_worker;
+mod event_log;
+mod operator_kafka;
+mod query_snapshot;
+mod query_worker;
+mod seat_store;
+mod view_store;
+mod consumer;
