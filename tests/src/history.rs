@@ -18,8 +18,8 @@ use uuid::Uuid;
 
 /// Price of every seat, in cents.
 pub const PRICE: u64 = 12_000;
-/// When everything happens.
-pub const NOW: u64 = 1_800_000_000_000;
+/// When everything happens: in the past, because Kafka refuses records from the future.
+pub const NOW: u64 = 1_700_000_000_000;
 
 /// Numbers the events of one SeatingEvent. Section A has one row: seats `A-1-1`, `A-1-2`, ...
 #[derive(Debug, Clone)]
