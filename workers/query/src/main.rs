@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use boxoffice_query::view::postgres::PostgresSnapshots;
 use boxoffice_query::{Ports, Query, Topics};
-use boxoffice_runtime::log::kafka::KafkaLog;
+use boxoffice_runtime::log::kafka::{KafkaLog, Settings};
 use boxoffice_runtime::postgres::DatabaseArgs;
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
 use boxoffice_runtime::{health, postgres, shutdown, telemetry};
@@ -48,7 +48,8 @@ async fn main() -> anyhow::Result<()> {
     let stop = shutdown::on_signal()?;
 
     let options = database.options("boxoffice-query").context("the database's URL")?;
-    let log = KafkaLog::new(&kafka.kafka_bootstrap_servers)?;
+    let client_id = "boxoffice-query".to_owned();
+    let log = KafkaLog::with(Settings { client_id, ..Settings::new(&kafka.kafka_bootstrap_servers) })?;
     let snapshots = PostgresSnapshots::new(postgres::pool(options, CONNECTIONS), &kafka.kafka_topic);
     let ports = Ports { snapshots: Arc::new(snapshots), log: Arc::new(log) };
     let topics = Topics { seats: kafka.kafka_topic, stats: kafka.kafka_stats_topic };

@@ -1,7 +1,7 @@
 //! A seat map as JSON: `{"eventId", "sequence", "seats": [{seatId, sectionId, row, number, status, priceCategory}]}`.
 //!
 //! Of a seat's JSON only the status ever changes, so a [`Template`] holds the rest ready and a rendering is a row of
-//! copies: 20,000 seats take about a millisecond. Knows nothing of HTTP; [`crate::http::seat_map`] serves it.
+//! copies. Knows nothing of HTTP; [`crate::http`] serves it.
 
 use std::io::Write;
 use std::sync::Arc;

@@ -1,0 +1,99 @@
+//! The query worker's snapshot of the view that the seat-view handler keeps: what the events before its checkpoint make.
+
+use boxoffice_consumer::handlers::seat_view::SeatViewHandler;
+use boxoffice_consumer::view::{PgViewStore, migrate};
+use boxoffice_domain::checkpoint::Start;
+use boxoffice_domain::definition::Blocked;
+use boxoffice_domain::{DomainEvent, Envelope, SeatMap};
+use boxoffice_query::view::postgres::PostgresSnapshots;
+use boxoffice_query::view::{Snapshot, Snapshots};
+use boxoffice_runtime::postgres::{DatabaseArgs, pool};
+use boxoffice_runtime::view::{Batch, ViewStore};
+use boxoffice_tests::history::{History, record};
+use boxoffice_tests::servers::{Database, database};
+use sqlx::postgres::PgConnectOptions;
+
+const TOPIC: &str = "seat-events";
+const PARTITION: u32 = 4;
+
+/// A view database of a test's own.
+struct View {
+    database: Database,
+    store: PgViewStore<SeatViewHandler>,
+}
+
+impl View {
+    async fn empty() -> Self {
+        let database = database("view").await;
+        let options = options(&database);
+        migrate::<SeatViewHandler>(&options).await.unwrap();
+        let store = PgViewStore::new(options, SeatViewHandler, Start::Earliest, String::new());
+        Self { database, store }
+    }
+
+    async fn apply(&self, from: Option<u64>, events: &[Envelope]) {
+        let records = events.iter().zip(from.unwrap_or_default()..);
+        let records = records.map(|(event, offset)| record(event, PARTITION, offset)).collect();
+        let batch = Batch { topic: TOPIC.into(), partition: PARTITION, expected: from, records };
+        self.store.apply(&batch).await.unwrap();
+    }
+
+    async fn snapshot(&self) -> Snapshot {
+        PostgresSnapshots::new(pool(options(&self.database), 1), TOPIC).load().await.unwrap()
+    }
+}
+
+fn options(database: &Database) -> PgConnectOptions {
+    DatabaseArgs { database_url: database.url.clone() }.options("test").unwrap()
+}
+
+#[tokio::test]
+async fn a_snapshot_of_an_empty_view_is_empty_and_before_the_tables_are_there_it_fails() {
+    let database = database("view").await;
+    let early = PostgresSnapshots::new(pool(options(&database), 1), TOPIC).load().await;
+    assert!(early.unwrap_err().to_string().contains("checkpoint_partitions"));
+    let snapshot = View::empty().await.snapshot().await;
+    assert!(snapshot.maps.is_empty() && snapshot.next_offsets.is_empty());
+}
+
+#[tokio::test]
+async fn a_snapshot_is_what_the_events_before_its_checkpoint_make() {
+    let view = View::empty().await;
+    let mut history = History::new("arena-night");
+    let mut defined = history.defined(20);
+    defined.definition.blocked =
+        vec![Blocked { seats: vec!["A-1-1".into(), "A-1-2".into()], reason: "camera".into() }];
+    let mut unblocked = defined.clone();
+    unblocked.definition.blocked[0].seats.pop();
+    let mut events = vec![history.next(DomainEvent::EventCreated(defined))];
+    events.extend(history.sold(3));
+    events.push(history.next(history.held(4)));
+    events.push(history.next(history.held(5)));
+    events.push(history.next(history.released(5)));
+    events.push(history.next(DomainEvent::EventUpdated(unblocked)));
+    view.apply(None, &events).await;
+
+    let snapshot = view.snapshot().await;
+    let [loaded] = &snapshot.maps[..] else { panic!("one SeatingEvent: {snapshot:?}") };
+    let expected = folded(&events);
+    assert_eq!(loaded.seats(), expected.seats());
+    assert_eq!(loaded.definition, expected.definition);
+    assert_eq!((loaded.counts(), loaded.sequence), (expected.counts(), expected.sequence));
+    assert_eq!(snapshot.next_offsets, [(PARTITION, 8)].into());
+
+    let gone = history.next(DomainEvent::EventDeleted(history.defined(20)));
+    view.apply(Some(8), &[gone]).await;
+    let closed = view.snapshot().await;
+    assert!(closed.maps[0].closed && closed.maps[0].sequence == 9);
+}
+
+/// The map that `events` make, without any database.
+fn folded(events: &[Envelope]) -> SeatMap {
+    let [created, later @ ..] = events else { panic!("no events") };
+    let DomainEvent::EventCreated(defined) = &created.event else { panic!("{created:?}") };
+    let mut map = SeatMap::new(defined.event_id.clone(), defined.definition.clone(), 1).unwrap();
+    for event in later {
+        map.apply(&event.event, event.metadata.sequence.unwrap()).unwrap();
+    }
+    map
+}

@@ -1,0 +1,162 @@
+//! The query worker as a process: the view that the seat-view handler keeps on PostgreSQL, then Kafka.
+
+use std::time::Duration;
+
+use boxoffice_consumer::handlers::seat_view::SeatViewHandler;
+use boxoffice_consumer::view::{PgViewStore, migrate};
+use boxoffice_domain::checkpoint::Start;
+use boxoffice_domain::events::{SectionStats, StatsUpdated};
+use boxoffice_domain::{DomainEvent, Envelope};
+use boxoffice_runtime::clock;
+use boxoffice_runtime::log::EventLog;
+use boxoffice_runtime::log::kafka::KafkaLog;
+use boxoffice_runtime::postgres::DatabaseArgs;
+use boxoffice_runtime::record::NewRecord;
+use boxoffice_runtime::view::{Batch, ViewStore};
+use boxoffice_tests::history::{History, new_record, record};
+use boxoffice_tests::process::Process;
+use boxoffice_tests::servers::{Database, database, free_port, kafka, service, topic};
+use boxoffice_tests::wait::until;
+use serde_json::{Value, json};
+
+const PARTITIONS: u32 = 3;
+
+/// A view database and topics of a test's own.
+struct Stage {
+    database: Database,
+    view: PgViewStore<SeatViewHandler>,
+    log: KafkaLog,
+    topic: String,
+    stats_topic: String,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let database = database("view").await;
+        let options = DatabaseArgs { database_url: database.url.clone() }.options("test").unwrap();
+        migrate::<SeatViewHandler>(&options).await.unwrap();
+        let view = PgViewStore::new(options, SeatViewHandler, Start::Earliest, String::new());
+        Self {
+            view,
+            database,
+            log: KafkaLog::new(&kafka()).unwrap(),
+            topic: topic("seat-events", PARTITIONS).await,
+            stats_topic: topic("stats-events", 1).await,
+        }
+    }
+
+    /// What the relay does.
+    async fn publish(&self, partition: u32, events: &[Envelope]) {
+        self.publish_to(&self.topic, partition, events).await;
+    }
+
+    async fn publish_to(&self, topic: &str, partition: u32, events: &[Envelope]) {
+        // Kafka refuses records of times to come, and that is when histories happen.
+        let record = |event| NewRecord { timestamp: clock::now(), ..new_record(event, partition) };
+        self.log.publish(topic, events.iter().map(record).collect()).await.unwrap();
+    }
+
+    /// What the seat-view consumer does with the first records of a partition.
+    async fn consume(&self, partition: u32, events: &[Envelope]) {
+        let records =
+            events.iter().zip(0..).map(|(event, offset)| record(event, partition, offset)).collect();
+        let batch = Batch { topic: self.topic.clone(), partition, expected: None, records };
+        self.view.apply(&batch).await.unwrap();
+    }
+
+    async fn worker(&self) -> Worker {
+        let (http, metrics) = (free_port().unwrap(), free_port().unwrap());
+        let environment = [
+            ("BOXOFFICE_SERVICE", service("query")),
+            ("BOXOFFICE_HTTP_ADDR", format!("127.0.0.1:{http}")),
+            ("BOXOFFICE_METRICS_ADDR", format!("127.0.0.1:{metrics}")),
+            ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", kafka()),
+            ("BOXOFFICE_KAFKA_TOPIC", self.topic.clone()),
+            ("BOXOFFICE_KAFKA_STATS_TOPIC", self.stats_topic.clone()),
+            ("BOXOFFICE_DATABASE_URL", self.database.url.clone()),
+        ];
+        let mut process = Process::start("boxoffice-query", environment).unwrap();
+        process.ready(&format!("http://127.0.0.1:{metrics}/readyz")).await.unwrap();
+        Worker { process, url: format!("http://127.0.0.1:{http}") }
+    }
+}
+
+struct Worker {
+    process: Process,
+    url: String,
+}
+
+impl Worker {
+    async fn get(&self, path: &str) -> reqwest::Response {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
+        client.get(format!("{}{path}", self.url)).send().await.unwrap()
+    }
+
+    async fn json(&self, path: &str) -> Value {
+        serde_json::from_str(&self.get(path).await.text().await.unwrap()).unwrap()
+    }
+
+    /// The first answer to `path` that has `value` at `pointer`.
+    async fn shows(&self, path: &str, pointer: &str, value: Value) -> Value {
+        until(&format!("{path} shows {value} at {pointer}"), async || {
+            let answer = self.json(path).await;
+            (answer.pointer(pointer) == Some(&value)).then_some(answer)
+        })
+        .await
+    }
+}
+
+#[tokio::test]
+async fn what_happens_is_seen_and_statistics_too() {
+    let stage = Stage::set().await;
+    let worker = stage.worker().await;
+    assert_eq!(worker.json("/events").await, json!([]));
+
+    let mut history = History::new("arena-night");
+    let created = history.next(history.created(20));
+    stage.publish(2, &[created]).await;
+    let event = worker.shows("/events/arena-night", "/sequence", json!(1)).await;
+    assert_eq!(event["seats"], json!({"total": 20, "available": 20, "held": 0, "reserved": 0, "blocked": 0}));
+
+    let sold = history.sold(7);
+    stage.publish(2, &sold).await;
+    worker.shows("/seats/arena-night.A-1-7", "/status", json!("RESERVED")).await;
+    let seats = worker.shows("/events/arena-night/seats", "/sequence", json!(4)).await;
+    let taken = seats["seats"].as_array().unwrap().iter().filter(|seat| seat["status"] == "RESERVED");
+    assert_eq!(taken.map(|seat| seat["seatId"].as_str().unwrap()).collect::<Vec<_>>(), ["arena-night.A-1-7"]);
+
+    let section =
+        SectionStats { section_id: "A".into(), available: 19, reserved: 1, ..SectionStats::default() };
+    let stats = StatsUpdated { event_id: history.event.clone(), as_of_sequence: 4, sections: vec![section] };
+    let stats = history.next(DomainEvent::StatsUpdated(stats));
+    stage.publish_to(&stage.stats_topic, 0, &[stats]).await;
+    let stats = worker.shows("/events/arena-night/stats", "/asOfSequence", json!(4)).await;
+    assert_eq!(
+        (&stats["sections"][0]["available"], &stats["sections"][0]["reserved"]),
+        (&json!(19), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_from_the_checkpoint_to_the_same_map() {
+    let stage = Stage::set().await;
+    let mut history = History::new("arena-night");
+    let mut events = vec![history.next(history.created(20))];
+    events.extend(history.sold(3));
+    events.push(history.next(history.held(4)));
+    stage.publish(1, &events).await;
+    stage.consume(1, &events[..3]).await;
+
+    let mut first = stage.worker().await;
+    first.shows("/events/arena-night", "/sequence", json!(5)).await;
+    let before = first.get("/events/arena-night/seats").await;
+    let tag = before.headers()["etag"].clone();
+    let before = before.text().await.unwrap();
+    assert!(first.process.terminate().await.unwrap().success(), "{}", first.process.log());
+
+    let second = stage.worker().await;
+    second.shows("/events/arena-night", "/sequence", json!(5)).await;
+    let after = second.get("/events/arena-night/seats").await;
+    assert_eq!(after.headers()["etag"], tag);
+    assert_eq!(after.text().await.unwrap(), before);
+}
