@@ -42,3 +42,19 @@ pub fn key<K: Resource<DynamicType = ()>>(object: &K) -> String {
 pub fn is_paused<K: Resource>(object: &K) -> bool {
     object.annotations().get(PAUSED_ANNOTATION).is_some_and(|value| value == "true")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seating_event::fixtures::arena_night;
+
+    #[test]
+    fn only_the_word_true_pauses() {
+        let mut event = arena_night();
+        assert!(!is_paused(&event));
+        for (value, paused) in [("true", true), ("yes", false)] {
+            event.annotations_mut().insert(PAUSED_ANNOTATION.into(), value.into());
+            assert_eq!(is_paused(&event), paused, "{value}");
+        }
+    }
+}

@@ -105,17 +105,21 @@ impl Candidate {
     }
 
     fn claim(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
-        let now = MicroTime((self.now)().0);
-        let mine = before.filter(|spec| spec.holder_identity.as_deref() == Some(self.identity.as_str()));
-        let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or_default();
-        LeaseSpec {
-            holder_identity: Some(self.identity.clone()),
-            acquire_time: mine.map_or_else(|| Some(now.clone()), |spec| spec.acquire_time.clone()),
-            lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
-            lease_transitions: Some(if mine.is_some() { transitions } else { transitions.saturating_add(1) }),
-            renew_time: Some(now),
-            ..LeaseSpec::default()
-        }
+        claim(&self.identity, before, MicroTime((self.now)().0))
+    }
+}
+
+/// The Lease as `identity` writes it at `now`, after it looked like `before`.
+fn claim(identity: &str, before: Option<&LeaseSpec>, now: MicroTime) -> LeaseSpec {
+    let mine = before.filter(|spec| spec.holder_identity.as_deref() == Some(identity));
+    let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or_default();
+    LeaseSpec {
+        holder_identity: Some(identity.to_owned()),
+        acquire_time: mine.map_or_else(|| Some(now.clone()), |spec| spec.acquire_time.clone()),
+        lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
+        lease_transitions: Some(if mine.is_some() { transitions } else { transitions.saturating_add(1) }),
+        renew_time: Some(now),
+        ..LeaseSpec::default()
     }
 }
 
@@ -163,6 +167,17 @@ mod tests {
     fn anothers_lease_only_when_it_stood_still_for_as_long_as_promised() {
         assert!(!may_take(&held_by("b"), "a", Duration::from_secs(14)));
         assert!(may_take(&held_by("b"), "a", Duration::from_secs(15)));
+    }
+
+    #[test]
+    fn a_renewal_keeps_the_time_of_acquiring_and_a_take_over_counts() {
+        let at = |second| MicroTime(jiff::Timestamp::from_second(second).unwrap());
+        let first = claim("a", None, at(1));
+        let renewed = claim("a", Some(&first), at(2));
+        assert_eq!((&renewed.acquire_time, &renewed.renew_time), (&Some(at(1)), &Some(at(2))));
+        assert_eq!(renewed.lease_transitions, first.lease_transitions);
+        let taken = claim("b", Some(&renewed), at(3));
+        assert_eq!((taken.acquire_time, taken.lease_transitions), (Some(at(3)), Some(2)));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::groups;
-use super::topics::{self, Adoption, TopicPlan};
+use super::topics::{self, Adoption, Standing, TopicPlan};
 use super::{Group, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
 
 /// A topic, what the cluster has of it, and what to do.
@@ -47,17 +47,36 @@ pub struct GroupState {
     pub created: bool,
 }
 
-/// Reads every topic and plans for it. `owned` are the topics that the service's record names.
+/// What a service knows of topics: those of its record, and the one that its status saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Knowledge {
+    /// The topics that are its own.
+    pub owned: BTreeSet<String>,
+    /// The topic that was there at the last look.
+    pub seen: Option<String>,
+}
+
+impl Knowledge {
+    fn standing(&self, topic: &str) -> Standing {
+        match self.owned.contains(topic) {
+            false => Standing::Foreign,
+            true if self.seen.as_deref() == Some(topic) => Standing::OwnAndSeen,
+            true => Standing::Own,
+        }
+    }
+}
+
+/// Reads every topic and plans for it.
 pub async fn survey(
     kafka: &dyn Kafka,
     wanted: &[Topic],
-    owned: &BTreeSet<String>,
+    known: &Knowledge,
     adoption: Adoption,
 ) -> Result<Vec<Survey>, KafkaError> {
     let mut surveys = Vec::with_capacity(wanted.len());
     for topic in wanted {
         let facts = kafka.topic(&topic.name).await?;
-        let plan = topics::plan(topic, facts.as_ref(), owned.contains(&topic.name), adoption);
+        let plan = topics::plan(topic, facts.as_ref(), known.standing(&topic.name), adoption);
         surveys.push(Survey { topic: topic.clone(), facts, plan });
     }
     Ok(surveys)

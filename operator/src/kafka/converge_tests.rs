@@ -67,8 +67,8 @@ fn group_from(start: Start) -> Group {
 }
 
 async fn converge(fake: &Fake, topic: Topic, owned: &[&str]) -> (BTreeSet<String>, TopicState) {
-    let owned = owned.iter().map(ToString::to_string).collect();
-    let mut surveys = survey(fake, &[topic], &owned, Adoption::Fail).await.unwrap();
+    let known = Knowledge { owned: owned.iter().map(ToString::to_string).collect(), seen: None };
+    let mut surveys = survey(fake, &[topic], &known, Adoption::Fail).await.unwrap();
     let claimed = claims(&surveys);
     (claimed, carry_out(fake, surveys.remove(0)).await.unwrap())
 }

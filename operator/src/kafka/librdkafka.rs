@@ -43,9 +43,12 @@ impl Pool {
         Ok(cluster)
     }
 
-    /// Drops the clients of a cluster that did not answer or is no longer used.
+    /// Drops the clients of a cluster that did not answer: the next call begins anew. Closing them blocks, so a thread
+    /// for such things does it.
     pub fn forget(&self, bootstrap_servers: &str) {
-        self.clusters.lock().unwrap_or_else(PoisonError::into_inner).remove(bootstrap_servers);
+        let forgotten =
+            self.clusters.lock().unwrap_or_else(PoisonError::into_inner).remove(bootstrap_servers);
+        drop(tokio::task::spawn_blocking(move || drop(forgotten)));
     }
 }
 

@@ -14,6 +14,17 @@ pub enum Adoption {
     Observe,
 }
 
+/// What the service knows of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Foreign,
+    /// Its record names the topic as its own.
+    Own,
+    /// It is its own, and its status says that it was there.
+    OwnAndSeen,
+}
+
 /// The one step that a topic needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TopicPlan {
@@ -35,15 +46,24 @@ pub enum TopicPlan {
     Refuse(&'static str, String),
 }
 
-/// Plans for `wanted`, given what the cluster has and whether the service's record names the topic as its own.
-pub fn plan(wanted: &Topic, facts: Option<&TopicFacts>, ours: bool, adoption: Adoption) -> TopicPlan {
+/// Plans for `wanted`, given what the cluster has of it and what the service knows.
+pub fn plan(wanted: &Topic, facts: Option<&TopicFacts>, standing: Standing, adoption: Adoption) -> TopicPlan {
     let name = &wanted.name;
+    let ours = standing != Standing::Foreign;
     let Some(facts) = facts else {
         return match adoption {
             Adoption::Observe if !ours => TopicPlan::Refuse(
                 "TopicMissing",
                 format!(
                     "topic {name} does not exist and adoptionPolicy is Observe: create it, or set Fail or Adopt"
+                ),
+            ),
+            // An empty topic in its place would hide that every event is lost.
+            _ if standing == Standing::OwnAndSeen => TopicPlan::Refuse(
+                "TopicMissing",
+                format!(
+                    "topic {name} was there and is gone, with every event on it: restore it, or create it by hand \
+                     to accept the loss"
                 ),
             ),
             _ => TopicPlan::Create,
@@ -101,16 +121,22 @@ mod tests {
 
     #[test]
     fn creates_an_absent_topic() {
-        for ours in [true, false] {
-            assert_eq!(plan(&wanted(), None, ours, Adoption::Fail), TopicPlan::Create);
-            assert_eq!(plan(&wanted(), None, ours, Adoption::Adopt), TopicPlan::Create);
+        for standing in [Standing::Foreign, Standing::Own] {
+            assert_eq!(plan(&wanted(), None, standing, Adoption::Fail), TopicPlan::Create);
+            assert_eq!(plan(&wanted(), None, standing, Adoption::Adopt), TopicPlan::Create);
         }
+    }
+
+    #[test]
+    fn does_not_hide_the_loss_of_a_topic_behind_an_empty_one() {
+        let refused = plan(&wanted(), None, Standing::OwnAndSeen, Adoption::Fail);
+        assert!(matches!(refused, TopicPlan::Refuse("TopicMissing", _)), "{refused:?}");
     }
 
     #[test]
     fn refuses_a_foreign_topic_and_names_the_way_out() {
         let TopicPlan::Refuse(reason, message) =
-            plan(&wanted(), Some(&facts(12, "-1")), false, Adoption::Fail)
+            plan(&wanted(), Some(&facts(12, "-1")), Standing::Foreign, Adoption::Fail)
         else {
             panic!("not refused");
         };
@@ -121,26 +147,32 @@ mod tests {
     #[test]
     fn adopts_once() {
         let live = facts(12, "-1");
-        assert_eq!(plan(&wanted(), Some(&live), false, Adoption::Adopt), TopicPlan::Keep { claim: true });
-        assert_eq!(plan(&wanted(), Some(&live), true, Adoption::Adopt), TopicPlan::Keep { claim: false });
+        assert_eq!(
+            plan(&wanted(), Some(&live), Standing::Foreign, Adoption::Adopt),
+            TopicPlan::Keep { claim: true }
+        );
+        assert_eq!(
+            plan(&wanted(), Some(&live), Standing::Own, Adoption::Adopt),
+            TopicPlan::Keep { claim: false }
+        );
     }
 
     #[test]
     fn observes_without_touching() {
         assert_eq!(
-            plan(&wanted(), Some(&facts(3, "5")), false, Adoption::Observe),
+            plan(&wanted(), Some(&facts(3, "5")), Standing::Foreign, Adoption::Observe),
             TopicPlan::Keep { claim: false }
         );
-        let refused = plan(&wanted(), None, false, Adoption::Observe);
+        let refused = plan(&wanted(), None, Standing::Foreign, Adoption::Observe);
         assert!(matches!(refused, TopicPlan::Refuse("TopicMissing", _)), "{refused:?}");
     }
 
     #[test]
     fn grows_its_own_topic_and_never_shrinks_it() {
         let grow = TopicPlan::Grow { claim: false, to: 12 };
-        assert_eq!(plan(&wanted(), Some(&facts(6, "-1")), true, Adoption::Fail), grow);
+        assert_eq!(plan(&wanted(), Some(&facts(6, "-1")), Standing::Own, Adoption::Fail), grow);
         assert_eq!(
-            plan(&wanted(), Some(&facts(24, "-1")), true, Adoption::Fail),
+            plan(&wanted(), Some(&facts(24, "-1")), Standing::Own, Adoption::Fail),
             TopicPlan::Keep { claim: false }
         );
     }

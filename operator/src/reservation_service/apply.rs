@@ -1,7 +1,5 @@
 //! Carries the desired state out, in the order that matters: settings, topics, consumer groups, workloads.
 
-use std::collections::BTreeSet;
-
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::common::condition::WORKERS_READY;
 use k8s_openapi::api::core::v1::Secret;
@@ -17,6 +15,7 @@ use super::workers::{self, Workers};
 use crate::api::{ApiError, beside, timed};
 use crate::conditions::Finding;
 use crate::context::Context;
+use crate::kafka::converge::Knowledge;
 
 /// How far a reconcile came.
 #[derive(Debug, Default)]
@@ -31,18 +30,18 @@ pub struct Applied {
     pub error: Option<ApiError>,
 }
 
-/// Applies what drifted and removes what is no longer wanted; `owned_topics` are those of the record. A failure ends it, and is part of the result.
+/// Applies what drifted and removes what is no longer wanted; `known` is what it knows of its topics. A failure ends it, and is part of the result.
 pub async fn apply(
     context: &Context,
     service: &ReservationService,
     desired: &DesiredState,
-    owned_topics: BTreeSet<String>,
+    known: Knowledge,
 ) -> Applied {
     let mut applied = Applied {
         wanted: desired.workloads.iter().map(ResourceExt::name_any).collect(),
         ..Applied::default()
     };
-    if let Err(error) = carry_out(context, service, desired, owned_topics, &mut applied).await {
+    if let Err(error) = carry_out(context, service, desired, known, &mut applied).await {
         applied.error = Some(error);
     }
     applied
@@ -52,13 +51,13 @@ async fn carry_out(
     context: &Context,
     service: &ReservationService,
     desired: &DesiredState,
-    owned_topics: BTreeSet<String>,
+    known: Knowledge,
     applied: &mut Applied,
 ) -> Result<(), ApiError> {
     ensure_admin_token(&context.client, service).await?;
     let mut children = Children::list(&context.client, service).await?;
     children.apply(&desired.objects).await?;
-    let declared = topics::declare(context, service, desired, owned_topics).await?;
+    let declared = topics::declare(context, service, desired, known).await?;
     let may_start = declared.is_complete();
     applied.declared = Some(declared);
     if may_start {

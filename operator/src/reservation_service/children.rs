@@ -128,3 +128,26 @@ fn has(live: &DynamicObject, wanted: &DynamicObject) -> bool {
     let has_labels = labels(wanted).iter().all(|(key, value)| live.labels().get(key) == Some(value));
     has_labels && live.owner_references() == wanted.owner_references() && covers(&live.data, &wanted.data)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(label: &str, owner: &str, replicas: u32) -> DynamicObject {
+        let owner = json!([{"apiVersion": "v1", "kind": "Owner", "name": "main", "uid": owner}]);
+        let metadata =
+            json!({"name": "main", "labels": {"a": label, "other": "x"}, "ownerReferences": owner});
+        serde_json::from_value(json!({"metadata": metadata, "spec": {"replicas": replicas}})).unwrap()
+    }
+
+    #[test]
+    fn drift_of_labels_owner_and_content_is_seen() {
+        let mut wanted = object("b", "s1", 2);
+        wanted.labels_mut().remove("other");
+        assert!(has(&object("b", "s1", 2), &wanted));
+        assert!(!has(&object("c", "s1", 2), &wanted));
+        assert!(!has(&object("b", "s2", 2), &wanted));
+        assert!(!has(&object("b", "s1", 3), &wanted));
+    }
+}

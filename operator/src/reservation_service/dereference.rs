@@ -1,6 +1,5 @@
 //! Reads what a ReservationService depends on beyond itself: its fellows in the cluster, and the record of its topics.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use boxoffice_crds::ReservationService;
@@ -9,13 +8,14 @@ use kube::runtime::reflector::Store;
 use super::record;
 use crate::api::ApiError;
 use crate::context::Context;
+use crate::kafka::converge::Knowledge;
 
 /// What a reconcile needs to know.
 pub struct Inputs {
     /// Every service of the cluster, this one among them: one of them may have its topics already.
     pub fellows: Vec<Arc<ReservationService>>,
-    /// The topics that are the service's own.
-    pub owned_topics: BTreeSet<String>,
+    /// What it knows of its topics.
+    pub topics: Knowledge,
 }
 
 /// Reads them: the fellows from the watch, the record from the API server.
@@ -24,6 +24,7 @@ pub async fn dereference(
     service: &ReservationService,
     services: &Store<ReservationService>,
 ) -> Result<Inputs, ApiError> {
-    let owned_topics = record::read(&context.client, service).await?;
-    Ok(Inputs { fellows: services.state(), owned_topics })
+    let owned = record::read(&context.client, service).await?;
+    let seen = service.status.as_ref().and_then(|status| Some(status.topic.as_ref()?.name.clone()));
+    Ok(Inputs { fellows: services.state(), topics: Knowledge { owned, seen } })
 }

@@ -131,7 +131,7 @@ async fn converge(
     let applied = match validate::validate(service, &inputs.fellows, pinned) {
         Ok(validated) => {
             let desired = build::build(&validated)?;
-            Ok(apply::apply(context, service, &desired, inputs.owned_topics).await)
+            Ok(apply::apply(context, service, &desired, inputs.topics).await)
         }
         Err(stall) => Err(stall),
     };

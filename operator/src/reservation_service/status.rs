@@ -65,7 +65,8 @@ fn show(status: &mut ReservationServiceStatus, service: &ReservationService, app
         status.query = applied.workers.counts(&names::worker(&name, names::QUERY));
     }
     let Some(declared) = &applied.declared else { return };
-    if let Some(topic) = declared.topics.as_ref().ok().and_then(|topics| topics.first()) {
+    let topic = declared.topics.as_ref().ok().and_then(|topics| topics.first());
+    if let Some(topic) = topic.filter(|topic| topic.partitions > 0) {
         status.topic = Some(topic_status(topic));
     }
     if let Some(Ok(groups)) = &declared.groups {

@@ -1,6 +1,6 @@
 //! The Kafka step of a reconcile: topics, then consumer groups with their start offsets, and what that means.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::common::condition::{CONSUMER_GROUPS_READY, TOPICS_READY};
@@ -11,7 +11,7 @@ use super::record;
 use crate::api::ApiError;
 use crate::conditions::{Finding, Stall};
 use crate::context::Context;
-use crate::kafka::converge::{self, GroupState, TopicState};
+use crate::kafka::converge::{self, GroupState, Knowledge, TopicState};
 use crate::kafka::{Kafka, KafkaError};
 use crate::notices::Notice;
 
@@ -24,20 +24,20 @@ pub struct Declared {
     pub groups: Option<Result<Vec<GroupState>, KafkaError>>,
 }
 
-/// Creates what is missing; `owned` are the topics of the record. Kafka's failures are part of the result; only the
+/// Creates what is missing; `known` is what the service knows of its topics. Kafka's failures are part of the result; only the
 /// API server's end the step.
 pub async fn declare(
     context: &Context,
     service: &ReservationService,
     desired: &DesiredState,
-    owned: BTreeSet<String>,
+    known: Knowledge,
 ) -> Result<Declared, ApiError> {
     let servers = brokers(service);
     let kafka = match context.kafka.get(&servers) {
         Ok(kafka) => kafka,
         Err(error) => return Ok(Declared { topics: Err(error), groups: None }),
     };
-    let topics = topics(context, service, desired, owned, kafka.as_ref()).await?;
+    let topics = topics(context, service, desired, known, kafka.as_ref()).await?;
     let groups = match &topics {
         Ok(states) if states.iter().all(|state| state.refused.is_none()) => {
             Some(groups(kafka.as_ref(), desired, states).await)
@@ -45,6 +45,7 @@ pub async fn declare(
         _ => None,
     };
     let declared = Declared { topics, groups };
+    drop(kafka);
     if matches!(declared.error(), Some(KafkaError::Unreachable { .. })) {
         context.kafka.forget(&servers);
     }
@@ -55,17 +56,17 @@ async fn topics(
     context: &Context,
     service: &ReservationService,
     desired: &DesiredState,
-    mut owned: BTreeSet<String>,
+    mut known: Knowledge,
     kafka: &dyn Kafka,
 ) -> Result<Result<Vec<TopicState>, KafkaError>, ApiError> {
-    let surveys = match converge::survey(kafka, &desired.topics, &owned, desired.adoption).await {
+    let surveys = match converge::survey(kafka, &desired.topics, &known, desired.adoption).await {
         Ok(surveys) => surveys,
         Err(error) => return Ok(Err(error)),
     };
-    let known = owned.len();
-    owned.extend(converge::claims(&surveys));
-    if owned.len() > known {
-        record::write(&context.client, service, &owned).await?;
+    let before = known.owned.len();
+    known.owned.extend(converge::claims(&surveys));
+    if known.owned.len() > before {
+        record::write(&context.client, service, &known.owned).await?;
     }
     let mut states = Vec::with_capacity(surveys.len());
     for survey in surveys {

@@ -1,10 +1,10 @@
 //! The operator's Kafka calls on a real broker: what a mock cluster cannot answer.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what goes wrong in a test is a panic")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use boxoffice_operator::kafka::converge::{carry_out, claims, group, survey};
+use boxoffice_operator::kafka::converge::{Knowledge, carry_out, claims, group, survey};
 use boxoffice_operator::kafka::librdkafka::Pool;
 use boxoffice_operator::kafka::topics::Adoption;
 use boxoffice_operator::kafka::{Group, Kafka, KafkaError, Start, Topic};
@@ -62,15 +62,16 @@ async fn converged(cluster: &dyn Kafka, wanted: &Group, partitions: i32) -> (boo
 async fn a_topic_is_created_as_declared_and_grows() {
     let cluster = cluster();
     let mut wanted = topic(2);
-    let surveys = survey(cluster.as_ref(), &[wanted.clone()], &BTreeSet::new(), Adoption::Fail).await.unwrap();
+    let surveys =
+        survey(cluster.as_ref(), &[wanted.clone()], &Knowledge::default(), Adoption::Fail).await.unwrap();
     assert_eq!(claims(&surveys), [wanted.name.clone()].into());
     for survey in surveys {
         carry_out(cluster.as_ref(), survey).await.unwrap();
     }
     seen(cluster.as_ref(), &wanted.name, 2).await;
     wanted.partitions = 3;
-    let owned = [wanted.name.clone()].into();
-    let surveys = survey(cluster.as_ref(), &[wanted.clone()], &owned, Adoption::Fail).await.unwrap();
+    let known = Knowledge { owned: [wanted.name.clone()].into(), seen: Some(wanted.name.clone()) };
+    let surveys = survey(cluster.as_ref(), &[wanted.clone()], &known, Adoption::Fail).await.unwrap();
     for survey in surveys {
         let state = carry_out(cluster.as_ref(), survey).await.unwrap();
         assert!(state.differences.is_empty(), "{:?}", state.differences);
@@ -111,5 +112,6 @@ async fn deleting_twice_is_no_error() {
         cluster.delete_group(&wanted.name).await.unwrap();
         cluster.delete_topic(&topic.name).await.unwrap();
     }
-    until("the topic is gone", async || cluster.topic(&topic.name).await.unwrap().is_none().then_some(())).await;
+    until("the topic is gone", async || cluster.topic(&topic.name).await.unwrap().is_none().then_some(()))
+        .await;
 }
