@@ -12,7 +12,7 @@ use boxoffice_domain::{
 };
 use uuid::Uuid;
 
-use super::generate::{Step, USERS, Wish, definitions};
+use super::generate::{Moment, Step, USERS, Wish, definitions};
 use super::stage::{Fixture, START, must, valid};
 use crate::servers::unique;
 
@@ -63,9 +63,15 @@ pub async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
             user: Some(user),
             traceparent: (number % 2 == 0).then(|| format!("00-{number:032x}-0000000000000001-01")),
         };
-        let expected = match names.command(&step.wish, &cause) {
+        let expected = match names.asked(&step.wish, &cause) {
             Asked::Wait(by) => {
                 model.now += by;
+                on.set_clock(model.now).await;
+                vec![]
+            }
+            Asked::WaitFor(hold, what) => {
+                let moment = model.state.holds.get(&hold).map(|hold| what.of(hold.expires_at));
+                model.now = model.now.max(moment.unwrap_or_default());
                 on.set_clock(model.now).await;
                 vec![]
             }
@@ -84,6 +90,7 @@ pub async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
                 let (expected, envelopes) = model.run(&command, &cause);
                 let answered = execute(on, &event, &command, &cause).await;
                 assert_eq!(answered, expected.map(|outcome| outcome.answer), "{context}");
+                names.learn(&answered);
                 envelopes
             }
         };
@@ -180,9 +187,10 @@ enum Asked {
     Find(Uuid),
     Sweep,
     Wait(UnixMillis),
+    WaitFor(Uuid, Moment),
 }
 
-/// The names that earlier steps gave to holds and reservations, for later ones to refer to.
+/// The holds and reservations that earlier steps made, for later ones to refer to.
 #[derive(Default)]
 struct Names {
     holds: Vec<Uuid>,
@@ -190,43 +198,43 @@ struct Names {
 }
 
 impl Names {
-    fn command(&mut self, wish: &Wish, cause: &Cause) -> Asked {
+    fn asked(&self, wish: &Wish, cause: &Cause) -> Asked {
         let user = cause.user.clone().unwrap_or_else(|| panic!("somebody asks"));
-        Asked::Command(match wish {
-            Wish::Wait(by) => return Asked::Wait(*by),
+        let (hold_at, sold_at) = (|which| pick(&self.holds, which), |which| pick(&self.reservations, which));
+        let new = Uuid::new_v4();
+        Asked::Command(match wish.clone() {
+            Wish::Wait(by) => return Asked::Wait(by),
+            Wish::WaitFor { hold, what } => return Asked::WaitFor(hold_at(hold), what),
             Wish::Sweep => return Asked::Sweep,
-            Wish::Find(hold) => return Asked::Find(pick(&self.holds, *hold)),
-            Wish::Hold(seats) => Command::Hold { seats: seats.clone(), user, hold: new(&mut self.holds) },
-            Wish::ReserveSeat(seat) => {
-                Command::ReserveSeat { seat: seat.clone(), user, reservation: new(&mut self.reservations) }
-            }
-            Wish::ReserveHold(hold) => {
-                let hold = pick(&self.holds, *hold);
-                Command::ReserveHold { hold, user, reservation: new(&mut self.reservations) }
-            }
-            Wish::ReleaseSeat(seat) => Command::ReleaseSeat { seat: seat.clone(), user },
-            Wish::ReleaseHold(hold) => Command::ReleaseHold { hold: pick(&self.holds, *hold), user },
+            Wish::Find(hold) => return Asked::Find(hold_at(hold)),
+            Wish::Hold(seats) => Command::Hold { seats, user, hold: new },
+            Wish::ReserveSeat(seat) => Command::ReserveSeat { seat, user, reservation: new },
+            Wish::ReserveHold(hold) => Command::ReserveHold { hold: hold_at(hold), user, reservation: new },
+            Wish::ReleaseSeat(seat) => Command::ReleaseSeat { seat, user },
+            Wish::ReleaseHold(hold) => Command::ReleaseHold { hold: hold_at(hold), user },
             Wish::Cancel(reservation) => {
-                Command::CancelReservation { reservation: pick(&self.reservations, *reservation), user }
+                Command::CancelReservation { reservation: sold_at(reservation), user }
             }
-            Wish::Expire(hold) => Command::Expire { hold: pick(&self.holds, *hold) },
+            Wish::Expire(hold) => Command::Expire { hold: hold_at(hold) },
             Wish::Provision(which) => {
-                let mut definitions = definitions();
-                let which = which % definitions.len();
-                Command::Provision { definition: Box::new(definitions.swap_remove(which)) }
+                Command::Provision { definition: Box::new(definitions().swap_remove(which)) }
             }
             Wish::Close => Command::Close,
         })
     }
+
+    fn learn(&mut self, answered: &Result<Answer, Rejection>) {
+        match answered {
+            Ok(Answer::Held { hold, .. }) if !self.holds.contains(hold) => self.holds.push(*hold),
+            Ok(Answer::Reserved { reservation, .. }) if !self.reservations.contains(reservation) => {
+                self.reservations.push(*reservation);
+            }
+            _ => {}
+        }
+    }
 }
 
-fn new(names: &mut Vec<Uuid>) -> Uuid {
-    let name = Uuid::new_v4();
-    names.push(name);
-    name
-}
-
-/// One of the latest names; one that nobody gave where there is none yet.
+/// One of the latest names; one that nobody has where there is none yet.
 fn pick(names: &[Uuid], which: usize) -> Uuid {
     names.iter().rev().nth(which).copied().unwrap_or_else(Uuid::nil)
 }

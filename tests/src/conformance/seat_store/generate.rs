@@ -24,7 +24,7 @@ pub struct Step {
     pub wish: Wish,
 }
 
-/// What happens in a step. Holds and reservations are counted from the latest.
+/// What happens in a step. Holds and reservations are counted back from the latest.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "they are the commands, and what time does")]
 pub enum Wish {
@@ -40,46 +40,81 @@ pub enum Wish {
     Close,
     Sweep,
     Wait(UnixMillis),
+    WaitFor { hold: usize, what: Moment },
+}
+
+/// A moment in the life of a hold.
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "they say it themselves")]
+pub enum Moment {
+    JustBeforeItExpires,
+    ItExpires,
+    JustBeforeItIsForgotten,
+    ItIsForgotten,
+}
+
+impl Moment {
+    /// When that is for a hold that expires at `expires_at`.
+    pub fn of(self, expires_at: UnixMillis) -> UnixMillis {
+        match self {
+            Self::JustBeforeItExpires => expires_at - 1,
+            Self::ItExpires => expires_at,
+            Self::JustBeforeItIsForgotten => expires_at + EXPIRED_HOLD_MEMORY - 1,
+            Self::ItIsForgotten => expires_at + EXPIRED_HOLD_MEMORY,
+        }
+    }
 }
 
 /// Sequences of at most `longest` steps, after a first that provisions.
 pub fn steps(longest: usize) -> impl Strategy<Value = Vec<Step>> {
-    vec((0..USERS.len(), wish()), 1..longest).prop_map(|steps| {
-        let first = Step { user: 0, wish: Wish::Provision(0) };
-        let rest = steps.into_iter().map(|(user, wish)| Step { user, wish });
-        std::iter::once(first).chain(rest).collect()
-    })
+    // Some act more than others, so that they meet what they did before.
+    let user = || select(vec![0, 0, 0, 1, 1, 2]);
+    let rest = vec((user(), wish()).prop_map(|(user, wish)| Step { user, wish }), 1..longest);
+    let first = (0..definitions().len()).prop_map(|which| Step { user: 0, wish: Wish::Provision(which) });
+    (first, rest).prop_map(|(first, rest)| std::iter::once(first).chain(rest).collect())
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
+    use Moment::{ItExpires, ItIsForgotten, JustBeforeItExpires, JustBeforeItIsForgotten};
     let seat = || select(SEATS.map(str::to_owned).to_vec());
-    let waits = vec![1, TTL / 2, TTL - 1, TTL, EXPIRED_HOLD_MEMORY, EXPIRED_HOLD_MEMORY + TTL];
+    let latest = || select(vec![0, 0, 0, 1, 2]);
+    let moment = select(vec![
+        JustBeforeItExpires,
+        JustBeforeItExpires,
+        ItExpires,
+        ItExpires,
+        ItExpires,
+        JustBeforeItIsForgotten,
+        ItIsForgotten,
+    ]);
     prop_oneof![
-        8 => subsequence(SEATS.map(str::to_owned).to_vec(), 1..4).prop_shuffle().prop_map(Wish::Hold),
+        9 => subsequence(SEATS.map(str::to_owned).to_vec(), 1..4).prop_shuffle().prop_map(Wish::Hold),
         3 => seat().prop_map(Wish::ReserveSeat),
-        3 => (0..3_usize).prop_map(Wish::ReserveHold),
+        3 => latest().prop_map(Wish::ReserveHold),
         3 => seat().prop_map(Wish::ReleaseSeat),
-        2 => (0..3_usize).prop_map(Wish::ReleaseHold),
-        2 => (0..3_usize).prop_map(Wish::Cancel),
-        2 => (0..3_usize).prop_map(Wish::Expire),
-        1 => (0..3_usize).prop_map(Wish::Find),
+        2 => latest().prop_map(Wish::ReleaseHold),
+        2 => latest().prop_map(Wish::Cancel),
+        2 => latest().prop_map(Wish::Expire),
+        2 => latest().prop_map(Wish::Find),
         2 => (0..definitions().len()).prop_map(Wish::Provision),
         1 => Just(Wish::Close),
         1 => Just(Wish::Sweep),
-        4 => select(waits).prop_map(Wish::Wait),
+        1 => select(vec![1, TTL / 2]).prop_map(Wish::Wait),
+        4 => (latest(), moment).prop_map(|(hold, what)| Wish::WaitFor { hold, what }),
     ]
 }
 
-/// The definitions that a sequence goes back and forth between.
+/// The definitions that a sequence goes back and forth between. Most have a limit, which is soon met.
 pub fn definitions() -> Vec<Definition> {
     let changed = |change: fn(&mut Definition)| {
         let mut definition = definition();
+        definition.limits.seats_per_user = Some(3);
         change(&mut definition);
         definition
     };
     vec![
         definition(),
-        changed(|it| it.limits.seats_per_user = Some(3)),
+        changed(|_| ()),
         changed(|it| it.price_categories[0].amount = 15_000),
         changed(|it| it.blocked.clear()),
         changed(|it| it.blocked[0].seats = vec!["A-1-1".into(), "A-1-3".into()]),

@@ -79,7 +79,8 @@ pub struct Inventory {
 /// Commands and look-ups.
 #[async_trait]
 pub trait SeatStore: Send + Sync + 'static {
-    /// Decides a command and writes its events to the outbox, in one step (I2).
+    /// Decides a command and writes its events to the outbox, in one step (I2). [`Command::Provision`] changes here
+    /// only what is there; [`provision`](Self::provision) creates, for it pins the partition.
     async fn execute(
         &self,
         event: &SeatingEventId,

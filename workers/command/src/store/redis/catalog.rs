@@ -9,8 +9,9 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use boxoffice_domain::{Chart, Definition, SeatingEventId};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
-use super::RedisStore;
+use super::{RESPONSE_TIMEOUT, RedisStore};
 use crate::store::StoreError;
 
 /// A definition as of a revision.
@@ -80,7 +81,8 @@ impl RedisStore {
         event: &SeatingEventId,
         stale: Option<&Known>,
     ) -> Result<Option<Arc<Known>>, StoreError> {
-        let _one_at_a_time = self.catalog.reading.lock().await;
+        let turn = timeout(RESPONSE_TIMEOUT, self.catalog.reading.lock()).await;
+        let _turn = turn.map_err(|_| StoreError::Unavailable("definitions cannot be read".into()))?;
         let stale = stale.map(|known| known.revision.as_str());
         if let Some(known) = self.catalog.get(event).filter(|known| Some(known.revision.as_str()) != stale) {
             return Ok(Some(known));

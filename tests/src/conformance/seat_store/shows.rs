@@ -1,0 +1,150 @@
+//! Sentences about SeatingEvents: defined, changed, closed, counted and purged.
+
+use boxoffice_command::store::SeatStore;
+use boxoffice_domain::definition::Blocked;
+use boxoffice_domain::{Command, HoldId, Rejection};
+use uuid::Uuid;
+
+use super::stage::{Fixture, Stage, cause, definition, must, valid};
+use super::{conflicts, publish};
+
+/// Not yet, not while paused, not any more. What is held may still be reserved.
+pub async fn seats_are_held_in_the_sales_window_only(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    must(stage.hold("alice", &["A-1-1", "A-1-2"]).await);
+    let (opens_at, closes_at) = (stage.now() + 1000, stage.now() + 2000);
+    must(stage.redefine(|it| it.sales.paused = true).await);
+    assert_eq!(stage.hold("bob", &["A-1-3"]).await, Err(Rejection::SalesPaused));
+    must(
+        stage
+            .redefine(|it| (it.sales.opens_at, it.sales.closes_at) = (Some(opens_at), Some(closes_at)))
+            .await,
+    );
+    assert_eq!(stage.hold("bob", &["A-1-3"]).await, Err(Rejection::SalesNotOpen { opens_at }));
+    must(stage.reserve_seat("alice", "A-1-1").await);
+    stage.advance(1000).await;
+    must(stage.hold("bob", &["A-1-3"]).await);
+    stage.advance(1000).await;
+    assert_eq!(stage.hold("bob", &["A-1-4"]).await, Err(Rejection::SalesClosed));
+    must(stage.reserve_seat("alice", "A-1-2").await);
+}
+
+/// Seats come, go and are blocked, but not from under anybody.
+pub async fn a_definition_changes_where_no_claimed_seat_is_lost(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    must(stage.hold("alice", &["A-1-3", "FLOOR-1"]).await);
+    must(stage.reserve_seat("alice", "FLOOR-1").await);
+    let refused = stage
+        .redefine(|it| {
+            it.sections.pop();
+            it.blocked =
+                vec![Blocked { seats: vec!["A-1-3".into(), "A-1-4".into()], reason: "stage".into() }];
+        })
+        .await;
+    let expected = conflicts([("A-1-3", "HELD"), ("FLOOR-1", "RESERVED")]);
+    assert_eq!(refused, Err(Rejection::SeatMapConflict(expected)));
+    let changed = stage
+        .redefine(|it| {
+            it.sections[1].capacity = Some(1);
+            it.blocked = vec![Blocked { seats: vec!["A-1-4".into()], reason: "stage".into() }];
+        })
+        .await;
+    assert_eq!(must(changed).sequence, 6);
+    assert_eq!(stage.counts().await, [4, 1, 1, 1]);
+    assert_eq!(stage.story(5).await, ["event.updated"]);
+    must(stage.hold("bob", &["A-2-2"]).await);
+    let refused = Rejection::SeatNotFound(conflicts([("A-1-4", "BLOCKED"), ("FLOOR-2", "NOT_FOUND")]));
+    assert_eq!(stage.hold("bob", &["A-1-4", "FLOOR-2"]).await, Err(refused));
+}
+
+/// However often the operator asks.
+pub async fn an_unchanged_definition_writes_nothing(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    let inventory = must(stage.provision(&definition()).await);
+    assert_eq!((inventory.sequence, inventory.partition, inventory.closed), (1, 3, false));
+    assert_eq!((inventory.definition, inventory.at), (definition(), stage.now()));
+    let elsewhere = on.store().provision(&stage.event, &definition(), 7, &cause("operator")).await;
+    assert_eq!(must(must(elsewhere)).partition, 3, "I4: the partition is pinned");
+    assert_eq!(stage.story(0).await, ["event.created"]);
+}
+
+/// Sold seats stay sold; a definition opens the sale again.
+pub async fn a_closed_sale_keeps_its_seats_and_may_reopen(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    must(stage.hold("alice", &["A-1-1"]).await);
+    must(stage.run("operator", Command::Close).await);
+    assert_eq!(stage.hold("bob", &["A-1-2"]).await, Err(Rejection::SalesClosed));
+    assert!(must(on.store().inventory(&stage.event).await).is_some_and(|inventory| inventory.closed));
+    must(stage.run("operator", Command::Close).await);
+    must(stage.reserve_seat("alice", "A-1-1").await);
+    must(stage.provision(&definition()).await);
+    assert_eq!(
+        stage.hold("bob", &["A-1-1"]).await,
+        Err(Rejection::SeatNotAvailable(conflicts([("A-1-1", "RESERVED")])))
+    );
+    let story = ["event.deleted", "seat.reserved A-1-1", "reservation.created 12000", "event.updated"];
+    assert_eq!(stage.story(2).await, story);
+}
+
+/// Each thing says itself that it is not there.
+pub async fn what_is_not_there_is_not_found(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    let nobody = Uuid::new_v4();
+    let no_seat = || Rejection::SeatNotFound(conflicts([("B-1-1", "NOT_FOUND")]));
+    assert_eq!(stage.reserve_seat("alice", "B-1-1").await, Err(no_seat()));
+    assert_eq!(stage.release_seat("alice", "B-1-1").await, Err(no_seat()));
+    assert_eq!(stage.reserve_seat("alice", "A-1-1").await, Err(Rejection::SeatNotHeld));
+    assert_eq!(stage.reserve_hold("alice", nobody).await, Err(Rejection::HoldNotFound));
+    assert_eq!(stage.cancel("alice", nobody).await, Err(Rejection::ReservationNotFound));
+    let elsewhere = valid("elsewhere");
+    assert_eq!(must(on.store().inventory(&elsewhere).await), None);
+    let close = on.store().execute(&elsewhere, &Command::Close, &cause("operator")).await;
+    assert_eq!(must(close), Err(Rejection::EventNotFound));
+    let hold = on.store().hold(&HoldId::new(elsewhere, nobody), &valid("alice")).await;
+    assert_eq!(must(hold), Err(Rejection::EventNotFound));
+}
+
+/// Commands on a definition that was changed, purged and made anew are decided on the one that stands.
+pub async fn every_worker_learns_of_a_new_definition(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    must(stage.hold("alice", &["A-1-1"]).await);
+    must(stage.redefine(|it| it.sections.truncate(1)).await);
+    assert!(matches!(stage.hold("alice", &["FLOOR-1"]).await, Err(Rejection::SeatNotFound(_))));
+    publish(&stage).await;
+    assert!(must(on.store().purge(&stage.event).await));
+    let smaller = stage.redefine(|it| {
+        it.sections[0].rows.truncate(1);
+        it.blocked.clear();
+    });
+    must(smaller.await);
+    assert!(matches!(stage.hold("alice", &["A-2-1"]).await, Err(Rejection::SeatNotFound(_))));
+}
+
+/// In the order of their ids, with counts.
+pub async fn inventories_show_every_event(on: &impl Fixture) {
+    let (one, other) = (Stage::open(on).await, Stage::open(on).await);
+    must(one.hold("alice", &["A-1-1"]).await);
+    must(other.run("operator", Command::Close).await);
+    let inventories = must(on.store().inventories().await);
+    let mut expected = Vec::new();
+    for stage in [&one, &other] {
+        expected.extend(must(on.store().inventory(&stage.event).await));
+    }
+    expected.sort_by(|a, b| a.event.cmp(&b.event));
+    assert_eq!(inventories, expected);
+    assert_eq!(inventories.iter().map(|inventory| inventory.seats.held).sum::<u64>(), 1);
+    assert_eq!(inventories.iter().filter(|inventory| inventory.closed).count(), 1);
+}
+
+/// Nothing that happened is lost on the way to the log.
+pub async fn a_purged_event_is_forgotten_once_its_outbox_is_empty(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    must(stage.hold("alice", &["A-1-1"]).await);
+    assert!(!must(on.store().purge(&stage.event).await));
+    assert_eq!(must(on.store().inventories().await).len(), 1);
+    publish(&stage).await;
+    assert!(must(on.store().purge(&stage.event).await));
+    assert_eq!(must(on.store().inventories().await), []);
+    assert_eq!(stage.hold("alice", &["A-1-2"]).await, Err(Rejection::EventNotFound));
+    assert!(must(on.store().purge(&stage.event).await), "once more is no harm");
+}
