@@ -1,7 +1,7 @@
 //! The HTTP API of readers: every answer comes from memory, none from a store.
 //!
-//! [`events`] answers for SeatingEvents, [`seat_map`] for their seats (with [`conditional`]: tags and encodings),
-//! [`seats`] for one seat. A closed SeatingEvent is answered as one that is not there.
+//! `events` answers for SeatingEvents, `seat_map` for their seats (with `conditional`: tags and encodings),
+//! `seats` for one seat. A closed SeatingEvent is answered as one that is not there.
 
 mod conditional;
 mod events;
