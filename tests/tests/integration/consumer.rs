@@ -211,6 +211,9 @@ async fn i5_kills_under_load_lose_nothing_and_double_nothing() {
     assert_eq!(stage.count("SELECT count(*) FROM parked_events").await, Some(0));
 }
 
+const END_CONNECTIONS: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+     WHERE application_name = 'boxoffice-consumer persistence'";
+
 #[tokio::test]
 async fn a_database_that_freezes_or_restarts_loses_nothing_and_doubles_nothing() {
     let mut server = Server::start(Postgres::default()).await.unwrap();
@@ -221,7 +224,12 @@ async fn a_database_that_freezes_or_restarts_loses_nothing_and_doubles_nothing()
     stage.publish(parts.next().unwrap()).await;
     stage.counts(RESERVATIONS, 100).await;
 
+    // What is frozen is who accepts connections; those that the worker has end, and new ones hang.
+    let mut ours = stage.pool.acquire().await.unwrap();
     server.pause();
+    let ended: i64 = sqlx::query_scalar(END_CONNECTIONS).fetch_one(&mut *ours).await.unwrap();
+    drop(ours);
+    assert!(ended > 0);
     stage.publish(parts.next().unwrap()).await;
     let url = format!("{}/readyz", worker.metrics);
     until("the worker says that it is not ready", async || {

@@ -29,8 +29,7 @@ CREATE TABLE parked_events (
     key           text        NOT NULL,
     headers       jsonb       NOT NULL,     -- [[name, value], ...]
     value         bytea       NOT NULL,
-    parked_at     timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (topic, partition, record_offset)
+    parked_at     timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE INDEX parked_events_by_aggregate ON parked_events (aggregate_id);

@@ -82,7 +82,8 @@ impl Entry {
 fn place(record: &Record, sequence: Option<u64>, aggregate: String, event_id: Option<Uuid>) -> Option<Place> {
     let seating_event =
         [record.key.as_str(), aggregate.split('.').next()?].into_iter().find_map(|text| text.parse().ok())?;
-    (!aggregate.is_empty()).then_some(Place { seating_event, sequence: sequence?, aggregate, event_id })
+    let names_something = !aggregate.is_empty() && !aggregate.contains('\0');
+    names_something.then_some(Place { seating_event, sequence: sequence?, aggregate, event_id })
 }
 
 fn storable(sequence: Option<u64>) -> Option<u64> {
