@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use boxoffice_tests::process::Process;
-use boxoffice_tests::servers::{self, Kafka, Server, free_port};
+use boxoffice_tests::servers::{self, Kafka, Redis, Server, free_port};
 use boxoffice_tests::wait::until;
 use futures::{StreamExt, stream};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -28,19 +28,27 @@ struct Worker {
 struct Api {
     client: Client,
     service: String,
+    redis: String,
     kafka: String,
     topic: String,
     http: String,
     admin: String,
+    ready: String,
 }
 
 impl Worker {
     async fn start(kafka: &str) -> Self {
-        let topic = servers::topic_on(kafka, "seat-events", 3).await;
-        Self::start_as(&servers::service("command"), kafka, &topic).await
+        Self::on(&servers::redis_url(), kafka).await
     }
 
-    async fn start_as(service: &str, kafka: &str, topic: &str) -> Self {
+    async fn on(redis: &str, kafka: &str) -> Self {
+        let topic = servers::topic_on(kafka, "seat-events", 3).await;
+        let mut worker = Self::launch(&servers::service("command"), redis, kafka, &topic);
+        worker.process.ready(&worker.api.ready).await.unwrap();
+        worker
+    }
+
+    fn launch(service: &str, redis: &str, kafka: &str, topic: &str) -> Self {
         let [http, admin, metrics] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port().unwrap()));
         let environment = [
             ("BOXOFFICE_SERVICE", service.to_owned()),
@@ -48,26 +56,30 @@ impl Worker {
             ("BOXOFFICE_ADMIN_ADDR", admin.clone()),
             ("BOXOFFICE_METRICS_ADDR", metrics.clone()),
             ("BOXOFFICE_ADMIN_TOKEN", TOKEN.to_owned()),
-            ("BOXOFFICE_REDIS_URL", servers::redis_url()),
+            ("BOXOFFICE_REDIS_URL", redis.to_owned()),
             ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", kafka.to_owned()),
             ("BOXOFFICE_KAFKA_TOPIC", topic.to_owned()),
         ];
-        let mut process = Process::start("boxoffice-command", environment).unwrap();
-        process.ready(&format!("http://{metrics}/readyz")).await.unwrap();
+        let process = Process::start("boxoffice-command", environment).unwrap();
         let api = Api {
             client: Client::builder().timeout(Duration::from_secs(20)).no_proxy().build().unwrap(),
             service: service.to_owned(),
+            redis: redis.to_owned(),
             kafka: kafka.to_owned(),
             topic: topic.to_owned(),
             http: format!("http://{http}"),
             admin: format!("http://{admin}"),
+            ready: format!("http://{metrics}/readyz"),
         };
         Self { process, api: Arc::new(api) }
     }
 
     /// Another process of the same service.
     async fn again(&self) -> Self {
-        Self::start_as(&self.api.service, &self.api.kafka, &self.api.topic).await
+        let Api { service, redis, kafka, topic, .. } = &*self.api;
+        let mut worker = Self::launch(service, redis, kafka, topic);
+        worker.process.ready(&worker.api.ready).await.unwrap();
+        worker
     }
 }
 
@@ -85,13 +97,20 @@ impl Api {
     }
 
     async fn call(&self, user: &str, path: &str) -> reqwest::Result<(u16, Value)> {
-        let request = self.client.request(Method::POST, format!("{}{path}", self.http)).header("x-user-id", user);
+        let request =
+            self.client.request(Method::POST, format!("{}{path}", self.http)).header("x-user-id", user);
         let answer = request.header("x-correlation-id", "order-17").send().await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 
     async fn seat(&self, user: &str, seat: u32, verb: &str) -> (u16, Value) {
         self.call(user, &format!("/seats/{EVENT}.FLOOR-{seat}/{verb}")).await.unwrap()
+    }
+
+    /// What stands in the way of being ready; empty when nothing does.
+    async fn obstacles(&self) -> Option<String> {
+        let answer = self.client.get(&self.ready).send().await.ok()?;
+        if answer.status() == StatusCode::OK { Some(String::new()) } else { answer.text().await.ok() }
     }
 
     async fn sequence(&self) -> u64 {
@@ -145,12 +164,11 @@ fn assert_gapless(records: &[Value]) -> Vec<&Value> {
     let mut firsts: Vec<&Value> = vec![];
     for record in records {
         let sequence = usize::try_from(record["metadata"]["sequence"].as_u64().unwrap()).unwrap();
-        match firsts.get(sequence - 1) {
-            Some(first) => assert_eq!(*first, record, "a repeat is the same event"),
-            None => {
-                assert_eq!(sequence, firsts.len() + 1, "I3: a gap");
-                firsts.push(record);
-            }
+        if let Some(first) = firsts.get(sequence - 1) {
+            assert_eq!(*first, record, "a repeat is the same event");
+        } else {
+            assert_eq!(sequence, firsts.len() + 1, "I3: a gap");
+            firsts.push(record);
         }
     }
     firsts
@@ -224,7 +242,9 @@ async fn buy(api: &Api, seats: std::ops::Range<u32>, told: &Mutex<Acknowledged>)
 fn assert_holds_what_was_told(records: &[&Value], told: &Acknowledged) {
     let of_type = |name: &str, id: &str| -> HashSet<(String, String)> {
         let matching = records.iter().filter(|record| record["eventType"] == name);
-        matching.map(|record| (record["aggregateId"].to_string(), record["payload"][id].to_string())).collect()
+        matching
+            .map(|record| (record["aggregateId"].to_string(), record["payload"][id].to_string()))
+            .collect()
     };
     let (held, reserved) = (of_type("seat.held", "holdId"), of_type("seat.reserved", "reservationId"));
     for hold in &told.holds {
@@ -249,7 +269,10 @@ async fn i3_i7_kill_9_during_sales_loses_nothing_that_was_acknowledged() {
         let mut dying = std::mem::replace(&mut worker, survivor);
         let buying = Arc::clone(&dying.api);
         let killing = async {
-            until("some are sold", async || (told.lock().unwrap().reservations.len() >= enough).then_some(())).await;
+            until("some are sold", async || {
+                (told.lock().unwrap().reservations.len() >= enough).then_some(())
+            })
+            .await;
             dying.process.kill();
         };
         tokio::join!(buy(&buying, round * SEATS + 1..(round + 1) * SEATS + 1, &told), killing);
@@ -308,4 +331,45 @@ async fn sigterm_publishes_what_is_written_and_exits_with_0() {
     assert_eq!(firsts.len() as u64, last);
     assert_holds_what_was_told(&firsts, &told.lock().unwrap());
     assert_eq!(told.lock().unwrap().holds.len(), 200);
+}
+
+#[tokio::test]
+async fn an_outage_of_redis_is_told_with_its_reason_and_clears_by_itself() {
+    let mut redis = Server::start(Redis { append_only: true }).await.unwrap();
+    let worker = Worker::on(&redis.address(), &servers::kafka()).await;
+    worker.api.provision(10, 300).await;
+    assert_eq!(worker.api.seat("alice", 1, "hold").await.0, 200);
+
+    redis.pause();
+    let (status, refused) = worker.api.seat("alice", 2, "hold").await;
+    assert_eq!((status, &refused["code"], &refused["retryable"]), (503, &json!("UNAVAILABLE"), &json!(true)));
+    until("the worker is not ready", async || {
+        worker.api.obstacles().await?.starts_with("redis: ").then_some(())
+    })
+    .await;
+    redis.resume();
+    until("it is ready again", async || worker.api.obstacles().await?.is_empty().then_some(())).await;
+    assert_eq!(worker.api.seat("alice", 1, "reserve").await.0, 200);
+
+    redis.stop().await.unwrap();
+    until("the worker is not ready", async || {
+        worker.api.obstacles().await?.starts_with("redis: ").then_some(())
+    })
+    .await;
+    let late = Worker::launch(&worker.api.service, &redis.address(), &worker.api.kafka, &worker.api.topic);
+    until("a new one waits for redis", async || {
+        late.api.obstacles().await?.contains("redis: ").then_some(())
+    })
+    .await;
+    redis.restart().await.unwrap();
+    until("both are ready", async || {
+        let (old, new) = (worker.api.obstacles().await?, late.api.obstacles().await?);
+        (old + &new).is_empty().then_some(())
+    })
+    .await;
+    let (status, refused) = late.api.seat("bob", 1, "hold").await;
+    assert_eq!((status, &refused["conflicts"][0]["reason"]), (409, &json!("RESERVED")));
+    assert_eq!(late.api.seat("bob", 3, "hold").await.0, 200);
+    assert_eq!(worker.api.seat("bob", 3, "reserve").await.0, 200);
+    assert_gapless(&late.api.all_published().await);
 }

@@ -17,8 +17,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::admin::{self, Admin, AdminToken};
 use crate::durability::Durability;
-use crate::http::desk::Desk;
 use crate::http;
+use crate::http::desk::Desk;
 use crate::published::Published;
 use crate::relay::{Relay, RelayMetrics};
 use crate::store::{Outbox, SeatStore};
@@ -90,7 +90,8 @@ pub async fn serve<S: SeatStore + Outbox>(
     readiness: Readiness,
     stop: CancellationToken,
 ) -> Result<(), AppError> {
-    let Settings { service, topic, http_addr, admin_addr, admin_token, durability, max_body_bytes, drain } = settings;
+    let Settings { service, topic, http_addr, admin_addr, admin_token, durability, max_body_bytes, drain } =
+        settings;
     let http_listener = bind(http_addr).await?;
     let admin_listener = bind(admin_addr).await?;
 

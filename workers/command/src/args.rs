@@ -64,7 +64,8 @@ mod tests {
     #[test]
     fn a_durability_that_comes_later_is_refused_with_that_reason() {
         let given = ["x", "--service=a/b", "--redis-url=r", "--kafka-bootstrap-servers=k", "--admin-token=t"];
-        let error = Args::try_parse_from(given.into_iter().chain(["--durability-reserve=fsync"])).err().unwrap();
+        let error =
+            Args::try_parse_from(given.into_iter().chain(["--durability-reserve=fsync"])).err().unwrap();
         assert!(error.to_string().contains("comes with a later version"), "{error}");
     }
 }

@@ -9,7 +9,11 @@ fn run(arguments: &[&str]) -> Output {
 }
 
 fn with_settings(more: &[&str]) -> Output {
-    let given = ["--service=tickets/main", "--redis-url=redis://127.0.0.1:1", "--kafka-bootstrap-servers=127.0.0.1:1"];
+    let given = [
+        "--service=tickets/main",
+        "--redis-url=redis://127.0.0.1:1",
+        "--kafka-bootstrap-servers=127.0.0.1:1",
+    ];
     run(&[&given, more].concat())
 }
 

@@ -36,7 +36,11 @@ impl AdminToken {
 }
 
 /// Turns away whoever does not show the token.
-pub async fn require(State(token): State<AdminToken>, request: Request, next: Next) -> Result<Response, Problem> {
+pub async fn require(
+    State(token): State<AdminToken>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     if token.admits(&request) {
         Ok(next.run(request).await)
     } else {

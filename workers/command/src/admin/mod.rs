@@ -100,7 +100,10 @@ async fn list(State(admin): State<Admin>) -> Result<Json<Vec<InventoryBody>>, Pr
     Ok(Json(admin.store.inventories().await?.into_iter().map(InventoryBody::from).collect()))
 }
 
-async fn show(State(admin): State<Admin>, Id(event): Id<SeatingEventId>) -> Result<Json<InventoryBody>, Problem> {
+async fn show(
+    State(admin): State<Admin>,
+    Id(event): Id<SeatingEventId>,
+) -> Result<Json<InventoryBody>, Problem> {
     Ok(Json(admin.inventory(&event).await?.into()))
 }
 
@@ -123,9 +126,18 @@ async fn remove(
     if !removal.purge {
         return Ok(Json(InventoryBody::from(admin.inventory(&event).await?)).into_response());
     }
-    let unpublished = || Problem::unavailable("the sales are closed, but not every event is published: purge again");
-    admin.published.reached(&event, closed.answer.sequence()).await.map_err(|not_yet| unpublished().because(not_yet.to_string()))?;
-    if admin.store.purge(&event).await? { Ok(StatusCode::NO_CONTENT.into_response()) } else { Err(unpublished()) }
+    let unpublished =
+        || Problem::unavailable("the sales are closed, but not every event is published: purge again");
+    admin
+        .published
+        .reached(&event, closed.answer.sequence())
+        .await
+        .map_err(|not_yet| unpublished().because(not_yet.to_string()))?;
+    if admin.store.purge(&event).await? {
+        Ok(StatusCode::NO_CONTENT.into_response())
+    } else {
+        Err(unpublished())
+    }
 }
 
 impl Admin {
@@ -139,9 +151,11 @@ impl Admin {
         if let Some(inventory) = self.store.inventory(event).await? {
             return Ok(inventory.partition);
         }
-        let unavailable = || Problem::unavailable("the log does not answer, and a new event needs its partition from it");
+        let unavailable =
+            || Problem::unavailable("the log does not answer, and a new event needs its partition from it");
         let asked = timeout(LOG_TIMEOUT, self.log.partitions(&self.topic)).await;
-        let partitions = asked.map_err(|_| unavailable())?.map_err(|error| unavailable().because(error.to_string()))?;
+        let partitions =
+            asked.map_err(|_| unavailable())?.map_err(|error| unavailable().because(error.to_string()))?;
         Ok(partition_of(event.as_str(), partitions))
     }
 }

@@ -29,14 +29,20 @@ impl Office {
     fn open() -> Self {
         let (store, log) = (Arc::new(Memory::default()), Arc::new(FakeLog::default()));
         let published = Published::new(Arc::clone(&store) as _);
-        let admin = Admin { store: Arc::clone(&store) as _, log: Arc::clone(&log) as _, topic: "t".into(), published };
+        let admin = Admin {
+            store: Arc::clone(&store) as _,
+            log: Arc::clone(&log) as _,
+            topic: "t".into(),
+            published,
+        };
         let token = AdminToken::new("secret".into()).unwrap();
         Self { store, log, router: router(admin, token, Edge::new(&mut Registry::default())) }
     }
 
     async fn send(&self, method: &str, path: &str, token: &str, body: Value) -> (u16, Value) {
         let request = Request::builder().method(method).uri(path).header("authorization", token);
-        let request = request.header("content-type", "application/json").body(Body::from(body.to_string())).unwrap();
+        let request =
+            request.header("content-type", "application/json").body(Body::from(body.to_string())).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();

@@ -1,7 +1,9 @@
 //! The bodies of done commands, as the contract has them: an [`Answer`] with the ids in full and the chain it belongs to.
 
 use boxoffice_domain::ids::section_of;
-use boxoffice_domain::{Answer, CorrelationId, HoldId, PricedSeat, ReservationId, SeatId, SeatingEventId, UnixMillis};
+use boxoffice_domain::{
+    Answer, CorrelationId, HoldId, PricedSeat, ReservationId, SeatId, SeatingEventId, UnixMillis,
+};
 use serde::Serialize;
 
 /// A done command.
@@ -88,7 +90,9 @@ impl Done {
                 let reservation_id = ReservationId::new(event.clone(), reservation);
                 Effect::Reserved { reservation_id, seats, reserved_at, sequence }
             }
-            Answer::Released { sequence, .. } | Answer::Provisioned { sequence } => Effect::Settled { seats, sequence },
+            Answer::Released { sequence, .. } | Answer::Provisioned { sequence } => {
+                Effect::Settled { seats, sequence }
+            }
         };
         Self { success: true, correlation_id, effect }
     }

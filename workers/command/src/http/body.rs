@@ -17,28 +17,31 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             let detail = "the body must be JSON: send it with content-type application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "INVALID_REQUEST", detail));
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            status @ StatusCode::PAYLOAD_TOO_LARGE => {
-                Problem::new(status, "PAYLOAD_TOO_LARGE", "the body is too large")
-            }
-            _ => Problem::invalid(rejection.body_text()),
-        })?;
+        let bytes =
+            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+                status @ StatusCode::PAYLOAD_TOO_LARGE => {
+                    Problem::new(status, "PAYLOAD_TOO_LARGE", "the body is too large")
+                }
+                _ => Problem::invalid(rejection.body_text()),
+            })?;
         read(&bytes).map(Self)
     }
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let body = serde_path_to_error::deserialize(&mut json).map_err(|error| match error.path().to_string() {
-        root if root == "." || root == "?" => Problem::invalid(format!("body: {}", error.inner())),
-        field => Problem::invalid(format!("{field}: {}", error.inner())),
-    })?;
+    let body =
+        serde_path_to_error::deserialize(&mut json).map_err(|error| match error.path().to_string() {
+            root if root == "." || root == "?" => Problem::invalid(format!("body: {}", error.inner())),
+            field => Problem::invalid(format!("{field}: {}", error.inner())),
+        })?;
     json.end().map_err(|error| Problem::invalid(format!("body: {error}")))?;
     Ok(body)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")
 }

@@ -27,9 +27,11 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let chain = Chain::from_request_parts(parts, state).await?;
-        let user = sole(&parts.headers, USER_ID)?
-            .ok_or_else(|| unauthenticated(format!("the request names no user: header {USER_ID} is missing")))?;
-        let user = user.parse().map_err(|error: InvalidId| Problem::invalid(format!("{USER_ID}: {error}")))?;
+        let user = sole(&parts.headers, USER_ID)?.ok_or_else(|| {
+            unauthenticated(format!("the request names no user: header {USER_ID} is missing"))
+        })?;
+        let user =
+            user.parse().map_err(|error: InvalidId| Problem::invalid(format!("{USER_ID}: {error}")))?;
         Ok(Self { user, chain })
     }
 }

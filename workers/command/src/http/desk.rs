@@ -27,14 +27,24 @@ impl Desk {
 
     /// Has a command carried out (I7): when this answers, a loss that `durability` covers does not undo it. An answer
     /// that repeats an earlier one waits too.
-    pub async fn execute(&self, event: &SeatingEventId, command: Command, caller: &Caller) -> Result<Answer, Problem> {
+    pub async fn execute(
+        &self,
+        event: &SeatingEventId,
+        command: Command,
+        caller: &Caller,
+    ) -> Result<Answer, Problem> {
         let cause = cause(&caller.chain, Some(caller.user.clone()));
         let outcome = self.store.execute(event, &command, &cause).await?;
         let answer = outcome.map_err(|rejection| refused(event, &rejection))?.answer;
         if self.durability.of(&command) == Promise::Log {
             self.published.reached(event, answer.sequence()).await.map_err(|not_yet| {
-                let what = if matches!(command, Command::Hold { .. }) { "the hold stands" } else { "the reservation stands" };
-                let detail = format!("{what} but is not on the log yet: repeat with the same Idempotency-Key");
+                let what = if matches!(command, Command::Hold { .. }) {
+                    "the hold stands"
+                } else {
+                    "the reservation stands"
+                };
+                let detail =
+                    format!("{what} but is not on the log yet: repeat with the same Idempotency-Key");
                 Problem::unavailable(detail).because(not_yet.to_string())
             })?;
         }

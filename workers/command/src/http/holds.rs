@@ -34,10 +34,15 @@ impl HoldRequest {
     /// The keys of the seats, all of `event`, none twice.
     fn keys(self, event: &SeatingEventId) -> Result<Vec<String>, Problem> {
         if self.best_available.is_some() || self.areas.is_some() {
-            return Err(Problem::invalid("areas and bestAvailable are not available in this version: name seats"));
+            return Err(Problem::invalid(
+                "areas and bestAvailable are not available in this version: name seats",
+            ));
         }
         if self.seats.is_empty() || self.seats.len() > MAX_SEATS {
-            return Err(Problem::invalid(format!("seats: name 1 to {MAX_SEATS} seats, not {}", self.seats.len())));
+            return Err(Problem::invalid(format!(
+                "seats: name 1 to {MAX_SEATS} seats, not {}",
+                self.seats.len()
+            )));
         }
         if let Some(stranger) = self.seats.iter().find(|seat| seat.event() != event.as_str()) {
             return Err(Problem::invalid(format!("seats: {stranger} is not a seat of {event}")));
@@ -99,7 +104,12 @@ pub async fn cancel(
     about(&desk, &caller, reservation.event_id(), command).await
 }
 
-async fn about(desk: &Desk, caller: &Caller, event: &SeatingEventId, command: Command) -> Result<Json<Done>, Problem> {
+async fn about(
+    desk: &Desk,
+    caller: &Caller,
+    event: &SeatingEventId,
+    command: Command,
+) -> Result<Json<Done>, Problem> {
     let answer = desk.execute(event, command, caller).await?;
     Ok(Json(Done::with_seats(event, &answer, caller.chain.correlation.clone())))
 }

@@ -37,15 +37,17 @@ pub fn refused(event: &SeatingEventId, rejection: &Rejection) -> Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let problem = match &error {
-            StoreError::Unavailable(_) => {
-                Self::unavailable("the seats cannot be reached, and the command may have been done: repeat it")
-            }
+            StoreError::Unavailable(_) => Self::unavailable(
+                "the seats cannot be reached, and the command may have been done: repeat it",
+            ),
             StoreError::OutboxFull { .. } => {
-                let detail = "too many changes wait to be published: no new holds for now, releasing still works";
+                let detail =
+                    "too many changes wait to be published: no new holds for now, releasing still works";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "OUTBOX_FULL", detail)
             }
             StoreError::Corrupt(_) => {
-                let detail = "the seats are not as they should be; the operators can find out by the correlation id";
+                let detail =
+                    "the seats are not as they should be; the operators can find out by the correlation id";
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", detail)
             }
         };

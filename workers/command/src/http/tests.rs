@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode};
-use axum::Router;
 use boxoffice_domain::{Answer, Definition, HoldId};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
@@ -96,7 +96,10 @@ impl Answered {
         assert_eq!(self.body["retryable"], status == 503);
         assert_eq!(self.headers.contains_key("retry-after"), status == 503);
         assert_eq!(self.body["correlationId"], self.headers["x-correlation-id"].to_str().unwrap());
-        assert!(!self.body["title"].as_str().unwrap().is_empty() && !self.body["detail"].as_str().unwrap().is_empty());
+        assert!(
+            !self.body["title"].as_str().unwrap().is_empty()
+                && !self.body["detail"].as_str().unwrap().is_empty()
+        );
         self
     }
 
@@ -128,7 +131,10 @@ async fn a_seat_is_held_reserved_and_released() {
 
     let reserved = house.post("alice", RESERVE).await;
     let reserved = reserved.done(200);
-    assert_eq!(keys(reserved), ["correlationId", "reservationId", "reservedAt", "seatId", "sequence", "success"]);
+    assert_eq!(
+        keys(reserved),
+        ["correlationId", "reservationId", "reservedAt", "seatId", "sequence", "success"]
+    );
     assert_eq!((&reserved["reservedAt"], &reserved["sequence"]), (&json!(1_700_000_000_000_u64), &json!(4)));
 
     let released = house.post("alice", RELEASE).await;
@@ -169,13 +175,19 @@ async fn several_seats_are_held_shown_and_reserved() {
 
     let reserved = house.post("alice", &format!("{path}/reserve")).await;
     let reserved = reserved.done(200);
-    assert_eq!(keys(reserved), ["correlationId", "reservationId", "reservedAt", "seats", "sequence", "success"]);
+    assert_eq!(
+        keys(reserved),
+        ["correlationId", "reservationId", "reservedAt", "seats", "sequence", "success"]
+    );
     assert_eq!((&reserved["seats"], &reserved["sequence"]), (&seats, &json!(6)));
 
     let path = format!("/reservations/{}", reserved["reservationId"].as_str().unwrap());
     house.call("bob", "DELETE", &path).await.refused(403, "NOT_HOLDER");
     let cancelled = house.call("alice", "DELETE", &path).await;
-    assert_eq!(cancelled.done(200)["seats"][1], json!({"seatId": "arena-night.FLOOR-1", "sectionId": "FLOOR"}));
+    assert_eq!(
+        cancelled.done(200)["seats"][1],
+        json!({"seatId": "arena-night.FLOOR-1", "sectionId": "FLOOR"})
+    );
     house.call("alice", "DELETE", &path).await.refused(404, "RESERVATION_NOT_FOUND");
 }
 
@@ -223,7 +235,10 @@ async fn refusals_have_their_codes() {
     let hold = HoldId::new(arena(), Uuid::from_u128(7));
     house.call("alice", "GET", &format!("/holds/{hold}")).await.refused(404, "HOLD_NOT_FOUND");
     house.post("alice", &format!("/holds/{hold}/reserve")).await.refused(404, "HOLD_NOT_FOUND");
-    house.call("alice", "DELETE", &format!("/reservations/{hold}")).await.refused(404, "RESERVATION_NOT_FOUND");
+    house
+        .call("alice", "DELETE", &format!("/reservations/{hold}"))
+        .await
+        .refused(404, "RESERVATION_NOT_FOUND");
     house.hold("alice", &["A-1-2", "A-1-3", "FLOOR-1", "FLOOR-2"]).await.refused(409, "LIMIT_EXCEEDED");
 }
 
@@ -256,13 +271,18 @@ async fn the_correlation_id_is_taken_or_made_and_always_returned() {
     let house = House::open().await;
     let request = |id: &str| {
         let request = Request::post(HOLD).header("x-user-id", "alice").header("x-correlation-id", id);
-        request.header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").body(Body::empty())
+        request
+            .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+            .body(Body::empty())
     };
     let held = house.send(request("order-17").unwrap()).await;
     assert_eq!(held.done(200)["correlationId"], "order-17");
     let written = house.store.entries(&arena()).pop().unwrap();
     assert_eq!(written.envelope.metadata.correlation_id.as_str(), "order-17");
-    assert_eq!(written.traceparent.as_deref(), Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+    assert_eq!(
+        written.traceparent.as_deref(),
+        Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    );
 
     let made = house.post("alice", HOLD).await;
     made.done(200)["correlationId"].as_str().unwrap().parse::<Uuid>().unwrap();
@@ -279,7 +299,8 @@ async fn a_user_must_be_named_once_and_well() {
     assert!(refused.refused(401, "UNAUTHENTICATED").detail().contains("x-user-id"));
     house.post("", HOLD).await.refused(400, "INVALID_REQUEST");
     house.post(&"x".repeat(129), HOLD).await.refused(400, "INVALID_REQUEST");
-    let twice = Request::post(HOLD).header("x-user-id", "alice").header("x-user-id", "bob").body(Body::empty());
+    let twice =
+        Request::post(HOLD).header("x-user-id", "alice").header("x-user-id", "bob").body(Body::empty());
     house.send(twice.unwrap()).await.refused(400, "INVALID_REQUEST");
 }
 
@@ -303,11 +324,17 @@ async fn malformed_requests_name_what_is_wrong() {
     ];
     for (body, wrong) in cases {
         let refused = house.post_json("alice", HOLDS, body).await;
-        assert!(refused.refused(400, "INVALID_REQUEST").detail().contains(wrong), "{body}: {}", refused.detail());
+        assert!(
+            refused.refused(400, "INVALID_REQUEST").detail().contains(wrong),
+            "{body}: {}",
+            refused.detail()
+        );
     }
     let many = router_with_long_bodies(&house, &json!({ "seats": full }).to_string()).await;
     assert!(many.refused(400, "INVALID_REQUEST").detail().contains("not 101"));
-    for path in ["/seats/A-1-1/hold", "/seats/a%FF/hold", "/events/Arena/holds", "/holds/arena-night.7/reserve"] {
+    for path in
+        ["/seats/A-1-1/hold", "/seats/a%FF/hold", "/events/Arena/holds", "/holds/arena-night.7/reserve"]
+    {
         house.post_json("alice", path, "{}").await.refused(400, "INVALID_REQUEST");
     }
     let plain = Request::post(HOLDS).header("x-user-id", "alice").body(Body::from("{}")).unwrap();
@@ -336,7 +363,10 @@ async fn failures_say_that_repeating_helps_and_keep_their_reasons_to_the_log() {
     house.store.fail(true);
     let refused = house.post("alice", HOLD).await;
     assert!(!refused.refused(503, "UNAVAILABLE").detail().contains("connection refused"));
-    house.call("alice", "GET", &format!("/holds/{}", HoldId::new(arena(), Uuid::nil()))).await.refused(503, "UNAVAILABLE");
+    house
+        .call("alice", "GET", &format!("/holds/{}", HoldId::new(arena(), Uuid::nil())))
+        .await
+        .refused(503, "UNAVAILABLE");
 }
 
 #[tokio::test(start_paused = true)]

@@ -76,7 +76,8 @@ impl Relay {
     /// Publishes until `stop` is cancelled, then what is there, for at most `drain`, and gives its leases back.
     pub async fn run(mut self, stop: CancellationToken, drain: Duration) {
         let acquired = Arc::new(Notify::new());
-        let keeping = AbortOnDropHandle::new(tokio::spawn(keep(Arc::clone(&self.lanes), Arc::clone(&acquired))));
+        let keeping =
+            AbortOnDropHandle::new(tokio::spawn(keep(Arc::clone(&self.lanes), Arc::clone(&acquired))));
         self.publish(&stop, &acquired).await;
         let drained = timeout_at(Instant::now() + drain, self.finish()).await.is_ok();
         keeping.abort();

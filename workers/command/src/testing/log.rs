@@ -39,7 +39,11 @@ impl FakeLog {
     pub fn sequences(&self, key: &str) -> Vec<u64> {
         let records = self.records.lock().unwrap();
         let of_key = records.iter().filter(|(_, record)| record.key == key);
-        of_key.map(|(_, record)| record.headers.iter().find(|(name, _)| name == CE_SEQUENCE).unwrap().1.parse().unwrap()).collect()
+        of_key
+            .map(|(_, record)| {
+                record.headers.iter().find(|(name, _)| name == CE_SEQUENCE).unwrap().1.parse().unwrap()
+            })
+            .collect()
     }
 
     /// Topic and record of what was published, in order.

@@ -10,8 +10,8 @@ use boxoffice_domain::ids::event_id;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::state::{HoldStatus, Seat, SeatingEventState};
 use boxoffice_domain::{
-    Answer, Command, Definition, Envelope, HoldId, Metadata, PricedSeat, Rejection, SeatingEventId, UserId, decide,
-    evolve,
+    Answer, Command, Definition, Envelope, HoldId, Metadata, PricedSeat, Rejection, SeatingEventId, UserId,
+    decide, evolve,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -101,7 +101,11 @@ impl Memory {
 
     /// The types of what waits in an outbox.
     pub fn types(&self, event: &SeatingEventId) -> Vec<&'static str> {
-        self.events.lock().unwrap()[event].outbox.iter().map(|entry| entry.envelope.event.event_type()).collect()
+        self.events.lock().unwrap()[event]
+            .outbox
+            .iter()
+            .map(|entry| entry.envelope.event.event_type())
+            .collect()
     }
 
     /// What waits in an outbox.
@@ -122,7 +126,13 @@ impl Memory {
         }
     }
 
-    fn apply(&self, room: &mut Room, command: &Command, cause: &Cause, now: u64) -> Result<Outcome, Rejection> {
+    fn apply(
+        &self,
+        room: &mut Room,
+        command: &Command,
+        cause: &Cause,
+        now: u64,
+    ) -> Result<Outcome, Rejection> {
         let decision = decide(&room.state, command, now)?;
         let was_empty = room.outbox.is_empty();
         for (index, event) in (0..).zip(decision.changes) {
@@ -220,7 +230,12 @@ impl SeatStore for Memory {
             other => panic!("{key} is {other:?}"),
         };
         let seats = found.seats.iter().map(priced).collect();
-        Ok(Ok(Answer::Held { hold: hold.uuid(), seats, expires_at: found.expires_at, sequence: found.sequence }))
+        Ok(Ok(Answer::Held {
+            hold: hold.uuid(),
+            seats,
+            expires_at: found.expires_at,
+            sequence: found.sequence,
+        }))
     }
 
     async fn inventory(&self, event: &SeatingEventId) -> Result<Option<Inventory>, StoreError> {
@@ -230,7 +245,8 @@ impl SeatStore for Memory {
 
     async fn inventories(&self) -> Result<Vec<Inventory>, StoreError> {
         let now = self.at()?;
-        let mut all: Vec<_> = self.events.lock().unwrap().values().map(|room| Self::describe(room, now)).collect();
+        let mut all: Vec<_> =
+            self.events.lock().unwrap().values().map(|room| Self::describe(room, now)).collect();
         all.sort_by(|a, b| a.event.cmp(&b.event));
         Ok(all)
     }
@@ -303,7 +319,11 @@ impl Outbox for Memory {
         Ok(events.keys().filter(|event| self.bucket_of(event) == bucket).cloned().collect())
     }
 
-    async fn unpublished(&self, event: &SeatingEventId, max: usize) -> Result<(u32, Vec<OutboxEntry>), StoreError> {
+    async fn unpublished(
+        &self,
+        event: &SeatingEventId,
+        max: usize,
+    ) -> Result<(u32, Vec<OutboxEntry>), StoreError> {
         self.at()?;
         let events = self.events.lock().unwrap();
         let room = &events[event];
@@ -315,7 +335,12 @@ impl Outbox for Memory {
         Ok(self.events.lock().unwrap()[event].outbox.len() as u64)
     }
 
-    async fn published(&self, event: &SeatingEventId, lease: &Lease, upto: u64) -> Result<Option<u64>, StoreError> {
+    async fn published(
+        &self,
+        event: &SeatingEventId,
+        lease: &Lease,
+        upto: u64,
+    ) -> Result<Option<u64>, StoreError> {
         self.at()?;
         let mut events = self.events.lock().unwrap();
         let room = events.get_mut(event).unwrap();
