@@ -307,6 +307,7 @@ fn failure(bootstrap_servers: &str, action: &str, error: &ClientError) -> KafkaE
                 | Code::FencedLeaderEpoch
                 | Code::UnknownLeaderEpoch
                 | Code::UnknownTopicOrPartition
+                | Code::UnknownPartition
         )
     );
     if unreachable {

@@ -43,7 +43,7 @@ impl From<Unfit> for Outcome {
 
 /// Gives the definition to the command worker where needed.
 pub async fn apply(context: &Context, validated: &Validated) -> Outcome {
-    let Validated { id, definition, target, .. } = validated;
+    let Validated { id, definition, target, known_chart, .. } = validated;
     let service: Key = (target.namespace.clone(), target.service.clone());
     let event: Key = (target.namespace.clone(), id.clone());
     let provisioned = context.inventories.provisioned(&event);
@@ -53,7 +53,7 @@ pub async fn apply(context: &Context, validated: &Validated) -> Outcome {
         Decision::Provision(known) => match context.admin.provision(target, id, definition).await {
             Ok(inventory) => {
                 context.inventories.note_provisioned(&service, &event, definition.clone(), inventory.clone());
-                let news = known.as_ref().is_none_or(|known| known.chart_hash != inventory.chart_hash);
+                let news = known_chart.as_ref() != Some(&inventory.chart_hash);
                 let note = format!("{} seats on partition {}", inventory.seats.total, inventory.partition);
                 ready(inventory, if news { vec![Notice::normal("Provisioned", note)] } else { Vec::new() })
             }

@@ -18,6 +18,8 @@ pub struct Validated {
     pub definition: Definition,
     /// Where.
     pub target: Target,
+    /// The chart that the status names: another one is news.
+    pub known_chart: Option<String>,
     /// Why the service is not ready, where it is not: explains an admin API that does not answer.
     pub service_trouble: Option<String>,
 }
@@ -51,7 +53,14 @@ pub fn validate(event: &SeatingEvent, inputs: Inputs) -> Result<Validated, Unfit
             format!("ReservationService {name} has no workers yet"),
         ));
     };
-    Ok(Validated { id: event.name_any(), definition, target, service_trouble: trouble(&service) })
+    let known_chart = event.status.as_ref().and_then(|status| status.chart_hash.clone());
+    Ok(Validated {
+        id: event.name_any(),
+        definition,
+        target,
+        known_chart,
+        service_trouble: trouble(&service),
+    })
 }
 
 fn trouble(service: &boxoffice_crds::ReservationService) -> Option<String> {
