@@ -2,11 +2,12 @@
 //! implementation of a port has to pass.
 //!
 //! [`servers`] starts Redis, Kafka and PostgreSQL and finds those that `boxoffice-servers` started; [`process`] runs
-//! a worker as a process of its own; [`wait`] replaces sleeping; [`conformance`] holds one suite a port. The tests
-//! themselves are in `tests/tests/`.
+//! a worker as a process of its own; [`wait`] replaces sleeping; [`conformance`] holds one suite a port;
+//! [`history`] makes the domain events of a SeatingEvent. The tests themselves are in `tests/tests/`.
 #![expect(clippy::panic, reason = "what goes wrong in here is a failed test, and that is a panic")]
 
 pub mod conformance;
+pub mod history;
 pub mod process;
 pub mod servers;
 pub mod wait;

@@ -2,6 +2,7 @@
 mod command_worker;
 mod consumer;
 mod event_log;
+mod harness;
 mod kafka_outages;
 mod operator_kafka;
 mod query_snapshot;

@@ -1,7 +1,7 @@
 //! The event log on Apache Kafka.
 //!
-//! [`producer`] appends, [`tail`] reads without a group and [`subscription`] as a member of one; this file says how
-//! Kafka is reached and asks it what there is. What librdkafka has to say goes to `tracing`. It makes no topic and no
+//! `producer` appends, `tail` reads without a group and `subscription` as a member of one; this file says how Kafka is
+//! reached and asks it what there is. What librdkafka has to say goes to `tracing`. It makes no topic and no
 //! group: that is the operator's work.
 
 mod producer;
@@ -189,10 +189,12 @@ impl<T: Send + 'static> Detached<T> {
     fn retire(&mut self) -> oneshot::Receiver<()> {
         let (gone, done) = oneshot::channel();
         if let Some(client) = self.0.take() {
-            std::thread::spawn(move || {
+            let close = move || {
                 drop(client);
                 gone.send(()).ok();
-            });
+            };
+            // Without a thread to be had it is dropped here and now.
+            std::thread::Builder::new().name("kafka-close".to_owned()).spawn(close).ok();
         }
         done
     }
