@@ -12,9 +12,11 @@ use async_trait::async_trait;
 use boxoffice_domain::{Answer, Command, Definition, HoldId, Rejection, SeatingEventId, UnixMillis, UserId};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{
-    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ScriptInvocation, ServerErrorKind,
+    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ScriptInvocation,
+    ServerErrorKind,
 };
 use tokio::sync::broadcast;
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::catalog::Catalog;
@@ -48,6 +50,8 @@ pub use scripts::Clock;
 
 /// How long an answer may take. A command that takes longer may have been carried out all the same.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long it may take together with what it takes to connect again and to give Redis a script that it forgot.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(4);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest pause between two attempts to connect again.
 const RECONNECT_DELAY: Duration = Duration::from_millis(500);
@@ -146,20 +150,28 @@ impl RedisStore {
 
     /// Runs any script, which Redis is given first where it does not know it.
     async fn invoke_script<T: FromRedisValue>(&self, run: &ScriptInvocation<'_>) -> Result<T, StoreError> {
-        Ok(run.invoke_async(&mut self.connection.clone()).await?)
+        answer(run.invoke_async(&mut self.connection.clone())).await
     }
 
     async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
-        Ok(command.query_async(&mut self.connection.clone()).await?)
+        answer(command.query_async(&mut self.connection.clone())).await
     }
 
     async fn query_all<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, StoreError> {
-        Ok(commands.query_async(&mut self.connection.clone()).await?)
+        answer(commands.query_async(&mut self.connection.clone())).await
     }
 
     /// The store's time.
     async fn now(&self) -> Result<UnixMillis, StoreError> {
         self.invoke_script(&self.scripts.time.prepare_invoke()).await
+    }
+}
+
+/// Waits for an answer, but not for ever.
+async fn answer<T>(asked: impl Future<Output = RedisResult<T>>) -> Result<T, StoreError> {
+    match timeout(TOTAL_TIMEOUT, asked).await {
+        Ok(answered) => Ok(answered?),
+        Err(_) => Err(StoreError::Unavailable(format!("no answer within {TOTAL_TIMEOUT:?}"))),
     }
 }
 
