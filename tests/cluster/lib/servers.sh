@@ -76,11 +76,11 @@ postgres_up() {
   must_start 30 postgres psql -h "$SERVERS/postgres" -U postgres -c 'SELECT 1'
 }
 
-# create_database NAME: with an owner of that name, unless it is there.
+# create_database NAME: with an owner of that name, who may make more for tests, unless it is there.
 create_database() {
   local psql=(psql -h "$SERVERS/postgres" -U postgres -qAt)
   [[ $("${psql[@]}" -c "SELECT 1 FROM pg_database WHERE datname = '$1'") == 1 ]] && return
-  "${psql[@]}" -c "CREATE ROLE \"$1\" LOGIN PASSWORD '$(<"$SERVERS/password")'" \
+  "${psql[@]}" -c "CREATE ROLE \"$1\" LOGIN CREATEDB PASSWORD '$(<"$SERVERS/password")'" \
     -c "CREATE DATABASE \"$1\" OWNER \"$1\""
 }
 
