@@ -82,16 +82,12 @@ impl Stage {
     }
 
     async fn publish<'a>(&self, events: impl IntoIterator<Item = &'a Envelope>) {
-        let records = events.into_iter().map(|event| new_record(event, self.partition(event))).collect();
+        let records = events.into_iter().map(|event| new_record(event, partition(event))).collect();
         self.send(records).await;
     }
 
     async fn send(&self, records: Vec<NewRecord>) {
         self.log.publish(&self.topic, records).await.unwrap();
-    }
-
-    fn partition(&self, event: &Envelope) -> u32 {
-        partition_of(event.event.seating_event().as_str(), PARTITIONS)
     }
 
     async fn one<T: for<'r> FromRow<'r, PgRow> + Send + Unpin>(&self, query: &'static str) -> Option<T> {
@@ -119,6 +115,10 @@ impl Stage {
         let expected = sequence.cast_signed() * histories;
         self.counts("SELECT coalesce(sum(sequence), 0)::bigint FROM checkpoint_events", expected).await;
     }
+}
+
+fn partition(event: &Envelope) -> u32 {
+    partition_of(event.event.seating_event().as_str(), PARTITIONS)
 }
 
 impl Worker {
@@ -286,7 +286,7 @@ async fn i5_a_gap_stops_its_partition_alone_and_is_alarmed() {
     let mut broken = sales("arena-night", 3);
     broken.remove(4);
     stage.publish(&broken).await;
-    let other = event_in((stage.partition(&broken[0]) + 1) % PARTITIONS);
+    let other = event_in((partition(&broken[0]) + 1) % PARTITIONS);
     stage.publish(&sales(&other, 3)).await;
     stage.counts(RESERVATIONS, 1 + 3).await;
     let stops = "boxoffice_consumer_i5_stops_total{handler=\"persistence\"}";

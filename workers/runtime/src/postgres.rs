@@ -17,8 +17,11 @@ const CONNECT: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(5);
 /// What the server itself cuts short, in milliseconds.
-const SERVER_LIMITS: [(&str, &str); 3] =
-    [("statement_timeout", "30000"), ("lock_timeout", "10000"), ("idle_in_transaction_session_timeout", "30000")];
+const SERVER_LIMITS: [(&str, &str); 3] = [
+    ("statement_timeout", "30000"),
+    ("lock_timeout", "10000"),
+    ("idle_in_transaction_session_timeout", "30000"),
+];
 
 /// Where the view is kept.
 #[derive(Debug, Clone, Args)]

@@ -199,7 +199,7 @@ async fn i5_reads_from_the_checkpoint_and_copies_it_to_the_group() {
         world.committed = [(0, 9), (1, 7)].into();
     });
     watch(&shared, async || {
-        shared.until("all applied", |world| world.committed == [(0, 10), (1, 10)].into()).await
+        shared.until("all applied", |world| world.committed == [(0, 10), (1, 10)].into()).await;
     })
     .await;
     shared.with(|world| {
@@ -277,7 +277,7 @@ async fn a_view_beyond_the_end_of_the_log_stands_still() {
         world.checkpoints.insert(0, 11);
     });
     watch(&shared, async || {
-        shared.until("the other goes on", |world| world.committed.contains_key(&1)).await
+        shared.until("the other goes on", |world| world.committed.contains_key(&1)).await;
     })
     .await;
     shared.with(|world| assert!(world.paused.contains(&0) && !world.applied.contains_key(&0)));
