@@ -9,8 +9,10 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
+use serde_json::json;
 
 use super::drift::covers;
+use super::fingerprint::fingerprint;
 use super::names;
 use crate::api::{ApiError, FIELD_MANAGER, timed};
 
@@ -59,6 +61,7 @@ impl Children {
     /// Applies those of `wanted` that are absent or have drifted.
     pub async fn apply(&mut self, wanted: &[DynamicObject]) -> Result<(), ApiError> {
         for object in wanted {
+            let object = &marked(object);
             let id = id(object);
             if self.live.get(&id).is_some_and(|live| has(live, object)) {
                 continue;
@@ -122,17 +125,29 @@ fn id(object: &DynamicObject) -> Id {
     (kind, object.name_any())
 }
 
-/// Whether the live object has everything wanted: its labels, its owner, its content.
+/// The object with its fingerprint: what only the live object has is then a default or somebody else's, never a field
+/// of ours that is wanted no more.
+fn marked(object: &DynamicObject) -> DynamicObject {
+    let mut marked = object.clone();
+    let text = json!([object.metadata, object.data]).to_string();
+    marked.annotations_mut().insert(names::WANTED.to_owned(), fingerprint(&text));
+    marked
+}
+
+/// Whether the live object has everything wanted: its labels and annotations, its owner, its content.
 fn has(live: &DynamicObject, wanted: &DynamicObject) -> bool {
-    let labels = |object: &DynamicObject| object.labels().clone();
-    let has_labels = labels(wanted).iter().all(|(key, value)| live.labels().get(key) == Some(value));
-    has_labels && live.owner_references() == wanted.owner_references() && covers(&live.data, &wanted.data)
+    let within = |wanted: &BTreeMap<String, String>, live: &BTreeMap<String, String>| {
+        wanted.iter().all(|(key, value)| live.get(key) == Some(value))
+    };
+    within(wanted.labels(), live.labels())
+        && within(wanted.annotations(), live.annotations())
+        && live.owner_references() == wanted.owner_references()
+        && covers(&live.data, &wanted.data)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn object(label: &str, owner: &str, replicas: u32) -> DynamicObject {
         let owner = json!([{"apiVersion": "v1", "kind": "Owner", "name": "main", "uid": owner}]);
@@ -149,5 +164,14 @@ mod tests {
         assert!(!has(&object("c", "s1", 2), &wanted));
         assert!(!has(&object("b", "s2", 2), &wanted));
         assert!(!has(&object("b", "s1", 3), &wanted));
+    }
+
+    #[test]
+    fn a_field_that_is_wanted_no_more_is_seen() {
+        let mut before = object("b", "s1", 2);
+        before.data["spec"]["nodeSelector"] = json!({"disk": "ssd"});
+        let live = marked(&before);
+        assert!(has(&live, &marked(&before)));
+        assert!(!has(&live, &marked(&object("b", "s1", 2))));
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod brokers;
 pub mod dereference;
+pub mod fingerprint;
 
 pub mod image;
 pub mod names;

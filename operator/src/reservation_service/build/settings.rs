@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use sha2::{Digest, Sha256};
 
 use super::meta;
+use crate::reservation_service::fingerprint::fingerprint;
 use crate::reservation_service::names;
 use crate::reservation_service::validate::ValidatedService;
 
@@ -36,11 +36,7 @@ pub(super) fn build(service: &ValidatedService) -> ConfigMap {
 
 /// A fingerprint of the settings: pods that carry another one are replaced.
 pub(super) fn hash(settings: &ConfigMap) -> String {
-    let mut digest = Sha256::new();
-    for (key, value) in settings.data.iter().flatten() {
-        digest.update(format!("{key}={value}\n"));
-    }
-    let digest = digest.finalize();
-    let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-    format!("{number:016x}")
+    let lines: Vec<_> =
+        settings.data.iter().flatten().map(|(key, value)| format!("{key}={value}\n")).collect();
+    fingerprint(&lines.concat())
 }
