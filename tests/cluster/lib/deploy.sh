@@ -74,7 +74,7 @@ roll() {
   for name in "${CHANGED_IMAGES[@]}"; do
     case $name in
       operator) kubectl --namespace "$OPERATOR_NAMESPACE" rollout restart deployment >/dev/null ;;
-      workers) kubectl --namespace "$NAMESPACE" rollout restart deployment >/dev/null 2>&1 || true ;;
+      workers) kubectl --namespace "$NAMESPACE" rollout restart deployment >/dev/null ;;
     esac
   done
 }

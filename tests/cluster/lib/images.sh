@@ -34,7 +34,7 @@ image_root() {
 }
 
 # images_up FUNCTION: builds the images whose content changed, each by FUNCTION FOLDER IMAGE, and
-# tells which in CHANGED_IMAGES.
+# tells in CHANGED_IMAGES which of them took the place of another.
 images_up() {
   local name content
   image_roots
@@ -44,8 +44,8 @@ images_up() {
     [[ $(cat "$STATE/images/$name" 2>/dev/null) == "$content" ]] && continue
     say "building the image boxoffice/$name:$VERSION"
     "$1" "$IMAGES/$name" "$IMAGE_PREFIX/$name:$VERSION"
+    [[ ! -f $STATE/images/$name ]] || CHANGED_IMAGES+=("$name")
     echo "$content" >"$STATE/images/$name"
-    CHANGED_IMAGES+=("$name")
   done
 }
 
