@@ -72,8 +72,8 @@ The cluster is up; its addresses are in .cluster/env, and its kubectl and helm i
   set -a; source .cluster/env; PATH=\$PWD/.cluster/bin:\$PATH; set +a
   kubectl --namespace $NAMESPACE get rsvc,sevent
   curl -s $QUERY_URL/events
-  curl -s -X POST $COMMAND_URL/seats/arena-night.A-1-7/hold -H 'x-user-id: alice'
-  curl -s -X POST $COMMAND_URL/seats/arena-night.A-1-7/reserve -H 'x-user-id: alice'
+  curl -s -X POST $COMMAND_URL/seats/arena-night.A-7-7/hold -H 'x-user-id: alice'
+  curl -s -X POST $COMMAND_URL/seats/arena-night.A-7-7/reserve -H 'x-user-id: alice'
   tests/servers/kafka-tool ConsoleConsumer --bootstrap-server $KAFKA --topic seat-events --from-beginning
 
 make cluster-down removes it.
