@@ -19,6 +19,9 @@ use tokio::time::timeout;
 use crate::servers::unique;
 use crate::wait::PATIENCE;
 
+/// How long a member waits at a time, as the workers do.
+const WAIT: Duration = Duration::from_millis(500);
+
 /// A log to test, and topics on it.
 #[async_trait]
 pub trait Logs: Sync {
@@ -380,7 +383,7 @@ async fn join(log: &dyn EventLog, group: &str, topic: &str) -> Box<dyn Subscript
 async fn event(member: &mut dyn Subscription, max: usize) -> GroupEvent {
     timeout(PATIENCE, async {
         loop {
-            match member.next(max, PATIENCE).await.unwrap() {
+            match member.next(max, WAIT).await.unwrap() {
                 GroupEvent::Idle => {}
                 other => return other,
             }
@@ -418,7 +421,7 @@ async fn records(member: &mut dyn Subscription, count: usize) -> Vec<Record> {
 
 /// Nothing happens for a while.
 async fn idle(member: &mut dyn Subscription) {
-    match member.next(1000, Duration::from_millis(500)).await.unwrap() {
+    match member.next(1000, WAIT).await.unwrap() {
         GroupEvent::Idle => {}
         other => panic!("nothing expected: {other:?}"),
     }

@@ -1,4 +1,11 @@
 //! Tests on real servers, run by `make test SUITES=integration`: one module a subject.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "also what tests share fails by a panic"
+)]
+
 mod command_worker;
 mod consumer;
 mod event_log;
