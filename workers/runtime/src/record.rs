@@ -95,7 +95,8 @@ fn split(id: Uuid) -> (u64, u64) {
 
 /// `timestamp` as RFC 3339 in UTC with milliseconds.
 fn rfc3339(timestamp: u64) -> String {
-    let time = i64::try_from(timestamp).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    let time =
+        i64::try_from(timestamp).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
     format!("{:.3}", time.unwrap_or(jiff::Timestamp::MAX))
 }
 
@@ -132,7 +133,8 @@ mod tests {
     #[test]
     fn headers_are_cloud_events_with_a_trace() {
         let record = encode(&envelope(), 3, "tickets/main", None).unwrap();
-        let header = |name: &str| record.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let header =
+            |name: &str| record.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         assert_eq!((record.partition, record.key.as_str()), (3, "arena-night"));
         assert_eq!(header("ce_type"), Some("reservation.created"));
         assert_eq!(header("ce_time"), Some("2023-11-14T22:13:20.123Z"));

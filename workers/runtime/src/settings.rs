@@ -31,7 +31,9 @@ impl ServiceArgs {
 
 fn service_name(text: &str) -> Result<String, String> {
     match text.split_once('/') {
-        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => Ok(text.into()),
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(text.into())
+        }
         _ => Err("expected namespace/name, such as tickets/main".into()),
     }
 }

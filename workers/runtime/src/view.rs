@@ -15,7 +15,9 @@ pub enum ViewError {
     #[error("the view's store is unavailable: {0}")]
     Unavailable(String),
     /// Another member wrote this partition meanwhile: read the checkpoint again and go on from there.
-    #[error("partition {partition} of {topic} is at offset {at}, not at {expected}: another member writes it")]
+    #[error(
+        "partition {partition} of {topic} is at offset {at}, not at {expected}: another member writes it"
+    )]
     Moved {
         /// Topic.
         topic: String,

@@ -3,8 +3,9 @@
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapEnvSource, Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource,
-    HTTPGetAction, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile,
-    SecretKeySelector, SecurityContext, TopologySpreadConstraint,
+    HTTPGetAction, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
+    ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext, SleepAction,
+    TopologySpreadConstraint,
 };
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -18,6 +19,8 @@ use crate::reservation_service::validate::{Source, ValidatedConsumer, ValidatedS
 
 /// The user that the image is made for.
 const NOBODY: i64 = 65532;
+/// How long a worker that was told to go still gets requests, because nodes have yet to hear of it.
+const LEAVE_SECONDS: i64 = 3;
 
 /// One Deployment, in what sets it apart from the others.
 pub(super) struct Worker {
@@ -137,7 +140,7 @@ fn pod(service: &ValidatedService, worker: &Worker) -> PodSpec {
         service_account_name: Some(service.name.clone()),
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
-        termination_grace_period_seconds: Some(DRAIN_SECONDS + 10),
+        termination_grace_period_seconds: Some(LEAVE_SECONDS + DRAIN_SECONDS + 10),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
             run_as_user: Some(NOBODY),
@@ -194,8 +197,18 @@ fn container(service: &ValidatedService, worker: &Worker) -> Container {
         startup_probe: Some(probe("/healthz", 1, 60)),
         readiness_probe: Some(probe("/readyz", 2, 2)),
         liveness_probe: Some(probe("/healthz", 10, 3)),
+        lifecycle: worker.ports.iter().any(|(name, _)| *name == "http").then(leave_the_service_first),
         ..Container::default()
     }
+}
+
+/// A worker that buyers call goes on serving until no node sends it new requests any more.
+fn leave_the_service_first() -> Lifecycle {
+    let sleep = LifecycleHandler {
+        sleep: Some(SleepAction { seconds: LEAVE_SECONDS }),
+        ..LifecycleHandler::default()
+    };
+    Lifecycle { pre_stop: Some(sleep), ..Lifecycle::default() }
 }
 
 fn container_port(name: &str, port: i32) -> ContainerPort {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{
-    Answer, Command, CorrelationId, Definition, Envelope, HoldId, Rejection, SeatingEventId, UnixMillis, UserId,
+    Answer, Command, CorrelationId, Definition, Envelope, HoldId, Rejection, SeatingEventId, UnixMillis,
+    UserId,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -171,14 +172,23 @@ pub trait Outbox: Send + Sync + 'static {
     async fn events(&self, bucket: u32) -> Result<Vec<SeatingEventId>, StoreError>;
 
     /// The pinned partition of a SeatingEvent with its first unpublished entries, at most `max`, in order.
-    async fn unpublished(&self, event: &SeatingEventId, max: usize) -> Result<(u32, Vec<OutboxEntry>), StoreError>;
+    async fn unpublished(
+        &self,
+        event: &SeatingEventId,
+        max: usize,
+    ) -> Result<(u32, Vec<OutboxEntry>), StoreError>;
 
     /// How many entries of a SeatingEvent wait to be published.
     async fn depth(&self, event: &SeatingEventId) -> Result<u64, StoreError>;
 
     /// Advances and announces the published watermark and trims what lies below it, unless a later lease has spoken
     /// already (`None`). Else how many entries still wait.
-    async fn published(&self, event: &SeatingEventId, lease: &Lease, upto: u64) -> Result<Option<u64>, StoreError>;
+    async fn published(
+        &self,
+        event: &SeatingEventId,
+        lease: &Lease,
+        upto: u64,
+    ) -> Result<Option<u64>, StoreError>;
 
     /// The published watermark.
     async fn watermark(&self, event: &SeatingEventId) -> Result<u64, StoreError>;
