@@ -92,7 +92,7 @@ fn set(resource: &mut Value, pointer: &str, value: Value) {
 async fn refused<K: Resource<DynamicType = ()>>(cluster: &Cluster, resource: Value, named: &str) {
     match attempt::<K>(cluster, resource).await {
         Err(Error::Api(status)) => {
-            assert!(status.message.contains(named), "{named} is not named: {}", status.message)
+            assert!(status.message.contains(named), "{named} is not named: {}", status.message);
         }
         other => panic!("{named}: {other:?}"),
     }

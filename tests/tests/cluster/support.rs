@@ -21,7 +21,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 /// Pods are pulled, started, elected: a busy machine takes its time.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Repeats `probe` until it gives a value, as long as a cluster may take.
 pub async fn until<T>(what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
@@ -195,9 +195,12 @@ impl Show<'_> {
         let ready =
             within(PATIENCE, async || condition(&api.get(&self.id).await.unwrap(), "Ready").filter(is_true))
                 .await;
-        if ready.is_none() {
-            panic!("SeatingEvent {} is not Ready: {:#?}", self.id, self.resource().await.status);
-        }
+        assert!(
+            ready.is_some(),
+            "SeatingEvent {} is not Ready: {:#?}",
+            self.id,
+            self.resource().await.status
+        );
     }
 
     /// Every domain event of it on the topic, in order, each once.
@@ -341,9 +344,7 @@ pub async fn service<'a>(cluster: &'a Cluster, namespace: &str, resource: &Value
     let api = cluster.api::<ReservationService>(namespace);
     let ready =
         within(PATIENCE, async || condition(&api.get("main").await.unwrap(), "Ready").filter(is_true)).await;
-    if ready.is_none() {
-        panic!("ReservationService is not Ready: {:#?}", api.get("main").await.unwrap().status);
-    }
+    assert!(ready.is_some(), "ReservationService is not Ready: {:#?}", api.get("main").await.unwrap().status);
     let address = async |name: &str, port: u16| {
         let service: k8s_openapi::api::core::v1::Service = cluster.api(namespace).get(name).await.unwrap();
         format!("http://{}:{port}", service.spec.unwrap().cluster_ip.unwrap())
@@ -363,7 +364,7 @@ pub fn reserved_by(facts: &[Envelope]) -> std::collections::BTreeSet<SeatId> {
     for fact in facts {
         match &fact.event {
             DomainEvent::SeatReserved(e) => {
-                assert!(reserved.insert(e.seat_id.clone()), "I1: {} twice", e.seat_id)
+                assert!(reserved.insert(e.seat_id.clone()), "I1: {} twice", e.seat_id);
             }
             DomainEvent::SeatReleased(e) => {
                 reserved.remove(&e.seat_id);
