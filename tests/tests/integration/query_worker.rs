@@ -121,8 +121,8 @@ async fn what_happens_is_seen_and_statistics_too() {
     let sold = history.sold(7);
     stage.publish(2, &sold).await;
     worker.shows("/seats/arena-night.A-1-7", "/status", json!("RESERVED")).await;
-    let seats = worker.shows("/events/arena-night/seats", "/sequence", json!(4)).await;
-    let taken = seats["seats"].as_array().unwrap().iter().filter(|seat| seat["status"] == "RESERVED");
+    let map = worker.shows("/events/arena-night/seats", "/sequence", json!(4)).await;
+    let taken = map["seats"].as_array().unwrap().iter().filter(|seat| seat["status"] == "RESERVED");
     assert_eq!(taken.map(|seat| seat["seatId"].as_str().unwrap()).collect::<Vec<_>>(), ["arena-night.A-1-7"]);
 
     let section =
