@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::servers::child::{Child, bound};
 use crate::wait::{PATIENCE, within};
 
-/// A running worker; dropping it kills it.
+/// A running worker; dropping it kills it, and a test that fails shows the end of its log.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -79,6 +79,14 @@ impl Process {
     /// Everything it has logged.
     pub fn log(&self) -> String {
         self.child.log()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.child.log_tail());
+        }
     }
 }
 
