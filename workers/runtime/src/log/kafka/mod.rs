@@ -14,12 +14,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::Producer;
-use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::oneshot;
 
 use self::producer::Publisher;
@@ -75,8 +74,6 @@ impl Settings {
 pub struct KafkaLog {
     settings: Settings,
     publisher: Arc<Publisher>,
-    /// Asks where partitions begin and end; it reads nothing.
-    surveyor: Arc<Detached<BaseConsumer<Context>>>,
 }
 
 impl KafkaLog {
@@ -93,9 +90,8 @@ impl KafkaLog {
     /// # Errors
     /// Settings that librdkafka refuses.
     pub fn with(settings: Settings) -> Result<Self, LogError> {
-        let publisher = Arc::new(Publisher::new(&settings).map_err(unavailable)?);
-        let surveyor = settings.client().create_with_context(Context).map_err(unavailable)?;
-        Ok(Self { settings, publisher, surveyor: Arc::new(Detached::new(surveyor)) })
+        let publisher = Publisher::new(&settings).map_err(unavailable)?;
+        Ok(Self { settings, publisher: Arc::new(publisher) })
     }
 }
 
@@ -119,14 +115,13 @@ impl EventLog for KafkaLog {
     }
 
     async fn bounds(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
-        let (surveyor, name) = (Arc::clone(&self.surveyor), topic.to_owned());
-        let number = number(topic, partition)?;
-        let asked = ask(move || {
-            let surveyor = surveyor.get()?;
-            let begin = offset_at(surveyor, &name, number, Offset::Beginning)?;
-            Ok((begin, offset_at(surveyor, &name, number, Offset::End)?))
-        });
-        asked.await.map_err(|error| named(error, topic, partition))
+        let (producer, name, number) =
+            (self.publisher.current(), topic.to_owned(), number(topic, partition)?);
+        let asked =
+            ask(move || producer.get()?.client().fetch_watermarks(&name, number, ANSWER).map_err(failed))
+                .await;
+        let (begin, end) = asked.map_err(|error| named(error, topic, partition))?;
+        Ok((begin.unsigned_abs(), end.unsigned_abs()))
     }
 
     async fn tail(&self, topic: &str, from: Vec<(u32, u64)>) -> Result<Box<dyn Tail>, LogError> {
@@ -211,25 +206,6 @@ impl<T: Send + 'static> Drop for Detached<T> {
     }
 }
 
-/// The offset of an end of a partition. One question an end: librdkafka's call for both answers, now and then, with
-/// the later one twice, and a log that seems to begin where it ends looks as if its records were gone.
-fn offset_at(
-    surveyor: &BaseConsumer<Context>,
-    topic: &str,
-    number: i32,
-    end: Offset,
-) -> Result<u64, LogError> {
-    let mut question = TopicPartitionList::new();
-    question.add_partition_offset(topic, number, end).map_err(failed)?;
-    let answer = surveyor.offsets_for_times(question, ANSWER).map_err(failed)?;
-    let Some(element) = answer.find_partition(topic, number) else { return Err(unavailable("no answer")) };
-    element.error().map_err(failed)?;
-    match element.offset() {
-        Offset::Offset(offset) => Ok(offset.unsigned_abs()),
-        other => Err(unavailable(format!("no offset but {other:?}"))),
-    }
-}
-
 fn unavailable(why: impl std::fmt::Display) -> LogError {
     LogError::Unavailable(why.to_string())
 }
@@ -263,8 +239,8 @@ fn number(topic: &str, partition: u32) -> Result<i32, LogError> {
     i32::try_from(partition).map_err(|_| missing(topic, partition))
 }
 
-fn position(offset: u64) -> Offset {
-    Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX))
+fn position(offset: u64) -> rdkafka::Offset {
+    rdkafka::Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX))
 }
 
 fn record(message: &BorrowedMessage<'_>) -> Record {
