@@ -85,6 +85,8 @@ fn home() -> anyhow::Result<PathBuf> {
     Ok(cache.join(format!("boxoffice/kafka-{version}")))
 }
 
+/// Nothing is ever deleted, as the operator has it: histories of tests happen in the past, and a retention would take
+/// their records away half a minute after the broker began.
 fn settings(data: &Path, port: u16, controller: u16) -> String {
     format!(
         "process.roles=broker,controller
@@ -95,6 +97,7 @@ listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={}
 auto.create.topics.enable=false
+log.retention.ms=-1
 group.initial.rebalance.delay.ms=0
 default.replication.factor=1
 offsets.topic.replication.factor=1
