@@ -14,6 +14,7 @@ use super::{Group, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
 pub struct Survey {
     topic: Topic,
     facts: Option<TopicFacts>,
+    pinned: Option<String>,
     plan: TopicPlan,
 }
 
@@ -22,6 +23,8 @@ pub struct Survey {
 pub struct TopicState {
     /// Full name.
     pub name: String,
+    /// The id to know it by: the one pinned before, or the one of a topic that was accepted now.
+    pub id: Option<String>,
     /// Partitions it has now; 0 where it is absent.
     pub partitions: i32,
     /// What was done: `(reason, note)` of a Kubernetes Event.
@@ -53,14 +56,27 @@ pub struct Knowledge {
     /// The topics that are its own.
     pub owned: BTreeSet<String>,
     /// The topic that was there at the last look.
-    pub seen: Option<String>,
+    pub seen: Option<Seen>,
+}
+
+/// A topic that was there at the last look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Full name.
+    pub name: String,
+    /// The id that it is known by since it was first seen.
+    pub id: Option<String>,
 }
 
 impl Knowledge {
+    fn seen(&self, topic: &str) -> Option<&Seen> {
+        self.seen.as_ref().filter(|seen| seen.name == topic)
+    }
+
     fn standing(&self, topic: &str) -> Standing {
         match self.owned.contains(topic) {
             false => Standing::Foreign,
-            true if self.seen.as_deref() == Some(topic) => Standing::OwnAndSeen,
+            true if self.seen(topic).is_some() => Standing::OwnAndSeen,
             true => Standing::Own,
         }
     }
@@ -76,8 +92,10 @@ pub async fn survey(
     let mut surveys = Vec::with_capacity(wanted.len());
     for topic in wanted {
         let facts = kafka.topic(&topic.name).await?;
-        let plan = topics::plan(topic, facts.as_ref(), known.standing(&topic.name), adoption);
-        surveys.push(Survey { topic: topic.clone(), facts, plan });
+        let pinned = known.seen(&topic.name).and_then(|seen| seen.id.clone());
+        let plan = topics::replaced(topic, facts.as_ref(), pinned.as_deref())
+            .unwrap_or_else(|| topics::plan(topic, facts.as_ref(), known.standing(&topic.name), adoption));
+        surveys.push(Survey { topic: topic.clone(), facts, pinned, plan });
     }
     Ok(surveys)
 }
@@ -95,8 +113,15 @@ pub fn claims(surveys: &[Survey]) -> BTreeSet<String> {
 
 /// Creates or grows the topic.
 pub async fn carry_out(kafka: &dyn Kafka, survey: Survey) -> Result<TopicState, KafkaError> {
-    let Survey { topic, facts, plan } = survey;
+    let Survey { topic, facts, pinned, plan } = survey;
     let mut state = TopicState {
+        id: match &plan {
+            TopicPlan::Create => None,
+            TopicPlan::Refuse(..) => pinned,
+            TopicPlan::Keep { .. } | TopicPlan::Grow { .. } => {
+                pinned.or_else(|| facts.as_ref().and_then(|facts| facts.id.clone()))
+            }
+        },
         partitions: facts.as_ref().map_or(0, |facts| facts.partitions),
         differences: facts.as_ref().map(|facts| topics::differences(&topic, facts)).unwrap_or_default(),
         name: topic.name.clone(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 
@@ -12,6 +13,7 @@ use crate::kafka::GroupFacts;
 #[derive(Default)]
 struct Fake {
     topics: Mutex<BTreeMap<String, TopicFacts>>,
+    births: AtomicU32,
     ends: Offsets,
     commits: Mutex<BTreeMap<String, Offsets>>,
     members: BTreeMap<String, i32>,
@@ -23,7 +25,8 @@ impl Kafka for Fake {
         Ok(self.topics.lock().unwrap().get(name).cloned())
     }
     async fn create_topic(&self, topic: &Topic) -> Result<(), KafkaError> {
-        let facts = TopicFacts { partitions: topic.partitions, config: topic.config.clone() };
+        let id = Some(format!("id-{}", self.births.fetch_add(1, Ordering::Relaxed)));
+        let facts = TopicFacts { id, partitions: topic.partitions, config: topic.config.clone() };
         self.topics.lock().unwrap().insert(topic.name.clone(), facts);
         Ok(())
     }
@@ -99,6 +102,40 @@ async fn a_readopted_topic_grows() {
     let (_, state) = converge(&fake, seat_events(3), &["seat-events"]).await;
     assert_eq!((state.partitions, state.deed.unwrap().0), (3, "TopicGrown"));
     assert!(state.differences.is_empty());
+}
+
+/// Converges with what the status has of the topic.
+async fn converge_again(fake: &Fake, seen: &TopicState) -> TopicState {
+    let seen_before = Seen { name: seen.name.clone(), id: seen.id.clone() };
+    let known = Knowledge { owned: [seen.name.clone()].into(), seen: Some(seen_before) };
+    let mut surveys = survey(fake, &[seat_events(3)], &known, Adoption::Fail).await.unwrap();
+    carry_out(fake, surveys.remove(0)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_topic_is_known_by_its_first_id() {
+    let fake = Fake::default();
+    let (_, created) = converge(&fake, seat_events(3), &[]).await;
+    assert_eq!(created.id, None, "not looked at yet");
+    let pinned = converge_again(&fake, &created).await;
+    assert_eq!(pinned.id.as_deref(), Some("id-0"));
+    assert_eq!(converge_again(&fake, &pinned).await, pinned, "I12");
+    fake.delete_topic("seat-events").await.unwrap();
+    fake.create_topic(&seat_events(1)).await.unwrap();
+    let replaced = converge_again(&fake, &pinned).await;
+    assert_eq!((replaced.id.as_deref(), replaced.partitions), (Some("id-0"), 1), "neither pinned nor grown");
+    assert_eq!(replaced.refused.as_ref().unwrap().0, "TopicReplaced");
+    assert_eq!(converge_again(&fake, &replaced).await, replaced, "it stays refused");
+    let (_, readopted) = converge(&fake, seat_events(1), &["seat-events"]).await;
+    assert_eq!((readopted.id.as_deref(), readopted.refused), (Some("id-1"), None), "applied again");
+}
+
+#[tokio::test]
+async fn the_id_of_a_foreign_topic_is_not_pinned() {
+    let fake = Fake::default();
+    fake.create_topic(&seat_events(1)).await.unwrap();
+    let (_, state) = converge(&fake, seat_events(3), &[]).await;
+    assert_eq!(state.id, None);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::{GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
+use super::{GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts, topic_ids};
 
 /// One call to the cluster.
 const CALL: Duration = Duration::from_secs(5);
@@ -150,6 +150,12 @@ impl Kafka for Cluster {
             })
             .await?;
         let Some(partitions) = partitions else { return Ok(None) };
+        let wanted = name.to_owned();
+        let id = self
+            .blocking("read the topic's id", &self.reader, move |reader| {
+                topic_ids::topic_id(reader, &wanted, CALL)
+            })
+            .await?;
         let resource = [ResourceSpecifier::Topic(name)];
         let options = options();
         let described = tokio::time::timeout(PATIENCE, self.admin.describe_configs(&resource, &options))
@@ -158,6 +164,7 @@ impl Kafka for Cluster {
             .map_err(|error| self.failure("describe the topic", &error))?;
         let entries = described.into_iter().filter_map(Result::ok).flat_map(|resource| resource.entries);
         Ok(Some(TopicFacts {
+            id,
             partitions: i32::try_from(partitions).unwrap_or(i32::MAX),
             config: entries.filter_map(|entry| Some((entry.name, entry.value?))).collect(),
         }))

@@ -1,12 +1,13 @@
 //! What the operator asks of a Kafka cluster: topics, start offsets of consumer groups, lag.
 //!
 //! `topics` and `groups` plan (pure), `converge` carries plans out through the [`Kafka`] trait, `librdkafka`
-//! implements that trait. Nothing here produces or consumes a record, and nothing alters the configuration of an
+//! implements that trait with `topic_ids` for what its safe calls lack. Nothing here produces or consumes a record, and nothing alters the configuration of an
 //! existing topic: the only call for it that the client offers resets every key it does not name.
 
 pub mod converge;
 pub mod groups;
 pub mod librdkafka;
+mod topic_ids;
 pub mod topics;
 
 use std::collections::BTreeMap;
@@ -68,6 +69,8 @@ impl fmt::Display for Start {
 /// A topic as the cluster has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicFacts {
+    /// The id that Kafka gave it, of its own for each creation; nothing where the brokers give none.
+    pub id: Option<String>,
     /// Number of partitions.
     pub partitions: i32,
     /// Its effective configuration, values the broker hides left out.

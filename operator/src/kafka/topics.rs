@@ -62,8 +62,8 @@ pub fn plan(wanted: &Topic, facts: Option<&TopicFacts>, standing: Standing, adop
             _ if standing == Standing::OwnAndSeen => TopicPlan::Refuse(
                 "TopicMissing",
                 format!(
-                    "topic {name} was there and is gone, with every event on it: restore it, or create it by hand \
-                     to accept the loss"
+                    "topic {name} was there and is gone, with every event on it: to begin a new one, delete this \
+                     resource and apply it again"
                 ),
             ),
             _ => TopicPlan::Create,
@@ -81,6 +81,19 @@ pub fn plan(wanted: &Topic, facts: Option<&TopicFacts>, standing: Standing, adop
         _ if facts.partitions < wanted.partitions => TopicPlan::Grow { claim: !ours, to: wanted.partitions },
         _ => TopicPlan::Keep { claim: !ours },
     }
+}
+
+/// Refuses a topic that has another id than the one `pinned` when it was first seen: it was deleted and created again.
+pub fn replaced(wanted: &Topic, facts: Option<&TopicFacts>, pinned: Option<&str>) -> Option<TopicPlan> {
+    let (id, pinned) = (facts?.id.as_deref()?, pinned?);
+    let name = &wanted.name;
+    let message = || {
+        format!(
+            "topic {name} was replaced: its id was {pinned} and is {id}, and what the first one held is not on it: to \
+             go on with the new one, delete this resource and apply it again; deletionPolicy Retain keeps the topic"
+        )
+    };
+    (id != pinned).then(|| TopicPlan::Refuse("TopicReplaced", message()))
 }
 
 /// How the topic falls short of what is wanted, one phrase a difference. More partitions than wanted are no harm.
@@ -116,7 +129,8 @@ mod tests {
     }
 
     fn facts(partitions: i32, retention: &str) -> TopicFacts {
-        TopicFacts { partitions, config: [("retention.ms".to_owned(), retention.to_owned())].into() }
+        let config = [("retention.ms".to_owned(), retention.to_owned())].into();
+        TopicFacts { id: Some("first".to_owned()), partitions, config }
     }
 
     #[test]
@@ -131,6 +145,29 @@ mod tests {
     fn does_not_hide_the_loss_of_a_topic_behind_an_empty_one() {
         let refused = plan(&wanted(), None, Standing::OwnAndSeen, Adoption::Fail);
         assert!(matches!(refused, TopicPlan::Refuse("TopicMissing", _)), "{refused:?}");
+    }
+
+    #[test]
+    fn refuses_another_topic_of_the_same_name() {
+        let live = facts(12, "-1");
+        let Some(TopicPlan::Refuse("TopicReplaced", message)) =
+            replaced(&wanted(), Some(&live), Some("another"))
+        else {
+            panic!("not refused");
+        };
+        assert!(
+            message.contains("was another and is first") && message.contains("apply it again"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn takes_a_topic_for_the_same_as_long_as_nothing_says_otherwise() {
+        let live = facts(12, "-1");
+        assert_eq!(replaced(&wanted(), Some(&live), Some("first")), None);
+        assert_eq!(replaced(&wanted(), Some(&live), None), None);
+        assert_eq!(replaced(&wanted(), Some(&TopicFacts { id: None, ..live }), Some("first")), None);
+        assert_eq!(replaced(&wanted(), None, Some("first")), None);
     }
 
     #[test]

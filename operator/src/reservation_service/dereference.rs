@@ -8,7 +8,7 @@ use kube::runtime::reflector::Store;
 use super::record;
 use crate::api::ApiError;
 use crate::context::Context;
-use crate::kafka::converge::Knowledge;
+use crate::kafka::converge::{Knowledge, Seen};
 
 /// What a reconcile needs to know.
 pub struct Inputs {
@@ -25,6 +25,7 @@ pub async fn dereference(
     services: &Store<ReservationService>,
 ) -> Result<Inputs, ApiError> {
     let owned = record::read(&context.client, service).await?;
-    let seen = service.status.as_ref().and_then(|status| Some(status.topic.as_ref()?.name.clone()));
+    let seen = service.status.as_ref().and_then(|status| status.topic.as_ref());
+    let seen = seen.map(|topic| Seen { name: topic.name.clone(), id: topic.id.clone() });
     Ok(Inputs { fellows: services.state(), topics: Knowledge { owned, seen } })
 }

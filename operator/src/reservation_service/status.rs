@@ -79,8 +79,8 @@ fn show(status: &mut ReservationServiceStatus, service: &ReservationService, app
 fn topic_status(topic: &TopicState) -> TopicStatus {
     TopicStatus {
         name: topic.name.clone(),
+        id: topic.id.clone(),
         partitions: u32::try_from(topic.partitions).unwrap_or_default(),
-        ..TopicStatus::default()
     }
 }
 
@@ -114,6 +114,7 @@ mod tests {
     fn applied() -> Applied {
         let topic = TopicState {
             name: "staging.seat-events".into(),
+            id: Some("first".into()),
             partitions: 6,
             deed: None,
             refused: None,
@@ -138,7 +139,8 @@ mod tests {
     #[test]
     fn shows_topic_groups_lag_and_endpoints() {
         let status = next(&main_service(), "w:1", Ok(&applied()), &at(1));
-        assert_eq!((status.lag, status.topic.unwrap().partitions), (Some(5), 6));
+        let topic = status.topic.unwrap();
+        assert_eq!((status.lag, topic.id.as_deref(), topic.partitions), (Some(5), Some("first"), 6));
         assert_eq!(status.endpoints.unwrap().command, "http://main-command.tickets.svc:8080");
         assert_eq!((status.image.as_deref(), status.observed_generation), (Some("w:1"), Some(4)));
         assert_eq!(status.query.unwrap().ready, 1);

@@ -164,6 +164,7 @@ mod tests {
     fn topic() -> TopicState {
         TopicState {
             name: "seat-events".into(),
+            id: None,
             partitions: 6,
             deed: None,
             refused: None,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use boxoffice_operator::kafka::converge::{Knowledge, carry_out, claims, group, survey};
+use boxoffice_operator::kafka::converge::{Knowledge, Seen, carry_out, claims, group, survey};
 use boxoffice_operator::kafka::librdkafka::Pool;
 use boxoffice_operator::kafka::topics::Adoption;
 use boxoffice_operator::kafka::{Group, Kafka, KafkaError, Start, Topic};
@@ -40,6 +40,11 @@ async fn seen(cluster: &dyn Kafka, name: &str, partitions: i32) {
     .await;
 }
 
+/// Between its two questions a topic may go, which is an error.
+async fn gone(cluster: &dyn Kafka, name: &str) {
+    until("the topic is gone", async || matches!(cluster.topic(name).await, Ok(None)).then_some(())).await;
+}
+
 fn produce(topic: &str) {
     let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", kafka()).create().unwrap();
     for _ in 0..RECORDS {
@@ -70,7 +75,8 @@ async fn a_topic_is_created_as_declared_and_grows() {
     }
     seen(cluster.as_ref(), &wanted.name, 2).await;
     wanted.partitions = 3;
-    let known = Knowledge { owned: [wanted.name.clone()].into(), seen: Some(wanted.name.clone()) };
+    let seen_before = Seen { name: wanted.name.clone(), id: None };
+    let known = Knowledge { owned: [wanted.name.clone()].into(), seen: Some(seen_before) };
     let surveys = survey(cluster.as_ref(), &[wanted.clone()], &known, Adoption::Fail).await.unwrap();
     for survey in surveys {
         let state = carry_out(cluster.as_ref(), survey).await.unwrap();
@@ -112,6 +118,26 @@ async fn deleting_twice_is_no_error() {
         cluster.delete_group(&wanted.name).await.unwrap();
         cluster.delete_topic(&topic.name).await.unwrap();
     }
-    until("the topic is gone", async || cluster.topic(&topic.name).await.unwrap().is_none().then_some(()))
-        .await;
+    gone(cluster.as_ref(), &topic.name).await;
+}
+
+#[tokio::test]
+async fn a_topic_that_is_created_again_has_another_id() {
+    let cluster = cluster();
+    let topic = created(cluster.as_ref(), 1).await;
+    let id = async || cluster.topic(&topic.name).await.unwrap().unwrap().id.unwrap();
+    let first = id().await;
+    assert_eq!(first.len(), 22, "{first}");
+    assert!(first.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)), "{first}");
+    assert_eq!(id().await, first);
+    cluster.delete_topic(&topic.name).await.unwrap();
+    gone(cluster.as_ref(), &topic.name).await;
+    cluster.create_topic(&topic).await.unwrap();
+    seen(cluster.as_ref(), &topic.name, 1).await;
+    assert_ne!(id().await, first);
+    let seen_before = Seen { name: topic.name.clone(), id: Some(first) };
+    let known = Knowledge { owned: [topic.name.clone()].into(), seen: Some(seen_before) };
+    let mut surveys = survey(cluster.as_ref(), &[topic], &known, Adoption::Fail).await.unwrap();
+    let state = carry_out(cluster.as_ref(), surveys.remove(0)).await.unwrap();
+    assert_eq!(state.refused.unwrap().0, "TopicReplaced");
 }
