@@ -104,6 +104,9 @@ pub enum AdminError {
     },
 }
 
+/// Longest wait for counts, which are asked for all the time: one worker that hangs must not make all others' old.
+const COUNTS_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// The client, shared by all reconciles.
 pub struct AdminApi {
     http: Client,
@@ -135,12 +138,13 @@ impl AdminApi {
 
     /// Every SeatingEvent of the service, with its counts.
     pub async fn inventories(&self, target: &Target) -> Result<Vec<Inventory>, AdminError> {
-        read(self.send(target, Method::GET, "/admin/events", |request| request).await?).await
+        let quickly = |request: RequestBuilder| request.timeout(COUNTS_TIMEOUT);
+        read(self.send(target, Method::GET, "/admin/events", quickly).await?).await
     }
 
-    /// Closes the sales and keeps the seats, or purges them. A SeatingEvent that is not there is no error.
-    pub async fn close(&self, target: &Target, id: &str, purge: bool) -> Result<(), AdminError> {
-        let path = format!("/admin/events/{id}{}", if purge { "?purge=true" } else { "" });
+    /// Closes the sales and keeps the seats. A SeatingEvent that is not there is no error.
+    pub async fn close(&self, target: &Target, id: &str) -> Result<(), AdminError> {
+        let path = format!("/admin/events/{id}");
         match self.send(target, Method::DELETE, &path, |request| request).await {
             Ok(_) => Ok(()),
             Err(AdminError::Refused { problem, .. }) if problem.code == "EVENT_NOT_FOUND" => Ok(()),

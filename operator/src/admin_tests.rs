@@ -1,12 +1,11 @@
 //! The client against an HTTP server of this process.
 
 use super::*;
-use axum::extract::{Path, Query};
+use axum::extract::Path;
 use axum::http::HeaderMap;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 
 const HOUSE: &str = "arena-night";
 
@@ -73,13 +72,10 @@ async fn an_answer_that_is_no_problem_document_is_still_a_refusal() {
 
 #[tokio::test]
 async fn closing_what_is_not_there_is_done() {
-    let gone = |Query(query): Query<HashMap<String, String>>| async move {
-        assert_eq!(query["purge"], "true");
-        (StatusCode::NOT_FOUND, Json(json!({"code": "EVENT_NOT_FOUND"})))
-    };
+    let gone = || async { (StatusCode::NOT_FOUND, Json(json!({"code": "EVENT_NOT_FOUND"}))) };
     let api =
         serve(Router::new().route("/tickets/main/admin/events/{id}", axum::routing::delete(gone))).await;
-    api.close(&target(), HOUSE, true).await.unwrap();
+    api.close(&target(), HOUSE).await.unwrap();
 }
 
 #[tokio::test]

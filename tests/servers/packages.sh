@@ -6,6 +6,7 @@ packages() {
   case $1 in
     build) cat <<'EOT' ;;
 gcc cc compiles librdkafka
+g++ c++ compiles librdkafka
 make make compiles librdkafka
 pkg-config pkg-config finds OpenSSL for librdkafka
 libssl-dev /usr/include/openssl/ssl.h TLS of librdkafka
@@ -76,7 +77,7 @@ without_services() (
     echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
   fi
   before=$(enabled_services)
-  "$@"
+  "$@" || exit
   comm -13 <(echo "$before") <(enabled_services) | xargs --no-run-if-empty systemctl disable --quiet
 )
 

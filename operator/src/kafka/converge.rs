@@ -161,11 +161,13 @@ pub async fn group(kafka: &dyn Kafka, wanted: &Group, partitions: i32) -> Result
     let mut committed = kafka.committed(name, topic, partitions).await?;
     let mut facts = kafka.group(name).await?;
     let missing = groups::plan(*start, partitions, &committed);
-    let created = committed.is_empty();
+    let unknown = committed.is_empty();
+    let mut created = false;
     if !missing.is_empty() && facts.as_ref().is_none_or(super::GroupFacts::is_vacant) {
         let first = start_offsets(kafka, topic, partitions, &missing).await?;
         kafka.commit(name, topic, &first).await?;
         committed.extend(first);
+        created = unknown;
         facts = kafka.group(name).await?;
     }
     let low = kafka.offsets(topic, partitions, Start::Earliest).await?;

@@ -1,7 +1,6 @@
-//! A SeatingEvent on its way out: its sales close, its seats stay, and only a confirmed wish purges them.
+//! A SeatingEvent on its way out: its sales close, its seats stay.
 
-use boxoffice_crds::common::DeletionPolicy;
-use boxoffice_crds::{CONFIRM_DELETE_ANNOTATION, SeatingEvent};
+use boxoffice_crds::SeatingEvent;
 use kube::ResourceExt;
 
 use super::apply::{Outcome, judge};
@@ -17,22 +16,12 @@ pub enum Farewell {
     Nothing,
     /// Close the sales, keep the seats.
     Close,
-    /// Close the sales and purge the seats.
-    Purge,
 }
 
 /// Decides what is left to do.
-pub fn farewell(event: &SeatingEvent, inputs: &Inputs) -> Farewell {
+pub fn farewell(inputs: &Inputs) -> Farewell {
     let alive = inputs.service.as_ref().is_some_and(|service| service.metadata.deletion_timestamp.is_none());
-    if !alive || inputs.target.is_none() {
-        return Farewell::Nothing;
-    }
-    let confirmed =
-        event.annotations().get(CONFIRM_DELETE_ANNOTATION).is_some_and(|name| *name == event.name_any());
-    match event.spec.deletion_policy {
-        DeletionPolicy::Delete if confirmed => Farewell::Purge,
-        _ => Farewell::Close,
-    }
+    if alive && inputs.target.is_some() { Farewell::Close } else { Farewell::Nothing }
 }
 
 /// Does it. The error is what to show while it cannot be done.
@@ -43,9 +32,7 @@ pub async fn say(
     target: Option<&Target>,
 ) -> Result<Vec<Notice>, Box<Outcome>> {
     let Some(target) = target.filter(|_| farewell != Farewell::Nothing) else { return Ok(Vec::new()) };
-    let purge = farewell == Farewell::Purge;
-    match context.admin.close(target, &event.name_any(), purge).await {
-        Ok(()) if purge => Ok(vec![Notice::normal("Purged", "sales closed and seats purged")]),
+    match context.admin.close(target, &event.name_any()).await {
         Ok(()) => Ok(vec![Notice::normal("SalesClosed", "sales closed; the seats are kept")]),
         Err(error) => {
             let (step, stall) = judge(&error, None);
@@ -57,7 +44,7 @@ pub async fn say(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seating_event::fixtures::{arena_night, main_service};
+    use crate::seating_event::fixtures::main_service;
     use boxoffice_crds::common::Time;
 
     fn inputs() -> Inputs {
@@ -67,26 +54,15 @@ mod tests {
 
     #[test]
     fn closes_and_keeps_by_default() {
-        assert_eq!(farewell(&arena_night(), &inputs()), Farewell::Close);
-    }
-
-    #[test]
-    fn purges_only_with_the_policy_and_its_own_name_as_confirmation() {
-        let mut event = arena_night();
-        event.spec.deletion_policy = DeletionPolicy::Delete;
-        assert_eq!(farewell(&event, &inputs()), Farewell::Close);
-        event.annotations_mut().insert(CONFIRM_DELETE_ANNOTATION.into(), "opera".into());
-        assert_eq!(farewell(&event, &inputs()), Farewell::Close);
-        event.annotations_mut().insert(CONFIRM_DELETE_ANNOTATION.into(), "arena-night".into());
-        assert_eq!(farewell(&event, &inputs()), Farewell::Purge);
+        assert_eq!(farewell(&inputs()), Farewell::Close);
     }
 
     #[test]
     fn leaves_a_service_alone_that_is_absent_or_going() {
-        assert_eq!(farewell(&arena_night(), &Inputs::default()), Farewell::Nothing);
+        assert_eq!(farewell(&Inputs::default()), Farewell::Nothing);
         let mut going = inputs();
         let service = going.service.as_mut().unwrap();
         service.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
-        assert_eq!(farewell(&arena_night(), &going), Farewell::Nothing);
+        assert_eq!(farewell(&going), Farewell::Nothing);
     }
 }

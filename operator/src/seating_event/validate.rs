@@ -1,6 +1,7 @@
 //! Decides whether a SeatingEvent can be provisioned now: a chart that expands, a service that lives. Pure.
 
 use boxoffice_crds::SeatingEvent;
+use boxoffice_crds::common::DeletionPolicy;
 use boxoffice_crds::common::condition::INVENTORY_READY;
 use boxoffice_domain::{Chart, Definition};
 use kube::ResourceExt;
@@ -35,6 +36,11 @@ pub enum Unfit {
 
 /// Checks the resource and what it refers to.
 pub fn validate(event: &SeatingEvent, inputs: Inputs) -> Result<Validated, Unfit> {
+    if event.spec.deletion_policy == DeletionPolicy::Delete {
+        let message =
+            "this version does not support deletionPolicy Delete yet: leave it out, which retains the seats";
+        return Err(Unfit::Stalled(Stall::new("NotYetSupported", message.to_owned())));
+    }
     let definition = build(&event.spec);
     Chart::expand(&definition)
         .map_err(|error| Unfit::Stalled(Stall::new("InvalidChart", error.to_string())))?;
@@ -95,6 +101,13 @@ mod tests {
         let validated = validate(&arena_night(), inputs()).map_err(|_| ()).unwrap();
         assert_eq!(validated.id, "arena-night");
         assert!(validated.service_trouble.unwrap().contains("main"));
+    }
+
+    #[test]
+    fn purging_is_refused_until_it_works() {
+        let mut event = arena_night();
+        event.spec.deletion_policy = DeletionPolicy::Delete;
+        assert_eq!(reason(&event, inputs()), "NotYetSupported");
     }
 
     #[test]

@@ -113,9 +113,11 @@ pub async fn serve<S: SeatStore + Outbox>(
     let _listening = AbortOnDropHandle::new(tokio::spawn(published.listen()));
     let _sweeping = AbortOnDropHandle::new(tokio::spawn(sweep(Arc::clone(&seats))));
     let _watching = AbortOnDropHandle::new(tokio::spawn(watch(seats, readiness.clone())));
-    let buyers = http::router(desk, edge.clone(), max_body_bytes);
+    let operators_edge = edge.apart();
+    let buyers = http::router(desk, edge, max_body_bytes);
     let buyers = answer(http_listener, buyers, stop.clone(), drain / 2);
-    let operators = answer(admin_listener, admin::router(admin, admin_token, edge), stop.clone(), drain / 2);
+    let operators =
+        answer(admin_listener, admin::router(admin, admin_token, operators_edge), stop.clone(), drain / 2);
     let mut servers = AbortOnDropHandle::new(tokio::spawn(async move { tokio::join!(buyers, operators) }));
     readiness.ready(LISTENING);
 

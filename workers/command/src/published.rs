@@ -58,13 +58,15 @@ impl Published {
         let _subscription_ends = Forget(self, event);
         let mut watermark = self.subscribe(event);
         let waited = timeout_at(deadline, async {
+            let mut announced = false;
             while *watermark.borrow_and_update() < sequence {
-                // A store that does not answer is asked again; the deadline bounds it.
-                if let Ok(upto) = self.outbox.watermark(event).await {
+                // An announcement says how far it got; only silence is a reason to ask. A store that does not answer
+                // is asked again; the deadline bounds it.
+                if !announced && let Ok(upto) = self.outbox.watermark(event).await {
                     self.advance(event, upto);
                 }
                 if *watermark.borrow() < sequence {
-                    let _announced_or_not = timeout(POLL, watermark.changed()).await;
+                    announced = timeout(POLL, watermark.changed()).await.is_ok();
                 }
             }
         });

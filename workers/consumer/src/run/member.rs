@@ -6,6 +6,7 @@
 //! others go on and the loop keeps polling, so that the group does not give the member up.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::Duration;
 
 use boxoffice_runtime::log::{GroupEvent, LogError, Subscription, TopicPartition};
@@ -44,7 +45,7 @@ impl<'a> Member<'a> {
     /// A log that gave this membership up.
     pub async fn run(&mut self, stop: &CancellationToken) -> Result<(), LogError> {
         while !stop.is_cancelled() {
-            self.wake().await?;
+            self.wake().await;
             let Some(event) = stop.run_until_cancelled(self.subscription.next(BATCH, self.wait())).await
             else {
                 break;
@@ -88,7 +89,7 @@ impl<'a> Member<'a> {
     }
 
     /// Goes on with every partition whose wait is over, from its checkpoint.
-    async fn wake(&mut self) -> Result<(), LogError> {
+    async fn wake(&mut self) {
         let now = Instant::now();
         let due = |position: &Position| matches!(position, Position::Waiting { until, .. } if *until <= now);
         let due: Vec<_> = self
@@ -98,10 +99,13 @@ impl<'a> Member<'a> {
             .map(|(at, p)| (at.clone(), *p))
             .collect();
         for (partition, position) in due {
-            let next = self.begin(&partition, position).await?;
+            // Trouble with one partition, be it its view or its broker, is no reason to leave the others.
+            let next = match self.begin(&partition, position).await {
+                Ok(next) => next,
+                Err(error) => self.failed(&partition, position, &error),
+            };
             self.positions.insert(partition, next);
         }
-        Ok(())
     }
 
     /// Seeks a partition to its checkpoint and resumes it.
@@ -193,7 +197,7 @@ impl<'a> Member<'a> {
         Ok(())
     }
 
-    fn failed(&self, partition: &TopicPartition, position: Position, error: &ViewError) -> Position {
+    fn failed(&self, partition: &TopicPartition, position: Position, error: &dyn Display) -> Position {
         let (topic, number) = (partition.topic.as_str(), partition.partition);
         tracing::warn!(topic, partition = number, %error, "nothing is committed, trying again");
         self.consumer.metrics.retried();

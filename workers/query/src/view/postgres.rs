@@ -37,6 +37,8 @@ impl Snapshots for PostgresSnapshots {
         let load = async {
             // One snapshot of the database for all that is read: a batch of the consumer is in all of it or in none.
             let mut moment = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+            // The one statement of this worker that may take longer than the server's limit for all others.
+            sqlx::query("SET LOCAL statement_timeout = '120s'").execute(&mut *moment).await?;
             let next_offsets = next_offsets(&mut moment, &self.topic).await?;
             let maps = maps(&mut moment).await?;
             moment.rollback().await?;

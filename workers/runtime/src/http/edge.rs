@@ -36,6 +36,12 @@ impl Edge {
         Self { metrics: HttpMetrics::register(registry), in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) }
     }
 
+    /// The same measures with requests of their own: a crowd at one door must not close the other.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { metrics: self.metrics.clone(), in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) }
+    }
+
     async fn answer(&self, request: Request, next: Next) -> Response {
         let Ok(_permit) = self.in_flight.try_acquire() else {
             return Problem::unavailable("too many requests at once: try again").into_response();

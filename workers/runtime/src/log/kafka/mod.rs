@@ -60,6 +60,8 @@ impl Settings {
             .set("client.id", &self.client_id)
             .set("socket.keepalive.enable", "true")
             .set("reconnect.backoff.max.ms", "1000")
+            // Topics are the operator's: one that is lost must not come back empty because somebody asked for it.
+            .set("allow.auto.create.topics", "false")
             // New partitions are noticed this soon.
             .set("topic.metadata.refresh.interval.ms", "10000");
         for (name, value) in &self.properties {

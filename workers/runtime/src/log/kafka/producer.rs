@@ -7,7 +7,7 @@
 //! one still had to send is purged, and the next call gets a fresh one. A request that is already on its way may
 //! still be stored: it repeats records, and leaves none out.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use rdkafka::config::FromClientConfigAndContext;
@@ -22,7 +22,29 @@ use crate::record::NewRecord;
 /// Time until the next try when librdkafka's queue is full.
 const ROOM: Duration = Duration::from_millis(5);
 
-type Shared = Arc<Detached<FutureProducer<Context>>>;
+type Shared = Arc<Producing>;
+
+/// A producer, until a publish on it fails. From then on nothing more is queued: what came behind purged records of
+/// the same partition would be a gap (I3).
+pub struct Producing {
+    client: Detached<FutureProducer<Context>>,
+    retired: RwLock<bool>,
+}
+
+impl Producing {
+    /// The client, for questions.
+    pub fn get(&self) -> Result<&FutureProducer<Context>, LogError> {
+        self.client.get()
+    }
+
+    /// Forgets what is queued and lets nothing more in.
+    fn retire(&self) {
+        *self.retired.write().unwrap_or_else(PoisonError::into_inner) = true;
+        if let Ok(client) = self.get() {
+            client.purge(PurgeConfig::default().queue().inflight().non_blocking());
+        }
+    }
+}
 
 /// The producer of the moment.
 pub struct Publisher {
@@ -58,9 +80,7 @@ impl Publisher {
         if !Arc::ptr_eq(&current, spent) {
             return;
         }
-        if let Ok(producer) = spent.get() {
-            producer.purge(PurgeConfig::default().queue().inflight().non_blocking());
-        }
+        spent.retire();
         match producer(&self.settings) {
             Ok(fresh) => *current = fresh,
             Err(error) => tracing::error!(%error, "no new producer"),
@@ -99,7 +119,8 @@ fn producer(settings: &Settings) -> Result<Shared, KafkaError> {
         .set("compression.type", "lz4")
         // A topic that is not there is an error this soon.
         .set("topic.metadata.propagation.max.ms", "1000");
-    FutureProducer::from_config_and_context(&config, Context).map(Detached::new).map(Arc::new)
+    let client = Detached::new(FutureProducer::from_config_and_context(&config, Context)?);
+    Ok(Arc::new(Producing { client, retired: RwLock::new(false) }))
 }
 
 /// Queues all records, then waits until all are durable.
@@ -131,10 +152,18 @@ async fn queue(producer: &Shared, topic: &str, record: &NewRecord) -> Result<Del
         .timestamp(i64::try_from(record.timestamp).unwrap_or(i64::MAX))
         .headers(headers);
     loop {
-        match producer.get()?.send_result(next) {
-            Ok(delivery) => return Ok(delivery),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned)) => next = returned,
-            Err((error, _)) => return Err(failed(error)),
+        {
+            let retired = producer.retired.read().unwrap_or_else(PoisonError::into_inner);
+            if *retired {
+                return Err(unavailable("another publish failed before"));
+            }
+            match producer.get()?.send_result(next) {
+                Ok(delivery) => return Ok(delivery),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned)) => {
+                    next = returned;
+                }
+                Err((error, _)) => return Err(failed(error)),
+            }
         }
         tokio::time::sleep(ROOM).await;
     }
