@@ -11,9 +11,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use boxoffice_domain::{Answer, Command, Definition, HoldId, Rejection, SeatingEventId, UnixMillis, UserId};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::io::tcp::TcpSettings;
 use redis::{
-    Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ScriptInvocation,
-    ServerErrorKind,
+    Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, RedisResult, Script,
+    ScriptInvocation, ServerErrorKind,
 };
 use tokio::sync::broadcast;
 use tokio::time::timeout;
@@ -50,6 +51,9 @@ pub use scripts::Clock;
 
 /// How long an answer may take. A command that takes longer may have been carried out all the same.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long what was sent may stay without the peer's acknowledgement before the connection counts as dead. A server
+/// that lost its power answers nothing at all, and the kernel alone would try for a quarter of an hour.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(4);
 /// How long it may take together with what it takes to connect again and to give Redis a script that it forgot.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(4);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -100,7 +104,9 @@ pub struct RedisStore {
 impl RedisStore {
     /// Connects, and checks that the server may be trusted with seats.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
-        let client = redis::Client::open(settings.url).map_err(ConnectError::Url)?;
+        let address = settings.url.into_connection_info().map_err(ConnectError::Url)?;
+        let socket = TcpSettings::default().set_user_timeout(UNACKNOWLEDGED);
+        let client = redis::Client::open(address.set_tcp_settings(socket)).map_err(ConnectError::Url)?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(RESPONSE_TIMEOUT))
