@@ -9,29 +9,19 @@ use crate::admin::Target;
 use crate::context::Context;
 use crate::notices::Notice;
 
-/// What is left to do at the command worker.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Farewell {
-    /// Nothing: the service is gone or going, or never ran.
-    Nothing,
-    /// Close the sales, keep the seats.
-    Close,
-}
-
-/// Decides what is left to do.
-pub fn farewell(inputs: &Inputs) -> Farewell {
+/// Whom to tell: nobody where the service is gone or going, or never ran.
+pub fn addressee(inputs: &Inputs) -> Option<&Target> {
     let alive = inputs.service.as_ref().is_some_and(|service| service.metadata.deletion_timestamp.is_none());
-    if alive && inputs.target.is_some() { Farewell::Close } else { Farewell::Nothing }
+    inputs.target.as_ref().filter(|_| alive)
 }
 
-/// Does it. The error is what to show while it cannot be done.
-pub async fn say(
+/// Closes the sales there. The error is what to show while that cannot be done.
+pub async fn close(
     context: &Context,
     event: &SeatingEvent,
-    farewell: Farewell,
     target: Option<&Target>,
 ) -> Result<Vec<Notice>, Box<Outcome>> {
-    let Some(target) = target.filter(|_| farewell != Farewell::Nothing) else { return Ok(Vec::new()) };
+    let Some(target) = target else { return Ok(Vec::new()) };
     match context.admin.close(target, &event.name_any()).await {
         Ok(()) => Ok(vec![Notice::normal("SalesClosed", "sales closed; the seats are kept")]),
         Err(error) => {
@@ -54,15 +44,15 @@ mod tests {
 
     #[test]
     fn closes_and_keeps_by_default() {
-        assert_eq!(farewell(&inputs()), Farewell::Close);
+        assert!(addressee(&inputs()).is_some());
     }
 
     #[test]
     fn leaves_a_service_alone_that_is_absent_or_going() {
-        assert_eq!(farewell(&Inputs::default()), Farewell::Nothing);
+        assert!(addressee(&Inputs::default()).is_none());
         let mut going = inputs();
         let service = going.service.as_mut().unwrap();
         service.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
-        assert_eq!(farewell(&going), Farewell::Nothing);
+        assert!(addressee(&going).is_none());
     }
 }

@@ -100,8 +100,7 @@ async fn delete(context: &Context, event: &SeatingEvent) -> Result<Action, Error
         return Ok(Action::await_change());
     }
     let inputs = dereference::dereference(context, event).await?;
-    let farewell = deletion::farewell(&inputs);
-    match deletion::say(context, event, farewell, inputs.target.as_ref()).await {
+    match deletion::close(context, event, deletion::addressee(&inputs)).await {
         Ok(deeds) => {
             context.notices.publish(&event.object_ref(&()), deeds).await;
             context.inventories.forget(&(event.namespace().unwrap_or_default(), event.name_any()));

@@ -22,20 +22,16 @@ use crate::state::{Claimed, EXPIRED_HOLD_MEMORY, Hold, HoldStatus, Seat, Seating
 /// # Errors
 /// The [`Rejection`], where the command does nothing.
 pub fn decide(state: &SeatingEventState, command: &Command, now: UnixMillis) -> Result<Decision, Rejection> {
-    if let Command::Provision { definition } = command {
-        return provision(state, definition);
-    }
-    let show = state.show.as_ref().ok_or(Rejection::EventNotFound)?;
-    let at = At { state, show, now };
+    let at = || At::of(state, now);
     match command {
-        Command::Hold { seats, user, hold } => at.hold(seats, user, *hold),
-        Command::ReserveSeat { seat, user, reservation } => at.reserve_seat(seat, user, *reservation),
-        Command::ReserveHold { hold, user, reservation } => at.reserve_hold(*hold, user, *reservation),
-        Command::ReleaseSeat { seat, user } => at.release_seat(seat, user),
-        Command::ReleaseHold { hold, user } => at.release_hold(*hold, user),
-        Command::CancelReservation { reservation, user } => at.cancel(*reservation, user),
-        Command::Expire { hold } => Ok(at.expire(*hold)),
-        Command::Close => Ok(at.close()),
+        Command::Hold { seats, user, hold } => at()?.hold(seats, user, *hold),
+        Command::ReserveSeat { seat, user, reservation } => at()?.reserve_seat(seat, user, *reservation),
+        Command::ReserveHold { hold, user, reservation } => at()?.reserve_hold(*hold, user, *reservation),
+        Command::ReleaseSeat { seat, user } => at()?.release_seat(seat, user),
+        Command::ReleaseHold { hold, user } => at()?.release_hold(*hold, user),
+        Command::CancelReservation { reservation, user } => at()?.cancel(*reservation, user),
+        Command::Expire { hold } => Ok(at()?.expire(*hold)),
+        Command::Close => Ok(at()?.close()),
         Command::Provision { definition } => provision(state, definition),
     }
 }
@@ -50,8 +46,7 @@ pub fn find_hold(
     user: &UserId,
     now: UnixMillis,
 ) -> Result<Answer, Rejection> {
-    let show = state.show.as_ref().ok_or(Rejection::EventNotFound)?;
-    At { state, show, now }.find_hold(hold, user)
+    At::of(state, now)?.find_hold(hold, user)
 }
 
 /// A provisioned SeatingEvent at one moment.
@@ -62,6 +57,11 @@ struct At<'a> {
 }
 
 impl<'a> At<'a> {
+    fn of(state: &'a SeatingEventState, now: UnixMillis) -> Result<Self, Rejection> {
+        let show = state.show.as_ref().ok_or(Rejection::EventNotFound)?;
+        Ok(Self { state, show, now })
+    }
+
     fn hold(&self, seats: &[String], user: &UserId, hold: Uuid) -> Result<Decision, Rejection> {
         self.check_sales()?;
         if let Some(answer) = self.repeats_own_hold(seats, user) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::events::MalformedEvent;
-use boxoffice_runtime::log::{EventLog, LogError};
+use boxoffice_runtime::log::{EventLog, LogError, PUBLISH_LIMIT};
 use boxoffice_runtime::record::encode;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -20,8 +20,6 @@ use crate::store::{Outbox, OutboxEntry, StoreError};
 
 /// Most records a publish.
 const BATCH: usize = 500;
-/// The producer's message time-out: a publish that begins when less of the term remains could outlive it.
-pub const MESSAGE_TIMEOUT: Duration = Duration::from_millis(2500);
 /// Longest wait for the log; by then every record of the publish is durable or given up.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
 /// First and longest pause after a failure; it doubles in between.
@@ -110,7 +108,8 @@ impl Lanes {
             .iter()
             .map(|entry| encode(&entry.envelope, partition, &self.source, entry.traceparent.as_deref()));
         let records = encoded.collect::<Result<Vec<_>, _>>()?;
-        if !term.lasts(MESSAGE_TIMEOUT) {
+        // A publish that begins later could outlive the term.
+        if !term.lasts(PUBLISH_LIMIT) {
             return Err(StepError::TermTooShort);
         }
         let published = timeout(PUBLISH_TIMEOUT, self.log.publish(&self.topic, records)).await;

@@ -5,6 +5,8 @@
 
 pub mod kafka;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::record::{NewRecord, Record};
@@ -33,6 +35,10 @@ pub enum LogError {
         end: u64,
     },
 }
+
+/// Longest time that a publish goes on sending. Whoever may publish only for a while begins none later than this
+/// before its end.
+pub const PUBLISH_LIMIT: Duration = Duration::from_millis(2500);
 
 /// Publishing and reading without a group.
 #[async_trait]
@@ -92,7 +98,7 @@ pub trait Subscription: Send {
     /// What happens next; [`GroupEvent::Idle`] after `wait`. Must be called often enough to stay in the group, also
     /// while every partition is paused. A revoked partition becomes another member's only with the call that follows
     /// its `Revoked`; until then it can still be committed. Giving up the wait loses nothing.
-    async fn next(&mut self, max: usize, wait: std::time::Duration) -> Result<GroupEvent, LogError>;
+    async fn next(&mut self, max: usize, wait: Duration) -> Result<GroupEvent, LogError>;
 
     /// Reads `partition` from `offset` on.
     async fn seek(&mut self, partition: &TopicPartition, offset: u64) -> Result<(), LogError>;

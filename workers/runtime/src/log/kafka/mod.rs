@@ -22,7 +22,7 @@ use rdkafka::producer::Producer;
 use tokio::sync::oneshot;
 
 use self::producer::Publisher;
-use super::{EventLog, LogError, Subscription, Tail};
+use super::{EventLog, LogError, PUBLISH_LIMIT, Subscription, Tail};
 use crate::record::{NewRecord, Record};
 
 /// Longest wait for an answer to a question: metadata, bounds, a committed offset, a seek.
@@ -48,7 +48,7 @@ impl Settings {
         Self {
             bootstrap_servers: bootstrap_servers.to_owned(),
             client_id: "boxoffice".to_owned(),
-            publish_timeout: Duration::from_millis(2500),
+            publish_timeout: PUBLISH_LIMIT,
             properties: Vec::new(),
         }
     }
