@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::http::{Edge, serve as answer};
+use boxoffice_runtime::http::{Edge, serve as answer, service};
 use boxoffice_runtime::log::EventLog;
+use axum::Router;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
@@ -38,12 +39,8 @@ pub struct Settings {
     pub service: String,
     /// Topic of the seats' domain events.
     pub topic: String,
-    /// Where buyers' commands come in.
-    pub http_addr: SocketAddr,
-    /// Where the operator's come in.
-    pub admin_addr: SocketAddr,
-    /// What the operator shows.
-    pub admin_token: AdminToken,
+    /// Topic of the statistics.
+    pub stats_topic: String,
     /// What acknowledged commands survive.
     pub durability: Durability,
     /// Longest body of a command.
@@ -52,10 +49,23 @@ pub struct Settings {
     pub drain: Duration,
 }
 
+/// Where the worker listens, and whom its operator's API lets in.
+#[derive(Clone)]
+pub struct Doors {
+    /// Where buyers' commands come in.
+    pub http_addr: SocketAddr,
+    /// Where the operator's come in.
+    pub admin_addr: SocketAddr,
+    /// What the operator shows.
+    pub admin_token: AdminToken,
+}
+
 /// What is measured.
 pub struct Metrics {
-    edge: Edge,
-    relay: RelayMetrics,
+    /// Of requests.
+    pub edge: Edge,
+    /// Of the relay.
+    pub relay: RelayMetrics,
 }
 
 impl Metrics {
@@ -81,62 +91,107 @@ pub enum AppError {
     Ended(&'static str),
 }
 
-/// Serves until `stop` is cancelled; then stops accepting, finishes what is in flight, publishes what is written.
+/// The worker on its ports: what it answers, and what it does besides.
+pub struct App {
+    desk: Desk,
+    admin: Admin,
+    seats: Arc<dyn SeatStore>,
+    relay: Relay,
+    max_body_bytes: usize,
+    drain: Duration,
+    readiness: Readiness,
+    stop: CancellationToken,
+}
+
+impl App {
+    /// A worker that does nothing yet. It goes on until `stop` is cancelled.
+    pub fn new<S: SeatStore + Outbox>(
+        store: Arc<S>,
+        log: Arc<dyn EventLog>,
+        settings: Settings,
+        metrics: RelayMetrics,
+        readiness: Readiness,
+        stop: CancellationToken,
+    ) -> Self {
+        let Settings { service, topic, stats_topic, durability, max_body_bytes, drain } = settings;
+        let seats: Arc<dyn SeatStore> = Arc::clone(&store) as _;
+        let outbox: Arc<dyn Outbox> = store;
+        let published = Published::new(Arc::clone(&outbox));
+        let desk = Desk::new(Arc::clone(&seats), Arc::clone(&published), durability);
+        let admin = Admin {
+            store: Arc::clone(&seats),
+            log: Arc::clone(&log),
+            topic: topic.as_str().into(),
+            stats_topic: stats_topic.into(),
+            published,
+            stop: stop.clone(),
+        };
+        let relay = Relay::new(outbox, log, topic, service, metrics);
+        Self { desk, admin, seats, relay, max_body_bytes, drain, readiness, stop }
+    }
+
+    /// The routes of buyers.
+    pub fn buyers(&self) -> Router {
+        http::routes(self.desk.clone(), self.max_body_bytes)
+    }
+
+    /// The routes of the operator, for whoever reaches them.
+    pub fn operators(&self) -> Router {
+        admin::routes(self.admin.clone())
+    }
+
+    /// Publishes and sweeps as long as `servers` serve, which end by themselves when `stop` is cancelled; then publishes
+    /// what is written.
+    ///
+    /// # Errors
+    /// A part that ended before it was asked to.
+    pub async fn run(self, servers: impl Future<Output = ()> + Send + 'static) -> Result<(), AppError> {
+        let Self { admin: Admin { published, .. }, seats, relay, drain, readiness, stop, .. } = self;
+        let publishing = CancellationToken::new();
+        let mut relay = AbortOnDropHandle::new(tokio::spawn(relay.run(publishing.clone(), drain / 2)));
+        let _listening = AbortOnDropHandle::new(tokio::spawn(published.listen()));
+        let _sweeping = AbortOnDropHandle::new(tokio::spawn(sweep(Arc::clone(&seats))));
+        let _watching = AbortOnDropHandle::new(tokio::spawn(watch(seats, readiness.clone())));
+        let mut servers = AbortOnDropHandle::new(tokio::spawn(servers));
+        readiness.ready(LISTENING);
+
+        tokio::select! {
+            () = stop.cancelled() => {}
+            _ = &mut relay => return Err(AppError::Ended("relay")),
+            _ = &mut servers => if !stop.is_cancelled() { return Err(AppError::Ended("server")) },
+        }
+        readiness.not_ready(LISTENING, "shutting down");
+        let deadline = Instant::now() + drain;
+        // Reserves in flight wait for the log, so the relay goes on until they are answered.
+        if !servers.is_finished() {
+            let _in_flight_are_answered = (&mut servers).await;
+        }
+        publishing.cancel();
+        match timeout_at(deadline, &mut relay).await {
+            Ok(Ok(())) | Err(_) => Ok(()),
+            Ok(Err(_)) => Err(AppError::Ended("relay")),
+        }
+    }
+}
+
+/// Serves buyers and operators, each behind a door of their own, until `stop` is cancelled; then stops accepting,
+/// finishes what is in flight, publishes what is written.
 pub async fn serve<S: SeatStore + Outbox>(
     store: Arc<S>,
     log: Arc<dyn EventLog>,
     settings: Settings,
+    doors: Doors,
     metrics: Metrics,
     readiness: Readiness,
     stop: CancellationToken,
 ) -> Result<(), AppError> {
-    let Settings { service, topic, http_addr, admin_addr, admin_token, durability, max_body_bytes, drain } =
-        settings;
-    let http_listener = bind(http_addr).await?;
-    let admin_listener = bind(admin_addr).await?;
-
-    let seats: Arc<dyn SeatStore> = Arc::clone(&store) as _;
-    let outbox: Arc<dyn Outbox> = store;
-    let Metrics { edge, relay: metrics } = metrics;
-    let published = Published::new(Arc::clone(&outbox));
-    let desk = Desk::new(Arc::clone(&seats), Arc::clone(&published), durability);
-    let admin = Admin {
-        store: Arc::clone(&seats),
-        log: Arc::clone(&log),
-        topic: topic.as_str().into(),
-        published: Arc::clone(&published),
-    };
-
-    let publishing = CancellationToken::new();
-    let relay = Relay::new(outbox, log, topic, service, metrics);
-    let mut relay = AbortOnDropHandle::new(tokio::spawn(relay.run(publishing.clone(), drain / 2)));
-    let _listening = AbortOnDropHandle::new(tokio::spawn(published.listen()));
-    let _sweeping = AbortOnDropHandle::new(tokio::spawn(sweep(Arc::clone(&seats))));
-    let _watching = AbortOnDropHandle::new(tokio::spawn(watch(seats, readiness.clone())));
-    let operators_edge = edge.apart();
-    let buyers = http::router(desk, edge, max_body_bytes);
-    let buyers = answer(http_listener, buyers, stop.clone(), drain / 2);
-    let operators =
-        answer(admin_listener, admin::router(admin, admin_token, operators_edge), stop.clone(), drain / 2);
-    let mut servers = AbortOnDropHandle::new(tokio::spawn(async move { tokio::join!(buyers, operators) }));
-    readiness.ready(LISTENING);
-
-    tokio::select! {
-        () = stop.cancelled() => {}
-        _ = &mut relay => return Err(AppError::Ended("relay")),
-        _ = &mut servers => if !stop.is_cancelled() { return Err(AppError::Ended("server")) },
-    }
-    readiness.not_ready(LISTENING, "shutting down");
-    let deadline = Instant::now() + drain;
-    // Reserves in flight wait for the log, so the relay goes on until they are answered.
-    if !servers.is_finished() {
-        let _in_flight_are_answered = (&mut servers).await;
-    }
-    publishing.cancel();
-    match timeout_at(deadline, &mut relay).await {
-        Ok(Ok(())) | Err(_) => Ok(()),
-        Ok(Err(_)) => Err(AppError::Ended("relay")),
-    }
+    let (http_listener, admin_listener) = (bind(doors.http_addr).await?, bind(doors.admin_addr).await?);
+    let (Metrics { edge, relay }, drain) = (metrics, settings.drain);
+    let app = App::new(store, log, settings, relay, readiness, stop.clone());
+    let operators = admin::guarded(app.operators(), doors.admin_token);
+    let operators = answer(admin_listener, service(operators, edge.apart()), stop.clone(), drain / 2);
+    let buyers = answer(http_listener, service(app.buyers(), edge), stop, drain / 2);
+    app.run(async move { drop(tokio::join!(buyers, operators)) }).await
 }
 
 async fn bind(addr: SocketAddr) -> Result<TcpListener, AppError> {

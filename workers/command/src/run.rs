@@ -48,7 +48,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let Args { service, kafka, http_addr, admin_addr, admin_token, redis_url, .. } = args;
     let Args { durability_hold, durability_reserve, outbox_high_watermark, max_body_bytes, .. } = args;
     let ServiceArgs { service, metrics_addr, log: directives, drain_seconds } = service;
-    let KafkaArgs { kafka_bootstrap_servers, kafka_topic, kafka_stats_topic: _ } = kafka;
+    let KafkaArgs { kafka_bootstrap_servers, kafka_topic, kafka_stats_topic } = kafka;
     telemetry::init(&directives)?;
     // Refused only where another part of the process has installed the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -62,13 +62,12 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let settings = app::Settings {
         service,
         topic: kafka_topic,
-        http_addr,
-        admin_addr,
-        admin_token: AdminToken::new(admin_token)?,
+        stats_topic: kafka_stats_topic,
         durability: Durability { hold: durability_hold, reserve: durability_reserve },
         max_body_bytes,
         drain: Duration::from_secs(drain_seconds),
     };
+    let doors = app::Doors { http_addr, admin_addr, admin_token: AdminToken::new(admin_token)? };
     let stop = shutdown::on_signal()?;
     let log = Arc::new(KafkaLog::new(&kafka_bootstrap_servers)?);
     let readiness = Readiness::waiting_for(&[LISTENING, STORE]);
@@ -79,7 +78,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let probing = health::serve(metrics_addr, registry, readiness.clone(), CancellationToken::new());
     let working = async {
         let Some(store) = connect(redis, &readiness, &stop).await? else { return Ok(()) };
-        Ok(serve(Arc::new(store), log, settings, metrics, readiness, stop).await?)
+        Ok(serve(Arc::new(store), log, settings, doors, metrics, readiness, stop).await?)
     };
     tokio::select! {
         ended = working => ended,

@@ -11,9 +11,11 @@ pub mod view;
 #[cfg(test)]
 mod testing;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::http::Edge;
 use boxoffice_runtime::log::EventLog;
@@ -23,7 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use http::Knowledge;
 use metrics::Metrics;
-use view::follow::{Follower, READY};
+use view::follow::Follower;
+pub use view::follow::READY;
 use view::{Snapshots, Stats, Views};
 
 /// What a query worker stands on.
@@ -47,26 +50,48 @@ pub struct Topics {
 pub struct Query {
     ports: Ports,
     topics: Topics,
-    edge: Edge,
     metrics: Metrics,
     readiness: Readiness,
+    views: Arc<Views>,
+    stats: Arc<Stats>,
 }
 
 impl Query {
-    /// A worker on `ports`. Its readiness is its own part of what the process reports.
-    pub fn new(ports: Ports, topics: Topics, registry: &mut Registry) -> Self {
+    /// A worker on `ports`; the process' `readiness` waits for its part [`READY`].
+    pub fn new(ports: Ports, topics: Topics, readiness: Readiness, registry: &mut Registry) -> Self {
         Self {
             ports,
             topics,
-            edge: Edge::new(registry.sub_registry_with_prefix("boxoffice_query")),
             metrics: Metrics::register(registry),
-            readiness: Readiness::waiting_for(&[READY]),
+            readiness,
+            views: Arc::default(),
+            stats: Arc::default(),
         }
     }
 
-    /// Not ready until the view is loaded.
-    pub fn readiness(&self) -> Readiness {
-        self.readiness.clone()
+    /// The routes.
+    pub fn routes(&self) -> Router {
+        http::routes(Knowledge {
+            views: Arc::clone(&self.views),
+            stats: Arc::clone(&self.stats),
+            metrics: self.metrics.clone(),
+        })
+    }
+
+    /// What is known.
+    pub fn views(&self) -> Arc<Views> {
+        Arc::clone(&self.views)
+    }
+
+    /// Loads the view and follows the log, for ever.
+    pub async fn follow(self) -> Infallible {
+        let Self { ports: Ports { snapshots, log }, topics, metrics, readiness, views, stats } = self;
+        let follower =
+            Follower { snapshots, log: Arc::clone(&log), topic: topics.seats, views, readiness, metrics };
+        tokio::select! {
+            never = follower.run() => never,
+            never = stats.follow(log, &topics.stats) => never,
+        }
     }
 
     /// Follows the log and answers requests until `stop` is cancelled; requests in progress then have `drain` to end.
@@ -76,20 +101,14 @@ impl Query {
     pub async fn serve(
         self,
         listener: TcpListener,
+        edge: Edge,
         stop: CancellationToken,
         drain: Duration,
     ) -> std::io::Result<()> {
-        let Self { ports: Ports { snapshots, log }, topics, edge, metrics, readiness } = self;
-        let (views, stats) = (Arc::new(Views::default()), Arc::new(Stats::default()));
-        let knowledge =
-            Knowledge { views: Arc::clone(&views), stats: Arc::clone(&stats), metrics: metrics.clone() };
-        let follower =
-            Follower { snapshots, log: Arc::clone(&log), topic: topics.seats, views, readiness, metrics };
-        let service = boxoffice_runtime::http::service(http::routes(knowledge), edge);
+        let service = boxoffice_runtime::http::service(self.routes(), edge);
         tokio::select! {
             served = boxoffice_runtime::http::serve(listener, service, stop, drain) => served,
-            never = follower.run() => match never {},
-            never = stats.follow(log, &topics.stats) => match never {},
+            never = self.follow() => match never {},
         }
     }
 }

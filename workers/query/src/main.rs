@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use boxoffice_query::view::postgres::PostgresSnapshots;
-use boxoffice_query::{Ports, Query, Topics};
+use boxoffice_query::{Ports, Query, READY, Topics};
+use boxoffice_runtime::health::Readiness;
+use boxoffice_runtime::http::Edge;
 use boxoffice_runtime::log::kafka::{KafkaLog, Settings};
 use boxoffice_runtime::postgres::DatabaseArgs;
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
@@ -55,13 +57,15 @@ async fn main() -> anyhow::Result<()> {
     let topics = Topics { seats: kafka.kafka_topic, stats: kafka.kafka_stats_topic };
 
     let mut registry = Registry::default();
-    let query = Query::new(ports, topics, &mut registry);
+    let edge = Edge::new(registry.sub_registry_with_prefix("boxoffice_query"));
+    let readiness = Readiness::waiting_for(&[READY]);
+    let query = Query::new(ports, topics, readiness.clone(), &mut registry);
     let listener = TcpListener::bind(http_addr).await.with_context(|| format!("listening on {http_addr}"))?;
     tracing::info!(service = service.service, %http_addr, "serving");
-    let health = health::serve(service.metrics_addr, registry, query.readiness(), stop.clone());
+    let health = health::serve(service.metrics_addr, registry, readiness, stop.clone());
     tokio::try_join!(
         async { health.await.with_context(|| format!("listening on {}", service.metrics_addr)) },
-        async { query.serve(listener, stop, service.drain()).await.context("serving") },
+        async { query.serve(listener, edge, stop, service.drain()).await.context("serving") },
     )?;
     Ok(())
 }

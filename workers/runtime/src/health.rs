@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
@@ -10,38 +10,50 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Whether the process can serve: the parts that cannot, each with its reason.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, String>>>);
+pub struct Readiness(Arc<watch::Sender<BTreeMap<&'static str, String>>>);
 
 impl Readiness {
     /// Not ready until every one of `parts` says that it is.
     pub fn waiting_for(parts: &[&'static str]) -> Self {
-        Self(Arc::new(Mutex::new(parts.iter().map(|part| (*part, "starting".to_owned())).collect())))
+        let starting = parts.iter().map(|part| (*part, "starting".to_owned())).collect();
+        Self(Arc::new(watch::Sender::new(starting)))
     }
 
     /// `part` can serve.
     pub fn ready(&self, part: &'static str) {
-        self.parts().remove(part);
+        self.0.send_if_modified(|parts| parts.remove(part).is_some());
     }
 
     /// `part` cannot serve, for `reason`.
     pub fn not_ready(&self, part: &'static str, reason: impl Into<String>) {
-        self.parts().insert(part, reason.into());
+        self.0.send_modify(|parts| drop(parts.insert(part, reason.into())));
     }
 
     /// What stands in the way, a line a part; empty when ready.
     pub fn obstacles(&self) -> Vec<String> {
-        self.parts().iter().map(|(part, reason)| format!("{part}: {reason}")).collect()
+        self.0.borrow().iter().map(|(part, reason)| format!("{part}: {reason}")).collect()
     }
 
-    fn parts(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns when nothing stands in the way.
+    pub async fn reached(&self) {
+        // The sender is in `self`.
+        drop(self.0.subscribe().wait_for(BTreeMap::is_empty).await);
     }
+}
+
+/// `/healthz`, `/readyz` and `/metrics`.
+pub fn routes(registry: Registry, readiness: Readiness) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz).with_state(readiness))
+        .route("/metrics", get(metrics).with_state(Arc::new(registry)))
 }
 
 /// Serves until `stop` is cancelled.
@@ -54,12 +66,8 @@ pub async fn serve(
     readiness: Readiness,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let app = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz).with_state(readiness))
-        .route("/metrics", get(metrics).with_state(Arc::new(registry)));
     let listener = tokio::net::TcpListener::bind(addr).await?;
-    axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await
+    axum::serve(listener, routes(registry, readiness)).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
 async fn readyz(State(readiness): State<Readiness>) -> Response {

@@ -2,6 +2,8 @@
 
 mod auth;
 
+mod log;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +17,11 @@ use boxoffice_domain::definition::Phase;
 use boxoffice_domain::partition::partition_of;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{Chart, Command, Definition, Rejection, SeatingEventId};
-use boxoffice_runtime::http::{Chain, Edge, Id, Problem, service};
+use boxoffice_runtime::http::{Chain, Id, Problem};
 use boxoffice_runtime::log::EventLog;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 pub use auth::{AdminToken, EmptyToken};
 
@@ -42,19 +45,27 @@ pub struct Admin {
     pub log: Arc<dyn EventLog>,
     /// Topic of the domain events.
     pub topic: Arc<str>,
+    /// Topic of the statistics.
+    pub stats_topic: Arc<str>,
     /// Whether they are there.
     pub published: Arc<Published>,
+    /// Ends answers that would go on for ever.
+    pub stop: CancellationToken,
 }
 
-/// The routes, for whoever shows `token`.
-pub fn router(admin: Admin, token: AdminToken, edge: Edge) -> Router {
-    let routes = Router::new()
+/// The routes, for whoever reaches them.
+pub fn routes(admin: Admin) -> Router {
+    Router::new()
         .route("/admin/events", get(list))
         .route("/admin/events/{eventId}", put(provision).get(show).delete(remove))
+        .route("/admin/log", get(log::tail))
         .with_state(admin)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn_with_state(token, auth::require));
-    service(routes, edge)
+}
+
+/// `routes` for whoever shows `token`.
+pub fn guarded(routes: Router, token: AdminToken) -> Router {
+    routes.layer(from_fn_with_state(token, auth::require))
 }
 
 /// An [`Inventory`] as the operator reads it.

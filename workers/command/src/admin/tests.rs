@@ -6,13 +6,14 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use boxoffice_domain::partition::partition_of;
-use boxoffice_runtime::http::Edge;
+use boxoffice_runtime::http::{Edge, service};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::{Admin, AdminToken, router};
+use super::{Admin, AdminToken, guarded, routes};
 use crate::published::Published;
 use crate::store::Outbox;
 use crate::testing::{FakeLog, Memory, arena, definition};
@@ -33,10 +34,12 @@ impl Office {
             store: Arc::clone(&store) as _,
             log: Arc::clone(&log) as _,
             topic: "t".into(),
+            stats_topic: "s".into(),
             published,
+            stop: CancellationToken::new(),
         };
         let token = AdminToken::new("secret".into()).unwrap();
-        Self { store, log, router: router(admin, token, Edge::new(&mut Registry::default())) }
+        Self { store, log, router: service(guarded(routes(admin), token), Edge::new(&mut Registry::default())) }
     }
 
     async fn send(&self, method: &str, path: &str, token: &str, body: Value) -> (u16, Value) {

@@ -20,13 +20,12 @@ pub mod refusal;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{delete, get, post};
-use boxoffice_runtime::http::{Edge, service};
 
 use desk::Desk;
 
 /// The routes, with bodies of at most `max_body_bytes`.
-pub fn router(desk: Desk, edge: Edge, max_body_bytes: usize) -> Router {
-    let routes = Router::new()
+pub fn routes(desk: Desk, max_body_bytes: usize) -> Router {
+    Router::new()
         .route("/seats/{seatId}/hold", post(seats::hold))
         .route("/seats/{seatId}/reserve", post(seats::reserve))
         .route("/seats/{seatId}/release", post(seats::release))
@@ -35,8 +34,7 @@ pub fn router(desk: Desk, edge: Edge, max_body_bytes: usize) -> Router {
         .route("/holds/{holdId}/reserve", post(holds::reserve))
         .route("/reservations/{reservationId}", delete(holds::cancel))
         .with_state(desk)
-        .layer(DefaultBodyLimit::max(max_body_bytes));
-    service(routes, edge)
+        .layer(DefaultBodyLimit::max(max_body_bytes))
 }
 
 #[cfg(test)]

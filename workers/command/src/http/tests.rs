@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::{Desk, Edge, router};
+use boxoffice_runtime::http::{Edge, service};
+
+use super::{Desk, routes};
 use crate::durability::{Durability, Promise};
 use crate::published::Published;
 use crate::store::{Outbox, SeatStore};
@@ -47,7 +49,7 @@ impl House {
         let published = Published::new(Arc::clone(&store) as Arc<dyn Outbox>);
         let durability = Durability { hold: Promise::Redis, reserve };
         let desk = Desk::new(Arc::clone(&store) as Arc<dyn SeatStore>, published, durability);
-        Self { store, router: router(desk, Edge::new(&mut Registry::default()), 1024) }
+        Self { store, router: service(routes(desk, 1024), Edge::new(&mut Registry::default())) }
     }
 
     async fn redefine(&self, change: impl FnOnce(&mut Definition)) {
@@ -350,7 +352,7 @@ async fn router_with_long_bodies(house: &House, body: &str) -> Answered {
     let published = Published::new(Arc::clone(&house.store) as Arc<dyn Outbox>);
     let durability = Durability { hold: Promise::Redis, reserve: Promise::Redis };
     let desk = Desk::new(Arc::clone(&house.store) as Arc<dyn SeatStore>, published, durability);
-    let router = router(desk, Edge::new(&mut Registry::default()), 1 << 20);
+    let router = service(routes(desk, 1 << 20), Edge::new(&mut Registry::default()));
     House { store: Arc::clone(&house.store), router }.post_json("alice", HOLDS, body).await
 }
 

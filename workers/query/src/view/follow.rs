@@ -1,7 +1,8 @@
 //! Keeps [`Views`] current: a snapshot, then the log from its checkpoint on.
 //!
 //! Where events are missing before one (a gap) that SeatingEvent stays as it is, a new snapshot is loaded soon, and
-//! everything else goes on meanwhile. With the database or the log away, what is in memory is served.
+//! everything else goes on meanwhile. With the database or the log away, what is in memory is served. The worker is
+//! ready once it has read what the log had when the first snapshot was loaded.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -18,12 +19,12 @@ use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::record::{CE_SEQUENCE, Record};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::reader::Reader;
+use super::reader::{self, Reader};
 use super::{Snapshots, Trust, Views};
 use crate::backoff::Backoff;
 use crate::metrics::{Metrics, Taken};
 
-/// The part of readiness that the first snapshot brings.
+/// The part of readiness that the view is: loaded, and caught up with the log once.
 pub const READY: &str = "view";
 
 /// A view after which this long no gap was met is sound: the next gap is looked into at once again.
@@ -39,7 +40,7 @@ pub struct Follower {
     pub topic: String,
     /// What is kept current.
     pub views: Arc<Views>,
-    /// Told once the first snapshot is there.
+    /// Told once the view is there.
     pub readiness: Readiness,
     /// Counts what happens.
     pub metrics: Metrics,
@@ -53,7 +54,8 @@ impl Follower {
         loop {
             let next_offsets = self.load(trust).await;
             let loaded = Instant::now();
-            trust = self.tail(next_offsets, &mut gaps).await;
+            let behind = self.behind(&next_offsets).await;
+            trust = self.tail(next_offsets, behind, &mut gaps).await;
             if loaded.elapsed() > SOUND_AFTER {
                 gaps.reset();
             }
@@ -69,7 +71,7 @@ impl Follower {
                 Ok(snapshot) => {
                     tracing::info!(events = snapshot.maps.len(), "the view is loaded");
                     self.views.install(snapshot.maps, trust);
-                    self.readiness.ready(READY);
+                    self.views.announce();
                     return snapshot.next_offsets;
                 }
                 Err(error) => {
@@ -80,11 +82,34 @@ impl Follower {
         }
     }
 
-    /// Applies records until a new snapshot is needed, and says whom to believe then.
-    async fn tail(&self, next_offsets: BTreeMap<u32, u64>, gaps: &mut Backoff) -> Trust {
+    /// Where the log ends, by partition of which it has more than the snapshot. A log that cannot say is not waited
+    /// for: then what the snapshot has is served.
+    async fn behind(&self, next_offsets: &BTreeMap<u32, u64>) -> BTreeMap<u32, u64> {
+        let mut bounds = match reader::bounds(&self.log, &self.topic).await {
+            Ok(bounds) => bounds,
+            Err(error) => {
+                tracing::warn!(%error, "how far the view is behind the log is not known");
+                return BTreeMap::new();
+            }
+        };
+        bounds.retain(|partition, (begin, end)| next_offsets.get(partition).unwrap_or(begin) < end);
+        bounds.into_iter().map(|(partition, (_, end))| (partition, end)).collect()
+    }
+
+    /// Applies records until a new snapshot is needed, and says whom to believe then. Ready once nothing is left of
+    /// `behind`.
+    async fn tail(
+        &self,
+        next_offsets: BTreeMap<u32, u64>,
+        mut behind: BTreeMap<u32, u64>,
+        gaps: &mut Backoff,
+    ) -> Trust {
         let mut reader = Reader::new(Arc::clone(&self.log), &self.topic, next_offsets);
         let mut reload_at: Option<Instant> = None;
         loop {
+            if behind.is_empty() {
+                self.readiness.ready(READY);
+            }
             let reload = async {
                 match reload_at {
                     Some(at) => sleep_until(at).await,
@@ -98,6 +123,9 @@ impl Follower {
             match records {
                 Ok(records) => {
                     for record in &records {
+                        if behind.get(&record.partition).is_some_and(|end| record.offset + 1 >= *end) {
+                            behind.remove(&record.partition);
+                        }
                         let taken = self.take(record);
                         self.metrics.taken(taken);
                         if taken == Taken::Gap && reload_at.is_none() {
@@ -110,6 +138,7 @@ impl Follower {
                             reload_at = Some(Instant::now() + wait);
                         }
                     }
+                    self.views.announce();
                 }
                 Err(error) => {
                     tracing::error!(%error, "the view does not belong to this log: it is loaded again");

@@ -19,6 +19,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use boxoffice_domain::checkpoint::{Start, Verdict, classify};
 use boxoffice_domain::{ChartError, DomainEvent, SeatMap, SeatingEventId};
 
+use tokio::sync::watch;
+
 pub use live_map::LiveMap;
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use stats::Stats;
@@ -28,6 +30,7 @@ pub use stats::Stats;
 #[derive(Debug, Default)]
 pub struct Views {
     maps: RwLock<BTreeMap<SeatingEventId, Arc<LiveMap>>>,
+    changed: watch::Sender<()>,
 }
 
 /// Whom to believe where a snapshot and the memory differ.
@@ -97,6 +100,20 @@ impl Views {
             (None, _) => {}
         }
         Ok(Verdict::Apply)
+    }
+
+    /// Returns when the domain event with `sequence` of a SeatingEvent was taken in.
+    pub async fn reached(&self, event: &SeatingEventId, sequence: u64) {
+        let mut changed = self.changed.subscribe();
+        while self.find(event.as_str()).is_none_or(|live| live.read(|map| map.sequence) < sequence) {
+            // The sender is in `self`.
+            drop(changed.changed().await);
+        }
+    }
+
+    /// Tells whoever waits that something was taken in: once a batch, because nobody waits for most events.
+    pub fn announce(&self) {
+        self.changed.send_replace(());
     }
 
     fn find(&self, event: &str) -> Option<Arc<LiveMap>> {

@@ -82,6 +82,15 @@ impl Reader {
     }
 }
 
+/// First offset of each partition of a topic, and the offset of the next record to come.
+pub async fn bounds(log: &Arc<dyn EventLog>, topic: &str) -> Result<BTreeMap<u32, (u64, u64)>, LogError> {
+    let mut bounds = BTreeMap::new();
+    for partition in 0..within(log.partitions(topic)).await? {
+        bounds.insert(partition, within(log.bounds(topic, partition)).await?);
+    }
+    Ok(bounds)
+}
+
 async fn open(log: &Arc<dyn EventLog>, topic: &str, next: &mut BTreeMap<u32, u64>) -> Result<Open, LogError> {
     let count = within(log.partitions(topic)).await?;
     for partition in 0..count {

@@ -73,3 +73,23 @@ fn another_history_replaces_what_was_known() {
     views.install(vec![map("arena", 3)], Trust::Snapshot);
     assert_eq!((sequence(&views), views.list().len()), (3, 1));
 }
+
+#[tokio::test]
+async fn whoever_waits_for_an_event_is_told_when_it_was_taken_in() {
+    let views = Views::default();
+    let (arena, mut steps) = (event_id("arena"), vec![]);
+    let told = async {
+        views.reached(&arena, 2).await;
+        sequence(&views)
+    };
+    let taken = async {
+        for (number, event) in [(1, created("arena")), (2, held("arena.A-1-2"))] {
+            apply(&views, number, &event);
+            steps.push(number);
+            views.announce();
+            tokio::task::yield_now().await;
+        }
+    };
+    assert_eq!(tokio::join!(told, taken).0, 2);
+    assert_eq!(steps, [1, 2]);
+}

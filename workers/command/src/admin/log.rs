@@ -1,0 +1,166 @@
+//! `GET /admin/log`: the service's domain events, one JSON document a line, in the order of the log; for people at a
+//! terminal and for tools. It belongs to no consumer group and moves nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use boxoffice_domain::SeatingEventId;
+use boxoffice_runtime::http::Problem;
+use boxoffice_runtime::log::{EventLog, LogError, Tail};
+use boxoffice_runtime::record::Record;
+use futures::{Stream, StreamExt, stream};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::time::timeout;
+
+use super::{Admin, LOG_TIMEOUT};
+
+/// Records taken at once.
+const BATCH: usize = 500;
+
+/// What is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Asked {
+    /// Where to begin.
+    from: Begin,
+    /// Whether to go on with what comes, or to end where the log ends now.
+    follow: bool,
+    /// Only the domain events of this SeatingEvent.
+    event: Option<SeatingEventId>,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { from: Begin::Latest, follow: true, event: None }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Begin {
+    /// With the first record that there is.
+    Earliest,
+    /// With what comes from now on.
+    Latest,
+}
+
+/// A topic that is being read, and where each of its partitions ends for a reader that does not follow.
+struct Reading {
+    tail: Box<dyn Tail>,
+    ends: Option<BTreeMap<u32, u64>>,
+}
+
+/// The answer goes on until the caller goes away, the worker stops or, without `follow`, all is read.
+pub(super) async fn tail(
+    State(admin): State<Admin>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(asked) = asked.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
+    let mut topics = vec![];
+    for topic in [&admin.topic, &admin.stats_topic] {
+        let opened = timeout(LOG_TIMEOUT, open(&admin.log, topic, &asked)).await;
+        let unavailable = |cause: String| Problem::unavailable("the log does not answer: try again").because(cause);
+        match opened.map_err(|late| unavailable(late.to_string()))? {
+            Ok(reading) => topics.push(lines(reading, asked.event.clone())),
+            // Statistics are published only where a consumer for them was declared.
+            Err(LogError::Missing(_)) if *topic == admin.stats_topic => {}
+            Err(error) => return Err(unavailable(error.to_string())),
+        }
+    }
+    let ended = admin.stop.clone().cancelled_owned();
+    let body = Body::from_stream(stream::select_all(topics).take_until(ended));
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
+
+async fn open(log: &Arc<dyn EventLog>, topic: &str, asked: &Asked) -> Result<Reading, LogError> {
+    let (mut from, mut ends) = (vec![], BTreeMap::new());
+    for partition in 0..log.partitions(topic).await? {
+        let (begin, end) = log.bounds(topic, partition).await?;
+        let offset = if asked.from == Begin::Earliest { begin } else { end };
+        from.push((partition, offset));
+        if offset < end {
+            ends.insert(partition, end);
+        }
+    }
+    Ok(Reading { tail: log.tail(topic, from).await?, ends: (!asked.follow).then_some(ends) })
+}
+
+fn lines(
+    reading: Reading,
+    event: Option<SeatingEventId>,
+) -> stream::BoxStream<'static, Result<Bytes, LogError>> {
+    batches(reading)
+        .map(move |batch| {
+            let mut text = Vec::new();
+            for record in batch? {
+                if event.as_ref().is_none_or(|event| record.key == event.as_str()) {
+                    write_line(&mut text, &record);
+                }
+            }
+            Ok(text.into())
+        })
+        .boxed()
+}
+
+/// The records of a topic, batch by batch; an error is the last item.
+fn batches(reading: Reading) -> impl Stream<Item = Result<Vec<Record>, LogError>> {
+    stream::unfold(Some(reading), |reading| async move {
+        let mut reading = reading?;
+        if reading.ends.as_ref().is_some_and(BTreeMap::is_empty) {
+            return None;
+        }
+        let mut records = match reading.tail.next(BATCH).await {
+            Ok(records) => records,
+            Err(error) => return Some((Err(error), None)),
+        };
+        if let Some(ends) = &mut reading.ends {
+            records.retain(|record| ends.contains_key(&record.partition));
+            for record in &records {
+                if ends.get(&record.partition).is_some_and(|end| record.offset + 1 >= *end) {
+                    ends.remove(&record.partition);
+                }
+            }
+        }
+        Some((Ok(records), Some(reading)))
+    })
+}
+
+/// A body that is no JSON document of one line would break the lines after it: only its place is told.
+fn write_line(text: &mut Vec<u8>, record: &Record) {
+    let is_json = serde_json::from_slice::<&RawValue>(&record.value).is_ok();
+    if is_json && !record.value.contains(&b'\n') {
+        text.extend_from_slice(&record.value);
+    } else {
+        let place = serde_json::json!({"unreadable": {"partition": record.partition, "offset": record.offset}});
+        text.extend_from_slice(place.to_string().as_bytes());
+    }
+    text.push(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_record_is_one_line() {
+        let record = |value: &str| Record {
+            partition: 3,
+            offset: 7,
+            key: "arena-night".into(),
+            value: value.into(),
+            headers: vec![],
+        };
+        let mut text = Vec::new();
+        for value in [r#"{"a":1}"#, "}{", "{\n}"] {
+            write_line(&mut text, &record(value));
+        }
+        let unreadable = r#"{"unreadable":{"offset":7,"partition":3}}"#;
+        assert_eq!(String::from_utf8(text).unwrap(), format!("{{\"a\":1}}\n{unreadable}\n{unreadable}\n"));
+    }
+}
