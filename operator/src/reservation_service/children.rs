@@ -26,7 +26,8 @@ pub struct Children {
     live: BTreeMap<Id, DynamicObject>,
 }
 
-fn kinds() -> [ApiResource; 6] {
+/// The kinds of what the operator applies.
+pub fn kinds() -> [ApiResource; 6] {
     [
         ApiResource::erase::<ServiceAccount>(&()),
         ApiResource::erase::<ConfigMap>(&()),
@@ -127,7 +128,7 @@ fn id(object: &DynamicObject) -> Id {
 
 /// The object with its fingerprint: what only the live object has is then a default or somebody else's, never a field
 /// of ours that is wanted no more.
-fn marked(object: &DynamicObject) -> DynamicObject {
+pub fn marked(object: &DynamicObject) -> DynamicObject {
     let mut marked = object.clone();
     let text = json!([object.metadata, object.data]).to_string();
     marked.annotations_mut().insert(names::WANTED.to_owned(), fingerprint(&text));
@@ -135,7 +136,7 @@ fn marked(object: &DynamicObject) -> DynamicObject {
 }
 
 /// Whether the live object has everything wanted: its labels and annotations, its owner, its content.
-fn has(live: &DynamicObject, wanted: &DynamicObject) -> bool {
+pub fn has(live: &DynamicObject, wanted: &DynamicObject) -> bool {
     let within = |wanted: &BTreeMap<String, String>, live: &BTreeMap<String, String>| {
         wanted.iter().all(|(key, value)| live.get(key) == Some(value))
     };

@@ -46,6 +46,7 @@ use kube::{Resource, ResourceExt};
 use self::apply::Applied;
 use self::deletion::Leave;
 use self::topics::Declared;
+use self::unsupported::Place;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::conditions::{Stall, find};
 use crate::context::{Context, is_paused};
@@ -129,7 +130,9 @@ async fn converge(
     let inputs = dereference::dereference(context, service, services).await?;
     let pinned =
         service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or(&context.default_image);
-    let applied = match validate::validate(service, &inputs.fellows, pinned) {
+    let validated = unsupported::refuse(&service.spec, Place::Cluster)
+        .and_then(|()| validate::validate(service, &inputs.fellows, pinned));
+    let applied = match validated {
         Ok(validated) => {
             let desired = build::build(&validated)?;
             Ok(apply::apply(context, service, &desired, inputs.topics).await)

@@ -46,7 +46,8 @@ pub async fn delete(client: &Client, service: &ReservationService) -> Result<(),
     }
 }
 
-fn build(service: &ReservationService, topics: &BTreeSet<String>) -> ConfigMap {
+/// The record that names `topics`.
+pub fn build(service: &ReservationService, topics: &BTreeSet<String>) -> ConfigMap {
     let topics: Vec<_> = topics.iter().map(String::as_str).collect();
     let owner = format!("{}/{}", service.namespace().unwrap_or_default(), service.name_any());
     ConfigMap {

@@ -1,5 +1,5 @@
-//! Fields whose behaviour comes with a later version: using one is refused with a condition that names it, never
-//! silently ignored. Pure.
+//! Fields whose behaviour comes with a later version: using one is refused with a message that names it, never silently
+//! ignored. Pure; `boxoffice local` and `boxoffice lint` ask here too.
 
 use boxoffice_crds::ReservationServiceSpec;
 use boxoffice_crds::consumers::{Consumer, Handler};
@@ -8,49 +8,84 @@ use boxoffice_crds::reservation_service::AuthMode;
 
 use crate::conditions::Stall;
 
+/// Where the resources run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a cluster, as workers that the operator makes.
+    Cluster,
+    /// In one process on an embedded store, where there is no Redis, no Kafka and nothing to scale.
+    Local,
+}
+
+/// A field in use that does not work yet.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this version does not support {name} yet: remove it")]
+pub struct Unsupported {
+    /// Where it stands in the spec: `consumers[0].reset`.
+    pub field: String,
+    /// What people call it: `consumers[stats-service].reset`.
+    pub name: String,
+}
+
 /// The stall for the fields in use that do not work yet.
-pub fn refuse(spec: &ReservationServiceSpec) -> Result<(), Stall> {
-    let fields = in_use(spec);
+pub fn refuse(spec: &ReservationServiceSpec, place: Place) -> Result<(), Stall> {
+    let fields = in_use(spec, place);
     if fields.is_empty() {
         return Ok(());
     }
-    let message = format!("this version does not support {} yet: remove it", fields.join(", "));
-    Err(Stall::new("NotYetSupported", message))
+    let names: Vec<_> = fields.into_iter().map(|field| field.name).collect();
+    let all = Unsupported { field: String::new(), name: names.join(", ") };
+    Err(Stall::new("NotYetSupported", all.to_string()))
 }
 
-fn in_use(spec: &ReservationServiceSpec) -> Vec<String> {
-    let waits = |durability| matches!(durability, Durability::Fsync | Durability::Replicas(_));
-    let fields = [
-        ("auth.mode jwt", spec.auth.mode == AuthMode::Jwt),
-        ("redis.cluster", spec.redis.cluster),
-        ("kafka.tls", spec.kafka.tls.is_some()),
-        ("kafka.sasl", spec.kafka.sasl.is_some()),
-        ("durability.hold fsync or replicas", waits(spec.durability.hold)),
-        ("durability.reserve fsync or replicas", waits(spec.durability.reserve)),
-        ("onSale", spec.on_sale.is_some()),
-        ("limits.requestsPerUserPerSecond", spec.limits.requests_per_user_per_second.is_some()),
-        ("command.autoscaling", spec.command.autoscaling.is_some()),
-        ("query.autoscaling", spec.query.autoscaling.is_some()),
+/// Each of them.
+pub fn in_use(spec: &ReservationServiceSpec, place: Place) -> Vec<Unsupported> {
+    let mut fields = vec![
+        ("auth.mode", " jwt", spec.auth.mode == AuthMode::Jwt),
+        ("limits.requestsPerUserPerSecond", "", spec.limits.requests_per_user_per_second.is_some()),
     ];
-    let mut found: Vec<_> =
-        fields.into_iter().filter(|(_, used)| *used).map(|(name, _)| name.to_owned()).collect();
-    found.extend(spec.consumers.iter().flat_map(of_consumer));
+    if place == Place::Cluster {
+        fields.extend(in_a_cluster(spec));
+    }
+    let fields = fields.into_iter().filter(|(_, _, used)| *used);
+    let mut found: Vec<_> = fields
+        .map(|(field, value, _)| Unsupported { field: field.to_owned(), name: format!("{field}{value}") })
+        .collect();
+    for (index, consumer) in spec.consumers.iter().enumerate() {
+        found.extend(of_consumer(consumer, place).map(|(field, value)| Unsupported {
+            field: format!("consumers[{index}].{field}"),
+            name: format!("consumers[{}].{field}{value}", consumer.name),
+        }));
+    }
     found
 }
 
-fn of_consumer(consumer: &Consumer) -> Vec<String> {
-    let fields = [
-        ("handler payment", consumer.handler == Handler::Payment),
-        ("handler webhook", consumer.handler == Handler::Webhook),
-        ("scaling.lag", consumer.scaling.as_ref().is_some_and(|scaling| scaling.lag.is_some())),
-        ("reset", consumer.reset.is_some()),
-    ];
-    let name = &consumer.name;
-    fields
-        .into_iter()
-        .filter(|(_, used)| *used)
-        .map(|(field, _)| format!("consumers[{name}].{field}"))
-        .collect()
+/// What says how servers and pods are used: one process has neither.
+fn in_a_cluster(spec: &ReservationServiceSpec) -> [(&'static str, &'static str, bool); 8] {
+    let waits = |durability| matches!(durability, Durability::Fsync | Durability::Replicas(_));
+    [
+        ("redis.cluster", "", spec.redis.cluster),
+        ("kafka.tls", "", spec.kafka.tls.is_some()),
+        ("kafka.sasl", "", spec.kafka.sasl.is_some()),
+        ("durability.hold", " fsync or replicas", waits(spec.durability.hold)),
+        ("durability.reserve", " fsync or replicas", waits(spec.durability.reserve)),
+        ("onSale", "", spec.on_sale.is_some()),
+        ("command.autoscaling", "", spec.command.autoscaling.is_some()),
+        ("query.autoscaling", "", spec.query.autoscaling.is_some()),
+    ]
+}
+
+fn of_consumer(consumer: &Consumer, place: Place) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let by_lag = consumer.scaling.as_ref().is_some_and(|scaling| scaling.lag.is_some());
+    [
+        ("handler", " payment", consumer.handler == Handler::Payment),
+        ("handler", " webhook", consumer.handler == Handler::Webhook),
+        ("scaling.lag", "", place == Place::Cluster && by_lag),
+        ("reset", "", consumer.reset.is_some()),
+    ]
+    .into_iter()
+    .filter(|(_, _, used)| *used)
+    .map(|(field, value, _)| (field, value))
 }
 
 #[cfg(test)]
@@ -59,13 +94,7 @@ mod tests {
     use crate::reservation_service::fixtures::main_service;
     use boxoffice_crds::consumers::Scaling;
 
-    #[test]
-    fn what_works_is_not_refused() {
-        assert_eq!(refuse(&main_service().spec), Ok(()));
-    }
-
-    #[test]
-    fn every_field_in_use_is_named() {
+    fn demanding() -> ReservationServiceSpec {
         let mut spec = main_service().spec;
         spec.durability.hold = Durability::Replicas(2);
         spec.redis.cluster = true;
@@ -77,7 +106,17 @@ mod tests {
             ),
             ..Scaling::default()
         });
-        let stall = refuse(&spec).unwrap_err();
+        spec
+    }
+
+    #[test]
+    fn what_works_is_not_refused() {
+        assert_eq!(refuse(&main_service().spec, Place::Cluster), Ok(()));
+    }
+
+    #[test]
+    fn every_field_in_use_is_named() {
+        let stall = refuse(&demanding(), Place::Cluster).unwrap_err();
         assert_eq!(stall.reason, "NotYetSupported");
         for field in [
             "redis.cluster",
@@ -88,5 +127,11 @@ mod tests {
         ] {
             assert!(stall.message.contains(field), "{field}: {}", stall.message);
         }
+    }
+
+    #[test]
+    fn one_process_ignores_what_only_matters_in_a_cluster() {
+        let fields: Vec<_> = in_use(&demanding(), Place::Local).into_iter().map(|one| one.field).collect();
+        assert_eq!(fields, ["limits.requestsPerUserPerSecond", "consumers[0].handler"]);
     }
 }

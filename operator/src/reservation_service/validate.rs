@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 
 use super::brokers::brokers;
-use super::{image, names, unsupported};
+use super::{image, names};
 use crate::conditions::Stall;
 use crate::kafka::topics::Adoption;
 use crate::kafka::{Group, Start, Topic};
@@ -43,8 +43,8 @@ pub struct ValidatedService {
     pub name: String,
     /// Its namespace.
     pub namespace: String,
-    /// What its objects say about their owner.
-    pub owner: OwnerReference,
+    /// What its objects say about their owner; nothing where the resource comes from a file, which has no uid yet.
+    pub owner: Option<OwnerReference>,
     /// The image of all workers.
     pub image: String,
     /// What was declared, for everything that is passed on as it is.
@@ -61,14 +61,14 @@ pub struct ValidatedService {
     pub adoption: Adoption,
 }
 
-/// Checks `service` against its fellows in the cluster; `pinned_image` is used where the spec names none.
+/// Checks `service` against its fellows, those of the cluster or of the same files; `pinned_image` is used where the spec
+/// names none. What cannot run yet is the business of [`unsupported`](super::unsupported).
 pub fn validate(
     service: &ReservationService,
     fellows: &[impl AsRef<ReservationService>],
     pinned_image: &str,
 ) -> Result<ValidatedService, Stall> {
     let spec = &service.spec;
-    unsupported::refuse(spec)?;
     let topics = topics(&spec.kafka)?;
     let consumers = spec
         .consumers
@@ -84,7 +84,7 @@ pub fn validate(
     Ok(ValidatedService {
         name: service.name_any(),
         namespace: service.namespace().unwrap_or_default(),
-        owner: service.controller_owner_ref(&()).ok_or_else(|| invalid("metadata.uid is missing"))?,
+        owner: service.controller_owner_ref(&()),
         image: image::resolve(spec.image.as_ref(), pinned_image),
         redis: source("redis", spec.redis.url.as_deref(), spec.redis.url_from.as_ref())?,
         view_database: view.database.clone(),
@@ -169,7 +169,7 @@ fn refuse_shared(
 ) -> Result<(), Stall> {
     let servers = brokers(service);
     let seniors = fellows.iter().map(AsRef::as_ref).filter(|fellow| {
-        fellow.uid() != service.uid() && brokers(fellow) == servers && seniority(fellow) < seniority(service)
+        id(fellow) != id(service) && brokers(fellow) == servers && seniority(fellow) < seniority(service)
     });
     for senior in seniors {
         let owner = format!("{}/{}", senior.namespace().unwrap_or_default(), senior.name_any());
@@ -193,8 +193,13 @@ fn refuse_shared(
     Ok(())
 }
 
-fn seniority(service: &ReservationService) -> (Option<&Time>, Option<String>, String) {
-    (service.metadata.creation_timestamp.as_ref(), service.namespace(), service.name_any())
+/// In files nobody was there first: there the name decides.
+fn seniority(service: &ReservationService) -> (Option<&Time>, (Option<String>, String)) {
+    (service.metadata.creation_timestamp.as_ref(), id(service))
+}
+
+fn id(service: &ReservationService) -> (Option<String>, String) {
+    (service.namespace(), service.name_any())
 }
 
 fn invalid(message: impl Into<String>) -> Stall {

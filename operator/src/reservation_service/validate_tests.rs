@@ -82,3 +82,16 @@ fn a_group_belongs_to_the_service_that_was_there_first() {
     younger.spec.consumers[1].name = "persistence".into();
     assert_eq!(validate(&younger, &[Arc::new(elder)], "").unwrap_err().reason, "GroupInUse");
 }
+
+#[test]
+fn among_files_the_name_decides_whose_a_topic_is_and_nobody_owns_the_objects_yet() {
+    let from_file = |name: &str| {
+        let mut service = younger(name);
+        service.metadata.uid = None;
+        service.metadata.creation_timestamp = None;
+        Arc::new(service)
+    };
+    let fellows = [from_file("main"), from_file("second")];
+    assert_eq!(validate(&fellows[0], &fellows, "").unwrap().owner, None);
+    assert_eq!(validate(&fellows[1], &fellows, "").unwrap_err().reason, "TopicInUse");
+}

@@ -36,14 +36,7 @@ pub enum Unfit {
 
 /// Checks the resource and what it refers to.
 pub fn validate(event: &SeatingEvent, inputs: Inputs) -> Result<Validated, Unfit> {
-    if event.spec.deletion_policy == DeletionPolicy::Delete {
-        let message =
-            "this version does not support deletionPolicy Delete yet: leave it out, which retains the seats";
-        return Err(Unfit::Stalled(Stall::new("NotYetSupported", message.to_owned())));
-    }
-    let definition = build(&event.spec);
-    Chart::expand(&definition)
-        .map_err(|error| Unfit::Stalled(Stall::new("InvalidChart", error.to_string())))?;
+    let (definition, _) = define(event).map_err(Unfit::Stalled)?;
     let name = &event.spec.service_ref.name;
     let waiting = |reason, message| Unfit::Waiting(Finding::unmet(INVENTORY_READY, reason, message));
     let Some(service) = inputs.service else {
@@ -67,6 +60,24 @@ pub fn validate(event: &SeatingEvent, inputs: Inputs) -> Result<Validated, Unfit
         known_chart,
         service_trouble: trouble(&service),
     })
+}
+
+/// What the resource says without what it refers to: the definition with its chart. `boxoffice plan` begins here (I11).
+pub fn define(event: &SeatingEvent) -> Result<(Definition, Chart), Stall> {
+    refuse_purging(event)?;
+    let definition = build(&event.spec);
+    let chart = Chart::expand(&definition).map_err(|error| Stall::new("InvalidChart", error.to_string()))?;
+    Ok((definition, chart))
+}
+
+/// The one field of the kind that does not work yet.
+pub fn refuse_purging(event: &SeatingEvent) -> Result<(), Stall> {
+    if event.spec.deletion_policy != DeletionPolicy::Delete {
+        return Ok(());
+    }
+    let message =
+        "this version does not support deletionPolicy Delete yet: leave it out, which retains the seats";
+    Err(Stall::new("NotYetSupported", message))
 }
 
 fn trouble(service: &boxoffice_crds::ReservationService) -> Option<String> {

@@ -81,7 +81,7 @@ fn meta(service: &ValidatedService, name: String) -> ObjectMeta {
         name: Some(name),
         namespace: Some(service.namespace.clone()),
         labels: Some(names::labels(&service.name)),
-        owner_references: Some(vec![service.owner.clone()]),
+        owner_references: service.owner.clone().map(|owner| vec![owner]),
         ..ObjectMeta::default()
     }
 }
