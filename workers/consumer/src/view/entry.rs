@@ -76,6 +76,14 @@ impl Entry {
             }
         }
     }
+
+    /// The domain event, where the body is one that this version knows.
+    pub fn envelope(&self) -> Option<&Envelope> {
+        match &self.body {
+            Body::Known(envelope) => Some(envelope),
+            Body::Unknown(_) | Body::Unreadable(_) => None,
+        }
+    }
 }
 
 /// A place of which the body did not say the SeatingEvent: the key does (I4), or else the aggregate's first part.

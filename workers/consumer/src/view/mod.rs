@@ -2,7 +2,8 @@
 //! and the checkpoint (I5), so redelivery is harmless.
 //!
 //! Between [`crate::run`], which brings batches, and a [`Handler`], which knows its tables. [`entry`] reads records,
-//! [`plan`] decides what becomes of each, [`rows`] are the statements on the framework's own tables.
+//! [`plan`] decides what becomes of each, [`rows`] are the statements on the framework's own tables, [`report`] says
+//! what went otherwise than usual.
 //!
 //! A gap or a fork does not undo the good records before it: the batch is cut there, what comes before is committed,
 //! and then the error is returned. A record that the handler's tables refuse costs the batch a second attempt, event
@@ -10,6 +11,7 @@
 
 pub mod entry;
 pub mod plan;
+pub mod report;
 mod rows;
 
 use std::sync::Arc;
@@ -26,8 +28,9 @@ use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::Notify;
 
 use crate::handlers::{ApplyError, Handler};
-use entry::{Body, Entry};
+use entry::Entry;
 use plan::{Facts, Plan, Stop};
+use report::{log, moved};
 
 /// Longest time for a batch; then the transaction is given up and tried again.
 const APPLY: Duration = Duration::from_secs(30);
@@ -130,14 +133,8 @@ impl<H: Handler> PgViewStore<H> {
         rows::advance(&mut transaction, batch, next_offset).await?;
         transaction.commit().await?;
         self.committed.notify_one();
-        report(batch, &entries, &plan);
-        Ok(Applied {
-            applied: plan.apply.len() as u64,
-            duplicates: plan.duplicates,
-            unknown: plan.unknown,
-            parked: plan.park.len() as u64,
-            next_offset,
-        })
+        log(batch, &entries, &plan);
+        Ok(plan.outcome(next_offset))
     }
 
     async fn whole(
@@ -147,7 +144,7 @@ impl<H: Handler> PgViewStore<H> {
         plan: &Plan,
     ) -> Result<(), Failure> {
         let events: Vec<&Envelope> =
-            plan.apply.iter().filter_map(|index| envelope(&entries[*index])).collect();
+            plan.apply.iter().filter_map(|index| entries[*index].envelope()).collect();
         if events.is_empty() {
             return Ok(());
         }
@@ -165,11 +162,7 @@ impl<H: Handler> PgViewStore<H> {
     ) -> Result<(), Failure> {
         for index in std::mem::take(&mut plan.apply) {
             let entry = &entries[index];
-            let Some(event) = envelope(entry) else { continue };
-            if plan.held_up(entry) {
-                plan.join(index);
-                continue;
-            }
+            let Some(event) = plan.still_due(index, entry) else { continue };
             let mut savepoint = connection.begin().await?;
             match self.handler.apply(&mut savepoint, &[event]).await {
                 Ok(()) => {
@@ -250,56 +243,4 @@ async fn facts(connection: &mut PgConnection, entries: &[Entry]) -> Result<Facts
         fresh: rows::remember(connection, &ids).await?,
         parked: rows::parked(connection, &aggregates).await?,
     })
-}
-
-fn envelope(entry: &Entry) -> Option<&Envelope> {
-    match &entry.body {
-        Body::Known(envelope) => Some(envelope),
-        Body::Unknown(_) | Body::Unreadable(_) => None,
-    }
-}
-
-fn moved(batch: &Batch, at: Option<u64>) -> ViewError {
-    ViewError::Moved {
-        topic: batch.topic.clone(),
-        partition: batch.partition,
-        at: at.unwrap_or_default(),
-        expected: batch.expected.unwrap_or_default(),
-    }
-}
-
-/// Logs what was not simply applied.
-fn report(batch: &Batch, entries: &[Entry], plan: &Plan) {
-    let (topic, partition) = (batch.topic.as_str(), batch.partition);
-    for (index, reason) in &plan.park {
-        let entry = &entries[*index];
-        tracing::error!(
-            topic,
-            partition,
-            offset = batch.records[*index].offset,
-            aggregateId = entry.place.as_ref().map(|place| place.aggregate.as_str()),
-            correlationId = envelope(entry).map(|envelope| envelope.metadata.correlation_id.as_str()),
-            reason,
-            "parked a record"
-        );
-    }
-    for (entry, record) in entries.iter().zip(&batch.records) {
-        if let Body::Unknown(event_type) = &entry.body {
-            tracing::warn!(
-                topic,
-                partition,
-                offset = record.offset,
-                event_type,
-                "skipped an event of unknown type"
-            );
-        }
-    }
-    if plan.duplicates > 0 {
-        tracing::info!(
-            topic,
-            partition,
-            duplicates = plan.duplicates,
-            "skipped events that were seen before"
-        );
-    }
 }

@@ -1,17 +1,18 @@
 //! What becomes of each record of a batch, decided in memory before anything is written (I5). No IO.
 //!
-//! The plan is made from what the database said once for the whole batch. Within the batch sequences advance as
+//! The plan is made from what the store said once for the whole batch. Within the batch sequences advance as
 //! records are met, so consecutive events of one SeatingEvent need no further question.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use boxoffice_domain::Envelope;
 use boxoffice_domain::checkpoint::{Start, Verdict, classify};
-use boxoffice_runtime::view::ViewError;
+use boxoffice_runtime::view::{Applied, ViewError};
 use uuid::Uuid;
 
 use super::entry::{Body, Entry, Place};
 
-/// What the database says about a batch.
+/// What the store says about a batch.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// Last sequence applied, by SeatingEvent.
@@ -53,6 +54,14 @@ impl Plan {
     /// # Errors
     /// The first record that shows a gap or a fork.
     pub fn new(entries: &[Entry], facts: Facts, start: Start) -> Result<Self, Stop> {
+        match Self::up_to_a_stop(entries, facts, start) {
+            (plan, None) => Ok(plan),
+            (_, Some(stop)) => Err(stop),
+        }
+    }
+
+    /// Decides on `entries` up to the first one that shows a gap or a fork, if there is one.
+    pub fn up_to_a_stop(entries: &[Entry], facts: Facts, start: Start) -> (Self, Option<Stop>) {
         let Facts { sequences: mut applied, mut fresh, parked } = facts;
         let mut plan = Self { parked, ..Self::default() };
         for (index, entry) in entries.iter().enumerate() {
@@ -71,16 +80,16 @@ impl Plan {
                 Verdict::Duplicate => plan.duplicates += 1,
                 Verdict::Fork => {
                     let error = ViewError::Fork { event: event.to_owned(), sequence: place.sequence };
-                    return Err(Stop { index, error });
+                    return (plan, Some(Stop { index, error }));
                 }
                 Verdict::Gap { expected } => {
                     let error =
                         ViewError::Gap { event: event.to_owned(), sequence: place.sequence, expected };
-                    return Err(Stop { index, error });
+                    return (plan, Some(Stop { index, error }));
                 }
             }
         }
-        Ok(plan)
+        (plan, None)
     }
 
     fn take(&mut self, index: usize, entry: &Entry) {
@@ -92,13 +101,23 @@ impl Plan {
         }
     }
 
+    /// The event at `index` that was to be applied, unless one of the same aggregate was parked since: then it waits
+    /// behind that one.
+    pub fn still_due<'e>(&mut self, index: usize, entry: &'e Entry) -> Option<&'e Envelope> {
+        if self.held_up(entry) {
+            self.join(index);
+            return None;
+        }
+        entry.envelope()
+    }
+
     /// Whether earlier events of the same aggregate are parked, so that this one must wait behind them.
-    pub fn held_up(&self, entry: &Entry) -> bool {
+    fn held_up(&self, entry: &Entry) -> bool {
         entry.place.as_ref().is_some_and(|Place { aggregate, .. }| self.parked.contains(aggregate))
     }
 
     /// Parks the record at `index` behind earlier ones of its aggregate.
-    pub fn join(&mut self, index: usize) {
+    fn join(&mut self, index: usize) {
         self.park.insert(index, "an earlier event of the same aggregate is parked".into());
     }
 
@@ -106,6 +125,17 @@ impl Plan {
     pub fn park(&mut self, index: usize, entry: &Entry, reason: String) {
         self.park.insert(index, reason);
         self.parked.extend(entry.place.as_ref().map(|place| place.aggregate.clone()));
+    }
+
+    /// What it comes to, once it is carried out and the checkpoint is at `next_offset`.
+    pub fn outcome(&self, next_offset: u64) -> Applied {
+        Applied {
+            applied: self.apply.len() as u64,
+            duplicates: self.duplicates,
+            unknown: self.unknown,
+            parked: self.park.len() as u64,
+            next_offset,
+        }
     }
 }
 

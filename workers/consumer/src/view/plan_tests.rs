@@ -75,6 +75,17 @@ fn i5_another_event_with_a_sequence_that_was_seen_is_a_fork() {
 }
 
 #[test]
+fn i5_what_comes_before_a_stop_is_planned() {
+    let entries = [known("A-1-1", 3), poison("A-1-2", 4), known("A-1-1", 6), known("A-1-1", 7)];
+    let (plan, stop) = Plan::up_to_a_stop(&entries, after(2, &entries), Start::Earliest);
+    assert_eq!(stop.map(|stop| stop.index), Some(2));
+    assert_eq!(
+        (plan.apply.as_slice(), plan.park.len(), plan.sequences["arena-night"]),
+        ([0].as_slice(), 1, 4)
+    );
+}
+
+#[test]
 fn i5_a_view_that_begins_in_the_middle_takes_the_first_event_as_its_baseline() {
     let entries = [known("A-1-1", 7), known("A-1-2", 8)];
     let plan = Plan::new(&entries, after(0, &entries), Start::Elsewhere).unwrap();
@@ -99,6 +110,17 @@ fn events_of_a_seat_that_was_parked_earlier_join_it() {
     let plan = Plan::new(&entries, facts, Start::Earliest).unwrap();
     assert!(plan.apply.is_empty());
     assert_eq!(plan.park.len(), 1);
+}
+
+#[test]
+fn an_event_waits_behind_one_of_its_seat_that_was_refused_meanwhile() {
+    let entries = [known("A-1-1", 1), known("A-1-1", 2), known("A-1-2", 3)];
+    let mut plan = Plan::new(&entries, after(0, &entries), Start::Earliest).unwrap();
+    plan.apply.clear();
+    plan.park(0, &entries[0], "refused".into());
+    assert_eq!(plan.still_due(1, &entries[1]), None);
+    assert_eq!(plan.still_due(2, &entries[2]), entries[2].envelope());
+    assert_eq!(plan.outcome(9), Applied { parked: 2, next_offset: 9, ..Applied::default() });
 }
 
 #[test]

@@ -1,21 +1,21 @@
 //! Counts by section, announced as `stats.updated` once a batch and SeatingEvent.
 //!
-//! [`tally`] counts in memory what a batch changes; the rows, and the announcement in the outbox, are written in the
-//! batch's transaction. [`crate::relay`] publishes the outbox.
+//! [`tally`] counts in memory what a batch changes; the rows, and the [`announcement`] in the outbox, are written in
+//! the batch's transaction. [`crate::relay`] publishes the outbox.
 
 pub mod tally;
+
+pub mod announcement;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use boxoffice_domain::events::{SectionStats, StatsUpdated, VERSION};
-use boxoffice_domain::{DomainEvent, Envelope, Metadata, Projected, SeatId, SeatingEventId, project};
-use boxoffice_runtime::clock;
+use boxoffice_domain::{DomainEvent, Envelope, Projected, SeatId, SeatingEventId, project};
 use sqlx::migrate::Migrator;
 use sqlx::{PgConnection, Row};
-use uuid::Uuid;
 
 use super::{ApplyError, Handler, seats};
+use announcement::Cause;
 use tally::{Claim, Counts, Tally};
 
 /// Keeps the statistics.
@@ -50,7 +50,7 @@ impl Handler for StatsHandler {
         }
         count(connection, pending).await?;
         for (event, cause) in last {
-            announce(connection, event, cause).await?;
+            announce(connection, event, cause.into()).await?;
         }
         Ok(())
     }
@@ -147,11 +147,11 @@ async fn recount(connection: &mut PgConnection, event: &SeatingEventId) -> Resul
     Ok(())
 }
 
-/// Puts the counts of a SeatingEvent into the outbox: caused by its last event that was counted, in its chain.
+/// Puts the counts of a SeatingEvent into the outbox.
 async fn announce(
     connection: &mut PgConnection,
     event: &SeatingEventId,
-    cause: &Envelope,
+    cause: Cause,
 ) -> Result<(), ApplyError> {
     let rows = sqlx::query(
         "SELECT section_id, available, held, reserved, released, revenue FROM section_stats
@@ -161,33 +161,17 @@ async fn announce(
     .fetch_all(&mut *connection)
     .await?;
     let sections = rows.iter().map(|row| {
-        let number = |column| row.try_get::<i64, _>(column).map(|number| number.max(0).cast_unsigned());
-        Ok(SectionStats {
-            section_id: row.try_get("section_id")?,
-            available: number("available")?,
-            held: number("held")?,
-            reserved: number("reserved")?,
-            released: number("released")?,
-            revenue: number("revenue")?,
-        })
+        let counts = Counts {
+            available: row.try_get("available")?,
+            held: row.try_get("held")?,
+            reserved: row.try_get("reserved")?,
+            released: row.try_get("released")?,
+            revenue: row.try_get("revenue")?,
+        };
+        Ok(counts.announced(row.try_get("section_id")?))
     });
-    let stats = StatsUpdated {
-        event_id: event.clone(),
-        as_of_sequence: cause.metadata.sequence.unwrap_or_default(),
-        sections: sections.collect::<Result<_, sqlx::Error>>()?,
-    };
-    let envelope = Envelope {
-        event_id: Uuid::new_v4(),
-        timestamp: clock::now(),
-        version: VERSION,
-        metadata: Metadata {
-            correlation_id: cause.metadata.correlation_id.clone(),
-            causation_id: cause.event_id,
-            user_id: None,
-            sequence: None,
-        },
-        event: DomainEvent::StatsUpdated(stats),
-    };
+    let sections = sections.collect::<Result<_, sqlx::Error>>()?;
+    let envelope = announcement::announce(event.clone(), cause, sections);
     let json = envelope.to_json().map_err(|error| ApplyError::Refused(error.to_string()))?;
     sqlx::query("INSERT INTO outbox (envelope) VALUES ($1)").bind(json).execute(connection).await?;
     Ok(())

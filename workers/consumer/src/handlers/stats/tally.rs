@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
+use boxoffice_domain::events::SectionStats;
 use boxoffice_domain::{DomainEvent, Projected, SeatId, project};
 
 use crate::handlers::{ApplyError, bigint};
@@ -16,7 +17,7 @@ pub struct Claim {
     pub amount: i64,
 }
 
-/// How the counts of a section change.
+/// The counts of a section, or how they change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the contract's words")]
 pub struct Counts {
@@ -29,13 +30,26 @@ pub struct Counts {
 
 impl Counts {
     /// What one seat contributes, once (`by` = 1) or no longer (`by` = -1).
-    fn of(claim: &Claim, by: i64) -> Self {
+    pub fn of(claim: &Claim, by: i64) -> Self {
         let none = Self::default();
         match claim.status.as_str() {
             "AVAILABLE" => Self { available: by, ..none },
             "HELD" => Self { held: by, ..none },
             "RESERVED" => Self { reserved: by, revenue: by.saturating_mul(claim.amount), ..none },
             _ => none,
+        }
+    }
+
+    /// As they are announced of section `id`.
+    pub fn announced(self, id: String) -> SectionStats {
+        let count = |number: i64| number.max(0).cast_unsigned();
+        SectionStats {
+            section_id: id,
+            available: count(self.available),
+            held: count(self.held),
+            reserved: count(self.reserved),
+            released: count(self.released),
+            revenue: count(self.revenue),
         }
     }
 }

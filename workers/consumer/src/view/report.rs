@@ -1,0 +1,52 @@
+//! What a store says about a batch that was not simply applied: to its member, and in the log.
+
+use boxoffice_runtime::view::{Batch, ViewError};
+
+use super::entry::{Body, Entry};
+use super::plan::Plan;
+
+/// For a member that was left behind: the checkpoint is `at`, not where it thought.
+pub fn moved(batch: &Batch, at: Option<u64>) -> ViewError {
+    ViewError::Moved {
+        topic: batch.topic.clone(),
+        partition: batch.partition,
+        at: at.unwrap_or_default(),
+        expected: batch.expected.unwrap_or_default(),
+    }
+}
+
+/// Logs what of a batch, whose first records are `entries`, was not simply applied.
+pub fn log(batch: &Batch, entries: &[Entry], plan: &Plan) {
+    let (topic, partition) = (batch.topic.as_str(), batch.partition);
+    for (index, reason) in &plan.park {
+        let entry = &entries[*index];
+        tracing::error!(
+            topic,
+            partition,
+            offset = batch.records[*index].offset,
+            aggregateId = entry.place.as_ref().map(|place| place.aggregate.as_str()),
+            correlationId = entry.envelope().map(|envelope| envelope.metadata.correlation_id.as_str()),
+            reason,
+            "parked a record"
+        );
+    }
+    for (entry, record) in entries.iter().zip(&batch.records) {
+        if let Body::Unknown(event_type) = &entry.body {
+            tracing::warn!(
+                topic,
+                partition,
+                offset = record.offset,
+                event_type,
+                "skipped an event of unknown type"
+            );
+        }
+    }
+    if plan.duplicates > 0 {
+        tracing::info!(
+            topic,
+            partition,
+            duplicates = plan.duplicates,
+            "skipped events that were seen before"
+        );
+    }
+}
