@@ -11,6 +11,7 @@ SUITES ?= lint,unit,charts,integration,cluster
 
 install := tests/servers/install
 suite   := tests/suite
+target  := $(or $(CARGO_TARGET_DIR),target)
 
 comma := ,
 suites := $(subst $(comma), ,$(SUITES))
@@ -18,6 +19,12 @@ suites := $(subst $(comma), ,$(SUITES))
 .PHONY: help
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## the whole platform in one process, with examples/ on sale on port 8080 (ARGS="--port 9000")
+	@$(install) build
+	cargo build --release --locked --package boxoffice-local
+	$(target)/release/boxoffice local -f examples/ $(ARGS)
 
 .PHONY: build
 build: ## compile everything, tests included
@@ -40,6 +47,16 @@ generate: ## write the files made from the Rust types (a test fails when they di
 .PHONY: test
 test: ## every suite, as CI runs it; SUITES=lint,unit,charts,integration,cluster chooses
 	@$(suite) $(suites)
+
+.PHONY: soak
+soak: ## the crash suites at full length
+	@$(suite) soak
+
+.PHONY: bench
+bench: ## what it can do on this machine: a table, and target/bench.jsonl
+	@$(install) build
+	cargo build --release --locked --package boxoffice-local --package boxoffice-tests --bins
+	$(target)/release/boxoffice-bench --output $(target)/bench.jsonl
 
 .PHONY: images
 images: ## lay out the root folders of the images in .cluster/images

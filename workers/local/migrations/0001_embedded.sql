@@ -1,0 +1,46 @@
+-- The data file of `boxoffice local`: what the seat store and the event log of one process remember. Everything else,
+-- seats, views, groups' progress, is worked out from it at start.
+
+-- The domain events of every SeatingEvent, as its commands wrote them: the seat store's truth, and its outbox from
+-- `published` on.
+CREATE TABLE events (
+    seating_event TEXT    NOT NULL,
+    sequence      INTEGER NOT NULL,
+    envelope      TEXT    NOT NULL, -- JSON
+    traceparent   TEXT,             -- of the command that wrote it
+    PRIMARY KEY (seating_event, sequence)
+) WITHOUT ROWID;
+
+-- What is pinned of a SeatingEvent, and how far the log has it.
+CREATE TABLE seating_events (
+    seating_event TEXT    PRIMARY KEY,
+    partition     INTEGER NOT NULL,
+    published     INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+
+-- The log.
+CREATE TABLE topics (
+    topic      TEXT    PRIMARY KEY,
+    partitions INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE records (
+    topic     TEXT    NOT NULL,
+    partition INTEGER NOT NULL,
+    "offset"  INTEGER NOT NULL,
+    key       TEXT    NOT NULL,
+    value     TEXT    NOT NULL,
+    headers   TEXT    NOT NULL, -- JSON: [[name, value], ...]
+    timestamp INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition, "offset")
+) WITHOUT ROWID;
+
+-- Where a consumer group begins in a partition: what was declared when it was created. How far it got is not kept,
+-- because its view is not either.
+CREATE TABLE group_starts (
+    consumer_group TEXT    NOT NULL,
+    topic          TEXT    NOT NULL,
+    partition      INTEGER NOT NULL,
+    "offset"       INTEGER NOT NULL,
+    PRIMARY KEY (consumer_group, topic, partition)
+) WITHOUT ROWID;

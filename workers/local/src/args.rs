@@ -1,0 +1,230 @@
+//! The command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use boxoffice_domain::UserId;
+use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::terminal::tail::Begin;
+
+/// Sells reserved seats: on this machine with no server at all, or on the cluster where the operator runs.
+///
+/// Two resources say what is sold: a ReservationService (which workers run) and a SeatingEvent (what is on sale). The
+/// same files that `kubectl apply` takes run here by `boxoffice local`.
+#[derive(Debug, Parser)]
+#[command(name = "boxoffice", version, after_help = EXAMPLES)]
+pub struct Args {
+    /// What to log, on standard error: a level, or directives such as `info,boxoffice_command=debug`.
+    #[arg(long, global = true, env = "BOXOFFICE_LOG", default_value = "warn")]
+    pub log: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  boxoffice local -f examples/                      everything in one process on port 8080
+  boxoffice lint -f examples/                       what is wrong with the files, if anything
+  boxoffice plan -f examples/ > plan.yaml           what the operator would create
+  boxoffice hold arena-night.A-7-7 --user alice
+  boxoffice reserve arena-night.A-7-7 --user alice
+  boxoffice events tail arena-night --from earliest
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+Installed as kubectl-boxoffice it is `kubectl boxoffice`.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs a ReservationService and its SeatingEvents in this process, with no server
+    ///
+    /// Commands, queries and every declared consumer on one port, with the code that runs in a cluster on an embedded
+    /// store. The files are watched: a change that is sound takes effect at once. Ctrl-C drains and ends it.
+    #[command(after_help = LOCAL_EXAMPLES)]
+    Local(Local),
+    /// Prints what the operator would create, as YAML
+    ///
+    /// By the very functions that the operator uses, in a stable order: two plans differ where the resources mean
+    /// something different. Topics, consumer groups and inventories are comments.
+    Plan(Plan),
+    /// Checks files by the rules of the two kinds, without a cluster; exit code 1 with every finding
+    Lint(Files),
+    /// Domain events
+    #[command(subcommand)]
+    Events(Events),
+    /// Holds seats for a while: one, or several of one event, all or none
+    Hold(Hold),
+    /// Reserves what is held: a seat, or all seats of a hold
+    Reserve(Reserve),
+    /// Gives back a seat, a hold or a reservation
+    Release(Release),
+    /// Prints what a shell needs to complete this command
+    ///
+    /// For bash: `source <(boxoffice completions bash)`.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+const LOCAL_EXAMPLES: &str = "Examples:
+  boxoffice local -f examples/
+  boxoffice local -f shows/ -f service.yaml --data-dir .boxoffice --port 9000";
+
+/// Where the resources are.
+#[derive(Debug, ArgGroup)]
+pub struct Files {
+    /// A file or folder with resources, as kubectl takes it; may be given several times. `-` is standard input.
+    #[arg(short = 'f', long = "filename", value_name = "FILE|DIR", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The namespace of resources that name none.
+    #[arg(short, long, default_value = "default")]
+    pub namespace: String,
+}
+
+/// Arguments of `local`.
+#[derive(Debug, ArgGroup)]
+pub struct Local {
+    /// Where the resources are.
+    #[command(flatten)]
+    pub files: Files,
+    /// Keeps everything in this folder, across restarts and crashes. Without it everything is gone at the end.
+    #[arg(long, value_name = "DIR", env = "BOXOFFICE_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The one port; 0 takes a free one.
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// The address to listen on. On any but a loopback address /admin is served only with --admin-token.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub listen: IpAddr,
+    /// The ReservationService to run, as namespace/name, where the files declare several.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub service: Option<String>,
+    /// Bearer token that /admin asks for. Without it /admin is open on a loopback address.
+    #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
+    pub admin_token: Option<String>,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, ArgGroup)]
+pub struct Plan {
+    /// Where the resources are.
+    #[command(flatten)]
+    pub files: Files,
+    /// How to write it.
+    #[arg(short, long, default_value = "yaml")]
+    pub output: Output,
+    /// The image of services that name none: the operator's own default unless it was installed with another one.
+    #[arg(long, default_value = concat!("boxoffice/workers:", env!("CARGO_PKG_VERSION")))]
+    pub image: String,
+}
+
+/// How to write a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// Documents as kubectl reads them, with comments
+    Yaml,
+    /// One object, for programs
+    Json,
+}
+
+/// Which ReservationService.
+#[derive(Debug, Clone, ArgGroup)]
+pub struct Target {
+    /// Base URL of the command worker, or of `boxoffice local`.
+    #[arg(long, value_name = "URL", env = "BOXOFFICE_COMMAND_URL", default_value = "http://127.0.0.1:8080")]
+    pub command_url: String,
+    /// A ReservationService of the cluster that the kubeconfig names, as namespace/name, in place of a URL.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub service: Option<String>,
+}
+
+/// Who acts, and where.
+#[derive(Debug, ArgGroup)]
+pub struct Buyer {
+    /// Which ReservationService.
+    #[command(flatten)]
+    pub target: Target,
+    /// Who acts: the header x-user-id.
+    #[arg(short, long, env = "BOXOFFICE_USER", default_value = "me", value_parser = str::parse::<UserId>)]
+    pub user: UserId,
+}
+
+/// Arguments of `hold`.
+#[derive(Debug, ArgGroup)]
+pub struct Hold {
+    /// Seats, such as arena-night.A-7-7.
+    #[arg(required = true, value_name = "SEAT")]
+    pub seats: Vec<boxoffice_domain::SeatId>,
+    /// Who and where.
+    #[command(flatten)]
+    pub buyer: Buyer,
+}
+
+/// Arguments of `reserve`.
+#[derive(Debug, ArgGroup)]
+pub struct Reserve {
+    /// A held seat, or the id of a hold.
+    #[arg(value_name = "SEAT|HOLD")]
+    pub claim: String,
+    /// Who and where.
+    #[command(flatten)]
+    pub buyer: Buyer,
+}
+
+/// Arguments of `release`.
+#[derive(Debug, ArgGroup)]
+pub struct Release {
+    /// A seat, or the id of a hold or of a reservation.
+    #[arg(value_name = "SEAT|HOLD|RESERVATION")]
+    pub claim: String,
+    /// Who and where.
+    #[command(flatten)]
+    pub buyer: Buyer,
+}
+
+/// What to do with domain events.
+#[derive(Debug, Subcommand)]
+pub enum Events {
+    /// Prints domain events as they happen, one JSON document a line
+    Tail(Tail),
+}
+
+/// Arguments of `events tail`.
+#[derive(Debug, ArgGroup)]
+pub struct Tail {
+    /// Only those of this SeatingEvent.
+    pub event: Option<boxoffice_domain::SeatingEventId>,
+    /// Where to begin.
+    #[arg(long, default_value = "latest")]
+    pub from: Begin,
+    /// End where the log ends now, rather than wait for what comes.
+    #[arg(long)]
+    pub no_follow: bool,
+    /// Which ReservationService.
+    #[command(flatten)]
+    pub target: Target,
+    /// Base URL of `boxoffice local`, which answers queries at the same address as commands.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["command_url", "service", "admin_url"])]
+    pub query_url: Option<String>,
+    /// Base URL of a command worker's admin API (port 8082) in a cluster.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["command_url", "service"])]
+    pub admin_url: Option<String>,
+    /// Bearer token of the admin API.
+    #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
+    pub admin_token: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,65 @@
+//! Reads every SeatingEvent back from its domain events: what a process remembers is what it was told by the last one.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+
+use boxoffice_command::store::{OutboxEntry, StoreError};
+use boxoffice_domain::events::{Incoming, parse};
+use boxoffice_domain::{Envelope, SeatingEventId};
+use futures::TryStreamExt;
+use sqlx::SqlitePool;
+
+use super::room::Room;
+
+/// Every SeatingEvent with its seats, and in its outbox what the log does not have yet.
+pub async fn rooms(file: &SqlitePool) -> Result<HashMap<SeatingEventId, Room>, StoreError> {
+    let pinned: Vec<(String, u32, i64)> =
+        sqlx::query_as("SELECT seating_event, partition, published FROM seating_events")
+            .fetch_all(file)
+            .await
+            .map_err(|error| unreadable(&error))?;
+    let mut rooms = HashMap::new();
+    for (event, partition, published) in pinned {
+        let id: SeatingEventId = event.parse().map_err(|error| unexpected(&event, &error))?;
+        let mut room = Room::new(id.clone(), partition);
+        room.published = published.cast_unsigned();
+        rooms.insert(id, room);
+    }
+    let statement =
+        "SELECT seating_event, sequence, envelope, traceparent FROM events ORDER BY seating_event, sequence";
+    let mut rows = sqlx::query_as::<_, (String, i64, String, Option<String>)>(statement).fetch(file);
+    while let Some((event, sequence, json, traceparent)) =
+        rows.try_next().await.map_err(|error| unreadable(&error))?
+    {
+        let room = rooms.get_mut(event.as_str()).ok_or_else(|| unexpected(&event, &"it has no partition"))?;
+        let envelope = envelope(&event, &json)?;
+        if (envelope.metadata.sequence, room.state.sequence + 1)
+            != (Some(sequence.cast_unsigned()), sequence.cast_unsigned())
+        {
+            return Err(unexpected(
+                &event,
+                &format_args!("I3: sequence {sequence} follows {}", room.state.sequence),
+            ));
+        }
+        room.apply(OutboxEntry { envelope, traceparent });
+    }
+    Ok(rooms)
+}
+
+fn envelope(event: &str, json: &str) -> Result<Envelope, StoreError> {
+    match parse(json.as_bytes()) {
+        Ok(Incoming::Known(envelope)) => Ok(envelope),
+        Ok(Incoming::Unknown(unknown)) => {
+            Err(unexpected(event, &format_args!("{} is of another version", unknown.event_type)))
+        }
+        Err(error) => Err(unexpected(event, &error)),
+    }
+}
+
+fn unreadable(error: &sqlx::Error) -> StoreError {
+    StoreError::Unavailable(format!("the data file cannot be read: {error}"))
+}
+
+fn unexpected(event: &str, problem: &dyn Display) -> StoreError {
+    StoreError::Corrupt(format!("the data file, event {event}: {problem}"))
+}

@@ -1,0 +1,142 @@
+//! The view store without a server: what consumers build, in memory (I5).
+//!
+//! Does what the store on PostgreSQL does, by the same [`Plan`]. Between the consumer's loop, which brings batches, and
+//! a [`MemoryHandler`], which knows what to keep. [`ledger`] is the framework's own memory: checkpoints, what was seen,
+//! what is set aside. Of the handlers, [`seat_view`] and [`stats`] keep [`maps`], [`persistence`] stands alone;
+//! [`announcements`] publishes what the statistics announce.
+//!
+//! A batch is one moment because it is applied under one lock, and no commit can fail: a handler takes in an event
+//! whole or not at all. Nothing survives the process. At every start views are built anew from the first record of the
+//! log, whatever offset a group committed before; so a declared reset has nothing to undo, and the reset id is empty.
+
+pub mod ledger;
+
+pub mod maps;
+
+pub mod seat_view;
+
+pub mod persistence;
+
+pub mod stats;
+
+pub mod announcements;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use boxoffice_consumer::handlers::ApplyError;
+use boxoffice_consumer::view::entry::Entry;
+use boxoffice_consumer::view::plan::Plan;
+use boxoffice_consumer::view::report;
+use boxoffice_domain::checkpoint::Start;
+use boxoffice_domain::{ChartError, Envelope, ReservationId, SeatId};
+use boxoffice_runtime::view::{Applied, Batch, Checkpoint, ViewError, ViewStore};
+
+use ledger::Ledger;
+pub use persistence::Persistence;
+pub use seat_view::SeatView;
+pub use stats::Stats;
+
+/// Builds a view in memory from domain events that are new, in order and readable.
+pub trait MemoryHandler: Send + 'static {
+    /// Takes in one event.
+    ///
+    /// # Errors
+    /// An event that cannot be taken in, now or later: nothing of it is kept, and it is parked.
+    fn apply(&mut self, event: &Envelope) -> Result<(), Refusal>;
+
+    /// Every event of a batch was taken in or refused.
+    fn batch_ended(&mut self) {}
+}
+
+/// Why an event is parked.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// A definition whose ranges do not expand.
+    #[error(transparent)]
+    Chart(#[from] ChartError),
+    /// A second reservation of a seat (I1).
+    #[error("i1_one_reservation_a_seat: seat {seat} is in reservation {owner}, which has not released it")]
+    SecondOwner {
+        /// The seat.
+        seat: SeatId,
+        /// The reservation that has it.
+        owner: ReservationId,
+    },
+    /// A second birth.
+    #[error("reservation {0} was created before")]
+    CreatedBefore(ReservationId),
+    /// An amount that cannot be counted.
+    #[error(transparent)]
+    Amount(#[from] ApplyError),
+}
+
+/// A handler's view.
+#[derive(Debug)]
+pub struct MemoryView<H> {
+    start: Start,
+    state: Mutex<State<H>>,
+}
+
+#[derive(Debug)]
+struct State<H> {
+    handler: H,
+    ledger: Ledger,
+}
+
+impl<H: MemoryHandler> MemoryView<H> {
+    /// The view of `handler`, which has seen nothing yet. `start` says where its consumer group begins.
+    pub fn new(handler: H, start: Start) -> Self {
+        Self { start, state: Mutex::new(State { handler, ledger: Ledger::default() }) }
+    }
+
+    /// Looks at the view between two batches. `look` runs under the lock, so it is short.
+    pub fn read<T>(&self, look: impl FnOnce(&H, &Ledger) -> T) -> T {
+        let State { handler, ledger } = &*self.state();
+        look(handler, ledger)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<H>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<H: MemoryHandler> State<H> {
+    /// Applies a batch, of which `entries` are the records, up to a gap or a fork.
+    fn apply(&mut self, batch: &Batch, entries: &[Entry], start: Start) -> Result<Applied, ViewError> {
+        let at = self.ledger.next_offset(&batch.topic, batch.partition);
+        if at != batch.expected {
+            return Err(report::moved(batch, at));
+        }
+        let (mut plan, stop) = Plan::up_to_a_stop(entries, self.ledger.facts(entries), start);
+        let entries = &entries[..stop.as_ref().map_or(entries.len(), |stop| stop.index)];
+        for index in std::mem::take(&mut plan.apply) {
+            let entry = &entries[index];
+            let Some(event) = plan.still_due(index, entry) else { continue };
+            match self.handler.apply(event) {
+                Ok(()) => plan.apply.push(index),
+                Err(refusal) => plan.park(index, entry, refusal.to_string()),
+            }
+        }
+        self.handler.batch_ended();
+        let next_offset = self.ledger.advance(batch, entries, &plan);
+        report::log(batch, entries, &plan);
+        match stop {
+            Some(stop) => Err(stop.error),
+            None => Ok(plan.outcome(next_offset)),
+        }
+    }
+}
+
+#[async_trait]
+impl<H: MemoryHandler> ViewStore for MemoryView<H> {
+    async fn checkpoint(&self, topic: &str, partition: u32) -> Result<Option<Checkpoint>, ViewError> {
+        let next_offset = self.read(|_, ledger| ledger.next_offset(topic, partition));
+        Ok(next_offset.map(|next_offset| Checkpoint { next_offset, reset_id: String::new() }))
+    }
+
+    async fn apply(&self, batch: &Batch) -> Result<Applied, ViewError> {
+        let entries: Vec<Entry> = batch.records.iter().map(Entry::read).collect();
+        self.state().apply(batch, &entries, self.start)
+    }
+}

@@ -1,0 +1,56 @@
+//! The seat view in memory: every seat with its status, the reservations of each user, and the trace of every event.
+//!
+//! [`snapshots`] is how the query worker loads it. The seats take as much memory as there are seats; [`reservations`]
+//! and [`trace`] grow with what is sold.
+
+pub mod reservations;
+
+pub mod trace;
+
+mod snapshots;
+
+use boxoffice_domain::{DomainEvent, Envelope};
+
+use super::maps::Maps;
+use super::{MemoryHandler, Refusal};
+use reservations::Reservations;
+use trace::Trace;
+
+/// Keeps the seat view.
+#[derive(Debug, Default)]
+pub struct SeatView {
+    maps: Maps,
+    reservations: Reservations,
+    trace: Trace,
+}
+
+impl MemoryHandler for SeatView {
+    fn apply(&mut self, event: &Envelope) -> Result<(), Refusal> {
+        match &event.event {
+            DomainEvent::ReservationCreated(created) => self.reservations.create(created, event.timestamp)?,
+            DomainEvent::ReservationCancelled(cancelled) => {
+                self.reservations.cancel(cancelled, event.timestamp);
+            }
+            fact => self.maps.apply(fact, event.metadata.sequence.unwrap_or_default())?,
+        }
+        self.trace.add(event);
+        Ok(())
+    }
+}
+
+impl SeatView {
+    /// The seats.
+    pub fn maps(&self) -> &Maps {
+        &self.maps
+    }
+
+    /// The reservations.
+    pub fn reservations(&self) -> &Reservations {
+        &self.reservations
+    }
+
+    /// The trace.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+}

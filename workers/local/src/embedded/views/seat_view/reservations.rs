@@ -1,0 +1,66 @@
+//! Reservations as their user sees them: the seats that they still have, and what these cost.
+
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
+use boxoffice_domain::{ReservationId, SeatId, UnixMillis, UserId, events};
+
+use crate::embedded::views::Refusal;
+
+/// A reservation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// Its id.
+    pub id: ReservationId,
+    /// The seats that it still has.
+    pub seats: Vec<SeatId>,
+    /// What these cost together, in the currency's minor unit.
+    pub amount: u64,
+    /// The currency.
+    pub currency: String,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// When its last seat left.
+    pub cancelled_at: Option<UnixMillis>,
+}
+
+/// The reservations of everybody.
+#[derive(Debug, Default)]
+pub struct Reservations {
+    all: HashMap<ReservationId, Reservation>,
+    /// In the order in which they were made.
+    by_user: HashMap<UserId, Vec<ReservationId>>,
+}
+
+impl Reservations {
+    /// The reservations of a user, cancelled ones too, oldest first.
+    pub fn of(&self, user: &str) -> impl Iterator<Item = &Reservation> {
+        self.by_user.get(user).into_iter().flatten().filter_map(|id| self.all.get(id))
+    }
+
+    pub(super) fn create(&mut self, created: &events::Reservation, at: UnixMillis) -> Result<(), Refusal> {
+        let id = &created.reservation_id;
+        let Entry::Vacant(vacant) = self.all.entry(id.clone()) else {
+            return Err(Refusal::CreatedBefore(id.clone()));
+        };
+        vacant.insert(Reservation {
+            id: id.clone(),
+            seats: created.seat_ids.clone(),
+            amount: created.amount,
+            currency: created.currency.clone(),
+            created_at: at,
+            cancelled_at: None,
+        });
+        self.by_user.entry(created.user_id.clone()).or_default().push(id.clone());
+        Ok(())
+    }
+
+    /// Takes seats from a reservation; one that was never created has none.
+    pub(super) fn cancel(&mut self, cancelled: &events::Reservation, at: UnixMillis) {
+        let Some(reservation) = self.all.get_mut(&cancelled.reservation_id) else { return };
+        let gone: HashSet<&SeatId> = cancelled.seat_ids.iter().collect();
+        reservation.seats.retain(|seat| !gone.contains(seat));
+        reservation.amount = reservation.amount.saturating_sub(cancelled.amount);
+        reservation.cancelled_at = reservation.seats.is_empty().then_some(at);
+    }
+}

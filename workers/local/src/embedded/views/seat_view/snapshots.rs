@@ -1,0 +1,27 @@
+//! The seat view as the query worker loads it, however far it got: once at the start, and again where that one's own
+//! memory has a gap.
+
+use async_trait::async_trait;
+use boxoffice_domain::SeatMap;
+use boxoffice_query::view::{Snapshot, SnapshotError, Snapshots};
+
+use super::SeatView;
+use crate::embedded::views::MemoryView;
+
+#[async_trait]
+impl Snapshots for MemoryView<SeatView> {
+    async fn load(&self) -> Result<Snapshot, SnapshotError> {
+        Ok(self.read(|seat_view, ledger| {
+            // Events that were parked or skipped are behind the view too, and no map was told of them.
+            let as_of = |map: &SeatMap| {
+                let mut map = map.clone();
+                if let Some(sequence) = ledger.sequence(map.id.as_str()) {
+                    map.sequence = sequence;
+                }
+                map
+            };
+            let maps = seat_view.maps().iter().map(as_of).collect();
+            Snapshot { maps, next_offsets: ledger.next_offsets() }
+        }))
+    }
+}

@@ -1,0 +1,89 @@
+//! What the operator would refuse, with the line of each.
+
+use std::path::Path;
+
+use boxoffice_operator::reservation_service::unsupported::Place;
+
+use crate::resources::fixtures::{EVENT, SERVICE, lines, loaded, with};
+use crate::resources::load;
+
+fn found_in(place: Place, content: &str) -> Vec<String> {
+    lines(&super::lint(&loaded(&[("", content)]), place))
+}
+
+fn found(content: &str) -> Vec<String> {
+    found_in(Place::Cluster, content)
+}
+
+#[test]
+fn sound_resources_have_no_findings_and_a_service_may_be_elsewhere() {
+    assert_eq!(found(&format!("{SERVICE}---\n{EVENT}")), [""; 0]);
+    assert_eq!(found(EVENT), [""; 0]);
+}
+
+#[test]
+fn the_examples_are_sound() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    assert_eq!(super::lint(&load(&[folder], "default").unwrap(), Place::Cluster), []);
+}
+
+#[test]
+fn overlapping_ranges_are_found_at_the_second_one() {
+    let rows = "    rows:\n    - {rows: \"1-4\", seats: \"1-10\"}\n    - {row: \"4\", seats: \"10\"}\n";
+    assert_eq!(
+        found(&with(EVENT, "    rows: [{rows: \"1-4\", seats: \"1-10\"}]\n", rows)),
+        [
+            "16: spec.sections[1].rows[1]: sections[1].rows[0] and sections[1].rows[1] both describe seat A-4-10: let the \
+             ranges not overlap"
+        ]
+    );
+}
+
+#[test]
+fn every_error_of_every_chart_is_found() {
+    let event = with(EVENT, "seats: \"1-10\"", "seats: \"10-1\"");
+    let event = format!("{event}  blocked: [{{seats: [CLUB-1, CLUB-301], reason: camera}}]\n");
+    assert_eq!(
+        found(&event),
+        [
+            "14: spec.sections[1].rows[0].seats: sections[1].rows[0].seats: \"10-1\" is not a range: write \"7\", \
+             \"1-40\" or \"1-39/2\", several with commas",
+            "15: spec.blocked[0]: blocked[0]: there is no seat CLUB-301",
+        ]
+    );
+}
+
+#[test]
+fn what_this_version_does_not_support_yet_is_found_a_field_at_a_time() {
+    let service = with(SERVICE, "redis: {", "redis: {cluster: true, ");
+    let service = with(&service, "    database", "    reset: {requestId: a, to: earliest}\n    database");
+    let reset = "11: spec.consumers[0].reset: this version does not support consumers[seat-view].reset yet: remove it";
+    let cluster = "6: spec.redis.cluster: this version does not support redis.cluster yet: remove it";
+    assert_eq!(found(&service), [cluster, reset]);
+    assert_eq!(found_in(Place::Local, &service), [reset], "there is no Redis");
+    let event = found(&with(EVENT, "spec:\n", "spec:\n  deletionPolicy: Delete\n"));
+    assert!(event[0].starts_with("5: spec.deletionPolicy: this version does not support"), "{event:#?}");
+}
+
+#[test]
+fn services_that_would_share_a_topic_are_found_in_a_cluster() {
+    let both = format!("{SERVICE}---\n{}", with(SERVICE, "name: main", "name: second"));
+    assert_eq!(
+        found(&both),
+        [
+            "19: spec.kafka.prefix: topic seat-events belongs to ReservationService default/main: choose another \
+             kafka.prefix"
+        ]
+    );
+    assert_eq!(found_in(Place::Local, &both), [""; 0], "one process runs one of them");
+}
+
+#[test]
+fn findings_stand_in_the_order_of_files_and_lines() {
+    let wrong = with(EVENT, "title: Club Night", "title: ''");
+    let overlap = with(&with(EVENT, "club-night", "arena-night"), "seats: \"1-10\"", "seats: \"1,1\"");
+    let loaded = loaded(&[("b.yaml", &wrong), ("a.yaml", &format!("{overlap}---\n{SERVICE}"))]);
+    let places: Vec<_> =
+        super::lint(&loaded, Place::Cluster).into_iter().map(|one| (one.file, one.line)).collect();
+    assert_eq!(places, [("a.yaml".to_owned(), 14), ("b.yaml".to_owned(), 6)]);
+}

@@ -1,0 +1,86 @@
+//! The declared consumers, each with its view in memory.
+
+use std::sync::Arc;
+
+use boxoffice_consumer::metrics::Metrics;
+use boxoffice_consumer::run::Consumer;
+use boxoffice_consumer::run::lag::{self, Offsets};
+use boxoffice_domain::checkpoint::Start;
+use boxoffice_operator::kafka::Start as GroupStart;
+use boxoffice_operator::reservation_service::validate::ValidatedConsumer;
+use boxoffice_runtime::health::Readiness;
+use boxoffice_runtime::log::EventLog;
+use boxoffice_runtime::view::ViewStore;
+use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::declared::Declared;
+use super::{Platform, PlatformError};
+use crate::embedded::views::{MemoryView, Persistence, SeatView, Stats, announcements};
+
+/// What the query role loads: the view of the first consumer with handler seat-view.
+type SharedView = Arc<MemoryView<SeatView>>;
+
+impl Platform {
+    /// Starts every consumer, from where its group was declared to begin. They end when `stop` is cancelled; then the
+    /// tracker is empty.
+    pub(super) fn consume(
+        &self,
+        declared: &Declared,
+        registry: &mut Registry,
+        readiness: &Readiness,
+        stop: &CancellationToken,
+    ) -> Result<(SharedView, TaskTracker), PlatformError> {
+        // Views of an earlier version of the service are gone.
+        self.log.begin_anew();
+        let (running, mut shared) = (TaskTracker::new(), None);
+        for consumer in &declared.service.consumers {
+            let log: Arc<dyn EventLog> = Arc::new(self.log.clone());
+            let view: Arc<dyn ViewStore> = match consumer.handler {
+                "seat-view" => {
+                    let view = Arc::new(MemoryView::new(SeatView::default(), Start::Earliest));
+                    shared.get_or_insert_with(|| Arc::clone(&view));
+                    view
+                }
+                "persistence" => Arc::new(MemoryView::new(Persistence::default(), start(consumer))),
+                "stats" => {
+                    let stats = Stats::default();
+                    let relay = announcements::Relay {
+                        log: Arc::clone(&log),
+                        topic: declared.stats_topic().to_owned(),
+                        source: declared.name(),
+                        outbox: stats.outbox().clone(),
+                    };
+                    running.spawn(relay.run(stop.clone()));
+                    Arc::new(MemoryView::new(stats, Start::Earliest))
+                }
+                _ => return Err(PlatformError::Handler(consumer.declared.name.clone())),
+            };
+            let (metrics, offsets) = (Metrics::new(registry, consumer.handler), Offsets::default());
+            let member = Consumer {
+                log: Arc::clone(&log),
+                view,
+                group: consumer.group.name.clone(),
+                topic: consumer.group.topic.clone(),
+                reset_id: String::new(),
+                metrics: metrics.clone(),
+                readiness: readiness.clone(),
+                offsets: offsets.clone(),
+            };
+            let stop = stop.clone();
+            running.spawn(async move {
+                tokio::join!(member.run(&stop), lag::watch(log, offsets, metrics, stop.clone()));
+            });
+        }
+        running.close();
+        Ok((shared.ok_or(PlatformError::NoSeatView)?, running))
+    }
+}
+
+fn start(consumer: &ValidatedConsumer) -> Start {
+    match consumer.group.start {
+        GroupStart::Earliest => Start::Earliest,
+        GroupStart::Latest | GroupStart::Timestamp(_) => Start::Elsewhere,
+    }
+}

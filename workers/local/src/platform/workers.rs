@@ -1,0 +1,144 @@
+//! The roles of the workers on the embedded store, behind one door: command, query and ([`super::consumers`]) every
+//! declared consumer.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use boxoffice_command::admin::{AdminToken, guarded};
+use boxoffice_command::app::{App, LISTENING, STORE, Settings};
+use boxoffice_command::relay::RelayMetrics;
+use boxoffice_command::store::{Inventory, SeatStore};
+use boxoffice_consumer::run::LOG;
+use boxoffice_query::{Ports, Query, READY, Topics};
+use boxoffice_runtime::health::{self, Readiness};
+use boxoffice_runtime::http::{Edge, serve, service};
+use boxoffice_runtime::log::EventLog;
+use prometheus_client::registry::Registry;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::declared::Declared;
+use super::{Platform, PlatformError};
+
+/// Readiness part: the query role shows every SeatingEvent as it was when the roles began.
+const SHOWS: &str = "shows";
+/// How long the way out may take.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Where everything is served, and who may do what the operator does.
+pub struct Door {
+    /// The one port.
+    pub listener: TcpListener,
+    /// Its address.
+    pub addr: SocketAddr,
+    /// The token of `/admin`; without one `/admin` is open, which only a loopback address is.
+    pub admin_token: Option<AdminToken>,
+}
+
+/// Not ready until every role is.
+pub fn waiting() -> Readiness {
+    Readiness::waiting_for(&[LISTENING, STORE, READY, LOG, SHOWS])
+}
+
+impl Platform {
+    /// Runs the roles until `stop` is cancelled, then drains them.
+    ///
+    /// # Errors
+    /// A part that ended before it was asked to, or a data file that failed.
+    pub async fn run(
+        &self,
+        declared: &Declared,
+        door: &Door,
+        readiness: Readiness,
+        stop: &CancellationToken,
+    ) -> Result<(), PlatformError> {
+        let mut registry = Registry::default();
+        let log: Arc<dyn EventLog> = Arc::new(self.log.clone());
+        let app = self.command(declared, &mut registry, readiness.clone(), stop);
+        let edge = Edge::new(registry.sub_registry_with_prefix("boxoffice"));
+
+        let (seat_view, consuming) = self.consume(declared, &mut registry, &readiness, stop)?;
+        let topics = Topics { seats: declared.topic().to_owned(), stats: declared.stats_topic().to_owned() };
+        let ports = Ports { snapshots: seat_view, log };
+        let query = Query::new(ports, topics, readiness.clone(), &mut registry);
+
+        let (views, shows) = (query.views(), self.seats.inventories().await?);
+        let waiting = readiness.clone();
+        let _showing = AbortOnDropHandle::new(tokio::spawn(async move {
+            for Inventory { event, sequence, .. } in shows {
+                views.reached(&event, sequence).await;
+            }
+            waiting.ready(SHOWS);
+        }));
+
+        let routes = app.buyers().merge(query.routes()).merge(operators(app.operators(), door));
+        let routes = service(routes, edge).merge(health::routes(registry, readiness));
+        let server = serve(door.listen()?, routes, stop.clone(), DRAIN / 2);
+        let _following = AbortOnDropHandle::new(tokio::spawn(query.follow()));
+        tokio::select! {
+            ended = app.run(async move { drop(server.await) }) => ended?,
+            failed = self.journal.failed() => return Err(failed.into()),
+        }
+        consuming.wait().await;
+        Ok(())
+    }
+
+    fn command(
+        &self,
+        declared: &Declared,
+        registry: &mut Registry,
+        readiness: Readiness,
+        stop: &CancellationToken,
+    ) -> App {
+        let settings = Settings {
+            service: declared.name(),
+            topic: declared.topic().to_owned(),
+            stats_topic: declared.stats_topic().to_owned(),
+            durability: declared.durability,
+            max_body_bytes: usize::try_from(declared.service.spec.limits.max_body_bytes)
+                .unwrap_or(usize::MAX),
+            drain: DRAIN,
+        };
+        let metrics = RelayMetrics::register(registry.sub_registry_with_prefix("boxoffice"));
+        App::new(
+            Arc::clone(&self.seats),
+            Arc::new(self.log.clone()),
+            settings,
+            metrics,
+            readiness,
+            stop.clone(),
+        )
+    }
+}
+
+impl Door {
+    /// Opens a port.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on.
+    pub fn open(addr: SocketAddr, admin_token: Option<AdminToken>) -> Result<Self, PlatformError> {
+        let failed = |source| PlatformError::Listen { addr, source };
+        let listener = TcpListener::bind(addr).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let addr = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, addr, admin_token })
+    }
+
+    /// The same port once more: connections wait in it while the roles are started anew.
+    fn listen(&self) -> Result<tokio::net::TcpListener, PlatformError> {
+        let again = self.listener.try_clone().and_then(tokio::net::TcpListener::from_std);
+        again.map_err(|source| PlatformError::Listen { addr: self.addr, source })
+    }
+}
+
+/// `/admin` as the door has it: for the bearer of the token; else for everybody on this machine, and on a port that
+/// others reach for nobody.
+fn operators(routes: Router, door: &Door) -> Router {
+    match &door.admin_token {
+        Some(token) => guarded(routes, token.clone()),
+        None if door.addr.ip().is_loopback() => routes,
+        None => Router::new(),
+    }
+}

@@ -1,0 +1,129 @@
+//! The line of every field of a YAML file, by the field's path: `spec.sections[0].id`.
+//!
+//! And which texts stand there without quotes although YAML 1.1, which kubectl reads, takes them for booleans.
+
+use std::collections::HashMap;
+
+use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, ScanError, YamlData};
+
+/// Where the fields of one YAML document stand.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    lines: HashMap<String, usize>,
+    booleans: HashMap<String, bool>,
+}
+
+/// The places of each document of a file.
+pub(super) fn places(content: &str) -> Result<Vec<Places>, ScanError> {
+    let documents = MarkedYaml::load_from_str(content)?;
+    Ok(documents.iter().map(|document| Places::of(document, content)).collect())
+}
+
+impl Places {
+    fn of(document: &MarkedYaml<'_>, content: &str) -> Self {
+        let mut places = Self::default();
+        places.note(String::new(), document.span.start.line(), document, content);
+        places
+    }
+
+    fn note(&mut self, field: String, line: usize, node: &MarkedYaml<'_>, content: &str) {
+        match &node.data {
+            YamlData::Mapping(mapping) => {
+                for (key, value) in mapping {
+                    if let Some(key_text) = text(key) {
+                        self.note(below(&field, &key_text), key.span.start.line(), value, content);
+                    }
+                }
+            }
+            YamlData::Sequence(list) => {
+                for (index, item) in list.iter().enumerate() {
+                    self.note(format!("{field}[{index}]"), item.span.start.line(), item, content);
+                }
+            }
+            YamlData::Tagged(_, node) => return self.note(field, line, node, content),
+            YamlData::Value(Scalar::String(word)) => {
+                let is_bare = || !matches!(content.chars().nth(node.span.start.index()), Some('\'' | '"'));
+                self.booleans.extend(boolean(word).filter(|_| is_bare()).map(|value| (field.clone(), value)));
+            }
+            _ => {}
+        }
+        self.lines.insert(field, line);
+    }
+
+    /// The line of a field; where it does not stand there, that of the nearest one that should have it.
+    pub(super) fn line(&self, field: &str) -> usize {
+        let mut field = field;
+        loop {
+            match (self.lines.get(field), field.rfind(['.', '['])) {
+                (Some(line), _) => return *line,
+                (None, Some(end)) => field = &field[..end],
+                (None, None) if field.is_empty() => return 1,
+                (None, None) => field = "",
+            }
+        }
+    }
+
+    /// What kubectl makes of the text of a field, if that is a boolean.
+    pub(super) fn boolean(&self, field: &str) -> Option<bool> {
+        self.booleans.get(field).copied()
+    }
+}
+
+/// The path of a field within another one.
+pub(super) fn below(field: &str, key: &str) -> String {
+    if field.is_empty() { key.to_owned() } else { format!("{field}.{key}") }
+}
+
+/// A key as it is in JSON.
+fn text(key: &MarkedYaml<'_>) -> Option<String> {
+    match &key.data {
+        YamlData::Value(Scalar::String(text)) => Some(text.to_string()),
+        YamlData::Value(Scalar::Boolean(value)) => Some(value.to_string()),
+        YamlData::Value(Scalar::Integer(value)) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// The words of YAML 1.1 that are text in YAML 1.2.
+fn boolean(word: &str) -> Option<bool> {
+    match word {
+        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
+        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(content: &str) -> Places {
+        places(content).unwrap().remove(0)
+    }
+
+    #[test]
+    fn every_field_has_the_line_of_its_key_or_of_its_place_in_the_list() {
+        let places = of(
+            "# a comment\nspec:\n  title: |\n    two\n    lines\n  sections:\n  - id: A\n    rows: [{row: \"1\"},\n           {row: \"2\"}]\n",
+        );
+        let lines =
+            ["", "spec", "spec.title", "spec.sections[0]", "spec.sections[0].id"].map(|f| places.line(f));
+        assert_eq!(lines, [2, 2, 3, 7, 7]);
+        assert_eq!(places.line("spec.sections[0].rows[1].row"), 9);
+    }
+
+    #[test]
+    fn a_field_that_is_absent_has_the_line_of_what_should_have_it() {
+        let places = of("kind: X\nspec:\n  kafka:\n    topic: {config: {retention.ms: \"1\"}}\n");
+        assert_eq!(places.line("spec.startsAt"), 2);
+        assert_eq!(places.line("spec.kafka.topic.config.retention.ms"), 4);
+        assert_eq!(places.line("spec.kafka.topic.config.cleanup.policy"), 4);
+        assert_eq!(places.line("metadata.name"), 1);
+    }
+
+    #[test]
+    fn bare_words_are_booleans_to_kubectl_and_quoted_ones_are_not() {
+        let places = of("a: yes\nb: 'yes'\nc: [off]\nd: Off we go\n");
+        assert_eq!(["a", "b", "c[0]", "d"].map(|f| places.boolean(f)), [Some(true), None, Some(false), None]);
+    }
+}

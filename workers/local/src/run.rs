@@ -1,0 +1,65 @@
+//! From the command line to whoever carries it out.
+
+use std::io::{Write, stdout};
+
+use boxoffice_command::admin::AdminToken;
+use boxoffice_operator::reservation_service::unsupported::Place;
+use clap::CommandFactory;
+
+use crate::args::{Args, Command, Events, Files, Local, Output, Plan};
+use crate::failure::Failure;
+use crate::resources::{Loaded, Resources, load};
+use crate::terminal::{buy, tail};
+use crate::{lint, local, plan, tell};
+
+/// Carries a command out.
+///
+/// # Errors
+/// What the person who typed it reads; the exit code is 1.
+pub async fn run(Args { log: _, command }: Args) -> Result<(), Failure> {
+    match command {
+        Command::Local(local) => run_local(local).await,
+        Command::Plan(plan) => run_plan(&plan),
+        Command::Lint(files) => run_lint(&files),
+        Command::Events(Events::Tail(tail)) => tail::tail(tail).await,
+        Command::Hold(hold) => buy::hold(hold).await,
+        Command::Reserve(reserve) => buy::reserve(reserve).await,
+        Command::Release(release) => buy::release(release).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Args::command(), "boxoffice", &mut stdout());
+            Ok(())
+        }
+    }
+}
+
+async fn run_local(local: Local) -> Result<(), Failure> {
+    let Local { files: Files { files, namespace }, data_dir, port, listen, service, admin_token } = local;
+    let admin_token = admin_token.map(AdminToken::new).transpose();
+    let admin_token = admin_token.map_err(|error| Failure::Refused(error.to_string()))?;
+    local::Local { files, namespace, service, data_dir, listen, port, admin_token }.run().await
+}
+
+fn run_plan(Plan { files, output, image }: &Plan) -> Result<(), Failure> {
+    let plan = plan::plan(&sound(files)?.resources, image)?;
+    let text = match output {
+        Output::Yaml => plan.to_yaml()?,
+        Output::Json => plan.to_json()?,
+    };
+    Ok(stdout().write_all(text.as_bytes())?)
+}
+
+fn run_lint(files: &Files) -> Result<(), Failure> {
+    let Resources { services, events } = sound(files)?.resources;
+    let (services, events) = (services.len(), events.len());
+    Ok(writeln!(stdout(), "sound: ReservationServices {services}, SeatingEvents {events}")?)
+}
+
+/// What files declare, with nothing to find fault with.
+fn sound(Files { files, namespace }: &Files) -> Result<Loaded, Failure> {
+    let loaded = load(files, namespace)?;
+    tell::notes(&loaded.skipped);
+    match lint::lint(&loaded, Place::Cluster) {
+        findings if findings.is_empty() => Ok(loaded),
+        findings => Err(Failure::Findings(findings)),
+    }
+}

@@ -1,0 +1,95 @@
+//! What a person at the terminal reads: results on standard output, trouble and notes on standard error.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is what the person who started it reads"
+)]
+
+use std::fmt::Write;
+
+use crate::failure::Failure;
+use crate::local::Folder;
+use crate::platform::declared::Declared;
+use crate::platform::inventory::{Change, Show};
+use crate::platform::{Door, Platform, PlatformError};
+
+/// Everything runs: where, and what to try.
+pub async fn welcome(
+    declared: &Declared,
+    door: &Door,
+    folder: &Folder,
+    platform: &Platform,
+    changes: &[Change],
+) -> Result<(), PlatformError> {
+    let url = format!("http://{}", door.addr);
+    let kept = match folder {
+        Folder::Kept(path) => format!("kept in {}", path.display()),
+        Folder::Temporary(_) => "gone at the end (--data-dir keeps it)".to_owned(),
+    };
+    let mut text =
+        format!("Box Office is ready: ReservationService {} at {url}, data {kept}\n\n", declared.name());
+    let mut seat = None;
+    let shows = platform.shows().await?;
+    let width = shows.iter().map(|show| show.id.as_str().len()).max().unwrap_or_default();
+    for Show { id, seats, seat: free } in shows {
+        let (total, available) = (seats.total, seats.available);
+        let id = id.as_str();
+        _ = writeln!(
+            text,
+            "  {id:width$}  {available:6} of {total:6} seats available  {url}/events/{id}/seats"
+        );
+        seat = seat.or(free);
+    }
+    if let Some(seat) = seat {
+        let event = seat.event();
+        _ = write!(
+            text,
+            "
+Try:
+  curl -s -X POST {url}/seats/{seat}/hold -H 'x-user-id: alice'
+  curl -s -X POST {url}/seats/{seat}/reserve -H 'x-user-id: alice'
+  curl -s -X POST {url}/seats/{seat}/hold -H 'x-user-id: bob'
+  curl -s {url}/seats/{seat}
+  curl -s {url}/events/{event}/stats
+  boxoffice events tail --command-url {url} --from earliest
+"
+        );
+    }
+    text.push_str("\nThe files are watched. Ctrl-C ends it.");
+    println!("{text}");
+    for change in changes.iter().filter(|change| matches!(change, Change::Refused(..))) {
+        eprintln!("{change}");
+    }
+    Ok(())
+}
+
+/// What a change of the files did.
+pub fn changes(changes: &[Change]) {
+    for change in changes {
+        println!("{change}");
+    }
+}
+
+/// The files are not sound: everything stays as it is.
+pub fn stays(failure: &Failure) {
+    eprintln!("{failure}\neverything stays as it was until the files are sound");
+}
+
+/// The service changed.
+pub fn restarting() {
+    println!("the ReservationService changed: its roles start anew");
+}
+
+/// What was passed over.
+pub fn notes(notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {note}");
+    }
+}
+
+/// Everything has ended.
+pub fn farewell(folder: &Folder) {
+    if let Folder::Kept(path) = folder {
+        println!("ended; the data is in {}", path.display());
+    }
+}

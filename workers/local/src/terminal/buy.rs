@@ -1,0 +1,125 @@
+//! `boxoffice hold`, `reserve` and `release`: the HTTP API's commands, one each. Prints the answer as JSON.
+
+use std::io::{Write, stdout};
+use std::time::Duration;
+
+use boxoffice_domain::{HoldId, SeatId};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::target::{Endpoint, Port, client, send};
+use crate::args::{Buyer, Hold, Release, Reserve};
+use crate::failure::Failure;
+
+/// Longest wait for an answer: the worker itself gives up after 10 s.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// Holds one seat, or several of one SeatingEvent.
+///
+/// # Errors
+/// The problem that the API answers.
+pub async fn hold(Hold { seats, buyer }: Hold) -> Result<(), Failure> {
+    let desk = Desk::of(buyer).await?;
+    let answer = match seats.as_slice() {
+        [seat] => desk.command(Method::POST, &format!("/seats/{seat}/hold"), None).await?,
+        several => {
+            let event = several.first().map(SeatId::event).unwrap_or_default();
+            let body = json!({ "seats": several });
+            desk.command(Method::POST, &format!("/events/{event}/holds"), Some(body)).await?
+        }
+    };
+    print(&answer)
+}
+
+/// Reserves a held seat, or a whole hold.
+///
+/// # Errors
+/// The problem that the API answers.
+pub async fn reserve(Reserve { claim, buyer }: Reserve) -> Result<(), Failure> {
+    let path = match Claim::of(&claim)? {
+        Claim::Seat(seat) => format!("/seats/{seat}/reserve"),
+        Claim::Several(hold) => format!("/holds/{hold}/reserve"),
+    };
+    print(&Desk::of(buyer).await?.command(Method::POST, &path, None).await?)
+}
+
+/// Gives back a seat, a hold or a reservation. A hold and a reservation look alike: what is not the one is the other.
+///
+/// # Errors
+/// The problem that the API answers.
+pub async fn release(Release { claim, buyer }: Release) -> Result<(), Failure> {
+    let desk = Desk::of(buyer).await?;
+    let answer = match Claim::of(&claim)? {
+        Claim::Seat(seat) => desk.command(Method::POST, &format!("/seats/{seat}/release"), None).await?,
+        Claim::Several(id) => match desk.command(Method::DELETE, &format!("/holds/{id}"), None).await {
+            Err(Failure::Refused(why)) if why.starts_with("HOLD_NOT_FOUND") => {
+                desk.command(Method::DELETE, &format!("/reservations/{id}"), None).await?
+            }
+            answer => answer?,
+        },
+    };
+    print(&answer)
+}
+
+/// What a command line names.
+enum Claim {
+    Seat(SeatId),
+    /// `<eventId>.<uuid>`: a hold or a reservation.
+    Several(HoldId),
+}
+
+impl Claim {
+    fn of(text: &str) -> Result<Self, Failure> {
+        if let Ok(hold) = text.parse() {
+            return Ok(Self::Several(hold));
+        }
+        let neither = || {
+            Failure::Refused(format!(
+                "{text} is neither a seat (arena-night.A-7-7) nor a hold or reservation (arena-night.<uuid>)"
+            ))
+        };
+        text.parse().map(Self::Seat).map_err(|_| neither())
+    }
+}
+
+/// Where commands are handed in, and by whom.
+struct Desk {
+    endpoint: Endpoint,
+    client: reqwest::Client,
+    user: String,
+}
+
+impl Desk {
+    async fn of(Buyer { target, user }: Buyer) -> Result<Self, Failure> {
+        Ok(Self { endpoint: target.reach(Port::Commands).await?, client: client()?, user: user.to_string() })
+    }
+
+    async fn command(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
+        let request = self.client.request(method, format!("{}{path}", self.endpoint.url));
+        let mut request = request.header("x-user-id", &self.user).timeout(ANSWER);
+        if let Some(body) = &body {
+            request = request.json(body);
+        }
+        let answer = send(request, &self.endpoint).await?.json().await;
+        answer.map_err(|error| {
+            Failure::Refused(format!("{} did not answer with JSON: {error}", self.endpoint.url))
+        })
+    }
+}
+
+fn print(answer: &Value) -> Result<(), Failure> {
+    Ok(writeln!(stdout(), "{answer:#}")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_and_holds_are_told_apart() {
+        assert!(matches!(Claim::of("arena-night.A-7-7"), Ok(Claim::Seat(_))));
+        let hold = "arena-night.12345678-9abc-4def-8123-000000000001";
+        assert!(matches!(Claim::of(hold), Ok(Claim::Several(_))));
+        assert!(Claim::of("A-7-7").is_err());
+    }
+}
