@@ -1,7 +1,9 @@
-//! A worker of ours as a process of its own, for tests that configure it as the operator does, drain it, or kill it.
+//! A worker of ours as a process of its own, for tests that configure it as the operator does, drain it, or kill it;
+//! and commands that are run to their end.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus, Output, Stdio};
 
 use anyhow::{Context, ensure};
 use rustix::process::Signal;
@@ -27,9 +29,21 @@ impl Process {
         binary: &str,
         environment: impl IntoIterator<Item = (&'a str, String)>,
     ) -> anyhow::Result<Self> {
-        let program = find(binary)?;
+        Self::start_with(binary, [""; 0], environment)
+    }
+
+    /// The same with arguments.
+    ///
+    /// # Errors
+    /// A binary that was not built.
+    pub fn start_with<'a>(
+        binary: &str,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        environment: impl IntoIterator<Item = (&'a str, String)>,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix(&format!("{binary}-")).tempdir()?;
-        let mut command = bound(program, Signal::KILL, None);
+        let mut command = command(binary)?;
+        command.args(arguments);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(environment);
         let child = Child::start(binary, command, &folder.path().join("log"), Signal::KILL)?;
         Ok(Self { child, _folder: folder })
@@ -51,6 +65,29 @@ impl Process {
         .await;
         ensure!(ready == Some(true), "{url} is not ready\n{}", self.child.log_tail());
         Ok(())
+    }
+
+    /// Waits until it says something: `text`, somewhere in its log.
+    ///
+    /// # Errors
+    /// A process that does not say it in time; the end of its log is in the message.
+    pub async fn says(&mut self, text: &str) -> anyhow::Result<()> {
+        let said = within(PATIENCE, async || {
+            let ended = self.child.ended().is_some();
+            if self.log().contains(text) { Some(true) } else { ended.then_some(false) }
+        })
+        .await;
+        ensure!(said == Some(true), "it does not say {text:?}\n{}", self.child.log_tail());
+        Ok(())
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    /// A process that does not end in time.
+    pub async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
+        let ended = within(PATIENCE, async || self.child.ended()).await;
+        ended.with_context(|| format!("it does not end\n{}", self.child.log_tail()))
     }
 
     /// Asks it to drain, by SIGTERM, and waits until it has ended.
@@ -76,6 +113,19 @@ impl Process {
         self.child.signal(Signal::CONT);
     }
 
+    /// CPU seconds that it has spent so far, its own and the system's for it.
+    ///
+    /// # Errors
+    /// A process that has ended, or a system without `/proc`.
+    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Its name may have blanks; what comes behind it begins with the third field. User and system time are 14 and 15.
+        let fields = stat.rsplit_once(") ").context("no process status")?.1.split(' ').skip(11).take(2);
+        let ticks = fields.map(str::parse::<u32>).sum::<Result<u32, _>>()?;
+        let a_second = u32::try_from(rustix::param::clock_ticks_per_second())?;
+        Ok(f64::from(ticks) / f64::from(a_second))
+    }
+
     /// Everything it has logged.
     pub fn log(&self) -> String {
         self.child.log()
@@ -88,6 +138,26 @@ impl Drop for Process {
             eprintln!("{}", self.child.log_tail());
         }
     }
+}
+
+/// Runs `binary` with `arguments` to its end.
+///
+/// # Errors
+/// A binary that was not built.
+pub async fn run(
+    binary: &str,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> anyhow::Result<Output> {
+    let mut command = tokio::process::Command::from(command(binary)?);
+    Ok(command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await?)
+}
+
+/// What runs `binary`, bound to the life of the calling thread, for tests that start it in their own way.
+///
+/// # Errors
+/// A binary that was not built.
+pub fn command(binary: &str) -> anyhow::Result<Command> {
+    Ok(bound(find(binary)?, Signal::KILL, None))
 }
 
 /// The binary in the folder above the running test's (`target/<profile>/deps`).

@@ -30,6 +30,10 @@ pub trait Logs: Sync {
 
     /// A new, empty topic.
     async fn topic(&self, partitions: u32) -> String;
+
+    /// Ends whatever the log runs in and starts it again on what is stored; nothing of [`log`](Self::log) is in use.
+    /// Servers of their own, which outlive every client, need not do anything.
+    async fn restart(&self) {}
 }
 
 /// A test of each behaviour on the log that the expression gives.
@@ -55,6 +59,7 @@ macro_rules! event_log_conformance {
             a_revoked_partition_waits_for_its_member
             a_member_that_leaves_hands_over_at_once
             groups_do_not_share_offsets
+            topics_and_records_survive_a_restart
         }
     };
     ($logs:expr => $($behaviour:ident)+) => {
@@ -338,6 +343,25 @@ pub async fn groups_do_not_share_offsets(logs: &dyn Logs) {
     assigned(&mut *other).await;
     assert_eq!(numbers(&records(&mut *other, 3).await), [0, 1, 2]);
     other.leave().await;
+}
+
+/// Topics keep their partitions and records; what is published next comes behind them.
+pub async fn topics_and_records_survive_a_restart(logs: &dyn Logs) {
+    let topic = logs.topic(2).await;
+    logs.log().publish(&topic, (0..6).map(|n| numbered(n % 2, n)).collect()).await.unwrap();
+    logs.restart().await;
+    let log = logs.log();
+    assert_eq!(log.partitions(&topic).await.unwrap(), 2);
+    assert_eq!(log.bounds(&topic, 0).await.unwrap(), (0, 3));
+    log.publish(&topic, vec![numbered(0, 6)]).await.unwrap();
+    let read = read_tail(&*log, &topic, vec![(0, 1)], 3).await;
+    assert_eq!(numbers(&read), [2, 4, 6]);
+    assert_eq!(read.iter().map(|record| record.offset).collect::<Vec<_>>(), [1, 2, 3]);
+
+    let mut member = join(&*log, &unique("group"), &topic).await;
+    assert_eq!(assigned(&mut *member).await.len(), 2);
+    assert_eq!(numbers(&records(&mut *member, 7).await), [0, 2, 4, 6, 1, 3, 5]);
+    member.leave().await;
 }
 
 /// A record that says which one it is.

@@ -1,5 +1,6 @@
 //! What every view store does (I5). An implementation brings a [`Fixture`] and names it in
-//! [`view_store_conformance!`](crate::view_store_conformance), which makes one test of each behaviour.
+//! [`view_store_conformance!`](crate::view_store_conformance), which makes one test of each behaviour. One whose commits
+//! can fail brings [`FailingCommits`] too, and says so.
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a suite panics where a test would")]
 
 use std::collections::BTreeSet;
@@ -32,6 +33,11 @@ pub trait Fixture: Sized {
     async fn claimed(&self) -> BTreeSet<String>;
     /// Offsets of the parked records, in the order in which they are to be taken up again.
     async fn parked(&self) -> Vec<u64>;
+}
+
+/// A store outside of the process, whose commits can fail.
+#[async_trait]
+pub trait FailingCommits: Fixture {
     /// Lets every commit of a checkpoint fail from now on, as a database in trouble does.
     async fn break_commits(&self);
     /// Ends [`Self::break_commits`].
@@ -267,7 +273,7 @@ pub async fn skips_unknown_types<F: Fixture>() {
 }
 
 /// View, dedupe and checkpoint are one transaction: a batch that fails leaves nothing, and the same batch works later.
-pub async fn i5_a_failed_batch_leaves_nothing<F: Fixture>() {
+pub async fn i5_a_failed_batch_leaves_nothing<F: FailingCommits>() {
     let mut log = Log::<F>::created().await;
     log.claim(1);
     log.apply_all().await;
@@ -326,17 +332,21 @@ pub async fn keeps_partitions_and_seating_events_apart<F: Fixture>() {
     assert_eq!(log.checkpoint().await, Some(11));
 }
 
-/// One test of each behaviour of a view store, for a [`Fixture`](crate::conformance::view_store::Fixture).
+/// One test of each behaviour of a view store, for a [`Fixture`](crate::conformance::view_store::Fixture), and those of
+/// [`FailingCommits`](crate::conformance::view_store::FailingCommits) where it is said to have them.
 #[macro_export]
 macro_rules! view_store_conformance {
+    ($fixture:ty, failing commits) => {
+        $crate::view_store_conformance!($fixture);
+        $crate::view_store_conformance!($fixture: i5_a_failed_batch_leaves_nothing);
+    };
     ($fixture:ty) => {
         $crate::view_store_conformance!($fixture:
             applies_events_in_order i5_skips_duplicates i5_stops_at_a_gap i5_stops_at_a_fork
             i5_begins_with_the_first_event i5_takes_a_baseline_after_a_start_elsewhere
             parks_poison_with_later_events_of_its_aggregate parks_a_payload_that_does_not_fit parks_poison_once
-            parks_foreign_records_alone skips_unknown_types i5_a_failed_batch_leaves_nothing
-            i5_tells_a_member_that_another_one_wrote i5_lets_one_of_two_members_write
-            keeps_partitions_and_seating_events_apart);
+            parks_foreign_records_alone skips_unknown_types i5_tells_a_member_that_another_one_wrote
+            i5_lets_one_of_two_members_write keeps_partitions_and_seating_events_apart);
     };
     ($fixture:ty: $($behaviour:ident)*) => {
         $(

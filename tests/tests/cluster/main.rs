@@ -8,6 +8,8 @@ mod support;
 
 mod sale;
 
+mod contract;
+
 mod lifecycle;
 
 mod crash;
@@ -15,3 +17,5 @@ mod crash;
 mod outage;
 
 mod refusals;
+
+mod plan;

@@ -13,7 +13,7 @@ use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{Client, Resource, ResourceExt};
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -75,10 +75,6 @@ impl Cluster {
             query: setting("QUERY_URL"),
         }
     }
-
-    pub async fn get(&self, url: &str) -> Response {
-        self.http.get(url).send().await.unwrap()
-    }
 }
 
 pub fn setting(name: &str) -> String {
@@ -126,8 +122,13 @@ impl Service<'_> {
         self.command(Method::POST, path, user, &[]).await
     }
 
+    /// What the query role answers; null where it does not, as while its pods are replaced.
     pub async fn query(&self, path: &str) -> Value {
-        self.cluster.get(&format!("{}{path}", self.query)).await.json().await.unwrap_or(Value::Null)
+        let answer = self.cluster.http.get(format!("{}{path}", self.query)).send().await;
+        match answer {
+            Ok(answer) => answer.json().await.unwrap_or(Value::Null),
+            Err(_) => Value::Null,
+        }
     }
 
     /// Waits until the query role shows a seat with a status.

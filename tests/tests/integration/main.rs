@@ -8,9 +8,19 @@
 
 mod command_worker;
 mod consumer;
+mod embedded_event_log;
+mod embedded_seats;
+mod embedded_views;
 mod event_log;
 mod harness;
 mod kafka_outages;
+mod local_buyers;
+mod local_contract;
+mod local_crash;
+mod local_files;
+mod local_process;
+mod local_support;
+mod local_terminal;
 mod operator_kafka;
 mod query_snapshot;
 mod query_worker;

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use boxoffice_command::store::redis::keys::Keys;
@@ -11,15 +12,13 @@ use boxoffice_command::store::redis::{Clock, ConnectError, RedisStore, Settings}
 use boxoffice_command::store::{Outbox, SeatStore, Signal, StoreError};
 use boxoffice_domain::state::{Claimed, Hold, HoldStatus, Seat, Show};
 use boxoffice_domain::{Chart, Command, Definition, SeatingEventId, SeatingEventState, UnixMillis};
-use boxoffice_tests::conformance::seat_store::equality::does_what_decide_says;
-use boxoffice_tests::conformance::seat_store::generate::steps;
+use boxoffice_tests::conformance::seat_store::equality::generated_commands_do_what_decide_says;
 use boxoffice_tests::conformance::seat_store::stage::{
     Fixture, HIGH_WATERMARK, START, Stage, cause, definition,
 };
 use boxoffice_tests::seat_store_suite;
 use boxoffice_tests::servers::{Redis, Server, redis_url, service, unique};
 use boxoffice_tests::wait::until;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use redis::aio::MultiplexedConnection;
 use uuid::Uuid;
 
@@ -27,7 +26,7 @@ seat_store_suite!(OnRedis::fresh());
 
 /// A service of its own on the shared Redis, with a clock in a key.
 struct OnRedis {
-    store: RedisStore,
+    store: Mutex<Arc<RedisStore>>,
     service: String,
     clock: String,
     connection: MultiplexedConnection,
@@ -39,12 +38,16 @@ impl OnRedis {
         let clock = format!("{service}:clock");
         let client = redis::Client::open(redis_url()).unwrap();
         let connection = client.get_multiplexed_async_connection().await.unwrap();
-        let settings =
-            Settings { clock: Clock::Key(clock.clone()), ..settings(redis_url(), service.clone()) };
-        let fixture =
-            Self { store: RedisStore::connect(settings).await.unwrap(), service, clock, connection };
+        let store = Mutex::new(Self::connect(&service, &clock).await);
+        let fixture = Self { store, service, clock, connection };
         fixture.set_clock(START).await;
         fixture
+    }
+
+    async fn connect(service: &str, clock: &str) -> Arc<RedisStore> {
+        let clock = Clock::Key(clock.to_owned());
+        let settings = Settings { clock, ..settings(redis_url(), service.to_owned()) };
+        Arc::new(RedisStore::connect(settings).await.unwrap())
     }
 }
 
@@ -56,8 +59,14 @@ fn settings(url: String, service: String) -> Settings {
 impl Fixture for OnRedis {
     type Store = RedisStore;
 
-    fn store(&self) -> &RedisStore {
-        &self.store
+    fn store(&self) -> Arc<RedisStore> {
+        Arc::clone(&self.store.lock().unwrap())
+    }
+
+    /// The process is the worker; Redis goes on.
+    async fn restart(&self) {
+        let again = Self::connect(&self.service, &self.clock).await;
+        *self.store.lock().unwrap() = again;
     }
 
     async fn set_clock(&self, now: UnixMillis) {
@@ -165,21 +174,7 @@ fn parse<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
 
 #[test]
 fn i10_generated_commands_do_what_decide_says() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let fixture = runtime.block_on(OnRedis::fresh());
-    let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
-    let tested = runner.run(&steps(60), |steps| {
-        let run = async || does_what_decide_says(&fixture, &steps).await;
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(run())))
-            .map_err(|panic| TestCaseError::fail(message(&*panic)))
-    });
-    if let Err(error) = tested {
-        panic!("{error}");
-    }
-}
-
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
-    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic without words".into())
+    generated_commands_do_what_decide_says(OnRedis::fresh(), 64);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use boxoffice_domain::events::{self, Incoming, SectionStats};
 use boxoffice_domain::{DomainEvent, Envelope};
 use boxoffice_runtime::postgres::{DatabaseArgs, pool};
 use boxoffice_runtime::view::{Applied, Batch, ViewStore};
-use boxoffice_tests::conformance::view_store::Fixture;
+use boxoffice_tests::conformance::view_store::{FailingCommits, Fixture};
 use boxoffice_tests::history::{History, PRICE, record};
 use boxoffice_tests::servers::{Database, database};
 use sqlx::PgPool;
@@ -129,7 +129,10 @@ impl<H: Shown> Fixture for Postgres<H> {
             .unwrap();
         offsets.into_iter().map(i64::cast_unsigned).collect()
     }
+}
 
+#[async_trait]
+impl<H: Shown> FailingCommits for Postgres<H> {
     async fn break_commits(&self) {
         self.run(
             "CREATE FUNCTION broken() RETURNS trigger AS
@@ -147,17 +150,17 @@ impl<H: Shown> Fixture for Postgres<H> {
 
 mod seat_view_suite {
     use super::{Postgres, SeatViewHandler};
-    boxoffice_tests::view_store_conformance!(Postgres<SeatViewHandler>);
+    boxoffice_tests::view_store_conformance!(Postgres<SeatViewHandler>, failing commits);
 }
 
 mod persistence_suite {
     use super::{PersistenceHandler, Postgres};
-    boxoffice_tests::view_store_conformance!(Postgres<PersistenceHandler>);
+    boxoffice_tests::view_store_conformance!(Postgres<PersistenceHandler>, failing commits);
 }
 
 mod stats_suite {
     use super::{Postgres, StatsHandler};
-    boxoffice_tests::view_store_conformance!(Postgres<StatsHandler>);
+    boxoffice_tests::view_store_conformance!(Postgres<StatsHandler>, failing commits);
 }
 
 /// A history whose first event, with `seats` seats, is in the view.

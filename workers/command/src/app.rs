@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::http::{Edge, serve as answer, service};
 use boxoffice_runtime::log::EventLog;
-use axum::Router;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};

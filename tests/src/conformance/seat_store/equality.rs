@@ -10,9 +10,10 @@ use boxoffice_domain::{
     Answer, Command, DomainEvent, Envelope, HoldId, Origin, Rejection, SeatingEventId, SeatingEventState,
     UnixMillis, attribute, decide, evolve, find_hold,
 };
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use uuid::Uuid;
 
-use super::generate::{Moment, Step, USERS, Wish, definitions};
+use super::generate::{Moment, Step, USERS, Wish, definitions, steps};
 use super::stage::{Fixture, START, must, valid};
 use crate::servers::unique;
 
@@ -45,8 +46,27 @@ impl Model {
     }
 }
 
+/// Runs `cases` generated sequences of commands on the store and on the specification side by side.
+pub fn generated_commands_do_what_decide_says<F: Fixture>(fresh: impl Future<Output = F>, cases: u32) {
+    let runtime = must(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build());
+    let fixture = runtime.block_on(fresh);
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let tested = runner.run(&steps(60), |steps| {
+        let run = async || does_what_decide_says(&fixture, &steps).await;
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(run())))
+            .map_err(|panic| TestCaseError::fail(message(&*panic)))
+    });
+    if let Err(error) = tested {
+        panic!("{error}");
+    }
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic without words".into())
+}
+
 /// Runs `steps` on the store and on the specification side by side.
-pub async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
+async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
     on.set_clock(START).await;
     let event = valid::<SeatingEventId>(&unique("sale"));
     let bucket = on.store().bucket_of(&event);
@@ -79,6 +99,10 @@ pub async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
                 must(on.store().expire_due().await);
                 // The order in which a sweep ends holds is free: the specification follows the one that was taken.
                 follow(on, &mut model).await
+            }
+            Asked::Restart => {
+                on.restart().await;
+                vec![]
             }
             Asked::Find(hold) => {
                 let user = cause.user.as_ref().unwrap_or_else(|| panic!("somebody asks"));
@@ -186,6 +210,7 @@ enum Asked {
     Command(Command),
     Find(Uuid),
     Sweep,
+    Restart,
     Wait(UnixMillis),
     WaitFor(Uuid, Moment),
 }
@@ -206,6 +231,7 @@ impl Names {
             Wish::Wait(by) => return Asked::Wait(by),
             Wish::WaitFor { hold, what } => return Asked::WaitFor(hold_at(hold), what),
             Wish::Sweep => return Asked::Sweep,
+            Wish::Restart => return Asked::Restart,
             Wish::Find(hold) => return Asked::Find(hold_at(hold)),
             Wish::Hold(seats) => Command::Hold { seats, user, hold: new },
             Wish::ReserveSeat(seat) => Command::ReserveSeat { seat, user, reservation: new },

@@ -39,6 +39,7 @@ pub enum Wish {
     Provision(usize),
     Close,
     Sweep,
+    Restart,
     Wait(UnixMillis),
     WaitFor { hold: usize, what: Moment },
 }
@@ -98,6 +99,7 @@ fn wish() -> impl Strategy<Value = Wish> {
         2 => latest().prop_map(Wish::Find),
         2 => (0..definitions().len()).prop_map(Wish::Provision),
         1 => Just(Wish::Close),
+        1 => Just(Wish::Restart),
         1 => Just(Wish::Sweep),
         1 => select(vec![1, TTL / 2]).prop_map(Wish::Wait),
         4 => (latest(), moment).prop_map(|(hold, what)| Wish::WaitFor { hold, what }),

@@ -57,6 +57,7 @@ macro_rules! seat_store_suite {
             a_full_outbox_refuses_holds_and_nothing_else
             a_purged_event_is_forgotten_once_its_outbox_is_empty
             inventories_show_every_event
+            a_restart_forgets_nothing_that_was_acknowledged
             i1_racing_buyers_win_each_seat_once
         }
     };

@@ -1,6 +1,6 @@
 //! Sentences about SeatingEvents: defined, changed, closed, counted and purged.
 
-use boxoffice_command::store::SeatStore;
+use boxoffice_command::store::{Outbox, SeatStore};
 use boxoffice_domain::definition::Blocked;
 use boxoffice_domain::{Command, HoldId, Rejection};
 use uuid::Uuid;
@@ -134,6 +134,31 @@ pub async fn inventories_show_every_event(on: &impl Fixture) {
     assert_eq!(inventories, expected);
     assert_eq!(inventories.iter().map(|inventory| inventory.seats.held).sum::<u64>(), 1);
     assert_eq!(inventories.iter().filter(|inventory| inventory.closed).count(), 1);
+}
+
+/// Seats, holds with their deadlines, reservations, the watermark and what waits for the log: a process that ends without
+/// a warning takes none of it along.
+pub async fn a_restart_forgets_nothing_that_was_acknowledged(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    let hold = must(stage.hold("alice", &["A-1-1", "A-1-2"]).await);
+    publish(&stage).await;
+    let lapsing = must(stage.hold("bob", &["FLOOR-1"]).await);
+    let (reservation, ..) = must(stage.reserve_seat("alice", "A-1-1").await);
+    let waiting = stage.waiting().await;
+    on.restart().await;
+    assert_eq!((stage.waiting().await, must(on.store().watermark(&stage.event).await)), (waiting, 3));
+    assert_eq!(stage.counts().await, [4, 2, 1, 1]);
+    assert_eq!(must(stage.hold("alice", &["A-1-2"]).await).hold, hold.hold);
+    assert_eq!(must(stage.reserve_seat("alice", "A-1-1").await).0, reservation);
+    let taken = Rejection::SeatNotAvailable(conflicts([("A-1-1", "RESERVED"), ("A-1-2", "HELD")]));
+    assert_eq!(stage.hold("carol", &["A-1-1", "A-1-2"]).await, Err(taken));
+    stage.advance(lapsing.expires_at - stage.now()).await;
+    on.restart().await;
+    assert_eq!(must(on.store().expire_due().await), 2);
+    assert_eq!(stage.reserve_hold("bob", lapsing.hold).await, Err(Rejection::HoldExpired));
+    let story = ["seat.held FLOOR-1", "seat.reserved A-1-1", "reservation.created 12000"];
+    assert_eq!(stage.story(0).await[..3], story);
+    assert_eq!(stage.counts().await, [6, 0, 1, 1]);
 }
 
 /// Nothing that happened is lost on the way to the log.

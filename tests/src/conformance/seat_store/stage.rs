@@ -1,6 +1,7 @@
 //! A small sale on a store whose clock the test moves, and words for what happens on it.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
@@ -27,8 +28,12 @@ pub trait Fixture: Send + Sync {
     /// The implementation.
     type Store: SeatStore + Outbox;
 
-    /// The store; its high watermark is [`HIGH_WATERMARK`].
-    fn store(&self) -> &Self::Store;
+    /// The store; its high watermark is [`HIGH_WATERMARK`]. Whoever keeps it over a [`restart`](Self::restart) keeps the
+    /// one before.
+    fn store(&self) -> Arc<Self::Store>;
+
+    /// Ends the process that the store is part of, without a warning, and starts another one on the same data.
+    async fn restart(&self);
 
     /// Moves the store's clock, which the fixture sets to [`START`] before anything else.
     async fn set_clock(&self, now: UnixMillis);
@@ -68,7 +73,7 @@ impl<'a, F: Fixture> Stage<'a, F> {
     }
 
     /// The store.
-    pub fn store(&self) -> &'a F::Store {
+    pub fn store(&self) -> Arc<F::Store> {
         self.on.store()
     }
 

@@ -65,7 +65,8 @@ pub(super) async fn tail(
     let mut topics = vec![];
     for topic in [&admin.topic, &admin.stats_topic] {
         let opened = timeout(LOG_TIMEOUT, open(&admin.log, topic, &asked)).await;
-        let unavailable = |cause: String| Problem::unavailable("the log does not answer: try again").because(cause);
+        let unavailable =
+            |cause: String| Problem::unavailable("the log does not answer: try again").because(cause);
         match opened.map_err(|late| unavailable(late.to_string()))? {
             Ok(reading) => topics.push(lines(reading, asked.event.clone())),
             // Statistics are published only where a consumer for them was declared.
@@ -137,7 +138,8 @@ fn write_line(text: &mut Vec<u8>, record: &Record) {
     if is_json && !record.value.contains(&b'\n') {
         text.extend_from_slice(&record.value);
     } else {
-        let place = serde_json::json!({"unreadable": {"partition": record.partition, "offset": record.offset}});
+        let place =
+            serde_json::json!({"unreadable": {"partition": record.partition, "offset": record.offset}});
         text.extend_from_slice(place.to_string().as_bytes());
     }
     text.push(b'\n');

@@ -39,7 +39,11 @@ impl Office {
             stop: CancellationToken::new(),
         };
         let token = AdminToken::new("secret".into()).unwrap();
-        Self { store, log, router: service(guarded(routes(admin), token), Edge::new(&mut Registry::default())) }
+        Self {
+            store,
+            log,
+            router: service(guarded(routes(admin), token), Edge::new(&mut Registry::default())),
+        }
     }
 
     async fn send(&self, method: &str, path: &str, token: &str, body: Value) -> (u16, Value) {

@@ -1,0 +1,36 @@
+//! The yardstick of everything behind HTTP: the workers' own HTTP stack with nothing behind it. It takes the request of
+//! a hold, with its headers, and answers with a body of the same size.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::routing::{get, post};
+use boxoffice_runtime::http::{Edge, serve, service};
+use boxoffice_runtime::shutdown;
+use prometheus_client::registry::Registry;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use std::time::Duration;
+
+/// Serves until SIGTERM.
+///
+/// # Errors
+/// An address that cannot be listened on.
+pub async fn run(addr: SocketAddr) -> anyhow::Result<()> {
+    let answer = || async {
+        axum::Json(json!({
+            "success": true,
+            "correlationId": "3b241101-e2bb-4255-8caf-4136c566a962",
+            "holdId": "bench-1.3b241101-e2bb-4255-8caf-4136c566a962",
+            "seatId": "bench-1.A-100-100",
+            "expiresAt": 1_700_000_300_000_u64,
+            "sequence": 1000,
+        }))
+    };
+    let routes =
+        Router::new().route("/readyz", get(|| async { "ok" })).route("/seats/{seatId}/hold", post(answer));
+    let routes = service(routes, Edge::new(&mut Registry::default()));
+    serve(TcpListener::bind(addr).await?, routes, shutdown::on_signal()?, Duration::from_secs(1)).await?;
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! What a client asked for, and what it was told.
+
+use anyhow::{Context, bail};
+use boxoffice_domain::{CorrelationId, HoldId, ReservationId, SeatId, UnixMillis, UserId};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A request about one SeatingEvent. Its chain is its own: no other request has the same correlation id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Who asked.
+    pub user: UserId,
+    /// The chain.
+    pub correlation: CorrelationId,
+    /// What for.
+    pub wish: Wish,
+    /// What came back.
+    pub answer: Answer,
+}
+
+/// What a client can ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Seats, all or none.
+    Hold(Vec<SeatId>),
+    /// A held seat for good.
+    ReserveSeat(SeatId),
+    /// Every seat of a hold for good.
+    ReserveHold(HoldId),
+    /// A seat to be given back, held or reserved.
+    ReleaseSeat(SeatId),
+    /// Every seat of a hold to be given back.
+    ReleaseHold(HoldId),
+    /// Every seat of a reservation to be given back.
+    Cancel(ReservationId),
+}
+
+/// What a client can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The seats are held.
+    Held {
+        /// In which hold.
+        hold: HoldId,
+        /// The seats.
+        seats: Vec<SeatId>,
+        /// Until when.
+        expires_at: UnixMillis,
+        /// As of which domain event.
+        sequence: u64,
+    },
+    /// The seats are reserved.
+    Reserved {
+        /// In which reservation.
+        reservation: ReservationId,
+        /// The seats.
+        seats: Vec<SeatId>,
+        /// Since when.
+        reserved_at: UnixMillis,
+        /// As of which domain event.
+        sequence: u64,
+    },
+    /// The seats were given back.
+    Released {
+        /// The seats.
+        seats: Vec<SeatId>,
+        /// As of which domain event.
+        sequence: u64,
+    },
+    /// No, and nothing happened.
+    Refused {
+        /// The problem's code.
+        code: String,
+    },
+    /// Nothing, or that nobody knows: all of it happened, or nothing.
+    Unknown,
+}
+
+/// The body of a command that was carried out.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body {
+    hold_id: Option<HoldId>,
+    reservation_id: Option<ReservationId>,
+    seat_id: Option<SeatId>,
+    #[serde(default)]
+    seats: Vec<SeatBody>,
+    expires_at: Option<UnixMillis>,
+    reserved_at: Option<UnixMillis>,
+    sequence: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SeatBody {
+    seat_id: SeatId,
+}
+
+impl Answer {
+    /// The answer of the HTTP API with this status and body.
+    ///
+    /// # Errors
+    /// A body that is none of the contract's.
+    pub fn read(status: u16, body: &Value) -> anyhow::Result<Self> {
+        match status {
+            200..300 => Self::done(body).with_context(|| body.to_string()),
+            400..500 => {
+                let code =
+                    body["code"].as_str().with_context(|| format!("a refusal without a code: {body}"))?;
+                Ok(Self::Refused { code: code.to_owned() })
+            }
+            _ => Ok(Self::Unknown),
+        }
+    }
+
+    fn done(body: &Value) -> anyhow::Result<Self> {
+        let Body { hold_id, reservation_id, seat_id, seats, expires_at, reserved_at, sequence } =
+            Body::deserialize(body)?;
+        let seats = seat_id.into_iter().chain(seats.into_iter().map(|seat| seat.seat_id)).collect();
+        Ok(match (hold_id, reservation_id) {
+            (Some(hold), None) => {
+                let expires_at = expires_at.context("no expiresAt")?;
+                Self::Held { hold, seats, expires_at, sequence }
+            }
+            (None, Some(reservation)) => {
+                let reserved_at = reserved_at.context("no reservedAt")?;
+                Self::Reserved { reservation, seats, reserved_at, sequence }
+            }
+            (None, None) => Self::Released { seats, sequence },
+            (Some(_), Some(_)) => bail!("both a hold and a reservation"),
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! Checks from outside that a platform keeps the contract of the HTTP API: see [`boxoffice_tests::contract`].
+//!
+//! It prints `ok NAME` or `FAILED NAME: why` for each check and ends with `N passed, N failed`. Exit codes: 0 all
+//! passed, 1 something failed, 2 wrong usage.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, ensure};
+use boxoffice_domain::SeatingEventId;
+use boxoffice_tests::contract::api::Api;
+use boxoffice_tests::contract::memory::{Memory, Recalled};
+use boxoffice_tests::contract::{Report, Stage, check, recall, remember};
+use clap::Parser;
+
+/// Checks from outside that a platform keeps the contract of the HTTP API.
+///
+/// It sells seats of the SeatingEvent and gives them back, so it can run again and again. The SeatingEvent needs holds
+/// of 3 to 10 seconds, a section with 40 numbered seats free, and one of general admission.
+#[derive(Debug, Parser)]
+struct Args {
+    /// Base URL of the command worker, or of `boxoffice local`.
+    #[arg(long, value_name = "URL")]
+    command_url: String,
+    /// Base URL of the query worker. Left out: the same as --command-url.
+    #[arg(long, value_name = "URL")]
+    query_url: Option<String>,
+    /// The SeatingEvent to play with.
+    #[arg(long, value_name = "ID")]
+    event: SeatingEventId,
+    /// Makes reservations at the end, and writes what must be so after a restart.
+    #[arg(long, value_name = "FILE", conflicts_with = "recall")]
+    remember: Option<PathBuf>,
+    /// Only checks that all of what --remember wrote is still so.
+    #[arg(long, value_name = "FILE")]
+    recall: Option<PathBuf>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(report) if report.close() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<Report> {
+    let Args { command_url, query_url, event, remember: to, recall: from } = args;
+    let api = Api::new(&command_url, query_url.as_ref().unwrap_or(&command_url), event.as_str())?;
+    if let Some(file) = from {
+        let memory = read(&file, &event)?;
+        return Ok(recall(&Recalled { api, memory }).await);
+    }
+    let stage = Stage::open(api).await?;
+    let mut report = check(&stage).await;
+    if let Some(file) = to {
+        let made = remember(&stage).await.and_then(|memory| write(&file, &memory));
+        report.take("what_must_survive_is_remembered", made);
+    }
+    Ok(report)
+}
+
+fn read(file: &Path, event: &SeatingEventId) -> anyhow::Result<Memory> {
+    let text = fs::read(file).with_context(|| format!("--recall {}", file.display()))?;
+    let memory: Memory =
+        serde_json::from_slice(&text).with_context(|| format!("--recall {}", file.display()))?;
+    ensure!(
+        memory.event_id == event.as_str(),
+        "--recall {} is about {}: give --event {}",
+        file.display(),
+        memory.event_id,
+        memory.event_id
+    );
+    Ok(memory)
+}
+
+fn write(file: &Path, memory: &Memory) -> anyhow::Result<()> {
+    fs::write(file, serde_json::to_vec_pretty(memory)?)
+        .with_context(|| format!("--remember {}", file.display()))
+}

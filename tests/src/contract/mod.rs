@@ -1,0 +1,85 @@
+//! The contract, checked from outside: what every client of the HTTP API may rely on, whatever stands behind it.
+//!
+//! The program `boxoffice-contract` runs it against a cluster and against `boxoffice local`. [`api`] sends requests,
+//! `answer` says what is wrong with what came back, [`Stage`] finds seats to play with, and `report` tells how each check
+//! went. The checks follow a buyer: `holding`, `reserving`, `several`, `expiry`, `refusals`, and then whoever looks on:
+//! `reading`, `statistics`. [`memory`] is about what must survive a restart. None of them knows a store or a log: those
+//! have suites of their own in [`conformance`](crate::conformance).
+
+pub mod api;
+
+mod answer;
+
+mod stage;
+
+mod report;
+
+mod holding;
+
+mod reserving;
+
+mod several;
+
+mod expiry;
+
+mod refusals;
+
+mod reading;
+
+mod seat_map;
+
+mod statistics;
+
+pub mod memory;
+
+pub use report::Report;
+pub use stage::Stage;
+
+/// Takes the outcome of each check, one after the other: they share the seats.
+macro_rules! run {
+    ($report:ident, $on:expr, $($module:ident: $($check:ident),+;)+) => {
+        $($($report.take(stringify!($check), Box::pin($module::$check($on)).await);)+)+
+    };
+}
+
+/// Runs every check.
+pub async fn check(stage: &Stage) -> Report {
+    let mut report = Report::default();
+    run! {
+        report, stage,
+        holding: a_seat_is_held, a_correlation_id_is_made_where_none_is_given, holding_again_gives_the_same_hold,
+            a_taken_seat_is_refused, a_seat_is_released, others_may_not_touch_a_hold;
+        reserving: a_held_seat_is_reserved, reserving_again_gives_the_same_answer, a_reservation_is_cancelled,
+            a_reserved_seat_is_released, a_seat_that_nobody_holds_is_not_reserved;
+        several: seats_are_held_all_or_none, every_seat_in_the_way_is_named, a_hold_is_shown_and_given_back,
+            a_hold_is_reserved_whole, a_seat_leaves_its_hold, a_seat_of_a_hold_is_reserved_alone;
+        expiry: a_hold_ends_at_its_deadline;
+        refusals: a_user_must_be_named, malformed_ids_and_bodies_are_refused, what_is_not_there_is_named,
+            wrong_methods_and_media_types_are_refused;
+        reading: events_are_listed, an_event_is_shown, counts_follow, a_seat_shows_its_holder_what_is_theirs,
+            nobody_else_learns_who;
+        seat_map: a_map_shows_every_seat, a_map_has_a_tag_that_changes_with_it, a_map_is_sent_compressed,
+            a_map_of_one_section;
+        statistics: statistics_follow;
+    }
+    report
+}
+
+/// Makes reservations, and says what must be so after a restart.
+///
+/// # Errors
+/// A reservation that could not be made.
+pub async fn remember(stage: &Stage) -> anyhow::Result<memory::Memory> {
+    memory::make(stage).await
+}
+
+/// Checks that all of what was remembered is still so.
+pub async fn recall(recalled: &memory::Recalled) -> Report {
+    let mut report = Report::default();
+    run! {
+        report, recalled,
+        memory: reserving_again_gives_the_reservation_of_before, seats_are_still_reserved,
+            the_sequence_went_on, strangers_are_refused;
+    }
+    report
+}

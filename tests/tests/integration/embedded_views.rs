@@ -1,0 +1,332 @@
+//! The view store in memory: the port's suite for each handler, and what each handler keeps.
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a test is a panic")]
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use boxoffice_domain::checkpoint::Start;
+use boxoffice_domain::definition::Blocked;
+use boxoffice_domain::events::{Reservation, SectionStats, StatsUpdated};
+use boxoffice_domain::project::SeatView as Seat;
+use boxoffice_domain::{DomainEvent, Envelope, SeatId};
+use boxoffice_local::embedded::views::maps::Maps;
+use boxoffice_local::embedded::views::{MemoryHandler, MemoryView, Persistence, SeatView, Stats};
+use boxoffice_query::view::Snapshots;
+use boxoffice_runtime::record::Record;
+use boxoffice_runtime::view::{Applied, Batch, ViewStore};
+use boxoffice_tests::conformance::view_store::Fixture;
+use boxoffice_tests::history::{History, NOW, PRICE, record};
+use futures::FutureExt;
+
+const TOPIC: &str = "seat-events";
+
+/// A handler that the suite can ask what it shows.
+trait Shown: MemoryHandler + Sized {
+    fn handler() -> Self;
+    /// Ids of the claimed seats.
+    fn claimed(&self) -> BTreeSet<String>;
+    fn claim(history: &History, number: u32) -> DomainEvent {
+        history.held(number)
+    }
+    fn free(history: &History, number: u32) -> DomainEvent {
+        history.released(number)
+    }
+}
+
+fn claimed(maps: &Maps) -> BTreeSet<String> {
+    let seats =
+        maps.iter().flat_map(|map| map.chart().seats().iter().zip(map.seats()).map(|seat| (&map.id, seat)));
+    let claimed = seats.filter(|(_, (_, seat))| matches!(seat, Seat::Held { .. } | Seat::Reserved { .. }));
+    claimed.map(|(event, (seat, _))| SeatId::from_chart(event, &seat.key).to_string()).collect()
+}
+
+impl Shown for SeatView {
+    fn handler() -> Self {
+        Self::default()
+    }
+
+    fn claimed(&self) -> BTreeSet<String> {
+        claimed(self.maps())
+    }
+}
+
+impl Shown for Stats {
+    fn handler() -> Self {
+        Self::default()
+    }
+
+    fn claimed(&self) -> BTreeSet<String> {
+        claimed(self.maps())
+    }
+}
+
+impl Shown for Persistence {
+    fn handler() -> Self {
+        Self::default()
+    }
+
+    fn claimed(&self) -> BTreeSet<String> {
+        self.owners().map(|(seat, _)| seat.to_string()).collect()
+    }
+
+    fn claim(history: &History, number: u32) -> DomainEvent {
+        DomainEvent::ReservationCreated(history.reservation(number))
+    }
+
+    fn free(history: &History, number: u32) -> DomainEvent {
+        DomainEvent::ReservationCancelled(history.reservation(number))
+    }
+}
+
+struct Memory<H>(MemoryView<H>);
+
+impl<H: MemoryHandler> Memory<H> {
+    fn of(handler: H) -> Self {
+        Self(MemoryView::new(handler, Start::Earliest))
+    }
+
+    /// A view of `handler` in which a SeatingEvent with `seats` seats was created.
+    async fn created(handler: H, seats: u32) -> (Self, History) {
+        let (view, mut history) = (Self::of(handler), History::new("arena-night"));
+        let created = history.created(seats);
+        view.apply(&[history.next(created)]).await;
+        (view, history)
+    }
+
+    /// Applies `events` as the next batch of their partition.
+    async fn apply(&self, events: &[Envelope]) -> Applied {
+        let expected = self.0.read(|_, ledger| ledger.next_offset(TOPIC, 0));
+        let records = events.iter().zip(expected.unwrap_or_default()..);
+        self.batch(expected, records.map(|(event, offset)| record(event, 0, offset)).collect()).await
+    }
+
+    async fn batch(&self, expected: Option<u64>, records: Vec<Record>) -> Applied {
+        self.0.apply(&Batch { topic: TOPIC.into(), partition: 0, expected, records }).await.unwrap()
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&H) -> T) -> T {
+        self.0.read(|handler, _| look(handler))
+    }
+}
+
+#[async_trait]
+impl<H: Shown> Fixture for Memory<H> {
+    async fn fresh(start: Start) -> Self {
+        Self(MemoryView::new(H::handler(), start))
+    }
+
+    fn store(&self) -> &dyn ViewStore {
+        &self.0
+    }
+
+    fn claim(history: &History, number: u32) -> DomainEvent {
+        H::claim(history, number)
+    }
+
+    fn free(history: &History, number: u32) -> DomainEvent {
+        H::free(history, number)
+    }
+
+    async fn claimed(&self) -> BTreeSet<String> {
+        self.read(Shown::claimed)
+    }
+
+    async fn parked(&self) -> Vec<u64> {
+        self.0.read(|_, ledger| ledger.parked().iter().map(|parked| parked.record.offset).collect())
+    }
+}
+
+mod seat_view_suite {
+    use super::{Memory, SeatView};
+    boxoffice_tests::view_store_conformance!(Memory<SeatView>);
+}
+
+mod persistence_suite {
+    use super::{Memory, Persistence};
+    boxoffice_tests::view_store_conformance!(Memory<Persistence>);
+}
+
+mod stats_suite {
+    use super::{Memory, Stats};
+    boxoffice_tests::view_store_conformance!(Memory<Stats>);
+}
+
+#[tokio::test]
+async fn the_seat_view_shows_a_sale_with_its_reservation_and_trace() {
+    let (view, mut history) = Memory::created(SeatView::default(), 3).await;
+    let [held, reserved, created] = history.sold(2);
+    view.apply(&[held.clone(), reserved, created]).await;
+    view.read(|view| {
+        assert_eq!(claimed(view.maps()), ["arena-night.A-1-2".to_owned()].into());
+        let of_alice: Vec<_> = view.reservations().of("alice").collect();
+        assert_eq!((of_alice.len(), view.reservations().of("bob").count()), (1, 0));
+        assert_eq!((of_alice[0].seats.as_slice(), of_alice[0].amount), ([history.seat(2)].as_slice(), PRICE));
+        assert_eq!((of_alice[0].created_at, of_alice[0].cancelled_at), (NOW + 4, None));
+        let chain = view.trace().of(history.correlation.as_str());
+        let types: Vec<_> = chain.iter().map(|traced| traced.event_type).collect();
+        assert_eq!(types, ["event.created", "seat.held", "seat.reserved", "reservation.created"]);
+        assert_eq!((chain[1].event_id, chain[1].sequence), (held.event_id, 2));
+        assert_eq!(view.trace().of("another chain"), Vec::<&_>::new());
+    });
+}
+
+#[tokio::test]
+async fn a_partial_cancellation_shrinks_a_reservation_and_the_last_one_ends_it() {
+    let (view, mut history) = Memory::created(SeatView::default(), 3).await;
+    let both = Reservation {
+        seat_ids: vec![history.seat(1), history.seat(2)],
+        amount: 2 * PRICE,
+        ..history.reservation(1)
+    };
+    let second = Reservation { seat_ids: vec![history.seat(2)], ..history.reservation(1) };
+    let first = history.reservation(1);
+    let left = || {
+        view.read(|view| {
+            let reservation = view.reservations().of("alice").next().unwrap().clone();
+            (reservation.seats, reservation.amount, reservation.cancelled_at.is_some())
+        })
+    };
+    let events = [DomainEvent::ReservationCreated(both), DomainEvent::ReservationCancelled(first)];
+    view.apply(&events.map(|event| history.next(event))).await;
+    assert_eq!(left(), (vec![history.seat(2)], PRICE, false));
+    view.apply(&[history.next(DomainEvent::ReservationCancelled(second))]).await;
+    assert_eq!(left(), (vec![], 0, true));
+}
+
+#[tokio::test]
+async fn a_changed_definition_keeps_claims_and_follows_its_blocked_list() {
+    let (view, mut history) = (Memory::of(SeatView::default()), History::new("arena-night"));
+    let blocked =
+        |seats: [&str; 2]| vec![Blocked { seats: seats.map(Into::into).into(), reason: "camera".into() }];
+    let [mut before, mut after] = [history.defined(4), history.defined(5)];
+    before.definition.blocked = blocked(["A-1-1", "A-1-2"]);
+    after.definition.blocked = blocked(["A-1-2", "A-1-3"]);
+    let events = [DomainEvent::EventCreated(before), history.held(4), DomainEvent::EventUpdated(after)];
+    view.apply(&events.map(|event| history.next(event))).await;
+    let statuses: Vec<_> =
+        view.read(|view| view.maps().get("arena-night").unwrap().seats().iter().map(Seat::status).collect());
+    assert_eq!(statuses, ["AVAILABLE", "BLOCKED", "BLOCKED", "HELD", "AVAILABLE"]);
+}
+
+#[tokio::test]
+async fn a_definition_that_does_not_expand_is_parked_and_changes_nothing() {
+    let (view, mut history) = Memory::created(SeatView::default(), 3).await;
+    let mut broken = history.defined(3);
+    broken.definition.sections.clear();
+    let events = [history.held(1), DomainEvent::EventUpdated(broken), history.held(2)];
+    let applied = view.apply(&events.map(|event| history.next(event))).await;
+    assert_eq!((applied.applied, applied.parked), (2, 1));
+    assert_eq!(view.read(|view| claimed(view.maps()).len()), 2);
+}
+
+#[tokio::test]
+async fn a_snapshot_is_of_one_moment_with_its_offsets() {
+    let (view, mut history) = Memory::created(SeatView::default(), 3).await;
+    let held = history.next(history.held(1));
+    let skipped = history.next(history.held(2));
+    let mut records = vec![record(&held, 0, 2), record(&skipped, 0, 3)];
+    records[1].value = String::from_utf8_lossy(&records[1].value).replace("seat.held", "seat.painted").into();
+    view.batch(Some(1), records).await;
+    let snapshot = view.0.load().await.unwrap();
+    assert_eq!(snapshot.next_offsets, [(0, 4)].into());
+    let [map] = snapshot.maps.as_slice() else { unreachable!("one SeatingEvent was created") };
+    assert_eq!((map.sequence, map.counts().held), (3, 1));
+}
+
+#[tokio::test]
+async fn persistence_keeps_every_reservation_and_frees_its_seats_on_cancellation() {
+    let (view, mut history) = Memory::created(Persistence::default(), 3).await;
+    view.apply(&history.sold(1)).await;
+    let first = history.reservation(1);
+    let again = Reservation { seat_ids: vec![history.seat(1)], ..history.reservation(2) };
+    let events =
+        [DomainEvent::ReservationCancelled(first.clone()), DomainEvent::ReservationCreated(again.clone())];
+    let applied = view.apply(&events.map(|event| history.next(event))).await;
+    assert_eq!(applied.applied, 2, "sold again within one batch");
+    view.read(|view| {
+        let cancelled = view.reservation(&first.reservation_id).unwrap();
+        assert_eq!((cancelled.amount, cancelled.cancelled_at), (0, Some(NOW + 5)));
+        assert_eq!(cancelled.seats, [(history.seat(1), Some(NOW + 5))].into());
+        let confirmed = view.reservation(&again.reservation_id).unwrap();
+        assert_eq!((confirmed.amount, confirmed.cancelled_at), (PRICE, None));
+        assert_eq!(confirmed.correlation_id, history.correlation);
+    });
+}
+
+#[tokio::test]
+async fn i1_a_second_owner_of_a_seat_is_parked_and_the_rest_of_the_batch_goes_on() {
+    let (view, mut history) = Memory::created(Persistence::default(), 3).await;
+    let second = Reservation { seat_ids: vec![history.seat(1)], ..history.reservation(2) };
+    let events = [
+        DomainEvent::ReservationCreated(history.reservation(1)),
+        DomainEvent::ReservationCreated(second.clone()),
+        DomainEvent::ReservationCancelled(second),
+        DomainEvent::ReservationCreated(history.reservation(3)),
+    ];
+    let applied = view.apply(&events.map(|event| history.next(event))).await;
+    assert_eq!((applied.applied, applied.parked), (2, 2));
+    view.0.read(|_, ledger| {
+        let offsets: Vec<_> = ledger.parked().iter().map(|parked| parked.record.offset).collect();
+        assert_eq!(offsets, [2, 3]);
+        let reason = ledger.parked()[0].reason.as_str();
+        assert!(reason.contains("i1_one_reservation_a_seat"), "{reason}");
+        assert_eq!(ledger.sequence("arena-night"), Some(5));
+    });
+}
+
+/// What waits to be announced, and the envelopes of it.
+fn announced(view: &Memory<Stats>) -> Vec<(StatsUpdated, Envelope)> {
+    let outbox = view.read(|stats| stats.outbox().clone());
+    let waiting = outbox.take().now_or_never().unwrap_or_default();
+    let stats = waiting.into_iter().map(|envelope| match &envelope.event {
+        DomainEvent::StatsUpdated(stats) => (stats.clone(), envelope),
+        other => unreachable!("{} is not announced", other.event_type()),
+    });
+    stats.collect()
+}
+
+fn section(available: u64, held: u64, reserved: u64, released: u64) -> SectionStats {
+    SectionStats { section_id: "A".into(), available, held, reserved, released, revenue: reserved * PRICE }
+}
+
+#[tokio::test]
+async fn stats_counts_a_sale_and_announces_it_once_a_batch() {
+    let (view, mut history) = Memory::created(Stats::default(), 10).await;
+    assert_eq!(announced(&view)[0].0.sections, [section(10, 0, 0, 0)]);
+    let mut batch = history.sold(1).to_vec();
+    for event in [history.held(2), history.held(3), history.released(3)] {
+        batch.push(history.next(event));
+    }
+    view.apply(&batch).await;
+    let [(stats, envelope)] = announced(&view).try_into().unwrap();
+    assert_eq!((stats.sections, stats.as_of_sequence), (vec![section(8, 1, 1, 1)], 7));
+    assert_eq!(envelope.metadata.causation_id, batch[5].event_id);
+    assert_eq!(envelope.metadata.correlation_id, history.correlation);
+    assert_eq!(envelope.metadata.sequence, None);
+    let reservation = history.next(DomainEvent::ReservationCreated(history.reservation(2)));
+    view.apply(&[reservation]).await;
+    assert_eq!(announced(&view), [], "nothing was counted");
+}
+
+#[tokio::test]
+async fn stats_counts_again_by_a_changed_definition_and_releases_go_on() {
+    let (view, mut history) = Memory::created(Stats::default(), 4).await;
+    let mut batch = history.sold(1).to_vec();
+    let updated = DomainEvent::EventUpdated(history.defined(6));
+    for event in [history.held(2), history.released(2), updated, history.held(5)] {
+        batch.push(history.next(event));
+    }
+    view.apply(&batch).await;
+    assert_eq!(announced(&view)[0].0.sections, [section(4, 1, 1, 1)]);
+}
+
+#[tokio::test]
+async fn an_amount_that_cannot_be_counted_is_parked_alone() {
+    let (view, mut history) = Memory::created(Stats::default(), 4).await;
+    let DomainEvent::SeatHeld(mut held) = history.held(1) else { unreachable!("a hold was asked for") };
+    held.amount = u64::MAX;
+    let events = [history.held(2), DomainEvent::SeatHeld(held), history.held(3)];
+    let applied = view.apply(&events.map(|event| history.next(event))).await;
+    assert_eq!((applied.applied, applied.parked), (2, 1));
+    assert_eq!(view.read(|stats| stats.sections("arena-night")), [section(2, 2, 0, 0)]);
+}

@@ -1,0 +1,194 @@
+//! `boxoffice local` is killed again and again while seats are sold: nothing acknowledged is lost, no seat has two
+//! owners, nothing happens by halves. `make soak` runs it at full length; BOXOFFICE_SEED repeats the choices of a run.
+
+use std::time::Duration;
+
+use boxoffice_domain::events::{Incoming, parse};
+use boxoffice_domain::state::Claimed;
+use boxoffice_domain::{Envelope, ReservationId, SeatId, SeatingEventId, SeatingEventState};
+use boxoffice_runtime::clock;
+use boxoffice_tests::audit::{Answer, Audit, HoldSeen, Request, ShownSeats};
+use boxoffice_tests::wait::until;
+use fastrand::Rng;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use crate::local_buyers::{Buyer, Claim};
+use crate::local_support::{House, Local, show};
+
+const EVENT: &str = "arena";
+const BUYERS: usize = 6;
+/// How often it is killed where nothing else is said.
+const ROUNDS: u32 = 5;
+
+#[tokio::test]
+async fn i1_i2_i3_i7_kill_9_under_load_loses_nothing_and_doubles_nothing() {
+    let rounds = setting("BOXOFFICE_ROUNDS").unwrap_or(ROUNDS);
+    let seed = setting("BOXOFFICE_SEED").unwrap_or_else(|| fastrand::u64(..));
+    println!("BOXOFFICE_SEED={seed} repeats the choices of this run");
+    let mut random = Rng::with_seed(seed);
+
+    let house = House::new();
+    let mut arena = show(EVENT);
+    arena["spec"]["hold"] = json!({"ttlSeconds": 2});
+    arena["spec"]["sections"][0]["rows"][0]["rows"] = "1-13".into();
+    arena["spec"]["sections"][1]["capacity"] = 40.into();
+    house.declare(&arena);
+
+    let mut local = house.open().await;
+    let (mut requests, mut claims) = (vec![], vec![]);
+    for round in 1..=rounds {
+        let asked = until_killed(&mut local, &mut random, std::mem::take(&mut claims)).await;
+        local = house.open().await;
+        let holds = holds_as_seen(&local, &asked).await;
+        requests.extend(asked);
+        // The map first: the log is never behind it.
+        let map = shown_in_full(&local).await;
+        let audit = Audit::of(&event(), records(&local).await, &requests);
+        let mut findings = audit.findings.clone();
+        findings.extend(holds.iter().filter_map(|seen| audit.holds_as_seen(seen)));
+        findings.extend(audit.compare(&map));
+        claims = reservations(&audit.state);
+        for claim in &claims {
+            findings.extend(lost(&local, claim).await);
+        }
+        assert!(
+            findings.is_empty(),
+            "round {round} of BOXOFFICE_SEED={seed}, after {} requests and {} domain events:\n{}\n{}",
+            requests.len(),
+            audit.facts.len(),
+            findings.join("\n"),
+            local.process.log()
+        );
+    }
+    let sold = requests.iter().filter(|request| matches!(request.answer, Answer::Reserved { .. })).count();
+    assert!(sold > 0, "nothing was sold in {} requests", requests.len());
+    local.close().await;
+}
+
+fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
+}
+
+fn event() -> SeatingEventId {
+    EVENT.parse().unwrap()
+}
+
+/// Buyers buy, until at some moment it is killed.
+async fn until_killed(local: &mut Local, random: &mut Rng, claims: Vec<Claim>) -> Vec<Request> {
+    let seats: Vec<SeatId> = shown(local).await.seats.into_keys().collect();
+    let mut claims: Vec<_> = claims.into_iter().map(Some).collect();
+    let buyers: Vec<_> = (0..BUYERS)
+        .map(|buyer| {
+            // Each has a share of what was reserved before.
+            let mine = claims.iter_mut().skip(buyer).step_by(BUYERS);
+            let claims = mine.filter_map(Option::take).collect();
+            Buyer { url: local.url.clone(), seats: seats.clone(), random: random.fork(), claims }.buy()
+        })
+        .collect();
+    let moment = Duration::from_millis(random.u64(200..=1_500));
+    let killed = async {
+        // The one wait by the clock: when it happens is what is tried.
+        sleep(moment).await;
+        local.process.kill();
+    };
+    let (requests, ()) = tokio::join!(futures::future::join_all(buyers), killed);
+    requests.into_iter().flatten().collect()
+}
+
+/// Asks at once for every hold that was acknowledged: most of them live only a moment longer.
+async fn holds_as_seen(local: &Local, asked: &[Request]) -> Vec<HoldSeen> {
+    let mut seen = vec![];
+    for request in asked {
+        let Answer::Held { hold, .. } = &request.answer else { continue };
+        let before = clock::now();
+        let (status, body) =
+            local.command(Method::GET, &format!("/holds/{hold}"), request.user.as_str()).await;
+        seen.push(HoldSeen {
+            hold: hold.clone(),
+            between: (before, clock::now()),
+            expires_at: body["expiresAt"].as_u64().filter(|_| status == 200),
+            code: body["code"].as_str().map(str::to_owned),
+        });
+    }
+    seen
+}
+
+/// Sequence of the last domain event that the store has written.
+async fn written(local: &Local) -> u64 {
+    let (status, inventory) = local.get(&format!("/admin/events/{EVENT}")).await;
+    assert_eq!(status, 200, "{inventory}");
+    inventory["sequence"].as_u64().unwrap()
+}
+
+/// The domain events on the log, once it has all that the store has written.
+async fn records(local: &Local) -> Vec<Envelope> {
+    let written = written(local).await;
+    until("the log has every domain event", async || {
+        let path = format!("/admin/log?from=earliest&follow=false&event={EVENT}");
+        let lines = local.request(Method::GET, &path).send().await.ok()?.text().await.ok()?;
+        let parsed = lines.lines().map(|line| parse(line.as_bytes()).unwrap());
+        let envelopes = parsed.filter_map(|incoming| match incoming {
+            Incoming::Known(envelope) => envelope.metadata.sequence.map(|sequence| (sequence, envelope)),
+            Incoming::Unknown(_) => None,
+        });
+        let (sequences, records): (Vec<_>, Vec<_>) = envelopes.unzip();
+        (sequences.into_iter().max()? >= written).then_some(records)
+    })
+    .await
+}
+
+/// The seat map, once it has all that the store has written.
+async fn shown_in_full(local: &Local) -> ShownSeats {
+    let written = written(local).await;
+    until("readers see every domain event", async || {
+        let map = shown(local).await;
+        (map.sequence >= written).then_some(map)
+    })
+    .await
+}
+
+/// The seat map.
+async fn shown(local: &Local) -> ShownSeats {
+    let (status, map) = local.get(&format!("/events/{EVENT}/seats")).await;
+    assert_eq!(status, 200, "{map}");
+    let text = |seat: &Value, field: &str| seat[field].as_str().unwrap().to_owned();
+    let seats = map["seats"].as_array().unwrap().iter();
+    let seats = seats.map(|seat| (text(seat, "seatId").parse().unwrap(), text(seat, "status"))).collect();
+    ShownSeats { sequence: map["sequence"].as_u64().unwrap(), seats }
+}
+
+/// What is reserved.
+fn reservations(state: &SeatingEventState) -> Vec<Claim> {
+    let mut reservations: Vec<_> = state.reservations.iter().collect();
+    // In an order that a seed repeats as far as it can.
+    reservations.sort_by_key(|(_, claimed)| claimed.sequence);
+    let claim = |(id, claimed): (&Uuid, &Claimed)| Claim::Reservation {
+        user: claimed.user.clone(),
+        reservation: ReservationId::new(state.id.clone(), *id),
+        seats: claimed.seats.iter().map(|key| SeatId::from_chart(&state.id, key)).collect(),
+    };
+    reservations.into_iter().map(claim).collect()
+}
+
+/// What is wrong with a reservation that nobody gave back, as its owner sees it.
+async fn lost(local: &Local, claim: &Claim) -> Vec<String> {
+    let Claim::Reservation { user, reservation, seats } = claim else { return vec![] };
+    let mut findings = vec![];
+    for seat in seats {
+        let (status, again) = local.post(&format!("/seats/{seat}/reserve"), user.as_str()).await;
+        if (status, again["reservationId"].as_str()) != (200, Some(reservation.to_string().as_str())) {
+            findings.push(format!("I7: {seat} of {user}'s {reservation} is answered {status} {again}"));
+        }
+        let request =
+            local.request(Method::GET, &format!("/seats/{seat}")).header("x-user-id", user.as_str());
+        let shown: Value = request.send().await.unwrap().json().await.unwrap();
+        if (&shown["status"], &shown["mine"]) != (&json!("RESERVED"), &json!(true)) {
+            findings.push(format!("I7: {seat} of {user}'s {reservation} is shown as {shown}"));
+        }
+    }
+    findings
+}

@@ -1,0 +1,130 @@
+//! What a person does from a terminal, with a `boxoffice local` that runs: buying, and following domain events.
+
+use boxoffice_tests::process::{Process, run};
+use boxoffice_tests::servers::free_port;
+use boxoffice_tests::wait::until;
+use serde_json::Value;
+
+use crate::local_support::{BOXOFFICE, House, Local};
+
+/// Runs the command against `local`; its exit code, what it printed, and its complaint.
+async fn boxoffice(local: &Local, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = run(BOXOFFICE, [arguments, &["--command-url", &local.url]].concat()).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// The same where it has to succeed; the JSON that it printed.
+async fn done(local: &Local, arguments: &[&str]) -> Value {
+    let (code, told, complained) = boxoffice(local, arguments).await;
+    assert_eq!(code, Some(0), "{arguments:?}: {complained}");
+    serde_json::from_str(&told).unwrap()
+}
+
+#[tokio::test]
+async fn a_seat_is_held_reserved_and_released_from_a_terminal() {
+    let house = House::with(&["arena"]);
+    let local = house.open().await;
+    let held = done(&local, &["hold", "arena.A-1-1", "--user", "alice"]).await;
+    assert_eq!(held["seatId"], "arena.A-1-1", "{held}");
+    let (code, told, complained) = boxoffice(&local, &["hold", "arena.A-1-1", "--user", "bob"]).await;
+    assert_eq!((code, told.as_str()), (Some(1), ""));
+    assert!(complained.contains("SEAT_NOT_AVAILABLE"), "{complained}");
+    assert!(complained.contains("arena.A-1-1 HELD"), "{complained}");
+    let reserved = done(&local, &["reserve", "arena.A-1-1", "--user", "alice"]).await;
+    assert!(reserved["reservationId"].is_string(), "{reserved}");
+    done(&local, &["release", "arena.A-1-1", "--user", "alice"]).await;
+    done(&local, &["hold", "arena.A-1-1", "--user", "bob"]).await;
+    local.close().await;
+}
+
+#[tokio::test]
+async fn several_seats_are_held_together_and_a_hold_and_a_reservation_are_given_back() {
+    let house = House::with(&["arena"]);
+    let local = house.open().await;
+    let held = done(&local, &["hold", "arena.A-1-1", "arena.A-1-2", "arena.FLOOR-7", "-u", "alice"]).await;
+    assert_eq!(held["seats"].as_array().unwrap().len(), 3, "{held}");
+    let reserved = done(&local, &["reserve", held["holdId"].as_str().unwrap(), "-u", "alice"]).await;
+    let cancelled =
+        done(&local, &["release", reserved["reservationId"].as_str().unwrap(), "-u", "alice"]).await;
+    assert_eq!(cancelled["seats"].as_array().unwrap().len(), 3, "{cancelled}");
+    let held = done(&local, &["hold", "arena.A-1-1", "arena.A-1-2", "-u", "bob"]).await;
+    done(&local, &["release", held["holdId"].as_str().unwrap(), "-u", "bob"]).await;
+    local.close().await;
+}
+
+#[tokio::test]
+async fn a_refusal_exits_with_1_and_wrong_usage_with_2() {
+    let house = House::with(&["arena"]);
+    let local = house.open().await;
+    for refused in [
+        ["reserve", "arena.A-1-1"],
+        ["release", "arena.A-1-1"],
+        ["hold", "arena.NOWHERE-1"],
+        ["hold", "nowhere.A-1-1"],
+        ["reserve", "A-1-1"],
+    ] {
+        let (code, told, complained) = boxoffice(&local, &refused).await;
+        assert_eq!((code, told.as_str()), (Some(1), ""), "{refused:?}: {complained}");
+        assert!(!complained.is_empty(), "{refused:?}");
+    }
+    for wrong in
+        [&["hold"][..], &["hold", "A-1-1"], &["reserve"], &["events"], &["events", "tail", "--from", "noon"]]
+    {
+        let (code, _, complained) = boxoffice(&local, wrong).await;
+        assert_eq!(code, Some(2), "{wrong:?}: {complained}");
+    }
+    local.close().await;
+    let nobody = format!("http://127.0.0.1:{}", free_port().unwrap());
+    let output = run(BOXOFFICE, ["hold", "arena.A-1-1", "--command-url", &nobody]).await.unwrap();
+    let complained = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{complained}");
+    assert!(complained.contains(&nobody), "{complained}");
+}
+
+#[tokio::test]
+async fn domain_events_are_followed_a_line_each_without_a_gap() {
+    let house = House::with(&["arena", "club"]);
+    let local = house.open().await;
+    let tail = ["events", "tail", "--from", "earliest", "--command-url", &local.url];
+    let mut following = Process::start_with(BOXOFFICE, tail, []).unwrap();
+    for (seat, user) in [("arena.A-1-1", "alice"), ("club.A-1-1", "bob"), ("arena.A-1-2", "carol")] {
+        local.sell(seat, user).await;
+    }
+    let expected = ["event.created", "seat.held", "seat.reserved", "reservation.created"];
+    let expected = expected.map(str::to_owned).to_vec();
+    let arena = [&expected[..], &expected[1..]].concat();
+    until("everything is told", async || {
+        let log = following.log();
+        (types(&log, "arena") == arena && types(&log, "club") == expected).then_some(())
+    })
+    .await;
+
+    let (code, all, complained) =
+        boxoffice(&local, &["events", "tail", "--from", "earliest", "--no-follow"]).await;
+    assert_eq!(code, Some(0), "{complained}");
+    assert_eq!((types(&all, "arena"), types(&all, "club")), (arena, expected.clone()));
+    let (_, one, _) =
+        boxoffice(&local, &["events", "tail", "club", "--from", "earliest", "--no-follow"]).await;
+    assert_eq!((types(&one, "arena"), types(&one, "club")), (vec![], expected));
+    let (_, none, _) = boxoffice(&local, &["events", "tail", "--no-follow"]).await;
+    assert_eq!(none, "", "nothing came since");
+
+    // It ends with the platform.
+    local.close().await;
+    let status = following.ended().await.unwrap();
+    assert!(status.success(), "{status}\n{}", following.log());
+}
+
+/// The types of a SeatingEvent's domain events in what was printed; their sequences must be 1, 2, 3.
+fn types(lines: &str, event: &str) -> Vec<String> {
+    let events = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let its = events.filter(|it| it["payload"]["eventId"] == event && it["metadata"]["sequence"].is_u64());
+    (1_u64..)
+        .zip(its)
+        .map(|(sequence, it)| {
+            assert_eq!(it["metadata"]["sequence"], sequence, "I3: {lines}");
+            it["eventType"].as_str().unwrap().to_owned()
+        })
+        .collect()
+}
