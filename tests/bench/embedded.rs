@@ -46,13 +46,13 @@ pub async fn measure(load: &Load) -> anyhow::Result<Vec<Figure>> {
     let name = "holds, embedded, no fsync";
     figures.push(Figure::new(name, held.rate(), "1/s").at_least(20_000.0));
     figures.push(Figure::new("holds, embedded, no fsync, by yardstick", held.rate(), "1/s").by(&yardstick));
-    figures.push(Figure::new("holds, embedded, no fsync, median", held.latency_ms(0.5), "ms"));
-    figures.push(Figure::new("holds, embedded, no fsync, p99", held.latency_ms(0.99), "ms"));
+    figures.push(Figure::new("holds, embedded, no fsync, median", held.latency_ms(500), "ms"));
+    figures.push(Figure::new("holds, embedded, no fsync, p99", held.latency_ms(990), "ms"));
     figures.push(Figure::new("holds, embedded, CPU", cpu * 1000.0 / count(held.done), "s/1000"));
 
     let (synced, _) = holds(load, "fsync").await?;
     figures.push(Figure::new("holds, embedded, fsync", synced.rate(), "1/s").by(&yardstick));
-    figures.push(Figure::new("holds, embedded, fsync, p99", synced.latency_ms(0.99), "ms"));
+    figures.push(Figure::new("holds, embedded, fsync, p99", synced.latency_ms(990), "ms"));
 
     figures.push(Figure::new("ready with 50,000 seats", ready().await?, "s").at_most(1.0));
     Ok(figures)

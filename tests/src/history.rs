@@ -181,5 +181,5 @@ pub fn new_record(envelope: &Envelope, partition: u32) -> NewRecord {
 /// The record as it is read from `offset`.
 pub fn record(envelope: &Envelope, partition: u32, offset: u64) -> Record {
     let NewRecord { partition, key, value, headers, timestamp: _ } = new_record(envelope, partition);
-    Record { partition, offset, key, value, headers }
+    Record::new(partition, offset, key, value, headers)
 }

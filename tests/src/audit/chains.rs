@@ -126,31 +126,25 @@ impl Chain<'_> {
         let (mut seats, mut end) = (vec![], None);
         for fact in &self.made {
             ensure!(end.is_none(), "I2: something comes after the end: {:?}", self.names());
-            match (&self.request.wish, &fact.event) {
-                (Wish::Hold(_), DomainEvent::SeatHeld(e)) => seats.push(e.seat_id.clone()),
-                (Wish::ReserveSeat(_), DomainEvent::SeatReserved(e)) => seats.push(e.seat_id.clone()),
-                (Wish::ReserveHold(hold), DomainEvent::SeatReserved(e)) if e.hold_id == *hold => {
-                    seats.push(e.seat_id.clone());
+            let seat = match (&self.request.wish, &fact.event) {
+                (Wish::Hold(_), DomainEvent::SeatHeld(e)) => &e.seat_id,
+                (Wish::ReserveSeat(_), DomainEvent::SeatReserved(e)) => &e.seat_id,
+                (Wish::ReserveHold(hold), DomainEvent::SeatReserved(e)) if e.hold_id == *hold => &e.seat_id,
+                (Wish::ReleaseSeat(_), DomainEvent::SeatReleased(e)) => &e.seat_id,
+                (Wish::ReleaseHold(hold), DomainEvent::SeatReleased(e)) if matches!(&e.claim, Claim::Hold(its) if its == hold) => {
+                    &e.seat_id
                 }
-                (Wish::ReserveSeat(_) | Wish::ReserveHold(_), DomainEvent::ReservationCreated(e)) => {
-                    end = Some(e)
+                (Wish::Cancel(id), DomainEvent::SeatReleased(e)) if matches!(&e.claim, Claim::Reservation(its) if its == id) => {
+                    &e.seat_id
                 }
-                (Wish::ReleaseSeat(_), DomainEvent::SeatReleased(e)) => seats.push(e.seat_id.clone()),
-                (Wish::ReleaseHold(hold), DomainEvent::SeatReleased(e))
-                    if e.claim == Claim::Hold(hold.clone()) =>
-                {
-                    seats.push(e.seat_id.clone());
-                }
-                (Wish::Cancel(id), DomainEvent::SeatReleased(e))
-                    if e.claim == Claim::Reservation(id.clone()) =>
-                {
-                    seats.push(e.seat_id.clone());
-                }
-                (Wish::ReleaseSeat(_) | Wish::Cancel(_), DomainEvent::ReservationCancelled(e)) => {
-                    end = Some(e)
+                (Wish::ReserveSeat(_) | Wish::ReserveHold(_), DomainEvent::ReservationCreated(e))
+                | (Wish::ReleaseSeat(_) | Wish::Cancel(_), DomainEvent::ReservationCancelled(e)) => {
+                    end = Some(e);
+                    continue;
                 }
                 _ => bail!("I2: it did something else: {:?}", self.names()),
-            }
+            };
+            seats.push(seat.clone());
         }
         let needs_end = self.made.iter().any(|fact| match &fact.event {
             DomainEvent::SeatReserved(_) => true,

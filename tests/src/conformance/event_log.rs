@@ -95,7 +95,7 @@ pub async fn keys_bodies_and_headers_survive(logs: &dyn Logs) {
     log.publish(&topic, vec![record.clone()]).await.unwrap();
     let read = read_tail(&*log, &topic, vec![(0, 0)], 1).await;
     let NewRecord { partition, key, value, headers, timestamp: _ } = record;
-    assert_eq!(read, [Record { partition, offset: 0, key, value, headers }]);
+    assert_eq!(read, [Record::new(partition, 0, key, value, headers)]);
 }
 
 /// An empty partition begins and ends at 0; each record moves the end.

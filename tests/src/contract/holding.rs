@@ -19,8 +19,8 @@ pub async fn a_seat_is_held(stage: &Stage) -> anyhow::Result<()> {
     let held = answer.done(200, &HELD_SEAT)?;
     same("correlationId", &held["correlationId"], correlation)?;
     same("seatId", &held["seatId"], seat.as_str())?;
-    let hold: HoldId = text(held, "holdId")?.parse()?;
-    ensure!(hold.event_id().as_str() == stage.api.event, "holdId {hold} is not one of {}", stage.api.event);
+    let id: HoldId = text(held, "holdId")?.parse()?;
+    ensure!(id.event_id().as_str() == stage.api.event, "holdId {id} is not one of {}", stage.api.event);
     ensure!(number(held, "sequence")? > 1, "sequence {} was event.created's", held["sequence"]);
     let left = number(held, "expiresAt")?.saturating_sub(clock::now());
     let ttl = stage.ttl.as_millis();

@@ -23,11 +23,11 @@ pub async fn a_user_must_be_named(stage: &Stage) -> anyhow::Result<()> {
 pub async fn malformed_ids_and_bodies_are_refused(stage: &Stage) -> anyhow::Result<()> {
     let (api, alice, [seat]) = (&stage.api, newcomer("alice"), stage.seats().await?);
     for path in ["/seats/nowhere/hold", "/seats/A-1-1/reserve", "/holds/no-hold/reserve"] {
-        api.post(path, &alice).await.and_then(invalid).with_context(|| format!("POST {path}"))?;
+        invalid(api.post(path, &alice)).await.with_context(|| format!("POST {path}"))?;
     }
-    api.call(Method::DELETE, "/reservations/none", &alice).await.and_then(invalid)?;
+    invalid(api.call(Method::DELETE, "/reservations/none", &alice)).await?;
     for path in ["/seats/A-1-1", "/events/Not.One"] {
-        api.get(path).await.and_then(invalid).with_context(|| format!("GET {path}"))?;
+        invalid(api.get(path)).await.with_context(|| format!("GET {path}"))?;
     }
     let holds = format!("/events/{}/holds", api.event);
     let bodies = [
@@ -40,14 +40,14 @@ pub async fn malformed_ids_and_bodies_are_refused(stage: &Stage) -> anyhow::Resu
         json!({"seats": [seat, seat]}),
     ];
     for body in bodies {
-        api.post_json(&holds, &alice, &body).await.and_then(invalid).with_context(|| body.to_string())?;
+        invalid(api.post_json(&holds, &alice, &body)).await.with_context(|| body.to_string())?;
     }
     let request = api.command(Method::POST, &holds).header(USER_ID, &alice);
-    api.send(request.header("content-type", "application/json").body("{")).await.and_then(invalid)
+    invalid(api.send(request.header("content-type", "application/json").body("{"))).await
 }
 
-fn invalid(answer: Answer) -> anyhow::Result<()> {
-    answer.refused(400, "INVALID_REQUEST").map(drop)
+async fn invalid(asked: impl Future<Output = anyhow::Result<Answer>>) -> anyhow::Result<()> {
+    asked.await?.refused(400, "INVALID_REQUEST").map(drop)
 }
 
 pub async fn what_is_not_there_is_named(stage: &Stage) -> anyhow::Result<()> {

@@ -225,7 +225,10 @@ async fn a_snapshot_is_of_one_moment_with_its_offsets() {
     let held = history.next(history.held(1));
     let skipped = history.next(history.held(2));
     let mut records = vec![record(&held, 0, 2), record(&skipped, 0, 3)];
-    records[1].value = String::from_utf8_lossy(&records[1].value).replace("seat.held", "seat.painted").into();
+    let Record { partition, offset, .. } = records[1];
+    let body = String::from_utf8_lossy(&records[1].value).replace("seat.held", "seat.painted");
+    records[1] =
+        Record::new(partition, offset, records[1].key.clone(), body.into(), records[1].headers.clone());
     view.batch(Some(1), records).await;
     let snapshot = view.0.load().await.unwrap();
     assert_eq!(snapshot.next_offsets, [(0, 4)].into());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use boxoffice_domain::{CorrelationId, HoldId, ReservationId, SeatId, UserId};
 use boxoffice_tests::audit::{Answer, Request, Wish};
 use fastrand::Rng;
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, RequestBuilder};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -114,7 +114,7 @@ impl Buyer {
         let request = client.request(method, format!("{}{path}", self.url));
         let request =
             request.header("x-user-id", user.as_str()).header("x-correlation-id", correlation.as_str());
-        let request = body.iter().fold(request, |request, body| request.json(body));
+        let request = body.iter().fold(request, RequestBuilder::json);
         let Ok(response) = request.send().await else { return Told::Nothing };
         let status = response.status().as_u16();
         match response.json().await {

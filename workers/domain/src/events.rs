@@ -4,7 +4,9 @@
 //! [`Envelope::to_json`] is the record's value on Kafka; [`parse`] reads it back and keeps event types that this
 //! version does not know apart from text that is no envelope at all.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -254,16 +256,18 @@ macro_rules! implement_event_types {
                 match self { $(Self::$variant(_) => $name,)* }
             }
 
-            fn payload_json(&self) -> serde_json::Result<Box<RawValue>> {
-                match self { $(Self::$variant(payload) => serde_json::value::to_raw_value(payload),)* }
-            }
-
             /// The event of type `event_type` in `payload`; `None` where this version does not know the type.
             fn from_payload(event_type: &str, payload: &RawValue) -> serde_json::Result<Option<Self>> {
                 match event_type {
                     $($name => Ok(Some(Self::$variant(serde_json::from_str::<$payload>(payload.get())?))),)*
                     _ => Ok(None),
                 }
+            }
+        }
+
+        impl Serialize for Payload<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self.0 { $(DomainEvent::$variant(payload) => payload.serialize(serializer),)* }
             }
         }
     };
@@ -301,16 +305,35 @@ impl DomainEvent {
     }
 }
 
-/// The envelope's JSON.
-#[derive(Serialize, Deserialize)]
+/// The fact alone, as the envelope's `payload`.
+struct Payload<'a>(&'a DomainEvent);
+
+/// The envelope's JSON, to be written.
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire {
-    event_type: String,
+struct Written<'a> {
+    event_type: &'static str,
     aggregate_id: String,
     event_id: Uuid,
     timestamp: UnixMillis,
     version: u32,
-    payload: Box<RawValue>,
+    payload: Payload<'a>,
+    metadata: &'a Metadata,
+}
+
+/// The same, being read.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Read<'a> {
+    #[serde(borrow)]
+    event_type: Cow<'a, str>,
+    #[serde(borrow)]
+    aggregate_id: Cow<'a, str>,
+    event_id: Uuid,
+    timestamp: UnixMillis,
+    version: u32,
+    #[serde(borrow)]
+    payload: &'a RawValue,
     metadata: Metadata,
 }
 
@@ -351,35 +374,34 @@ impl Envelope {
     /// # Errors
     /// Never in practice: no payload has a key that is not text.
     pub fn to_json(&self) -> Result<Vec<u8>, MalformedEvent> {
-        let wire = Wire {
-            event_type: self.event.event_type().to_owned(),
+        Ok(serde_json::to_vec(&Written {
+            event_type: self.event.event_type(),
             aggregate_id: self.event.aggregate_id(),
             event_id: self.event_id,
             timestamp: self.timestamp,
             version: self.version,
-            payload: self.event.payload_json()?,
-            metadata: self.metadata.clone(),
-        };
-        Ok(serde_json::to_vec(&wire)?)
+            payload: Payload(&self.event),
+            metadata: &self.metadata,
+        })?)
     }
 }
 
 /// Reads a record's value.
 pub fn parse(json: &[u8]) -> Result<Incoming, MalformedEvent> {
-    let wire: Wire = serde_json::from_slice(json)?;
-    Ok(match DomainEvent::from_payload(&wire.event_type, &wire.payload)? {
+    let read: Read<'_> = serde_json::from_slice(json)?;
+    Ok(match DomainEvent::from_payload(&read.event_type, read.payload)? {
         Some(event) => Incoming::Known(Envelope {
-            event_id: wire.event_id,
-            timestamp: wire.timestamp,
-            version: wire.version,
-            metadata: wire.metadata,
+            event_id: read.event_id,
+            timestamp: read.timestamp,
+            version: read.version,
+            metadata: read.metadata,
             event,
         }),
         None => Incoming::Unknown(UnknownEvent {
-            event_type: wire.event_type,
-            aggregate_id: wire.aggregate_id,
-            event_id: wire.event_id,
-            metadata: wire.metadata,
+            event_type: read.event_type.into_owned(),
+            aggregate_id: read.aggregate_id.into_owned(),
+            event_id: read.event_id,
+            metadata: read.metadata,
         }),
     })
 }

@@ -2,20 +2,25 @@
 -- seats, views, groups' progress, is worked out from it at start.
 
 -- The domain events of every SeatingEvent, as its commands wrote them: the seat store's truth, and its outbox from
--- `published` on.
+-- what is in `published` on.
 CREATE TABLE events (
     seating_event TEXT    NOT NULL,
     sequence      INTEGER NOT NULL,
     envelope      TEXT    NOT NULL, -- JSON
     traceparent   TEXT,             -- of the command that wrote it
     PRIMARY KEY (seating_event, sequence)
-) WITHOUT ROWID;
+);
 
--- What is pinned of a SeatingEvent, and how far the log has it.
+-- What is pinned of a SeatingEvent.
 CREATE TABLE seating_events (
     seating_event TEXT    PRIMARY KEY,
-    partition     INTEGER NOT NULL,
-    published     INTEGER NOT NULL DEFAULT 0
+    partition     INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- How far the log has it.
+CREATE TABLE published (
+    seating_event TEXT    PRIMARY KEY,
+    sequence      INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- The log.
@@ -33,7 +38,7 @@ CREATE TABLE records (
     headers   TEXT    NOT NULL, -- JSON: [[name, value], ...]
     timestamp INTEGER NOT NULL,
     PRIMARY KEY (topic, partition, "offset")
-) WITHOUT ROWID;
+);
 
 -- Where a consumer group begins in a partition: what was declared when it was created. How far it got is not kept,
 -- because its view is not either.

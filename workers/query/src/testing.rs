@@ -167,13 +167,9 @@ impl FakeLog {
         let mut topics = self.0.lock().unwrap();
         let on = &mut topics.get_mut(topic).unwrap()[partition as usize];
         let headers = sequence.map(|sequence| ("ce_sequence".to_owned(), sequence.to_string()));
-        on.records.push(Record {
-            partition,
-            offset: on.begin + on.records.len() as u64,
-            key: key.into(),
-            value: value.into(),
-            headers: headers.into_iter().collect(),
-        });
+        let offset = on.begin + on.records.len() as u64;
+        let headers = headers.into_iter().collect();
+        on.records.push(Record::new(partition, offset, key.into(), value.into(), headers));
         self.1.0.send_replace(());
     }
 

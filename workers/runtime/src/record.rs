@@ -3,7 +3,10 @@
 //! `ce_subject` and `ce_sequence` repeat what the body says, so that a record whose body cannot be read still names
 //! the seat and its place in the order.
 
-use boxoffice_domain::events::MalformedEvent;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use boxoffice_domain::events::{Incoming, MalformedEvent, UnknownEvent, parse};
 use boxoffice_domain::{DomainEvent, Envelope};
 use uuid::Uuid;
 
@@ -27,25 +30,82 @@ pub struct NewRecord {
     pub timestamp: u64,
 }
 
-/// A record that was read.
+/// A record that was read. Clones share what it holds, and what that says is read once for all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Its partition.
     pub partition: u32,
     /// Its place in the partition.
     pub offset: u64,
+    content: Arc<Content>,
+}
+
+/// What a record holds.
+#[derive(Debug)]
+pub struct Content {
     /// SeatingEvent id; empty where the record has no key or one that is not text.
     pub key: String,
     /// The envelope's JSON.
     pub value: Vec<u8>,
     /// Header names and values; those that are not text are left out.
     pub headers: Vec<(String, String)>,
+    said: OnceLock<Said>,
+}
+
+/// What a record says.
+#[derive(Debug)]
+pub enum Said {
+    /// An event of a type that this version knows.
+    Known(Arc<Envelope>),
+    /// An envelope of a type that it does not know.
+    Unknown(UnknownEvent),
+    /// Nothing that can be read, for this reason.
+    Malformed(String),
 }
 
 impl Record {
+    /// A record at its place.
+    pub fn new(
+        partition: u32,
+        offset: u64,
+        key: String,
+        value: Vec<u8>,
+        headers: Vec<(String, String)>,
+    ) -> Self {
+        let content = Content { key, value, headers, said: OnceLock::new() };
+        Self { partition, offset, content: Arc::new(content) }
+    }
+}
+
+impl Deref for Record {
+    type Target = Content;
+
+    fn deref(&self) -> &Content {
+        &self.content
+    }
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.key, &self.value, &self.headers) == (&other.key, &other.value, &other.headers)
+    }
+}
+
+impl Eq for Content {}
+
+impl Content {
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What it says.
+    pub fn said(&self) -> &Said {
+        self.said.get_or_init(|| match parse(&self.value) {
+            Ok(Incoming::Known(envelope)) => Said::Known(Arc::new(envelope)),
+            Ok(Incoming::Unknown(unknown)) => Said::Unknown(unknown),
+            Err(error) => Said::Malformed(error.to_string()),
+        })
     }
 }
 

@@ -151,13 +151,7 @@ mod tests {
 
     #[test]
     fn every_record_is_one_line() {
-        let record = |value: &str| Record {
-            partition: 3,
-            offset: 7,
-            key: "arena-night".into(),
-            value: value.into(),
-            headers: vec![],
-        };
+        let record = |value: &str| Record::new(3, 7, "arena-night".into(), value.into(), vec![]);
         let mut text = Vec::new();
         for value in [r#"{"a":1}"#, "}{", "{\n}"] {
             write_line(&mut text, &record(value));

@@ -155,7 +155,7 @@ impl ViewStore for Shared {
 }
 
 fn record(partition: u32, offset: u64) -> Record {
-    Record { partition, offset, key: "arena-night".into(), value: vec![], headers: vec![] }
+    Record::new(partition, offset, "arena-night".into(), vec![], vec![])
 }
 
 /// Two partitions with ten records each, both assigned.

@@ -3,9 +3,10 @@
 //! The place comes from the body, and where that cannot be read, from the headers that repeat it. A record that has
 //! neither is foreign: nobody knows which seat it is about, so it moves no sequence and holds nothing up.
 
-use boxoffice_domain::events::{self, Incoming};
+use std::sync::Arc;
+
 use boxoffice_domain::{Envelope, SeatingEventId};
-use boxoffice_runtime::record::{CE_SEQUENCE, CE_SUBJECT, Record};
+use boxoffice_runtime::record::{CE_SEQUENCE, CE_SUBJECT, Record, Said};
 use uuid::Uuid;
 
 /// A record that was looked at.
@@ -34,7 +35,7 @@ pub struct Place {
 #[derive(Debug)]
 pub enum Body {
     /// A domain event.
-    Known(Box<Envelope>),
+    Known(Arc<Envelope>),
     /// A domain event of this type, which this version does not know.
     Unknown(String),
     /// Nothing that can be read, for this reason.
@@ -44,8 +45,8 @@ pub enum Body {
 impl Entry {
     /// Looks at a record.
     pub fn read(record: &Record) -> Self {
-        match events::parse(&record.value) {
-            Ok(Incoming::Known(envelope)) => {
+        match record.said() {
+            Said::Known(envelope) => {
                 let place = storable(envelope.metadata.sequence).map(|sequence| Place {
                     seating_event: envelope.event.seating_event().clone(),
                     sequence,
@@ -53,25 +54,25 @@ impl Entry {
                     event_id: Some(envelope.event_id),
                 });
                 let body = match place {
-                    Some(_) => Body::Known(Box::new(envelope)),
+                    Some(_) => Body::Known(Arc::clone(envelope)),
                     None => Body::Unreadable("the event has no sequence".into()),
                 };
                 Self { place, body }
             }
-            Ok(Incoming::Unknown(event)) => {
+            Said::Unknown(event) => {
                 let sequence = storable(event.metadata.sequence);
                 Self {
-                    place: place(record, sequence, event.aggregate_id, Some(event.event_id)),
-                    body: Body::Unknown(event.event_type),
+                    place: place(record, sequence, event.aggregate_id.clone(), Some(event.event_id)),
+                    body: Body::Unknown(event.event_type.clone()),
                 }
             }
-            Err(error) => {
+            Said::Malformed(reason) => {
                 let sequence = storable(record.header(CE_SEQUENCE).and_then(|text| text.parse().ok()));
                 let event_id = record.header("ce_id").and_then(|id| Uuid::try_parse(id).ok());
                 let subject = record.header(CE_SUBJECT).unwrap_or_default().to_owned();
                 Self {
                     place: place(record, sequence, subject, event_id),
-                    body: Body::Unreadable(error.to_string()),
+                    body: Body::Unreadable(reason.clone()),
                 }
             }
         }
@@ -104,7 +105,7 @@ mod tests {
 
     fn record(value: &str, headers: &[(&str, &str)]) -> Record {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Record { partition: 0, offset: 0, key: "arena-night".into(), value: value.into(), headers }
+        Record::new(0, 0, "arena-night".into(), value.into(), headers)
     }
 
     #[test]

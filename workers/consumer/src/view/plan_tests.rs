@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use boxoffice_domain::events::{SeatBlock, VERSION};
 use boxoffice_domain::{DomainEvent, Envelope, Metadata, SeatId, SeatingEventId};
 use proptest::prelude::*;
@@ -23,7 +25,7 @@ fn known(seat: &str, sequence: u64) -> Entry {
             user_id: None,
             sequence: Some(sequence),
         };
-        Body::Known(Box::new(Envelope { event_id, timestamp: 1, version: VERSION, metadata, event }))
+        Body::Known(Arc::new(Envelope { event_id, timestamp: 1, version: VERSION, metadata, event }))
     })
 }
 

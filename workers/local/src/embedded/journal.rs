@@ -11,12 +11,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
+use sqlx::query::Query;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Sqlite};
 use tokio::sync::{Notify, watch};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -24,8 +24,13 @@ use tokio_util::task::AbortOnDropHandle;
 const READERS: u32 = 4;
 /// Longest wait for another program that has the file, such as a database browser.
 const BUSY: Duration = Duration::from_secs(5);
-/// Pages written before the write-ahead log is folded into the file: 32 MiB.
-const CHECKPOINT_PAGES: &str = "4096";
+/// Pages written before the write-ahead log is folded into the file: 16 MiB, which the next ones are written over.
+const CHECKPOINT_PAGES: &str = "4000";
+/// A statement adds at most so many rows, or this few exactly: SQLite keeps those statements compiled.
+const MANY: usize = 256;
+const FEW: usize = 64;
+/// Compiled statements that are kept: one a table and number of rows.
+const STATEMENTS: usize = 300;
 
 /// Why the data file cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -53,15 +58,15 @@ impl From<sqlx::Error> for JournalError {
 }
 
 /// A row of `events`.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct EventRow(pub String, pub u64, pub String, pub Option<String>);
 
 /// A row of `records`: topic, partition, offset, key, value, headers, timestamp.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct RecordRow(pub Arc<str>, pub u32, pub u64, pub String, pub String, pub String, pub u64);
 
 /// A row of `group_starts`: group, topic, partition, offset.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct GroupStartRow(pub String, pub String, pub u32, pub u64);
 
 /// What is to be written, together.
@@ -136,11 +141,12 @@ impl Journal {
         let options = SqliteConnectOptions::new()
             .filename(&file)
             .create_if_missing(true)
-            .page_size(8192)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("temp_store", "memory")
             .busy_timeout(BUSY)
+            .statement_cache_capacity(STATEMENTS)
             .disable_statement_logging();
         let opened = async {
             // Of a pool, because with a connection of its own this future could not be sent between threads.
@@ -230,18 +236,23 @@ async fn commit_all(shared: Arc<Shared>, mut file: SqliteConnection) {
     }
 }
 
-const INSERT_EVENTS: &str = "
-    INSERT INTO events (seating_event, sequence, envelope, traceparent)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)";
-const INSERT_GROUP_STARTS: &str = r#"
-    INSERT INTO group_starts (consumer_group, topic, partition, "offset")
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)"#;
+const EVENTS: Table = Table {
+    insert: "INSERT OR ROLLBACK INTO events (seating_event, sequence, envelope, traceparent)",
+    columns: 4,
+};
+const PUBLISHED: Table =
+    Table { insert: "INSERT OR REPLACE INTO published (seating_event, sequence)", columns: 2 };
+const GROUP_STARTS: Table = Table {
+    insert: r#"INSERT OR ROLLBACK INTO group_starts (consumer_group, topic, partition, "offset")"#,
+    columns: 4,
+};
+const RECORDS: Table = Table {
+    insert: r#"INSERT OR ROLLBACK INTO records (topic, partition, "offset", key, value, headers, timestamp)"#,
+    columns: 7,
+};
 const UPSERT_TOPIC: &str = "
     INSERT INTO topics (topic, partitions) VALUES (?, ?)
     ON CONFLICT (topic) DO UPDATE SET partitions = excluded.partitions";
-const INSERT_RECORDS: &str = r#"
-    INSERT INTO records (topic, partition, "offset", key, value, headers, timestamp)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each(?)"#;
 
 async fn commit(
     file: &mut SqliteConnection,
@@ -278,34 +289,84 @@ async fn commit(
             for table in [
                 "DELETE FROM events WHERE seating_event = ?",
                 "DELETE FROM seating_events WHERE seating_event = ?",
+                "DELETE FROM published WHERE seating_event = ?",
             ] {
                 sqlx::query(table).bind(&event).execute(&mut *transaction).await?;
             }
         }
     }
-    for (statement, rows) in [
-        (INSERT_EVENTS, json(&events)?),
-        (INSERT_GROUP_STARTS, json(&group_starts)?),
-        (INSERT_RECORDS, json(&records)?),
-    ] {
-        if let Some(rows) = rows {
-            sqlx::query(statement).bind(rows).execute(&mut *transaction).await?;
-        }
-    }
-    for (event, upto) in published {
-        sqlx::query("UPDATE seating_events SET published = ? WHERE seating_event = ?")
-            .bind(upto.cast_signed())
-            .bind(event)
-            .execute(&mut *transaction)
-            .await?;
-    }
+    EVENTS.insert(&mut transaction, events).await?;
+    GROUP_STARTS.insert(&mut transaction, group_starts).await?;
+    RECORDS.insert(&mut transaction, records).await?;
+    let published = published.into_iter().map(|(event, upto)| PublishedRow(event, upto)).collect();
+    PUBLISHED.insert(&mut transaction, published).await?;
     transaction.commit().await
 }
 
-/// Rows as one JSON array; `None` where there are none.
-fn json(rows: &[impl Serialize]) -> Result<Option<String>, sqlx::Error> {
-    if rows.is_empty() {
-        return Ok(None);
+/// A table that rows are added to. Of a statement that fails nothing is wanted, so it rolls the transaction back: else
+/// SQLite would write down how to undo every statement alone.
+struct Table {
+    /// The statement up to the rows.
+    insert: &'static str,
+    /// How many columns it names.
+    columns: usize,
+}
+
+/// What is added to a table.
+trait Row {
+    /// Its values, in the order of the columns.
+    fn bind(self, insert: Insert<'_>) -> Insert<'_>;
+}
+
+type Insert<'q> = Query<'q, Sqlite, SqliteArguments>;
+
+impl Table {
+    /// Adds many rows in few statements, of sizes that come again: SQLite keeps them compiled.
+    async fn insert<R: Row>(&self, file: &mut SqliteConnection, rows: Vec<R>) -> Result<(), sqlx::Error> {
+        let mut rows = rows.into_iter();
+        while rows.len() > 0 {
+            let size = match rows.len() {
+                MANY.. => MANY,
+                left => left.min(FEW),
+            };
+            let row = format!("({}),", vec!["?"; self.columns].join(","));
+            let values = row.repeat(size);
+            let statement = format!("{} VALUES {}", self.insert, values.trim_end_matches(','));
+            let insert = sqlx::query(AssertSqlSafe(statement));
+            let insert = rows.by_ref().take(size).fold(insert, |insert, row| row.bind(insert));
+            insert.execute(&mut *file).await?;
+        }
+        Ok(())
     }
-    serde_json::to_string(rows).map(Some).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+impl Row for EventRow {
+    fn bind(self, insert: Insert<'_>) -> Insert<'_> {
+        let Self(event, sequence, envelope, traceparent) = self;
+        insert.bind(event).bind(sequence.cast_signed()).bind(envelope).bind(traceparent)
+    }
+}
+
+/// A row of `published`.
+struct PublishedRow(String, u64);
+
+impl Row for PublishedRow {
+    fn bind(self, insert: Insert<'_>) -> Insert<'_> {
+        insert.bind(self.0).bind(self.1.cast_signed())
+    }
+}
+
+impl Row for GroupStartRow {
+    fn bind(self, insert: Insert<'_>) -> Insert<'_> {
+        let Self(group, topic, partition, offset) = self;
+        insert.bind(group).bind(topic).bind(partition).bind(offset.cast_signed())
+    }
+}
+
+impl Row for RecordRow {
+    fn bind(self, insert: Insert<'_>) -> Insert<'_> {
+        let Self(topic, partition, offset, key, value, headers, timestamp) = self;
+        let insert = insert.bind(topic).bind(partition).bind(offset.cast_signed());
+        insert.bind(key).bind(value).bind(headers).bind(timestamp.cast_signed())
+    }
 }

@@ -11,12 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_domain::checkpoint::Verdict;
-use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::{DomainEvent, SeatingEventId, UnixMillis};
 use boxoffice_runtime::clock;
 use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::log::EventLog;
-use boxoffice_runtime::record::{CE_SEQUENCE, Record};
+use boxoffice_runtime::record::{CE_SEQUENCE, Record, Said};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::reader::{self, Reader};
@@ -160,7 +159,7 @@ impl Follower {
             return Taken::Foreign;
         };
         let Placed { id, sequence, fact, timestamp } = event;
-        match self.views.apply(&id, sequence, fact.as_ref()) {
+        match self.views.apply(&id, sequence, fact) {
             Ok(Verdict::Apply) if fact.is_none() => Taken::Unreadable,
             Ok(Verdict::Apply) => {
                 if let Some(timestamp) = timestamp {
@@ -182,32 +181,32 @@ impl Follower {
 }
 
 /// A record with its place in a SeatingEvent's history.
-struct Placed {
+struct Placed<'a> {
     id: SeatingEventId,
     sequence: u64,
     /// `None` where the type or the text cannot be read.
-    fact: Option<DomainEvent>,
+    fact: Option<&'a DomainEvent>,
     timestamp: Option<UnixMillis>,
 }
 
-impl Placed {
+impl<'a> Placed<'a> {
     /// `None` for a record that no command worker wrote: without a SeatingEvent's id as key or without a sequence.
-    fn of(record: &Record) -> Option<Self> {
+    fn of(record: &'a Record) -> Option<Self> {
         let id = record.key.parse().ok()?;
-        match parse(&record.value) {
-            Ok(Incoming::Known(envelope)) => Some(Self {
+        match record.said() {
+            Said::Known(envelope) => Some(Self {
                 id,
                 sequence: envelope.metadata.sequence?,
-                fact: Some(envelope.event),
+                fact: Some(&envelope.event),
                 timestamp: Some(envelope.timestamp),
             }),
-            Ok(Incoming::Unknown(unknown)) => {
+            Said::Unknown(unknown) => {
                 tracing::warn!(event = %id, event_type = unknown.event_type, "an unknown event type is skipped");
                 Some(Self { id, sequence: unknown.metadata.sequence?, fact: None, timestamp: None })
             }
-            Err(error) => {
+            Said::Malformed(reason) => {
                 let sequence = record.header(CE_SEQUENCE)?.parse().ok()?;
-                tracing::warn!(event = %id, sequence, %error, "an unreadable event is skipped");
+                tracing::warn!(event = %id, sequence, reason, "an unreadable event is skipped");
                 Some(Self { id, sequence, fact: None, timestamp: None })
             }
         }

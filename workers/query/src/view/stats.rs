@@ -7,9 +7,10 @@ use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use boxoffice_domain::events::{Incoming, StatsUpdated, parse};
+use boxoffice_domain::events::StatsUpdated;
 use boxoffice_domain::{DomainEvent, SeatingEventId};
 use boxoffice_runtime::log::EventLog;
+use boxoffice_runtime::record::{Record, Said};
 use tokio::time::sleep;
 
 use super::reader::Reader;
@@ -44,7 +45,7 @@ impl Stats {
             let mut reader = Reader::new(Arc::clone(&log), topic, BTreeMap::new());
             loop {
                 match reader.next().await {
-                    Ok(records) => records.iter().for_each(|record| self.take(&record.value)),
+                    Ok(records) => records.iter().for_each(|record| self.take(record)),
                     Err(error) => {
                         tracing::warn!(%error, "statistics are read from their beginning again");
                         sleep(AGAIN).await;
@@ -55,17 +56,17 @@ impl Stats {
         }
     }
 
-    fn take(&self, value: &[u8]) {
-        match parse(value) {
-            Ok(Incoming::Known(envelope)) => {
-                if let DomainEvent::StatsUpdated(stats) = envelope.event {
-                    self.keep(stats);
+    fn take(&self, record: &Record) {
+        match record.said() {
+            Said::Known(envelope) => {
+                if let DomainEvent::StatsUpdated(stats) = &envelope.event {
+                    self.keep(stats.clone());
                 }
             }
-            Ok(Incoming::Unknown(unknown)) => {
+            Said::Unknown(unknown) => {
                 tracing::warn!(event_type = unknown.event_type, "an unknown event type is skipped");
             }
-            Err(error) => tracing::warn!(%error, "unreadable statistics are skipped"),
+            Said::Malformed(reason) => tracing::warn!(reason, "unreadable statistics are skipped"),
         }
     }
 }

@@ -78,7 +78,7 @@ pub async fn records(
             JournalError::Failed(format!("{topic}[{partition}], offset {offset}: headers: {error}"))
         })?;
         let (offset, value) = (offset.cast_unsigned(), value.into_bytes());
-        Ok(Record { partition: *partition, offset, key, value, headers })
+        Ok(Record::new(*partition, offset, key, value, headers))
     };
     rows.into_iter().map(record).collect()
 }

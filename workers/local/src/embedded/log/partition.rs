@@ -32,7 +32,7 @@ struct State {
     /// How far it may be read: everything before is committed.
     end: u64,
     /// The newest records up to `next`. One that falls out before it is committed is in the file after that.
-    recent: VecDeque<Arc<Record>>,
+    recent: VecDeque<Record>,
 }
 
 /// A record as it is handed out and as it is written; both get their offset when they are appended.
@@ -42,7 +42,7 @@ pub type Prepared = (Record, RecordRow);
 #[derive(Debug, PartialEq, Eq)]
 pub enum Recent {
     /// These, which may be none.
-    Records(Vec<Arc<Record>>),
+    Records(Vec<Record>),
     /// Nothing so old: the file has it, and may be read up to this offset.
     InFile(u64),
 }
@@ -77,7 +77,7 @@ impl Partition {
         let value = String::from_utf8(value).map_err(|error| unfit("value", &error))?;
         let json = serde_json::to_string(&headers).map_err(|error| unfit("headers", &error))?;
         let bytes = value.as_bytes().to_vec();
-        let record = Record { partition, offset: 0, key: key.clone(), value: bytes, headers };
+        let record = Record::new(partition, 0, key.clone(), bytes, headers);
         Ok((record, RecordRow(Arc::clone(&self.topic), partition, 0, key, value, json, timestamp)))
     }
 
@@ -89,7 +89,7 @@ impl Partition {
         for (mut record, mut row) in records {
             (record.offset, row.2) = (state.next, state.next);
             state.next += 1;
-            state.recent.push_back(Arc::new(record));
+            state.recent.push_back(record);
             rows.push(row);
         }
         let surplus = state.recent.len().saturating_sub(RECENT);
@@ -111,8 +111,9 @@ impl Partition {
         let first = state.next - state.recent.len() as u64;
         let Some(skipped) = from.checked_sub(first) else { return Recent::InFile(state.end) };
         let count = usize::try_from(readable).map_or(max, |readable| readable.min(max));
-        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
-        Recent::Records(state.recent.iter().skip(skipped).take(count).cloned().collect())
+        let skipped =
+            usize::try_from(skipped).map_or(state.recent.len(), |skipped| skipped.min(state.recent.len()));
+        Recent::Records(state.recent.range(skipped..).take(count).cloned().collect())
     }
 }
 

@@ -91,8 +91,8 @@ impl Reader {
         let (mut batches, mut room) = (Vec::new(), max.max(1));
         self.cursors.rotate_left(self.cursors.len().min(1));
         for cursor in self.cursors.iter_mut().filter(|cursor| !cursor.is_paused) {
-            let records: Vec<_> = match cursor.partition.recent(cursor.offset, room) {
-                Recent::Records(records) => records.into_iter().map(Arc::unwrap_or_clone).collect(),
+            let records = match cursor.partition.recent(cursor.offset, room) {
+                Recent::Records(records) => records,
                 // Only with nothing in hand that would be lost; it is the first one's turn soon.
                 Recent::InFile(end) if batches.is_empty() => {
                     let file = self.log.shared.journal.readers();

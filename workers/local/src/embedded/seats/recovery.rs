@@ -11,13 +11,14 @@ use sqlx::SqlitePool;
 
 use super::room::Room;
 
+const PINNED: &str = "
+    SELECT seating_event, partition, coalesce(published.sequence, 0)
+    FROM seating_events LEFT JOIN published USING (seating_event)";
+
 /// Every SeatingEvent with its seats, and in its outbox what the log does not have yet.
 pub async fn rooms(file: &SqlitePool) -> Result<HashMap<SeatingEventId, Room>, StoreError> {
     let pinned: Vec<(String, u32, i64)> =
-        sqlx::query_as("SELECT seating_event, partition, published FROM seating_events")
-            .fetch_all(file)
-            .await
-            .map_err(|error| unreadable(&error))?;
+        sqlx::query_as(PINNED).fetch_all(file).await.map_err(|error| unreadable(&error))?;
     let mut rooms = HashMap::new();
     for (event, partition, published) in pinned {
         let id: SeatingEventId = event.parse().map_err(|error| unexpected(&event, &error))?;

@@ -96,7 +96,8 @@ impl Room {
     }
 
     fn row(&self, envelope: &Envelope, traceparent: Option<&str>) -> Result<EventRow, MalformedEvent> {
-        let json = String::from_utf8_lossy(&envelope.to_json()?).into_owned();
+        let json = String::from_utf8(envelope.to_json()?)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         let sequence = envelope.metadata.sequence.unwrap_or_default();
         Ok(EventRow(self.state.id.to_string(), sequence, json, traceparent.map(str::to_owned)))
     }

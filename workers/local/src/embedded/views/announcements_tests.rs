@@ -47,12 +47,8 @@ impl FakeLog {
     fn of(&self, partition: u32) -> Vec<Record> {
         let records = self.records.borrow();
         let of_partition = records.iter().filter(|record| record.partition == partition).cloned().zip(0..);
-        let read = |(NewRecord { partition, key, value, headers, timestamp: _ }, offset)| Record {
-            partition,
-            offset,
-            key,
-            value,
-            headers,
+        let read = |(NewRecord { partition, key, value, headers, timestamp: _ }, offset)| {
+            Record::new(partition, offset, key, value, headers)
         };
         of_partition.map(read).collect()
     }

@@ -154,8 +154,7 @@ mod tests {
 
     /// Plans and notes `entries` as the records from `offset` on.
     fn advance(ledger: &mut Ledger, offset: u64, entries: &[Entry]) -> (Plan, Option<ViewError>) {
-        let record =
-            |offset| Record { partition: 0, offset, key: String::new(), value: vec![], headers: vec![] };
+        let record = |offset| Record::new(0, offset, String::new(), vec![], vec![]);
         let batch = Batch {
             topic: "seat-events".into(),
             partition: 0,

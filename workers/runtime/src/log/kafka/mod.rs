@@ -250,11 +250,11 @@ fn record(message: &BorrowedMessage<'_>) -> Record {
     let headers = message.headers().map(|headers| {
         headers.iter().filter_map(|header| Some((header.key.to_owned(), text(header.value?)?))).collect()
     });
-    Record {
-        partition: message.partition().unsigned_abs(),
-        offset: message.offset().unsigned_abs(),
-        key: message.key().and_then(text).unwrap_or_default(),
-        value: message.payload().unwrap_or_default().to_vec(),
-        headers: headers.unwrap_or_default(),
-    }
+    Record::new(
+        message.partition().unsigned_abs(),
+        message.offset().unsigned_abs(),
+        message.key().and_then(text).unwrap_or_default(),
+        message.payload().unwrap_or_default().to_vec(),
+        headers.unwrap_or_default(),
+    )
 }
