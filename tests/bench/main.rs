@@ -19,7 +19,7 @@ struct Args {
     #[arg(long, default_value_t = 5)]
     seconds: u64,
     /// Connections that send requests.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 256)]
     connections: usize,
     /// Where to write the lines.
     #[arg(long, default_value = "bench.jsonl")]

@@ -18,14 +18,17 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Sqlite};
 use tokio::sync::{Notify, watch};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 
 /// Connections that read, beside the one that writes.
 const READERS: u32 = 4;
 /// Longest wait for another program that has the file, such as a database browser.
 const BUSY: Duration = Duration::from_secs(5);
-/// Pages written before the write-ahead log is folded into the file: 16 MiB, which the next ones are written over.
-const CHECKPOINT_PAGES: &str = "4000";
+/// Pages written before the writer itself folds the write-ahead log into the file, 64 MiB; most of it is folded by then.
+const CHECKPOINT_PAGES: &str = "16000";
+/// How often it is folded in the background, where the writer need not wait for the disk.
+const FOLD: Duration = Duration::from_millis(200);
 /// A statement adds at most so many rows, or this few exactly: SQLite keeps those statements compiled.
 const MANY: usize = 256;
 const FEW: usize = 64;
@@ -99,8 +102,8 @@ pub struct Ticket(u64);
 pub struct Journal {
     shared: Arc<Shared>,
     readers: SqlitePool,
-    /// The writer ends with the last clone.
-    _writer: Arc<AbortOnDropHandle<()>>,
+    /// The writer and the task that folds end with the last clone.
+    _tasks: Arc<[AbortOnDropHandle<()>; 2]>,
     /// Held as long as the file is in use.
     _lock: Arc<File>,
 }
@@ -150,11 +153,11 @@ impl Journal {
             .disable_statement_logging();
         let opened = async {
             // Of a pool, because with a connection of its own this future could not be sent between threads.
-            let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-            sqlx::migrate!().run(&writer).await?;
-            Ok::<_, sqlx::Error>(writer.acquire().await?.detach())
+            let file = SqlitePoolOptions::new().max_connections(2).connect_with(options.clone()).await?;
+            sqlx::migrate!().run(&file).await?;
+            Ok::<_, sqlx::Error>((file.acquire().await?.detach(), file.acquire().await?.detach()))
         };
-        let writer = opened.await.map_err(|error| failed(error.to_string()))?;
+        let (writer, folding) = opened.await.map_err(|error| failed(error.to_string()))?;
         let readers =
             SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.read_only(true));
         let shared = Arc::new(Shared {
@@ -162,8 +165,11 @@ impl Journal {
             wake: Notify::new(),
             done: watch::Sender::default(),
         });
-        let task = AbortOnDropHandle::new(tokio::spawn(commit_all(Arc::clone(&shared), writer)));
-        Ok(Self { shared, readers, _writer: Arc::new(task), _lock: Arc::new(lock) })
+        let tasks = [
+            AbortOnDropHandle::new(tokio::spawn(commit_all(Arc::clone(&shared), writer))),
+            AbortOnDropHandle::new(tokio::spawn(fold_all(Arc::clone(&shared), folding))),
+        ];
+        Ok(Self { shared, readers, _tasks: Arc::new(tasks), _lock: Arc::new(lock) })
     }
 
     /// Puts `write` behind all earlier ones; it is committed soon, also when nobody waits.
@@ -232,6 +238,19 @@ async fn commit_all(shared: Arc<Shared>, mut file: SqliteConnection) {
                 shared.done.send_modify(|done| done.failed = Some(error.into()));
                 return;
             }
+        }
+    }
+}
+
+/// Folds the write-ahead log into the file while there are commits. What it misses the writer folds itself.
+async fn fold_all(shared: Arc<Shared>, mut file: SqliteConnection) {
+    let mut commits = shared.done.subscribe();
+    let mut turn = interval(FOLD);
+    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while commits.changed().await.is_ok() {
+        turn.tick().await;
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut file).await {
+            tracing::debug!(%error, "the write-ahead log is not folded for now");
         }
     }
 }

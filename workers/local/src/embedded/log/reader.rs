@@ -5,14 +5,20 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use boxoffice_runtime::log::{LogError, TopicPartition};
 use boxoffice_runtime::record::Record;
 use futures::future::select_all;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::partition::{Partition, Recent};
 use super::{BEGIN, EmbeddedLog, file};
+
+/// Shortest time between two wake-ups: a reader that is woken for every publish of a big sale would take from the sale what
+/// it needs to keep up. The first record after a pause is handed out at once.
+const PACE: Duration = Duration::from_millis(10);
 
 /// See the module.
 pub struct Reader {
@@ -20,6 +26,8 @@ pub struct Reader {
     cursors: VecDeque<Cursor>,
     /// Whatever may end a wait; never empty. Their senders live as long as the log.
     news: Vec<watch::Receiver<()>>,
+    /// When it may be woken next.
+    paced: Instant,
 }
 
 /// Where a partition is read.
@@ -35,7 +43,7 @@ pub type Batch = (TopicPartition, Vec<Record>);
 impl Reader {
     /// A reader of no partition yet, for topics that have `news`, or whatever else is to end a wait.
     pub fn new(log: EmbeddedLog, news: Vec<watch::Receiver<()>>) -> Self {
-        Self { log, cursors: VecDeque::new(), news }
+        Self { log, cursors: VecDeque::new(), news, paced: Instant::now() }
     }
 
     /// Reads a partition too, from `offset` on.
@@ -82,6 +90,8 @@ impl Reader {
     /// Waits until there may be something new since [`listen`](Self::listen).
     pub async fn wait(&mut self) {
         select_all(self.news.iter_mut().map(|news| Box::pin(news.changed()))).await.0.ok();
+        sleep_until(self.paced).await;
+        self.paced = Instant::now() + PACE;
     }
 
     /// The records that are there, at most `max` and at least one; none where there are none.
