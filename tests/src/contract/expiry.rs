@@ -25,6 +25,12 @@ pub async fn a_hold_ends_at_its_deadline(stage: &Stage) -> anyhow::Result<()> {
 
     let first_deadline = number(&hold, "expiresAt")?;
     let noticed = async {
+        // Readers are a moment behind: the end counts from when they knew of the beginning.
+        let seen = patiently(LATE, async || {
+            let shown = stage.api.get(&format!("/seats/{left_alone}")).await?;
+            same("status", &shown.shown()?["status"], "HELD")
+        });
+        seen.await.context("the query side does not show the hold")?;
         let freed = patiently(stage.ttl + LATE, async || {
             let shown = stage.api.get(&format!("/seats/{left_alone}")).await?;
             same("status", &shown.shown()?["status"], "AVAILABLE")?;
