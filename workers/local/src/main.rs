@@ -12,7 +12,7 @@ use boxoffice_local::run;
 use clap::{CommandFactory, FromArgMatches};
 use tracing_subscriber::EnvFilter;
 
-/// A sale is many small allocations on several threads: a third of the time of a hold went into the system's allocator.
+/// A sale is many small allocations on several threads: a seventh of a hold's CPU time went into the system's allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
