@@ -14,7 +14,7 @@ use boxoffice_domain::state::{Claimed, Hold, HoldStatus, Seat, Show};
 use boxoffice_domain::{Chart, Command, Definition, SeatingEventId, SeatingEventState, UnixMillis};
 use boxoffice_tests::conformance::seat_store::equality::generated_commands_do_what_decide_says;
 use boxoffice_tests::conformance::seat_store::stage::{
-    Fixture, HIGH_WATERMARK, START, Stage, cause, definition,
+    Fixture, HIGH_WATERMARK, START, Stage, cause, definition, named,
 };
 use boxoffice_tests::seat_store_suite;
 use boxoffice_tests::servers::{Redis, Server, redis_url, service, unique};
@@ -85,7 +85,8 @@ impl Fixture for OnRedis {
             read.query_async::<Vec<_>>(&mut self.connection.clone()).await.unwrap().try_into().unwrap();
         let show = meta.remove("definition").map(|json| {
             let definition: Definition = serde_json::from_str(&json).unwrap();
-            Show { chart: Chart::expand(&definition).unwrap(), definition, closed: meta["closed"] == "1" }
+            let chart = Chart::expand(&definition).unwrap();
+            Show::new(definition, chart, meta["closed"] == "1")
         });
         let deadlines = redis::cmd("ZRANGE").arg(keys.deadlines()).arg(0).arg(-1).to_owned();
         let mut deadlines: Vec<String> = deadlines.query_async(&mut self.connection.clone()).await.unwrap();
@@ -132,7 +133,7 @@ fn seat(text: &str) -> Seat {
 }
 
 fn hold(text: &str) -> Hold {
-    let [status, expires, sequence, seats, correlation, user] = parts(text);
+    let [status, expires, sequence, held_at, seats, correlation, user] = parts(text);
     let status = match status.split_at(1) {
         ("A", "") => HoldStatus::Active,
         ("E", "") => HoldStatus::Expired,
@@ -143,6 +144,7 @@ fn hold(text: &str) -> Hold {
         user: parse(user),
         correlation: parse(correlation),
         seats: keys(seats),
+        held_at: parse(held_at),
         expires_at: parse(expires),
         sequence: parse(sequence),
         status,
@@ -185,7 +187,7 @@ async fn i6_redis_has_the_only_clock() {
     definition.starts_at = u64::MAX >> 12;
     definition.hold.ttl_seconds = 1;
     store.provision(&event, &definition, 0, &cause("operator")).await.unwrap().unwrap();
-    let command = Command::Hold { seats: vec!["A-1-1".into()], user: parse("alice"), hold: Uuid::new_v4() };
+    let command = Command::Hold { wanted: named(&["A-1-1"]), user: parse("alice"), hold: Uuid::new_v4() };
     let held = store.execute(&event, &command, &cause("alice")).await.unwrap().unwrap();
     until("the hold expires", async || (store.expire_due().await.unwrap() == 1).then_some(())).await;
     let inventory = store.inventory(&event).await.unwrap().unwrap();

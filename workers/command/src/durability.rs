@@ -26,7 +26,7 @@ impl Durability {
     /// What is promised for `command`. A release that is lost leaves a seat claimed, never one sold twice.
     pub fn of(&self, command: &Command) -> Promise {
         match command {
-            Command::Hold { .. } => self.hold,
+            Command::Hold { .. } | Command::ExtendHold { .. } => self.hold,
             Command::ReserveSeat { .. } | Command::ReserveHold { .. } => self.reserve,
             _ => Promise::Redis,
         }

@@ -1,5 +1,6 @@
 //! Commands, and what deciding one gives: an answer with the facts it makes, or a rejection.
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::definition::Definition;
@@ -11,12 +12,21 @@ use crate::ids::{UnixMillis, UserId};
 pub enum Command {
     /// Claim seats for a while, all or none.
     Hold {
-        /// Keys of the seats; no repeats.
-        seats: Vec<String>,
+        /// Which.
+        wanted: Wanted,
         /// Who claims them.
         user: UserId,
         /// What the hold will be called.
         hold: Uuid,
+    },
+    /// Move a hold's deadline away, as far as the SeatingEvent allows.
+    ExtendHold {
+        /// The hold.
+        hold: Uuid,
+        /// Who asks.
+        user: UserId,
+        /// By how many seconds; absent: as long as a new hold lasts.
+        seconds: Option<u32>,
     },
     /// Confirm one held seat, as a reservation of its own.
     ReserveSeat {
@@ -67,8 +77,64 @@ pub enum Command {
         /// What it is to be.
         definition: Box<Definition>,
     },
+    /// Take seats that nobody has off sale, all or none.
+    Block {
+        /// Their keys; no repeats.
+        seats: Vec<String>,
+        /// Why.
+        reason: String,
+    },
+    /// Put blocked seats back on sale; others stay as they are.
+    Unblock {
+        /// Their keys; no repeats.
+        seats: Vec<String>,
+    },
     /// Close the sales for good and keep the seats.
     Close,
+}
+
+/// Which seats a hold is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// These, and so many units of these areas.
+    These {
+        /// Keys of seats; no repeats.
+        seats: Vec<String>,
+        /// General-admission areas; none twice.
+        areas: Vec<Area>,
+    },
+    /// The best that are available.
+    Best(Best),
+}
+
+/// Units of a general-admission area, whichever are free.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Area {
+    /// The section.
+    pub section_id: String,
+    /// How many units.
+    pub quantity: u32,
+}
+
+/// Numbered seats to be chosen, adjacent ones where there are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Best {
+    /// How many seats.
+    pub quantity: u32,
+    /// Of this section alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section_id: Option<String>,
+    /// Of this price category alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_category: Option<String>,
+}
+
+impl From<Vec<String>> for Wanted {
+    fn from(seats: Vec<String>) -> Self {
+        Self::These { seats, areas: vec![] }
+    }
 }
 
 /// What a command does: nothing of it, or all.
@@ -81,9 +147,9 @@ pub struct Decision {
 }
 
 /// What the caller of an accepted command learns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// The hold, new or already theirs.
+    /// The hold: new, already theirs, or extended.
     Held {
         /// The hold.
         hold: Uuid,
@@ -112,7 +178,7 @@ pub enum Answer {
         /// Sequence of the last domain event.
         sequence: u64,
     },
-    /// The definition stands, or the sales are closed.
+    /// The SeatingEvent is as the operator wants it.
     Provisioned {
         /// Sequence of the SeatingEvent's last domain event.
         sequence: u64,
@@ -132,7 +198,7 @@ impl Answer {
 }
 
 /// A seat with the price that it was held at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PricedSeat {
     /// The seat's key.
     pub key: String,
@@ -140,12 +206,15 @@ pub struct PricedSeat {
     pub amount: u64,
 }
 
+/// Why a hold is in conflict with a seat that it does not even ask for: it would be left single between taken ones.
+pub const SINGLE_SEAT_GAP: &str = "SINGLE_SEAT_GAP";
+
 /// A seat in the way of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
     /// The seat's key.
     pub seat: String,
-    /// `HELD`, `RESERVED`, `BLOCKED` or `NOT_FOUND`.
+    /// `HELD`, `RESERVED`, `BLOCKED`, `NOT_FOUND`, or [`SINGLE_SEAT_GAP`].
     pub reason: &'static str,
 }
 
@@ -170,6 +239,36 @@ pub enum Rejection {
     /// Seats that are taken or blocked.
     #[error("not every seat is available")]
     SeatNotAvailable(Vec<Conflict>),
+    /// Fewer seats, or fewer together, than are wanted.
+    #[error("{}", not_enough(*wanted, *available, .section.as_deref()))]
+    NotEnoughSeats {
+        /// Seats asked for.
+        wanted: u32,
+        /// Seats that are available there, if not together.
+        available: u32,
+        /// The area or the section that was asked for.
+        section: Option<String>,
+    },
+    /// The SeatingEvent has nothing of this name.
+    #[error("{field}: there is no {what} {name:?}")]
+    SectionNotFound {
+        /// Where it stands in the request.
+        field: &'static str,
+        /// `section` or `price category`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A section of the other kind.
+    #[error("{field}: {name} {problem}")]
+    WrongSection {
+        /// Where it stands in the request.
+        field: &'static str,
+        /// The name.
+        name: String,
+        /// What it is, and the fix.
+        problem: &'static str,
+    },
     /// Nobody holds the seat.
     #[error("the seat is not held")]
     SeatNotHeld,
@@ -201,4 +300,16 @@ pub enum Rejection {
     /// The new definition would drop or block claimed seats.
     #[error("the change would drop or block seats that are held or sold")]
     SeatMapConflict(Vec<Conflict>),
+}
+
+fn not_enough(wanted: u32, available: u32, section: Option<&str>) -> String {
+    let within = section.map(|section| format!(" in {section}")).unwrap_or_default();
+    if available < wanted {
+        format!("{wanted} seats wanted{within}, {available} available")
+    } else {
+        format!(
+            "{wanted} seats wanted together{within}: {available} are available, but not so many in one row or in \
+             adjacent rows"
+        )
+    }
 }

@@ -22,6 +22,7 @@ pub fn evolve(state: &mut SeatingEventState, envelope: &Envelope) {
                 user: e.user_id.clone(),
                 correlation: envelope.metadata.correlation_id.clone(),
                 seats: vec![],
+                held_at: e.held_at,
                 expires_at: e.expires_at,
                 sequence: 0,
                 status: HoldStatus::Active,
@@ -140,7 +141,7 @@ fn define(state: &mut SeatingEventState, e: &SeatingEventDefined) {
         }
     }
     state.seats.retain(|key, _| chart.contains(key));
-    state.show = Some(Show { definition: definition.clone(), chart, closed: false });
+    state.show = Some(Show::new(definition.clone(), chart, false));
 }
 
 /// The blocked seats of a definition with their reasons; the first reason given for a seat stands.

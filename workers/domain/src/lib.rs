@@ -1,6 +1,7 @@
 //! The seat logic of Box Office, without IO and without a clock (I10).
 //!
-//! Reading order: [`ids`] name things, [`definition`] says what is on sale and [`chart`] expands it into seats,
+//! Reading order: [`ids`] name things, [`definition`] says what is on sale, [`chart`] expands it into seats
+//! and [`seating`] ranks them for [`choose`](mod@choose),
 //! [`events`] are the facts and their envelope, [`state`] is what the facts add up to. A [`command`] is decided on
 //! that state by [`decide`](mod@decide), which is the specification that the scripts in Redis are held to;
 //! [`attribute`](mod@attribute) puts the facts into envelopes, [`evolve`](mod@evolve) applies facts to the state, [`project`](mod@project) turns them into what views show,
@@ -12,6 +13,10 @@ pub mod ids;
 pub mod definition;
 
 pub mod chart;
+
+pub mod seating;
+
+pub mod choose;
 
 pub mod events;
 
@@ -37,7 +42,7 @@ pub mod invariants;
 
 pub use attribute::{Origin, attribute};
 pub use chart::{Chart, ChartError, ChartSeat};
-pub use command::{Answer, Command, Conflict, Decision, PricedSeat, Rejection};
+pub use command::{Answer, Area, Best, Command, Conflict, Decision, PricedSeat, Rejection, Wanted};
 pub use decide::{decide, find_hold};
 pub use definition::Definition;
 pub use events::{DomainEvent, Envelope, Metadata};
@@ -45,4 +50,5 @@ pub use evolve::evolve;
 pub use ids::{CorrelationId, HoldId, ReservationId, SeatId, SeatingEventId, UnixMillis, UserId};
 pub use project::{Projected, project};
 pub use seat_map::SeatMap;
+pub use seating::Seating;
 pub use state::SeatingEventState;

@@ -3,12 +3,14 @@
 //! The Redis store keeps the same state in its own form; tests compare the two after every command.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 use uuid::Uuid;
 
 use crate::chart::Chart;
 use crate::definition::Definition;
 use crate::ids::{CorrelationId, SeatingEventId, UnixMillis, UserId};
+use crate::seating::Seating;
 
 /// How long an expired hold is remembered, so that its holder learns that it expired: an hour.
 pub const EXPIRED_HOLD_MEMORY: UnixMillis = 3_600_000;
@@ -41,6 +43,19 @@ pub struct Show {
     pub chart: Chart,
     /// Whether sales are closed for good (`event.deleted`).
     pub closed: bool,
+    seating: OnceLock<Seating>,
+}
+
+impl Show {
+    /// A definition with its seats.
+    pub fn new(definition: Definition, chart: Chart, closed: bool) -> Self {
+        Self { definition, chart, closed, seating: OnceLock::new() }
+    }
+
+    /// Its seats in order of preference, worked out when first asked for.
+    pub fn seating(&self) -> &Seating {
+        self.seating.get_or_init(|| Seating::new(&self.definition, &self.chart))
+    }
 }
 
 /// A seat that is not simply available.
@@ -83,6 +98,8 @@ pub struct Hold {
     pub correlation: CorrelationId,
     /// Keys of the seats that it still has, in the order they were asked for.
     pub seats: Vec<String>,
+    /// When it was made: extensions count from here.
+    pub held_at: UnixMillis,
     /// First moment at which it no longer holds.
     pub expires_at: UnixMillis,
     /// Sequence of its last `seat.held`.

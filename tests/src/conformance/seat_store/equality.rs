@@ -42,7 +42,7 @@ impl Model {
         for envelope in &envelopes {
             evolve(&mut self.state, envelope);
         }
-        (Ok(Outcome { answer: decision.answer, at: self.now }), envelopes)
+        (Ok(Outcome { answer: decision.answer, at: self.now, repeated: false }), envelopes)
     }
 }
 
@@ -82,6 +82,7 @@ async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
             correlation: valid(&format!("chain, of | step {number}")),
             user: Some(user),
             traceparent: (number % 2 == 0).then(|| format!("00-{number:032x}-0000000000000001-01")),
+            idempotency: None,
         };
         let expected = match names.asked(&step.wish, &cause) {
             Asked::Wait(by) => {
@@ -156,7 +157,8 @@ async fn follow(on: &impl Fixture, model: &mut Model) -> Vec<Envelope> {
         let Some(first) = first.map(|entry| &entry.envelope) else { continue };
         let DomainEvent::SeatReleased(released) = &first.event else { panic!("a sweep wrote {first:?}") };
         let Claim::Hold(hold) = &released.claim else { panic!("a sweep wrote {first:?}") };
-        let cause = Cause { command, correlation: command.into(), user: None, traceparent: None };
+        let cause =
+            Cause { command, correlation: command.into(), user: None, traceparent: None, idempotency: None };
         expected.extend(model.run(&Command::Expire { hold: hold.uuid() }, &cause).1);
     }
     let due = |hold: &&Hold| hold.status == HoldStatus::Active && model.now >= hold.expires_at;
@@ -233,7 +235,10 @@ impl Names {
             Wish::Sweep => return Asked::Sweep,
             Wish::Restart => return Asked::Restart,
             Wish::Find(hold) => return Asked::Find(hold_at(hold)),
-            Wish::Hold(seats) => Command::Hold { seats, user, hold: new },
+            Wish::Hold(wanted) => Command::Hold { wanted, user, hold: new },
+            Wish::Extend(hold, seconds) => Command::ExtendHold { hold: hold_at(hold), user, seconds },
+            Wish::Block(seats, reason) => Command::Block { seats, reason },
+            Wish::Unblock(seats) => Command::Unblock { seats },
             Wish::ReserveSeat(seat) => Command::ReserveSeat { seat, user, reservation: new },
             Wish::ReserveHold(hold) => Command::ReserveHold { hold: hold_at(hold), user, reservation: new },
             Wish::ReleaseSeat(seat) => Command::ReleaseSeat { seat, user },

@@ -1,9 +1,11 @@
 //! Sequences of commands for [`super::equality`]: few users, few seats and steps of time around the deadlines, so that
 //! they get in each other's way.
 
+use boxoffice_domain::definition::{GapPolicy, Point, Rows, Section};
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
-use boxoffice_domain::{Definition, UnixMillis};
+use boxoffice_domain::{Area, Best, Definition, UnixMillis, Wanted};
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use proptest::sample::{select, subsequence};
 
@@ -28,7 +30,10 @@ pub struct Step {
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "they are the commands, and what time does")]
 pub enum Wish {
-    Hold(Vec<String>),
+    Hold(Wanted),
+    Extend(usize, Option<u32>),
+    Block(Vec<String>, String),
+    Unblock(Vec<String>),
     ReserveSeat(String),
     ReserveHold(usize),
     ReleaseSeat(String),
@@ -89,7 +94,11 @@ fn wish() -> impl Strategy<Value = Wish> {
         ItIsForgotten,
     ]);
     prop_oneof![
-        9 => subsequence(SEATS.map(str::to_owned).to_vec(), 1..4).prop_shuffle().prop_map(Wish::Hold),
+        9 => seats().prop_map(|seats| Wish::Hold(seats.into())),
+        6 => chosen().prop_map(Wish::Hold),
+        2 => (latest(), option::of(select(vec![1, 60, 100_000]))).prop_map(|(hold, by)| Wish::Extend(hold, by)),
+        1 => (seats(), select(vec!["rain", "sight\nline"])).prop_map(|(seats, why)| Wish::Block(seats, why.into())),
+        1 => seats().prop_map(Wish::Unblock),
         3 => seat().prop_map(Wish::ReserveSeat),
         3 => latest().prop_map(Wish::ReserveHold),
         3 => seat().prop_map(Wish::ReleaseSeat),
@@ -103,6 +112,31 @@ fn wish() -> impl Strategy<Value = Wish> {
         1 => Just(Wish::Sweep),
         1 => select(vec![1, TTL / 2]).prop_map(Wish::Wait),
         4 => (latest(), moment).prop_map(|(hold, what)| Wish::WaitFor { hold, what }),
+    ]
+}
+
+fn seats() -> impl Strategy<Value = Vec<String>> {
+    subsequence(SEATS.map(str::to_owned).to_vec(), 1..4).prop_shuffle()
+}
+
+/// Seats whose choice is left to the store.
+fn chosen() -> impl Strategy<Value = Wanted> {
+    let area = |section: &'static str| {
+        (1_u32..3).prop_map(move |quantity| Area { section_id: section.into(), quantity })
+    };
+    let some = |names: &[&str]| option::of(select(names.iter().map(ToString::to_string).collect::<Vec<_>>()));
+    let best = (1_u32..6, some(&["A", "B", "FLOOR", "Z"]), some(&["gold", "silver", "tin"])).prop_map(
+        |(quantity, section_id, price_category)| Wanted::Best(Best { quantity, section_id, price_category }),
+    );
+    let mixed = |areas| {
+        (subsequence(SEATS.map(str::to_owned).to_vec(), 0..3), areas)
+            .prop_map(|(seats, area): (_, Area)| Wanted::These { seats, areas: vec![area] })
+    };
+    prop_oneof![
+        6 => (1_u32..6).prop_map(|quantity| Wanted::Best(Best { quantity, section_id: None, price_category: None })),
+        4 => best,
+        4 => mixed(area("FLOOR").boxed()),
+        1 => mixed(area("A").boxed()),
     ]
 }
 
@@ -127,5 +161,26 @@ pub fn definitions() -> Vec<Definition> {
         changed(|it| it.sales.opens_at = Some(START + TTL)),
         changed(|it| it.sales.closes_at = Some(START + 3 * TTL)),
         changed(|it| it.hold.ttl_seconds = 60),
+        changed(|it| it.hold.no_single_seat_gaps = GapPolicy::Off),
+        roomy(GapPolicy::Enforce),
+        roomy(GapPolicy::Prefer),
     ]
+}
+
+/// More rows, some of odd numbers or of letters, seen from behind; without a limit, so that it fills up.
+fn roomy(gaps: GapPolicy) -> Definition {
+    let mut wide = definition();
+    wide.hold.no_single_seat_gaps = gaps;
+    wide.focal_point = Some(Point { x: 1.0, y: 9.0 });
+    wide.sections[0].rows[0].seats = "1-7".into();
+    wide.sections[0].rows[1].seats = "1,2,X,7-9".into();
+    let rows = |rows: &str, seats: &str| Rows { row: None, rows: Some(rows.into()), seats: seats.into() };
+    wide.sections.push(Section {
+        id: "B".into(),
+        price_category: "silver".into(),
+        rows: vec![rows("1-2", "1-9/2")],
+        capacity: None,
+        layout: None,
+    });
+    wide
 }

@@ -70,7 +70,7 @@ pub async fn i6_a_hold_ends_at_its_deadline(on: &impl Fixture) {
     let stage = Stage::open(on).await;
     let cause = cause("alice");
     let seats = vec!["A-1-1".into(), "A-1-2".into()];
-    let command = Command::Hold { seats, user: valid("alice"), hold: Uuid::new_v4() };
+    let command = Command::Hold { wanted: seats.into(), user: valid("alice"), hold: Uuid::new_v4() };
     must(must(on.store().execute(&stage.event, &command, &cause).await));
     stage.advance(TTL - 1).await;
     assert_eq!(must(on.store().expire_due().await), 0);

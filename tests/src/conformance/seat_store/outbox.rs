@@ -9,7 +9,7 @@ use tokio::sync::broadcast::Receiver;
 use uuid::Uuid;
 
 use super::publish;
-use super::stage::{Fixture, HIGH_WATERMARK, Stage, cause, must, valid};
+use super::stage::{Fixture, HIGH_WATERMARK, Stage, cause, must, named, valid};
 use crate::wait::PATIENCE;
 
 /// One command, one random number: its events are numbered on, in the sequence and in their ids.
@@ -133,7 +133,7 @@ pub async fn a_full_outbox_refuses_holds_and_nothing_else(on: &impl Fixture) {
         must(stage.release_seat("bob", "A-1-3").await);
     }
     must(stage.hold("bob", &["A-1-3"]).await);
-    let again = Command::Hold { seats: vec!["A-1-4".into()], user: valid("bob"), hold: Uuid::new_v4() };
+    let again = Command::Hold { wanted: named(&["A-1-4"]), user: valid("bob"), hold: Uuid::new_v4() };
     let refused = on.store().execute(&stage.event, &again, &cause("bob")).await;
     assert!(matches!(refused, Err(StoreError::OutboxFull { depth: HIGH_WATERMARK, .. })), "{refused:?}");
     must(stage.hold("bob", &["A-1-3"]).await);

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use boxoffice_command::store::{Cause, Inventory, Outbox, SeatStore};
 use boxoffice_domain::definition::{Blocked, HoldPolicy, Limits, PriceCategory, Rows, Sales, Section};
 use boxoffice_domain::{
-    Answer, Command, CorrelationId, Definition, DomainEvent, Envelope, Rejection, SeatingEventId,
-    SeatingEventState, UnixMillis,
+    Answer, Best, Command, CorrelationId, Definition, DomainEvent, Envelope, Rejection, SeatingEventId,
+    SeatingEventState, UnixMillis, Wanted,
 };
 use uuid::Uuid;
 
@@ -109,9 +109,24 @@ impl<'a, F: Fixture> Stage<'a, F> {
 
     /// Has `user` hold seats.
     pub async fn hold(&self, user: &str, seats: &[&str]) -> Result<Held, Rejection> {
-        let seats = seats.iter().map(ToString::to_string).collect();
-        let command = Command::Hold { seats, user: valid(user), hold: Uuid::new_v4() };
+        self.hold_wanted(user, named(seats)).await
+    }
+
+    /// Has `user` hold whatever is wanted.
+    pub async fn hold_wanted(&self, user: &str, wanted: Wanted) -> Result<Held, Rejection> {
+        let command = Command::Hold { wanted, user: valid(user), hold: Uuid::new_v4() };
         self.run(user, command).await.map(held)
+    }
+
+    /// Has `user` hold the best seats.
+    pub async fn hold_best(&self, user: &str, quantity: u32) -> Result<Held, Rejection> {
+        let best = Best { quantity, section_id: None, price_category: None };
+        self.hold_wanted(user, Wanted::Best(best)).await
+    }
+
+    /// Has `user` extend a hold.
+    pub async fn extend(&self, user: &str, hold: Uuid, seconds: Option<u32>) -> Result<Held, Rejection> {
+        self.run(user, Command::ExtendHold { hold, user: valid(user), seconds }).await.map(held)
     }
 
     /// Has `user` reserve one seat: the reservation with its seats and sequence.
@@ -189,6 +204,11 @@ pub fn definition() -> Definition {
     }
 }
 
+/// Seats by name.
+pub fn named(seats: &[&str]) -> Wanted {
+    seats.iter().map(ToString::to_string).collect::<Vec<_>>().into()
+}
+
 /// A cause of its own, in a chain of its own.
 pub fn cause(user: &str) -> Cause {
     Cause {
@@ -196,6 +216,7 @@ pub fn cause(user: &str) -> Cause {
         correlation: CorrelationId::from(Uuid::new_v4()),
         user: Some(valid(user)),
         traceparent: None,
+        idempotency: None,
     }
 }
 
@@ -243,6 +264,9 @@ fn in_short(event: &DomainEvent) -> String {
         DomainEvent::SeatHeld(e) => e.seat_id.key().to_owned(),
         DomainEvent::SeatReserved(e) => e.seat_id.key().to_owned(),
         DomainEvent::SeatReleased(e) => format!("{} {:?}", e.seat_id.key(), e.reason),
+        DomainEvent::SeatBlocked(e) | DomainEvent::SeatUnblocked(e) => {
+            format!("{} {}", e.seat_id.key(), e.reason)
+        }
         DomainEvent::ReservationCreated(e) | DomainEvent::ReservationCancelled(e) => e.amount.to_string(),
         _ => String::new(),
     };

@@ -2,6 +2,8 @@
 
 mod auth;
 
+mod blocks;
+
 mod log;
 
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use boxoffice_domain::definition::Phase;
 use boxoffice_domain::partition::partition_of;
@@ -58,6 +60,7 @@ pub fn routes(admin: Admin) -> Router {
     Router::new()
         .route("/admin/events", get(list))
         .route("/admin/events/{eventId}", put(provision).get(show).delete(remove))
+        .route("/admin/events/{eventId}/blocks", post(blocks::block).delete(blocks::unblock))
         .route("/admin/log", get(log::tail))
         .with_state(admin)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -102,7 +105,7 @@ async fn provision(
 ) -> Result<Json<InventoryBody>, Problem> {
     Chart::expand(&definition).map_err(|error| Problem::invalid(error.to_string()))?;
     let partition = admin.partition(&event).await?;
-    let outcome = admin.store.provision(&event, &definition, partition, &cause(&chain, None)).await?;
+    let outcome = admin.store.provision(&event, &definition, partition, &cause(&chain, None, None)).await?;
     let inventory = outcome.map_err(|rejection| refused(&event, &rejection))?;
     Ok(Json(inventory.into()))
 }
@@ -132,7 +135,7 @@ async fn remove(
     removal: Result<Query<Removal>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(removal) = removal.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
-    let outcome = admin.store.execute(&event, &Command::Close, &cause(&chain, None)).await?;
+    let outcome = admin.store.execute(&event, &Command::Close, &cause(&chain, None, None)).await?;
     let closed = outcome.map_err(|rejection| refused(&event, &rejection))?;
     if !removal.purge {
         return Ok(Json(InventoryBody::from(admin.inventory(&event).await?)).into_response());

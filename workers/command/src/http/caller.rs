@@ -8,7 +8,7 @@ use boxoffice_runtime::http::{Chain, Problem, sole};
 use uuid::Uuid;
 
 use super::refusal::unauthenticated;
-use crate::store::Cause;
+use crate::store::{Cause, Idempotency};
 
 /// Header: who acts. A gateway sets it; nobody else can reach this port.
 const USER_ID: &str = "x-user-id";
@@ -37,11 +37,12 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 }
 
 /// The cause of a new command that `user` gives in `chain`.
-pub fn cause(chain: &Chain, user: Option<UserId>) -> Cause {
+pub fn cause(chain: &Chain, user: Option<UserId>, idempotency: Option<Idempotency>) -> Cause {
     Cause {
         command: Uuid::new_v4(),
         correlation: chain.correlation.clone(),
         user,
         traceparent: chain.traceparent.clone(),
+        idempotency,
     }
 }

@@ -9,7 +9,7 @@ use super::caller::{Caller, cause};
 use super::refusal::refused;
 use crate::durability::{Durability, Promise};
 use crate::published::Published;
-use crate::store::SeatStore;
+use crate::store::{Idempotency, Outcome, SeatStore};
 
 /// What the routes share.
 #[derive(Clone)]
@@ -32,23 +32,16 @@ impl Desk {
         event: &SeatingEventId,
         command: Command,
         caller: &Caller,
-    ) -> Result<Answer, Problem> {
-        let cause = cause(&caller.chain, Some(caller.user.clone()));
+        idempotency: Option<Idempotency>,
+    ) -> Result<Outcome, Problem> {
+        let cause = cause(&caller.chain, Some(caller.user.clone()), idempotency);
         let outcome = self.store.execute(event, &command, &cause).await?;
-        let answer = outcome.map_err(|rejection| refused(event, &rejection))?.answer;
+        let outcome = outcome.map_err(|rejection| refused(event, &rejection))?;
         if self.durability.of(&command) == Promise::Log {
-            self.published.reached(event, answer.sequence()).await.map_err(|not_yet| {
-                let what = if matches!(command, Command::Hold { .. }) {
-                    "the hold stands"
-                } else {
-                    "the reservation stands"
-                };
-                let detail =
-                    format!("{what} but is not on the log yet: repeat with the same Idempotency-Key");
-                Problem::unavailable(detail).because(not_yet.to_string())
-            })?;
+            let reached = self.published.reached(event, outcome.answer.sequence()).await;
+            reached.map_err(|not_yet| awaited(&command, outcome.repeated).because(not_yet.to_string()))?;
         }
-        Ok(answer)
+        Ok(outcome)
     }
 
     /// A live hold of `user`.
@@ -56,4 +49,14 @@ impl Desk {
         let found = self.store.hold(hold, user).await?;
         found.map_err(|rejection| refused(hold.event_id(), &rejection))
     }
+}
+
+/// What is done, but not yet as durable as promised. Who repeats it under its key learns that it is still under way.
+fn awaited(command: &Command, repeated: bool) -> Problem {
+    let what = match command {
+        Command::Hold { .. } | Command::ExtendHold { .. } => "hold",
+        _ => "reservation",
+    };
+    let detail = format!("the {what} stands but is not on the log yet: repeat with the same Idempotency-Key");
+    if repeated { Problem::in_flight(detail) } else { Problem::unavailable(detail) }
 }

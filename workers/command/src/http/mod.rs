@@ -1,11 +1,13 @@
 //! The HTTP API of buyers: one route a command.
 //!
-//! [`caller`] says who acts, the [`desk`] has the command carried out, [`answers`] and [`refusal`] say how it ended.
+//! [`caller`] says who acts, [`once`] whether they asked before; the [`desk`] has the command carried out, [`answers`] and [`refusal`] say how it ended.
 //! Nothing here knows how a seat is claimed; correlation ids, time-outs and metrics are the runtime's.
 
 pub mod caller;
 
 pub mod body;
+
+mod once;
 
 mod seats;
 
@@ -32,6 +34,7 @@ pub fn routes(desk: Desk, max_body_bytes: usize) -> Router {
         .route("/events/{eventId}/holds", post(holds::create))
         .route("/holds/{holdId}", get(holds::show).delete(holds::release))
         .route("/holds/{holdId}/reserve", post(holds::reserve))
+        .route("/holds/{holdId}/extend", post(holds::extend))
         .route("/reservations/{reservationId}", delete(holds::cancel))
         .with_state(desk)
         .layer(DefaultBodyLimit::max(max_body_bytes))

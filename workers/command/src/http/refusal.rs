@@ -18,6 +18,9 @@ pub fn refused(event: &SeatingEventId, rejection: &Rejection) -> Problem {
         R::ReservationNotFound => (StatusCode::NOT_FOUND, "RESERVATION_NOT_FOUND", NONE),
         R::NotHolder => (StatusCode::FORBIDDEN, "NOT_HOLDER", NONE),
         R::SeatNotAvailable(conflicts) => (StatusCode::CONFLICT, "SEAT_NOT_AVAILABLE", conflicts.as_slice()),
+        R::NotEnoughSeats { .. } => (StatusCode::CONFLICT, "NOT_ENOUGH_SEATS", NONE),
+        R::SectionNotFound { .. } => (StatusCode::NOT_FOUND, "SEAT_NOT_FOUND", NONE),
+        R::WrongSection { .. } => (StatusCode::BAD_REQUEST, "INVALID_REQUEST", NONE),
         R::SeatNotHeld => (StatusCode::CONFLICT, "SEAT_NOT_HELD", NONE),
         R::HoldExpired => (StatusCode::CONFLICT, "HOLD_EXPIRED", NONE),
         R::LimitExceeded { .. } => (StatusCode::CONFLICT, "LIMIT_EXCEEDED", NONE),
@@ -44,6 +47,11 @@ impl From<StoreError> for Problem {
                 let detail =
                     "too many changes wait to be published: no new holds for now, releasing still works";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "OUTBOX_FULL", detail)
+            }
+            StoreError::KeyReused => {
+                let detail =
+                    "this Idempotency-Key was used for another request: a new request needs a new key";
+                return Self::new(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_MISMATCH", detail);
             }
             StoreError::Corrupt(_) => {
                 let detail =

@@ -9,28 +9,30 @@ use uuid::Uuid;
 use super::answers::Done;
 use super::caller::Caller;
 use super::desk::Desk;
+use super::once::Once;
 
 type Answered = Result<Json<Done>, Problem>;
 
 /// `POST /seats/{seatId}/hold`. One's own held seat gives the same hold again.
-pub async fn hold(desk: State<Desk>, caller: Caller, Id(seat): Id<SeatId>) -> Answered {
-    let (seats, user) = (vec![seat.key().to_owned()], caller.user.clone());
-    about(&desk, &caller, &seat, Command::Hold { seats, user, hold: Uuid::new_v4() }).await
+pub async fn hold(desk: State<Desk>, caller: Caller, once: Once, Id(seat): Id<SeatId>) -> Answered {
+    let (wanted, user) = (vec![seat.key().to_owned()].into(), caller.user.clone());
+    about(&desk, &caller, &once, &seat, Command::Hold { wanted, user, hold: Uuid::new_v4() }).await
 }
 
 /// `POST /seats/{seatId}/reserve`. The seat leaves its hold for a reservation of its own.
-pub async fn reserve(desk: State<Desk>, caller: Caller, Id(seat): Id<SeatId>) -> Answered {
+pub async fn reserve(desk: State<Desk>, caller: Caller, once: Once, Id(seat): Id<SeatId>) -> Answered {
     let (key, user) = (seat.key().to_owned(), caller.user.clone());
-    about(&desk, &caller, &seat, Command::ReserveSeat { seat: key, user, reservation: Uuid::new_v4() }).await
+    let command = Command::ReserveSeat { seat: key, user, reservation: Uuid::new_v4() };
+    about(&desk, &caller, &once, &seat, command).await
 }
 
 /// `POST /seats/{seatId}/release`, out of one's own hold or reservation.
-pub async fn release(desk: State<Desk>, caller: Caller, Id(seat): Id<SeatId>) -> Answered {
+pub async fn release(desk: State<Desk>, caller: Caller, once: Once, Id(seat): Id<SeatId>) -> Answered {
     let (key, user) = (seat.key().to_owned(), caller.user.clone());
-    about(&desk, &caller, &seat, Command::ReleaseSeat { seat: key, user }).await
+    about(&desk, &caller, &once, &seat, Command::ReleaseSeat { seat: key, user }).await
 }
 
-async fn about(desk: &Desk, caller: &Caller, seat: &SeatId, command: Command) -> Answered {
-    let answer = desk.execute(&seat.event_id(), command, caller).await?;
-    Ok(Json(Done::with_seat(seat, &answer, caller.chain.correlation.clone())))
+async fn about(desk: &Desk, caller: &Caller, once: &Once, seat: &SeatId, command: Command) -> Answered {
+    let done = desk.execute(&seat.event_id(), command, caller, once.by(&caller.user)).await?;
+    Ok(Json(Done::with_seat(seat, &done.answer, caller.chain.correlation.clone())))
 }

@@ -1,11 +1,11 @@
 -- Gives back every seat that a reservation still has.
 --
--- KEYS, ARGV 1-6: lib/head.lua
--- ARGV  7 revision  8 currency  9 user  10 the reservation's UUID
+-- KEYS, ARGV before OWN: lib/head.lua
+-- ARGV  from OWN on: revision, currency, user, the reservation's UUID
 -- Returns {'released', now, sequence, key, ...} | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, claims, seats, holds, reservations, cancel
-local REVISION, CURRENCY, USER, RESERVATION = unpack(ARGV, 7, 10)
+-- include: reply, head, outbox, claims, seats, map, holds, reservations, cancel
+local REVISION, CURRENCY, USER, RESERVATION = unpack(ARGV, OWN, OWN + 3)
 
 if event.revision ~= REVISION then
   return CHANGED

@@ -1,11 +1,11 @@
 -- A user's own live hold. Writes nothing.
 --
--- KEYS, ARGV 1-6: lib/head.lua
--- ARGV  7 user  8 the hold's UUID
+-- KEYS, ARGV before OWN: lib/head.lua
+-- ARGV  from OWN on: user, the hold's UUID
 -- Returns {'held', now, hold, expires, sequence, key, amount, ...} | 'rejected'
 --
 -- include: reply, head, seats, holds
-local USER, HOLD = ARGV[7], ARGV[8]
+local USER, HOLD = ARGV[OWN], ARGV[OWN + 1]
 
 if not event.revision then
   return rejected('EVENT_NOT_FOUND')

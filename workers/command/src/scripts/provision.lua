@@ -1,23 +1,23 @@
 -- Creates a SeatingEvent, or changes its definition where that drops and blocks no claimed seat.
 --
--- KEYS, ARGV 1-6: lib/head.lua
--- ARGV  7 revision that the rest was worked out for, '' where there was none  8 the definition as JSON
---       9 partition, pinned the first time (I4)  10 seats of the chart  11 '1' if the definition stands already
---       12 how many seats the chart loses, then their keys; then how many lose their block, then their keys;
---       then key and reason of every blocked seat
+-- KEYS, ARGV before OWN: lib/head.lua
+-- ARGV  from OWN on: revision that the rest was worked out for, '' where there was none, the definition as JSON,
+--       partition, pinned the first time (I4), seats of the chart, '1' if the definition stands already;
+--       how many seats the chart loses, then their keys; how many lose their block, then their keys;
+--       how many are blocked, then the key of each, then the reason of each; the floor plan where it changes
 -- Returns {'provisioned', now, sequence} | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, seats
-local REVISION, DEFINITION, PARTITION, TOTAL, STANDS = unpack(ARGV, 7, 11)
+-- include: reply, head, outbox, seats, map, floor_plan
+local REVISION, DEFINITION, PARTITION, TOTAL, STANDS = unpack(ARGV, OWN, OWN + 4)
 
 if (event.revision or '') ~= REVISION then
   return CHANGED
 end
 if STANDS == '1' then
-  return {'provisioned', NOW, event.sequence}
+  return done({'provisioned', NOW, event.sequence})
 end
 
-local next_arg = 12
+local next_arg = OWN + 5
 local function take_list()
   local count = tonumber(ARGV[next_arg])
   local list = {}
@@ -25,16 +25,11 @@ local function take_list()
     list[#list + 1] = ARGV[i]
   end
   next_arg = next_arg + 1 + count
-  return list, read_seats(list)
+  return list
 end
-local dropped, dropped_seats = take_list()
-local unblocked, unblocked_seats = take_list()
-local blocked, reasons = {}, {}
-for i = next_arg, #ARGV, 2 do
-  blocked[#blocked + 1] = ARGV[i]
-  reasons[#reasons + 1] = ARGV[i + 1]
-end
-local blocked_seats = read_seats(blocked)
+local dropped, unblocked, blocked, reasons = take_list(), take_list(), take_list(), take_list()
+local dropped_seats, unblocked_seats, blocked_seats =
+  read_seats(dropped), read_seats(unblocked), read_seats(blocked)
 
 local conflicts = {'rejected', 'SEAT_MAP_CONFLICT'}
 local function find_conflicts(keys, seats)
@@ -73,10 +68,16 @@ for i, key in ipairs(blocked) do
   if blocked_seats[i].status ~= 'B' then
     event.blocked = event.blocked + 1
   end
-  redis.call('HSET', SEATS, key, 'B\n' .. reasons[i])
+  block_seat(key, reasons[i])
+end
+if ARGV[next_arg] then
+  lay_out(next_arg)
+else
+  mark(places_of(unblocked), FREE)
+  mark(places_of(blocked), TAKEN)
 end
 append(event.revision and 'event.updated' or 'event.created', CORRELATION, ACTOR, {'definition', DEFINITION})
 redis.call('HSET', META, 'revision', COMMAND, 'definition', DEFINITION, 'total', TOTAL, 'closed', '0')
 redis.call('HSETNX', META, 'partition', PARTITION)
 commit()
-return {'provisioned', NOW, event.sequence}
+return done({'provisioned', NOW, event.sequence})

@@ -16,6 +16,10 @@ use uuid::Uuid;
 
 pub mod redis;
 
+mod idempotency;
+
+pub use idempotency::{ANSWER_MEMORY, Idempotency, IdempotencyKey};
+
 /// Why the store did not do what it was asked to. The command may or may not have been carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -30,6 +34,9 @@ pub enum StoreError {
         /// The high watermark.
         limit: u64,
     },
+    /// The caller's idempotency key was used before, for something else.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
     /// What the store holds is not what this version writes.
     #[error("the seat store holds something unexpected: {0}")]
     Corrupt(String),
@@ -47,6 +54,8 @@ pub struct Cause {
     pub user: Option<UserId>,
     /// The caller's W3C trace, carried to the events' headers.
     pub traceparent: Option<String>,
+    /// What makes a repetition of it known as one.
+    pub idempotency: Option<Idempotency>,
 }
 
 /// What a command did.
@@ -56,6 +65,8 @@ pub struct Outcome {
     pub answer: Answer,
     /// The store's time at which it was decided.
     pub at: UnixMillis,
+    /// Whether this is the answer of an earlier command under the same idempotency key.
+    pub repeated: bool,
 }
 
 /// A SeatingEvent as the operator sees it.
@@ -80,8 +91,9 @@ pub struct Inventory {
 /// Commands and look-ups.
 #[async_trait]
 pub trait SeatStore: Send + Sync + 'static {
-    /// Decides a command and writes its events to the outbox, in one step (I2). [`Command::Provision`] changes here
-    /// only what is there; [`provision`](Self::provision) creates, for it pins the partition.
+    /// Decides a command and writes its events to the outbox, in one step (I2), together with the answer where the
+    /// cause has an idempotency key: for [`ANSWER_MEMORY`] the same key gives that answer again, and for another request
+    /// [`StoreError::KeyReused`]. Refusals are not kept. [`Command::Provision`] changes here only what is there; [`provision`](Self::provision) creates, for it pins the partition.
     async fn execute(
         &self,
         event: &SeatingEventId,

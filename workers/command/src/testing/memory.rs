@@ -16,7 +16,10 @@ use boxoffice_domain::{
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-use crate::store::{Cause, Inventory, Lease, Outbox, OutboxEntry, Outcome, SeatStore, Signal, StoreError};
+use crate::store::{
+    Cause, Idempotency, IdempotencyKey, Inventory, Lease, Outbox, OutboxEntry, Outcome, SeatStore, Signal,
+    StoreError,
+};
 
 /// See the module.
 pub struct Memory {
@@ -36,6 +39,7 @@ struct Room {
     outbox: Vec<OutboxEntry>,
     watermark: u64,
     token: u64,
+    answers: HashMap<IdempotencyKey, (String, Outcome)>,
 }
 
 impl Default for Memory {
@@ -94,8 +98,8 @@ impl Memory {
 
     /// A hold of `seats`, by the command.
     pub async fn hold_for(&self, user: &str, event: &SeatingEventId, seats: &[&str]) -> Answer {
-        let seats = seats.iter().map(|key| (*key).to_owned()).collect();
-        let command = Command::Hold { seats, user: user.parse().unwrap(), hold: Uuid::new_v4() };
+        let wanted = seats.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>().into();
+        let command = Command::Hold { wanted, user: user.parse().unwrap(), hold: Uuid::new_v4() };
         self.execute(event, &command, &super::cause()).await.unwrap().unwrap().answer
     }
 
@@ -154,7 +158,11 @@ impl Memory {
         if was_empty && !room.outbox.is_empty() {
             self.signal(Signal::Wrote(room.state.id.clone()));
         }
-        Ok(Outcome { answer: decision.answer, at: now })
+        let outcome = Outcome { answer: decision.answer, at: now, repeated: false };
+        if let Some(Idempotency { key, fingerprint }) = cause.idempotency.clone() {
+            room.answers.insert(key, (fingerprint, outcome.clone()));
+        }
+        Ok(outcome)
     }
 
     fn describe(room: &Room, at: u64) -> Inventory {
@@ -191,6 +199,14 @@ impl SeatStore for Memory {
         }
         let mut events = self.events.lock().unwrap();
         let Some(room) = events.get_mut(event) else { return Ok(Err(Rejection::EventNotFound)) };
+        if let Some(asked) = &cause.idempotency
+            && let Some((fingerprint, outcome)) = room.answers.get(&asked.key)
+        {
+            if *fingerprint != asked.fingerprint {
+                return Err(StoreError::KeyReused);
+            }
+            return Ok(Ok(Outcome { repeated: true, ..outcome.clone() }));
+        }
         Ok(self.apply(room, command, cause, now))
     }
 
@@ -209,6 +225,7 @@ impl SeatStore for Memory {
             outbox: vec![],
             watermark: 0,
             token: 0,
+            answers: HashMap::new(),
         });
         let command = Command::Provision { definition: Box::new(definition.clone()) };
         Ok(self.apply(room, &command, cause, now).map(|_| Self::describe(room, now)))

@@ -42,5 +42,5 @@ pub async fn provisioned(store: &Memory) -> SeatingEventId {
 /// A cause like any other.
 pub fn cause() -> Cause {
     let correlation = CorrelationId::from(Uuid::new_v4());
-    Cause { command: Uuid::new_v4(), correlation, user: None, traceparent: None }
+    Cause { command: Uuid::new_v4(), correlation, user: None, traceparent: None, idempotency: None }
 }

@@ -1,6 +1,6 @@
 //! The words of the sentences: a SeatingEvent with what happened to it, a command, and what comes of it.
 
-use boxoffice_domain::command::{Answer, Command, Conflict, Decision, Rejection};
+use boxoffice_domain::command::{Answer, Best, Command, Conflict, Decision, Rejection, Wanted};
 use boxoffice_domain::definition::{
     Blocked, Definition, HoldPolicy, Limits, PriceCategory, Rows, Sales, Section,
 };
@@ -49,7 +49,25 @@ pub fn user(name: &str) -> UserId {
 }
 
 pub fn hold<const N: usize>(hold: u128, seats: [&str; N], by: &str) -> Command {
-    Command::Hold { seats: seats.map(str::to_owned).into(), user: user(by), hold: id(hold) }
+    let wanted = Vec::from(seats.map(str::to_owned)).into();
+    Command::Hold { wanted, user: user(by), hold: id(hold) }
+}
+
+pub fn hold_best(hold: u128, quantity: u32, by: &str) -> Command {
+    let wanted = Wanted::Best(Best { quantity, section_id: None, price_category: None });
+    Command::Hold { wanted, user: user(by), hold: id(hold) }
+}
+
+pub fn extend(hold: u128, seconds: Option<u32>, by: &str) -> Command {
+    Command::ExtendHold { hold: id(hold), user: user(by), seconds }
+}
+
+pub fn block<const N: usize>(seats: [&str; N], reason: &str) -> Command {
+    Command::Block { seats: seats.map(str::to_owned).into(), reason: reason.into() }
+}
+
+pub fn unblock<const N: usize>(seats: [&str; N]) -> Command {
+    Command::Unblock { seats: seats.map(str::to_owned).into() }
 }
 
 pub fn reserve(reservation: u128, seat: &str, by: &str) -> Command {
@@ -179,6 +197,9 @@ fn short(event: &DomainEvent) -> String {
         DomainEvent::SeatHeld(e) => format!("{kind} {}", e.seat_id.key()),
         DomainEvent::SeatReserved(e) => format!("{kind} {}", e.seat_id.key()),
         DomainEvent::SeatReleased(e) => format!("{kind} {} {}", e.seat_id.key(), reason(e.reason)),
+        DomainEvent::SeatBlocked(e) | DomainEvent::SeatUnblocked(e) => {
+            format!("{kind} {} {}", e.seat_id.key(), e.reason)
+        }
         DomainEvent::ReservationCreated(e) | DomainEvent::ReservationCancelled(e) => {
             format!("{kind} {}", e.reservation_id.uuid().as_u128())
         }

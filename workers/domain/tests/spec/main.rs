@@ -5,5 +5,6 @@
 
 mod given;
 
+mod choosing;
 mod decide;
 mod properties;

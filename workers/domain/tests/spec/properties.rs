@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::given::{Given, id, nothing, show, user};
-use boxoffice_domain::command::Command;
+use boxoffice_domain::command::{Area, Best, Command, Wanted};
 use boxoffice_domain::events::Claim;
 use boxoffice_domain::invariants::violations;
 use boxoffice_domain::seat_map::SeatMap;
@@ -22,7 +22,14 @@ fn step() -> impl Strategy<Value = (Command, u64)> {
     let known = || (0_u128..12).prop_map(id);
     let command = prop_oneof![
         6 => (prop::sample::subsequence(&SEATS[..5], 1..4), user_(), known()).prop_map(|(seats, user, hold)| {
-            Command::Hold { seats: seats.into_iter().map(str::to_owned).collect(), user, hold }
+            let wanted = seats.into_iter().map(str::to_owned).collect::<Vec<_>>().into();
+            Command::Hold { wanted, user, hold }
+        }),
+        3 => (wanted(), user_(), known()).prop_map(|(wanted, user, hold)| Command::Hold { wanted, user, hold }),
+        2 => (known(), user_(), prop::option::of(1_u32..1000)).prop_map(|(hold, user, seconds)| Command::ExtendHold { hold, user, seconds }),
+        1 => (seat(), any::<bool>()).prop_map(|(seat, on)| {
+            let seats = vec![seat];
+            if on { Command::Block { seats, reason: "camera".into() } } else { Command::Unblock { seats } }
         }),
         4 => (seat(), user_(), known()).prop_map(|(seat, user, reservation)| Command::ReserveSeat { seat, user, reservation }),
         3 => (known(), user_(), known()).prop_map(|(hold, user, reservation)| Command::ReserveHold { hold, user, reservation }),
@@ -42,14 +49,28 @@ fn step() -> impl Strategy<Value = (Command, u64)> {
     (command, prop_oneof![4 => Just(0), 2 => 1_u64..200_000, 1 => Just(300_000)])
 }
 
+/// What leaves the choice to the specification.
+fn wanted() -> impl Strategy<Value = Wanted> {
+    let area = (1_u32..4).prop_map(|quantity| Area { section_id: "FLOOR".into(), quantity });
+    let best = (1_u32..7, prop::option::of(Just("A".to_owned())))
+        .prop_map(|(quantity, section_id)| Wanted::Best(Best { quantity, section_id, price_category: None }));
+    let mixed = (prop::sample::subsequence(&SEATS[..4], 0..3), area).prop_map(|(seats, area)| {
+        Wanted::These { seats: seats.into_iter().map(str::to_owned).collect(), areas: vec![area] }
+    });
+    prop_oneof![best, mixed]
+}
+
 /// Makes the ids that a command brings fresh, as they are in life, and lets the ids that it refers to name the latest
 /// hold or reservation that was made from the same place of the pool.
 fn freshen(command: Command, fresh: Uuid, latest: &mut HashMap<Uuid, Uuid>) -> Command {
     let known = |id: Uuid| latest.get(&id).copied().unwrap_or(id);
     match command {
-        Command::Hold { seats, user, hold } => {
+        Command::Hold { wanted, user, hold } => {
             latest.insert(hold, fresh);
-            Command::Hold { seats, user, hold: fresh }
+            Command::Hold { wanted, user, hold: fresh }
+        }
+        Command::ExtendHold { hold, user, seconds } => {
+            Command::ExtendHold { hold: known(hold), user, seconds }
         }
         Command::ReserveSeat { seat, user, reservation } => {
             latest.insert(reservation, fresh);
@@ -65,7 +86,11 @@ fn freshen(command: Command, fresh: Uuid, latest: &mut HashMap<Uuid, Uuid>) -> C
             Command::CancelReservation { reservation: known(reservation), user }
         }
         Command::Expire { hold } => Command::Expire { hold: known(hold) },
-        other @ (Command::ReleaseSeat { .. } | Command::Provision { .. } | Command::Close) => other,
+        other @ (Command::ReleaseSeat { .. }
+        | Command::Block { .. }
+        | Command::Unblock { .. }
+        | Command::Provision { .. }
+        | Command::Close) => other,
     }
 }
 

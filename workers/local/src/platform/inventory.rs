@@ -127,5 +127,11 @@ fn refusal(rejection: &Rejection) -> String {
 /// The cause of what a file says.
 fn cause() -> Cause {
     let command = Uuid::new_v4();
-    Cause { command, correlation: CorrelationId::from(command), user: None, traceparent: None }
+    Cause {
+        command,
+        correlation: CorrelationId::from(command),
+        user: None,
+        traceparent: None,
+        idempotency: None,
+    }
 }

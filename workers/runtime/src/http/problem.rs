@@ -11,6 +11,9 @@ use serde::Serialize;
 /// Seconds after which a failure is worth another try.
 const RETRY_AFTER: u16 = 1;
 
+/// The one refusal that repeating helps against.
+const IN_FLIGHT: &str = "IDEMPOTENCY_IN_FLIGHT";
+
 /// A request that was not answered, or whose outcome is not known.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -73,6 +76,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail)
     }
 
+    /// 409: done under the same idempotency key already, but not yet as durable as promised; repeating is safe.
+    pub fn in_flight(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, IN_FLIGHT, detail)
+    }
+
     /// The same with the seats in the way.
     #[must_use]
     pub fn conflicts(mut self, conflicts: Vec<ConflictBody>) -> Self {
@@ -94,7 +102,7 @@ impl Problem {
 
     /// The answer, for the caller with this correlation id.
     pub fn render(&self, correlation: &CorrelationId) -> Response {
-        let retryable = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        let retryable = self.status == StatusCode::SERVICE_UNAVAILABLE || self.code == IN_FLIGHT;
         let body = ProblemBody {
             r#type: format!("https://boxoffice.dev/problems/{}", self.code.to_lowercase().replace('_', "-")),
             title: title(self.code),

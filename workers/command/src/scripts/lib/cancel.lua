@@ -9,6 +9,7 @@ local function cancel(reservation, keys, currency)
   end
   append('reservation.cancelled', CORRELATION, ACTOR, reservation_fields(reservation, priced, currency))
   redis.call('HDEL', SEATS, unpack(keys))
+  mark(places_of(keys), FREE)
   claim(reservation.user, -#keys)
   event.reserved = event.reserved - #keys
   if #reservation.seats == 0 then
@@ -21,5 +22,5 @@ local function cancel(reservation, keys, currency)
     write_reservation(reservation)
   end
   commit()
-  return {'released', NOW, event.sequence, unpack(keys)}
+  return done({'released', NOW, event.sequence, unpack(keys)})
 end

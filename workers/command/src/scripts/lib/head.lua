@@ -1,13 +1,23 @@
 -- What every script of a SeatingEvent begins with: names for KEYS and for the ARGV that all have, and the head of the
 -- SeatingEvent.
 --
--- KEYS  1 meta  2 seats  3 holds  4 reservations  5 users  6 deadlines  7 outbox
+-- KEYS  1 meta  2 seats  3 holds  4 reservations  5 users  6 deadlines  7 outbox  8 map  9 rows  10 layout
+--       11 the answer that is stored under the caller's idempotency key, where it has one
 -- ARGV  1 the command's id  2 its correlation id  3 who acts, or ''  4 its traceparent, or ''
---       5 the signals' channel  6 the SeatingEvent's id
-local META, SEATS, HOLDS, RESERVATIONS, USERS, DEADLINES, OUTBOX =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local COMMAND, CORRELATION, ACTOR, TRACE, CHANNEL, EVENT = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+--       5 the signals' channel  6 the SeatingEvent's id  7 fingerprint of what is asked, or ''
+--       from 8 on (OWN): the command's own
+local META, SEATS, HOLDS, RESERVATIONS, USERS, DEADLINES, OUTBOX, MAP, ROWS, LAYOUT, ANSWER = unpack(KEYS)
+local COMMAND, CORRELATION, ACTOR, TRACE, CHANNEL, EVENT, FINGERPRINT = unpack(ARGV, 1, 7)
+local OWN = 8
 local NOW = now()
+
+-- The same key again: the stored answer, if the same is asked for.
+if ANSWER then
+  local stored = redis.call('GET', ANSWER)
+  if stored then
+    return repeated(stored, FINGERPRINT)
+  end
+end
 
 local head = redis.call('HMGET', META, 'revision', 'sequence', 'published', 'held', 'reserved', 'blocked')
 

@@ -1,5 +1,5 @@
 -- Holds: a field of `holds` by the hold's UUID, its parts on lines of their own:
---   status expires sequence seats correlation user
+--   status expires sequence heldAt seats correlation user
 -- where status is A (active), E (expired) or R and a reservation's UUID, and seats are keys with commas. `deadlines`
 -- has an active hold at the moment it expires and an expired one at the moment it is forgotten.
 
@@ -37,17 +37,17 @@ local function read_hold(id)
   if not text then
     return nil
   end
-  local status, reservation, expires, sequence, seats, correlation, user =
-    string.match(text, '^(%u)(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.*)$')
+  local status, reservation, expires, sequence, held_at, seats, correlation, user =
+    string.match(text, '^(%u)(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.*)$')
   return {
     id = id, status = status, reservation = reservation, expires = tonumber(expires), sequence = tonumber(sequence),
-    seats = split(seats), correlation = correlation, user = user,
+    held_at = tonumber(held_at), seats = split(seats), correlation = correlation, user = user,
   }
 end
 
 local function write_hold(hold)
-  local text = string.format('%s%s\n%.0f\n%.0f\n%s\n%s\n%s', hold.status, hold.reservation, hold.expires,
-    hold.sequence, table.concat(hold.seats, ','), hold.correlation, hold.user)
+  local text = string.format('%s%s\n%.0f\n%.0f\n%.0f\n%s\n%s\n%s', hold.status, hold.reservation, hold.expires,
+    hold.sequence, hold.held_at, table.concat(hold.seats, ','), hold.correlation, hold.user)
   redis.call('HSET', HOLDS, hold.id, text)
 end
 

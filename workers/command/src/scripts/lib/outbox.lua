@@ -21,6 +21,15 @@ local function append(kind, correlation, actor, fields)
   redis.call('XADD', OUTBOX, string.format('%.0f-0', event.sequence), unpack(entry))
 end
 
+-- Answers a command that was carried out. With an idempotency key the answer is stored in the same step; refusals are
+-- not, they are evaluated again.
+local function done(reply)
+  if ANSWER then
+    redis.call('SET', ANSWER, FINGERPRINT .. '\n' .. table.concat(reply, '\n'), 'EX', ANSWER_MEMORY)
+  end
+  return reply
+end
+
 -- Writes the head, and wakes the relay where the outbox was empty (else it is at work already).
 local function commit()
   redis.call('HSET', META, 'sequence', event.sequence, 'held', event.held, 'reserved', event.reserved,

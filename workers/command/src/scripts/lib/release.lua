@@ -6,6 +6,7 @@ local function release(hold, keys)
     hold.seats = without(hold.seats, key)
   end
   redis.call('HDEL', SEATS, unpack(keys))
+  mark(places_of(keys), FREE)
   claim(hold.user, -#keys)
   event.held = event.held - #keys
   if #hold.seats == 0 then
@@ -14,5 +15,5 @@ local function release(hold, keys)
     write_hold(hold)
   end
   commit()
-  return {'released', NOW, event.sequence, unpack(keys)}
+  return done({'released', NOW, event.sequence, unpack(keys)})
 end

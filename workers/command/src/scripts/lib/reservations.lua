@@ -40,5 +40,5 @@ local function reserved_already(id, seat, user)
     return refusal
   end
   local reply = {'reserved', NOW, id, reservation.reserved_at, reservation.sequence}
-  return add_priced(reply, seat and {seat} or reservation.seats)
+  return done(add_priced(reply, seat and {seat} or reservation.seats))
 end

@@ -20,5 +20,5 @@ local function reserve(hold, keys, id, currency)
   event.held = event.held - #keys
   event.reserved = event.reserved + #keys
   commit()
-  return {'reserved', NOW, id, NOW, event.sequence, unpack(priced)}
+  return done({'reserved', NOW, id, NOW, event.sequence, unpack(priced)})
 end

@@ -16,6 +16,8 @@ local function seat_from(text)
       seat.hold, seat.amount = string.match(rest, '^(.-)\n(.*)$')
     elseif seat.status == 'R' then
       seat.reservation, seat.hold, seat.amount = string.match(rest, '^(.-)\n(.-)\n(.*)$')
+    elseif seat.status == 'B' then
+      seat.reason = rest
     end
   end
   return seat
@@ -44,6 +46,10 @@ end
 
 local function reserve_seat(key, reservation, hold, amount)
   redis.call('HSET', SEATS, key, 'R\n' .. reservation .. '\n' .. hold .. '\n' .. amount)
+end
+
+local function block_seat(key, reason)
+  redis.call('HSET', SEATS, key, 'B\n' .. reason)
 end
 
 -- Adds keys and amounts of claimed seats to a reply.

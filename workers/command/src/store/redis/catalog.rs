@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use boxoffice_domain::{Chart, Definition, SeatingEventId};
+use boxoffice_domain::{Chart, Definition, Seating, SeatingEventId};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -24,12 +24,18 @@ pub struct Known {
     /// Whether sales are closed for good.
     pub closed: bool,
     chart: OnceLock<Chart>,
+    seating: OnceLock<Seating>,
 }
 
 impl Known {
     /// The seats, expanded when first asked for.
     pub fn chart(&self) -> &Chart {
         self.chart.get_or_init(|| Chart::expand(&self.definition).unwrap_or_default())
+    }
+
+    /// Where they stand, worked out when first asked for.
+    pub fn seating(&self) -> &Seating {
+        self.seating.get_or_init(|| Seating::new(&self.definition, self.chart()))
     }
 }
 
@@ -95,7 +101,13 @@ impl RedisStore {
                 let definition = serde_json::from_str(&definition)
                     .map_err(|error| StoreError::Corrupt(format!("definition of {event}: {error}")))?;
                 let closed = closed.as_deref() == Some("1");
-                Some(Arc::new(Known { revision, definition, closed, chart: OnceLock::new() }))
+                Some(Arc::new(Known {
+                    revision,
+                    definition,
+                    closed,
+                    chart: OnceLock::new(),
+                    seating: OnceLock::new(),
+                }))
             }
             _ => None,
         };

@@ -3,8 +3,10 @@
 //! `hold.lua` and its neighbours do what [`boxoffice_domain::decide`] says (I10). Whether a seat exists and what it
 //! costs they learn from here, by the definition that this worker knows.
 
+use boxoffice_domain::decide::selection::{check, sections_of};
+use boxoffice_domain::definition::GapPolicy;
 use boxoffice_domain::ids::section_of;
-use boxoffice_domain::{Command, HoldId, Rejection, SeatingEventId, UserId};
+use boxoffice_domain::{Command, Definition, HoldId, Rejection, SeatingEventId, UserId, Wanted};
 use redis::ScriptInvocation;
 use uuid::Uuid;
 
@@ -28,10 +30,20 @@ impl RedisStore {
         let mut known = self.known(event).await?;
         for _ in 0..ATTEMPTS {
             let Some(prepared) = known else { return Ok(Err(Rejection::EventNotFound)) };
+            if let Command::Hold { wanted, .. } = command
+                && let Err(rejection) = check(&prepared.definition, wanted)
+            {
+                if self.is_current(event, &prepared).await? {
+                    return Ok(Err(rejection));
+                }
+                known = self.known_after(event, Some(&prepared)).await?;
+                continue;
+            }
             let run = self.prepare(event, &prepared, command, cause)?;
             match self.invoke(&run).await? {
                 Reply::Done(outcome) => return Ok(Ok(outcome)),
                 Reply::Rejected(rejection) => return Ok(Err(rejection)),
+                Reply::Mismatch => return Err(StoreError::KeyReused),
                 Reply::Full(depth) => {
                     return Err(StoreError::OutboxFull { depth, limit: self.high_watermark });
                 }
@@ -52,13 +64,21 @@ impl RedisStore {
         let begin = |script| self.begin(script, event, cause);
         let exists = |seat: &str| u8::from(known.chart().contains(seat));
         Ok(match command {
-            Command::Hold { seats, user, hold } => {
-                let mut run = begin(&scripts.hold);
+            Command::Hold { wanted, user, hold } => {
+                let script =
+                    if chooses(&known.definition, wanted) { &scripts.choose_and_hold } else { &scripts.hold };
+                let mut run = begin(script);
                 self.sales_rules(&mut run, known);
                 run.arg(currency).arg(user.as_str()).arg(text(*hold));
-                for seat in seats {
-                    run.arg(seat).arg(todays_price(known, seat));
-                }
+                tell_wanted(&mut run, known, wanted);
+                run
+            }
+            Command::ExtendHold { hold, user, seconds } => {
+                let policy = &known.definition.hold;
+                let millis = |seconds: u32| u64::from(seconds) * 1000;
+                let mut run = begin(&scripts.extend_hold);
+                run.arg(&known.revision).arg(user.as_str()).arg(text(*hold));
+                run.arg(millis(seconds.unwrap_or(policy.ttl_seconds))).arg(millis(policy.max_seconds));
                 run
             }
             Command::ReserveSeat { seat, user, reservation } => {
@@ -99,11 +119,34 @@ impl RedisStore {
             Command::Provision { definition } => {
                 self.prepare_provision(event, Some(known), definition, 0, cause)?
             }
+            Command::Block { seats, reason } => {
+                let mut run = begin(&scripts.block);
+                run.arg(&known.revision).arg(reason);
+                for seat in seats {
+                    run.arg(seat).arg(exists(seat));
+                }
+                run
+            }
+            Command::Unblock { seats } => {
+                let mut run = begin(&scripts.unblock);
+                run.arg(&known.revision);
+                for seat in seats {
+                    run.arg(seat).arg(exists(seat));
+                }
+                run
+            }
             Command::Close => begin(&scripts.close),
         })
     }
 
-    /// What `hold.lua` checks a hold by.
+    /// Whether a definition that this worker knows is still the one that stands.
+    async fn is_current(&self, event: &SeatingEventId, known: &Known) -> Result<bool, StoreError> {
+        let mut read = redis::cmd("HGET");
+        read.arg(self.keys.event(event).meta()).arg("revision");
+        Ok(self.query::<Option<String>>(&read).await?.as_ref() == Some(&known.revision))
+    }
+
+    /// What `lib/hold.lua` checks a hold by.
     fn sales_rules(&self, run: &mut ScriptInvocation<'_>, known: &Known) {
         let definition = &known.definition;
         let or_empty = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
@@ -132,12 +175,54 @@ impl RedisStore {
     }
 }
 
-/// The price of a seat as `hold.lua` wants it: empty where there is no such seat.
-fn todays_price(known: &Known, seat: &str) -> String {
-    if !known.chart().contains(seat) {
-        return String::new();
+/// Whether a hold's seats are chosen, or looked at together with those around them: `choose_and_hold.lua` does that.
+fn chooses(definition: &Definition, wanted: &Wanted) -> bool {
+    match wanted {
+        Wanted::These { areas, .. } => {
+            !areas.is_empty() || definition.hold.no_single_seat_gaps == GapPolicy::Enforce
+        }
+        Wanted::Best(_) => true,
     }
-    known.definition.price_of(section_of(seat)).map_or(0, |price| price.amount).to_string()
+}
+
+/// What a hold wants, as `hold.lua` and `choose_and_hold.lua` have it on top.
+fn tell_wanted(run: &mut ScriptInvocation<'_>, known: &Known, wanted: &Wanted) {
+    let definition = &known.definition;
+    if chooses(definition, wanted) {
+        run.arg(match definition.hold.no_single_seat_gaps {
+            GapPolicy::Off => "off",
+            GapPolicy::Prefer => "prefer",
+            GapPolicy::Enforce => "enforce",
+        });
+    }
+    match wanted {
+        Wanted::Best(best) => {
+            let allowed = sections_of(definition, best);
+            let sections = &definition.sections;
+            let flags: String =
+                (0..sections.len()).map(|at| if allowed.contains(&at) { '1' } else { '0' }).collect();
+            let prices: Vec<_> = sections.iter().map(|section| price_in(definition, &section.id)).collect();
+            run.arg("best").arg(best.quantity).arg(flags).arg(prices.join(","));
+            run.arg(best.section_id.as_deref().unwrap_or_default());
+        }
+        Wanted::These { seats, areas } => {
+            if chooses(definition, wanted) {
+                run.arg("these").arg(areas.len());
+                for area in areas {
+                    run.arg(&area.section_id).arg(area.quantity).arg(price_in(definition, &area.section_id));
+                }
+            }
+            for seat in seats {
+                let place = known.chart().position(seat).and_then(|seat| known.seating().place(seat));
+                let price = place.map(|_| price_in(definition, section_of(seat))).unwrap_or_default();
+                run.arg(seat).arg(price).arg(place.unwrap_or_default());
+            }
+        }
+    }
+}
+
+fn price_in(definition: &Definition, section: &str) -> String {
+    definition.price_of(section).map_or(0, |price| price.amount).to_string()
 }
 
 fn text(id: Uuid) -> String {

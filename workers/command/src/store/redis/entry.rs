@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use boxoffice_domain::events::{
-    Claim, DomainEvent, Envelope, Metadata, ReleaseReason, Reservation, SeatHeld, SeatReleased, SeatReserved,
-    SeatingEventDefined, VERSION,
+    Claim, DomainEvent, Envelope, HoldExtended, Metadata, ReleaseReason, Reservation, SeatBlock, SeatHeld,
+    SeatReleased, SeatReserved, SeatingEventDefined, VERSION,
 };
 use boxoffice_domain::ids::event_id;
 use boxoffice_domain::{Definition, HoldId, ReservationId, SeatId, SeatingEventId, UnixMillis};
@@ -86,6 +86,15 @@ impl Entry<'_> {
                     released_at: at,
                 })
             }
+            "seat.blocked" => DomainEvent::SeatBlocked(self.block()?),
+            "seat.unblocked" => DomainEvent::SeatUnblocked(self.block()?),
+            "hold.extended" => DomainEvent::HoldExtended(HoldExtended {
+                hold_id: self.hold()?,
+                event_id: self.event.clone(),
+                user_id: self.parse("holder")?,
+                seat_ids: self.seats()?,
+                expires_at: self.parse("expires")?,
+            }),
             "reservation.created" => DomainEvent::ReservationCreated(self.reservation_of_seats()?),
             "reservation.cancelled" => DomainEvent::ReservationCancelled(self.reservation_of_seats()?),
             "event.created" => DomainEvent::EventCreated(self.defined()?),
@@ -93,6 +102,22 @@ impl Entry<'_> {
             "event.deleted" => DomainEvent::EventDeleted(self.defined()?),
             _ => return Err(self.wrong("type", kind)),
         })
+    }
+
+    fn block(&self) -> Result<SeatBlock, StoreError> {
+        let seat_id = self.seat()?;
+        Ok(SeatBlock {
+            section_id: seat_id.section().to_owned(),
+            seat_id,
+            event_id: self.event.clone(),
+            reason: self.parse("reason")?,
+        })
+    }
+
+    fn seats(&self) -> Result<Vec<SeatId>, StoreError> {
+        let keys: String = self.parse("keys")?;
+        let seat = |key| SeatId::new(self.event, key).map_err(|error| self.wrong("keys", error));
+        keys.split(',').map(seat).collect()
     }
 
     fn reservation_of_seats(&self) -> Result<Reservation, StoreError> {

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use boxoffice_domain::evolve::blocked;
 use boxoffice_domain::seat_map::SeatCounts;
-use boxoffice_domain::{Chart, Definition, Rejection, SeatingEventId, UnixMillis};
+use boxoffice_domain::{Chart, Definition, Rejection, Seating, SeatingEventId, UnixMillis};
 use redis::ScriptInvocation;
 
 use super::RedisStore;
 use super::catalog::Known;
 use super::commands::keeps_changing;
+use super::floor_plan::{FloorPlan, is_alike};
 use super::reply::Reply;
 use crate::store::{Cause, Inventory, StoreError};
 
@@ -31,6 +32,7 @@ impl RedisStore {
         for _ in 0..ATTEMPTS {
             let run = self.prepare_provision(event, known.as_deref(), definition, partition, cause)?;
             match self.invoke(&run).await? {
+                Reply::Mismatch => return Err(StoreError::KeyReused),
                 Reply::Done(_) => {
                     self.register(event).await?;
                     let inventory = self.find_inventory(event).await?;
@@ -76,8 +78,11 @@ impl RedisStore {
             .collect();
         run.arg(chart.seats().len()).arg(0);
         run.arg(dropped.len()).arg(dropped).arg(unblocked.len()).arg(unblocked);
-        for (key, reason) in blocked_now.iter().filter(|(key, _)| chart.contains(key)) {
-            run.arg(key).arg(reason);
+        let (keys, reasons): (Vec<_>, Vec<_>) =
+            blocked_now.iter().filter(|(key, _)| chart.contains(key)).unzip();
+        run.arg(keys.len()).arg(keys).arg(reasons.len()).arg(reasons);
+        if known.is_none_or(|known| !is_alike(&known.definition, definition)) {
+            FloorPlan::new(&chart, &Seating::new(definition, &chart)).tell(&mut run);
         }
         Ok(run)
     }

@@ -4,6 +4,8 @@
 use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::partition::partition_of;
 
+use crate::store::IdempotencyKey;
+
 /// How many buckets SeatingEvents are spread over; relays take the lease of a bucket.
 pub const BUCKETS: u32 = 16;
 
@@ -14,7 +16,7 @@ pub struct Keys {
 }
 
 /// The keys of one SeatingEvent, in the order that `scripts/lib/head.lua` names them.
-pub struct EventKeys([String; 7]);
+pub struct EventKeys([String; 10]);
 
 impl Keys {
     /// Those of the service `namespace/name`.
@@ -34,8 +36,24 @@ impl Keys {
 
     /// The keys of a SeatingEvent.
     pub fn event(&self, event: &SeatingEventId) -> EventKeys {
-        let parts = ["meta", "seats", "holds", "reservations", "users", "deadlines", "outbox"];
+        let parts = [
+            "meta",
+            "seats",
+            "holds",
+            "reservations",
+            "users",
+            "deadlines",
+            "outbox",
+            "map",
+            "rows",
+            "layout",
+        ];
         EventKeys(parts.map(|part| format!("{}:{{{event}}}:{part}", self.service)))
+    }
+
+    /// The answer that is stored under an idempotency key of a user's, in the slot of the SeatingEvent.
+    pub fn answer(&self, event: &SeatingEventId, key: &IdempotencyKey) -> String {
+        format!("{}:{{{event}}}:answer:{}", self.service, key.digest())
     }
 
     /// The lease of a bucket: `<token> <owner>`.

@@ -33,6 +33,8 @@ pub mod scripts;
 
 pub mod catalog;
 
+pub mod floor_plan;
+
 pub mod commands;
 
 pub mod reply;
@@ -142,10 +144,14 @@ impl RedisStore {
     fn begin<'a>(&self, script: &'a Script, event: &SeatingEventId, cause: &Cause) -> ScriptInvocation<'a> {
         let mut run = script.prepare_invoke();
         run.key(self.keys.event(event).all());
+        let asked = cause.idempotency.as_ref();
+        if let Some(asked) = asked {
+            run.key(self.keys.answer(event, &asked.key));
+        }
         run.arg(cause.command.to_string()).arg(cause.correlation.as_str());
         run.arg(cause.user.as_ref().map_or("", UserId::as_str))
             .arg(cause.traceparent.as_deref().unwrap_or(""));
-        run.arg(self.keys.signals()).arg(event.as_str());
+        run.arg(self.keys.signals()).arg(event.as_str()).arg(asked.map_or("", |asked| &asked.fingerprint));
         run
     }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::str::FromStr;
 
+use boxoffice_domain::command::SINGLE_SEAT_GAP;
 use boxoffice_domain::{Answer, Conflict, PricedSeat, Rejection};
 
 use crate::store::{Outcome, StoreError};
@@ -14,6 +15,8 @@ pub enum Reply {
     Done(Outcome),
     /// It was refused, by the rules of the sale.
     Rejected(Rejection),
+    /// Its idempotency key was used before, for something else.
+    Mismatch,
     /// It was refused because so many events wait to be published.
     Full(u64),
     /// It was prepared for a definition that has changed.
@@ -36,13 +39,20 @@ impl Words {
     fn reply(&mut self) -> Option<Reply> {
         match self.text()?.as_str() {
             "changed" => Some(Reply::Changed),
+            "mismatch" => Some(Reply::Mismatch),
+            "repeated" => {
+                let word = self.text()?;
+                Some(Reply::Done(self.outcome(&word, true)?))
+            }
             "full" => Some(Reply::Full(self.next()?)),
             "rejected" => Some(Reply::Rejected(self.rejection()?)),
-            done => {
-                let at = self.next()?;
-                Some(Reply::Done(Outcome { answer: self.answer(done)?, at }))
-            }
+            word => Some(Reply::Done(self.outcome(word, false)?)),
         }
+    }
+
+    fn outcome(&mut self, word: &str, repeated: bool) -> Option<Outcome> {
+        let at = self.next()?;
+        Some(Outcome { answer: self.answer(word)?, at, repeated })
     }
 
     fn answer(&mut self, word: &str) -> Option<Answer> {
@@ -69,6 +79,11 @@ impl Words {
             "RESERVATION_NOT_FOUND" => Rejection::ReservationNotFound,
             "NOT_HOLDER" => Rejection::NotHolder,
             "SEAT_NOT_AVAILABLE" => Rejection::SeatNotAvailable(self.conflicts()?),
+            "NOT_ENOUGH_SEATS" => Rejection::NotEnoughSeats {
+                wanted: self.next()?,
+                available: self.next()?,
+                section: self.text().filter(|section| !section.is_empty()),
+            },
             "SEAT_NOT_HELD" => Rejection::SeatNotHeld,
             "HOLD_EXPIRED" => Rejection::HoldExpired,
             "LIMIT_EXCEEDED" => {
@@ -102,6 +117,7 @@ impl Words {
                 "HELD" => "HELD",
                 "RESERVED" => "RESERVED",
                 "BLOCKED" => "BLOCKED",
+                SINGLE_SEAT_GAP => SINGLE_SEAT_GAP,
                 _ => return None,
             };
             conflicts.push(Conflict { seat, reason });

@@ -33,7 +33,12 @@ const PARTS: &[(&str, &str)] = &[
     ("claims", include_str!("../../scripts/lib/claims.lua")),
     ("seats", include_str!("../../scripts/lib/seats.lua")),
     ("holds", include_str!("../../scripts/lib/holds.lua")),
+    ("map", include_str!("../../scripts/lib/map.lua")),
+    ("floor_plan", include_str!("../../scripts/lib/floor_plan.lua")),
+    ("choose", include_str!("../../scripts/lib/choose.lua")),
+    ("chart_seats", include_str!("../../scripts/lib/chart_seats.lua")),
     ("expiry", include_str!("../../scripts/lib/expiry.lua")),
+    ("hold", include_str!("../../scripts/lib/hold.lua")),
     ("release", include_str!("../../scripts/lib/release.lua")),
     ("reservations", include_str!("../../scripts/lib/reservations.lua")),
     ("reserve", include_str!("../../scripts/lib/reserve.lua")),
@@ -62,6 +67,8 @@ macro_rules! scripts {
 
 scripts!(
     hold,
+    choose_and_hold,
+    extend_hold,
     reserve_seat,
     reserve_hold,
     release_seat,
@@ -69,6 +76,8 @@ scripts!(
     cancel_reservation,
     expire,
     provision,
+    block,
+    unblock,
     close,
     find_hold,
     purge,
@@ -99,7 +108,7 @@ mod tests {
     #[test]
     fn scripts_include_only_what_there_is() {
         let hold = include_str!("../../scripts/hold.lua");
-        assert_eq!(included(hold).count(), 7);
+        assert_eq!(included(hold).count(), 9);
         let scripts = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts")).unwrap();
         for file in scripts.map(|file| file.unwrap().path()).filter(|path| path.is_file()) {
             let script = std::fs::read_to_string(&file).unwrap();

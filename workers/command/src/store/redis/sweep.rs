@@ -56,6 +56,12 @@ impl Cause {
     /// The cause of what happens by itself.
     pub(super) fn of_nobody() -> Self {
         let command = Uuid::new_v4();
-        Self { command, correlation: CorrelationId::from(command), user: None, traceparent: None }
+        Self {
+            command,
+            correlation: CorrelationId::from(command),
+            user: None,
+            traceparent: None,
+            idempotency: None,
+        }
     }
 }

@@ -50,7 +50,7 @@ impl Rules {
     /// Whether a command must survive a power cut before it is acknowledged.
     fn sync(self, command: &Command) -> bool {
         match command {
-            Command::Hold { .. } => self.sync_holds,
+            Command::Hold { .. } | Command::ExtendHold { .. } => self.sync_holds,
             Command::ReserveSeat { .. } | Command::ReserveHold { .. } => self.sync_reservations,
             _ => false,
         }

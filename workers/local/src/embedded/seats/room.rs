@@ -92,7 +92,7 @@ impl Room {
         for envelope in envelopes {
             self.apply(OutboxEntry { envelope, traceparent: cause.traceparent.clone() });
         }
-        Ok((Outcome { answer, at }, rows))
+        Ok((Outcome { answer, at, repeated: false }, rows))
     }
 
     fn row(&self, envelope: &Envelope, traceparent: Option<&str>) -> Result<EventRow, MalformedEvent> {
@@ -202,5 +202,11 @@ impl Room {
 /// The cause of an expiry, which nobody asked for.
 pub fn cause_of_nobody() -> Cause {
     let command = Uuid::new_v4();
-    Cause { command, correlation: CorrelationId::from(command), user: None, traceparent: None }
+    Cause {
+        command,
+        correlation: CorrelationId::from(command),
+        user: None,
+        traceparent: None,
+        idempotency: None,
+    }
 }

@@ -4,15 +4,18 @@
 //! tests with generated commands, cannot roll back. A hold whose deadline has passed counts as gone (equal to the
 //! deadline counts as expired, I6): who asks for its seats first has it released in the same step.
 
+pub mod selection;
+
 use std::collections::HashSet;
 
 use uuid::Uuid;
 
 use crate::chart::Chart;
-use crate::command::{Answer, Command, Conflict, Decision, PricedSeat, Rejection};
+use crate::command::{Answer, Command, Conflict, Decision, PricedSeat, Rejection, Wanted};
 use crate::definition::Definition;
 use crate::events::{
-    Claim, DomainEvent, ReleaseReason, Reservation, SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined,
+    Claim, DomainEvent, HoldExtended, ReleaseReason, Reservation, SeatBlock, SeatHeld, SeatReleased,
+    SeatReserved, SeatingEventDefined,
 };
 use crate::ids::{HoldId, ReservationId, SeatId, SeatingEventId, UnixMillis, UserId, section_of};
 use crate::state::{Claimed, EXPIRED_HOLD_MEMORY, Hold, HoldStatus, Seat, SeatingEventState, Show};
@@ -24,13 +27,16 @@ use crate::state::{Claimed, EXPIRED_HOLD_MEMORY, Hold, HoldStatus, Seat, Seating
 pub fn decide(state: &SeatingEventState, command: &Command, now: UnixMillis) -> Result<Decision, Rejection> {
     let at = || At::of(state, now);
     match command {
-        Command::Hold { seats, user, hold } => at()?.hold(seats, user, *hold),
+        Command::Hold { wanted, user, hold } => at()?.hold(wanted, user, *hold),
+        Command::ExtendHold { hold, user, seconds } => at()?.extend(*hold, user, *seconds),
         Command::ReserveSeat { seat, user, reservation } => at()?.reserve_seat(seat, user, *reservation),
         Command::ReserveHold { hold, user, reservation } => at()?.reserve_hold(*hold, user, *reservation),
         Command::ReleaseSeat { seat, user } => at()?.release_seat(seat, user),
         Command::ReleaseHold { hold, user } => at()?.release_hold(*hold, user),
         Command::CancelReservation { reservation, user } => at()?.cancel(*reservation, user),
         Command::Expire { hold } => Ok(at()?.expire(*hold)),
+        Command::Block { seats, reason } => at()?.block(seats, reason),
+        Command::Unblock { seats } => at()?.unblock(seats),
         Command::Close => Ok(at()?.close()),
         Command::Provision { definition } => provision(state, definition),
     }
@@ -62,18 +68,13 @@ impl<'a> At<'a> {
         Ok(Self { state, show, now })
     }
 
-    fn hold(&self, seats: &[String], user: &UserId, hold: Uuid) -> Result<Decision, Rejection> {
+    fn hold(&self, wanted: &Wanted, user: &UserId, hold: Uuid) -> Result<Decision, Rejection> {
+        selection::check(&self.show.definition, wanted)?;
         self.check_sales()?;
-        if let Some(answer) = self.repeats_own_hold(seats, user) {
+        if let Some(answer) = self.repeats_own_hold(wanted, user) {
             return Ok(Decision { answer, changes: vec![] });
         }
-        let conflicts: Vec<_> = seats.iter().filter_map(|key| self.conflict(key)).collect();
-        if conflicts.iter().any(|c| c.reason == "NOT_FOUND") {
-            return Err(Rejection::SeatNotFound(conflicts));
-        }
-        if !conflicts.is_empty() {
-            return Err(Rejection::SeatNotAvailable(conflicts));
-        }
+        let seats = &self.select(wanted)?;
         let lapsed = self.lapsed_holds(seats);
         self.check_limit(user, seats.len(), &lapsed)?;
 
@@ -114,7 +115,11 @@ impl<'a> At<'a> {
     }
 
     /// Asking again for seats that one own live hold has gives that hold again.
-    fn repeats_own_hold(&self, seats: &[String], user: &UserId) -> Option<Answer> {
+    fn repeats_own_hold(&self, wanted: &Wanted, user: &UserId) -> Option<Answer> {
+        let Wanted::These { seats, areas } = wanted else { return None };
+        if !areas.is_empty() {
+            return None;
+        }
         let Some(Seat::Held { hold: id, .. }) = self.state.seats.get(seats.first()?) else { return None };
         let hold =
             self.state.holds.get(id).filter(|hold| hold.user == *user && self.now < hold.expires_at)?;
@@ -267,13 +272,81 @@ impl<'a> At<'a> {
         }
     }
 
+    fn extend(&self, id: Uuid, user: &UserId, seconds: Option<u32>) -> Result<Decision, Rejection> {
+        let hold = self.own_live_hold(id, user)?;
+        let policy = &self.show.definition.hold;
+        let wished = hold.expires_at + u64::from(seconds.unwrap_or(policy.ttl_seconds)) * 1000;
+        let latest = hold.held_at + u64::from(policy.max_seconds) * 1000;
+        let expires_at = wished.min(latest).max(hold.expires_at);
+        let mut changes = vec![];
+        if expires_at > hold.expires_at {
+            changes.push(DomainEvent::HoldExtended(HoldExtended {
+                hold_id: self.hold_id(id),
+                event_id: self.state.id.clone(),
+                user_id: user.clone(),
+                seat_ids: hold.seats.iter().map(|key| self.seat_id(key)).collect(),
+                expires_at,
+            }));
+        }
+        let seats = hold.seats.iter().map(|key| self.at_its_price(key)).collect();
+        let sequence = if changes.is_empty() { hold.sequence } else { self.after(&changes) };
+        Ok(Decision { answer: Answer::Held { hold: id, seats, expires_at, sequence }, changes })
+    }
+
+    fn block(&self, seats: &[String], reason: &str) -> Result<Decision, Rejection> {
+        self.check_seats_exist(seats)?;
+        let claimed = seats.iter().filter_map(|key| match self.state.seats.get(key)? {
+            Seat::Held { .. } => Some(Conflict { seat: key.clone(), reason: "HELD" }),
+            Seat::Reserved { .. } => Some(Conflict { seat: key.clone(), reason: "RESERVED" }),
+            Seat::Lapsed { .. } | Seat::Blocked { .. } => None,
+        });
+        let conflicts: Vec<_> = claimed.collect();
+        if !conflicts.is_empty() {
+            return Err(Rejection::SeatMapConflict(conflicts));
+        }
+        let blocked_so = Seat::Blocked { reason: reason.to_owned() };
+        let changing = seats.iter().filter(|key| self.state.seats.get(*key) != Some(&blocked_so));
+        Ok(self.provisioned(
+            changing.map(|key| DomainEvent::SeatBlocked(self.seat_block(key, reason))).collect(),
+        ))
+    }
+
+    fn unblock(&self, seats: &[String]) -> Result<Decision, Rejection> {
+        self.check_seats_exist(seats)?;
+        let changes = seats.iter().filter_map(|key| match self.state.seats.get(key)? {
+            Seat::Blocked { reason } => Some(DomainEvent::SeatUnblocked(self.seat_block(key, reason))),
+            _ => None,
+        });
+        Ok(self.provisioned(changes.collect()))
+    }
+
+    fn check_seats_exist(&self, seats: &[String]) -> Result<(), Rejection> {
+        let missing = seats.iter().filter(|key| !self.show.chart.contains(key));
+        let missing: Vec<_> =
+            missing.map(|key| Conflict { seat: key.clone(), reason: "NOT_FOUND" }).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Rejection::SeatNotFound(missing)) }
+    }
+
+    fn seat_block(&self, key: &str, reason: &str) -> SeatBlock {
+        SeatBlock {
+            seat_id: self.seat_id(key),
+            event_id: self.state.id.clone(),
+            section_id: section_of(key).to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn provisioned(&self, changes: Vec<DomainEvent>) -> Decision {
+        Decision { answer: Answer::Provisioned { sequence: self.after(&changes) }, changes }
+    }
+
     fn close(&self) -> Decision {
         let changes = if self.show.closed {
             vec![]
         } else {
             vec![DomainEvent::EventDeleted(defined(self.state.id.clone(), self.show.definition.clone()))]
         };
-        Decision { answer: Answer::Provisioned { sequence: self.after(&changes) }, changes }
+        self.provisioned(changes)
     }
 
     /// What there is to say about a seat of the chart.

@@ -1,0 +1,88 @@
+//! Seats that operators take off sale beside those that the definition blocks, and put back.
+
+use std::collections::HashSet;
+
+use axum::Json;
+use axum::extract::State;
+use boxoffice_domain::{Command, SeatId, SeatingEventId};
+use boxoffice_runtime::http::{Chain, Id, Problem};
+use serde::Deserialize;
+
+use super::{Admin, InventoryBody};
+use crate::http::body::Body;
+use crate::http::caller::cause;
+use crate::http::refusal::refused;
+
+/// Longest reason.
+const LONGEST_REASON: usize = 200;
+
+/// The body of `POST /admin/events/{eventId}/blocks`. Seats are named as in the resource (`A-1-1`) or by their ids.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blocking {
+    seats: Vec<String>,
+    reason: String,
+}
+
+/// The body of `DELETE /admin/events/{eventId}/blocks`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unblocking {
+    seats: Vec<String>,
+}
+
+/// Takes seats that nobody has off sale, all or none.
+pub async fn block(
+    State(admin): State<Admin>,
+    chain: Chain,
+    Id(event): Id<SeatingEventId>,
+    Body(Blocking { seats, reason }): Body<Blocking>,
+) -> Result<Json<InventoryBody>, Problem> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.len() > LONGEST_REASON {
+        return Err(Problem::invalid(format!("reason: say in 1 to {LONGEST_REASON} bytes why")));
+    }
+    let seats = keys(&event, &seats)?;
+    run(&admin, &chain, &event, Command::Block { seats, reason: reason.to_owned() }).await
+}
+
+/// Puts blocked seats back on sale, also those that the definition blocks; others stay as they are.
+pub async fn unblock(
+    State(admin): State<Admin>,
+    chain: Chain,
+    Id(event): Id<SeatingEventId>,
+    Body(Unblocking { seats }): Body<Unblocking>,
+) -> Result<Json<InventoryBody>, Problem> {
+    let seats = keys(&event, &seats)?;
+    run(&admin, &chain, &event, Command::Unblock { seats }).await
+}
+
+async fn run(
+    admin: &Admin,
+    chain: &Chain,
+    event: &SeatingEventId,
+    command: Command,
+) -> Result<Json<InventoryBody>, Problem> {
+    let outcome = admin.store.execute(event, &command, &cause(chain, None, None)).await?;
+    outcome.map_err(|rejection| refused(event, &rejection))?;
+    Ok(Json(admin.inventory(event).await?.into()))
+}
+
+/// The seats' keys, each once.
+fn keys(event: &SeatingEventId, seats: &[String]) -> Result<Vec<String>, Problem> {
+    if seats.is_empty() {
+        return Err(Problem::invalid("seats: name at least one seat"));
+    }
+    let (mut keys, mut seen) = (Vec::with_capacity(seats.len()), HashSet::new());
+    for (index, name) in seats.iter().enumerate() {
+        let seat = if name.contains('.') { name.parse() } else { SeatId::new(event, name) };
+        let seat = seat.map_err(|error| Problem::invalid(format!("seats[{index}]: {error}")))?;
+        if seat.event() != event.as_str() {
+            return Err(Problem::invalid(format!("seats[{index}]: {seat} is not a seat of {event}")));
+        }
+        if seen.insert(seat.key().to_owned()) {
+            keys.push(seat.key().to_owned());
+        }
+    }
+    Ok(keys)
+}

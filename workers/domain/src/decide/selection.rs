@@ -1,0 +1,162 @@
+//! Which seats a hold gets: those that it names, units of areas, or the best that are available.
+
+use super::At;
+use crate::choose::{available, avoidable_gaps, best, units};
+use crate::command::{Area, Best, Conflict, Rejection, SINGLE_SEAT_GAP, Wanted};
+use crate::definition::{Definition, GapPolicy, Section};
+use crate::seating::{Seating, TAKEN};
+use crate::state::Seat;
+
+/// Whether a definition has the sections and price categories that `wanted` names.
+///
+/// # Errors
+/// What it does not have.
+pub fn check(definition: &Definition, wanted: &Wanted) -> Result<(), Rejection> {
+    match wanted {
+        Wanted::These { areas, .. } => areas.iter().try_for_each(|area| {
+            match section(definition, "areas.sectionId", &area.section_id)?.capacity {
+                Some(_) => Ok(()),
+                None => Err(Rejection::WrongSection {
+                    field: "areas.sectionId",
+                    name: area.section_id.clone(),
+                    problem: "has numbered seats: name them in seats, or ask for bestAvailable",
+                }),
+            }
+        }),
+        Wanted::Best(best) => {
+            let (field, problem) = ("bestAvailable.sectionId", "has no numbered seats: ask for it in areas");
+            match best.section_id.as_deref().map(|id| section(definition, field, id)).transpose()? {
+                Some(section) if section.capacity.is_some() => {
+                    return Err(Rejection::WrongSection { field, name: section.id.clone(), problem });
+                }
+                _ => {}
+            }
+            let known = |name: &String| definition.price_categories.iter().any(|price| price.name == *name);
+            match &best.price_category {
+                Some(name) if !known(name) => Err(Rejection::SectionNotFound {
+                    field: "bestAvailable.priceCategory",
+                    what: "price category",
+                    name: name.clone(),
+                }),
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+fn section<'a>(definition: &'a Definition, field: &'static str, id: &str) -> Result<&'a Section, Rejection> {
+    let found = definition.sections.iter().find(|section| section.id == id);
+    found.ok_or_else(|| Rejection::SectionNotFound { field, what: "section", name: id.to_owned() })
+}
+
+/// The sections that the best seats may come from, by index.
+pub fn sections_of(definition: &Definition, best: &Best) -> Vec<usize> {
+    let fits = |section: &Section| {
+        section.capacity.is_none()
+            && best.section_id.as_ref().is_none_or(|id| *id == section.id)
+            && best.price_category.as_ref().is_none_or(|name| *name == section.price_category)
+    };
+    definition.sections.iter().enumerate().filter(|(_, section)| fits(section)).map(|(at, _)| at).collect()
+}
+
+impl At<'_> {
+    /// The keys of the seats that a hold gets.
+    pub(super) fn select(&self, wanted: &Wanted) -> Result<Vec<String>, Rejection> {
+        match wanted {
+            Wanted::These { seats, areas } => self.select_these(seats, areas),
+            Wanted::Best(best) => self.select_best(best),
+        }
+    }
+
+    fn select_these(&self, seats: &[String], areas: &[Area]) -> Result<Vec<String>, Rejection> {
+        let conflicts: Vec<_> = seats.iter().filter_map(|key| self.conflict(key)).collect();
+        if conflicts.iter().any(|c| c.reason == "NOT_FOUND") {
+            return Err(Rejection::SeatNotFound(conflicts));
+        }
+        if !conflicts.is_empty() {
+            return Err(Rejection::SeatNotAvailable(conflicts));
+        }
+        let gaps = self.show.definition.hold.no_single_seat_gaps;
+        if areas.is_empty() && gaps != GapPolicy::Enforce {
+            return Ok(seats.to_vec());
+        }
+        let (seating, mut map) = (self.show.seating(), self.map());
+        let named: Vec<_> = seats.iter().filter_map(|key| self.place(key)).collect();
+        if gaps == GapPolicy::Enforce {
+            self.refuse_gaps(seating, &map, &named)?;
+        }
+        take(&mut map, &named);
+        let mut chosen = seats.to_vec();
+        for area in areas {
+            chosen.extend(self.select_units(seating, &mut map, area)?);
+        }
+        Ok(chosen)
+    }
+
+    fn select_units(&self, seating: &Seating, map: &mut [u8], area: &Area) -> Result<Vec<String>, Rejection> {
+        let row = seating.areas().iter().find(|row| row.name == area.section_id);
+        let free = row.map(|row| units(row, map, area.quantity as usize)).unwrap_or_default();
+        if free.len() < area.quantity as usize {
+            return Err(Rejection::NotEnoughSeats {
+                wanted: area.quantity,
+                available: super::count(free.len()),
+                section: Some(area.section_id.clone()),
+            });
+        }
+        take(map, &free);
+        Ok(free.iter().filter_map(|place| self.key_at(*place)).collect())
+    }
+
+    fn select_best(&self, wanted: &Best) -> Result<Vec<String>, Rejection> {
+        let definition = &self.show.definition;
+        let (seating, map) = (self.show.seating(), self.map());
+        let sections = sections_of(definition, wanted);
+        let gaps = definition.hold.no_single_seat_gaps;
+        match best(seating, &map, wanted.quantity as usize, &sections, gaps) {
+            Some(chosen) => Ok(chosen.iter().filter_map(|place| self.key_at(*place)).collect()),
+            None => Err(Rejection::NotEnoughSeats {
+                wanted: wanted.quantity,
+                available: super::count(available(seating, &map, &sections)),
+                section: wanted.section_id.clone(),
+            }),
+        }
+    }
+
+    fn refuse_gaps(&self, seating: &Seating, map: &[u8], named: &[usize]) -> Result<(), Rejection> {
+        let gaps = avoidable_gaps(seating, map, named);
+        let conflict =
+            |place: &usize| self.key_at(*place).map(|seat| Conflict { seat, reason: SINGLE_SEAT_GAP });
+        let conflicts: Vec<_> = gaps.iter().filter_map(conflict).collect();
+        if conflicts.is_empty() { Ok(()) } else { Err(Rejection::SeatNotAvailable(conflicts)) }
+    }
+
+    /// What can be had; the seats of a hold that has lapsed can.
+    fn map(&self) -> Vec<u8> {
+        let mut map = self.show.seating().map().to_vec();
+        let taken = self.state.seats.iter().filter(|(_, seat)| match seat {
+            Seat::Lapsed { .. } => false,
+            Seat::Held { hold, .. } => !self.has_lapsed(*hold),
+            Seat::Reserved { .. } | Seat::Blocked { .. } => true,
+        });
+        let places: Vec<_> = taken.filter_map(|(key, _)| self.place(key)).collect();
+        take(&mut map, &places);
+        map
+    }
+
+    fn place(&self, key: &str) -> Option<usize> {
+        self.show.seating().place(self.show.chart.position(key)?)
+    }
+
+    fn key_at(&self, place: usize) -> Option<String> {
+        let seat = self.show.seating().seat_at(place)?;
+        self.show.chart.seats().get(seat).map(|seat| seat.key.clone())
+    }
+}
+
+fn take(map: &mut [u8], places: &[usize]) {
+    for place in places {
+        if let Some(at) = map.get_mut(*place) {
+            *at = TAKEN;
+        }
+    }
+}

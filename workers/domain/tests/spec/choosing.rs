@@ -1,0 +1,201 @@
+//! Holds that leave the choice to the SeatingEvent, holds that are extended, and seats that are taken off sale.
+
+use crate::given::{
+    ALICE, BOB, Given, OPENS, TTL, block, cancel, extend, given, hold, hold_best, id, release_hold, reserve,
+    reserve_hold, show, unblock, user,
+};
+use boxoffice_domain::command::{Answer, Area, Best, Command, Rejection, SINGLE_SEAT_GAP, Wanted};
+use boxoffice_domain::definition::{Definition, GapPolicy, Limits};
+
+fn hold_these(seats: &[&str], areas: &[(&str, u32)]) -> Command {
+    let seats = seats.iter().map(ToString::to_string).collect();
+    let areas =
+        areas.iter().map(|(id, quantity)| Area { section_id: (*id).into(), quantity: *quantity }).collect();
+    Command::Hold { wanted: Wanted::These { seats, areas }, user: user(ALICE), hold: id(9) }
+}
+
+fn best_of(quantity: u32, section: Option<&str>, category: Option<&str>) -> Command {
+    let wanted = Best {
+        quantity,
+        section_id: section.map(str::to_owned),
+        price_category: category.map(str::to_owned),
+    };
+    Command::Hold { wanted: Wanted::Best(wanted), user: user(ALICE), hold: id(9) }
+}
+
+fn strict() -> Definition {
+    let mut definition = show();
+    definition.hold.no_single_seat_gaps = GapPolicy::Enforce;
+    definition
+}
+
+fn not_enough(wanted: u32, available: u32, section: Option<&str>) -> Rejection {
+    Rejection::NotEnoughSeats { wanted, available, section: section.map(str::to_owned) }
+}
+
+#[test]
+fn the_best_seats_are_chosen_from_the_middle_of_the_first_row() {
+    given(show()).when(hold_best(1, 2, ALICE)).emits(["seat.held A-1-5", "seat.held A-1-6"]);
+    given(show())
+        .and(hold_best(1, 8, BOB))
+        .when(hold_best(2, 2, ALICE))
+        .emits(["seat.held A-1-9", "seat.held A-1-10"]);
+}
+
+#[test]
+fn what_is_blocked_taken_or_general_admission_is_not_chosen() {
+    let rows = given(show()).and(hold_best(1, 10, BOB));
+    rows.when(hold_best(2, 9, ALICE)).emits([
+        "seat.held A-2-2",
+        "seat.held A-2-3",
+        "seat.held A-2-4",
+        "seat.held A-2-5",
+        "seat.held A-2-6",
+        "seat.held A-2-7",
+        "seat.held A-2-8",
+        "seat.held A-2-9",
+        "seat.held A-2-10",
+    ]);
+    given(show()).and(hold_best(1, 10, BOB)).when(hold_best(2, 10, ALICE)).rejects(&not_enough(10, 9, None));
+}
+
+#[test]
+fn a_section_or_a_price_category_narrows_the_choice() {
+    given(show()).when(best_of(1, Some("A"), None)).emits(["seat.held A-1-5"]);
+    given(show()).when(best_of(1, None, Some("gold"))).emits(["seat.held A-1-5"]);
+    given(show()).when(best_of(1, None, Some("silver"))).rejects(&not_enough(1, 0, None));
+    let unknown = given(show()).when(best_of(1, Some("Z"), None));
+    unknown.rejects(&Rejection::SectionNotFound {
+        field: "bestAvailable.sectionId",
+        what: "section",
+        name: "Z".into(),
+    });
+    let area = given(show()).when(best_of(1, Some("FLOOR"), None));
+    area.rejects(&Rejection::WrongSection {
+        field: "bestAvailable.sectionId",
+        name: "FLOOR".into(),
+        problem: "has no numbered seats: ask for it in areas",
+    });
+}
+
+#[test]
+fn seats_of_a_lapsed_hold_are_chosen_and_released_first() {
+    let lapsed = given(show()).and(hold(1, ["A-1-5"], BOB)).at(OPENS + TTL);
+    lapsed.when(hold_best(2, 2, ALICE)).emits([
+        "seat.released A-1-5 expired",
+        "seat.held A-1-5",
+        "seat.held A-1-6",
+    ]);
+}
+
+#[test]
+fn seats_and_areas_are_held_together_all_or_none() {
+    let mixed = || hold_these(&["A-1-1", "FLOOR-1"], &[("FLOOR", 2)]);
+    given(show()).when(mixed()).emits([
+        "seat.held A-1-1",
+        "seat.held FLOOR-1",
+        "seat.held FLOOR-2",
+        "seat.held FLOOR-3",
+    ]);
+    given(show())
+        .and(hold(1, ["FLOOR-5", "FLOOR-4"], BOB))
+        .when(hold_these(&["A-1-1", "FLOOR-1"], &[("FLOOR", 3)]))
+        .rejects(&not_enough(3, 2, Some("FLOOR")));
+    given(show())
+        .and(hold(1, ["A-1-1"], BOB))
+        .when(mixed())
+        .rejects_seats("SeatNotAvailable", ["A-1-1 HELD"]);
+    given(show()).when(hold_these(&[], &[("A", 1)])).rejects(&Rejection::WrongSection {
+        field: "areas.sectionId",
+        name: "A".into(),
+        problem: "has numbered seats: name them in seats, or ask for bestAvailable",
+    });
+}
+
+#[test]
+fn the_limit_counts_what_is_chosen() {
+    let mut limited = show();
+    limited.limits = Limits { seats_per_user: Some(3) };
+    let refused = Rejection::LimitExceeded { limit: 3, claimed: 0, wanted: 4 };
+    given(limited.clone()).when(hold_best(1, 4, ALICE)).rejects(&refused);
+    given(limited).when(hold_these(&["A-1-1"], &[("FLOOR", 3)])).rejects(&refused);
+}
+
+#[test]
+fn where_it_is_enforced_no_hold_leaves_a_single_seat_behind() {
+    let gap = |given: Given, command: Command, seat: &str| {
+        given.when(command).rejects_seats("SeatNotAvailable", [&format!("{seat} {SINGLE_SEAT_GAP}")]);
+    };
+    gap(given(strict()), hold(1, ["A-1-2"], ALICE), "A-1-1");
+    gap(given(strict()).and(hold(1, ["A-1-1"], BOB)), hold(2, ["A-1-3", "A-1-4"], ALICE), "A-1-2");
+    given(strict()).when(hold(1, ["A-1-1", "A-1-2"], ALICE)).emits(["seat.held A-1-1", "seat.held A-1-2"]);
+    given(show()).when(hold(1, ["A-1-2"], ALICE)).emits(["seat.held A-1-2"]);
+}
+
+#[test]
+fn a_single_seat_that_cannot_be_avoided_is_left() {
+    let nearly_full = given(strict()).and(hold_best(1, 7, BOB));
+    // Three seats are left in a row: two of them always leave one.
+    let free: Vec<String> = (1..=10).map(|n| format!("A-1-{n}")).collect();
+    let left: Vec<_> = free.iter().filter(|key| !nearly_full.state.seats.contains_key(*key)).collect();
+    assert_eq!(left, ["A-1-8", "A-1-9", "A-1-10"]);
+    nearly_full.when(hold(2, ["A-1-8", "A-1-9"], ALICE)).emits(["seat.held A-1-8", "seat.held A-1-9"]);
+}
+
+#[test]
+fn a_hold_is_extended_up_to_the_longest() {
+    let held = || given(show()).and(hold(1, ["A-1-1"], ALICE));
+    let until = |answer: Answer| match answer {
+        Answer::Held { expires_at, sequence, .. } => (expires_at - OPENS, sequence),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(until(held().when(extend(1, Some(60), ALICE)).answer()), (TTL + 60_000, 3));
+    assert_eq!(until(held().when(extend(1, None, ALICE)).answer()), (2 * TTL, 3));
+    held().when(extend(1, Some(60), ALICE)).emits(["hold.extended"]);
+    let longest = || held().and(extend(1, Some(u32::MAX), ALICE));
+    assert_eq!(until(longest().when(extend(1, Some(1), ALICE)).emits_nothing()), (900_000, 2));
+    longest()
+        .at(OPENS + 899_999)
+        .when(reserve(2, "A-1-1", ALICE))
+        .emits(["seat.reserved A-1-1", "reservation.created 2"]);
+    longest().at(OPENS + 900_000).when(reserve(2, "A-1-1", ALICE)).rejects(&Rejection::HoldExpired);
+}
+
+#[test]
+fn only_a_live_hold_of_ones_own_is_extended() {
+    let held = || given(show()).and(hold(1, ["A-1-1"], ALICE));
+    held().when(extend(1, None, BOB)).rejects(&Rejection::NotHolder);
+    held().at(OPENS + TTL).when(extend(1, None, ALICE)).rejects(&Rejection::HoldExpired);
+    held().and(reserve_hold(2, 1, ALICE)).when(extend(1, None, ALICE)).rejects(&Rejection::HoldNotFound);
+    held().and(release_hold(1, ALICE)).when(extend(1, None, ALICE)).rejects(&Rejection::HoldNotFound);
+}
+
+#[test]
+fn seats_are_blocked_and_unblocked_with_their_reason() {
+    given(show())
+        .when(block(["A-1-1", "A-1-2"], "camera"))
+        .emits(["seat.blocked A-1-1 camera", "seat.blocked A-1-2 camera"]);
+    let blocked = || given(show()).and(block(["A-1-1"], "camera"));
+    blocked().when(block(["A-1-1"], "camera")).emits_nothing();
+    blocked().when(block(["A-1-1"], "rain")).emits(["seat.blocked A-1-1 rain"]);
+    blocked().when(hold(1, ["A-1-1"], ALICE)).rejects_seats("SeatNotAvailable", ["A-1-1 BLOCKED"]);
+    blocked().when(unblock(["A-1-1", "A-1-2"])).emits(["seat.unblocked A-1-1 camera"]);
+    blocked().and(unblock(["A-1-1"])).when(hold(1, ["A-1-1"], ALICE)).emits(["seat.held A-1-1"]);
+    given(show()).when(unblock(["A-2-1"])).emits(["seat.unblocked A-2-1 camera"]);
+}
+
+#[test]
+fn nobody_loses_a_seat_to_a_block() {
+    let claimed = given(show()).and(hold(1, ["A-1-1", "A-1-2"], ALICE)).and(reserve(2, "A-1-2", ALICE));
+    claimed
+        .when(block(["A-1-1", "A-1-2", "A-1-3"], "camera"))
+        .rejects_seats("SeatMapConflict", ["A-1-1 HELD", "A-1-2 RESERVED"]);
+    given(show()).when(block(["A-9-9"], "camera")).rejects_seats("SeatNotFound", ["A-9-9 NOT_FOUND"]);
+    given(show()).when(unblock(["A-9-9"])).rejects_seats("SeatNotFound", ["A-9-9 NOT_FOUND"]);
+}
+
+#[test]
+fn what_is_cancelled_can_be_chosen_again() {
+    let sold = given(show()).and(hold_best(1, 2, BOB)).and(reserve_hold(2, 1, BOB)).and(cancel(2, BOB));
+    sold.when(hold_best(3, 2, ALICE)).emits(["seat.held A-1-5", "seat.held A-1-6"]);
+}
