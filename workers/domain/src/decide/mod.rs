@@ -300,7 +300,8 @@ impl<'a> At<'a> {
             Seat::Reserved { .. } => Some(Conflict { seat: key.clone(), reason: "RESERVED" }),
             Seat::Lapsed { .. } | Seat::Blocked { .. } => None,
         });
-        let conflicts: Vec<_> = claimed.collect();
+        let mut conflicts: Vec<_> = claimed.collect();
+        conflicts.sort_by(|a, b| a.seat.cmp(&b.seat));
         if !conflicts.is_empty() {
             return Err(Rejection::SeatMapConflict(conflicts));
         }
