@@ -150,3 +150,30 @@ async fn only_the_token_opens() {
     }
     assert!(AdminToken::new(String::new()).is_err());
 }
+
+#[tokio::test]
+async fn seats_are_blocked_and_unblocked() {
+    let office = Office::open();
+    office.call("PUT", ARENA, serde_json::to_value(definition()).unwrap()).await;
+    let blocks = format!("{ARENA}/blocks");
+    let available = |body: &Value| body["seats"]["available"].as_u64().unwrap();
+    let (_, before) = office.call("GET", ARENA, json!({})).await;
+    let wish = json!({"seats": ["A-1-1", "arena-night.A-1-2", "A-1-1"], "reason": "sight line"});
+    let (status, blocked) = office.call("POST", &blocks, wish).await;
+    assert_eq!((status, available(&blocked)), (200, available(&before) - 2));
+    let (status, unblocked) = office.call("DELETE", &blocks, json!({"seats": ["A-1-1", "A-1-2"]})).await;
+    assert_eq!((status, available(&unblocked)), (200, available(&before)));
+
+    office.store.hold_for("alice", &arena(), &["A-1-1"]).await;
+    let (status, refused) = office.call("POST", &blocks, json!({"seats": ["A-1-1"], "reason": "x"})).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("SEAT_MAP_CONFLICT")));
+    for (wish, wrong) in [
+        (json!({"seats": ["A-1-1"], "reason": " "}), "reason: "),
+        (json!({"seats": [], "reason": "x"}), "seats: name at least one"),
+        (json!({"seats": ["A-1-1", "other.A-1-1"], "reason": "x"}), "seats[1]: "),
+    ] {
+        let (status, refused) = office.call("POST", &blocks, wish).await;
+        let detail = refused["detail"].as_str().unwrap();
+        assert!(status == 400 && detail.starts_with(wrong), "{detail}");
+    }
+}

@@ -42,3 +42,6 @@ pub fn routes(desk: Desk, max_body_bytes: usize) -> Router {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod choosing_tests;
