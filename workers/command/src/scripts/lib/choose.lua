@@ -77,12 +77,15 @@ local function key_in(row, place)
   end
 end
 
--- The key of the numbered seat at `place`, and its section.
+-- The key of the numbered seat at `place`, and its section. Chosen seats are mostly of one row, which is kept.
+local seat_row = nil
 local function seat_at(place)
-  local index = row_of(place)
-  local name = redis.call('HGET', LAYOUT, string.format('#%.0f', index))
-  local _, _, _, section = row_at(index)
-  return key_in(row_called(name), place), section
+  if not seat_row or place < seat_row.start or place >= seat_row.start + seat_row.length then
+    local index = row_of(place)
+    seat_row = row_called(redis.call('HGET', LAYOUT, string.format('#%.0f', index)))
+    seat_row.section = select(4, row_at(index))
+  end
+  return key_in(seat_row, place), seat_row.section
 end
 
 -- Walks over the rows that may be chosen from and have `pattern` on the map, the best first: each time row index,
