@@ -73,7 +73,7 @@ end
 if ARGV[next_arg] then
   lay_out(next_arg)
 else
-  mark(places_of(unblocked), FREE)
+  free_seats(unblocked)
   mark(places_of(blocked), TAKEN)
 end
 append(event.revision and 'event.updated' or 'event.created', CORRELATION, ACTOR, {'definition', DEFINITION})

@@ -24,7 +24,7 @@ for i, seat in ipairs(read_seats(keys)) do
   end
 end
 if #changed > 0 then
-  mark(places_of(changed), FREE)
+  free_seats(changed)
   commit()
 end
 return done({'provisioned', NOW, event.sequence})

@@ -2,11 +2,12 @@
 -- SeatingEvent.
 --
 -- KEYS  1 meta  2 seats  3 holds  4 reservations  5 users  6 deadlines  7 outbox  8 map  9 rows  10 layout
---       11 the answer that is stored under the caller's idempotency key, where it has one
+--       11 runs  12 the answer that is stored under the caller's idempotency key, where it has one
 -- ARGV  1 the command's id  2 its correlation id  3 who acts, or ''  4 its traceparent, or ''
 --       5 the signals' channel  6 the SeatingEvent's id  7 fingerprint of what is asked, or ''
 --       from 8 on (OWN): the command's own
-local META, SEATS, HOLDS, RESERVATIONS, USERS, DEADLINES, OUTBOX, MAP, ROWS, LAYOUT, ANSWER = unpack(KEYS)
+local META, SEATS, HOLDS, RESERVATIONS, USERS, DEADLINES, OUTBOX, MAP, ROWS, LAYOUT, RUNS, ANSWER =
+  unpack(KEYS)
 local COMMAND, CORRELATION, ACTOR, TRACE, CHANNEL, EVENT, FINGERPRINT = unpack(ARGV, 1, 7)
 local OWN = 8
 local NOW = now()

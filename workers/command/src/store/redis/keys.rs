@@ -16,7 +16,7 @@ pub struct Keys {
 }
 
 /// The keys of one SeatingEvent, in the order that `scripts/lib/head.lua` names them.
-pub struct EventKeys([String; 10]);
+pub struct EventKeys([String; 11]);
 
 impl Keys {
     /// Those of the service `namespace/name`.
@@ -47,6 +47,7 @@ impl Keys {
             "map",
             "rows",
             "layout",
+            "runs",
         ];
         EventKeys(parts.map(|part| format!("{}:{{{event}}}:{part}", self.service)))
     }
