@@ -52,3 +52,55 @@ fn the_pod_template_cannot_replace_the_labels_that_select_pods() {
     service.spec.pod_template.labels.insert("app.kubernetes.io/component".into(), "other".into());
     assert_eq!(template(&service, "query")["metadata"]["labels"]["app.kubernetes.io/component"], "query");
 }
+
+/// The service of the fixtures on brokers that want TLS and SCRAM.
+fn secured() -> ReservationService {
+    let mut service = main_service();
+    let (tls, sasl) = (
+        r#"{"caSecretRef": {"name": "kafka-ca", "key": "ca.crt"}}"#,
+        r#"{"mechanism": "SCRAM-SHA-256", "secretRef": {"name": "kafka-user"}}"#,
+    );
+    service.spec.kafka.tls = Some(serde_json::from_str(tls).unwrap());
+    service.spec.kafka.sasl = Some(serde_json::from_str(sasl).unwrap());
+    service
+}
+
+#[test]
+fn every_worker_reads_its_credentials_for_kafka_from_secrets() {
+    for component in ["command", "query", "seat-view", "stats-service"] {
+        let template = template(&secured(), component);
+        let env = template["spec"]["containers"][0]["env"].as_array().unwrap();
+        let from = |name: &str| {
+            let variable = env.iter().find(|variable| variable["name"] == name).unwrap();
+            let reference = &variable["valueFrom"]["secretKeyRef"];
+            (reference["name"].as_str().unwrap().to_owned(), reference["key"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(from("BOXOFFICE_KAFKA_CA"), ("kafka-ca".into(), "ca.crt".into()), "{component}");
+        let login = ["username", "password"].map(|key| ("kafka-user".to_owned(), key.to_owned()));
+        assert_eq!([from("BOXOFFICE_KAFKA_SASL_USERNAME"), from("BOXOFFICE_KAFKA_SASL_PASSWORD")], login);
+    }
+}
+
+#[test]
+fn how_kafka_is_reached_is_a_setting() {
+    let settings = |service: &ReservationService| {
+        let desired = desired(service);
+        let settings = desired.objects.iter().find(|object| object.data.get("data").is_some()).unwrap();
+        settings.data["data"].clone()
+    };
+    let secured = settings(&secured());
+    assert_eq!(secured["BOXOFFICE_KAFKA_TLS"], "true");
+    assert_eq!(secured["BOXOFFICE_KAFKA_SASL_MECHANISM"], "SCRAM-SHA-256");
+    assert!(settings(&main_service()).get("BOXOFFICE_KAFKA_TLS").is_none());
+}
+
+#[test]
+fn other_contents_of_the_secrets_roll_the_pods() {
+    let validated = validate(&secured(), NONE, "boxoffice/workers:0.1.0").unwrap();
+    let template = |secrets: &str| {
+        let validated = ValidatedService { secrets: Some(secrets.to_owned()), ..validated.clone() };
+        build(&validated).unwrap().workloads[0].data["spec"]["template"].clone()
+    };
+    assert_eq!(template("first"), template("first"));
+    assert_ne!(template("first"), template("second"));
+}

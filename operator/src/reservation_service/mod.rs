@@ -4,6 +4,7 @@
 //! its rules. `apply` works in the order that matters: `children` (the API server), `topics` (Kafka), `workers`.
 
 pub mod brokers;
+pub mod credentials;
 pub mod dereference;
 pub mod fingerprint;
 
@@ -47,6 +48,7 @@ use self::apply::Applied;
 use self::deletion::Leave;
 use self::topics::Declared;
 use self::unsupported::Place;
+use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::conditions::{Stall, find};
 use crate::context::{Context, is_paused};
@@ -134,8 +136,9 @@ async fn converge(
         .and_then(|()| validate::validate(service, &inputs.fellows, pinned));
     let applied = match validated {
         Ok(validated) => {
-            let desired = build::build(&validated)?;
-            Ok(apply::apply(context, service, &desired, inputs.topics).await)
+            let secrets = inputs.kafka.as_ref().ok().and_then(|credentials| credentials.fingerprint.clone());
+            let desired = build::build(&ValidatedService { secrets, ..validated })?;
+            Ok(apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await)
         }
         Err(stall) => Err(stall),
     };

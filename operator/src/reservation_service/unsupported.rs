@@ -61,12 +61,10 @@ pub fn in_use(spec: &ReservationServiceSpec, place: Place) -> Vec<Unsupported> {
 }
 
 /// What says how servers and pods are used: one process has neither.
-fn in_a_cluster(spec: &ReservationServiceSpec) -> [(&'static str, &'static str, bool); 8] {
+fn in_a_cluster(spec: &ReservationServiceSpec) -> [(&'static str, &'static str, bool); 6] {
     let waits = |durability| matches!(durability, Durability::Fsync | Durability::Replicas(_));
     [
         ("redis.cluster", "", spec.redis.cluster),
-        ("kafka.tls", "", spec.kafka.tls.is_some()),
-        ("kafka.sasl", "", spec.kafka.sasl.is_some()),
         ("durability.hold", " fsync or replicas", waits(spec.durability.hold)),
         ("durability.reserve", " fsync or replicas", waits(spec.durability.reserve)),
         ("onSale", "", spec.on_sale.is_some()),

@@ -59,6 +59,8 @@ pub struct ValidatedService {
     pub topics: Vec<Topic>,
     /// What to do about topics that exist already.
     pub adoption: Adoption,
+    /// Fingerprint of what the Secrets of `kafka` hold; nothing where none is named, or nobody has looked.
+    pub secrets: Option<String>,
 }
 
 /// Checks `service` against its fellows, those of the cluster or of the same files; `pinned_image` is used where the spec
@@ -95,6 +97,7 @@ pub fn validate(
             AdoptionPolicy::Adopt => Adoption::Adopt,
             AdoptionPolicy::Observe => Adoption::Observe,
         },
+        secrets: None,
         spec: spec.clone(),
     })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use boxoffice_runtime::health::{self, Readiness};
 use boxoffice_runtime::log::LogError;
-use boxoffice_runtime::log::kafka::KafkaLog;
+use boxoffice_runtime::log::kafka::{self, KafkaLog};
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
 use boxoffice_runtime::{shutdown, telemetry};
 use prometheus_client::registry::Registry;
@@ -48,7 +48,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let Args { service, kafka, http_addr, admin_addr, admin_token, redis_url, .. } = args;
     let Args { durability_hold, durability_reserve, outbox_high_watermark, max_body_bytes, .. } = args;
     let ServiceArgs { service, metrics_addr, log: directives, drain_seconds } = service;
-    let KafkaArgs { kafka_bootstrap_servers, kafka_topic, kafka_stats_topic } = kafka;
+    let KafkaArgs { kafka_bootstrap_servers, kafka_topic, kafka_stats_topic, kafka_security } = kafka;
     telemetry::init(&directives)?;
     // Refused only where another part of the process has installed the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -69,7 +69,11 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     };
     let doors = app::Doors { http_addr, admin_addr, admin_token: AdminToken::new(admin_token)? };
     let stop = shutdown::on_signal()?;
-    let log = Arc::new(KafkaLog::new(&kafka_bootstrap_servers)?);
+    let log = KafkaLog::with(kafka::Settings {
+        security: kafka_security.into(),
+        ..kafka::Settings::new(&kafka_bootstrap_servers)
+    });
+    let log = Arc::new(log?);
     let readiness = Readiness::waiting_for(&[LISTENING, STORE]);
     let mut registry = Registry::with_prefix("boxoffice");
     let metrics = app::Metrics::register(&mut registry);

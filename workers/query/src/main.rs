@@ -50,8 +50,11 @@ async fn main() -> anyhow::Result<()> {
     let stop = shutdown::on_signal()?;
 
     let options = database.options("boxoffice-query").context("the database's URL")?;
-    let client_id = "boxoffice-query".to_owned();
-    let log = KafkaLog::with(Settings { client_id, ..Settings::new(&kafka.kafka_bootstrap_servers) })?;
+    let log = KafkaLog::with(Settings {
+        client_id: "boxoffice-query".to_owned(),
+        security: kafka.kafka_security.into(),
+        ..Settings::new(&kafka.kafka_bootstrap_servers)
+    })?;
     let snapshots = PostgresSnapshots::new(postgres::pool(options, CONNECTIONS), &kafka.kafka_topic);
     let ports = Ports { snapshots: Arc::new(snapshots), log: Arc::new(log) };
     let topics = Topics { seats: kafka.kafka_topic, stats: kafka.kafka_stats_topic };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::meta;
+use super::{kafka, meta};
 use crate::reservation_service::fingerprint::fingerprint;
 use crate::reservation_service::names;
 use crate::reservation_service::validate::ValidatedService;
@@ -15,7 +15,7 @@ pub(super) const DRAIN_SECONDS: i64 = 20;
 pub(super) fn build(service: &ValidatedService) -> ConfigMap {
     let spec = &service.spec;
     let topic = |index: usize| service.topics.get(index).map(|topic| topic.name.clone()).unwrap_or_default();
-    let data = BTreeMap::from([
+    let mut data = BTreeMap::from([
         ("BOXOFFICE_SERVICE", format!("{}/{}", service.namespace, service.name)),
         ("BOXOFFICE_LOG", "info".to_owned()),
         ("BOXOFFICE_DRAIN_SECONDS", DRAIN_SECONDS.to_string()),
@@ -27,6 +27,7 @@ pub(super) fn build(service: &ValidatedService) -> ConfigMap {
         ("BOXOFFICE_OUTBOX_HIGH_WATERMARK", spec.outbox.high_watermark.to_string()),
         ("BOXOFFICE_MAX_BODY_BYTES", spec.limits.max_body_bytes.to_string()),
     ]);
+    data.extend(kafka::settings(&spec.kafka));
     ConfigMap {
         metadata: meta(service, names::settings(&service.name)),
         data: Some(data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
