@@ -191,7 +191,7 @@ pub async fn serve<S: SeatStore + Outbox>(
     let operators = admin::guarded(app.operators(), doors.admin_token);
     let operators = answer(admin_listener, service(operators, edge.apart()), stop.clone(), drain / 2);
     let buyers = answer(http_listener, service(app.buyers(), edge), stop, drain / 2);
-    app.run(async move { drop(tokio::join!(buyers, operators)) }).await
+    app.run(async move { _ = tokio::join!(buyers, operators) }).await
 }
 
 async fn bind(addr: SocketAddr) -> Result<TcpListener, AppError> {

@@ -95,19 +95,10 @@ impl Query {
     }
 
     /// Follows the log and answers requests until `stop` is cancelled; requests in progress then have `drain` to end.
-    ///
-    /// # Errors
-    /// A listener that fails.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        edge: Edge,
-        stop: CancellationToken,
-        drain: Duration,
-    ) -> std::io::Result<()> {
+    pub async fn serve(self, listener: TcpListener, edge: Edge, stop: CancellationToken, drain: Duration) {
         let service = boxoffice_runtime::http::service(self.routes(), edge);
         tokio::select! {
-            served = boxoffice_runtime::http::serve(listener, service, stop, drain) => served,
+            () = boxoffice_runtime::http::serve(listener, service, stop, drain) => {}
             never = self.follow() => match never {},
         }
     }

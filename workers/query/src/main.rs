@@ -65,7 +65,10 @@ async fn main() -> anyhow::Result<()> {
     let health = health::serve(service.metrics_addr, registry, readiness, stop.clone());
     tokio::try_join!(
         async { health.await.with_context(|| format!("listening on {}", service.metrics_addr)) },
-        async { query.serve(listener, edge, stop, service.drain()).await.context("serving") },
+        async {
+            query.serve(listener, edge, stop, service.drain()).await;
+            Ok(())
+        },
     )?;
     Ok(())
 }

@@ -78,7 +78,7 @@ impl Platform {
         let server = serve(door.listen()?, routes, stop.clone(), DRAIN / 2);
         let _following = AbortOnDropHandle::new(tokio::spawn(query.follow()));
         tokio::select! {
-            ended = app.run(async move { drop(server.await) }) => ended?,
+            ended = app.run(server) => ended?,
             failed = self.journal.failed() => return Err(failed.into()),
         }
         consuming.wait().await;
