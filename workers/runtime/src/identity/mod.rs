@@ -22,6 +22,7 @@ mod metrics;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
@@ -41,6 +42,12 @@ pub const JWKS: &str = "jwks";
 /// How callers are known. Clones share what they know.
 #[derive(Clone)]
 pub struct Identity(Arc<Way>);
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity(by {})", self.header())
+    }
+}
 
 enum Way {
     Header,
