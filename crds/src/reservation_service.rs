@@ -222,7 +222,8 @@ pub struct Prescale {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RequestLimits {
-    /// Requests of one user in a second; more are answered 429. Left out: no limit. Example: 20.
+    /// Commands of one user in a second to each pod of the command worker; more are answered 429. Left out: no limit.
+    /// Example: 20.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub requests_per_user_per_second: Option<u32>,

@@ -4,7 +4,6 @@
 use boxoffice_crds::ReservationServiceSpec;
 use boxoffice_crds::consumers::{Consumer, Handler};
 use boxoffice_crds::durability::Durability;
-use boxoffice_crds::reservation_service::AuthMode;
 
 use crate::conditions::Stall;
 
@@ -40,13 +39,7 @@ pub fn refuse(spec: &ReservationServiceSpec, place: Place) -> Result<(), Stall> 
 
 /// Each of them.
 pub fn in_use(spec: &ReservationServiceSpec, place: Place) -> Vec<Unsupported> {
-    let mut fields = vec![
-        ("auth.mode", " jwt", spec.auth.mode == AuthMode::Jwt),
-        ("limits.requestsPerUserPerSecond", "", spec.limits.requests_per_user_per_second.is_some()),
-    ];
-    if place == Place::Cluster {
-        fields.extend(in_a_cluster(spec));
-    }
+    let fields = if place == Place::Cluster { in_a_cluster(spec).to_vec() } else { vec![] };
     let fields = fields.into_iter().filter(|(_, _, used)| *used);
     let mut found: Vec<_> = fields
         .map(|(field, value, _)| Unsupported { field: field.to_owned(), name: format!("{field}{value}") })
@@ -96,7 +89,6 @@ mod tests {
         let mut spec = main_service().spec;
         spec.durability.hold = Durability::Replicas(2);
         spec.redis.cluster = true;
-        spec.limits.requests_per_user_per_second = Some(5);
         spec.consumers[0].handler = Handler::Webhook;
         spec.consumers[1].scaling = Some(Scaling {
             lag: Some(
@@ -119,7 +111,6 @@ mod tests {
         for field in [
             "redis.cluster",
             "durability.hold fsync or replicas",
-            "limits.requestsPerUserPerSecond",
             "consumers[seat-view].handler webhook",
             "consumers[reservation-persistence-service].scaling.lag",
         ] {
@@ -130,6 +121,6 @@ mod tests {
     #[test]
     fn one_process_ignores_what_only_matters_in_a_cluster() {
         let fields: Vec<_> = in_use(&demanding(), Place::Local).into_iter().map(|one| one.field).collect();
-        assert_eq!(fields, ["limits.requestsPerUserPerSecond", "consumers[0].handler"]);
+        assert_eq!(fields, ["consumers[0].handler"]);
     }
 }

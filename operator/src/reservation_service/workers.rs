@@ -93,6 +93,7 @@ fn obstacle_reason(obstacles: &str) -> &'static str {
             "redis" => Some("RedisUnreachable"),
             "log" => Some("KafkaUnreachable"),
             "database" => Some("DatabaseUnreachable"),
+            "jwks" => Some("IssuerUnreachable"),
             _ => Some("PodsNotReady"),
         }
     };

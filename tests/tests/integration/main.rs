@@ -21,6 +21,7 @@ mod local_files;
 mod local_process;
 mod local_support;
 mod local_terminal;
+mod local_tokens;
 mod operator_kafka;
 mod query_snapshot;
 mod query_worker;

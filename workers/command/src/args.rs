@@ -1,7 +1,9 @@
 //! The command line. Every option has its environment variable, which is how the operator sets it.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 
+use boxoffice_runtime::identity::settings::IdentityArgs;
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
 use clap::Parser;
 
@@ -20,6 +22,9 @@ pub struct Args {
     /// Where domain events go.
     #[command(flatten)]
     pub kafka: KafkaArgs,
+    /// Who buyers are.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
     /// Address of the buyers' API.
     #[arg(long, env = "BOXOFFICE_HTTP_ADDR", default_value = "0.0.0.0:8080")]
     pub http_addr: SocketAddr,
@@ -44,6 +49,9 @@ pub struct Args {
     /// Longest body of a command, in bytes.
     #[arg(long, env = "BOXOFFICE_MAX_BODY_BYTES", default_value_t = 65_536)]
     pub max_body_bytes: usize,
+    /// Requests that one user may send to this process in a second; more are answered 429. Left out: no limit.
+    #[arg(long, env = "BOXOFFICE_REQUESTS_PER_USER_PER_SECOND")]
+    pub requests_per_user_per_second: Option<NonZeroU32>,
 }
 
 const EXAMPLES: &str = "Examples:

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_runtime::health::{self, Readiness};
+use boxoffice_runtime::identity::Identity;
+use boxoffice_runtime::identity::settings::InvalidSettings;
 use boxoffice_runtime::log::LogError;
 use boxoffice_runtime::log::kafka::{self, KafkaLog};
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
@@ -34,6 +36,8 @@ pub enum RunError {
     #[error(transparent)]
     Token(#[from] EmptyToken),
     #[error(transparent)]
+    Identity(#[from] InvalidSettings),
+    #[error(transparent)]
     Store(#[from] ConnectError),
     #[error(transparent)]
     Log(#[from] LogError),
@@ -47,6 +51,7 @@ pub enum RunError {
 pub async fn run(args: Args) -> Result<(), RunError> {
     let Args { service, kafka, http_addr, admin_addr, admin_token, redis_url, .. } = args;
     let Args { durability_hold, durability_reserve, outbox_high_watermark, max_body_bytes, .. } = args;
+    let Args { identity, requests_per_user_per_second, .. } = args;
     let ServiceArgs { service, metrics_addr, log: directives, drain_seconds } = service;
     let KafkaArgs { kafka_bootstrap_servers, kafka_topic, kafka_stats_topic, kafka_security } = kafka;
     telemetry::init(&directives)?;
@@ -59,11 +64,16 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         high_watermark: outbox_high_watermark,
         clock: Clock::Server,
     };
+    let readiness = Readiness::waiting_for(&[LISTENING, STORE]);
+    let mut registry = Registry::with_prefix("boxoffice");
+    let metrics = app::Metrics::register(&mut registry);
     let settings = app::Settings {
         service,
         topic: kafka_topic,
         stats_topic: kafka_stats_topic,
         durability: Durability { hold: durability_hold, reserve: durability_reserve },
+        identity: Identity::open(identity.try_into()?, &mut registry, &readiness)?,
+        requests_per_user_per_second,
         max_body_bytes,
         drain: Duration::from_secs(drain_seconds),
     };
@@ -74,9 +84,6 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         ..kafka::Settings::new(&kafka_bootstrap_servers)
     });
     let log = Arc::new(log?);
-    let readiness = Readiness::waiting_for(&[LISTENING, STORE]);
-    let mut registry = Registry::with_prefix("boxoffice");
-    let metrics = app::Metrics::register(&mut registry);
 
     // Probes are answered from before Redis is reached until the drain is over.
     let probing = health::serve(metrics_addr, registry, readiness.clone(), CancellationToken::new());

@@ -102,6 +102,9 @@ pub struct Local {
     /// The ReservationService to run, as namespace/name, where the files declare several.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub service: Option<String>,
+    /// The issuer's key, where auth.jwt names a Secret: a public key as PEM, or a shared secret.
+    #[arg(long, value_name = "FILE")]
+    pub jwt_key: Option<PathBuf>,
     /// Bearer token that /admin asks for. Without it /admin is open on a loopback address.
     #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
     pub admin_token: Option<String>,
@@ -150,6 +153,9 @@ pub struct Buyer {
     /// Who acts: the header x-user-id.
     #[arg(short, long, env = "BOXOFFICE_USER", default_value = "me", value_parser = str::parse::<UserId>)]
     pub user: UserId,
+    /// Who acts, where the service knows its users by tokens: sent as Authorization: Bearer, in place of x-user-id.
+    #[arg(long, env = "BOXOFFICE_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
 }
 
 /// Arguments of `hold`.

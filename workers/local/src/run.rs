@@ -1,9 +1,11 @@
 //! From the command line to whoever carries it out.
 
 use std::io::{Write, stdout};
+use std::path::Path;
 
 use boxoffice_command::admin::AdminToken;
 use boxoffice_operator::reservation_service::unsupported::Place;
+use boxoffice_runtime::identity::settings::KeyText;
 use clap::CommandFactory;
 
 use crate::args::{Args, Command, Events, Files, Local, Output, Plan};
@@ -33,10 +35,18 @@ pub async fn run(Args { log: _, command }: Args) -> Result<(), Failure> {
 }
 
 async fn run_local(local: Local) -> Result<(), Failure> {
-    let Local { files: Files { files, namespace }, data_dir, port, listen, service, admin_token } = local;
+    let Local { files: Files { files, namespace }, data_dir, port, listen, service, .. } = local;
+    let Local { admin_token, jwt_key, .. } = local;
+    let jwt_key = jwt_key.map(|file| key_in(&file)).transpose()?;
     let admin_token = admin_token.map(AdminToken::new).transpose();
     let admin_token = admin_token.map_err(|error| Failure::Refused(error.to_string()))?;
-    local::Local { files, namespace, service, data_dir, listen, port, admin_token }.run().await
+    local::Local { files, namespace, service, data_dir, listen, port, admin_token, jwt_key }.run().await
+}
+
+fn key_in(file: &Path) -> Result<KeyText, Failure> {
+    let text = std::fs::read_to_string(file);
+    text.map(KeyText::from)
+        .map_err(|error| Failure::Refused(format!("--jwt-key {}: {error}", file.display())))
 }
 
 fn run_plan(Plan { files, output, image }: &Plan) -> Result<(), Failure> {

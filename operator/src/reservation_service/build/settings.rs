@@ -28,6 +28,15 @@ pub(super) fn build(service: &ValidatedService) -> ConfigMap {
         ("BOXOFFICE_MAX_BODY_BYTES", spec.limits.max_body_bytes.to_string()),
     ]);
     data.extend(kafka::settings(&spec.kafka));
+    // What a service does not declare is not there: a setting that says nothing new would roll its pods.
+    if let Some(jwt) = &spec.auth.jwt {
+        data.insert("BOXOFFICE_AUTH_MODE", "jwt".to_owned());
+        data.insert("BOXOFFICE_JWT_ISSUER", jwt.issuer.clone());
+        data.insert("BOXOFFICE_JWT_AUDIENCE", jwt.audience.clone());
+        data.extend(jwt.jwks_url.clone().map(|url| ("BOXOFFICE_JWT_JWKS_URL", url)));
+    }
+    let rate = spec.limits.requests_per_user_per_second;
+    data.extend(rate.map(|rate| ("BOXOFFICE_REQUESTS_PER_USER_PER_SECOND", rate.to_string())));
     ConfigMap {
         metadata: meta(service, names::settings(&service.name)),
         data: Some(data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),

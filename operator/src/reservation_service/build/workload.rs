@@ -39,13 +39,18 @@ pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Wo
         key: names::ADMIN_TOKEN_KEY.to_owned(),
         optional: None,
     });
+    let jwt_key: Vec<_> = service.jwt_key.iter().map(|key| env("BOXOFFICE_JWT_KEY", key)).collect();
     let command = Worker {
         component: names::COMMAND.to_owned(),
         program: "boxoffice-command",
         replicas: service.spec.command.replicas,
         resources: Some(service.spec.command.resources.clone()),
         ports: vec![("http", COMMAND_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)],
-        env: vec![env("BOXOFFICE_REDIS_URL", &service.redis), env("BOXOFFICE_ADMIN_TOKEN", &token)],
+        env: [
+            vec![env("BOXOFFICE_REDIS_URL", &service.redis), env("BOXOFFICE_ADMIN_TOKEN", &token)],
+            jwt_key.clone(),
+        ]
+        .concat(),
         settings_hash: settings_hash.to_owned(),
     };
     let query = Worker {
@@ -54,7 +59,7 @@ pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Wo
         replicas: service.spec.query.replicas,
         resources: Some(service.spec.query.resources.clone()),
         ports: vec![("http", QUERY_PORT), ("metrics", METRICS_PORT)],
-        env: vec![env("BOXOFFICE_DATABASE_URL", &service.view_database)],
+        env: [vec![env("BOXOFFICE_DATABASE_URL", &service.view_database)], jwt_key].concat(),
         settings_hash: settings_hash.to_owned(),
     };
     let consumers = service.consumers.iter().map(|consumer| consumer_worker(consumer, settings_hash));

@@ -62,8 +62,3 @@ impl From<StoreError> for Problem {
         problem.because(error.to_string())
     }
 }
-
-/// 401: nobody is named, or the wrong token.
-pub fn unauthenticated(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", detail)
-}

@@ -87,16 +87,22 @@ struct Desk {
     endpoint: Endpoint,
     client: reqwest::Client,
     user: String,
+    token: Option<String>,
 }
 
 impl Desk {
-    async fn of(Buyer { target, user }: Buyer) -> Result<Self, Failure> {
-        Ok(Self { endpoint: target.reach(Port::Commands).await?, client: client()?, user: user.to_string() })
+    async fn of(Buyer { target, user, token }: Buyer) -> Result<Self, Failure> {
+        let endpoint = target.reach(Port::Commands).await?;
+        Ok(Self { endpoint, client: client()?, user: user.to_string(), token })
     }
 
     async fn command(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
         let request = self.client.request(method, format!("{}{path}", self.endpoint.url));
-        let mut request = request.header("x-user-id", &self.user).timeout(ANSWER);
+        let mut request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request.header("x-user-id", &self.user),
+        }
+        .timeout(ANSWER);
         if let Some(body) = &body {
             request = request.json(body);
         }
