@@ -128,18 +128,31 @@ impl Signer {
         jwk
     }
 
-    /// The public half as PEM; of a secret, the secret.
+    /// The public half as PEM, as openssl writes it; of a secret, the secret.
     pub fn public(&self) -> String {
-        /// `AlgorithmIdentifier` of EC keys on P-256, up to the point.
+        /// What says that a key of 2048 bits for RSA follows.
+        const RSA: [u8; 24] = [
+            0x30, 0x82, 0x01, 0x22, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01,
+            0x01, 0x05, 0x00, 0x03, 0x82, 0x01, 0x0f, 0x00,
+        ];
+        /// What says that a point of P-256 follows.
         const P256: [u8; 26] = [
             0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
             0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
         ];
         match self {
             Self::Ec(key) => pem("PUBLIC KEY", &[&P256[..], key.public_key().as_ref()].concat()),
-            Self::Rsa(key) => pem("RSA PUBLIC KEY", key.public().as_ref()),
+            Self::Rsa(key) => pem("PUBLIC KEY", &[&RSA[..], key.public().as_ref()].concat()),
             Self::Secret(secret) => String::from_utf8(secret.clone()).unwrap(),
         }
+    }
+}
+
+/// The RSA key as PEM in its older form, PKCS #1.
+pub fn older_rsa_pem() -> String {
+    match Signer::rsa() {
+        Signer::Rsa(key) => pem("RSA PUBLIC KEY", key.public().as_ref()),
+        other => other.public(),
     }
 }
 

@@ -19,6 +19,8 @@ use super::settings::{InvalidSettings, JwtSettings, KeySource};
 use crate::health::Readiness;
 use crate::http::{Problem, sole};
 
+/// The algorithms that are checked, each with a kind of key of its own.
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::HS256];
 /// Seconds that the clocks of issuer and worker may differ.
 const LEEWAY: u64 = 30;
 
@@ -95,9 +97,9 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     }
 }
 
-/// What is asked of the tokens of one issuer.
-#[derive(Debug, Clone)]
-pub(super) struct Rules(Validation);
+/// What is asked of the tokens of one issuer, by the algorithm of the key that they are checked with.
+#[derive(Debug)]
+pub(super) struct Rules([Validation; ALGORITHMS.len()]);
 
 #[derive(Deserialize)]
 struct Claims {
@@ -107,19 +109,22 @@ struct Claims {
 impl Rules {
     pub(super) fn new(issuer: &str, audience: &str) -> Self {
         ring::install();
-        let mut validation = Validation::default();
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.set_issuer(&[issuer]);
-        validation.set_audience(&[audience]);
-        validation.leeway = LEEWAY;
-        validation.validate_nbf = true;
-        Self(validation)
+        Self(ALGORITHMS.map(|algorithm| {
+            let mut validation = Validation::new(algorithm);
+            validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+            validation.set_issuer(&[issuer]);
+            validation.set_audience(&[audience]);
+            validation.leeway = LEEWAY;
+            validation.validate_nbf = true;
+            validation
+        }))
     }
 
-    /// The user of a token that `key` has signed.
+    /// The user of a token that `key` has signed, with the key's algorithm and no other.
     pub(super) fn user(&self, token: &str, key: &Key) -> Result<UserId, Refusal> {
-        let validation = Validation { algorithms: vec![key.algorithm], ..self.0.clone() };
-        let Claims { sub } = decode(token, &key.key, &validation)?.claims;
+        let validation = self.0.iter().find(|validation| validation.algorithms == [key.algorithm]);
+        let validation = validation.ok_or(Refusal::UnknownKey)?;
+        let Claims { sub } = decode(token, &key.key, validation)?.claims;
         sub.and_then(|sub| sub.parse().ok()).ok_or(Refusal::Subject)
     }
 }
@@ -131,10 +136,7 @@ fn head(token: &str) -> Result<(Option<String>, Algorithm), Refusal> {
     if crit.is_some() {
         return Err(Refusal::Malformed);
     }
-    match alg {
-        Algorithm::RS256 | Algorithm::ES256 | Algorithm::HS256 => Ok((kid, alg)),
-        _ => Err(Refusal::Malformed),
-    }
+    if ALGORITHMS.contains(&alg) { Ok((kid, alg)) } else { Err(Refusal::Malformed) }
 }
 
 enum Keys {

@@ -97,6 +97,20 @@ fn a_public_key_never_passes_for_a_shared_secret() {
 }
 
 #[test]
+fn a_key_of_another_kind_checks_nothing() {
+    let signers = || [Signer::rsa(), Signer::ec(), Signer::secret(SECRET)];
+    for (i, signer) in signers().iter().enumerate() {
+        for (j, other) in signers().iter().enumerate().filter(|(j, _)| *j != i) {
+            let keys = KeySet::given(&KeyText::from(other.public())).unwrap();
+            let algorithm = ALGORITHMS[j];
+            let key = keys.find(None, algorithm).unwrap();
+            let outcome = Rules::new(ISSUER, AUDIENCE).user(&signer.token_of(None, "alice"), key);
+            assert_eq!(outcome, Err(Refusal::Malformed), "{i} {j}");
+        }
+    }
+}
+
+#[test]
 fn algorithms_that_are_not_checked_here_are_refused() {
     let signer = Signer::secret(SECRET);
     for algorithm in ["none", "None", "HS384", "HS512", "RS512", "PS256", "EdDSA", "", "ES256K"] {
