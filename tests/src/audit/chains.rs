@@ -1,11 +1,12 @@
 //! What each request did: the domain events of its chain, all that it asked for or nothing (I2), and as it was told (I7).
-//! The end of a hold that lapsed belongs to the hold's chain, but nobody asked for it.
+//! The end of a hold that lapsed belongs to the hold's chain, and that of a reservation that was not paid for to the
+//! reservation's, but no client asked for either; nor for what operators do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{Context, bail, ensure};
 use boxoffice_domain::events::{Claim, DomainEvent, ReleaseReason, Reservation};
-use boxoffice_domain::{Envelope, SeatId, SeatingEventState};
+use boxoffice_domain::{Envelope, HoldId, ReservationId, SeatId, SeatingEventState, UnixMillis, UserId};
 
 use super::name;
 use super::request::{Answer, Request, Wish};
@@ -16,6 +17,8 @@ pub struct Chains<'a> {
     by_correlation: HashMap<&'a str, usize>,
     /// Requests about one chain: there must be none.
     repeated: Vec<String>,
+    /// Reservations of which others than their owners took seats; that they were cancelled is still to be said.
+    taken_away: HashSet<ReservationId>,
 }
 
 struct Chain<'a> {
@@ -35,19 +38,12 @@ impl<'a> Chains<'a> {
             }
         }
         let requests = requests.iter().map(|request| Chain { request, made: vec![], left: vec![] }).collect();
-        Self { requests, by_correlation, repeated }
+        Self { requests, by_correlation, repeated, taken_away: HashSet::new() }
     }
 
     /// Takes a domain event, after which the state is `state`.
     pub fn take(&mut self, fact: &Envelope, state: &SeatingEventState) -> anyhow::Result<()> {
-        let asked_by_nobody = match &fact.event {
-            DomainEvent::EventCreated(_) | DomainEvent::EventUpdated(_) | DomainEvent::EventDeleted(_) => {
-                true
-            }
-            DomainEvent::SeatReleased(e) => e.reason == ReleaseReason::Expired,
-            _ => false,
-        };
-        if asked_by_nobody {
+        if self.is_asked_by_no_client(&fact.event) {
             return Ok(());
         }
         let correlation = fact.metadata.correlation_id.as_str();
@@ -67,9 +63,31 @@ impl<'a> Chains<'a> {
             Wish::Cancel(id) => {
                 state.reservations.get(&id.uuid()).map(|it| it.seats.clone()).unwrap_or_default()
             }
-            Wish::Hold(_) | Wish::ReserveSeat(_) | Wish::ReleaseSeat(_) => vec![],
+            Wish::Hold(_) | Wish::ExtendHold(_) | Wish::ReserveSeat(_) | Wish::ReleaseSeat(_) => vec![],
         };
         Ok(())
+    }
+
+    fn is_asked_by_no_client(&mut self, event: &DomainEvent) -> bool {
+        match event {
+            DomainEvent::EventCreated(_)
+            | DomainEvent::EventUpdated(_)
+            | DomainEvent::EventDeleted(_)
+            | DomainEvent::SeatBlocked(_)
+            | DomainEvent::SeatUnblocked(_) => true,
+            DomainEvent::SeatReleased(e) => match e.reason {
+                ReleaseReason::Expired => true,
+                ReleaseReason::Admin | ReleaseReason::PaymentFailed => {
+                    if let Claim::Reservation(id) = &e.claim {
+                        self.taken_away.insert(id.clone());
+                    }
+                    true
+                }
+                ReleaseReason::User | ReleaseReason::Cancelled => false,
+            },
+            DomainEvent::ReservationCancelled(e) => self.taken_away.remove(&e.reservation_id),
+            _ => false,
+        }
     }
 
     /// What is wrong with what each request did, after all of `facts`.
@@ -109,7 +127,7 @@ impl Chain<'_> {
         let expected = match &self.request.wish {
             Wish::Hold(seats) => Some(seats.clone()),
             Wish::ReserveSeat(seat) | Wish::ReleaseSeat(seat) => Some(vec![seat.clone()]),
-            Wish::ReserveHold(_) | Wish::ReleaseHold(_) | Wish::Cancel(_) => None,
+            Wish::ExtendHold(_) | Wish::ReserveHold(_) | Wish::ReleaseHold(_) | Wish::Cancel(_) => None,
         };
         if let Some(expected) = expected {
             ensure!(seats == expected, "I2: it is about {seats:?}: {:?}", self.names());
@@ -127,6 +145,10 @@ impl Chain<'_> {
         for fact in &self.made {
             ensure!(end.is_none(), "I2: something comes after the end: {:?}", self.names());
             let seat = match (&self.request.wish, &fact.event) {
+                (Wish::ExtendHold(hold), DomainEvent::HoldExtended(e)) if e.hold_id == *hold => {
+                    ensure!(self.made.len() == 1, "I2: it was extended more than once: {:?}", self.names());
+                    return Ok((e.seat_ids.clone(), None));
+                }
                 (Wish::Hold(_), DomainEvent::SeatHeld(e)) => &e.seat_id,
                 (Wish::ReserveSeat(_), DomainEvent::SeatReserved(e)) => &e.seat_id,
                 (Wish::ReserveHold(hold), DomainEvent::SeatReserved(e)) if e.hold_id == *hold => &e.seat_id,
@@ -160,11 +182,8 @@ impl Chain<'_> {
         let last = self.made.last().context("nothing happened")?;
         let (told_seats, told_sequence) = match &self.request.answer {
             Answer::Held { hold, seats, expires_at, sequence } => {
-                let DomainEvent::SeatHeld(e) = &last.event else { bail!("no seat was held: {}", name(last)) };
-                ensure!(
-                    (&e.hold_id, &e.expires_at) == (hold, expires_at),
-                    "I7: another hold was made: {e:?}"
-                );
+                let Some(made) = as_held(&last.event) else { bail!("no seat was held: {}", name(last)) };
+                ensure!(made == (hold, expires_at), "I7: another hold was made: {:?}", last.event);
                 (seats, sequence)
             }
             Answer::Reserved { reservation, seats, reserved_at, sequence } => {
@@ -192,15 +211,14 @@ impl Chain<'_> {
         let at = |sequence: &u64| facts.get(sequence).map(|fact| &fact.event);
         match &self.request.answer {
             Answer::Held { hold, seats, expires_at, sequence } => {
-                let Some(DomainEvent::SeatHeld(last)) = at(sequence) else { bail!("I7: no such seat.held") };
-                ensure!(
-                    (&last.hold_id, &last.user_id) == (hold, user),
-                    "I7: that was another hold: {last:?}"
-                );
+                let Some(last) = at(sequence) else { bail!("I7: no such seat.held") };
+                let is_it = as_held(last).is_some_and(|(id, _)| id == hold) && holder(last) == Some(user);
+                ensure!(is_it, "I7: that was another hold: {last:?}");
+                let ends = facts.values().filter_map(|fact| as_held(&fact.event));
+                let ended_then = ends.into_iter().any(|end| end == (hold, expires_at));
+                ensure!(ended_then, "I6: that hold never expired at {expires_at}");
                 let held = facts.values().filter_map(|fact| match &fact.event {
-                    DomainEvent::SeatHeld(e) if e.hold_id == *hold && e.expires_at == *expires_at => {
-                        Some(&e.seat_id)
-                    }
+                    DomainEvent::SeatHeld(e) if e.hold_id == *hold => Some(&e.seat_id),
                     _ => None,
                 });
                 let held: Vec<_> = held.collect();
@@ -219,5 +237,23 @@ impl Chain<'_> {
             Answer::Refused { .. } | Answer::Unknown => {}
         }
         Ok(())
+    }
+}
+
+/// A hold and its deadline, as of a domain event that says both.
+fn as_held(event: &DomainEvent) -> Option<(&HoldId, &UnixMillis)> {
+    match event {
+        DomainEvent::SeatHeld(e) => Some((&e.hold_id, &e.expires_at)),
+        DomainEvent::HoldExtended(e) => Some((&e.hold_id, &e.expires_at)),
+        _ => None,
+    }
+}
+
+/// Whose hold that is.
+fn holder(event: &DomainEvent) -> Option<&UserId> {
+    match event {
+        DomainEvent::SeatHeld(e) => Some(&e.user_id),
+        DomainEvent::HoldExtended(e) => Some(&e.user_id),
+        _ => None,
     }
 }

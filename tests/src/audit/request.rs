@@ -23,6 +23,8 @@ pub struct Request {
 pub enum Wish {
     /// Seats, all or none.
     Hold(Vec<SeatId>),
+    /// More time for a hold.
+    ExtendHold(HoldId),
     /// A held seat for good.
     ReserveSeat(SeatId),
     /// Every seat of a hold for good.
@@ -38,7 +40,7 @@ pub enum Wish {
 /// What a client can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The seats are held.
+    /// The seats are held, or held for longer.
     Held {
         /// In which hold.
         hold: HoldId,

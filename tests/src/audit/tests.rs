@@ -1,6 +1,6 @@
 //! Small histories: one that is sound, and one for each way in which a history can lie.
 
-use boxoffice_domain::events::{Claim, DomainEvent, ReleaseReason};
+use boxoffice_domain::events::{Claim, DomainEvent, HoldExtended, ReleaseReason, SeatBlock};
 use boxoffice_domain::{CorrelationId, Envelope, HoldId, ReservationId, SeatId, UserId};
 use uuid::Uuid;
 
@@ -83,7 +83,9 @@ impl Story {
         let DomainEvent::SeatReleased(mut e) = self.history.released(number) else { unreachable!() };
         (e.user_id, e.reason, e.released_at) = (user.parse().unwrap(), reason, at);
         e.claim = match reason {
-            ReleaseReason::Cancelled => Claim::Reservation(self.reservation(user)),
+            ReleaseReason::Cancelled | ReleaseReason::PaymentFailed => {
+                Claim::Reservation(self.reservation(user))
+            }
             _ => Claim::Hold(self.hold(user)),
         };
         DomainEvent::SeatReleased(e)
@@ -114,6 +116,31 @@ impl Story {
             reserved_at: NOW,
             sequence,
         });
+    }
+
+    /// A user asks for more time, until `expires_at`, and is told so.
+    fn extends(&mut self, user: &str, number: u32, expires_at: u64) {
+        let (hold, seats) = (self.hold(user), vec![self.seat(number)]);
+        let extended = DomainEvent::HoldExtended(HoldExtended {
+            hold_id: hold.clone(),
+            event_id: self.history.event.clone(),
+            user_id: user.parse().unwrap(),
+            seat_ids: seats.clone(),
+            expires_at,
+        });
+        let wish = Wish::ExtendHold(hold.clone());
+        self.ask(user, wish, &[extended], |sequence| Answer::Held { hold, seats, expires_at, sequence });
+    }
+
+    /// Something of which no client knows, in the chain of the last request.
+    fn happens(&mut self, event: DomainEvent) {
+        let envelope = self.history.next(event);
+        self.records.push(envelope);
+    }
+
+    fn block(&self, number: u32) -> SeatBlock {
+        let (seat_id, event_id) = (self.seat(number), self.history.event.clone());
+        SeatBlock { seat_id, event_id, section_id: "A".into(), reason: "camera".into() }
     }
 
     fn audit(&self) -> Audit {
@@ -296,6 +323,54 @@ fn an_answer_may_repeat_an_earlier_one() {
     story.is_sound();
     story.ask("bob", Wish::Hold(vec![story.seat(2)]), &[], |_| again);
     story.is_refused("I7: that was another hold");
+}
+
+#[test]
+fn a_hold_may_be_extended_and_keeps_its_new_deadline() {
+    let mut story = Story::on_sale();
+    story.holds("alice", &[1]);
+    story.extends("alice", 1, DEADLINE + 9);
+    let (hold, seats) = (story.hold("alice"), vec![story.seat(1)]);
+    for (wish, sequence) in [(Wish::ExtendHold(hold.clone()), 3), (Wish::Hold(seats.clone()), 2)] {
+        let (hold, seats) = (hold.clone(), seats.clone());
+        let again = Answer::Held { hold, seats, expires_at: DEADLINE + 9, sequence };
+        story.ask("alice", wish, &[], |_| again);
+    }
+    story.is_sound();
+    let mut lied_to = Story::on_sale();
+    lied_to.holds("alice", &[1]);
+    let never = Answer::Held { hold: hold.clone(), seats, expires_at: DEADLINE + 9, sequence: 2 };
+    lied_to.ask("alice", Wish::ExtendHold(hold), &[], |_| never);
+    lied_to.is_refused("I6: that hold never expired at");
+    story.lapse("alice", 1, DEADLINE);
+    story.is_refused("I6: the deadline is");
+
+    let mut story = Story::on_sale();
+    story.holds("alice", &[1]);
+    story.extends("alice", 1, DEADLINE - 1);
+    story.is_refused("comes nearer");
+}
+
+#[test]
+fn what_operators_and_payments_do_is_asked_for_by_no_client() {
+    let mut story = Story::on_sale();
+    story.happens(DomainEvent::SeatBlocked(story.block(1)));
+    story.happens(DomainEvent::SeatUnblocked(story.block(1)));
+    story.holds("alice", &[1, 2]);
+    story.happens(story.given_back("alice", 2, ReleaseReason::Admin, NOW));
+    story.ask("alice", Wish::ReserveSeat(story.seat(1)), &[], |_| Answer::Unknown);
+    let effect = [story.reserved("alice", 1), story.created("alice", &[1])];
+    story.ask("alice", Wish::ReserveSeat(story.seat(1)), &effect, |_| Answer::Unknown);
+    story.happens(story.given_back("alice", 1, ReleaseReason::PaymentFailed, NOW));
+    let DomainEvent::ReservationCreated(end) = story.created("alice", &[1]) else { unreachable!() };
+    story.happens(DomainEvent::ReservationCancelled(end));
+    story.holds("bob", &[1]);
+    story.is_sound();
+
+    let mut story = Story::on_sale();
+    story.holds("alice", &[1]);
+    story.happens(DomainEvent::SeatBlocked(story.block(1)));
+    story.is_refused("I1: somebody has it");
 }
 
 #[test]

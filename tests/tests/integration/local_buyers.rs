@@ -73,6 +73,7 @@ impl Buyer {
             Claim::Hold { hold, seats, .. } => match (dice, self.random.choice(seats)) {
                 (4 | 5, Some(seat)) => Wish::ReserveSeat(seat.clone()),
                 (6, Some(seat)) => Wish::ReleaseSeat(seat.clone()),
+                (7, _) if self.random.bool() => Wish::ExtendHold(hold.clone()),
                 (7, _) => Wish::ReleaseHold(hold.clone()),
                 _ => Wish::ReserveHold(hold.clone()),
             },
@@ -105,6 +106,9 @@ impl Buyer {
                     (Method::POST, format!("/events/{event}/holds"), Some(json!({"seats": several})))
                 }
             },
+            Wish::ExtendHold(hold) => {
+                (Method::POST, format!("/holds/{hold}/extend"), Some(json!({"seconds": 1})))
+            }
             Wish::ReserveSeat(seat) => (Method::POST, format!("/seats/{seat}/reserve"), None),
             Wish::ReserveHold(hold) => (Method::POST, format!("/holds/{hold}/reserve"), None),
             Wish::ReleaseSeat(seat) => (Method::POST, format!("/seats/{seat}/release"), None),
@@ -146,12 +150,15 @@ impl Buyer {
         let about = match wish {
             Wish::Hold(seats) => seats.as_slice(),
             Wish::ReserveSeat(seat) | Wish::ReleaseSeat(seat) => std::slice::from_ref(seat),
-            Wish::ReserveHold(_) | Wish::ReleaseHold(_) | Wish::Cancel(_) => &[],
+            Wish::ExtendHold(_) | Wish::ReserveHold(_) | Wish::ReleaseHold(_) | Wish::Cancel(_) => &[],
         };
         self.claims.retain_mut(|claim| {
             let (seats, is_meant) = match claim {
                 Claim::Hold { hold, seats, .. } => {
-                    let meant = matches!(wish, Wish::ReserveHold(id) | Wish::ReleaseHold(id) if id == hold);
+                    let meant = matches!(
+                        wish,
+                        Wish::ExtendHold(id) | Wish::ReserveHold(id) | Wish::ReleaseHold(id) if id == hold
+                    );
                     (seats, meant)
                 }
                 Claim::Reservation { reservation, seats, .. } => {

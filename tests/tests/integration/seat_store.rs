@@ -12,7 +12,7 @@ use boxoffice_command::store::redis::{Clock, ConnectError, RedisStore, Settings}
 use boxoffice_command::store::{Outbox, SeatStore, Signal, StoreError};
 use boxoffice_domain::state::{Claimed, Hold, HoldStatus, Seat, Show};
 use boxoffice_domain::{Chart, Command, Definition, SeatingEventId, SeatingEventState, UnixMillis};
-use boxoffice_tests::conformance::seat_store::equality::generated_commands_do_what_decide_says;
+use boxoffice_tests::conformance::seat_store::equality::{cases_or, generated_commands_do_what_decide_says};
 use boxoffice_tests::conformance::seat_store::stage::{
     Fixture, HIGH_WATERMARK, START, Stage, cause, definition, named,
 };
@@ -176,7 +176,7 @@ fn parse<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
 
 #[test]
 fn i10_generated_commands_do_what_decide_says() {
-    generated_commands_do_what_decide_says(OnRedis::fresh(), 64);
+    generated_commands_do_what_decide_says(OnRedis::fresh, cases_or(10_000));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use clap::CommandFactory;
 use crate::args::{Args, Command, Events, Files, Local, Output, Plan};
 use crate::failure::Failure;
 use crate::resources::{Loaded, Resources, load};
-use crate::terminal::{buy, tail};
+use crate::terminal::{block, buy, tail};
 use crate::{lint, local, plan, tell};
 
 /// Carries a command out.
@@ -25,8 +25,11 @@ pub async fn run(Args { log: _, command }: Args) -> Result<(), Failure> {
         Command::Lint(files) => run_lint(&files),
         Command::Events(Events::Tail(tail)) => tail::tail(tail).await,
         Command::Hold(hold) => buy::hold(hold).await,
+        Command::Extend(extend) => buy::extend(extend).await,
         Command::Reserve(reserve) => buy::reserve(reserve).await,
         Command::Release(release) => buy::release(release).await,
+        Command::Block(block) => block::block(block).await,
+        Command::Unblock(unblock) => block::unblock(unblock).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Args::command(), "boxoffice", &mut stdout());
             Ok(())

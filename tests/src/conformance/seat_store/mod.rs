@@ -8,7 +8,9 @@ use boxoffice_command::store::{Lease, Outbox};
 use boxoffice_domain::Conflict;
 use uuid::Uuid;
 
+pub use self::choosing::*;
 pub use self::holds::*;
+pub use self::idempotency::*;
 pub use self::outbox::*;
 pub use self::reservations::*;
 pub use self::shows::*;
@@ -16,13 +18,17 @@ use self::stage::{Fixture, Stage, must};
 
 pub mod stage;
 
+mod choosing;
 mod holds;
+mod idempotency;
 mod outbox;
 mod reservations;
 mod shows;
 
 pub mod equality;
 pub mod generate;
+
+mod asked;
 
 /// Makes a test of every sentence of the suite. `$fixture` is an expression that awaits to a fresh [`Fixture`].
 #[macro_export]
@@ -41,6 +47,17 @@ macro_rules! seat_store_suite {
             releasing_the_last_seat_ends_the_hold
             cancelling_frees_seats_one_by_one_or_all
             nobody_claims_more_than_the_limit
+            the_best_seats_are_in_the_middle_of_the_best_row_and_leave_none_single
+            units_of_an_area_are_counted_off
+            seats_and_areas_are_held_together_all_or_none
+            too_few_seats_are_refused_with_how_many_there_are
+            the_limit_counts_chosen_seats
+            what_becomes_free_is_chosen_again
+            the_choice_follows_a_floor_plan_that_changes
+            a_single_seat_gap_is_refused_where_that_is_enforced
+            a_hold_is_extended_up_to_the_longest
+            blocked_seats_are_counted_and_survive_a_restart
+            i1_racing_buyers_are_given_different_seats
             seats_are_held_in_the_sales_window_only
             a_price_stands_from_the_hold_on
             a_definition_changes_where_no_claimed_seat_is_lost
@@ -48,6 +65,14 @@ macro_rules! seat_store_suite {
             a_closed_sale_keeps_its_seats_and_may_reopen
             what_is_not_there_is_not_found
             every_worker_learns_of_a_new_definition
+            a_repeated_command_gets_the_same_answer_and_writes_nothing
+            every_kind_of_answer_is_kept
+            a_key_stands_for_one_request
+            refusals_are_evaluated_again
+            a_key_is_of_one_user_and_one_seating_event
+            answers_survive_a_restart
+            a_repetition_is_not_checked_again
+            i1_one_key_from_many_tasks_has_one_effect
             i3_sequences_have_no_gap_and_ids_derive_from_the_command
             the_outbox_is_trimmed_to_the_watermark_which_never_goes_back
             a_later_lease_fences_an_earlier_one
