@@ -1,11 +1,11 @@
 -- Gives back every seat that a reservation still has.
 --
--- KEYS, ARGV 1-6: lib/head.lua
--- ARGV  7 revision  8 currency  9 user  10 the reservation's UUID
+-- KEYS, ARGV 1-7: lib/head.lua
+-- ARGV  8 revision  9 currency  10 user  11 the reservation's UUID
 -- Returns {'released', now, sequence, key, ...} | 'rejected' | 'changed'
 --
 -- include: reply, head, outbox, claims, seats, holds, reservations, cancel
-local REVISION, CURRENCY, USER, RESERVATION = unpack(ARGV, 7, 10)
+local REVISION, CURRENCY, USER, RESERVATION = unpack(ARGV, 8, 11)
 
 if event.revision ~= REVISION then
   return CHANGED

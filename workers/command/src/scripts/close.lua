@@ -1,6 +1,6 @@
 -- Closes the sales for good and keeps the seats. Again: nothing.
 --
--- KEYS, ARGV 1-6: lib/head.lua
+-- KEYS, ARGV 1-7: lib/head.lua
 -- Returns {'provisioned', now, sequence} | 'rejected'
 --
 -- include: reply, head, outbox

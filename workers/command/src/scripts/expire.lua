@@ -1,11 +1,11 @@
 -- Ends a hold whose deadline has passed (I6), and forgets one that expired long enough ago. Does nothing to any other.
 --
--- KEYS, ARGV 1-6: lib/head.lua (correlation id and user are the hold's own, whatever ARGV says)
--- ARGV  7 the hold's UUID
+-- KEYS, ARGV 1-7: lib/head.lua (correlation id and user are the hold's own, whatever ARGV says)
+-- ARGV  8 the hold's UUID
 -- Returns {'released', now, sequence, key, ...} | 'rejected'
 --
 -- include: reply, head, outbox, claims, seats, holds, expiry
-local HOLD = ARGV[7]
+local HOLD = ARGV[8]
 
 if not event.revision then
   return rejected('EVENT_NOT_FOUND')

@@ -1,14 +1,14 @@
 -- Claims seats for a while, all or none (I1). Lapsed holds that are in the way end in the same step (I6).
 --
--- KEYS, ARGV 1-6: lib/head.lua
--- ARGV  7 revision  8 first moment of sales, or ''  9 first moment after them  10 '1' while paused
---       11 '1' when closed for good  12 how long a hold lasts, in ms  13 most seats a user, or ''  14 high watermark
---       15 currency  16 user  17 the hold's UUID  18... key and price of each seat; '' for a seat that does not exist
+-- KEYS, ARGV 1-7: lib/head.lua
+-- ARGV  8 revision  9 first moment of sales, or ''  10 first moment after them  11 '1' while paused
+--       12 '1' when closed for good  13 how long a hold lasts, in ms  14 most seats a user, or ''  15 high watermark
+--       16 currency  17 user  18 the hold's UUID  19... key and price of each seat; '' for a seat that does not exist
 -- Returns {'held', now, hold, expires, sequence, key, amount, ...} | {'full', depth} | 'rejected' | 'changed'
 --
 -- include: reply, head, outbox, claims, seats, holds, expiry
 local REVISION, OPENS, CLOSES, PAUSED, CLOSED, TTL, LIMIT, HIGH_WATERMARK, CURRENCY, USER, HOLD =
-  unpack(ARGV, 7, 17)
+  unpack(ARGV, 8, 18)
 
 if event.revision ~= REVISION then
   return CHANGED
@@ -24,7 +24,7 @@ if PAUSED == '1' then
 end
 
 local keys, prices = {}, {}
-for i = 18, #ARGV, 2 do
+for i = 19, #ARGV, 2 do
   keys[#keys + 1] = ARGV[i]
   prices[#prices + 1] = ARGV[i + 1]
 end

@@ -1,14 +1,14 @@
 -- Creates a SeatingEvent, or changes its definition where that drops and blocks no claimed seat.
 --
--- KEYS, ARGV 1-6: lib/head.lua
--- ARGV  7 revision that the rest was worked out for, '' where there was none  8 the definition as JSON
---       9 partition, pinned the first time (I4)  10 seats of the chart  11 '1' if the definition stands already
---       12 how many seats the chart loses, then their keys; then how many lose their block, then their keys;
+-- KEYS, ARGV 1-7: lib/head.lua
+-- ARGV  8 revision that the rest was worked out for, '' where there was none  9 the definition as JSON
+--       10 partition, pinned the first time (I4)  11 seats of the chart  12 '1' if the definition stands already
+--       13 how many seats the chart loses, then their keys; then how many lose their block, then their keys;
 --       then key and reason of every blocked seat
 -- Returns {'provisioned', now, sequence} | 'rejected' | 'changed'
 --
 -- include: reply, head, outbox, seats
-local REVISION, DEFINITION, PARTITION, TOTAL, STANDS = unpack(ARGV, 7, 11)
+local REVISION, DEFINITION, PARTITION, TOTAL, STANDS = unpack(ARGV, 8, 12)
 
 if (event.revision or '') ~= REVISION then
   return CHANGED
@@ -17,7 +17,7 @@ if STANDS == '1' then
   return {'provisioned', NOW, event.sequence}
 end
 
-local next_arg = 12
+local next_arg = 13
 local function take_list()
   local count = tonumber(ARGV[next_arg])
   local list = {}
@@ -76,7 +76,7 @@ for i, key in ipairs(blocked) do
   redis.call('HSET', SEATS, key, 'B\n' .. reasons[i])
 end
 append(event.revision and 'event.updated' or 'event.created', CORRELATION, ACTOR, {'definition', DEFINITION})
-redis.call('HSET', META, 'revision', COMMAND, 'definition', DEFINITION, 'total', TOTAL, 'closed', '0')
+redis.call('HSET', META, 'revision', COMMAND, 'definition', DEFINITION, 'total', TOTAL, 'closed', '0', 'runId', RUN_ID)
 redis.call('HSETNX', META, 'partition', PARTITION)
 commit()
 return {'provisioned', NOW, event.sequence}

@@ -1,11 +1,11 @@
 -- Gives one seat back: out of an own live hold (I6), or out of an own reservation, which cancels it there.
 --
--- KEYS, ARGV 1-6: lib/head.lua
--- ARGV  7 revision  8 currency  9 user  10 the seat's key  11 '1' if the chart has it
+-- KEYS, ARGV 1-7: lib/head.lua
+-- ARGV  8 revision  9 currency  10 user  11 the seat's key  12 '1' if the chart has it
 -- Returns {'released', now, sequence, key} | 'rejected' | 'changed'
 --
 -- include: reply, head, outbox, claims, seats, holds, release, reservations, cancel
-local REVISION, CURRENCY, USER, SEAT, EXISTS = unpack(ARGV, 7, 11)
+local REVISION, CURRENCY, USER, SEAT, EXISTS = unpack(ARGV, 8, 12)
 
 if event.revision ~= REVISION then
   return CHANGED

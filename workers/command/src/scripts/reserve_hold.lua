@@ -1,11 +1,11 @@
 -- Confirms every seat that a hold still has (I6). Again: the answer of the first time.
 --
--- KEYS, ARGV 1-6: lib/head.lua
--- ARGV  7 revision  8 currency  9 user  10 the new reservation's UUID  11 the hold's UUID
+-- KEYS, ARGV 1-7: lib/head.lua
+-- ARGV  8 revision  9 currency  10 user  11 the new reservation's UUID  12 the hold's UUID
 -- Returns {'reserved', now, reservation, reservedAt, sequence, key, amount, ...} | 'rejected' | 'changed'
 --
 -- include: reply, head, outbox, seats, holds, reservations, reserve
-local REVISION, CURRENCY, USER, RESERVATION, HOLD = unpack(ARGV, 7, 11)
+local REVISION, CURRENCY, USER, RESERVATION, HOLD = unpack(ARGV, 8, 12)
 
 if event.revision ~= REVISION then
   return CHANGED

@@ -1,11 +1,11 @@
 -- Confirms one held seat, as a reservation of its own split off its hold (I6). Again: the answer of the first time.
 --
--- KEYS, ARGV 1-6: lib/head.lua
--- ARGV  7 revision  8 currency  9 user  10 the new reservation's UUID  11 the seat's key  12 '1' if the chart has it
+-- KEYS, ARGV 1-7: lib/head.lua
+-- ARGV  8 revision  9 currency  10 user  11 the new reservation's UUID  12 the seat's key  13 '1' if the chart has it
 -- Returns {'reserved', now, reservation, reservedAt, sequence, key, amount} | 'rejected' | 'changed'
 --
 -- include: reply, head, outbox, seats, holds, reservations, reserve
-local REVISION, CURRENCY, USER, RESERVATION, SEAT, EXISTS = unpack(ARGV, 7, 12)
+local REVISION, CURRENCY, USER, RESERVATION, SEAT, EXISTS = unpack(ARGV, 8, 13)
 
 if event.revision ~= REVISION then
   return CHANGED

@@ -1,15 +1,19 @@
--- What every script of a SeatingEvent begins with: names for KEYS and for the ARGV that all have, and the head of the
--- SeatingEvent.
+-- What every script of a SeatingEvent begins with: names for KEYS and for the ARGV that all have, the head of the
+-- SeatingEvent, and the fence of I7: a server that has not been recovered since it started answers RECOVERING.
 --
 -- KEYS  1 meta  2 seats  3 holds  4 reservations  5 users  6 deadlines  7 outbox
 -- ARGV  1 the command's id  2 its correlation id  3 who acts, or ''  4 its traceparent, or ''
---       5 the signals' channel  6 the SeatingEvent's id
+--       5 the signals' channel  6 the SeatingEvent's id  7 the run id of this server, as its connection knows it
 local META, SEATS, HOLDS, RESERVATIONS, USERS, DEADLINES, OUTBOX =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local COMMAND, CORRELATION, ACTOR, TRACE, CHANNEL, EVENT = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local COMMAND, CORRELATION, ACTOR, TRACE, CHANNEL, EVENT, RUN_ID = unpack(ARGV, 1, 7)
 local NOW = now()
 
-local head = redis.call('HMGET', META, 'revision', 'sequence', 'published', 'held', 'reserved', 'blocked')
+local head = redis.call('HMGET', META, 'revision', 'sequence', 'published', 'held', 'reserved', 'blocked', 'runId')
+-- Whether a SeatingEvent that is not here was ever there, the worker finds out.
+if head[1] and head[7] ~= RUN_ID then
+  return redis.error_reply('RECOVERING seats are being read back from the log')
+end
 
 -- `revision` is the id of the command that wrote the definition, false where there is no such SeatingEvent. Scripts
 -- change the other numbers here and `commit` writes them.

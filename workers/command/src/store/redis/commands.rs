@@ -5,11 +5,11 @@
 
 use boxoffice_domain::ids::section_of;
 use boxoffice_domain::{Command, HoldId, Rejection, SeatingEventId, UserId};
-use redis::ScriptInvocation;
 use uuid::Uuid;
 
 use super::RedisStore;
 use super::catalog::Known;
+use super::invocation::ScriptInvocation;
 use super::reply::Reply;
 use crate::store::{Cause, Outcome, StoreError};
 

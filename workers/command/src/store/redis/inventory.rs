@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use boxoffice_domain::evolve::blocked;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{Chart, Definition, Rejection, SeatingEventId, UnixMillis};
-use redis::ScriptInvocation;
 
 use super::RedisStore;
 use super::catalog::Known;
 use super::commands::keeps_changing;
+use super::invocation::ScriptInvocation;
 use super::reply::Reply;
 use crate::store::{Cause, Inventory, StoreError};
 

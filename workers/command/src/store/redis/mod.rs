@@ -13,14 +13,14 @@ use boxoffice_domain::{Answer, Command, Definition, HoldId, Rejection, SeatingEv
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::TcpSettings;
 use redis::{
-    Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, RedisResult, Script,
-    ScriptInvocation, ServerErrorKind,
+    Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, RedisResult, ServerErrorKind,
 };
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::catalog::Catalog;
+use self::invocation::{Script, ScriptInvocation};
 use self::keys::Keys;
 use self::reply::Reply;
 use self::scripts::Scripts;
@@ -28,6 +28,8 @@ use self::signals::Subscription;
 use crate::store::{Cause, Inventory, Outcome, SeatStore, Signal, StoreError};
 
 pub mod keys;
+
+pub mod invocation;
 
 pub mod scripts;
 
@@ -93,6 +95,7 @@ pub enum ConnectError {
 /// itself after a failure.
 pub struct RedisStore {
     connection: ConnectionManager,
+    run_id: String,
     keys: Keys,
     scripts: Scripts,
     catalog: Catalog,
@@ -112,13 +115,17 @@ impl RedisStore {
             .set_response_timeout(Some(RESPONSE_TIMEOUT))
             .set_max_delay(RECONNECT_DELAY)
             .set_number_of_retries(2);
-        let connection = client.get_connection_manager_with_config(config).await.map_err(StoreError::from)?;
+        let mut connection =
+            client.get_connection_manager_with_config(config).await.map_err(StoreError::from)?;
+        let about: redis::InfoDict =
+            redis::cmd("INFO").arg("server").query_async(&mut connection).await.map_err(StoreError::from)?;
         let keys = Keys::new(&settings.service);
         let (signals, _) = broadcast::channel(SIGNALS_KEPT);
         let subscription = Subscription::begin(&client, &keys.signals()).await.map_err(StoreError::from)?;
         let listening = tokio::spawn(signals::listen(subscription, client, keys.signals(), signals.clone()));
         let store = Self {
             connection,
+            run_id: about.get("run_id").unwrap_or_default(),
             keys,
             scripts: Scripts::new(&settings.clock),
             catalog: Catalog::default(),
@@ -145,7 +152,7 @@ impl RedisStore {
         run.arg(cause.command.to_string()).arg(cause.correlation.as_str());
         run.arg(cause.user.as_ref().map_or("", UserId::as_str))
             .arg(cause.traceparent.as_deref().unwrap_or(""));
-        run.arg(self.keys.signals()).arg(event.as_str());
+        run.arg(self.keys.signals()).arg(event.as_str()).run_id();
         run
     }
 
@@ -156,7 +163,18 @@ impl RedisStore {
 
     /// Runs any script, which Redis is given first where it does not know it.
     async fn invoke_script<T: FromRedisValue>(&self, run: &ScriptInvocation<'_>) -> Result<T, StoreError> {
-        answer(run.invoke_async(&mut self.connection.clone())).await
+        answer(async {
+            let mut connection = self.connection.clone();
+            let command = run.command(&self.run_id);
+            match command.query_async(&mut connection).await {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    run.load().exec_async(&mut connection).await?;
+                    command.query_async(&mut connection).await
+                }
+                ran => ran,
+            }
+        })
+        .await
     }
 
     async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
@@ -185,6 +203,7 @@ async fn answer<T>(asked: impl Future<Output = RedisResult<T>>) -> Result<T, Sto
 impl From<RedisError> for StoreError {
     fn from(error: RedisError) -> Self {
         match error.kind() {
+            _ if error.code() == Some("RECOVERING") => Self::Recovering,
             ErrorKind::UnexpectedReturnType
             | ErrorKind::Parse
             | ErrorKind::Server(ServerErrorKind::ResponseError) => Self::Corrupt(error.to_string()),

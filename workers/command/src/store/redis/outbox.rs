@@ -74,7 +74,7 @@ impl Outbox for RedisStore {
         let keys = self.keys.event(event);
         let mut published = self.scripts.published.prepare_invoke();
         published.key(keys.meta()).key(keys.outbox());
-        published.arg(lease.token).arg(upto).arg(self.keys.signals()).arg(event.as_str());
+        published.arg(lease.token).arg(upto).arg(self.keys.signals()).arg(event.as_str()).run_id();
         self.invoke_script(&published).await
     }
 

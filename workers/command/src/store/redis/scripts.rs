@@ -2,7 +2,8 @@
 //! `include:` line, and has them before it in that order.
 
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
-use redis::Script;
+
+use super::invocation::Script;
 
 /// Where scripts read the time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,7 +86,7 @@ fn assemble(script: &str, clock: &str) -> Script {
         code.extend(PARTS.iter().filter(|(name, _)| *name == part).map(|(_, text)| *text));
     }
     code.push_str(script);
-    Script::new(&code)
+    Script::new(code)
 }
 
 fn included(script: &str) -> impl Iterator<Item = &str> {
