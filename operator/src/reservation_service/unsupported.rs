@@ -3,7 +3,6 @@
 
 use boxoffice_crds::ReservationServiceSpec;
 use boxoffice_crds::consumers::{Consumer, Handler};
-use boxoffice_crds::durability::Durability;
 use boxoffice_crds::reservation_service::AuthMode;
 
 use crate::conditions::Stall;
@@ -61,14 +60,10 @@ pub fn in_use(spec: &ReservationServiceSpec, place: Place) -> Vec<Unsupported> {
 }
 
 /// What says how servers and pods are used: one process has neither.
-fn in_a_cluster(spec: &ReservationServiceSpec) -> [(&'static str, &'static str, bool); 8] {
-    let waits = |durability| matches!(durability, Durability::Fsync | Durability::Replicas(_));
+fn in_a_cluster(spec: &ReservationServiceSpec) -> [(&'static str, &'static str, bool); 5] {
     [
-        ("redis.cluster", "", spec.redis.cluster),
         ("kafka.tls", "", spec.kafka.tls.is_some()),
         ("kafka.sasl", "", spec.kafka.sasl.is_some()),
-        ("durability.hold", " fsync or replicas", waits(spec.durability.hold)),
-        ("durability.reserve", " fsync or replicas", waits(spec.durability.reserve)),
         ("onSale", "", spec.on_sale.is_some()),
         ("command.autoscaling", "", spec.command.autoscaling.is_some()),
         ("query.autoscaling", "", spec.query.autoscaling.is_some()),
@@ -96,8 +91,8 @@ mod tests {
 
     fn demanding() -> ReservationServiceSpec {
         let mut spec = main_service().spec;
-        spec.durability.hold = Durability::Replicas(2);
-        spec.redis.cluster = true;
+        let autoscaling = r#"{"minReplicas": 1, "maxReplicas": 2, "targetCPUUtilization": 80}"#;
+        spec.command.autoscaling = Some(serde_json::from_str(autoscaling).unwrap());
         spec.limits.requests_per_user_per_second = Some(5);
         spec.consumers[0].handler = Handler::Webhook;
         spec.consumers[1].scaling = Some(Scaling {
@@ -119,8 +114,7 @@ mod tests {
         let stall = refuse(&demanding(), Place::Cluster).unwrap_err();
         assert_eq!(stall.reason, "NotYetSupported");
         for field in [
-            "redis.cluster",
-            "durability.hold fsync or replicas",
+            "command.autoscaling",
             "limits.requestsPerUserPerSecond",
             "consumers[seat-view].handler webhook",
             "consumers[reservation-persistence-service].scaling.lag",

@@ -9,7 +9,7 @@ use super::caller::{Caller, cause};
 use super::refusal::refused;
 use crate::durability::{Durability, Promise};
 use crate::published::Published;
-use crate::store::SeatStore;
+use crate::store::{SeatStore, StoreError};
 
 /// What the routes share.
 #[derive(Clone)]
@@ -34,19 +34,14 @@ impl Desk {
         caller: &Caller,
     ) -> Result<Answer, Problem> {
         let cause = cause(&caller.chain, Some(caller.user.clone()));
-        let outcome = self.store.execute(event, &command, &cause).await?;
+        let outcome = self.store.execute(event, &command, &cause).await.map_err(|error| match error {
+            StoreError::Unsecured(_) => stands(&command, "as durable as it has to be", error.to_string()),
+            other => other.into(),
+        })?;
         let answer = outcome.map_err(|rejection| refused(event, &rejection))?.answer;
         if self.durability.of(&command) == Promise::Log {
-            self.published.reached(event, answer.sequence()).await.map_err(|not_yet| {
-                let what = if matches!(command, Command::Hold { .. }) {
-                    "the hold stands"
-                } else {
-                    "the reservation stands"
-                };
-                let detail =
-                    format!("{what} but is not on the log yet: repeat with the same Idempotency-Key");
-                Problem::unavailable(detail).because(not_yet.to_string())
-            })?;
+            let reached = self.published.reached(event, answer.sequence()).await;
+            reached.map_err(|not_yet| stands(&command, "on the log", not_yet.to_string()))?;
         }
         Ok(answer)
     }
@@ -56,4 +51,11 @@ impl Desk {
         let found = self.store.hold(hold, user).await?;
         found.map_err(|rejection| refused(hold.event_id(), &rejection))
     }
+}
+
+/// The answer for a command that is done but not yet as safe as promised.
+fn stands(command: &Command, how: &str, why: String) -> Problem {
+    let what = if matches!(command, Command::Hold { .. }) { "hold" } else { "reservation" };
+    let detail = format!("the {what} stands but is not {how} yet: repeat with the same Idempotency-Key");
+    Problem::unavailable(detail).because(why)
 }

@@ -3,7 +3,10 @@
 //! What a server is called (its run id, I7) is among the ARGV of every script of a SeatingEvent, and filled in by
 //! whoever sends it: the connection that carries a script is the one that vouches for it. Does not send anything.
 
+use boxoffice_domain::SeatingEventId;
 use redis::{Cmd, ToRedisArgs};
+
+use super::slots::slot_of;
 
 /// A script, put together.
 #[derive(Debug)]
@@ -20,7 +23,14 @@ impl Script {
 
     /// The script before it is told anything.
     pub fn prepare_invoke(&self) -> ScriptInvocation<'_> {
-        ScriptInvocation { script: self, keys: vec![], args: vec![], run_id: None }
+        ScriptInvocation {
+            script: self,
+            keys: vec![],
+            args: vec![],
+            run_id: None,
+            about: None,
+            only_on: None,
+        }
     }
 }
 
@@ -31,6 +41,8 @@ pub struct ScriptInvocation<'a> {
     keys: Vec<Vec<u8>>,
     args: Vec<Vec<u8>>,
     run_id: Option<usize>,
+    about: Option<SeatingEventId>,
+    only_on: Option<String>,
 }
 
 impl ScriptInvocation<'_> {
@@ -50,6 +62,33 @@ impl ScriptInvocation<'_> {
     pub fn run_id(&mut self) -> &mut Self {
         self.run_id = Some(self.args.len());
         self.arg("")
+    }
+
+    /// Says whose script it is.
+    pub fn about(&mut self, event: &SeatingEventId) -> &mut Self {
+        self.about = Some(event.clone());
+        self
+    }
+
+    /// Whose script it is.
+    pub fn event(&self) -> Option<&SeatingEventId> {
+        self.about.as_ref()
+    }
+
+    /// Lets it run on the server `run_id` and on no other.
+    pub fn only_on(&mut self, run_id: String) -> &mut Self {
+        self.only_on = Some(run_id);
+        self
+    }
+
+    /// Whether it may run on the server `run_id`.
+    pub fn may_run_on(&self, run_id: &str) -> bool {
+        self.only_on.as_deref().is_none_or(|only| only == run_id)
+    }
+
+    /// Where it has to run.
+    pub fn slot(&self) -> u16 {
+        self.keys.first().map_or(0, |key| slot_of(key))
     }
 
     /// The command for the server `run_id`, which may not know the script.

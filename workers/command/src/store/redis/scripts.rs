@@ -11,16 +11,21 @@ pub enum Clock {
     /// The server's clock (I6).
     #[default]
     Server,
-    /// A key that holds the time in milliseconds, for tests that move it.
-    Key(String),
+    /// Keys that hold the time in milliseconds, one of them on each server, for tests that move it.
+    Keys(Vec<String>),
 }
 
 impl Clock {
     fn lua(&self) -> String {
         match self {
             Self::Server => include_str!("../../scripts/lib/clock.lua").to_owned(),
-            Self::Key(key) => {
-                format!("local function now()\n  return tonumber(redis.call('GET', '{key}'))\nend\n")
+            Self::Keys(keys) => {
+                let keys: Vec<_> = keys.iter().map(|key| format!("'{key}'")).collect();
+                let read = "local time = redis.pcall('GET', key) if type(time) == 'string' then return tonumber(time) end";
+                format!(
+                    "local function now() for _, key in ipairs({{{}}}) do {read} end end\n",
+                    keys.join(", ")
+                )
             }
         }
     }
@@ -73,6 +78,7 @@ scripts!(
     close,
     find_hold,
     purge,
+    recover,
     published,
     lease_acquire,
     lease_renew,
