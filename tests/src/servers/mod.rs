@@ -3,6 +3,7 @@
 //! Most tests use the shared ones, which `boxoffice-servers` starts around a whole run: [`redis_url`], [`kafka`],
 //! [`topic`], [`database`]. A test that crashes or freezes a server starts one of its own: `Server::start(Kafka)`.
 
+pub mod certificates;
 pub mod child;
 mod kafka;
 mod postgres;
@@ -10,6 +11,7 @@ mod redis;
 mod server;
 mod shared;
 
+pub use certificates::Certificates;
 pub use kafka::Kafka;
 pub use postgres::Postgres;
 pub use redis::Redis;
