@@ -12,5 +12,6 @@ pub mod conformance;
 pub mod contract;
 pub mod history;
 pub mod process;
+pub mod recovery;
 pub mod servers;
 pub mod wait;

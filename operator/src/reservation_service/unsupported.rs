@@ -3,7 +3,6 @@
 
 use boxoffice_crds::ReservationServiceSpec;
 use boxoffice_crds::consumers::{Consumer, Handler};
-use boxoffice_crds::durability::Durability;
 
 use crate::conditions::Stall;
 
@@ -54,12 +53,8 @@ pub fn in_use(spec: &ReservationServiceSpec, place: Place) -> Vec<Unsupported> {
 }
 
 /// What says how servers and pods are used: one process has neither.
-fn in_a_cluster(spec: &ReservationServiceSpec) -> [(&'static str, &'static str, bool); 6] {
-    let waits = |durability| matches!(durability, Durability::Fsync | Durability::Replicas(_));
+fn in_a_cluster(spec: &ReservationServiceSpec) -> [(&'static str, &'static str, bool); 3] {
     [
-        ("redis.cluster", "", spec.redis.cluster),
-        ("durability.hold", " fsync or replicas", waits(spec.durability.hold)),
-        ("durability.reserve", " fsync or replicas", waits(spec.durability.reserve)),
         ("onSale", "", spec.on_sale.is_some()),
         ("command.autoscaling", "", spec.command.autoscaling.is_some()),
         ("query.autoscaling", "", spec.query.autoscaling.is_some()),
@@ -87,8 +82,8 @@ mod tests {
 
     fn demanding() -> ReservationServiceSpec {
         let mut spec = main_service().spec;
-        spec.durability.hold = Durability::Replicas(2);
-        spec.redis.cluster = true;
+        let autoscaling = r#"{"minReplicas": 1, "maxReplicas": 2, "targetCPUUtilization": 80}"#;
+        spec.command.autoscaling = Some(serde_json::from_str(autoscaling).unwrap());
         spec.consumers[0].handler = Handler::Webhook;
         spec.consumers[1].scaling = Some(Scaling {
             lag: Some(
@@ -109,8 +104,7 @@ mod tests {
         let stall = refuse(&demanding(), Place::Cluster).unwrap_err();
         assert_eq!(stall.reason, "NotYetSupported");
         for field in [
-            "redis.cluster",
-            "durability.hold fsync or replicas",
+            "command.autoscaling",
             "consumers[seat-view].handler webhook",
             "consumers[reservation-persistence-service].scaling.lag",
         ] {

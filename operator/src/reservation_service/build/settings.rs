@@ -22,6 +22,7 @@ pub(super) fn build(service: &ValidatedService) -> ConfigMap {
         ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", spec.kafka.bootstrap_servers.clone()),
         ("BOXOFFICE_KAFKA_TOPIC", topic(0)),
         ("BOXOFFICE_KAFKA_STATS_TOPIC", topic(1)),
+        ("BOXOFFICE_REDIS_CLUSTER", spec.redis.cluster.to_string()),
         ("BOXOFFICE_DURABILITY_HOLD", spec.durability.hold.to_string()),
         ("BOXOFFICE_DURABILITY_RESERVE", spec.durability.reserve.to_string()),
         ("BOXOFFICE_OUTBOX_HIGH_WATERMARK", spec.outbox.high_watermark.to_string()),

@@ -43,6 +43,13 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(_) => Self::unavailable(
                 "the seats cannot be reached, and the command may have been done: repeat it",
             ),
+            StoreError::Recovering => {
+                let detail = "the seats are being recovered from the log: repeat the command in a moment";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "RECOVERING", detail)
+            }
+            StoreError::Unsecured(_) => {
+                Self::unavailable("the command is done, but not as durable as it has to be yet: repeat it")
+            }
             StoreError::OutboxFull { .. } => {
                 let detail =
                     "too many changes wait to be published: no new holds for now, releasing still works";

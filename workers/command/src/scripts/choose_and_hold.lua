@@ -8,7 +8,7 @@
 --   'these', how many areas, then name, units and price of each, then seats as hold.lua has them
 -- Returns {'held', now, hold, expires, sequence, key, amount, ...} | {'full', depth} | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, claims, seats, holds, map, choose, expiry, hold
+-- include: keys, reply, head, outbox, claims, seats, holds, map, choose, expiry, hold
 local GAPS, KIND = ARGV[REST], ARGV[REST + 1]
 
 local refusal = refused_by_sales()

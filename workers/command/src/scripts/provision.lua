@@ -7,7 +7,7 @@
 --       how many are blocked, then the key of each, then the reason of each; the floor plan where it changes
 -- Returns {'provisioned', now, sequence} | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, seats, map, floor_plan
+-- include: keys, reply, head, outbox, seats, map, floor_plan
 local REVISION, DEFINITION, PARTITION, TOTAL, STANDS = unpack(ARGV, OWN, OWN + 4)
 
 if (event.revision or '') ~= REVISION then
@@ -77,7 +77,7 @@ else
   mark(places_of(blocked), TAKEN)
 end
 append(event.revision and 'event.updated' or 'event.created', CORRELATION, ACTOR, {'definition', DEFINITION})
-redis.call('HSET', META, 'revision', COMMAND, 'definition', DEFINITION, 'total', TOTAL, 'closed', '0')
+redis.call('HSET', META, 'revision', COMMAND, 'definition', DEFINITION, 'total', TOTAL, 'closed', '0', 'runId', RUN_ID)
 redis.call('HSETNX', META, 'partition', PARTITION)
 commit()
 return done({'provisioned', NOW, event.sequence})

@@ -26,6 +26,12 @@ pub enum StoreError {
     /// The store cannot be reached, or did not answer in time.
     #[error("the seat store is unavailable: {0}")]
     Unavailable(String),
+    /// The store began anew, and what it lost is being read back from the log (I7).
+    #[error("the seats are being recovered from the log")]
+    Recovering,
+    /// It is done, but not known to be as safe as it was promised to be.
+    #[error("not as durable as promised yet: {0}")]
+    Unsecured(String),
     /// The outbox has more entries than the high watermark allows: no new holds until the relay has caught up.
     #[error("{depth} events wait to be published, more than {limit}")]
     OutboxFull {

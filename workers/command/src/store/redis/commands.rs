@@ -7,11 +7,11 @@ use boxoffice_domain::decide::selection::{check, sections_of};
 use boxoffice_domain::definition::GapPolicy;
 use boxoffice_domain::ids::section_of;
 use boxoffice_domain::{Command, Definition, HoldId, Rejection, SeatingEventId, UserId, Wanted};
-use redis::ScriptInvocation;
 use uuid::Uuid;
 
 use super::RedisStore;
 use super::catalog::Known;
+use super::invocation::ScriptInvocation;
 use super::reply::Reply;
 use crate::store::{Cause, Outcome, StoreError};
 

@@ -2,7 +2,8 @@
 
 use boxoffice_domain::seating::{Row, Seating};
 use boxoffice_domain::{Chart, Definition};
-use redis::ScriptInvocation;
+
+use super::invocation::ScriptInvocation;
 
 /// A SeatingEvent's seats on a map.
 #[derive(Debug, PartialEq, Eq)]

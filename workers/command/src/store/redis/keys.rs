@@ -3,6 +3,9 @@
 
 use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::partition::partition_of;
+use uuid::Uuid;
+
+use super::slots::{slot_of, tag};
 
 use crate::store::IdempotencyKey;
 
@@ -15,7 +18,7 @@ pub struct Keys {
     service: String,
 }
 
-/// The keys of one SeatingEvent, in the order that `scripts/lib/head.lua` names them.
+/// The keys of one SeatingEvent, in the order that `scripts/lib/keys.lua` names them.
 pub struct EventKeys([String; 11]);
 
 impl Keys {
@@ -57,6 +60,21 @@ impl Keys {
         format!("{}:{{{event}}}:answer:{}", self.service, key.digest())
     }
 
+    /// The run id for which the server that has `slot` was recovered last.
+    pub fn recovered(&self, slot: u16) -> String {
+        format!("{}:{{{}}}:recovered", self.service, tag(slot))
+    }
+
+    /// Who recovers that server now.
+    pub fn recovery(&self, slot: u16) -> String {
+        format!("{}:{{{}}}:recovery", self.service, tag(slot))
+    }
+
+    /// What is written there only to learn when it is safe, and everything before it.
+    pub fn barrier(&self, slot: u16) -> String {
+        format!("{}:{{{}}}:barrier", self.service, tag(slot))
+    }
+
     /// The lease of a bucket: `<token> <owner>`.
     pub fn lease(&self, bucket: u32) -> String {
         format!("{}:{{relay-{bucket}}}:lease", self.service)
@@ -77,6 +95,16 @@ impl EventKeys {
     /// The hash of revision, definition, counts, sequence and watermark.
     pub fn meta(&self) -> &str {
         &self.0[0]
+    }
+
+    /// Keys beside seats, holds, reservations, users and deadlines, of one recovery.
+    pub fn beside(&self, recovery: Uuid) -> [String; 5] {
+        [1, 2, 3, 4, 5].map(|part| format!("{}:recovery:{recovery}", self.0[part]))
+    }
+
+    /// The slot that all of them are in.
+    pub fn slot(&self) -> u16 {
+        slot_of(self.meta().as_bytes())
     }
 
     /// The sorted set of holds by deadline.

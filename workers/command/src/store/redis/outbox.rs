@@ -1,5 +1,7 @@
 //! The relay's side of the store: leases with fencing tokens, the events that wait, and the published watermark.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use boxoffice_domain::SeatingEventId;
 use redis::streams::StreamRangeReply;
@@ -9,7 +11,11 @@ use uuid::Uuid;
 use super::RedisStore;
 use super::entry;
 use super::keys::{BUCKETS, bucket_of};
+use super::link::Link;
 use crate::store::{LEASE_TERM, Lease, Outbox, OutboxEntry, Signal, StoreError};
+
+/// The run id and the partition in `meta`, and what waits.
+type Waiting = ((Option<String>, Option<u32>), StreamRangeReply);
 
 const LEASE_TERM_MS: u128 = LEASE_TERM.as_millis();
 
@@ -56,10 +62,23 @@ impl Outbox for RedisStore {
     ) -> Result<(u32, Vec<OutboxEntry>), StoreError> {
         let keys = self.keys.event(event);
         let mut read = redis::pipe();
-        read.cmd("HGET").arg(keys.meta()).arg("partition");
+        read.cmd("HMGET").arg(keys.meta()).arg(&["runId", "partition"]);
         // The stream begins above the watermark: it is trimmed in the step that advances it.
         read.cmd("XRANGE").arg(keys.outbox()).arg("-").arg("+").arg("COUNT").arg(max);
-        let (partition, entries): (Option<u32>, StreamRangeReply) = self.query_all(&read).await?;
+        let read = &read;
+        let ask = |link: Arc<Link>| async move {
+            Ok((link.run_id.clone(), link.query_all::<Waiting>(read).await?))
+        };
+        let (server, ((run_id, partition), entries)) = self.topology.ask(keys.slot(), ask).await?;
+        if run_id.is_some_and(|run_id| run_id != server) {
+            return Err(self.behind_the_fence(event));
+        }
+        // What Redis could still lose must not be on the log (I7).
+        if !entries.ids.is_empty() {
+            for level in &self.levels {
+                self.secure(keys.slot(), *level, &server).await?;
+            }
+        }
         let entries =
             entries.ids.iter().map(|stream_id| entry::read(event, stream_id)).collect::<Result<_, _>>()?;
         Ok((partition.unwrap_or_default(), entries))
@@ -74,7 +93,13 @@ impl Outbox for RedisStore {
         let keys = self.keys.event(event);
         let mut published = self.scripts.published.prepare_invoke();
         published.key(keys.meta()).key(keys.outbox());
-        published.arg(lease.token).arg(upto).arg(self.keys.signals()).arg(event.as_str());
+        published
+            .arg(lease.token)
+            .arg(upto)
+            .arg(self.keys.signals())
+            .arg(event.as_str())
+            .run_id()
+            .about(event);
         self.invoke_script(&published).await
     }
 
