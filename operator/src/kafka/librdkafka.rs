@@ -27,6 +27,10 @@ const CALL: Duration = Duration::from_secs(5);
 /// One call with everything around it, should the client not honour its own time-out.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a client's queue of errors is emptied. Without any time a line of its log would end that, and what comes
+/// behind it is the reason of a failure.
+const DRAIN: Duration = Duration::from_millis(2);
+
 /// The clients of one cluster.
 pub struct Cluster {
     connection: Connection,
@@ -79,7 +83,7 @@ impl Cluster {
         let consumer = Arc::clone(consumer);
         let task = tokio::task::spawn_blocking(move || {
             let answer = call(&consumer);
-            while consumer.poll(Duration::ZERO).is_some() {}
+            while consumer.poll(DRAIN).is_some() {}
             answer
         });
         match tokio::time::timeout(PATIENCE, task).await {
@@ -306,5 +310,6 @@ mod tests {
         let cluster = plain(unused.to_string());
         let error = cluster.topic("seat-events").await.unwrap_err();
         assert_eq!(error.reason(), "KafkaUnreachable");
+        assert!(error.to_string().contains("Connection refused"), "librdkafka's own words: {error}");
     }
 }

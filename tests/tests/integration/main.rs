@@ -14,6 +14,7 @@ mod embedded_views;
 mod event_log;
 mod harness;
 mod kafka_outages;
+mod kafka_security;
 mod local_buyers;
 mod local_contract;
 mod local_crash;

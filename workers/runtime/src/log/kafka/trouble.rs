@@ -52,6 +52,8 @@ impl Trouble {
                 Kind::Credentials
             }
             Some(RDKafkaErrorCode::SSL) => Kind::Tls,
+            // OpenSSL's words: a handshake that fails at once has the code of any lost connection.
+            _ if reason.contains("SSL routines") => Kind::Tls,
             _ => Kind::Other,
         };
         let told = Told { kind, words: lasting(reason).to_owned() };
@@ -94,6 +96,19 @@ mod tests {
         assert_eq!(lasting(REFUSED), said);
         assert_eq!(lasting(&REFUSED.replace("kafka-0", "kafka-1").replace("312", "5")), said);
         assert_eq!(lasting("1/1 brokers are down"), "1/1 brokers are down");
+    }
+
+    #[test]
+    fn a_handshake_that_fails_at_once_is_trouble_with_tls_too() {
+        let kind = |code, reason| {
+            let trouble = Trouble::default();
+            trouble.told(&error(code), reason);
+            trouble.last().unwrap().kind
+        };
+        let reason = "ssl://kafka:9093/bootstrap: error:0A000086:SSL routines::certificate verify failed";
+        assert_eq!(kind(RDKafkaErrorCode::BrokerTransportFailure, reason), Kind::Tls);
+        assert_eq!(kind(RDKafkaErrorCode::SSL, "no certificate"), Kind::Tls);
+        assert_eq!(kind(RDKafkaErrorCode::BrokerTransportFailure, "Connection refused"), Kind::Other);
     }
 
     #[test]
