@@ -11,7 +11,6 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use uuid::Uuid;
 
 use super::{Admin, AdminToken, guarded, routes};
 use crate::published::Published;
@@ -135,7 +134,7 @@ async fn deleting_closes_and_keeps_and_a_purge_waits_for_the_log() {
     let purge = format!("{ARENA}?purge=true");
     let (status, problem) = office.call("DELETE", &purge, Value::Null).await;
     assert_eq!((status, &problem["code"]), (503, &json!("UNAVAILABLE")));
-    let lease = office.store.acquire(office.store.bucket_of(&arena()), Uuid::nil()).await.unwrap().unwrap();
+    let lease = office.store.lease(&arena());
     office.store.published(&arena(), &lease, 2).await.unwrap().unwrap();
     assert_eq!(office.call("DELETE", &purge, Value::Null).await, (204, Value::Null));
     assert_eq!(office.call("GET", ARENA, Value::Null).await.1["code"], "EVENT_NOT_FOUND");

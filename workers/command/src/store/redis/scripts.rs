@@ -73,9 +73,7 @@ scripts!(
     find_hold,
     purge,
     published,
-    lease_acquire,
-    lease_renew,
-    lease_release,
+    lease_round,
     time
 );
 
