@@ -14,11 +14,9 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use uuid::Uuid;
 
 use super::generate::{Moment, Step, USERS, Wish, definitions, steps};
+use super::lease_of;
 use super::stage::{Fixture, START, must, valid};
 use crate::servers::unique;
-
-/// Who publishes: the same one in every sequence, so that none stands in the way of the next.
-const RELAY: Uuid = Uuid::from_u128(1);
 
 /// The specification, at work.
 struct Model {
@@ -69,9 +67,7 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
 async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
     on.set_clock(START).await;
     let event = valid::<SeatingEventId>(&unique("sale"));
-    let bucket = on.store().bucket_of(&event);
-    let lease = must(on.store().acquire(bucket, RELAY).await);
-    let lease = lease.unwrap_or_else(|| panic!("bucket {bucket} is taken"));
+    let lease = lease_of(&*on.store(), &event).await;
     let mut model = Model { state: SeatingEventState::new(event.clone()), now: START };
     let mut names = Names::default();
     for (number, step) in steps.iter().enumerate() {

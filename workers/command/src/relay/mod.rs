@@ -30,8 +30,8 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::store::{Backlog, Outbox, Signal};
 use lane::Lanes;
 use leases::Leases;
-use term::Term;
 pub use metrics::RelayMetrics;
+use term::Term;
 
 /// How often there is a round of the leases, a sixth of their term: it may be late by several of itself.
 const ROUND: Duration = Duration::from_millis(250);
