@@ -53,8 +53,8 @@ impl Sale {
             let buying = buy(Arc::clone(api), show, stop.clone());
             AbortOnDropHandle::new(tokio::spawn(buying))
         });
-        let (buyers, _reading) = (buyers.collect(), AbortOnDropHandle::new(reading));
-        let sale = Self { api: Arc::clone(api), arrivals, stop, _reading, buyers };
+        let (buyers, reading) = (buyers.collect(), AbortOnDropHandle::new(reading));
+        let sale = Self { api: Arc::clone(api), arrivals, stop, _reading: reading, buyers };
         until("every show is being sold", async || sale.each(|seen| seen.len() > 20).then_some(())).await;
         sale
     }
@@ -213,15 +213,40 @@ async fn i3_a_relay_that_is_told_to_stop_hands_over_without_a_pause() {
         sale.each(|seen| seen.last().is_some_and(|last| last.at > handed_over)).then_some(())
     })
     .await;
-    let (mut longest, mut repeats) = (Duration::ZERO, 0);
+    let (mut longest, mut repeated) = (Duration::ZERO, 0);
     for seen in sale.end().await.into_values() {
         let pauses = seen.windows(2).filter(|pair| pair[1].at > told && pair[0].at < handed_over);
         longest = longest.max(pauses.map(|pair| pair[1].at - pair[0].at).max().unwrap_or_default());
-        repeats += seen.windows(2).filter(|pair| pair[1].sequence <= pair[0].sequence).count();
+        repeated += repeats(&seen);
     }
     eprintln!("handing over, the longest pause of a show was {longest:?}");
     assert!(longest < Duration::from_secs(2), "{longest:?}");
-    assert_eq!(repeats, 0, "whoever leaves brings to an end what it began");
+    assert_eq!(repeated, 0, "whoever leaves brings to an end what it began");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i3_hiccups_of_kafka_lose_nothing() {
+    let mut kafka = Server::start(Kafka).await.unwrap();
+    let worker = Worker::start(&kafka.address()).await;
+    let sale = Sale::start(&worker.api, &kafka.address()).await;
+    for hiccup in [1000, 1500, 2000].map(Duration::from_millis) {
+        kafka.pause();
+        tokio::time::sleep(hiccup).await;
+        kafka.resume();
+        let over = clock::now();
+        until("it goes on", async || {
+            sale.each(|seen| seen.last().is_some_and(|last| last.written > over)).then_some(())
+        })
+        .await;
+    }
+    let failures = measured(&worker.api, "boxoffice_outbox_publish_failures_total ").await.unwrap();
+    let repeats: usize = sale.end().await.values().map(|seen| repeats(seen)).sum();
+    eprintln!("hiccups of up to 2 s made {failures} publishes fail and {repeats} records repeat");
+}
+
+/// Records that came again.
+fn repeats(seen: &[Arrival]) -> usize {
+    seen.windows(2).filter(|pair| pair[1].sequence <= pair[0].sequence).count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -53,7 +53,9 @@ impl Leases {
     /// Gives every bucket back in which nothing is under way. The others run out by themselves.
     pub async fn leave(&self) {
         self.retire();
-        self.terms().values().for_each(|term| term.finish());
+        for term in self.terms().values() {
+            term.finish();
+        }
         self.round(|term| term.is_none_or(|term| term.is_idle())).await;
     }
 
@@ -72,7 +74,9 @@ impl Leases {
             Err(late) => late.to_string(),
         };
         tracing::debug!(error, "no round of the leases");
-        self.terms().extract_if(|_, term| term.has_ended()).for_each(|(_, term)| lost(&term));
+        for (_, term) in self.terms().extract_if(|_, term| term.has_ended()) {
+            lost(&term);
+        }
         false
     }
 
@@ -111,15 +115,21 @@ fn learn(terms: &mut Terms, round: &Round, ends: Instant, idle: &Arc<Notify>) ->
             term.renew(ends);
             terms.insert(lease.bucket, Arc::clone(term));
         } else {
-            known.iter().for_each(|term| lost(term));
+            if let Some(term) = known {
+                lost(&term);
+            }
             terms.insert(lease.bucket, Arc::new(Term::new(*lease, ends, Arc::clone(idle))));
             any_new = true;
         }
     }
-    before.values().for_each(|term| lost(term));
+    for term in before.values() {
+        lost(term);
+    }
     let mut going_on: Vec<_> = terms.values().filter(|term| !term.is_over()).collect();
     going_on.sort_by_key(|term| term.lease.bucket);
-    going_on.iter().skip(round.share).for_each(|term| term.finish());
+    for term in going_on.iter().skip(round.share) {
+        term.finish();
+    }
     any_new
 }
 

@@ -174,7 +174,9 @@ impl Relay {
                 if let Some(mut found) = found {
                     found.retain(|backlog| self.lanes.leases.of(&backlog.event).is_some());
                     self.lanes.metrics.waiting(&found);
-                    found.into_iter().for_each(|backlog| self.wake(backlog.event));
+                    for backlog in found {
+                        self.wake(backlog.event);
+                    }
                 }
                 if self.scan_again {
                     self.scan();
