@@ -59,14 +59,15 @@ impl KeptLog {
     /// A store that does not give it, or takes it for published.
     pub async fn publish_all(&self, store: &RedisStore, event: &SeatingEventId) -> Result<(), StoreError> {
         let owner = Uuid::new_v4();
-        let lease = store.acquire(store.bucket_of(event), owner).await?;
+        let round = store.round(owner, true, &[]).await?;
+        let lease = round.leases.into_iter().find(|lease| lease.bucket == store.bucket_of(event));
         let Some(lease) = lease else { return Err(StoreError::Unavailable("somebody publishes".into())) };
         let (partition, entries) = store.unpublished(event, 10_000).await?;
         self.append(partition, &entries);
         if let Some(last) = entries.last().and_then(|entry| entry.envelope.metadata.sequence) {
             store.published(event, &lease, last).await?;
         }
-        store.release(&lease, owner).await
+        store.round(owner, false, &(0..store.buckets()).collect::<Vec<_>>()).await.map(drop)
     }
 
     /// Adds records that nobody takes for published.

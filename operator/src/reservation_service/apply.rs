@@ -11,8 +11,10 @@ use super::build::DesiredState;
 use super::children::Children;
 use super::credentials::Credentials;
 use super::names;
+use super::outbox;
 use super::topics::{self, Declared};
 use super::workers::{self, Workers};
+use crate::admin::Outbox;
 use crate::api::{ApiError, beside, timed};
 use crate::conditions::Finding;
 use crate::context::Context;
@@ -26,6 +28,8 @@ pub struct Applied {
     pub declared: Option<Declared>,
     /// The workers, once they could be looked at.
     pub workers: Workers,
+    /// What waits for Kafka, where a command worker said it.
+    pub outbox: Option<Outbox>,
     /// The Deployments that should be there; none while the service is being deleted.
     pub wanted: Vec<String>,
     /// The API server's failure that ended it.
@@ -70,6 +74,7 @@ async fn carry_out(
         children.prune(&[&desired.objects, &desired.workloads]).await?;
     }
     applied.workers = workers::look(context, service, children.deployments()).await?;
+    applied.outbox = outbox::look(context, service, &applied.workers).await?;
     Ok(())
 }
 

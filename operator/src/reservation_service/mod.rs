@@ -18,6 +18,7 @@ pub mod build;
 pub mod apply;
 pub mod children;
 pub mod drift;
+pub mod outbox;
 pub mod record;
 pub mod topics;
 pub mod workers;
@@ -159,6 +160,8 @@ async fn report(
         apply_status(&context.client, service, &next).await?;
         let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         notices.extend(transitions(before, &next.conditions));
+        let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
+        notices.extend(outbox::notices(before, next.outbox.as_ref()));
     }
     context.notices.publish(&service.object_ref(&()), notices).await;
     match (applied, find(&next.conditions, READY)) {

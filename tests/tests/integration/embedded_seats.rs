@@ -13,6 +13,7 @@ use boxoffice_domain::{Command, SeatingEventId, SeatingEventState, UnixMillis, e
 use boxoffice_local::embedded::journal::{Journal, JournalError};
 use boxoffice_local::embedded::seats::{EmbeddedSeats, Rules};
 use boxoffice_tests::conformance::seat_store::equality::generated_commands_do_what_decide_says;
+use boxoffice_tests::conformance::seat_store::lease_of;
 use boxoffice_tests::conformance::seat_store::stage::{Fixture, HIGH_WATERMARK, START, Stage, cause, named};
 use boxoffice_tests::seat_store_suite;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -170,7 +171,7 @@ async fn answers_go_with_their_seating_event() {
     fixture.store().execute(&stage.event, &Command::Close, &cause).await.unwrap().unwrap();
     assert_eq!(fixture.answers().await, 1);
     let store = fixture.store();
-    let lease = store.acquire(store.bucket_of(&stage.event), Uuid::new_v4()).await.unwrap().unwrap();
+    let lease = lease_of(&*store, &stage.event).await;
     store.published(&stage.event, &lease, 2).await.unwrap();
     assert!(store.purge(&stage.event).await.unwrap());
     assert_eq!(fixture.answers().await, 0);

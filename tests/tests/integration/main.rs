@@ -26,5 +26,6 @@ mod local_tokens;
 mod operator_kafka;
 mod query_snapshot;
 mod query_worker;
+mod relay_replicas;
 mod seat_store;
 mod view_store;

@@ -129,6 +129,7 @@ impl App {
         let desk = Desk::new(Arc::clone(&seats), Arc::clone(&published), durability);
         let admin = Admin {
             store: Arc::clone(&seats),
+            outbox: Arc::clone(&outbox),
             log: Arc::clone(&log),
             topic: topic.as_str().into(),
             stats_topic: stats_topic.into(),

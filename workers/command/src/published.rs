@@ -107,13 +107,11 @@ impl Drop for Forget<'_> {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
     use crate::testing::{Memory, provisioned};
 
     async fn publish(store: &Memory, event: &SeatingEventId, upto: u64) {
-        let lease = store.acquire(store.bucket_of(event), Uuid::nil()).await.unwrap().unwrap();
+        let lease = store.lease(event);
         store.published(event, &lease, upto).await.unwrap().unwrap();
     }
 

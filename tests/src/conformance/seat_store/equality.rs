@@ -20,11 +20,10 @@ use uuid::Uuid;
 
 use super::asked::{Asked, Names};
 use super::generate::{Step, USERS, Wish, steps};
+use super::lease_of;
 use super::stage::{Fixture, START, must, valid};
 use crate::servers::unique;
 
-/// Who publishes: the same one in every sequence, so that none stands in the way of the next.
-const RELAY: Uuid = Uuid::from_u128(1);
 /// Sequences that run at the same time.
 const LANES: u32 = 8;
 /// Every how many steps the whole state is compared.
@@ -108,9 +107,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
 async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
     on.set_clock(START).await;
     let event = valid::<SeatingEventId>(&unique("sale"));
-    let bucket = on.store().bucket_of(&event);
-    let lease = must(on.store().acquire(bucket, RELAY).await);
-    let lease = lease.unwrap_or_else(|| panic!("bucket {bucket} is taken"));
+    let lease = lease_of(&*on.store(), &event).await;
     let mut model = Model { state: SeatingEventState::new(event.clone()), now: START };
     let (mut names, mut waiting) = (Names::default(), vec![]);
     for (number, step) in steps.iter().enumerate() {

@@ -9,7 +9,7 @@ use super::slots::{slot_of, tag};
 
 use crate::store::IdempotencyKey;
 
-/// How many buckets SeatingEvents are spread over; relays take the lease of a bucket.
+/// How many buckets SeatingEvents are spread over; relays share them out.
 pub const BUCKETS: u32 = 16;
 
 /// The keys of one service.
@@ -75,14 +75,14 @@ impl Keys {
         format!("{}:{{{}}}:barrier", self.service, tag(slot))
     }
 
-    /// The lease of a bucket: `<token> <owner>`.
-    pub fn lease(&self, bucket: u32) -> String {
-        format!("{}:{{relay-{bucket}}}:lease", self.service)
+    /// The hash of every bucket's lease: all in one slot, so that a relay's round is one script.
+    pub fn leases(&self) -> String {
+        format!("{}:{{relay}}:leases", self.service)
     }
 
-    /// The counter that a bucket's tokens come from.
-    pub fn tokens(&self, bucket: u32) -> String {
-        format!("{}:{{relay-{bucket}}}:tokens", self.service)
+    /// The sorted set of the relays that stay, by the end of their term.
+    pub fn relays(&self) -> String {
+        format!("{}:{{relay}}:relays", self.service)
     }
 }
 

@@ -90,9 +90,7 @@ scripts!(
     purge,
     recover,
     published,
-    lease_acquire,
-    lease_renew,
-    lease_release,
+    lease_round,
     time
 );
 

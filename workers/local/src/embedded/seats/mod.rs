@@ -14,14 +14,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use boxoffice_command::store::{Cause, Inventory, Outcome, SeatStore, Signal, StoreError};
+use boxoffice_command::store::{Cause, Inventory, LeaseTable, Outcome, SeatStore, Signal, StoreError};
 use boxoffice_domain::{
     Answer, Command, Definition, HoldId, Rejection, SeatId, SeatingEventId, UnixMillis, UserId,
 };
 use tokio::sync::broadcast;
 
 use super::journal::{Journal, JournalError, Ticket, Write};
-use outbox::Leases;
 use room::{Done, Refusal, Room, cause_of_nobody};
 
 /// Signals that a slow listener may be behind before it is told that it missed some.
@@ -64,7 +63,7 @@ pub struct EmbeddedSeats {
     clock: Clock,
     rules: RwLock<Rules>,
     rooms: RwLock<BTreeMap<SeatingEventId, Mutex<Room>>>,
-    leases: Mutex<Leases>,
+    leases: Mutex<LeaseTable>,
     signals: broadcast::Sender<Signal>,
 }
 

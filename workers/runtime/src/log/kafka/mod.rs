@@ -37,8 +37,8 @@ pub struct Settings {
     pub bootstrap_servers: String,
     /// What the brokers' logs and quotas call this process.
     pub client_id: String,
-    /// Longest wait for the acknowledgement of everything given to one `publish`; after that none of it is sent any
-    /// more. Below what remains of the relay's lease, so that no owner publishes after the next one began.
+    /// Longest wait for the acknowledgement of everything given to one `publish`; after that, or when nobody waits for
+    /// it any longer, none of it is sent any more.
     pub publish_timeout: Duration,
     /// TLS and SASL.
     pub security: Security,
