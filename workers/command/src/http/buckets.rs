@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(taken(&buckets, "alice", 9, START + Duration::from_millis(199)), 0);
         assert_eq!(taken(&buckets, "alice", 9, START + Duration::from_millis(200)), 1);
         assert_eq!(taken(&buckets, "alice", 9, START + Duration::from_millis(600)), 2);
-        assert_eq!(taken(&buckets, "alice", 9, START + Duration::from_secs(60)), 5);
+        assert_eq!(taken(&buckets, "alice", 9, START + Duration::from_mins(1)), 5);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::*;
 struct Served {
     addr: std::net::SocketAddr,
     stop: CancellationToken,
-    served: JoinHandle<()>,
+    end: JoinHandle<()>,
 }
 
 /// `/`, and `/slow`, which answers when it is told to.
@@ -29,8 +29,8 @@ async fn open(slow: Arc<Notify>, drain: Duration) -> Served {
         );
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (addr, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
-    let served = tokio::spawn(serve(listener, routes, stop.clone(), drain));
-    Served { addr, stop, served }
+    let end = tokio::spawn(serve(listener, routes, stop.clone(), drain));
+    Served { addr, stop, end }
 }
 
 async fn opened() -> Served {
@@ -44,7 +44,7 @@ impl Served {
 
     async fn ends(self) {
         self.stop.cancel();
-        self.served.await.unwrap();
+        self.end.await.unwrap();
     }
 }
 

@@ -38,8 +38,8 @@ pub(super) struct Key {
     id: Option<String>,
     /// The one algorithm that it is for.
     pub(super) algorithm: Algorithm,
-    /// The key.
-    pub(super) key: DecodingKey,
+    /// What signatures are checked with.
+    pub(super) decoding: DecodingKey,
 }
 
 /// The keys of an issuer.
@@ -55,14 +55,14 @@ impl KeySet {
     /// The one key that `text` is: a public key as PEM, or a shared secret.
     pub(super) fn given(text: &KeyText) -> Result<Self, InvalidKeys> {
         let text = text.as_str();
-        let (algorithm, key) = if text.trim_start().starts_with("-----BEGIN ") {
+        let (algorithm, decoding) = if text.trim_start().starts_with("-----BEGIN ") {
             public(text.trim())?
         } else if text.len() < MIN_SECRET {
             return Err(InvalidKeys::Short);
         } else {
             (Algorithm::HS256, DecodingKey::from_secret(text.as_bytes()))
         };
-        Ok(Self(vec![Key { id: None, algorithm, key }]))
+        Ok(Self(vec![Key { id: None, algorithm, decoding }]))
     }
 
     /// The keys of a JSON Web Key Set that check signatures. Others are left out: an issuer may publish what we cannot
@@ -129,8 +129,8 @@ fn usable(entry: Value) -> Option<Key> {
     if !(is_for_signatures && verifies && is_of_algorithm) {
         return None;
     }
-    let key = DecodingKey::from_jwk(&jwk).ok()?;
-    Some(Key { id: jwk.common.key_id, algorithm, key })
+    let decoding = DecodingKey::from_jwk(&jwk).ok()?;
+    Some(Key { id: jwk.common.key_id, algorithm, decoding })
 }
 
 #[cfg(test)]

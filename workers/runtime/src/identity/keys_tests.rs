@@ -45,7 +45,7 @@ fn a_key_that_cannot_check_tokens_is_refused_with_what_to_give() {
 
 #[test]
 fn the_line_end_of_a_file_is_no_part_of_a_secret() {
-    let bytes = |text: &str| given(text).unwrap().0[0].key.try_get_as_bytes().unwrap().to_vec();
+    let bytes = |text: &str| given(text).unwrap().0[0].decoding.try_get_as_bytes().unwrap().to_vec();
     assert_eq!(bytes(&format!("{SECRET}\r\n")), SECRET.as_bytes());
 }
 

@@ -41,7 +41,7 @@ pub const JWKS: &str = "jwks";
 
 /// How callers are known. Clones share what they know.
 #[derive(Clone)]
-pub struct Identity(Arc<Way>);
+pub struct Identity(Way);
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,15 +49,16 @@ impl fmt::Debug for Identity {
     }
 }
 
+#[derive(Clone)]
 enum Way {
     Header,
-    Tokens(Tokens),
+    Tokens(Arc<Tokens>),
 }
 
 impl Identity {
     /// By the header alone: whoever reaches the port is believed.
     pub fn by_header() -> Self {
-        Self(Arc::new(Way::Header))
+        Self(Way::Header)
     }
 
     /// As `settings` say. Published keys are fetched from now on, as long as there is a clone of this; until the first
@@ -74,7 +75,7 @@ impl Identity {
             Settings::Header => Self::by_header(),
             Settings::Jwt(settings) => {
                 let metrics = Metrics::register(registry);
-                Self(Arc::new(Way::Tokens(Tokens::open(settings, metrics, readiness)?)))
+                Self(Way::Tokens(Arc::new(Tokens::open(settings, metrics, readiness)?)))
             }
         })
     }
@@ -84,9 +85,9 @@ impl Identity {
     /// # Errors
     /// A user that is malformed or not believed.
     pub async fn user(&self, headers: &HeaderMap) -> Result<Option<UserId>, Problem> {
-        match &*self.0 {
+        match &self.0 {
             Way::Header => header::user(headers),
-            Way::Tokens(tokens) => match bearer(headers).map_err(|refusal| tokens.refuse(refusal))? {
+            Way::Tokens(tokens) => match bearer(headers).map_err(|refusal| tokens.refuse(&refusal))? {
                 Some(token) => tokens.user(token).await.map(Some),
                 None => Ok(None),
             },
@@ -98,7 +99,7 @@ impl Identity {
     /// # Errors
     /// A request that names none, or as [`Self::user`].
     pub async fn caller(&self, headers: &HeaderMap) -> Result<UserId, Problem> {
-        let missing = || match &*self.0 {
+        let missing = || match &self.0 {
             Way::Header => format!("the request names no user: header {USER_ID} is missing"),
             Way::Tokens(_) => "the request names no user: send a token as Authorization: Bearer".to_owned(),
         };
@@ -107,7 +108,7 @@ impl Identity {
 
     /// The header by which answers differ from user to user, for `Vary`.
     pub fn header(&self) -> &'static str {
-        match &*self.0 {
+        match &self.0 {
             Way::Header => USER_ID,
             Way::Tokens(_) => AUTHORIZATION.as_str(),
         }

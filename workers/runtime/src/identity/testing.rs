@@ -37,7 +37,7 @@ pub const SECRET: &str = "a secret that is for tests alone and long enough";
 /// A key that signs.
 pub enum Signer {
     /// ES256.
-    Ec(EcdsaKeyPair),
+    Ec(Box<EcdsaKeyPair>),
     /// RS256.
     Rsa(Box<RsaKeyPair>),
     /// HS256.
@@ -49,7 +49,7 @@ impl Signer {
     pub fn ec() -> Self {
         let (algorithm, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
         let key = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
-        Self::Ec(EcdsaKeyPair::from_pkcs8(algorithm, key.as_ref(), &random).unwrap())
+        Self::Ec(Box::new(EcdsaKeyPair::from_pkcs8(algorithm, key.as_ref(), &random).unwrap()))
     }
 
     /// The key for RS256.
@@ -260,8 +260,8 @@ fn set(keys: &[Value]) -> String {
 }
 
 fn pem(label: &str, der: &[u8]) -> String {
-    let mut body = base64(der, b"+/");
-    while body.len() % 4 != 0 {
+    let mut body = base64(der, *b"+/");
+    while !body.len().is_multiple_of(4) {
         body.push('=');
     }
     let lines: Vec<_> = body.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
@@ -269,12 +269,12 @@ fn pem(label: &str, der: &[u8]) -> String {
 }
 
 fn base64_url(bytes: &[u8]) -> String {
-    base64(bytes, b"-_")
+    base64(bytes, *b"-_")
 }
 
 /// Without padding; `last` are the last two of the 64 characters.
-fn base64(bytes: &[u8], last: &[u8; 2]) -> String {
-    let alphabet: Vec<u8> = (b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').chain(*last).collect();
+fn base64(bytes: &[u8], last: [u8; 2]) -> String {
+    let alphabet: Vec<u8> = (b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').chain(last).collect();
     let encode = |chunk: &[u8]| {
         let word = chunk.iter().chain(&[0, 0]).take(3).fold(0, |word, byte| word << 8 | usize::from(*byte));
         (0..=chunk.len())

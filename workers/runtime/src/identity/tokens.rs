@@ -124,7 +124,7 @@ impl Rules {
     pub(super) fn user(&self, token: &str, key: &Key) -> Result<UserId, Refusal> {
         let validation = self.0.iter().find(|validation| validation.algorithms == [key.algorithm]);
         let validation = validation.ok_or(Refusal::UnknownKey)?;
-        let Claims { sub } = decode(token, &key.key, validation)?.claims;
+        let Claims { sub } = decode(token, &key.decoding, validation)?.claims;
         sub.and_then(|sub| sub.parse().ok()).ok_or(Refusal::Subject)
     }
 }
@@ -169,7 +169,7 @@ impl Tokens {
 
     /// The user of a token.
     pub(super) async fn user(&self, token: &str) -> Result<UserId, Problem> {
-        let (id, algorithm) = head(token).map_err(|refusal| self.refuse(refusal))?;
+        let (id, algorithm) = head(token).map_err(|refusal| self.refuse(&refusal))?;
         let checked = |keys: &KeySet| {
             let key = keys.find(id.as_deref(), algorithm).ok_or(Refusal::UnknownKey)?;
             self.rules.user(token, key)
@@ -189,11 +189,11 @@ impl Tokens {
                 }
             }
         };
-        outcome.map_err(|refusal| self.refuse(refusal))
+        outcome.map_err(|refusal| self.refuse(&refusal))
     }
 
     /// What the caller reads.
-    pub(super) fn refuse(&self, refusal: Refusal) -> Problem {
+    pub(super) fn refuse(&self, refusal: &Refusal) -> Problem {
         self.metrics.refused(refusal.label());
         Problem::unauthenticated(refusal.to_string())
     }
