@@ -53,6 +53,7 @@ macro_rules! seat_store_suite {
             too_few_seats_are_refused_with_how_many_there_are
             the_limit_counts_chosen_seats
             what_becomes_free_is_chosen_again
+            i1_a_definition_does_not_free_what_somebody_has
             the_choice_follows_a_floor_plan_that_changes
             a_single_seat_gap_is_refused_where_that_is_enforced
             a_hold_is_extended_up_to_the_longest
