@@ -12,7 +12,7 @@ use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::{Command, SeatingEventId, SeatingEventState, UnixMillis, evolve};
 use boxoffice_local::embedded::journal::{Journal, JournalError};
 use boxoffice_local::embedded::seats::{EmbeddedSeats, Rules};
-use boxoffice_tests::conformance::seat_store::equality::generated_commands_do_what_decide_says;
+use boxoffice_tests::conformance::seat_store::sequences::generated_commands_do_what_decide_says;
 use boxoffice_tests::conformance::seat_store::stage::{Fixture, HIGH_WATERMARK, START, Stage, cause, named};
 use boxoffice_tests::seat_store_suite;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};

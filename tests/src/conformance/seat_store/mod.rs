@@ -1,6 +1,6 @@
 //! What every seat store does, sentence by sentence: the suite of the ports `SeatStore` and `Outbox`.
 //!
-//! An implementation brings a [`Fixture`] and runs `seat_store_suite!`; [`equality`] holds it to the specification with
+//! An implementation brings a [`Fixture`] and runs `seat_store_suite!`; [`sequences`] holds it to the specification with
 //! generated commands besides.
 #![expect(clippy::missing_panics_doc, reason = "every sentence panics where it is not true")]
 
@@ -25,10 +25,13 @@ mod outbox;
 mod reservations;
 mod shows;
 
-pub mod equality;
-pub mod generate;
+pub mod sequences;
+
+mod generate;
 
 mod asked;
+
+mod equality;
 
 /// Makes a test of every sentence of the suite. `$fixture` is an expression that awaits to a fresh [`Fixture`].
 #[macro_export]
