@@ -11,7 +11,7 @@ use boxoffice_command::store::redis::{Clock, ConnectError, RedisStore, Settings}
 use boxoffice_command::store::{Outbox, SeatStore, Signal, StoreError};
 use boxoffice_domain::state::HoldStatus;
 use boxoffice_domain::{Command, SeatingEventId, SeatingEventState, UnixMillis};
-use boxoffice_tests::conformance::seat_store::equality::{cases_or, generated_commands_do_what_decide_says};
+use boxoffice_tests::conformance::seat_store::sequences::{cases_or, generated_commands_do_what_decide_says};
 use boxoffice_tests::conformance::seat_store::stage::{
     Fixture, HIGH_WATERMARK, START, Stage, cause, definition, named,
 };

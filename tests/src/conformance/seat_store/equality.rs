@@ -1,10 +1,6 @@
 //! I10: any sequence of commands does to a store exactly what [`boxoffice_domain::decide`] and `evolve` say: the same
 //! answers and rejections, the same domain events, the same state.
 
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
-use std::sync::OnceLock;
-
 use boxoffice_command::store::{Cause, Idempotency, Outbox, Outcome, SeatStore, StoreError};
 use boxoffice_domain::events::Claim;
 use boxoffice_domain::invariants::violations;
@@ -14,24 +10,18 @@ use boxoffice_domain::{
     Answer, Command, DomainEvent, Envelope, HoldId, Origin, Rejection, SeatingEventId, SeatingEventState,
     UnixMillis, attribute, decide, evolve, find_hold,
 };
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use super::asked::{Asked, Names};
-use super::generate::{Step, USERS, Wish, steps};
+use super::generate::{Step, USERS, Wish};
 use super::lease_of;
 use super::stage::{Fixture, START, must, valid};
 use crate::servers::unique;
 
-/// Sequences that run at the same time.
-const LANES: u32 = 8;
 /// Every how many steps the whole state is compared.
 const LOOK: usize = 5;
 /// Events that wait before they are published; a step adds fewer than are missing to the high watermark.
 const MOST_WAITING: usize = 12;
-/// Environment: how many sequences are run, for more than the usual.
-const CASES: &str = "BOXOFFICE_GENERATED_CASES";
 
 /// The specification, at work.
 struct Model {
@@ -59,52 +49,9 @@ impl Model {
     }
 }
 
-/// Runs `cases` generated sequences of commands on the store and on the specification side by side, several sequences at
-/// a time on fixtures of their own. One that fails is made as small as it gets before it is told.
-pub fn generated_commands_do_what_decide_says<F: Fixture, Fresh: Future<Output = F>>(
-    fresh: impl Fn() -> Fresh + Sync,
-    cases: u32,
-) {
-    let runtime = must(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build());
-    let (cases, failed) = (cases.div_ceil(LANES), OnceLock::new());
-    let told = std::thread::scope(|scope| {
-        let run = |lane| run_lane(&runtime, runtime.block_on(fresh()), cases, lane, &failed);
-        let lanes: Vec<_> = (0..LANES).map(|lane| scope.spawn(move || run(lane))).collect();
-        lanes.into_iter().map(|lane| must(lane.join())).collect::<Vec<_>>()
-    });
-    if let Some(lane) = failed.get() {
-        panic!("{}", told[*lane as usize]);
-    }
-}
-
-/// How many sequences a test runs: `usual`, or what the environment says.
-pub fn cases_or(usual: u32) -> u32 {
-    std::env::var(CASES).map_or(usual, |cases| must(cases.parse()))
-}
-
-/// What went wrong, if anything did. Once another lane has failed there is nothing more to find out.
-fn run_lane(runtime: &Runtime, on: impl Fixture, cases: u32, lane: u32, failed: &OnceLock<u32>) -> String {
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
-    let tested = runner.run(&steps(), |steps| {
-        if failed.get().is_some_and(|first| *first != lane) {
-            return Ok(());
-        }
-        let run = async || does_what_decide_says(&on, &steps).await;
-        std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(run()))).map_err(|panic| {
-            failed.get_or_init(|| lane);
-            TestCaseError::fail(message(&*panic))
-        })
-    });
-    tested.map_or_else(|error| error.to_string(), |()| String::new())
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic without words".into())
-}
-
 /// Runs `steps` on the store and on the specification side by side. Answers and domain events are compared after every
 /// step, everything else every few steps and at the end.
-async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
+pub async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
     on.set_clock(START).await;
     let event = valid::<SeatingEventId>(&unique("sale"));
     let lease = lease_of(&*on.store(), &event).await;

@@ -33,7 +33,6 @@ pub struct Step {
 
 /// What happens in a step. Holds and reservations are counted back from the latest.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "they are the commands, and what time does")]
 pub enum Wish {
     Hold(Wanted),
     Extend(usize, Option<u32>),
@@ -63,7 +62,6 @@ pub enum Wish {
 
 /// A moment in the life of a hold.
 #[derive(Debug, Clone, Copy)]
-#[expect(missing_docs, reason = "they say it themselves")]
 pub enum Moment {
     JustBeforeItExpires,
     ItExpires,

@@ -1,6 +1,6 @@
 //! What every seat store does, sentence by sentence: the suite of the ports `SeatStore` and `Outbox`.
 //!
-//! An implementation brings a [`Fixture`] and runs `seat_store_suite!`; [`equality`] holds it to the specification with
+//! An implementation brings a [`Fixture`] and runs `seat_store_suite!`; [`sequences`] holds it to the specification with
 //! generated commands besides.
 #![expect(clippy::missing_panics_doc, reason = "every sentence panics where it is not true")]
 
@@ -25,10 +25,13 @@ mod outbox;
 mod reservations;
 mod shows;
 
-pub mod equality;
-pub mod generate;
+pub mod sequences;
+
+mod generate;
 
 mod asked;
+
+mod equality;
 
 /// Makes a test of every sentence of the suite. `$fixture` is an expression that awaits to a fresh [`Fixture`].
 #[macro_export]
@@ -53,6 +56,7 @@ macro_rules! seat_store_suite {
             too_few_seats_are_refused_with_how_many_there_are
             the_limit_counts_chosen_seats
             what_becomes_free_is_chosen_again
+            i1_a_definition_does_not_free_what_somebody_has
             the_choice_follows_a_floor_plan_that_changes
             a_single_seat_gap_is_refused_where_that_is_enforced
             a_hold_is_extended_up_to_the_longest

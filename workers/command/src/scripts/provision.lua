@@ -59,9 +59,12 @@ for i, key in ipairs(dropped) do
     clear(key, dropped_seats[i])
   end
 end
+-- What lost its block by hand before may be somebody's by now.
+local freed = {}
 for i, key in ipairs(unblocked) do
   if unblocked_seats[i].status == 'B' then
     clear(key, unblocked_seats[i])
+    freed[#freed + 1] = key
   end
 end
 for i, key in ipairs(blocked) do
@@ -73,7 +76,7 @@ end
 if ARGV[next_arg] then
   lay_out(next_arg)
 else
-  free_seats(unblocked)
+  free_seats(freed)
   mark(places_of(blocked), TAKEN)
 end
 append(event.revision and 'event.updated' or 'event.created', CORRELATION, ACTOR, {'definition', DEFINITION})
