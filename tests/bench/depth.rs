@@ -97,7 +97,7 @@ mod tests {
     fn growth_is_from_the_first_fifth_to_the_last() {
         let depths = Depths((0..=10).map(|n| n * 10).collect());
         assert!(
-            close(depths.at_start(), 15.0) && close(depths.at_end(), 90.0) && close(depths.growth(), 75.0)
+            close(depths.at_start(), 15.0) && close(depths.at_end(), 95.0) && close(depths.growth(), 80.0)
         );
         assert!(close(Depths(vec![100, 50, 0]).growth(), 0.0) && close(Depths(vec![]).growth(), 0.0));
     }

@@ -49,7 +49,7 @@ struct Args {
     /// Command workers.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     workers: u8,
-    /// Only see that everything works: halls, crowds and samples are fifty times smaller, and the figures mean nothing.
+    /// Only see that everything works: halls, crowds and times are fifty times smaller, and the figures mean nothing.
     #[arg(long)]
     smoke: bool,
     /// Where to write the lines.
@@ -101,14 +101,15 @@ async fn main() -> anyhow::Result<()> {
 #[expect(clippy::print_stderr, reason = "progress is for whoever waits")]
 async fn measure(args: &Args) -> anyhow::Result<()> {
     let scenarios = if args.only.is_empty() { Scenario::value_variants() } else { &args.only };
+    let shrink = if args.smoke { SMOKE } else { 1 };
     eprintln!("starting kafka");
     let mut bench = Bench {
         kafka: Server::start(Kafka).await?,
         workers: args.workers.into(),
         connections: args.connections,
-        time: Duration::from_secs(args.seconds),
+        time: Duration::from_secs(args.seconds) / shrink,
         rounds: args.rounds.into(),
-        shrink: if args.smoke { SMOKE } else { 1 },
+        shrink,
         most_holds: None,
     };
     let mut figures: Vec<Figure> = vec![];

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use boxoffice_domain::Definition;
-use boxoffice_domain::definition::{PriceCategory, Rows, Section};
+use boxoffice_domain::definition::{HoldPolicy, Limits, PriceCategory, Rows, Sales, Section};
 
 /// The year 2099.
 const STARTS_AT: u64 = 4_076_000_000_000;
@@ -46,10 +46,10 @@ impl Show {
         Definition {
             title: self.id.clone(),
             starts_at: STARTS_AT,
-            sales: Default::default(),
-            hold: Default::default(),
+            sales: Sales::default(),
+            hold: HoldPolicy::default(),
             focal_point: None,
-            limits: Default::default(),
+            limits: Limits::default(),
             price_categories: vec![PriceCategory {
                 name: "all".into(),
                 amount: 5000,
@@ -70,14 +70,14 @@ impl Show {
 /// Seats of many shows of one size, each given out once: a few shows are on sale at once, and the next ones follow when
 /// those are sold out.
 #[derive(Debug, Clone)]
-pub struct Stock {
+pub struct Seats {
     /// The shows.
     pub shows: Vec<Show>,
     on_sale: u32,
     given: Range<u32>,
 }
 
-impl Stock {
+impl Seats {
     /// Enough shows of `rows` times `width` seats for `seats` seats, `on_sale` of them at once.
     pub fn new(seats: u32, on_sale: u32, rows: u32, width: u32) -> Self {
         // A seat of each is taken by the warming up.
@@ -115,9 +115,9 @@ mod tests {
 
     #[test]
     fn every_seat_is_given_out_once_and_new_shows_follow_old_ones() {
-        let mut stock = Stock::new(30, 2, 3, 4);
-        assert_eq!(stock.shows.len(), 4);
-        let seats: Vec<_> = std::iter::from_fn(|| stock.next_seat()).collect();
+        let mut seats = Seats::new(30, 2, 3, 4);
+        assert_eq!(seats.shows.len(), 4);
+        let seats: Vec<_> = std::iter::from_fn(|| seats.next_seat()).collect();
         assert_eq!(seats.len(), 44);
         assert_eq!(seats.iter().collect::<HashSet<_>>().len(), 44);
         assert_eq!(seats[..3], ["show-1.A-1-1", "show-2.A-1-1", "show-1.A-1-2"]);

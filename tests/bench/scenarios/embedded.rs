@@ -15,7 +15,7 @@ use super::holds::constant;
 use super::{Bench, Holders};
 use crate::load::{Pace, Tally, count, run};
 use crate::report::Figure;
-use crate::shows::{Show, Stock};
+use crate::shows::{Seats, Show};
 
 /// SeatingEvents on sale at once, as on a big day.
 const SHOWS: u32 = 4;
@@ -56,12 +56,12 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
 }
 
 async fn holds(bench: &Bench, durability: &str) -> anyhow::Result<Held> {
-    let stock = Stock::new(1, SHOWS, ROWS, SEATS);
+    let seats = Seats::new(1, SHOWS, ROWS, SEATS);
     let folder = TempDir::new()?;
-    declare(folder.path(), durability, &stock.shows)?;
+    declare(folder.path(), durability, &seats.shows)?;
     let (process, addr) = local(folder.path()).await?;
     let before = process.cpu_seconds()?;
-    let (buyers, took) = run(&bench.plan(&[addr], Pace::Closed(bench.time)), Holders::of(stock)).await?;
+    let (buyers, took) = run(&bench.plan(&[addr], Pace::Closed(bench.time)), Holders::of(seats)).await?;
     let (tally, cpu) = (buyers.tally, process.cpu_seconds()? - before);
     ensure!(tally.refused == 0, "{} holds of distinct seats were refused", tally.refused);
     Ok(Held { tally, took, cpu })

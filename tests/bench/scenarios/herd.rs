@@ -21,11 +21,11 @@ const CLIENTS: u32 = 2000;
 const ROWS: u32 = 100;
 const WIDTH: u32 = 80;
 
-/// What one of them asked for, and was answered.
+/// What one of them asked for, when, and was answered.
 #[derive(Debug)]
-struct Asked {
+struct Buyer {
     quantity: usize,
-    asked: Duration,
+    sent: Duration,
     answered: Duration,
     /// Keys of the seats; `None` where there were not enough.
     seats: Option<Vec<String>>,
@@ -72,17 +72,17 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let prefix = format!("{}.", show.id);
     let all = answers
         .into_iter()
-        .map(|(client, asked, answered, status, body)| {
+        .map(|(client, sent, answered, status, body)| {
             let seats = seats_of(status, &body, &prefix)?;
-            Ok(Asked { quantity: usize::try_from(quantity(client))?, asked, answered, seats })
+            Ok(Buyer { quantity: usize::try_from(quantity(client))?, sent, answered, seats })
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let sold: Vec<&String> = all.iter().filter_map(|asked| asked.seats.as_ref()).flatten().collect();
+    let sold: Vec<&String> = all.iter().filter_map(|buyer| buyer.seats.as_ref()).flatten().collect();
     let twice = sold.len() - sold.iter().collect::<HashSet<_>>().len();
     let definition = show.definition();
     let chart = Chart::expand(&definition)?;
     let needless = needless(&all, &chart, &Seating::new(&definition, &chart));
-    let short = all.iter().filter(|asked| asked.seats.as_ref().is_some_and(|s| s.len() != asked.quantity));
+    let short = all.iter().filter(|buyer| buyer.seats.as_ref().is_some_and(|s| s.len() != buyer.quantity));
     Ok(vec![
         Figure::new(format!("herd, {clients} buyers, served"), count(tally.done), "buyers"),
         Figure::new(format!("herd, seats sold of {}", show.seats()), count(sold.len() as u64), "seats"),
@@ -115,10 +115,10 @@ fn seats_of(status: u16, body: &[u8], prefix: &str) -> anyhow::Result<Option<Vec
 
 /// How many were refused although seats were left together, beyond doubt: the specification finds some even if every hold
 /// that was asked for before the refusal came had been made before it.
-fn needless(all: &[Asked], chart: &Chart, seating: &Seating) -> usize {
-    let still_found = |refused: &&Asked| {
+fn needless(all: &[Buyer], chart: &Chart, seating: &Seating) -> usize {
+    let still_found = |refused: &&Buyer| {
         let mut map = seating.map().to_vec();
-        let earlier = all.iter().filter(|other| other.asked <= refused.answered);
+        let earlier = all.iter().filter(|other| other.sent <= refused.answered);
         for seat in earlier.filter_map(|other| other.seats.as_ref()).flatten() {
             let place = chart.position(seat).and_then(|seat| seating.place(seat));
             if let Some(at) = place.and_then(|place| map.get_mut(place)) {
@@ -127,7 +127,7 @@ fn needless(all: &[Asked], chart: &Chart, seating: &Seating) -> usize {
         }
         best(seating, &map, refused.quantity, &[0], GapPolicy::Prefer).is_some()
     };
-    all.iter().filter(|asked| asked.seats.is_none()).filter(still_found).count()
+    all.iter().filter(|buyer| buyer.seats.is_none()).filter(still_found).count()
 }
 
 #[cfg(test)]
@@ -136,12 +136,12 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn asked(quantity: usize, asked: u32, answered: u32, seats: Option<&[&str]>) -> Asked {
+    fn buyer(quantity: usize, sent: u32, answered: u32, seats: Option<&[&str]>) -> Buyer {
         let seats = seats.map(|seats| seats.iter().map(|key| (*key).to_owned()).collect());
-        Asked { quantity, asked: asked * MS, answered: answered * MS, seats }
+        Buyer { quantity, sent: sent * MS, answered: answered * MS, seats }
     }
 
-    fn needless_in_a_row_of_four(all: &[Asked]) -> usize {
+    fn needless_in_a_row_of_four(all: &[Buyer]) -> usize {
         let definition = Show::new("hall", 1, 4).definition();
         let chart = Chart::expand(&definition).unwrap();
         needless(all, &chart, &Seating::new(&definition, &chart))
@@ -149,15 +149,15 @@ mod tests {
 
     #[test]
     fn a_refusal_is_needless_while_seats_are_left() {
-        let all = [asked(2, 0, 5, Some(&["A-1-1", "A-1-2"])), asked(2, 1, 6, None), asked(3, 1, 6, None)];
+        let all = [buyer(2, 0, 5, Some(&["A-1-1", "A-1-2"])), buyer(2, 1, 6, None), buyer(3, 1, 6, None)];
         assert_eq!(needless_in_a_row_of_four(&all), 1);
     }
 
     #[test]
     fn a_hold_that_may_have_come_first_excuses_it() {
         let late = ["A-1-1", "A-1-2", "A-1-3"];
-        assert_eq!(needless_in_a_row_of_four(&[asked(3, 5, 9, Some(&late)), asked(2, 1, 6, None)]), 0);
-        assert_eq!(needless_in_a_row_of_four(&[asked(3, 7, 9, Some(&late)), asked(2, 1, 6, None)]), 1);
+        assert_eq!(needless_in_a_row_of_four(&[buyer(3, 5, 9, Some(&late)), buyer(2, 1, 6, None)]), 0);
+        assert_eq!(needless_in_a_row_of_four(&[buyer(3, 7, 9, Some(&late)), buyer(2, 1, 6, None)]), 1);
     }
 
     #[test]

@@ -45,7 +45,7 @@ struct Load {
 /// # Errors
 /// A program that is missing, or a server that went away.
 pub async fn measure(bench: &mut Bench) -> anyhow::Result<Vec<Figure>> {
-    let calls = CALLS * u32::try_from(bench.time.as_secs())? / bench.shrink;
+    let calls = bench.for_its_time(CALLS);
     let mut rounds = vec![];
     for _ in 0..bench.rounds {
         rounds.push(Round {
@@ -68,18 +68,18 @@ pub async fn constant(bench: &Bench) -> anyhow::Result<(f64, f64)> {
     let mut server = Process::start_with("boxoffice-bench", ["constant", &addr.to_string()], [])?;
     server.ready(&format!("http://{addr}/readyz")).await?;
     let plan = bench.plan(&[addr], Pace::Closed(bench.time));
-    let (buyers, took) = run(&plan, Holders::of(bench.stock(4 * MOST))).await?;
+    let (buyers, took) = run(&plan, Holders::of(bench.seats(4 * MOST))).await?;
     Ok((buyers.tally.rate(took), server.cpu_seconds()? * 1000.0 / count(buyers.tally.done)))
 }
 
 /// Holds as many seats as possible.
 async fn load(bench: &Bench) -> anyhow::Result<Load> {
     let mut stack = Stack::start(&bench.kafka, bench.workers).await?;
-    let stock = bench.stock(MOST);
-    let shows = stock.shows.clone();
+    let seats = bench.seats(MOST);
+    let shows = seats.shows.clone();
     stack.put_on_sale(&shows).await?;
     let (plan, before) = (bench.plan(&stack.buyers, Pace::Closed(bench.time)), stack.cpu()?);
-    let ((buyers, took), depths) = Depths::during(&stack, &shows, run(&plan, Holders::of(stock))).await?;
+    let ((buyers, took), depths) = Depths::during(&stack, &shows, run(&plan, Holders::of(seats))).await?;
     let drained = stack.drained(&shows).await?;
     let cpu = stack.cpu()?.since(before);
     let tally = buyers.tally;

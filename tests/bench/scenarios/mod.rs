@@ -16,7 +16,7 @@ use clap::ValueEnum;
 
 use crate::load::{Answer, Buyers, Pace, Plan, Tally, post};
 use crate::report::Figure;
-use crate::shows::Stock;
+use crate::shows::Seats;
 
 /// A scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -77,10 +77,15 @@ impl Bench {
         Plan { servers: servers.to_vec(), connections: self.connections, pace }
     }
 
+    /// So many for each second of a load.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and not negative")]
+    pub fn for_its_time(&self, a_second: u32) -> u32 {
+        (f64::from(a_second) * self.time.as_secs_f64()).ceil() as u32
+    }
+
     /// Seats of big shows, enough for a load that holds `rate` a second.
-    pub fn stock(&self, rate: u32) -> Stock {
-        let seconds = u32::try_from(self.time.as_secs()).unwrap_or(u32::MAX);
-        Stock::new(rate.saturating_mul(seconds) / self.shrink, 4, 400 / self.shrink, 200)
+    pub fn seats(&self, rate: u32) -> Seats {
+        Seats::new(self.for_its_time(rate), 4, self.up_to(400), 200)
     }
 
     /// `number`, or less of it to see that everything works.
@@ -91,26 +96,26 @@ impl Bench {
 
 /// Buyers who hold a seat each that nobody has.
 pub struct Holders {
-    stock: Stock,
+    seats: Seats,
     /// What they were answered.
     pub tally: Tally,
 }
 
 impl Holders {
     /// Buyers of these seats.
-    pub fn of(stock: Stock) -> Self {
-        Self { stock, tally: Tally::default() }
+    pub fn of(seats: Seats) -> Self {
+        Self { seats, tally: Tally::default() }
     }
 
     /// What they were answered, and the seats that nobody asked for.
-    pub fn into_parts(self) -> (Tally, Stock) {
-        (self.tally, self.stock)
+    pub fn into_parts(self) -> (Tally, Seats) {
+        (self.tally, self.seats)
     }
 }
 
 impl Buyers for Holders {
     fn job(&mut self, number: u64) -> Option<Vec<String>> {
-        let seat = self.stock.next_seat()?;
+        let seat = self.seats.next_seat()?;
         Some(vec![post(&format!("/seats/{seat}/hold"), &format!("user-{number}"), "")])
     }
 

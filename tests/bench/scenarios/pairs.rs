@@ -6,7 +6,7 @@ use anyhow::ensure;
 use super::Bench;
 use crate::load::{Answer, Buyers, Pace, Tally, count, post, run};
 use crate::report::Figure;
-use crate::shows::Stock;
+use crate::shows::Seats;
 use crate::stack::Stack;
 use crate::yardsticks::kafka;
 
@@ -14,14 +14,14 @@ use crate::yardsticks::kafka;
 const MOST: u32 = 20_000;
 
 struct Pairs {
-    stock: Stock,
+    seats: Seats,
     holds: Tally,
     reserves: Tally,
 }
 
 impl Buyers for Pairs {
     fn job(&mut self, number: u64) -> Option<Vec<String>> {
-        let (seat, user) = (self.stock.next_seat()?, format!("user-{number}"));
+        let (seat, user) = (self.seats.next_seat()?, format!("user-{number}"));
         Some(["hold", "reserve"].map(|verb| post(&format!("/seats/{seat}/{verb}"), &user, "")).to_vec())
     }
 
@@ -37,12 +37,12 @@ impl Buyers for Pairs {
 /// A program that is missing, or a server that went away.
 pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let mut stack = Stack::start(&bench.kafka, bench.workers).await?;
-    let stock = bench.stock(MOST);
-    let shows = stock.shows.clone();
+    let seats = bench.seats(MOST);
+    let shows = seats.shows.clone();
     stack.put_on_sale(&shows).await?;
     let before = kafka::written(&bench.kafka, &stack.topic)?;
     let plan = bench.plan(&stack.buyers, Pace::Closed(bench.time));
-    let buyers = Pairs { stock, holds: Tally::default(), reserves: Tally::default() };
+    let buyers = Pairs { seats, holds: Tally::default(), reserves: Tally::default() };
     let (Pairs { mut holds, mut reserves, .. }, took) = run(&plan, buyers).await?;
     stack.drained(&shows).await?;
     let after = kafka::written(&bench.kafka, &stack.topic)?;

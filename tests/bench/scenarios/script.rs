@@ -61,8 +61,8 @@ async fn sample(stack: &Stack<'_>, show: &Show, samples: u32) -> anyhow::Result<
     let path = format!("/events/{}/holds", show.id);
     let hold = async |user: &str, quantity: u32| {
         let body = json!({"bestAvailable": {"quantity": quantity}});
-        let held = answer(stack.buyer(Method::POST, &path, user)?.json(&body)).await?;
-        let hold = held["holdId"].as_str().context("no holdId")?;
+        let answered = answer(stack.buyer(Method::POST, &path, user)?.json(&body)).await?;
+        let hold = answered["holdId"].as_str().context("no holdId")?;
         answer(stack.buyer(Method::DELETE, &format!("/holds/{hold}"), user)?).await
     };
     // The first call is not measured: Redis may have to be given the script.

@@ -18,24 +18,23 @@ const MOST: u32 = 40_000;
 /// A program that is missing, or a server that went away.
 pub async fn measure(bench: &mut Bench) -> anyhow::Result<Vec<Figure>> {
     let mut stack = Stack::start(&bench.kafka, bench.workers).await?;
-    let mut stock = bench.stock(MOST);
-    let shows = stock.shows.clone();
+    let mut seats = bench.seats(MOST);
+    let shows = seats.shows.clone();
     stack.put_on_sale(&shows).await?;
-    let most = match bench.most_holds {
-        Some(most) => most,
-        None => {
-            // A third of the seats at most; the steady load takes as many again.
-            let plan = bench.plan(&stack.buyers, Pace::Closed(bench.time / 3));
-            let (buyers, took) = run(&plan, Holders::of(stock)).await?;
-            stack.drained(&shows).await?;
-            let (tally, left) = buyers.into_parts();
-            stock = left;
-            tally.rate(took)
-        }
+    let most = if let Some(most) = bench.most_holds {
+        most
+    } else {
+        // A third of the seats at most; the steady load takes as many again.
+        let plan = bench.plan(&stack.buyers, Pace::Closed(bench.time / 3));
+        let (buyers, took) = run(&plan, Holders::of(seats)).await?;
+        stack.drained(&shows).await?;
+        let (tally, left) = buyers.into_parts();
+        seats = left;
+        tally.rate(took)
     };
     let pace = Pace::Open { rate: most / 2.0, time: bench.time };
     let plan = bench.plan(&stack.buyers, pace);
-    let ((buyers, took), depths) = Depths::during(&stack, &shows, run(&plan, Holders::of(stock))).await?;
+    let ((buyers, took), depths) = Depths::during(&stack, &shows, run(&plan, Holders::of(seats))).await?;
     let mut tally = buyers.tally;
     ensure!(tally.refused == 0, "{} holds of distinct seats were refused", tally.refused);
     let growth = depths.growth() / count(tally.done);

@@ -50,9 +50,9 @@ pub async fn hold_script(kafka: &Server<Kafka>, connections: usize, calls: u64) 
     let shows = [Show::new("yardstick", 400, 200)];
     stack.put_on_sale(&shows).await?;
     let (path, user) = (format!("/seats/{}/hold", shows[0].seat(0)), "captured");
-    let hold = answer(stack.buyer(reqwest::Method::POST, &path, user)?);
-    let (held, call) = capture(&stack.redis.address(), user, hold).await?;
-    let hold = held["holdId"].as_str().and_then(|id| id.split_once('.')).context("no holdId")?.1;
+    let request = answer(stack.buyer(reqwest::Method::POST, &path, user)?);
+    let (answered, call) = capture(&stack.redis.address(), user, request).await?;
+    let hold = answered["holdId"].as_str().and_then(|id| id.split_once('.')).context("no holdId")?.1;
     let call = call
         .with(&shows[0].key(0), &format!("A-1-{RANDOM}"))
         .with(hold, &format!("{}{RANDOM}", hold.get(..24).context("holdId is no UUID")?))
@@ -61,8 +61,8 @@ pub async fn hold_script(kafka: &Server<Kafka>, connections: usize, calls: u64) 
     // Nobody publishes from now on, so every hold stays in the outbox and can be counted there.
     stack.send_workers_home().await?;
     let measured = benchmark(&stack.redis, connections, calls, call).await?;
-    let held = stack.depth(&shows).await?;
-    ensure!(count(held) > 0.99 * count(calls), "only {held} of {calls} calls held their seat");
+    let successes = stack.depth(&shows).await?;
+    ensure!(count(successes) > 0.99 * count(calls), "only {successes} of {calls} calls held their seat");
     Ok(measured)
 }
 
