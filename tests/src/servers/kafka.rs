@@ -79,6 +79,18 @@ fn java() -> anyhow::Result<Command> {
     Ok(command)
 }
 
+impl Kafka {
+    /// The command that runs `class`, one of the tools that Kafka brings along; its arguments are to be added.
+    ///
+    /// # Errors
+    /// A Kafka that is not installed.
+    pub fn tool(class: &str) -> anyhow::Result<Command> {
+        let mut command = bound("java", Self::END, None);
+        command.arg("-cp").arg(home()?.join("*")).arg(class);
+        Ok(command)
+    }
+}
+
 fn home() -> anyhow::Result<PathBuf> {
     let version = POM
         .split_once("<kafka.version>")

@@ -71,6 +71,19 @@ impl<P: Program> Server<P> {
         self.program.address(self.port)
     }
 
+    /// Where it keeps its settings and data.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// CPU seconds that it has spent so far.
+    ///
+    /// # Errors
+    /// A server that has ended.
+    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        self.child.cpu_seconds()
+    }
+
     /// Ends it as an administrator would, by SIGTERM, and waits.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         self.child.stop(Signal::TERM).await.map(drop)

@@ -6,6 +6,7 @@
     reason = "also what tests share fails by a panic"
 )]
 
+mod bench;
 mod command_worker;
 mod consumer;
 mod embedded_event_log;
