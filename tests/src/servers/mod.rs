@@ -8,6 +8,7 @@ pub mod child;
 mod kafka;
 mod postgres;
 mod redis;
+pub mod redis_kinds;
 mod server;
 mod shared;
 

@@ -24,5 +24,8 @@ mod local_terminal;
 mod operator_kafka;
 mod query_snapshot;
 mod query_worker;
+mod redis_promises;
+mod redis_recovery;
 mod seat_store;
+mod seat_store_cluster;
 mod view_store;

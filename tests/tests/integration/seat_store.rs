@@ -38,10 +38,9 @@ impl OnRedis {
         let clock = format!("{service}:clock");
         let client = redis::Client::open(redis_url()).unwrap();
         let connection = client.get_multiplexed_async_connection().await.unwrap();
+        set_clock(&connection, &clock, START).await;
         let store = Mutex::new(Self::connect(&service, &clock).await);
-        let fixture = Self { store, service, clock, connection };
-        fixture.set_clock(START).await;
-        fixture
+        Self { store, service, clock, connection }
     }
 
     async fn connect(service: &str, clock: &str) -> Arc<RedisStore> {
@@ -72,8 +71,7 @@ impl Fixture for OnRedis {
     }
 
     async fn set_clock(&self, now: UnixMillis) {
-        let mut connection = self.connection.clone();
-        redis::cmd("SET").arg(&self.clock).arg(now).exec_async(&mut connection).await.unwrap();
+        set_clock(&self.connection, &self.clock, now).await;
     }
 
     async fn state(&self, event: &SeatingEventId) -> SeatingEventState {
@@ -89,6 +87,10 @@ impl Fixture for OnRedis {
         assert_eq!(deadlines, unreserved, "I6: what may still expire or be forgotten has a deadline");
         state
     }
+}
+
+async fn set_clock(connection: &MultiplexedConnection, clock: &str, now: UnixMillis) {
+    redis::cmd("SET").arg(clock).arg(now).exec_async(&mut connection.clone()).await.unwrap();
 }
 
 fn parse<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
