@@ -42,10 +42,9 @@ impl OnRedis {
         let clock = format!("{service}:clock");
         let client = redis::Client::open(redis_url()).unwrap();
         let connection = client.get_multiplexed_async_connection().await.unwrap();
+        set_clock(&connection, &clock, START).await;
         let store = Mutex::new(Self::connect(&service, &clock).await);
-        let fixture = Self { store, service, clock, connection };
-        fixture.set_clock(START).await;
-        fixture
+        Self { store, service, clock, connection }
     }
 
     async fn connect(service: &str, clock: &str) -> Arc<RedisStore> {
@@ -76,8 +75,7 @@ impl Fixture for OnRedis {
     }
 
     async fn set_clock(&self, now: UnixMillis) {
-        let mut connection = self.connection.clone();
-        redis::cmd("SET").arg(&self.clock).arg(now).exec_async(&mut connection).await.unwrap();
+        set_clock(&self.connection, &self.clock, now).await;
     }
 
     async fn state(&self, event: &SeatingEventId) -> SeatingEventState {
@@ -107,6 +105,10 @@ fn map_of(state: &SeatingEventState) -> Option<String> {
         map[place] = TAKEN;
     }
     Some(String::from_utf8(map).unwrap())
+}
+
+async fn set_clock(connection: &MultiplexedConnection, clock: &str, now: UnixMillis) {
+    redis::cmd("SET").arg(clock).arg(now).exec_async(&mut connection.clone()).await.unwrap();
 }
 
 fn parse<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
