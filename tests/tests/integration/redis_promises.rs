@@ -31,7 +31,7 @@ async fn open(settings: Settings) -> (Arc<RedisStore>, SeatingEventId) {
 
 async fn hold(store: &RedisStore, event: &SeatingEventId, seat: &str) -> Result<(), StoreError> {
     let command =
-        Command::Hold { seats: vec![seat.into()], user: "alice".parse().unwrap(), hold: Uuid::new_v4() };
+        Command::Hold { wanted: vec![seat.into()].into(), user: "alice".parse().unwrap(), hold: Uuid::new_v4() };
     store.execute(event, &command, &cause("alice")).await?.unwrap();
     Ok(())
 }

@@ -42,7 +42,7 @@ impl Sale {
 
     async fn hold(&self, seat: &str) -> Result<Uuid, StoreError> {
         let seats = vec![seat.to_owned()];
-        let command = Command::Hold { seats, user: "alice".parse().unwrap(), hold: Uuid::new_v4() };
+        let command = Command::Hold { wanted: seats.into(), user: "alice".parse().unwrap(), hold: Uuid::new_v4() };
         match self.run(command).await? {
             Answer::Held { hold, .. } => Ok(hold),
             other => panic!("a hold was answered {other:?}"),
@@ -176,7 +176,7 @@ async fn where_the_log_has_another_history_the_log_wins() {
     sale.crash().await;
     let metrics = sale.recover().await;
     assert_eq!((metrics.forks.get(), metrics.applied.get()), (1, 2));
-    assert_eq!(sale.store.depth(&sale.event).await.unwrap(), 0, "what waited was of the other history");
+    assert_eq!(sale.store.backlogs().await.unwrap(), [], "what waited was of the other history");
     assert_eq!(sale.store.inventory(&sale.event).await.unwrap().unwrap().seats.held, 1);
     sale.hold("A-1-2").await.unwrap();
 }
