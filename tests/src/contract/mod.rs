@@ -4,7 +4,7 @@
 //! `answer` says what is wrong with what came back, [`Stage`] finds seats to play with, and `report` tells how each check
 //! went. The checks follow a buyer: `holding`, `reserving`, `several`, `choosing`,
 //! `extending`, `expiry`, `repeating`, `refusals`, and then whoever looks on:
-//! `reading`, `statistics`. [`memory`] is about what must survive a restart. None of them knows a store or a log: those
+//! `reading`, `statistics`, `documents`. [`memory`] is about what must survive a restart. None of them knows a store or a log: those
 //! have suites of their own in [`conformance`](crate::conformance).
 
 pub mod api;
@@ -36,6 +36,8 @@ mod reading;
 mod seat_map;
 
 mod statistics;
+
+mod documents;
 
 pub mod memory;
 
@@ -75,6 +77,8 @@ pub async fn check(stage: &Stage) -> Report {
         seat_map: a_map_shows_every_seat, a_map_has_a_tag_that_changes_with_it, a_map_is_sent_compressed,
             a_map_of_one_section;
         statistics: statistics_follow;
+        documents: each_worker_describes_its_routes, a_document_is_browsed_without_help_from_elsewhere,
+            a_problem_is_explained_where_its_type_says;
     }
     report
 }

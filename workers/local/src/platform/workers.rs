@@ -21,6 +21,7 @@ use boxoffice_runtime::openapi::{pages, together};
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use utoipa::openapi::OpenApi;
 
 use super::declared::Declared;
 use super::{Platform, PlatformError};
@@ -78,10 +79,8 @@ impl Platform {
             waiting.ready(SHOWS);
         }));
 
-        let document =
-            together("Box Office", boxoffice_command::http::document(), boxoffice_query::http::document());
         let routes = app.buyers().merge(query.routes()).merge(operators(app.operators(), door));
-        let routes = routes.merge(pages::routes(&document));
+        let routes = routes.merge(pages::routes(&document()));
         let routes = service(routes, edge).merge(health::routes(registry, readiness));
         let server = serve(door.listen()?, routes, stop.clone(), DRAIN / 2);
         let _following = AbortOnDropHandle::new(tokio::spawn(query.follow()));
@@ -144,6 +143,11 @@ impl Door {
     }
 }
 
+/// One document of everything that buyers and readers can ask for.
+fn document() -> OpenApi {
+    together("Box Office", boxoffice_command::http::document(), boxoffice_query::http::document())
+}
+
 /// `/admin` as the door has it: for the bearer of the token; else for everybody on this machine, and on a port that
 /// others reach for nobody.
 fn operators(routes: Router, door: &Door) -> Router {
@@ -151,5 +155,20 @@ fn operators(routes: Router, door: &Door) -> Router {
         Some(token) => guarded(routes, token.clone()),
         None if door.addr.ip().is_loopback() => routes,
         None => Router::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use boxoffice_runtime::testing::document::Document;
+
+    use super::*;
+
+    #[test]
+    fn one_document_has_the_routes_of_both_workers() {
+        let both = Document::new(&document());
+        both.sound();
+        assert_eq!(both.at("/paths/~1seats~1{seatId}/get/operationId"), "showSeat");
+        assert_eq!(both.at("/paths/~1seats~1{seatId}~1hold/post/operationId"), "holdSeat");
     }
 }
