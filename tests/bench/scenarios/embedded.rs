@@ -51,12 +51,14 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     figures.push(Figure::new("holds, embedded, fsync", rate, "1/s").by(&yardstick));
     figures.push(Figure::new("holds, embedded, fsync, p99", synced.tally.latency_ms(990), "ms"));
 
-    figures.push(Figure::new("ready with 50,000 seats", ready().await?, "s").at_most(1.0));
+    let hall = Show::new("hall", bench.up_to(ROWS / 2), SEATS);
+    let name = format!("ready with {} seats", hall.seats());
+    figures.push(Figure::new(name, ready(hall).await?, "s").at_most(1.0));
     Ok(figures)
 }
 
 async fn holds(bench: &Bench, durability: &str) -> anyhow::Result<Held> {
-    let seats = Seats::new(1, SHOWS, ROWS, SEATS);
+    let seats = Seats::new(1, SHOWS, bench.up_to(ROWS), SEATS);
     let folder = TempDir::new()?;
     declare(folder.path(), durability, &seats.shows)?;
     let (process, addr) = local(folder.path()).await?;
@@ -68,9 +70,9 @@ async fn holds(bench: &Bench, durability: &str) -> anyhow::Result<Held> {
 }
 
 /// Seconds from the start of the process to its readiness.
-async fn ready() -> anyhow::Result<f64> {
+async fn ready(hall: Show) -> anyhow::Result<f64> {
     let folder = TempDir::new()?;
-    declare(folder.path(), "redis", &[Show::new("hall", ROWS / 2, SEATS)])?;
+    declare(folder.path(), "redis", &[hall])?;
     let begun = Instant::now();
     local(folder.path()).await?;
     Ok(begun.elapsed().as_secs_f64())
