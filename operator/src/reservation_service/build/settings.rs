@@ -22,7 +22,6 @@ pub(super) fn build(service: &ValidatedService) -> ConfigMap {
         ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", spec.kafka.bootstrap_servers.clone()),
         ("BOXOFFICE_KAFKA_TOPIC", topic(0)),
         ("BOXOFFICE_KAFKA_STATS_TOPIC", topic(1)),
-        ("BOXOFFICE_REDIS_CLUSTER", spec.redis.cluster.to_string()),
         ("BOXOFFICE_DURABILITY_HOLD", spec.durability.hold.to_string()),
         ("BOXOFFICE_DURABILITY_RESERVE", spec.durability.reserve.to_string()),
         ("BOXOFFICE_OUTBOX_HIGH_WATERMARK", spec.outbox.high_watermark.to_string()),
@@ -30,6 +29,9 @@ pub(super) fn build(service: &ValidatedService) -> ConfigMap {
     ]);
     data.extend(kafka::settings(&spec.kafka));
     // What a service does not declare is not there: a setting that says nothing new would roll its pods.
+    if spec.redis.cluster {
+        data.insert("BOXOFFICE_REDIS_CLUSTER", "true".to_owned());
+    }
     if let Some(jwt) = &spec.auth.jwt {
         data.insert("BOXOFFICE_AUTH_MODE", "jwt".to_owned());
         data.insert("BOXOFFICE_JWT_ISSUER", jwt.issuer.clone());
