@@ -1,10 +1,16 @@
 //! Small histories: one that is sound, and one for each way in which a history can lie.
 
+mod choosing;
+
+mod repeating;
+
+mod stored;
+
 use boxoffice_domain::events::{Claim, DomainEvent, ReleaseReason};
 use boxoffice_domain::{CorrelationId, Envelope, HoldId, ReservationId, SeatId, UserId};
 use uuid::Uuid;
 
-use super::{Answer, Audit, HoldSeen, Request, ShownSeats, Wish};
+use super::{Answer, Audit, HoldSeen, Loss, Request, ShownSeats, Wish};
 use crate::history::{History, NOW};
 
 const DEADLINE: u64 = NOW + 300_000;
@@ -14,6 +20,7 @@ struct Story {
     history: History,
     records: Vec<Envelope>,
     requests: Vec<Request>,
+    losses: Vec<Loss>,
 }
 
 impl Story {
@@ -21,7 +28,7 @@ impl Story {
         let mut history = History::new("arena");
         let created = history.created(5);
         let records = vec![history.next(created)];
-        Self { history, records, requests: vec![] }
+        Self { history, records, requests: vec![], losses: vec![] }
     }
 
     /// A request, its effect, and its answer, which may know the last sequence.
@@ -34,7 +41,10 @@ impl Story {
             self.records.push(envelope);
         }
         let sequence = self.records.last().unwrap().metadata.sequence.unwrap();
-        self.requests.push(Request { user, correlation, wish, answer: answer(sequence) });
+        // One after the other, a second apart.
+        let at = NOW + 1000 * self.requests.len() as u64;
+        let answer = answer(sequence);
+        self.requests.push(Request { user, correlation, key: None, wish, answer, between: (at, at) });
     }
 
     /// A hold lapses; nobody asked for that.
@@ -117,7 +127,7 @@ impl Story {
     }
 
     fn audit(&self) -> Audit {
-        Audit::of(&self.history.event, self.records.clone(), &self.requests)
+        Audit::of(&self.history.event, self.records.clone(), &self.requests, &self.losses)
     }
 
     #[track_caller]

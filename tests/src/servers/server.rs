@@ -71,6 +71,11 @@ impl<P: Program> Server<P> {
         self.program.address(self.port)
     }
 
+    /// Where its data is.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Ends it as an administrator would, by SIGTERM, and waits.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         self.child.stop(Signal::TERM).await.map(drop)

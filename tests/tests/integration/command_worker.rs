@@ -335,7 +335,7 @@ async fn sigterm_publishes_what_is_written_and_exits_with_0() {
 
 #[tokio::test]
 async fn an_outage_of_redis_is_told_with_its_reason_and_clears_by_itself() {
-    let mut redis = Server::start(Redis { append_only: true }).await.unwrap();
+    let mut redis = Server::start(Redis { append_only: true, ..Redis::default() }).await.unwrap();
     let worker = Worker::on(&redis.address(), &servers::kafka()).await;
     worker.api.provision(10, 300).await;
     assert_eq!(worker.api.seat("alice", 1, "hold").await.0, 200);

@@ -2,20 +2,19 @@
 //! that crashes can show.
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a test is a panic")]
 
-use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use boxoffice_command::store::redis::keys::Keys;
 use boxoffice_command::store::redis::{Clock, ConnectError, RedisStore, Settings};
 use boxoffice_command::store::{Outbox, SeatStore, Signal, StoreError};
-use boxoffice_domain::state::{Claimed, Hold, HoldStatus, Seat, Show};
-use boxoffice_domain::{Chart, Command, Definition, SeatingEventId, SeatingEventState, UnixMillis};
+use boxoffice_domain::state::HoldStatus;
+use boxoffice_domain::{Command, SeatingEventId, SeatingEventState, UnixMillis};
 use boxoffice_tests::conformance::seat_store::equality::generated_commands_do_what_decide_says;
 use boxoffice_tests::conformance::seat_store::stage::{
     Fixture, HIGH_WATERMARK, START, Stage, cause, definition, named,
 };
+use boxoffice_tests::redis_state;
 use boxoffice_tests::seat_store_suite;
 use boxoffice_tests::servers::{Redis, Server, redis_url, service, unique};
 use boxoffice_tests::wait::until;
@@ -74,100 +73,19 @@ impl Fixture for OnRedis {
         redis::cmd("SET").arg(&self.clock).arg(now).exec_async(&mut connection).await.unwrap();
     }
 
-    /// Reads the keys as `command/src/scripts/lib` describes them.
     async fn state(&self, event: &SeatingEventId) -> SeatingEventState {
-        let keys = Keys::new(&self.service).event(event);
-        let mut read = redis::pipe();
-        for key in &keys.all()[..5] {
-            read.cmd("HGETALL").arg(key);
-        }
-        let [mut meta, seats, holds, reservations, users]: [HashMap<String, String>; 5] =
-            read.query_async::<Vec<_>>(&mut self.connection.clone()).await.unwrap().try_into().unwrap();
-        let show = meta.remove("definition").map(|json| {
-            let definition: Definition = serde_json::from_str(&json).unwrap();
-            let chart = Chart::expand(&definition).unwrap();
-            Show::new(definition, chart, meta["closed"] == "1")
-        });
-        let deadlines = redis::cmd("ZRANGE").arg(keys.deadlines()).arg(0).arg(-1).to_owned();
-        let mut deadlines: Vec<String> = deadlines.query_async(&mut self.connection.clone()).await.unwrap();
-        deadlines.sort();
-        let holds: HashMap<_, _> = holds.into_iter().map(|(id, text)| (parse(&id), hold(&text))).collect();
-        let mut unreserved: Vec<String> = Vec::new();
-        for (id, hold) in &holds {
-            let id: &Uuid = id;
-            if !matches!(hold.status, HoldStatus::Reserved(_)) {
-                unreserved.push(id.to_string());
-            }
-        }
+        let kept = redis_state::read(&mut self.connection.clone(), &self.service, event).await.unwrap();
+        let mut unreserved: Vec<_> = kept
+            .state
+            .holds
+            .iter()
+            .filter(|(_, hold)| !matches!(hold.status, HoldStatus::Reserved(_)))
+            .map(|(id, _)| *id)
+            .collect();
         unreserved.sort();
-        assert_eq!(deadlines, unreserved, "I6: what may still expire or be forgotten has a deadline");
-        SeatingEventState {
-            id: event.clone(),
-            show,
-            sequence: meta.get("sequence").map_or(0, |sequence| parse(sequence)),
-            seats: seats.into_iter().map(|(key, text)| (key, seat(&text))).collect(),
-            holds,
-            reservations: reservations.into_iter().map(|(id, text)| (parse(&id), claimed(&text))).collect(),
-            claims: users
-                .into_iter()
-                .map(|(user, seats)| (parse(&user), parse(&seats)))
-                .collect::<BTreeMap<_, _>>(),
-        }
+        assert_eq!(kept.deadlines, unreserved, "I6: what may still expire or be forgotten has a deadline");
+        kept.state
     }
-}
-
-fn seat(text: &str) -> Seat {
-    match text.split_once('\n').unwrap() {
-        ("L", user) => Seat::Lapsed { user: parse(user) },
-        ("B", reason) => Seat::Blocked { reason: reason.into() },
-        ("H", rest) => {
-            let (hold, amount) = rest.split_once('\n').unwrap();
-            Seat::Held { hold: parse(hold), amount: parse(amount) }
-        }
-        ("R", rest) => {
-            let parts: Vec<_> = rest.split('\n').collect();
-            Seat::Reserved { reservation: parse(parts[0]), hold: parse(parts[1]), amount: parse(parts[2]) }
-        }
-        other => panic!("a seat is {other:?}"),
-    }
-}
-
-fn hold(text: &str) -> Hold {
-    let [status, expires, sequence, held_at, seats, correlation, user] = parts(text);
-    let status = match status.split_at(1) {
-        ("A", "") => HoldStatus::Active,
-        ("E", "") => HoldStatus::Expired,
-        ("R", reservation) => HoldStatus::Reserved(parse(reservation)),
-        other => panic!("a hold is {other:?}"),
-    };
-    Hold {
-        user: parse(user),
-        correlation: parse(correlation),
-        seats: keys(seats),
-        held_at: parse(held_at),
-        expires_at: parse(expires),
-        sequence: parse(sequence),
-        status,
-    }
-}
-
-fn claimed(text: &str) -> Claimed {
-    let [hold, reserved_at, sequence, seats, user] = parts(text);
-    Claimed {
-        user: parse(user),
-        hold: parse(hold),
-        seats: keys(seats),
-        reserved_at: parse(reserved_at),
-        sequence: parse(sequence),
-    }
-}
-
-fn parts<const N: usize>(text: &str) -> [&str; N] {
-    text.split('\n').collect::<Vec<_>>().try_into().unwrap()
-}
-
-fn keys(text: &str) -> Vec<String> {
-    text.split(',').filter(|key| !key.is_empty()).map(str::to_owned).collect()
 }
 
 fn parse<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
@@ -206,7 +124,7 @@ async fn scripts_that_redis_forgot_are_given_to_it_again() {
 
 #[tokio::test]
 async fn a_server_that_freezes_or_dies_is_unavailable_and_comes_back() {
-    let mut server = Server::start(Redis { append_only: true }).await.unwrap();
+    let mut server = Server::start(Redis { append_only: true, ..Redis::default() }).await.unwrap();
     let store = RedisStore::connect(settings(server.address(), service("crash"))).await.unwrap();
     let event: SeatingEventId = unique("tonight").parse().unwrap();
     store.provision(&event, &definition(), 0, &cause("operator")).await.unwrap().unwrap();

@@ -1,0 +1,209 @@
+//! Command workers, Redis and Kafka are killed again and again while seats are sold, and an audit of the log, of Redis and
+//! of all that buyers were told says whether the sale stayed honest: no gap (I3), no seat sold twice (I1), nothing lost
+//! that was acknowledged as durable (I7), and every domain event lawful. With `appendfsync everysec` a kill of Redis also
+//! takes what was not flushed, as a power cut does.
+//!
+//! `make soak` runs it at full length. A round prints its seed; `BOXOFFICE_CRASH_SEED` begins with that one.
+
+use std::time::Duration;
+
+use boxoffice_domain::UnixMillis;
+use boxoffice_domain::state::HoldStatus;
+use boxoffice_runtime::clock;
+use boxoffice_tests::audit::{Answer, Audit, Loss, Request};
+use boxoffice_tests::crash::buyers::{Buyer, Market};
+use boxoffice_tests::crash::stack::{AREA, Stack};
+use boxoffice_tests::crash::{ROUNDS, SEED, setting};
+use boxoffice_tests::servers::Redis;
+use boxoffice_tests::wait::until;
+use fastrand::Rng;
+use tokio::time::sleep;
+
+const BUYERS: usize = 16;
+/// Longest time between an answer and the next request of a buyer, in milliseconds.
+const PACE: u64 = 40;
+/// Rounds of a test where nothing else is said.
+const FEW_ROUNDS: u64 = 5;
+/// Most rounds of one stack: its log is read from the beginning after each.
+const ROUNDS_A_STACK: usize = 10;
+/// Reservations that are acknowledged after everything is back, before a round ends.
+const ENOUGH: usize = 5;
+/// Redis puts a write to its file off for as long as a flush is under way, at most two seconds.
+const PUT_OFF: UnixMillis = 2_000;
+
+/// What can be killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// The worker that publishes.
+    Owner,
+    /// The other worker.
+    Other,
+    Redis,
+    Kafka,
+}
+
+use Target::{Kafka, Other, Owner, Redis as Store};
+
+/// What is killed together, by seed.
+const TARGETS: [&[Target]; 6] =
+    [&[Owner], &[Store], &[Kafka], &[Store, Owner], &[Kafka, Other], &[Owner, Other]];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i1_i3_i7_kill_9_under_load_with_a_redis_that_flushes_once_a_second() {
+    let redis = Redis { append_only: true, fsync: false };
+    survives(redis, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i1_i3_i7_kill_9_under_load_with_a_redis_that_flushes_always() {
+    let redis = Redis { append_only: true, fsync: true };
+    survives(redis, 3).await;
+}
+
+/// Rounds from the target at `first` on.
+async fn survives(redis: Redis, first: u64) {
+    let rounds = setting(ROUNDS).unwrap_or(FEW_ROUNDS);
+    let any = || fastrand::u64(..u64::from(u32::MAX)) * TARGETS.len() as u64 + first;
+    let seed: u64 = setting(SEED).unwrap_or_else(any);
+    let mut seeds = seed..seed + rounds;
+    while !seeds.is_empty() {
+        let of_one_stack: Vec<_> = seeds.by_ref().take(ROUNDS_A_STACK).collect();
+        Sale::open(redis, of_one_stack[0]).await.goes_through(&of_one_stack).await;
+    }
+}
+
+/// A stack on which buyers buy.
+struct Sale {
+    stack: Stack,
+    /// Whether Redis loses what it has not flushed.
+    is_cut: bool,
+    buyers: Vec<Buyer>,
+    requests: Vec<Request>,
+    losses: Vec<Loss>,
+}
+
+impl Sale {
+    async fn open(redis: Redis, seed: u64) -> Self {
+        let stack = Stack::start(redis).await.unwrap();
+        let mut random = Rng::with_seed(seed);
+        let buyers = (0..BUYERS).map(|_| Buyer::new(random.fork())).collect();
+        Self { stack, is_cut: !redis.fsync, buyers, requests: vec![], losses: vec![] }
+    }
+
+    async fn goes_through(mut self, seeds: &[u64]) {
+        for seed in seeds {
+            let targets = TARGETS[usize::try_from(*seed).unwrap() % TARGETS.len()];
+            println!("{SEED}={seed} kills {targets:?}");
+            self.round(targets, &mut Rng::with_seed(*seed)).await;
+            let (findings, facts) = self.findings().await;
+            let asked = self.requests.len();
+            assert!(
+                findings.is_empty(),
+                "{SEED}={seed}, after {asked} requests and {facts} domain events:\n{}\n{}",
+                findings.join("\n"),
+                self.stack.logs()
+            );
+        }
+        let count =
+            |kind: fn(&Answer) -> bool| self.requests.iter().filter(|request| kind(&request.answer)).count();
+        let sold = count(|answer| matches!(answer, Answer::Reserved { .. }));
+        let cut_off = count(|answer| matches!(answer, Answer::Unknown));
+        println!("{} requests: {sold} sold something, {cut_off} have no answer", self.requests.len());
+        assert!(sold > 0 && cut_off > 0, "nothing was tried");
+    }
+
+    /// Everybody buys while `targets` are killed and come back, and until seats are sold again.
+    async fn round(&mut self, targets: &[Target], random: &mut Rng) {
+        let mut market =
+            Market::new(self.stack.urls(), self.stack.event.clone(), self.stack.seats.clone(), AREA);
+        (market.with_keys, market.pace) = (true, PACE);
+        let (stack, is_cut) = (&mut self.stack, self.is_cut);
+        let breaking = async {
+            let loss = breaks(stack, targets, is_cut, random).await;
+            let enough = market.sold() + ENOUGH;
+            until("seats are sold again", async || (market.sold() >= enough).then_some(())).await;
+            market.close();
+            loss
+        };
+        let (requests, loss) = tokio::join!(market.trade(&mut self.buyers), breaking);
+        self.requests.extend(requests);
+        self.losses.extend(loss);
+    }
+
+    /// What is wrong, once everything is on the log; and how much that is.
+    async fn findings(&self) -> (Vec<String>, usize) {
+        let (kept, counts) = until("all that Redis has is on the log", async || {
+            let kept = self.stack.kept().await.ok()?;
+            let (sequence, counts) = self.stack.workers[0].counts(&self.stack.event).await.ok()?;
+            let at_rest = kept.published == kept.state.sequence && sequence == kept.state.sequence;
+            at_rest.then_some((kept, counts))
+        })
+        .await;
+        let records = self.stack.records().await.unwrap();
+        let audit = Audit::of(&self.stack.event, records, &self.requests, &self.losses);
+        let mut findings = audit.findings.clone();
+        findings.extend(audit.compare_stored(&kept.state, counts));
+        let unreserved =
+            kept.state.holds.iter().filter(|(_, hold)| !matches!(hold.status, HoldStatus::Reserved(_)));
+        let mut unreserved: Vec<_> = unreserved.map(|(id, _)| *id).collect();
+        unreserved.sort();
+        if unreserved != kept.deadlines {
+            findings.push(format!("I6: the holds {unreserved:?} have the deadlines {:?}", kept.deadlines));
+        }
+        (findings, audit.facts.len())
+    }
+}
+
+/// Kills `targets` at some moment, cuts what Redis has not flushed where that `is_cut`, and starts them again.
+async fn breaks(stack: &mut Stack, targets: &[Target], is_cut: bool, random: &mut Rng) -> Option<Loss> {
+    let mut moment = |within| sleep(Duration::from_millis(random.u64(within)));
+    // Waits by the clock: when it happens is what is tried.
+    moment(100..=400).await;
+    let (flushed, from) = (stack.redis.appended().unwrap(), clock::now() - PUT_OFF);
+    let (owner, other) = stack.owner_and_other().await;
+    moment(0..=200).await;
+    let mut killed = vec![];
+    for target in targets {
+        match target {
+            Owner => killed.push(owner),
+            Other => killed.push(other),
+            Store => stack.redis.kill(),
+            Kafka => stack.kafka.kill(),
+        }
+    }
+    for worker in &killed {
+        stack.workers[*worker].kill();
+    }
+    let loss = Loss { from, to: clock::now() };
+
+    let (redis_comes, kafka_comes) = (moment(0..=800), moment(0..=800));
+    let worker_comes = [moment(0..=800), moment(0..=800)];
+    let has_lost = is_cut && targets.contains(&Store);
+    if has_lost {
+        let appended = stack.redis.appended().unwrap();
+        let left = random.u64(flushed..=appended);
+        stack.redis.cut(left).unwrap();
+        println!("Redis loses {} bytes", appended - left);
+    }
+    let redis = async {
+        redis_comes.await;
+        if targets.contains(&Store) {
+            stack.redis.restart().await.unwrap();
+        }
+    };
+    let kafka = async {
+        kafka_comes.await;
+        if targets.contains(&Kafka) {
+            stack.kafka.restart().await.unwrap();
+        }
+    };
+    let workers = async {
+        for (worker, comes) in killed.into_iter().zip(worker_comes) {
+            comes.await;
+            stack.workers[worker].restart().unwrap();
+        }
+    };
+    tokio::join!(redis, kafka, workers);
+    stack.ready().await.unwrap();
+    has_lost.then_some(loss)
+}
