@@ -53,10 +53,10 @@ soak: ## the crash suites at full length
 	@$(suite) soak
 
 .PHONY: bench
-bench: ## what it can do on this machine: a table, and target/bench.jsonl
-	@$(install) build
-	cargo build --release --locked --package boxoffice-local --package boxoffice-tests --bins
-	$(target)/release/boxoffice-bench --output $(target)/bench.jsonl
+bench: ## what it can do on this machine: a table, and target/bench.jsonl (ARGS="--only holds"; ARGS=--help)
+	@$(install) build servers
+	cargo build --release --locked --package boxoffice-command --package boxoffice-local --package boxoffice-tests --bins
+	$(target)/release/boxoffice-bench --output $(target)/bench.jsonl $(ARGS)
 
 .PHONY: images
 images: ## lay out the root folders of the images in .cluster/images

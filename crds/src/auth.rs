@@ -13,8 +13,8 @@ pub struct Auth {
     /// `header` (default): the gateway in front has checked the user and sends `x-user-id`. `jwt`: the workers check a
     /// bearer token themselves, and the user is its `sub`.
     pub mode: AuthMode,
-    /// Mode header: which pods may reach the workers, at most 32 entries; it becomes the NetworkPolicy. Any pod of the
-    /// cluster: `[{namespaceSelector: {}}]`.
+    /// Which pods may reach the workers, at most 32 entries; it becomes the NetworkPolicy. Mode header needs it, in mode
+    /// jwt nothing is everybody. Any pod of the cluster: `[{namespaceSelector: {}}]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub allow_from: Vec<Peer>,
@@ -60,11 +60,13 @@ pub struct Jwt {
     /// The `aud` that a token must have. Example: `tickets`.
     #[schemars(length(min = 1, max = 2048))]
     pub audience: String,
-    /// Where the issuer publishes its keys. Example: `https://login.example.com/.well-known/jwks.json`.
+    /// Where the issuer publishes its keys (RS256, ES256); they are fetched anew every few minutes and when a token names
+    /// another one. Example: `https://login.example.com/.well-known/jwks.json`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub jwks_url: Option<String>,
-    /// The key in a Secret of the same namespace: a public key as PEM, or a shared secret.
+    /// The key in a Secret of the same namespace: a public key as PEM (RS256, ES256), or a shared secret of 32 bytes or
+    /// more (HS256). Pods read it when they start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretKeySelector>,
 }

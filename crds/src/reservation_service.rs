@@ -222,7 +222,8 @@ pub struct Prescale {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RequestLimits {
-    /// Requests of one user in a second; more are answered 429. Left out: no limit. Example: 20.
+    /// Commands of one user in a second to each pod of the command worker; more are answered 429. Left out: no limit.
+    /// Example: 20.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub requests_per_user_per_second: Option<u32>,
@@ -260,6 +261,9 @@ pub struct ReservationServiceStatus {
     /// The topic as it is on the brokers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<TopicStatus>,
+    /// Domain events of all SeatingEvents that wait for Kafka longer than they should.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<OutboxStatus>,
     /// Where callers reach the workers within the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Endpoints>,
@@ -291,6 +295,16 @@ pub struct TopicStatus {
     pub id: Option<String>,
     /// How many partitions it has.
     pub partitions: u32,
+}
+
+/// Domain events that wait for Kafka longer than they should. Both are 0 while the oldest has waited less than 10 s.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OutboxStatus {
+    /// How many wait, to two digits.
+    pub depth: u64,
+    /// For how long the oldest has waited, in tens of seconds.
+    pub oldest_seconds: u64,
 }
 
 /// Where callers reach the workers.

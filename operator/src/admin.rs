@@ -55,6 +55,16 @@ pub struct Counts {
     pub blocked: u64,
 }
 
+/// What of all SeatingEvents of a service waits for Kafka.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outbox {
+    /// Domain events that wait.
+    pub depth: u64,
+    /// How long the oldest has waited.
+    pub oldest_seconds: u64,
+}
+
 /// The body of a refusal, `application/problem+json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Problem {
@@ -138,8 +148,12 @@ impl AdminApi {
 
     /// Every SeatingEvent of the service, with its counts.
     pub async fn inventories(&self, target: &Target) -> Result<Vec<Inventory>, AdminError> {
-        let quickly = |request: RequestBuilder| request.timeout(COUNTS_TIMEOUT);
         read(self.send(target, Method::GET, "/admin/events", quickly).await?).await
+    }
+
+    /// What waits for Kafka.
+    pub async fn outbox(&self, target: &Target) -> Result<Outbox, AdminError> {
+        read(self.send(target, Method::GET, "/admin/outbox", quickly).await?).await
     }
 
     /// Closes the sales and keeps the seats. A SeatingEvent that is not there is no error.
@@ -180,6 +194,10 @@ impl AdminApi {
         let problem = response.json().await.unwrap_or_else(|_| anonymous(status));
         Err(AdminError::Refused { status: status.as_u16(), problem })
     }
+}
+
+fn quickly(request: RequestBuilder) -> RequestBuilder {
+    request.timeout(COUNTS_TIMEOUT)
 }
 
 async fn read<T: DeserializeOwned>(response: Response) -> Result<T, AdminError> {

@@ -33,6 +33,16 @@ async fn serve(routes: Router) -> AdminApi {
 }
 
 #[tokio::test]
+async fn reads_what_waits_and_passes_over_a_worker_that_cannot_say() {
+    let waiting = || async { Json(json!({"events": 2, "depth": 17, "oldestSeconds": 4})) };
+    let routes = Router::new().route("/tickets/main/admin/outbox", get(waiting));
+    let found = serve(routes).await.outbox(&target()).await;
+    assert_eq!(found, Ok(Outbox { depth: 17, oldest_seconds: 4 }));
+    let before = serve(Router::new()).await.outbox(&target()).await;
+    assert!(matches!(before, Err(AdminError::Refused { status: 404, .. })), "{before:?}");
+}
+
+#[tokio::test]
 async fn provisions_with_the_token_and_reads_the_inventory() {
     let put = |Path(id): Path<String>, headers: HeaderMap, Json(body): Json<Value>| async move {
         assert_eq!((id.as_str(), headers["authorization"].to_str().unwrap()), (HOUSE, "Bearer secret"));

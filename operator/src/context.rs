@@ -6,7 +6,7 @@ use kube::{Client, Resource, ResourceExt};
 
 use crate::admin::AdminApi;
 use crate::backoff::Backoff;
-use crate::kafka::librdkafka::Pool;
+use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::seating_event::inventories::Inventories;
@@ -17,7 +17,7 @@ pub struct Context {
     pub client: Client,
     /// The command workers' admin API.
     pub admin: AdminApi,
-    /// Kafka clients by cluster.
+    /// Kafka clients by cluster and credentials.
     pub kafka: Pool,
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,

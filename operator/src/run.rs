@@ -16,7 +16,7 @@ use crate::admin::AdminApi;
 use crate::args::RunArgs;
 use crate::backoff::Backoff;
 use crate::context::Context;
-use crate::kafka::librdkafka::Pool;
+use crate::kafka::pool::Pool;
 use crate::leader::Candidate;
 use crate::metrics::Metrics;
 use crate::notices::Notices;

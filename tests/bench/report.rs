@@ -9,14 +9,14 @@ use serde::Serialize;
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Figure {
     /// What was measured.
-    pub name: &'static str,
+    pub name: String,
     /// How much it is.
     pub value: f64,
     /// Of what.
     pub unit: &'static str,
     /// What it is compared with, measured in the same run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub yardstick: Option<&'static str>,
+    pub yardstick: Option<String>,
     /// `value` by the yardstick's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratio: Option<f64>,
@@ -30,14 +30,14 @@ pub struct Figure {
 
 impl Figure {
     /// A figure without a goal.
-    pub fn new(name: &'static str, value: f64, unit: &'static str) -> Self {
-        Self { name, value, unit, ..Self::default() }
+    pub fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
+        Self { name: name.into(), value, unit, ..Self::default() }
     }
 
     /// Compared with another one.
     #[must_use]
     pub fn by(self, yardstick: &Self) -> Self {
-        Self { yardstick: Some(yardstick.name), ratio: Some(self.value / yardstick.value), ..self }
+        Self { yardstick: Some(yardstick.name.clone()), ratio: Some(self.value / yardstick.value), ..self }
     }
 
     /// The least that is good enough.
@@ -66,7 +66,7 @@ impl Figure {
 #[expect(clippy::print_stdout, reason = "the table is the answer")]
 pub fn tell(figures: &[Figure], file: &Path) -> anyhow::Result<()> {
     let mut lines = String::new();
-    println!("\n{:44} {:>12} {:10} {:>7}  goal", "figure", "value", "unit", "ratio");
+    println!("\n{:62} {:>12} {:10} {:>7}  goal", "figure", "value", "unit", "ratio");
     for figure in figures {
         let ratio = figure.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
         let goal = figure.goal.map(|goal| {
@@ -75,7 +75,7 @@ pub fn tell(figures: &[Figure], file: &Path) -> anyhow::Result<()> {
             format!("{bound} {goal}: {verdict}")
         });
         println!(
-            "{:44} {:12.3} {:10} {ratio:>7}  {}",
+            "{:62} {:12.3} {:10} {ratio:>7}  {}",
             figure.name,
             figure.value,
             figure.unit,

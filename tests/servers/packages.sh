@@ -18,6 +18,7 @@ redis-server redis-server the seat store of the tests
 postgresql /usr/lib/postgresql/*/bin/initdb the view databases of the tests
 default-jre-headless java runs Kafka
 maven mvn fetches Kafka
+openssl openssl certificates of servers that speak TLS
 EOT
     cluster) cat <<'EOT' ;;
 containerd containerd runs the pods

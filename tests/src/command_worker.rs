@@ -109,12 +109,4 @@ impl CommandWorker {
         ensure!(status.is_success(), "{status} {text}");
         Ok(serde_json::from_str(&text)?)
     }
-
-    /// How many buckets it publishes; none where it does not say.
-    pub async fn leases(&self) -> u64 {
-        let Ok(answer) = reqwest::get(format!("{}/metrics", self.watched)).await else { return 0 };
-        let text = answer.text().await.unwrap_or_default();
-        let measured = text.lines().find_map(|line| line.strip_prefix("boxoffice_outbox_leases "));
-        measured.and_then(|number| number.parse().ok()).unwrap_or_default()
-    }
 }

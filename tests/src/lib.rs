@@ -14,6 +14,6 @@ pub mod contract;
 pub mod crash;
 pub mod history;
 pub mod process;
-pub mod redis_state;
+pub mod recovery;
 pub mod servers;
 pub mod wait;

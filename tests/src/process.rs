@@ -118,12 +118,7 @@ impl Process {
     /// # Errors
     /// A process that has ended, or a system without `/proc`.
     pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // Its name may have blanks; what comes behind it begins with the third field. User and system time are 14 and 15.
-        let fields = stat.rsplit_once(") ").context("no process status")?.1.split(' ').skip(11).take(2);
-        let ticks = fields.map(str::parse::<u32>).sum::<Result<u32, _>>()?;
-        let a_second = u32::try_from(rustix::param::clock_ticks_per_second())?;
-        Ok(f64::from(ticks) / f64::from(a_second))
+        self.child.cpu_seconds()
     }
 
     /// Everything it has logged.

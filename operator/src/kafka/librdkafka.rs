@@ -1,4 +1,4 @@
-//! [`Kafka`] on librdkafka: one set of clients a cluster, kept between reconciles.
+//! [`Kafka`] on librdkafka: the set of clients of one cluster; `pool` keeps them between reconciles.
 //!
 //! The client's calls block, so each runs on a blocking thread with a time-out of its own. Offsets of a group are
 //! read and committed by a plain consumer with that `group.id` which neither subscribes nor assigns: it never
@@ -9,15 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use boxoffice_runtime::log::kafka::trouble::Trouble;
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult,
 };
-use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::failure::{failure, silence};
+use super::pool::Connection;
 use super::{GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts, topic_ids};
 
 /// One call to the cluster.
@@ -25,62 +27,46 @@ const CALL: Duration = Duration::from_secs(5);
 /// One call with everything around it, should the client not honour its own time-out.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The clients of every cluster in use, by bootstrap servers.
-#[derive(Default)]
-pub struct Pool {
-    clusters: Mutex<HashMap<String, Arc<Cluster>>>,
-}
-
-impl Pool {
-    /// The clients for `bootstrap_servers`, made at the first call; connecting happens in the background.
-    pub fn get(&self, bootstrap_servers: &str) -> Result<Arc<dyn Kafka>, KafkaError> {
-        let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(cluster) = clusters.get(bootstrap_servers) {
-            return Ok(Arc::clone(cluster) as Arc<dyn Kafka>);
-        }
-        let cluster = Arc::new(Cluster::new(bootstrap_servers)?);
-        clusters.insert(bootstrap_servers.to_owned(), Arc::clone(&cluster));
-        Ok(cluster)
-    }
-
-    /// Drops the clients of a cluster that did not answer: the next call begins anew. Closing them blocks, so a thread
-    /// for such things does it.
-    pub fn forget(&self, bootstrap_servers: &str) {
-        let forgotten =
-            self.clusters.lock().unwrap_or_else(PoisonError::into_inner).remove(bootstrap_servers);
-        drop(tokio::task::spawn_blocking(move || drop(forgotten)));
-    }
-}
+/// How long a client's queue of errors is emptied. Without any time a line of its log would end that, and what comes
+/// behind it is the reason of a failure.
+const DRAIN: Duration = Duration::from_millis(2);
 
 /// The clients of one cluster.
-struct Cluster {
-    bootstrap_servers: String,
-    admin: AdminClient<DefaultClientContext>,
-    reader: Arc<BaseConsumer>,
-    committers: Mutex<HashMap<String, Arc<BaseConsumer>>>,
+pub struct Cluster {
+    connection: Connection,
+    /// What all of them tell.
+    trouble: Trouble,
+    admin: AdminClient<Trouble>,
+    reader: Arc<Reader>,
+    committers: Mutex<HashMap<String, Arc<Reader>>>,
 }
 
+type Reader = BaseConsumer<Trouble>;
+
 impl Cluster {
-    fn new(bootstrap_servers: &str) -> Result<Self, KafkaError> {
-        let config = config(bootstrap_servers);
-        let refused = |error: ClientError| failure(bootstrap_servers, "create a client", &error);
+    /// Clients for `connection`; connecting happens in the background.
+    pub fn new(connection: Connection) -> Result<Self, KafkaError> {
+        let (config, trouble) = (config(&connection), Trouble::default());
+        let refused =
+            |error: ClientError| failure(&connection.bootstrap_servers, "create a client", &error, None);
         Ok(Self {
-            bootstrap_servers: bootstrap_servers.to_owned(),
-            admin: config.create().map_err(refused)?,
-            reader: Arc::new(config.create().map_err(refused)?),
+            admin: config.create_with_context(trouble.clone()).map_err(refused)?,
+            reader: Arc::new(config.create_with_context(trouble.clone()).map_err(refused)?),
             committers: Mutex::default(),
+            connection,
+            trouble,
         })
     }
 
     /// The consumer that reads and commits the group's offsets.
-    fn committer(&self, group: &str) -> Result<Arc<BaseConsumer>, KafkaError> {
+    fn committer(&self, group: &str) -> Result<Arc<Reader>, KafkaError> {
         let mut committers = self.committers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(consumer) = committers.get(group) {
             return Ok(Arc::clone(consumer));
         }
-        let consumer: BaseConsumer = config(&self.bootstrap_servers)
+        let consumer: Reader = config(&self.connection)
             .set("group.id", group)
-            .create()
+            .create_with_context(self.trouble.clone())
             .map_err(|error| self.failure("create a client", &error))?;
         let consumer = Arc::new(consumer);
         committers.insert(group.to_owned(), Arc::clone(&consumer));
@@ -91,17 +77,21 @@ impl Cluster {
     async fn blocking<T: Send + 'static>(
         &self,
         action: &str,
-        consumer: &Arc<BaseConsumer>,
-        call: impl FnOnce(&BaseConsumer) -> KafkaResult<T> + Send + 'static,
+        consumer: &Arc<Reader>,
+        call: impl FnOnce(&Reader) -> KafkaResult<T> + Send + 'static,
     ) -> Result<T, KafkaError> {
         let consumer = Arc::clone(consumer);
         let task = tokio::task::spawn_blocking(move || {
             let answer = call(&consumer);
-            while consumer.poll(Duration::ZERO).is_some() {}
+            while consumer.poll(DRAIN).is_some() {}
             answer
         });
         match tokio::time::timeout(PATIENCE, task).await {
-            Ok(Ok(answer)) => answer.map_err(|error| self.failure(action, &error)),
+            Ok(Ok(Ok(answer))) => {
+                self.trouble.is_over();
+                Ok(answer)
+            }
+            Ok(Ok(Err(error))) => Err(self.failure(action, &error)),
             Ok(Err(join)) => Err(KafkaError::Refused { action: action.to_owned(), detail: join.to_string() }),
             Err(_) => Err(self.silent()),
         }
@@ -127,14 +117,12 @@ impl Cluster {
     }
 
     fn failure(&self, action: &str, error: &ClientError) -> KafkaError {
-        failure(&self.bootstrap_servers, action, error)
+        failure(&self.connection.bootstrap_servers, action, error, self.trouble.last())
     }
 
     fn silent(&self) -> KafkaError {
-        KafkaError::Unreachable {
-            bootstrap_servers: self.bootstrap_servers.clone(),
-            detail: format!("no answer within {} s", PATIENCE.as_secs()),
-        }
+        let detail = format!("no answer within {} s", PATIENCE.as_secs());
+        silence(&self.connection.bootstrap_servers, &detail, self.trouble.last())
     }
 }
 
@@ -246,16 +234,19 @@ impl Kafka for Cluster {
     }
 }
 
-fn config(bootstrap_servers: &str) -> ClientConfig {
+fn config(connection: &Connection) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
-        .set("bootstrap.servers", bootstrap_servers)
+        .set("bootstrap.servers", &connection.bootstrap_servers)
         .set("client.id", "boxoffice-operator")
         .set("allow.auto.create.topics", "false")
         .set("enable.auto.commit", "false")
         .set("socket.timeout.ms", "5000")
         .set("reconnect.backoff.max.ms", "2000")
         .set("coordinator.query.interval.ms", "5000");
+    for (name, value) in connection.security.properties() {
+        config.set(name, value);
+    }
     config
 }
 
@@ -272,7 +263,7 @@ fn every_partition(topic: &str, partitions: i32) -> TopicPartitionList {
 }
 
 /// One request to each leader: the offsets at `place`, which is a timestamp, the beginning or the end.
-fn ask(reader: &BaseConsumer, topic: &str, partitions: i32, place: Offset) -> KafkaResult<Offsets> {
+fn ask(reader: &Reader, topic: &str, partitions: i32, place: Offset) -> KafkaResult<Offsets> {
     let mut list = every_partition(topic, partitions);
     list.set_all_offsets(place)?;
     known(&reader.offsets_for_times(list, CALL)?)
@@ -290,52 +281,21 @@ fn known(list: &TopicPartitionList) -> KafkaResult<Offsets> {
     Ok(offsets)
 }
 
-fn failure(bootstrap_servers: &str, action: &str, error: &ClientError) -> KafkaError {
-    let unreachable = matches!(
-        error.rdkafka_error_code(),
-        Some(
-            Code::BrokerTransportFailure
-                | Code::AllBrokersDown
-                | Code::OperationTimedOut
-                | Code::RequestTimedOut
-                | Code::Resolve
-                | Code::TimedOutQueue
-                | Code::WaitingForCoordinator
-        )
-    );
-    let settling = matches!(
-        error.rdkafka_error_code(),
-        Some(
-            Code::NotCoordinator
-                | Code::CoordinatorNotAvailable
-                | Code::CoordinatorLoadInProgress
-                | Code::LeaderNotAvailable
-                | Code::NotLeaderForPartition
-                | Code::FencedLeaderEpoch
-                | Code::UnknownLeaderEpoch
-                | Code::UnknownTopicOrPartition
-                | Code::UnknownPartition
-        )
-    );
-    if unreachable {
-        KafkaError::Unreachable { bootstrap_servers: bootstrap_servers.to_owned(), detail: error.to_string() }
-    } else if settling {
-        KafkaError::Settling(error.to_string())
-    } else {
-        KafkaError::Refused { action: action.to_owned(), detail: error.to_string() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use boxoffice_runtime::log::kafka::security::Security;
     use rdkafka::mocking::MockCluster;
+
+    fn plain(bootstrap_servers: String) -> Cluster {
+        Cluster::new(Connection { bootstrap_servers, security: Security::default() }).unwrap()
+    }
 
     #[tokio::test]
     async fn start_offsets_are_committed_from_outside_and_read_back() {
         let mock = MockCluster::new(1).unwrap();
         mock.create_topic("seat-events", 3, 1).unwrap();
-        let cluster = Cluster::new(&mock.bootstrap_servers()).unwrap();
+        let cluster = plain(mock.bootstrap_servers());
         assert!(cluster.committed("g", "seat-events", 3).await.unwrap().is_empty());
         let ends = cluster.offsets("seat-events", 3, Start::Latest).await.unwrap();
         assert_eq!(ends, [(0, 0), (1, 0), (2, 0)].into());
@@ -347,8 +307,9 @@ mod tests {
     #[tokio::test]
     async fn a_cluster_that_is_not_there_is_unreachable() {
         let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let cluster = Cluster::new(&unused.to_string()).unwrap();
+        let cluster = plain(unused.to_string());
         let error = cluster.topic("seat-events").await.unwrap_err();
         assert_eq!(error.reason(), "KafkaUnreachable");
+        assert!(error.to_string().contains("Connection refused"), "librdkafka's own words: {error}");
     }
 }

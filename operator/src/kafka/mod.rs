@@ -1,12 +1,15 @@
 //! What the operator asks of a Kafka cluster: topics, start offsets of consumer groups, lag.
 //!
 //! `topics` and `groups` plan (pure), `converge` carries plans out through the [`Kafka`] trait, `librdkafka`
-//! implements that trait with `topic_ids` for what its safe calls lack. Nothing here produces or consumes a record, and nothing alters the configuration of an
+//! implements that trait with `topic_ids` for what its safe calls lack and `failure` for what went wrong; `pool` keeps
+//! its clients. Nothing here produces or consumes a record, and nothing alters the configuration of an
 //! existing topic: the only call for it that the client offers resets every key it does not name.
 
 pub mod converge;
+mod failure;
 pub mod groups;
 pub mod librdkafka;
+pub mod pool;
 mod topic_ids;
 pub mod topics;
 
@@ -104,6 +107,25 @@ pub enum KafkaError {
         /// The client's own words.
         detail: String,
     },
+    /// The brokers do not accept the credentials.
+    #[error("the brokers of {bootstrap_servers} do not accept the credentials of kafka.sasl: {detail}")]
+    Unauthenticated {
+        /// The addresses that were tried.
+        bootstrap_servers: String,
+        /// Their own words.
+        detail: String,
+    },
+    /// No TLS connection came about.
+    #[error("no secure connection to {bootstrap_servers}, see kafka.tls: {detail}")]
+    Insecure {
+        /// The addresses that were tried.
+        bootstrap_servers: String,
+        /// The client's own words.
+        detail: String,
+    },
+    /// A Secret that the spec names is not there, or not what is needed of it.
+    #[error("{0}")]
+    SecretUnusable(String),
     /// A broker answered that the cluster is electing a leader or a coordinator: a matter of moments.
     #[error("kafka is not done settling: {0}")]
     Settling(String),
@@ -122,9 +144,17 @@ impl KafkaError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } => "KafkaUnreachable",
+            Self::Unauthenticated { .. } => "KafkaAuthenticationFailed",
+            Self::Insecure { .. } => "KafkaTlsFailed",
+            Self::SecretUnusable(_) => "KafkaSecretUnusable",
             Self::Settling(_) => progress::KAFKA_SETTLING,
             Self::Refused { .. } => "KafkaRefused",
         }
+    }
+
+    /// Whether the clients had no use of the cluster at all, and new ones have to begin.
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Unauthenticated { .. } | Self::Insecure { .. })
     }
 }
 

@@ -9,7 +9,7 @@ use std::ptr::{NonNull, null_mut};
 use std::time::Duration;
 
 use rdkafka::bindings as c;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 
 /// No id, as brokers say it that are older than topic ids.
@@ -17,7 +17,11 @@ const NONE: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
 /// The id of topic `name` in Kafka's own text form, 22 characters of URL-safe base64; nothing where the brokers give
 /// topics none. Blocks for at most `timeout`. A topic that does not exist is an error.
-pub fn topic_id(consumer: &BaseConsumer, name: &str, timeout: Duration) -> KafkaResult<Option<String>> {
+pub fn topic_id(
+    consumer: &BaseConsumer<impl ConsumerContext>,
+    name: &str,
+    timeout: Duration,
+) -> KafkaResult<Option<String>> {
     let name = CString::new(name).map_err(|_| KafkaError::AdminOp(Code::InvalidTopic))?;
     let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     let client = consumer.client().native_ptr();

@@ -9,12 +9,16 @@ use uuid::Uuid;
 
 use super::build::DesiredState;
 use super::children::Children;
+use super::credentials::Credentials;
 use super::names;
+use super::outbox;
 use super::topics::{self, Declared};
 use super::workers::{self, Workers};
+use crate::admin::Outbox;
 use crate::api::{ApiError, beside, timed};
 use crate::conditions::Finding;
 use crate::context::Context;
+use crate::kafka::KafkaError;
 use crate::kafka::converge::Knowledge;
 
 /// How far a reconcile came.
@@ -24,24 +28,28 @@ pub struct Applied {
     pub declared: Option<Declared>,
     /// The workers, once they could be looked at.
     pub workers: Workers,
+    /// What waits for Kafka, where a command worker said it.
+    pub outbox: Option<Outbox>,
     /// The Deployments that should be there; none while the service is being deleted.
     pub wanted: Vec<String>,
     /// The API server's failure that ended it.
     pub error: Option<ApiError>,
 }
 
-/// Applies what drifted and removes what is no longer wanted; `known` is what it knows of its topics. A failure ends it, and is part of the result.
+/// Applies what drifted and removes what is no longer wanted; `known` is what it knows of its topics, and `kafka` how
+/// it reaches them. A failure ends it, and is part of the result.
 pub async fn apply(
     context: &Context,
     service: &ReservationService,
     desired: &DesiredState,
     known: Knowledge,
+    kafka: Result<Credentials, KafkaError>,
 ) -> Applied {
     let mut applied = Applied {
         wanted: desired.workloads.iter().map(ResourceExt::name_any).collect(),
         ..Applied::default()
     };
-    if let Err(error) = carry_out(context, service, desired, known, &mut applied).await {
+    if let Err(error) = carry_out(context, service, desired, known, kafka, &mut applied).await {
         applied.error = Some(error);
     }
     applied
@@ -52,12 +60,13 @@ async fn carry_out(
     service: &ReservationService,
     desired: &DesiredState,
     known: Knowledge,
+    kafka: Result<Credentials, KafkaError>,
     applied: &mut Applied,
 ) -> Result<(), ApiError> {
     ensure_admin_token(&context.client, service).await?;
     let mut children = Children::list(&context.client, service).await?;
     children.apply(&desired.objects).await?;
-    let declared = topics::declare(context, service, desired, known).await?;
+    let declared = topics::declare(context, service, desired, known, kafka).await?;
     let may_start = declared.is_complete();
     applied.declared = Some(declared);
     if may_start {
@@ -65,6 +74,7 @@ async fn carry_out(
         children.prune(&[&desired.objects, &desired.workloads]).await?;
     }
     applied.workers = workers::look(context, service, children.deployments()).await?;
+    applied.outbox = outbox::look(context, service, &applied.workers).await?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::reservation_service::fixtures::main_service;
+use crate::reservation_service::fixtures::{main_service, with_tokens};
 use crate::reservation_service::validate::validate;
 use boxoffice_crds::ReservationService;
 
@@ -20,6 +20,24 @@ fn template(service: &ReservationService, component: &str) -> serde_json::Value 
     let desired = desired(service);
     let workload = desired.workloads.iter().find(|workload| workload.metadata.name == name).unwrap();
     workload.data["spec"]["template"].clone()
+}
+
+fn settings(service: &ReservationService) -> serde_json::Value {
+    let name = Some(names::settings("main"));
+    let desired = desired(service);
+    desired.objects.iter().find(|object| object.metadata.name == name).unwrap().data["data"].clone()
+}
+
+/// What may reach a port of a worker, by the policies: nothing in `from` is everybody.
+fn may_reach(service: &ReservationService, component: &str, port: i32) -> Vec<serde_json::Value> {
+    let name = Some(names::worker("main", component));
+    let desired = desired(service);
+    let is_policy = |object: &&DynamicObject| {
+        object.metadata.name == name && object.types.as_ref().unwrap().kind == "NetworkPolicy"
+    };
+    let policy = desired.objects.iter().find(is_policy).unwrap();
+    let rules = policy.data["spec"]["ingress"].as_array().unwrap().iter();
+    rules.filter(|rule| rule["ports"][0]["port"] == port).cloned().collect()
 }
 
 #[test]
@@ -51,4 +69,106 @@ fn the_pod_template_cannot_replace_the_labels_that_select_pods() {
     let mut service = main_service();
     service.spec.pod_template.labels.insert("app.kubernetes.io/component".into(), "other".into());
     assert_eq!(template(&service, "query")["metadata"]["labels"]["app.kubernetes.io/component"], "query");
+}
+
+/// The service of the fixtures on brokers that want TLS and SCRAM.
+fn secured() -> ReservationService {
+    let mut service = main_service();
+    let (tls, sasl) = (
+        r#"{"caSecretRef": {"name": "kafka-ca", "key": "ca.crt"}}"#,
+        r#"{"mechanism": "SCRAM-SHA-256", "secretRef": {"name": "kafka-user"}}"#,
+    );
+    service.spec.kafka.tls = Some(serde_json::from_str(tls).unwrap());
+    service.spec.kafka.sasl = Some(serde_json::from_str(sasl).unwrap());
+    service
+}
+
+#[test]
+fn every_worker_reads_its_credentials_for_kafka_from_secrets() {
+    for component in ["command", "query", "seat-view", "stats-service"] {
+        let template = template(&secured(), component);
+        let env = template["spec"]["containers"][0]["env"].as_array().unwrap();
+        let from = |name: &str| {
+            let variable = env.iter().find(|variable| variable["name"] == name).unwrap();
+            let reference = &variable["valueFrom"]["secretKeyRef"];
+            (reference["name"].as_str().unwrap().to_owned(), reference["key"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(from("BOXOFFICE_KAFKA_CA"), ("kafka-ca".into(), "ca.crt".into()), "{component}");
+        let login = ["username", "password"].map(|key| ("kafka-user".to_owned(), key.to_owned()));
+        assert_eq!([from("BOXOFFICE_KAFKA_SASL_USERNAME"), from("BOXOFFICE_KAFKA_SASL_PASSWORD")], login);
+    }
+}
+
+#[test]
+fn how_kafka_is_reached_is_a_setting() {
+    let settings = |service: &ReservationService| {
+        let desired = desired(service);
+        let settings = desired.objects.iter().find(|object| object.data.get("data").is_some()).unwrap();
+        settings.data["data"].clone()
+    };
+    let secured = settings(&secured());
+    assert_eq!(secured["BOXOFFICE_KAFKA_TLS"], "true");
+    assert_eq!(secured["BOXOFFICE_KAFKA_SASL_MECHANISM"], "SCRAM-SHA-256");
+    assert!(settings(&main_service()).get("BOXOFFICE_KAFKA_TLS").is_none());
+}
+
+#[test]
+fn other_contents_of_the_secrets_roll_the_pods() {
+    let validated = validate(&secured(), NONE, "boxoffice/workers:0.1.0").unwrap();
+    let template = |secrets: &str| {
+        let validated = ValidatedService { secrets: Some(secrets.to_owned()), ..validated.clone() };
+        build(&validated).unwrap().workloads[0].data["spec"]["template"].clone()
+    };
+    assert_eq!(template("first"), template("first"));
+    assert_ne!(template("first"), template("second"));
+}
+
+#[test]
+fn tokens_are_checked_by_what_is_published_or_by_a_key_in_a_secret() {
+    let published = settings(&with_tokens("jwksUrl: \"https://login.example.com/keys\""));
+    assert_eq!(published["BOXOFFICE_AUTH_MODE"], "jwt");
+    assert_eq!(published["BOXOFFICE_JWT_ISSUER"], "https://login.example.com/");
+    assert_eq!(published["BOXOFFICE_JWT_AUDIENCE"], "tickets");
+    assert_eq!(published["BOXOFFICE_JWT_JWKS_URL"], "https://login.example.com/keys");
+
+    let given = with_tokens("secretRef: {name: issuer, key: public.pem}");
+    assert_eq!(settings(&given).get("BOXOFFICE_JWT_JWKS_URL"), None);
+    let expected = serde_json::json!({
+        "name": "BOXOFFICE_JWT_KEY", "valueFrom": {"secretKeyRef": {"name": "issuer", "key": "public.pem"}}
+    });
+    let has_key = |component| {
+        let template = template(&given, component);
+        template["spec"]["containers"][0]["env"].as_array().unwrap().contains(&expected)
+    };
+    assert!(has_key("command") && has_key("query") && !has_key("stats-service"));
+}
+
+#[test]
+fn settings_that_a_service_does_not_declare_are_not_there() {
+    let plain = settings(&main_service());
+    let names = plain.as_object().unwrap().keys();
+    assert!(names.clone().all(|name| !name.contains("AUTH") && !name.contains("PER_USER")), "{names:?}");
+    let mut limited = main_service();
+    limited.spec.limits.requests_per_user_per_second = Some(20);
+    assert_eq!(settings(&limited)["BOXOFFICE_REQUESTS_PER_USER_PER_SECOND"], "20");
+}
+
+#[test]
+fn everybody_may_bring_a_token_but_only_the_operator_administers() {
+    let open = with_tokens("secretRef: {name: issuer, key: public.pem}");
+    for (component, port) in [("command", COMMAND_PORT), ("query", QUERY_PORT)] {
+        let rules = may_reach(&open, component, port);
+        assert_eq!((rules.len(), rules[0].get("from")), (1, None), "{component}");
+    }
+    let admin = may_reach(&open, "command", ADMIN_PORT);
+    assert_eq!((admin.len(), admin[0]["from"].as_array().unwrap().len()), (1, 1));
+    assert!(admin[0]["from"][0]["podSelector"]["matchLabels"].to_string().contains("boxoffice-operator"));
+    assert!(may_reach(&open, "query", ADMIN_PORT).is_empty());
+
+    let mut narrow = open;
+    narrow.spec.auth.allow_from = main_service().spec.auth.allow_from;
+    assert_eq!(
+        may_reach(&narrow, "command", COMMAND_PORT),
+        may_reach(&main_service(), "command", COMMAND_PORT)
+    );
 }

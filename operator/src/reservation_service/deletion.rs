@@ -10,9 +10,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
-use super::brokers::brokers;
 use super::children::Children;
-use super::{names, record};
+use super::{credentials, names, record};
 use crate::api::{ApiError, beside, timed};
 use crate::context::Context;
 use crate::kafka::KafkaError;
@@ -72,7 +71,8 @@ async fn delete_topics(context: &Context, service: &ReservationService) -> Resul
         return Ok(Leave::Later(LOOK_AGAIN));
     }
     let resource = &service.spec.kafka;
-    let kafka = context.kafka.get(&brokers(service))?;
+    let connection = credentials::read(context, service).await?.map_err(with_way_out)?.connection;
+    let kafka = context.kafka.get(&connection)?;
     let owned = record::read(&context.client, service).await?;
     if !owned.is_empty() {
         for consumer in &service.spec.consumers {
@@ -84,6 +84,16 @@ async fn delete_topics(context: &Context, service: &ReservationService) -> Resul
     }
     record::delete(&context.client, service).await?;
     Ok(Leave::Now)
+}
+
+/// A Secret that went before its service is not coming back by itself, as when all of a namespace is deleted.
+fn with_way_out(error: KafkaError) -> KafkaError {
+    match error {
+        KafkaError::SecretUnusable(what) => KafkaError::SecretUnusable(format!(
+            "{what}, or keep the topics: set kafka.topic.deletionPolicy to Retain"
+        )),
+        other => other,
+    }
 }
 
 async fn has_pods(context: &Context, service: &ReservationService) -> Result<bool, ApiError> {

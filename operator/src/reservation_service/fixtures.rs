@@ -2,6 +2,15 @@
 
 use boxoffice_crds::ReservationService;
 
+/// The same with buyers known by tokens, of the issuer whose keys are there.
+pub fn with_tokens(keys: &str) -> ReservationService {
+    let mut service = main_service();
+    let auth =
+        format!("{{mode: jwt, jwt: {{issuer: \"https://login.example.com/\", audience: tickets, {keys}}}}}");
+    service.spec.auth = serde_yaml_ng::from_str(&auth).unwrap();
+    service
+}
+
 pub fn main_service() -> ReservationService {
     let yaml = r#"
 apiVersion: boxoffice.dev/v1alpha1

@@ -4,6 +4,7 @@
 //! its rules. `apply` works in the order that matters: `children` (the API server), `topics` (Kafka), `workers`.
 
 pub mod brokers;
+pub mod credentials;
 pub mod dereference;
 pub mod fingerprint;
 
@@ -17,6 +18,7 @@ pub mod build;
 pub mod apply;
 pub mod children;
 pub mod drift;
+pub mod outbox;
 pub mod record;
 pub mod topics;
 pub mod workers;
@@ -47,6 +49,7 @@ use self::apply::Applied;
 use self::deletion::Leave;
 use self::topics::Declared;
 use self::unsupported::Place;
+use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::conditions::{Stall, find};
 use crate::context::{Context, is_paused};
@@ -134,8 +137,9 @@ async fn converge(
         .and_then(|()| validate::validate(service, &inputs.fellows, pinned));
     let applied = match validated {
         Ok(validated) => {
-            let desired = build::build(&validated)?;
-            Ok(apply::apply(context, service, &desired, inputs.topics).await)
+            let secrets = inputs.kafka.as_ref().ok().and_then(|credentials| credentials.fingerprint.clone());
+            let desired = build::build(&ValidatedService { secrets, ..validated })?;
+            Ok(apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await)
         }
         Err(stall) => Err(stall),
     };
@@ -156,6 +160,8 @@ async fn report(
         apply_status(&context.client, service, &next).await?;
         let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         notices.extend(transitions(before, &next.conditions));
+        let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
+        notices.extend(outbox::notices(before, next.outbox.as_ref()));
     }
     context.notices.publish(&service.object_ref(&()), notices).await;
     match (applied, find(&next.conditions, READY)) {

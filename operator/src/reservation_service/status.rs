@@ -10,6 +10,7 @@ use kube::ResourceExt;
 
 use super::apply::Applied;
 use super::names;
+use super::outbox;
 use super::topics::Declared;
 use crate::conditions::{Finding, Stall, find, update, with_summary};
 use crate::kafka::converge::{GroupState, TopicState};
@@ -64,6 +65,9 @@ fn show(status: &mut ReservationServiceStatus, service: &ReservationService, app
         status.command = applied.workers.counts(&names::worker(&name, names::COMMAND));
         status.query = applied.workers.counts(&names::worker(&name, names::QUERY));
     }
+    if let Some(outbox) = applied.outbox {
+        status.outbox = Some(outbox::shown(outbox));
+    }
     let Some(declared) = &applied.declared else { return };
     let topic = declared.topics.as_ref().ok().and_then(|topics| topics.first());
     if let Some(topic) = topic.filter(|topic| topic.partitions > 0) {
@@ -97,11 +101,13 @@ fn group_status(group: &GroupState, before: &[ConsumerGroupStatus]) -> ConsumerG
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::Outbox;
     use crate::conditions::is_met;
     use crate::kafka::KafkaError;
     use crate::reservation_service::fixtures::main_service;
     use crate::reservation_service::workers::Workers;
     use boxoffice_crds::common::condition::{READY, STALLED};
+    use boxoffice_crds::reservation_service::OutboxStatus;
 
     fn at(second: i64) -> Time {
         Time(jiff::Timestamp::from_second(second).unwrap())
@@ -169,6 +175,25 @@ mod tests {
         assert_eq!(find(conditions, READY).unwrap().reason, "KafkaUnreachable");
         let status = next(&service, "w:1", Ok(&applied()), &at(2));
         assert!(is_met(&status.conditions, READY));
+    }
+
+    #[test]
+    fn a_running_sale_changes_nothing_and_a_stuck_outbox_is_seen() {
+        let with = |depth, oldest_seconds| {
+            let outbox = Some(Outbox { depth, oldest_seconds });
+            Applied { outbox, ..applied() }
+        };
+        let mut service = main_service();
+        service.status = Some(next(&service, "w:1", Ok(&with(0, 0)), &at(1)));
+        assert_eq!(Some(next(&service, "w:1", Ok(&with(700, 2)), &at(2))), service.status);
+        let stuck = next(&service, "w:1", Ok(&with(745, 47)), &at(3));
+        assert_eq!(stuck.outbox, Some(OutboxStatus { depth: 740, oldest_seconds: 40 }));
+        service.status = Some(stuck.clone());
+        assert_eq!(
+            next(&service, "w:1", Ok(&applied()), &at(4)).outbox,
+            stuck.outbox,
+            "nobody said otherwise"
+        );
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::common::condition::{CONSUMER_GROUPS_READY, TOPICS_READY};
 
-use super::brokers::brokers;
 use super::build::DesiredState;
+use super::credentials::Credentials;
 use super::record;
 use crate::api::ApiError;
 use crate::conditions::{Finding, Stall};
@@ -24,17 +24,19 @@ pub struct Declared {
     pub groups: Option<Result<Vec<GroupState>, KafkaError>>,
 }
 
-/// Creates what is missing; `known` is what the service knows of its topics. Kafka's failures are part of the result; only the
-/// API server's end the step.
+/// Creates what is missing; `known` is what the service knows of its topics, and `kafka` how it reaches them. Kafka's
+/// failures are part of the result; only the API server's end the step.
 pub async fn declare(
     context: &Context,
     service: &ReservationService,
     desired: &DesiredState,
     known: Knowledge,
+    kafka: Result<Credentials, KafkaError>,
 ) -> Result<Declared, ApiError> {
-    let servers = brokers(service);
-    let kafka = match context.kafka.get(&servers) {
-        Ok(kafka) => kafka,
+    let reached = kafka.map(|credentials| credentials.connection);
+    let reached = reached.and_then(|connection| Ok((context.kafka.get(&connection)?, connection)));
+    let (kafka, connection) = match reached {
+        Ok(reached) => reached,
         Err(error) => return Ok(Declared { topics: Err(error), groups: None }),
     };
     let topics = topics(context, service, desired, known, kafka.as_ref()).await?;
@@ -46,8 +48,8 @@ pub async fn declare(
     };
     let declared = Declared { topics, groups };
     drop(kafka);
-    if matches!(declared.error(), Some(KafkaError::Unreachable { .. })) {
-        context.kafka.forget(&servers);
+    if declared.error().is_some_and(KafkaError::is_silence) {
+        context.kafka.forget(&connection);
     }
     Ok(declared)
 }

@@ -3,8 +3,6 @@
 
 use boxoffice_crds::ReservationServiceSpec;
 use boxoffice_crds::consumers::{Consumer, Handler};
-use boxoffice_crds::durability::Durability;
-use boxoffice_crds::reservation_service::AuthMode;
 
 use crate::conditions::Stall;
 
@@ -40,13 +38,7 @@ pub fn refuse(spec: &ReservationServiceSpec, place: Place) -> Result<(), Stall> 
 
 /// Each of them.
 pub fn in_use(spec: &ReservationServiceSpec, place: Place) -> Vec<Unsupported> {
-    let mut fields = vec![
-        ("auth.mode", " jwt", spec.auth.mode == AuthMode::Jwt),
-        ("limits.requestsPerUserPerSecond", "", spec.limits.requests_per_user_per_second.is_some()),
-    ];
-    if place == Place::Cluster {
-        fields.extend(in_a_cluster(spec));
-    }
+    let fields = if place == Place::Cluster { in_a_cluster(spec).to_vec() } else { vec![] };
     let fields = fields.into_iter().filter(|(_, _, used)| *used);
     let mut found: Vec<_> = fields
         .map(|(field, value, _)| Unsupported { field: field.to_owned(), name: format!("{field}{value}") })
@@ -61,14 +53,8 @@ pub fn in_use(spec: &ReservationServiceSpec, place: Place) -> Vec<Unsupported> {
 }
 
 /// What says how servers and pods are used: one process has neither.
-fn in_a_cluster(spec: &ReservationServiceSpec) -> [(&'static str, &'static str, bool); 8] {
-    let waits = |durability| matches!(durability, Durability::Fsync | Durability::Replicas(_));
+fn in_a_cluster(spec: &ReservationServiceSpec) -> [(&'static str, &'static str, bool); 3] {
     [
-        ("redis.cluster", "", spec.redis.cluster),
-        ("kafka.tls", "", spec.kafka.tls.is_some()),
-        ("kafka.sasl", "", spec.kafka.sasl.is_some()),
-        ("durability.hold", " fsync or replicas", waits(spec.durability.hold)),
-        ("durability.reserve", " fsync or replicas", waits(spec.durability.reserve)),
         ("onSale", "", spec.on_sale.is_some()),
         ("command.autoscaling", "", spec.command.autoscaling.is_some()),
         ("query.autoscaling", "", spec.query.autoscaling.is_some()),
@@ -96,9 +82,8 @@ mod tests {
 
     fn demanding() -> ReservationServiceSpec {
         let mut spec = main_service().spec;
-        spec.durability.hold = Durability::Replicas(2);
-        spec.redis.cluster = true;
-        spec.limits.requests_per_user_per_second = Some(5);
+        let autoscaling = r#"{"minReplicas": 1, "maxReplicas": 2, "targetCPUUtilization": 80}"#;
+        spec.command.autoscaling = Some(serde_json::from_str(autoscaling).unwrap());
         spec.consumers[0].handler = Handler::Webhook;
         spec.consumers[1].scaling = Some(Scaling {
             lag: Some(
@@ -119,9 +104,7 @@ mod tests {
         let stall = refuse(&demanding(), Place::Cluster).unwrap_err();
         assert_eq!(stall.reason, "NotYetSupported");
         for field in [
-            "redis.cluster",
-            "durability.hold fsync or replicas",
-            "limits.requestsPerUserPerSecond",
+            "command.autoscaling",
             "consumers[seat-view].handler webhook",
             "consumers[reservation-persistence-service].scaling.lag",
         ] {
@@ -132,6 +115,6 @@ mod tests {
     #[test]
     fn one_process_ignores_what_only_matters_in_a_cluster() {
         let fields: Vec<_> = in_use(&demanding(), Place::Local).into_iter().map(|one| one.field).collect();
-        assert_eq!(fields, ["limits.requestsPerUserPerSecond", "consumers[0].handler"]);
+        assert_eq!(fields, ["consumers[0].handler"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use boxoffice_crds::common::Time;
 use boxoffice_crds::consumers::{Consumer, Database, Handler, StartFrom, UrlFrom};
-use boxoffice_crds::reservation_service::{self as resource, AdoptionPolicy};
+use boxoffice_crds::reservation_service::{self as resource, AdoptionPolicy, AuthMode};
 use boxoffice_crds::{ReservationService, ReservationServiceSpec};
 use k8s_openapi::api::core::v1::SecretKeySelector;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -49,6 +49,8 @@ pub struct ValidatedService {
     pub image: String,
     /// What was declared, for everything that is passed on as it is.
     pub spec: ReservationServiceSpec,
+    /// The issuer's key, where `auth.jwt` names a Secret.
+    pub jwt_key: Option<Source>,
     /// Redis.
     pub redis: Source,
     /// The database that the query worker reads: that of the seat-view consumer.
@@ -59,6 +61,8 @@ pub struct ValidatedService {
     pub topics: Vec<Topic>,
     /// What to do about topics that exist already.
     pub adoption: Adoption,
+    /// Fingerprint of what the Secrets of `kafka` hold; nothing where none is named, or nobody has looked.
+    pub secrets: Option<String>,
 }
 
 /// Checks `service` against its fellows, those of the cluster or of the same files; `pinned_image` is used where the spec
@@ -86,6 +90,7 @@ pub fn validate(
         namespace: service.namespace().unwrap_or_default(),
         owner: service.controller_owner_ref(&()),
         image: image::resolve(spec.image.as_ref(), pinned_image),
+        jwt_key: jwt_key(&spec.auth)?,
         redis: source("redis", spec.redis.url.as_deref(), spec.redis.url_from.as_ref())?,
         view_database: view.database.clone(),
         consumers,
@@ -95,6 +100,7 @@ pub fn validate(
             AdoptionPolicy::Adopt => Adoption::Adopt,
             AdoptionPolicy::Observe => Adoption::Observe,
         },
+        secrets: None,
         spec: spec.clone(),
     })
 }
@@ -157,6 +163,33 @@ fn source(field: &str, url: Option<&str>, from: Option<&UrlFrom>) -> Result<Sour
         (Some(url), None) => Ok(Source::Plain(url.to_owned())),
         (None, Some(from)) => Ok(Source::Secret(from.secret_key_ref.clone())),
         _ => Err(invalid(format!("{field}: give either url or urlFrom"))),
+    }
+}
+
+/// What a worker would refuse at its start is refused here, where the message reaches who wrote it.
+fn jwt_key(auth: &resource::Auth) -> Result<Option<Source>, Stall> {
+    let jwt = match (auth.mode, &auth.jwt) {
+        (AuthMode::Header, None) => return Ok(None),
+        (AuthMode::Jwt, Some(jwt)) => jwt,
+        _ => {
+            return Err(invalid(
+                "the section auth.jwt belongs to mode jwt, and only to it: add or remove it",
+            ));
+        }
+    };
+    match (&jwt.jwks_url, &jwt.secret_ref) {
+        (None, Some(secret)) => Ok(Some(Source::Secret(secret.clone()))),
+        (Some(url), None) => {
+            let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+            let is_address = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+                && !url.contains(|c: char| c.is_whitespace() || c.is_control());
+            if is_address {
+                Ok(None)
+            } else {
+                Err(invalid("auth.jwt.jwksUrl: write http://host/path or https://host/path"))
+            }
+        }
+        _ => Err(invalid("auth.jwt: give either jwksUrl or secretRef")),
     }
 }
 

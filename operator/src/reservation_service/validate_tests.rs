@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::reservation_service::fixtures::main_service;
+use crate::reservation_service::fixtures::{main_service, with_tokens};
 
 const NONE: &[Arc<ReservationService>] = &[];
 
@@ -94,4 +94,18 @@ fn among_files_the_name_decides_whose_a_topic_is_and_nobody_owns_the_objects_yet
     let fellows = [from_file("main"), from_file("second")];
     assert_eq!(validate(&fellows[0], &fellows, "").unwrap().owner, None);
     assert_eq!(validate(&fellows[1], &fellows, "").unwrap_err().reason, "TopicInUse");
+}
+
+#[test]
+fn the_key_of_an_issuer_is_published_or_in_a_secret() {
+    let published = validated(&with_tokens("jwksUrl: \"https://login.example.com/keys\""));
+    assert_eq!(published.jwt_key, None);
+    let given = validated(&with_tokens("secretRef: {name: issuer, key: public.pem}"));
+    assert!(matches!(given.jwt_key, Some(Source::Secret(selector)) if selector.name == "issuer"));
+    for url in
+        ["login.example.com/keys", "ftp://login.example.com", "https://", "https:///keys", "http://a b"]
+    {
+        let stall = validate(&with_tokens(&format!("jwksUrl: \"{url}\"")), NONE, "").unwrap_err();
+        assert!(stall.message.contains("auth.jwt.jwksUrl"), "{url}: {}", stall.message);
+    }
 }

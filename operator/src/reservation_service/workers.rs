@@ -91,8 +91,10 @@ fn obstacle_reason(obstacles: &str) -> &'static str {
         match part.trim() {
             _ if why.trim() == "starting" => None,
             "redis" => Some("RedisUnreachable"),
+            "recovery" => Some("Recovering"),
             "log" => Some("KafkaUnreachable"),
             "database" => Some("DatabaseUnreachable"),
+            "jwks" => Some("IssuerUnreachable"),
             _ => Some("PodsNotReady"),
         }
     };

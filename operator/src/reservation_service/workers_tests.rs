@@ -51,6 +51,8 @@ fn waits_for_what_comes_before_the_first_deployment() {
 fn the_reason_comes_from_the_first_part_that_is_past_starting() {
     assert_eq!(obstacle_reason("log: starting\nredis: connection refused"), "RedisUnreachable");
     assert_eq!(obstacle_reason("log: no broker"), "KafkaUnreachable");
+    assert_eq!(obstacle_reason("jwks: http://issuer/keys: cannot be reached"), "IssuerUnreachable");
+    assert_eq!(obstacle_reason("recovery: seats are being read back from the log"), "Recovering");
     assert_eq!(obstacle_reason("view: loading"), "PodsNotReady");
     assert_eq!(obstacle_reason("redis: starting"), progress::ROLLING_OUT);
 }

@@ -121,6 +121,9 @@ pub fn judge(error: &AdminError, service_trouble: Option<&str>) -> (Finding, Opt
         }
         (AdminError::Unreachable { .. }, None) => ("CommandUnreachable", error.to_string()),
         (AdminError::Refused { status: 401, .. }, _) => ("TokenRefused", error.to_string()),
+        (AdminError::Refused { problem, .. }, _) if problem.code == "RECOVERING" => {
+            ("Recovering", problem.detail.clone())
+        }
         (AdminError::Refused { .. }, _) => ("CommandUnavailable", error.to_string()),
     };
     (Finding::unmet(INVENTORY_READY, reason, message), None)

@@ -1,11 +1,12 @@
 //! Which domain events each request made: those of its chain. The end of a hold that lapsed belongs to the hold's chain,
-//! but nobody asked for it.
+//! and that of a reservation that was not paid for to the reservation's, but no client asked for either; nor for what
+//! operators do.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{Context, bail, ensure};
-use boxoffice_domain::events::{DomainEvent, ReleaseReason};
-use boxoffice_domain::{Envelope, SeatingEventState};
+use boxoffice_domain::events::{Claim, DomainEvent, ReleaseReason};
+use boxoffice_domain::{Envelope, ReservationId, SeatingEventState};
 
 use super::name;
 use super::once::Once;
@@ -20,6 +21,8 @@ pub struct Chains<'a> {
     by_correlation: HashMap<&'a str, usize>,
     /// Requests about one chain: there must be none.
     repeated: Vec<String>,
+    /// Reservations of which others than their owners took seats; that they were cancelled is still to be said.
+    taken_away: HashSet<ReservationId>,
     losses: &'a [Loss],
 }
 
@@ -43,19 +46,12 @@ impl<'a> Chains<'a> {
             }
         }
         let requests = requests.iter().map(|request| Chain { request, made: vec![], left: vec![] }).collect();
-        Self { requests, by_correlation, repeated, losses }
+        Self { requests, by_correlation, repeated, taken_away: HashSet::new(), losses }
     }
 
     /// Takes a domain event, after which the state is `state`.
     pub fn take(&mut self, fact: &Envelope, state: &SeatingEventState) -> anyhow::Result<()> {
-        let asked_by_nobody = match &fact.event {
-            DomainEvent::EventCreated(_) | DomainEvent::EventUpdated(_) | DomainEvent::EventDeleted(_) => {
-                true
-            }
-            DomainEvent::SeatReleased(e) => e.reason == ReleaseReason::Expired,
-            _ => false,
-        };
-        if asked_by_nobody {
+        if self.is_asked_by_no_client(&fact.event) {
             return Ok(());
         }
         let correlation = fact.metadata.correlation_id.as_str();
@@ -78,6 +74,28 @@ impl<'a> Chains<'a> {
             _ => vec![],
         };
         Ok(())
+    }
+
+    fn is_asked_by_no_client(&mut self, event: &DomainEvent) -> bool {
+        match event {
+            DomainEvent::EventCreated(_)
+            | DomainEvent::EventUpdated(_)
+            | DomainEvent::EventDeleted(_)
+            | DomainEvent::SeatBlocked(_)
+            | DomainEvent::SeatUnblocked(_) => true,
+            DomainEvent::SeatReleased(e) => match e.reason {
+                ReleaseReason::Expired => true,
+                ReleaseReason::Admin | ReleaseReason::PaymentFailed => {
+                    if let Claim::Reservation(id) = &e.claim {
+                        self.taken_away.insert(id.clone());
+                    }
+                    true
+                }
+                ReleaseReason::User | ReleaseReason::Cancelled => false,
+            },
+            DomainEvent::ReservationCancelled(e) => self.taken_away.remove(&e.reservation_id),
+            _ => false,
+        }
     }
 
     /// What is wrong with what each request did, after all of `facts`.

@@ -23,7 +23,7 @@ impl Chain<'_> {
                     units.len() == *quantity as usize && units.iter().all(|unit| unit.section() == section)
                 })
             }
-            Wish::Extend(_) => self.made.len() == 1,
+            Wish::ExtendHold(_) => self.made.len() == 1,
             Wish::ReserveHold(_) | Wish::ReleaseHold(_) | Wish::Cancel(_) => true,
         };
         ensure!(as_asked, "I2: it is about {seats:?}: {:?}", self.names());
@@ -45,7 +45,7 @@ impl Chain<'_> {
                     ensure!(same, "I2: they are different holds: {:?}", self.names());
                     &e.seat_id
                 }
-                (Wish::Extend(hold), DomainEvent::HoldExtended(e)) if e.hold_id == *hold => {
+                (Wish::ExtendHold(hold), DomainEvent::HoldExtended(e)) if e.hold_id == *hold => {
                     seats.extend(e.seat_ids.iter().cloned());
                     continue;
                 }

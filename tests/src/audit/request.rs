@@ -48,8 +48,8 @@ pub enum Wish {
         /// How many units of it.
         quantity: u32,
     },
-    /// A hold's deadline to be moved away.
-    Extend(HoldId),
+    /// More time for a hold.
+    ExtendHold(HoldId),
     /// A held seat for good.
     ReserveSeat(SeatId),
     /// Every seat of a hold for good.
@@ -79,7 +79,7 @@ impl Request {
 /// What a client can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The seats are held.
+    /// The seats are held, or held for longer.
     Held {
         /// In which hold.
         hold: HoldId,

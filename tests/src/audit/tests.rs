@@ -6,7 +6,7 @@ mod repeating;
 
 mod stored;
 
-use boxoffice_domain::events::{Claim, DomainEvent, ReleaseReason};
+use boxoffice_domain::events::{Claim, DomainEvent, ReleaseReason, SeatBlock};
 use boxoffice_domain::{CorrelationId, Envelope, HoldId, ReservationId, SeatId, UserId};
 use uuid::Uuid;
 
@@ -93,7 +93,9 @@ impl Story {
         let DomainEvent::SeatReleased(mut e) = self.history.released(number) else { unreachable!() };
         (e.user_id, e.reason, e.released_at) = (user.parse().unwrap(), reason, at);
         e.claim = match reason {
-            ReleaseReason::Cancelled => Claim::Reservation(self.reservation(user)),
+            ReleaseReason::Cancelled | ReleaseReason::PaymentFailed => {
+                Claim::Reservation(self.reservation(user))
+            }
             _ => Claim::Hold(self.hold(user)),
         };
         DomainEvent::SeatReleased(e)
@@ -124,6 +126,17 @@ impl Story {
             reserved_at: NOW,
             sequence,
         });
+    }
+
+    /// Something of which no client knows, in the chain of the last request.
+    fn happens(&mut self, event: DomainEvent) {
+        let envelope = self.history.next(event);
+        self.records.push(envelope);
+    }
+
+    fn block(&self, number: u32) -> SeatBlock {
+        let (seat_id, event_id) = (self.seat(number), self.history.event.clone());
+        SeatBlock { seat_id, event_id, section_id: "A".into(), reason: "camera".into() }
     }
 
     fn audit(&self) -> Audit {
@@ -306,6 +319,28 @@ fn an_answer_may_repeat_an_earlier_one() {
     story.is_sound();
     story.ask("bob", Wish::Hold(vec![story.seat(2)]), &[], |_| again);
     story.is_refused("I7: that was another hold");
+}
+
+#[test]
+fn what_operators_and_payments_do_is_asked_for_by_no_client() {
+    let mut story = Story::on_sale();
+    story.happens(DomainEvent::SeatBlocked(story.block(1)));
+    story.happens(DomainEvent::SeatUnblocked(story.block(1)));
+    story.holds("alice", &[1, 2]);
+    story.happens(story.given_back("alice", 2, ReleaseReason::Admin, NOW));
+    story.ask("alice", Wish::ReserveSeat(story.seat(1)), &[], |_| Answer::Unknown);
+    let effect = [story.reserved("alice", 1), story.created("alice", &[1])];
+    story.ask("alice", Wish::ReserveSeat(story.seat(1)), &effect, |_| Answer::Unknown);
+    story.happens(story.given_back("alice", 1, ReleaseReason::PaymentFailed, NOW));
+    let DomainEvent::ReservationCreated(end) = story.created("alice", &[1]) else { unreachable!() };
+    story.happens(DomainEvent::ReservationCancelled(end));
+    story.holds("bob", &[1]);
+    story.is_sound();
+
+    let mut story = Story::on_sale();
+    story.holds("alice", &[1]);
+    story.happens(DomainEvent::SeatBlocked(story.block(1)));
+    story.is_refused("I1: somebody has it");
 }
 
 #[test]

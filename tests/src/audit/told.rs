@@ -58,7 +58,7 @@ impl Chain<'_> {
                     DomainEvent::HoldExtended(e) => e.expires_at == *expires_at,
                     _ => false,
                 })
-                .with_context(|| format!("I7: that hold never lasted until {expires_at}"))?;
+                .with_context(|| format!("I6: that hold never expired at {expires_at}"))?;
                 for seat in seats {
                     had(hold, facts, |event| matches!(event, DomainEvent::SeatHeld(e) if e.seat_id == *seat))
                         .with_context(|| format!("I7: that hold never had {seat}"))?;

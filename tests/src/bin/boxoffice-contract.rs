@@ -11,13 +11,13 @@ use anyhow::{Context, ensure};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_tests::contract::api::Api;
 use boxoffice_tests::contract::memory::{Memory, Recalled};
-use boxoffice_tests::contract::{Report, Stage, check, recall, remember};
+use boxoffice_tests::contract::{Report, Stage, check, check_gaps, recall, remember};
 use clap::Parser;
 
 /// Checks from outside that a platform keeps the contract of the HTTP API.
 ///
 /// It sells seats of the SeatingEvent and gives them back, so it can run again and again. The SeatingEvent needs holds
-/// of 3 to 10 seconds, a section with 40 numbered seats free, and one of general admission.
+/// of 3 to 10 seconds, a section with 40 numbered seats free, and one of general admission with fewer than 100 units.
 #[derive(Debug, Parser)]
 struct Args {
     /// Base URL of the command worker, or of `boxoffice local`.
@@ -29,6 +29,9 @@ struct Args {
     /// The SeatingEvent to play with.
     #[arg(long, value_name = "ID")]
     event: SeatingEventId,
+    /// A SeatingEvent whose hold.noSingleSeatGaps is enforce, to check that too.
+    #[arg(long, value_name = "ID")]
+    strict_event: Option<SeatingEventId>,
     /// Makes reservations at the end, and writes what must be so after a restart.
     #[arg(long, value_name = "FILE", conflicts_with = "recall")]
     remember: Option<PathBuf>,
@@ -50,14 +53,18 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> anyhow::Result<Report> {
-    let Args { command_url, query_url, event, remember: to, recall: from } = args;
-    let api = Api::new(&command_url, query_url.as_ref().unwrap_or(&command_url), event.as_str())?;
+    let Args { command_url, query_url, event, strict_event, remember: to, recall: from } = args;
+    let query_url = query_url.as_ref().unwrap_or(&command_url);
+    let api = Api::new(&command_url, query_url, event.as_str())?;
     if let Some(file) = from {
         let memory = read(&file, &event)?;
         return Ok(recall(&Recalled { api, memory }).await);
     }
     let stage = Stage::open(api).await?;
     let mut report = check(&stage).await;
+    if let Some(strict) = strict_event {
+        report.add(check_gaps(&Api::new(&command_url, query_url, strict.as_str())?).await);
+    }
     if let Some(file) = to {
         let made = remember(&stage).await.and_then(|memory| write(&file, &memory));
         report.take("what_must_survive_is_remembered", made);

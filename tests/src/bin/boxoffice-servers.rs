@@ -8,7 +8,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
 
 use boxoffice_tests::servers::child::bound;
-use boxoffice_tests::servers::{KAFKA, Kafka, POSTGRES, Postgres, REDIS, Redis, Server};
+use boxoffice_tests::servers::{
+    KAFKA, KAFKA_CA, KAFKA_SECURE, POSTGRES, Postgres, REDIS, Redis, SecureKafka, Server,
+};
 use clap::Parser;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
@@ -17,8 +19,8 @@ use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 /// Runs a command with test servers around it.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The command and its arguments. It finds the servers in `BOXOFFICE_TEST_REDIS`, `BOXOFFICE_TEST_KAFKA` and
-    /// `BOXOFFICE_TEST_POSTGRES`.
+    /// The command and its arguments. It finds the servers in `BOXOFFICE_TEST_REDIS`, `BOXOFFICE_TEST_KAFKA`,
+    /// `BOXOFFICE_TEST_KAFKA_SECURE` (with `BOXOFFICE_TEST_KAFKA_CA`) and `BOXOFFICE_TEST_POSTGRES`.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,
 }
@@ -28,8 +30,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     let Args { command } = Args::parse();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let secure = SecureKafka::new().await?;
     let (redis, kafka, postgres) = tokio::select! {
-        servers = start() => servers?,
+        servers = start(&secure) => servers?,
         _ = terminate.recv() => return Ok(exit_code(ExitStatus::from_raw(Signal::TERM.as_raw()))),
         _ = interrupt.recv() => return Ok(exit_code(ExitStatus::from_raw(Signal::INT.as_raw()))),
     };
@@ -38,15 +41,19 @@ async fn main() -> anyhow::Result<ExitCode> {
         .args(arguments)
         .env(REDIS, redis.address())
         .env(KAFKA, kafka.address())
+        .env(KAFKA_SECURE, secure.secure_address())
+        .env(KAFKA_CA, secure.authority())
         .env(POSTGRES, postgres.address())
         .spawn()?;
     Ok(exit_code(wait(child, terminate, interrupt).await?))
 }
 
-async fn start() -> anyhow::Result<(Server<Redis>, Server<Kafka>, Server<Postgres>)> {
+async fn start(
+    secure: &SecureKafka,
+) -> anyhow::Result<(Server<Redis>, Server<SecureKafka>, Server<Postgres>)> {
     tokio::try_join!(
         Server::start(Redis::default()),
-        Server::start(Kafka),
+        Server::start(secure.clone()),
         Server::start(Postgres::default())
     )
 }

@@ -2,7 +2,8 @@
 //!
 //! The program `boxoffice-contract` runs it against a cluster and against `boxoffice local`. [`api`] sends requests,
 //! `answer` says what is wrong with what came back, [`Stage`] finds seats to play with, and `report` tells how each check
-//! went. The checks follow a buyer: `holding`, `reserving`, `several`, `expiry`, `refusals`, and then whoever looks on:
+//! went. The checks follow a buyer: `holding`, `reserving`, `several`, `choosing`,
+//! `extending`, `expiry`, `repeating`, `refusals`, and then whoever looks on:
 //! `reading`, `statistics`. [`memory`] is about what must survive a restart. None of them knows a store or a log: those
 //! have suites of their own in [`conformance`](crate::conformance).
 
@@ -20,7 +21,13 @@ mod reserving;
 
 mod several;
 
+mod choosing;
+
+mod extending;
+
 mod expiry;
+
+mod repeating;
 
 mod refusals;
 
@@ -53,15 +60,29 @@ pub async fn check(stage: &Stage) -> Report {
             a_reserved_seat_is_released, a_seat_that_nobody_holds_is_not_reserved;
         several: seats_are_held_all_or_none, every_seat_in_the_way_is_named, a_hold_is_shown_and_given_back,
             a_hold_is_reserved_whole, a_seat_leaves_its_hold, a_seat_of_a_hold_is_reserved_alone;
+        choosing: the_best_seats_are_adjacent, the_best_seats_are_of_a_price_category,
+            units_of_an_area_are_held_beside_seats, too_few_seats_are_refused_with_how_many_there_are,
+            what_cannot_be_chosen_from_is_named;
+        extending: a_hold_is_extended_up_to_the_longest;
         expiry: a_hold_ends_at_its_deadline;
+        repeating: a_request_that_is_sent_again_has_no_second_effect,
+            a_hold_of_several_is_answered_again_as_it_was, a_key_stands_for_one_request_of_one_user,
+            a_refusal_is_evaluated_again, a_key_that_is_none_is_refused;
         refusals: a_user_must_be_named, malformed_ids_and_bodies_are_refused, what_is_not_there_is_named,
-            wrong_methods_and_media_types_are_refused;
+            wrong_methods_and_media_types_are_refused, a_body_that_is_too_large_is_refused;
         reading: events_are_listed, an_event_is_shown, counts_follow, a_seat_shows_its_holder_what_is_theirs,
             nobody_else_learns_who;
         seat_map: a_map_shows_every_seat, a_map_has_a_tag_that_changes_with_it, a_map_is_sent_compressed,
             a_map_of_one_section;
         statistics: statistics_follow;
     }
+    report
+}
+
+/// Runs the checks that need a SeatingEvent which enforces that no single seat is left.
+pub async fn check_gaps(strict: &api::Api) -> Report {
+    let mut report = Report::default();
+    run! { report, strict, choosing: single_seat_gaps_are_refused; }
     report
 }
 

@@ -9,6 +9,9 @@ use super::answer::{Answer, text};
 use super::api::USER_ID;
 use super::stage::{Stage, newcomer};
 
+/// What a body may be long, in bytes.
+const LARGEST_BODY: usize = 65_536;
+
 pub async fn a_user_must_be_named(stage: &Stage) -> anyhow::Result<()> {
     let [seat] = stage.seats().await?;
     for verb in ["hold", "reserve", "release"] {
@@ -89,6 +92,13 @@ pub async fn wrong_methods_and_media_types_are_refused(stage: &Stage) -> anyhow:
     problem(&api.send(plain).await?, 415)?;
     problem(&api.post("/nowhere/at/all", &alice).await?, 404)?;
     problem(&api.get("/nowhere/at/all").await?, 404)
+}
+
+/// More than any request needs; the SeatingEvent's service leaves `limits.maxBodyBytes` at 64 KiB.
+pub async fn a_body_that_is_too_large_is_refused(stage: &Stage) -> anyhow::Result<()> {
+    let (api, alice) = (&stage.api, newcomer("alice"));
+    let body = json!({"seats": ["x".repeat(LARGEST_BODY)]});
+    problem(&api.post_json(&format!("/events/{}/holds", api.event), &alice, &body).await?, 413)
 }
 
 /// A refusal whose code the contract leaves open.

@@ -22,6 +22,12 @@ impl Report {
         }
     }
 
+    /// Takes in the outcomes of another one.
+    pub fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+
     /// Prints the last line; whether every check passed.
     pub fn close(self) -> bool {
         let Self { passed, failed } = self;

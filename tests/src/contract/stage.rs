@@ -29,6 +29,8 @@ pub const RELEASED: [&str; 2] = ["seats", "sequence"];
 const SEATS: usize = 40;
 /// General-admission units that a run needs.
 const UNITS: usize = 4;
+/// Units that are too many: one hold must be able to ask for more than there are.
+const TOO_MANY_UNITS: usize = 100;
 /// How long a hold may last: the checks wait for its end.
 const LONGEST_HOLD: Duration = Duration::from_secs(10);
 /// How long it has to: checks do several things while it lasts.
@@ -65,6 +67,12 @@ impl Stage {
             format!("{event} has no general-admission section with {UNITS} units free: give it one, or another --event")
         })?;
         let mut stage = Self { api, section, area, ttl: Duration::ZERO };
+        let units = free_units(&stage).await?;
+        ensure!(
+            units < TOO_MANY_UNITS,
+            "{} of {event} has {units} units free: give it fewer than {TOO_MANY_UNITS}, because the checks ask for too many",
+            stage.area
+        );
         let ([seat], user) = (stage.seats().await?, newcomer("first"));
         let held = stage.hold(&user, &seat).await?;
         stage.release(&user, &seat).await?;
@@ -159,6 +167,13 @@ fn roomiest(map: &Value, general_admission: bool, least: usize) -> Option<String
     }
     let (section, free) = free.into_iter().max_by_key(|(_, free)| *free)?;
     (free >= least).then(|| section.to_owned())
+}
+
+/// How many general-admission units are available.
+pub async fn free_units(stage: &Stage) -> anyhow::Result<usize> {
+    let path = format!("/events/{}/seats?section={}", stage.api.event, stage.area);
+    let map = stage.api.current(&path, "sequence").await?;
+    Ok(list(&map, "seats")?.iter().filter(|seat| seat["status"] == "AVAILABLE").count())
 }
 
 /// The ids of the seats in an answer about several.

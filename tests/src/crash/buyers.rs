@@ -154,7 +154,7 @@ impl Buyer {
         let dice = self.random.u8(..8);
         let wish = match claim {
             Claim::Hold { hold, seats, .. } => match (dice, self.random.choice(seats)) {
-                (0, _) => Wish::Extend(hold.clone()),
+                (0, _) => Wish::ExtendHold(hold.clone()),
                 (1, Some(seat)) => Wish::ReleaseSeat(seat.clone()),
                 (2, _) => Wish::ReleaseHold(hold.clone()),
                 (3 | 4, Some(seat)) => Wish::ReserveSeat(seat.clone()),
@@ -233,7 +233,7 @@ impl Buyer {
         self.claims.retain_mut(|claim| {
             let (seats, is_meant) = match claim {
                 Claim::Hold { hold, seats, .. } => {
-                    let meant = matches!(wish, Wish::Extend(id) | Wish::ReserveHold(id) | Wish::ReleaseHold(id) if id == hold);
+                    let meant = matches!(wish, Wish::ExtendHold(id) | Wish::ReserveHold(id) | Wish::ReleaseHold(id) if id == hold);
                     (seats, meant)
                 }
                 Claim::Reservation { reservation, seats, .. } => {

@@ -1,16 +1,22 @@
 //! What sells seats in a cluster, all of it one's own: Redis that appends to a file, Kafka, and two command workers, on
 //! which one SeatingEvent is on sale. Whatever is killed comes back at the same address, with the data that it had.
 
+use std::collections::BTreeSet;
+
 use anyhow::ensure;
+use boxoffice_command::store::Outbox;
+use boxoffice_command::store::redis::keys::Keys;
+use boxoffice_command::store::redis::{RedisStore, Settings};
 use boxoffice_domain::events::{Incoming, parse};
-use boxoffice_domain::{Envelope, SeatId, SeatingEventId};
+use boxoffice_domain::seat_map::SeatCounts;
+use boxoffice_domain::{Envelope, SeatId, SeatingEventId, SeatingEventState};
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::log::kafka::KafkaLog;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::command_worker::CommandWorker;
 use crate::conformance::event_log::read_tail;
-use crate::redis_state::{self, Kept};
 use crate::servers::{Kafka, Redis, Server, topic_on};
 
 /// The general-admission area of what is on sale.
@@ -30,6 +36,17 @@ pub struct Stack {
     /// The seats on sale that have names.
     pub seats: Vec<SeatId>,
     topic: String,
+}
+
+/// What Redis keeps of what is on sale, at one moment.
+#[derive(Debug)]
+pub struct Kept {
+    /// Its state.
+    pub state: SeatingEventState,
+    /// The holds that have a deadline.
+    pub deadlines: BTreeSet<Uuid>,
+    /// How many seats are what.
+    pub counts: SeatCounts,
 }
 
 /// Twelve rows of ten, and an area. Holds are short, so that some of them expire while others are being reserved.
@@ -83,21 +100,24 @@ impl Stack {
         self.workers.iter().map(|worker| worker.http.clone()).collect()
     }
 
-    /// The worker that publishes more than the other one, and the other one.
-    pub async fn owner_and_other(&self) -> (usize, usize) {
-        let [first, second] = &self.workers;
-        let (first, second) = tokio::join!(first.leases(), second.leases());
-        if first >= second { (0, 1) } else { (1, 0) }
-    }
-
-    /// What Redis keeps.
+    /// What Redis keeps, once it is at rest and everything is on the log; `None` before.
     ///
     /// # Errors
-    /// No answer.
-    pub async fn kept(&self) -> anyhow::Result<Kept> {
+    /// No answer, or none that makes sense.
+    pub async fn at_rest(&self) -> anyhow::Result<Option<Kept>> {
+        let store = RedisStore::connect(Settings::new(self.redis.address(), SERVICE)).await?;
         let client = redis::Client::open(self.redis.address())?;
         let mut connection = client.get_multiplexed_async_connection().await?;
-        Ok(redis_state::read(&mut connection, SERVICE, &self.event).await?)
+        let state = store.state(&self.event).await?;
+        let keys = Keys::new(SERVICE).event(&self.event);
+        let read = redis::cmd("ZRANGE").arg(keys.deadlines()).arg(0).arg(-1).to_owned();
+        let deadlines: Vec<String> = read.query_async(&mut connection).await?;
+        let published = store.watermark(&self.event).await?;
+        // Whoever writes counts up: what was read before is of one moment, if it has the same number.
+        let (sequence, counts) = self.workers[0].counts(&self.event).await?;
+        let deadlines = deadlines.iter().map(|id| id.parse()).collect::<Result<_, _>>()?;
+        let is_at_rest = sequence == state.sequence && published == sequence;
+        Ok(is_at_rest.then_some(Kept { state, deadlines, counts }))
     }
 
     /// Every record of the log.

@@ -19,7 +19,7 @@ pub fn request(event: &SeatingEventId, wish: &Wish) -> (Method, String, Option<V
         Wish::HoldUnits { seats, section, quantity } => {
             holds(json!({"seats": seats, "areas": [{"sectionId": section, "quantity": quantity}]}))
         }
-        Wish::Extend(hold) => plain(Method::POST, format!("/holds/{hold}/extend")),
+        Wish::ExtendHold(hold) => plain(Method::POST, format!("/holds/{hold}/extend")),
         Wish::ReserveSeat(seat) => plain(Method::POST, format!("/seats/{seat}/reserve")),
         Wish::ReserveHold(hold) => plain(Method::POST, format!("/holds/{hold}/reserve")),
         Wish::ReleaseSeat(seat) => plain(Method::POST, format!("/seats/{seat}/release")),

@@ -74,6 +74,14 @@ impl Child {
         self.process.id()
     }
 
+    /// CPU seconds that it has spent so far, its own and the system's for it.
+    ///
+    /// # Errors
+    /// A process that has ended, or a system without `/proc`.
+    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        cpu_seconds(self.id())
+    }
+
     /// Its exit status, once it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().ok().flatten()
@@ -133,6 +141,19 @@ impl Drop for Child {
             self.kill();
         }
     }
+}
+
+/// CPU seconds, user and system, that the process `id` has spent so far.
+///
+/// # Errors
+/// A process that has ended, or a system without `/proc`.
+pub fn cpu_seconds(id: u32) -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+    // Its name may have blanks; what comes behind it begins with the third field. User and system time are 14 and 15.
+    let fields = stat.rsplit_once(") ").context("no process status")?.1.split(' ').skip(11).take(2);
+    let ticks = fields.map(str::parse::<u32>).sum::<Result<u32, _>>()?;
+    let a_second = u32::try_from(rustix::param::clock_ticks_per_second())?;
+    Ok(f64::from(ticks) / f64::from(a_second))
 }
 
 fn pid(process: &std::process::Child) -> Option<Pid> {

@@ -27,16 +27,8 @@ impl Program for Kafka {
     const NAME: &'static str = "kafka";
 
     async fn prepare(&self, folder: &Path, port: u16) -> anyhow::Result<()> {
-        let properties = folder.join("server.properties");
-        std::fs::write(&properties, settings(&folder.join("data"), port, free_port()?))?;
-        let formatted = tokio::process::Command::from(java()?)
-            .args(["kafka.tools.StorageTool", "format", "--cluster-id", "Ym94b2ZmaWNlLXRlc3RzMQ", "--config"])
-            .arg(&properties)
-            .kill_on_drop(true)
-            .output()
-            .await?;
-        ensure!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
-        Ok(())
+        let listeners = [("PLAINTEXT", "PLAINTEXT", port)];
+        format(folder, &settings(&folder.join("data"), &listeners, free_port()?), &[]).await
     }
 
     fn command(&self, folder: &Path, _: u16) -> anyhow::Result<Command> {
@@ -64,12 +56,39 @@ impl Program for Kafka {
     }
 }
 
+/// Writes the settings and makes the data folder that they name; `scram` are users that it knows from the beginning.
+pub(super) async fn format(folder: &Path, settings: &str, scram: &[String]) -> anyhow::Result<()> {
+    let properties = folder.join("server.properties");
+    std::fs::write(&properties, settings)?;
+    let formatted = tokio::process::Command::from(java()?)
+        .args(["kafka.tools.StorageTool", "format", "--cluster-id", "Ym94b2ZmaWNlLXRlc3RzMQ", "--config"])
+        .arg(&properties)
+        .args(scram.iter().flat_map(|user| ["--add-scram", user]))
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    ensure!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
+    Ok(())
+}
+
 fn java() -> anyhow::Result<Command> {
     let home = home()?;
     ensure!(home.is_dir(), "Kafka is not in {}: run tests/servers/install servers", home.display());
     let mut command = bound("java", Kafka::END, None);
     command.args(JVM).arg("-cp").arg(home.join("*"));
     Ok(command)
+}
+
+impl Kafka {
+    /// The command that runs `class`, one of the tools that Kafka brings along; its arguments are to be added.
+    ///
+    /// # Errors
+    /// A Kafka that is not installed.
+    pub fn tool(class: &str) -> anyhow::Result<Command> {
+        let mut command = bound("java", Self::END, None);
+        command.arg("-cp").arg(home()?.join("*")).arg(class);
+        Ok(command)
+    }
 }
 
 fn home() -> anyhow::Result<PathBuf> {
@@ -85,16 +104,20 @@ fn home() -> anyhow::Result<PathBuf> {
     Ok(cache.join(format!("boxoffice/kafka-{version}")))
 }
 
-/// Nothing is ever deleted, as the operator has it: histories of tests happen in the past, and a retention would take
-/// their records away half a minute after the broker began.
-fn settings(data: &Path, port: u16, controller: u16) -> String {
+/// The settings with these listeners, each a name, a protocol and a port. Nothing is ever deleted, as the operator has it:
+/// histories of tests happen in the past, and a retention would take their records away half a minute after the broker
+/// began.
+pub(super) fn settings(data: &Path, listeners: &[(&str, &str, u16)], controller: u16) -> String {
+    let all = || listeners.iter().copied().chain([("CONTROLLER", "PLAINTEXT", controller)]);
+    let addresses: Vec<_> = all().map(|(name, _, port)| format!("{name}://127.0.0.1:{port}")).collect();
+    let protocols: Vec<_> = all().map(|(name, protocol, _)| format!("{name}:{protocol}")).collect();
     format!(
         "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners={}
+listener.security.protocol.map={}
 log.dirs={}
 auto.create.topics.enable=false
 log.retention.ms=-1
@@ -107,6 +130,8 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 ",
+        addresses.join(","),
+        protocols.join(","),
         data.display()
     )
 }

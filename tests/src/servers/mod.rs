@@ -1,19 +1,24 @@
 //! Real Redis, Kafka and PostgreSQL for tests, on loopback ports and in temporary folders.
 //!
-//! Most tests use the shared ones, which `boxoffice-servers` starts around a whole run: [`redis_url`], [`kafka`],
-//! [`topic`], [`database`]. A test that crashes or freezes a server starts one of its own: `Server::start(Kafka)`.
+//! Most tests use the shared ones, which `boxoffice-servers` starts around a whole run: [`redis_url`], [`kafka`] with
+//! its second listener [`secure_kafka`], [`topic`], [`database`]. A test that crashes or freezes a server starts one of its own: `Server::start(Kafka)`.
 
+pub mod certificates;
 pub mod child;
 mod kafka;
+mod kafka_secure;
 mod postgres;
 mod redis;
 mod server;
 mod shared;
 
+pub use certificates::Certificates;
 pub use kafka::Kafka;
+pub use kafka_secure::{PASSWORD, SecureKafka, USERNAME};
 pub use postgres::Postgres;
 pub use redis::Redis;
 pub use server::{Program, Server, free_port};
 pub use shared::{
-    Database, KAFKA, POSTGRES, REDIS, database, kafka, redis_url, service, topic, topic_on, unique,
+    Database, KAFKA, KAFKA_CA, KAFKA_SECURE, POSTGRES, REDIS, database, kafka, kafka_security, redis_url,
+    secure_kafka, service, topic, topic_on, unique,
 };

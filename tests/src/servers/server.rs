@@ -71,9 +71,17 @@ impl<P: Program> Server<P> {
         self.program.address(self.port)
     }
 
-    /// Where its data is.
-    pub(super) fn folder(&self) -> &Path {
+    /// Where it keeps its settings and data.
+    pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// CPU seconds that it has spent so far.
+    ///
+    /// # Errors
+    /// A server that has ended.
+    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        self.child.cpu_seconds()
     }
 
     /// Ends it as an administrator would, by SIGTERM, and waits.

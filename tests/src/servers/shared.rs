@@ -4,16 +4,23 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security, Tls};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::metadata::MetadataTopic;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+use super::kafka_secure::{PASSWORD, USERNAME};
+
 /// Where the harness says how Redis is reached: a URL.
 pub const REDIS: &str = "BOXOFFICE_TEST_REDIS";
 /// Where it says how Kafka is reached: bootstrap servers.
 pub const KAFKA: &str = "BOXOFFICE_TEST_KAFKA";
+/// Where it says how Kafka's secure listener is reached: bootstrap servers.
+pub const KAFKA_SECURE: &str = "BOXOFFICE_TEST_KAFKA_SECURE";
+/// Where it says who signed that listener's certificate: a file in PEM form.
+pub const KAFKA_CA: &str = "BOXOFFICE_TEST_KAFKA_CA";
 /// Where it says how PostgreSQL is reached: a URL without a database.
 pub const POSTGRES: &str = "BOXOFFICE_TEST_POSTGRES";
 
@@ -33,6 +40,25 @@ pub fn redis_url() -> String {
 /// Outside the harness.
 pub fn kafka() -> String {
     address(KAFKA)
+}
+
+/// The same Kafka by its secure listener: its bootstrap servers.
+///
+/// # Panics
+/// Outside the harness.
+pub fn secure_kafka() -> String {
+    address(KAFKA_SECURE)
+}
+
+/// What that listener admits.
+///
+/// # Panics
+/// Outside the harness.
+pub fn kafka_security(mechanism: Mechanism) -> Security {
+    let authority = std::fs::read_to_string(address(KAFKA_CA));
+    let authority = authority.unwrap_or_else(|error| panic!("{KAFKA_CA}: {error}"));
+    let sasl = Sasl { mechanism, username: USERNAME.to_owned(), password: PASSWORD.to_owned() };
+    Security { tls: Some(Tls::Authority(authority)), sasl: Some(sasl) }
 }
 
 /// A name that no other test has.

@@ -14,13 +14,16 @@ async fn the_contract_is_kept_and_what_was_sold_survives_new_pods() {
     let cluster = Cluster::connect().await;
     let service = cluster.examples();
     let show = service.show(|resource| resource["spec"]["hold"] = json!({"ttlSeconds": 4})).await;
+    let strict =
+        service.show(|resource| resource["spec"]["hold"] = json!({"noSingleSeatGaps": "enforce"})).await;
     let memory = tempfile::NamedTempFile::new().unwrap();
     let memory = memory.path().to_str().unwrap();
-    contract(&service, &show.id, &["--remember", memory]).await;
+    contract(&service, &show.id, &["--strict-event", &strict.id, "--remember", memory]).await;
     for deployment in ["main-command", "main-query"] {
         replace_pods(&cluster, &service.namespace, deployment).await;
     }
     contract(&service, &show.id, &["--recall", memory]).await;
+    strict.remove().await;
     show.remove().await;
 }
 

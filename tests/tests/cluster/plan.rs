@@ -7,10 +7,11 @@ use std::path::Path;
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_local::plan::{Plan, Step, plan};
 use boxoffice_local::resources::load;
-use boxoffice_operator::kafka::librdkafka::Pool;
+use boxoffice_operator::kafka::pool::{Connection, Pool};
 use boxoffice_operator::reservation_service::children::{has, kinds, marked};
 use boxoffice_operator::reservation_service::drift::covers;
 use boxoffice_operator::reservation_service::names;
+use boxoffice_runtime::log::kafka::security::Security;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::{Resource, ResourceExt};
@@ -86,7 +87,8 @@ async fn i11_the_plan_of_the_examples_is_what_the_operator_applied() {
 #[tokio::test]
 async fn i11_the_secret_the_topics_and_the_groups_of_the_plan_are_there() {
     let cluster = Cluster::connect().await;
-    let kafka = Pool::default().get(&cluster.kafka).unwrap();
+    let connection = Connection { bootstrap_servers: cluster.kafka.clone(), security: Security::default() };
+    let kafka = Pool::default().get(&connection).unwrap();
     let labels = ListParams::default().labels(&names::owned_by(SERVICE));
     let secrets = cluster.api::<Secret>(NAMESPACE).list(&labels).await.unwrap();
     let mut wanted_secrets = Vec::new();

@@ -15,29 +15,29 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
-const TOKEN: &str = "secret";
+pub(super) const TOKEN: &str = "secret";
 const EVENT: &str = "arena-night";
 
 /// A command worker.
-struct Worker {
-    process: Process,
-    api: Arc<Api>,
+pub(super) struct Worker {
+    pub(super) process: Process,
+    pub(super) api: Arc<Api>,
 }
 
 /// How it is reached, and what it needs to be started again.
-struct Api {
-    client: Client,
+pub(super) struct Api {
+    pub(super) client: Client,
     service: String,
     redis: String,
     kafka: String,
-    topic: String,
-    http: String,
-    admin: String,
-    ready: String,
+    pub(super) topic: String,
+    pub(super) http: String,
+    pub(super) admin: String,
+    pub(super) ready: String,
 }
 
 impl Worker {
-    async fn start(kafka: &str) -> Self {
+    pub(super) async fn start(kafka: &str) -> Self {
         Self::on(&servers::redis_url(), kafka).await
     }
 
@@ -48,7 +48,27 @@ impl Worker {
         worker
     }
 
+    /// A worker that refuses holds where so many domain events of a SeatingEvent wait.
+    pub(super) async fn refusing_above(high_watermark: u64, kafka: &str) -> Self {
+        let topic = servers::topic_on(kafka, "seat-events", 3).await;
+        let more = ("BOXOFFICE_OUTBOX_HIGH_WATERMARK", high_watermark.to_string());
+        let service = servers::service("command");
+        let mut worker = Self::launch_with(&service, &servers::redis_url(), kafka, &topic, Some(more));
+        worker.process.ready(&worker.api.ready).await.unwrap();
+        worker
+    }
+
     fn launch(service: &str, redis: &str, kafka: &str, topic: &str) -> Self {
+        Self::launch_with(service, redis, kafka, topic, None)
+    }
+
+    fn launch_with(
+        service: &str,
+        redis: &str,
+        kafka: &str,
+        topic: &str,
+        more: Option<(&'static str, String)>,
+    ) -> Self {
         let [http, admin, metrics] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port().unwrap()));
         let environment = [
             ("BOXOFFICE_SERVICE", service.to_owned()),
@@ -60,7 +80,7 @@ impl Worker {
             ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", kafka.to_owned()),
             ("BOXOFFICE_KAFKA_TOPIC", topic.to_owned()),
         ];
-        let process = Process::start("boxoffice-command", environment).unwrap();
+        let process = Process::start("boxoffice-command", environment.into_iter().chain(more)).unwrap();
         let api = Api {
             client: Client::builder().timeout(Duration::from_secs(20)).no_proxy().build().unwrap(),
             service: service.to_owned(),
@@ -75,7 +95,7 @@ impl Worker {
     }
 
     /// Another process of the same service.
-    async fn again(&self) -> Self {
+    pub(super) async fn again(&self) -> Self {
         let Api { service, redis, kafka, topic, .. } = &*self.api;
         let mut worker = Self::launch(service, redis, kafka, topic);
         worker.process.ready(&worker.api.ready).await.unwrap();

@@ -7,17 +7,21 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use boxoffice_command::store::SeatStore;
+use boxoffice_command::store::{ANSWER_MEMORY, Cause, Idempotency, Outbox, Outcome, SeatStore};
 use boxoffice_domain::events::{Incoming, parse};
-use boxoffice_domain::{SeatingEventId, SeatingEventState, UnixMillis, evolve};
+use boxoffice_domain::{Command, SeatingEventId, SeatingEventState, UnixMillis, evolve};
 use boxoffice_local::embedded::journal::{Journal, JournalError};
 use boxoffice_local::embedded::seats::{EmbeddedSeats, Rules};
-use boxoffice_tests::conformance::seat_store::equality::generated_commands_do_what_decide_says;
-use boxoffice_tests::conformance::seat_store::stage::{Fixture, HIGH_WATERMARK, START, Stage};
+use boxoffice_tests::conformance::seat_store::lease_of;
+use boxoffice_tests::conformance::seat_store::sequences::generated_commands_do_what_decide_says;
+use boxoffice_tests::conformance::seat_store::stage::{Fixture, HIGH_WATERMARK, START, Stage, cause, named};
 use boxoffice_tests::seat_store_suite;
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
+use uuid::Uuid;
+
+const DAY: UnixMillis = ANSWER_MEMORY.as_secs() * 1000;
 
 seat_store_suite!(InAFile::fresh());
 
@@ -34,6 +38,20 @@ impl InAFile {
         let clock = Arc::new(AtomicU64::new(START));
         let store = Mutex::new(Some(open(folder.path(), &clock).await));
         Self { folder, clock, store }
+    }
+
+    /// The file as others read it.
+    async fn file(&self) -> SqliteConnection {
+        let file = self.folder.path().join("boxoffice.db");
+        SqliteConnectOptions::new().filename(file).read_only(true).connect().await.unwrap()
+    }
+
+    /// How many answers are in the file.
+    async fn answers(&self) -> u32 {
+        let mut file = self.file().await;
+        let answers = sqlx::query_scalar("SELECT count(*) FROM answers").fetch_one(&mut file).await.unwrap();
+        file.close().await.unwrap();
+        answers
     }
 }
 
@@ -67,9 +85,7 @@ impl Fixture for InAFile {
 
     /// What the file says: the next process will know nothing else.
     async fn state(&self, event: &SeatingEventId) -> SeatingEventState {
-        let file =
-            SqliteConnectOptions::new().filename(self.folder.path().join("boxoffice.db")).read_only(true);
-        let mut file = file.connect().await.unwrap();
+        let mut file = self.file().await;
         let events: Vec<String> =
             sqlx::query_scalar("SELECT envelope FROM events WHERE seating_event = ? ORDER BY sequence")
                 .bind(event.as_str())
@@ -88,7 +104,7 @@ impl Fixture for InAFile {
 
 #[test]
 fn i10_generated_commands_and_restarts_do_what_decide_says() {
-    generated_commands_do_what_decide_says(InAFile::fresh(), 32);
+    generated_commands_do_what_decide_says(InAFile::fresh, 400);
 }
 
 #[tokio::test]
@@ -97,6 +113,68 @@ async fn a_folder_has_one_process_at_a_time() {
     assert!(matches!(Journal::open(fixture.folder.path()).await, Err(JournalError::InUse(_))));
     fixture.restart().await;
     fixture.store().ping().await.unwrap();
+}
+
+/// Whatever the file has of it then.
+#[tokio::test]
+async fn an_answer_is_kept_for_a_day_of_the_clock() {
+    let fixture = InAFile::fresh().await;
+    let stage = Stage::open(&fixture).await;
+    stage.redefine(|it| it.starts_at = START + 10 * DAY).await.unwrap();
+    let idempotency = Some(Idempotency::new(&"alice".parse().unwrap(), "k-1", "A-1-1"));
+    let hold = async || {
+        let command =
+            Command::Hold { wanted: named(&["A-1-1"]), user: "alice".parse().unwrap(), hold: Uuid::new_v4() };
+        let cause = Cause { idempotency: idempotency.clone(), ..cause("alice") };
+        fixture.store().execute(&stage.event, &command, &cause).await.unwrap().unwrap()
+    };
+    let first = hold().await;
+    stage.advance(DAY - 1).await;
+    fixture.store().expire_due().await.unwrap();
+    fixture.restart().await;
+    assert_eq!(hold().await, Outcome { repeated: true, ..first.clone() });
+    stage.advance(1).await;
+    fixture.store().expire_due().await.unwrap();
+    assert_eq!(fixture.answers().await, 0);
+    let second = hold().await;
+    assert!(!second.repeated && second.answer != first.answer, "{second:?}");
+    assert_eq!(fixture.answers().await, 1);
+    fixture.restart().await;
+    assert_eq!(hold().await, Outcome { repeated: true, ..second });
+}
+
+/// Also where nothing swept it away in time.
+#[tokio::test]
+async fn an_answer_that_is_too_old_is_not_given_after_a_restart() {
+    let fixture = InAFile::fresh().await;
+    let stage = Stage::open(&fixture).await;
+    let idempotency = Some(Idempotency::new(&"alice".parse().unwrap(), "k-1", "rain"));
+    let block = async || {
+        let command = Command::Block { seats: vec!["A-1-1".into()], reason: "rain".into() };
+        let cause = Cause { idempotency: idempotency.clone(), ..cause("alice") };
+        fixture.store().execute(&stage.event, &command, &cause).await.unwrap().unwrap()
+    };
+    block().await;
+    stage.advance(DAY).await;
+    fixture.restart().await;
+    assert!(!block().await.repeated);
+    fixture.store().expire_due().await.unwrap();
+    assert_eq!(fixture.answers().await, 1, "the new one");
+}
+
+#[tokio::test]
+async fn answers_go_with_their_seating_event() {
+    let fixture = InAFile::fresh().await;
+    let stage = Stage::open(&fixture).await;
+    let idempotency = Some(Idempotency::new(&"alice".parse().unwrap(), "k-1", "close"));
+    let cause = Cause { idempotency, ..cause("alice") };
+    fixture.store().execute(&stage.event, &Command::Close, &cause).await.unwrap().unwrap();
+    assert_eq!(fixture.answers().await, 1);
+    let store = fixture.store();
+    let lease = lease_of(&*store, &stage.event).await;
+    store.published(&stage.event, &lease, 2).await.unwrap();
+    assert!(store.purge(&stage.event).await.unwrap());
+    assert_eq!(fixture.answers().await, 0);
 }
 
 #[tokio::test]

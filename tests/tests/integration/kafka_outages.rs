@@ -49,7 +49,7 @@ async fn a_publish_is_given_up_in_time_and_leaves_nothing_behind() {
     log.publish(&topic, vec![numbered(0, 0)]).await.unwrap();
     kafka.kill();
     let lost = timeout(Duration::from_secs(4), log.publish(&topic, vec![numbered(0, 1)])).await;
-    assert!(matches!(lost, Ok(Err(LogError::Unavailable(_)))), "below the relay's lease of 4 s: {lost:?}");
+    assert!(matches!(lost, Ok(Err(LogError::Unavailable(_)))), "soon after its limit: {lost:?}");
     kafka.restart().await.unwrap();
     log.publish(&topic, vec![numbered(0, 2)]).await.unwrap();
     assert_eq!(numbers(&read_tail(&log, &topic, vec![(0, 0)], 2).await), [0, 2]);

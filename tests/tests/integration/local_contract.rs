@@ -10,10 +10,13 @@ async fn the_contract_is_kept_and_what_was_sold_survives_a_restart() {
     let mut short = show("arena");
     short["spec"]["hold"] = serde_json::json!({"ttlSeconds": 4});
     house.declare(&short);
+    let mut strict = show("strict");
+    strict["spec"]["hold"] = serde_json::json!({"noSingleSeatGaps": "enforce"});
+    house.declare(&strict);
     let memory = tempfile::NamedTempFile::new().unwrap();
     let memory = memory.path().to_str().unwrap();
     let local = house.open().await;
-    contract(&local, &["--remember", memory]).await;
+    contract(&local, &["--strict-event", "strict", "--remember", memory]).await;
     local.close().await;
     let local = house.open().await;
     contract(&local, &["--recall", memory]).await;

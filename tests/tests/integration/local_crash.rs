@@ -85,7 +85,8 @@ fn event() -> SeatingEventId {
 /// Buyers buy, until at some moment it is killed.
 async fn until_killed(local: &mut Local, random: &mut Rng, buyers: &mut [Buyer]) -> Vec<Request> {
     let seats: Vec<SeatId> = shown(local).await.seats.into_keys().collect();
-    let market = Market::new(vec![local.url.clone()], event(), seats, "FLOOR");
+    let mut market = Market::new(vec![local.url.clone()], event(), seats, "FLOOR");
+    market.with_keys = true;
     let moment = Duration::from_millis(random.u64(200..=1_500));
     let killed = async {
         // The one wait by the clock: when it happens is what is tried.

@@ -1,9 +1,14 @@
 //! What a person does from a terminal, with a `boxoffice local` that runs: buying, and following domain events.
 
+use std::sync::{Arc, Mutex};
+
+use axum::{Json, Router};
 use boxoffice_tests::process::{Process, run};
 use boxoffice_tests::servers::free_port;
 use boxoffice_tests::wait::until;
-use serde_json::Value;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::local_support::{BOXOFFICE, House, Local};
 
@@ -54,6 +59,74 @@ async fn several_seats_are_held_together_and_a_hold_and_a_reservation_are_given_
 }
 
 #[tokio::test]
+async fn seats_are_chosen_and_a_hold_is_extended_from_a_terminal() {
+    let house = House::with(&["arena"]);
+    let local = house.open().await;
+    let best = done(&local, &["hold", "arena", "--best", "2", "--section", "A", "-u", "alice"]).await;
+    let seats: Vec<_> = best["seats"].as_array().unwrap().iter().map(|seat| &seat["seatId"]).collect();
+    assert_eq!(seats, ["arena.A-1-10", "arena.A-1-11"], "the middle of the first row");
+    let hold = best["holdId"].as_str().unwrap();
+    let longer = done(&local, &["extend", hold, "--seconds", "60", "-u", "alice"]).await;
+    assert_eq!(longer["expiresAt"].as_u64(), best["expiresAt"].as_u64().map(|end| end + 60_000));
+    let longest = done(&local, &["extend", hold, "-u", "alice"]).await;
+    assert!(longest["expiresAt"].as_u64() > longer["expiresAt"].as_u64(), "{longest}");
+
+    let mixed = done(&local, &["hold", "arena.A-2-1", "--area", "FLOOR=2", "-u", "bob"]).await;
+    assert_eq!(mixed["seats"].as_array().unwrap().len(), 3, "{mixed}");
+    let units = done(&local, &["hold", "arena", "--area", "FLOOR=3", "-u", "bob"]).await;
+    assert!(units["seats"].as_array().unwrap().iter().all(|unit| unit["sectionId"] == "FLOOR"), "{units}");
+    let (code, _, complained) = boxoffice(&local, &["hold", "arena", "--area", "FLOOR=46"]).await;
+    assert_eq!(code, Some(1));
+    assert!(complained.contains("NOT_ENOUGH_SEATS") && complained.contains("45 available"), "{complained}");
+    local.close().await;
+}
+
+#[tokio::test]
+async fn seats_are_taken_off_sale_and_put_back_from_a_terminal() {
+    let house = House::with(&["arena"]);
+    let local = house.open().await;
+    let blocked = done(&local, &["block", "arena.A-1-1", "arena.A-1-2", "--reason", "camera"]).await;
+    assert_eq!(blocked["seats"]["blocked"], 2, "{blocked}");
+    let (code, _, complained) = boxoffice(&local, &["hold", "arena.A-1-1"]).await;
+    assert_eq!(code, Some(1));
+    assert!(complained.contains("arena.A-1-1 BLOCKED"), "{complained}");
+    let unblocked = done(&local, &["unblock", "arena.A-1-1"]).await;
+    assert_eq!(unblocked["seats"]["blocked"], 1, "{unblocked}");
+    done(&local, &["hold", "arena.A-1-1"]).await;
+    local.close().await;
+}
+
+/// It is restarting, say, or not yet as durable as promised: whoever waits at a terminal need not care.
+#[tokio::test]
+async fn a_command_is_sent_again_under_its_key_while_that_may_help() {
+    let answers = Arc::new(Mutex::new(vec![
+        (200, json!({"success": true})),
+        (409, json!({"code": "IDEMPOTENCY_IN_FLIGHT", "detail": "not on the log yet"})),
+        (503, json!({"code": "UNAVAILABLE", "detail": "repeat it"})),
+    ]));
+    let keys = Arc::new(Mutex::new(Vec::new()));
+    let (left, seen) = (Arc::clone(&answers), Arc::clone(&keys));
+    let worker = Router::new().fallback(move |headers: HeaderMap| async move {
+        seen.lock().unwrap().push(headers["idempotency-key"].to_str().unwrap().to_owned());
+        let (status, body) = left.lock().unwrap().pop().unwrap();
+        (StatusCode::from_u16(status).unwrap(), [("retry-after", "0")], Json(body))
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move { axum::serve(listener, worker).await.unwrap() });
+    let output = run(BOXOFFICE, ["reserve", "arena.A-1-1", "--command-url", &url]).await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let keys = keys.lock().unwrap().clone();
+    assert!(keys.len() == 3 && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+
+    // What was refused for good is not sent again, and another command has another key.
+    answers.lock().unwrap().push((409, json!({"code": "SEAT_NOT_HELD", "detail": "it is not held"})));
+    let output = run(BOXOFFICE, ["reserve", "arena.A-1-1", "--command-url", &url]).await.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    serving.abort();
+}
+
+#[tokio::test]
 async fn a_refusal_exits_with_1_and_wrong_usage_with_2() {
     let house = House::with(&["arena"]);
     let local = house.open().await;
@@ -68,9 +141,15 @@ async fn a_refusal_exits_with_1_and_wrong_usage_with_2() {
         assert_eq!((code, told.as_str()), (Some(1), ""), "{refused:?}: {complained}");
         assert!(!complained.is_empty(), "{refused:?}");
     }
-    for wrong in
-        [&["hold"][..], &["hold", "A-1-1"], &["reserve"], &["events"], &["events", "tail", "--from", "noon"]]
-    {
+    for wrong in [
+        &["hold"][..],
+        &["hold", "A-1-1"],
+        &["hold", "arena"],
+        &["extend", "arena"],
+        &["reserve"],
+        &["events"],
+        &["events", "tail", "--from", "noon"],
+    ] {
         let (code, _, complained) = boxoffice(&local, wrong).await;
         assert_eq!(code, Some(2), "{wrong:?}: {complained}");
     }

@@ -6,6 +6,7 @@
     reason = "also what tests share fails by a panic"
 )]
 
+mod bench;
 mod command_worker;
 mod consumer;
 mod embedded_event_log;
@@ -14,15 +15,18 @@ mod embedded_views;
 mod event_log;
 mod harness;
 mod kafka_outages;
+mod kafka_security;
 mod local_contract;
 mod local_crash;
 mod local_files;
 mod local_process;
 mod local_support;
 mod local_terminal;
+mod local_tokens;
 mod operator_kafka;
 mod query_snapshot;
 mod query_worker;
+mod relay_replicas;
 mod rush;
 mod seat_store;
 mod stack_crash;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use boxoffice_operator::kafka::converge::{Knowledge, Seen, carry_out, claims, group, survey};
-use boxoffice_operator::kafka::librdkafka::Pool;
+use boxoffice_operator::kafka::pool::{Connection, Pool};
 use boxoffice_operator::kafka::topics::Adoption;
 use boxoffice_operator::kafka::{Group, Kafka, KafkaError, Start, Topic};
+use boxoffice_runtime::log::kafka::security::Security;
 use boxoffice_tests::servers::{kafka, unique};
 use boxoffice_tests::wait::until;
 use rdkafka::ClientConfig;
@@ -16,7 +17,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 const RECORDS: i64 = 5;
 
 fn cluster() -> Arc<dyn Kafka> {
-    Pool::default().get(&kafka()).unwrap()
+    Pool::default().get(&Connection { bootstrap_servers: kafka(), security: Security::default() }).unwrap()
 }
 
 fn topic(partitions: i32) -> Topic {

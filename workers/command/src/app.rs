@@ -3,12 +3,14 @@
 //! Generic over what stands behind the ports; `run` chooses Redis and Kafka, others may choose otherwise.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::http::{Edge, serve as answer, service};
+use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -20,6 +22,7 @@ use crate::admin::{self, Admin, AdminToken};
 use crate::durability::Durability;
 use crate::http;
 use crate::http::desk::Desk;
+use crate::http::gate::Gate;
 use crate::published::Published;
 use crate::relay::{Relay, RelayMetrics};
 use crate::store::{Outbox, SeatStore};
@@ -43,6 +46,10 @@ pub struct Settings {
     pub stats_topic: String,
     /// What acknowledged commands survive.
     pub durability: Durability,
+    /// How buyers are known.
+    pub identity: Identity,
+    /// Requests that one of them may send in a second; nothing is no limit.
+    pub requests_per_user_per_second: Option<NonZeroU32>,
     /// Longest body of a command.
     pub max_body_bytes: usize,
     /// How long the way out may take.
@@ -93,6 +100,7 @@ pub enum AppError {
 
 /// The worker on its ports: what it answers, and what it does besides.
 pub struct App {
+    gate: Gate,
     desk: Desk,
     admin: Admin,
     seats: Arc<dyn SeatStore>,
@@ -113,13 +121,15 @@ impl App {
         readiness: Readiness,
         stop: CancellationToken,
     ) -> Self {
-        let Settings { service, topic, stats_topic, durability, max_body_bytes, drain } = settings;
+        let Settings { service, topic, stats_topic, durability, max_body_bytes, drain, .. } = settings;
+        let gate = Gate::new(settings.identity, settings.requests_per_user_per_second);
         let seats: Arc<dyn SeatStore> = Arc::clone(&store) as _;
         let outbox: Arc<dyn Outbox> = store;
         let published = Published::new(Arc::clone(&outbox));
         let desk = Desk::new(Arc::clone(&seats), Arc::clone(&published), durability);
         let admin = Admin {
             store: Arc::clone(&seats),
+            outbox: Arc::clone(&outbox),
             log: Arc::clone(&log),
             topic: topic.as_str().into(),
             stats_topic: stats_topic.into(),
@@ -127,12 +137,12 @@ impl App {
             stop: stop.clone(),
         };
         let relay = Relay::new(outbox, log, topic, service, metrics);
-        Self { desk, admin, seats, relay, max_body_bytes, drain, readiness, stop }
+        Self { gate, desk, admin, seats, relay, max_body_bytes, drain, readiness, stop }
     }
 
     /// The routes of buyers.
     pub fn buyers(&self) -> Router {
-        http::routes(self.desk.clone(), self.max_body_bytes)
+        http::routes(self.gate.clone(), self.desk.clone(), self.max_body_bytes)
     }
 
     /// The routes of the operator, for whoever reaches them.
@@ -191,7 +201,7 @@ pub async fn serve<S: SeatStore + Outbox>(
     let operators = admin::guarded(app.operators(), doors.admin_token);
     let operators = answer(admin_listener, service(operators, edge.apart()), stop.clone(), drain / 2);
     let buyers = answer(http_listener, service(app.buyers(), edge), stop, drain / 2);
-    app.run(async move { drop(tokio::join!(buyers, operators)) }).await
+    app.run(async move { _ = tokio::join!(buyers, operators) }).await
 }
 
 async fn bind(addr: SocketAddr) -> Result<TcpListener, AppError> {

@@ -1,9 +1,11 @@
 //! The command line. Every option has its environment variable, which is how the operator sets it.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 
+use boxoffice_runtime::identity::settings::IdentityArgs;
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
-use clap::Parser;
+use clap::{ArgAction, Parser};
 
 use crate::durability::Promise;
 
@@ -20,6 +22,9 @@ pub struct Args {
     /// Where domain events go.
     #[command(flatten)]
     pub kafka: KafkaArgs,
+    /// Who buyers are.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
     /// Address of the buyers' API.
     #[arg(long, env = "BOXOFFICE_HTTP_ADDR", default_value = "0.0.0.0:8080")]
     pub http_addr: SocketAddr,
@@ -29,13 +34,20 @@ pub struct Args {
     /// Bearer token that the operator's API asks for.
     #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
     pub admin_token: String,
-    /// Redis with the seats, as redis://[user:password@]host[:port][/database].
+    /// Redis with the seats, as redis://[user:password@]host[:port][/database]; rediss:// speaks TLS.
     #[arg(long, env = "BOXOFFICE_REDIS_URL", hide_env_values = true)]
     pub redis_url: String,
-    /// When a hold is acknowledged: redis (as soon as it is written) or log (when it is on Kafka).
+    /// That it is one node of a Redis Cluster, whose other nodes are found by it.
+    #[arg(long, env = "BOXOFFICE_REDIS_CLUSTER", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", default_value_t = false)]
+    pub redis_cluster: bool,
+    /// Certificates in PEM that vouch for Redis over TLS, in place of those that the system trusts.
+    #[arg(long, env = "BOXOFFICE_REDIS_CA")]
+    pub redis_ca: Option<String>,
+    /// When a hold is acknowledged: redis (as soon as it is written), fsync (when Redis has it on disk), "replicas: <n>"
+    /// (when so many replicas of Redis have it) or log (when it is on Kafka).
     #[arg(long, env = "BOXOFFICE_DURABILITY_HOLD", default_value = "redis")]
     pub durability_hold: Promise,
-    /// When a reservation is acknowledged: redis, or log, which survives the loss of Redis.
+    /// When a reservation is acknowledged: as for holds; log survives the loss of Redis.
     #[arg(long, env = "BOXOFFICE_DURABILITY_RESERVE", default_value = "log")]
     pub durability_reserve: Promise,
     /// Domain events of one SeatingEvent that may wait for Kafka before new holds are refused.
@@ -44,6 +56,9 @@ pub struct Args {
     /// Longest body of a command, in bytes.
     #[arg(long, env = "BOXOFFICE_MAX_BODY_BYTES", default_value_t = 65_536)]
     pub max_body_bytes: usize,
+    /// Requests that one user may send to this process in a second; more are answered 429. Left out: no limit.
+    #[arg(long, env = "BOXOFFICE_REQUESTS_PER_USER_PER_SECOND")]
+    pub requests_per_user_per_second: Option<NonZeroU32>,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -62,10 +77,16 @@ mod tests {
     }
 
     #[test]
-    fn a_durability_that_comes_later_is_refused_with_that_reason() {
+    fn a_durability_that_is_none_is_refused_with_those_that_are() {
         let given = ["x", "--service=a/b", "--redis-url=r", "--kafka-bootstrap-servers=k", "--admin-token=t"];
-        let error =
-            Args::try_parse_from(given.into_iter().chain(["--durability-reserve=fsync"])).err().unwrap();
-        assert!(error.to_string().contains("comes with a later version"), "{error}");
+        let with = |option| Args::try_parse_from(given.into_iter().chain([option]));
+        let error = with("--durability-reserve=twice").err().unwrap();
+        assert!(error.to_string().contains("expected redis, fsync"), "{error}");
+        assert_eq!(
+            with("--durability-reserve=replicas: 2").ok().unwrap().durability_reserve,
+            Promise::Replicas(2)
+        );
+        assert!(with("--redis-cluster").ok().unwrap().redis_cluster);
+        assert!(!with("--redis-cluster=false").ok().unwrap().redis_cluster);
     }
 }

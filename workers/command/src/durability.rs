@@ -9,6 +9,10 @@ use boxoffice_domain::Command;
 pub enum Promise {
     /// As soon as the seat script has run.
     Redis,
+    /// When Redis has it on disk.
+    Fsync,
+    /// When so many replicas of Redis have it.
+    Replicas(u8),
     /// When its domain events are on the log.
     Log,
 }
@@ -20,6 +24,12 @@ pub struct Durability {
     pub hold: Promise,
     /// For reservations.
     pub reserve: Promise,
+}
+
+impl Default for Durability {
+    fn default() -> Self {
+        Self { hold: Promise::Redis, reserve: Promise::Log }
+    }
 }
 
 impl Durability {
@@ -37,13 +47,13 @@ impl FromStr for Promise {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "redis" => Ok(Self::Redis),
-            "log" => Ok(Self::Log),
-            _ if text == "fsync" || text.starts_with("replicas") => {
-                Err(format!("{text} comes with a later version: write redis or log"))
-            }
-            _ => Err("expected redis or log".to_owned()),
+        let replicas = |text: &str| text.trim().parse().ok().filter(|count| (1..=9).contains(count));
+        match (text, text.strip_prefix("replicas:").and_then(replicas)) {
+            ("redis", _) => Ok(Self::Redis),
+            ("fsync", _) => Ok(Self::Fsync),
+            ("log", _) => Ok(Self::Log),
+            (_, Some(count)) => Ok(Self::Replicas(count)),
+            _ => Err("expected redis, fsync, log or \"replicas: <n>\" with n from 1 to 9".to_owned()),
         }
     }
 }
@@ -53,10 +63,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_later_says_so() {
+    fn every_promise_has_its_words() {
         assert_eq!("log".parse(), Ok(Promise::Log));
-        let later = "replicas:1".parse::<Promise>().unwrap_err();
-        assert_eq!(later, "replicas:1 comes with a later version: write redis or log");
-        assert!("disk".parse::<Promise>().is_err());
+        assert_eq!("fsync".parse(), Ok(Promise::Fsync));
+        assert_eq!("replicas: 2".parse(), Ok(Promise::Replicas(2)));
+        assert_eq!("replicas:9".parse(), Ok(Promise::Replicas(9)));
+        for text in ["disk", "replicas", "replicas: 0", "replicas: 10", ""] {
+            assert!(text.parse::<Promise>().unwrap_err().starts_with("expected redis, fsync"), "{text}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::store::{Outbox, Signal};
 
 /// Longest wait. Kafka's hiccups are shorter, and the caller's patience is not much longer.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+pub const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How often the store is asked when nothing is announced.
 const POLL: Duration = Duration::from_millis(250);
 
@@ -107,13 +107,11 @@ impl Drop for Forget<'_> {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
     use crate::testing::{Memory, provisioned};
 
     async fn publish(store: &Memory, event: &SeatingEventId, upto: u64) {
-        let lease = store.acquire(store.bucket_of(event), Uuid::nil()).await.unwrap().unwrap();
+        let lease = store.lease(event);
         store.published(event, &lease, upto).await.unwrap().unwrap();
     }
 

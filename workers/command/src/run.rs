@@ -5,19 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_runtime::health::{self, Readiness};
+use boxoffice_runtime::identity::Identity;
+use boxoffice_runtime::identity::settings::InvalidSettings;
 use boxoffice_runtime::log::LogError;
-use boxoffice_runtime::log::kafka::KafkaLog;
+use boxoffice_runtime::log::kafka::{self, KafkaLog};
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
 use boxoffice_runtime::{shutdown, telemetry};
 use prometheus_client::registry::Registry;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::admin::{AdminToken, EmptyToken};
 use crate::app::{self, AppError, LISTENING, STORE, serve};
 use crate::args::Args;
 use crate::durability::Durability;
 use crate::store::StoreError;
+use crate::store::redis::recovery::{Quiet, RECOVERY, Recovery, RecoveryMetrics};
 use crate::store::redis::{Clock, ConnectError, RedisStore, Settings};
 
 /// Pause between attempts to reach Redis for the first time.
@@ -34,6 +38,8 @@ pub enum RunError {
     #[error(transparent)]
     Token(#[from] EmptyToken),
     #[error(transparent)]
+    Identity(#[from] InvalidSettings),
+    #[error(transparent)]
     Store(#[from] ConnectError),
     #[error(transparent)]
     Log(#[from] LogError),
@@ -45,40 +51,57 @@ pub enum RunError {
 
 /// Runs the worker until SIGTERM, then drains it.
 pub async fn run(args: Args) -> Result<(), RunError> {
-    let Args { service, kafka, http_addr, admin_addr, admin_token, redis_url, .. } = args;
+    let Args { service, kafka, http_addr, admin_addr, admin_token, .. } = args;
+    let Args { redis_url, redis_cluster, redis_ca, .. } = args;
     let Args { durability_hold, durability_reserve, outbox_high_watermark, max_body_bytes, .. } = args;
+    let Args { identity, requests_per_user_per_second, .. } = args;
     let ServiceArgs { service, metrics_addr, log: directives, drain_seconds } = service;
-    let KafkaArgs { kafka_bootstrap_servers, kafka_topic, kafka_stats_topic } = kafka;
+    let KafkaArgs { kafka_bootstrap_servers, kafka_topic, kafka_stats_topic, kafka_security } = kafka;
     telemetry::init(&directives)?;
     // Refused only where another part of the process has installed the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
 
+    let durability = Durability { hold: durability_hold, reserve: durability_reserve };
     let redis = Settings {
         url: redis_url,
+        authorities: redis_ca.filter(|pem| !pem.is_empty()),
+        cluster: redis_cluster,
         service: service.clone(),
+        durability,
         high_watermark: outbox_high_watermark,
         clock: Clock::Server,
     };
+    let readiness = Readiness::waiting_for(&[LISTENING, STORE, RECOVERY]);
+    let mut registry = Registry::with_prefix("boxoffice");
+    let metrics = app::Metrics::register(&mut registry);
     let settings = app::Settings {
         service,
         topic: kafka_topic,
         stats_topic: kafka_stats_topic,
-        durability: Durability { hold: durability_hold, reserve: durability_reserve },
+        durability,
+        identity: Identity::open(identity.try_into()?, &mut registry, &readiness)?,
+        requests_per_user_per_second,
         max_body_bytes,
         drain: Duration::from_secs(drain_seconds),
     };
     let doors = app::Doors { http_addr, admin_addr, admin_token: AdminToken::new(admin_token)? };
     let stop = shutdown::on_signal()?;
-    let log = Arc::new(KafkaLog::new(&kafka_bootstrap_servers)?);
-    let readiness = Readiness::waiting_for(&[LISTENING, STORE]);
-    let mut registry = Registry::with_prefix("boxoffice");
-    let metrics = app::Metrics::register(&mut registry);
+    let log = KafkaLog::with(kafka::Settings {
+        security: kafka_security.into(),
+        ..kafka::Settings::new(&kafka_bootstrap_servers)
+    });
+    let log = Arc::new(log?);
+    let recovering = RecoveryMetrics::register(&mut registry);
 
     // Probes are answered from before Redis is reached until the drain is over.
     let probing = health::serve(metrics_addr, registry, readiness.clone(), CancellationToken::new());
     let working = async {
         let Some(store) = connect(redis, &readiness, &stop).await? else { return Ok(()) };
-        Ok(serve(Arc::new(store), log, settings, doors, metrics, readiness, stop).await?)
+        let (store, topic) = (Arc::new(store), settings.topic.clone());
+        let recovery =
+            Recovery::new(Arc::clone(&store), Arc::clone(&log) as _, topic, Quiet::default(), recovering);
+        let _recovering = AbortOnDropHandle::new(tokio::spawn(recovery.run(readiness.clone())));
+        Ok(serve(store, log, settings, doors, metrics, readiness, stop).await?)
     };
     tokio::select! {
         ended = working => ended,

@@ -34,9 +34,9 @@ fn wrong_usage_is_2_and_says_what_is_missing() {
     let missing = with_settings(&[]);
     assert_eq!(missing.status.code(), Some(2));
     assert!(text(&missing.stderr).contains("--admin-token"), "{}", text(&missing.stderr));
-    let later = with_settings(&["--admin-token=t", "--durability-reserve=replicas:1"]);
-    assert_eq!(later.status.code(), Some(2));
-    assert!(text(&later.stderr).contains("comes with a later version"), "{}", text(&later.stderr));
+    let wrong = with_settings(&["--admin-token=t", "--durability-reserve=twice"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("expected redis, fsync"), "{}", text(&wrong.stderr));
 }
 
 #[test]

@@ -16,6 +16,7 @@ async fn main() -> anyhow::Result<()> {
     let stop = shutdown::on_signal()?;
     let settings = Settings {
         client_id: format!("boxoffice-consumer-{}", args.group),
+        security: args.kafka.kafka_security.clone().into(),
         ..Settings::new(&args.kafka.kafka_bootstrap_servers)
     };
     worker::run(args, Arc::new(KafkaLog::with(settings)?), stop).await?;

@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use boxoffice_domain::UserId;
+use boxoffice_domain::{Area, HoldId, SeatId, SeatingEventId, UserId};
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::terminal::tail::Begin;
+use crate::terminal::wish::{Named, area};
 
 /// Sells reserved seats: on this machine with no server at all, or on the cluster where the operator runs.
 ///
@@ -29,6 +30,7 @@ const EXAMPLES: &str = "Examples:
   boxoffice lint -f examples/                       what is wrong with the files, if anything
   boxoffice plan -f examples/ > plan.yaml           what the operator would create
   boxoffice hold arena-night.A-7-7 --user alice
+  boxoffice hold arena-night --best 4
   boxoffice reserve arena-night.A-7-7 --user alice
   boxoffice events tail arena-night --from earliest
 
@@ -54,12 +56,21 @@ pub enum Command {
     /// Domain events
     #[command(subcommand)]
     Events(Events),
-    /// Holds seats for a while: one, or several of one event, all or none
+    /// Holds seats for a while: named ones, units of areas, or the best that there are, all or none
+    #[command(after_help = HOLD_EXAMPLES)]
     Hold(Hold),
+    /// Lets a hold last longer, up to what the SeatingEvent allows
+    #[command(after_help = EXTEND_EXAMPLES)]
+    Extend(Extend),
     /// Reserves what is held: a seat, or all seats of a hold
     Reserve(Reserve),
     /// Gives back a seat, a hold or a reservation
     Release(Release),
+    /// Takes seats that nobody has off sale, by the admin API
+    #[command(after_help = BLOCK_EXAMPLES)]
+    Block(Block),
+    /// Puts blocked seats back on sale, by the admin API
+    Unblock(Unblock),
     /// Prints what a shell needs to complete this command
     ///
     /// For bash: `source <(boxoffice completions bash)`.
@@ -72,6 +83,20 @@ pub enum Command {
 const LOCAL_EXAMPLES: &str = "Examples:
   boxoffice local -f examples/
   boxoffice local -f shows/ -f service.yaml --data-dir .boxoffice --port 9000";
+
+const HOLD_EXAMPLES: &str = "Examples:
+  boxoffice hold arena-night.A-7-7 arena-night.A-7-8
+  boxoffice hold arena-night --best 4 --price-category gold
+  boxoffice hold arena-night --area FLOOR=2
+  boxoffice hold arena-night.A-7-7 --area FLOOR=2";
+
+const EXTEND_EXAMPLES: &str = "Examples:
+  boxoffice extend arena-night.6f1e0d9a-5c3b-4b8e-9a55-0c2d4f6a8b10
+  boxoffice extend arena-night.6f1e0d9a-5c3b-4b8e-9a55-0c2d4f6a8b10 --seconds 60";
+
+const BLOCK_EXAMPLES: &str = "Examples:
+  boxoffice block arena-night.A-7-7 arena-night.A-7-8 --reason camera
+  boxoffice block arena-night.A-7-7 --reason camera --service tickets/main";
 
 /// Where the resources are.
 #[derive(Debug, ArgGroup)]
@@ -102,6 +127,9 @@ pub struct Local {
     /// The ReservationService to run, as namespace/name, where the files declare several.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub service: Option<String>,
+    /// The issuer's key, where auth.jwt names a Secret: a public key as PEM, or a shared secret.
+    #[arg(long, value_name = "FILE")]
+    pub jwt_key: Option<PathBuf>,
     /// Bearer token that /admin asks for. Without it /admin is open on a loopback address.
     #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
     pub admin_token: Option<String>,
@@ -150,14 +178,43 @@ pub struct Buyer {
     /// Who acts: the header x-user-id.
     #[arg(short, long, env = "BOXOFFICE_USER", default_value = "me", value_parser = str::parse::<UserId>)]
     pub user: UserId,
+    /// Who acts, where the service knows its users by tokens: sent as Authorization: Bearer, in place of x-user-id.
+    #[arg(long, env = "BOXOFFICE_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
 }
 
 /// Arguments of `hold`.
 #[derive(Debug, ArgGroup)]
 pub struct Hold {
-    /// Seats, such as arena-night.A-7-7.
-    #[arg(required = true, value_name = "SEAT")]
-    pub seats: Vec<boxoffice_domain::SeatId>,
+    /// Seats, such as arena-night.A-7-7; or the SeatingEvent, where --best or --area say the rest.
+    #[arg(required = true, value_name = "SEAT|EVENT", value_parser = str::parse::<Named>)]
+    pub what: Vec<Named>,
+    /// So many of the best seats that are available, adjacent ones where there are.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100), conflicts_with = "areas")]
+    pub best: Option<u32>,
+    /// The best of this section alone.
+    #[arg(long, value_name = "SECTION", requires = "best")]
+    pub section: Option<String>,
+    /// The best of this price category alone.
+    #[arg(long, value_name = "NAME", requires = "best")]
+    pub price_category: Option<String>,
+    /// Units of a general-admission area, whichever are free. May be given several times, and beside seats.
+    #[arg(long = "area", value_name = "AREA=N", value_parser = area)]
+    pub areas: Vec<Area>,
+    /// Who and where.
+    #[command(flatten)]
+    pub buyer: Buyer,
+}
+
+/// Arguments of `extend`.
+#[derive(Debug, ArgGroup)]
+pub struct Extend {
+    /// The id of a hold.
+    #[arg(value_name = "HOLD")]
+    pub hold: HoldId,
+    /// By how many seconds. Left out: as long as a new hold lasts.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub seconds: Option<u32>,
     /// Who and where.
     #[command(flatten)]
     pub buyer: Buyer,
@@ -185,6 +242,45 @@ pub struct Release {
     pub buyer: Buyer,
 }
 
+/// Which admin API, and what it asks for.
+#[derive(Debug, ArgGroup)]
+pub struct Admin {
+    /// Which ReservationService.
+    #[command(flatten)]
+    pub target: Target,
+    /// Base URL of a command worker's admin API (port 8082) in a cluster.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["command_url", "service"])]
+    pub admin_url: Option<String>,
+    /// Bearer token of the admin API.
+    #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
+    pub admin_token: Option<String>,
+}
+
+/// Arguments of `block`.
+#[derive(Debug, ArgGroup)]
+pub struct Block {
+    /// Seats of one SeatingEvent, such as arena-night.A-7-7.
+    #[arg(required = true, value_name = "SEAT")]
+    pub seats: Vec<SeatId>,
+    /// Why, for whoever looks at the plan.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Where.
+    #[command(flatten)]
+    pub admin: Admin,
+}
+
+/// Arguments of `unblock`.
+#[derive(Debug, ArgGroup)]
+pub struct Unblock {
+    /// Seats of one SeatingEvent, such as arena-night.A-7-7.
+    #[arg(required = true, value_name = "SEAT")]
+    pub seats: Vec<SeatId>,
+    /// Where.
+    #[command(flatten)]
+    pub admin: Admin,
+}
+
 /// What to do with domain events.
 #[derive(Debug, Subcommand)]
 pub enum Events {
@@ -196,25 +292,19 @@ pub enum Events {
 #[derive(Debug, ArgGroup)]
 pub struct Tail {
     /// Only those of this SeatingEvent.
-    pub event: Option<boxoffice_domain::SeatingEventId>,
+    pub event: Option<SeatingEventId>,
     /// Where to begin.
     #[arg(long, default_value = "latest")]
     pub from: Begin,
     /// End where the log ends now, rather than wait for what comes.
     #[arg(long)]
     pub no_follow: bool,
-    /// Which ReservationService.
+    /// Where.
     #[command(flatten)]
-    pub target: Target,
+    pub admin: Admin,
     /// Base URL of `boxoffice local`, which answers queries at the same address as commands.
     #[arg(long, value_name = "URL", conflicts_with_all = ["command_url", "service", "admin_url"])]
     pub query_url: Option<String>,
-    /// Base URL of a command worker's admin API (port 8082) in a cluster.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["command_url", "service"])]
-    pub admin_url: Option<String>,
-    /// Bearer token of the admin API.
-    #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
-    pub admin_token: Option<String>,
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Why a command ends with exit code 1.
+//! Why a command ends with exit code 1, or 2 where it makes no sense.
 
 use std::fmt::Write;
 
@@ -14,6 +14,8 @@ pub enum Failure {
     Findings(Vec<Finding>),
     #[error("{0}")]
     Refused(String),
+    #[error("{0}")]
+    Usage(String),
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
@@ -24,6 +26,13 @@ pub enum Failure {
     Watch(#[from] notify::Error),
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl Failure {
+    /// The exit code that tells it.
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Usage(_)) { 2 } else { 1 }
+    }
 }
 
 /// A line each, and how many there are.

@@ -1,15 +1,17 @@
 //! From the command line to whoever carries it out.
 
 use std::io::{Write, stdout};
+use std::path::Path;
 
 use boxoffice_command::admin::AdminToken;
 use boxoffice_operator::reservation_service::unsupported::Place;
+use boxoffice_runtime::identity::settings::KeyText;
 use clap::CommandFactory;
 
 use crate::args::{Args, Command, Events, Files, Local, Output, Plan};
 use crate::failure::Failure;
 use crate::resources::{Loaded, Resources, load};
-use crate::terminal::{buy, tail};
+use crate::terminal::{block, buy, tail};
 use crate::{lint, local, plan, tell};
 
 /// Carries a command out.
@@ -23,8 +25,11 @@ pub async fn run(Args { log: _, command }: Args) -> Result<(), Failure> {
         Command::Lint(files) => run_lint(&files),
         Command::Events(Events::Tail(tail)) => tail::tail(tail).await,
         Command::Hold(hold) => buy::hold(hold).await,
+        Command::Extend(extend) => buy::extend(extend).await,
         Command::Reserve(reserve) => buy::reserve(reserve).await,
         Command::Release(release) => buy::release(release).await,
+        Command::Block(block) => block::block(block).await,
+        Command::Unblock(unblock) => block::unblock(unblock).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Args::command(), "boxoffice", &mut stdout());
             Ok(())
@@ -33,10 +38,18 @@ pub async fn run(Args { log: _, command }: Args) -> Result<(), Failure> {
 }
 
 async fn run_local(local: Local) -> Result<(), Failure> {
-    let Local { files: Files { files, namespace }, data_dir, port, listen, service, admin_token } = local;
+    let Local { files: Files { files, namespace }, data_dir, port, listen, service, .. } = local;
+    let Local { admin_token, jwt_key, .. } = local;
+    let jwt_key = jwt_key.map(|file| key_in(&file)).transpose()?;
     let admin_token = admin_token.map(AdminToken::new).transpose();
     let admin_token = admin_token.map_err(|error| Failure::Refused(error.to_string()))?;
-    local::Local { files, namespace, service, data_dir, listen, port, admin_token }.run().await
+    local::Local { files, namespace, service, data_dir, listen, port, admin_token, jwt_key }.run().await
+}
+
+fn key_in(file: &Path) -> Result<KeyText, Failure> {
+    let text = std::fs::read_to_string(file);
+    text.map(KeyText::from)
+        .map_err(|error| Failure::Refused(format!("--jwt-key {}: {error}", file.display())))
 }
 
 fn run_plan(Plan { files, output, image }: &Plan) -> Result<(), Failure> {

@@ -7,6 +7,8 @@
 
 use std::fmt::Write;
 
+use boxoffice_runtime::identity::settings::Settings;
+
 use crate::failure::Failure;
 use crate::local::Folder;
 use crate::platform::declared::Declared;
@@ -42,13 +44,17 @@ pub async fn welcome(
     }
     if let Some(seat) = seat {
         let event = seat.event();
+        let [alice, bob] = ["alice", "bob"].map(|user| match declared.identity {
+            Settings::Header => format!("x-user-id: {user}"),
+            Settings::Jwt(_) => format!("authorization: Bearer TOKEN_OF_{}", user.to_uppercase()),
+        });
         _ = write!(
             text,
             "
 Try:
-  curl -s -X POST {url}/seats/{seat}/hold -H 'x-user-id: alice'
-  curl -s -X POST {url}/seats/{seat}/reserve -H 'x-user-id: alice'
-  curl -s -X POST {url}/seats/{seat}/hold -H 'x-user-id: bob'
+  curl -s -X POST {url}/seats/{seat}/hold -H '{alice}'
+  curl -s -X POST {url}/seats/{seat}/reserve -H '{alice}'
+  curl -s -X POST {url}/seats/{seat}/hold -H '{bob}'
   curl -s {url}/seats/{seat}
   curl -s {url}/events/{event}/stats
   boxoffice events tail --command-url {url} --from earliest

@@ -18,6 +18,7 @@ use std::time::Duration;
 use axum::Router;
 use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::http::Edge;
+use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -50,6 +51,7 @@ pub struct Topics {
 pub struct Query {
     ports: Ports,
     topics: Topics,
+    identity: Identity,
     metrics: Metrics,
     readiness: Readiness,
     views: Arc<Views>,
@@ -58,10 +60,17 @@ pub struct Query {
 
 impl Query {
     /// A worker on `ports`; the process' `readiness` waits for its part [`READY`].
-    pub fn new(ports: Ports, topics: Topics, readiness: Readiness, registry: &mut Registry) -> Self {
+    pub fn new(
+        ports: Ports,
+        topics: Topics,
+        identity: Identity,
+        readiness: Readiness,
+        registry: &mut Registry,
+    ) -> Self {
         Self {
             ports,
             topics,
+            identity,
             metrics: Metrics::register(registry),
             readiness,
             views: Arc::default(),
@@ -72,6 +81,7 @@ impl Query {
     /// The routes.
     pub fn routes(&self) -> Router {
         http::routes(Knowledge {
+            identity: self.identity.clone(),
             views: Arc::clone(&self.views),
             stats: Arc::clone(&self.stats),
             metrics: self.metrics.clone(),
@@ -85,7 +95,7 @@ impl Query {
 
     /// Loads the view and follows the log, for ever.
     pub async fn follow(self) -> Infallible {
-        let Self { ports: Ports { snapshots, log }, topics, metrics, readiness, views, stats } = self;
+        let Self { ports: Ports { snapshots, log }, topics, metrics, readiness, views, stats, .. } = self;
         let follower =
             Follower { snapshots, log: Arc::clone(&log), topic: topics.seats, views, readiness, metrics };
         tokio::select! {
@@ -95,19 +105,10 @@ impl Query {
     }
 
     /// Follows the log and answers requests until `stop` is cancelled; requests in progress then have `drain` to end.
-    ///
-    /// # Errors
-    /// A listener that fails.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        edge: Edge,
-        stop: CancellationToken,
-        drain: Duration,
-    ) -> std::io::Result<()> {
+    pub async fn serve(self, listener: TcpListener, edge: Edge, stop: CancellationToken, drain: Duration) {
         let service = boxoffice_runtime::http::service(self.routes(), edge);
         tokio::select! {
-            served = boxoffice_runtime::http::serve(listener, service, stop, drain) => served,
+            () = boxoffice_runtime::http::serve(listener, service, stop, drain) => {}
             never = self.follow() => match never {},
         }
     }

@@ -8,6 +8,8 @@ use boxoffice_query::view::postgres::PostgresSnapshots;
 use boxoffice_query::{Ports, Query, READY, Topics};
 use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::http::Edge;
+use boxoffice_runtime::identity::Identity;
+use boxoffice_runtime::identity::settings::IdentityArgs;
 use boxoffice_runtime::log::kafka::{KafkaLog, Settings};
 use boxoffice_runtime::postgres::DatabaseArgs;
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
@@ -37,6 +39,8 @@ struct Args {
     kafka: KafkaArgs,
     #[command(flatten)]
     database: DatabaseArgs,
+    #[command(flatten)]
+    identity: IdentityArgs,
     /// Address of the HTTP API.
     #[arg(long, env = "BOXOFFICE_HTTP_ADDR", default_value = "0.0.0.0:8081")]
     http_addr: SocketAddr,
@@ -44,14 +48,17 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Args { service, kafka, database, http_addr } = Args::parse();
+    let Args { service, kafka, database, identity, http_addr } = Args::parse();
     telemetry::init(&service.log)?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let stop = shutdown::on_signal()?;
 
     let options = database.options("boxoffice-query").context("the database's URL")?;
-    let client_id = "boxoffice-query".to_owned();
-    let log = KafkaLog::with(Settings { client_id, ..Settings::new(&kafka.kafka_bootstrap_servers) })?;
+    let log = KafkaLog::with(Settings {
+        client_id: "boxoffice-query".to_owned(),
+        security: kafka.kafka_security.into(),
+        ..Settings::new(&kafka.kafka_bootstrap_servers)
+    })?;
     let snapshots = PostgresSnapshots::new(postgres::pool(options, CONNECTIONS), &kafka.kafka_topic);
     let ports = Ports { snapshots: Arc::new(snapshots), log: Arc::new(log) };
     let topics = Topics { seats: kafka.kafka_topic, stats: kafka.kafka_stats_topic };
@@ -59,13 +66,18 @@ async fn main() -> anyhow::Result<()> {
     let mut registry = Registry::default();
     let edge = Edge::new(registry.sub_registry_with_prefix("boxoffice_query"));
     let readiness = Readiness::waiting_for(&[READY]);
-    let query = Query::new(ports, topics, readiness.clone(), &mut registry);
+    let own = registry.sub_registry_with_prefix("boxoffice_query");
+    let identity = Identity::open(identity.try_into()?, own, &readiness).context("who readers are")?;
+    let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry);
     let listener = TcpListener::bind(http_addr).await.with_context(|| format!("listening on {http_addr}"))?;
     tracing::info!(service = service.service, %http_addr, "serving");
     let health = health::serve(service.metrics_addr, registry, readiness, stop.clone());
     tokio::try_join!(
         async { health.await.with_context(|| format!("listening on {}", service.metrics_addr)) },
-        async { query.serve(listener, edge, stop, service.drain()).await.context("serving") },
+        async {
+            query.serve(listener, edge, stop, service.drain()).await;
+            Ok(())
+        },
     )?;
     Ok(())
 }

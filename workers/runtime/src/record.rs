@@ -10,6 +10,8 @@ use boxoffice_domain::events::{Incoming, MalformedEvent, UnknownEvent, parse};
 use boxoffice_domain::{DomainEvent, Envelope};
 use uuid::Uuid;
 
+/// Header: the event's id.
+pub const CE_ID: &str = "ce_id";
 /// Header: sequence within the SeatingEvent.
 pub const CE_SEQUENCE: &str = "ce_sequence";
 /// Header: the aggregate's id.
@@ -120,7 +122,7 @@ pub fn encode(
     let event: &DomainEvent = &envelope.event;
     let mut headers: Vec<(String, String)> = [
         ("ce_specversion", "1.0".to_owned()),
-        ("ce_id", envelope.event_id.to_string()),
+        (CE_ID, envelope.event_id.to_string()),
         ("ce_type", event.event_type().to_owned()),
         ("ce_source", format!("/boxoffice/{source}")),
         ("ce_time", rfc3339(envelope.timestamp)),

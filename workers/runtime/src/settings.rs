@@ -1,9 +1,13 @@
 //! Argument groups that several workers have, each with its environment variable.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+
+use crate::log::kafka::security::{Mechanism, Sasl, Security, Tls};
 
 /// Who this worker is, and how it is watched.
 #[derive(Debug, Clone, Args)]
@@ -50,4 +54,129 @@ pub struct KafkaArgs {
     /// Topic of stats.updated.
     #[arg(long, env = "BOXOFFICE_KAFKA_STATS_TOPIC", default_value = "stats-events")]
     pub kafka_stats_topic: String,
+    /// How connections to it are secured.
+    #[command(flatten)]
+    pub kafka_security: KafkaSecurityArgs,
+}
+
+/// How connections to Kafka are secured: left out, they are in plain text and without credentials.
+#[derive(Clone, Args)]
+pub struct KafkaSecurityArgs {
+    /// Speak TLS with Kafka's brokers and check their certificates.
+    #[arg(long, env = "BOXOFFICE_KAFKA_TLS")]
+    pub kafka_tls: bool,
+    /// Certificates of the authorities that sign the brokers', as text in PEM form. Left out: those that the system
+    /// trusts.
+    #[arg(
+        long,
+        env = "BOXOFFICE_KAFKA_CA",
+        hide_env_values = true,
+        requires = "kafka_tls",
+        value_name = "PEM"
+    )]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub kafka_ca: Option<String>,
+    /// How to prove to the brokers who this is.
+    #[arg(long, env = "BOXOFFICE_KAFKA_SASL_MECHANISM", value_enum, value_name = "MECHANISM")]
+    #[arg(requires_all = ["kafka_sasl_username", "kafka_sasl_password"])]
+    pub kafka_sasl_mechanism: Option<Mechanism>,
+    /// Who this is.
+    #[arg(
+        long,
+        env = "BOXOFFICE_KAFKA_SASL_USERNAME",
+        requires = "kafka_sasl_mechanism",
+        value_name = "NAME"
+    )]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub kafka_sasl_username: Option<String>,
+    /// The password; give it in the environment, which other users of the machine do not see.
+    #[arg(
+        long,
+        env = "BOXOFFICE_KAFKA_SASL_PASSWORD",
+        hide_env_values = true,
+        requires = "kafka_sasl_mechanism"
+    )]
+    #[arg(value_parser = NonEmptyStringValueParser::new(), value_name = "PASSWORD")]
+    pub kafka_sasl_password: Option<String>,
+}
+
+impl From<KafkaSecurityArgs> for Security {
+    /// Clap has seen to it that nothing is given by half.
+    fn from(args: KafkaSecurityArgs) -> Self {
+        let KafkaSecurityArgs { kafka_tls, kafka_ca, kafka_sasl_mechanism, .. } = args;
+        let login = kafka_sasl_mechanism.zip(args.kafka_sasl_username).zip(args.kafka_sasl_password);
+        Self {
+            tls: kafka_tls.then(|| kafka_ca.map_or(Tls::SystemRoots, Tls::Authority)),
+            sasl: login.map(|((mechanism, username), password)| Sasl { mechanism, username, password }),
+        }
+    }
+}
+
+impl fmt::Debug for KafkaSecurityArgs {
+    /// As what it is turned into, which hides the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Security::from(self.clone()).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Worker {
+        #[command(flatten)]
+        kafka: KafkaArgs,
+    }
+
+    fn parsed(given: &[&str]) -> Result<Security, String> {
+        let all = ["worker", "--kafka-bootstrap-servers=kafka:9092"].iter().chain(given);
+        let worker = Worker::try_parse_from(all).map_err(|error| error.to_string())?;
+        Ok(worker.kafka.kafka_security.into())
+    }
+
+    const LOGIN: [&str; 2] = ["--kafka-sasl-username=boxoffice", "--kafka-sasl-password=hush"];
+
+    #[test]
+    fn plain_text_without_credentials_unless_told_otherwise() {
+        assert_eq!(parsed(&[]), Ok(Security::default()));
+    }
+
+    #[test]
+    fn every_mechanism_comes_with_tls_or_without() {
+        for name in ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            let mechanism = format!("--kafka-sasl-mechanism={name}");
+            let security =
+                parsed(&[&mechanism, LOGIN[0], LOGIN[1], "--kafka-tls", "--kafka-ca=PEM"]).unwrap();
+            assert_eq!(security.tls, Some(Tls::Authority("PEM".into())));
+            assert_eq!(security.sasl.unwrap().mechanism.as_str(), name);
+            assert_eq!(parsed(&[&mechanism, LOGIN[0], LOGIN[1]]).unwrap().tls, None);
+        }
+    }
+
+    #[test]
+    fn what_is_given_by_half_is_refused_with_what_is_missing() {
+        let alone = parsed(&["--kafka-sasl-mechanism=PLAIN"]).unwrap_err();
+        assert!(
+            alone.contains("--kafka-sasl-username") && alone.contains("--kafka-sasl-password"),
+            "{alone}"
+        );
+        let nameless = parsed(&LOGIN).unwrap_err();
+        assert!(nameless.contains("--kafka-sasl-mechanism"), "{nameless}");
+        let untrusted = parsed(&["--kafka-ca=PEM"]).unwrap_err();
+        assert!(untrusted.contains("--kafka-tls"), "{untrusted}");
+        let unknown = parsed(&["--kafka-sasl-mechanism=GSSAPI", LOGIN[0], LOGIN[1]]).unwrap_err();
+        assert!(unknown.contains("PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"), "{unknown}");
+        let empty = parsed(&["--kafka-tls", "--kafka-ca="]).unwrap_err();
+        assert!(empty.contains("--kafka-ca"), "{empty}");
+    }
+
+    #[test]
+    fn the_password_is_not_among_what_is_printed() {
+        let all =
+            ["worker", "--kafka-bootstrap-servers=k", "--kafka-sasl-mechanism=PLAIN", LOGIN[0], LOGIN[1]];
+        assert!(!format!("{:?}", Worker::try_parse_from(all).unwrap()).contains("hush"));
+    }
 }

@@ -1,8 +1,9 @@
 //! From a valid service to everything it needs. Pure: `boxoffice plan` and `boxoffice local` share it (I11).
 //!
-//! One file a part: `settings` (`ConfigMap`), `workload` (Deployments and their budgets), `network` (Services and
+//! One file a part: `settings` (`ConfigMap`), `kafka` (how workers are admitted to it), `workload` (Deployments and their budgets), `network` (Services and
 //! policies). It knows nothing of what the cluster has; `apply` compares.
 
+mod kafka;
 mod network;
 mod settings;
 mod workload;

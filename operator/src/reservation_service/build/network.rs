@@ -36,8 +36,8 @@ fn worker_service(service: &ValidatedService, component: &str, ports: &[(&str, i
     }
 }
 
-/// Header auth trusts whoever reaches the port: only `auth.allowFrom` may. The admin port is the operator's, metrics
-/// are everybody's.
+/// Header auth trusts whoever reaches the port: only `auth.allowFrom` may. Tokens are checked whoever brings them: there
+/// everybody may where it is left out. The admin port is the operator's, metrics are everybody's.
 pub(super) fn policies(service: &ValidatedService) -> [NetworkPolicy; 2] {
     [policy(service, names::COMMAND, COMMAND_PORT, true), policy(service, names::QUERY, QUERY_PORT, false)]
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::meta;
+use super::{kafka, meta};
 use crate::reservation_service::fingerprint::fingerprint;
 use crate::reservation_service::names;
 use crate::reservation_service::validate::ValidatedService;
@@ -15,18 +15,29 @@ pub(super) const DRAIN_SECONDS: i64 = 20;
 pub(super) fn build(service: &ValidatedService) -> ConfigMap {
     let spec = &service.spec;
     let topic = |index: usize| service.topics.get(index).map(|topic| topic.name.clone()).unwrap_or_default();
-    let data = BTreeMap::from([
+    let mut data = BTreeMap::from([
         ("BOXOFFICE_SERVICE", format!("{}/{}", service.namespace, service.name)),
         ("BOXOFFICE_LOG", "info".to_owned()),
         ("BOXOFFICE_DRAIN_SECONDS", DRAIN_SECONDS.to_string()),
         ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", spec.kafka.bootstrap_servers.clone()),
         ("BOXOFFICE_KAFKA_TOPIC", topic(0)),
         ("BOXOFFICE_KAFKA_STATS_TOPIC", topic(1)),
+        ("BOXOFFICE_REDIS_CLUSTER", spec.redis.cluster.to_string()),
         ("BOXOFFICE_DURABILITY_HOLD", spec.durability.hold.to_string()),
         ("BOXOFFICE_DURABILITY_RESERVE", spec.durability.reserve.to_string()),
         ("BOXOFFICE_OUTBOX_HIGH_WATERMARK", spec.outbox.high_watermark.to_string()),
         ("BOXOFFICE_MAX_BODY_BYTES", spec.limits.max_body_bytes.to_string()),
     ]);
+    data.extend(kafka::settings(&spec.kafka));
+    // What a service does not declare is not there: a setting that says nothing new would roll its pods.
+    if let Some(jwt) = &spec.auth.jwt {
+        data.insert("BOXOFFICE_AUTH_MODE", "jwt".to_owned());
+        data.insert("BOXOFFICE_JWT_ISSUER", jwt.issuer.clone());
+        data.insert("BOXOFFICE_JWT_AUDIENCE", jwt.audience.clone());
+        data.extend(jwt.jwks_url.clone().map(|url| ("BOXOFFICE_JWT_JWKS_URL", url)));
+    }
+    let rate = spec.limits.requests_per_user_per_second;
+    data.extend(rate.map(|rate| ("BOXOFFICE_REQUESTS_PER_USER_PER_SECOND", rate.to_string())));
     ConfigMap {
         metadata: meta(service, names::settings(&service.name)),
         data: Some(data.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),

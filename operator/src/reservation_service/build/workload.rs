@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 
 use super::settings::DRAIN_SECONDS;
-use super::{ADMIN_PORT, COMMAND_PORT, METRICS_PORT, QUERY_PORT, worker_meta};
+use super::{ADMIN_PORT, COMMAND_PORT, METRICS_PORT, QUERY_PORT, kafka, worker_meta};
 use crate::reservation_service::names;
 use crate::reservation_service::validate::{Source, ValidatedConsumer, ValidatedService};
 
@@ -39,13 +39,18 @@ pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Wo
         key: names::ADMIN_TOKEN_KEY.to_owned(),
         optional: None,
     });
+    let jwt_key: Vec<_> = service.jwt_key.iter().map(|key| env("BOXOFFICE_JWT_KEY", key)).collect();
     let command = Worker {
         component: names::COMMAND.to_owned(),
         program: "boxoffice-command",
         replicas: service.spec.command.replicas,
         resources: Some(service.spec.command.resources.clone()),
         ports: vec![("http", COMMAND_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)],
-        env: vec![env("BOXOFFICE_REDIS_URL", &service.redis), env("BOXOFFICE_ADMIN_TOKEN", &token)],
+        env: [
+            vec![env("BOXOFFICE_REDIS_URL", &service.redis), env("BOXOFFICE_ADMIN_TOKEN", &token)],
+            jwt_key.clone(),
+        ]
+        .concat(),
         settings_hash: settings_hash.to_owned(),
     };
     let query = Worker {
@@ -54,7 +59,7 @@ pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Wo
         replicas: service.spec.query.replicas,
         resources: Some(service.spec.query.resources.clone()),
         ports: vec![("http", QUERY_PORT), ("metrics", METRICS_PORT)],
-        env: vec![env("BOXOFFICE_DATABASE_URL", &service.view_database)],
+        env: [vec![env("BOXOFFICE_DATABASE_URL", &service.view_database)], jwt_key].concat(),
         settings_hash: settings_hash.to_owned(),
     };
     let consumers = service.consumers.iter().map(|consumer| consumer_worker(consumer, settings_hash));
@@ -130,6 +135,9 @@ fn pod_meta(service: &ValidatedService, worker: &Worker) -> ObjectMeta {
     labels.extend(names::selector(&service.name, &worker.component));
     let mut annotations = template.annotations.clone();
     annotations.insert("boxoffice.dev/config-hash".to_owned(), worker.settings_hash.clone());
+    if let Some(secrets) = &service.secrets {
+        annotations.insert("boxoffice.dev/secrets-hash".to_owned(), secrets.clone());
+    }
     ObjectMeta { labels: Some(labels), annotations: Some(annotations), ..ObjectMeta::default() }
 }
 
@@ -183,7 +191,7 @@ fn container(service: &ValidatedService, worker: &Worker) -> Container {
         image_pull_policy: Some(format!("{pull_policy:?}")),
         command: Some(vec![format!("/usr/local/bin/{}", worker.program)]),
         env_from: Some(vec![EnvFromSource { config_map_ref: Some(settings), ..EnvFromSource::default() }]),
-        env: Some(worker.env.clone()),
+        env: Some([worker.env.clone(), kafka::credentials(&service.spec.kafka)].concat()),
         ports: Some(worker.ports.iter().map(|(name, port)| container_port(name, *port)).collect()),
         resources: worker.resources.clone().filter(|resources| *resources != ResourceRequirements::default()),
         security_context: Some(SecurityContext {
@@ -234,7 +242,7 @@ fn probe(path: &str, period_seconds: i32, failure_threshold: i32) -> Probe {
     }
 }
 
-fn env(name: &str, source: &Source) -> EnvVar {
+pub(super) fn env(name: &str, source: &Source) -> EnvVar {
     let (value, value_from) = match source {
         Source::Plain(text) => (Some(text.clone()), None),
         Source::Secret(selector) => {

@@ -17,11 +17,12 @@ impl Story {
         })
     }
 
+    /// A user asks for more time, until `until`, and is told so.
     fn extends(&mut self, user: &str, numbers: &[u32], until: u64) {
         let seats = numbers.iter().map(|number| self.seat(*number)).collect();
         let (hold, effect) = (self.hold(user), self.extended(user, numbers, until));
         let told = |sequence| Answer::Held { hold, seats, expires_at: until, sequence };
-        self.ask(user, Wish::Extend(self.hold(user)), &[effect], told);
+        self.ask(user, Wish::ExtendHold(self.hold(user)), &[effect], told);
     }
 }
 
@@ -72,12 +73,6 @@ fn i6_an_extended_hold_lasts_as_long_as_it_was_told() {
 
     let mut story = Story::on_sale();
     story.holds("alice", &[1]);
-    story.extends("alice", &[1], DEADLINE + 100_000);
-    story.lapse("alice", 1, DEADLINE);
-    story.is_refused("I6: the deadline is");
-
-    let mut story = Story::on_sale();
-    story.holds("alice", &[1]);
     story.extends("alice", &[1], NOW + 900_001);
     story.is_refused("I6: the hold lasts 900001 ms");
 
@@ -88,14 +83,27 @@ fn i6_an_extended_hold_lasts_as_long_as_it_was_told() {
 }
 
 #[test]
-fn an_answer_may_repeat_an_extended_hold() {
+fn a_hold_may_be_extended_and_keeps_its_new_deadline() {
     let mut story = Story::on_sale();
     story.holds("alice", &[1]);
-    story.extends("alice", &[1], DEADLINE + 100_000);
+    story.extends("alice", &[1], DEADLINE + 9);
     let (hold, seats) = (story.hold("alice"), vec![story.seat(1)]);
-    let again = |expires_at| Answer::Held { hold, seats, expires_at, sequence: 2 };
-    story.ask("alice", Wish::Hold(vec![story.seat(1)]), &[], |_| again.clone()(DEADLINE + 100_000));
+    for (wish, sequence) in [(Wish::ExtendHold(hold.clone()), 3), (Wish::Hold(seats.clone()), 2)] {
+        let (hold, seats) = (hold.clone(), seats.clone());
+        let again = Answer::Held { hold, seats, expires_at: DEADLINE + 9, sequence };
+        story.ask("alice", wish, &[], |_| again);
+    }
     story.is_sound();
-    story.ask("alice", Wish::Hold(vec![story.seat(1)]), &[], |_| again(DEADLINE + 1));
-    story.is_refused("I7: that hold never lasted");
+    let mut lied_to = Story::on_sale();
+    lied_to.holds("alice", &[1]);
+    let never = Answer::Held { hold: hold.clone(), seats, expires_at: DEADLINE + 9, sequence: 2 };
+    lied_to.ask("alice", Wish::ExtendHold(hold), &[], |_| never);
+    lied_to.is_refused("I6: that hold never expired at");
+    story.lapse("alice", 1, DEADLINE);
+    story.is_refused("I6: the deadline is");
+
+    let mut story = Story::on_sale();
+    story.holds("alice", &[1]);
+    story.extends("alice", &[1], DEADLINE - 1);
+    story.is_refused("comes nearer");
 }

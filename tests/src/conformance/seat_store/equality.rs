@@ -1,7 +1,7 @@
 //! I10: any sequence of commands does to a store exactly what [`boxoffice_domain::decide`] and `evolve` say: the same
 //! answers and rejections, the same domain events, the same state.
 
-use boxoffice_command::store::{Cause, Outbox, Outcome, SeatStore};
+use boxoffice_command::store::{Cause, Idempotency, Outbox, Outcome, SeatStore, StoreError};
 use boxoffice_domain::events::Claim;
 use boxoffice_domain::invariants::violations;
 use boxoffice_domain::seat_map::SeatCounts;
@@ -10,15 +10,18 @@ use boxoffice_domain::{
     Answer, Command, DomainEvent, Envelope, HoldId, Origin, Rejection, SeatingEventId, SeatingEventState,
     UnixMillis, attribute, decide, evolve, find_hold,
 };
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use uuid::Uuid;
 
-use super::generate::{Moment, Step, USERS, Wish, definitions, steps};
+use super::asked::{Asked, Names};
+use super::generate::{Step, USERS, Wish};
+use super::lease_of;
 use super::stage::{Fixture, START, must, valid};
 use crate::servers::unique;
 
-/// Who publishes: the same one in every sequence, so that none stands in the way of the next.
-const RELAY: Uuid = Uuid::from_u128(1);
+/// Every how many steps the whole state is compared.
+const LOOK: usize = 5;
+/// Events that wait before they are published; a step adds fewer than are missing to the high watermark.
+const MOST_WAITING: usize = 12;
 
 /// The specification, at work.
 struct Model {
@@ -46,89 +49,90 @@ impl Model {
     }
 }
 
-/// Runs `cases` generated sequences of commands on the store and on the specification side by side.
-pub fn generated_commands_do_what_decide_says<F: Fixture>(fresh: impl Future<Output = F>, cases: u32) {
-    let runtime = must(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build());
-    let fixture = runtime.block_on(fresh);
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
-    let tested = runner.run(&steps(60), |steps| {
-        let run = async || does_what_decide_says(&fixture, &steps).await;
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(run())))
-            .map_err(|panic| TestCaseError::fail(message(&*panic)))
-    });
-    if let Err(error) = tested {
-        panic!("{error}");
-    }
-}
-
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
-    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic without words".into())
-}
-
-/// Runs `steps` on the store and on the specification side by side.
-async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
+/// Runs `steps` on the store and on the specification side by side. Answers and domain events are compared after every
+/// step, everything else every few steps and at the end.
+pub async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
     on.set_clock(START).await;
     let event = valid::<SeatingEventId>(&unique("sale"));
-    let bucket = on.store().bucket_of(&event);
-    let lease = must(on.store().acquire(bucket, RELAY).await);
-    let lease = lease.unwrap_or_else(|| panic!("bucket {bucket} is taken"));
+    let lease = lease_of(&*on.store(), &event).await;
     let mut model = Model { state: SeatingEventState::new(event.clone()), now: START };
-    let mut names = Names::default();
+    let (mut names, mut waiting) = (Names::default(), vec![]);
     for (number, step) in steps.iter().enumerate() {
         let context = format!("step {number}, {step:?}");
-        let user = valid(USERS[step.user % USERS.len()]);
-        let cause = Cause {
+        let mut cause = Cause {
             command: Uuid::new_v4(),
             correlation: valid(&format!("chain, of | step {number}")),
-            user: Some(user),
+            user: Some(valid(USERS[step.user % USERS.len()])),
             traceparent: (number % 2 == 0).then(|| format!("00-{number:032x}-0000000000000001-01")),
             idempotency: None,
         };
-        let expected = match names.asked(&step.wish, &cause) {
+        let before = waiting.len();
+        match names.asked(&step.wish, &cause, model.now) {
             Asked::Wait(by) => {
                 model.now += by;
                 on.set_clock(model.now).await;
-                vec![]
             }
             Asked::WaitFor(hold, what) => {
                 let moment = model.state.holds.get(&hold).map(|hold| what.of(hold.expires_at));
                 model.now = model.now.max(moment.unwrap_or_default());
                 on.set_clock(model.now).await;
-                vec![]
             }
             Asked::Sweep => {
                 must(on.store().expire_due().await);
                 // The order in which a sweep ends holds is free: the specification follows the one that was taken.
-                follow(on, &mut model).await
+                waiting.extend(follow(on, &mut model, before).await);
             }
-            Asked::Restart => {
-                on.restart().await;
-                vec![]
-            }
+            Asked::Restart => on.restart().await,
             Asked::Find(hold) => {
                 let user = cause.user.as_ref().unwrap_or_else(|| panic!("somebody asks"));
                 let found = must(on.store().hold(&HoldId::new(event.clone(), hold), user).await);
                 assert_eq!(found, find_hold(&model.state, hold, user, model.now), "{context}");
-                vec![]
+            }
+            Asked::Repeat(kept) => {
+                let repeated = on.store().execute(&event, &kept.command, &kept.again()).await;
+                assert_eq!(must(repeated), Ok(Outcome { repeated: true, ..kept.outcome }), "{context}");
+            }
+            Asked::Misuse(kept) => {
+                let refused = on.store().execute(&event, &kept.command, &kept.misused()).await;
+                assert!(matches!(refused, Err(StoreError::KeyReused)), "{context}: {refused:?}");
             }
             Asked::Command(command) => {
+                cause.idempotency = step.keyed.then(|| key(number, &command, &cause)).flatten();
                 let (expected, envelopes) = model.run(&command, &cause);
                 let answered = execute(on, &event, &command, &cause).await;
-                assert_eq!(answered, expected.map(|outcome| outcome.answer), "{context}");
-                names.learn(&answered);
-                envelopes
+                assert_eq!(answered, expected, "{context}");
+                if let Ok(outcome) = &answered {
+                    names.learn(&command, &cause, outcome);
+                }
+                waiting.extend(envelopes);
             }
-        };
+        }
         let (_, entries) = must(on.store().unpublished(&event, 1000).await);
         let written: Vec<_> = entries.iter().map(|entry| entry.envelope.clone()).collect();
-        assert_eq!(written, expected, "{context}");
+        assert_eq!(written, waiting, "{context}");
         if !matches!(step.wish, Wish::Sweep) {
-            assert!(entries.iter().all(|entry| entry.traceparent == cause.traceparent), "{context}");
+            let mut new = entries.iter().skip(before);
+            assert!(new.all(|entry| entry.traceparent == cause.traceparent), "{context}");
         }
-        if let Some(last) = written.last().and_then(|envelope| envelope.metadata.sequence) {
+        let is_last = number + 1 == steps.len();
+        if is_last || waiting.len() >= MOST_WAITING {
+            let last = model.state.sequence;
             assert_eq!(must(on.store().published(&event, &lease, last).await), Some(0), "{context}");
+            waiting.clear();
         }
-        compare(on, &model, &context).await;
+        if is_last || number % LOOK == LOOK - 1 {
+            compare(on, &model, &context).await;
+        }
+    }
+    // What is over makes no work for the sweeps of others.
+    assert!(must(on.store().purge(&event).await), "nothing waits");
+}
+
+/// The key of a command; only buyers and operators who act by hand have one.
+fn key(number: usize, command: &Command, cause: &Cause) -> Option<Idempotency> {
+    match command {
+        Command::Provision { .. } | Command::Close | Command::Expire { .. } => None,
+        _ => Some(Idempotency::new(cause.user.as_ref()?, &format!("step {number}"), &format!("{command:?}"))),
     }
 }
 
@@ -137,18 +141,21 @@ async fn execute(
     event: &SeatingEventId,
     command: &Command,
     cause: &Cause,
-) -> Result<Answer, Rejection> {
+) -> Result<Outcome, Rejection> {
     if let Command::Provision { definition } = command {
         let inventory = must(on.store().provision(event, definition, 3, cause).await)?;
         assert_eq!((&inventory.definition, inventory.closed), (&**definition, false));
-        return Ok(Answer::Provisioned { sequence: inventory.sequence });
+        let answer = Answer::Provisioned { sequence: inventory.sequence };
+        return Ok(Outcome { answer, at: inventory.at, repeated: false });
     }
-    must(on.store().execute(event, command, cause).await).map(|outcome| outcome.answer)
+    must(on.store().execute(event, command, cause).await)
 }
 
-/// Has the specification expire the holds whose end waits in the outbox, and gives what it says about them.
-async fn follow(on: &impl Fixture, model: &mut Model) -> Vec<Envelope> {
-    let (_, entries) = must(on.store().unpublished(&model.state.id, 1000).await);
+/// Has the specification expire the holds whose end waits in the outbox behind what waited `before`, and gives what it
+/// says about them.
+async fn follow(on: &impl Fixture, model: &mut Model, before: usize) -> Vec<Envelope> {
+    let (_, mut entries) = must(on.store().unpublished(&model.state.id, 1000).await);
+    entries.drain(..before);
     let mut expected = Vec::new();
     let mut causes: Vec<Uuid> = entries.iter().map(|entry| entry.envelope.metadata.causation_id).collect();
     causes.dedup();
@@ -205,67 +212,4 @@ fn counts(state: &SeatingEventState) -> Option<SeatCounts> {
         counts.available -= 1;
     }
     Some(counts)
-}
-
-/// What a wish asks of the store.
-enum Asked {
-    Command(Command),
-    Find(Uuid),
-    Sweep,
-    Restart,
-    Wait(UnixMillis),
-    WaitFor(Uuid, Moment),
-}
-
-/// The holds and reservations that earlier steps made, for later ones to refer to.
-#[derive(Default)]
-struct Names {
-    holds: Vec<Uuid>,
-    reservations: Vec<Uuid>,
-}
-
-impl Names {
-    fn asked(&self, wish: &Wish, cause: &Cause) -> Asked {
-        let user = cause.user.clone().unwrap_or_else(|| panic!("somebody asks"));
-        let (hold_at, sold_at) = (|which| pick(&self.holds, which), |which| pick(&self.reservations, which));
-        let new = Uuid::new_v4();
-        Asked::Command(match wish.clone() {
-            Wish::Wait(by) => return Asked::Wait(by),
-            Wish::WaitFor { hold, what } => return Asked::WaitFor(hold_at(hold), what),
-            Wish::Sweep => return Asked::Sweep,
-            Wish::Restart => return Asked::Restart,
-            Wish::Find(hold) => return Asked::Find(hold_at(hold)),
-            Wish::Hold(wanted) => Command::Hold { wanted, user, hold: new },
-            Wish::Extend(hold, seconds) => Command::ExtendHold { hold: hold_at(hold), user, seconds },
-            Wish::Block(seats, reason) => Command::Block { seats, reason },
-            Wish::Unblock(seats) => Command::Unblock { seats },
-            Wish::ReserveSeat(seat) => Command::ReserveSeat { seat, user, reservation: new },
-            Wish::ReserveHold(hold) => Command::ReserveHold { hold: hold_at(hold), user, reservation: new },
-            Wish::ReleaseSeat(seat) => Command::ReleaseSeat { seat, user },
-            Wish::ReleaseHold(hold) => Command::ReleaseHold { hold: hold_at(hold), user },
-            Wish::Cancel(reservation) => {
-                Command::CancelReservation { reservation: sold_at(reservation), user }
-            }
-            Wish::Expire(hold) => Command::Expire { hold: hold_at(hold) },
-            Wish::Provision(which) => {
-                Command::Provision { definition: Box::new(definitions().swap_remove(which)) }
-            }
-            Wish::Close => Command::Close,
-        })
-    }
-
-    fn learn(&mut self, answered: &Result<Answer, Rejection>) {
-        match answered {
-            Ok(Answer::Held { hold, .. }) if !self.holds.contains(hold) => self.holds.push(*hold),
-            Ok(Answer::Reserved { reservation, .. }) if !self.reservations.contains(reservation) => {
-                self.reservations.push(*reservation);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// One of the latest names; one that nobody has where there is none yet.
-fn pick(names: &[Uuid], which: usize) -> Uuid {
-    names.iter().rev().nth(which).copied().unwrap_or_else(Uuid::nil)
 }

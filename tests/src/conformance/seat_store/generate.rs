@@ -1,9 +1,12 @@
 //! Sequences of commands for [`super::equality`]: few users, few seats and steps of time around the deadlines, so that
 //! they get in each other's way.
 
+use std::sync::LazyLock;
+
 use boxoffice_domain::definition::{GapPolicy, Point, Rows, Section};
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 use boxoffice_domain::{Area, Best, Definition, UnixMillis, Wanted};
+use proptest::bool::weighted;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, prop_oneof};
@@ -22,13 +25,14 @@ const SEATS: [&str; 6] = ["A-1-1", "A-1-2", "A-1-3", "A-2-2", "FLOOR-1", "A-9-9"
 pub struct Step {
     /// Index into [`USERS`].
     pub user: usize,
+    /// Whether a command has an idempotency key.
+    pub keyed: bool,
     /// What happens.
     pub wish: Wish,
 }
 
 /// What happens in a step. Holds and reservations are counted back from the latest.
 #[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "they are the commands, and what time does")]
 pub enum Wish {
     Hold(Wanted),
     Extend(usize, Option<u32>),
@@ -41,17 +45,23 @@ pub enum Wish {
     Cancel(usize),
     Expire(usize),
     Find(usize),
+    /// The last command that went well with a key, again.
+    Repeat,
+    /// Another command under its key.
+    Misuse,
     Provision(usize),
     Close,
     Sweep,
     Restart,
     Wait(UnixMillis),
-    WaitFor { hold: usize, what: Moment },
+    WaitFor {
+        hold: usize,
+        what: Moment,
+    },
 }
 
 /// A moment in the life of a hold.
 #[derive(Debug, Clone, Copy)]
-#[expect(missing_docs, reason = "they say it themselves")]
 pub enum Moment {
     JustBeforeItExpires,
     ItExpires,
@@ -71,12 +81,18 @@ impl Moment {
     }
 }
 
-/// Sequences of at most `longest` steps, after a first that provisions.
-pub fn steps(longest: usize) -> impl Strategy<Value = Vec<Step>> {
+/// Sequences of steps after a first that provisions. Most are short, so that there are many of them; some are long
+/// enough for what comes late, such as an outbox or a house that fills up.
+pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     // Some act more than others, so that they meet what they did before.
     let user = || select(vec![0, 0, 0, 1, 1, 2]);
-    let rest = vec((user(), wish()).prop_map(|(user, wish)| Step { user, wish }), 1..longest);
-    let first = (0..definitions().len()).prop_map(|which| Step { user: 0, wish: Wish::Provision(which) });
+    let step = || (user(), weighted(0.5), wish()).prop_map(|(user, keyed, wish)| Step { user, keyed, wish });
+    let rest = prop_oneof![6 => vec(step(), 1..12), 2 => vec(step(), 12..30), 1 => vec(step(), 30..60)];
+    let first = (0..definitions().len()).prop_map(|which| Step {
+        user: 0,
+        keyed: false,
+        wish: Wish::Provision(which),
+    });
     (first, rest).prop_map(|(first, rest)| std::iter::once(first).chain(rest).collect())
 }
 
@@ -106,6 +122,8 @@ fn wish() -> impl Strategy<Value = Wish> {
         2 => latest().prop_map(Wish::Cancel),
         2 => latest().prop_map(Wish::Expire),
         2 => latest().prop_map(Wish::Find),
+        2 => Just(Wish::Repeat),
+        1 => Just(Wish::Misuse),
         2 => (0..definitions().len()).prop_map(Wish::Provision),
         1 => Just(Wish::Close),
         1 => Just(Wish::Restart),
@@ -141,7 +159,12 @@ fn chosen() -> impl Strategy<Value = Wanted> {
 }
 
 /// The definitions that a sequence goes back and forth between. Most have a limit, which is soon met.
-pub fn definitions() -> Vec<Definition> {
+pub fn definitions() -> &'static [Definition] {
+    static ALL: LazyLock<Vec<Definition>> = LazyLock::new(all_definitions);
+    &ALL
+}
+
+fn all_definitions() -> Vec<Definition> {
     let changed = |change: fn(&mut Definition)| {
         let mut definition = definition();
         definition.limits.seats_per_user = Some(3);

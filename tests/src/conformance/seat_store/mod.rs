@@ -1,14 +1,16 @@
 //! What every seat store does, sentence by sentence: the suite of the ports `SeatStore` and `Outbox`.
 //!
-//! An implementation brings a [`Fixture`] and runs `seat_store_suite!`; [`equality`] holds it to the specification with
+//! An implementation brings a [`Fixture`] and runs `seat_store_suite!`; [`sequences`] holds it to the specification with
 //! generated commands besides.
 #![expect(clippy::missing_panics_doc, reason = "every sentence panics where it is not true")]
 
 use boxoffice_command::store::{Lease, Outbox};
-use boxoffice_domain::Conflict;
+use boxoffice_domain::{Conflict, SeatingEventId};
 use uuid::Uuid;
 
+pub use self::choosing::*;
 pub use self::holds::*;
+pub use self::idempotency::*;
 pub use self::outbox::*;
 pub use self::reservations::*;
 pub use self::shows::*;
@@ -16,13 +18,20 @@ use self::stage::{Fixture, Stage, must};
 
 pub mod stage;
 
+mod choosing;
 mod holds;
+mod idempotency;
 mod outbox;
 mod reservations;
 mod shows;
 
-pub mod equality;
-pub mod generate;
+pub mod sequences;
+
+mod generate;
+
+mod asked;
+
+mod equality;
 
 /// Makes a test of every sentence of the suite. `$fixture` is an expression that awaits to a fresh [`Fixture`].
 #[macro_export]
@@ -41,6 +50,18 @@ macro_rules! seat_store_suite {
             releasing_the_last_seat_ends_the_hold
             cancelling_frees_seats_one_by_one_or_all
             nobody_claims_more_than_the_limit
+            the_best_seats_are_in_the_middle_of_the_best_row_and_leave_none_single
+            units_of_an_area_are_counted_off
+            seats_and_areas_are_held_together_all_or_none
+            too_few_seats_are_refused_with_how_many_there_are
+            the_limit_counts_chosen_seats
+            what_becomes_free_is_chosen_again
+            i1_a_definition_does_not_free_what_somebody_has
+            the_choice_follows_a_floor_plan_that_changes
+            a_single_seat_gap_is_refused_where_that_is_enforced
+            a_hold_is_extended_up_to_the_longest
+            blocked_seats_are_counted_and_survive_a_restart
+            i1_racing_buyers_are_given_different_seats
             seats_are_held_in_the_sales_window_only
             a_price_stands_from_the_hold_on
             a_definition_changes_where_no_claimed_seat_is_lost
@@ -48,11 +69,22 @@ macro_rules! seat_store_suite {
             a_closed_sale_keeps_its_seats_and_may_reopen
             what_is_not_there_is_not_found
             every_worker_learns_of_a_new_definition
+            a_repeated_command_gets_the_same_answer_and_writes_nothing
+            every_kind_of_answer_is_kept
+            a_key_stands_for_one_request
+            refusals_are_evaluated_again
+            a_key_is_of_one_user_and_one_seating_event
+            answers_survive_a_restart
+            a_repetition_is_not_checked_again
+            i1_one_key_from_many_tasks_has_one_effect
             i3_sequences_have_no_gap_and_ids_derive_from_the_command
             the_outbox_is_trimmed_to_the_watermark_which_never_goes_back
             a_later_lease_fences_an_earlier_one
-            a_bucket_has_one_owner_and_is_handed_over
-            every_event_is_in_one_bucket
+            a_bucket_has_one_owner
+            a_relay_that_dies_is_followed_when_its_term_is_over
+            relays_have_their_fair_share_and_hand_over_what_is_above_it
+            a_relay_that_leaves_leaves_all_to_those_who_stay
+            what_waits_of_every_event_is_known
             signals_wake_the_relay_once_and_announce_the_watermark
             a_full_outbox_refuses_holds_and_nothing_else
             a_purged_event_is_forgotten_once_its_outbox_is_empty
@@ -75,11 +107,19 @@ fn conflicts<const N: usize>(of: [(&str, &'static str); N]) -> Vec<Conflict> {
     of.map(|(seat, reason)| Conflict { seat: seat.into(), reason }).into()
 }
 
+/// Who publishes: the same one in most sentences, so that none stands in the way of the next.
+const RELAY: Uuid = Uuid::from_u128(7);
+
+/// The lease of a SeatingEvent, held by the suite's own relay.
+pub async fn lease_of(store: &impl Outbox, event: &SeatingEventId) -> Lease {
+    let round = must(store.round(RELAY, true, &[]).await);
+    let lease = round.leases.into_iter().find(|lease| lease.bucket == store.bucket_of(event));
+    lease.unwrap_or_else(|| panic!("the bucket of {event} is taken"))
+}
+
 /// Publishes everything that waits.
 async fn publish<F: Fixture>(stage: &Stage<'_, F>) -> Lease {
-    let bucket = stage.store().bucket_of(&stage.event);
-    let lease = must(stage.store().acquire(bucket, Uuid::new_v4()).await);
-    let lease = lease.unwrap_or_else(|| panic!("bucket {bucket} is taken"));
+    let lease = lease_of(&*stage.store(), &stage.event).await;
     let last = stage.waiting().await.last().and_then(|envelope| envelope.metadata.sequence).unwrap_or(0);
     assert_eq!(must(stage.store().published(&stage.event, &lease, last).await), Some(0));
     lease

@@ -1,15 +1,16 @@
 //! Sentences about the outbox: what waits in it, who may empty it, and who hears of it.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use boxoffice_command::store::{Lease, Outbox, SeatStore, Signal, StoreError};
+use boxoffice_command::store::{Backlog, LEASE_TERM, Lease, Outbox, Round, SeatStore, Signal, StoreError};
 use boxoffice_domain::Command;
 use boxoffice_domain::ids::event_id;
 use tokio::sync::broadcast::Receiver;
 use uuid::Uuid;
 
 use super::publish;
-use super::stage::{Fixture, HIGH_WATERMARK, Stage, cause, must, named, valid};
+use super::stage::{Fixture, HIGH_WATERMARK, START, Stage, cause, must, named, valid};
 use crate::wait::PATIENCE;
 
 /// One command, one random number: its events are numbered on, in the sequence and in their ids.
@@ -42,7 +43,6 @@ pub async fn i3_sequences_have_no_gap_and_ids_derive_from_the_command(on: &impl 
 pub async fn the_outbox_is_trimmed_to_the_watermark_which_never_goes_back(on: &impl Fixture) {
     let stage = Stage::open(on).await;
     must(stage.hold("alice", &["A-1-1", "A-1-2", "A-1-3"]).await);
-    assert_eq!(must(on.store().depth(&stage.event).await), 4);
     assert_eq!(must(on.store().watermark(&stage.event).await), 0);
     let lease = Lease { bucket: on.store().bucket_of(&stage.event), token: 1 };
     assert_eq!(must(on.store().published(&stage.event, &lease, 2).await), Some(2));
@@ -68,37 +68,118 @@ pub async fn a_later_lease_fences_an_earlier_one(on: &impl Fixture) {
     assert_eq!(must(on.store().published(&stage.event, &lease(5), 2).await), Some(0));
 }
 
-/// One at a time, and the next one has a higher token.
-pub async fn a_bucket_has_one_owner_and_is_handed_over(on: &impl Fixture) {
+/// Whoever asks again keeps what it has, with the tokens that it has.
+pub async fn a_bucket_has_one_owner(on: &impl Fixture) {
     let (store, ours, theirs) = (on.store(), Uuid::new_v4(), Uuid::new_v4());
-    let first = must(store.acquire(2, ours).await).unwrap_or_else(|| panic!("bucket 2 is taken"));
-    assert_eq!(must(store.acquire(2, ours).await), Some(first), "asking again is no harm");
-    assert_eq!(must(store.acquire(2, theirs).await), None);
-    assert!(must(store.acquire(3, theirs).await).is_some());
-    assert!(must(store.renew(&first, ours).await));
-    assert!(!must(store.renew(&first, theirs).await));
-    must(store.release(&first, theirs).await);
-    assert_eq!(must(store.acquire(2, theirs).await), None, "nobody gives away what is another's");
-    must(store.release(&first, ours).await);
-    assert!(!must(store.renew(&first, ours).await));
-    let second = must(store.acquire(2, theirs).await).unwrap_or_else(|| panic!("bucket 2 is taken"));
-    assert!(second.token > first.token);
+    let first = must(store.round(ours, true, &[]).await);
+    assert_eq!((owned(&first), first.share), (all(&*store), all(&*store).len()));
+    assert_eq!(must(store.round(ours, true, &[]).await), first);
+    let second = must(store.round(theirs, true, &[2]).await);
+    assert_eq!(owned(&second), [0; 0], "nobody gives away what is another's");
+    assert_eq!(owned(&must(store.round(ours, true, &[]).await)), all(&*store));
 }
 
-/// Relays share the SeatingEvents out without any left over.
-pub async fn every_event_is_in_one_bucket(on: &impl Fixture) {
-    let (one, other) = (Stage::open(on).await, Stage::open(on).await);
-    let mut found = Vec::new();
-    for bucket in 0..on.store().buckets() {
-        for event in must(on.store().events(bucket).await) {
-            assert_eq!(on.store().bucket_of(&event), bucket);
-            found.push(event);
-        }
+/// Equal to the end is over, as everywhere.
+pub async fn a_relay_that_dies_is_followed_when_its_term_is_over(on: &impl Fixture) {
+    let (store, dying, other) = (on.store(), Uuid::new_v4(), Uuid::new_v4());
+    let first = must(store.round(dying, true, &[]).await);
+    on.set_clock(START + term() - 1).await;
+    let early = must(store.round(other, true, &[]).await);
+    assert_eq!((owned(&early), early.share), (vec![], all(&*store).len() / 2));
+    on.set_clock(START + term()).await;
+    let second = must(store.round(other, true, &[]).await);
+    assert_eq!((owned(&second), second.share), (all(&*store), all(&*store).len()));
+    for (before, after) in first.leases.iter().zip(&second.leases) {
+        assert!(after.token > before.token, "{after:?} comes after {before:?}");
     }
-    found.sort();
-    let mut expected = vec![one.event, other.event];
-    expected.sort();
-    assert_eq!(found, expected);
+    assert_eq!(owned(&must(store.round(dying, true, &[]).await)), [0; 0], "it comes too late");
+}
+
+/// The buckets above the share are given back by their owner, in its own time, and nobody has them twice.
+pub async fn relays_have_their_fair_share_and_hand_over_what_is_above_it(on: &impl Fixture) {
+    let store = on.store();
+    let relays = [(); 3].map(|()| Uuid::new_v4());
+    let buckets = all(&*store).len();
+    for count in 1..=relays.len() {
+        let share = buckets.div_ceil(count);
+        // The newcomer asks first, and gets nothing before somebody gave something back.
+        let newcomer = must(store.round(relays[count - 1], true, &[]).await);
+        assert_eq!((newcomer.leases.len(), newcomer.share), (if count == 1 { buckets } else { 0 }, share));
+        let mut given = vec![];
+        for relay in &relays[..count - 1] {
+            let before = owned(&must(store.round(*relay, true, &[]).await));
+            let surplus = before.get(share..).unwrap_or_default();
+            let after = must(store.round(*relay, true, surplus).await);
+            assert_eq!((owned(&after), after.share), (before[..before.len().min(share)].to_vec(), share));
+            given.extend_from_slice(surplus);
+        }
+        given.sort_unstable();
+        let newcomer = owned(&must(store.round(relays[count - 1], true, &[]).await));
+        assert_eq!(newcomer, if count == 1 { all(&*store) } else { given }, "at once, and nothing else");
+        let mut taken = vec![];
+        for relay in &relays[..count] {
+            taken.extend(owned(&must(store.round(*relay, true, &[]).await)));
+        }
+        taken.sort_unstable();
+        assert_eq!(taken, all(&*store), "each has one owner");
+    }
+}
+
+/// Where nobody stays, whoever is there does what there is to do.
+pub async fn a_relay_that_leaves_leaves_all_to_those_who_stay(on: &impl Fixture) {
+    let (store, leaving, staying) = (on.store(), Uuid::new_v4(), Uuid::new_v4());
+    must(store.round(leaving, true, &[]).await);
+    must(store.round(staying, true, &[]).await);
+    let told = must(store.round(leaving, false, &[]).await);
+    assert_eq!((owned(&told), told.share), (all(&*store), 0));
+    assert_eq!(owned(&must(store.round(leaving, false, &all(&*store)).await)), [0; 0]);
+    let second = must(store.round(staying, true, &[]).await);
+    assert_eq!(owned(&second), all(&*store));
+    assert!(second.leases.iter().zip(&told.leases).all(|(after, before)| after.token > before.token));
+
+    let alone = must(store.round(staying, false, &[]).await);
+    assert_eq!(alone, Round { leases: second.leases, share: all(&*store).len() });
+}
+
+/// The first term of every test ends so much after its begin.
+fn term() -> u64 {
+    LEASE_TERM.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+fn all(store: &impl Outbox) -> Vec<u32> {
+    (0..store.buckets()).collect()
+}
+
+/// The buckets of a round, in order.
+fn owned(round: &Round) -> Vec<u32> {
+    let mut buckets: Vec<_> = round.leases.iter().map(|lease| lease.bucket).collect();
+    buckets.sort_unstable();
+    buckets
+}
+
+/// How much, and for how long: of each SeatingEvent, whoever publishes it.
+pub async fn what_waits_of_every_event_is_known(on: &impl Fixture) {
+    assert_eq!(must(on.store().backlogs().await), []);
+    let (one, other) = (Stage::open(on).await, Stage::open(on).await);
+    one.advance(2_500).await;
+    must(one.hold("alice", &["A-1-1", "A-1-2"]).await);
+    let backlog = |stage: &Stage<'_, _>, entries, millis| Backlog {
+        event: stage.event.clone(),
+        entries,
+        age: Duration::from_millis(millis),
+    };
+    let found = || async {
+        let mut found = must(on.store().backlogs().await);
+        found.sort_by(|a, b| a.entries.cmp(&b.entries));
+        found
+    };
+    assert_eq!(found().await, [backlog(&other, 1, 2_500), backlog(&one, 3, 2_500)]);
+    let lease = publish(&other).await;
+    let lease = Lease { bucket: on.store().bucket_of(&one.event), ..lease };
+    assert_eq!(must(on.store().published(&one.event, &lease, 1).await), Some(2));
+    assert_eq!(found().await, [backlog(&one, 2, 0)]);
+    publish(&one).await;
+    assert_eq!(found().await, []);
 }
 
 /// A signal says that there is work, not how much: while entries wait, no more are sent.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use boxoffice_command::store::{Cause, Inventory, Outbox, SeatStore};
 use boxoffice_domain::definition::{Blocked, HoldPolicy, Limits, PriceCategory, Rows, Sales, Section};
 use boxoffice_domain::{
-    Answer, Best, Command, CorrelationId, Definition, DomainEvent, Envelope, Rejection, SeatingEventId,
+    Answer, Area, Best, Command, CorrelationId, Definition, DomainEvent, Envelope, Rejection, SeatingEventId,
     SeatingEventState, UnixMillis, Wanted,
 };
 use uuid::Uuid;
@@ -118,10 +118,34 @@ impl<'a, F: Fixture> Stage<'a, F> {
         self.run(user, command).await.map(held)
     }
 
+    /// Has `user` hold seats and units of areas together.
+    pub async fn hold_with(
+        &self,
+        user: &str,
+        seats: &[&str],
+        areas: &[(&str, u32)],
+    ) -> Result<Held, Rejection> {
+        let area = |(id, quantity): &(&str, u32)| Area { section_id: (*id).into(), quantity: *quantity };
+        let seats = seats.iter().map(ToString::to_string).collect();
+        let areas = areas.iter().map(area).collect();
+        self.hold_wanted(user, Wanted::These { seats, areas }).await
+    }
+
     /// Has `user` hold the best seats.
     pub async fn hold_best(&self, user: &str, quantity: u32) -> Result<Held, Rejection> {
-        let best = Best { quantity, section_id: None, price_category: None };
-        self.hold_wanted(user, Wanted::Best(best)).await
+        self.hold_wanted(user, best_in(quantity, None, None)).await
+    }
+
+    /// Has the operator take seats off sale.
+    pub async fn block(&self, seats: &[&str], reason: &str) -> Result<Answer, Rejection> {
+        let seats = seats.iter().map(ToString::to_string).collect();
+        self.run("operator", Command::Block { seats, reason: reason.into() }).await
+    }
+
+    /// Has the operator put seats back on sale.
+    pub async fn unblock(&self, seats: &[&str]) -> Result<Answer, Rejection> {
+        let seats = seats.iter().map(ToString::to_string).collect();
+        self.run("operator", Command::Unblock { seats }).await
     }
 
     /// Has `user` extend a hold.
@@ -207,6 +231,12 @@ pub fn definition() -> Definition {
 /// Seats by name.
 pub fn named(seats: &[&str]) -> Wanted {
     seats.iter().map(ToString::to_string).collect::<Vec<_>>().into()
+}
+
+/// The best seats, of a section or a price category where one is named.
+pub fn best_in(quantity: u32, section: Option<&str>, category: Option<&str>) -> Wanted {
+    let [section_id, price_category] = [section, category].map(|name| name.map(str::to_owned));
+    Wanted::Best(Best { quantity, section_id, price_category })
 }
 
 /// A cause of its own, in a chain of its own.

@@ -7,8 +7,6 @@ use axum::response::Response;
 use boxoffice_runtime::http::Problem;
 use subtle::ConstantTimeEq;
 
-use crate::http::refusal::unauthenticated;
-
 /// The token that the operator shows. Never printed.
 #[derive(Clone)]
 pub struct AdminToken(String);
@@ -44,6 +42,6 @@ pub async fn require(
     if token.admits(&request) {
         Ok(next.run(request).await)
     } else {
-        Err(unauthenticated("the admin API takes the operator's bearer token"))
+        Err(Problem::unauthenticated("the admin API takes the operator's bearer token"))
     }
 }

@@ -31,7 +31,7 @@ use crate::http::body::Body;
 use crate::http::caller::cause;
 use crate::http::refusal::refused;
 use crate::published::Published;
-use crate::store::{Inventory, SeatStore};
+use crate::store::{Backlog, Inventory, Outbox, SeatStore};
 
 /// Longest definition: four times what Kubernetes lets a resource's annotations have, and more than a stadium needs.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -43,6 +43,8 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Admin {
     /// Where seats are.
     pub store: Arc<dyn SeatStore>,
+    /// Where their domain events wait.
+    pub outbox: Arc<dyn Outbox>,
     /// Where their domain events go.
     pub log: Arc<dyn EventLog>,
     /// Topic of the domain events.
@@ -61,6 +63,7 @@ pub fn routes(admin: Admin) -> Router {
         .route("/admin/events", get(list))
         .route("/admin/events/{eventId}", put(provision).get(show).delete(remove))
         .route("/admin/events/{eventId}/blocks", post(blocks::block).delete(blocks::unblock))
+        .route("/admin/outbox", get(outbox))
         .route("/admin/log", get(log::tail))
         .with_state(admin)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
@@ -119,6 +122,32 @@ async fn show(
     Id(event): Id<SeatingEventId>,
 ) -> Result<Json<InventoryBody>, Problem> {
     Ok(Json(admin.inventory(&event).await?.into()))
+}
+
+/// What of all SeatingEvents waits to be published.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OutboxBody {
+    /// SeatingEvents of which something waits.
+    events: usize,
+    /// Domain events that wait.
+    depth: u64,
+    /// How long the oldest of them has waited.
+    oldest_seconds: u64,
+}
+
+impl From<Vec<Backlog>> for OutboxBody {
+    fn from(backlogs: Vec<Backlog>) -> Self {
+        Self {
+            events: backlogs.len(),
+            depth: backlogs.iter().map(|backlog| backlog.entries).sum(),
+            oldest_seconds: backlogs.iter().map(|backlog| backlog.age.as_secs()).max().unwrap_or_default(),
+        }
+    }
+}
+
+async fn outbox(State(admin): State<Admin>) -> Result<Json<OutboxBody>, Problem> {
+    Ok(Json(admin.outbox.backlogs().await?.into()))
 }
 
 #[derive(Deserialize)]

@@ -11,7 +11,6 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use uuid::Uuid;
 
 use super::{Admin, AdminToken, guarded, routes};
 use crate::published::Published;
@@ -32,6 +31,7 @@ impl Office {
         let published = Published::new(Arc::clone(&store) as _);
         let admin = Admin {
             store: Arc::clone(&store) as _,
+            outbox: Arc::clone(&store) as _,
             log: Arc::clone(&log) as _,
             topic: "t".into(),
             stats_topic: "s".into(),
@@ -135,10 +135,22 @@ async fn deleting_closes_and_keeps_and_a_purge_waits_for_the_log() {
     let purge = format!("{ARENA}?purge=true");
     let (status, problem) = office.call("DELETE", &purge, Value::Null).await;
     assert_eq!((status, &problem["code"]), (503, &json!("UNAVAILABLE")));
-    let lease = office.store.acquire(office.store.bucket_of(&arena()), Uuid::nil()).await.unwrap().unwrap();
+    let lease = office.store.lease(&arena());
     office.store.published(&arena(), &lease, 2).await.unwrap().unwrap();
     assert_eq!(office.call("DELETE", &purge, Value::Null).await, (204, Value::Null));
     assert_eq!(office.call("GET", ARENA, Value::Null).await.1["code"], "EVENT_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn what_waits_for_the_log_is_counted_over_all_events() {
+    let office = Office::open();
+    let none = json!({"events": 0, "depth": 0, "oldestSeconds": 0});
+    assert_eq!(office.call("GET", "/admin/outbox", Value::Null).await, (200, none));
+    office.provision().await;
+    office.store.pass(7_500);
+    office.store.hold_for("alice", &arena(), &["A-1-1", "A-1-2"]).await;
+    let waiting = json!({"events": 1, "depth": 3, "oldestSeconds": 7});
+    assert_eq!(office.call("GET", "/admin/outbox", Value::Null).await, (200, waiting));
 }
 
 #[tokio::test]

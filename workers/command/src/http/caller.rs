@@ -1,17 +1,13 @@
 //! Who gives a command, and in which chain.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use boxoffice_domain::UserId;
-use boxoffice_domain::ids::InvalidId;
-use boxoffice_runtime::http::{Chain, Problem, sole};
+use boxoffice_runtime::http::{Chain, Problem};
 use uuid::Uuid;
 
-use super::refusal::unauthenticated;
+use super::gate::Gate;
 use crate::store::{Cause, Idempotency};
-
-/// Header: who acts. A gateway sets it; nobody else can reach this port.
-const USER_ID: &str = "x-user-id";
 
 /// Who acts, and in which chain.
 #[derive(Debug, Clone)]
@@ -22,16 +18,15 @@ pub struct Caller {
     pub chain: Chain,
 }
 
-impl<S: Sync> FromRequestParts<S> for Caller {
+impl<S: Sync> FromRequestParts<S> for Caller
+where
+    Gate: FromRef<S>,
+{
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let chain = Chain::from_request_parts(parts, state).await?;
-        let user = sole(&parts.headers, USER_ID)?.ok_or_else(|| {
-            unauthenticated(format!("the request names no user: header {USER_ID} is missing"))
-        })?;
-        let user =
-            user.parse().map_err(|error: InvalidId| Problem::invalid(format!("{USER_ID}: {error}")))?;
+        let user = Gate::from_ref(state).admit(&parts.headers).await?;
         Ok(Self { user, chain })
     }
 }

@@ -4,7 +4,6 @@ use axum::body::Body;
 use axum::http::Request;
 use boxoffice_domain::definition::GapPolicy;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::tests::{Answered, HOLD, HOLDS, House, RESERVE, TTL};
 use crate::durability::Promise;
@@ -161,7 +160,7 @@ async fn i7_what_is_done_but_not_yet_durable_is_in_flight() {
     assert_eq!((again.status.as_u16(), &again.body["code"]), (409, &json!("IDEMPOTENCY_IN_FLIGHT")));
     assert_eq!(again.body["retryable"], true);
     assert!(again.headers.contains_key("retry-after"));
-    let lease = house.store.acquire(house.store.bucket_of(&arena()), Uuid::nil()).await.unwrap().unwrap();
+    let lease = house.store.lease(&arena());
     house.store.published(&arena(), &lease, 4).await.unwrap().unwrap();
     house.keyed("alice", RESERVE, "k-1", Value::Null).await.done(200);
 }

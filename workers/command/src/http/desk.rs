@@ -9,7 +9,7 @@ use super::caller::{Caller, cause};
 use super::refusal::refused;
 use crate::durability::{Durability, Promise};
 use crate::published::Published;
-use crate::store::{Idempotency, Outcome, SeatStore};
+use crate::store::{Idempotency, Outcome, SeatStore, StoreError};
 
 /// What the routes share.
 #[derive(Clone)]
@@ -35,11 +35,18 @@ impl Desk {
         idempotency: Option<Idempotency>,
     ) -> Result<Outcome, Problem> {
         let cause = cause(&caller.chain, Some(caller.user.clone()), idempotency);
-        let outcome = self.store.execute(event, &command, &cause).await?;
+        let outcome = self.store.execute(event, &command, &cause).await.map_err(|error| match error {
+            StoreError::Unsecured(_) => {
+                stands(&command, "as durable as it has to be", false).because(error.to_string())
+            }
+            other => other.into(),
+        })?;
         let outcome = outcome.map_err(|rejection| refused(event, &rejection))?;
         if self.durability.of(&command) == Promise::Log {
             let reached = self.published.reached(event, outcome.answer.sequence()).await;
-            reached.map_err(|not_yet| awaited(&command, outcome.repeated).because(not_yet.to_string()))?;
+            reached.map_err(|not_yet| {
+                stands(&command, "on the log", outcome.repeated).because(not_yet.to_string())
+            })?;
         }
         Ok(outcome)
     }
@@ -52,11 +59,11 @@ impl Desk {
 }
 
 /// What is done, but not yet as durable as promised. Who repeats it under its key learns that it is still under way.
-fn awaited(command: &Command, repeated: bool) -> Problem {
+fn stands(command: &Command, how: &str, repeated: bool) -> Problem {
     let what = match command {
         Command::Hold { .. } | Command::ExtendHold { .. } => "hold",
         _ => "reservation",
     };
-    let detail = format!("the {what} stands but is not on the log yet: repeat with the same Idempotency-Key");
+    let detail = format!("the {what} stands but is not {how} yet: repeat with the same Idempotency-Key");
     if repeated { Problem::in_flight(detail) } else { Problem::unavailable(detail) }
 }

@@ -43,6 +43,13 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(_) => Self::unavailable(
                 "the seats cannot be reached, and the command may have been done: repeat it",
             ),
+            StoreError::Recovering => {
+                let detail = "the seats are being recovered from the log: repeat the command in a moment";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "RECOVERING", detail)
+            }
+            StoreError::Unsecured(_) => {
+                Self::unavailable("the command is done, but not as durable as it has to be yet: repeat it")
+            }
             StoreError::OutboxFull { .. } => {
                 let detail =
                     "too many changes wait to be published: no new holds for now, releasing still works";
@@ -61,9 +68,4 @@ impl From<StoreError> for Problem {
         };
         problem.because(error.to_string())
     }
-}
-
-/// 401: nobody is named, or the wrong token.
-pub fn unauthenticated(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", detail)
 }

@@ -12,7 +12,9 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use boxoffice_runtime::http::{Edge, service};
+use boxoffice_runtime::identity::Identity;
 
+use super::gate::Gate;
 use super::{Desk, routes};
 use crate::durability::{Durability, Promise};
 use crate::published::Published;
@@ -38,6 +40,11 @@ pub struct Answered {
     pub body: Value,
 }
 
+/// Behind a gateway, as often as one likes.
+fn gate() -> Gate {
+    Gate::new(Identity::by_header(), None)
+}
+
 impl House {
     pub async fn open() -> Self {
         Self::promising(Promise::Redis).await
@@ -49,7 +56,7 @@ impl House {
         let published = Published::new(Arc::clone(&store) as Arc<dyn Outbox>);
         let durability = Durability { hold: Promise::Redis, reserve };
         let desk = Desk::new(Arc::clone(&store) as Arc<dyn SeatStore>, published, durability);
-        Self { store, router: service(routes(desk, 1024), Edge::new(&mut Registry::default())) }
+        Self { store, router: service(routes(gate(), desk, 1024), Edge::new(&mut Registry::default())) }
     }
 
     pub async fn redefine(&self, change: impl FnOnce(&mut Definition)) {
@@ -350,7 +357,7 @@ async fn router_with_long_bodies(house: &House, body: &str) -> Answered {
     let published = Published::new(Arc::clone(&house.store) as Arc<dyn Outbox>);
     let durability = Durability { hold: Promise::Redis, reserve: Promise::Redis };
     let desk = Desk::new(Arc::clone(&house.store) as Arc<dyn SeatStore>, published, durability);
-    let router = service(routes(desk, 1 << 20), Edge::new(&mut Registry::default()));
+    let router = service(routes(gate(), desk, 1 << 20), Edge::new(&mut Registry::default()));
     House { store: Arc::clone(&house.store), router }.post_json("alice", HOLDS, body).await
 }
 
@@ -376,7 +383,7 @@ async fn i7_a_reserve_that_does_not_reach_the_log_stands_and_says_so() {
     let refused = house.post("alice", RESERVE).await;
     assert!(refused.refused(503, "UNAVAILABLE").detail().contains("the reservation stands"));
 
-    let lease = house.store.acquire(house.store.bucket_of(&arena()), Uuid::nil()).await.unwrap().unwrap();
+    let lease = house.store.lease(&arena());
     house.store.published(&arena(), &lease, 4).await.unwrap().unwrap();
     assert_eq!(house.post("alice", RESERVE).await.done(200)["sequence"], 4);
     let Answer::Held { .. } = house.store.hold_for("bob", &arena(), &["A-1-2"]).await else { panic!() };

@@ -1,7 +1,8 @@
 //! Publishing one SeatingEvent: from the watermark on, in order, batch after batch, until nothing waits.
 //!
 //! What fails is published again from the watermark, so the log may repeat records but first occurrences have no gap
-//! (I3). A lane is the only one of its SeatingEvent in this process; the term guards against other processes.
+//! (I3). A lane is the only one of its SeatingEvent in this process; the term guards against other processes. While the
+//! term is renewed a publish may take as long as the log lets it; it is given up when the term runs out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -9,19 +10,23 @@ use std::time::Duration;
 
 use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::events::MalformedEvent;
-use boxoffice_runtime::log::{EventLog, LogError, PUBLISH_LIMIT};
+use boxoffice_runtime::log::{EventLog, LogError};
 use boxoffice_runtime::record::encode;
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use super::leases::{Leases, Term};
+use super::leases::Leases;
 use super::metrics::RelayMetrics;
+use super::term::{Place, Term};
 use crate::store::{Outbox, OutboxEntry, StoreError};
 
-/// Most records a publish.
+/// Most records a publish, and most while publishing fails: what may be in vain is to be cheap.
 const BATCH: usize = 500;
-/// Longest wait for the log; by then every record of the publish is durable or given up.
-const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
+const TRIAL: usize = 50;
+/// A publish begins only while this much of the term remains: less means that renewals are late.
+const TO_BEGIN: Duration = Duration::from_millis(500);
+/// It is given up when only this remains, so that nothing is sent any more when the next owner begins.
+const TO_GIVE_UP: Duration = Duration::from_millis(250);
 /// First and longest pause after a failure; it doubles in between.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -52,68 +57,75 @@ enum StepError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Log(#[from] LogError),
-    #[error("the log did not answer within {} s", PUBLISH_TIMEOUT.as_secs())]
-    LogTimeout,
+    #[error("the lease ran out before the log answered")]
+    TermRanOut,
     #[error(transparent)]
     Malformed(#[from] MalformedEvent),
     #[error("I3: sequence {found} comes where {expected} should")]
     Gap { expected: u64, found: u64 },
-    #[error("too little of the lease remains")]
-    TermTooShort,
 }
 
 enum Step {
     Empty,
     More,
+    /// Renewals are late: nothing can be begun now.
+    Late,
     /// A later owner has spoken.
     Fenced,
 }
 
 impl Lanes {
     /// Publishes what waits of `event`; returns when nothing does or when the term is over.
-    pub async fn drain(&self, event: &SeatingEventId, term: &Arc<Term>) {
+    pub async fn drain(&self, event: &SeatingEventId, term: &Place) {
         let mut failures = 0;
         while term.lasts(Duration::ZERO) {
-            match self.step(event, term).await {
+            let pause = match self.step(event, term).await {
                 Ok(Step::Empty) => break,
-                Ok(Step::More) => failures = 0,
-                Ok(Step::Fenced) => self.leases.lose(term),
+                Ok(Step::More) => {
+                    failures = 0;
+                    continue;
+                }
+                Ok(Step::Late) => PAUSE.0,
+                Ok(Step::Fenced) => {
+                    tracing::info!(bucket = term.lease.bucket, %event, "a later lease has spoken");
+                    // Should it be ours all the same, the next one has a higher token.
+                    term.finish();
+                    break;
+                }
                 Err(error) => {
                     if !self.failing.swap(true, Relaxed) {
                         tracing::warn!(%event, %error, "events wait to be published");
                     }
                     self.metrics.failures.inc();
-                    if let Ok(depth) = self.outbox.depth(event).await {
-                        self.metrics.stuck(event, depth);
-                    }
                     let pause = PAUSE.0.saturating_mul(1 << failures.min(5)).min(PAUSE.1);
                     failures += 1;
-                    tokio::select! {
-                        () = sleep(pause) => {}
-                        () = term.over() => {}
-                    }
+                    pause
                 }
+            };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = term.over() => {}
             }
         }
-        self.metrics.nothing_waits(event);
     }
 
     async fn step(&self, event: &SeatingEventId, term: &Term) -> Result<Step, StepError> {
         // The semaphore is never closed; without a permit the step would merely be less patient.
         let _permit = self.permits.acquire().await;
-        let (partition, entries) = self.outbox.unpublished(event, BATCH).await?;
+        let batch = if self.failing.load(Relaxed) { TRIAL } else { BATCH };
+        let (partition, entries) = self.outbox.unpublished(event, batch).await?;
         let Some((first, last)) = ends(&entries)? else { return Ok(Step::Empty) };
-        self.metrics.reading(event, &entries);
         let encoded = entries
             .iter()
             .map(|entry| encode(&entry.envelope, partition, &self.source, entry.traceparent.as_deref()));
         let records = encoded.collect::<Result<Vec<_>, _>>()?;
-        // A publish that begins later could outlive the term.
-        if !term.lasts(PUBLISH_LIMIT) {
-            return Err(StepError::TermTooShort);
+        if !term.lasts(TO_BEGIN) {
+            return Ok(Step::Late);
         }
-        let published = timeout(PUBLISH_TIMEOUT, self.log.publish(&self.topic, records)).await;
-        published.map_err(|_| StepError::LogTimeout)??;
+        tokio::select! {
+            published = self.log.publish(&self.topic, records) => published?,
+            () = term.runs_out(TO_GIVE_UP) => return Err(StepError::TermRanOut),
+        }
         if self.failing.swap(false, Relaxed) {
             tracing::info!(%event, "events are published again");
         }

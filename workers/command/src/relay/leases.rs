@@ -1,140 +1,185 @@
-//! Which buckets this process may publish, and for how long.
+//! Which buckets this process may publish: its rounds of the leases, and what follows from each.
 //!
-//! A [`Term`] ends by the local clock, counted from before the store was asked: whatever the network does, the term
-//! has ended here before the store gives the bucket to somebody else.
+//! A round is one call for all buckets. It keeps what is ours, takes what is free up to our share, and gives back what
+//! is above it once its lanes have left. Nothing here waits for a publish.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use boxoffice_domain::SeatingEventId;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use crate::store::{LEASE_TERM, Lease, Outbox};
+use super::term::Term;
+use crate::store::{LEASE_TERM, Outbox, Round};
 
-/// How many buckets are asked for at once.
-const AT_ONCE: usize = 16;
+/// Longest wait for the answer to a round: another one still fits into the term.
+const ANSWER: Duration = Duration::from_millis(700);
 
-/// The right to publish a bucket, until a moment that renewals move.
-pub struct Term {
-    /// What the store knows.
-    pub lease: Lease,
-    ends: Mutex<Instant>,
-    over: CancellationToken,
-}
-
-impl Term {
-    fn new(lease: Lease, ends: Instant) -> Self {
-        Self { lease, ends: Mutex::new(ends), over: CancellationToken::new() }
-    }
-
-    /// Whether at least `span` of it remains.
-    pub fn lasts(&self, span: Duration) -> bool {
-        !self.over.is_cancelled() && *self.ends() >= Instant::now() + span
-    }
-
-    /// Returns when the bucket is lost or given back.
-    pub async fn over(&self) {
-        self.over.cancelled().await;
-    }
-
-    fn ends(&self) -> MutexGuard<'_, Instant> {
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+type Terms = HashMap<u32, Arc<Term>>;
 
 /// The terms of this process.
 pub struct Leases {
     outbox: Arc<dyn Outbox>,
     owner: Uuid,
-    terms: Mutex<HashMap<u32, Arc<Term>>>,
+    stays: AtomicBool,
+    terms: Mutex<Terms>,
+    idle: Arc<Notify>,
+    /// One round at a time: what an earlier one says must not be learnt after what a later one says.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Leases {
     /// None yet.
     pub fn new(outbox: Arc<dyn Outbox>) -> Self {
-        Self { outbox, owner: Uuid::new_v4(), terms: Mutex::default() }
+        Self {
+            outbox,
+            owner: Uuid::new_v4(),
+            stays: AtomicBool::new(true),
+            terms: Mutex::default(),
+            idle: Arc::default(),
+            turn: tokio::sync::Mutex::default(),
+        }
     }
 
-    /// One round over all buckets: keeps those that are ours, takes those that are free. `true` where one is new.
+    /// One round. `true` where it gave us a bucket.
     pub async fn keep(&self) -> bool {
-        let rounds = stream::iter(0..self.outbox.buckets()).map(|bucket| async move {
-            match self.of(bucket) {
-                Some(term) => {
-                    self.renew(&term).await;
-                    false
-                }
-                None => self.acquire(bucket).await,
-            }
-        });
-        rounds.buffer_unordered(AT_ONCE).fold(false, |any, new| async move { any | new }).await
+        self.round(|term| term.is_some_and(|term| term.is_idle())).await
     }
 
-    async fn renew(&self, term: &Arc<Term>) {
+    /// Gives every bucket back in which nothing is under way. The others run out by themselves.
+    pub async fn leave(&self) {
+        self.retire();
+        for term in self.terms().values() {
+            term.finish();
+        }
+        self.round(|term| term.is_none_or(|term| term.is_idle())).await;
+    }
+
+    /// A round that gives back the buckets of whose term `gives` says so; what is given back is not taken.
+    async fn round(&self, gives: impl Fn(Option<&Arc<Term>>) -> bool + Send) -> bool {
+        let _turn = self.turn.lock().await;
+        let give_back: Vec<u32> = {
+            let terms = self.terms();
+            (0..self.outbox.buckets()).filter(|bucket| gives(terms.get(bucket))).collect()
+        };
         let asked = Instant::now();
-        match self.outbox.renew(&term.lease, self.owner).await {
-            Ok(true) => *term.ends() = asked + LEASE_TERM,
-            Ok(false) => self.lose(term),
-            Err(error) => {
-                tracing::debug!(%error, bucket = term.lease.bucket, "lease not renewed");
-                if !term.lasts(Duration::ZERO) {
-                    self.lose(term);
-                }
-            }
+        let round = self.outbox.round(self.owner, self.stays.load(SeqCst), &give_back);
+        let error = match timeout(ANSWER, round).await {
+            Ok(Ok(round)) => return learn(&mut self.terms(), &round, asked + LEASE_TERM, &self.idle),
+            Ok(Err(error)) => error.to_string(),
+            Err(late) => late.to_string(),
+        };
+        tracing::debug!(error, "no round of the leases");
+        for (_, term) in self.terms().extract_if(|_, term| term.has_ended()) {
+            lost(&term);
         }
+        false
     }
 
-    async fn acquire(&self, bucket: u32) -> bool {
-        let asked = Instant::now();
-        match self.outbox.acquire(bucket, self.owner).await {
-            Ok(Some(lease)) => {
-                let term = Arc::new(Term::new(lease, asked + LEASE_TERM));
-                self.terms().insert(bucket, term);
-                true
-            }
-            Ok(None) => false,
-            Err(error) => {
-                tracing::debug!(%error, bucket, "lease not acquired");
-                false
-            }
-        }
+    /// The term of a SeatingEvent that is ours.
+    pub fn of(&self, event: &SeatingEventId) -> Option<Arc<Term>> {
+        self.terms().get(&self.outbox.bucket_of(event)).cloned()
     }
 
-    /// The term of a bucket that is ours.
-    pub fn of(&self, bucket: u32) -> Option<Arc<Term>> {
-        self.terms().get(&bucket).cloned()
+    /// How many buckets are ours.
+    pub fn count(&self) -> usize {
+        self.terms().len()
     }
 
-    /// Every bucket that is ours.
-    pub fn buckets(&self) -> Vec<u32> {
-        self.terms().keys().copied().collect()
+    /// Returns when there is a bucket to give back.
+    pub async fn any_idle(&self) {
+        self.idle.notified().await;
     }
 
-    /// Another owner has spoken, or the term ran out.
-    pub fn lose(&self, term: &Arc<Term>) {
-        tracing::info!(bucket = term.lease.bucket, "lease lost");
-        term.over.cancel();
-        let mut terms = self.terms();
-        if terms.get(&term.lease.bucket).is_some_and(|current| Arc::ptr_eq(current, term)) {
-            terms.remove(&term.lease.bucket);
-        }
+    /// From now on this process is leaving: whoever stays gets its buckets.
+    pub fn retire(&self) {
+        self.stays.store(false, SeqCst);
     }
 
-    /// Gives every bucket back, so that its next owner need not wait for the term to end.
-    pub async fn release_all(&self) {
-        let terms: Vec<_> = self.terms().drain().map(|(_, term)| term).collect();
-        let released = stream::iter(terms).for_each_concurrent(AT_ONCE, |term| async move {
-            term.over.cancel();
-            if let Err(error) = self.outbox.release(&term.lease, self.owner).await {
-                tracing::debug!(%error, bucket = term.lease.bucket, "lease not given back: it runs out");
-            }
-        });
-        released.await;
-    }
-
-    fn terms(&self) -> MutexGuard<'_, HashMap<u32, Arc<Term>>> {
+    fn terms(&self) -> MutexGuard<'_, Terms> {
         self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes `terms` what a round says, each until `ends`, and ends those above our share. `true` where one is new.
+fn learn(terms: &mut Terms, round: &Round, ends: Instant, idle: &Arc<Notify>) -> bool {
+    let mut before = std::mem::take(terms);
+    let mut any_new = false;
+    for lease in &round.leases {
+        let known = before.remove(&lease.bucket);
+        if let Some(term) = known.as_ref().filter(|term| term.lease == *lease) {
+            term.renew(ends);
+            terms.insert(lease.bucket, Arc::clone(term));
+        } else {
+            if let Some(term) = known {
+                lost(&term);
+            }
+            terms.insert(lease.bucket, Arc::new(Term::new(*lease, ends, Arc::clone(idle))));
+            any_new = true;
+        }
+    }
+    for term in before.values() {
+        lost(term);
+    }
+    let mut going_on: Vec<_> = terms.values().filter(|term| !term.is_over()).collect();
+    going_on.sort_by_key(|term| term.lease.bucket);
+    for term in going_on.iter().skip(round.share) {
+        term.finish();
+    }
+    any_new
+}
+
+/// Ends a term that is not ours any more; that is news unless we gave it back.
+fn lost(term: &Term) {
+    if !term.is_idle() {
+        tracing::info!(bucket = term.lease.bucket, "lease lost");
+    }
+    term.lose();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Lease;
+
+    fn round(buckets: impl IntoIterator<Item = u32>, share: usize) -> Round {
+        Round { leases: buckets.into_iter().map(|bucket| Lease { bucket, token: 7 }).collect(), share }
+    }
+
+    fn going_on(terms: &Terms) -> Vec<u32> {
+        let mut buckets: Vec<_> =
+            terms.iter().filter(|(_, term)| !term.is_over()).map(|(bucket, _)| *bucket).collect();
+        buckets.sort_unstable();
+        buckets
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_above_the_share_is_finished_and_stays_ours_until_it_is_given_back() {
+        let (mut terms, idle, ends) = (Terms::new(), Arc::default(), Instant::now() + LEASE_TERM);
+        assert!(learn(&mut terms, &round(0..4, 4), ends, &idle), "all are new");
+        let place = Arc::clone(&terms[&3]).enter();
+        assert!(!learn(&mut terms, &round(0..4, 2), ends, &idle), "none is");
+        assert_eq!((going_on(&terms), terms.len()), (vec![0, 1], 4));
+        assert!(terms[&2].is_idle() && !terms[&3].is_idle(), "a lane is in 3");
+        assert!(!learn(&mut terms, &round([0, 1, 3], 2), ends, &idle));
+        assert_eq!((going_on(&terms), terms.len()), (vec![0, 1], 3));
+        drop(place);
+        assert!(terms[&3].is_idle());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_that_came_back_with_another_token_is_another_term() {
+        let (mut terms, idle, ends) = (Terms::new(), Arc::default(), Instant::now() + LEASE_TERM);
+        learn(&mut terms, &round([1], 4), ends, &idle);
+        let before = Arc::clone(&terms[&1]);
+        let again = Round { leases: vec![Lease { bucket: 1, token: 9 }], share: 4 };
+        assert!(learn(&mut terms, &again, ends, &idle));
+        assert!(before.is_over() && !terms[&1].is_over());
+        assert!(!learn(&mut terms, &round([], 4), ends, &idle));
+        assert!(terms.is_empty());
     }
 }

@@ -1,12 +1,15 @@
 //! The relay: publishes what the seat scripts wrote to the outboxes.
 //!
-//! SeatingEvents are spread over buckets, and a bucket has one owner ([`leases`]). The owner wakes at once when one of
-//! its SeatingEvents has something to publish, and looks at all of them now and then in case it was not told. Each
-//! then has a [`lane`]. This file decides who runs when; it reads and publishes nothing itself.
+//! SeatingEvents are spread over buckets, and the relays of all command workers share the buckets out ([`leases`]): one
+//! owner a bucket, for a [`term`] at a time. The owner wakes at once when one of its SeatingEvents has something to
+//! publish, and looks at all of them now and then in case it was not told. Each then has a [`lane`]. This file decides
+//! who runs when; it reads and publishes nothing itself.
 
 mod lane;
 
 mod leases;
+
+mod term;
 
 mod metrics;
 
@@ -24,15 +27,18 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::store::{Outbox, Signal};
+use crate::store::{Backlog, Outbox, Signal};
 use lane::Lanes;
 use leases::Leases;
 pub use metrics::RelayMetrics;
+use term::Term;
 
-/// How often leases are renewed, a quarter of their term.
-const RENEW: Duration = Duration::from_secs(1);
+/// How often there is a round of the leases, a sixth of their term: it may be late by several of itself.
+const ROUND: Duration = Duration::from_millis(250);
 /// How often all SeatingEvents are looked at, told or not.
 const SCAN: Duration = Duration::from_secs(5);
+/// How often while something waits: what is measured is that old at most.
+const BUSY_SCAN: Duration = Duration::from_secs(1);
 /// How many SeatingEvents are published at once.
 const LANES: usize = 32;
 
@@ -44,12 +50,13 @@ pub struct Relay {
     busy: HashMap<SeatingEventId, bool>,
     scanning: bool,
     scan_again: bool,
+    scanned: Instant,
 }
 
 /// What ended.
 enum Job {
     Lane(SeatingEventId),
-    Scan(Vec<SeatingEventId>),
+    Scan(Option<Vec<Backlog>>),
 }
 
 impl Relay {
@@ -70,35 +77,37 @@ impl Relay {
             busy: HashMap::new(),
             scanning: false,
             scan_again: false,
+            scanned: Instant::now(),
         }
     }
 
-    /// Publishes until `stop` is cancelled, then what is there, for at most `drain`, and gives its leases back.
+    /// Publishes until `stop` is cancelled. Then, for at most `drain`, it brings to an end what is under way and leaves
+    /// the rest to those who stay; where nobody does, it publishes what is there.
     pub async fn run(mut self, stop: CancellationToken, drain: Duration) {
         let acquired = Arc::new(Notify::new());
         let keeping =
             AbortOnDropHandle::new(tokio::spawn(keep(Arc::clone(&self.lanes), Arc::clone(&acquired))));
         self.publish(&stop, &acquired).await;
-        let drained = timeout_at(Instant::now() + drain, self.finish()).await.is_ok();
-        keeping.abort();
-        if drained {
-            self.lanes.leases.release_all().await;
-        } else {
-            // A publish may still be on its way: the terms run out by themselves.
+        self.lanes.leases.retire();
+        if timeout_at(Instant::now() + drain, self.finish()).await.is_err() {
             tracing::warn!("the outbox is not empty: whoever gets the leases next goes on");
         }
+        // A round after this one would take the buckets again.
+        keeping.abort();
+        drop(keeping.await);
+        self.lanes.leases.leave().await;
     }
 
     async fn publish(&mut self, stop: &CancellationToken, acquired: &Notify) {
         let mut signals = self.lanes.outbox.signals();
         let mut listening = true;
-        let mut look = interval(SCAN);
+        let mut look = interval(BUSY_SCAN);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = acquired.notified() => self.scan(),
-                _ = look.tick() => self.scan(),
+                _ = look.tick() => if self.is_scan_due() { self.scan() },
                 Some(ended) = self.jobs.join_next() => self.ended(ended),
                 signal = signals.recv(), if listening => match signal {
                     Ok(Signal::Wrote(event)) => self.wake(event),
@@ -110,8 +119,10 @@ impl Relay {
         }
     }
 
-    /// Looks at everything once more and returns when nothing waits.
+    /// Looks at everything once more and returns when nothing is under way.
     async fn finish(&mut self) {
+        // Says that we are leaving, and learns whether somebody stays.
+        self.lanes.leases.keep().await;
         self.scan();
         while let Some(ended) = self.jobs.join_next().await {
             self.ended(ended);
@@ -120,26 +131,34 @@ impl Relay {
 
     /// Gives `event` a lane if its bucket is ours; a second one only when the first has ended.
     fn wake(&mut self, event: SeatingEventId) {
-        let Some(term) = self.lanes.leases.of(self.lanes.outbox.bucket_of(&event)) else { return };
         if let Some(again) = self.busy.get_mut(&event) {
             *again = true;
             return;
         }
+        let Some(place) = self.lanes.leases.of(&event).and_then(Term::enter) else { return };
         self.busy.insert(event.clone(), false);
         let lanes = Arc::clone(&self.lanes);
         self.jobs.spawn(async move {
-            lanes.drain(&event, &term).await;
+            lanes.drain(&event, &place).await;
             Job::Lane(event)
         });
     }
 
-    /// Looks at every SeatingEvent of our buckets.
+    fn is_scan_due(&self) -> bool {
+        let something_waits = !self.busy.is_empty() || self.lanes.metrics.anything_waits();
+        something_waits || self.scanned.elapsed() >= SCAN
+    }
+
+    /// Looks at every SeatingEvent.
     fn scan(&mut self) {
         self.scan_again = self.scanning;
         if !self.scanning {
-            self.scanning = true;
+            (self.scanning, self.scanned) = (true, Instant::now());
             let lanes = Arc::clone(&self.lanes);
-            self.jobs.spawn(async move { Job::Scan(ours(&lanes).await) });
+            self.jobs.spawn(async move {
+                let found = lanes.outbox.backlogs().await;
+                Job::Scan(found.inspect_err(|error| tracing::debug!(%error, "outboxes not looked at")).ok())
+            });
         }
     }
 
@@ -150,10 +169,14 @@ impl Relay {
                     self.wake(event);
                 }
             }
-            Ok(Job::Scan(events)) => {
+            Ok(Job::Scan(found)) => {
                 self.scanning = false;
-                for event in events {
-                    self.wake(event);
+                if let Some(mut found) = found {
+                    found.retain(|backlog| self.lanes.leases.of(&backlog.event).is_some());
+                    self.lanes.metrics.waiting(&found);
+                    for backlog in found {
+                        self.wake(backlog.event);
+                    }
                 }
                 if self.scan_again {
                     self.scan();
@@ -169,28 +192,19 @@ impl Relay {
     }
 }
 
-/// The SeatingEvents of our buckets.
-async fn ours(lanes: &Lanes) -> Vec<SeatingEventId> {
-    let mut found = vec![];
-    for bucket in lanes.leases.buckets() {
-        match lanes.outbox.events(bucket).await {
-            Ok(events) => found.extend(events),
-            Err(error) => tracing::debug!(%error, bucket, "bucket not looked at"),
-        }
-    }
-    found
-}
-
-/// Keeps leases, for ever.
+/// Has rounds of the leases, for ever: in their pace, and at once when there is a bucket to give back.
 async fn keep(lanes: Arc<Lanes>, acquired: Arc<Notify>) {
-    let mut round = interval(RENEW);
-    round.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pace = interval(ROUND);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        round.tick().await;
+        tokio::select! {
+            _ = pace.tick() => {}
+            () = lanes.leases.any_idle() => {}
+        }
         if lanes.leases.keep().await {
             acquired.notify_one();
         }
-        lanes.metrics.refresh(lanes.leases.buckets().len());
+        lanes.metrics.leases(lanes.leases.count());
     }
 }
 

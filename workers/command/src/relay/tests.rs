@@ -7,7 +7,7 @@ use boxoffice_domain::SeatingEventId;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Relay, RelayMetrics};
@@ -28,8 +28,17 @@ struct Line {
 impl Line {
     /// A relay that runs, in front of one SeatingEvent of which nothing is published.
     async fn with(store: Memory, log: FakeLog) -> Self {
-        let (store, log, stop) = (Arc::new(store), Arc::new(log), CancellationToken::new());
         let event = provisioned(&store).await;
+        Self::on(Arc::new(store), Arc::new(log), event)
+    }
+
+    /// The relay of another process.
+    fn beside(&self) -> Self {
+        Self::on(Arc::clone(&self.store), Arc::clone(&self.log), self.event.clone())
+    }
+
+    fn on(store: Arc<Memory>, log: Arc<FakeLog>, event: SeatingEventId) -> Self {
+        let stop = CancellationToken::new();
         let mut registry = Registry::default();
         let relay = Relay::new(
             Arc::clone(&store) as _,
@@ -44,9 +53,23 @@ impl Line {
 
     #[track_caller]
     fn measures(&self, line: &str) {
+        let text = self.metrics();
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+
+    async fn comes_to_measure(&self, line: &str) {
+        let measured = async {
+            while !self.metrics().lines().any(|found| found == line) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), measured).await.unwrap();
+    }
+
+    fn metrics(&self) -> String {
         let mut text = String::new();
         encode(&mut text, &self.registry).unwrap();
-        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        text
     }
 
     async fn watermark(&self, expected: u64) {
@@ -148,16 +171,18 @@ async fn an_outage_of_the_store_ends_the_term_and_is_survived() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_fenced_publishes_no_more() {
+async fn whoever_is_fenced_publishes_no_more_until_it_has_a_later_lease() {
     let log = FakeLog::default();
     log.takes(Duration::from_millis(100));
     let line = Line::with(Memory::default(), log).await;
     sleep(Duration::from_millis(50)).await;
     line.store.usurp(&line.event);
     line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
-    sleep(Duration::from_secs(30)).await;
+    sleep(Duration::from_secs(1)).await;
     assert_eq!(line.sequences(), [1], "only what was on its way when the other owner spoke");
     assert_eq!(line.store.watermark(&line.event).await.unwrap(), 0);
+    line.watermark(2).await;
+    assert_eq!(line.sequences(), [1, 1, 2]);
     line.shut().await;
 }
 
@@ -165,15 +190,93 @@ async fn whoever_is_fenced_publishes_no_more() {
 async fn nothing_is_published_when_too_little_of_the_lease_remains() {
     let line = Line::with(Memory::default(), FakeLog::default()).await;
     line.watermark(1).await;
-    // Renewals fail from now on, and then the store answers again within the term: the lane could write, but must not.
+    // Rounds fail from now on: the lane could write, but must not.
     line.store.deny_renewals(true);
-    sleep(Duration::from_secs(3)).await;
+    sleep(Duration::from_millis(1100)).await;
     line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
-    sleep(Duration::from_millis(900)).await;
+    sleep(Duration::from_millis(100)).await;
     assert_eq!(line.sequences(), [1]);
     line.store.deny_renewals(false);
     line.watermark(2).await;
     line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_log_is_waited_for_as_long_as_the_lease_is_renewed() {
+    let log = FakeLog::default();
+    log.takes(Duration::from_secs(10));
+    let line = Line::with(Memory::default(), log).await;
+    line.watermark(1).await;
+    assert_eq!(line.sequences(), [1], "nothing was repeated");
+    line.measures("outbox_publish_failures_total 0");
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_is_given_up_before_somebody_else_may_have_the_lease() {
+    let log = FakeLog::default();
+    log.takes(Duration::from_secs(2));
+    let line = Line::with(Memory::default(), log).await;
+    sleep(Duration::from_millis(300)).await;
+    line.store.deny_renewals(true);
+    sleep(Duration::from_secs(5)).await;
+    assert!(line.sequences().is_empty());
+    line.measures("outbox_publish_failures_total 1");
+    line.measures("outbox_leases 0");
+    line.store.deny_renewals(false);
+    line.watermark(1).await;
+    assert_eq!(line.sequences(), [1]);
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn relays_share_the_buckets_out_and_one_that_dies_is_followed_within_two_seconds() {
+    let dying = Line::with(Memory::default(), FakeLog::default()).await;
+    dying.watermark(1).await;
+    let lines = [dying.beside(), dying.beside(), dying.beside()];
+    for line in lines.iter().chain([&dying]) {
+        line.comes_to_measure("outbox_leases 1").await;
+    }
+    let names = ["a", "ab", "abc", "abcd"].map(|name| name.parse().unwrap());
+    for event in &names {
+        dying.store.provision(event, &definition(), 0, &cause()).await.unwrap().unwrap();
+    }
+    dying.relay.abort();
+    let died = Instant::now();
+    for event in &names {
+        dying.store.hold_for("alice", event, &["A-1-1"]).await;
+    }
+    for event in &names {
+        let published = async {
+            while dying.store.watermark(event).await.unwrap() < 2 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), published).await.unwrap();
+        assert_eq!(first_occurrences(&dying.log.sequences(event.as_str())), [1, 2]);
+    }
+    assert!(died.elapsed() <= Duration::from_secs(2), "{:?}", died.elapsed());
+    for line in lines {
+        line.shut().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_told_to_stop_hands_over_and_the_other_goes_on() {
+    let log = FakeLog::default();
+    log.takes(Duration::from_millis(100));
+    let leaving = Line::with(Memory::default(), log).await;
+    let staying = leaving.beside();
+    staying.comes_to_measure("outbox_leases 2").await;
+    leaving.watermark(1).await;
+    let event = leaving.event.clone();
+    let (store, _) = leaving.shut().await;
+    let begun = Instant::now();
+    store.hold_for("alice", &event, &["A-1-1"]).await;
+    staying.watermark(2).await;
+    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+    assert_eq!(staying.sequences(), [1, 2], "nothing was repeated");
+    staying.shut().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,18 +290,18 @@ async fn the_way_out_publishes_what_is_there_and_gives_the_leases_back() {
     let event = line.event.clone();
     let (store, log) = line.shut().await;
     assert_eq!(log.sequences(event.as_str()), [1, 2]);
-    assert_eq!(store.leased(), 0);
+    assert_eq!(store.free(), 4);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_way_out_without_the_log_ends_in_time_and_keeps_the_leases_until_they_run_out() {
+async fn a_way_out_without_the_log_ends_in_time_and_keeps_the_lease_that_is_in_use() {
     let log = FakeLog::default();
-    log.away(true);
+    log.takes(Duration::from_secs(60));
     let line = Line::with(Memory::default(), log).await;
     sleep(Duration::from_secs(1)).await;
     line.stop.cancel();
     timeout(DRAIN + Duration::from_secs(1), line.relay).await.unwrap().unwrap();
-    assert_eq!(line.store.leased(), 4);
+    assert_eq!(line.store.free(), 3);
     assert_eq!(line.store.entries(&line.event).len(), 1);
 }
 

@@ -4,7 +4,7 @@
 -- ARGV  from OWN on: revision, the reason, then each seat's key and '1' if the chart has it
 -- Returns {'provisioned', now, sequence} | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, seats, map, chart_seats
+-- include: keys, reply, head, outbox, seats, map, chart_seats
 local REVISION, REASON = unpack(ARGV, OWN, OWN + 1)
 
 if event.revision ~= REVISION then

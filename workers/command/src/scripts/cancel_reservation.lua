@@ -4,7 +4,7 @@
 -- ARGV  from OWN on: revision, currency, user, the reservation's UUID
 -- Returns {'released', now, sequence, key, ...} | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, claims, seats, map, holds, reservations, cancel
+-- include: keys, reply, head, outbox, claims, seats, map, holds, reservations, cancel
 local REVISION, CURRENCY, USER, RESERVATION = unpack(ARGV, OWN, OWN + 3)
 
 if event.revision ~= REVISION then

@@ -8,7 +8,7 @@
 --   'these', how many areas, then name, units and price of each, then seats as hold.lua has them
 -- Returns {'held', now, hold, expires, sequence, key, amount, ...} | {'full', depth} | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, claims, seats, holds, map, choose, expiry, hold
+-- include: keys, reply, head, outbox, claims, seats, holds, map, choose, expiry, hold
 local GAPS, KIND = ARGV[REST], ARGV[REST + 1]
 
 local refusal = refused_by_sales()
@@ -19,10 +19,9 @@ end
 -- Keys, prices and places of the best seats; or nil and the refusal.
 local function choose_best()
   local quantity, sections, section_prices, called = unpack(ARGV, REST + 2, REST + 5)
-  local map = read_map()
-  local chosen = best_places(map, tonumber(quantity), sections, GAPS)
+  local chosen = best_places(tonumber(quantity), sections, GAPS)
   if not chosen then
-    return nil, rejected('NOT_ENOUGH_SEATS', quantity, available(map, sections), called)
+    return nil, rejected('NOT_ENOUGH_SEATS', quantity, available(sections), called)
   end
   local price_of, keys, prices = split(section_prices), {}, {}
   for i, place in ipairs(chosen) do
@@ -46,10 +45,11 @@ local function choose_these()
   if conflicts then
     return nil, conflicts
   end
-  local map = read_map()
+  local taken = {unpack(places)}
+  table.sort(taken)
   if GAPS == 'enforce' then
     local gaps = {}
-    for _, place in ipairs(avoidable_gaps(map, {unpack(places)})) do
+    for _, place in ipairs(avoidable_gaps(taken)) do
       gaps[#gaps + 1] = seat_at(place)
       gaps[#gaps + 1] = 'SINGLE_SEAT_GAP'
     end
@@ -57,10 +57,9 @@ local function choose_these()
       return nil, rejected('SEAT_NOT_AVAILABLE', unpack(gaps))
     end
   end
-  map = marked(map, {unpack(places)}, TAKEN)
   for i = REST + 3, REST + 2 + 3 * areas, 3 do
     local area, quantity = row_called(ARGV[i]), ARGV[i + 1]
-    local chosen = units(map, area, tonumber(quantity))
+    local chosen = units(area, tonumber(quantity), taken)
     if #chosen < tonumber(quantity) then
       return nil, rejected('NOT_ENOUGH_SEATS', quantity, #chosen, ARGV[i])
     end

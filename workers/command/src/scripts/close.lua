@@ -3,7 +3,7 @@
 -- KEYS, ARGV before OWN: lib/head.lua
 -- Returns {'provisioned', now, sequence} | 'rejected'
 --
--- include: reply, head, outbox
+-- include: keys, reply, head, outbox
 if not event.revision then
   return rejected('EVENT_NOT_FOUND')
 end

@@ -4,7 +4,7 @@
 -- ARGV  at OWN: the hold's UUID
 -- Returns {'released', now, sequence, key, ...} | 'rejected'
 --
--- include: reply, head, outbox, claims, seats, holds, map, expiry
+-- include: keys, reply, head, outbox, claims, seats, holds, map, expiry
 local HOLD = ARGV[OWN]
 
 if not event.revision then

@@ -4,7 +4,7 @@
 -- ARGV  from OWN on: revision, user, the hold's UUID, by how many ms, how long a hold may last in ms
 -- Returns {'held', now, hold, expires, sequence, key, amount, ...} | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, seats, holds
+-- include: keys, reply, head, outbox, seats, holds
 local REVISION, USER, HOLD, BY, LONGEST = unpack(ARGV, OWN, OWN + 4)
 
 if event.revision ~= REVISION then

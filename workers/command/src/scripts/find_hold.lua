@@ -4,7 +4,7 @@
 -- ARGV  from OWN on: user, the hold's UUID
 -- Returns {'held', now, hold, expires, sequence, key, amount, ...} | 'rejected'
 --
--- include: reply, head, seats, holds
+-- include: keys, reply, head, seats, holds
 local USER, HOLD = ARGV[OWN], ARGV[OWN + 1]
 
 if not event.revision then

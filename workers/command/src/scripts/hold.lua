@@ -5,7 +5,7 @@
 -- place 0 for a seat that does not exist
 -- Returns {'held', now, hold, expires, sequence, key, amount, ...} | {'full', depth} | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, claims, seats, holds, map, expiry, hold
+-- include: keys, reply, head, outbox, claims, seats, holds, map, expiry, hold
 local refusal = refused_by_sales()
 if refusal then
   return refusal

@@ -7,7 +7,7 @@
 --       how many are blocked, then the key of each, then the reason of each; the floor plan where it changes
 -- Returns {'provisioned', now, sequence} | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, seats, map, floor_plan
+-- include: keys, reply, head, outbox, seats, map, floor_plan
 local REVISION, DEFINITION, PARTITION, TOTAL, STANDS = unpack(ARGV, OWN, OWN + 4)
 
 if (event.revision or '') ~= REVISION then
@@ -59,9 +59,12 @@ for i, key in ipairs(dropped) do
     clear(key, dropped_seats[i])
   end
 end
+-- What lost its block by hand before may be somebody's by now.
+local freed = {}
 for i, key in ipairs(unblocked) do
   if unblocked_seats[i].status == 'B' then
     clear(key, unblocked_seats[i])
+    freed[#freed + 1] = key
   end
 end
 for i, key in ipairs(blocked) do
@@ -73,11 +76,11 @@ end
 if ARGV[next_arg] then
   lay_out(next_arg)
 else
-  mark(places_of(unblocked), FREE)
+  free_seats(freed)
   mark(places_of(blocked), TAKEN)
 end
 append(event.revision and 'event.updated' or 'event.created', CORRELATION, ACTOR, {'definition', DEFINITION})
-redis.call('HSET', META, 'revision', COMMAND, 'definition', DEFINITION, 'total', TOTAL, 'closed', '0')
+redis.call('HSET', META, 'revision', COMMAND, 'definition', DEFINITION, 'total', TOTAL, 'closed', '0', 'runId', RUN_ID)
 redis.call('HSETNX', META, 'partition', PARTITION)
 commit()
 return done({'provisioned', NOW, event.sequence})

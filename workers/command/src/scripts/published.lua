@@ -3,11 +3,15 @@
 --
 -- KEYS  1 meta  2 outbox
 -- ARGV  1 token of the lease  2 sequence up to which events are published  3 the signals' channel
---       4 the SeatingEvent's id
--- Returns how many events still wait, or nil where a later lease has spoken
-local sequence, published, token = unpack(redis.call('HMGET', KEYS[1], 'sequence', 'published', 'relayToken'))
+--       4 the SeatingEvent's id  5 the run id of this server, as its connection knows it
+-- Returns how many events still wait, nil where a later lease has spoken, or the error RECOVERING (I7)
+local sequence, published, token, run_id =
+  unpack(redis.call('HMGET', KEYS[1], 'sequence', 'published', 'relayToken', 'runId'))
 if not sequence then
   return 0
+end
+if run_id ~= ARGV[5] then
+  return redis.error_reply('RECOVERING seats are being read back from the log')
 end
 if tonumber(token or 0) > tonumber(ARGV[1]) then
   return nil

@@ -4,7 +4,7 @@
 -- ARGV  from OWN on: user, the hold's UUID
 -- Returns {'released', now, sequence, key, ...} | 'rejected'
 --
--- include: reply, head, outbox, claims, seats, holds, map, release
+-- include: keys, reply, head, outbox, claims, seats, holds, map, release
 local USER, HOLD = ARGV[OWN], ARGV[OWN + 1]
 
 if not event.revision then

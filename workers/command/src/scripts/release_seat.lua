@@ -4,7 +4,7 @@
 -- ARGV  from OWN on: revision, currency, user, the seat's key, '1' if the chart has it
 -- Returns {'released', now, sequence, key} | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, claims, seats, holds, map, release, reservations, cancel
+-- include: keys, reply, head, outbox, claims, seats, holds, map, release, reservations, cancel
 local REVISION, CURRENCY, USER, SEAT, EXISTS = unpack(ARGV, OWN, OWN + 4)
 
 if event.revision ~= REVISION then

@@ -4,7 +4,7 @@
 -- ARGV  from OWN on: revision, currency, user, the new reservation's UUID, the hold's UUID
 -- Returns {'reserved', now, reservation, reservedAt, sequence, key, amount, ...} | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, seats, holds, reservations, reserve
+-- include: keys, reply, head, outbox, seats, holds, reservations, reserve
 local REVISION, CURRENCY, USER, RESERVATION, HOLD = unpack(ARGV, OWN, OWN + 4)
 
 if event.revision ~= REVISION then

@@ -4,7 +4,7 @@
 -- ARGV  from OWN on: revision, currency, user, the new reservation's UUID, the seat's key, '1' if the chart has it
 -- Returns {'reserved', now, reservation, reservedAt, sequence, key, amount} | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, seats, holds, reservations, reserve
+-- include: keys, reply, head, outbox, seats, holds, reservations, reserve
 local REVISION, CURRENCY, USER, RESERVATION, SEAT, EXISTS = unpack(ARGV, OWN, OWN + 5)
 
 if event.revision ~= REVISION then

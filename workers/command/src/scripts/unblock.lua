@@ -4,7 +4,7 @@
 -- ARGV  from OWN on: revision, then each seat's key and '1' if the chart has it
 -- Returns {'provisioned', now, sequence} | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, seats, map, chart_seats
+-- include: keys, reply, head, outbox, seats, map, chart_seats
 local REVISION = ARGV[OWN]
 
 if event.revision ~= REVISION then
@@ -24,7 +24,7 @@ for i, seat in ipairs(read_seats(keys)) do
   end
 end
 if #changed > 0 then
-  mark(places_of(changed), FREE)
+  free_seats(changed)
   commit()
 end
 return done({'provisioned', NOW, event.sequence})

@@ -14,11 +14,14 @@ use boxoffice_domain::{
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+mod leases;
+
 pub mod redis;
 
 mod idempotency;
 
 pub use idempotency::{ANSWER_MEMORY, Idempotency, IdempotencyKey};
+pub use leases::LeaseTable;
 
 /// Why the store did not do what it was asked to. The command may or may not have been carried out.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,12 @@ pub enum StoreError {
     /// The store cannot be reached, or did not answer in time.
     #[error("the seat store is unavailable: {0}")]
     Unavailable(String),
+    /// The store began anew, and what it lost is being read back from the log (I7).
+    #[error("the seats are being recovered from the log")]
+    Recovering,
+    /// It is done, but not known to be as safe as it was promised to be.
+    #[error("not as durable as promised yet: {0}")]
+    Unsecured(String),
     /// The outbox has more entries than the high watermark allows: no new holds until the relay has caught up.
     #[error("{depth} events wait to be published, more than {limit}")]
     OutboxFull {
@@ -159,8 +168,29 @@ pub struct Lease {
     pub token: u64,
 }
 
-/// How long a lease lasts from when it is acquired or renewed.
-pub const LEASE_TERM: Duration = Duration::from_secs(4);
+/// How long a lease lasts from the round that gave or kept it. A relay that dies is followed within this and the pause
+/// between two rounds; a relay that lives may be late by most of it without losing anything.
+pub const LEASE_TERM: Duration = Duration::from_millis(1500);
+
+/// What a round of the leases gave a relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    /// What is its own for another term.
+    pub leases: Vec<Lease>,
+    /// How many buckets it should have; what it has above that it is to give back.
+    pub share: usize,
+}
+
+/// What of a SeatingEvent waits to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backlog {
+    /// The SeatingEvent.
+    pub event: SeatingEventId,
+    /// How many domain events, one at least.
+    pub entries: u64,
+    /// How long the oldest has waited, by the store's clock.
+    pub age: Duration,
+}
 
 /// The relay's side of the store.
 #[async_trait]
@@ -171,17 +201,13 @@ pub trait Outbox: Send + Sync + 'static {
     /// The bucket of a SeatingEvent.
     fn bucket_of(&self, event: &SeatingEventId) -> u32;
 
-    /// Takes a free bucket for `owner`, or `None` where another owner has it.
-    async fn acquire(&self, bucket: u32, owner: Uuid) -> Result<Option<Lease>, StoreError>;
+    /// One relay's round of the leases: `owner` gives back the buckets of `give_back`, keeps all others that it has,
+    /// and takes free ones up to its fair share among the relays that stay. One that is leaving takes none, unless
+    /// nobody stays. [`LeaseTable`] is the rule.
+    async fn round(&self, owner: Uuid, stays: bool, give_back: &[u32]) -> Result<Round, StoreError>;
 
-    /// Keeps a bucket for another term; `false` where it was lost.
-    async fn renew(&self, lease: &Lease, owner: Uuid) -> Result<bool, StoreError>;
-
-    /// Gives a bucket back at once.
-    async fn release(&self, lease: &Lease, owner: Uuid) -> Result<(), StoreError>;
-
-    /// Every SeatingEvent of a bucket.
-    async fn events(&self, bucket: u32) -> Result<Vec<SeatingEventId>, StoreError>;
+    /// Every SeatingEvent of which something waits.
+    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError>;
 
     /// The pinned partition of a SeatingEvent with its first unpublished entries, at most `max`, in order.
     async fn unpublished(
@@ -189,9 +215,6 @@ pub trait Outbox: Send + Sync + 'static {
         event: &SeatingEventId,
         max: usize,
     ) -> Result<(u32, Vec<OutboxEntry>), StoreError>;
-
-    /// How many entries of a SeatingEvent wait to be published.
-    async fn depth(&self, event: &SeatingEventId) -> Result<u64, StoreError>;
 
     /// Advances and announces the published watermark and trims what lies below it, unless a later lease has spoken
     /// already (`None`). Else how many entries still wait.

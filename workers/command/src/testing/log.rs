@@ -52,14 +52,27 @@ impl FakeLog {
     }
 }
 
+/// A publish of a key, until it ends or is given up.
+struct AtWork<'a> {
+    log: &'a FakeLog,
+    key: String,
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.log.at_work.lock().unwrap().remove(&self.key);
+    }
+}
+
 #[async_trait]
 impl EventLog for FakeLog {
     async fn publish(&self, topic: &str, records: Vec<NewRecord>) -> Result<(), LogError> {
         let key = records[0].key.clone();
         assert!(self.at_work.lock().unwrap().insert(key.clone()), "two publishes of {key} at once");
+        let at_work = AtWork { log: self, key };
         let delay = *self.delay.lock().unwrap();
         tokio::time::sleep(delay).await;
-        self.at_work.lock().unwrap().remove(&key);
+        drop(at_work);
         if self.away.load(SeqCst) {
             return Err(LogError::Unavailable("no broker".into()));
         }

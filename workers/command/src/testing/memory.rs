@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use boxoffice_domain::events::VERSION;
@@ -14,18 +15,20 @@ use boxoffice_domain::{
     decide, evolve,
 };
 use tokio::sync::broadcast;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::store::{
-    Cause, Idempotency, IdempotencyKey, Inventory, Lease, Outbox, OutboxEntry, Outcome, SeatStore, Signal,
-    StoreError,
+    Backlog, Cause, Idempotency, IdempotencyKey, Inventory, Lease, LeaseTable, Outbox, OutboxEntry, Outcome,
+    Round, SeatStore, Signal, StoreError,
 };
 
 /// See the module.
 pub struct Memory {
     events: Mutex<HashMap<SeatingEventId, Room>>,
-    leases: Mutex<HashMap<u32, (Uuid, u64)>>,
+    leases: Mutex<LeaseTable>,
     now: AtomicU64,
+    started: Instant,
     failing: AtomicBool,
     full: AtomicBool,
     quiet: AtomicBool,
@@ -48,6 +51,7 @@ impl Default for Memory {
             events: Mutex::default(),
             leases: Mutex::default(),
             now: AtomicU64::new(1_700_000_000_000),
+            started: Instant::now(),
             failing: AtomicBool::default(),
             full: AtomicBool::default(),
             quiet: AtomicBool::default(),
@@ -83,17 +87,28 @@ impl Memory {
         self.unrenewed.store(deny, SeqCst);
     }
 
-    /// Has another owner take a bucket and speak first.
+    /// Has another relay, which then dies, take every bucket and speak first.
     pub fn usurp(&self, event: &SeatingEventId) {
-        let mut leases = self.leases.lock().unwrap();
-        let (owner, token) = leases.get_mut(&self.bucket_of(event)).unwrap();
-        (*owner, *token) = (Uuid::new_v4(), *token + 1);
-        self.events.lock().unwrap().get_mut(event).unwrap().token = *token;
+        *self.leases.lock().unwrap() = LeaseTable::default();
+        let lease = self.relays_round(Uuid::new_v4(), true, &[]).leases[0];
+        self.events.lock().unwrap().get_mut(event).unwrap().token = lease.token;
     }
 
-    /// How many buckets have an owner.
-    pub fn leased(&self) -> usize {
-        self.leases.lock().unwrap().len()
+    /// How many buckets a relay that comes now is given.
+    pub fn free(&self) -> usize {
+        self.relays_round(Uuid::new_v4(), true, &[]).leases.len()
+    }
+
+    /// The lease of a SeatingEvent, where no relay is at work.
+    pub fn lease(&self, event: &SeatingEventId) -> Lease {
+        let round = self.relays_round(Uuid::nil(), true, &[]);
+        round.leases.into_iter().find(|lease| lease.bucket == self.bucket_of(event)).unwrap()
+    }
+
+    /// Leases run out by the time of the test's runtime.
+    fn relays_round(&self, owner: Uuid, stays: bool, give_back: &[u32]) -> Round {
+        let now = self.now.load(SeqCst) + u64::try_from(self.started.elapsed().as_millis()).unwrap();
+        self.leases.lock().unwrap().round(self.buckets(), owner, stays, give_back, now)
     }
 
     /// A hold of `seats`, by the command.
@@ -309,31 +324,22 @@ impl Outbox for Memory {
         u32::try_from(event.as_str().len()).unwrap() % self.buckets()
     }
 
-    async fn acquire(&self, bucket: u32, owner: Uuid) -> Result<Option<Lease>, StoreError> {
-        self.at()?;
-        let mut leases = self.leases.lock().unwrap();
-        let (current, token) = leases.entry(bucket).or_insert((owner, 1));
-        Ok((*current == owner).then_some(Lease { bucket, token: *token }))
-    }
-
-    async fn renew(&self, lease: &Lease, owner: Uuid) -> Result<bool, StoreError> {
+    async fn round(&self, owner: Uuid, stays: bool, give_back: &[u32]) -> Result<Round, StoreError> {
         self.at()?;
         if self.unrenewed.load(SeqCst) {
             return Err(StoreError::Unavailable("timed out".into()));
         }
-        Ok(self.leases.lock().unwrap().get(&lease.bucket) == Some(&(owner, lease.token)))
+        Ok(self.relays_round(owner, stays, give_back))
     }
 
-    async fn release(&self, lease: &Lease, _: Uuid) -> Result<(), StoreError> {
-        self.at()?;
-        self.leases.lock().unwrap().remove(&lease.bucket);
-        Ok(())
-    }
-
-    async fn events(&self, bucket: u32) -> Result<Vec<SeatingEventId>, StoreError> {
-        self.at()?;
+    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+        let now = self.at()?;
         let events = self.events.lock().unwrap();
-        Ok(events.keys().filter(|event| self.bucket_of(event) == bucket).cloned().collect())
+        let waiting = events.iter().filter_map(|(event, room)| {
+            let age = Duration::from_millis(now - room.outbox.first()?.envelope.timestamp);
+            Some(Backlog { event: event.clone(), entries: room.outbox.len() as u64, age })
+        });
+        Ok(waiting.collect())
     }
 
     async fn unpublished(
@@ -345,11 +351,6 @@ impl Outbox for Memory {
         let events = self.events.lock().unwrap();
         let room = &events[event];
         Ok((room.partition, room.outbox.iter().take(max).cloned().collect()))
-    }
-
-    async fn depth(&self, event: &SeatingEventId) -> Result<u64, StoreError> {
-        self.at()?;
-        Ok(self.events.lock().unwrap()[event].outbox.len() as u64)
     }
 
     async fn published(

@@ -11,6 +11,7 @@ use std::pin::pin;
 use boxoffice_command::admin::AdminToken;
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_operator::reservation_service::unsupported::Place;
+use boxoffice_runtime::identity::settings::KeyText;
 use boxoffice_runtime::shutdown;
 use kube::ResourceExt;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +41,8 @@ pub struct Local {
     pub port: u16,
     /// The token of `/admin`.
     pub admin_token: Option<AdminToken>,
+    /// The issuer's key, where `auth.jwt` names a Secret.
+    pub jwt_key: Option<KeyText>,
 }
 
 /// What the files declare of one ReservationService.
@@ -137,7 +140,7 @@ impl Local {
             }
             (None, _) => return Err(Failure::Refused(self.nothing_to_run(&names))),
         };
-        let declared = Declared::of(&service).map_err(|stall| {
+        let declared = Declared::of(&service, self.jwt_key.as_ref()).map_err(|stall| {
             Failure::Refused(format!("ReservationService {}: {}", name(&service), stall.message))
         })?;
         let is_its = |event: &SeatingEvent| {

@@ -118,6 +118,27 @@ fn objects_have_the_default_image_and_no_owner_yet() {
 }
 
 #[test]
+fn credentials_for_kafka_are_references_to_secrets() {
+    let secured = r#"bootstrapServers: "kafka:9093", tls: {caSecretRef: {name: kafka-ca, key: ca.crt}}, sasl: {mechanism: SCRAM-SHA-512, secretRef: {name: kafka-user}}"#;
+    let plan =
+        serde_json::to_value(planned(&with(SERVICE, r#"bootstrapServers: "kafka:9092""#, secured))).unwrap();
+    let objects = plan["objects"].as_array().unwrap();
+    let settings = objects.iter().find(|object| object["metadata"]["name"] == "main-settings").unwrap();
+    assert_eq!(settings["data"]["BOXOFFICE_KAFKA_SASL_MECHANISM"], "SCRAM-SHA-512");
+    let deployments: Vec<_> = objects.iter().filter(|object| object["kind"] == "Deployment").collect();
+    assert_eq!(deployments.len(), 3);
+    for deployment in deployments {
+        let env = deployment["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+        let password = env.iter().find(|one| one["name"] == "BOXOFFICE_KAFKA_SASL_PASSWORD").unwrap();
+        let reference = &password["valueFrom"]["secretKeyRef"];
+        assert_eq!(
+            (reference["name"].as_str(), reference["key"].as_str()),
+            (Some("kafka-user"), Some("password"))
+        );
+    }
+}
+
+#[test]
 fn i11_a_planned_object_is_that_of_the_operator_but_for_its_owner() {
     let planned = planned(SERVICE);
     let with_uid = with(SERVICE, "{name: main}", "{name: main, uid: s1}");

@@ -4,10 +4,12 @@
 use boxoffice_command::durability::{Durability, Promise};
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::durability::Durability as Declaration;
+use boxoffice_crds::reservation_service::Auth;
 use boxoffice_operator::conditions::Stall;
 use boxoffice_operator::reservation_service::build::{DesiredState, build};
 use boxoffice_operator::reservation_service::unsupported::{self, Place};
 use boxoffice_operator::reservation_service::validate::{ValidatedService, validate};
+use boxoffice_runtime::identity::settings::{JwtSettings, KeySource, KeyText, Settings};
 
 use crate::embedded::seats::Rules;
 
@@ -22,14 +24,16 @@ pub struct Declared {
     pub durability: Durability,
     /// What the seat store keeps to.
     pub rules: Rules,
+    /// How users are known.
+    pub identity: Settings,
 }
 
 impl Declared {
-    /// Makes it, or says what a person has to change.
+    /// Makes it, or says what a person has to change; `jwt_key` stands for the Secret that `auth.jwt` names.
     ///
     /// # Errors
-    /// What the operator would stall at.
-    pub fn of(service: &ReservationService) -> Result<Self, Stall> {
+    /// What the operator would stall at, and a Secret that nothing stands for.
+    pub fn of(service: &ReservationService, jwt_key: Option<&KeyText>) -> Result<Self, Stall> {
         unsupported::refuse(&service.spec, Place::Local)?;
         let nobody: &[std::sync::Arc<ReservationService>] = &[];
         // The image of pods that are not made here.
@@ -43,7 +47,8 @@ impl Declared {
             sync_holds: sync(hold),
             sync_reservations: sync(reserve),
         };
-        Ok(Self { service, desired, durability, rules })
+        let identity = identity(&spec.auth, jwt_key)?;
+        Ok(Self { service, desired, durability, rules, identity })
     }
 
     /// The ReservationService, as namespace/name.
@@ -67,6 +72,20 @@ impl Declared {
     }
 }
 
+/// What the operator would tell the workers by their environment.
+fn identity(auth: &Auth, jwt_key: Option<&KeyText>) -> Result<Settings, Stall> {
+    let Some(jwt) = &auth.jwt else { return Ok(Settings::Header) };
+    let keys = match (&jwt.jwks_url, jwt_key) {
+        (Some(url), _) => KeySource::Published(url.clone()),
+        (None, Some(key)) => KeySource::Given(key.clone()),
+        (None, None) => {
+            let message = "auth.jwt.secretRef: there are no Secrets here: give the key that it holds with --jwt-key FILE";
+            return Err(Stall::new("NoSecret", message));
+        }
+    };
+    Ok(Settings::Jwt(JwtSettings { issuer: jwt.issuer.clone(), audience: jwt.audience.clone(), keys }))
+}
+
 /// What the answer waits for besides the store: the log.
 fn promise(declared: Declaration) -> Promise {
     if declared == Declaration::Log { Promise::Log } else { Promise::Redis }
@@ -75,4 +94,30 @@ fn promise(declared: Declaration) -> Promise {
 /// Whether it has to survive more than the end of the process: one disk stands for whatever else was asked for.
 fn sync(declared: Declaration) -> bool {
     declared != Declaration::Redis
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::fixtures::{SERVICE, loaded, with};
+
+    fn declared(auth: &str, jwt_key: Option<&str>) -> Result<Settings, String> {
+        let service = with(SERVICE, "{allowFrom: [{namespaceSelector: {}}]}", auth);
+        let loaded = loaded(&[("", &service)]);
+        let key = jwt_key.map(|text| KeyText::from(text.to_owned()));
+        let declared = Declared::of(&loaded.resources.services[0], key.as_ref());
+        declared.map(|declared| declared.identity).map_err(|stall| stall.message)
+    }
+
+    #[test]
+    fn users_are_known_as_the_operator_would_have_it() {
+        let header = "{allowFrom: [{namespaceSelector: {}}]}";
+        assert_eq!(declared(header, None), Ok(Settings::Header));
+        let jwt = |keys| Ok(Settings::Jwt(JwtSettings { issuer: "i".into(), audience: "a".into(), keys }));
+        let published = "{mode: jwt, jwt: {issuer: i, audience: a, jwksUrl: \"http://i/keys\"}}";
+        assert_eq!(declared(published, None), jwt(KeySource::Published("http://i/keys".into())));
+        let secret = "{mode: jwt, jwt: {issuer: i, audience: a, secretRef: {name: s, key: k}}}";
+        assert_eq!(declared(secret, Some("text")), jwt(KeySource::Given(KeyText::from("text".to_owned()))));
+        assert!(declared(secret, None).unwrap_err().contains("--jwt-key FILE"));
+    }
 }

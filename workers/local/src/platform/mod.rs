@@ -19,6 +19,7 @@ use std::sync::Arc;
 use boxoffice_command::app::AppError;
 use boxoffice_command::store::StoreError;
 use boxoffice_runtime::clock;
+use boxoffice_runtime::identity::settings::InvalidSettings;
 use boxoffice_runtime::log::LogError;
 
 use crate::embedded::journal::{Journal, JournalError};
@@ -40,6 +41,8 @@ pub enum PlatformError {
     Log(#[from] LogError),
     #[error(transparent)]
     App(#[from] AppError),
+    #[error(transparent)]
+    Identity(#[from] InvalidSettings),
     #[error("cannot listen on {addr}: {source}: give another --port")]
     Listen { addr: SocketAddr, source: std::io::Error },
     #[error("consumers[{0}]: its handler comes with a later version")]

@@ -2,6 +2,7 @@
 //! declared consumer.
 
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use boxoffice_consumer::run::LOG;
 use boxoffice_query::{Ports, Query, READY, Topics};
 use boxoffice_runtime::health::{self, Readiness};
 use boxoffice_runtime::http::{Edge, serve, service};
+use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
@@ -56,13 +58,15 @@ impl Platform {
     ) -> Result<(), PlatformError> {
         let mut registry = Registry::default();
         let log: Arc<dyn EventLog> = Arc::new(self.log.clone());
-        let app = self.command(declared, &mut registry, readiness.clone(), stop);
+        let own = registry.sub_registry_with_prefix("boxoffice");
+        let identity = Identity::open(declared.identity.clone(), own, &readiness)?;
+        let app = self.command(declared, identity.clone(), &mut registry, readiness.clone(), stop);
         let edge = Edge::new(registry.sub_registry_with_prefix("boxoffice"));
 
         let (seat_view, consuming) = self.consume(declared, &mut registry, &readiness, stop)?;
         let topics = Topics { seats: declared.topic().to_owned(), stats: declared.stats_topic().to_owned() };
         let ports = Ports { snapshots: seat_view, log };
-        let query = Query::new(ports, topics, readiness.clone(), &mut registry);
+        let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry);
 
         let (views, shows) = (query.views(), self.seats.inventories().await?);
         let waiting = readiness.clone();
@@ -78,7 +82,7 @@ impl Platform {
         let server = serve(door.listen()?, routes, stop.clone(), DRAIN / 2);
         let _following = AbortOnDropHandle::new(tokio::spawn(query.follow()));
         tokio::select! {
-            ended = app.run(async move { drop(server.await) }) => ended?,
+            ended = app.run(server) => ended?,
             failed = self.journal.failed() => return Err(failed.into()),
         }
         consuming.wait().await;
@@ -88,17 +92,20 @@ impl Platform {
     fn command(
         &self,
         declared: &Declared,
+        identity: Identity,
         registry: &mut Registry,
         readiness: Readiness,
         stop: &CancellationToken,
     ) -> App {
+        let limits = &declared.service.spec.limits;
         let settings = Settings {
             service: declared.name(),
             topic: declared.topic().to_owned(),
             stats_topic: declared.stats_topic().to_owned(),
             durability: declared.durability,
-            max_body_bytes: usize::try_from(declared.service.spec.limits.max_body_bytes)
-                .unwrap_or(usize::MAX),
+            identity,
+            requests_per_user_per_second: limits.requests_per_user_per_second.and_then(NonZeroU32::new),
+            max_body_bytes: usize::try_from(limits.max_body_bytes).unwrap_or(usize::MAX),
             drain: DRAIN,
         };
         let metrics = RelayMetrics::register(registry.sub_registry_with_prefix("boxoffice"));

@@ -1,34 +1,39 @@
-//! `boxoffice hold`, `reserve` and `release`: the HTTP API's commands, one each. Prints the answer as JSON.
+//! `boxoffice hold`, `extend`, `reserve` and `release`: the HTTP API's commands, one each. Prints the answer as JSON. What
+//! is sent by POST has an idempotency key of its own, so that sending it again does nothing twice.
 
 use std::io::{Write, stdout};
 use std::time::Duration;
 
 use boxoffice_domain::{HoldId, SeatId};
-use reqwest::Method;
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::target::{Endpoint, Port, client, send};
-use crate::args::{Buyer, Hold, Release, Reserve};
+use super::target::{Endpoint, Port, Refusal, client, send, send_patiently};
+use super::wish;
+use crate::args::{Buyer, Extend, Hold, Release, Reserve};
 use crate::failure::Failure;
 
 /// Longest wait for an answer: the worker itself gives up after 10 s.
 const ANSWER: Duration = Duration::from_secs(15);
 
-/// Holds one seat, or several of one SeatingEvent.
+/// Holds seats of one SeatingEvent.
+///
+/// # Errors
+/// The problem that the API answers, or a command line that asks for two things.
+pub async fn hold(hold: Hold) -> Result<(), Failure> {
+    let (path, body) = wish::request(&hold)?;
+    print(&Desk::of(hold.buyer).await?.command(Method::POST, &path, body).await?)
+}
+
+/// Moves the end of a hold away.
 ///
 /// # Errors
 /// The problem that the API answers.
-pub async fn hold(Hold { seats, buyer }: Hold) -> Result<(), Failure> {
-    let desk = Desk::of(buyer).await?;
-    let answer = match seats.as_slice() {
-        [seat] => desk.command(Method::POST, &format!("/seats/{seat}/hold"), None).await?,
-        several => {
-            let event = several.first().map(SeatId::event).unwrap_or_default();
-            let body = json!({ "seats": several });
-            desk.command(Method::POST, &format!("/events/{event}/holds"), Some(body)).await?
-        }
-    };
-    print(&answer)
+pub async fn extend(Extend { hold, seconds, buyer }: Extend) -> Result<(), Failure> {
+    let body = seconds.map(|seconds| json!({ "seconds": seconds }));
+    let path = format!("/holds/{hold}/extend");
+    print(&Desk::of(buyer).await?.command(Method::POST, &path, body).await?)
 }
 
 /// Reserves a held seat, or a whole hold.
@@ -87,27 +92,49 @@ struct Desk {
     endpoint: Endpoint,
     client: reqwest::Client,
     user: String,
+    token: Option<String>,
 }
 
 impl Desk {
-    async fn of(Buyer { target, user }: Buyer) -> Result<Self, Failure> {
-        Ok(Self { endpoint: target.reach(Port::Commands).await?, client: client()?, user: user.to_string() })
+    async fn of(Buyer { target, user, token }: Buyer) -> Result<Self, Failure> {
+        let endpoint = target.reach(Port::Commands).await?;
+        Ok(Self { endpoint, client: client()?, user: user.to_string(), token })
     }
 
     async fn command(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
+        let repeatable = method == Method::POST;
         let request = self.client.request(method, format!("{}{path}", self.endpoint.url));
-        let mut request = request.header("x-user-id", &self.user).timeout(ANSWER);
+        let mut request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request.header("x-user-id", &self.user),
+        }
+        .timeout(ANSWER);
         if let Some(body) = &body {
             request = request.json(body);
         }
-        let answer = send(request, &self.endpoint).await?.json().await;
-        answer.map_err(|error| {
-            Failure::Refused(format!("{} did not answer with JSON: {error}", self.endpoint.url))
-        })
+        if repeatable {
+            let request = request.header("idempotency-key", Uuid::new_v4().to_string());
+            return read(send_patiently(request, &self.endpoint).await, &self.endpoint).await;
+        }
+        // Done, but unanswered: the next one would be told that there is no such hold.
+        read(send(request, &self.endpoint).await, &self.endpoint).await
     }
 }
 
-fn print(answer: &Value) -> Result<(), Failure> {
+/// The JSON in an answer.
+///
+/// # Errors
+/// A refusal, or an answer that is something else.
+pub async fn read(answer: Result<Response, Refusal>, endpoint: &Endpoint) -> Result<Value, Failure> {
+    let read = answer?.json().await;
+    read.map_err(|error| Failure::Refused(format!("{} did not answer with JSON: {error}", endpoint.url)))
+}
+
+/// Prints an answer.
+///
+/// # Errors
+/// Nobody who reads it.
+pub fn print(answer: &Value) -> Result<(), Failure> {
     Ok(writeln!(stdout(), "{answer:#}")?)
 }
 

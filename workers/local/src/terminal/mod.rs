@@ -1,11 +1,16 @@
 //! What a person does from a terminal, with a platform that runs here or in a cluster: over HTTP, as everybody else.
 //!
-//! [`target`] finds it, [`forward`] reaches into a cluster, [`buy`] gives commands, [`tail`] follows domain events.
+//! [`target`] finds it, [`forward`] reaches into a cluster, [`wish`] reads what a hold is to have, [`buy`] gives buyers'
+//! commands and [`block`] operators', [`tail`] follows domain events.
 
 pub mod target;
 
 mod forward;
 
+pub mod wish;
+
 pub mod buy;
+
+pub mod block;
 
 pub mod tail;

@@ -5,8 +5,8 @@ use std::io::{ErrorKind, Write, stdout};
 use clap::ValueEnum;
 use reqwest::StatusCode;
 
-use super::target::{Endpoint, Port, client, send};
-use crate::args::Tail;
+use super::target::{Endpoint, client, send};
+use crate::args::{Admin, Tail};
 use crate::failure::Failure;
 
 /// Where to begin.
@@ -23,23 +23,18 @@ pub enum Begin {
 /// # Errors
 /// A log that cannot be read, or that broke off.
 pub async fn tail(tail: Tail) -> Result<(), Failure> {
-    let Tail { event, from, no_follow, target, query_url, admin_url, admin_token } = tail;
-    let mut endpoint = match admin_url.or(query_url) {
-        Some(url) => Endpoint::at(&url, None),
-        None => target.reach(Port::Admin).await?,
-    };
-    endpoint.token = admin_token.or(endpoint.token);
+    let Tail { event, from, no_follow, admin, query_url } = tail;
+    let admin = Admin { admin_url: admin.admin_url.or(query_url), ..admin };
+    let endpoint = admin.reach().await?;
     let from = match from {
         Begin::Earliest => "earliest",
         Begin::Latest => "latest",
     };
     let event = event.map(|event| format!("&event={event}")).unwrap_or_default();
     let url = format!("{}/admin/log?from={from}&follow={}{event}", endpoint.url, !no_follow);
-    let mut request = client()?.get(url);
-    if let Some(token) = &endpoint.token {
-        request = request.bearer_auth(token);
-    }
-    let mut lines = send(request, &endpoint).await.map_err(|failure| hint(failure, &endpoint))?;
+    let request = endpoint.authorize(client()?.get(url));
+    let lines = send(request, &endpoint).await;
+    let mut lines = lines.map_err(|refusal| hint(refusal.into(), &endpoint))?;
     let mut out = stdout().lock();
     loop {
         let chunk = lines.chunk().await;

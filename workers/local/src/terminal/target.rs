@@ -7,18 +7,25 @@ use std::time::Duration;
 use boxoffice_operator::reservation_service::names;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
-use reqwest::{RequestBuilder, Response};
+use reqwest::header::RETRY_AFTER;
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::forward::Forward;
-use crate::args::Target;
+use crate::args::{Admin, Target};
 use crate::failure::Failure;
 
 /// Longest wait for the cluster's API server.
 const CLUSTER: Duration = Duration::from_secs(15);
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How often a request is sent in all.
+const ATTEMPTS: u32 = 4;
+/// Pause before it is sent again where the answer does not say how long.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause that an answer can ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Which of a command worker's ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +52,29 @@ impl Endpoint {
     pub fn at(url: &str, token: Option<String>) -> Self {
         Self { url: url.trim_end_matches('/').to_owned(), token, _forward: None }
     }
+
+    /// The request with the token, where one is known.
+    pub fn authorize(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+}
+
+/// Why there is no good answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What the person who asked reads.
+    pub text: String,
+    /// The pause after which the same request may be answered otherwise, if it may.
+    pub again: Option<Duration>,
+}
+
+impl From<Refusal> for Failure {
+    fn from(Refusal { text, again: _ }: Refusal) -> Self {
+        Self::Refused(text)
+    }
 }
 
 /// A client whose connections are waited for only so long.
@@ -56,22 +86,52 @@ pub fn client() -> Result<reqwest::Client, Failure> {
     client.map_err(|error| Failure::Refused(format!("no HTTP client: {error}")))
 }
 
-/// Sends a request; an answer that is a problem is a failure that says what the problem is.
+/// Sends a request; an answer that is a problem is a refusal that says what the problem is.
 ///
 /// # Errors
 /// A place that cannot be reached, or a problem.
-pub async fn send(request: RequestBuilder, endpoint: &Endpoint) -> Result<Response, Failure> {
-    let sent = request.send().await;
-    let response = sent.map_err(|error| {
+pub async fn send(request: RequestBuilder, endpoint: &Endpoint) -> Result<Response, Refusal> {
+    let response = request.send().await.map_err(|error| {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        Failure::Refused(format!("{} cannot be reached{cause}: is it running there?", endpoint.url))
+        let text = format!("{} cannot be reached{cause}: is it running there?", endpoint.url);
+        // Broken off on the way: whoever answers knows whether it was done.
+        let broke_off = !error.is_connect() && !error.is_timeout();
+        Refusal { text, again: broke_off.then_some(PAUSE) }
     })?;
     let status = response.status();
     if status.is_success() {
         return Ok(response);
     }
+    let retry_after =
+        response.headers().get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.parse().ok());
     let problem: Value = response.json().await.unwrap_or_default();
-    Err(Failure::Refused(explain(&problem).unwrap_or_else(|| format!("{} answered {status}", endpoint.url))))
+    let text = explain(&problem).unwrap_or_else(|| format!("{} answered {status}", endpoint.url));
+    Err(Refusal { text, again: pause(status, &problem, retry_after) })
+}
+
+/// Sends a request that can be repeated without harm, and repeats it while that may help: a platform that is
+/// restarting, or an answer that is not yet as durable as promised.
+///
+/// # Errors
+/// The last refusal.
+pub async fn send_patiently(request: RequestBuilder, endpoint: &Endpoint) -> Result<Response, Refusal> {
+    for _ in 1..ATTEMPTS {
+        let Some(copy) = request.try_clone() else { break };
+        match send(copy, endpoint).await {
+            Err(Refusal { again: Some(pause), text }) => {
+                tracing::info!(?pause, "it is sent again: {text}");
+                tokio::time::sleep(pause).await;
+            }
+            answered => return answered,
+        }
+    }
+    send(request, endpoint).await
+}
+
+/// How long to wait before the same request is sent again, where the problem says that this may help.
+fn pause(status: StatusCode, problem: &Value, retry_after: Option<u64>) -> Option<Duration> {
+    let passes = status == StatusCode::SERVICE_UNAVAILABLE || problem["code"] == "IDEMPOTENCY_IN_FLIGHT";
+    passes.then(|| retry_after.map_or(PAUSE, Duration::from_secs).min(LONGEST_PAUSE))
 }
 
 /// A problem in one line a conflict.
@@ -97,6 +157,21 @@ impl Target {
         let Some(service) = &self.service else { return Ok(Endpoint::at(&self.command_url, None)) };
         let reached = timeout(CLUSTER, in_cluster(service, port)).await;
         reached.map_err(|_| Failure::Refused(format!("the cluster does not answer within {CLUSTER:?}")))?
+    }
+}
+
+impl Admin {
+    /// Where to send requests of operators.
+    ///
+    /// # Errors
+    /// A service that is not in the cluster, or has no pod that is ready.
+    pub async fn reach(self) -> Result<Endpoint, Failure> {
+        let Self { target, admin_url, admin_token } = self;
+        let endpoint = match admin_url {
+            Some(url) => Endpoint::at(&url, None),
+            None => target.reach(Port::Admin).await?,
+        };
+        Ok(Endpoint { token: admin_token.or(endpoint.token), ..endpoint })
     }
 }
 
@@ -141,5 +216,17 @@ mod tests {
                         correlation id c-1";
         assert_eq!(explain(&problem).as_deref(), Some(expected));
         assert_eq!(explain(&json!({"anything": "else"})), None);
+    }
+
+    #[test]
+    fn only_what_passes_is_asked_again() {
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        let in_flight = json!({"code": "IDEMPOTENCY_IN_FLIGHT"});
+        assert_eq!(pause(unavailable, &Value::Null, None), Some(PAUSE));
+        assert_eq!(pause(unavailable, &Value::Null, Some(2)), Some(Duration::from_secs(2)));
+        assert_eq!(pause(unavailable, &Value::Null, Some(600)), Some(LONGEST_PAUSE));
+        assert_eq!(pause(StatusCode::CONFLICT, &in_flight, None), Some(PAUSE));
+        assert_eq!(pause(StatusCode::CONFLICT, &json!({"code": "SEAT_NOT_AVAILABLE"}), None), None);
+        assert_eq!(pause(StatusCode::TOO_MANY_REQUESTS, &Value::Null, Some(1)), None);
     }
 }

@@ -14,6 +14,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
 use boxoffice_runtime::http::Problem;
+use boxoffice_runtime::identity::Identity;
 
 use crate::metrics::Metrics;
 use crate::view::{LiveMap, Stats, Views};
@@ -21,6 +22,8 @@ use crate::view::{LiveMap, Stats, Views};
 /// What the routes answer from.
 #[derive(Debug, Clone)]
 pub struct Knowledge {
+    /// How readers are known, where it matters.
+    pub identity: Identity,
     /// The seats.
     pub views: Arc<Views>,
     /// The statistics.

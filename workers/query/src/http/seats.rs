@@ -3,16 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use boxoffice_domain::ids::InvalidId;
 use boxoffice_domain::project::SeatView;
 use boxoffice_domain::{SeatId, SeatMap, UnixMillis, UserId};
-use boxoffice_runtime::http::{Id, Problem, sole};
+use boxoffice_runtime::http::{Id, Problem};
 use serde::Serialize;
 
 use super::Knowledge;
-
-/// Header: who asks. A gateway sets it.
-const USER_ID: &str = "x-user-id";
 
 /// A seat.
 #[derive(Debug, Serialize)]
@@ -42,16 +38,12 @@ pub(super) async fn show(
     Id(seat): Id<SeatId>,
     headers: HeaderMap,
 ) -> Result<Private<SeatBody>, Problem> {
-    let user: Option<UserId> = match sole(&headers, USER_ID)? {
-        Some(text) => {
-            Some(text.parse().map_err(|error: InvalidId| Problem::invalid(format!("{USER_ID}: {error}")))?)
-        }
-        None => None,
-    };
+    let user = known.identity.user(&headers).await?;
     let event = known.event(seat.event())?;
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "SEAT_NOT_FOUND", "there is no such seat");
     let body = event.read(|map| SeatBody::of(map, &seat, user.as_ref())).ok_or_else(unknown)?;
-    Ok(([(header::CACHE_CONTROL, "private, no-store"), (header::VARY, USER_ID)], Json(body)))
+    let by_user = (header::VARY, known.identity.header());
+    Ok(([(header::CACHE_CONTROL, "private, no-store"), by_user], Json(body)))
 }
 
 impl SeatBody {

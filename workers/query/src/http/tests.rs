@@ -2,6 +2,10 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Request, Response, header};
 use boxoffice_domain::DomainEvent;
 use boxoffice_domain::events::{SectionStats, StatsUpdated};
+use boxoffice_runtime::health::Readiness;
+use boxoffice_runtime::identity::Identity;
+use boxoffice_runtime::identity::settings::Settings;
+use boxoffice_runtime::identity::testing::{SECRET, Signer, trusting};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -15,6 +19,7 @@ fn known() -> Knowledge {
     let views = Views::default();
     views.install(vec![map("arena", 1), map("club", 1)], Trust::Further);
     let known = Knowledge {
+        identity: Identity::by_header(),
         views: Arc::new(views),
         stats: Arc::default(),
         metrics: Metrics::register(&mut Registry::default()),
@@ -119,6 +124,34 @@ async fn a_seat_shows_its_status_and_to_its_holder_what_is_theirs() {
         (&unit["row"], &unit["number"], &unit["status"], unit.get("mine")),
         (&json!(""), &json!("2"), &json!("AVAILABLE"), None)
     );
+}
+
+#[tokio::test]
+async fn a_holder_is_known_by_a_token_where_tokens_are_checked() {
+    let signer = Signer::secret(SECRET);
+    let settings = Settings::Jwt(trusting(&signer));
+    let identity = Identity::open(settings, &mut Registry::default(), &Readiness::default()).unwrap();
+    let known = Knowledge { identity, ..known() };
+    let asked_by = async |headers: &[(&str, &str)]| {
+        let response = get_with(&known, "/seats/arena.A-1-2", headers).await;
+        let (status, vary) = (response.status(), response.headers().get(header::VARY).cloned());
+        let seat: Value = serde_json::from_slice(&body(response).await).unwrap();
+        (status.as_u16(), vary, seat)
+    };
+    let bearing = |token: &str| format!("Bearer {token}");
+    let (alice, bob) = (signer.token_of(None, "alice"), signer.token_of(None, "bob"));
+    let (status, vary, seat) = asked_by(&[("authorization", &bearing(&alice))]).await;
+    assert_eq!((status, &seat["mine"], &seat["expiresAt"]), (200, &json!(true), &json!(301_000)));
+    assert_eq!(vary.unwrap(), "authorization");
+    for headers in
+        [&[("x-user-id", "alice")][..], &[("authorization", &bearing(&bob)), ("x-user-id", "alice")]]
+    {
+        let (status, _, seat) = asked_by(headers).await;
+        assert_eq!((status, seat.get("mine"), seat.get("expiresAt")), (200, None, None));
+    }
+    let forged = Signer::secret("another").token_of(None, "alice");
+    let (status, _, problem) = asked_by(&[("authorization", &bearing(&forged))]).await;
+    assert_eq!((status, &problem["code"]), (401, &json!("UNAUTHENTICATED")));
 }
 
 #[tokio::test]

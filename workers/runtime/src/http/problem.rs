@@ -1,7 +1,11 @@
 //! What a caller reads when a request is not answered: one type behind every `application/problem+json`.
 //!
 //! A [`Problem`] speaks to the caller: a stable code, what is wrong and whether repeating helps. What only the log may
-//! know travels beside it as the cause. [`super::edge`] renders it, because it knows the correlation id.
+//! know travels beside it as the cause. [`super::edge`] renders it, because it knows the correlation id. A detail may
+//! repeat what the caller wrote, so it is made [`plain`] here, once for all: short, without control characters, and
+//! with nothing in the body that a browser could take for HTML.
+
+use std::fmt::Write;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +14,8 @@ use serde::Serialize;
 
 /// Seconds after which a failure is worth another try.
 const RETRY_AFTER: u16 = 1;
+/// Most characters of a detail: enough for every one that is ours, few enough for one that is the caller's.
+const MAX_DETAIL: usize = 400;
 
 /// The one refusal that repeating helps against.
 const IN_FLIGHT: &str = "IDEMPOTENCY_IN_FLIGHT";
@@ -52,12 +58,17 @@ struct ProblemBody<'a> {
 impl Problem {
     /// A problem with one of the contract's codes; `detail` is for people.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), conflicts: vec![], cause: None }
+        Self { status, code, detail: plain(&detail.into()), conflicts: vec![], cause: None }
     }
 
     /// 400: the request says something that no state of the seats could make right.
     pub fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", detail)
+    }
+
+    /// 401: who acts is not known, or not believed.
+    pub fn unauthenticated(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", detail)
     }
 
     /// 404: no such route.
@@ -69,6 +80,11 @@ impl Problem {
     pub fn no_method() -> Self {
         let detail = "this address does not take this method: the Allow header lists those that it takes";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", detail)
+    }
+
+    /// 429: more than one user may ask for; the request was not looked at.
+    pub fn rate_limited(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", detail)
     }
 
     /// 503: not now; repeating is safe.
@@ -102,7 +118,9 @@ impl Problem {
 
     /// The answer, for the caller with this correlation id.
     pub fn render(&self, correlation: &CorrelationId) -> Response {
-        let retryable = self.status == StatusCode::SERVICE_UNAVAILABLE || self.code == IN_FLIGHT;
+        let retryable =
+            matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+                || self.code == IN_FLIGHT;
         let body = ProblemBody {
             r#type: format!("https://boxoffice.dev/problems/{}", self.code.to_lowercase().replace('_', "-")),
             title: title(self.code),
@@ -113,9 +131,12 @@ impl Problem {
             correlation_id: correlation,
             conflicts: &self.conflicts,
         };
-        let mut response = (self.status, axum::Json(body)).into_response();
+        // It is made of strings and numbers, which JSON can always say.
+        let json = serde_json::to_string(&body).map(|json| without_html(&json)).unwrap_or_default();
+        let mut response = (self.status, json).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if retryable {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER.into());
         }
@@ -132,11 +153,64 @@ fn title(code: &str) -> String {
     first.to_owned() + &rest.to_lowercase().replace('_', " ")
 }
 
+/// `text` as it can be shown: control characters, and those that reorder or hide text, escaped; what is too long cut off.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len().min(4 * MAX_DETAIL));
+    for (index, character) in text.chars().enumerate() {
+        if index == MAX_DETAIL {
+            plain.push('…');
+            break;
+        }
+        if character.is_control() || is_invisible(character) {
+            // Writing to a string does not fail.
+            let _ = write!(plain, "{}", character.escape_default());
+        } else {
+            plain.push(character);
+        }
+    }
+    plain
+}
+
+/// Zero-width characters, line separators, and what turns the direction of text.
+fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The same JSON: these characters are in its strings alone, where they may be escaped.
+fn without_html(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
 /// Left for [`super::edge`] to render.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_shows_what_could_not_be_seen() {
+        assert_eq!(plain("seat \"é\": a\r\nb\u{0}\u{202e}"), r#"seat "é": a\r\nb\u{0}\u{202e}"#);
+    }
+
+    #[test]
+    fn a_detail_is_bounded_whatever_the_caller_wrote() {
+        assert_eq!(plain(&"é".repeat(MAX_DETAIL)).chars().count(), MAX_DETAIL);
+        let cut = plain(&"\u{1}".repeat(1_000_000));
+        assert!(cut.ends_with('…') && cut.len() <= 6 * MAX_DETAIL, "{}", cut.len());
+    }
+
+    #[test]
+    fn a_body_without_html_is_the_same_json() {
+        let json = serde_json::json!({ "detail": "<script>&</script>" }).to_string();
+        let safe = without_html(&json);
+        assert!(!safe.contains(['<', '>', '&']), "{safe}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap()["detail"], "<script>&</script>");
     }
 }

@@ -82,14 +82,29 @@ async fn a_request_that_takes_too_long_is_told_to_come_again() {
     assert_eq!((&late["code"], &late["retryable"]), (&json!("UNAVAILABLE"), &json!(true)));
 }
 
-#[tokio::test(start_paused = true)]
-async fn serving_ends_when_told_to_even_with_a_request_in_progress() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    let stop = CancellationToken::new();
-    let served = tokio::spawn(serve(listener, routes(), stop.clone(), Duration::from_secs(20)));
-    let mut open = tokio::net::TcpStream::connect(addr).await.unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut open, b"GET /never HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-    stop.cancel();
-    served.await.unwrap().unwrap();
+#[tokio::test]
+async fn what_the_caller_wrote_comes_back_harmless() {
+    let hostile = [
+        "/seats/%3Cscript%3Ealert(1)%3C%2Fscript%3E",
+        "/seats/a%0D%0Aset-cookie:%20x",
+        "/seats/%00%1B%5B31m",
+        "/seats/a%FF%FE",
+        &format!("/seats/{}", "a%0A".repeat(5_000)),
+    ];
+    for path in hostile {
+        let refused = call(path, &[]).await;
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(refused.headers()["x-content-type-options"], "nosniff");
+        let body = to_bytes(refused.into_body(), 1 << 20).await.unwrap();
+        let text = std::str::from_utf8(&body).unwrap();
+        assert!(text.len() < 4_000 && !text.contains(['<', '>', '&']), "{text}");
+        let detail = serde_json::from_str::<Value>(text).unwrap()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.chars().all(|character| !character.is_control()), "{detail:?}");
+    }
+    for correlation in ["<b>", "c&1"] {
+        let refused = call("/seats/x", &[correlation]).await;
+        let body = to_bytes(refused.into_body(), 1 << 20).await.unwrap();
+        assert!(!std::str::from_utf8(&body).unwrap().contains(['<', '>', '&']));
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["correlationId"], correlation);
+    }
 }

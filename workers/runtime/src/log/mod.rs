@@ -36,16 +36,16 @@ pub enum LogError {
     },
 }
 
-/// Longest time that a publish goes on sending. Whoever may publish only for a while begins none later than this
-/// before its end.
+/// Longest time that a publish goes on sending; then it fails, and its connections are made anew. Whoever may publish
+/// only for a while gives it up earlier by no longer waiting for it.
 pub const PUBLISH_LIMIT: Duration = Duration::from_millis(2500);
 
 /// Publishing and reading without a group.
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
     /// Appends `records` to `topic` in order and returns when all are durable. Records of one partition keep their
-    /// order, also across calls. On an error none, some or all of them may be there: the caller publishes the same
-    /// records again, from the first one not known to be durable, before any later one.
+    /// order, also across calls. On an error, and when the wait is given up, none, some or all of them may be there: the
+    /// caller publishes the same records again, from the first one not known to be durable, before any later one.
     async fn publish(&self, topic: &str, records: Vec<NewRecord>) -> Result<(), LogError>;
 
     /// How many partitions `topic` has.

@@ -9,7 +9,7 @@ local function cancel(reservation, keys, currency)
   end
   append('reservation.cancelled', CORRELATION, ACTOR, reservation_fields(reservation, priced, currency))
   redis.call('HDEL', SEATS, unpack(keys))
-  mark(places_of(keys), FREE)
+  free_seats(keys)
   claim(reservation.user, -#keys)
   event.reserved = event.reserved - #keys
   if #reservation.seats == 0 then

@@ -1,57 +1,70 @@
--- Chooses seats on the map, as boxoffice_domain::choose does (I10). Positions in `map` count from 1, places from 0.
--- `sections` has a '1' for every section, by index, that may be chosen from.
+-- Chooses seats on the map, as boxoffice_domain::choose does (I10). `sections` has a '1' for every section, by index,
+-- that may be chosen from. A row's text is its piece of the map with the '|' behind it; positions in it count from 1.
+--
+-- `runs` has a byte a row of numbered seats: 128 + the longest run of free seats that the row may have, at most 127.
+-- A row that has lost seats may have less than it says and is corrected by whoever looks; one that got seats back says
+-- UNKNOWN. So the rows that are not worth a look are passed over in one search.
 
 -- Most lapsed holds whose seats count as free before the sweeper has released them.
 local MOST_LAPSED = 256
+-- Rows that are read at once, and places of an area.
+local ROWS_AT_ONCE, PLACES_AT_ONCE = 64, 4096
+local ROW_SIZE = 24
 
--- `map` with `places` marked.
-local function marked(map, places, as)
-  if #places == 0 then
-    return map
-  end
-  table.sort(places)
-  local parts, from = {}, 1
-  for _, place in ipairs(places) do
-    if place + 1 >= from then
-      parts[#parts + 1] = string.sub(map, from, place)
-      parts[#parts + 1] = as
-      from = place + 2
-    end
-  end
-  parts[#parts + 1] = string.sub(map, from)
-  return table.concat(parts)
-end
-
--- The map on which the seats of lapsed holds are free.
-local function read_map()
-  local freed = {}
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', NOW, 'LIMIT', 0, MOST_LAPSED)) do
-    local hold = read_hold(id)
-    if hold and hold.status == 'A' then
-      for _, place in ipairs(places_of(hold.seats)) do
-        freed[#freed + 1] = place
+-- The places of lapsed holds: they are free.
+local lapsed_places, lapsed_rows = {}, {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', NOW, 'LIMIT', 0, MOST_LAPSED)) do
+  local hold = read_hold(id)
+  if hold and hold.status == 'A' then
+    for _, key in ipairs(hold.seats) do
+      local place, row = place_of(key)
+      if place then
+        lapsed_places[#lapsed_places + 1] = place
+        lapsed_rows[row.index] = true
       end
     end
   end
-  return marked(redis.call('GET', MAP), freed, FREE)
+end
+table.sort(lapsed_places)
+
+-- `text`, which stands on the map from `start` on, with `places` (in order) marked.
+local function marked(text, start, places, as)
+  local parts, from = {}, 1
+  for _, place in ipairs(places) do
+    local at = place - start + 1
+    if at >= from and at <= #text then
+      parts[#parts + 1] = string.sub(text, from, at - 1)
+      parts[#parts + 1] = as
+      from = at + 1
+    end
+  end
+  if from == 1 then
+    return text
+  end
+  parts[#parts + 1] = string.sub(text, from)
+  return table.concat(parts)
 end
 
-local ROW_SIZE = 24
-local rows = nil
+local row_count, row_pieces = nil, {}
 
-local function row_count()
-  rows = rows or redis.call('GET', ROWS)
-  return #rows / ROW_SIZE
+local function count_rows()
+  row_count = row_count or redis.call('STRLEN', ROWS) / ROW_SIZE
+  return row_count
 end
 
 -- Start, length, twice the middle, section, and the neighbours (index + 1, or 0) of the row at `index`.
 local function row_at(index)
-  return struct.unpack('>I4I4I4I4I4I4', rows, index * ROW_SIZE + 1)
+  local piece = math.floor(index / ROWS_AT_ONCE)
+  if not row_pieces[piece] then
+    local size = ROWS_AT_ONCE * ROW_SIZE
+    row_pieces[piece] = redis.call('GETRANGE', ROWS, piece * size, (piece + 1) * size - 1)
+  end
+  return struct.unpack('>I4I4I4I4I4I4', row_pieces[piece], index % ROWS_AT_ONCE * ROW_SIZE + 1)
 end
 
--- The row that has `place`, for places of numbered seats.
+-- The row that has `place`, a place of a numbered seat.
 local function row_of(place)
-  local low, high = 0, row_count() - 1
+  local low, high = 0, count_rows() - 1
   while low < high do
     local middle = math.ceil((low + high) / 2)
     if row_at(middle) <= place then
@@ -77,47 +90,73 @@ local function key_in(row, place)
   end
 end
 
--- The key of the numbered seat at `place`, and its section.
+-- The key of the numbered seat at `place`, and its section. Chosen seats are mostly of one row, which is kept.
+local seat_row = nil
 local function seat_at(place)
-  local index = row_of(place)
-  local name = redis.call('HGET', LAYOUT, string.format('#%.0f', index))
-  local _, _, _, section = row_at(index)
-  return key_in(row_called(name), place), section
+  if not seat_row or place < seat_row.start or place >= seat_row.start + seat_row.length then
+    local index = row_of(place)
+    seat_row = row_called(redis.call('HGET', LAYOUT, string.format('#%.0f', index)))
+    seat_row.section = select(4, row_at(index))
+  end
+  return key_in(seat_row, place), seat_row.section
 end
 
--- Walks over the rows that may be chosen from and have `pattern` on the map, the best first: each time row index,
--- start, length and twice the middle.
-local function rows_with(map, pattern, sections)
-  local index, from, count = -1, 1, row_count()
-  local start, length, middle, section = 0, -1, 0, 0
+-- The map itself, once many rows are looked at.
+local whole_map = nil
+local function read_whole_map()
+  whole_map = whole_map or marked(redis.call('GET', MAP), 0, lapsed_places, FREE)
+end
+
+local function text_of(start, length)
+  if whole_map then
+    return string.sub(whole_map, start + 1, start + length + 1)
+  end
+  return marked(redis.call('GETRANGE', MAP, start, start + length), start, lapsed_places, FREE)
+end
+
+-- Walks over the rows that may be chosen from and may have a run of `run` free seats, the best first: each time the
+-- row's index, start, length and twice its middle.
+local runs = nil
+local function rows_with(run, sections)
+  if not runs then
+    runs = redis.call('GET', RUNS)
+    local places = {}
+    for index in pairs(lapsed_rows) do
+      places[#places + 1] = index
+    end
+    table.sort(places)
+    runs = marked(runs, 0, places, UNKNOWN)
+  end
+  local pattern, from = '[' .. string.char(128 + run) .. '-\255]', 1
   return function()
     while true do
-      local at = string.find(map, pattern, from, true)
+      local at = string.find(runs, pattern, from)
       if not at then
         return nil
       end
-      while at > start + length do
-        index = index + 1
-        if index >= count then
-          return nil
-        end
-        start, length, middle, section = row_at(index)
-      end
-      from = start + length + 2
+      from = at + 1
+      local start, length, middle, section = row_at(at - 1)
       if string.byte(sections, section + 1) == 49 then
-        return index, start, length, middle
+        return at - 1, start, length, middle
       end
     end
   end
 end
 
+-- Notes the longest run of a row, unless lapsed holds make it longer than it will be.
+local function correct(index, longest)
+  if not lapsed_rows[index] then
+    redis.call('SETRANGE', RUNS, index, string.char(128 + math.min(longest, 127)))
+  end
+end
+
 -- The free places of a row.
-local function free_places(map, start, length)
-  local found = {}
-  local at = string.find(map, FREE, start + 1, true)
-  while at and at <= start + length do
-    found[#found + 1] = at - 1
-    at = string.find(map, FREE, at + 1, true)
+local function free_places(start, length)
+  local text, found = text_of(start, length), {}
+  local at = string.find(text, FREE, 1, true)
+  while at do
+    found[#found + 1] = start + at - 1
+    at = string.find(text, FREE, at + 1, true)
   end
   return found
 end
@@ -138,24 +177,28 @@ local function nearest_to_the_middle(places, start, middle, quantity)
   return nearest
 end
 
--- First places of the best window of a row that leaves no single seat behind, and of the best of all; or nils.
-local function windows(map, start, length, middle, quantity)
+-- Of a row: the first place of the best window that leaves no single seat behind, that of the best of all, or nils;
+-- and the longest run.
+local function windows(start, length, middle, quantity)
+  local text = text_of(start, length)
   local tidy, tidy_off, any, any_off
-  local from = string.find(map, FREE, start + 1, true)
-  while from and from <= start + length do
-    local past = string.find(map, '[^.]', from)
+  local longest = 0
+  local from = string.find(text, FREE, 1, true)
+  while from do
+    local past = string.find(text, '[^.]', from)
+    longest = math.max(longest, past - from)
     for first = from, past - quantity do
-      local off = math.abs(2 * (first - 1 - start) + quantity - 1 - middle)
+      local off = math.abs(2 * (first - 1) + quantity - 1 - middle)
       if not any or off < any_off then
-        any, any_off = first - 1, off
+        any, any_off = start + first - 1, off
       end
       if first - from ~= 1 and past - first - quantity ~= 1 and (not tidy or off < tidy_off) then
-        tidy, tidy_off = first - 1, off
+        tidy, tidy_off = start + first - 1, off
       end
     end
-    from = string.find(map, FREE, past, true)
+    from = string.find(text, FREE, past, true)
   end
-  return tidy, any
+  return tidy, any, longest
 end
 
 local function whole(first, quantity)
@@ -166,24 +209,27 @@ local function whole(first, quantity)
   return places
 end
 
-local function adjacent(map, quantity, sections, gaps)
+local function adjacent(quantity, sections, gaps)
   local with_a_gap
-  for _, start, length, middle in rows_with(map, string.rep(FREE, quantity), sections) do
-    local tidy, any = windows(map, start, length, middle, quantity)
+  for index, start, length, middle in rows_with(quantity, sections) do
+    local tidy, any, longest = windows(start, length, middle, quantity)
     if gaps == 'off' then
       tidy = any
     end
     if tidy then
       return whole(tidy, quantity)
     end
+    if not any then
+      correct(index, longest)
+    end
     with_a_gap = with_a_gap or any
   end
   return with_a_gap and whole(with_a_gap, quantity)
 end
 
-local function of_one_row(map, quantity, sections)
-  for _, start, length, middle in rows_with(map, FREE, sections) do
-    local free = free_places(map, start, length)
+local function of_one_row(quantity, sections)
+  for _, start, length, middle in rows_with(1, sections) do
+    local free = free_places(start, length)
     if #free >= quantity then
       return nearest_to_the_middle(free, start, middle, quantity)
     end
@@ -191,28 +237,26 @@ local function of_one_row(map, quantity, sections)
 end
 
 -- Around each row as many rows as it takes: of the two at the edges the better one next, and none that has nothing.
-local function of_adjacent_rows(map, quantity, sections)
-  for index, first_start, first_length in rows_with(map, FREE, sections) do
-    local chosen = free_places(map, first_start, first_length)
+local function of_adjacent_rows(quantity, sections)
+  for index, first_start, first_length in rows_with(1, sections) do
+    local chosen = free_places(first_start, first_length)
     local _, _, _, _, before, behind = row_at(index)
     local edges = {before, behind}
-    while #chosen < quantity do
-      local side, best
+    while #chosen > 0 and #chosen < quantity do
+      local side, best, free
       for i = 1, 2 do
         if edges[i] > 0 and (not best or edges[i] < best) then
-          local start, length = row_at(edges[i] - 1)
-          local free = string.find(map, FREE, start + 1, true)
-          if free and free <= start + length then
-            side, best = i, edges[i]
+          local places = free_places(row_at(edges[i] - 1))
+          if #places > 0 then
+            side, best, free = i, edges[i], places
           end
         end
       end
       if not best then
         break
       end
-      local start, length, middle, _, next_before, next_behind = row_at(best - 1)
-      local nearest = nearest_to_the_middle(free_places(map, start, length), start, middle, quantity - #chosen)
-      for _, place in ipairs(nearest) do
+      local start, _, middle, _, next_before, next_behind = row_at(best - 1)
+      for _, place in ipairs(nearest_to_the_middle(free, start, middle, quantity - #chosen)) do
         chosen[#chosen + 1] = place
       end
       edges[side] = side == 1 and next_before or next_behind
@@ -224,9 +268,12 @@ local function of_adjacent_rows(map, quantity, sections)
 end
 
 -- The `quantity` best places in the order of the map; or nil where there are not so many together.
-local function best_places(map, quantity, sections, gaps)
-  local chosen = adjacent(map, quantity, sections, gaps) or of_one_row(map, quantity, sections)
-    or of_adjacent_rows(map, quantity, sections)
+local function best_places(quantity, sections, gaps)
+  local chosen = adjacent(quantity, sections, gaps)
+  if not chosen and quantity > 1 then
+    read_whole_map()
+    chosen = of_one_row(quantity, sections) or of_adjacent_rows(quantity, sections)
+  end
   if chosen then
     table.sort(chosen)
   end
@@ -234,37 +281,45 @@ local function best_places(map, quantity, sections, gaps)
 end
 
 -- How many numbered seats are free.
-local function available(map, sections)
+local function available(sections)
+  read_whole_map()
   local free = 0
-  for _, start, length in rows_with(map, FREE, sections) do
-    local _, of_row = string.gsub(string.sub(map, start + 1, start + length), '%.', '')
+  for _, start, length in rows_with(1, sections) do
+    local _, of_row = string.gsub(text_of(start, length), '%.', '')
     free = free + of_row
   end
   return free
 end
 
--- The first free places of the area `row`, at most `quantity`.
-local function units(map, row, quantity)
+-- The first free places of the area `row` but for `taken` (in order), at most `quantity`.
+local function units(row, quantity, taken)
   local found = {}
-  local at = string.find(map, FREE, row.start + 1, true)
-  while at and at <= row.start + row.length and #found < quantity do
-    found[#found + 1] = at - 1
-    at = string.find(map, FREE, at + 1, true)
+  for from = row.start, row.start + row.length - 1, PLACES_AT_ONCE do
+    local length = math.min(PLACES_AT_ONCE, row.start + row.length - from)
+    local text = marked(text_of(from, length - 1), from, taken, TAKEN)
+    local at = string.find(text, FREE, 1, true)
+    while at and #found < quantity do
+      found[#found + 1] = from + at - 1
+      at = string.find(text, FREE, at + 1, true)
+    end
+    if #found >= quantity then
+      break
+    end
   end
   return found
 end
 
 -- Whether the position is free and those on both sides are not.
-local function is_single(map, at)
-  return string.sub(map, at, at) == FREE and string.sub(map, at - 1, at - 1) ~= FREE
-    and string.sub(map, at + 1, at + 1) ~= FREE
+local function is_single(text, at)
+  return string.sub(text, at, at) == FREE and string.sub(text, at - 1, at - 1) ~= FREE
+    and string.sub(text, at + 1, at + 1) ~= FREE
 end
 
--- The single seats that taking `places` leaves behind although another choice of as many in the same run would not, in
--- the order of the map.
-local function avoidable_gaps(map, places)
-  local after, gaps, seen, in_order = marked(map, places, TAKEN), {}, {}, {}
-  if row_count() == 0 then
+-- The single seats that taking `places` (in order) leaves behind although another choice of as many in the same run
+-- would not, in the order of the map.
+local function avoidable_gaps(places)
+  local gaps, seen, last = {}, {}, count_rows() - 1
+  if last < 0 then
     return gaps
   end
   for _, place in ipairs(places) do
@@ -272,25 +327,21 @@ local function avoidable_gaps(map, places)
     local start, length = row_at(index)
     if not seen[index] and place < start + length then
       seen[index] = true
-      in_order[#in_order + 1] = index
-    end
-  end
-  table.sort(in_order)
-  for _, index in ipairs(in_order) do
-    local start, length = row_at(index)
-    local from = string.find(map, FREE, start + 1, true)
-    while from and from <= start + length do
-      local past = string.find(map, '[^.]', from)
-      local rest = string.sub(after, from, past - 1)
-      local _, left = string.gsub(rest, '%.', '')
-      if left ~= past - from and left ~= 1 then
-        for at = from, past - 1 do
-          if is_single(after, at) then
-            gaps[#gaps + 1] = at - 1
+      local before = text_of(start, length)
+      local after = marked(before, start, places, TAKEN)
+      local from = string.find(before, FREE, 1, true)
+      while from do
+        local past = string.find(before, '[^.]', from)
+        local _, left = string.gsub(string.sub(after, from, past - 1), '%.', '')
+        if left ~= past - from and left ~= 1 then
+          for at = from, past - 1 do
+            if is_single(after, at) then
+              gaps[#gaps + 1] = start + at - 1
+            end
           end
         end
+        from = string.find(before, FREE, past, true)
       end
-      from = string.find(map, FREE, past, true)
     end
   end
   return gaps

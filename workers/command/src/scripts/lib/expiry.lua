@@ -6,7 +6,7 @@ local function expire(hold)
       {'seat', key, 'holder', hold.user, 'hold', hold.id, 'reason', 'expired'})
     lapse_seat(key, hold.user)
   end
-  mark(places_of(hold.seats), FREE)
+  free_seats(hold.seats)
   claim(hold.user, -#hold.seats)
   event.held = event.held - #hold.seats
   hold.status, hold.seats = 'E', {}

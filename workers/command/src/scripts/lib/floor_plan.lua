@@ -3,6 +3,7 @@
 local function lay_out(first)
   redis.call('SET', MAP, ARGV[first])
   redis.call('SET', ROWS, ARGV[first + 1])
+  redis.call('SET', RUNS, string.rep(UNKNOWN, #ARGV[first + 1] / 24))
   redis.call('DEL', LAYOUT)
   for from = first + 2, #ARGV, 1000 do
     redis.call('HSET', LAYOUT, unpack(ARGV, from, math.min(from + 999, #ARGV)))

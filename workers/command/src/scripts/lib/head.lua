@@ -1,15 +1,20 @@
--- What every script of a SeatingEvent begins with: names for KEYS and for the ARGV that all have, and the head of the
--- SeatingEvent.
+-- What every script of a SeatingEvent begins with: names for the ARGV that all have, the head of the SeatingEvent, and
+-- the fence of I7: a server that has not been recovered since it started answers RECOVERING.
 --
--- KEYS  1 meta  2 seats  3 holds  4 reservations  5 users  6 deadlines  7 outbox  8 map  9 rows  10 layout
---       11 the answer that is stored under the caller's idempotency key, where it has one
+-- KEYS  lib/keys.lua, then 12 the answer that is stored under the caller's idempotency key, where it has one
 -- ARGV  1 the command's id  2 its correlation id  3 who acts, or ''  4 its traceparent, or ''
---       5 the signals' channel  6 the SeatingEvent's id  7 fingerprint of what is asked, or ''
---       from 8 on (OWN): the command's own
-local META, SEATS, HOLDS, RESERVATIONS, USERS, DEADLINES, OUTBOX, MAP, ROWS, LAYOUT, ANSWER = unpack(KEYS)
-local COMMAND, CORRELATION, ACTOR, TRACE, CHANNEL, EVENT, FINGERPRINT = unpack(ARGV, 1, 7)
-local OWN = 8
+--       5 the signals' channel  6 the SeatingEvent's id  7 the run id of this server, as its connection knows it
+--       8 fingerprint of what is asked, or ''; from 9 on (OWN): the command's own
+local ANSWER = KEYS[12]
+local COMMAND, CORRELATION, ACTOR, TRACE, CHANNEL, EVENT, RUN_ID, FINGERPRINT = unpack(ARGV, 1, 8)
+local OWN = 9
 local NOW = now()
+
+local head = redis.call('HMGET', META, 'revision', 'sequence', 'published', 'held', 'reserved', 'blocked', 'runId')
+-- Whether a SeatingEvent that is not here was ever there, the worker finds out.
+if head[1] and head[7] ~= RUN_ID then
+  return redis.error_reply('RECOVERING seats are being read back from the log')
+end
 
 -- The same key again: the stored answer, if the same is asked for.
 if ANSWER then
@@ -18,8 +23,6 @@ if ANSWER then
     return repeated(stored, FINGERPRINT)
   end
 end
-
-local head = redis.call('HMGET', META, 'revision', 'sequence', 'published', 'held', 'reserved', 'blocked')
 
 -- `revision` is the id of the command that wrote the definition, false where there is no such SeatingEvent. Scripts
 -- change the other numbers here and `commit` writes them.

@@ -3,9 +3,11 @@
 --   map     a character a seat: what FREE and TAKEN say, with a '|' behind every row; places count from 0
 --   rows    24 bytes a row of numbered seats, the best row first: start, length, twice its middle, section, and the row
 --           before and the one behind it in their section (index + 1, or 0)
---   layout  by a row's name (`A-12`, or `FLOOR` for an area): index, start, length and its seats' numbers, as
---           `=first step` or with commas; and by `#index` its name
+--   runs    see lib/choose.lua
+--   layout  by a row's name (`A-12`, or `FLOOR` for an area): index (-1 for an area), start, length and its seats'
+--           numbers, as `=first step` or with commas; and by `#index` its name
 local FREE, TAKEN = '.', 'x'
+local UNKNOWN = '\255'
 local known_rows = {}
 
 -- The row called `name`, or nil.
@@ -18,7 +20,7 @@ local function row_called(name)
   if not text then
     return nil
   end
-  local index, start, length, numbers = string.match(text, '^(%d+) (%d+) (%d+) (.*)$')
+  local index, start, length, numbers = string.match(text, '^(%-?%d+) (%d+) (%d+) (.*)$')
   row = {name = name, index = tonumber(index), start = tonumber(start), length = tonumber(length)}
   local first, step = string.match(numbers, '^=(%d+) (%d+)$')
   if first then
@@ -30,7 +32,7 @@ local function row_called(name)
   return row
 end
 
--- The place of the seat `key`, or nil where the chart has none.
+-- The place of the seat `key` and its row, or nil where the chart has none.
 local function place_of(key)
   local name, number = string.match(key, '^(.*)%-([^-]*)$')
   local row = row_called(name)
@@ -38,20 +40,21 @@ local function place_of(key)
     return nil
   end
   if row.first then
-    return row.start + (tonumber(number) - row.first) / row.step
+    return row.start + (tonumber(number) - row.first) / row.step, row
   end
   local at = string.find(row.numbers, ',' .. number .. ',', 1, true)
   if not at then
     return nil
   end
   local _, commas = string.gsub(string.sub(row.numbers, 1, at), ',', '')
-  return row.start + commas - 1
+  return row.start + commas - 1, row
 end
 
 local function places_of(keys)
   local places = {}
   for _, key in ipairs(keys) do
-    places[#places + 1] = place_of(key)
+    local place = place_of(key)
+    places[#places + 1] = place
   end
   return places
 end
@@ -72,4 +75,18 @@ local function mark(places, as)
   if first then
     redis.call('SETRANGE', MAP, first, string.rep(as, count))
   end
+end
+
+-- Marks the seats `keys` as free again. Their rows may have longer runs now.
+local function free_seats(keys)
+  local places, last = {}, nil
+  for _, key in ipairs(keys) do
+    local place, row = place_of(key)
+    places[#places + 1] = place
+    if row and row ~= last and row.index >= 0 then
+      redis.call('SETRANGE', RUNS, row.index, UNKNOWN)
+      last = row
+    end
+  end
+  mark(places, FREE)
 end

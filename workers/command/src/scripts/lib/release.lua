@@ -6,7 +6,7 @@ local function release(hold, keys)
     hold.seats = without(hold.seats, key)
   end
   redis.call('HDEL', SEATS, unpack(keys))
-  mark(places_of(keys), FREE)
+  free_seats(keys)
   claim(hold.user, -#keys)
   event.held = event.held - #keys
   if #hold.seats == 0 then

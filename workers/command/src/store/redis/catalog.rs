@@ -97,6 +97,7 @@ impl RedisStore {
         read.arg(self.keys.event(event).meta()).arg(&["revision", "definition", "closed"]);
         let found: (Option<String>, Option<String>, Option<String>) = self.query(&read).await?;
         let known = match found {
+            (Some(_), None, _) => return Err(self.behind_the_fence(event)),
             (Some(revision), Some(definition), closed) => {
                 let definition = serde_json::from_str(&definition)
                     .map_err(|error| StoreError::Corrupt(format!("definition of {event}: {error}")))?;
@@ -109,7 +110,10 @@ impl RedisStore {
                     seating: OnceLock::new(),
                 }))
             }
-            _ => None,
+            (None, ..) => {
+                self.confirm_absent(event).await?;
+                None
+            }
         };
         self.catalog.set(event, known.clone());
         Ok(known)

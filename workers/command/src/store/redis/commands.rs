@@ -7,11 +7,11 @@ use boxoffice_domain::decide::selection::{check, sections_of};
 use boxoffice_domain::definition::GapPolicy;
 use boxoffice_domain::ids::section_of;
 use boxoffice_domain::{Command, Definition, HoldId, Rejection, SeatingEventId, UserId, Wanted};
-use redis::ScriptInvocation;
 use uuid::Uuid;
 
 use super::RedisStore;
 use super::catalog::Known;
+use super::invocation::ScriptInvocation;
 use super::reply::Reply;
 use crate::store::{Cause, Outcome, StoreError};
 
@@ -33,6 +33,9 @@ impl RedisStore {
             if let Command::Hold { wanted, .. } = command
                 && let Err(rejection) = check(&prepared.definition, wanted)
             {
+                if let Some(outcome) = self.answered_before(event, cause).await? {
+                    return Ok(Ok(outcome));
+                }
                 if self.is_current(event, &prepared).await? {
                     return Ok(Err(rejection));
                 }
@@ -137,6 +140,25 @@ impl RedisStore {
             }
             Command::Close => begin(&scripts.close),
         })
+    }
+
+    /// The answer that is stored under the cause's idempotency key. Every script begins by looking for it, and the one that
+    /// is run here finds nothing else.
+    async fn answered_before(
+        &self,
+        event: &SeatingEventId,
+        cause: &Cause,
+    ) -> Result<Option<Outcome>, StoreError> {
+        if cause.idempotency.is_none() {
+            return Ok(None);
+        }
+        let mut run = self.begin(&self.scripts.find_hold, event, cause);
+        run.arg("").arg("");
+        match self.invoke(&run).await? {
+            Reply::Done(outcome) => Ok(Some(outcome)),
+            Reply::Mismatch => Err(StoreError::KeyReused),
+            _ => Ok(None),
+        }
     }
 
     /// Whether a definition that this worker knows is still the one that stands.

@@ -2,7 +2,8 @@
 
 use boxoffice_domain::seating::{Row, Seating};
 use boxoffice_domain::{Chart, Definition};
-use redis::ScriptInvocation;
+
+use super::invocation::ScriptInvocation;
 
 /// A SeatingEvent's seats on a map.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,11 +17,15 @@ impl FloorPlan {
     /// The plan of a definition.
     pub fn new(chart: &Chart, seating: &Seating) -> Self {
         let mut layout = Vec::with_capacity(2 * seating.rows().len());
-        for (index, row) in seating.rows().iter().enumerate() {
+        let entry = |index: &str, row: &Row| {
             let numbers = numbers(chart, row);
-            layout.push((row.name.clone(), format!("{index} {} {} {numbers}", row.start, row.seats.len())));
+            (row.name.clone(), format!("{index} {} {} {numbers}", row.start, row.seats.len()))
+        };
+        for (index, row) in seating.numbered().iter().enumerate() {
+            layout.push(entry(&index.to_string(), row));
             layout.push((format!("#{index}"), row.name.clone()));
         }
+        layout.extend(seating.areas().iter().map(|area| entry("-1", area)));
         let rows = seating.numbered().iter().flat_map(record).collect();
         Self { map: seating.map().to_vec(), rows, layout }
     }

@@ -1,24 +1,39 @@
 //! SeatingEvents as the operator sees them: created, changed, counted, purged.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use boxoffice_domain::evolve::blocked;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{Chart, Definition, Rejection, Seating, SeatingEventId, UnixMillis};
-use redis::ScriptInvocation;
 
 use super::RedisStore;
 use super::catalog::Known;
 use super::commands::keeps_changing;
 use super::floor_plan::{FloorPlan, is_alike};
+use super::invocation::ScriptInvocation;
+use super::link::Link;
 use super::reply::Reply;
 use crate::store::{Cause, Inventory, StoreError};
 
 const ATTEMPTS: usize = 5;
 
 /// The fields of `meta` that make an [`Inventory`], in the order of [`Numbers`].
-const NUMBERS: &[&str] = &["revision", "partition", "sequence", "total", "held", "reserved", "blocked"];
-type Numbers = (Option<String>, Option<u32>, Option<u64>, Option<u64>, Option<u64>, Option<u64>, Option<u64>);
+const NUMBERS: &[&str] =
+    &["runId", "revision", "partition", "sequence", "total", "held", "reserved", "blocked"];
+type Numbers = (
+    Option<String>,
+    Option<String>,
+    Option<u32>,
+    Option<u64>,
+    Option<u64>,
+    Option<u64>,
+    Option<u64>,
+    Option<u64>,
+);
+
+/// What a server says about SeatingEvents: its run id, its time and their numbers.
+type Counted = (String, UnixMillis, Vec<Numbers>);
 
 impl RedisStore {
     pub(super) async fn run_provision(
@@ -30,7 +45,11 @@ impl RedisStore {
     ) -> Result<Result<Inventory, Rejection>, StoreError> {
         let mut known = self.known(event).await?;
         for _ in 0..ATTEMPTS {
-            let run = self.prepare_provision(event, known.as_deref(), definition, partition, cause)?;
+            let mut run = self.prepare_provision(event, known.as_deref(), definition, partition, cause)?;
+            if known.is_none() {
+                // It comes to be only where it is sure not to have been lost.
+                run.only_on(self.confirm_absent(event).await?);
+            }
             match self.invoke(&run).await? {
                 Reply::Mismatch => return Err(StoreError::KeyReused),
                 Reply::Done(_) => {
@@ -91,34 +110,60 @@ impl RedisStore {
         &self,
         event: &SeatingEventId,
     ) -> Result<Option<Inventory>, StoreError> {
-        let at = self.now().await?;
-        let numbers: Numbers =
-            self.query(redis::cmd("HMGET").arg(self.keys.event(event).meta()).arg(NUMBERS)).await?;
-        self.inventory_of(event, numbers, at).await
+        let (run_id, at, mut numbers) = self.count(std::slice::from_ref(event)).await?;
+        let found = match numbers.pop() {
+            Some(numbers) => self.inventory_of(event, numbers, &run_id, at).await?,
+            None => None,
+        };
+        if found.is_none() {
+            self.confirm_absent(event).await?;
+        }
+        Ok(found)
     }
 
     pub(super) async fn all_inventories(&self) -> Result<Vec<Inventory>, StoreError> {
-        let at = self.now().await?;
-        let events = self.registered().await?;
+        self.all_recovered().await?;
+        let mut inventories = vec![];
+        for events in self.by_server(self.registered().await?) {
+            let (run_id, at, all) = self.count(&events).await?;
+            for (event, numbers) in events.iter().zip(all) {
+                match self.inventory_of(event, numbers, &run_id, at).await {
+                    // Asked for alone, it says so.
+                    Err(StoreError::Recovering) => {}
+                    found => inventories.extend(found?),
+                }
+            }
+        }
+        inventories.sort_by(|a, b| a.event.cmp(&b.event));
+        Ok(inventories)
+    }
+
+    /// The numbers of SeatingEvents of one server, at least one.
+    async fn count(&self, events: &[SeatingEventId]) -> Result<Counted, StoreError> {
+        let slot = events.first().map_or(0, |event| self.keys.event(event).slot());
         let mut read = redis::pipe();
-        for event in &events {
+        for event in events {
             read.cmd("HMGET").arg(self.keys.event(event).meta()).arg(NUMBERS);
         }
-        let all: Vec<Numbers> = if events.is_empty() { vec![] } else { self.query_all(&read).await? };
-        let mut inventories = Vec::with_capacity(events.len());
-        for (event, numbers) in events.iter().zip(all) {
-            inventories.extend(self.inventory_of(event, numbers, at).await?);
-        }
-        Ok(inventories)
+        let read = &read;
+        let ask = |link: Arc<Link>| async move {
+            let at = link.invoke(&self.time(slot)).await?;
+            Ok((link.run_id.clone(), at, link.query_all(read).await?))
+        };
+        self.topology.ask(slot, ask).await
     }
 
     async fn inventory_of(
         &self,
         event: &SeatingEventId,
         numbers: Numbers,
+        server: &str,
         at: UnixMillis,
     ) -> Result<Option<Inventory>, StoreError> {
-        let (revision, partition, sequence, total, held, reserved, blocked) = numbers;
+        let (run_id, revision, partition, sequence, total, held, reserved, blocked) = numbers;
+        if revision.is_some() && run_id.as_deref() != Some(server) {
+            return Err(self.behind_the_fence(event));
+        }
         let (Some(revision), Some(partition), Some(sequence)) = (revision, partition, sequence) else {
             return Ok(None);
         };
@@ -150,7 +195,7 @@ impl RedisStore {
     pub(super) async fn run_purge(&self, event: &SeatingEventId) -> Result<bool, StoreError> {
         let keys = self.keys.event(event);
         let mut purge = self.scripts.purge.prepare_invoke();
-        purge.key(keys.all());
+        purge.key(keys.all()).run_id().about(event);
         let purged: bool = self.invoke_script(&purge).await?;
         if purged {
             let _: u64 = self.query(redis::cmd("SREM").arg(self.keys.registry()).arg(event.as_str())).await?;
@@ -163,7 +208,7 @@ impl RedisStore {
     }
 
     /// Registers a SeatingEvent after it came to be. An id without one does no harm.
-    async fn register(&self, event: &SeatingEventId) -> Result<(), StoreError> {
+    pub(super) async fn register(&self, event: &SeatingEventId) -> Result<(), StoreError> {
         self.query::<u64>(redis::cmd("SADD").arg(self.keys.registry()).arg(event.as_str())).await.map(drop)
     }
 }

@@ -3,10 +3,13 @@
 
 use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::partition::partition_of;
+use uuid::Uuid;
+
+use super::slots::{slot_of, tag};
 
 use crate::store::IdempotencyKey;
 
-/// How many buckets SeatingEvents are spread over; relays take the lease of a bucket.
+/// How many buckets SeatingEvents are spread over; relays share them out.
 pub const BUCKETS: u32 = 16;
 
 /// The keys of one service.
@@ -15,8 +18,8 @@ pub struct Keys {
     service: String,
 }
 
-/// The keys of one SeatingEvent, in the order that `scripts/lib/head.lua` names them.
-pub struct EventKeys([String; 10]);
+/// The keys of one SeatingEvent, in the order that `scripts/lib/keys.lua` names them.
+pub struct EventKeys([String; 11]);
 
 impl Keys {
     /// Those of the service `namespace/name`.
@@ -47,6 +50,7 @@ impl Keys {
             "map",
             "rows",
             "layout",
+            "runs",
         ];
         EventKeys(parts.map(|part| format!("{}:{{{event}}}:{part}", self.service)))
     }
@@ -56,14 +60,29 @@ impl Keys {
         format!("{}:{{{event}}}:answer:{}", self.service, key.digest())
     }
 
-    /// The lease of a bucket: `<token> <owner>`.
-    pub fn lease(&self, bucket: u32) -> String {
-        format!("{}:{{relay-{bucket}}}:lease", self.service)
+    /// The run id for which the server that has `slot` was recovered last.
+    pub fn recovered(&self, slot: u16) -> String {
+        format!("{}:{{{}}}:recovered", self.service, tag(slot))
     }
 
-    /// The counter that a bucket's tokens come from.
-    pub fn tokens(&self, bucket: u32) -> String {
-        format!("{}:{{relay-{bucket}}}:tokens", self.service)
+    /// Who recovers that server now.
+    pub fn recovery(&self, slot: u16) -> String {
+        format!("{}:{{{}}}:recovery", self.service, tag(slot))
+    }
+
+    /// What is written there only to learn when it is safe, and everything before it.
+    pub fn barrier(&self, slot: u16) -> String {
+        format!("{}:{{{}}}:barrier", self.service, tag(slot))
+    }
+
+    /// The hash of every bucket's lease: all in one slot, so that a relay's round is one script.
+    pub fn leases(&self) -> String {
+        format!("{}:{{relay}}:leases", self.service)
+    }
+
+    /// The sorted set of the relays that stay, by the end of their term.
+    pub fn relays(&self) -> String {
+        format!("{}:{{relay}}:relays", self.service)
     }
 }
 
@@ -76,6 +95,16 @@ impl EventKeys {
     /// The hash of revision, definition, counts, sequence and watermark.
     pub fn meta(&self) -> &str {
         &self.0[0]
+    }
+
+    /// Keys beside seats, holds, reservations, users and deadlines, of one recovery.
+    pub fn beside(&self, recovery: Uuid) -> [String; 5] {
+        [1, 2, 3, 4, 5].map(|part| format!("{}:recovery:{recovery}", self.0[part]))
+    }
+
+    /// The slot that all of them are in.
+    pub fn slot(&self) -> u16 {
+        slot_of(self.meta().as_bytes())
     }
 
     /// The sorted set of holds by deadline.

@@ -3,31 +3,40 @@
 //!
 //! Reading order: [`keys`] and [`scripts`] say what there is, [`catalog`] knows the definitions, [`commands`] prepares
 //! scripts and [`reply`] reads their answers; [`inventory`] and [`sweep`] look after all SeatingEvents; [`entry`],
-//! [`outbox`] and [`signals`] are the relay's side. Redis keeps only what is not simply available: whether a seat
-//! exists and what it costs comes from the definition. Does not publish anything to Kafka: `relay` does.
+//! [`outbox`] and [`signals`] are the relay's side. Below them, [`topology`] knows the servers and [`link`] one
+//! connection to one of them. I7 is kept by [`barrier`], which waits for disk and replicas, by [`fence`], which lets
+//! nobody sell on a server that began anew, and by [`recovery`], which opens the fence again. Redis keeps only what is
+//! not simply available: whether a seat exists and what it costs comes from the definition. Does not publish anything
+//! to Kafka: `relay` does.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use boxoffice_domain::{Answer, Command, Definition, HoldId, Rejection, SeatingEventId, UnixMillis, UserId};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::io::tcp::TcpSettings;
-use redis::{
-    Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, RedisResult, Script,
-    ScriptInvocation, ServerErrorKind,
-};
+use boxoffice_domain::{Answer, Command, Definition, HoldId, Rejection, SeatingEventId, UserId};
+use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind};
 use tokio::sync::broadcast;
-use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::barrier::{Barriers, Level};
 use self::catalog::Catalog;
+use self::fence::Doubts;
+use self::invocation::{Script, ScriptInvocation};
 use self::keys::Keys;
+use self::link::OpenError;
 use self::reply::Reply;
 use self::scripts::Scripts;
+use self::server::Server;
 use self::signals::Subscription;
+use self::slots::slot_of;
+use self::topology::Topology;
+use crate::durability::Durability;
 use crate::store::{Cause, Inventory, Outcome, SeatStore, Signal, StoreError};
 
 pub mod keys;
+
+pub mod invocation;
 
 pub mod scripts;
 
@@ -49,101 +58,143 @@ pub mod outbox;
 
 pub mod signals;
 
+pub mod slots;
+
+pub mod server;
+
+pub mod fsync;
+
+pub mod link;
+
+pub mod topology;
+
+pub mod barrier;
+
+pub mod fence;
+
+pub mod state;
+
+pub mod recovery;
+
 pub use scripts::Clock;
 
 /// How long an answer may take. A command that takes longer may have been carried out all the same.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long what was sent may stay without the peer's acknowledgement before the connection counts as dead. A server
-/// that lost its power answers nothing at all, and the kernel alone would try for a quarter of an hour.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(4);
 /// How long it may take together with what it takes to connect again and to give Redis a script that it forgot.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(4);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Longest pause between two attempts to connect again.
-const RECONNECT_DELAY: Duration = Duration::from_millis(500);
 /// Signals that a slow listener may lag behind before it misses some.
 const SIGNALS_KEPT: usize = 4096;
 
 /// Where the store is, and whose.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `redis://host:port`, or `rediss://` for TLS.
+    /// `redis://[user:password@]host:port`, or `rediss://` for TLS.
     pub url: String,
+    /// Certificates in PEM that vouch for the server's, in place of those that the system trusts.
+    pub authorities: Option<String>,
+    /// Whether `url` is one node of a Redis Cluster.
+    pub cluster: bool,
     /// The ReservationService, as namespace/name.
     pub service: String,
+    /// What acknowledged commands survive.
+    pub durability: Durability,
     /// Most events that may wait to be published before new holds are refused.
     pub high_watermark: u64,
     /// Where the time comes from.
     pub clock: Clock,
 }
 
+impl Settings {
+    /// One server, with everything as it is where nothing else is asked for.
+    pub fn new(url: impl Into<String>, service: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            authorities: None,
+            cluster: false,
+            service: service.into(),
+            durability: Durability::default(),
+            high_watermark: 100_000,
+            clock: Clock::Server,
+        }
+    }
+}
+
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The address is not one.
+    /// The address is not one, or its certificates are none.
     #[error("the redis url is not valid: {0}")]
     Url(RedisError),
-    /// Nobody answers there.
+    /// Nobody answers there, or only a replica does.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// It would throw seats away when its memory is full.
     #[error("redis has maxmemory-policy {0}, under which it may drop sold seats: set it to noeviction")]
     Evicts(String),
+    /// It cannot keep what `durability: fsync` promises.
+    #[error("durability fsync: {0}")]
+    Fsync(String),
 }
 
-/// The seat store on Redis. Cheap to use from many tasks at once: they share one connection, which comes back by
-/// itself after a failure.
+impl From<OpenError> for ConnectError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Evicts(policy) => Self::Evicts(policy),
+            OpenError::Fsync(reason) => Self::Fsync(reason),
+            OpenError::Redis(_) | OpenError::Replica(_) => {
+                Self::Store(StoreError::Unavailable(error.to_string()))
+            }
+        }
+    }
+}
+
+/// The seat store on Redis. Cheap to use from many tasks at once: they share one connection a server.
 pub struct RedisStore {
-    connection: ConnectionManager,
+    topology: Arc<Topology>,
     keys: Keys,
     scripts: Scripts,
     catalog: Catalog,
+    doubts: Doubts,
+    barriers: Barriers,
+    durability: Durability,
+    levels: Vec<Level>,
     high_watermark: u64,
     signals: broadcast::Sender<Signal>,
     _listening: AbortOnDropHandle<()>,
 }
 
 impl RedisStore {
-    /// Connects, and checks that the server may be trusted with seats.
+    /// Connects, and checks that the servers may be trusted with seats.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
-        let address = settings.url.into_connection_info().map_err(ConnectError::Url)?;
-        let socket = TcpSettings::default().set_user_timeout(UNACKNOWLEDGED);
-        let client = redis::Client::open(address.set_tcp_settings(socket)).map_err(ConnectError::Url)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(RESPONSE_TIMEOUT))
-            .set_max_delay(RECONNECT_DELAY)
-            .set_number_of_retries(2);
-        let connection = client.get_connection_manager_with_config(config).await.map_err(StoreError::from)?;
-        let keys = Keys::new(&settings.service);
+        let Settings { url, authorities, cluster, service, durability, high_watermark, clock } = settings;
+        let server = Server::new(&url, authorities.as_deref()).map_err(ConnectError::Url)?;
+        let levels = Level::all(durability);
+        let topology = Arc::new(Topology::new(server, cluster, levels.contains(&Level::Disk)));
+        topology.open().await?;
+        let keys = Keys::new(&service);
         let (signals, _) = broadcast::channel(SIGNALS_KEPT);
-        let subscription = Subscription::begin(&client, &keys.signals()).await.map_err(StoreError::from)?;
-        let listening = tokio::spawn(signals::listen(subscription, client, keys.signals(), signals.clone()));
-        let store = Self {
-            connection,
+        let subscription = Subscription::begin(&topology, &keys.signals()).await.map_err(StoreError::from)?;
+        let listening = signals::listen(subscription, Arc::clone(&topology), keys.signals(), signals.clone());
+        Ok(Self {
+            topology,
             keys,
-            scripts: Scripts::new(&settings.clock),
+            scripts: Scripts::new(&clock),
             catalog: Catalog::default(),
-            high_watermark: settings.high_watermark,
+            doubts: Doubts::default(),
+            barriers: Barriers::default(),
+            durability,
+            levels,
+            high_watermark,
             signals,
-            _listening: AbortOnDropHandle::new(listening),
-        };
-        store.check_eviction().await?;
-        Ok(store)
-    }
-
-    async fn check_eviction(&self) -> Result<(), ConnectError> {
-        let info: redis::InfoDict = self.query(redis::cmd("INFO").arg("memory")).await?;
-        match info.get::<String>("maxmemory_policy") {
-            Some(policy) if policy != "noeviction" => Err(ConnectError::Evicts(policy)),
-            _ => Ok(()),
-        }
+            _listening: AbortOnDropHandle::new(tokio::spawn(listening)),
+        })
     }
 
     /// A script of a SeatingEvent with what `scripts/lib/head.lua` expects.
     fn begin<'a>(&self, script: &'a Script, event: &SeatingEventId, cause: &Cause) -> ScriptInvocation<'a> {
         let mut run = script.prepare_invoke();
-        run.key(self.keys.event(event).all());
+        run.key(self.keys.event(event).all()).about(event);
         let asked = cause.idempotency.as_ref();
         if let Some(asked) = asked {
             run.key(self.keys.answer(event, &asked.key));
@@ -151,39 +202,63 @@ impl RedisStore {
         run.arg(cause.command.to_string()).arg(cause.correlation.as_str());
         run.arg(cause.user.as_ref().map_or("", UserId::as_str))
             .arg(cause.traceparent.as_deref().unwrap_or(""));
-        run.arg(self.keys.signals()).arg(event.as_str()).arg(asked.map_or("", |asked| &asked.fingerprint));
+        run.arg(self.keys.signals()).arg(event.as_str()).run_id();
+        run.arg(asked.map_or("", |asked| &asked.fingerprint));
         run
     }
 
     /// Runs a script that answers as `scripts/lib/reply.lua` says.
     async fn invoke(&self, run: &ScriptInvocation<'_>) -> Result<Reply, StoreError> {
-        Reply::read(self.invoke_script(run).await?)
+        let reply = Reply::read(self.invoke_script(run).await?)?;
+        if reply == Reply::Rejected(Rejection::EventNotFound)
+            && let Some(event) = run.event()
+        {
+            self.confirm_absent(event).await?;
+        }
+        Ok(reply)
     }
 
-    /// Runs any script, which Redis is given first where it does not know it.
+    /// Runs any script on the server that has its keys.
     async fn invoke_script<T: FromRedisValue>(&self, run: &ScriptInvocation<'_>) -> Result<T, StoreError> {
-        answer(run.invoke_async(&mut self.connection.clone())).await
+        let ran = self.topology.ask(run.slot(), |link| async move {
+            Ok(if run.may_run_on(&link.run_id) { Some(link.invoke(run).await?) } else { None })
+        });
+        match (ran.await, run.event()) {
+            (Ok(Some(answer)), _) => Ok(answer),
+            (Ok(None) | Err(StoreError::Recovering), Some(event)) => Err(self.behind_the_fence(event)),
+            (Ok(None), None) => Err(StoreError::Recovering),
+            (Err(error), _) => Err(error),
+        }
     }
 
+    /// Runs a command whose first argument is its key.
     async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
-        answer(command.query_async(&mut self.connection.clone())).await
+        let slot = match command.args_iter().nth(1) {
+            Some(redis::Arg::Simple(key)) => slot_of(key),
+            _ => 0,
+        };
+        self.topology.ask(slot, |link| async move { link.query(command).await }).await
     }
 
-    async fn query_all<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, StoreError> {
-        answer(commands.query_async(&mut self.connection.clone())).await
+    /// Runs commands on the server that has `slot`.
+    async fn query_all<T: FromRedisValue>(&self, slot: u16, commands: &Pipeline) -> Result<T, StoreError> {
+        self.topology.ask(slot, |link| async move { link.query_all(commands).await }).await
     }
 
-    /// The store's time.
-    async fn now(&self) -> Result<UnixMillis, StoreError> {
-        self.invoke_script(&self.scripts.time.prepare_invoke()).await
+    /// The script that tells the time of the server that has `slot`.
+    fn time(&self, slot: u16) -> ScriptInvocation<'_> {
+        let mut time = self.scripts.time.prepare_invoke();
+        time.key(self.keys.recovered(slot));
+        time
     }
-}
 
-/// Waits for an answer, but not for ever.
-async fn answer<T>(asked: impl Future<Output = RedisResult<T>>) -> Result<T, StoreError> {
-    match timeout(TOTAL_TIMEOUT, asked).await {
-        Ok(answered) => Ok(answered?),
-        Err(_) => Err(StoreError::Unavailable(format!("no answer within {TOTAL_TIMEOUT:?}"))),
+    /// SeatingEvents by the server that has them, at least one each.
+    fn by_server(&self, events: Vec<SeatingEventId>) -> Vec<Vec<SeatingEventId>> {
+        let mut servers: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for event in events {
+            servers.entry(self.topology.owner(self.keys.event(&event).slot())).or_default().push(event);
+        }
+        servers.into_values().collect()
     }
 }
 
@@ -191,6 +266,7 @@ async fn answer<T>(asked: impl Future<Output = RedisResult<T>>) -> Result<T, Sto
 impl From<RedisError> for StoreError {
     fn from(error: RedisError) -> Self {
         match error.kind() {
+            _ if error.code() == Some("RECOVERING") => Self::Recovering,
             ErrorKind::UnexpectedReturnType
             | ErrorKind::Parse
             | ErrorKind::Server(ServerErrorKind::ResponseError) => Self::Corrupt(error.to_string()),
@@ -207,7 +283,17 @@ impl SeatStore for RedisStore {
         command: &Command,
         cause: &Cause,
     ) -> Result<Result<Outcome, Rejection>, StoreError> {
-        self.run_command(event, command, cause).await
+        let Some(level) = Level::of(self.durability.of(command)) else {
+            return self.run_command(event, command, cause).await;
+        };
+        let slot = self.keys.event(event).slot();
+        // What the barrier vouches for is this server's; a script that ran on a later one is told to be repeated.
+        let run_id = self.topology.ask(slot, |link| async move { Ok(link.run_id.clone()) }).await?;
+        let outcome = self.run_command(event, command, cause).await?;
+        if outcome.is_ok() {
+            self.secure(slot, level, &run_id).await?;
+        }
+        Ok(outcome)
     }
 
     async fn provision(
@@ -245,6 +331,10 @@ impl SeatStore for RedisStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.query::<String>(&redis::cmd("PING")).await.map(drop)
+        for shard in self.topology.shards() {
+            let link = self.topology.link_to(&shard.node).await?;
+            self.topology.heed(&link, link.query::<String>(&redis::cmd("PING")).await)?;
+        }
+        Ok(())
     }
 }

@@ -1,7 +1,10 @@
 //! The relay's side of the store: leases with fencing tokens, the events that wait, and the published watermark.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
-use boxoffice_domain::SeatingEventId;
+use boxoffice_domain::{SeatingEventId, UnixMillis};
 use redis::streams::StreamRangeReply;
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -9,9 +12,15 @@ use uuid::Uuid;
 use super::RedisStore;
 use super::entry;
 use super::keys::{BUCKETS, bucket_of};
-use crate::store::{LEASE_TERM, Lease, Outbox, OutboxEntry, Signal, StoreError};
+use super::link::Link;
+use crate::store::{Backlog, LEASE_TERM, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
+
+/// The run id and the partition in `meta`, and what waits.
+type Waiting = ((Option<String>, Option<u32>), StreamRangeReply);
 
 const LEASE_TERM_MS: u128 = LEASE_TERM.as_millis();
+/// SeatingEvents asked about in one pipeline.
+const AT_ONCE: usize = 1000;
 
 #[async_trait]
 impl Outbox for RedisStore {
@@ -23,30 +32,22 @@ impl Outbox for RedisStore {
         bucket_of(event)
     }
 
-    async fn acquire(&self, bucket: u32, owner: Uuid) -> Result<Option<Lease>, StoreError> {
-        let mut acquire = self.scripts.lease_acquire.prepare_invoke();
-        acquire.key(self.keys.lease(bucket)).key(self.keys.tokens(bucket));
-        acquire.arg(owner.to_string()).arg(LEASE_TERM_MS);
-        let token: Option<u64> = self.invoke_script(&acquire).await?;
-        Ok(token.map(|token| Lease { bucket, token }))
+    async fn round(&self, owner: Uuid, stays: bool, give_back: &[u32]) -> Result<Round, StoreError> {
+        let mut round = self.scripts.lease_round.prepare_invoke();
+        round.key(self.keys.leases()).key(self.keys.relays());
+        round.arg(owner.to_string()).arg(u8::from(stays)).arg(LEASE_TERM_MS).arg(BUCKETS).arg(give_back);
+        let answer: Vec<u64> = self.invoke_script(&round).await?;
+        read_round(&answer).ok_or_else(|| StoreError::Corrupt(format!("a round gave {answer:?}")))
     }
 
-    async fn renew(&self, lease: &Lease, owner: Uuid) -> Result<bool, StoreError> {
-        let mut renew = self.scripts.lease_renew.prepare_invoke();
-        renew.key(self.keys.lease(lease.bucket)).arg(owner.to_string()).arg(lease.token).arg(LEASE_TERM_MS);
-        self.invoke_script(&renew).await
-    }
-
-    async fn release(&self, lease: &Lease, owner: Uuid) -> Result<(), StoreError> {
-        let mut release = self.scripts.lease_release.prepare_invoke();
-        release.key(self.keys.lease(lease.bucket)).arg(owner.to_string()).arg(lease.token);
-        self.invoke_script::<bool>(&release).await.map(drop)
-    }
-
-    async fn events(&self, bucket: u32) -> Result<Vec<SeatingEventId>, StoreError> {
-        let mut events = self.registered().await?;
-        events.retain(|event| bucket_of(event) == bucket);
-        Ok(events)
+    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+        let mut backlogs = vec![];
+        for events in self.by_server(self.registered().await?) {
+            for events in events.chunks(AT_ONCE) {
+                backlogs.extend(self.backlogs_of(events).await?);
+            }
+        }
+        Ok(backlogs)
     }
 
     async fn unpublished(
@@ -56,10 +57,23 @@ impl Outbox for RedisStore {
     ) -> Result<(u32, Vec<OutboxEntry>), StoreError> {
         let keys = self.keys.event(event);
         let mut read = redis::pipe();
-        read.cmd("HGET").arg(keys.meta()).arg("partition");
+        read.cmd("HMGET").arg(keys.meta()).arg(&["runId", "partition"]);
         // The stream begins above the watermark: it is trimmed in the step that advances it.
         read.cmd("XRANGE").arg(keys.outbox()).arg("-").arg("+").arg("COUNT").arg(max);
-        let (partition, entries): (Option<u32>, StreamRangeReply) = self.query_all(&read).await?;
+        let read = &read;
+        let ask = |link: Arc<Link>| async move {
+            Ok((link.run_id.clone(), link.query_all::<Waiting>(read).await?))
+        };
+        let (server, ((run_id, partition), entries)) = self.topology.ask(keys.slot(), ask).await?;
+        if run_id.is_some_and(|run_id| run_id != server) {
+            return Err(self.behind_the_fence(event));
+        }
+        // What Redis could still lose must not be on the log (I7).
+        if !entries.ids.is_empty() {
+            for level in &self.levels {
+                self.secure(keys.slot(), *level, &server).await?;
+            }
+        }
         let entries =
             entries.ids.iter().map(|stream_id| entry::read(event, stream_id)).collect::<Result<_, _>>()?;
         Ok((partition.unwrap_or_default(), entries))
@@ -74,7 +88,13 @@ impl Outbox for RedisStore {
         let keys = self.keys.event(event);
         let mut published = self.scripts.published.prepare_invoke();
         published.key(keys.meta()).key(keys.outbox());
-        published.arg(lease.token).arg(upto).arg(self.keys.signals()).arg(event.as_str());
+        published
+            .arg(lease.token)
+            .arg(upto)
+            .arg(self.keys.signals())
+            .arg(event.as_str())
+            .run_id()
+            .about(event);
         self.invoke_script(&published).await
     }
 
@@ -83,12 +103,61 @@ impl Outbox for RedisStore {
         Ok(self.query::<Option<u64>>(&read).await?.unwrap_or_default())
     }
 
-    async fn depth(&self, event: &SeatingEventId) -> Result<u64, StoreError> {
-        self.query(&redis::cmd("XLEN").arg(self.keys.event(event).outbox()).to_owned()).await
-    }
-
     /// A listener that lags far behind is told so by the channel (`Lagged`), which means [`Signal::Missed`].
     fn signals(&self) -> broadcast::Receiver<Signal> {
         self.signals.subscribe()
     }
+}
+
+impl RedisStore {
+    /// What waits of SeatingEvents of one server.
+    async fn backlogs_of(&self, events: &[SeatingEventId]) -> Result<Vec<Backlog>, StoreError> {
+        let slot = events.first().map_or(0, |event| self.keys.event(event).slot());
+        let waiting = self.behind(slot, events).await?;
+        if waiting.is_empty() {
+            return Ok(vec![]);
+        }
+        let now: UnixMillis = self.invoke_script(&self.time(slot)).await?;
+        let mut read = redis::pipe();
+        for (event, _) in &waiting {
+            read.cmd("XRANGE").arg(self.keys.event(event).outbox()).arg("-").arg("+").arg("COUNT").arg(1);
+        }
+        let firsts: Vec<StreamRangeReply> = self.query_all(slot, &read).await?;
+        let backlogs = waiting.into_iter().zip(firsts).filter_map(|((event, entries), first)| {
+            // None where it was published meanwhile.
+            let first = first.ids.first()?;
+            // Its lane says what is wrong with an entry without a time; all others can still be looked at.
+            let written = first.get("at").unwrap_or(now);
+            let age = Duration::from_millis(now.saturating_sub(written));
+            Some(Backlog { event: event.clone(), entries, age })
+        });
+        Ok(backlogs.collect())
+    }
+
+    /// Those of `events` of which something waits, and how many entries.
+    async fn behind<'a>(
+        &self,
+        slot: u16,
+        events: &'a [SeatingEventId],
+    ) -> Result<Vec<(&'a SeatingEventId, u64)>, StoreError> {
+        let mut read = redis::pipe();
+        for event in events {
+            read.cmd("HMGET").arg(self.keys.event(event).meta()).arg(&["sequence", "published"]);
+        }
+        let heads: Vec<(Option<u64>, Option<u64>)> = self.query_all(slot, &read).await?;
+        let depth = |(sequence, published): (Option<u64>, Option<u64>)| {
+            sequence.unwrap_or_default().saturating_sub(published.unwrap_or_default())
+        };
+        Ok(events.iter().zip(heads.into_iter().map(depth)).filter(|(_, depth)| *depth > 0).collect())
+    }
+}
+
+/// `scripts/lease_round.lua`: the share, then bucket and token of each lease.
+fn read_round(answer: &[u64]) -> Option<Round> {
+    let (share, leases) = answer.split_first()?;
+    let leases = leases.chunks(2).map(|pair| match pair {
+        [bucket, token] => Some(Lease { bucket: u32::try_from(*bucket).ok()?, token: *token }),
+        _ => None,
+    });
+    Some(Round { leases: leases.collect::<Option<_>>()?, share: usize::try_from(*share).ok()? })
 }

@@ -2,7 +2,8 @@
 //! `include:` line, and has them before it in that order.
 
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
-use redis::Script;
+
+use super::invocation::Script;
 
 /// Where scripts read the time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -10,16 +11,21 @@ pub enum Clock {
     /// The server's clock (I6).
     #[default]
     Server,
-    /// A key that holds the time in milliseconds, for tests that move it.
-    Key(String),
+    /// Keys that hold the time in milliseconds, one of them on each server, for tests that move it.
+    Keys(Vec<String>),
 }
 
 impl Clock {
     fn lua(&self) -> String {
         match self {
             Self::Server => include_str!("../../scripts/lib/clock.lua").to_owned(),
-            Self::Key(key) => {
-                format!("local function now()\n  return tonumber(redis.call('GET', '{key}'))\nend\n")
+            Self::Keys(keys) => {
+                let keys: Vec<_> = keys.iter().map(|key| format!("'{key}'")).collect();
+                let read = "local time = redis.pcall('GET', key) if type(time) == 'string' then return tonumber(time) end";
+                format!(
+                    "local function now() for _, key in ipairs({{{}}}) do {read} end end\n",
+                    keys.join(", ")
+                )
             }
         }
     }
@@ -27,6 +33,7 @@ impl Clock {
 
 /// The parts that scripts include, by name.
 const PARTS: &[(&str, &str)] = &[
+    ("keys", include_str!("../../scripts/lib/keys.lua")),
     ("reply", include_str!("../../scripts/lib/reply.lua")),
     ("head", include_str!("../../scripts/lib/head.lua")),
     ("outbox", include_str!("../../scripts/lib/outbox.lua")),
@@ -81,10 +88,9 @@ scripts!(
     close,
     find_hold,
     purge,
+    recover,
     published,
-    lease_acquire,
-    lease_renew,
-    lease_release,
+    lease_round,
     time
 );
 
@@ -94,7 +100,7 @@ fn assemble(script: &str, clock: &str) -> Script {
         code.extend(PARTS.iter().filter(|(name, _)| *name == part).map(|(_, text)| *text));
     }
     code.push_str(script);
-    Script::new(&code)
+    Script::new(code)
 }
 
 fn included(script: &str) -> impl Iterator<Item = &str> {
@@ -108,7 +114,7 @@ mod tests {
     #[test]
     fn scripts_include_only_what_there_is() {
         let hold = include_str!("../../scripts/hold.lua");
-        assert_eq!(included(hold).count(), 9);
+        assert_eq!(included(hold).count(), 10);
         let scripts = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts")).unwrap();
         for file in scripts.map(|file| file.unwrap().path()).filter(|path| path.is_file()) {
             let script = std::fs::read_to_string(&file).unwrap();

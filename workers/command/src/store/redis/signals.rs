@@ -4,6 +4,7 @@
 //! listens then looks at everything once, as they did when they began to listen.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -12,6 +13,8 @@ use redis::{Client, RedisError, RedisResult};
 use tokio::sync::broadcast::Sender;
 use tokio::time::{sleep, timeout};
 
+use super::link::too_late;
+use super::topology::Topology;
 use super::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
 use crate::store::Signal;
 
@@ -27,11 +30,22 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Connects and subscribes.
-    pub async fn begin(client: &Client, channel: &str) -> RedisResult<Self> {
-        let pubsub = timeout(CONNECT_TIMEOUT, client.get_async_pubsub()).await.map_err(too_late)??;
+    /// Connects to any server and subscribes: what is announced on one, those of a cluster tell each other.
+    pub async fn begin(topology: &Topology, channel: &str) -> RedisResult<Self> {
+        let mut failed = too_late();
+        for node in topology.nodes() {
+            match Self::to(&topology.client(&node)?, channel).await {
+                Ok(subscription) => return Ok(subscription),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    async fn to(client: &Client, channel: &str) -> RedisResult<Self> {
+        let pubsub = timeout(CONNECT_TIMEOUT, client.get_async_pubsub()).await.map_err(|_| too_late())??;
         let (mut sink, messages) = pubsub.split();
-        timeout(RESPONSE_TIMEOUT, sink.subscribe(channel)).await.map_err(too_late)??;
+        timeout(RESPONSE_TIMEOUT, sink.subscribe(channel)).await.map_err(|_| too_late())??;
         Ok(Self { sink, messages })
     }
 
@@ -46,7 +60,7 @@ impl Subscription {
                 Ok(None) => return io::Error::from(io::ErrorKind::ConnectionReset).into(),
                 Err(_) => {
                     let answer = timeout(RESPONSE_TIMEOUT, self.sink.ping::<redis::Value>()).await;
-                    if let Err(error) = answer.map_err(too_late).flatten() {
+                    if let Err(error) = answer.map_err(|_| too_late()).flatten() {
                         return error;
                     }
                 }
@@ -56,7 +70,7 @@ impl Subscription {
 }
 
 /// Listens for ever, on one connection after the other.
-pub async fn listen(first: Subscription, client: Client, channel: String, signals: Sender<Signal>) {
+pub async fn listen(first: Subscription, topology: Arc<Topology>, channel: String, signals: Sender<Signal>) {
     let mut subscription = first;
     loop {
         announce(&signals, Signal::Missed);
@@ -64,7 +78,7 @@ pub async fn listen(first: Subscription, client: Client, channel: String, signal
         tracing::warn!(%error, "signals of the seat store are interrupted");
         subscription = loop {
             sleep(PAUSE).await;
-            if let Ok(next) = Subscription::begin(&client, &channel).await {
+            if let Ok(next) = Subscription::begin(&topology, &channel).await {
                 break next;
             }
         };
@@ -84,10 +98,6 @@ fn read(text: &str) -> Option<Signal> {
         ("published", event) => Some(Signal::Published(event, words.next()?.parse().ok()?)),
         _ => None,
     }
-}
-
-fn too_late(_: tokio::time::error::Elapsed) -> RedisError {
-    io::Error::from(io::ErrorKind::TimedOut).into()
 }
 
 #[cfg(test)]

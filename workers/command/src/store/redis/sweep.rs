@@ -1,6 +1,6 @@
 //! Ends the holds whose deadlines have passed, in all SeatingEvents at once.
 
-use boxoffice_domain::{Answer, CorrelationId, SeatingEventId};
+use boxoffice_domain::{Answer, CorrelationId, SeatingEventId, UnixMillis};
 use futures::StreamExt;
 use futures::stream;
 use uuid::Uuid;
@@ -18,22 +18,28 @@ const IN_FLIGHT: usize = 32;
 
 impl RedisStore {
     pub(super) async fn sweep(&self) -> Result<usize, StoreError> {
-        let now = self.now().await?;
-        let mut ended = 0;
-        for events in self.registered().await?.chunks(EVENTS_A_PIPELINE) {
-            ended += self.sweep_some(events, now).await?;
+        let mut all = Ok(0);
+        for events in self.by_server(self.registered().await?) {
+            for events in events.chunks(EVENTS_A_PIPELINE) {
+                // What one server fails at is no reason not to ask the others.
+                let some = self.sweep_some(events).await;
+                all = all.and_then(|ended| Ok(ended + some?));
+            }
         }
-        Ok(ended)
+        all
     }
 
-    async fn sweep_some(&self, events: &[SeatingEventId], now: u64) -> Result<usize, StoreError> {
+    /// Ends what is due of SeatingEvents of one server.
+    async fn sweep_some(&self, events: &[SeatingEventId]) -> Result<usize, StoreError> {
+        let slot = events.first().map_or(0, |event| self.keys.event(event).slot());
+        let now: UnixMillis = self.invoke_script(&self.time(slot)).await?;
         let mut deadlines = redis::pipe();
         for event in events {
             let keys = self.keys.event(event);
             deadlines.cmd("ZRANGEBYSCORE").arg(keys.deadlines()).arg("-inf").arg(now);
             deadlines.arg("LIMIT").arg(0).arg(HOLDS_A_PASS);
         }
-        let due: Vec<Vec<String>> = self.query_all(&deadlines).await?;
+        let due: Vec<Vec<String>> = self.query_all(slot, &deadlines).await?;
         let mut ends = Vec::new();
         for (event, holds) in events.iter().zip(due) {
             ends.extend(holds.into_iter().map(|hold| self.end(event, hold)));

@@ -1,10 +1,11 @@
 //! The seat store without a server: the specification itself, `decide` and `evolve`, under a lock a SeatingEvent, with
 //! every domain event in the data file before anybody is told (I2).
 //!
-//! [`room`] is one SeatingEvent, [`recovery`] reads all of them back, [`outbox`] is the relay's side. What Redis' scripts
+//! [`room`] is one SeatingEvent, [`answers`] what it tells those who repeat themselves, [`recovery`] reads all of them back, [`outbox`] is the relay's side. What Redis' scripts
 //! do in one step is here one step under the room's lock, which is held until the write has its place in the journal:
 //! so the file never has an event without the earlier ones.
 
+mod answers;
 mod outbox;
 mod recovery;
 mod room;
@@ -13,15 +14,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use boxoffice_command::store::{Cause, Inventory, Outcome, SeatStore, Signal, StoreError};
+use boxoffice_command::store::{Cause, Inventory, LeaseTable, Outcome, SeatStore, Signal, StoreError};
 use boxoffice_domain::{
     Answer, Command, Definition, HoldId, Rejection, SeatId, SeatingEventId, UnixMillis, UserId,
 };
 use tokio::sync::broadcast;
 
 use super::journal::{Journal, JournalError, Ticket, Write};
-use outbox::Leases;
-use room::{Refusal, Room, cause_of_nobody};
+use room::{Done, Refusal, Room, cause_of_nobody};
 
 /// Signals that a slow listener may be behind before it is told that it missed some.
 const SIGNALS: usize = 1024;
@@ -63,7 +63,7 @@ pub struct EmbeddedSeats {
     clock: Clock,
     rules: RwLock<Rules>,
     rooms: RwLock<BTreeMap<SeatingEventId, Mutex<Room>>>,
-    leases: Mutex<Leases>,
+    leases: Mutex<LeaseTable>,
     signals: broadcast::Sender<Signal>,
 }
 
@@ -131,7 +131,8 @@ impl EmbeddedSeats {
             Err(Refusal::Full(depth)) => {
                 return Err(StoreError::OutboxFull { depth, limit: self.rules().high_watermark });
             }
-            Err(Refusal::Malformed(error)) => return Err(StoreError::Corrupt(error.to_string())),
+            Err(Refusal::KeyReused) => return Err(StoreError::KeyReused),
+            Err(Refusal::Unwritable(error)) => return Err(StoreError::Corrupt(error)),
         };
         self.journal.committed(ticket).await?;
         Ok(Ok(outcome))
@@ -145,14 +146,16 @@ impl EmbeddedSeats {
     ) -> Result<(Outcome, Ticket), Refusal> {
         let (is_new, was_empty) = (room.state.sequence == 0, room.outbox.is_empty());
         let rules = self.rules();
-        let (outcome, events) = room.execute(command, cause, self.now(), rules.high_watermark)?;
-        if !events.is_empty() {
+        let Done { outcome, events, answer } =
+            room.execute(command, cause, self.now(), rules.high_watermark)?;
+        let has_events = !events.is_empty();
+        if has_events || answer.is_some() {
             let pinned = is_new.then(|| (room.state.id.to_string(), room.partition));
             let sync = rules.sync(command);
-            room.written = self.journal.write(Write { events, pinned, sync, ..Write::default() });
-            if was_empty {
-                self.signal(Signal::Wrote(room.state.id.clone()));
-            }
+            room.written = self.journal.write(Write { events, answer, pinned, sync, ..Write::default() });
+        }
+        if has_events && was_empty {
+            self.signal(Signal::Wrote(room.state.id.clone()));
         }
         // What an answer that changes nothing repeats may itself still be on its way to the file.
         Ok((outcome, room.written))
@@ -227,6 +230,10 @@ impl SeatStore for EmbeddedSeats {
                 if let Ok((_, ticket)) = self.decide(room, &Command::Expire { hold }, &cause_of_nobody()) {
                     (holds, last) = (holds + 1, ticket);
                 }
+            }
+            if let Some(upto) = room.forget_answers(self.now()) {
+                let forgotten = Some((room.state.id.to_string(), upto));
+                last = self.journal.write(Write { forgotten, ..Write::default() });
             }
             (holds, last)
         });

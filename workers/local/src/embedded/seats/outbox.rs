@@ -1,14 +1,13 @@
 //! The relay's side of the store. There is one process, but a relay that was told to stop may still have a publish on
 //! its way when the next one begins: so leases have terms and tokens here as they have in Redis.
 
-use std::collections::HashMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use boxoffice_command::store::{LEASE_TERM, Lease, Outbox, OutboxEntry, Signal, StoreError};
+use boxoffice_command::store::{Backlog, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::partition::partition_of;
 use tokio::sync::broadcast;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::room::Room;
@@ -17,38 +16,6 @@ use crate::embedded::journal::{Ticket, Write};
 
 /// Enough for the relay to work on several SeatingEvents at once; nothing is shared with other processes.
 const BUCKETS: u32 = 4;
-
-/// Who may publish which bucket.
-#[derive(Debug, Default)]
-pub struct Leases(HashMap<u32, Term>);
-
-#[derive(Debug)]
-struct Term {
-    owner: Uuid,
-    token: u64,
-    ends: Instant,
-}
-
-impl Leases {
-    fn acquire(&mut self, bucket: u32, owner: Uuid) -> Option<Lease> {
-        let now = Instant::now();
-        let term = self.0.entry(bucket).or_insert(Term { owner, token: 0, ends: now });
-        if term.ends <= now {
-            (term.owner, term.token) = (owner, term.token + 1);
-        }
-        (term.owner == owner).then(|| {
-            term.ends = now + LEASE_TERM;
-            Lease { bucket, token: term.token }
-        })
-    }
-
-    /// The term that `lease` is, if it is still `owner`'s.
-    fn current(&mut self, lease: &Lease, owner: Uuid) -> Option<&mut Term> {
-        self.0
-            .get_mut(&lease.bucket)
-            .filter(|term| (term.owner, term.token) == (owner, lease.token) && term.ends > Instant::now())
-    }
-}
 
 #[async_trait]
 impl Outbox for EmbeddedSeats {
@@ -60,26 +27,17 @@ impl Outbox for EmbeddedSeats {
         partition_of(event.as_str(), BUCKETS)
     }
 
-    async fn acquire(&self, bucket: u32, owner: Uuid) -> Result<Option<Lease>, StoreError> {
-        Ok(lock(&self.leases).acquire(bucket, owner))
+    async fn round(&self, owner: Uuid, stays: bool, give_back: &[u32]) -> Result<Round, StoreError> {
+        Ok(lock(&self.leases).round(BUCKETS, owner, stays, give_back, self.now()))
     }
 
-    async fn renew(&self, lease: &Lease, owner: Uuid) -> Result<bool, StoreError> {
-        let mut leases = lock(&self.leases);
-        let current = leases.current(lease, owner);
-        Ok(current.map(|term| term.ends = Instant::now() + LEASE_TERM).is_some())
-    }
-
-    async fn release(&self, lease: &Lease, owner: Uuid) -> Result<(), StoreError> {
-        if let Some(term) = lock(&self.leases).current(lease, owner) {
-            term.ends = Instant::now();
-        }
-        Ok(())
-    }
-
-    async fn events(&self, bucket: u32) -> Result<Vec<SeatingEventId>, StoreError> {
-        let all = self.each(|room| room.state.id.clone());
-        Ok(all.into_iter().filter(|event| self.bucket_of(event) == bucket).collect())
+    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+        let waiting = |room: &mut Room| {
+            let (at, written) = (room.time(self.now()), room.outbox.front()?.envelope.timestamp);
+            let age = Duration::from_millis(at.saturating_sub(written));
+            Some(Backlog { event: room.state.id.clone(), entries: room.outbox.len() as u64, age })
+        };
+        Ok(self.each(waiting).into_iter().flatten().collect())
     }
 
     /// Entries are here before they are in the file, and that is sound: a record that is made of one is written behind
@@ -91,10 +49,6 @@ impl Outbox for EmbeddedSeats {
     ) -> Result<(u32, Vec<OutboxEntry>), StoreError> {
         let waiting = |room: &mut Room| (room.partition, room.outbox.iter().take(max).cloned().collect());
         Ok(self.with(event, waiting).unwrap_or_default())
-    }
-
-    async fn depth(&self, event: &SeatingEventId) -> Result<u64, StoreError> {
-        Ok(self.with(event, |room| room.outbox.len() as u64).unwrap_or_default())
     }
 
     async fn published(

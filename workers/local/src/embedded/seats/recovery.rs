@@ -1,9 +1,9 @@
-//! Reads every SeatingEvent back from its domain events: what a process remembers is what it was told by the last one.
+//! Reads every SeatingEvent back from its domain events, and the answers under idempotency keys: what a process remembers is what it was told by the last one.
 
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use boxoffice_command::store::{OutboxEntry, StoreError};
+use boxoffice_command::store::{OutboxEntry, Outcome, StoreError};
 use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::{Envelope, SeatingEventId};
 use futures::TryStreamExt;
@@ -14,6 +14,8 @@ use super::room::Room;
 const PINNED: &str = "
     SELECT seating_event, partition, coalesce(published.sequence, 0)
     FROM seating_events LEFT JOIN published USING (seating_event)";
+const ANSWERS: &str =
+    "SELECT seating_event, at, key, fingerprint, answer FROM answers ORDER BY seating_event, at";
 
 /// Every SeatingEvent with its seats, and in its outbox what the log does not have yet.
 pub async fn rooms(file: &SqlitePool) -> Result<HashMap<SeatingEventId, Room>, StoreError> {
@@ -44,7 +46,25 @@ pub async fn rooms(file: &SqlitePool) -> Result<HashMap<SeatingEventId, Room>, S
         }
         room.apply(OutboxEntry { envelope, traceparent });
     }
+    recall_answers(file, &mut rooms).await?;
     Ok(rooms)
+}
+
+/// Gives every SeatingEvent the answers that its callers may still ask for again.
+async fn recall_answers(
+    file: &SqlitePool,
+    rooms: &mut HashMap<SeatingEventId, Room>,
+) -> Result<(), StoreError> {
+    let mut rows = sqlx::query_as::<_, (String, i64, String, String, String)>(ANSWERS).fetch(file);
+    while let Some((event, at, key, fingerprint, json)) =
+        rows.try_next().await.map_err(|error| unreadable(&error))?
+    {
+        let room = rooms.get_mut(event.as_str()).ok_or_else(|| unexpected(&event, &"it has no partition"))?;
+        let answer = serde_json::from_str(&json).map_err(|error| unexpected(&event, &error))?;
+        let outcome = Outcome { answer, at: at.cast_unsigned(), repeated: false };
+        room.recall(&key, fingerprint, outcome);
+    }
+    Ok(())
 }
 
 fn envelope(event: &str, json: &str) -> Result<Envelope, StoreError> {

@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use boxoffice_command::store::{Cause, Inventory, OutboxEntry, Outcome};
-use boxoffice_domain::events::MalformedEvent;
+use boxoffice_command::store::{Cause, Idempotency, Inventory, OutboxEntry, Outcome};
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, HoldStatus, Seat};
 use boxoffice_domain::{
@@ -13,7 +12,8 @@ use boxoffice_domain::{
 };
 use uuid::Uuid;
 
-use crate::embedded::journal::{EventRow, Ticket};
+use super::answers::{Answers, OtherRequest};
+use crate::embedded::journal::{AnswerRow, EventRow, Ticket};
 
 /// See the module.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct Room {
     pub(super) token: u64,
     /// The last write about it: what is read of it was committed once that is.
     pub(super) written: Ticket,
+    /// What callers who repeat themselves are told.
+    answers: Answers,
     /// When a hold is to be looked at: at its deadline, and when it is forgotten.
     deadlines: BTreeSet<(UnixMillis, Uuid)>,
     /// Its time never goes back, whatever the clock does (I6).
@@ -42,8 +44,21 @@ pub enum Refusal {
     Rejected(Rejection),
     /// This many events wait for the log: no new holds.
     Full(u64),
-    /// An event that cannot be written.
-    Malformed(MalformedEvent),
+    /// The idempotency key was used for another request.
+    KeyReused,
+    /// What cannot be written, and why.
+    Unwritable(String),
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Done {
+    /// What the caller learns.
+    pub outcome: Outcome,
+    /// Its domain events, to be written before anybody is told (I2).
+    pub events: Vec<EventRow>,
+    /// Its answer, to be written with them.
+    pub answer: Option<AnswerRow>,
 }
 
 impl Room {
@@ -56,6 +71,7 @@ impl Room {
             published: 0,
             token: 0,
             written: Ticket::default(),
+            answers: Answers::default(),
             deadlines: BTreeSet::new(),
             now: 0,
         }
@@ -67,15 +83,21 @@ impl Room {
         self.now
     }
 
-    /// Decides a command and applies it; the rows are what has to be written before anybody is told (I2).
+    /// Decides a command and applies it, unless it was answered already under the same idempotency key.
     pub fn execute(
         &mut self,
         command: &Command,
         cause: &Cause,
         clock: UnixMillis,
         high_watermark: u64,
-    ) -> Result<(Outcome, Vec<EventRow>), Refusal> {
+    ) -> Result<Done, Refusal> {
         let at = self.time(clock);
+        if let Some(asked) = &cause.idempotency
+            && let Some(before) = self.answers.find(asked, at)
+        {
+            let outcome = before.map_err(|OtherRequest| Refusal::KeyReused)?;
+            return Ok(Done { outcome, events: vec![], answer: None });
+        }
         let Decision { answer, changes } = decide(&self.state, command, at).map_err(Refusal::Rejected)?;
         let depth = self.outbox.len() as u64;
         if matches!(command, Command::Hold { .. }) && !changes.is_empty() && depth >= high_watermark {
@@ -86,20 +108,47 @@ impl Room {
             correlation: cause.correlation.clone(),
             user: cause.user.clone(),
         };
+        let outcome = Outcome { answer, at, repeated: false };
         let envelopes = attribute(&self.state, changes, &origin, at);
+        // Everything that can go wrong comes before the first change.
         let rows = envelopes.iter().map(|envelope| self.row(envelope, cause.traceparent.as_deref()));
-        let rows = rows.collect::<Result<_, _>>().map_err(Refusal::Malformed)?;
+        let events = rows.collect::<Result<_, _>>()?;
+        let answer = cause.idempotency.as_ref().map(|asked| self.answer_row(asked, &outcome)).transpose()?;
         for envelope in envelopes {
             self.apply(OutboxEntry { envelope, traceparent: cause.traceparent.clone() });
         }
-        Ok((Outcome { answer, at, repeated: false }, rows))
+        if let Some(Idempotency { key, fingerprint }) = &cause.idempotency {
+            self.answers.keep(key.digest(), fingerprint.clone(), outcome.clone());
+        }
+        Ok(Done { outcome, events, answer })
     }
 
-    fn row(&self, envelope: &Envelope, traceparent: Option<&str>) -> Result<EventRow, MalformedEvent> {
-        let json = String::from_utf8(envelope.to_json()?)
+    fn row(&self, envelope: &Envelope, traceparent: Option<&str>) -> Result<EventRow, Refusal> {
+        let json = envelope.to_json().map_err(|error| Refusal::Unwritable(error.to_string()))?;
+        let json = String::from_utf8(json)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         let sequence = envelope.metadata.sequence.unwrap_or_default();
         Ok(EventRow(self.state.id.to_string(), sequence, json, traceparent.map(str::to_owned)))
+    }
+
+    fn answer_row(&self, asked: &Idempotency, outcome: &Outcome) -> Result<AnswerRow, Refusal> {
+        let json = serde_json::to_string(&outcome.answer);
+        let json = json.map_err(|error| Refusal::Unwritable(error.to_string()))?;
+        let Idempotency { key, fingerprint } = asked;
+        let (event, key) = (self.state.id.to_string(), key.digest().to_owned());
+        Ok(AnswerRow(event, outcome.at, key, fingerprint.clone(), json))
+    }
+
+    /// Takes in an answer that was read back; they come in the order in which they were given.
+    pub fn recall(&mut self, key: &str, fingerprint: String, outcome: Outcome) {
+        self.now = self.now.max(outcome.at);
+        self.answers.keep(key, fingerprint, outcome);
+    }
+
+    /// Forgets what nobody repeats any more: up to which time, if there was any such answer.
+    pub fn forget_answers(&mut self, clock: UnixMillis) -> Option<UnixMillis> {
+        let now = self.time(clock);
+        self.answers.forget(now)
     }
 
     /// Takes in a domain event, new or read back.

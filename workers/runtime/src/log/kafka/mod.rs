@@ -1,20 +1,20 @@
 //! The event log on Apache Kafka.
 //!
 //! `producer` appends, `tail` reads without a group and `subscription` as a member of one; this file says how Kafka is
-//! reached and asks it what there is. What librdkafka has to say goes to `tracing`. It makes no topic and no
-//! group: that is the operator's work.
+//! reached and asks it what there is; `security` says how connections are secured, and `trouble` hears what librdkafka
+//! has to say. It makes no topic and no group: that is the operator's work.
 
 mod producer;
+pub mod security;
 mod subscription;
 mod tail;
+pub mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::metadata::MetadataTopic;
@@ -22,6 +22,8 @@ use rdkafka::producer::Producer;
 use tokio::sync::oneshot;
 
 use self::producer::Publisher;
+use self::security::Security;
+use self::trouble::Trouble;
 use super::{EventLog, LogError, PUBLISH_LIMIT, Subscription, Tail};
 use crate::record::{NewRecord, Record};
 
@@ -35,21 +37,21 @@ pub struct Settings {
     pub bootstrap_servers: String,
     /// What the brokers' logs and quotas call this process.
     pub client_id: String,
-    /// Longest wait for the acknowledgement of everything given to one `publish`; after that none of it is sent any
-    /// more. Below what remains of the relay's lease, so that no owner publishes after the next one began.
+    /// Longest wait for the acknowledgement of everything given to one `publish`; after that, or when nobody waits for
+    /// it any longer, none of it is sent any more.
     pub publish_timeout: Duration,
-    /// Any other property of librdkafka, such as those of TLS and SASL.
-    pub properties: Vec<(String, String)>,
+    /// TLS and SASL.
+    pub security: Security,
 }
 
 impl Settings {
-    /// The defaults, for brokers that ask for no credentials.
+    /// The defaults, for brokers that speak plain text and ask for no credentials.
     pub fn new(bootstrap_servers: &str) -> Self {
         Self {
             bootstrap_servers: bootstrap_servers.to_owned(),
             client_id: "boxoffice".to_owned(),
             publish_timeout: PUBLISH_LIMIT,
-            properties: Vec::new(),
+            security: Security::default(),
         }
     }
 
@@ -64,7 +66,7 @@ impl Settings {
             .set("allow.auto.create.topics", "false")
             // New partitions are noticed this soon.
             .set("topic.metadata.refresh.interval.ms", "10000");
-        for (name, value) in &self.properties {
+        for (name, value) in self.security.properties() {
             config.set(name, value);
         }
         config
@@ -76,6 +78,7 @@ impl Settings {
 pub struct KafkaLog {
     settings: Settings,
     publisher: Arc<Publisher>,
+    trouble: Trouble,
 }
 
 impl KafkaLog {
@@ -92,21 +95,24 @@ impl KafkaLog {
     /// # Errors
     /// Settings that librdkafka refuses.
     pub fn with(settings: Settings) -> Result<Self, LogError> {
-        let publisher = Publisher::new(&settings).map_err(unavailable)?;
-        Ok(Self { settings, publisher: Arc::new(publisher) })
+        let trouble = Trouble::default();
+        let publisher = Publisher::new(&settings, trouble.clone()).map_err(unavailable)?;
+        Ok(Self { settings, publisher: Arc::new(publisher), trouble })
     }
 }
 
 #[async_trait]
 impl EventLog for KafkaLog {
     async fn publish(&self, topic: &str, records: Vec<NewRecord>) -> Result<(), LogError> {
-        self.publisher.publish(topic, &records).await
+        explained(self.publisher.publish(topic, &records).await, &self.trouble)
     }
 
     async fn partitions(&self, topic: &str) -> Result<u32, LogError> {
         let (producer, name) = (self.publisher.current(), topic.to_owned());
-        let metadata =
-            ask(move || producer.get()?.client().fetch_metadata(Some(&name), ANSWER).map_err(failed)).await?;
+        let metadata = ask(&self.trouble, move || {
+            producer.get()?.client().fetch_metadata(Some(&name), ANSWER).map_err(failed)
+        })
+        .await?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let count = found.map_or(0, |found| found.partitions().len());
         match found.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from) {
@@ -119,9 +125,10 @@ impl EventLog for KafkaLog {
     async fn bounds(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
         let (producer, name, number) =
             (self.publisher.current(), topic.to_owned(), number(topic, partition)?);
-        let asked =
-            ask(move || producer.get()?.client().fetch_watermarks(&name, number, ANSWER).map_err(failed))
-                .await;
+        let asked = ask(&self.trouble, move || {
+            producer.get()?.client().fetch_watermarks(&name, number, ANSWER).map_err(failed)
+        })
+        .await;
         let (begin, end) = asked.map_err(|error| named(error, topic, partition))?;
         Ok((begin.unsigned_abs(), end.unsigned_abs()))
     }
@@ -134,23 +141,8 @@ impl EventLog for KafkaLog {
         for topic in topics {
             self.partitions(topic).await?;
         }
-        Ok(Box::new(subscription::Member::join(&self.settings, group, topics)?))
+        Ok(Box::new(subscription::Member::join(self, group, topics)?))
     }
-}
-
-/// What librdkafka tells on its own account: mostly trouble that it goes on to repair.
-struct Context;
-
-impl ClientContext for Context {
-    fn error(&self, error: KafkaError, reason: &str) {
-        heard(&error, reason);
-    }
-}
-
-impl ConsumerContext for Context {}
-
-fn heard(error: &KafkaError, reason: &str) {
-    tracing::warn!(%error, reason, "kafka");
 }
 
 /// What an error in place of a record means: `Ok` where librdkafka goes on by itself.
@@ -161,7 +153,7 @@ fn read_error(error: &KafkaError) -> Result<(), LogError> {
             Err(LogError::Missing("such topic any more".to_owned()))
         }
         _ => {
-            heard(error, "reading goes on");
+            tracing::warn!(%error, "reading goes on");
             Ok(())
         }
     }
@@ -169,9 +161,24 @@ fn read_error(error: &KafkaError) -> Result<(), LogError> {
 
 /// Asks on a thread where librdkafka may block.
 async fn ask<T: Send + 'static>(
+    trouble: &Trouble,
     question: impl FnOnce() -> Result<T, LogError> + Send + 'static,
 ) -> Result<T, LogError> {
-    tokio::task::spawn_blocking(question).await.map_err(unavailable)?
+    explained(tokio::task::spawn_blocking(question).await.map_err(unavailable)?, trouble)
+}
+
+/// `result`, and where the log is unavailable also what librdkafka told of the reason.
+fn explained<T>(result: Result<T, LogError>, trouble: &Trouble) -> Result<T, LogError> {
+    match (result, trouble.last()) {
+        (Ok(answer), _) => {
+            trouble.is_over();
+            Ok(answer)
+        }
+        (Err(LogError::Unavailable(what)), Some(told)) => {
+            Err(unavailable(format!("{what} ({})", told.words)))
+        }
+        (error, _) => error,
+    }
 }
 
 /// A client that is dropped on a thread of its own: librdkafka takes leave of its brokers first, which may take a

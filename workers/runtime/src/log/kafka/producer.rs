@@ -16,7 +16,8 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer, PurgeConfig};
 
-use super::{Context, Detached, LogError, Settings, failed, named, number, unavailable};
+use super::trouble::Trouble;
+use super::{Detached, LogError, Settings, failed, named, number, unavailable};
 use crate::record::NewRecord;
 
 /// Time until the next try when librdkafka's queue is full.
@@ -27,13 +28,13 @@ type Shared = Arc<Producing>;
 /// A producer, until a publish on it fails. From then on nothing more is queued: what came behind purged records of
 /// the same partition would be a gap (I3).
 pub struct Producing {
-    client: Detached<FutureProducer<Context>>,
+    client: Detached<FutureProducer<Trouble>>,
     retired: RwLock<bool>,
 }
 
 impl Producing {
     /// The client, for questions.
-    pub fn get(&self) -> Result<&FutureProducer<Context>, LogError> {
+    pub fn get(&self) -> Result<&FutureProducer<Trouble>, LogError> {
         self.client.get()
     }
 
@@ -49,13 +50,15 @@ impl Producing {
 /// The producer of the moment.
 pub struct Publisher {
     settings: Settings,
+    trouble: Trouble,
     current: Mutex<Shared>,
 }
 
 impl Publisher {
     /// A publisher; nothing is sent yet.
-    pub fn new(settings: &Settings) -> Result<Self, KafkaError> {
-        Ok(Self { settings: settings.clone(), current: Mutex::new(producer(settings)?) })
+    pub fn new(settings: &Settings, trouble: Trouble) -> Result<Self, KafkaError> {
+        let current = Mutex::new(producer(settings, &trouble)?);
+        Ok(Self { settings: settings.clone(), trouble, current })
     }
 
     /// The producer of the moment.
@@ -81,7 +84,7 @@ impl Publisher {
             return;
         }
         spent.retire();
-        match producer(&self.settings) {
+        match producer(&self.settings, &self.trouble) {
             Ok(fresh) => *current = fresh,
             Err(error) => tracing::error!(%error, "no new producer"),
         }
@@ -107,7 +110,7 @@ impl Drop for Attempt<'_> {
     }
 }
 
-fn producer(settings: &Settings) -> Result<Shared, KafkaError> {
+fn producer(settings: &Settings, trouble: &Trouble) -> Result<Shared, KafkaError> {
     let mut config = settings.client();
     config
         .set("acks", "all")
@@ -119,7 +122,7 @@ fn producer(settings: &Settings) -> Result<Shared, KafkaError> {
         .set("compression.type", "lz4")
         // A topic that is not there is an error this soon.
         .set("topic.metadata.propagation.max.ms", "1000");
-    let client = Detached::new(FutureProducer::from_config_and_context(&config, Context)?);
+    let client = Detached::new(FutureProducer::from_config_and_context(&config, trouble.clone())?);
     Ok(Arc::new(Producing { client, retired: RwLock::new(false) }))
 }
 

@@ -22,8 +22,9 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::trouble::Trouble;
 use super::{
-    ANSWER, Detached, LogError, Settings, ask, failed, heard, named, number, position, read_error, record,
+    ANSWER, Detached, KafkaLog, LogError, ask, failed, named, number, position, read_error, record,
     unavailable,
 };
 use crate::log::{GroupEvent, Subscription, TopicPartition};
@@ -55,13 +56,14 @@ enum Rebalance {
 /// Where librdkafka's call-backs go. They run inside `recv`, on the caller's task.
 struct Context {
     rebalances: UnboundedSender<Rebalance>,
+    trouble: Trouble,
     /// Nobody asks for what happens next any more: rebalances are carried out at once.
     leaving: AtomicBool,
 }
 
 impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
-        heard(&error, reason);
+        self.trouble.error(error, reason);
     }
 }
 
@@ -80,21 +82,21 @@ impl ConsumerContext for Context {
             Rebalance::Revoked(_) => consumer.incremental_unassign(list),
         };
         if let Err(error) = done {
-            heard(&error, "leaving");
+            tracing::warn!(%error, "leaving");
         }
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         if let Err(error) = result {
-            heard(&error, "the committed offset stays behind the checkpoint for now");
+            tracing::warn!(%error, "the committed offset stays behind the checkpoint for now");
         }
     }
 }
 
 impl Member {
     /// Joins `group`.
-    pub fn join(settings: &Settings, group: &str, topics: &[String]) -> Result<Self, LogError> {
-        let mut config = settings.client();
+    pub fn join(log: &KafkaLog, group: &str, topics: &[String]) -> Result<Self, LogError> {
+        let mut config = log.settings.client();
         config
             .set("group.id", group)
             .set("partition.assignment.strategy", "cooperative-sticky")
@@ -105,7 +107,8 @@ impl Member {
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "earliest");
         let (sender, rebalances) = unbounded_channel();
-        let context = Context { rebalances: sender, leaving: AtomicBool::new(false) };
+        let trouble = log.trouble.clone();
+        let context = Context { rebalances: sender, trouble, leaving: AtomicBool::new(false) };
         let consumer = StreamConsumer::from_config_and_context(&config, context).map_err(unavailable)?;
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(unavailable)?;
@@ -213,8 +216,11 @@ impl Subscription for Member {
         let number = number(&partition.topic, partition.partition)?;
         loop {
             let (consumer, topic) = (self.consumer.get()?.clone(), partition.topic.clone());
-            let sought =
-                ask(move || consumer.seek(&topic, number, position(offset), ANSWER).map_err(failed)).await;
+            let trouble = consumer.context().trouble.clone();
+            let sought = ask(&trouble, move || {
+                consumer.seek(&topic, number, position(offset), ANSWER).map_err(failed)
+            })
+            .await;
             // librdkafka refuses as long as the partition's reading is only starting.
             if sought.is_ok() || Instant::now() >= deadline {
                 return sought;
@@ -246,7 +252,8 @@ impl Subscription for Member {
 
     async fn committed(&mut self, partition: &TopicPartition) -> Result<Option<u64>, LogError> {
         let (consumer, list) = (self.consumer.get()?.clone(), one(partition, Offset::Invalid)?);
-        let answer = ask(move || consumer.committed_offsets(list, ANSWER).map_err(failed)).await;
+        let trouble = consumer.context().trouble.clone();
+        let answer = ask(&trouble, move || consumer.committed_offsets(list, ANSWER).map_err(failed)).await;
         let answer = answer.map_err(|error| named(error, &partition.topic, partition.partition))?;
         Ok(answer.elements().iter().find_map(|element| match element.offset() {
             Offset::Offset(offset) => u64::try_from(offset).ok(),

@@ -11,7 +11,8 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::{Context, Detached, KafkaLog, LogError, number, position, read_error, record, unavailable};
+use super::trouble::Trouble;
+use super::{Detached, KafkaLog, LogError, number, position, read_error, record, unavailable};
 use crate::log::{EventLog, Tail};
 use crate::record::Record;
 
@@ -21,7 +22,7 @@ pub struct KafkaTail {
     topic: String,
     /// The next offset of each partition.
     next: BTreeMap<u32, u64>,
-    consumer: Detached<StreamConsumer<Context>>,
+    consumer: Detached<StreamConsumer<Trouble>>,
     /// What came after the records of the last batch.
     error: Option<KafkaError>,
 }
@@ -35,7 +36,8 @@ impl KafkaTail {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "error");
-        let consumer = StreamConsumer::from_config_and_context(&config, Context).map_err(unavailable)?;
+        let consumer =
+            StreamConsumer::from_config_and_context(&config, log.trouble.clone()).map_err(unavailable)?;
         let mut start = TopicPartitionList::new();
         for (partition, offset) in from {
             let number = number(topic, *partition)?;

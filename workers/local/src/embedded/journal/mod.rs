@@ -5,21 +5,25 @@
 //! A write that fails ends the journal, because what is in memory is then ahead of the file: everybody who waits is
 //! told, and so is [`failed`](Journal::failed), which ends the process. Nothing that was acknowledged is lost by that.
 
+mod table;
+
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sqlx::query::Query;
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
-    SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Sqlite};
+use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
+
+use self::table::{ANSWERS, EVENTS, GROUP_STARTS, PUBLISHED, PublishedRow, RECORDS};
+pub use self::table::{AnswerRow, EventRow, GroupStartRow, RecordRow};
 
 /// Connections that read, beside the one that writes.
 const READERS: u32 = 4;
@@ -29,11 +33,8 @@ const BUSY: Duration = Duration::from_secs(5);
 const CHECKPOINT_PAGES: &str = "16000";
 /// How often it is folded in the background, where the writer need not wait for the disk.
 const FOLD: Duration = Duration::from_millis(200);
-/// A statement adds at most so many rows, or this few exactly: SQLite keeps those statements compiled.
-const MANY: usize = 256;
-const FEW: usize = 64;
 /// Compiled statements that are kept: one a table and number of rows.
-const STATEMENTS: usize = 300;
+const STATEMENTS: usize = 400;
 
 /// Why the data file cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -60,23 +61,15 @@ impl From<sqlx::Error> for JournalError {
     }
 }
 
-/// A row of `events`.
-#[derive(Debug)]
-pub struct EventRow(pub String, pub u64, pub String, pub Option<String>);
-
-/// A row of `records`: topic, partition, offset, key, value, headers, timestamp.
-#[derive(Debug)]
-pub struct RecordRow(pub Arc<str>, pub u32, pub u64, pub String, pub String, pub String, pub u64);
-
-/// A row of `group_starts`: group, topic, partition, offset.
-#[derive(Debug)]
-pub struct GroupStartRow(pub String, pub String, pub u32, pub u64);
-
 /// What is to be written, together.
 #[derive(Debug, Default)]
 pub struct Write {
     /// Domain events, appended.
     pub events: Vec<EventRow>,
+    /// The answer to a command that came with an idempotency key.
+    pub answer: Option<AnswerRow>,
+    /// A SeatingEvent whose answers up to this time are to be forgotten.
+    pub forgotten: Option<(String, u64)>,
     /// The partition of a new SeatingEvent.
     pub pinned: Option<(String, u32)>,
     /// How far the log has the events of a SeatingEvent.
@@ -255,20 +248,6 @@ async fn fold_all(shared: Arc<Shared>, mut file: SqliteConnection) {
     }
 }
 
-const EVENTS: Table = Table {
-    insert: "INSERT OR ROLLBACK INTO events (seating_event, sequence, envelope, traceparent)",
-    columns: 4,
-};
-const PUBLISHED: Table =
-    Table { insert: "INSERT OR REPLACE INTO published (seating_event, sequence)", columns: 2 };
-const GROUP_STARTS: Table = Table {
-    insert: r#"INSERT OR ROLLBACK INTO group_starts (consumer_group, topic, partition, "offset")"#,
-    columns: 4,
-};
-const RECORDS: Table = Table {
-    insert: r#"INSERT OR ROLLBACK INTO records (topic, partition, "offset", key, value, headers, timestamp)"#,
-    columns: 7,
-};
 const UPSERT_TOPIC: &str = "
     INSERT INTO topics (topic, partitions) VALUES (?, ?)
     ON CONFLICT (topic) DO UPDATE SET partitions = excluded.partitions";
@@ -285,10 +264,11 @@ async fn commit(
         *synchronous = sync;
     }
     let (mut events, mut records, mut published) = (vec![], vec![], HashMap::new());
-    let mut group_starts = vec![];
+    let (mut answers, mut group_starts) = (vec![], vec![]);
     let mut transaction = file.begin_with("BEGIN IMMEDIATE").await?;
     for write in writes {
         events.extend(write.events);
+        answers.extend(write.answer);
         records.extend(write.records);
         group_starts.extend(write.group_starts);
         if let Some((topic, partitions)) = write.topic {
@@ -302,11 +282,20 @@ async fn commit(
                 .execute(&mut *transaction)
                 .await?;
         }
+        if let Some((event, upto)) = write.forgotten {
+            sqlx::query("DELETE FROM answers WHERE seating_event = ? AND at <= ?")
+                .bind(event)
+                .bind(upto.cast_signed())
+                .execute(&mut *transaction)
+                .await?;
+        }
         if let Some(event) = write.purged {
             events.retain(|EventRow(of, ..)| *of != event);
+            answers.retain(|AnswerRow(of, ..)| *of != event);
             published.remove(&event);
             for table in [
                 "DELETE FROM events WHERE seating_event = ?",
+                "DELETE FROM answers WHERE seating_event = ?",
                 "DELETE FROM seating_events WHERE seating_event = ?",
                 "DELETE FROM published WHERE seating_event = ?",
             ] {
@@ -315,77 +304,10 @@ async fn commit(
         }
     }
     EVENTS.insert(&mut transaction, events).await?;
+    ANSWERS.insert(&mut transaction, answers).await?;
     GROUP_STARTS.insert(&mut transaction, group_starts).await?;
     RECORDS.insert(&mut transaction, records).await?;
     let published = published.into_iter().map(|(event, upto)| PublishedRow(event, upto)).collect();
     PUBLISHED.insert(&mut transaction, published).await?;
     transaction.commit().await
-}
-
-/// A table that rows are added to. Of a statement that fails nothing is wanted, so it rolls the transaction back: else
-/// SQLite would write down how to undo every statement alone.
-struct Table {
-    /// The statement up to the rows.
-    insert: &'static str,
-    /// How many columns it names.
-    columns: usize,
-}
-
-/// What is added to a table.
-trait Row {
-    /// Its values, in the order of the columns.
-    fn bind(self, insert: Insert<'_>) -> Insert<'_>;
-}
-
-type Insert<'q> = Query<'q, Sqlite, SqliteArguments>;
-
-impl Table {
-    /// Adds many rows in few statements, of sizes that come again: SQLite keeps them compiled.
-    async fn insert<R: Row>(&self, file: &mut SqliteConnection, rows: Vec<R>) -> Result<(), sqlx::Error> {
-        let mut rows = rows.into_iter();
-        while rows.len() > 0 {
-            let size = match rows.len() {
-                MANY.. => MANY,
-                left => left.min(FEW),
-            };
-            let row = format!("({}),", vec!["?"; self.columns].join(","));
-            let values = row.repeat(size);
-            let statement = format!("{} VALUES {}", self.insert, values.trim_end_matches(','));
-            let insert = sqlx::query(AssertSqlSafe(statement));
-            let insert = rows.by_ref().take(size).fold(insert, |insert, row| row.bind(insert));
-            insert.execute(&mut *file).await?;
-        }
-        Ok(())
-    }
-}
-
-impl Row for EventRow {
-    fn bind(self, insert: Insert<'_>) -> Insert<'_> {
-        let Self(event, sequence, envelope, traceparent) = self;
-        insert.bind(event).bind(sequence.cast_signed()).bind(envelope).bind(traceparent)
-    }
-}
-
-/// A row of `published`.
-struct PublishedRow(String, u64);
-
-impl Row for PublishedRow {
-    fn bind(self, insert: Insert<'_>) -> Insert<'_> {
-        insert.bind(self.0).bind(self.1.cast_signed())
-    }
-}
-
-impl Row for GroupStartRow {
-    fn bind(self, insert: Insert<'_>) -> Insert<'_> {
-        let Self(group, topic, partition, offset) = self;
-        insert.bind(group).bind(topic).bind(partition).bind(offset.cast_signed())
-    }
-}
-
-impl Row for RecordRow {
-    fn bind(self, insert: Insert<'_>) -> Insert<'_> {
-        let Self(topic, partition, offset, key, value, headers, timestamp) = self;
-        let insert = insert.bind(topic).bind(partition).bind(offset.cast_signed());
-        insert.bind(key).bind(value).bind(headers).bind(timestamp.cast_signed())
-    }
 }

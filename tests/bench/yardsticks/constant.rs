@@ -31,6 +31,6 @@ pub async fn run(addr: SocketAddr) -> anyhow::Result<()> {
     let routes =
         Router::new().route("/readyz", get(|| async { "ok" })).route("/seats/{seatId}/hold", post(answer));
     let routes = service(routes, Edge::new(&mut Registry::default()));
-    serve(TcpListener::bind(addr).await?, routes, shutdown::on_signal()?, Duration::from_secs(1)).await?;
+    serve(TcpListener::bind(addr).await?, routes, shutdown::on_signal()?, Duration::from_secs(1)).await;
     Ok(())
 }

@@ -1,0 +1,158 @@
+//! What a ReservationService is admitted to Kafka by: the Secrets that `kafka.tls` and `kafka.sasl` name, read for the
+//! operator's own clients. Workers get the same values from the kubelet; nothing here is written anywhere but as a
+//! fingerprint, by which pods are replaced when a Secret has another content.
+
+use boxoffice_crds::ReservationService;
+use boxoffice_crds::reservation_service::{Kafka, SaslMechanism};
+use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security, Tls};
+use k8s_openapi::api::core::v1::{Secret, SecretKeySelector};
+use kube::ResourceExt;
+use kube::api::Api;
+
+use super::brokers::brokers;
+use super::fingerprint::fingerprint;
+use crate::api::{ApiError, beside, timed};
+use crate::context::Context;
+use crate::kafka::KafkaError;
+use crate::kafka::pool::Connection;
+
+/// Key of the user name in the Secret of `kafka.sasl`.
+pub const USERNAME: &str = "username";
+/// Key of the password.
+pub const PASSWORD: &str = "password";
+const LOGIN: [&str; 2] = [USERNAME, PASSWORD];
+
+/// How the operator reaches the brokers of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// For its clients.
+    pub connection: Connection,
+    /// Of the Secrets' contents; nothing where none is named.
+    pub fingerprint: Option<String>,
+}
+
+/// A Secret that is named, and whether it is there.
+struct Named<'a> {
+    field: &'static str,
+    name: &'a str,
+    /// What it has to hold.
+    keys: Vec<&'a str>,
+    secret: Option<Secret>,
+}
+
+/// Reads them. What is wrong with them is Kafka's trouble; only the API server's failures are errors.
+pub async fn read(
+    context: &Context,
+    service: &ReservationService,
+) -> Result<Result<Credentials, KafkaError>, ApiError> {
+    let kafka = &service.spec.kafka;
+    let api: Api<Secret> = beside(&context.client, service);
+    let get = async |field, name, keys| {
+        let secret = timed("read a secret of spec.kafka", api.get_opt(name)).await?;
+        Ok(Named { field, name, keys, secret })
+    };
+    let ca = match ca_reference(kafka) {
+        Some(reference) => {
+            Some(get("kafka.tls.caSecretRef", &reference.name, vec![reference.key.as_str()]).await?)
+        }
+        None => None,
+    };
+    let login = match &kafka.sasl {
+        Some(sasl) => Some(get("kafka.sasl.secretRef", &sasl.secret_ref.name, LOGIN.to_vec()).await?),
+        None => None,
+    };
+    Ok(credentials(service, ca.as_ref(), login.as_ref()))
+}
+
+fn ca_reference(kafka: &Kafka) -> Option<&SecretKeySelector> {
+    kafka.tls.as_ref()?.ca_secret_ref.as_ref()
+}
+
+fn credentials(
+    service: &ReservationService,
+    ca: Option<&Named>,
+    login: Option<&Named>,
+) -> Result<Credentials, KafkaError> {
+    let kafka = &service.spec.kafka;
+    let namespace = service.namespace().unwrap_or_default();
+    let authority = match (ca_reference(kafka), ca) {
+        (Some(reference), Some(ca)) => authority(ca, reference, &namespace)?,
+        _ => None,
+    };
+    let tls = kafka.tls.is_some().then(|| authority.map_or(Tls::SystemRoots, Tls::Authority));
+    let sasl = match (&kafka.sasl, login) {
+        (Some(declared), Some(login)) => Some(Sasl {
+            mechanism: mechanism(declared.mechanism),
+            username: login.text(USERNAME, &namespace)?,
+            password: login.text(PASSWORD, &namespace)?,
+        }),
+        _ => None,
+    };
+    let security = Security { tls, sasl };
+    let fingerprint = ca.or(login).is_some().then(|| content(&security, &[ca, login]));
+    Ok(Credentials { connection: Connection { bootstrap_servers: brokers(service), security }, fingerprint })
+}
+
+/// The authority's certificate; an optional one may be absent.
+fn authority(
+    ca: &Named,
+    reference: &SecretKeySelector,
+    namespace: &str,
+) -> Result<Option<String>, KafkaError> {
+    if reference.optional == Some(true) && ca.value(&reference.key).is_none() {
+        return Ok(None);
+    }
+    let pem = ca.text(&reference.key, namespace)?;
+    if pem.contains("-----BEGIN CERTIFICATE-----") {
+        return Ok(Some(pem));
+    }
+    Err(ca.unusable(
+        namespace,
+        &format!("has no certificate under {}: store the authority's in PEM form", reference.key),
+    ))
+}
+
+impl Named<'_> {
+    fn value(&self, key: &str) -> Option<&[u8]> {
+        Some(self.secret.as_ref()?.data.as_ref()?.get(key)?.0.as_slice())
+    }
+
+    fn text(&self, key: &str, namespace: &str) -> Result<String, KafkaError> {
+        if self.secret.is_none() {
+            let keys = self.keys.join(" and ");
+            return Err(self.unusable(namespace, &format!("does not exist: create it with {keys}")));
+        }
+        let value =
+            self.value(key).ok_or_else(|| self.unusable(namespace, &format!("has no key {key}: add it")))?;
+        match std::str::from_utf8(value) {
+            Ok(text) if !text.is_empty() && !text.contains('\0') => Ok(text.to_owned()),
+            _ => Err(self.unusable(namespace, &format!("has no text under {key}: store one"))),
+        }
+    }
+
+    fn unusable(&self, namespace: &str, what: &str) -> KafkaError {
+        let Self { field, name, keys: _, secret: _ } = self;
+        KafkaError::SecretUnusable(format!("{field}: Secret {namespace}/{name} {what}"))
+    }
+}
+
+/// The mechanism as the client knows it.
+pub fn mechanism(declared: SaslMechanism) -> Mechanism {
+    match declared {
+        SaslMechanism::Plain => Mechanism::Plain,
+        SaslMechanism::ScramSha256 => Mechanism::ScramSha256,
+        SaslMechanism::ScramSha512 => Mechanism::ScramSha512,
+    }
+}
+
+/// Mixed with the Secrets' uids, which only those know who may read the Secrets: the fingerprint stands in the open, and
+/// a weak password must not be found by trying which one fits.
+fn content(security: &Security, secrets: &[Option<&Named>]) -> String {
+    let uids = secrets.iter().flatten().filter_map(|named| named.secret.as_ref()?.uid());
+    let values = security.properties().into_iter().map(|(name, value)| format!("{name}={value}"));
+    fingerprint(&uids.chain(values).collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(test)]
+#[path = "credentials_tests.rs"]
+mod tests;

@@ -1,0 +1,201 @@
+//! The write side as it is in a cluster: Redis with an append-only file, Kafka, and command workers, each a process of its
+//! own on this machine. A scenario starts its own Redis and workers; Kafka, which takes longest, is shared by all.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use boxoffice_command::store::redis::keys::Keys;
+use boxoffice_domain::SeatingEventId;
+use boxoffice_tests::process::Process;
+use boxoffice_tests::servers::{Kafka, Redis, Server, child, free_port, service, topic_on};
+use boxoffice_tests::wait::within;
+use redis::aio::MultiplexedConnection;
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::Value;
+
+use crate::shows::Show;
+
+const TOKEN: &str = "bench";
+/// Partitions of the topic, as a ReservationService has them by default.
+pub const PARTITIONS: u32 = 12;
+/// More than any scenario writes: that new holds are refused above it is not what is measured.
+const HIGH_WATERMARK: u32 = 100_000_000;
+/// Longest wait for one administrative answer, and for an outbox to be published.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A running write side.
+pub struct Stack<'a> {
+    /// Its Redis.
+    pub redis: Server<Redis>,
+    /// Its Kafka.
+    pub kafka: &'a Server<Kafka>,
+    /// Its topic.
+    pub topic: String,
+    /// Where buyers reach each worker.
+    pub buyers: Vec<SocketAddr>,
+    workers: Vec<Process>,
+    admin: String,
+    keys: Keys,
+    client: Client,
+    connection: MultiplexedConnection,
+}
+
+/// CPU seconds of every process that takes part.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cpu {
+    /// All workers, relay included.
+    pub worker: f64,
+    /// Redis.
+    pub redis: f64,
+    /// Kafka.
+    pub kafka: f64,
+    /// This process, which sends the requests.
+    pub load: f64,
+}
+
+impl Cpu {
+    /// What was spent since `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            worker: self.worker - earlier.worker,
+            redis: self.redis - earlier.redis,
+            kafka: self.kafka - earlier.kafka,
+            load: self.load - earlier.load,
+        }
+    }
+}
+
+impl<'a> Stack<'a> {
+    /// Starts Redis and `workers` workers and waits until they are ready.
+    ///
+    /// # Errors
+    /// A program that is not installed or not built, or does not become ready.
+    pub async fn start(kafka: &'a Server<Kafka>, workers: usize) -> anyhow::Result<Self> {
+        let redis = Server::start(Redis { append_only: true, ..Redis::default() }).await?;
+        let (service, topic) =
+            (service("bench"), topic_on(&kafka.address(), "seat-events", PARTITIONS).await);
+        let mut stack = Self {
+            kafka,
+            buyers: vec![],
+            workers: vec![],
+            admin: String::new(),
+            keys: Keys::new(&service),
+            client: Client::builder().timeout(PATIENCE).no_proxy().build()?,
+            connection: redis::Client::open(redis.address())?.get_multiplexed_async_connection().await?,
+            topic,
+            redis,
+        };
+        for _ in 0..workers {
+            stack.add_worker(&service).await?;
+        }
+        Ok(stack)
+    }
+
+    async fn add_worker(&mut self, service: &str) -> anyhow::Result<()> {
+        let addr = || anyhow::Ok(format!("127.0.0.1:{}", free_port()?));
+        let (http, admin, metrics) = (addr()?, addr()?, addr()?);
+        let environment = [
+            ("BOXOFFICE_SERVICE", service.to_owned()),
+            ("BOXOFFICE_HTTP_ADDR", http.clone()),
+            ("BOXOFFICE_ADMIN_ADDR", admin.clone()),
+            ("BOXOFFICE_METRICS_ADDR", metrics.clone()),
+            ("BOXOFFICE_ADMIN_TOKEN", TOKEN.to_owned()),
+            ("BOXOFFICE_REDIS_URL", self.redis.address()),
+            ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", self.kafka.address()),
+            ("BOXOFFICE_KAFKA_TOPIC", self.topic.clone()),
+            ("BOXOFFICE_OUTBOX_HIGH_WATERMARK", HIGH_WATERMARK.to_string()),
+        ];
+        let mut worker = Process::start("boxoffice-command", environment)?;
+        worker.ready(&format!("http://{metrics}/readyz")).await?;
+        self.admin = format!("http://{admin}/admin/events");
+        self.buyers.push(http.parse()?);
+        self.workers.push(worker);
+        Ok(())
+    }
+
+    /// Puts `shows` on sale, and waits until that is published and each worker has held a seat of each: what a worker
+    /// works out once a show is not what is measured.
+    pub async fn put_on_sale(&mut self, shows: &[Show]) -> anyhow::Result<()> {
+        for show in shows {
+            let put = self.client.put(format!("{}/{}", self.admin, show.id)).bearer_auth(TOKEN);
+            answer(put.json(&show.definition())).await?;
+            for (worker, addr) in self.buyers.iter().enumerate() {
+                let seat = show.seat(show.seats() - 1);
+                let warm = |verb| format!("http://{addr}/seats/{seat}/{verb}");
+                for verb in ["hold", "release"] {
+                    answer(self.client.post(warm(verb)).header("x-user-id", format!("warm-{worker}")))
+                        .await?;
+                }
+            }
+        }
+        self.drained(shows).await.map(drop)
+    }
+
+    /// Takes seats off sale.
+    pub async fn block(&self, show: &Show, keys: &[String]) -> anyhow::Result<()> {
+        let body = serde_json::json!({"seats": keys, "reason": "filled"});
+        let post = self.client.post(format!("{}/{}/blocks", self.admin, show.id)).bearer_auth(TOKEN);
+        answer(post.json(&body)).await.map(drop)
+    }
+
+    /// A request of a buyer's to the first worker.
+    pub fn buyer(&self, method: Method, path: &str, user: &str) -> anyhow::Result<RequestBuilder> {
+        let addr = self.buyers.first().context("no worker")?;
+        Ok(self.client.request(method, format!("http://{addr}{path}")).header("x-user-id", user))
+    }
+
+    /// How many domain events of `shows` wait to be published.
+    pub async fn depth(&self, shows: &[Show]) -> anyhow::Result<u64> {
+        let mut pipe = redis::pipe();
+        for show in shows {
+            pipe.cmd("XLEN").arg(self.keys.event(&show.id.parse::<SeatingEventId>()?).outbox());
+        }
+        let depths: Vec<u64> = pipe.query_async(&mut self.connection.clone()).await?;
+        Ok(depths.into_iter().sum())
+    }
+
+    /// Waits until nothing waits: how long that took.
+    pub async fn drained(&self, shows: &[Show]) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        let drained = within(PATIENCE, async || match self.depth(shows).await {
+            Ok(0) => Some(Ok(())),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        });
+        drained.await.context("the outbox is not published within two minutes")??;
+        Ok(begun.elapsed())
+    }
+
+    /// CPU seconds that every process has spent so far.
+    pub fn cpu(&self) -> anyhow::Result<Cpu> {
+        Ok(Cpu {
+            worker: self.workers.iter().map(Process::cpu_seconds).sum::<anyhow::Result<f64>>()?,
+            redis: self.redis.cpu_seconds()?,
+            kafka: self.kafka.cpu_seconds()?,
+            load: child::cpu_seconds(std::process::id())?,
+        })
+    }
+
+    /// Ends the workers, so that Redis has the machine for itself.
+    pub async fn send_workers_home(&mut self) -> anyhow::Result<()> {
+        for mut worker in self.workers.drain(..) {
+            worker.terminate().await?;
+        }
+        self.buyers.clear();
+        Ok(())
+    }
+
+    /// A connection to Redis.
+    pub fn connection(&self) -> MultiplexedConnection {
+        self.connection.clone()
+    }
+}
+
+/// The body of a successful answer.
+pub async fn answer(request: RequestBuilder) -> anyhow::Result<Value> {
+    let answer = request.send().await?;
+    let (status, text) = (answer.status(), answer.text().await?);
+    ensure!(status.is_success(), "{status}: {text}");
+    Ok(serde_json::from_str(&text).unwrap_or_default())
+}

@@ -1,0 +1,126 @@
+//! `redis-benchmark` with scripts, without pipelining: what Redis does when nobody stands before it.
+
+use std::process::Stdio;
+
+use anyhow::{Context, ensure};
+use boxoffice_tests::servers::{Kafka, Redis, Server, child};
+use rustix::process::Signal;
+
+use super::captured::{Call, capture};
+use crate::load::count;
+use crate::shows::Show;
+use crate::stack::{Stack, answer};
+
+/// As redis-benchmark has it, for twelve digits, each time others.
+const RANDOM: &str = "__rand_int__";
+/// They are below this number: the largest that it takes.
+const RANDOM_BELOW: &str = "2000000000";
+/// The machine's speed is measured by this script, which does what a hold does as briefly as possible: see `baseline`.
+const REFERENCE: &str = "
+local status = redis.call('HGET', KEYS[1], ARGV[1])
+if status then
+  return {'refused', status}
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local expires = now + 300000
+local sequence = redis.call('HINCRBY', KEYS[2], 'sequence', 1)
+redis.call('HINCRBY', KEYS[2], 'held', 1)
+redis.call('HSET', KEYS[1], ARGV[1], 'HELD ' .. ARGV[2] .. ' ' .. expires)
+redis.call('ZADD', KEYS[3], expires, ARGV[1])
+redis.call('XADD', KEYS[4], sequence .. '-0', 'type', 'seat.held', 'seat', ARGV[1], 'user', ARGV[2], 'at', now,
+  'expires', expires)
+return {'held', expires, sequence}";
+
+/// What redis-benchmark measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// Calls a second.
+    pub rate: f64,
+    /// In milliseconds.
+    pub p99: f64,
+}
+
+/// The worker's own hold script, called as the worker calls it, for seats that nobody has.
+///
+/// # Errors
+/// A call that did not hold its seat.
+pub async fn hold_script(kafka: &Server<Kafka>, connections: usize, calls: u64) -> anyhow::Result<Measured> {
+    let mut stack = Stack::start(kafka, 1).await?;
+    let shows = [Show::new("yardstick", 400, 200)];
+    stack.put_on_sale(&shows).await?;
+    let (path, user) = (format!("/seats/{}/hold", shows[0].seat(0)), "captured");
+    let request = answer(stack.buyer(reqwest::Method::POST, &path, user)?);
+    let (answered, call) = capture(&stack.redis.address(), user, request).await?;
+    let hold = answered["holdId"].as_str().and_then(|id| id.split_once('.')).context("no holdId")?.1;
+    let call = call
+        .with(&shows[0].key(0), &format!("A-1-{RANDOM}"))
+        .with(hold, &format!("{}{RANDOM}", hold.get(..24).context("holdId is no UUID")?))
+        .with(user, &format!("user-{RANDOM}"));
+    stack.drained(&shows).await?;
+    // Nobody publishes from now on, so every hold stays in the outbox and can be counted there.
+    stack.send_workers_home().await?;
+    let measured = benchmark(&stack.redis, connections, calls, call).await?;
+    let successes = stack.depth(&shows).await?;
+    ensure!(count(successes) > 0.99 * count(calls), "only {successes} of {calls} calls held their seat");
+    Ok(measured)
+}
+
+/// The script that the machine's speed is measured by, on a Redis that writes no file.
+///
+/// # Errors
+/// A redis-benchmark that is not installed, or says something else.
+pub async fn reference_script(connections: usize, calls: u64) -> anyhow::Result<Measured> {
+    let server = Server::start(Redis::default()).await?;
+    let mut connection = redis::Client::open(server.address())?.get_multiplexed_async_connection().await?;
+    let sha: String = redis::cmd("SCRIPT").arg("LOAD").arg(REFERENCE).query_async(&mut connection).await?;
+    let (seat, user) = (format!("A-1-{RANDOM}"), format!("user-{RANDOM}"));
+    let words = ["EVALSHA", &sha, "4", "seats", "meta", "deadlines", "outbox", &seat, &user];
+    benchmark(&server, connections, calls, Call(words.map(str::to_owned).to_vec())).await
+}
+
+async fn benchmark(
+    server: &Server<Redis>,
+    connections: usize,
+    calls: u64,
+    call: Call,
+) -> anyhow::Result<Measured> {
+    let address = server.address();
+    let port = address.rsplit_once(':').context("no port")?.1;
+    let mut command = tokio::process::Command::from(child::bound("redis-benchmark", Signal::KILL, None));
+    command.args(["-p", port, "-c", &connections.to_string(), "-n", &calls.to_string()]);
+    command.args(["-r", RANDOM_BELOW, "--csv"]).args(call.0);
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let complaint = || format!("redis-benchmark: {text}{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), complaint());
+    read(&text).with_context(complaint)
+}
+
+/// Reads what `--csv` prints: a line of titles, then the command with its rate and its latencies (average, least, p50,
+/// p95, p99, most).
+fn read(text: &str) -> Option<Measured> {
+    let numbers: Vec<f64> = text
+        .lines()
+        .last()?
+        .rsplitn(8, ',')
+        .take(7)
+        .map(|field| field.trim_matches('"').parse().ok())
+        .collect::<Option<_>>()?;
+    Some(Measured { rate: *numbers.get(6)?, p99: *numbers.get(1)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_and_p99_are_found_behind_a_command_with_commas() {
+        let text = "\"test\",\"rps\",\"avg_latency_ms\",\"min_latency_ms\",\"p50_latency_ms\",\"p95_latency_ms\",\
+                    \"p99_latency_ms\",\"max_latency_ms\"\n\"EVALSHA a b,c\",\"27000.50\",\"1.1\",\"0.2\",\"1.0\",\
+                    \"2.0\",\"3.5\",\"9.0\"\n";
+        assert_eq!(read(text), Some(Measured { rate: 27000.5, p99: 3.5 }));
+        assert_eq!(read("ERR unknown command"), None);
+        assert_eq!(read(""), None);
+    }
+}

@@ -1,0 +1,152 @@
+//! Opening the fence of a seat store (I7) for tests that have no log behind it, or do not wait as long as workers do.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use boxoffice_command::store::redis::RedisStore;
+use boxoffice_command::store::redis::recovery::{Quiet, Recovery, RecoveryMetrics};
+use boxoffice_command::store::{Outbox, OutboxEntry, StoreError};
+use boxoffice_domain::SeatingEventId;
+use boxoffice_runtime::health::Readiness;
+use boxoffice_runtime::log::{EventLog, LogError, Subscription, Tail};
+use boxoffice_runtime::record::{NewRecord, Record, encode};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use crate::wait::PATIENCE;
+
+/// For tests in which nothing can be under way.
+pub const AT_ONCE: Quiet = Quiet { publishing: Duration::ZERO, answering: Duration::ZERO };
+
+const POLL: Duration = Duration::from_millis(50);
+
+/// A log without a record.
+pub struct EmptyLog;
+
+#[async_trait]
+impl EventLog for EmptyLog {
+    async fn publish(&self, topic: &str, _: Vec<NewRecord>) -> Result<(), LogError> {
+        Err(LogError::Missing(topic.to_owned()))
+    }
+
+    async fn partitions(&self, _: &str) -> Result<u32, LogError> {
+        Ok(1)
+    }
+
+    async fn bounds(&self, _: &str, _: u32) -> Result<(u64, u64), LogError> {
+        Ok((0, 0))
+    }
+
+    async fn tail(&self, topic: &str, _: Vec<(u32, u64)>) -> Result<Box<dyn Tail>, LogError> {
+        Err(LogError::Missing(topic.to_owned()))
+    }
+
+    async fn subscribe(&self, group: &str, _: &[String]) -> Result<Box<dyn Subscription>, LogError> {
+        Err(LogError::Missing(group.to_owned()))
+    }
+}
+
+/// A log in memory, on which tests publish what waits in a store.
+#[derive(Default)]
+pub struct KeptLog(Mutex<Vec<NewRecord>>);
+
+impl KeptLog {
+    /// Publishes what waits of `event`, as the relay does.
+    ///
+    /// # Errors
+    /// A store that does not give it, or takes it for published.
+    pub async fn publish_all(&self, store: &RedisStore, event: &SeatingEventId) -> Result<(), StoreError> {
+        let owner = Uuid::new_v4();
+        let round = store.round(owner, true, &[]).await?;
+        let lease = round.leases.into_iter().find(|lease| lease.bucket == store.bucket_of(event));
+        let Some(lease) = lease else { return Err(StoreError::Unavailable("somebody publishes".into())) };
+        let (partition, entries) = store.unpublished(event, 10_000).await?;
+        self.append(partition, &entries);
+        if let Some(last) = entries.last().and_then(|entry| entry.envelope.metadata.sequence) {
+            store.published(event, &lease, last).await?;
+        }
+        store.round(owner, false, &(0..store.buckets()).collect::<Vec<_>>()).await.map(drop)
+    }
+
+    /// Adds records that nobody takes for published.
+    ///
+    /// # Panics
+    /// Never: every envelope can be written.
+    pub fn append(&self, partition: u32, entries: &[OutboxEntry]) {
+        let record = |entry: &OutboxEntry| encode(&entry.envelope, partition, "tests/redis", None);
+        match entries.iter().map(record).collect::<Result<Vec<_>, _>>() {
+            Ok(records) => self.records().extend(records),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn records(&self) -> MutexGuard<'_, Vec<NewRecord>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl EventLog for KeptLog {
+    async fn publish(&self, _: &str, records: Vec<NewRecord>) -> Result<(), LogError> {
+        self.records().extend(records);
+        Ok(())
+    }
+
+    async fn partitions(&self, _: &str) -> Result<u32, LogError> {
+        Ok(4)
+    }
+
+    async fn bounds(&self, _: &str, partition: u32) -> Result<(u64, u64), LogError> {
+        let count = self.records().iter().filter(|record| record.partition == partition).count();
+        Ok((0, count as u64))
+    }
+
+    async fn tail(&self, _: &str, _: Vec<(u32, u64)>) -> Result<Box<dyn Tail>, LogError> {
+        let mut offsets = [0; 4];
+        let place = |record: NewRecord| {
+            let offset = &mut offsets[record.partition as usize];
+            *offset += 1;
+            Record::new(record.partition, *offset - 1, record.key, record.value, record.headers)
+        };
+        Ok(Box::new(KeptTail(self.records().clone().into_iter().map(place).collect())))
+    }
+
+    async fn subscribe(&self, group: &str, _: &[String]) -> Result<Box<dyn Subscription>, LogError> {
+        Err(LogError::Missing(group.to_owned()))
+    }
+}
+
+struct KeptTail(VecDeque<Record>);
+
+#[async_trait]
+impl Tail for KeptTail {
+    async fn next(&mut self, max: usize) -> Result<Vec<Record>, LogError> {
+        if self.0.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        let count = max.min(self.0.len());
+        Ok(self.0.drain(..count).collect())
+    }
+}
+
+/// Says that `store` has all that there ever was.
+pub async fn nothing_was_lost(store: &Arc<RedisStore>) {
+    recover(store, Arc::new(EmptyLog), "").await;
+}
+
+/// Reads back what `store` lost.
+pub async fn recover(store: &Arc<RedisStore>, log: Arc<dyn EventLog>, topic: &str) -> RecoveryMetrics {
+    let metrics = RecoveryMetrics::default();
+    let recovery = Recovery::new(Arc::clone(store), log, topic.to_owned(), AT_ONCE, metrics.clone());
+    let readiness = Readiness::waiting_for(&[]);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match recovery.look(&readiness).await {
+            Ok(true) => return metrics,
+            other => assert!(Instant::now() < deadline, "the store is not recovered: {other:?}"),
+        }
+        sleep(POLL).await;
+    }
+}

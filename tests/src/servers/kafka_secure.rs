@@ -1,0 +1,90 @@
+//! A Kafka that has a second listener, which admits clients by TLS and SASL alone: with a certificate for loopback, and
+//! one user who may come by each mechanism.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tempfile::TempDir;
+
+use super::certificates::Certificates;
+use super::kafka::{self, Kafka};
+use super::server::{Program, free_port};
+
+/// The user that the secure listener knows.
+pub const USERNAME: &str = "boxoffice";
+/// Its password.
+pub const PASSWORD: &str = "standing-room-only";
+
+/// A single-broker Kafka with a secure listener; clones are the same one.
+#[derive(Debug, Clone)]
+pub struct SecureKafka {
+    port: u16,
+    certificates: Certificates,
+    _folder: Arc<TempDir>,
+}
+
+impl SecureKafka {
+    /// One that was not started yet, with certificates of its own.
+    ///
+    /// # Errors
+    /// A machine without openssl, or without a free port.
+    pub async fn new() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("boxoffice-certificates-").tempdir()?;
+        let certificates = Certificates::for_localhost(folder.path()).await?;
+        Ok(Self { port: free_port()?, certificates, _folder: Arc::new(folder) })
+    }
+
+    /// The bootstrap servers of the secure listener.
+    pub fn secure_address(&self) -> String {
+        format!("localhost:{}", self.port)
+    }
+
+    /// The file with the authority that signed its certificate.
+    pub fn authority(&self) -> &Path {
+        &self.certificates.authority.path
+    }
+}
+
+#[async_trait]
+impl Program for SecureKafka {
+    const NAME: &'static str = Kafka::NAME;
+
+    async fn prepare(&self, folder: &Path, port: u16) -> anyhow::Result<()> {
+        let keys = folder.join("keys.pem");
+        let Certificates { authority: _, certificate, key } = &self.certificates;
+        std::fs::write(&keys, format!("{}{}", key.text, certificate.text))?;
+        let listeners = [("PLAINTEXT", "PLAINTEXT", port), ("SECURE", "SASL_SSL", self.port)];
+        let settings = kafka::settings(&folder.join("data"), &listeners, free_port()?) + &listener(&keys);
+        let scram = |mechanism| format!("{mechanism}=[name={USERNAME},password={PASSWORD}]");
+        kafka::format(folder, &settings, &["SCRAM-SHA-256", "SCRAM-SHA-512"].map(scram)).await
+    }
+
+    fn command(&self, folder: &Path, port: u16) -> anyhow::Result<Command> {
+        Kafka.command(folder, port)
+    }
+
+    async fn answers(&self, port: u16) -> anyhow::Result<()> {
+        Kafka.answers(port).await
+    }
+
+    fn address(&self, port: u16) -> String {
+        Kafka.address(port)
+    }
+}
+
+/// What Kafka needs to know of the listener. A key and its certificate in one file are a key store to Kafka.
+fn listener(keys: &Path) -> String {
+    format!(
+        "listener.name.secure.ssl.keystore.type=PEM
+listener.name.secure.ssl.keystore.location={}
+listener.name.secure.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.secure.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+         user_{USERNAME}=\"{PASSWORD}\";
+listener.name.secure.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.secure.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+",
+        keys.display()
+    )
+}

@@ -1,0 +1,232 @@
+//! Kafka by TLS and SASL: what the event log, the operator's calls and the workers do on a listener that admits nothing
+//! else, and what they say where it does not admit them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use boxoffice_operator::kafka::converge::group;
+use boxoffice_operator::kafka::pool::{Connection, Pool};
+use boxoffice_operator::kafka::{Group, KafkaError, Start, Topic};
+use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security, Tls};
+use boxoffice_runtime::log::kafka::{KafkaLog, Settings};
+use boxoffice_runtime::log::{EventLog, LogError};
+use boxoffice_tests::conformance::event_log::{Logs, numbered};
+use boxoffice_tests::event_log_conformance;
+use boxoffice_tests::process::Process;
+use boxoffice_tests::servers::{
+    Certificates, KAFKA_CA, PASSWORD, USERNAME, database, free_port, kafka_security, redis_url, secure_kafka,
+    service, topic, unique,
+};
+use boxoffice_tests::wait::until;
+use futures::future::join_all;
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+
+/// The shared Kafka by its secure listener.
+struct Secure(Mechanism);
+
+#[async_trait]
+impl Logs for Secure {
+    fn log(&self) -> Box<dyn EventLog> {
+        Box::new(log(kafka_security(self.0)))
+    }
+
+    async fn topic(&self, partitions: u32) -> String {
+        topic("secure", partitions).await
+    }
+}
+
+fn log(security: Security) -> KafkaLog {
+    KafkaLog::with(Settings { security, ..Settings::new(&secure_kafka()) }).unwrap()
+}
+
+mod scram_sha_512 {
+    use super::*;
+
+    event_log_conformance!(Secure(Mechanism::ScramSha512));
+}
+
+mod scram_sha_256 {
+    use super::*;
+
+    event_log_conformance! { Secure(Mechanism::ScramSha256) =>
+        records_keep_their_order_within_and_across_calls
+        a_tail_begins_in_the_middle
+        a_member_resumes_at_the_commit
+    }
+}
+
+mod plain {
+    use super::*;
+
+    event_log_conformance! { Secure(Mechanism::Plain) =>
+        records_keep_their_order_within_and_across_calls
+        a_tail_begins_in_the_middle
+        a_member_resumes_at_the_commit
+    }
+}
+
+fn with_another_password(mechanism: Mechanism) -> Security {
+    let Security { tls, sasl } = kafka_security(mechanism);
+    Security { tls, sasl: sasl.map(|sasl| Sasl { password: "guessed".to_owned(), ..sasl }) }
+}
+
+async fn with_another_authority() -> Security {
+    let folder = tempfile::tempdir().unwrap();
+    let other = Certificates::for_localhost(folder.path()).await.unwrap();
+    Security { tls: Some(Tls::Authority(other.authority.text)), ..kafka_security(Mechanism::ScramSha512) }
+}
+
+/// What every way to use the log says to a client that is not admitted.
+async fn says(security: Security, words: &str) {
+    let (log, topic) = (log(security), topic("refused", 1).await);
+    let (group, topics) = (unique("group"), [topic.clone()]);
+    let (published, tail, member) = tokio::join!(
+        log.publish(&topic, vec![numbered(0, 1)]),
+        log.tail(&topic, vec![(0, 0)]),
+        log.subscribe(&group, &topics)
+    );
+    for error in [published.err(), tail.err(), member.err()] {
+        let error = error.expect("refused");
+        assert!(matches!(error, LogError::Unavailable(_)), "trying again is safe: {error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_password_is_told_by_each_mechanism() {
+    let refused = [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512]
+        .map(|mechanism| says(with_another_password(mechanism), "Authentication failed"));
+    join_all(refused).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_nobody_known_has_signed_is_told() {
+    let systems = Security { tls: Some(Tls::SystemRoots), ..kafka_security(Mechanism::ScramSha512) };
+    let refused = [with_another_authority().await, systems];
+    join_all(refused.map(|security| says(security, "certificate verify failed"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operators_calls_are_admitted() {
+    let (pool, security) = (Pool::default(), kafka_security(Mechanism::ScramSha256));
+    let cluster = pool.get(&Connection { bootstrap_servers: secure_kafka(), security }).unwrap();
+    let name = unique("operator");
+    let wanted = Topic { name: name.clone(), partitions: 1, replication_factor: -1, config: BTreeMap::new() };
+    cluster.create_topic(&wanted).await.unwrap();
+    until("the topic is there", async || cluster.topic(&name).await.ok()?).await;
+    cluster.grow_topic(&name, 2).await.unwrap();
+    let wanted = Group { name: unique("group"), topic: name.clone(), start: Start::Latest };
+    let state = until("the group is there", async || match group(cluster.as_ref(), &wanted, 1).await {
+        Err(KafkaError::Settling(_)) => None,
+        answer => Some(answer.unwrap()),
+    });
+    assert!(state.await.created);
+    cluster.delete_group(&wanted.name).await.unwrap();
+    cluster.delete_topic(&name).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operators_conditions_say_why_it_is_not_admitted() {
+    let refused = async |security| {
+        let connection = Connection { bootstrap_servers: secure_kafka(), security };
+        Pool::default().get(&connection).unwrap().topic("seat-events").await.unwrap_err()
+    };
+    let first = refused(with_another_password(Mechanism::ScramSha512)).await;
+    assert_eq!(first.reason(), "KafkaAuthenticationFailed", "{first}");
+    assert_eq!(refused(with_another_password(Mechanism::ScramSha512)).await, first, "I12: no news, no write");
+    let untrusted = refused(with_another_authority().await).await;
+    assert_eq!(untrusted.reason(), "KafkaTlsFailed", "{untrusted}");
+}
+
+/// What the operator tells every worker about Kafka.
+fn environment(service: &str, topics: &[String; 2], password: &str) -> Vec<(&'static str, String)> {
+    let authority = std::fs::read_to_string(std::env::var(KAFKA_CA).unwrap()).unwrap();
+    vec![
+        ("BOXOFFICE_SERVICE", service.to_owned()),
+        ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", secure_kafka()),
+        ("BOXOFFICE_KAFKA_TOPIC", topics[0].clone()),
+        ("BOXOFFICE_KAFKA_STATS_TOPIC", topics[1].clone()),
+        ("BOXOFFICE_KAFKA_TLS", "true".to_owned()),
+        ("BOXOFFICE_KAFKA_CA", authority),
+        ("BOXOFFICE_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512".to_owned()),
+        ("BOXOFFICE_KAFKA_SASL_USERNAME", USERNAME.to_owned()),
+        ("BOXOFFICE_KAFKA_SASL_PASSWORD", password.to_owned()),
+    ]
+}
+
+/// Starts a worker with `own` settings beside those about Kafka; its address of probes.
+fn start(
+    binary: &str,
+    kafka: &[(&'static str, String)],
+    own: &[(&'static str, String)],
+) -> (Process, String) {
+    let metrics = format!("127.0.0.1:{}", free_port().unwrap());
+    let addresses = [("BOXOFFICE_METRICS_ADDR", metrics.clone())];
+    let environment = kafka.iter().chain(own).chain(&addresses).cloned();
+    (Process::start(binary, environment).unwrap(), format!("http://{metrics}/readyz"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reservation_goes_through_all_workers() {
+    let topics = [topic("seat-events", 1).await, topic("stats-events", 1).await];
+    let kafka = environment(&service("secure"), &topics, PASSWORD);
+    let database = database("secure").await;
+    let [http, admin, query] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port().unwrap()));
+
+    let own = [
+        ("BOXOFFICE_REDIS_URL", redis_url()),
+        ("BOXOFFICE_ADMIN_TOKEN", "secret".to_owned()),
+        ("BOXOFFICE_HTTP_ADDR", http.clone()),
+        ("BOXOFFICE_ADMIN_ADDR", admin.clone()),
+    ];
+    let (mut command, ready) = start("boxoffice-command", &kafka, &own);
+    command.ready(&ready).await.unwrap();
+    let url = ("BOXOFFICE_DATABASE_URL", database.url.clone());
+    let own =
+        [url.clone(), ("BOXOFFICE_HANDLER", "seat-view".to_owned()), ("BOXOFFICE_GROUP", unique("group"))];
+    let (mut consumer, ready) = start("boxoffice-consumer", &kafka, &own);
+    consumer.ready(&ready).await.unwrap();
+    let (mut reader, ready) =
+        start("boxoffice-query", &kafka, &[url, ("BOXOFFICE_HTTP_ADDR", query.clone())]);
+    reader.ready(&ready).await.unwrap();
+
+    let client = Client::builder().timeout(Duration::from_secs(20)).no_proxy().build().unwrap();
+    let definition = json!({
+        "title": "Arena Night", "startsAt": 4_000_000_000_000_u64, "hold": {"ttlSeconds": 300, "maxSeconds": 900},
+        "priceCategories": [{"name": "gold", "amount": 12_000, "currency": "EUR"}],
+        "sections": [{"id": "FLOOR", "priceCategory": "gold", "capacity": 10}]
+    });
+    let put = client.put(format!("http://{admin}/admin/events/arena-night")).bearer_auth("secret");
+    assert_eq!(put.json(&definition).send().await.unwrap().status(), StatusCode::OK);
+    for verb in ["hold", "reserve"] {
+        let request = client.post(format!("http://{http}/seats/arena-night.FLOOR-1/{verb}"));
+        let answer = request.header("x-user-id", "alice").send().await.unwrap();
+        // A reservation is acknowledged when Kafka has it.
+        assert_eq!(answer.status(), StatusCode::OK, "{verb}: {}", answer.text().await.unwrap());
+    }
+    until("the map shows it", async || {
+        let answer = client.get(format!("http://{query}/seats/arena-night.FLOOR-1")).send().await.ok()?;
+        let seat: Value = answer.json().await.ok()?;
+        (seat["status"] == "RESERVED").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_not_admitted_says_so_and_is_not_ready() {
+    let topics = [topic("seat-events", 1).await, topic("stats-events", 1).await];
+    let kafka = environment(&service("secure"), &topics, "guessed");
+    let database = database("secure").await;
+    let own = [
+        ("BOXOFFICE_DATABASE_URL", database.url.clone()),
+        ("BOXOFFICE_HANDLER", "seat-view".to_owned()),
+        ("BOXOFFICE_GROUP", unique("group")),
+    ];
+    let (mut consumer, ready) = start("boxoffice-consumer", &kafka, &own);
+    consumer.says("Authentication failed").await.unwrap();
+    let answer = until("it answers probes", async || reqwest::get(&ready).await.ok()).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!consumer.log().contains("guessed"), "no password is logged");
+}

@@ -1,9 +1,0 @@
--- Keeps a lease for another term.
---
--- KEYS  1 lease
--- ARGV  1 owner  2 token  3 term in ms
--- Returns 1, or 0 where it was lost
-if redis.call('GET', KEYS[1]) ~= ARGV[2] .. ' ' .. ARGV[1] then
-  return 0
-end
-return redis.call('PEXPIRE', KEYS[1], ARGV[3])

@@ -1,0 +1,65 @@
+-- A relay's round of the leases: it shows that it is there, gives back what it names, keeps all else that it has, and
+-- takes free buckets up to its fair share. One script for all buckets. store/leases.rs is the same rule without a server.
+--
+-- KEYS  1 leases: bucket -> '<token> <end> <relay>'  2 the relays that stay, by the end of their term
+-- ARGV  1 the relay  2 1 if it stays, 0 if it is leaving  3 term in ms  4 number of buckets  5.. buckets it gives back
+-- Returns its share, then bucket and token of every lease that it has
+local LEASES, RELAYS, RELAY, BUCKETS = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[4])
+local NOW = now()
+local ENDS = NOW + tonumber(ARGV[3])
+local stays = ARGV[2] == '1'
+
+redis.call('ZREMRANGEBYSCORE', RELAYS, '-inf', NOW)
+if stays then
+  redis.call('ZADD', RELAYS, ENDS, RELAY)
+else
+  redis.call('ZREM', RELAYS, RELAY)
+end
+local staying = redis.call('ZCARD', RELAYS)
+local share = staying == 0 and BUCKETS or stays and math.ceil(BUCKETS / staying) or 0
+
+local given = {}
+for i = 5, #ARGV do
+  given[tonumber(ARGV[i])] = true
+end
+local buckets = {}
+for bucket = 0, BUCKETS - 1 do
+  buckets[bucket + 1] = bucket
+end
+local leases = redis.call('HMGET', LEASES, unpack(buckets))
+
+local answer, changes, free, mine = {share}, {}, {}, 0
+local function write(bucket, token, ends)
+  changes[#changes + 1] = bucket
+  changes[#changes + 1] = string.format('%.0f %.0f %s', token, ends, RELAY)
+end
+local function have(bucket, token)
+  write(bucket, token, ENDS)
+  answer[#answer + 1] = bucket
+  answer[#answer + 1] = token
+  mine = mine + 1
+end
+for _, bucket in ipairs(buckets) do
+  local token, ends, owner = string.match(leases[bucket + 1] or '0 0 ', '^(%d+) (%d+) (.*)$')
+  token, ends = tonumber(token), tonumber(ends)
+  if ends > NOW and owner == RELAY then
+    if given[bucket] then
+      write(bucket, token, 0)
+    else
+      have(bucket, token)
+    end
+  elseif ends <= NOW and not given[bucket] then
+    free[#free + 1] = {bucket, token}
+  end
+end
+for _, lease in ipairs(free) do
+  if mine >= share then
+    break
+  end
+  -- No lower than the time: higher than every token before, also where a crash took back the last ones.
+  have(lease[1], math.max(NOW, lease[2] + 1))
+end
+if #changes > 0 then
+  redis.call('HSET', LEASES, unpack(changes))
+end
+return answer

@@ -1,0 +1,134 @@
+//! A script with its KEYS and ARGV, before it is known which server will run it.
+//!
+//! What a server is called (its run id, I7) is among the ARGV of every script of a SeatingEvent, and filled in by
+//! whoever sends it: the connection that carries a script is the one that vouches for it. Does not send anything.
+
+use boxoffice_domain::SeatingEventId;
+use redis::{Cmd, ToRedisArgs};
+
+use super::slots::slot_of;
+
+/// A script, put together.
+#[derive(Debug)]
+pub struct Script {
+    code: String,
+    hash: String,
+}
+
+impl Script {
+    /// From its code.
+    pub fn new(code: String) -> Self {
+        Self { hash: redis::Script::new(&code).get_hash().to_owned(), code }
+    }
+
+    /// The script before it is told anything.
+    pub fn prepare_invoke(&self) -> ScriptInvocation<'_> {
+        ScriptInvocation {
+            script: self,
+            keys: vec![],
+            args: vec![],
+            run_id: None,
+            about: None,
+            only_on: None,
+        }
+    }
+}
+
+/// A script and what it is told.
+#[derive(Debug)]
+pub struct ScriptInvocation<'a> {
+    script: &'a Script,
+    keys: Vec<Vec<u8>>,
+    args: Vec<Vec<u8>>,
+    run_id: Option<usize>,
+    about: Option<SeatingEventId>,
+    only_on: Option<String>,
+}
+
+impl ScriptInvocation<'_> {
+    /// Adds to KEYS.
+    pub fn key(&mut self, key: impl ToRedisArgs) -> &mut Self {
+        key.write_redis_args(&mut self.keys);
+        self
+    }
+
+    /// Adds to ARGV.
+    pub fn arg(&mut self, arg: impl ToRedisArgs) -> &mut Self {
+        arg.write_redis_args(&mut self.args);
+        self
+    }
+
+    /// Adds the run id of whatever server will run the script to ARGV.
+    pub fn run_id(&mut self) -> &mut Self {
+        self.run_id = Some(self.args.len());
+        self.arg("")
+    }
+
+    /// Says whose script it is.
+    pub fn about(&mut self, event: &SeatingEventId) -> &mut Self {
+        self.about = Some(event.clone());
+        self
+    }
+
+    /// Whose script it is.
+    pub fn event(&self) -> Option<&SeatingEventId> {
+        self.about.as_ref()
+    }
+
+    /// Lets it run on the server `run_id` and on no other.
+    pub fn only_on(&mut self, run_id: String) -> &mut Self {
+        self.only_on = Some(run_id);
+        self
+    }
+
+    /// Whether it may run on the server `run_id`.
+    pub fn may_run_on(&self, run_id: &str) -> bool {
+        self.only_on.as_deref().is_none_or(|only| only == run_id)
+    }
+
+    /// Where it has to run.
+    pub fn slot(&self) -> u16 {
+        self.keys.first().map_or(0, |key| slot_of(key))
+    }
+
+    /// The command for the server `run_id`, which may not know the script.
+    pub fn command(&self, run_id: &str) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(&self.script.hash).arg(self.keys.len()).arg(&self.keys);
+        for (index, arg) in self.args.iter().enumerate() {
+            if self.run_id == Some(index) {
+                command.arg(run_id);
+            } else {
+                command.arg(arg);
+            }
+        }
+        command
+    }
+
+    /// The command that gives a server the script.
+    pub fn load(&self) -> Cmd {
+        let mut command = redis::cmd("SCRIPT");
+        command.arg("LOAD").arg(&self.script.code);
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_run_id_is_that_of_the_server_that_is_asked() {
+        let script = Script::new("return ARGV[2]".into());
+        let mut invocation = script.prepare_invoke();
+        invocation.key("k").arg("before").run_id().arg("after");
+        let sent =
+            |run_id| String::from_utf8_lossy(&invocation.command(run_id).get_packed_command()).into_owned();
+        assert!(
+            sent("r1").ends_with("$1\r\nk\r\n$6\r\nbefore\r\n$2\r\nr1\r\n$5\r\nafter\r\n"),
+            "{}",
+            sent("r1")
+        );
+        assert!(sent("r2").contains("\r\nr2\r\n"));
+    }
+}

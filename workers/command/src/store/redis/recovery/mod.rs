@@ -1,0 +1,251 @@
+//! Recovery (I7): what a server lost comes back from the log, and then its seats are sold again.
+//!
+//! Every worker looks at every server: when a link opens, when a command met the fence, and now and then. One that has
+//! not been recovered since it started is recovered by whoever takes its lease; the others watch. Two that do it at
+//! once do no harm: both come to the same, and the fence opens once. [`run`] reads the log, [`replay`] works out one
+//! SeatingEvent, [`restore`] writes it. This file decides when, and tells people.
+
+mod metrics;
+
+mod replay;
+
+mod restore;
+
+mod run;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use boxoffice_domain::SeatingEventId;
+use boxoffice_runtime::health::Readiness;
+use boxoffice_runtime::log::{EventLog, LogError};
+use futures::future::join_all;
+use tokio::time::{Instant, interval, timeout};
+use uuid::Uuid;
+
+use super::RedisStore;
+use super::link::Link;
+use super::slots::Shard;
+use crate::published;
+use crate::store::{LEASE_TERM, StoreError};
+pub use metrics::RecoveryMetrics;
+
+/// Readiness part: no server waits for its recovery.
+pub const RECOVERY: &str = "recovery";
+/// What readiness says meanwhile.
+const BUSY: &str = "seats are being read back from the log";
+/// How often servers are looked at when nothing calls for it.
+const LOOK: Duration = Duration::from_secs(1);
+/// First and longest pause after a failure; it doubles in between.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+/// How long the lease of a recovery lasts, and how often it is renewed.
+const LEASE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(2));
+
+/// What a recovery waits for by the clock, counted from when the loss was noticed.
+#[derive(Debug, Clone, Copy)]
+pub struct Quiet {
+    /// The relays of the server's earlier life: a publish that they began is over when their leases are.
+    pub publishing: Duration,
+    /// The answers that wait for the log: they must not take a later event for their own.
+    pub answering: Duration,
+}
+
+impl Default for Quiet {
+    fn default() -> Self {
+        Self { publishing: LEASE_TERM, answering: published::LONGEST_WAIT }
+    }
+}
+
+/// Why a recovery did not end.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// Redis did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log did not.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The log gave nothing for too long.
+    #[error("the log gave no record for {} s", run::RECORDS_TIMEOUT.as_secs())]
+    Silence,
+    /// Another worker took over.
+    #[error("the lease of the recovery was lost")]
+    LeaseLost,
+}
+
+/// Looks after the servers of one store.
+pub struct Recovery {
+    store: Arc<RedisStore>,
+    log: Arc<dyn EventLog>,
+    topic: String,
+    quiet: Quiet,
+    metrics: RecoveryMetrics,
+    owner: Uuid,
+    /// Whether readiness has been reached before: a first start is no recovery to tell people of.
+    was_ready: AtomicBool,
+    told: AtomicBool,
+}
+
+impl Recovery {
+    /// Of what `store` lost and `topic` of `log` has.
+    pub fn new(
+        store: Arc<RedisStore>,
+        log: Arc<dyn EventLog>,
+        topic: String,
+        quiet: Quiet,
+        metrics: RecoveryMetrics,
+    ) -> Self {
+        Self {
+            store,
+            log,
+            topic,
+            quiet,
+            metrics,
+            owner: Uuid::new_v4(),
+            was_ready: AtomicBool::default(),
+            told: AtomicBool::default(),
+        }
+    }
+
+    /// Goes on for ever, and keeps readiness true to what it finds.
+    pub async fn run(self, readiness: Readiness) {
+        let opened = self.store.topology.opened();
+        let mut failures = 0;
+        loop {
+            let pause = match self.look(&readiness).await {
+                Ok(true) => {
+                    failures = 0;
+                    readiness.ready(RECOVERY);
+                    self.was_ready.store(true, Relaxed);
+                    LOOK
+                }
+                Ok(false) => {
+                    failures = 0;
+                    if self.was_ready.load(Relaxed) {
+                        readiness.not_ready(RECOVERY, "another worker reads seats back from the log");
+                    }
+                    PAUSE.0
+                }
+                Err(error) => {
+                    // Where Redis is away, that is what its own part of readiness says.
+                    if !matches!(error, RecoveryError::Store(StoreError::Unavailable(_))) {
+                        readiness.not_ready(RECOVERY, error.to_string());
+                    }
+                    if failures == 0 {
+                        tracing::warn!(%error, "seats cannot be read back from the log yet");
+                    }
+                    let pause = PAUSE.0.saturating_mul(1 << failures.min(5)).min(PAUSE.1);
+                    failures += 1;
+                    pause
+                }
+            };
+            // After a failure nothing but time makes the next attempt worth more.
+            let wait = async {
+                if failures == 0 {
+                    opened.notified().await;
+                } else {
+                    std::future::pending::<()>().await;
+                }
+            };
+            drop(timeout(pause, wait).await);
+        }
+    }
+
+    /// Looks at every server once and recovers those that need it: whether all are now.
+    ///
+    /// # Errors
+    /// What kept one from being recovered.
+    pub async fn look(&self, readiness: &Readiness) -> Result<bool, RecoveryError> {
+        let doubts = self.store.doubts.take();
+        let shards = self.store.topology.known_shards().await?;
+        let looks = shards.iter().map(|shard| self.look_at(shard, &doubts, readiness));
+        let mut all = true;
+        for looked in join_all(looks).await {
+            match looked {
+                Ok(recovered) => all &= recovered,
+                Err(error) => {
+                    doubts.iter().for_each(|event| self.store.doubts.note(event));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    async fn look_at(
+        &self,
+        shard: &Shard,
+        doubts: &BTreeSet<SeatingEventId>,
+        readiness: &Readiness,
+    ) -> Result<bool, RecoveryError> {
+        let of_shard = |event: &&SeatingEventId| {
+            self.store.topology.owner(self.store.keys.event(event).slot()).as_ref() == Some(&shard.node)
+        };
+        let doubted: BTreeSet<_> = doubts.iter().filter(of_shard).cloned().collect();
+        let recovered = self.store.is_recovered(shard).await?;
+        if recovered && doubted.is_empty() {
+            return Ok(true);
+        }
+        let link = self.store.topology.link_to(&shard.node).await?;
+        if !self.take_lease(&link, shard).await? {
+            return Ok(false);
+        }
+        if self.was_ready.load(Relaxed) {
+            readiness.not_ready(RECOVERY, BUSY);
+        }
+        self.metrics.running.inc();
+        let began = Instant::now();
+        // What a server lost, it may also have lost under a link that stayed.
+        let since = if recovered { link.opened } else { began };
+        let ended = tokio::select! {
+            ended = self.recover(&link, shard, doubted, since, readiness) => ended,
+            lost = self.keep_lease(&link, shard) => Err(lost),
+        };
+        self.metrics.running.dec();
+        self.give_lease_back(&link, shard).await;
+        ended?;
+        self.metrics.runs.inc();
+        self.metrics.seconds.observe(began.elapsed().as_secs_f64());
+        Ok(true)
+    }
+
+    async fn take_lease(&self, link: &Arc<Link>, shard: &Shard) -> Result<bool, StoreError> {
+        let mut take = redis::cmd("SET");
+        take.arg(self.store.keys.recovery(shard.first_slot)).arg(self.owner.to_string());
+        take.arg("NX").arg("PX").arg(LEASE.0.as_millis());
+        let taken: Option<String> = self.store.topology.heed(link, link.query(&take).await)?;
+        if taken.is_some() {
+            self.told.store(false, Relaxed);
+        } else if !self.told.swap(true, Relaxed) {
+            tracing::info!(node = %link.node, "another worker reads seats back from the log");
+        }
+        Ok(taken.is_some())
+    }
+
+    /// Returns when it is lost.
+    async fn keep_lease(&self, link: &Arc<Link>, shard: &Shard) -> RecoveryError {
+        let mut turn = interval(LEASE.1);
+        let key = self.store.keys.recovery(shard.first_slot);
+        loop {
+            turn.tick().await;
+            let mut renew = redis::pipe();
+            renew.cmd("GET").arg(&key).cmd("PEXPIRE").arg(&key).arg(LEASE.0.as_millis()).ignore();
+            let renewed: Result<(Option<String>,), _> =
+                self.store.topology.heed(link, link.query_all(&renew).await);
+            match renewed {
+                Ok((owner,)) if owner.as_deref() == Some(&self.owner.to_string()) => {}
+                Ok(_) => return RecoveryError::LeaseLost,
+                Err(error) => return StoreError::from(error).into(),
+            }
+        }
+    }
+
+    /// A lease that cannot be given back runs out.
+    async fn give_lease_back(&self, link: &Arc<Link>, shard: &Shard) {
+        let mut give = redis::cmd("DEL");
+        give.arg(self.store.keys.recovery(shard.first_slot));
+        drop(self.store.topology.heed(link, link.query::<u64>(&give).await));
+    }
+}

@@ -1,0 +1,283 @@
+//! One SeatingEvent on its way back from the log. Pure: [`super::run`] reads records and keeps what comes out.
+
+use std::collections::HashMap;
+
+use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, HoldStatus};
+use boxoffice_domain::{DomainEvent, Envelope, SeatingEventId, SeatingEventState, evolve};
+use uuid::Uuid;
+
+use crate::store::OutboxEntry;
+
+/// How often, in events, holds are forgotten that nobody has to remember any more.
+const FORGET_EVERY: u64 = 65_536;
+
+/// What Redis has of a SeatingEvent, as far as it takes to know whether that is all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The server that it was recovered for.
+    pub run_id: Option<String>,
+    /// Sequence of its last domain event; 0 where there is none.
+    pub sequence: u64,
+    /// Up to where its events are known to be on the log.
+    pub published: u64,
+    /// Its partition, pinned (I4).
+    pub partition: Option<u32>,
+    /// Ids of the events that wait to be published, by sequence.
+    pub waiting: HashMap<u64, Uuid>,
+}
+
+/// Why what is worked out so far is of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// The log has another event where Redis has one that waits: the log wins.
+    Fork,
+    /// It was purged and created anew: what came before is another life.
+    BornAgain,
+}
+
+/// What a record comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It is taken in, or was known.
+    Done,
+    /// It is to be applied to what Redis has, which is to be read first.
+    NeedsState,
+    /// The SeatingEvent is to be worked out from its first event.
+    Again(Again),
+    /// It cannot be applied.
+    Trouble(String),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Replay {
+    event: SeatingEventId,
+    /// The state; `None` while it is simply what Redis has.
+    pub state: Option<SeatingEventState>,
+    /// Id of the command that wrote the definition, where one was applied.
+    pub revision: Option<Uuid>,
+    /// The partition of the first record.
+    pub partition: Option<u32>,
+    /// Sequence of the last event that the log has.
+    pub logged: u64,
+    /// Events applied.
+    pub applied: u64,
+    /// Whether it is worked out from its first event.
+    pub rebuilt: Option<Again>,
+    sequence: u64,
+    waiting: HashMap<u64, Uuid>,
+    born: Option<Uuid>,
+}
+
+impl Replay {
+    /// Goes on from what Redis has, or begins at the first event.
+    pub fn new(event: SeatingEventId, found: &Found, rebuilt: Option<Again>) -> Self {
+        let from_nothing = found.sequence == 0 || rebuilt.is_some();
+        Self {
+            state: from_nothing.then(|| SeatingEventState::new(event.clone())),
+            event,
+            revision: None,
+            partition: found.partition,
+            logged: 0,
+            applied: 0,
+            rebuilt,
+            sequence: if from_nothing { 0 } else { found.sequence },
+            waiting: if from_nothing { HashMap::new() } else { found.waiting.clone() },
+            born: None,
+        }
+    }
+
+    /// Takes in the record of the event `id`.
+    pub fn take(&mut self, sequence: u64, id: Uuid, read: impl FnOnce() -> Result<Envelope, String>) -> Step {
+        if sequence == 1 && self.born.is_some_and(|born| born != id) {
+            if self.state.is_none() || self.rebuilt.is_none() {
+                return Step::Again(Again::BornAgain);
+            }
+            self.state = Some(SeatingEventState::new(self.event.clone()));
+            (self.logged, self.sequence) = (0, 0);
+        }
+        // A record may be there twice (I3).
+        if sequence <= self.logged {
+            return Step::Done;
+        }
+        if sequence <= self.sequence {
+            if self.waiting.get(&sequence).is_some_and(|waiting| *waiting != id) {
+                return Step::Again(Again::Fork);
+            }
+            self.note(sequence, id);
+            return Step::Done;
+        }
+        if sequence > self.sequence + 1 {
+            let expected = self.sequence + 1;
+            return Step::Trouble(format!("I3: the log has event {sequence} where {expected} should come"));
+        }
+        let Some(state) = &mut self.state else { return Step::NeedsState };
+        let envelope = match read() {
+            Ok(envelope) => envelope,
+            Err(error) => return Step::Trouble(format!("event {sequence} cannot be read: {error}")),
+        };
+        apply(state, &envelope, &mut self.revision);
+        self.sequence = sequence;
+        self.applied += 1;
+        if self.applied.is_multiple_of(FORGET_EVERY) {
+            forget(state, envelope.timestamp);
+        }
+        self.note(sequence, id);
+        Step::Done
+    }
+
+    fn note(&mut self, sequence: u64, id: Uuid) {
+        self.logged = sequence;
+        if sequence == 1 {
+            self.born = Some(id);
+        }
+    }
+
+    /// Whether what Redis has is to be replaced.
+    pub fn replaces(&self) -> bool {
+        self.applied > 0
+    }
+
+    /// Adds the events that only Redis has, where they go on from what the log has: whether they do.
+    pub fn go_on_with(&mut self, entries: &[OutboxEntry]) -> bool {
+        let Some(state) = &mut self.state else { return true };
+        let waiting = entries.iter().filter(|entry| sequence_of(entry) > self.logged);
+        let goes_on = self.rebuilt != Some(Again::Fork)
+            && (self.sequence + 1..)
+                .zip(waiting.clone())
+                .all(|(expected, entry)| sequence_of(entry) == expected);
+        if goes_on {
+            for entry in waiting {
+                apply(state, &entry.envelope, &mut self.revision);
+                self.sequence = sequence_of(entry);
+            }
+        }
+        goes_on
+    }
+}
+
+fn sequence_of(entry: &OutboxEntry) -> u64 {
+    entry.envelope.metadata.sequence.unwrap_or_default()
+}
+
+fn apply(state: &mut SeatingEventState, envelope: &Envelope, revision: &mut Option<Uuid>) {
+    let defines = |event: &DomainEvent| {
+        use DomainEvent as E;
+        matches!(event, E::EventCreated(_) | E::EventUpdated(_) | E::EventDeleted(_))
+    };
+    if defines(&envelope.event) {
+        *revision = Some(envelope.metadata.causation_id);
+    }
+    evolve(state, envelope);
+}
+
+fn forget(state: &mut SeatingEventState, now: u64) {
+    state
+        .holds
+        .retain(|_, hold| hold.status != HoldStatus::Expired || now < hold.expires_at + EXPIRED_HOLD_MEMORY);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Outbox, SeatStore};
+    use crate::testing::{Memory, arena, provisioned};
+
+    /// Four events of a sale: created, held, held, reserved twice over.
+    async fn history() -> (Vec<OutboxEntry>, SeatingEventState) {
+        let store = Memory::default();
+        let event = provisioned(&store).await;
+        store.hold_for("alice", &event, &["A-1-1"]).await;
+        store.hold_for("bob", &event, &["A-1-2"]).await;
+        store.pass(300_000);
+        store.expire_due().await.unwrap();
+        let (_, entries) = store.unpublished(&event, 100).await.unwrap();
+        let mut state = SeatingEventState::new(event);
+        for entry in &entries {
+            evolve(&mut state, &entry.envelope);
+        }
+        (entries, state)
+    }
+
+    fn take(replay: &mut Replay, entry: &OutboxEntry) -> Step {
+        let envelope = entry.envelope.clone();
+        replay.take(sequence_of(entry), envelope.event_id, || Ok(envelope))
+    }
+
+    #[tokio::test]
+    async fn with_nothing_in_redis_it_is_worked_out_from_its_first_event() {
+        let (entries, expected) = history().await;
+        let mut replay = Replay::new(arena(), &Found::default(), None);
+        for entry in entries.iter().chain(&entries) {
+            assert_eq!(take(&mut replay, entry), Step::Done, "a record may be there twice");
+        }
+        let state = replay.state.as_ref().unwrap();
+        assert_eq!(
+            (&state.seats, &state.claims, state.sequence),
+            (&expected.seats, &expected.claims, expected.sequence)
+        );
+        assert_eq!(replay.revision, Some(entries[0].envelope.metadata.causation_id));
+        assert_eq!((replay.logged, replay.applied), (expected.sequence, expected.sequence));
+    }
+
+    #[tokio::test]
+    async fn what_redis_has_is_only_read_where_the_log_has_more() {
+        let (entries, _) = history().await;
+        let found = Found { sequence: 3, published: 3, ..Found::default() };
+        let mut replay = Replay::new(arena(), &found, None);
+        for entry in &entries[..3] {
+            assert_eq!(take(&mut replay, entry), Step::Done);
+        }
+        assert!(!replay.replaces());
+        assert_eq!(take(&mut replay, &entries[3]), Step::NeedsState);
+        let mut had = SeatingEventState::new(arena());
+        entries[..3].iter().for_each(|entry| evolve(&mut had, &entry.envelope));
+        replay.state = Some(had);
+        assert_eq!(take(&mut replay, &entries[3]), Step::Done);
+        assert!(replay.replaces());
+        assert_eq!(replay.revision, None, "the definition is still the one that Redis has");
+    }
+
+    #[tokio::test]
+    async fn another_event_where_redis_has_one_that_waits_is_a_fork_and_the_log_wins() {
+        let (entries, _) = history().await;
+        let waiting = HashMap::from([(2, entries[1].envelope.event_id), (3, Uuid::from_u128(9))]);
+        let found = Found { sequence: 3, published: 1, waiting, ..Found::default() };
+        let mut replay = Replay::new(arena(), &found, None);
+        assert_eq!(take(&mut replay, &entries[0]), Step::Done);
+        assert_eq!(take(&mut replay, &entries[1]), Step::Done);
+        assert_eq!(take(&mut replay, &entries[2]), Step::Again(Again::Fork));
+        let mut again = Replay::new(arena(), &found, Some(Again::Fork));
+        for entry in &entries {
+            assert_eq!(take(&mut again, entry), Step::Done);
+        }
+        assert!(!again.go_on_with(&entries), "what waits is of the other branch");
+    }
+
+    #[tokio::test]
+    async fn a_second_life_has_nothing_of_the_first() {
+        let ((first, _), (second, expected)) = (history().await, history().await);
+        let mut replay = Replay::new(arena(), &Found::default(), None);
+        for entry in &first {
+            take(&mut replay, entry);
+        }
+        assert_eq!(take(&mut replay, &second[0]), Step::Again(Again::BornAgain));
+        let mut again = Replay::new(arena(), &Found::default(), Some(Again::BornAgain));
+        for entry in first.iter().chain(&second[..2]) {
+            assert_eq!(take(&mut again, entry), Step::Done);
+        }
+        assert_eq!(again.logged, 2);
+        assert!(again.go_on_with(&second), "what waits goes on from what is on the log");
+        assert_eq!(again.state.unwrap().seats, expected.seats);
+    }
+
+    #[tokio::test]
+    async fn a_log_that_has_lost_its_beginning_says_so() {
+        let (entries, _) = history().await;
+        let mut replay = Replay::new(arena(), &Found::default(), None);
+        let trouble = take(&mut replay, &entries[1]);
+        assert_eq!(trouble, Step::Trouble("I3: the log has event 2 where 1 should come".into()));
+        let unreadable = replay.take(1, Uuid::nil(), || Err("no JSON".into()));
+        assert_eq!(unreadable, Step::Trouble("event 1 cannot be read: no JSON".into()));
+    }
+}

@@ -1,0 +1,189 @@
+//! Writes a SeatingEvent that was read back from the log, and takes it out of the fence.
+//!
+//! What is written stands beside what is there until one script puts it in its place (`recover.lua`): a recovery that
+//! ends half-way leaves Redis as it found it, and one that comes too late changes nothing. This is the one place that
+//! knows all the keys of a SeatingEvent that have to be built anew.
+
+use std::sync::Arc;
+
+use boxoffice_domain::{SeatingEventId, SeatingEventState, UnixMillis};
+use redis::Pipeline;
+use redis::streams::StreamRangeReply;
+use uuid::Uuid;
+
+use super::replay::{Again, Found, Replay};
+use crate::store::redis::RedisStore;
+use crate::store::redis::entry;
+use crate::store::redis::floor_plan::FloorPlan;
+use crate::store::redis::link::Link;
+use crate::store::redis::state::{Written, write};
+use crate::store::{OutboxEntry, StoreError};
+
+/// Fields written by one command, and commands sent in one go.
+const CHUNK: (usize, usize) = (500, 20);
+/// Entries of an outbox read in one go.
+const ENTRIES: usize = 1000;
+/// How long what a recovery wrote may wait to be put in its place.
+const KEPT_MS: u64 = 600_000;
+
+/// A SeatingEvent as Redis has it.
+type Meta = (Option<String>, Option<u64>, Option<u64>, Option<u32>);
+
+impl RedisStore {
+    /// What Redis has of a SeatingEvent.
+    pub(super) async fn found(&self, link: &Arc<Link>, event: &SeatingEventId) -> Result<Found, StoreError> {
+        let fields = ["runId", "sequence", "published", "partition"];
+        let mut read = redis::cmd("HMGET");
+        read.arg(self.keys.event(event).meta()).arg(&fields);
+        let (run_id, sequence, published, partition): Meta = self.on(link, link.query(&read).await)?;
+        let mut found = Found {
+            run_id,
+            sequence: sequence.unwrap_or_default(),
+            published: published.unwrap_or_default(),
+            partition,
+            ..Found::default()
+        };
+        let entries = self.waiting(link, event).await?;
+        found.waiting = entries
+            .iter()
+            .filter_map(|entry| Some((entry.envelope.metadata.sequence?, entry.envelope.event_id)))
+            .collect();
+        Ok(found)
+    }
+
+    /// Everything that waits to be published.
+    async fn waiting(
+        &self,
+        link: &Arc<Link>,
+        event: &SeatingEventId,
+    ) -> Result<Vec<OutboxEntry>, StoreError> {
+        let (outbox, mut from) = (self.keys.event(event).outbox().to_owned(), "-".to_owned());
+        let mut all = vec![];
+        loop {
+            let mut read = redis::cmd("XRANGE");
+            read.arg(&outbox).arg(&from).arg("+").arg("COUNT").arg(ENTRIES);
+            let some: StreamRangeReply = self.on(link, link.query(&read).await)?;
+            let Some(last) = some.ids.last() else { return Ok(all) };
+            from = format!("({}", last.id);
+            for stream_id in &some.ids {
+                all.push(entry::read(event, stream_id)?);
+            }
+        }
+    }
+
+    /// Takes `event` out of the fence with what `replay` made of it.
+    pub(super) async fn put_back(
+        &self,
+        link: &Arc<Link>,
+        event: &SeatingEventId,
+        mut replay: Replay,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let goes_on = replay.go_on_with(&self.waiting(link, event).await?);
+        let keys = self.keys.event(event);
+        let beside = keys.beside(Uuid::new_v4());
+        let mut recover = self.scripts.recover.prepare_invoke();
+        recover.key(keys.all()).key(&beside);
+        recover.run_id().arg(self.keys.signals()).arg(event.as_str()).arg(replay.logged);
+        recover.arg(if replay.replaces() { "replace" } else { "keep" });
+        recover.arg(if goes_on { "keep" } else { "drop" });
+        if replay.replaces()
+            && let Some(state) = &replay.state
+        {
+            let written = write(state, now);
+            self.write_beside(link, &beside, &written).await?;
+            let fields = meta(state, &replay, &written)?;
+            recover.arg(2 * fields.len()).arg(fields);
+            if let Some(show) = &state.show {
+                FloorPlan::new(&show.chart, show.seating()).tell(&mut recover);
+            }
+        }
+        let _: bool = self.on(link, link.invoke(&recover).await)?;
+        Ok(())
+    }
+
+    /// Writes hashes and deadlines beside what is there.
+    async fn write_beside(
+        &self,
+        link: &Arc<Link>,
+        beside: &[String; 5],
+        written: &Written,
+    ) -> Result<(), StoreError> {
+        let [hashes @ .., deadlines] = beside;
+        let mut commands = vec![];
+        for (key, fields) in hashes.iter().zip(&written.hashes) {
+            for some in fields.chunks(CHUNK.0) {
+                let mut set = redis::cmd("HSET");
+                set.arg(key).arg(some);
+                commands.push((key, set));
+            }
+        }
+        for some in written.deadlines.chunks(CHUNK.0) {
+            let mut add = redis::cmd("ZADD");
+            add.arg(deadlines).arg(some);
+            commands.push((deadlines, add));
+        }
+        for some in commands.chunks(CHUNK.1) {
+            let mut pipe = Pipeline::new();
+            for (key, command) in some {
+                pipe.add_command(command.clone()).ignore();
+                pipe.cmd("PEXPIRE").arg(*key).arg(KEPT_MS).ignore();
+            }
+            let () = self.on(link, link.query_all(&pipe).await)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a SeatingEvent that the log has and that cannot be worked out behind the fence, where Redis has nothing
+    /// of it: else it would count as one that never was.
+    pub(super) async fn keep_behind_the_fence(
+        &self,
+        link: &Arc<Link>,
+        event: &SeatingEventId,
+    ) -> Result<(), StoreError> {
+        let mut mark = redis::cmd("HSETNX");
+        mark.arg(self.keys.event(event).meta()).arg("revision").arg("lost");
+        self.on(link, link.query::<bool>(&mark).await).map(drop)
+    }
+
+    /// Passes on an answer of `link`, which is given up where nothing more comes of it.
+    pub(super) fn on<T>(&self, link: &Arc<Link>, answer: redis::RedisResult<T>) -> Result<T, StoreError> {
+        Ok(self.topology.heed(link, answer)?)
+    }
+}
+
+/// The fields of `meta` that take the place of those that are there.
+fn meta(
+    state: &SeatingEventState,
+    replay: &Replay,
+    written: &Written,
+) -> Result<Vec<(&'static str, String)>, StoreError> {
+    let [held, reserved, blocked] = written.counts;
+    let mut fields = vec![
+        ("sequence", state.sequence.to_string()),
+        ("held", held.to_string()),
+        ("reserved", reserved.to_string()),
+        ("blocked", blocked.to_string()),
+    ];
+    if let Some(show) = &state.show {
+        let definition = serde_json::to_string(&show.definition)
+            .map_err(|error| StoreError::Corrupt(format!("definition: {error}")))?;
+        fields.push(("definition", definition));
+        fields.push(("total", show.chart.seats().len().to_string()));
+        fields.push(("closed", u8::from(show.closed).to_string()));
+    }
+    // Where none was applied, the revision that stands is the one of the definition that stands.
+    fields.extend(replay.revision.map(|revision| ("revision", revision.to_string())));
+    fields.extend(replay.partition.map(|partition| ("partition", partition.to_string())));
+    Ok(fields)
+}
+
+impl Again {
+    /// For the log of this process.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Fork => "the log has another history than redis, and is taken for the true one",
+            Self::BornAgain => "it was purged and created anew: what came before is left out",
+        }
+    }
+}

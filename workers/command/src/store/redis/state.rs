@@ -1,0 +1,277 @@
+//! A SeatingEvent's state as Redis keeps it: the texts that `scripts/lib/seats.lua`, `holds.lua` and `reservations.lua`
+//! describe, read and written. `recovery` works on it; commands leave it to their scripts.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use boxoffice_domain::state::{Claimed, EXPIRED_HOLD_MEMORY, Hold, HoldStatus, Seat, Show};
+use boxoffice_domain::{Chart, Definition, SeatingEventId, SeatingEventState, UnixMillis};
+use sha2::{Digest, Sha256};
+
+use super::RedisStore;
+use super::link::Link;
+use crate::store::StoreError;
+
+type Fields = HashMap<String, String>;
+
+impl RedisStore {
+    /// All that Redis has of a SeatingEvent, behind the fence or not.
+    pub async fn state(&self, event: &SeatingEventId) -> Result<SeatingEventState, StoreError> {
+        let slot = self.keys.event(event).slot();
+        let link = self.topology.link(slot).await?;
+        self.read_state(&link, event).await
+    }
+
+    pub(super) async fn read_state(
+        &self,
+        link: &Link,
+        event: &SeatingEventId,
+    ) -> Result<SeatingEventState, StoreError> {
+        let mut read = redis::pipe();
+        for key in &self.keys.event(event).all()[..5] {
+            read.cmd("HGETALL").arg(key);
+        }
+        let (meta, seats, holds, reservations, users): (Fields, Fields, Fields, Fields, Fields) =
+            link.query_all(&read).await?;
+        let wrong = |what: String| StoreError::Corrupt(format!("{event}: {what}"));
+        let mut state = SeatingEventState::new(event.clone());
+        state.show = show(&meta).map_err(wrong)?;
+        state.sequence = meta.get("sequence").map_or(Ok(0), |text| parse(text)).map_err(wrong)?;
+        for (key, text) in seats {
+            let seat = read_seat(&text).map_err(|error| wrong(format!("seat {key}: {error}")))?;
+            state.seats.insert(key, seat);
+        }
+        for (id, text) in holds {
+            let hold = read_hold(&text).map_err(|error| wrong(format!("hold {id}: {error}")))?;
+            state.holds.insert(parse(&id).map_err(wrong)?, hold);
+        }
+        for (id, text) in reservations {
+            let claimed =
+                read_reservation(&text).map_err(|error| wrong(format!("reservation {id}: {error}")))?;
+            state.reservations.insert(parse(&id).map_err(wrong)?, claimed);
+        }
+        for (user, seats) in users {
+            state.claims.insert(parse(&user).map_err(wrong)?, parse(&seats).map_err(wrong)?);
+        }
+        Ok(state)
+    }
+}
+
+/// A fingerprint of every seat about which there is something to say: two states with the same one sell alike.
+pub fn seats_hash(state: &SeatingEventState) -> String {
+    let mut seats: Vec<_> = state.seats.iter().map(|(key, seat)| (key, write_seat(seat))).collect();
+    seats.sort();
+    let mut hash = Sha256::new();
+    for (key, text) in seats {
+        hash.update(format!("{key}\n{text}\n\n"));
+    }
+    format!("{:x}", hash.finalize())
+}
+
+/// A state as the hashes and the sorted set that keep it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Seats, holds, reservations and users: fields and values of each.
+    pub hashes: [Vec<(String, String)>; 4],
+    /// Holds by deadline.
+    pub deadlines: Vec<(UnixMillis, String)>,
+    /// Seats held, reserved and blocked.
+    pub counts: [usize; 3],
+}
+
+/// What keeps `state` from `now` on. Holds that nobody has to remember any more are left out.
+pub fn write(state: &SeatingEventState, now: UnixMillis) -> Written {
+    let mut written = Written::default();
+    let [seats, holds, reservations, users] = &mut written.hashes;
+    for (key, seat) in &state.seats {
+        match seat {
+            Seat::Held { .. } => written.counts[0] += 1,
+            Seat::Reserved { .. } => written.counts[1] += 1,
+            Seat::Blocked { .. } => written.counts[2] += 1,
+            Seat::Lapsed { .. } => {}
+        }
+        seats.push((key.clone(), write_seat(seat)));
+    }
+    for (id, hold) in &state.holds {
+        match hold.status {
+            HoldStatus::Active => written.deadlines.push((hold.expires_at, id.to_string())),
+            HoldStatus::Expired if now >= hold.expires_at + EXPIRED_HOLD_MEMORY => continue,
+            HoldStatus::Expired => {
+                written.deadlines.push((hold.expires_at + EXPIRED_HOLD_MEMORY, id.to_string()));
+            }
+            HoldStatus::Reserved(_) => {}
+        }
+        holds.push((id.to_string(), write_hold(hold)));
+    }
+    for (id, claimed) in &state.reservations {
+        reservations.push((id.to_string(), write_reservation(claimed)));
+    }
+    users.extend(state.claims.iter().map(|(user, seats)| (user.to_string(), seats.to_string())));
+    written
+}
+
+fn show(meta: &Fields) -> Result<Option<Show>, String> {
+    let Some(json) = meta.get("definition") else { return Ok(None) };
+    let definition: Definition =
+        serde_json::from_str(json).map_err(|error| format!("definition: {error}"))?;
+    let chart = Chart::expand(&definition).unwrap_or_default();
+    Ok(Some(Show::new(definition, chart, meta.get("closed").is_some_and(|closed| closed == "1"))))
+}
+
+fn read_seat(text: &str) -> Result<Seat, String> {
+    let parts: Vec<_> = text.split('\n').collect();
+    Ok(match parts.as_slice() {
+        ["L", user] => Seat::Lapsed { user: parse(user)? },
+        ["H", hold, amount] => Seat::Held { hold: parse(hold)?, amount: parse(amount)? },
+        ["R", reservation, hold, amount] => {
+            Seat::Reserved { reservation: parse(reservation)?, hold: parse(hold)?, amount: parse(amount)? }
+        }
+        // A reason may have line breaks of its own.
+        ["B", ..] => Seat::Blocked { reason: text[2..].to_owned() },
+        _ => return Err(format!("it is {text:?}")),
+    })
+}
+
+fn write_seat(seat: &Seat) -> String {
+    match seat {
+        Seat::Lapsed { user } => format!("L\n{user}"),
+        Seat::Held { hold, amount } => format!("H\n{hold}\n{amount}"),
+        Seat::Reserved { reservation, hold, amount } => format!("R\n{reservation}\n{hold}\n{amount}"),
+        Seat::Blocked { reason } => format!("B\n{reason}"),
+    }
+}
+
+fn read_hold(text: &str) -> Result<Hold, String> {
+    let parts: Vec<_> = text.split('\n').collect();
+    let [status, expires_at, sequence, held_at, seats, correlation, user] = parts.as_slice() else {
+        return Err(format!("it is {text:?}"));
+    };
+    let status = match (status.get(..1), status.get(1..)) {
+        (Some("A"), _) => HoldStatus::Active,
+        (Some("E"), _) => HoldStatus::Expired,
+        (Some("R"), Some(reservation)) => HoldStatus::Reserved(parse(reservation)?),
+        _ => return Err(format!("its status is {status:?}")),
+    };
+    Ok(Hold {
+        user: parse(user)?,
+        correlation: parse(correlation)?,
+        seats: read_keys(seats),
+        held_at: parse(held_at)?,
+        expires_at: parse(expires_at)?,
+        sequence: parse(sequence)?,
+        status,
+    })
+}
+
+fn write_hold(hold: &Hold) -> String {
+    let status = match hold.status {
+        HoldStatus::Active => "A".to_owned(),
+        HoldStatus::Expired => "E".to_owned(),
+        HoldStatus::Reserved(reservation) => format!("R{reservation}"),
+    };
+    let Hold { user, correlation, seats, held_at, expires_at, sequence, .. } = hold;
+    let seats = seats.join(",");
+    format!("{status}\n{expires_at}\n{sequence}\n{held_at}\n{seats}\n{}\n{user}", correlation.as_str())
+}
+
+fn read_reservation(text: &str) -> Result<Claimed, String> {
+    let parts: Vec<_> = text.split('\n').collect();
+    let [hold, reserved_at, sequence, seats, user] = parts.as_slice() else {
+        return Err(format!("it is {text:?}"));
+    };
+    Ok(Claimed {
+        user: parse(user)?,
+        hold: parse(hold)?,
+        seats: read_keys(seats),
+        reserved_at: parse(reserved_at)?,
+        sequence: parse(sequence)?,
+    })
+}
+
+fn write_reservation(claimed: &Claimed) -> String {
+    let Claimed { user, hold, seats, reserved_at, sequence } = claimed;
+    format!("{hold}\n{reserved_at}\n{sequence}\n{}\n{user}", seats.join(","))
+}
+
+fn read_keys(text: &str) -> Vec<String> {
+    text.split(',').filter(|key| !key.is_empty()).map(str::to_owned).collect()
+}
+
+fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error| format!("{text:?}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn hold(status: HoldStatus, seats: &[&str]) -> Hold {
+        Hold {
+            user: "alice".parse().unwrap(),
+            correlation: "chain-1".parse().unwrap(),
+            seats: seats.iter().map(ToString::to_string).collect(),
+            held_at: 0,
+            expires_at: 300_000,
+            sequence: 7,
+            status,
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back_as_itself() {
+        let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        for seat in [
+            Seat::Lapsed { user: "alice".parse().unwrap() },
+            Seat::Held { hold: a, amount: 12_000 },
+            Seat::Reserved { reservation: a, hold: b, amount: 0 },
+            Seat::Blocked { reason: "camera\nand crew".into() },
+        ] {
+            assert_eq!(read_seat(&write_seat(&seat)), Ok(seat));
+        }
+        let holds = [
+            hold(HoldStatus::Active, &["A-1-1", "A-1-2"]),
+            hold(HoldStatus::Expired, &[]),
+            hold(HoldStatus::Reserved(b), &[]),
+        ];
+        for hold in holds {
+            assert_eq!(read_hold(&write_hold(&hold)), Ok(hold));
+        }
+        let user = "alice".parse().unwrap();
+        let claimed = Claimed { user, hold: a, seats: vec!["A-1-1".into()], reserved_at: 5, sequence: 9 };
+        assert_eq!(read_reservation(&write_reservation(&claimed)), Ok(claimed));
+    }
+
+    #[test]
+    fn what_may_still_expire_or_be_forgotten_has_a_deadline() {
+        let mut state = SeatingEventState::new("arena".parse().unwrap());
+        state.holds.insert(Uuid::from_u128(1), hold(HoldStatus::Active, &["A-1-1"]));
+        state.holds.insert(Uuid::from_u128(2), hold(HoldStatus::Expired, &[]));
+        state.holds.insert(Uuid::from_u128(3), hold(HoldStatus::Reserved(Uuid::nil()), &[]));
+        let deadlines = |now| {
+            let mut deadlines: Vec<_> = write(&state, now).deadlines.into_iter().map(|(at, _)| at).collect();
+            deadlines.sort_unstable();
+            deadlines
+        };
+        assert_eq!(deadlines(300_000), [300_000, 300_000 + EXPIRED_HOLD_MEMORY]);
+        assert_eq!(deadlines(300_000 + EXPIRED_HOLD_MEMORY), [300_000]);
+        assert_eq!(write(&state, 300_000 + EXPIRED_HOLD_MEMORY).hashes[1].len(), 2);
+    }
+
+    #[test]
+    fn the_hash_tells_who_has_which_seat_and_nothing_of_the_order() {
+        let mut one = SeatingEventState::new("arena".parse().unwrap());
+        let mut other = one.clone();
+        let seat = |id| Seat::Held { hold: Uuid::from_u128(id), amount: 1 };
+        for (key, id) in [("A-1-1", 1), ("A-1-2", 2)] {
+            one.seats.insert(key.into(), seat(id));
+        }
+        for (key, id) in [("A-1-2", 2), ("A-1-1", 1)] {
+            other.seats.insert(key.into(), seat(id));
+        }
+        assert_eq!(seats_hash(&one), seats_hash(&other));
+        other.seats.insert("A-1-2".into(), seat(3));
+        assert_ne!(seats_hash(&one), seats_hash(&other));
+    }
+}

@@ -1,0 +1,249 @@
+//! The servers that hold the seats, one link a master, and which command goes where.
+//!
+//! One server is a map in which it has every slot. Of a Redis Cluster the map is asked, again whenever a server says
+//! that a slot is elsewhere or cannot be reached. The client's own cluster connection is not used: it reconnects and
+//! redirects without a word, and a script would then run on a server whose run id nobody has read (I7). A slot that is
+//! on its way between two masters (ASK) is not followed: its seats were the other server's, and have to be recovered
+//! where they arrive before they are sold on.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use redis::{Client, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
+use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::time::{Instant, timeout};
+
+use super::link::{Dial, Link, OpenError, too_late};
+use super::server::{Node, Server, patience};
+use super::slots::{Shard, SlotMap};
+use super::{RESPONSE_TIMEOUT, TOTAL_TIMEOUT};
+use crate::store::StoreError;
+
+/// Shortest time between two looks at the map.
+const REFRESH: Duration = Duration::from_millis(250);
+/// How often a command is sent elsewhere before its caller hears of it.
+const REDIRECTIONS: usize = 5;
+
+/// See the module.
+pub struct Topology {
+    server: Server,
+    cluster: bool,
+    fsync: bool,
+    map: RwLock<SlotMap>,
+    dials: Mutex<HashMap<Node, Arc<Dial>>>,
+    refreshed: AsyncMutex<Option<Instant>>,
+    opened: Arc<Notify>,
+}
+
+/// What an error says about the map.
+enum Lesson {
+    /// Nothing: the caller hears of it.
+    None,
+    /// The command was not carried out, and is to be sent again.
+    SendAgain,
+}
+
+impl Topology {
+    /// Of `server` alone, or of the cluster that it belongs to.
+    pub fn new(server: Server, cluster: bool, fsync: bool) -> Self {
+        let map = if cluster { SlotMap::default() } else { SlotMap::of_one(server.first().clone()) };
+        Self {
+            server,
+            cluster,
+            fsync,
+            map: RwLock::new(map),
+            dials: Mutex::default(),
+            refreshed: AsyncMutex::default(),
+            opened: Arc::default(),
+        }
+    }
+
+    /// Opens a link to every master, or says exactly why one may not be used.
+    pub async fn open(&self) -> Result<(), OpenError> {
+        if self.cluster {
+            self.refresh().await?;
+        }
+        for shard in self.shards() {
+            self.dial(&shard.node)?.first_link().await?;
+        }
+        Ok(())
+    }
+
+    /// Hears of every new link.
+    pub fn opened(&self) -> Arc<Notify> {
+        Arc::clone(&self.opened)
+    }
+
+    /// Every master; none where the cluster has not been reached yet.
+    pub fn shards(&self) -> Vec<Shard> {
+        self.map.read().unwrap_or_else(PoisonError::into_inner).shards()
+    }
+
+    /// Every master, after another look at the cluster where none is known.
+    pub async fn known_shards(&self) -> Result<Vec<Shard>, StoreError> {
+        if self.shards().is_empty() {
+            self.refresh().await?;
+        }
+        Ok(self.shards())
+    }
+
+    /// The master of a slot.
+    pub fn shard_of(&self, slot: u16) -> Option<Shard> {
+        let owner = self.owner(slot)?;
+        self.shards().into_iter().find(|shard| shard.node == owner)
+    }
+
+    /// The name of the master of a slot.
+    pub fn owner(&self, slot: u16) -> Option<Node> {
+        self.map.read().unwrap_or_else(PoisonError::into_inner).owner(slot).cloned()
+    }
+
+    /// The link to a master.
+    pub async fn link_to(&self, node: &Node) -> Result<Arc<Link>, StoreError> {
+        self.dial(node)?.link().await
+    }
+
+    /// Every server that is known, the one of the settings before all others.
+    pub fn nodes(&self) -> Vec<Node> {
+        let mut nodes = vec![self.server.first().clone()];
+        let masters = self.shards().into_iter().map(|shard| shard.node);
+        nodes.extend(masters.filter(|node| node != self.server.first()));
+        nodes
+    }
+
+    /// A client of any server.
+    pub fn client(&self, node: &Node) -> RedisResult<Client> {
+        self.server.client(node)
+    }
+
+    /// A link to a master for one purpose alone: commands that block do so on a link of their own.
+    pub fn dial_apart(&self, node: &Node) -> RedisResult<Dial> {
+        Ok(Dial::new(self.client(node)?, node.clone(), self.fsync, Arc::default()))
+    }
+
+    /// Has the master of `slot` asked. What it did not carry out because the slot is elsewhere is asked there.
+    pub async fn ask<T, A>(&self, slot: u16, ask: impl Fn(Arc<Link>) -> A) -> Result<T, StoreError>
+    where
+        A: Future<Output = RedisResult<T>>,
+    {
+        let asked = async {
+            for _ in 0..REDIRECTIONS {
+                let link = self.link(slot).await?;
+                match self.heed(&link, ask(Arc::clone(&link)).await) {
+                    Err(error) => match self.learn(slot, &link, &error).await {
+                        Lesson::None => return Err(error.into()),
+                        Lesson::SendAgain => {}
+                    },
+                    Ok(answer) => return Ok(answer),
+                }
+            }
+            Err(StoreError::Unavailable(format!("slot {slot} keeps moving")))
+        };
+        let late = |_| StoreError::Unavailable(format!("no answer within {TOTAL_TIMEOUT:?}"));
+        timeout(TOTAL_TIMEOUT, asked).await.map_err(late)?
+    }
+
+    /// Passes on what came of using `link`, and gives the link up where nothing more will.
+    pub fn heed<T>(&self, link: &Arc<Link>, answer: RedisResult<T>) -> RedisResult<T> {
+        if let Err(error) = &answer
+            && let Ok(dial) = self.dial(&link.node)
+        {
+            dial.heed(link, error);
+        }
+        answer
+    }
+
+    /// The link to the master of `slot`, after another look at the map where it has none or cannot be reached.
+    pub async fn link(&self, slot: u16) -> Result<Arc<Link>, StoreError> {
+        let failed = match self.owner(slot) {
+            Some(owner) => match self.link_to(&owner).await {
+                Ok(link) => return Ok(link),
+                Err(error) => error,
+            },
+            None => StoreError::Unavailable(format!("no server of the cluster has slot {slot}")),
+        };
+        if !self.cluster {
+            return Err(failed);
+        }
+        self.refresh().await?;
+        let owner = self.owner(slot).ok_or(failed)?;
+        self.link_to(&owner).await
+    }
+
+    async fn learn(&self, slot: u16, link: &Link, error: &RedisError) -> Lesson {
+        if !self.cluster {
+            return Lesson::None;
+        }
+        let moved = error.kind() == ErrorKind::Server(ServerErrorKind::Moved);
+        let elsewhere = [ServerErrorKind::Ask, ServerErrorKind::ReadOnly, ServerErrorKind::ClusterDown];
+        if moved || error.is_unrecoverable_error() || elsewhere.map(ErrorKind::Server).contains(&error.kind())
+        {
+            // What it failed at is the next caller's to find out.
+            drop(self.refresh().await);
+        }
+        if !moved {
+            return Lesson::None;
+        }
+        if self.owner(slot).as_ref() == Some(&link.node)
+            && let Some((address, _)) = error.redirect_node()
+            && let Some(node) = Node::parse(address, &link.node)
+        {
+            self.map.write().unwrap_or_else(PoisonError::into_inner).assign(slot, &node);
+        }
+        Lesson::SendAgain
+    }
+
+    /// Looks at the map, unless somebody just did.
+    async fn refresh(&self) -> RedisResult<()> {
+        let mut refreshed = self.refreshed.lock().await;
+        if refreshed.is_some_and(|at| at.elapsed() < REFRESH) {
+            return Ok(());
+        }
+        let mut failed = RedisError::from((ErrorKind::Client, "no server of the cluster is known"));
+        for node in self.nodes() {
+            match self.read_map(&node).await {
+                Ok(map) => {
+                    self.take(map);
+                    *refreshed = Some(Instant::now());
+                    return Ok(());
+                }
+                Err(error) => failed = error,
+            }
+        }
+        *refreshed = Some(Instant::now());
+        Err(failed)
+    }
+
+    async fn read_map(&self, node: &Node) -> RedisResult<SlotMap> {
+        let client = self.client(node)?;
+        let asked = async {
+            let mut connection = client.get_multiplexed_async_connection_with_config(&patience()).await?;
+            redis::cmd("CLUSTER").arg("SLOTS").query_async::<Value>(&mut connection).await
+        };
+        let answer = timeout(RESPONSE_TIMEOUT, asked).await.map_err(|_| too_late())??;
+        SlotMap::read(&answer, node)
+            .ok_or_else(|| RedisError::from((ErrorKind::Client, "the cluster has no slots yet")))
+    }
+
+    /// Takes over a map, and forgets servers that are no masters any more.
+    fn take(&self, map: SlotMap) {
+        let masters: Vec<_> = map.shards().into_iter().map(|shard| shard.node).collect();
+        if !map.is_complete() {
+            tracing::warn!("the redis cluster has slots without a server: seats there cannot be sold");
+        }
+        self.dials.lock().unwrap_or_else(PoisonError::into_inner).retain(|node, _| masters.contains(node));
+        *self.map.write().unwrap_or_else(PoisonError::into_inner) = map;
+    }
+
+    fn dial(&self, node: &Node) -> RedisResult<Arc<Dial>> {
+        let mut dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(dial) = dials.get(node) {
+            return Ok(Arc::clone(dial));
+        }
+        let client = self.client(node)?;
+        let dial = Arc::new(Dial::new(client, node.clone(), self.fsync, Arc::clone(&self.opened)));
+        dials.insert(node.clone(), Arc::clone(&dial));
+        Ok(dial)
+    }
+}

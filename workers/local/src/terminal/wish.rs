@@ -1,0 +1,156 @@
+//! What the command line of `boxoffice hold` asks for, as a request to the HTTP API. No IO.
+
+use std::str::FromStr;
+
+use boxoffice_domain::{Area, Best, SeatId, SeatingEventId};
+use serde_json::{Value, json};
+
+use crate::args::Hold;
+use crate::failure::Failure;
+
+/// A seat, or the SeatingEvent where seats are chosen by the platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// `arena-night.A-7-7`
+    Seat(SeatId),
+    /// `arena-night`
+    Event(SeatingEventId),
+}
+
+impl FromStr for Named {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seat = text.parse().map(Self::Seat);
+        seat.or_else(|_| text.parse().map(Self::Event)).map_err(|_| {
+            "expected a seat (arena-night.A-7-7) or, with --best or --area, a SeatingEvent (arena-night)"
+                .to_owned()
+        })
+    }
+}
+
+/// `FLOOR=2`: so many units of an area.
+///
+/// # Errors
+/// A text that says something else.
+pub fn area(text: &str) -> Result<Area, String> {
+    let (section_id, quantity) = text.split_once('=').unwrap_or_default();
+    match quantity.parse() {
+        Ok(quantity @ 1..) if !section_id.is_empty() => {
+            Ok(Area { section_id: section_id.to_owned(), quantity })
+        }
+        _ => Err("expected an area and how many units of it, such as FLOOR=2".to_owned()),
+    }
+}
+
+/// The path and the body of the request.
+///
+/// # Errors
+/// A command line that asks for two things, or for nothing.
+pub fn request(hold: &Hold) -> Result<(String, Option<Value>), Failure> {
+    let Hold { what, best, section, price_category, areas, buyer: _ } = hold;
+    let (seats, event) = split(what)?;
+    if let Some(quantity) = *best {
+        if !seats.is_empty() {
+            return Err(usage("--best chooses the seats: name the SeatingEvent alone, such as arena-night"));
+        }
+        let (section_id, price_category) = (section.clone(), price_category.clone());
+        let best = Best { quantity, section_id, price_category };
+        return Ok((holds(event), Some(json!({ "bestAvailable": best }))));
+    }
+    match (seats.as_slice(), areas.as_slice()) {
+        ([], []) => Err(usage(&format!(
+            "{event} is a SeatingEvent: name seats of it, or add --best N or --area AREA=N"
+        ))),
+        ([seat], []) => Ok((format!("/seats/{seat}/hold"), None)),
+        (seats, []) => Ok((holds(event), Some(json!({ "seats": seats })))),
+        (seats, areas) => Ok((holds(event), Some(json!({ "seats": seats, "areas": areas })))),
+    }
+}
+
+/// The seats that are named, and the SeatingEvent that it is all about.
+fn split(what: &[Named]) -> Result<(Vec<&SeatId>, &str), Failure> {
+    let mut seats = Vec::new();
+    let mut events = Vec::new();
+    for named in what {
+        match named {
+            Named::Seat(seat) => seats.push(seat),
+            Named::Event(event) => events.push(event),
+        }
+    }
+    match (seats.first(), events.as_slice()) {
+        (Some(seat), []) => Ok((seats.clone(), seat.event())),
+        (None, [event]) => Ok((seats, event.as_str())),
+        _ => Err(usage("name seats of one SeatingEvent, or one SeatingEvent alone")),
+    }
+}
+
+fn holds(event: &str) -> String {
+    format!("/events/{event}/holds")
+}
+
+fn usage(text: &str) -> Failure {
+    Failure::Usage(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Args, Command};
+
+    fn asked(line: &str) -> Result<(String, Option<Value>), String> {
+        let arguments = ["boxoffice", "hold"].into_iter().chain(line.split(' '));
+        let args = Args::try_parse_from(arguments).map_err(|error| error.to_string())?;
+        let Command::Hold(hold) = args.command else { return Err("no hold".to_owned()) };
+        request(&hold).map_err(|failure| failure.to_string())
+    }
+
+    fn posts(line: &str, path: &str, body: Option<Value>) {
+        assert_eq!(asked(line), Ok((path.to_owned(), body)), "{line}");
+    }
+
+    #[test]
+    fn seats_are_held_alone_or_together() {
+        posts("arena.A-1-1", "/seats/arena.A-1-1/hold", None);
+        let seats = json!({"seats": ["arena.A-1-1", "arena.A-1-2"]});
+        posts("arena.A-1-1 arena.A-1-2", "/events/arena/holds", Some(seats));
+    }
+
+    #[test]
+    fn the_choice_is_left_to_the_platform() {
+        let best = json!({"bestAvailable": {"quantity": 4}});
+        posts("arena --best 4", "/events/arena/holds", Some(best));
+        let best = json!({"bestAvailable": {"quantity": 2, "sectionId": "A", "priceCategory": "gold"}});
+        posts("arena --best 2 --section A --price-category gold", "/events/arena/holds", Some(best));
+    }
+
+    #[test]
+    fn areas_stand_alone_or_beside_seats() {
+        let areas = json!([{"sectionId": "FLOOR", "quantity": 2}, {"sectionId": "LAWN", "quantity": 1}]);
+        let alone = json!({"seats": [], "areas": areas});
+        posts("arena --area FLOOR=2 --area LAWN=1", "/events/arena/holds", Some(alone));
+        let beside = json!({"seats": ["arena.A-1-1"], "areas": areas});
+        posts("arena.A-1-1 --area FLOOR=2 --area LAWN=1", "/events/arena/holds", Some(beside));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_wrong_usage() {
+        for (line, complaint) in [
+            ("arena", "--best N or --area AREA=N"),
+            ("arena.A-1-1 --best 2", "name the SeatingEvent alone"),
+            ("arena arena.A-1-1", "or one SeatingEvent alone"),
+            ("arena club --best 2", "or one SeatingEvent alone"),
+            ("arena --best 0", "1..=100"),
+            ("arena --best 2 --area FLOOR=1", "cannot be used with"),
+            ("arena --section A", "--best"),
+            ("arena --area FLOOR", "such as FLOOR=2"),
+            ("arena --area FLOOR=0", "such as FLOOR=2"),
+            ("A-1-1", "expected a seat"),
+        ] {
+            let complained = asked(line).unwrap_err();
+            assert!(complained.contains(complaint), "{line}: {complained}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The server under every router: connections, and what one of them may cost before anybody knows who it is.
+//!
+//! HTTP/1.1, and HTTP/2 for clients that begin with it. A connection has a while to send its first request and another
+//! while to send each next one, and a request's head is bounded: hyper answers 431 to one that is larger. Bodies are
+//! bounded where they are read, requests in time by [`super::edge`]. It knows no route and no problem+json.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use futures::future::{Either, select};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// Longest head of a request, in bytes: room for a token and a gateway's headers.
+const MAX_HEAD_BYTES: usize = 16 << 10;
+/// Longest time from a connection to its first request.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+/// Longest time from an answer to the head of the next request: longer than gateways keep idle connections, so that it
+/// is the gateway that closes them.
+const NEXT_REQUEST: Duration = Duration::from_secs(75);
+/// Pause after a connection could not be accepted because the process has too much open.
+const EXHAUSTED: Duration = Duration::from_secs(1);
+
+/// Serves until `stop` is cancelled; requests in progress then have `drain` to end.
+pub async fn serve(listener: TcpListener, service: Router, stop: CancellationToken, drain: Duration) {
+    let (server, connections) = (Arc::new(server()), GracefulShutdown::new());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let watcher = connections.watcher();
+                tokio::spawn(answer(Arc::clone(&server), stream, service.clone(), watcher));
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "connections cannot be accepted");
+                tokio::time::sleep(EXHAUSTED).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(drain, connections.shutdown()).await.is_err() {
+        tracing::warn!("requests in progress are cut off: draining took too long");
+    }
+}
+
+fn server() -> Builder<TokioExecutor> {
+    let mut server = Builder::new(TokioExecutor::new());
+    // The number of headers has hyper's bound, 100: another one would cost an allocation a request.
+    server.http1().timer(TokioTimer::new()).header_read_timeout(NEXT_REQUEST).max_buf_size(MAX_HEAD_BYTES);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+        .keep_alive_interval(NEXT_REQUEST)
+        .enable_connect_protocol();
+    server
+}
+
+/// Answers the requests of one connection. Errors are the client's: it went away, or sent what is no HTTP.
+async fn answer(server: Arc<Builder<TokioExecutor>>, stream: TcpStream, service: Router, watcher: Watcher) {
+    let begun = AtomicBool::new(false);
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        begun.store(true, Ordering::Relaxed);
+        service.clone().oneshot(request.map(Body::new))
+    });
+    let connection = watcher.watch(server.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let patience = tokio::time::sleep(FIRST_REQUEST);
+    if let Either::Right(((), connection)) = select(pin!(connection), pin!(patience)).await
+        && begun.load(Ordering::Relaxed)
+    {
+        let _ended = connection.await;
+    }
+}
+
+/// Whether only the connection failed that was about to be accepted.
+fn is_of_one_connection(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as E;
+    matches!(error.kind(), E::ConnectionRefused | E::ConnectionAborted | E::ConnectionReset)
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -1,0 +1,16 @@
+//! The user that a gateway names. The gateway has checked it, and nobody else can reach the port.
+
+use axum::http::HeaderMap;
+use boxoffice_domain::UserId;
+use boxoffice_domain::ids::InvalidId;
+
+use crate::http::{Problem, sole};
+
+/// Header: who acts.
+pub(super) const USER_ID: &str = "x-user-id";
+
+/// The user of the header, where it is there.
+pub(super) fn user(headers: &HeaderMap) -> Result<Option<UserId>, Problem> {
+    let malformed = |error: InvalidId| Problem::invalid(format!("{USER_ID}: {error}"));
+    sole(headers, USER_ID)?.map(|text| text.parse().map_err(malformed)).transpose()
+}
