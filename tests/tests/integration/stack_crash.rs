@@ -23,13 +23,13 @@ use tokio::time::{Sleep, sleep};
 
 const BUYERS: usize = 16;
 /// Longest time between an answer and the next request of a buyer, in milliseconds.
-const PACE: u64 = 40;
+const PACE: u64 = 20;
 /// Rounds of a test where nothing else is said.
 const FEW_ROUNDS: u64 = 5;
 /// Most rounds of one stack: its log is read from the beginning after each.
 const ROUNDS_A_STACK: usize = 10;
 /// Reservations that are acknowledged after everything is back, before a round ends.
-const ENOUGH: usize = 5;
+const ENOUGH: usize = 20;
 /// Redis puts a write to its file off for as long as a flush is under way, at most two seconds.
 const PUT_OFF: UnixMillis = 2_000;
 
@@ -151,10 +151,10 @@ impl Sale {
 
 /// Kills `targets` at some moment, cuts what Redis has not flushed where that `is_cut`, and starts them again.
 async fn breaks(stack: &mut Stack, targets: &[Target], is_cut: bool, random: &mut Rng) -> Option<Loss> {
-    moment(random, 100..=400).await;
+    moment(random, 50..=150).await;
     let (flushed, from) = (stack.redis.appended().unwrap(), clock::now() - PUT_OFF);
     let (one, other) = if random.bool() { (0, 1) } else { (1, 0) };
-    moment(random, 0..=200).await;
+    moment(random, 50..=450).await;
     let mut killed = vec![];
     for target in targets {
         match target {
