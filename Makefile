@@ -43,6 +43,7 @@ deny: ## licences, sources and duplicate crates (cargo-deny)
 generate: ## write the files made from the Rust types (a test fails when they differ)
 	@$(install) build
 	cargo run --quiet -p boxoffice-crds --example generate
+	BOXOFFICE_REGENERATE=1 cargo test --quiet --lib -p boxoffice-runtime -p boxoffice-command -p boxoffice-query golden_
 
 .PHONY: test
 test: ## every suite, as CI runs it; SUITES=lint,unit,charts,integration,cluster chooses

@@ -116,7 +116,13 @@ fn figures(rounds: &mut [Round], record: usize, kafka: f64) -> Vec<Figure> {
     let script =
         Figure::new("redis-benchmark, our hold script", of(rounds, |round| round.script.rate), "1/s");
     let constant = Figure::new("HTTP, constant answer", of(rounds, |round| round.constant), "1/s");
-    let kafka = Figure::new(format!("kafka, ProducerPerformance, {record} bytes"), kafka, "1/s");
+    let script_cpu = Figure::new(
+        "redis-benchmark, our hold script, CPU of redis",
+        of(rounds, |round| round.script.cpu),
+        "s/1000",
+    );
+    let size = Figure::new("kafka, size of a seat.held", count(record as u64), "bytes");
+    let kafka = Figure::new("kafka, ProducerPerformance with records of that size", kafka, "1/s");
     let baseline_rate = Figure::new("baseline scaled, holds", baseline::rate(reference.value), "1/s");
     let baseline_cpu =
         Figure::new("baseline scaled, CPU of its process", baseline::cpu(reference.value), "s/1000");
@@ -131,7 +137,7 @@ fn figures(rounds: &mut [Round], record: usize, kafka: f64) -> Vec<Figure> {
         Figure::new("holds, p99", p99, "ms"),
         Figure::new("holds, max", longest, "ms"),
         Figure::new("holds, CPU of the worker with relay", worker, "s/1000").by(&baseline_cpu).at_most(0.2),
-        Figure::new("holds, CPU of redis", cost(|cpu| cpu.redis), "s/1000"),
+        Figure::new("holds, CPU of redis", cost(|cpu| cpu.redis), "s/1000").by(&script_cpu),
         Figure::new("holds, CPU of kafka", cost(|cpu| cpu.kafka), "s/1000"),
         Figure::new("holds, CPU of the generator", cost(|cpu| cpu.load), "s/1000"),
         Figure::new("holds, outbox, most", of(rounds, |round| round.load.depths.most()), "events"),
@@ -146,5 +152,8 @@ fn figures(rounds: &mut [Round], record: usize, kafka: f64) -> Vec<Figure> {
     ];
     let p99 =
         Figure::new("redis-benchmark, our hold script, p99", of(rounds, |round| round.script.p99), "ms");
-    [reference, script, p99, constant, kafka, baseline_rate, baseline_cpu].into_iter().chain(holds).collect()
+    [reference, script, p99, script_cpu, constant, size, kafka, baseline_rate, baseline_cpu]
+        .into_iter()
+        .chain(holds)
+        .collect()
 }

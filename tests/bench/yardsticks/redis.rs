@@ -39,6 +39,8 @@ pub struct Measured {
     pub rate: f64,
     /// In milliseconds.
     pub p99: f64,
+    /// CPU seconds of Redis for a thousand calls.
+    pub cpu: f64,
 }
 
 /// The worker's own hold script, called as the worker calls it, for seats that nobody has.
@@ -90,16 +92,18 @@ async fn benchmark(
     let mut command = tokio::process::Command::from(child::bound("redis-benchmark", Signal::KILL, None));
     command.args(["-p", port, "-c", &connections.to_string(), "-n", &calls.to_string()]);
     command.args(["-r", RANDOM_BELOW, "--csv"]).args(call.0);
+    let before = server.cpu_seconds()?;
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await?;
     let text = String::from_utf8_lossy(&output.stdout);
     let complaint = || format!("redis-benchmark: {text}{}", String::from_utf8_lossy(&output.stderr));
     ensure!(output.status.success(), complaint());
-    read(&text).with_context(complaint)
+    let (rate, p99) = read(&text).with_context(complaint)?;
+    Ok(Measured { rate, p99, cpu: (server.cpu_seconds()? - before) * 1000.0 / count(calls) })
 }
 
 /// Reads what `--csv` prints: a line of titles, then the command with its rate and its latencies (average, least, p50,
-/// p95, p99, most).
-fn read(text: &str) -> Option<Measured> {
+/// p95, p99, most): rate and p99.
+fn read(text: &str) -> Option<(f64, f64)> {
     let numbers: Vec<f64> = text
         .lines()
         .last()?
@@ -107,7 +111,7 @@ fn read(text: &str) -> Option<Measured> {
         .take(7)
         .map(|field| field.trim_matches('"').parse().ok())
         .collect::<Option<_>>()?;
-    Some(Measured { rate: *numbers.get(6)?, p99: *numbers.get(1)? })
+    Some((*numbers.get(6)?, *numbers.get(1)?))
 }
 
 #[cfg(test)]
@@ -119,7 +123,7 @@ mod tests {
         let text = "\"test\",\"rps\",\"avg_latency_ms\",\"min_latency_ms\",\"p50_latency_ms\",\"p95_latency_ms\",\
                     \"p99_latency_ms\",\"max_latency_ms\"\n\"EVALSHA a b,c\",\"27000.50\",\"1.1\",\"0.2\",\"1.0\",\
                     \"2.0\",\"3.5\",\"9.0\"\n";
-        assert_eq!(read(text), Some(Measured { rate: 27000.5, p99: 3.5 }));
+        assert_eq!(read(text), Some((27000.5, 3.5)));
         assert_eq!(read("ERR unknown command"), None);
         assert_eq!(read(""), None);
     }

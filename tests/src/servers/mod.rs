@@ -9,6 +9,7 @@ mod kafka;
 mod kafka_secure;
 mod postgres;
 mod redis;
+pub mod redis_kinds;
 mod server;
 mod shared;
 

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use boxoffice_command::store::redis::keys::Keys;
 use boxoffice_command::store::redis::{Clock, ConnectError, RedisStore, Settings};
 use boxoffice_command::store::{Outbox, SeatStore, Signal, StoreError};
-use boxoffice_domain::state::HoldStatus;
+use boxoffice_domain::seating::TAKEN;
+use boxoffice_domain::state::{HoldStatus, Seat};
 use boxoffice_domain::{Command, SeatingEventId, SeatingEventState, UnixMillis};
 use boxoffice_tests::conformance::seat_store::sequences::{cases_or, generated_commands_do_what_decide_says};
 use boxoffice_tests::conformance::seat_store::stage::{
@@ -23,6 +24,9 @@ use redis::aio::MultiplexedConnection;
 use uuid::Uuid;
 
 seat_store_suite!(OnRedis::fresh());
+
+/// The map's place among a SeatingEvent's keys.
+const MAP: usize = 7;
 
 /// A service of its own on the shared Redis, with a clock in a key.
 struct OnRedis {
@@ -38,10 +42,9 @@ impl OnRedis {
         let clock = format!("{service}:clock");
         let client = redis::Client::open(redis_url()).unwrap();
         let connection = client.get_multiplexed_async_connection().await.unwrap();
+        set_clock(&connection, &clock, START).await;
         let store = Mutex::new(Self::connect(&service, &clock).await);
-        let fixture = Self { store, service, clock, connection };
-        fixture.set_clock(START).await;
-        fixture
+        Self { store, service, clock, connection }
     }
 
     async fn connect(service: &str, clock: &str) -> Arc<RedisStore> {
@@ -72,15 +75,17 @@ impl Fixture for OnRedis {
     }
 
     async fn set_clock(&self, now: UnixMillis) {
-        let mut connection = self.connection.clone();
-        redis::cmd("SET").arg(&self.clock).arg(now).exec_async(&mut connection).await.unwrap();
+        set_clock(&self.connection, &self.clock, now).await;
     }
 
     async fn state(&self, event: &SeatingEventId) -> SeatingEventState {
         let state = self.store().state(event).await.unwrap();
         let keys = Keys::new(&self.service).event(event);
-        let deadlines = redis::cmd("ZRANGE").arg(keys.deadlines()).arg(0).arg(-1).to_owned();
-        let mut deadlines: Vec<String> = deadlines.query_async(&mut self.connection.clone()).await.unwrap();
+        let mut read = redis::pipe();
+        read.cmd("ZRANGE").arg(keys.deadlines()).arg(0).arg(-1).cmd("GET").arg(&keys.all()[MAP]);
+        let (mut deadlines, map): (Vec<String>, Option<String>) =
+            read.query_async(&mut self.connection.clone()).await.unwrap();
+        assert_eq!(map, map_of(&state), "I1: what is claimed or blocked is not free on the map");
         deadlines.sort();
         let unreserved =
             state.holds.iter().filter(|(_, hold)| !matches!(hold.status, HoldStatus::Reserved(_)));
@@ -89,6 +94,21 @@ impl Fixture for OnRedis {
         assert_eq!(deadlines, unreserved, "I6: what may still expire or be forgotten has a deadline");
         state
     }
+}
+
+/// The map that seats are chosen on, as what is known of each seat makes it.
+fn map_of(state: &SeatingEventState) -> Option<String> {
+    let show = state.show.as_ref()?;
+    let mut map = show.seating().map().to_vec();
+    let taken = state.seats.iter().filter(|(_, seat)| !matches!(seat, Seat::Lapsed { .. }));
+    for place in taken.filter_map(|(key, _)| show.seating().place(show.chart.position(key)?)) {
+        map[place] = TAKEN;
+    }
+    Some(String::from_utf8(map).unwrap())
+}
+
+async fn set_clock(connection: &MultiplexedConnection, clock: &str, now: UnixMillis) {
+    redis::cmd("SET").arg(clock).arg(now).exec_async(&mut connection.clone()).await.unwrap();
 }
 
 fn parse<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {

@@ -12,6 +12,7 @@ use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::http::{Edge, serve as answer, service};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
+use boxoffice_runtime::openapi::pages;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
@@ -200,7 +201,8 @@ pub async fn serve<S: SeatStore + Outbox>(
     let app = App::new(store, log, settings, relay, readiness, stop.clone());
     let operators = admin::guarded(app.operators(), doors.admin_token);
     let operators = answer(admin_listener, service(operators, edge.apart()), stop.clone(), drain / 2);
-    let buyers = answer(http_listener, service(app.buyers(), edge), stop, drain / 2);
+    let buyers = app.buyers().merge(pages::routes(&http::document()));
+    let buyers = answer(http_listener, service(buyers, edge), stop, drain / 2);
     app.run(async move { _ = tokio::join!(buyers, operators) }).await
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`http`] takes commands, [`store`] carries them out, [`relay`] publishes what they wrote and
 //! [`published`] lets an answer wait for it. [`admin`] is the operator's side, [`sweeper`] ends lapsed holds;
-//! [`app`] puts them together and [`run()`] chooses what stands behind the ports.
+//! [`openapi`] describes both APIs, [`app`] puts them together and [`run()`] chooses what stands behind the ports.
 
 pub mod args;
 
@@ -19,6 +19,8 @@ pub mod published;
 pub mod admin;
 
 pub mod sweeper;
+
+pub mod openapi;
 
 pub mod app;
 

@@ -1,5 +1,6 @@
 //! Commands, and what deciding one gives: an answer with the facts it makes, or a rejection.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -108,7 +109,7 @@ pub enum Wanted {
 }
 
 /// Units of a general-admission area, whichever are free.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Area {
     /// The section.
@@ -118,7 +119,7 @@ pub struct Area {
 }
 
 /// Numbered seats to be chosen, adjacent ones where there are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Best {
     /// How many seats.

@@ -2,13 +2,14 @@
 //! `event.created` and `event.updated`. Seats stay ranges here; [`crate::chart`] expands them. Unknown fields are skipped:
 //! events are read for ever, so one that a later version added must not make them unreadable.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::ids::UnixMillis;
 
 /// The definition of a SeatingEvent: everything about the sale but what was sold.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Definition {
     /// What buyers read.
@@ -37,7 +38,7 @@ pub struct Definition {
 }
 
 /// The sales window.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Sales {
     /// First moment at which a seat can be held; absent: at once.
@@ -52,7 +53,7 @@ pub struct Sales {
 }
 
 /// How long a hold lasts, and what it may leave behind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HoldPolicy {
     /// Seconds from hold to expiry.
@@ -85,7 +86,7 @@ impl Default for HoldPolicy {
 }
 
 /// What to do about single free seats between taken ones.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GapPolicy {
     /// Nothing.
@@ -98,7 +99,7 @@ pub enum GapPolicy {
 }
 
 /// What one user may claim.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
     /// Most seats held and reserved by one user; absent: no limit.
@@ -107,7 +108,7 @@ pub struct Limits {
 }
 
 /// A price that sections refer to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PriceCategory {
     /// What sections call it.
@@ -119,7 +120,7 @@ pub struct PriceCategory {
 }
 
 /// A section: rows of seats, or a general-admission area of `capacity` units.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Section {
     /// Its id, the first part of its seats' keys.
@@ -138,7 +139,7 @@ pub struct Section {
 }
 
 /// One row (`row`) or several alike (`rows`), with their seats.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rows {
     /// One row's id.
@@ -152,7 +153,7 @@ pub struct Rows {
 }
 
 /// Seats that are not for sale, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Blocked {
     /// Keys of the seats: `A-1-1`.
@@ -162,7 +163,7 @@ pub struct Blocked {
 }
 
 /// A place on the map.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
     /// To the right.
     pub x: f64,
@@ -171,7 +172,7 @@ pub struct Point {
 }
 
 /// Where a section stands on the map.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Layout {
     /// To the right.
     pub x: f64,
@@ -183,7 +184,7 @@ pub struct Layout {
 }
 
 /// Where a SeatingEvent stands in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Phase {
     /// Its inventory is not there yet.
     Pending,

@@ -3,10 +3,11 @@
 //! The text forms are those of the HTTP API and of the events: a seat is `<eventId>.<section>-<row>-<number>` (a
 //! general-admission unit `<eventId>.<section>-<n>`), a hold or reservation is `<eventId>.<uuid>`.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -28,6 +29,57 @@ pub struct InvalidId {
 fn invalid(what: &'static str, text: &str, rule: &'static str) -> InvalidId {
     InvalidId { what, text: text.chars().take(80).collect(), rule }
 }
+
+/// The JSON Schema of an id: the same rule as its [`FromStr`], in a pattern.
+macro_rules! id_schema {
+    ($name:ident, $description:literal, $pattern:expr) => {
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string", "description": $description, "pattern": $pattern})
+            }
+        }
+    };
+}
+
+/// The pattern of a SeatingEvent's id, without its ends.
+macro_rules! event_pattern {
+    () => {
+        "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    };
+}
+
+/// The pattern of `<eventId>.<uuid>`.
+macro_rules! scoped_pattern {
+    () => {
+        concat!("^", event_pattern!(), "\\.[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+    };
+}
+
+id_schema!(
+    SeatingEventId,
+    "The id of a SeatingEvent: its resource's name.",
+    concat!("^", event_pattern!(), "$")
+);
+id_schema!(
+    SeatId,
+    "The id of a seat, `<eventId>.<section>-<row>-<number>`, or of a general-admission unit, `<eventId>.<section>-<n>`.",
+    concat!("^", event_pattern!(), "\\.[A-Za-z0-9_]{1,32}(-[A-Za-z0-9_]{1,32}){1,2}$")
+);
+id_schema!(HoldId, "The id of a hold: `<eventId>.<uuid>`.", scoped_pattern!());
+id_schema!(ReservationId, "The id of a reservation: `<eventId>.<uuid>`.", scoped_pattern!());
+id_schema!(
+    UserId,
+    "Who acts: 1 to 128 bytes without control characters or outer blanks.",
+    "^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,126}[^\\x00-\\x20\\x7f])?$"
+);
+id_schema!(
+    CorrelationId,
+    "What ties together everything that one wish of a caller set off.",
+    "^[\\x20-\\x7e]{1,128}$"
+);
 
 /// The plumbing that every text id shares: serde by its text, display, comparison with `&str`.
 macro_rules! text_id {

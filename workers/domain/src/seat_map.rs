@@ -1,5 +1,6 @@
 //! One SeatingEvent as the read side keeps it in memory: every seat in chart order, with counts.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::chart::{Chart, ChartError};
@@ -10,7 +11,7 @@ use crate::ids::{SeatingEventId, UnixMillis};
 use crate::project::{Projected, SeatView, project};
 
 /// Seats by status.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are the contract's words")]
 pub struct SeatCounts {

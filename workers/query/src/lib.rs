@@ -1,11 +1,12 @@
 //! The query worker: what is on sale and which seats are free, answered from memory.
 //!
-//! Reading order: [`view`] loads and follows what happened, [`http`] answers from it, [`serve`] runs both. Replicas
+//! Reading order: [`view`] loads and follows what happened, [`http`] answers from it, [`openapi`] describes its answers, [`serve`] runs both. Replicas
 //! share nothing, belong to no consumer group and write nothing, so there may be as many as readers need.
 
 pub mod backoff;
 pub mod http;
 pub mod metrics;
+pub mod openapi;
 pub mod view;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::http::Edge;
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
+use boxoffice_runtime::openapi::pages;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -106,7 +108,8 @@ impl Query {
 
     /// Follows the log and answers requests until `stop` is cancelled; requests in progress then have `drain` to end.
     pub async fn serve(self, listener: TcpListener, edge: Edge, stop: CancellationToken, drain: Duration) {
-        let service = boxoffice_runtime::http::service(self.routes(), edge);
+        let routes = self.routes().merge(pages::routes(&http::document()));
+        let service = boxoffice_runtime::http::service(routes, edge);
         tokio::select! {
             () = boxoffice_runtime::http::serve(listener, service, stop, drain) => {}
             never = self.follow() => match never {},

@@ -170,7 +170,7 @@ pub async fn what_waits_of_every_event_is_known(on: &impl Fixture) {
     };
     let found = || async {
         let mut found = must(on.store().backlogs().await);
-        found.sort_by(|a, b| a.entries.cmp(&b.entries));
+        found.sort_by_key(|backlog| backlog.entries);
         found
     };
     assert_eq!(found().await, [backlog(&other, 1, 2_500), backlog(&one, 3, 2_500)]);

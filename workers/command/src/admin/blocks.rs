@@ -6,32 +6,72 @@ use axum::Json;
 use axum::extract::State;
 use boxoffice_domain::{Command, SeatId, SeatingEventId};
 use boxoffice_runtime::http::{Chain, Id, Problem};
+use boxoffice_runtime::openapi::params::OfEvent;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{Admin, InventoryBody};
 use crate::http::body::Body;
 use crate::http::caller::cause;
 use crate::http::refusal::refused;
+use crate::openapi::{OPERATOR, OfBlocking, OfUnblocking};
 
 /// Longest reason.
 const LONGEST_REASON: usize = 200;
 
 /// The body of `POST /admin/events/{eventId}/blocks`. Seats are named as in the resource (`A-1-1`) or by their ids.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Blocking {
+    /// The seats, by their keys or their ids.
+    #[schema(min_items = 1)]
     seats: Vec<String>,
+    /// Why; it is told in `seat.blocked`.
+    #[schema(min_length = 1, max_length = 200)]
     reason: String,
 }
 
 /// The body of `DELETE /admin/events/{eventId}/blocks`.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unblocking {
+    /// The seats, by their keys or their ids.
+    #[schema(min_items = 1)]
     seats: Vec<String>,
 }
 
+/// Block seats
+///
 /// Takes seats that nobody has off sale, all or none.
+#[utoipa::path(
+    post,
+    path = "/admin/events/{eventId}/blocks",
+    operation_id = "blockSeats",
+    tag = OPERATOR,
+    params(OfEvent),
+    request_body(content = Blocking, examples(
+        ("seats" = (
+            summary = "A seat by its key, another by its id",
+            value = json!({"seats": ["A-1-1", "arena-night.A-1-2"], "reason": "camera"})
+        ))
+    )),
+    responses(
+        (
+            status = 200,
+            description = "The seats are blocked.",
+            body = InventoryBody,
+            example = json!({
+                "eventId": "arena-night",
+                "chartHash": "9c1f7ad0e3b2465d",
+                "partition": 3,
+                "sequence": 3,
+                "phase": "OnSale",
+                "seats": {"total": 6, "available": 3, "held": 0, "reserved": 0, "blocked": 3}
+            })
+        ),
+        OfBlocking
+    )
+)]
 pub async fn block(
     State(admin): State<Admin>,
     chain: Chain,
@@ -46,7 +86,35 @@ pub async fn block(
     run(&admin, &chain, &event, Command::Block { seats, reason: reason.to_owned() }).await
 }
 
+/// Unblock seats
+///
 /// Puts blocked seats back on sale, also those that the definition blocks; others stay as they are.
+#[utoipa::path(
+    delete,
+    path = "/admin/events/{eventId}/blocks",
+    operation_id = "unblockSeats",
+    tag = OPERATOR,
+    params(OfEvent),
+    request_body(content = Unblocking, examples(
+        ("seats" = (summary = "A seat by its key", value = json!({"seats": ["A-1-4"]})))
+    )),
+    responses(
+        (
+            status = 200,
+            description = "The seats are not blocked any more.",
+            body = InventoryBody,
+            example = json!({
+                "eventId": "arena-night",
+                "chartHash": "9c1f7ad0e3b2465d",
+                "partition": 3,
+                "sequence": 2,
+                "phase": "OnSale",
+                "seats": {"total": 6, "available": 6, "held": 0, "reserved": 0, "blocked": 0}
+            })
+        ),
+        OfUnblocking
+    )
+)]
 pub async fn unblock(
     State(admin): State<Admin>,
     chain: Chain,

@@ -12,26 +12,34 @@ use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::http::Problem;
 use boxoffice_runtime::log::{EventLog, LogError, Tail};
+use boxoffice_runtime::openapi::schemas;
 use boxoffice_runtime::record::Record;
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use super::{Admin, LOG_TIMEOUT};
+use crate::openapi::{LOG, OfLog};
 
 /// Records taken at once.
 const BATCH: usize = 500;
 
 /// What is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
-    /// Where to begin.
+    /// Where to begin: `earliest`, with the first record that there is, or `latest`, with what comes from now on;
+    /// absent: `latest`.
+    #[param(inline, required = false, example = "earliest")]
     from: Begin,
     /// Whether to go on with what comes, or to end where the log ends now.
+    #[param(required = false, default = true, example = false)]
     follow: bool,
     /// Only the domain events of this SeatingEvent.
+    #[param(value_type = Option<schemas::SeatingEventId>, required = false, example = "arena-night")]
     event: Option<SeatingEventId>,
 }
 
@@ -41,7 +49,7 @@ impl Default for Asked {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Begin {
     /// With the first record that there is.
@@ -56,7 +64,25 @@ struct Reading {
     ends: Option<BTreeMap<u32, u64>>,
 }
 
-/// The answer goes on until the caller goes away, the worker stops or, without `follow`, all is read.
+/// Read the log
+///
+/// The domain events of all SeatingEvents, and their statistics: a JSON document a line, in the order of the log. The answer goes on until the caller goes away, the worker stops or, without `follow`, all is read.
+#[utoipa::path(
+    get,
+    path = "/admin/log",
+    operation_id = "readLog",
+    tag = LOG,
+    params(Asked),
+    responses(
+        (
+            status = 200,
+            description = "Domain events in their envelopes, one a line.",
+            body = String,
+            content_type = "application/x-ndjson"
+        ),
+        OfLog
+    )
+)]
 pub(super) async fn tail(
     State(admin): State<Admin>,
     asked: Result<Query<Asked>, QueryRejection>,

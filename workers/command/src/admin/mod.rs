@@ -4,6 +4,8 @@ mod auth;
 
 mod blocks;
 
+mod outbox;
+
 mod log;
 
 use std::sync::Arc;
@@ -13,7 +15,6 @@ use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use boxoffice_domain::definition::Phase;
 use boxoffice_domain::partition::partition_of;
@@ -21,17 +22,25 @@ use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{Chart, Command, Definition, Rejection, SeatingEventId};
 use boxoffice_runtime::http::{Chain, Id, Problem};
 use boxoffice_runtime::log::EventLog;
+use boxoffice_runtime::openapi::pages::serving;
+use boxoffice_runtime::openapi::params::OfEvent;
+use boxoffice_runtime::openapi::{schemas, text};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 pub use auth::{AdminToken, EmptyToken};
 
 use crate::http::body::Body;
 use crate::http::caller::cause;
 use crate::http::refusal::refused;
+use crate::openapi::{OPERATOR, OfInventory, OfOperator, OfProvisioning, about_operators, for_operators};
 use crate::published::Published;
-use crate::store::{Backlog, Inventory, Outbox, SeatStore};
+use crate::store::{Inventory, Outbox, SeatStore};
 
 /// Longest definition: four times what Kubernetes lets a resource's annotations have, and more than a stadium needs.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -57,16 +66,27 @@ pub struct Admin {
     pub stop: CancellationToken,
 }
 
-/// The routes, for whoever reaches them.
+/// The routes, for whoever reaches them, and their document.
 pub fn routes(admin: Admin) -> Router {
-    Router::new()
-        .route("/admin/events", get(list))
-        .route("/admin/events/{eventId}", put(provision).get(show).delete(remove))
-        .route("/admin/events/{eventId}/blocks", post(blocks::block).delete(blocks::unblock))
-        .route("/admin/outbox", get(outbox))
-        .route("/admin/log", get(log::tail))
+    let (routes, _) = described().split_for_parts();
+    routes
         .with_state(admin)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .route("/admin/openapi.json", serving("application/json", text(&document())))
+}
+
+/// What the routes do, for programs and people.
+pub fn document() -> OpenApi {
+    for_operators(described().into_openapi())
+}
+
+fn described() -> OpenApiRouter<Admin> {
+    OpenApiRouter::with_openapi(about_operators())
+        .routes(routes!(list))
+        .routes(routes!(show, provision, remove))
+        .routes(routes!(blocks::block, blocks::unblock))
+        .routes(routes!(outbox::show))
+        .routes(routes!(log::tail))
 }
 
 /// `routes` for whoever shows `token`.
@@ -75,14 +95,24 @@ pub fn guarded(routes: Router, token: AdminToken) -> Router {
 }
 
 /// An [`Inventory`] as the operator reads it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Inventory)]
 #[serde(rename_all = "camelCase")]
 struct InventoryBody {
+    /// The SeatingEvent.
+    #[schema(value_type = schemas::SeatingEventId)]
     event_id: SeatingEventId,
+    /// Fingerprint of its seats and their prices.
     chart_hash: String,
+    /// The partition that its domain events go to.
     partition: u32,
+    /// Sequence of its last domain event.
     sequence: u64,
+    /// Where it stands in its life.
+    #[schema(value_type = schemas::Phase)]
     phase: Phase,
+    /// Seats by status.
+    #[schema(value_type = schemas::SeatCounts)]
     seats: SeatCounts,
 }
 
@@ -100,6 +130,51 @@ impl From<Inventory> for InventoryBody {
     }
 }
 
+/// Provision a SeatingEvent
+///
+/// Creates it or changes its definition. A change that would drop or block seats that are held or sold is refused; an
+/// unchanged definition changes nothing.
+#[utoipa::path(
+    put,
+    path = "/admin/events/{eventId}",
+    operation_id = "provisionEvent",
+    tag = OPERATOR,
+    params(OfEvent),
+    request_body(content = schemas::Definition, examples(
+        ("definition" = (
+            summary = "A row of four seats and two standing places",
+            value = json!({
+                "title": "Arena Night",
+                "startsAt": 4_000_000_000_000_u64,
+                "sales": {"opensAt": 1_600_000_000_000_u64, "paused": false},
+                "hold": {"ttlSeconds": 300, "maxSeconds": 900, "noSingleSeatGaps": "prefer"},
+                "limits": {"seatsPerUser": 4},
+                "priceCategories": [{"name": "gold", "amount": 12_000, "currency": "EUR"}],
+                "sections": [
+                    {"id": "A", "priceCategory": "gold", "rows": [{"row": "1", "seats": "1-4"}]},
+                    {"id": "FLOOR", "priceCategory": "gold", "capacity": 2}
+                ],
+                "blocked": [{"seats": ["A-1-4"], "reason": "camera"}]
+            })
+        ))
+    )),
+    responses(
+        (
+            status = 200,
+            description = "It is as the definition says.",
+            body = InventoryBody,
+            example = json!({
+                "eventId": "arena-night",
+                "chartHash": "9c1f7ad0e3b2465d",
+                "partition": 3,
+                "sequence": 1,
+                "phase": "OnSale",
+                "seats": {"total": 6, "available": 5, "held": 0, "reserved": 0, "blocked": 1}
+            })
+        ),
+        OfProvisioning
+    )
+)]
 async fn provision(
     State(admin): State<Admin>,
     chain: Chain,
@@ -113,10 +188,61 @@ async fn provision(
     Ok(Json(inventory.into()))
 }
 
+/// List SeatingEvents
+///
+/// All of them with their counts, by id: one call is enough for all statuses.
+#[utoipa::path(
+    get,
+    path = "/admin/events",
+    operation_id = "listInventories",
+    tag = OPERATOR,
+    responses(
+        (
+            status = 200,
+            description = "The SeatingEvents.",
+            body = Vec<InventoryBody>,
+            example = json!([{
+                "eventId": "arena-night",
+                "chartHash": "9c1f7ad0e3b2465d",
+                "partition": 3,
+                "sequence": 1,
+                "phase": "OnSale",
+                "seats": {"total": 6, "available": 5, "held": 0, "reserved": 0, "blocked": 1}
+            }])
+        ),
+        OfOperator
+    )
+)]
 async fn list(State(admin): State<Admin>) -> Result<Json<Vec<InventoryBody>>, Problem> {
     Ok(Json(admin.store.inventories().await?.into_iter().map(InventoryBody::from).collect()))
 }
 
+/// Show a SeatingEvent
+///
+/// Its inventory, as of now.
+#[utoipa::path(
+    get,
+    path = "/admin/events/{eventId}",
+    operation_id = "showInventory",
+    tag = OPERATOR,
+    params(OfEvent),
+    responses(
+        (
+            status = 200,
+            description = "The inventory.",
+            body = InventoryBody,
+            example = json!({
+                "eventId": "arena-night",
+                "chartHash": "9c1f7ad0e3b2465d",
+                "partition": 3,
+                "sequence": 1,
+                "phase": "OnSale",
+                "seats": {"total": 6, "available": 5, "held": 0, "reserved": 0, "blocked": 1}
+            })
+        ),
+        OfInventory
+    )
+)]
 async fn show(
     State(admin): State<Admin>,
     Id(event): Id<SeatingEventId>,
@@ -124,39 +250,42 @@ async fn show(
     Ok(Json(admin.inventory(&event).await?.into()))
 }
 
-/// What of all SeatingEvents waits to be published.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct OutboxBody {
-    /// SeatingEvents of which something waits.
-    events: usize,
-    /// Domain events that wait.
-    depth: u64,
-    /// How long the oldest of them has waited.
-    oldest_seconds: u64,
-}
-
-impl From<Vec<Backlog>> for OutboxBody {
-    fn from(backlogs: Vec<Backlog>) -> Self {
-        Self {
-            events: backlogs.len(),
-            depth: backlogs.iter().map(|backlog| backlog.entries).sum(),
-            oldest_seconds: backlogs.iter().map(|backlog| backlog.age.as_secs()).max().unwrap_or_default(),
-        }
-    }
-}
-
-async fn outbox(State(admin): State<Admin>) -> Result<Json<OutboxBody>, Problem> {
-    Ok(Json(admin.outbox.backlogs().await?.into()))
-}
-
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Removal {
+    /// Whether the seats are forgotten too, once every domain event is published.
     #[serde(default)]
+    #[param(required = false, example = true)]
     purge: bool,
 }
 
+/// Remove a SeatingEvent
+///
 /// Closes the sales and keeps the seats; with `?purge=true` forgets them too, once every domain event is published.
+#[utoipa::path(
+    delete,
+    path = "/admin/events/{eventId}",
+    operation_id = "removeEvent",
+    tag = OPERATOR,
+    params(OfEvent, Removal),
+    responses(
+        (
+            status = 200,
+            description = "The sales are closed.",
+            body = InventoryBody,
+            example = json!({
+                "eventId": "arena-night",
+                "chartHash": "9c1f7ad0e3b2465d",
+                "partition": 3,
+                "sequence": 2,
+                "phase": "Closed",
+                "seats": {"total": 6, "available": 5, "held": 0, "reserved": 0, "blocked": 1}
+            })
+        ),
+        (status = 204, description = "It is forgotten."),
+        OfInventory
+    )
+)]
 async fn remove(
     State(admin): State<Admin>,
     chain: Chain,

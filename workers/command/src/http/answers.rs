@@ -4,54 +4,105 @@ use boxoffice_domain::ids::section_of;
 use boxoffice_domain::{
     Answer, CorrelationId, HoldId, PricedSeat, ReservationId, SeatId, SeatingEventId, UnixMillis,
 };
+use boxoffice_runtime::openapi::schemas;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// A done command.
+/// A done command: about the seat of a per-seat route, or about every seat concerned.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Done {
-    success: bool,
-    correlation_id: CorrelationId,
-    #[serde(flatten)]
-    effect: Effect,
+#[serde(untagged)]
+pub enum Done {
+    SeatHeld(SeatHeld),
+    SeatReserved(SeatReserved),
+    SeatReleased(SeatReleased),
+    Held(Held),
+    Reserved(Reserved),
+    Released(Released),
 }
 
-#[derive(Debug, Serialize)]
-#[serde(untagged, rename_all_fields = "camelCase")]
-enum Effect {
-    Held {
+/// Declares a body: what every answer has, and what this one has besides.
+macro_rules! bodies {
+    ($($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)+ })+) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Serialize, ToSchema)]
+        #[serde(rename_all = "camelCase")]
+        pub struct $name {
+            /// Always true; what is not done is answered with a problem.
+            success: bool,
+            /// The chain that the request belongs to.
+            #[schema(value_type = schemas::CorrelationId)]
+            correlation_id: CorrelationId,
+            $($(#[$field_meta])* $field: $type,)+
+            /// The sequence that a reader waits for to see this: `?after=` of the query worker.
+            sequence: u64,
+        }
+    )+};
+}
+
+bodies! {
+    /// A seat is held.
+    SeatHeld {
+        /// Its hold.
+        #[schema(value_type = schemas::HoldId)]
         hold_id: HoldId,
-        #[serde(flatten)]
-        seats: Seats,
+        /// The seat.
+        #[schema(value_type = schemas::SeatId)]
+        seat_id: SeatId,
+        /// First moment at which it is no longer held, in milliseconds since 1970.
         expires_at: UnixMillis,
-        sequence: u64,
-    },
-    Reserved {
+    }
+    /// A seat is reserved.
+    SeatReserved {
+        /// Its reservation.
+        #[schema(value_type = schemas::ReservationId)]
         reservation_id: ReservationId,
-        #[serde(flatten)]
-        seats: Seats,
+        /// The seat.
+        #[schema(value_type = schemas::SeatId)]
+        seat_id: SeatId,
+        /// When it was reserved, in milliseconds since 1970.
         reserved_at: UnixMillis,
-        sequence: u64,
-    },
-    Settled {
-        #[serde(flatten)]
-        seats: Seats,
-        sequence: u64,
-    },
+    }
+    /// A seat is available again.
+    SeatReleased {
+        /// The seat.
+        #[schema(value_type = schemas::SeatId)]
+        seat_id: SeatId,
+    }
+    /// Seats are held together.
+    Held {
+        /// The hold.
+        #[schema(value_type = schemas::HoldId)]
+        hold_id: HoldId,
+        /// Its seats, with their prices.
+        seats: Vec<Seat>,
+        /// First moment at which it no longer holds, in milliseconds since 1970.
+        expires_at: UnixMillis,
+    }
+    /// Seats are reserved together.
+    Reserved {
+        /// The reservation.
+        #[schema(value_type = schemas::ReservationId)]
+        reservation_id: ReservationId,
+        /// Its seats, with their prices.
+        seats: Vec<Seat>,
+        /// When they were reserved, in milliseconds since 1970.
+        reserved_at: UnixMillis,
+    }
+    /// Seats are available again.
+    Released {
+        /// The seats, without prices.
+        seats: Vec<Seat>,
+    }
 }
 
-/// The seat of a per-seat route, or every seat concerned.
-#[derive(Debug, Serialize)]
-#[serde(untagged, rename_all_fields = "camelCase")]
-enum Seats {
-    One { seat_id: SeatId },
-    All { seats: Vec<SeatBody> },
-}
-
-#[derive(Debug, Serialize)]
+/// A seat of a hold or a reservation.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct SeatBody {
+pub struct Seat {
+    /// The seat.
+    #[schema(value_type = schemas::SeatId)]
     seat_id: SeatId,
+    /// Its section.
     section_id: String,
     /// In the currency's minor unit; absent for a seat that was given back.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,40 +111,64 @@ struct SeatBody {
 
 impl Done {
     /// About one seat.
-    pub fn with_seat(seat: &SeatId, answer: &Answer, correlation: CorrelationId) -> Self {
-        Self::new(&seat.event_id(), answer, correlation, Seats::One { seat_id: seat.clone() })
+    pub fn with_seat(seat: &SeatId, answer: &Answer, correlation_id: CorrelationId) -> Self {
+        let (success, seat_id, sequence) = (true, seat.clone(), answer.sequence());
+        match *answer {
+            Answer::Held { hold, expires_at, .. } => {
+                let hold_id = HoldId::new(seat.event_id(), hold);
+                Self::SeatHeld(SeatHeld { success, correlation_id, hold_id, seat_id, expires_at, sequence })
+            }
+            Answer::Reserved { reservation, reserved_at, .. } => {
+                let reservation_id = ReservationId::new(seat.event_id(), reservation);
+                Self::SeatReserved(SeatReserved {
+                    success,
+                    correlation_id,
+                    reservation_id,
+                    seat_id,
+                    reserved_at,
+                    sequence,
+                })
+            }
+            Answer::Released { .. } | Answer::Provisioned { .. } => {
+                Self::SeatReleased(SeatReleased { success, correlation_id, seat_id, sequence })
+            }
+        }
     }
 
     /// About every seat that `answer` names.
-    pub fn with_seats(event: &SeatingEventId, answer: &Answer, correlation: CorrelationId) -> Self {
-        let body = |key: &str, price| SeatBody {
+    pub fn with_seats(event: &SeatingEventId, answer: &Answer, correlation_id: CorrelationId) -> Self {
+        let seat = |key: &str, price| Seat {
             seat_id: SeatId::from_chart(event, key),
             section_id: section_of(key).to_owned(),
             price,
         };
-        let seats = match answer {
-            Answer::Held { seats, .. } | Answer::Reserved { seats, .. } => {
-                seats.iter().map(|PricedSeat { key, amount }| body(key, Some(*amount))).collect()
+        let priced = |seats: &[PricedSeat]| seats.iter().map(|it| seat(&it.key, Some(it.amount))).collect();
+        let (success, sequence) = (true, answer.sequence());
+        match answer {
+            Answer::Held { hold, seats, expires_at, .. } => {
+                let (hold_id, seats, expires_at) =
+                    (HoldId::new(event.clone(), *hold), priced(seats), *expires_at);
+                Self::Held(Held { success, correlation_id, hold_id, seats, expires_at, sequence })
             }
-            Answer::Released { seats, .. } => seats.iter().map(|key| body(key, None)).collect(),
-            Answer::Provisioned { .. } => vec![],
-        };
-        Self::new(event, answer, correlation, Seats::All { seats })
-    }
-
-    fn new(event: &SeatingEventId, answer: &Answer, correlation_id: CorrelationId, seats: Seats) -> Self {
-        let effect = match *answer {
-            Answer::Held { hold, expires_at, sequence, .. } => {
-                Effect::Held { hold_id: HoldId::new(event.clone(), hold), seats, expires_at, sequence }
+            Answer::Reserved { reservation, seats, reserved_at, .. } => {
+                let reservation_id = ReservationId::new(event.clone(), *reservation);
+                let (seats, reserved_at) = (priced(seats), *reserved_at);
+                Self::Reserved(Reserved {
+                    success,
+                    correlation_id,
+                    reservation_id,
+                    seats,
+                    reserved_at,
+                    sequence,
+                })
             }
-            Answer::Reserved { reservation, reserved_at, sequence, .. } => {
-                let reservation_id = ReservationId::new(event.clone(), reservation);
-                Effect::Reserved { reservation_id, seats, reserved_at, sequence }
+            Answer::Released { seats, .. } => {
+                let seats = seats.iter().map(|key| seat(key, None)).collect();
+                Self::Released(Released { success, correlation_id, seats, sequence })
             }
-            Answer::Released { sequence, .. } | Answer::Provisioned { sequence } => {
-                Effect::Settled { seats, sequence }
+            Answer::Provisioned { .. } => {
+                Self::Released(Released { success, correlation_id, seats: vec![], sequence })
             }
-        };
-        Self { success: true, correlation_id, effect }
+        }
     }
 }

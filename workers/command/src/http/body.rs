@@ -3,7 +3,7 @@
 use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
-use boxoffice_runtime::http::Problem;
+use boxoffice_runtime::http::{Problem, code};
 use serde::de::DeserializeOwned;
 
 /// A JSON body.
@@ -15,12 +15,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
             let detail = "the body must be JSON: send it with content-type application/json";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "INVALID_REQUEST", detail));
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::INVALID_REQUEST, detail));
         }
         let bytes =
             Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
                 status @ StatusCode::PAYLOAD_TOO_LARGE => {
-                    Problem::new(status, "PAYLOAD_TOO_LARGE", "the body is too large")
+                    Problem::new(status, code::PAYLOAD_TOO_LARGE, "the body is too large")
                 }
                 _ => Problem::invalid(rejection.body_text()),
             })?;

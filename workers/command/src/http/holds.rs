@@ -8,28 +8,38 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::{Answer, Area, Best, Command, HoldId, ReservationId, SeatId, SeatingEventId, Wanted};
 use boxoffice_runtime::http::{Id, Problem};
+use boxoffice_runtime::openapi::params::{OfEvent, OfHold as HoldInPath, OfReservation};
+use boxoffice_runtime::openapi::schemas;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::answers::Done;
+use super::answers::{Done, Held, Released, Reserved};
 use super::body::{Body, OptionalBody};
 use super::caller::Caller;
 use super::desk::Desk;
 use super::once::Once;
+use crate::openapi::{HOLDS, OfCancelling, OfChoosing, OfHold, OfKeepingHold, RESERVATIONS};
 use crate::store::{Idempotency, Outcome};
 
 /// Most seats of one hold.
 const MAX_SEATS: usize = 100;
 
 /// The body of `POST /events/{eventId}/holds`: `seats` and `areas` together, or `bestAvailable` alone.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HoldRequest {
+    /// These seats; none twice.
     #[serde(default)]
+    #[schema(value_type = Vec<schemas::SeatId>)]
     seats: Vec<SeatId>,
+    /// Units of general-admission areas; none twice.
     #[serde(default)]
+    #[schema(value_type = Vec<schemas::Area>)]
     areas: Vec<Area>,
+    /// The best seats that are available, in place of seats and areas.
     #[serde(default)]
+    #[schema(value_type = Option<schemas::Best>)]
     best_available: Option<Best>,
 }
 
@@ -77,7 +87,69 @@ fn quantity(field: &str, quantity: u32) -> Result<(), Problem> {
     Err(Problem::invalid(format!("{field}: ask for 1 to {MAX_SEATS}, not {quantity}")))
 }
 
-/// `POST /events/{eventId}/holds`: 201 with a new hold, 200 where the seats are one's own hold already.
+/// Hold several seats
+///
+/// All or none. `seats` and `areas` go together, up to 100; `bestAvailable` stands alone and takes adjacent seats where
+/// there are. Seats that one's own hold has already give that hold again.
+#[utoipa::path(
+    post,
+    path = "/events/{eventId}/holds",
+    operation_id = "createHold",
+    tag = HOLDS,
+    params(OfEvent, Once),
+    request_body(content = HoldRequest, examples(
+        ("seats" = (
+            summary = "Two seats",
+            value = json!({"seats": ["arena-night.A-1-1", "arena-night.A-1-2"]})
+        )),
+        ("areas" = (
+            summary = "Two places in a general-admission area, and a seat",
+            value = json!({
+                "seats": ["arena-night.A-1-1"], "areas": [{"sectionId": "FLOOR", "quantity": 2}]
+            })
+        )),
+        ("bestAvailable" = (
+            summary = "The two best seats of a section",
+            value = json!({"bestAvailable": {"quantity": 2, "sectionId": "A"}})
+        ))
+    )),
+    responses(
+        (
+            status = 201,
+            description = "The seats are held.",
+            body = Held,
+            headers(("location", description = "The hold's address.")),
+            example = json!({
+                "success": true,
+                "correlationId": "order-17",
+                "holdId": "arena-night.5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11",
+                "seats": [
+                    {"seatId": "arena-night.A-1-1", "sectionId": "A", "price": 12_000},
+                    {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000}
+                ],
+                "expiresAt": 1_700_000_300_000_u64,
+                "sequence": 3
+            })
+        ),
+        (
+            status = 200,
+            description = "One's own hold has these seats already: that hold.",
+            body = Held,
+            example = json!({
+                "success": true,
+                "correlationId": "order-17",
+                "holdId": "arena-night.5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11",
+                "seats": [
+                    {"seatId": "arena-night.A-1-1", "sectionId": "A", "price": 12_000},
+                    {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000}
+                ],
+                "expiresAt": 1_700_000_300_000_u64,
+                "sequence": 3
+            })
+        ),
+        OfChoosing
+    )
+)]
 pub async fn create(
     State(desk): State<Desk>,
     caller: Caller,
@@ -99,13 +171,69 @@ pub async fn create(
     })
 }
 
-/// `GET /holds/{holdId}`: one's own.
+/// Show a hold
+///
+/// One's own, as long as it holds.
+#[utoipa::path(
+    get,
+    path = "/holds/{holdId}",
+    operation_id = "showHold",
+    tag = HOLDS,
+    params(HoldInPath),
+    responses(
+        (
+            status = 200,
+            description = "The hold.",
+            body = Held,
+            example = json!({
+                "success": true,
+                "correlationId": "order-17",
+                "holdId": "arena-night.5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11",
+                "seats": [
+                    {"seatId": "arena-night.A-1-1", "sectionId": "A", "price": 12_000},
+                    {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000}
+                ],
+                "expiresAt": 1_700_000_300_000_u64,
+                "sequence": 3
+            })
+        ),
+        OfHold
+    )
+)]
 pub async fn show(desk: State<Desk>, caller: Caller, Id(hold): Id<HoldId>) -> Result<Json<Done>, Problem> {
     let answer = desk.hold(&hold, &caller.user).await?;
     Ok(Json(Done::with_seats(hold.event_id(), &answer, caller.chain.correlation)))
 }
 
-/// `POST /holds/{holdId}/reserve`: every seat that the hold still has.
+/// Reserve a hold
+///
+/// Every seat that it still has, in one reservation. A hold that is reserved already gives the same answer again.
+#[utoipa::path(
+    post,
+    path = "/holds/{holdId}/reserve",
+    operation_id = "reserveHold",
+    tag = HOLDS,
+    params(HoldInPath, Once),
+    responses(
+        (
+            status = 200,
+            description = "The seats are reserved.",
+            body = Reserved,
+            example = json!({
+                "success": true,
+                "correlationId": "order-17",
+                "reservationId": "arena-night.8d1f6c0e-2b7a-4e0d-9d55-3c1b7a90e2f4",
+                "seats": [
+                    {"seatId": "arena-night.A-1-1", "sectionId": "A", "price": 12_000},
+                    {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000}
+                ],
+                "reservedAt": 1_700_000_000_000_u64,
+                "sequence": 6
+            })
+        ),
+        OfKeepingHold
+    )
+)]
 pub async fn reserve(
     desk: State<Desk>,
     caller: Caller,
@@ -118,14 +246,47 @@ pub async fn reserve(
 }
 
 /// The body of `POST /holds/{holdId}/extend`, which may be left out.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExtendRequest {
+    /// By how many seconds; absent: as long as a new hold lasts.
+    #[schema(minimum = 1)]
     #[serde(default)]
     seconds: Option<u32>,
 }
 
-/// `POST /holds/{holdId}/extend`: its deadline moves away, as far as the SeatingEvent's `hold.maxSeconds` allows.
+/// Extend a hold
+///
+/// Its deadline moves away, as far as the SeatingEvent's `hold.maxSeconds` allows.
+#[utoipa::path(
+    post,
+    path = "/holds/{holdId}/extend",
+    operation_id = "extendHold",
+    tag = HOLDS,
+    params(HoldInPath, Once),
+    request_body(content = Option<ExtendRequest>, examples(
+        ("seconds" = (summary = "Two minutes more", value = json!({"seconds": 120})))
+    )),
+    responses(
+        (
+            status = 200,
+            description = "The hold with its deadline; it is the old one where there was nothing left to add.",
+            body = Held,
+            example = json!({
+                "success": true,
+                "correlationId": "order-17",
+                "holdId": "arena-night.5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11",
+                "seats": [
+                    {"seatId": "arena-night.A-1-1", "sectionId": "A", "price": 12_000},
+                    {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000}
+                ],
+                "expiresAt": 1_700_000_420_000_u64,
+                "sequence": 4
+            })
+        ),
+        OfKeepingHold
+    )
+)]
 pub async fn extend(
     desk: State<Desk>,
     caller: Caller,
@@ -142,13 +303,65 @@ pub async fn extend(
     about(&desk, &caller, once, hold.event_id(), command).await
 }
 
-/// `DELETE /holds/{holdId}`: all its seats are available again.
+/// Release a hold
+///
+/// All its seats are available again.
+#[utoipa::path(
+    delete,
+    path = "/holds/{holdId}",
+    operation_id = "releaseHold",
+    tag = HOLDS,
+    params(HoldInPath),
+    responses(
+        (
+            status = 200,
+            description = "The seats are available again.",
+            body = Released,
+            example = json!({
+                "success": true,
+                "correlationId": "order-17",
+                "seats": [
+                    {"seatId": "arena-night.A-1-1", "sectionId": "A"},
+                    {"seatId": "arena-night.A-1-2", "sectionId": "A"}
+                ],
+                "sequence": 5
+            })
+        ),
+        OfHold
+    )
+)]
 pub async fn release(desk: State<Desk>, caller: Caller, Id(hold): Id<HoldId>) -> Result<Json<Done>, Problem> {
     let command = Command::ReleaseHold { hold: hold.uuid(), user: caller.user.clone() };
     about(&desk, &caller, None, hold.event_id(), command).await
 }
 
-/// `DELETE /reservations/{reservationId}`: all its seats are available again.
+/// Cancel a reservation
+///
+/// All its seats are available again.
+#[utoipa::path(
+    delete,
+    path = "/reservations/{reservationId}",
+    operation_id = "cancelReservation",
+    tag = RESERVATIONS,
+    params(OfReservation),
+    responses(
+        (
+            status = 200,
+            description = "The seats are available again.",
+            body = Released,
+            example = json!({
+                "success": true,
+                "correlationId": "order-17",
+                "seats": [
+                    {"seatId": "arena-night.A-1-1", "sectionId": "A"},
+                    {"seatId": "arena-night.A-1-2", "sectionId": "A"}
+                ],
+                "sequence": 9
+            })
+        ),
+        OfCancelling
+    )
+)]
 pub async fn cancel(
     desk: State<Desk>,
     caller: Caller,

@@ -26,8 +26,11 @@ pub mod refusal;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
-use axum::routing::{delete, get, post};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::openapi::{about_buyers, for_buyers};
 use desk::Desk;
 use gate::Gate;
 
@@ -52,17 +55,25 @@ impl FromRef<Hall> for Desk {
 
 /// The routes behind `gate`, with bodies of at most `max_body_bytes`.
 pub fn routes(gate: Gate, desk: Desk, max_body_bytes: usize) -> Router {
-    Router::new()
-        .route("/seats/{seatId}/hold", post(seats::hold))
-        .route("/seats/{seatId}/reserve", post(seats::reserve))
-        .route("/seats/{seatId}/release", post(seats::release))
-        .route("/events/{eventId}/holds", post(holds::create))
-        .route("/holds/{holdId}", get(holds::show).delete(holds::release))
-        .route("/holds/{holdId}/reserve", post(holds::reserve))
-        .route("/holds/{holdId}/extend", post(holds::extend))
-        .route("/reservations/{reservationId}", delete(holds::cancel))
-        .with_state(Hall { gate, desk })
-        .layer(DefaultBodyLimit::max(max_body_bytes))
+    let (routes, _) = described().split_for_parts();
+    routes.with_state(Hall { gate, desk }).layer(DefaultBodyLimit::max(max_body_bytes))
+}
+
+/// What the routes do, for programs and people.
+pub fn document() -> OpenApi {
+    for_buyers(described().into_openapi())
+}
+
+fn described() -> OpenApiRouter<Hall> {
+    OpenApiRouter::with_openapi(about_buyers())
+        .routes(routes!(seats::hold))
+        .routes(routes!(seats::reserve))
+        .routes(routes!(seats::release))
+        .routes(routes!(holds::create))
+        .routes(routes!(holds::show, holds::release))
+        .routes(routes!(holds::reserve))
+        .routes(routes!(holds::extend))
+        .routes(routes!(holds::cancel))
 }
 
 #[cfg(test)]

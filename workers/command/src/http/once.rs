@@ -4,7 +4,12 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use boxoffice_domain::UserId;
 use boxoffice_runtime::http::{Problem, sole};
+use boxoffice_runtime::openapi::params::parameter;
 use serde::Serialize;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::{RefOr, Required};
 
 use crate::store::Idempotency;
 
@@ -48,6 +53,20 @@ impl<S: Sync> FromRequestParts<S> for Once {
             return Err(Problem::invalid(detail));
         }
         Ok(Self { key: key.map(str::to_owned), asked: format!("{} ", parts.uri.path()) })
+    }
+}
+
+impl IntoParams for Once {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let description = "A name for this request, such as a UUID. Sent again with the same key and body it is not done \
+            again: the stored answer comes back. A key belongs to one user and one SeatingEvent.";
+        let text = ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::String))
+            .min_length(Some(1))
+            .max_length(Some(LONGEST))
+            .pattern(Some("^[\\x20-\\x7e]+$"));
+        let (schema, key) = (RefOr::T(Schema::Object(text.build())), "0b8e3f3a-7a1d-4a35-b9f4-6c1f2d8a5e77");
+        vec![parameter("Idempotency-Key", ParameterIn::Header, Required::False, schema, description, key)]
     }
 }
 

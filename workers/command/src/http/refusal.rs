@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 use boxoffice_domain::{Conflict, Rejection, SeatId, SeatingEventId};
-use boxoffice_runtime::http::{ConflictBody, Problem};
+use boxoffice_runtime::http::{ConflictBody, Problem, code};
 
 use crate::store::StoreError;
 
@@ -11,29 +11,33 @@ use crate::store::StoreError;
 pub fn refused(event: &SeatingEventId, rejection: &Rejection) -> Problem {
     use Rejection as R;
     const NONE: &[Conflict] = &[];
-    let (status, code, conflicts) = match rejection {
-        R::EventNotFound => (StatusCode::NOT_FOUND, "EVENT_NOT_FOUND", NONE),
-        R::SeatNotFound(conflicts) => (StatusCode::NOT_FOUND, "SEAT_NOT_FOUND", conflicts.as_slice()),
-        R::HoldNotFound => (StatusCode::NOT_FOUND, "HOLD_NOT_FOUND", NONE),
-        R::ReservationNotFound => (StatusCode::NOT_FOUND, "RESERVATION_NOT_FOUND", NONE),
-        R::NotHolder => (StatusCode::FORBIDDEN, "NOT_HOLDER", NONE),
-        R::SeatNotAvailable(conflicts) => (StatusCode::CONFLICT, "SEAT_NOT_AVAILABLE", conflicts.as_slice()),
-        R::NotEnoughSeats { .. } => (StatusCode::CONFLICT, "NOT_ENOUGH_SEATS", NONE),
-        R::SectionNotFound { .. } => (StatusCode::NOT_FOUND, "SEAT_NOT_FOUND", NONE),
-        R::WrongSection { .. } => (StatusCode::BAD_REQUEST, "INVALID_REQUEST", NONE),
-        R::SeatNotHeld => (StatusCode::CONFLICT, "SEAT_NOT_HELD", NONE),
-        R::HoldExpired => (StatusCode::CONFLICT, "HOLD_EXPIRED", NONE),
-        R::LimitExceeded { .. } => (StatusCode::CONFLICT, "LIMIT_EXCEEDED", NONE),
-        R::SalesNotOpen { .. } => (StatusCode::CONFLICT, "SALES_NOT_OPEN", NONE),
-        R::SalesPaused => (StatusCode::CONFLICT, "SALES_PAUSED", NONE),
-        R::SalesClosed => (StatusCode::CONFLICT, "SALES_CLOSED", NONE),
-        R::SeatMapConflict(conflicts) => (StatusCode::CONFLICT, "SEAT_MAP_CONFLICT", conflicts.as_slice()),
+    let (status, what, conflicts) = match rejection {
+        R::EventNotFound => (StatusCode::NOT_FOUND, code::EVENT_NOT_FOUND, NONE),
+        R::SeatNotFound(conflicts) => (StatusCode::NOT_FOUND, code::SEAT_NOT_FOUND, conflicts.as_slice()),
+        R::HoldNotFound => (StatusCode::NOT_FOUND, code::HOLD_NOT_FOUND, NONE),
+        R::ReservationNotFound => (StatusCode::NOT_FOUND, code::RESERVATION_NOT_FOUND, NONE),
+        R::NotHolder => (StatusCode::FORBIDDEN, code::NOT_HOLDER, NONE),
+        R::SeatNotAvailable(conflicts) => {
+            (StatusCode::CONFLICT, code::SEAT_NOT_AVAILABLE, conflicts.as_slice())
+        }
+        R::NotEnoughSeats { .. } => (StatusCode::CONFLICT, code::NOT_ENOUGH_SEATS, NONE),
+        R::SectionNotFound { .. } => (StatusCode::NOT_FOUND, code::SEAT_NOT_FOUND, NONE),
+        R::WrongSection { .. } => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST, NONE),
+        R::SeatNotHeld => (StatusCode::CONFLICT, code::SEAT_NOT_HELD, NONE),
+        R::HoldExpired => (StatusCode::CONFLICT, code::HOLD_EXPIRED, NONE),
+        R::LimitExceeded { .. } => (StatusCode::CONFLICT, code::LIMIT_EXCEEDED, NONE),
+        R::SalesNotOpen { .. } => (StatusCode::CONFLICT, code::SALES_NOT_OPEN, NONE),
+        R::SalesPaused => (StatusCode::CONFLICT, code::SALES_PAUSED, NONE),
+        R::SalesClosed => (StatusCode::CONFLICT, code::SALES_CLOSED, NONE),
+        R::SeatMapConflict(conflicts) => {
+            (StatusCode::CONFLICT, code::SEAT_MAP_CONFLICT, conflicts.as_slice())
+        }
     };
     let named = |conflict: &Conflict| ConflictBody {
         seat_id: SeatId::from_chart(event, &conflict.seat),
         reason: conflict.reason,
     };
-    Problem::new(status, code, rejection.to_string()).conflicts(conflicts.iter().map(named).collect())
+    Problem::new(status, what, rejection.to_string()).conflicts(conflicts.iter().map(named).collect())
 }
 
 /// The caller learns whether repeating helps; what exactly failed is for the log.
@@ -45,7 +49,7 @@ impl From<StoreError> for Problem {
             ),
             StoreError::Recovering => {
                 let detail = "the seats are being recovered from the log: repeat the command in a moment";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "RECOVERING", detail)
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, code::RECOVERING, detail)
             }
             StoreError::Unsecured(_) => {
                 Self::unavailable("the command is done, but not as durable as it has to be yet: repeat it")
@@ -53,17 +57,17 @@ impl From<StoreError> for Problem {
             StoreError::OutboxFull { .. } => {
                 let detail =
                     "too many changes wait to be published: no new holds for now, releasing still works";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "OUTBOX_FULL", detail)
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, code::OUTBOX_FULL, detail)
             }
             StoreError::KeyReused => {
                 let detail =
                     "this Idempotency-Key was used for another request: a new request needs a new key";
-                return Self::new(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_MISMATCH", detail);
+                return Self::new(StatusCode::UNPROCESSABLE_ENTITY, code::IDEMPOTENCY_MISMATCH, detail);
             }
             StoreError::Corrupt(_) => {
                 let detail =
                     "the seats are not as they should be; the operators can find out by the correlation id";
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL", detail)
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, code::INTERNAL, detail)
             }
         };
         problem.because(error.to_string())

@@ -29,7 +29,7 @@ pub struct Memory {
     leases: Mutex<LeaseTable>,
     now: AtomicU64,
     started: Instant,
-    failing: AtomicBool,
+    failing: Mutex<Option<fn() -> StoreError>>,
     full: AtomicBool,
     quiet: AtomicBool,
     unrenewed: AtomicBool,
@@ -52,7 +52,7 @@ impl Default for Memory {
             leases: Mutex::default(),
             now: AtomicU64::new(1_700_000_000_000),
             started: Instant::now(),
-            failing: AtomicBool::default(),
+            failing: Mutex::default(),
             full: AtomicBool::default(),
             quiet: AtomicBool::default(),
             unrenewed: AtomicBool::default(),
@@ -69,7 +69,13 @@ impl Memory {
 
     /// Whether every call fails from now on.
     pub fn fail(&self, failing: bool) {
-        self.failing.store(failing, SeqCst);
+        let unavailable = || StoreError::Unavailable("connection refused".into());
+        *self.failing.lock().unwrap() = failing.then_some(unavailable);
+    }
+
+    /// How every call fails from now on.
+    pub fn fail_by(&self, how: fn() -> StoreError) {
+        *self.failing.lock().unwrap() = Some(how);
     }
 
     /// Whether the outbox is above its high watermark from now on.
@@ -133,8 +139,8 @@ impl Memory {
     }
 
     fn at(&self) -> Result<u64, StoreError> {
-        if self.failing.load(SeqCst) {
-            return Err(StoreError::Unavailable("connection refused".into()));
+        if let Some(how) = *self.failing.lock().unwrap() {
+            return Err(how());
         }
         Ok(self.now.load(SeqCst))
     }

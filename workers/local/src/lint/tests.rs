@@ -55,12 +55,12 @@ fn every_error_of_every_chart_is_found() {
 
 #[test]
 fn what_this_version_does_not_support_yet_is_found_a_field_at_a_time() {
-    let service = with(SERVICE, "redis: {", "redis: {cluster: true, ");
+    let service = with(SERVICE, "  redis: {", "  onSale: {freezeMinutes: 5}\n  redis: {");
     let service = with(&service, "    database", "    reset: {requestId: a, to: earliest}\n    database");
-    let reset = "11: spec.consumers[0].reset: this version does not support consumers[seat-view].reset yet: remove it";
-    let cluster = "6: spec.redis.cluster: this version does not support redis.cluster yet: remove it";
-    assert_eq!(found(&service), [cluster, reset]);
-    assert_eq!(found_in(Place::Local, &service), [reset], "there is no Redis");
+    let reset = "12: spec.consumers[0].reset: this version does not support consumers[seat-view].reset yet: remove it";
+    let on_sale = "6: spec.onSale: this version does not support onSale yet: remove it";
+    assert_eq!(found(&service), [on_sale, reset]);
+    assert_eq!(found_in(Place::Local, &service), [reset], "there is nothing to scale");
     let event = found(&with(EVENT, "spec:\n", "spec:\n  deletionPolicy: Delete\n"));
     assert!(event[0].starts_with("5: spec.deletionPolicy: this version does not support"), "{event:#?}");
 }

@@ -188,10 +188,10 @@ fn a_plan_reads_back_as_the_same_objects() {
 
 #[test]
 fn what_the_operator_would_refuse_has_no_plan() {
-    let loaded = loaded(&[("", &with(SERVICE, "redis: {", "redis: {cluster: true, "))]);
+    let loaded = loaded(&[("", &with(SERVICE, "  redis: {", "  onSale: {freezeMinutes: 5}\n  redis: {"))]);
     let error = plan(&loaded.resources, IMAGE).unwrap_err().to_string();
     assert!(
-        error.starts_with("ReservationService default/main: this version does not support redis.cluster"),
+        error.starts_with("ReservationService default/main: this version does not support onSale"),
         "{error}"
     );
 }

@@ -17,6 +17,7 @@ use boxoffice_runtime::health::{self, Readiness};
 use boxoffice_runtime::http::{Edge, serve, service};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
+use boxoffice_runtime::openapi::{pages, together};
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -77,7 +78,10 @@ impl Platform {
             waiting.ready(SHOWS);
         }));
 
+        let document =
+            together("Box Office", boxoffice_command::http::document(), boxoffice_query::http::document());
         let routes = app.buyers().merge(query.routes()).merge(operators(app.operators(), door));
+        let routes = routes.merge(pages::routes(&document));
         let routes = service(routes, edge).merge(health::routes(registry, readiness));
         let server = serve(door.listen()?, routes, stop.clone(), DRAIN / 2);
         let _following = AbortOnDropHandle::new(tokio::spawn(query.follow()));

@@ -8,59 +8,116 @@ use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{SeatMap, SeatingEventId, UnixMillis};
 use boxoffice_runtime::clock;
 use boxoffice_runtime::http::{Id, Problem};
+use boxoffice_runtime::openapi::params::OfEvent;
+use boxoffice_runtime::openapi::schemas;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Knowledge;
+use crate::openapi::{EVENTS, OfEventRead, OfList};
 
 /// A SeatingEvent as a list shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventSummary)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Summary {
+    /// Its id.
+    #[schema(value_type = schemas::SeatingEventId)]
     event_id: SeatingEventId,
+    /// What buyers read.
     title: String,
+    /// When the show begins, in milliseconds since 1970.
     starts_at: UnixMillis,
+    /// Where its sale stands.
+    #[schema(value_type = schemas::Phase)]
     phase: Phase,
+    /// Seats by status.
+    #[schema(value_type = schemas::SeatCounts)]
     seats: SeatCounts,
 }
 
 /// A SeatingEvent with what a client needs to draw it and to offer its seats.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EventDetail)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Detail {
     #[serde(flatten)]
     summary: Summary,
+    /// Sequence of the last domain event in it.
     sequence: u64,
+    /// When seats can be held.
     sales: Window,
+    /// What one user may claim.
+    #[schema(value_type = schemas::Limits)]
     limits: Limits,
+    /// The stage, towards which the best seats are.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schemas::Point>)]
     focal_point: Option<Point>,
+    /// Prices.
+    #[schema(value_type = Vec<schemas::PriceCategory>)]
     price_categories: Vec<PriceCategory>,
+    /// In the order of the chart.
     sections: Vec<SectionBody>,
 }
 
 /// When seats can be held.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SalesWindow)]
 #[serde(rename_all = "camelCase")]
 struct Window {
+    /// First moment at which a seat can be held; absent: at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     opens_at: Option<UnixMillis>,
+    /// First moment at which no seat can be held any more.
     closes_at: UnixMillis,
+    /// Whether new holds are refused for now.
     paused: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SectionSummary)]
 #[serde(rename_all = "camelCase")]
 struct SectionBody {
+    /// Its id.
     section_id: String,
+    /// The name of its price category.
     price_category: String,
     /// Whether its units are all alike: nobody chooses one on a map.
     general_admission: bool,
+    /// Where it stands on the map.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schemas::Layout>)]
     layout: Option<Layout>,
+    /// Seats by status.
+    #[schema(value_type = schemas::SeatCounts)]
     seats: SeatCounts,
 }
 
-/// `GET /events`: in the order in which they start.
+/// List SeatingEvents
+///
+/// In the order in which they start; one that was closed for good is not among them.
+#[utoipa::path(
+    get,
+    path = "/events",
+    operation_id = "listEvents",
+    tag = EVENTS,
+    responses(
+        (
+            status = 200,
+            description = "The SeatingEvents.",
+            body = Vec<Summary>,
+            example = json!([{
+                "eventId": "arena-night",
+                "title": "Arena Night",
+                "startsAt": 4_000_000_000_000_u64,
+                "phase": "OnSale",
+                "seats": {"total": 8, "available": 5, "held": 1, "reserved": 1, "blocked": 1}
+            }])
+        ),
+        OfList
+    )
+)]
 pub(super) async fn list(State(known): State<Knowledge>) -> Json<Vec<Summary>> {
     let now = clock::now();
     let mut events: Vec<_> =
@@ -69,7 +126,51 @@ pub(super) async fn list(State(known): State<Knowledge>) -> Json<Vec<Summary>> {
     Json(events)
 }
 
-/// `GET /events/{eventId}`.
+/// Show a SeatingEvent
+///
+/// What a client needs to draw it and to offer its seats; the seats themselves are its map.
+#[utoipa::path(
+    get,
+    path = "/events/{eventId}",
+    operation_id = "showEvent",
+    tag = EVENTS,
+    params(OfEvent),
+    responses(
+        (
+            status = 200,
+            description = "The SeatingEvent.",
+            body = Detail,
+            example = json!({
+                "eventId": "arena-night",
+                "title": "Arena Night",
+                "startsAt": 4_000_000_000_000_u64,
+                "phase": "OnSale",
+                "seats": {"total": 8, "available": 5, "held": 1, "reserved": 1, "blocked": 1},
+                "sequence": 3,
+                "sales": {"closesAt": 4_000_000_000_000_u64, "paused": false},
+                "limits": {"seatsPerUser": 8},
+                "focalPoint": {"x": 0.0, "y": -4.0},
+                "priceCategories": [{"name": "gold", "amount": 12_000, "currency": "EUR"}],
+                "sections": [
+                    {
+                        "sectionId": "A",
+                        "priceCategory": "gold",
+                        "generalAdmission": false,
+                        "layout": {"x": 0.0, "y": 2.0, "angle": 0.0},
+                        "seats": {"total": 6, "available": 3, "held": 1, "reserved": 1, "blocked": 1}
+                    },
+                    {
+                        "sectionId": "FLOOR",
+                        "priceCategory": "gold",
+                        "generalAdmission": true,
+                        "seats": {"total": 2, "available": 2, "held": 0, "reserved": 0, "blocked": 0}
+                    }
+                ]
+            })
+        ),
+        OfEventRead
+    )
+)]
 pub(super) async fn show(
     State(known): State<Knowledge>,
     Id(event): Id<SeatingEventId>,
@@ -78,9 +179,33 @@ pub(super) async fn show(
     Ok(Json(known.event(event.as_str())?.read(|map| Detail::of(map, now))))
 }
 
-/// `GET /events/{eventId}/stats`: what the `stats` consumer published last. Before its first word that is what was
+/// Show statistics
+///
+/// What the `stats` consumer published last. Before its first word that is what was
 /// known before the SeatingEvent's first domain event: no sections, as of sequence 0. Counts that need no statistics
 /// are in `GET /events/{eventId}`.
+#[utoipa::path(
+    get,
+    path = "/events/{eventId}/stats",
+    operation_id = "showStats",
+    tag = EVENTS,
+    params(OfEvent),
+    responses(
+        (
+            status = 200,
+            description = "The statistics.",
+            body = StatsBody,
+            example = json!({
+                "eventId": "arena-night",
+                "asOfSequence": 3,
+                "sections": [{
+                    "sectionId": "A", "available": 3, "held": 1, "reserved": 1, "released": 0, "revenue": 12_000
+                }]
+            })
+        ),
+        OfEventRead
+    )
+)]
 pub(super) async fn stats(
     State(known): State<Knowledge>,
     Id(event): Id<SeatingEventId>,
@@ -94,11 +219,17 @@ pub(super) async fn stats(
 }
 
 /// The payload of `stats.updated`, as it was published.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Statistics)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StatsBody {
+    /// The SeatingEvent.
+    #[schema(value_type = schemas::SeatingEventId)]
     event_id: SeatingEventId,
+    /// Sequence of the last domain event that they cover.
     as_of_sequence: u64,
+    /// A section each.
+    #[schema(value_type = Vec<schemas::SectionStats>)]
     sections: Vec<SectionStats>,
 }
 

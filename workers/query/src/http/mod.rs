@@ -12,11 +12,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::get;
-use boxoffice_runtime::http::Problem;
+use boxoffice_runtime::http::{Problem, code};
 use boxoffice_runtime::identity::Identity;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::metrics::Metrics;
+use crate::openapi::{about_readers, for_readers};
 use crate::view::{LiveMap, Stats, Views};
 
 /// What the routes answer from.
@@ -34,20 +37,29 @@ pub struct Knowledge {
 
 impl Knowledge {
     fn event(&self, id: &str) -> Result<Arc<LiveMap>, Problem> {
-        let unknown = || Problem::new(StatusCode::NOT_FOUND, "EVENT_NOT_FOUND", "there is no such event");
+        let unknown = || Problem::new(StatusCode::NOT_FOUND, code::EVENT_NOT_FOUND, "there is no such event");
         self.views.get(id).ok_or_else(unknown)
     }
 }
 
 /// The routes.
 pub fn routes(knowledge: Knowledge) -> Router {
-    Router::new()
-        .route("/events", get(events::list))
-        .route("/events/{eventId}", get(events::show))
-        .route("/events/{eventId}/seats", get(seat_map::show))
-        .route("/events/{eventId}/stats", get(events::stats))
-        .route("/seats/{seatId}", get(seats::show))
-        .with_state(knowledge)
+    let (routes, _) = described().split_for_parts();
+    routes.with_state(knowledge)
+}
+
+/// What the routes do, for programs and people.
+pub fn document() -> OpenApi {
+    for_readers(described().into_openapi())
+}
+
+fn described() -> OpenApiRouter<Knowledge> {
+    OpenApiRouter::with_openapi(about_readers())
+        .routes(routes!(events::list))
+        .routes(routes!(events::show))
+        .routes(routes!(seat_map::show))
+        .routes(routes!(events::stats))
+        .routes(routes!(seats::show))
 }
 
 #[cfg(test)]

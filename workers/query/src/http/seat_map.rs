@@ -9,20 +9,103 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::http::{Id, Problem};
+use boxoffice_runtime::openapi::params::OfEvent;
+use boxoffice_runtime::openapi::schemas;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::Knowledge;
 use super::conditional::{Encoding, entity_tag, has};
+use super::seats::SeatStatus;
+use crate::openapi::{OfEventRead, SEAT_MAPS};
 use crate::view::live_map::{PictureError, Tag};
 
 /// What of a map is asked for. Other parameters are refused: their answer would not be what the client expects.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Asked {
+    /// Only the seats of this section.
+    #[param(example = "A")]
     section: Option<String>,
 }
 
-/// `GET /events/{eventId}/seats`.
+/// What a map that is known already is asked for with.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what conditional reads")]
+struct Conditional {
+    /// The `etag` of a map that the client has: where it still holds, the answer is 304.
+    #[param(rename = "if-none-match", example = "*")]
+    if_none_match: Option<String>,
+}
+
+/// The JSON of [`Picture`](crate::view::picture::Picture), which is rendered without serde.
+#[derive(ToSchema)]
+#[schema(as = SeatMap, rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes what Picture renders")]
+struct MapBody {
+    /// The SeatingEvent.
+    #[schema(value_type = schemas::SeatingEventId)]
+    event_id: String,
+    /// Sequence of the last domain event in it.
+    sequence: u64,
+    /// In the order of the chart.
+    seats: Vec<MapSeat>,
+}
+
+/// A seat on a map.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "describes what Picture renders")]
+struct MapSeat {
+    /// Its id.
+    #[schema(value_type = schemas::SeatId)]
+    seat_id: String,
+    /// Its section.
+    section_id: String,
+    /// Empty for a general-admission unit.
+    row: String,
+    /// Its number in the row, or among the units.
+    number: String,
+    /// `AVAILABLE`, `HELD`, `RESERVED` or `BLOCKED`.
+    status: SeatStatus,
+    /// The name of its price category.
+    price_category: String,
+}
+
+/// Show a seat map
+///
+/// Every seat, or those of one section. It is compressed for those who take gzip, and not sent again to those who have it.
+#[utoipa::path(
+    get,
+    path = "/events/{eventId}/seats",
+    operation_id = "showSeatMap",
+    tag = SEAT_MAPS,
+    params(OfEvent, Asked, Conditional),
+    responses(
+        (
+            status = 200,
+            description = "The seats.",
+            body = MapBody,
+            headers(("etag", description = "Names this state of the seats, for if-none-match.")),
+            example = json!({
+                "eventId": "arena-night",
+                "sequence": 3,
+                "seats": [{
+                    "seatId": "arena-night.A-1-1",
+                    "sectionId": "A",
+                    "row": "1",
+                    "number": "1",
+                    "status": "HELD",
+                    "priceCategory": "gold"
+                }]
+            })
+        ),
+        (status = 304, description = "The client's map still holds."),
+        OfEventRead
+    )
+)]
 pub(super) async fn show(
     State(known): State<Knowledge>,
     Id(event): Id<SeatingEventId>,

@@ -5,34 +5,103 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use boxoffice_domain::project::SeatView;
 use boxoffice_domain::{SeatId, SeatMap, UnixMillis, UserId};
-use boxoffice_runtime::http::{Id, Problem};
+use boxoffice_runtime::http::{Id, Problem, code};
+use boxoffice_runtime::openapi::params::OfSeat;
+use boxoffice_runtime::openapi::schemas;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Knowledge;
+use crate::openapi::{OfSeatRead, SEAT_MAPS};
 
 /// A seat.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Seat)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SeatBody {
+    /// Its id.
+    #[schema(value_type = schemas::SeatId)]
     seat_id: SeatId,
+    /// Its SeatingEvent.
+    #[schema(value_type = schemas::SeatingEventId)]
     event_id: String,
+    /// Its section.
     section_id: String,
     /// Empty for a general-admission unit.
     row: String,
+    /// Its number in the row, or among the units.
     number: String,
+    /// `AVAILABLE`, `HELD`, `RESERVED` or `BLOCKED`.
+    #[schema(value_type = SeatStatus)]
     status: &'static str,
     /// Until when the asking user holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<UnixMillis>,
     /// `true` where the asking user holds it or has it; else absent.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
     mine: bool,
+}
+
+/// What a seat can be.
+#[derive(ToSchema)]
+#[schema(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(dead_code, reason = "describes the words of SeatView::status")]
+pub(super) enum SeatStatus {
+    Available,
+    Held,
+    Reserved,
+    Blocked,
 }
 
 /// The answer depends on who asks, so nothing on the way may keep it.
 type Private<T> = ([(HeaderName, &'static str); 2], Json<T>);
 
-/// `GET /seats/{seatId}`.
+/// Show a seat
+///
+/// Whoever holds it or has it learns so; to others it is just taken.
+#[utoipa::path(
+    get,
+    path = "/seats/{seatId}",
+    operation_id = "showSeat",
+    tag = SEAT_MAPS,
+    params(OfSeat),
+    security((), ("user" = []), ("token" = [])),
+    responses(
+        (
+            status = 200,
+            description = "The seat.",
+            body = SeatBody,
+            examples(
+                ("anybody" = (
+                    summary = "As others see it",
+                    value = json!({
+                        "seatId": "arena-night.A-1-1",
+                        "eventId": "arena-night",
+                        "sectionId": "A",
+                        "row": "1",
+                        "number": "1",
+                        "status": "HELD"
+                    })
+                )),
+                ("holder" = (
+                    summary = "As its holder sees it",
+                    value = json!({
+                        "seatId": "arena-night.A-1-1",
+                        "eventId": "arena-night",
+                        "sectionId": "A",
+                        "row": "1",
+                        "number": "1",
+                        "status": "HELD",
+                        "expiresAt": 1_700_000_300_000_u64,
+                        "mine": true
+                    })
+                ))
+            )
+        ),
+        OfSeatRead
+    )
+)]
 pub(super) async fn show(
     State(known): State<Knowledge>,
     Id(seat): Id<SeatId>,
@@ -40,7 +109,7 @@ pub(super) async fn show(
 ) -> Result<Private<SeatBody>, Problem> {
     let user = known.identity.user(&headers).await?;
     let event = known.event(seat.event())?;
-    let unknown = || Problem::new(StatusCode::NOT_FOUND, "SEAT_NOT_FOUND", "there is no such seat");
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, code::SEAT_NOT_FOUND, "there is no such seat");
     let body = event.read(|map| SeatBody::of(map, &seat, user.as_ref())).ok_or_else(unknown)?;
     let by_user = (header::VARY, known.identity.header());
     Ok(([(header::CACHE_CONTROL, "private, no-store"), by_user], Json(body)))

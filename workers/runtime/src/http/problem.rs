@@ -11,90 +11,131 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::{CorrelationId, SeatId};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::code::{self, Code};
+use crate::openapi::schemas;
 
 /// Seconds after which a failure is worth another try.
 const RETRY_AFTER: u16 = 1;
 /// Most characters of a detail: enough for every one that is ours, few enough for one that is the caller's.
 const MAX_DETAIL: usize = 400;
 
-/// The one refusal that repeating helps against.
-const IN_FLIGHT: &str = "IDEMPOTENCY_IN_FLIGHT";
-
 /// A request that was not answered, or whose outcome is not known.
 #[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
-    code: &'static str,
+    code: Code,
     detail: String,
     conflicts: Vec<ConflictBody>,
     cause: Option<String>,
 }
 
 /// A seat in the way.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Conflict)]
 #[serde(rename_all = "camelCase")]
 pub struct ConflictBody {
     /// The seat.
+    #[schema(value_type = schemas::SeatId)]
     pub seat_id: SeatId,
-    /// `HELD`, `RESERVED`, `BLOCKED` or `NOT_FOUND`.
+    /// `HELD`, `RESERVED`, `BLOCKED`, `NOT_FOUND`, or `SINGLE_SEAT_GAP`: it would be left single between taken ones.
     pub reason: &'static str,
 }
 
-/// The body, as the contract has it.
-#[derive(Serialize)]
+/// What is answered in place of what was asked for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
 #[serde(rename_all = "camelCase")]
-struct ProblemBody<'a> {
+pub(crate) struct ProblemBody<'a> {
+    /// Names the code; `/problems/...` of this service tells about it.
     r#type: String,
+    /// The code in words.
     title: String,
+    /// The status of the answer.
     status: u16,
+    /// What is wrong, for people. It changes; programs go by `code`.
     detail: &'a str,
+    /// What is wrong, for programs.
     code: &'static str,
+    /// Whether the very same request may succeed when it is sent again, and does no harm.
     retryable: bool,
+    /// Finds the request in the log, and what followed from it.
+    #[schema(value_type = schemas::CorrelationId)]
     correlation_id: &'a CorrelationId,
+    /// The seats in the way, where there are.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(required = false)]
     conflicts: &'a [ConflictBody],
 }
 
+impl<'a> ProblemBody<'a> {
+    /// The body of a problem with `code`.
+    pub(crate) fn new(
+        status: u16,
+        code: Code,
+        detail: &'a str,
+        correlation_id: &'a CorrelationId,
+        conflicts: &'a [ConflictBody],
+    ) -> Self {
+        Self {
+            r#type: format!("https://boxoffice.dev/problems/{}", code.slug()),
+            title: code.title(),
+            status,
+            detail,
+            code: code.name(),
+            retryable: code.retryable(),
+            correlation_id,
+            conflicts,
+        }
+    }
+}
+
 impl Problem {
-    /// A problem with one of the contract's codes; `detail` is for people.
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+    /// A problem with one of [`code`]'s codes and a status of that code; `detail` is for people.
+    pub fn new(status: StatusCode, code: Code, detail: impl Into<String>) -> Self {
+        debug_assert!(
+            code.statuses().contains(&status.as_u16()),
+            "{} does not come with {status}",
+            code.name()
+        );
         Self { status, code, detail: plain(&detail.into()), conflicts: vec![], cause: None }
     }
 
     /// 400: the request says something that no state of the seats could make right.
     pub fn invalid(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "INVALID_REQUEST", detail)
+        Self::new(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, detail)
     }
 
     /// 401: who acts is not known, or not believed.
     pub fn unauthenticated(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", detail)
+        Self::new(StatusCode::UNAUTHORIZED, code::UNAUTHENTICATED, detail)
     }
 
     /// 404: no such route.
     pub fn no_route() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing at this address")
+        Self::new(StatusCode::NOT_FOUND, code::NOT_FOUND, "there is nothing at this address")
     }
 
     /// 405: the route does not take this method.
     pub fn no_method() -> Self {
         let detail = "this address does not take this method: the Allow header lists those that it takes";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", detail)
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, code::METHOD_NOT_ALLOWED, detail)
     }
 
     /// 429: more than one user may ask for; the request was not looked at.
     pub fn rate_limited(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", detail)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code::RATE_LIMITED, detail)
     }
 
     /// 503: not now; repeating is safe.
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code::UNAVAILABLE, detail)
     }
 
     /// 409: done under the same idempotency key already, but not yet as durable as promised; repeating is safe.
     pub fn in_flight(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, IN_FLIGHT, detail)
+        Self::new(StatusCode::CONFLICT, code::IDEMPOTENCY_IN_FLIGHT, detail)
     }
 
     /// The same with the seats in the way.
@@ -118,26 +159,15 @@ impl Problem {
 
     /// The answer, for the caller with this correlation id.
     pub fn render(&self, correlation: &CorrelationId) -> Response {
-        let retryable =
-            matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
-                || self.code == IN_FLIGHT;
-        let body = ProblemBody {
-            r#type: format!("https://boxoffice.dev/problems/{}", self.code.to_lowercase().replace('_', "-")),
-            title: title(self.code),
-            status: self.status.as_u16(),
-            detail: &self.detail,
-            code: self.code,
-            retryable,
-            correlation_id: correlation,
-            conflicts: &self.conflicts,
-        };
+        let status = self.status.as_u16();
+        let body = ProblemBody::new(status, self.code, &self.detail, correlation, &self.conflicts);
         // It is made of strings and numbers, which JSON can always say.
         let json = serde_json::to_string(&body).map(|json| without_html(&json)).unwrap_or_default();
         let mut response = (self.status, json).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if retryable {
+        if self.code.retryable() {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER.into());
         }
         if self.status == StatusCode::UNAUTHORIZED {
@@ -145,12 +175,6 @@ impl Problem {
         }
         response
     }
-}
-
-/// `SEAT_NOT_AVAILABLE` as "Seat not available".
-fn title(code: &str) -> String {
-    let (first, rest) = code.split_at(1);
-    first.to_owned() + &rest.to_lowercase().replace('_', " ")
 }
 
 /// `text` as it can be shown: control characters, and those that reorder or hide text, escaped; what is too long cut off.

@@ -17,7 +17,7 @@ fn routes() -> Router {
 
 fn refuse(seat_id: SeatId) -> Problem {
     let conflict = ConflictBody { seat_id, reason: "HELD" };
-    Problem::new(StatusCode::CONFLICT, "SEAT_NOT_AVAILABLE", "it is taken").conflicts(vec![conflict])
+    Problem::new(StatusCode::CONFLICT, code::SEAT_NOT_AVAILABLE, "it is taken").conflicts(vec![conflict])
 }
 
 async fn call(path: &str, correlation: &[&str]) -> Response<Body> {

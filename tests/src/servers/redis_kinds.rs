@@ -1,0 +1,214 @@
+//! Redis in other forms than the shared one: flushed at every write, a replica, behind TLS and a password, a cluster.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use boxoffice_command::store::redis::server::Server as Reached;
+
+use super::certificates::Certificates;
+use super::child::bound;
+use super::server::{Program, Server, free_port};
+use crate::wait::within;
+
+/// How long a cluster may take until it agrees on who has what.
+const AGREEMENT: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// A Redis server with arguments of its own.
+#[derive(Debug, Clone, Default)]
+pub struct RedisKind {
+    arguments: Vec<String>,
+    certificates: Option<Certificates>,
+    user: Option<(&'static str, &'static str)>,
+}
+
+impl RedisKind {
+    /// With these arguments.
+    pub fn new(arguments: &[&str]) -> Self {
+        Self { arguments: arguments.iter().map(ToString::to_string).collect(), ..Self::default() }
+    }
+
+    /// Every write is on disk before its answer leaves.
+    pub fn always() -> Self {
+        Self::new(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    /// Writes are on disk a second later.
+    pub fn every_second() -> Self {
+        Self::new(&["--appendonly", "yes", "--appendfsync", "everysec"])
+    }
+
+    /// A replica of the server at `address`.
+    pub fn replica_of(address: &str) -> Self {
+        Self::new(&["--replicaof", "127.0.0.1", address.rsplit(':').next().unwrap_or_default()])
+    }
+
+    /// Speaks TLS, and nothing else.
+    pub fn with_tls(mut self, certificates: Certificates) -> Self {
+        self.certificates = Some(certificates);
+        self
+    }
+
+    /// Lets in one user, who may do what a command worker does and nothing else.
+    pub fn with_user(mut self, name: &'static str, password: &'static str) -> Self {
+        self.user = Some((name, password));
+        self
+    }
+
+    fn reached(&self, port: u16) -> anyhow::Result<redis::Client> {
+        let authority = self.certificates.as_ref().map(|certificates| certificates.authority.text.as_str());
+        let server = Reached::new(&self.address(port), authority)?;
+        Ok(server.client(server.first())?)
+    }
+}
+
+#[async_trait]
+impl Program for RedisKind {
+    const NAME: &'static str = "redis";
+
+    async fn prepare(&self, _: &Path, _: u16) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn command(&self, folder: &Path, port: u16) -> anyhow::Result<Command> {
+        let mut command = bound("redis-server", Self::END, None);
+        command.args(["--bind", "127.0.0.1", "--save", "", "--maxmemory-policy", "noeviction"]);
+        command.arg("--dir").arg(folder).args(&self.arguments);
+        match &self.certificates {
+            None => command.args(["--port", &port.to_string()]),
+            Some(certificates) => command
+                .args(["--port", "0", "--tls-port", &port.to_string(), "--tls-auth-clients", "no"])
+                .arg("--tls-cert-file")
+                .arg(&certificates.certificate.path)
+                .arg("--tls-key-file")
+                .arg(&certificates.key.path)
+                .arg("--tls-ca-cert-file")
+                .arg(&certificates.authority.path),
+        };
+        if let Some((name, password)) = self.user {
+            let password = format!(">{password}");
+            command.args(["--user", name, "on", &password, "~*", "&*", "+@all", "-@dangerous", "+info"]);
+            command.args(["--user", "default", "off"]);
+        }
+        Ok(command)
+    }
+
+    async fn answers(&self, port: u16) -> anyhow::Result<()> {
+        let mut connection = self.reached(port)?.get_multiplexed_async_connection().await?;
+        redis::cmd("PING").query_async::<()>(&mut connection).await?;
+        Ok(())
+    }
+
+    fn address(&self, port: u16) -> String {
+        let scheme = if self.certificates.is_some() { "rediss" } else { "redis" };
+        let user = self.user.map(|(name, password)| format!("{name}:{password}@")).unwrap_or_default();
+        format!("{scheme}://{user}127.0.0.1:{port}")
+    }
+}
+
+/// A Redis Cluster of three masters.
+#[derive(Debug)]
+pub struct RedisCluster {
+    /// The masters.
+    pub masters: Vec<Server<RedisKind>>,
+    /// Replicas, where any were added.
+    pub replicas: Vec<Server<RedisKind>>,
+}
+
+impl RedisCluster {
+    /// Starts it and waits until every slot has its master.
+    ///
+    /// # Errors
+    /// A server that does not start, or servers that do not agree.
+    pub async fn start() -> anyhow::Result<Self> {
+        let masters = vec![node().await?, node().await?, node().await?];
+        let mut first_slot = 0;
+        for (master, last_slot) in masters.iter().zip([5460, 10_922, 16_383]) {
+            let mut connection = connection(&master.address()).await?;
+            let mut take = redis::cmd("CLUSTER");
+            take.arg("ADDSLOTSRANGE").arg(first_slot).arg(last_slot);
+            take.exec_async(&mut connection).await?;
+            first_slot = last_slot + 1;
+        }
+        for other in &masters[1..] {
+            meet(&masters[0], other).await?;
+        }
+        let cluster = Self { masters, replicas: vec![] };
+        cluster.agreed().await?;
+        Ok(cluster)
+    }
+
+    /// How clients name it: by one node.
+    pub fn address(&self) -> String {
+        self.masters[0].address()
+    }
+
+    /// Adds a replica of one of the masters, and waits until it has what the master has.
+    ///
+    /// # Errors
+    /// A replica that does not follow.
+    pub async fn add_replica(&mut self, master: usize) -> anyhow::Result<()> {
+        let replica = node().await?;
+        meet(&self.masters[master], &replica).await?;
+        let id: String = redis::cmd("CLUSTER")
+            .arg("MYID")
+            .query_async(&mut connection(&self.masters[master].address()).await?)
+            .await?;
+        let mut connection = connection(&replica.address()).await?;
+        let mut follow = redis::cmd("CLUSTER");
+        follow.arg("REPLICATE").arg(id);
+        let known = within(AGREEMENT, async || follow.exec_async(&mut connection).await.ok());
+        known.await.context("the replica does not know its master")?;
+        let follows = within(AGREEMENT, async || {
+            let info: redis::InfoDict =
+                redis::cmd("INFO").arg("replication").query_async(&mut connection).await.ok()?;
+            (info.get::<String>("master_link_status")? == "up").then_some(())
+        });
+        follows.await.context("the replica does not follow")?;
+        self.replicas.push(replica);
+        self.agreed().await
+    }
+
+    /// Waits until every master says that the cluster is whole.
+    async fn agreed(&self) -> anyhow::Result<()> {
+        for server in self.masters.iter().chain(&self.replicas) {
+            let mut connection = connection(&server.address()).await?;
+            let whole = within(AGREEMENT, async || {
+                let info: String =
+                    redis::cmd("CLUSTER").arg("INFO").query_async(&mut connection).await.ok()?;
+                let nodes = self.masters.len() + self.replicas.len();
+                let whole = info.contains("cluster_state:ok")
+                    && info.contains(&format!("cluster_known_nodes:{nodes}"))
+                    && info.contains("cluster_size:3");
+                whole.then_some(())
+            });
+            whole.await.context("the cluster does not agree")?;
+        }
+        Ok(())
+    }
+}
+
+async fn node() -> anyhow::Result<Server<RedisKind>> {
+    let bus = free_port()?.to_string();
+    let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500", "--cluster-port", &bus];
+    Server::start(RedisKind::new(&[&arguments[..], &["--appendonly", "yes"]].concat())).await
+}
+
+async fn meet(one: &Server<RedisKind>, other: &Server<RedisKind>) -> anyhow::Result<()> {
+    let (mut from, mut to) = (connection(&one.address()).await?, connection(&other.address()).await?);
+    let myself: String = redis::cmd("CLUSTER").arg("NODES").query_async(&mut to).await?;
+    // `<id> <host>:<port>@<bus> myself,master ...`
+    let bus = myself.split(['@', ' ', ',']).nth(2).context("a node without a bus")?.to_owned();
+    let port = other.address().rsplit(':').next().unwrap_or_default().to_owned();
+    redis::cmd("CLUSTER").arg("MEET").arg("127.0.0.1").arg(port).arg(bus).exec_async(&mut from).await?;
+    Ok(())
+}
+
+/// A connection to the server at `address`.
+///
+/// # Errors
+/// Nobody answers there.
+pub async fn connection(address: &str) -> anyhow::Result<redis::aio::MultiplexedConnection> {
+    Ok(redis::Client::open(address)?.get_multiplexed_async_connection().await?)
+}

@@ -1,0 +1,200 @@
+//! Redis is killed, emptied, or of another opinion than the log: what was acknowledged comes back before anything is
+//! sold again (I7).
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a test is a panic")]
+
+use std::sync::Arc;
+
+use boxoffice_command::store::redis::recovery::RecoveryMetrics;
+use boxoffice_command::store::redis::state::seats_hash;
+use boxoffice_command::store::redis::{RedisStore, Settings};
+use boxoffice_command::store::{Outbox, SeatStore, StoreError};
+use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId};
+use boxoffice_tests::conformance::seat_store::stage::{cause, definition};
+use boxoffice_tests::recovery::{KeptLog, nothing_was_lost, recover};
+use boxoffice_tests::servers::redis_kinds::RedisKind;
+use boxoffice_tests::servers::{Server, service, unique};
+use boxoffice_tests::wait::until;
+use uuid::Uuid;
+
+/// One SeatingEvent on a Redis of its own, with a log.
+struct Sale {
+    server: Server<RedisKind>,
+    store: Arc<RedisStore>,
+    log: Arc<KeptLog>,
+    event: SeatingEventId,
+}
+
+impl Sale {
+    async fn on(kind: RedisKind) -> Self {
+        let server = Server::start(kind).await.unwrap();
+        let settings = Settings::new(server.address(), service("recovery"));
+        let store = Arc::new(RedisStore::connect(settings).await.unwrap());
+        nothing_was_lost(&store).await;
+        let event: SeatingEventId = unique("tonight").parse().unwrap();
+        store.provision(&event, &tonight(), 3, &cause("operator")).await.unwrap().unwrap();
+        Self { server, store, log: Arc::default(), event }
+    }
+
+    async fn run(&self, command: Command) -> Result<Answer, StoreError> {
+        let outcome = self.store.execute(&self.event, &command, &cause("alice")).await?;
+        Ok(outcome.unwrap().answer)
+    }
+
+    async fn hold(&self, seat: &str) -> Result<Uuid, StoreError> {
+        let seats = vec![seat.to_owned()];
+        let command = Command::Hold { wanted: seats.into(), user: "alice".parse().unwrap(), hold: Uuid::new_v4() };
+        match self.run(command).await? {
+            Answer::Held { hold, .. } => Ok(hold),
+            other => panic!("a hold was answered {other:?}"),
+        }
+    }
+
+    async fn reserve(&self, hold: Uuid) {
+        let user = "alice".parse().unwrap();
+        self.run(Command::ReserveHold { hold, user, reservation: Uuid::new_v4() }).await.unwrap();
+    }
+
+    async fn publish(&self) {
+        self.log.publish_all(&self.store, &self.event).await.unwrap();
+    }
+
+    async fn hash(&self) -> String {
+        seats_hash(&self.store.state(&self.event).await.unwrap())
+    }
+
+    async fn recover(&self) -> RecoveryMetrics {
+        recover(&self.store, Arc::clone(&self.log) as _, "seat-events").await
+    }
+
+    /// Kills Redis and starts it again, and waits until commands meet the fence.
+    async fn crash(&mut self) {
+        self.server.kill();
+        self.server.restart().await.unwrap();
+        let fenced = async || matches!(self.hold("A-1-4").await, Err(StoreError::Recovering)).then_some(());
+        until("commands meet the fence", fenced).await;
+    }
+}
+
+fn tonight() -> Definition {
+    Definition { starts_at: u64::MAX >> 12, ..definition() }
+}
+
+#[tokio::test]
+async fn i7_a_killed_redis_gets_back_what_it_lost_before_it_sells() {
+    for kind in [RedisKind::every_second(), RedisKind::always()] {
+        let mut sale = Sale::on(kind).await;
+        for seat in ["A-1-1", "A-1-2", "FLOOR-1"] {
+            let hold = sale.hold(seat).await.unwrap();
+            sale.reserve(hold).await;
+        }
+        sale.hold("A-1-3").await.unwrap();
+        sale.publish().await;
+        let before = sale.hash().await;
+        sale.crash().await;
+        let inventory = sale.store.inventory(&sale.event).await;
+        assert!(matches!(inventory, Err(StoreError::Recovering)), "{inventory:?}");
+        assert!(matches!(sale.store.inventories().await, Err(StoreError::Recovering)));
+        sale.recover().await;
+        assert_eq!(sale.hash().await, before);
+        let seats = sale.store.inventory(&sale.event).await.unwrap().unwrap().seats;
+        assert_eq!((seats.reserved, seats.held), (3, 1));
+        sale.hold("A-1-4").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn i7_an_empty_redis_is_rebuilt_from_the_log() {
+    let mut sale = Sale::on(RedisKind::default()).await;
+    let kept = sale.hold("A-1-1").await.unwrap();
+    sale.reserve(kept).await;
+    let live = sale.hold("A-1-2").await.unwrap();
+    sale.publish().await;
+    let before = sale.store.state(&sale.event).await.unwrap();
+    sale.crash().await;
+    let again = sale.store.provision(&sale.event, &tonight(), 3, &cause("operator")).await;
+    assert!(matches!(again, Err(StoreError::Recovering)), "{again:?}");
+    let metrics = sale.recover().await;
+    let after = sale.store.state(&sale.event).await.unwrap();
+    assert_eq!(seats_hash(&after), seats_hash(&before));
+    assert_eq!(
+        (&after.holds, &after.reservations, &after.claims, after.sequence),
+        (&before.holds, &before.reservations, &before.claims, before.sequence)
+    );
+    assert_eq!(metrics.applied.get(), before.sequence);
+    let inventory =
+        sale.store.provision(&sale.event, &tonight(), 0, &cause("operator")).await.unwrap().unwrap();
+    assert_eq!(
+        (inventory.sequence, inventory.partition),
+        (before.sequence, 3),
+        "it stands, and where it stood"
+    );
+    assert_eq!(sale.store.watermark(&sale.event).await.unwrap(), before.sequence);
+    sale.reserve(live).await;
+    assert_eq!(sale.store.inventories().await.unwrap()[0].seats.reserved, 2);
+}
+
+#[tokio::test]
+async fn i7_a_redis_that_is_emptied_while_it_runs_is_rebuilt_too() {
+    let sale = Sale::on(RedisKind::default()).await;
+    sale.hold("A-1-1").await.unwrap();
+    sale.publish().await;
+    let before = sale.hash().await;
+    let mut connection =
+        boxoffice_tests::servers::redis_kinds::connection(&sale.server.address()).await.unwrap();
+    redis::cmd("FLUSHALL").exec_async(&mut connection).await.unwrap();
+    assert!(matches!(sale.hold("A-1-2").await, Err(StoreError::Recovering)));
+    sale.recover().await;
+    assert_eq!(sale.hash().await, before);
+    sale.hold("A-1-2").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_log_does_not_have_yet_waits_on() {
+    let mut sale = Sale::on(RedisKind::always()).await;
+    sale.publish().await;
+    sale.hold("A-1-1").await.unwrap();
+    let before = sale.hash().await;
+    sale.crash().await;
+    let waiting = sale.store.unpublished(&sale.event, 10).await;
+    assert!(matches!(waiting, Err(StoreError::Recovering)), "nothing is published before the fence opens");
+    let metrics = sale.recover().await;
+    assert_eq!(metrics.applied.get(), 0);
+    assert_eq!(sale.hash().await, before);
+    let (partition, waiting) = sale.store.unpublished(&sale.event, 10).await.unwrap();
+    let sequences: Vec<_> = waiting.iter().filter_map(|entry| entry.envelope.metadata.sequence).collect();
+    assert_eq!((partition, sequences), (3, vec![2]));
+}
+
+#[tokio::test]
+async fn where_the_log_has_another_history_the_log_wins() {
+    let mut sale = Sale::on(RedisKind::always()).await;
+    sale.publish().await;
+    sale.hold("A-1-1").await.unwrap();
+    let (partition, mut other) = sale.store.unpublished(&sale.event, 10).await.unwrap();
+    other[0].envelope.event_id = Uuid::new_v4();
+    sale.log.append(partition, &other);
+    sale.crash().await;
+    let metrics = sale.recover().await;
+    assert_eq!((metrics.forks.get(), metrics.applied.get()), (1, 2));
+    assert_eq!(sale.store.backlogs().await.unwrap(), [], "what waited was of the other history");
+    assert_eq!(sale.store.inventory(&sale.event).await.unwrap().unwrap().seats.held, 1);
+    sale.hold("A-1-2").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_lost_its_beginning_keeps_one_event_behind_the_fence_and_no_other() {
+    let mut sale = Sale::on(RedisKind::default()).await;
+    sale.hold("A-1-1").await.unwrap();
+    let (partition, entries) = sale.store.unpublished(&sale.event, 10).await.unwrap();
+    sale.log.append(partition, &entries[1..]);
+    sale.crash().await;
+    let metrics = sale.recover().await;
+    assert_eq!(metrics.troubles.get(), 1);
+    assert!(matches!(sale.hold("A-1-2").await, Err(StoreError::Recovering)));
+    let new: SeatingEventId = unique("tomorrow").parse().unwrap();
+    sale.store.provision(&new, &tonight(), 1, &cause("operator")).await.unwrap().unwrap();
+    let unknown: SeatingEventId = unique("never").parse().unwrap();
+    let command = Command::ReleaseSeat { seat: "A-1-1".into(), user: "alice".parse().unwrap() };
+    let refused = sale.store.execute(&unknown, &command, &cause("alice")).await.unwrap();
+    assert_eq!(refused, Err(Rejection::EventNotFound));
+}

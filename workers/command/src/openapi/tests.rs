@@ -1,0 +1,254 @@
+//! Both documents against the worker on doubles of its ports: every example is sent and every answer compared, those that
+//! refuse included.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::HeaderValue;
+use boxoffice_domain::{Command, Definition};
+use boxoffice_runtime::http::{Edge, service};
+use boxoffice_runtime::identity::Identity;
+use boxoffice_runtime::openapi::text;
+use boxoffice_runtime::testing::document::{Answer, Call, Document};
+use boxoffice_runtime::testing::golden;
+use prometheus_client::registry::Registry;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use crate::admin::{self, Admin, AdminToken, guarded};
+use crate::durability::{Durability, Promise};
+use crate::http;
+use crate::http::desk::Desk;
+use crate::http::gate::Gate;
+use crate::published::Published;
+use crate::store::{Outbox, SeatStore, StoreError};
+use crate::testing::{FakeLog, Memory, arena, cause, definition, provisioned};
+
+const ALICE: (&str, &str) = ("x-user-id", "alice");
+const BOB: (&str, &str) = ("x-user-id", "bob");
+const OPERATOR: (&str, &str) = ("authorization", "Bearer secret");
+const NOBODY: (&str, &str) = ("accept", "application/json");
+/// The ids that the examples name.
+const HOLD: Uuid = Uuid::from_u128(0x5f0c_2a34_9f1e_4c58_8a53_0d7d_2e6b_9c11);
+const RESERVATION: Uuid = Uuid::from_u128(0x8d1f_6c0e_2b7a_4e0d_9d55_3c1b_7a90_e2f4);
+const KEY: (&str, &str) = ("idempotency-key", "0b8e3f3a-7a1d-4a35-b9f4-6c1f2d8a5e77");
+
+/// The worker, with what stands behind it.
+struct Stage {
+    store: Arc<Memory>,
+    log: Arc<FakeLog>,
+    router: Router,
+}
+
+impl Stage {
+    /// Without any SeatingEvent.
+    fn empty(promise: Promise) -> Self {
+        Self::behind(Gate::new(Identity::by_header(), None), promise)
+    }
+
+    fn behind(gate: Gate, promise: Promise) -> Self {
+        let (store, log) = (Arc::new(Memory::default()), Arc::new(FakeLog::default()));
+        let published = Published::new(Arc::clone(&store) as _);
+        let durability = Durability { hold: promise, reserve: promise };
+        let desk = Desk::new(Arc::clone(&store) as _, Arc::clone(&published), durability);
+        let admin = Admin {
+            store: Arc::clone(&store) as _,
+            outbox: Arc::clone(&store) as _,
+            log: Arc::clone(&log) as _,
+            topic: "t".into(),
+            stats_topic: "s".into(),
+            published,
+            stop: CancellationToken::new(),
+        };
+        let token = AdminToken::new("secret".into()).unwrap();
+        let routes = http::routes(gate, desk, 1024).merge(guarded(admin::routes(admin), token));
+        Self { store, log, router: service(routes, Edge::new(&mut Registry::default())) }
+    }
+
+    /// As the examples of an operation find it.
+    async fn ready_for(call: &Call, promise: Promise) -> Self {
+        let stage = Self::empty(promise);
+        if call.operation == "provisionEvent" {
+            return stage;
+        }
+        provisioned(&stage.store).await;
+        match call.operation.as_str() {
+            "reserveSeat" | "releaseSeat" | "showHold" | "reserveHold" | "extendHold" | "releaseHold" => {
+                stage.hold("alice", &["A-1-1", "A-1-2"]).await;
+            }
+            "cancelReservation" => {
+                stage.hold("alice", &["A-1-1", "A-1-2"]).await;
+                let user = "alice".parse().unwrap();
+                stage.run(&Command::ReserveHold { hold: HOLD, user, reservation: RESERVATION }).await;
+            }
+            "removeEvent" if call.parameter.as_deref() == Some("purge") => {
+                stage.run(&Command::Close).await;
+                let lease = stage.store.lease(&arena());
+                stage.store.published(&arena(), &lease, 2).await.unwrap().unwrap();
+            }
+            _ => {}
+        }
+        stage
+    }
+
+    async fn run(&self, command: &Command) {
+        self.store.execute(&arena(), command, &cause()).await.unwrap().unwrap();
+    }
+
+    async fn hold(&self, user: &str, seats: &[&str]) {
+        let wanted = seats.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>().into();
+        self.run(&Command::Hold { wanted, user: user.parse().unwrap(), hold: HOLD }).await;
+    }
+
+    async fn redefine(&self, change: impl FnOnce(&mut Definition)) {
+        let mut changed = definition();
+        change(&mut changed);
+        self.store.provision(&arena(), &changed, 0, &cause()).await.unwrap().unwrap();
+    }
+
+    async fn send(&self, call: &Call, who: (&str, &str)) -> Answer {
+        Answer::read(self.router.clone().oneshot(call.request(who)).await.unwrap()).await
+    }
+}
+
+fn whose(call: &Call) -> (&'static str, &'static str) {
+    if call.path.starts_with("/admin") { OPERATOR } else { ALICE }
+}
+
+fn rewritten(call: &Call, from: &str, to: &str) -> Call {
+    let body = call.body.as_ref().map(|body| body.to_string().replace(from, to).parse::<Value>().unwrap());
+    Call { path: call.path.replace(from, to), body, ..call.clone() }
+}
+
+fn with_key(call: &Call) -> Call {
+    let mut call = call.clone();
+    call.headers.push((KEY.0.to_owned(), KEY.1.to_owned()));
+    call
+}
+
+/// What an operation answers where `code` is due; `None` where nothing here leads to that.
+async fn refused(call: &Call, status: u16, code: &str) -> Option<Answer> {
+    let stage = match code {
+        "EVENT_NOT_FOUND" => Stage::empty(Promise::Redis),
+        "RATE_LIMITED" => Stage::behind(Gate::new(Identity::by_header(), NonZeroU32::new(1)), Promise::Redis),
+        "IDEMPOTENCY_IN_FLIGHT" => Stage::ready_for(call, Promise::Log).await,
+        "SEAT_NOT_HELD" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "SEAT_MAP_CONFLICT" => {
+            let stage = Stage::empty(Promise::Redis);
+            provisioned(&stage.store).await;
+            stage
+        }
+        _ => Stage::ready_for(call, Promise::Redis).await,
+    };
+    let (mut call, mut who) = (call.clone(), whose(call));
+    match code {
+        "INVALID_REQUEST" if status == 415 => {
+            let mut request = call.request(who);
+            request.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+            return Some(Answer::read(stage.router.oneshot(request).await.unwrap()).await);
+        }
+        "INVALID_REQUEST" => call.headers.push(("x-correlation-id".to_owned(), String::new())),
+        "PAYLOAD_TOO_LARGE" => call.body = Some("x".repeat(2 << 20).into()),
+        "UNAUTHENTICATED" => who = NOBODY,
+        "NOT_HOLDER" => who = BOB,
+        "SEAT_NOT_FOUND" => call = rewritten(&call, "A-1-", "Z-1-"),
+        "SEAT_NOT_AVAILABLE" => stage.hold("bob", &["A-1-1"]).await,
+        "NOT_ENOUGH_SEATS" => stage.hold("bob", &["FLOOR-1"]).await,
+        "HOLD_EXPIRED" => stage.store.pass(300_000),
+        "LIMIT_EXCEEDED" => stage.redefine(|it| it.limits.seats_per_user = Some(0)).await,
+        "SALES_NOT_OPEN" => stage.redefine(|it| it.sales.opens_at = Some(1_700_000_000_001)).await,
+        "SALES_PAUSED" => stage.redefine(|it| it.sales.paused = true).await,
+        "SALES_CLOSED" => stage.redefine(|it| it.sales.closes_at = Some(1_700_000_000_000)).await,
+        "SEAT_MAP_CONFLICT" => {
+            stage.hold("alice", &["A-1-1"]).await;
+            call = rewritten(&call, r#""1-4""#, r#""2-4""#);
+        }
+        "IDEMPOTENCY_MISMATCH" => {
+            let other = Call { path: "/seats/arena-night.A-1-3/hold".to_owned(), body: None, ..call.clone() };
+            let other = Call { method: "POST".to_owned(), ..with_key(&other) };
+            assert_eq!(stage.send(&other, who).await.status, 200);
+            call = with_key(&call);
+        }
+        "IDEMPOTENCY_IN_FLIGHT" => {
+            call = with_key(&call);
+            assert_eq!(stage.send(&call, who).await.body["code"], "UNAVAILABLE", "{call:?}");
+        }
+        "RATE_LIMITED" => {
+            // Until no more tokens have come than were taken.
+            while stage.send(&call, who).await.status != 429 {}
+        }
+        "INTERNAL" => stage.store.fail_by(|| StoreError::Corrupt("a seat without a holder".into())),
+        "RECOVERING" => stage.store.fail_by(|| StoreError::Recovering),
+        "OUTBOX_FULL" => stage.store.fill(true),
+        "UNAVAILABLE" => {
+            stage.store.fail(true);
+            stage.log.away(true);
+        }
+        "EVENT_NOT_FOUND" | "SEAT_NOT_HELD" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" => {}
+        _ => return None,
+    }
+    Some(stage.send(&call, who).await)
+}
+
+/// Sends everything that a document shows.
+async fn met(document: &Document) {
+    for call in document.calls() {
+        let stage = Stage::ready_for(&call, Promise::Redis).await;
+        let answer = stage.send(&call, whose(&call)).await;
+        assert!((200..300).contains(&answer.status), "{call:?} {answer:?}");
+        document.take(&call, &answer);
+        if call.parameter.is_none()
+            && call.example.as_deref() == Some("seats")
+            && call.operation == "createHold"
+        {
+            let again = stage.send(&call, whose(&call)).await;
+            assert_eq!(again.status, 200);
+            document.take(&call, &again);
+        }
+    }
+    for call in document.calls().iter().filter(|call| call.parameter.is_none()) {
+        for (status, code) in document.codes(&call.operation) {
+            let Some(answer) = refused(call, status, &code).await else { continue };
+            // What stands in the way of one example need not stand in the way of the next.
+            if answer.body["code"] == code.as_str() && answer.status == status {
+                document.take(call, &answer);
+            }
+        }
+    }
+    document.all_seen(&[]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_example_of_the_buyers_document_is_what_the_worker_does() {
+    let document = Document::new(&http::document());
+    document.sound();
+    met(&document).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_example_of_the_operators_document_is_what_the_worker_does() {
+    let document = Document::new(&admin::document());
+    document.sound();
+    met(&document).await;
+}
+
+#[tokio::test]
+async fn the_operators_document_is_for_the_operator_alone() {
+    let stage = Stage::empty(Promise::Redis);
+    let path = "/admin/openapi.json";
+    let request = |who: (&str, &str)| {
+        axum::http::Request::get(path).header(who.0, who.1).body(axum::body::Body::empty()).unwrap()
+    };
+    let read = async |who| Answer::read(stage.router.clone().oneshot(request(who)).await.unwrap()).await;
+    assert_eq!(read(NOBODY).await.body["code"], "UNAUTHENTICATED");
+    assert_eq!(read(OPERATOR).await.body, serde_json::to_value(admin::document()).unwrap());
+    assert!(!text(&http::document()).contains("/admin"), "buyers are told nothing of it");
+}
+
+#[test]
+fn golden_documents_are_those_of_the_routes() {
+    golden(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json"), &text(&http::document()));
+    golden(concat!(env!("CARGO_MANIFEST_DIR"), "/admin-openapi.json"), &text(&admin::document()));
+}

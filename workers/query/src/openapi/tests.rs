@@ -1,0 +1,108 @@
+//! The document against the worker: every example is sent and every answer compared, those that refuse included.
+
+use std::sync::Arc;
+
+use axum::Router;
+use boxoffice_domain::definition::{Layout, Point};
+use boxoffice_domain::events::{SectionStats, StatsUpdated};
+use boxoffice_domain::{DomainEvent, SeatMap};
+use boxoffice_runtime::health::Readiness;
+use boxoffice_runtime::http::{Edge, service};
+use boxoffice_runtime::identity::Identity;
+use boxoffice_runtime::identity::settings::Settings;
+use boxoffice_runtime::identity::testing::{SECRET, Signer, trusting};
+use boxoffice_runtime::openapi::text;
+use boxoffice_runtime::testing::document::{Answer, Call, Document};
+use boxoffice_runtime::testing::golden;
+use prometheus_client::registry::Registry;
+use tower::ServiceExt;
+
+use crate::http::{Knowledge, document, routes};
+use crate::metrics::Metrics;
+use crate::testing::{definition, event_id, held, reserved};
+use crate::view::{Stats, Trust, Views};
+
+const ALICE: (&str, &str) = ("x-user-id", "alice");
+const NOBODY: (&str, &str) = ("accept", "application/json");
+
+/// A worker that knows nothing.
+fn ignorant() -> Knowledge {
+    Knowledge {
+        identity: Identity::by_header(),
+        views: Arc::new(Views::default()),
+        stats: Arc::new(Stats::default()),
+        metrics: Metrics::register(&mut Registry::default()),
+    }
+}
+
+/// A worker that knows the SeatingEvent of the examples.
+fn knowing() -> Knowledge {
+    let knowledge = ignorant();
+    let mut definition = definition();
+    definition.limits.seats_per_user = Some(8);
+    definition.focal_point = Some(Point { x: 0.0, y: -4.0 });
+    definition.sections[0].layout = Some(Layout { x: 0.0, y: 2.0, angle: 0.0 });
+    definition.blocked[0].seats = vec!["A-2-3".into()];
+    let map = SeatMap::new(event_id("arena-night"), definition, 1).unwrap();
+    knowledge.views.install(vec![map], Trust::Further);
+    let happen = |sequence, fact: DomainEvent| {
+        knowledge.views.apply(fact.seating_event(), sequence, Some(&fact)).unwrap();
+    };
+    happen(2, held("arena-night.A-1-1"));
+    happen(3, reserved("arena-night.A-1-2"));
+    let section = SectionStats { section_id: "A".into(), ..SectionStats::default() };
+    let event_id = event_id("arena-night");
+    knowledge.stats.keep(StatsUpdated { event_id, as_of_sequence: 3, sections: vec![section] });
+    knowledge
+}
+
+async fn send(knowledge: Knowledge, call: &Call, who: (&str, &str)) -> Answer {
+    let router: Router = service(routes(knowledge), Edge::new(&mut Registry::default()));
+    Answer::read(router.oneshot(call.request(who)).await.unwrap()).await
+}
+
+/// What an operation answers where `code` is due; `None` where nothing here leads to that.
+async fn refused(call: &Call, code: &str) -> Option<Answer> {
+    let (mut call, mut knowledge, mut who) = (call.clone(), knowing(), ALICE);
+    match code {
+        "INVALID_REQUEST" => call.headers.push(("x-correlation-id".to_owned(), String::new())),
+        "UNAUTHENTICATED" => {
+            let settings = Settings::Jwt(trusting(&Signer::secret(SECRET)));
+            let (mut registry, readiness) = (Registry::default(), Readiness::default());
+            knowledge.identity = Identity::open(settings, &mut registry, &readiness).unwrap();
+            who = ("authorization", "Bearer nonsense");
+        }
+        "EVENT_NOT_FOUND" => knowledge = ignorant(),
+        "SEAT_NOT_FOUND" => call.path = call.path.replace("A-1-1", "Z-1-1"),
+        _ => return None,
+    }
+    Some(send(knowledge, &call, who).await)
+}
+
+/// A worker that is going away, or has too much to do.
+const NEVER_HERE: [&str; 1] = ["UNAVAILABLE"];
+
+#[tokio::test]
+async fn every_example_of_the_document_is_what_the_worker_does() {
+    let document = Document::new(&document());
+    document.sound();
+    for call in document.calls() {
+        for who in [ALICE, NOBODY] {
+            let answer = send(knowing(), &call, who).await;
+            assert!(answer.status == 200 || answer.status == 304, "{call:?} {answer:?}");
+            document.take(&call, &answer);
+        }
+        for (status, code) in document.codes(&call.operation) {
+            if let Some(answer) = refused(&call, &code).await {
+                assert_eq!((answer.status, answer.body["code"].as_str()), (status, Some(&*code)), "{call:?}");
+                document.take(&call, &answer);
+            }
+        }
+    }
+    document.all_seen(&NEVER_HERE);
+}
+
+#[test]
+fn golden_document_is_that_of_the_routes() {
+    golden(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json"), &text(&document()));
+}

@@ -1,0 +1,129 @@
+//! The answers of a route when something is refused: one a status, with the codes that it can mean.
+
+use std::collections::BTreeMap;
+
+use boxoffice_domain::{CorrelationId, SeatId};
+use serde_json::{Value, json};
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::example::{Example, ExampleBuilder};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::{Ref, RefOr};
+
+use crate::http::{Code, ConflictBody, ProblemBody, code};
+
+const CONTENT_TYPE: &str = "application/problem+json";
+
+/// The schema of every problem.
+pub(super) type Body = ProblemBody<'static>;
+
+/// Declares sets of codes, each a type to name among the `responses(...)` of a `#[utoipa::path]`.
+#[macro_export]
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident = [$($codes:expr),+ $(,)?];)+) => {$(
+        $(#[$doc])*
+        pub struct $name;
+
+        impl ::utoipa::IntoResponses for $name {
+            fn responses() -> ::std::collections::BTreeMap<
+                String,
+                ::utoipa::openapi::RefOr<::utoipa::openapi::response::Response>,
+            > {
+                $crate::openapi::problem_responses(&[$(&$codes),+])
+            }
+        }
+    )+};
+}
+
+/// One response a status, for all of `codes`.
+pub fn responses(codes: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in codes.iter().copied().flatten() {
+        by_status.entry(first_status(*code)).or_default().push(*code);
+    }
+    by_status.into_iter().map(|(status, codes)| (status.to_string(), RefOr::T(response(&codes)))).collect()
+}
+
+/// What every route with a body can answer besides.
+pub(super) fn of_bodies() -> [(String, RefOr<Response>); 2] {
+    let code = code::INVALID_REQUEST;
+    let detail = "the body must be JSON: send it with content-type application/json";
+    let example = ExampleBuilder::new().summary(code.title()).value(Some(body(415, code, detail)));
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .examples_from_iter([(code.name(), example)])
+        .build();
+    let not_json = ResponseBuilder::new()
+        .description("`INVALID_REQUEST`: the body is not sent as `application/json`.")
+        .content(CONTENT_TYPE, content)
+        .build();
+    [
+        ("413".to_owned(), RefOr::T(response(&[code::PAYLOAD_TOO_LARGE]))),
+        ("415".to_owned(), RefOr::T(not_json)),
+    ]
+}
+
+/// Whether a response with this status can have a header `retry-after`.
+pub(super) fn may_be_retried(status: &str) -> bool {
+    let of_status = |code: &&Code| code.statuses().iter().any(|it| it.to_string() == status);
+    code::ALL.iter().filter(of_status).any(|code| code.retryable())
+}
+
+/// The example of a code, as a component of its name.
+pub(super) fn example(code: Code) -> (String, RefOr<Example>) {
+    let example = ExampleBuilder::new().summary(code.title()).description(code.paragraph());
+    (
+        code.name().to_owned(),
+        RefOr::T(example.value(Some(body(first_status(code), code, code.detail()))).build()),
+    )
+}
+
+fn response(codes: &[Code]) -> Response {
+    let lines: Vec<_> =
+        codes.iter().map(|code| format!("- `{}`: {}", code.name(), code.paragraph())).collect();
+    let reference = |code: &Code| {
+        let name = code.name();
+        (name.to_owned(), RefOr::Ref(Ref::new(format!("#/components/examples/{name}"))))
+    };
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .examples_from_iter(codes.iter().map(reference))
+        .build();
+    ResponseBuilder::new().description(lines.join("\n")).content(CONTENT_TYPE, content).build()
+}
+
+fn first_status(code: Code) -> u16 {
+    code.statuses().first().copied().unwrap_or_default()
+}
+
+fn body(status: u16, code: Code, detail: &str) -> Value {
+    let reason = match code {
+        code::SEAT_NOT_AVAILABLE | code::SEAT_MAP_CONFLICT => Some("HELD"),
+        code::SEAT_NOT_FOUND => Some("NOT_FOUND"),
+        _ => None,
+    };
+    let seat: Option<SeatId> = "arena-night.A-1-1".parse().ok();
+    let conflicts: Vec<_> =
+        seat.zip(reason).map(|(seat_id, reason)| ConflictBody { seat_id, reason }).into_iter().collect();
+    let correlation = "order-17".parse::<CorrelationId>();
+    correlation.map_or(Value::Null, |it| json!(ProblemBody::new(status, code, detail, &it, &conflicts)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_one_status_share_a_response() {
+        let responses = responses(&[&[code::HOLD_EXPIRED], &[code::UNAVAILABLE, code::SEAT_NOT_HELD]]);
+        assert_eq!(responses.keys().collect::<Vec<_>>(), ["409", "503"]);
+        let RefOr::T(conflict) = &responses["409"] else { panic!("a reference") };
+        assert!(conflict.description.starts_with("- `HOLD_EXPIRED`: The hold's deadline has passed"));
+        let json = serde_json::to_value(&conflict.content["application/problem+json"]).unwrap();
+        assert_eq!(json["examples"]["SEAT_NOT_HELD"]["$ref"], "#/components/examples/SEAT_NOT_HELD");
+    }
+
+    #[test]
+    fn what_can_be_retried_says_when() {
+        assert_eq!(["409", "429", "503", "404", "200"].map(may_be_retried), [true, true, true, false, false]);
+    }
+}
