@@ -72,7 +72,7 @@ impl<'a> Stack<'a> {
     /// # Errors
     /// A program that is not installed or not built, or does not become ready.
     pub async fn start(kafka: &'a Server<Kafka>, workers: usize) -> anyhow::Result<Self> {
-        let redis = Server::start(Redis { append_only: true, ..Redis::default() }).await?;
+        let redis = Server::start(Redis { append_only: true }).await?;
         let (service, topic) =
             (service("bench"), topic_on(&kafka.address(), "seat-events", PARTITIONS).await);
         let mut stack = Self {

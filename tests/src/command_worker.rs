@@ -12,18 +12,22 @@ use crate::process::Process;
 use crate::servers::free_port;
 
 const BINARY: &str = "boxoffice-command";
-const TOKEN: &str = "secret";
+/// The bearer token of its admin API.
+pub const TOKEN: &str = "secret";
 /// Longest wait for an answer of the admin API.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// The worker.
 pub struct CommandWorker {
-    process: Process,
-    environment: Vec<(&'static str, String)>,
+    /// The process.
+    pub process: Process,
     /// Where buyers go.
     pub http: String,
-    admin: String,
-    watched: String,
+    /// Where the operator goes.
+    pub admin: String,
+    /// Where probes and measurements are.
+    pub watched: String,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl CommandWorker {
@@ -32,9 +36,23 @@ impl CommandWorker {
     /// # Errors
     /// A binary that was not built.
     pub fn start(service: &str, redis: &str, kafka: &str, topic: &str) -> anyhow::Result<Self> {
+        Self::start_with(service, redis, kafka, topic, [])
+    }
+
+    /// The same with `more` in its environment.
+    ///
+    /// # Errors
+    /// A binary that was not built.
+    pub fn start_with(
+        service: &str,
+        redis: &str,
+        kafka: &str,
+        topic: &str,
+        more: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> anyhow::Result<Self> {
         let ports = [free_port()?, free_port()?, free_port()?];
         let [http, admin, watched] = ports.map(|port| format!("127.0.0.1:{port}"));
-        let environment = vec![
+        let environment = [
             ("BOXOFFICE_SERVICE", service.to_owned()),
             ("BOXOFFICE_HTTP_ADDR", http.clone()),
             ("BOXOFFICE_ADMIN_ADDR", admin.clone()),
@@ -44,9 +62,10 @@ impl CommandWorker {
             ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", kafka.to_owned()),
             ("BOXOFFICE_KAFKA_TOPIC", topic.to_owned()),
         ];
+        let environment: Vec<_> = environment.into_iter().chain(more).collect();
         let process = Process::start(BINARY, environment.clone())?;
         let [http, admin, watched] = [http, admin, watched].map(|address| format!("http://{address}"));
-        Ok(Self { process, environment, http, admin, watched })
+        Ok(Self { process, http, admin, watched, environment })
     }
 
     /// Waits until it is ready.
@@ -57,11 +76,6 @@ impl CommandWorker {
         self.process.ready(&format!("{}/readyz", self.watched)).await
     }
 
-    /// Kills it without a warning: kill -9.
-    pub fn kill(&mut self) {
-        self.process.kill();
-    }
-
     /// Starts it again, where it was; does not wait until it is ready.
     ///
     /// # Errors
@@ -70,11 +84,6 @@ impl CommandWorker {
         self.process.kill();
         self.process = Process::start(BINARY, self.environment.clone())?;
         Ok(())
-    }
-
-    /// What it has logged since it was started last.
-    pub fn log(&self) -> String {
-        self.process.log()
     }
 
     /// Puts a SeatingEvent on sale.

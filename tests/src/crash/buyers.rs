@@ -3,7 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use boxoffice_domain::{CorrelationId, HoldId, ReservationId, SeatId, SeatingEventId, UserId};
+use boxoffice_domain::state::Claimed;
+use boxoffice_domain::{
+    CorrelationId, HoldId, ReservationId, SeatId, SeatingEventId, SeatingEventState, UserId,
+};
 use boxoffice_runtime::clock;
 use fastrand::Rng;
 use futures::future::join_all;
@@ -243,6 +246,29 @@ impl Buyer {
             seats.retain(|seat| !gone.contains(seat) && !about.contains(seat));
             !is_meant && !seats.is_empty()
         });
+    }
+}
+
+/// What is reserved, in an order that a seed repeats as far as it can.
+pub fn reservations(state: &SeatingEventState) -> Vec<Claim> {
+    let mut reservations: Vec<_> = state.reservations.iter().collect();
+    reservations.sort_by_key(|(_, claimed)| claimed.sequence);
+    let claim = |(id, claimed): (&Uuid, &Claimed)| Claim::Reservation {
+        user: claimed.user.clone(),
+        reservation: ReservationId::new(state.id.clone(), *id),
+        seats: claimed.seats.iter().map(|key| SeatId::from_chart(&state.id, key)).collect(),
+    };
+    reservations.into_iter().map(claim).collect()
+}
+
+/// Gives each buyer a share of what there is, in place of what it knows: what was not answered it could not know.
+pub fn share_out(claims: Vec<Claim>, buyers: &mut [Buyer]) {
+    let mut shares = vec![vec![]; buyers.len()];
+    for (place, claim) in claims.into_iter().enumerate() {
+        shares[place % buyers.len()].push(claim);
+    }
+    for (buyer, share) in buyers.iter_mut().zip(shares) {
+        buyer.claims = share;
     }
 }
 

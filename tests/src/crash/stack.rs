@@ -17,7 +17,8 @@ use uuid::Uuid;
 
 use crate::command_worker::CommandWorker;
 use crate::conformance::event_log::read_tail;
-use crate::servers::{Kafka, Redis, Server, topic_on};
+use crate::servers::redis_kinds::RedisKind;
+use crate::servers::{Kafka, Server, topic_on};
 
 /// The general-admission area of what is on sale.
 pub const AREA: &str = "FLOOR";
@@ -26,7 +27,7 @@ const SERVICE: &str = "tests/stack";
 /// The stack.
 pub struct Stack {
     /// Its Redis.
-    pub redis: Server<Redis>,
+    pub redis: Server<RedisKind>,
     /// Its Kafka.
     pub kafka: Server<Kafka>,
     /// Its command workers.
@@ -70,7 +71,7 @@ impl Stack {
     ///
     /// # Errors
     /// Whatever does not start.
-    pub async fn start(redis: Redis) -> anyhow::Result<Self> {
+    pub async fn start(redis: RedisKind) -> anyhow::Result<Self> {
         let (redis, kafka) = tokio::try_join!(Server::start(redis), Server::start(Kafka))?;
         let topic = topic_on(&kafka.address(), "seat-events", 2).await;
         let worker = || CommandWorker::start(SERVICE, &redis.address(), &kafka.address(), &topic);
@@ -130,7 +131,7 @@ impl Stack {
 
     /// What the workers have logged since they were started last, and what Redis has.
     pub fn logs(&self) -> String {
-        let workers = self.workers.iter().map(CommandWorker::log);
+        let workers = self.workers.iter().map(|worker| worker.process.log());
         workers.chain([self.redis.log()]).collect::<Vec<_>>().join("\n\n")
     }
 }

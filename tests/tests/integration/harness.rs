@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection};
 
 #[tokio::test]
 async fn a_redis_that_was_killed_comes_back_with_what_it_appended() {
-    let mut server = Server::start(Redis { append_only: true, ..Redis::default() }).await.unwrap();
+    let mut server = Server::start(Redis { append_only: true }).await.unwrap();
     let address = server.address();
     connect(&address).await.unwrap().set::<_, _, ()>("seat", "held").await.unwrap();
     server.kill();

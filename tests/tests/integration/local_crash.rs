@@ -5,18 +5,16 @@
 use std::time::Duration;
 
 use boxoffice_domain::events::{Incoming, parse};
-use boxoffice_domain::state::Claimed;
-use boxoffice_domain::{Envelope, ReservationId, SeatId, SeatingEventId, SeatingEventState};
+use boxoffice_domain::{Envelope, SeatId, SeatingEventId};
 use boxoffice_runtime::clock;
 use boxoffice_tests::audit::{Answer, Audit, HoldSeen, Request, ShownSeats};
-use boxoffice_tests::crash::buyers::{Buyer, Claim, Market};
+use boxoffice_tests::crash::buyers::{Buyer, Claim, Market, reservations, share_out};
 use boxoffice_tests::crash::{ROUNDS, SEED, setting};
 use boxoffice_tests::wait::until;
 use fastrand::Rng;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
-use uuid::Uuid;
 
 use crate::local_support::{House, Local, show};
 
@@ -53,14 +51,11 @@ async fn i1_i2_i3_i7_kill_9_under_load_loses_nothing_and_doubles_nothing() {
         let mut findings = audit.findings.clone();
         findings.extend(holds.iter().filter_map(|seen| audit.holds_as_seen(seen)));
         findings.extend(audit.compare(&map));
-        for buyer in &mut buyers {
-            buyer.claims.clear();
+        let claims = reservations(&audit.state);
+        for claim in &claims {
+            findings.extend(lost(&local, claim).await);
         }
-        for (place, claim) in reservations(&audit.state).into_iter().enumerate() {
-            findings.extend(lost(&local, &claim).await);
-            // Each has a share of what is reserved.
-            buyers[place % BUYERS].claims.push(claim);
-        }
+        share_out(claims, &mut buyers);
         assert!(
             findings.is_empty(),
             "round {round} of {SEED}={seed}, after {} requests and {} domain events:\n{}\n{}",
@@ -158,19 +153,6 @@ async fn shown(local: &Local) -> ShownSeats {
     let seats = map["seats"].as_array().unwrap().iter();
     let seats = seats.map(|seat| (text(seat, "seatId").parse().unwrap(), text(seat, "status"))).collect();
     ShownSeats { sequence: map["sequence"].as_u64().unwrap(), seats }
-}
-
-/// What is reserved.
-fn reservations(state: &SeatingEventState) -> Vec<Claim> {
-    let mut reservations: Vec<_> = state.reservations.iter().collect();
-    // In an order that a seed repeats as far as it can.
-    reservations.sort_by_key(|(_, claimed)| claimed.sequence);
-    let claim = |(id, claimed): (&Uuid, &Claimed)| Claim::Reservation {
-        user: claimed.user.clone(),
-        reservation: ReservationId::new(state.id.clone(), *id),
-        seats: claimed.seats.iter().map(|key| SeatId::from_chart(&state.id, key)).collect(),
-    };
-    reservations.into_iter().map(claim).collect()
 }
 
 /// What is wrong with a reservation that nobody gave back, as its owner sees it.

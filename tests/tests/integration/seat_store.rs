@@ -148,7 +148,7 @@ async fn scripts_that_redis_forgot_are_given_to_it_again() {
 
 #[tokio::test]
 async fn a_server_that_freezes_or_dies_is_unavailable_and_comes_back() {
-    let mut server = Server::start(Redis { append_only: true, ..Redis::default() }).await.unwrap();
+    let mut server = Server::start(Redis { append_only: true }).await.unwrap();
     let store = Arc::new(RedisStore::connect(settings(server.address(), service("crash"))).await.unwrap());
     nothing_was_lost(&store).await;
     let event: SeatingEventId = unique("tonight").parse().unwrap();

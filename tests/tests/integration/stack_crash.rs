@@ -13,11 +13,11 @@ use boxoffice_domain::UnixMillis;
 use boxoffice_domain::state::HoldStatus;
 use boxoffice_runtime::clock;
 use boxoffice_tests::audit::{Answer, Audit, Loss, Request};
-use boxoffice_tests::crash::buyers::{Buyer, Market};
+use boxoffice_tests::crash::buyers::{Buyer, Market, reservations, share_out};
 use boxoffice_tests::crash::stack::{AREA, Stack};
 use boxoffice_tests::crash::{ROUNDS, SEED, setting};
-use boxoffice_tests::servers::Redis;
-use boxoffice_tests::wait::until;
+use boxoffice_tests::servers::redis_kinds::RedisKind;
+use boxoffice_tests::wait::{PATIENCE, until, within};
 use fastrand::Rng;
 use tokio::time::{Sleep, sleep};
 
@@ -52,25 +52,24 @@ const TARGETS: [&[Target]; 6] =
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i1_i3_i7_kill_9_under_load_with_a_redis_that_flushes_once_a_second() {
-    let redis = Redis { append_only: true, fsync: false };
-    survives(redis, 0).await;
+    survives(RedisKind::every_second(), true, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i1_i3_i7_kill_9_under_load_with_a_redis_that_flushes_always() {
-    let redis = Redis { append_only: true, fsync: true };
-    survives(redis, 3).await;
+    survives(RedisKind::always(), false, 3).await;
 }
 
-/// Rounds from the target at `first` on.
-async fn survives(redis: Redis, first: u64) {
+/// Rounds from the target at `first` on, on stacks with such a Redis, which loses what it has not flushed where that
+/// `is_cut`.
+async fn survives(redis: RedisKind, is_cut: bool, first: u64) {
     let rounds = setting(ROUNDS).unwrap_or(FEW_ROUNDS);
     let any = || fastrand::u64(..u64::from(u32::MAX)) * TARGETS.len() as u64 + first;
     let seed: u64 = setting(SEED).unwrap_or_else(any);
     let mut seeds = seed..seed + rounds;
     while !seeds.is_empty() {
         let of_one_stack: Vec<_> = seeds.by_ref().take(ROUNDS_A_STACK).collect();
-        Sale::open(redis, of_one_stack[0]).await.goes_through(&of_one_stack).await;
+        Sale::open(redis.clone(), is_cut, of_one_stack[0]).await.goes_through(&of_one_stack).await;
     }
 }
 
@@ -85,11 +84,11 @@ struct Sale {
 }
 
 impl Sale {
-    async fn open(redis: Redis, seed: u64) -> Self {
+    async fn open(redis: RedisKind, is_cut: bool, seed: u64) -> Self {
         let stack = Stack::start(redis).await.unwrap();
         let mut random = Rng::with_seed(seed);
         let buyers = (0..BUYERS).map(|_| Buyer::new(random.fork())).collect();
-        Self { stack, is_cut: !redis.fsync, buyers, requests: vec![], losses: vec![] }
+        Self { stack, is_cut, buyers, requests: vec![], losses: vec![] }
     }
 
     async fn goes_through(mut self, seeds: &[u64]) {
@@ -97,14 +96,16 @@ impl Sale {
             let targets = TARGETS[usize::try_from(*seed).unwrap() % TARGETS.len()];
             println!("{SEED}={seed} kills {targets:?}");
             self.round(targets, &mut Rng::with_seed(*seed)).await;
-            let (findings, facts) = self.findings().await;
+            let (findings, audit) = self.audit().await;
             let asked = self.requests.len();
             assert!(
                 findings.is_empty(),
-                "{SEED}={seed}, after {asked} requests and {facts} domain events:\n{}\n{}",
+                "{SEED}={seed}, after {asked} requests and {} domain events:\n{}\n{}",
+                audit.facts.len(),
                 findings.join("\n"),
                 self.stack.logs()
             );
+            share_out(reservations(&audit.state), &mut self.buyers);
         }
         let count =
             |kind: fn(&Answer) -> bool| self.requests.iter().filter(|request| kind(&request.answer)).count();
@@ -132,9 +133,14 @@ impl Sale {
         self.losses.extend(loss);
     }
 
-    /// What is wrong, once everything is on the log; and how much that is.
-    async fn findings(&self) -> (Vec<String>, usize) {
-        let kept = until("all that Redis has is on the log", async || self.stack.at_rest().await.ok()?).await;
+    /// What is wrong, once everything is on the log.
+    async fn audit(&self) -> (Vec<String>, Audit) {
+        let mut trouble = None;
+        let at_rest = async || {
+            self.stack.at_rest().await.inspect_err(|error| trouble = Some(format!("{error:#}"))).ok()?
+        };
+        let kept = within(PATIENCE, at_rest).await;
+        let kept = kept.unwrap_or_else(|| panic!("what Redis has does not come to the log: {trouble:?}"));
         let records = self.stack.records().await.unwrap();
         let audit = Audit::of(&self.stack.event, records, &self.requests, &self.losses);
         let mut findings = audit.findings.clone();
@@ -145,7 +151,7 @@ impl Sale {
         if may_end != kept.deadlines {
             findings.push(format!("I6: the holds {may_end:?} have the deadlines {:?}", kept.deadlines));
         }
-        (findings, audit.facts.len())
+        (findings, audit)
     }
 }
 
@@ -165,7 +171,7 @@ async fn breaks(stack: &mut Stack, targets: &[Target], is_cut: bool, random: &mu
         }
     }
     for worker in &killed {
-        stack.workers[*worker].kill();
+        stack.workers[*worker].process.kill();
     }
     let loss = Loss { from, to: clock::now() };
 
