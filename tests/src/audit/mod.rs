@@ -3,9 +3,10 @@
 //!
 //! [`log`] puts the records in order (I3). [`rules`] says of each domain event whether it may follow on those before it
 //! (I1, I6), without asking `decide`: what is audited was decided by that, or is held to it. [`request`] is what a client
-//! asked for and was told, and [`chains`] finds its effect: all of it or nothing (I2), and nothing acknowledged that is
-//! not there (I7). [`views`] compares what can be read with what the domain events add up to. Pure: a test brings the
-//! records and the answers, wherever they come from.
+//! asked for and was told, and [`chains`] finds what it did: the [`effect`] is all of it or nothing (I2), what it was
+//! [`told`] is there (I7), and what has one key is done [`once`]. [`views`] compares what can be read, and [`stored`] what
+//! the seat store keeps, with what the domain events add up to. Pure: a test brings the records and the answers, wherever
+//! they come from.
 
 mod log;
 
@@ -15,14 +16,22 @@ pub mod request;
 
 mod chains;
 
+mod effect;
+
+mod told;
+
+mod once;
+
 mod views;
+
+mod stored;
 
 #[cfg(test)]
 mod tests;
 
 use boxoffice_domain::{Envelope, SeatingEventId, SeatingEventState, evolve, invariants};
 
-pub use request::{Answer, Request, Wish};
+pub use request::{Answer, Loss, Request, Wish};
 pub use views::{HoldSeen, ShownSeats};
 
 use chains::Chains;
@@ -39,15 +48,16 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// Audits one SeatingEvent: its records in the order of the log, and every request of every client about it.
-    pub fn of(event: &SeatingEventId, records: Vec<Envelope>, requests: &[Request]) -> Self {
+    /// Audits one SeatingEvent: its records in the order of the log, every request of every client about it, and what the
+    /// store may have lost of what was not on the log yet.
+    pub fn of(event: &SeatingEventId, records: Vec<Envelope>, requests: &[Request], losses: &[Loss]) -> Self {
         let (facts, mut findings) = log::first_occurrences(event, records);
         let mut state = SeatingEventState::new(event.clone());
         if !findings.is_empty() {
             // Without an order nothing else can be said.
             return Self { facts, state, findings };
         }
-        let mut chains = Chains::of(requests);
+        let mut chains = Chains::of(requests, losses);
         for fact in &facts {
             let before = rules::lawful(&state, fact);
             evolve(&mut state, fact);

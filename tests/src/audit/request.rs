@@ -12,10 +12,24 @@ pub struct Request {
     pub user: UserId,
     /// The chain.
     pub correlation: CorrelationId,
+    /// Its `Idempotency-Key`: whatever a user sends under one key is the same wish, again.
+    pub key: Option<String>,
     /// What for.
     pub wish: Wish,
     /// What came back.
     pub answer: Answer,
+    /// Just before it was sent, and just after the answer came.
+    pub between: (UnixMillis, UnixMillis),
+}
+
+/// Moments between which the seat store wrote what it then lost: a power cut under `appendfsync everysec`. What is
+/// acknowledged before it is on the log may be gone, if it was under way then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loss {
+    /// What was answered before is still there.
+    pub from: UnixMillis,
+    /// When it ended.
+    pub to: UnixMillis,
 }
 
 /// What a client can ask for.
@@ -23,6 +37,17 @@ pub struct Request {
 pub enum Wish {
     /// Seats, all or none.
     Hold(Vec<SeatId>),
+    /// So many of the best seats.
+    HoldBest(u32),
+    /// Seats and units of a general-admission area, all or none.
+    HoldUnits {
+        /// The seats.
+        seats: Vec<SeatId>,
+        /// The area.
+        section: String,
+        /// How many units of it.
+        quantity: u32,
+    },
     /// More time for a hold.
     ExtendHold(HoldId),
     /// A held seat for good.
@@ -35,6 +60,20 @@ pub enum Wish {
     ReleaseHold(HoldId),
     /// Every seat of a reservation to be given back.
     Cancel(ReservationId),
+}
+
+impl Request {
+    /// Whether what it was told may be gone with what the store lost: a hold that is acknowledged when the store has it,
+    /// or a release.
+    pub fn may_be_lost(&self, losses: &[Loss]) -> bool {
+        matches!(self.answer, Answer::Held { .. } | Answer::Released { .. }) && self.was_under_way(losses)
+    }
+
+    /// Whether it was under way while the store wrote what it lost.
+    pub fn was_under_way(&self, losses: &[Loss]) -> bool {
+        let (began, ended) = self.between;
+        losses.iter().any(|loss| began <= loss.to && ended >= loss.from)
+    }
 }
 
 /// What a client can be told.

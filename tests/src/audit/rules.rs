@@ -119,6 +119,7 @@ fn unblocked(state: &SeatingEventState, e: &SeatBlock) -> anyhow::Result<()> {
 }
 
 fn extended(state: &SeatingEventState, e: &HoldExtended, at: UnixMillis) -> anyhow::Result<()> {
+    let longest = UnixMillis::from(show(state)?.definition.hold.max_seconds) * 1000;
     let hold = active_hold(state, e.hold_id.uuid())?;
     ensure!(hold.user == e.user_id, "I1: the hold is {}'s", hold.user);
     ensure!(at < hold.expires_at, "I6: the deadline was {}", hold.expires_at);
@@ -128,6 +129,10 @@ fn extended(state: &SeatingEventState, e: &HoldExtended, at: UnixMillis) -> anyh
         hold.expires_at,
         e.expires_at
     );
+    let lasts = e.expires_at - hold.held_at;
+    ensure!(lasts <= longest.max(hold.expires_at - hold.held_at), "I6: the hold lasts {lasts} ms");
+    let named: Vec<_> = e.seat_ids.iter().map(SeatId::key).collect();
+    ensure!(hold.seats == named, "it names {named:?}, but the hold has {:?}", hold.seats);
     Ok(())
 }
 

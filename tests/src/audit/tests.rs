@@ -1,10 +1,16 @@
 //! Small histories: one that is sound, and one for each way in which a history can lie.
 
-use boxoffice_domain::events::{Claim, DomainEvent, HoldExtended, ReleaseReason, SeatBlock};
+mod choosing;
+
+mod repeating;
+
+mod stored;
+
+use boxoffice_domain::events::{Claim, DomainEvent, ReleaseReason, SeatBlock};
 use boxoffice_domain::{CorrelationId, Envelope, HoldId, ReservationId, SeatId, UserId};
 use uuid::Uuid;
 
-use super::{Answer, Audit, HoldSeen, Request, ShownSeats, Wish};
+use super::{Answer, Audit, HoldSeen, Loss, Request, ShownSeats, Wish};
 use crate::history::{History, NOW};
 
 const DEADLINE: u64 = NOW + 300_000;
@@ -14,6 +20,7 @@ struct Story {
     history: History,
     records: Vec<Envelope>,
     requests: Vec<Request>,
+    losses: Vec<Loss>,
 }
 
 impl Story {
@@ -21,7 +28,7 @@ impl Story {
         let mut history = History::new("arena");
         let created = history.created(5);
         let records = vec![history.next(created)];
-        Self { history, records, requests: vec![] }
+        Self { history, records, requests: vec![], losses: vec![] }
     }
 
     /// A request, its effect, and its answer, which may know the last sequence.
@@ -34,7 +41,10 @@ impl Story {
             self.records.push(envelope);
         }
         let sequence = self.records.last().unwrap().metadata.sequence.unwrap();
-        self.requests.push(Request { user, correlation, wish, answer: answer(sequence) });
+        // One after the other, a second apart.
+        let at = NOW + 1000 * self.requests.len() as u64;
+        let answer = answer(sequence);
+        self.requests.push(Request { user, correlation, key: None, wish, answer, between: (at, at) });
     }
 
     /// A hold lapses; nobody asked for that.
@@ -118,20 +128,6 @@ impl Story {
         });
     }
 
-    /// A user asks for more time, until `expires_at`, and is told so.
-    fn extends(&mut self, user: &str, number: u32, expires_at: u64) {
-        let (hold, seats) = (self.hold(user), vec![self.seat(number)]);
-        let extended = DomainEvent::HoldExtended(HoldExtended {
-            hold_id: hold.clone(),
-            event_id: self.history.event.clone(),
-            user_id: user.parse().unwrap(),
-            seat_ids: seats.clone(),
-            expires_at,
-        });
-        let wish = Wish::ExtendHold(hold.clone());
-        self.ask(user, wish, &[extended], |sequence| Answer::Held { hold, seats, expires_at, sequence });
-    }
-
     /// Something of which no client knows, in the chain of the last request.
     fn happens(&mut self, event: DomainEvent) {
         let envelope = self.history.next(event);
@@ -144,7 +140,7 @@ impl Story {
     }
 
     fn audit(&self) -> Audit {
-        Audit::of(&self.history.event, self.records.clone(), &self.requests)
+        Audit::of(&self.history.event, self.records.clone(), &self.requests, &self.losses)
     }
 
     #[track_caller]
@@ -323,32 +319,6 @@ fn an_answer_may_repeat_an_earlier_one() {
     story.is_sound();
     story.ask("bob", Wish::Hold(vec![story.seat(2)]), &[], |_| again);
     story.is_refused("I7: that was another hold");
-}
-
-#[test]
-fn a_hold_may_be_extended_and_keeps_its_new_deadline() {
-    let mut story = Story::on_sale();
-    story.holds("alice", &[1]);
-    story.extends("alice", 1, DEADLINE + 9);
-    let (hold, seats) = (story.hold("alice"), vec![story.seat(1)]);
-    for (wish, sequence) in [(Wish::ExtendHold(hold.clone()), 3), (Wish::Hold(seats.clone()), 2)] {
-        let (hold, seats) = (hold.clone(), seats.clone());
-        let again = Answer::Held { hold, seats, expires_at: DEADLINE + 9, sequence };
-        story.ask("alice", wish, &[], |_| again);
-    }
-    story.is_sound();
-    let mut lied_to = Story::on_sale();
-    lied_to.holds("alice", &[1]);
-    let never = Answer::Held { hold: hold.clone(), seats, expires_at: DEADLINE + 9, sequence: 2 };
-    lied_to.ask("alice", Wish::ExtendHold(hold), &[], |_| never);
-    lied_to.is_refused("I6: that hold never expired at");
-    story.lapse("alice", 1, DEADLINE);
-    story.is_refused("I6: the deadline is");
-
-    let mut story = Story::on_sale();
-    story.holds("alice", &[1]);
-    story.extends("alice", 1, DEADLINE - 1);
-    story.is_refused("comes nearer");
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use boxoffice_tests::command_worker::CommandWorker;
 use boxoffice_tests::process::Process;
-use boxoffice_tests::servers::{self, Kafka, Redis, Server, free_port};
+use boxoffice_tests::servers::{self, Kafka, Redis, Server};
 use boxoffice_tests::wait::until;
 use futures::{StreamExt, stream};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -15,7 +16,8 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
-pub(super) const TOKEN: &str = "secret";
+pub(super) use boxoffice_tests::command_worker::TOKEN;
+
 const EVENT: &str = "arena-night";
 
 /// A command worker.
@@ -69,27 +71,17 @@ impl Worker {
         topic: &str,
         more: Option<(&'static str, String)>,
     ) -> Self {
-        let [http, admin, metrics] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port().unwrap()));
-        let environment = [
-            ("BOXOFFICE_SERVICE", service.to_owned()),
-            ("BOXOFFICE_HTTP_ADDR", http.clone()),
-            ("BOXOFFICE_ADMIN_ADDR", admin.clone()),
-            ("BOXOFFICE_METRICS_ADDR", metrics.clone()),
-            ("BOXOFFICE_ADMIN_TOKEN", TOKEN.to_owned()),
-            ("BOXOFFICE_REDIS_URL", redis.to_owned()),
-            ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", kafka.to_owned()),
-            ("BOXOFFICE_KAFKA_TOPIC", topic.to_owned()),
-        ];
-        let process = Process::start("boxoffice-command", environment.into_iter().chain(more)).unwrap();
+        let worker = CommandWorker::start_with(service, redis, kafka, topic, more).unwrap();
+        let CommandWorker { process, http, admin, watched, .. } = worker;
         let api = Api {
             client: Client::builder().timeout(Duration::from_secs(20)).no_proxy().build().unwrap(),
             service: service.to_owned(),
             redis: redis.to_owned(),
             kafka: kafka.to_owned(),
             topic: topic.to_owned(),
-            http: format!("http://{http}"),
-            admin: format!("http://{admin}"),
-            ready: format!("http://{metrics}/readyz"),
+            http,
+            admin,
+            ready: format!("{watched}/readyz"),
         };
         Self { process, api: Arc::new(api) }
     }

@@ -1,62 +1,64 @@
 //! `boxoffice local` is killed again and again while seats are sold: nothing acknowledged is lost, no seat has two
-//! owners, nothing happens by halves. `make soak` runs it at full length; `BOXOFFICE_SEED` repeats the choices of a run.
+//! owners, nothing happens by halves. `make soak` runs it at full length; `BOXOFFICE_CRASH_SEED` repeats the choices of
+//! a run.
 
 use std::time::Duration;
 
 use boxoffice_domain::events::{Incoming, parse};
-use boxoffice_domain::state::Claimed;
-use boxoffice_domain::{Envelope, ReservationId, SeatId, SeatingEventId, SeatingEventState};
+use boxoffice_domain::{Envelope, SeatId, SeatingEventId};
 use boxoffice_runtime::clock;
 use boxoffice_tests::audit::{Answer, Audit, HoldSeen, Request, ShownSeats};
+use boxoffice_tests::crash::buyers::{Buyer, Claim, Market, reservations, share_out};
+use boxoffice_tests::crash::{ROUNDS, SEED, setting};
 use boxoffice_tests::wait::until;
 use fastrand::Rng;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
-use uuid::Uuid;
 
-use crate::local_buyers::{Buyer, Claim};
 use crate::local_support::{House, Local, show};
 
 const EVENT: &str = "arena";
 const BUYERS: usize = 6;
 /// How often it is killed where nothing else is said.
-const ROUNDS: u32 = 5;
+const FEW_ROUNDS: u32 = 5;
 
 #[tokio::test]
 async fn i1_i2_i3_i7_kill_9_under_load_loses_nothing_and_doubles_nothing() {
-    let rounds = setting("BOXOFFICE_ROUNDS").unwrap_or(ROUNDS);
-    let seed = setting("BOXOFFICE_SEED").unwrap_or_else(|| fastrand::u64(..));
-    println!("BOXOFFICE_SEED={seed} repeats the choices of this run");
+    let rounds = setting(ROUNDS).unwrap_or(FEW_ROUNDS);
+    let seed = setting(SEED).unwrap_or_else(|| fastrand::u64(..));
+    println!("{SEED}={seed} repeats the choices of this run");
     let mut random = Rng::with_seed(seed);
 
     let house = House::new();
     let mut arena = show(EVENT);
-    arena["spec"]["hold"] = json!({"ttlSeconds": 2});
+    arena["spec"]["hold"] = json!({"ttlSeconds": 2, "maxSeconds": 5});
     arena["spec"]["sections"][0]["rows"][0]["rows"] = "1-13".into();
     arena["spec"]["sections"][1]["capacity"] = 40.into();
     house.declare(&arena);
 
     let mut local = house.open().await;
-    let (mut requests, mut claims) = (vec![], vec![]);
+    let mut requests = vec![];
+    let mut buyers: Vec<_> = (0..BUYERS).map(|_| Buyer::new(random.fork())).collect();
     for round in 1..=rounds {
-        let asked = until_killed(&mut local, &mut random, std::mem::take(&mut claims)).await;
+        let asked = until_killed(&mut local, &mut random, &mut buyers).await;
         local = house.open().await;
         let holds = holds_as_seen(&local, &asked).await;
         requests.extend(asked);
         // The map first: the log is never behind it.
         let map = shown_in_full(&local).await;
-        let audit = Audit::of(&event(), records(&local).await, &requests);
+        let audit = Audit::of(&event(), records(&local).await, &requests, &[]);
         let mut findings = audit.findings.clone();
         findings.extend(holds.iter().filter_map(|seen| audit.holds_as_seen(seen)));
         findings.extend(audit.compare(&map));
-        claims = reservations(&audit.state);
+        let claims = reservations(&audit.state);
         for claim in &claims {
             findings.extend(lost(&local, claim).await);
         }
+        share_out(claims, &mut buyers);
         assert!(
             findings.is_empty(),
-            "round {round} of BOXOFFICE_SEED={seed}, after {} requests and {} domain events:\n{}\n{}",
+            "round {round} of {SEED}={seed}, after {} requests and {} domain events:\n{}\n{}",
             requests.len(),
             audit.facts.len(),
             findings.join("\n"),
@@ -71,35 +73,24 @@ async fn i1_i2_i3_i7_kill_9_under_load_loses_nothing_and_doubles_nothing() {
     local.close().await;
 }
 
-fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
-}
-
 fn event() -> SeatingEventId {
     EVENT.parse().unwrap()
 }
 
 /// Buyers buy, until at some moment it is killed.
-async fn until_killed(local: &mut Local, random: &mut Rng, claims: Vec<Claim>) -> Vec<Request> {
+async fn until_killed(local: &mut Local, random: &mut Rng, buyers: &mut [Buyer]) -> Vec<Request> {
     let seats: Vec<SeatId> = shown(local).await.seats.into_keys().collect();
-    let mut claims: Vec<_> = claims.into_iter().map(Some).collect();
-    let buyers: Vec<_> = (0..BUYERS)
-        .map(|buyer| {
-            // Each has a share of what was reserved before.
-            let mine = claims.iter_mut().skip(buyer).step_by(BUYERS);
-            let claims = mine.filter_map(Option::take).collect();
-            Buyer { url: local.url.clone(), seats: seats.clone(), random: random.fork(), claims }.buy()
-        })
-        .collect();
+    let mut market = Market::new(vec![local.url.clone()], event(), seats, "FLOOR");
+    market.with_keys = true;
     let moment = Duration::from_millis(random.u64(200..=1_500));
     let killed = async {
         // The one wait by the clock: when it happens is what is tried.
         sleep(moment).await;
         local.process.kill();
+        market.close();
     };
-    let (requests, ()) = tokio::join!(futures::future::join_all(buyers), killed);
-    requests.into_iter().flatten().collect()
+    let (requests, ()) = tokio::join!(market.trade(buyers), killed);
+    requests
 }
 
 /// Asks at once for every hold that was acknowledged: most of them live only a moment longer.
@@ -162,19 +153,6 @@ async fn shown(local: &Local) -> ShownSeats {
     let seats = map["seats"].as_array().unwrap().iter();
     let seats = seats.map(|seat| (text(seat, "seatId").parse().unwrap(), text(seat, "status"))).collect();
     ShownSeats { sequence: map["sequence"].as_u64().unwrap(), seats }
-}
-
-/// What is reserved.
-fn reservations(state: &SeatingEventState) -> Vec<Claim> {
-    let mut reservations: Vec<_> = state.reservations.iter().collect();
-    // In an order that a seed repeats as far as it can.
-    reservations.sort_by_key(|(_, claimed)| claimed.sequence);
-    let claim = |(id, claimed): (&Uuid, &Claimed)| Claim::Reservation {
-        user: claimed.user.clone(),
-        reservation: ReservationId::new(state.id.clone(), *id),
-        seats: claimed.seats.iter().map(|key| SeatId::from_chart(&state.id, key)).collect(),
-    };
-    reservations.into_iter().map(claim).collect()
 }
 
 /// What is wrong with a reservation that nobody gave back, as its owner sees it.

@@ -1,0 +1,79 @@
+//! Whatever is asked for under one `Idempotency-Key` is done once, and every answer to it is the same.
+
+use std::collections::BTreeMap;
+
+use boxoffice_domain::UserId;
+
+use super::chains::Chain;
+use super::request::{Answer, Loss, Request};
+
+/// The code of a refusal that says only that it is too early to answer.
+const IN_FLIGHT: &str = "IDEMPOTENCY_IN_FLIGHT";
+
+/// Requests that have a key, in the order they were sent.
+pub struct Once<'a>(BTreeMap<(&'a UserId, &'a str), Vec<&'a Chain<'a>>>);
+
+impl<'a> Once<'a> {
+    /// Sorts requests by their keys.
+    pub fn of(chains: &'a [Chain<'a>]) -> Self {
+        let mut by_key: BTreeMap<_, Vec<&Chain<'_>>> = BTreeMap::new();
+        for chain in chains {
+            if let Some(key) = &chain.request.key {
+                by_key.entry((&chain.request.user, key.as_str())).or_default().push(chain);
+            }
+        }
+        for sent in by_key.values_mut() {
+            sent.sort_by_key(|chain| chain.request.between);
+        }
+        Self(by_key)
+    }
+
+    /// Who did what `chain` asks for, where that was another request of its key.
+    pub fn first(&self, chain: &Chain<'_>) -> Option<&'a Chain<'a>> {
+        let sent = self.0.get(&(&chain.request.user, chain.request.key.as_deref()?))?;
+        let other = |other: &&&Chain<'_>| {
+            !other.made.is_empty() && other.request.correlation != chain.request.correlation
+        };
+        sent.iter().find(other).copied()
+    }
+
+    /// What was done twice, and answers that differ. With what the store lost went the answers that it had stored.
+    pub fn findings(&self, losses: &[Loss]) -> Vec<String> {
+        let keys =
+            self.0.iter().filter(|(_, sent)| !sent.iter().any(|chain| chain.request.was_under_way(losses)));
+        let found = keys.flat_map(|((user, key), sent)| {
+            let about = move |finding: String| format!("key {key} of {user}: {finding}");
+            twice(sent).into_iter().chain(differing(sent)).chain(forgotten(sent)).map(about)
+        });
+        found.collect()
+    }
+}
+
+fn twice(sent: &[&Chain<'_>]) -> Option<String> {
+    let done: Vec<_> =
+        sent.iter().filter(|chain| !chain.made.is_empty()).map(|chain| chain.names()).collect();
+    (done.len() > 1).then(|| format!("I2: it was done {} times: {done:?}", done.len()))
+}
+
+fn differing(sent: &[&Chain<'_>]) -> Option<String> {
+    let mut answers = sent.iter().map(|chain| &chain.request.answer).filter(|answer| is_done(answer));
+    let first = answers.next()?;
+    let other = answers.find(|answer| *answer != first)?;
+    Some(format!("I7: it was answered {first:?}, and then {other:?}"))
+}
+
+/// A refusal of what was answered as done before.
+fn forgotten(sent: &[&Chain<'_>]) -> Option<String> {
+    let done = sent.iter().map(|chain| chain.request).find(|request| is_done(&request.answer))?;
+    let later = |request: &&Request| request.between.0 > done.between.1;
+    let refused =
+        sent.iter().map(|chain| chain.request).filter(later).find_map(|later| match &later.answer {
+            Answer::Refused { code } if code != IN_FLIGHT => Some(code),
+            _ => None,
+        })?;
+    Some(format!("I7: it was answered {:?}, and then refused: {refused}", done.answer))
+}
+
+fn is_done(answer: &Answer) -> bool {
+    !matches!(answer, Answer::Refused { .. } | Answer::Unknown)
+}
