@@ -30,8 +30,11 @@ async fn open(settings: Settings) -> (Arc<RedisStore>, SeatingEventId) {
 }
 
 async fn hold(store: &RedisStore, event: &SeatingEventId, seat: &str) -> Result<(), StoreError> {
-    let command =
-        Command::Hold { wanted: vec![seat.into()].into(), user: "alice".parse().unwrap(), hold: Uuid::new_v4() };
+    let command = Command::Hold {
+        wanted: vec![seat.into()].into(),
+        user: "alice".parse().unwrap(),
+        hold: Uuid::new_v4(),
+    };
     store.execute(event, &command, &cause("alice")).await?.unwrap();
     Ok(())
 }

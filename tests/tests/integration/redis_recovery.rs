@@ -42,7 +42,8 @@ impl Sale {
 
     async fn hold(&self, seat: &str) -> Result<Uuid, StoreError> {
         let seats = vec![seat.to_owned()];
-        let command = Command::Hold { wanted: seats.into(), user: "alice".parse().unwrap(), hold: Uuid::new_v4() };
+        let command =
+            Command::Hold { wanted: seats.into(), user: "alice".parse().unwrap(), hold: Uuid::new_v4() };
         match self.run(command).await? {
             Answer::Held { hold, .. } => Ok(hold),
             other => panic!("a hold was answered {other:?}"),

@@ -127,8 +127,11 @@ async fn i7_after_a_failover_seats_are_sold_again_once_they_are_recovered() {
 }
 
 async fn hold(store: &RedisStore, event: &SeatingEventId, seat: &str) -> Result<(), StoreError> {
-    let command =
-        Command::Hold { wanted: vec![seat.into()].into(), user: "alice".parse().unwrap(), hold: Uuid::new_v4() };
+    let command = Command::Hold {
+        wanted: vec![seat.into()].into(),
+        user: "alice".parse().unwrap(),
+        hold: Uuid::new_v4(),
+    };
     store.execute(event, &command, &cause("alice")).await?.unwrap();
     Ok(())
 }

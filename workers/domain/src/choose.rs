@@ -164,7 +164,7 @@ fn nearest_to_the_middle(row: &Row, mut free: Vec<usize>, quantity: usize) -> Ve
 mod tests {
     use super::*;
     use crate::chart::Chart;
-    use crate::definition::{Definition, PriceCategory, Rows as Range, Section};
+    use crate::definition::{Definition, HoldPolicy, Limits, PriceCategory, Rows as Range, Sales, Section};
     use proptest::prelude::*;
 
     /// Section A of rows 1, 2, ... and section B of one row, all as wide, and an area of five.
@@ -180,10 +180,10 @@ mod tests {
         let definition = Definition {
             title: "Arena Night".into(),
             starts_at: 1,
-            sales: Default::default(),
-            hold: Default::default(),
+            sales: Sales::default(),
+            hold: HoldPolicy::default(),
             focal_point: None,
-            limits: Default::default(),
+            limits: Limits::default(),
             price_categories: vec![PriceCategory { name: "gold".into(), amount: 1, currency: "EUR".into() }],
             sections: vec![
                 section("A", range(format!("1-{rows}")), None),
@@ -285,7 +285,8 @@ mod tests {
                 full[*place] = state;
             }
             let found = best(&seating, &full, quantity, &[0, 1], GapPolicy::Prefer);
-            let most = seating.numbered().iter().map(|row| full[row.span()].iter().filter(|at| **at == FREE).count()).max();
+            let free = |row: &Row| row.span().filter(|place| full[*place] == FREE).count();
+            let most = seating.numbered().iter().map(free).max();
             if let Some(found) = &found {
                 prop_assert_eq!(found.len(), quantity);
                 prop_assert!(found.iter().all(|place| full[*place] == FREE));

@@ -219,7 +219,7 @@ fn float(number: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::{PriceCategory, Rows, Section};
+    use crate::definition::{HoldPolicy, Limits, PriceCategory, Rows, Sales, Section};
 
     fn section(id: &str, rows: &str, seats: &str) -> Section {
         let rows = vec![Rows { row: None, rows: Some(rows.into()), seats: seats.into() }];
@@ -231,10 +231,10 @@ mod tests {
         let definition = Definition {
             title: "Arena Night".into(),
             starts_at: 1,
-            sales: Default::default(),
-            hold: Default::default(),
+            sales: Sales::default(),
+            hold: HoldPolicy::default(),
             focal_point,
-            limits: Default::default(),
+            limits: Limits::default(),
             price_categories: vec![price],
             sections,
             blocked: vec![],

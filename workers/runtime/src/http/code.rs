@@ -1,9 +1,15 @@
 //! The codes that a problem can have, and what there is to say about each: the one table behind [`super::Problem`], the
 //! OpenAPI documents, the pages at `/problems/...` and `docs/problems.md`. A code that is not here cannot be answered.
 
-/// A code of a problem.
+use std::fmt::Write;
+
+/// A code of a problem: a place in the table, so that a problem stays small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Code {
+pub struct Code(&'static Entry);
+
+/// What the table says about a code.
+#[derive(Debug, PartialEq, Eq)]
+struct Entry {
     name: &'static str,
     statuses: &'static [u16],
     retryable: bool,
@@ -16,38 +22,38 @@ pub struct Code {
 impl Code {
     /// The code itself: `SEAT_NOT_AVAILABLE`.
     pub fn name(self) -> &'static str {
-        self.name
+        self.0.name
     }
 
     /// The statuses that it comes with; nearly always one.
     pub fn statuses(self) -> &'static [u16] {
-        self.statuses
+        self.0.statuses
     }
 
     /// Whether the very same request may succeed when it is sent again, and does no harm.
     pub fn retryable(self) -> bool {
-        self.retryable
+        self.0.retryable
     }
 
     /// What happened, what to do, and whether a retry is safe.
     pub fn paragraph(self) -> String {
-        format!("{} {} {}", self.happened, self.remedy, self.retry)
+        format!("{} {} {}", self.0.happened, self.0.remedy, self.0.retry)
     }
 
     /// A detail that it may come with.
     pub fn detail(self) -> &'static str {
-        self.detail
+        self.0.detail
     }
 
     /// "Seat not available".
     pub fn title(self) -> String {
-        let (first, rest) = self.name.split_at(1);
+        let (first, rest) = self.0.name.split_at(1);
         first.to_owned() + &rest.to_lowercase().replace('_', " ")
     }
 
     /// `seat-not-available`, its place below `/problems`.
     pub fn slug(self) -> String {
-        self.name.to_lowercase().replace('_', "-")
+        self.0.name.to_lowercase().replace('_', "-")
     }
 
     /// The code with this [`slug`](Self::slug).
@@ -62,7 +68,7 @@ macro_rules! codes {
     ($($name:ident $statuses:expr, $kind:ident: $happened:literal $remedy:literal $retry:literal $detail:literal;)+) => {
         $(
             #[doc = $happened]
-            pub const $name: Code = Code {
+            pub const $name: Code = Code(&Entry {
                 name: stringify!($name),
                 statuses: &$statuses,
                 retryable: codes!(@retryable $kind),
@@ -70,7 +76,7 @@ macro_rules! codes {
                 remedy: $remedy,
                 retry: $retry,
                 detail: $detail,
-            };
+            });
         )+
 
         /// Every code, by status.
@@ -221,10 +227,11 @@ pub fn documentation() -> String {
          a header `Retry-After`, in seconds. Both workers show these paragraphs below `/problems/`.\n"
         .to_owned();
     for code in ALL {
-        let statuses: Vec<_> = code.statuses.iter().map(u16::to_string).collect();
-        let retryable = if code.retryable { "retryable" } else { "not retryable" };
-        text +=
-            &format!("\n## {}\n\n{}, {retryable}. {}\n", code.name, statuses.join(" or "), code.paragraph());
+        let statuses: Vec<_> = code.statuses().iter().map(u16::to_string).collect();
+        let retryable = if code.retryable() { "retryable" } else { "not retryable" };
+        let (name, statuses, paragraph) = (code.name(), statuses.join(" or "), code.paragraph());
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n## {name}\n\n{statuses}, {retryable}. {paragraph}\n");
     }
     text
 }

@@ -86,7 +86,9 @@ impl Transform for Words {
             schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
         for (word, meaning) in &words {
             let (word, meaning) = (word.as_str().unwrap_or_default(), meaning.as_str().unwrap_or_default());
-            description += &format!("\n- `{word}`: {meaning}");
+            for part in ["\n- `", word, "`: ", meaning] {
+                description.push_str(part);
+            }
         }
         let words: Vec<_> = words.into_iter().map(|(word, _)| word).collect();
         schema.remove("oneOf");

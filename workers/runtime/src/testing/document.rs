@@ -287,7 +287,7 @@ impl Call {
         };
         match parameter["in"].as_str().unwrap() {
             "path" => self.path = self.path.replace(&format!("{{{name}}}"), &value),
-            "query" => self.path += &format!("?{name}={value}"),
+            "query" => self.path = format!("{}?{name}={value}", self.path),
             _ => self.headers.push((name.to_owned(), value)),
         }
     }

@@ -1,6 +1,7 @@
 //! What tests of several crates share: files that are made by code and checked in, and documents whose examples are sent.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::missing_panics_doc,
     reason = "what goes wrong in here is a failed test"
 )]
