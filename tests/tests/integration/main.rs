@@ -24,6 +24,7 @@ mod local_terminal;
 mod operator_kafka;
 mod query_snapshot;
 mod query_worker;
+mod redis_crash;
 mod redis_promises;
 mod redis_recovery;
 mod seat_store;
