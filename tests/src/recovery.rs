@@ -137,6 +137,9 @@ pub async fn nothing_was_lost(store: &Arc<RedisStore>) {
 }
 
 /// Reads back what `store` lost.
+///
+/// # Panics
+/// Where that takes too long.
 pub async fn recover(store: &Arc<RedisStore>, log: Arc<dyn EventLog>, topic: &str) -> RecoveryMetrics {
     let metrics = RecoveryMetrics::default();
     let recovery = Recovery::new(Arc::clone(store), log, topic.to_owned(), AT_ONCE, metrics.clone());

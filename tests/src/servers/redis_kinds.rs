@@ -46,12 +46,14 @@ impl RedisKind {
     }
 
     /// Speaks TLS, and nothing else.
+    #[must_use]
     pub fn with_tls(mut self, certificates: Certificates) -> Self {
         self.certificates = Some(certificates);
         self
     }
 
     /// Lets in one user, who may do what a command worker does and nothing else.
+    #[must_use]
     pub fn with_user(mut self, name: &'static str, password: &'static str) -> Self {
         self.user = Some((name, password));
         self

@@ -143,7 +143,7 @@ impl Api {
 }
 
 /// The envelopes on a topic, in order within each partition.
-async fn on_topic(kafka: &str, topic: &str) -> Vec<Value> {
+pub async fn on_topic(kafka: &str, topic: &str) -> Vec<Value> {
     let (kafka, topic) = (kafka.to_owned(), topic.to_owned());
     tokio::task::spawn_blocking(move || read_topic(&kafka, &topic)).await.unwrap()
 }

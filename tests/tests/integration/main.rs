@@ -26,6 +26,7 @@ mod local_tokens;
 mod operator_kafka;
 mod query_snapshot;
 mod query_worker;
+mod redis_crash;
 mod redis_promises;
 mod redis_recovery;
 mod relay_replicas;

@@ -56,6 +56,19 @@ impl RedisStore {
         Ok(recovered.as_ref() == Some(&link.run_id))
     }
 
+    /// Whether `event` is there and was not recovered for the server of `link`.
+    pub(super) async fn is_fenced(
+        &self,
+        link: &Arc<Link>,
+        event: &SeatingEventId,
+    ) -> Result<bool, StoreError> {
+        let mut read = redis::cmd("HMGET");
+        read.arg(self.keys.event(event).meta()).arg(&["revision", "runId"]);
+        let (revision, run_id): (Option<String>, Option<String>) =
+            self.topology.heed(link, link.query(&read).await)?;
+        Ok(revision.is_some() && run_id.as_ref() != Some(&link.run_id))
+    }
+
     /// Fails while any server lacks what it should have.
     pub(super) async fn all_recovered(&self) -> Result<(), StoreError> {
         for shard in self.topology.shards() {

@@ -77,9 +77,10 @@ impl Link {
         if !["", "noeviction"].contains(&text("maxmemory_policy").as_str()) {
             return Err(OpenError::Evicts(text("maxmemory_policy")));
         }
-        let fsync = match fsync {
-            true => Some(fsync::ask(&mut connection, &about).await?.map_err(OpenError::Fsync)?),
-            false => None,
+        let fsync = if fsync {
+            Some(fsync::ask(&mut connection, &about).await?.map_err(OpenError::Fsync)?)
+        } else {
+            None
         };
         Ok(Self { connection, node: node.clone(), run_id: text("run_id"), fsync, opened: Instant::now() })
     }

@@ -13,9 +13,9 @@ mod restore;
 
 mod run;
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use boxoffice_domain::SeatingEventId;
@@ -40,6 +40,8 @@ const BUSY: &str = "seats are being read back from the log";
 const LOOK: Duration = Duration::from_secs(1);
 /// First and longest pause after a failure; it doubles in between.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+/// How long a SeatingEvent that could not be recovered is left alone.
+const TROUBLED: Duration = Duration::from_mins(1);
 /// How long the lease of a recovery lasts, and how often it is renewed.
 const LEASE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(2));
 
@@ -86,6 +88,8 @@ pub struct Recovery {
     /// Whether readiness has been reached before: a first start is no recovery to tell people of.
     was_ready: AtomicBool,
     told: AtomicBool,
+    /// SeatingEvents that could not be recovered, and when that was tried last.
+    troubled: Mutex<HashMap<SeatingEventId, Instant>>,
 }
 
 impl Recovery {
@@ -106,6 +110,7 @@ impl Recovery {
             owner: Uuid::new_v4(),
             was_ready: AtomicBool::default(),
             told: AtomicBool::default(),
+            troubled: Mutex::default(),
         }
     }
 
@@ -166,7 +171,9 @@ impl Recovery {
             match looked {
                 Ok(recovered) => all &= recovered,
                 Err(error) => {
-                    doubts.iter().for_each(|event| self.store.doubts.note(event));
+                    for event in &doubts {
+                        self.store.doubts.note(event);
+                    }
                     return Err(error);
                 }
             }
@@ -180,19 +187,20 @@ impl Recovery {
         doubts: &BTreeSet<SeatingEventId>,
         readiness: &Readiness,
     ) -> Result<bool, RecoveryError> {
-        let of_shard = |event: &&SeatingEventId| {
-            self.store.topology.owner(self.store.keys.event(event).slot()).as_ref() == Some(&shard.node)
-        };
-        let doubted: BTreeSet<_> = doubts.iter().filter(of_shard).cloned().collect();
+        let link = self.store.topology.link_to(&shard.node).await?;
         let recovered = self.store.is_recovered(shard).await?;
+        let doubted = self.still_fenced(&link, shard, doubts).await?;
         if recovered && doubted.is_empty() {
             return Ok(true);
         }
-        let link = self.store.topology.link_to(&shard.node).await?;
         if !self.take_lease(&link, shard).await? {
-            return Ok(false);
+            return Ok(recovered);
         }
-        if self.was_ready.load(Relaxed) {
+        // Where the server as a whole is recovered, a few SeatingEvents are no reason to turn buyers away.
+        let readiness = (!recovered).then_some(readiness);
+        if self.was_ready.load(Relaxed)
+            && let Some(readiness) = readiness
+        {
             readiness.not_ready(RECOVERY, BUSY);
         }
         self.metrics.running.inc();
@@ -209,6 +217,27 @@ impl Recovery {
         self.metrics.runs.inc();
         self.metrics.seconds.observe(began.elapsed().as_secs_f64());
         Ok(true)
+    }
+
+    /// Those of `doubts` that are this server's and still behind the fence, but for those that were tried just now.
+    async fn still_fenced(
+        &self,
+        link: &Arc<Link>,
+        shard: &Shard,
+        doubts: &BTreeSet<SeatingEventId>,
+    ) -> Result<BTreeSet<SeatingEventId>, StoreError> {
+        let mut fenced = BTreeSet::new();
+        for event in doubts.iter().filter(|event| self.is_of(shard, event)) {
+            let given_up = self.troubled().get(event).is_some_and(|at| at.elapsed() < TROUBLED);
+            if !given_up && self.store.is_fenced(link, event).await? {
+                fenced.insert(event.clone());
+            }
+        }
+        Ok(fenced)
+    }
+
+    fn troubled(&self) -> MutexGuard<'_, HashMap<SeatingEventId, Instant>> {
+        self.troubled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn take_lease(&self, link: &Arc<Link>, shard: &Shard) -> Result<bool, StoreError> {

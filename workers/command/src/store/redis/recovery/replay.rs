@@ -231,7 +231,9 @@ mod tests {
         assert!(!replay.replaces());
         assert_eq!(take(&mut replay, &entries[3]), Step::NeedsState);
         let mut had = SeatingEventState::new(arena());
-        entries[..3].iter().for_each(|entry| evolve(&mut had, &entry.envelope));
+        for entry in &entries[..3] {
+            evolve(&mut had, &entry.envelope);
+        }
         replay.state = Some(had);
         assert_eq!(take(&mut replay, &entries[3]), Step::Done);
         assert!(replay.replaces());

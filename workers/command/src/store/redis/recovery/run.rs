@@ -41,13 +41,15 @@ impl Recovery {
         shard: &Shard,
         doubted: BTreeSet<SeatingEventId>,
         since: Instant,
-        readiness: &Readiness,
+        readiness: Option<&Readiness>,
     ) -> Result<(), RecoveryError> {
         let store = &self.store;
         tracing::warn!(node = %link.node, run_id = link.run_id, "redis began anew: reading seats back from the log");
         sleep_until(since + self.quiet.publishing).await;
         let ends = self.ends().await?;
-        if !ends.is_empty() {
+        if !ends.is_empty()
+            && let Some(readiness) = readiness
+        {
             readiness.not_ready(RECOVERY, BUSY);
         }
         let mut again = HashMap::new();
@@ -90,15 +92,23 @@ impl Recovery {
                 recovered += 1;
             }
         }
+        self.note_troubled(shard, troubled.keys());
         for event in on_the_log {
             store.register(&event).await?;
         }
         self.mark(link, shard).await?;
         self.metrics.applied.inc_by(applied);
-        self.metrics.troubles.set(i64::try_from(troubled.len()).unwrap_or(i64::MAX));
         let troubled = troubled.len();
         tracing::info!(node = %link.node, recovered, applied, troubled, "seats are as the log has them");
         Ok(())
+    }
+
+    /// Leaves those that could not be recovered alone for a while.
+    fn note_troubled<'a>(&self, shard: &Shard, events: impl Iterator<Item = &'a SeatingEventId>) {
+        let (now, mut known) = (Instant::now(), self.troubled());
+        known.retain(|event, _| !self.is_of(shard, event));
+        known.extend(events.map(|event| (event.clone(), now)));
+        self.metrics.troubles.set(i64::try_from(known.len()).unwrap_or(i64::MAX));
     }
 
     /// Where each partition that has records ends now, with its beginning.
@@ -193,7 +203,7 @@ impl Recovery {
         Ok(())
     }
 
-    fn is_of(&self, shard: &Shard, event: &SeatingEventId) -> bool {
+    pub(super) fn is_of(&self, shard: &Shard, event: &SeatingEventId) -> bool {
         let owner = self.store.topology.owner(self.store.keys.event(event).slot());
         owner.as_ref() == Some(&shard.node)
     }
