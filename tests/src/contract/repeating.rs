@@ -16,11 +16,11 @@ pub async fn a_request_that_is_sent_again_has_no_second_effect(stage: &Stage) ->
     let (hold, reserve, release) =
         (format!("/seats/{seat}/hold"), format!("/seats/{seat}/reserve"), format!("/seats/{seat}/release"));
     let [k1, k2, k3] = [(); 3].map(|()| new_key());
-    let held = send(stage, &alice, &k1, &hold, None).await?;
+    let got = send(stage, &alice, &k1, &hold, None).await?;
     let reserved = send(stage, &alice, &k2, &reserve, None).await?;
     let released = send(stage, &alice, &k3, &release, None).await?;
     for (key, path, first, fields) in [
-        (&k1, &hold, &held, &HELD_SEAT[..]),
+        (&k1, &hold, &got, &HELD_SEAT[..]),
         (&k2, &reserve, &reserved, &RESERVED_SEAT),
         (&k3, &release, &released, &["seatId", "sequence"]),
     ] {
@@ -115,5 +115,5 @@ async fn send(
     body: Option<&Value>,
 ) -> anyhow::Result<Answer> {
     let request = stage.api.command(Method::POST, path).header(USER_ID, user).header(IDEMPOTENCY_KEY, key);
-    stage.api.send(body.into_iter().fold(request, |request, body| request.json(body))).await
+    stage.api.send(body.into_iter().fold(request, reqwest::RequestBuilder::json)).await
 }

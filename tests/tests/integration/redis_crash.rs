@@ -142,12 +142,12 @@ async fn provision(client: &Client, admin: &str) {
 async fn says_the_same(redis: &str, service: &str, kafka: &str, topic: &str, sale: &Sale) {
     let store = RedisStore::connect(Settings::new(redis, service)).await.unwrap();
     let event: SeatingEventId = EVENT.parse().unwrap();
-    let same = async || {
+    let settled = async || {
         let state = store.state(&event).await.unwrap();
         let events: BTreeMap<u64, Value> = first_occurrences(on_topic(kafka, topic).await);
         (events.len() as u64 == state.sequence).then_some((state, events))
     };
-    let (state, events) = until("everything is published", same).await;
+    let (state, events) = until("everything is published", settled).await;
     let mut on_the_log = SeatingEventState::new(event);
     let mut reservations = HashSet::new();
     for (expected, (sequence, value)) in (1..).zip(events) {

@@ -1,4 +1,5 @@
 //! The bodies of done commands, as the contract has them: an [`Answer`] with the ids in full and the chain it belongs to.
+#![expect(clippy::struct_field_names, reason = "the fields are the contract's words")]
 
 use boxoffice_domain::ids::section_of;
 use boxoffice_domain::{

@@ -7,7 +7,7 @@ use boxoffice_domain::UserId;
 use sha2::{Digest, Sha256};
 
 /// How long the answer to a command is kept under its key.
-pub const ANSWER_MEMORY: Duration = Duration::from_secs(24 * 60 * 60);
+pub const ANSWER_MEMORY: Duration = Duration::from_hours(24);
 
 /// A key within a SeatingEvent. Of the caller's text only a digest is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -45,7 +45,9 @@ impl Idempotency {
 /// 32 hexadecimal digits, of which nobody finds two alike.
 fn digest(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
-    parts.iter().for_each(|part| hash.update(part));
+    for part in parts {
+        hash.update(part);
+    }
     let bytes = hash.finalize();
     bytes.iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
         // Writing to a string does not fail.

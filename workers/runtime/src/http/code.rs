@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn codes_are_in_the_order_of_their_statuses() {
-        assert!(ALL.is_sorted_by_key(|code| code.statuses[0]));
+        assert!(ALL.is_sorted_by_key(|code| code.statuses()[0]));
     }
 
     #[test]
