@@ -296,7 +296,7 @@ async fn the_way_out_publishes_what_is_there_and_gives_the_leases_back() {
 #[tokio::test(start_paused = true)]
 async fn a_way_out_without_the_log_ends_in_time_and_keeps_the_lease_that_is_in_use() {
     let log = FakeLog::default();
-    log.takes(Duration::from_secs(60));
+    log.takes(Duration::from_mins(1));
     let line = Line::with(Memory::default(), log).await;
     sleep(Duration::from_secs(1)).await;
     line.stop.cancel();
