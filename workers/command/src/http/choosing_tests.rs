@@ -103,7 +103,8 @@ async fn a_single_seat_is_not_left_where_that_is_enforced() {
 async fn a_hold_is_extended_up_to_the_longest() {
     let house = House::open().await;
     let answer = house.hold("alice", &["A-1-1"]).await;
-    let (hold, expires) = (answer.body["holdId"].as_str().unwrap(), answer.body["expiresAt"].as_u64().unwrap());
+    let (hold, expires) =
+        (answer.body["holdId"].as_str().unwrap(), answer.body["expiresAt"].as_u64().unwrap());
     let path = format!("/holds/{hold}/extend");
     let extended = house.post_json("alice", &path, r#"{"seconds": 60}"#).await;
     assert_eq!(extended.done(200)["expiresAt"], expires + 60_000);
