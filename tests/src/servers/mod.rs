@@ -3,6 +3,7 @@
 //! Most tests use the shared ones, which `boxoffice-servers` starts around a whole run: [`redis_url`], [`kafka`] with
 //! its second listener [`secure_kafka`], [`topic`], [`database`]. A test that crashes or freezes a server starts one of its own: `Server::start(Kafka)`.
 
+mod append_only;
 pub mod certificates;
 pub mod child;
 mod kafka;

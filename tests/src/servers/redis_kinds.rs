@@ -1,7 +1,6 @@
 //! Redis in other forms than the shared one: flushed at every write, a replica, behind TLS and a password, a cluster.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context;
@@ -107,34 +106,6 @@ impl Program for RedisKind {
         let scheme = if self.certificates.is_some() { "rediss" } else { "redis" };
         let user = self.user.map(|(name, password)| format!("{name}:{password}@")).unwrap_or_default();
         format!("{scheme}://{user}127.0.0.1:{port}")
-    }
-}
-
-impl Server<RedisKind> {
-    /// How long its append-only file is.
-    ///
-    /// # Errors
-    /// There is none.
-    pub fn appended(&self) -> anyhow::Result<u64> {
-        Ok(self.appendix()?.metadata()?.len())
-    }
-
-    /// Takes what was appended beyond `length` away, as a power cut does that came before the flush; for one that was
-    /// killed.
-    ///
-    /// # Errors
-    /// There is no such file.
-    pub fn cut(&self, length: u64) -> anyhow::Result<()> {
-        Ok(File::options().write(true).open(self.appendix()?)?.set_len(length)?)
-    }
-
-    /// The file to which it appends. Those of tests stay smaller than what Redis would rewrite.
-    fn appendix(&self) -> anyhow::Result<PathBuf> {
-        let files = std::fs::read_dir(self.folder().join("appendonlydir"))?;
-        let mut paths = files.filter_map(Result::ok).map(|file| file.path());
-        paths
-            .find(|path| path.to_string_lossy().ends_with(".incr.aof"))
-            .context("there is no append-only file")
     }
 }
 

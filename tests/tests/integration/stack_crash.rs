@@ -180,8 +180,7 @@ async fn breaks(stack: &mut Stack, targets: &[Target], is_cut: bool, random: &mu
     let has_lost = is_cut && targets.contains(&Store);
     if has_lost {
         let appended = stack.redis.appended().unwrap();
-        let left = random.u64(flushed..=appended);
-        stack.redis.cut(left).unwrap();
+        let left = stack.redis.cut(random.u64(flushed..=appended)).unwrap();
         println!("Redis loses {} bytes", appended - left);
     }
     let redis = async {

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::log::{EventLog, LogError};
+use boxoffice_runtime::log::{EventLog, LogError, PUBLISH_LIMIT};
 use futures::future::join_all;
 use tokio::time::{Instant, interval, timeout};
 use uuid::Uuid;
@@ -48,7 +48,8 @@ const LEASE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_sec
 /// What a recovery waits for by the clock, counted from when the loss was noticed.
 #[derive(Debug, Clone, Copy)]
 pub struct Quiet {
-    /// The relays of the server's earlier life: a publish that they began is over when their leases are.
+    /// The relays of the server's earlier life: what they had read of it is sent within the limit of a publish, which
+    /// they begin within a term of their leases.
     pub publishing: Duration,
     /// The answers that wait for the log: they must not take a later event for their own.
     pub answering: Duration,
@@ -56,7 +57,7 @@ pub struct Quiet {
 
 impl Default for Quiet {
     fn default() -> Self {
-        Self { publishing: LEASE_TERM, answering: published::LONGEST_WAIT }
+        Self { publishing: LEASE_TERM + PUBLISH_LIMIT, answering: published::LONGEST_WAIT }
     }
 }
 
