@@ -2,6 +2,7 @@
 
 use boxoffice_runtime::identity::testing::{AUDIENCE, ISSUER, Issuer, SECRET, Signer};
 use boxoffice_tests::process::run;
+use boxoffice_tests::wait::until;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -38,8 +39,8 @@ async fn commands_and_queries_know_a_user_by_the_issuers_published_keys() {
     let alice = signer.token_of(Some("one"), "alice");
     let (status, held) = call(&local, Method::POST, &format!("{SEAT}/hold"), &alice).await;
     assert_eq!(status, 200, "{held}");
-    let (_, event) = local.get("/events/arena").await;
-    assert_eq!(event["seats"]["held"], 1, "{event}");
+    let is_held = async || (local.get("/events/arena").await.1["seats"]["held"] == 1).then_some(());
+    until("the hold is seen", is_held).await;
     let (_, seat) = call(&local, Method::GET, SEAT, &alice).await;
     assert_eq!(seat["mine"], true, "{seat}");
     let (_, seat) = call(&local, Method::GET, SEAT, &signer.token_of(Some("one"), "bob")).await;
