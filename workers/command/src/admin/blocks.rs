@@ -12,8 +12,6 @@ use utoipa::ToSchema;
 
 use super::{Admin, InventoryBody};
 use crate::http::body::Body;
-use crate::http::caller::cause;
-use crate::http::refusal::refused;
 use crate::openapi::{OPERATOR, OfBlocking, OfUnblocking};
 
 /// Longest reason.
@@ -131,8 +129,7 @@ async fn run(
     event: &SeatingEventId,
     command: Command,
 ) -> Result<Json<InventoryBody>, Problem> {
-    let outcome = admin.store.execute(event, &command, &cause(chain, None, None)).await?;
-    outcome.map_err(|rejection| refused(event, &rejection))?;
+    admin.execute(event, &command, chain).await?;
     Ok(Json(admin.inventory(event).await?.into()))
 }
 

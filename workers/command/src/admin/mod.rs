@@ -40,7 +40,7 @@ use crate::http::caller::cause;
 use crate::http::refusal::refused;
 use crate::openapi::{OPERATOR, OfInventory, OfOperator, OfProvisioning, about_operators, for_operators};
 use crate::published::Published;
-use crate::store::{Inventory, Outbox, SeatStore};
+use crate::store::{Inventory, Outbox, Outcome, SeatStore};
 
 /// Longest definition: four times what Kubernetes lets a resource's annotations have, and more than a stadium needs.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -293,8 +293,7 @@ async fn remove(
     removal: Result<Query<Removal>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(removal) = removal.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
-    let outcome = admin.store.execute(&event, &Command::Close, &cause(&chain, None, None)).await?;
-    let closed = outcome.map_err(|rejection| refused(&event, &rejection))?;
+    let closed = admin.execute(&event, &Command::Close, &chain).await?;
     if !removal.purge {
         return Ok(Json(InventoryBody::from(admin.inventory(&event).await?)).into_response());
     }
@@ -313,6 +312,17 @@ async fn remove(
 }
 
 impl Admin {
+    /// Has a command of the operator's carried out.
+    async fn execute(
+        &self,
+        event: &SeatingEventId,
+        command: &Command,
+        chain: &Chain,
+    ) -> Result<Outcome, Problem> {
+        let outcome = self.store.execute(event, command, &cause(chain, None, None)).await?;
+        outcome.map_err(|rejection| refused(event, &rejection))
+    }
+
     async fn inventory(&self, event: &SeatingEventId) -> Result<Inventory, Problem> {
         let found = self.store.inventory(event).await?;
         found.ok_or_else(|| refused(event, &Rejection::EventNotFound))

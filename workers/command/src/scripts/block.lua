@@ -16,13 +16,7 @@ if unknown then
 end
 local seats = read_seats(keys)
 local conflicts = {'rejected', 'SEAT_MAP_CONFLICT'}
-for i, key in ipairs(keys) do
-  local status = seats[i].status
-  if status == 'H' or status == 'R' then
-    conflicts[#conflicts + 1] = key
-    conflicts[#conflicts + 1] = status == 'H' and 'HELD' or 'RESERVED'
-  end
-end
+add_claimed(conflicts, keys, seats)
 if #conflicts > 2 then
   return conflicts
 end

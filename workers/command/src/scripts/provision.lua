@@ -32,17 +32,8 @@ local dropped_seats, unblocked_seats, blocked_seats =
   read_seats(dropped), read_seats(unblocked), read_seats(blocked)
 
 local conflicts = {'rejected', 'SEAT_MAP_CONFLICT'}
-local function find_conflicts(keys, seats)
-  for i, key in ipairs(keys) do
-    local status = seats[i].status
-    if status == 'H' or status == 'R' then
-      conflicts[#conflicts + 1] = key
-      conflicts[#conflicts + 1] = status == 'H' and 'HELD' or 'RESERVED'
-    end
-  end
-end
-find_conflicts(dropped, dropped_seats)
-find_conflicts(blocked, blocked_seats)
+add_claimed(conflicts, dropped, dropped_seats)
+add_claimed(conflicts, blocked, blocked_seats)
 if #conflicts > 2 then
   return conflicts
 end

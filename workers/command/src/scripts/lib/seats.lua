@@ -36,6 +36,17 @@ local function read_seats(keys)
   return seats
 end
 
+-- Adds the seats that somebody has to `conflicts`, each with its status: they can be neither dropped nor blocked.
+local function add_claimed(conflicts, keys, seats)
+  for i, key in ipairs(keys) do
+    local status = seats[i].status
+    if status == 'H' or status == 'R' then
+      conflicts[#conflicts + 1] = key
+      conflicts[#conflicts + 1] = status == 'H' and 'HELD' or 'RESERVED'
+    end
+  end
+end
+
 local function lapse_seat(key, user)
   redis.call('HSET', SEATS, key, 'L\n' .. user)
 end
