@@ -235,7 +235,7 @@ impl Kafka for Cluster {
 }
 
 fn config(connection: &Connection) -> ClientConfig {
-    let mut config = ClientConfig::new();
+    let mut config = connection.security.client();
     config
         .set("bootstrap.servers", &connection.bootstrap_servers)
         .set("client.id", "boxoffice-operator")
@@ -244,9 +244,6 @@ fn config(connection: &Connection) -> ClientConfig {
         .set("socket.timeout.ms", "5000")
         .set("reconnect.backoff.max.ms", "2000")
         .set("coordinator.query.interval.ms", "5000");
-    for (name, value) in connection.security.properties() {
-        config.set(name, value);
-    }
     config
 }
 

@@ -89,7 +89,7 @@ pub async fn records_keep_their_order_within_and_across_calls(logs: &dyn Logs) {
 /// What was published is what is read.
 pub async fn keys_bodies_and_headers_survive(logs: &dyn Logs) {
     let (log, topic) = (logs.log(), logs.topic(1).await);
-    let headers = vec![("ce_id".to_owned(), "1".to_owned()), ("ce_subject".to_owned(), "früh".to_owned())];
+    let headers = vec![("ce_id".into(), "1".into()), ("ce_subject".into(), "früh".into())];
     let value = br#"{"any":"body"}"#.to_vec();
     let record = NewRecord { partition: 0, key: "arena-night".into(), value, headers, timestamp: 1 };
     log.publish(&topic, vec![record.clone()]).await.unwrap();

@@ -13,13 +13,26 @@ use anyhow::Context;
 use super::redis_kinds::RedisKind;
 use super::server::Server;
 
+/// What ends a transaction.
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+/// How far a server has come in appending.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The number of the file to which it appends: another one after a rewrite has begun.
+    pub file: u64,
+    /// How long that is.
+    pub length: u64,
+}
+
 impl Server<RedisKind> {
-    /// How long its append-only file is.
+    /// How far it has come.
     ///
     /// # Errors
-    /// There is none.
-    pub fn appended(&self) -> anyhow::Result<u64> {
-        Ok(self.append_only_file()?.metadata()?.len())
+    /// It has no append-only file.
+    pub fn appended(&self) -> anyhow::Result<Appended> {
+        let (file, path) = self.append_only_file()?;
+        Ok(Appended { file, length: path.metadata()?.len() })
     }
 
     /// Takes what was appended beyond `length` away, and what of that belongs to a transaction that began before: how
@@ -28,19 +41,33 @@ impl Server<RedisKind> {
     /// # Errors
     /// There is no such file.
     pub fn cut(&self, length: u64) -> anyhow::Result<u64> {
-        let path = self.append_only_file()?;
+        let (_, path) = self.append_only_file()?;
         let whole = whole_until(&std::fs::read(&path)?, usize::try_from(length)?) as u64;
         File::options().write(true).open(&path)?.set_len(whole)?;
         Ok(whole)
     }
 
-    /// The file to which it appends. Those of tests stay smaller than what Redis would rewrite.
-    fn append_only_file(&self) -> anyhow::Result<PathBuf> {
+    /// Tears its last transaction apart, as a power cut may: its end is gone, its beginning is not. For one that was
+    /// killed, and wrote a transaction last.
+    ///
+    /// # Errors
+    /// There is no such file.
+    pub fn tear(&self) -> anyhow::Result<()> {
+        let (_, path) = self.append_only_file()?;
+        let file = std::fs::read(&path)?;
+        anyhow::ensure!(file.ends_with(EXEC), "a transaction is not what was written last");
+        Ok(File::options().write(true).open(&path)?.set_len((file.len() - EXEC.len()) as u64)?)
+    }
+
+    /// The file to which it appends, the last of those `appendonly.aof.<number>.incr.aof`, with its number.
+    fn append_only_file(&self) -> anyhow::Result<(u64, PathBuf)> {
+        let numbered = |path: PathBuf| {
+            let name = path.file_name()?.to_str()?.strip_suffix(".incr.aof")?;
+            Some((name.rsplit('.').next()?.parse().ok()?, path))
+        };
         let files = std::fs::read_dir(self.folder().join("appendonlydir"))?;
-        let mut paths = files.filter_map(Result::ok).map(|file| file.path());
-        paths
-            .find(|path| path.to_string_lossy().ends_with(".incr.aof"))
-            .context("there is no append-only file")
+        let numbered = files.filter_map(Result::ok).filter_map(|file| numbered(file.path()));
+        numbered.max().context("there is no append-only file")
     }
 }
 

@@ -16,6 +16,8 @@ mod crash;
 
 mod outage;
 
+mod losses;
+
 mod refusals;
 
 mod plan;

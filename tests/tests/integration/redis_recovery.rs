@@ -11,7 +11,7 @@ use boxoffice_command::store::{Outbox, SeatStore, StoreError};
 use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId};
 use boxoffice_tests::conformance::seat_store::stage::{cause, definition};
 use boxoffice_tests::recovery::{KeptLog, nothing_was_lost, recover};
-use boxoffice_tests::servers::redis_kinds::RedisKind;
+use boxoffice_tests::servers::redis_kinds::{RedisKind, connection};
 use boxoffice_tests::servers::{Server, service, unique};
 use boxoffice_tests::wait::until;
 use uuid::Uuid;
@@ -71,6 +71,22 @@ impl Sale {
     async fn crash(&mut self) {
         self.server.kill();
         self.server.restart().await.unwrap();
+        self.is_fenced().await;
+    }
+
+    /// Waits until no append-only file is being written anew.
+    async fn is_rewritten(&self) {
+        let mut connection = connection(&self.server.address()).await.unwrap();
+        until("the append-only file is written anew", async || {
+            let about: redis::InfoDict =
+                redis::cmd("INFO").arg("persistence").query_async(&mut connection).await.unwrap();
+            let under_way = ["aof_rewrite_in_progress", "aof_rewrite_scheduled"];
+            under_way.iter().all(|name| about.get::<u8>(name) == Some(0)).then_some(())
+        })
+        .await;
+    }
+
+    async fn is_fenced(&self) {
         let fenced = async || matches!(self.hold("A-1-4").await, Err(StoreError::Recovering)).then_some(());
         until("commands meet the fence", fenced).await;
     }
@@ -140,8 +156,7 @@ async fn i7_a_redis_that_is_emptied_while_it_runs_is_rebuilt_too() {
     sale.hold("A-1-1").await.unwrap();
     sale.publish().await;
     let before = sale.hash().await;
-    let mut connection =
-        boxoffice_tests::servers::redis_kinds::connection(&sale.server.address()).await.unwrap();
+    let mut connection = connection(&sale.server.address()).await.unwrap();
     redis::cmd("FLUSHALL").exec_async(&mut connection).await.unwrap();
     assert!(matches!(sale.hold("A-1-2").await, Err(StoreError::Recovering)));
     sale.recover().await;
@@ -198,4 +213,29 @@ async fn a_log_that_lost_its_beginning_keeps_one_event_behind_the_fence_and_no_o
     let command = Command::ReleaseSeat { seat: "A-1-1".into(), user: "alice".parse().unwrap() };
     let refused = sale.store.execute(&unknown, &command, &cause("alice")).await.unwrap();
     assert_eq!(refused, Err(Rejection::EventNotFound));
+}
+
+#[tokio::test]
+async fn i7_a_torn_append_only_file_is_written_anew_before_its_beginning_is_carried_out() {
+    let mut sale = Sale::on(RedisKind::always()).await;
+    sale.publish().await;
+    sale.is_rewritten().await;
+    sale.hold("A-1-1").await.unwrap();
+    sale.server.kill();
+    sale.server.tear().unwrap();
+    sale.server.restart().await.unwrap();
+    sale.is_fenced().await;
+    sale.recover().await;
+    sale.is_rewritten().await;
+    sale.hold("A-1-2").await.unwrap();
+    sale.publish().await;
+    let before = sale.hash().await;
+    sale.crash().await;
+    sale.recover().await;
+    assert_eq!(sale.hash().await, before);
+    assert_eq!(
+        sale.store.inventory(&sale.event).await.unwrap().unwrap().seats.held,
+        1,
+        "what was torn off is not"
+    );
 }

@@ -82,7 +82,7 @@ impl Fixture for OnRedis {
         let state = self.store().state(event).await.unwrap();
         let keys = Keys::new(&self.service).event(event);
         let mut read = redis::pipe();
-        read.cmd("ZRANGE").arg(keys.deadlines()).arg(0).arg(-1).cmd("GET").arg(&keys.all()[MAP]);
+        read.cmd("ZRANGE").arg(keys.deadlines()).arg(0).arg(-1).cmd("GET").arg(keys.all()[MAP]);
         let (mut deadlines, map): (Vec<String>, Option<String>) =
             read.query_async(&mut self.connection.clone()).await.unwrap();
         assert_eq!(map, map_of(&state), "I1: what is claimed or blocked is not free on the map");

@@ -180,8 +180,10 @@ async fn breaks(stack: &mut Stack, targets: &[Target], is_cut: bool, random: &mu
     let has_lost = is_cut && targets.contains(&Store);
     if has_lost {
         let appended = stack.redis.appended().unwrap();
-        let left = stack.redis.cut(random.u64(flushed..=appended)).unwrap();
-        println!("Redis loses {} bytes", appended - left);
+        // A rewrite began with everything before it on disk.
+        let flushed = if flushed.file == appended.file { flushed.length } else { 0 };
+        let left = stack.redis.cut(random.u64(flushed..=appended.length)).unwrap();
+        println!("Redis loses {} bytes", appended.length - left);
     }
     let redis = async {
         redis_comes.await;

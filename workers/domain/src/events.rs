@@ -364,6 +364,9 @@ pub struct UnknownEvent {
     pub metadata: Metadata,
 }
 
+/// Bytes of most records' values, with room to spare.
+const USUAL: usize = 768;
+
 /// A record's value that is no envelope, or whose payload does not fit its type.
 #[derive(Debug, thiserror::Error)]
 #[error("not a domain event: {0}")]
@@ -375,7 +378,7 @@ impl Envelope {
     /// # Errors
     /// Never in practice: no payload has a key that is not text.
     pub fn to_json(&self) -> Result<Vec<u8>, MalformedEvent> {
-        Ok(serde_json::to_vec(&Written {
+        let written = Written {
             event_type: self.event.event_type(),
             aggregate_id: self.event.aggregate_id(),
             event_id: self.event_id,
@@ -383,7 +386,10 @@ impl Envelope {
             version: self.version,
             payload: Payload(&self.event),
             metadata: &self.metadata,
-        })?)
+        };
+        let mut json = Vec::with_capacity(USUAL);
+        serde_json::to_writer(&mut json, &written)?;
+        Ok(json)
     }
 }
 

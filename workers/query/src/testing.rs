@@ -166,7 +166,7 @@ impl FakeLog {
     pub fn append(&self, topic: &str, partition: u32, key: &str, value: &[u8], sequence: Option<u64>) {
         let mut topics = self.0.lock().unwrap();
         let on = &mut topics.get_mut(topic).unwrap()[partition as usize];
-        let headers = sequence.map(|sequence| ("ce_sequence".to_owned(), sequence.to_string()));
+        let headers = sequence.map(|sequence| ("ce_sequence".into(), sequence.to_string().into()));
         let offset = on.begin + on.records.len() as u64;
         let headers = headers.into_iter().collect();
         on.records.push(Record::new(partition, offset, key.into(), value.into(), headers));

@@ -3,6 +3,7 @@
 //! `ce_subject` and `ce_sequence` repeat what the body says, so that a record whose body cannot be read still names
 //! the seat and its place in the order.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
@@ -17,6 +18,9 @@ pub const CE_SEQUENCE: &str = "ce_sequence";
 /// Header: the aggregate's id.
 pub const CE_SUBJECT: &str = "ce_subject";
 
+/// Header names and values. Those that every record has are not written anew for each.
+pub type Headers = Vec<(Cow<'static, str>, Cow<'static, str>)>;
+
 /// A record to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRecord {
@@ -27,7 +31,7 @@ pub struct NewRecord {
     /// The envelope's JSON.
     pub value: Vec<u8>,
     /// Header names and values.
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
     /// Unix milliseconds.
     pub timestamp: u64,
 }
@@ -50,7 +54,7 @@ pub struct Content {
     /// The envelope's JSON.
     pub value: Vec<u8>,
     /// Header names and values; those that are not text are left out.
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
     said: OnceLock<Said>,
 }
 
@@ -67,13 +71,7 @@ pub enum Said {
 
 impl Record {
     /// A record at its place.
-    pub fn new(
-        partition: u32,
-        offset: u64,
-        key: String,
-        value: Vec<u8>,
-        headers: Vec<(String, String)>,
-    ) -> Self {
+    pub fn new(partition: u32, offset: u64, key: String, value: Vec<u8>, headers: Headers) -> Self {
         let content = Content { key, value, headers, said: OnceLock::new() };
         Self { partition, offset, content: Arc::new(content) }
     }
@@ -98,7 +96,7 @@ impl Eq for Content {}
 impl Content {
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
     }
 
     /// What it says.
@@ -120,20 +118,18 @@ pub fn encode(
     traceparent: Option<&str>,
 ) -> Result<NewRecord, MalformedEvent> {
     let event: &DomainEvent = &envelope.event;
-    let mut headers: Vec<(String, String)> = [
-        ("ce_specversion", "1.0".to_owned()),
-        (CE_ID, envelope.event_id.to_string()),
-        ("ce_type", event.event_type().to_owned()),
-        ("ce_source", format!("/boxoffice/{source}")),
-        ("ce_time", rfc3339(envelope.timestamp)),
-        (CE_SUBJECT, event.aggregate_id()),
-        ("content-type", "application/json".to_owned()),
-        ("traceparent", traceparent.map_or_else(|| own_trace(envelope), str::to_owned)),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
+    let mut headers = Headers::with_capacity(9);
+    let mut header = |name: &'static str, value: Cow<'static, str>| headers.push((name.into(), value));
+    header("ce_specversion", "1.0".into());
+    header(CE_ID, envelope.event_id.to_string().into());
+    header("ce_type", event.event_type().into());
+    header("ce_source", format!("/boxoffice/{source}").into());
+    header("ce_time", rfc3339(envelope.timestamp).into());
+    header(CE_SUBJECT, event.aggregate_id().into());
+    header("content-type", "application/json".into());
+    header("traceparent", traceparent.map_or_else(|| own_trace(envelope), str::to_owned).into());
     if let Some(sequence) = envelope.metadata.sequence {
-        headers.push((CE_SEQUENCE.to_owned(), sequence.to_string()));
+        header(CE_SEQUENCE, sequence.to_string().into());
     }
     Ok(NewRecord {
         partition,
@@ -196,7 +192,7 @@ mod tests {
     fn headers_are_cloud_events_with_a_trace() {
         let record = encode(&envelope(), 3, "tickets/main", None).unwrap();
         let header =
-            |name: &str| record.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+            |name: &str| record.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref());
         assert_eq!((record.partition, record.key.as_str()), (3, "arena-night"));
         assert_eq!(header("ce_type"), Some("reservation.created"));
         assert_eq!(header("ce_time"), Some("2023-11-14T22:13:20.123Z"));

@@ -52,7 +52,8 @@ impl<S: Sync> FromRequestParts<S> for Once {
                 format!("{IDEMPOTENCY_KEY}: give 1 to {LONGEST} printable ASCII characters, such as a UUID");
             return Err(Problem::invalid(detail));
         }
-        Ok(Self { key: key.map(str::to_owned), asked: format!("{} ", parts.uri.path()) })
+        let asked = key.map(|_| format!("{} ", parts.uri.path())).unwrap_or_default();
+        Ok(Self { key: key.map(str::to_owned), asked })
     }
 }
 

@@ -18,14 +18,14 @@ local seats = read_seats(keys)
 local conflicts = {'rejected', 'SEAT_MAP_CONFLICT'}
 add_claimed(conflicts, keys, seats)
 if #conflicts > 2 then
-  return conflicts
+  return reply(conflicts)
 end
 
 -- Nothing below refuses.
 local changed = {}
 for i, key in ipairs(keys) do
   if seats[i].reason ~= REASON then
-    append('seat.blocked', CORRELATION, ACTOR, {'seat', key, 'reason', REASON})
+    append('seat.blocked', CORRELATION, ACTOR, {seat = key, reason = REASON})
     block_seat(key, REASON)
     if seats[i].status ~= 'B' then
       event.blocked = event.blocked + 1

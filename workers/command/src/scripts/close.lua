@@ -9,8 +9,8 @@ if not event.revision then
 end
 local definition, closed = unpack(redis.call('HMGET', META, 'definition', 'closed'))
 if closed ~= '1' then
-  append('event.deleted', CORRELATION, ACTOR, {'definition', definition})
+  append('event.deleted', CORRELATION, ACTOR, {definition = definition})
   redis.call('HSET', META, 'revision', COMMAND, 'closed', '1')
   commit()
 end
-return {'provisioned', NOW, event.sequence}
+return reply({'provisioned', NOW, event.sequence})

@@ -19,6 +19,6 @@ elseif hold.status == 'A' and has_lapsed(hold) then
   local keys = hold.seats
   expire(hold)
   commit()
-  return {'released', NOW, event.sequence, unpack(keys)}
+  return reply({'released', NOW, event.sequence, unpack(keys)})
 end
-return {'released', NOW, event.sequence}
+return reply({'released', NOW, event.sequence})

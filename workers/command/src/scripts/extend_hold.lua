@@ -18,7 +18,7 @@ local sequence = hold.sequence
 local expires = math.max(hold.expires, math.min(hold.expires + tonumber(BY), hold.held_at + tonumber(LONGEST)))
 if expires > hold.expires then
   append('hold.extended', CORRELATION, ACTOR,
-    {'hold', hold.id, 'holder', USER, 'keys', table.concat(hold.seats, ','), 'expires', expires})
+    {hold = hold.id, holder = USER, keys = table.concat(hold.seats, ','), expires = expires})
   hold.expires = expires
   write_hold(hold)
   redis.call('ZADD', DEADLINES, expires, hold.id)

@@ -14,4 +14,4 @@ local hold, refusal = own_live_hold(HOLD, USER)
 if not hold then
   return refusal
 end
-return add_priced({'held', NOW, hold.id, hold.expires, hold.sequence}, hold.seats)
+return reply(add_priced({'held', NOW, hold.id, hold.expires, hold.sequence}, hold.seats))

@@ -35,7 +35,7 @@ local conflicts = {'rejected', 'SEAT_MAP_CONFLICT'}
 add_claimed(conflicts, dropped, dropped_seats)
 add_claimed(conflicts, blocked, blocked_seats)
 if #conflicts > 2 then
-  return conflicts
+  return reply(conflicts)
 end
 
 -- Nothing below refuses.
@@ -70,7 +70,7 @@ else
   free_seats(freed)
   mark(places_of(blocked), TAKEN)
 end
-append(event.revision and 'event.updated' or 'event.created', CORRELATION, ACTOR, {'definition', DEFINITION})
+append(event.revision and 'event.updated' or 'event.created', CORRELATION, ACTOR, {definition = DEFINITION})
 redis.call('HSET', META, 'revision', COMMAND, 'definition', DEFINITION, 'total', TOTAL, 'closed', '0', 'runId', RUN_ID)
 redis.call('HSETNX', META, 'partition', PARTITION)
 commit()

@@ -17,7 +17,7 @@ end
 local changed = {}
 for i, seat in ipairs(read_seats(keys)) do
   if seat.status == 'B' then
-    append('seat.unblocked', CORRELATION, ACTOR, {'seat', keys[i], 'reason', seat.reason})
+    append('seat.unblocked', CORRELATION, ACTOR, {seat = keys[i], reason = seat.reason})
     redis.call('HDEL', SEATS, keys[i])
     event.blocked = event.blocked - 1
     changed[#changed + 1] = keys[i]

@@ -104,7 +104,10 @@ mod tests {
     use super::*;
 
     fn record(value: &str, headers: &[(&str, &str)]) -> Record {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned().into(), (*value).to_owned().into()))
+            .collect();
         Record::new(0, 0, "arena-night".into(), value.into(), headers)
     }
 

@@ -4,7 +4,7 @@ local function cancel(reservation, keys, currency)
   local priced = add_priced({}, keys)
   for _, key in ipairs(keys) do
     append('seat.released', CORRELATION, ACTOR,
-      {'seat', key, 'holder', reservation.user, 'reservation', reservation.id, 'reason', 'cancelled'})
+      {seat = key, holder = reservation.user, reservation = reservation.id, reason = 'cancelled'})
     reservation.seats = without(reservation.seats, key)
   end
   append('reservation.cancelled', CORRELATION, ACTOR, reservation_fields(reservation, priced, currency))

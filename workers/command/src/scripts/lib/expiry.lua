@@ -3,7 +3,7 @@
 local function expire(hold)
   for _, key in ipairs(hold.seats) do
     append('seat.released', hold.correlation, hold.user,
-      {'seat', key, 'holder', hold.user, 'hold', hold.id, 'reason', 'expired'})
+      {seat = key, holder = hold.user, hold = hold.id, reason = 'expired'})
     lapse_seat(key, hold.user)
   end
   free_seats(hold.seats)

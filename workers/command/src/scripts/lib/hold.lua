@@ -106,7 +106,7 @@ local function hold_all(keys, prices, places, seats, holds)
   end
   local depth = event.sequence - event.published
   if depth >= tonumber(HIGH_WATERMARK) then
-    return {'full', depth}
+    return reply({'full', depth})
   end
 
   -- Nothing below refuses.
@@ -114,13 +114,13 @@ local function hold_all(keys, prices, places, seats, holds)
     expire(hold)
   end
   local expires = NOW + tonumber(TTL)
-  local reply = {'held', NOW, HOLD, expires, event.sequence + #keys}
+  local words = {'held', NOW, HOLD, expires, event.sequence + #keys}
   for i, key in ipairs(keys) do
-    append('seat.held', CORRELATION, ACTOR, {'seat', key, 'holder', USER, 'hold', HOLD, 'expires', expires,
-      'amount', prices[i], 'currency', CURRENCY})
+    append('seat.held', CORRELATION, ACTOR, {seat = key, holder = USER, hold = HOLD, expires = expires,
+      amount = prices[i], currency = CURRENCY})
     hold_seat(key, HOLD, prices[i])
-    reply[#reply + 1] = key
-    reply[#reply + 1] = prices[i]
+    words[#words + 1] = key
+    words[#words + 1] = prices[i]
   end
   mark(places, TAKEN)
   write_hold({id = HOLD, status = 'A', reservation = '', expires = expires, sequence = event.sequence, held_at = NOW,
@@ -129,5 +129,5 @@ local function hold_all(keys, prices, places, seats, holds)
   claim(USER, #keys)
   event.held = event.held + #keys
   commit()
-  return done(reply)
+  return done(words)
 end

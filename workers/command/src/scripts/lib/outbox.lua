@@ -2,32 +2,29 @@
 -- entry <sequence>-0, `commit` ends every script that appended. store/redis/entry.rs reads entries back.
 local before = event.sequence
 
--- Appends an event of type `kind`. `fields` is a list of names and values that only this type has.
-local function append(kind, correlation, actor, fields)
-  local entry = {'type', kind, 'index', event.sequence - before, 'at', NOW, 'causation', COMMAND,
-    'correlation', correlation}
+-- Appends an event of type `kind`. `entry` has what only this type has; what all have is added. The entry is one field
+-- of JSON: a field each would cost Redis and the relay several times as much.
+local function append(kind, correlation, actor, entry)
+  entry.type, entry.index, entry.at = kind, event.sequence - before, NOW
+  entry.causation, entry.correlation = COMMAND, correlation
   if actor ~= '' then
-    entry[#entry + 1] = 'user'
-    entry[#entry + 1] = actor
+    entry.user = actor
   end
   if TRACE ~= '' then
-    entry[#entry + 1] = 'trace'
-    entry[#entry + 1] = TRACE
-  end
-  for _, field in ipairs(fields) do
-    entry[#entry + 1] = field
+    entry.trace = TRACE
   end
   event.sequence = event.sequence + 1
-  redis.call('XADD', OUTBOX, string.format('%.0f-0', event.sequence), unpack(entry))
+  redis.call('XADD', OUTBOX, string.format('%.0f-0', event.sequence), 'event', cjson.encode(entry))
 end
 
 -- Answers a command that was carried out. With an idempotency key the answer is stored in the same step; refusals are
 -- not, they are evaluated again.
-local function done(reply)
+local function done(words)
+  local text = reply(words)
   if ANSWER then
-    redis.call('SET', ANSWER, FINGERPRINT .. '\n' .. table.concat(reply, '\n'), 'EX', ANSWER_MEMORY)
+    redis.call('SET', ANSWER, FINGERPRINT .. '\n' .. text, 'EX', ANSWER_MEMORY)
   end
-  return reply
+  return text
 end
 
 -- Writes the head, and wakes the relay where the outbox was empty (else it is at work already).

@@ -2,7 +2,7 @@
 local function release(hold, keys)
   for _, key in ipairs(keys) do
     append('seat.released', CORRELATION, ACTOR,
-      {'seat', key, 'holder', hold.user, 'hold', hold.id, 'reason', 'user'})
+      {seat = key, holder = hold.user, hold = hold.id, reason = 'user'})
     hold.seats = without(hold.seats, key)
   end
   redis.call('HDEL', SEATS, unpack(keys))

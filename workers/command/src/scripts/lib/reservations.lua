@@ -29,8 +29,8 @@ local function reservation_fields(reservation, priced, currency)
   for i = 1, #priced, 2 do
     seats[#seats + 1] = priced[i] .. ' ' .. priced[i + 1]
   end
-  return {'reservation', reservation.id, 'holder', reservation.user, 'currency', currency,
-    'seats', table.concat(seats, ',')}
+  return {reservation = reservation.id, holder = reservation.user, currency = currency,
+    seats = table.concat(seats, ',')}
 end
 
 -- Reserving again gives the answer of the first time; of `seat` alone, where one is asked for.
@@ -39,6 +39,6 @@ local function reserved_already(id, seat, user)
   if not reservation then
     return refusal
   end
-  local reply = {'reserved', NOW, id, reservation.reserved_at, reservation.sequence}
-  return done(add_priced(reply, seat and {seat} or reservation.seats))
+  local words = {'reserved', NOW, id, reservation.reserved_at, reservation.sequence}
+  return done(add_priced(words, seat and {seat} or reservation.seats))
 end

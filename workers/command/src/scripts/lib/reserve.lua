@@ -3,8 +3,8 @@ local function reserve(hold, keys, id, currency)
   local priced = add_priced({}, keys)
   for i = 1, #priced, 2 do
     local key, amount = priced[i], priced[i + 1]
-    append('seat.reserved', CORRELATION, ACTOR, {'seat', key, 'holder', hold.user, 'hold', hold.id,
-      'reservation', id, 'amount', amount, 'currency', currency})
+    append('seat.reserved', CORRELATION, ACTOR, {seat = key, holder = hold.user, hold = hold.id,
+      reservation = id, amount = amount, currency = currency})
     reserve_seat(key, id, hold.id, amount)
     hold.seats = without(hold.seats, key)
   end

@@ -63,12 +63,12 @@ local function block_seat(key, reason)
   redis.call('HSET', SEATS, key, 'B\n' .. reason)
 end
 
--- Adds keys and amounts of claimed seats to a reply.
-local function add_priced(reply, keys)
+-- Adds keys and amounts of claimed seats to the words of a reply.
+local function add_priced(words, keys)
   local seats = read_seats(keys)
   for i, key in ipairs(keys) do
-    reply[#reply + 1] = key
-    reply[#reply + 1] = seats[i].amount or '0'
+    words[#words + 1] = key
+    words[#words + 1] = seats[i].amount or '0'
   end
-  return reply
+  return words
 end

@@ -195,7 +195,7 @@ impl RedisStore {
     pub(super) async fn run_purge(&self, event: &SeatingEventId) -> Result<bool, StoreError> {
         let keys = self.keys.event(event);
         let mut purge = self.scripts.purge.prepare_invoke();
-        purge.key(keys.all()).run_id().about(event);
+        purge.key(&keys.all()).run_id().about(event);
         let purged: bool = self.invoke_script(&purge).await?;
         if purged {
             let _: u64 = self.query(redis::cmd("SREM").arg(self.keys.registry()).arg(event.as_str())).await?;

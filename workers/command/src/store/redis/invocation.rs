@@ -4,9 +4,12 @@
 //! whoever sends it: the connection that carries a script is the one that vouches for it. Does not send anything.
 
 use boxoffice_domain::SeatingEventId;
-use redis::{Cmd, ToRedisArgs};
+use redis::{Arg, Cmd, ToRedisArgs};
 
 use super::slots::slot_of;
+
+/// Room for the KEYS, and for the ARGV, of most scripts: how many, and their bytes.
+const ROOM: (usize, usize) = (32, 1024);
 
 /// A script, put together.
 #[derive(Debug)]
@@ -25,8 +28,8 @@ impl Script {
     pub fn prepare_invoke(&self) -> ScriptInvocation<'_> {
         ScriptInvocation {
             script: self,
-            keys: vec![],
-            args: vec![],
+            keys: Cmd::with_capacity(ROOM.0, ROOM.1),
+            args: Cmd::with_capacity(ROOM.0, ROOM.1),
             run_id: None,
             about: None,
             only_on: None,
@@ -34,12 +37,13 @@ impl Script {
     }
 }
 
-/// A script and what it is told.
+/// A script and what it is told. KEYS and ARGV are kept as the client packs them, end to end: most scripts are told some
+/// thirty words.
 #[derive(Debug)]
 pub struct ScriptInvocation<'a> {
     script: &'a Script,
-    keys: Vec<Vec<u8>>,
-    args: Vec<Vec<u8>>,
+    keys: Cmd,
+    args: Cmd,
     run_id: Option<usize>,
     about: Option<SeatingEventId>,
     only_on: Option<String>,
@@ -48,19 +52,19 @@ pub struct ScriptInvocation<'a> {
 impl ScriptInvocation<'_> {
     /// Adds to KEYS.
     pub fn key(&mut self, key: impl ToRedisArgs) -> &mut Self {
-        key.write_redis_args(&mut self.keys);
+        self.keys.arg(key);
         self
     }
 
     /// Adds to ARGV.
     pub fn arg(&mut self, arg: impl ToRedisArgs) -> &mut Self {
-        arg.write_redis_args(&mut self.args);
+        self.args.arg(arg);
         self
     }
 
     /// Adds the run id of whatever server will run the script to ARGV.
     pub fn run_id(&mut self) -> &mut Self {
-        self.run_id = Some(self.args.len());
+        self.run_id = Some(words(&self.args).count());
         self.arg("")
     }
 
@@ -88,19 +92,18 @@ impl ScriptInvocation<'_> {
 
     /// Where it has to run.
     pub fn slot(&self) -> u16 {
-        self.keys.first().map_or(0, |key| slot_of(key))
+        words(&self.keys).next().map_or(0, slot_of)
     }
 
     /// The command for the server `run_id`, which may not know the script.
     pub fn command(&self, run_id: &str) -> Cmd {
-        let mut command = redis::cmd("EVALSHA");
-        command.arg(&self.script.hash).arg(self.keys.len()).arg(&self.keys);
-        for (index, arg) in self.args.iter().enumerate() {
-            if self.run_id == Some(index) {
-                command.arg(run_id);
-            } else {
-                command.arg(arg);
-            }
+        let mut command = Cmd::with_capacity(2 * ROOM.0, 2 * ROOM.1);
+        command.arg("EVALSHA").arg(&self.script.hash).arg(words(&self.keys).count());
+        for key in words(&self.keys) {
+            command.arg(key);
+        }
+        for (index, arg) in words(&self.args).enumerate() {
+            command.arg(if self.run_id == Some(index) { run_id.as_bytes() } else { arg });
         }
         command
     }
@@ -111,6 +114,15 @@ impl ScriptInvocation<'_> {
         command.arg("LOAD").arg(&self.script.code);
         command
     }
+}
+
+/// What was packed.
+fn words(packed: &Cmd) -> impl Iterator<Item = &[u8]> {
+    packed.args_iter().filter_map(|word| match word {
+        Arg::Simple(word) => Some(word),
+        // A place in a scan, which no script is told.
+        _ => None,
+    })
 }
 
 #[cfg(test)]

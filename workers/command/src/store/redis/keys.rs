@@ -18,8 +18,26 @@ pub struct Keys {
     service: String,
 }
 
-/// The keys of one SeatingEvent, in the order that `scripts/lib/keys.lua` names them.
-pub struct EventKeys([String; 11]);
+/// What the keys of a SeatingEvent end with, in the order that `scripts/lib/keys.lua` names them.
+const PARTS: [&str; 11] = [
+    "meta",
+    "seats",
+    "holds",
+    "reservations",
+    "users",
+    "deadlines",
+    "outbox",
+    "map",
+    "rows",
+    "layout",
+    "runs",
+];
+
+/// The keys of one SeatingEvent, end to end: every command has them all.
+pub struct EventKeys {
+    text: String,
+    ends: [usize; PARTS.len()],
+}
 
 impl Keys {
     /// Those of the service `namespace/name`.
@@ -39,20 +57,15 @@ impl Keys {
 
     /// The keys of a SeatingEvent.
     pub fn event(&self, event: &SeatingEventId) -> EventKeys {
-        let parts = [
-            "meta",
-            "seats",
-            "holds",
-            "reservations",
-            "users",
-            "deadlines",
-            "outbox",
-            "map",
-            "rows",
-            "layout",
-            "runs",
-        ];
-        EventKeys(parts.map(|part| format!("{}:{{{event}}}:{part}", self.service)))
+        let begin = self.service.len() + ":{}:".len() + event.as_str().len();
+        let mut text = String::with_capacity(PARTS.len() * (begin + "reservations".len()));
+        let ends = PARTS.map(|part| {
+            for piece in [&self.service, ":{", event.as_str(), "}:", part] {
+                text.push_str(piece);
+            }
+            text.len()
+        });
+        EventKeys { text, ends }
     }
 
     /// The answer that is stored under an idempotency key of a user's, in the slot of the SeatingEvent.
@@ -88,18 +101,20 @@ impl Keys {
 
 impl EventKeys {
     /// All of them.
-    pub fn all(&self) -> &[String] {
-        &self.0
+    pub fn all(&self) -> [&str; PARTS.len()] {
+        let mut begin = 0;
+        self.ends.map(|end| &self.text[std::mem::replace(&mut begin, end)..end])
     }
 
     /// The hash of revision, definition, counts, sequence and watermark.
     pub fn meta(&self) -> &str {
-        &self.0[0]
+        &self.text[..self.ends[0]]
     }
 
     /// Keys beside seats, holds, reservations, users and deadlines, of one recovery.
     pub fn beside(&self, recovery: Uuid) -> [String; 5] {
-        [1, 2, 3, 4, 5].map(|part| format!("{}:recovery:{recovery}", self.0[part]))
+        let all = self.all();
+        [1, 2, 3, 4, 5].map(|part| format!("{}:recovery:{recovery}", all[part]))
     }
 
     /// The slot that all of them are in.
@@ -109,12 +124,12 @@ impl EventKeys {
 
     /// The sorted set of holds by deadline.
     pub fn deadlines(&self) -> &str {
-        &self.0[5]
+        self.all()[5]
     }
 
     /// The stream of events that wait to be published.
     pub fn outbox(&self) -> &str {
-        &self.0[6]
+        self.all()[6]
     }
 }
 

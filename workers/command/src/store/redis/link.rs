@@ -58,6 +58,8 @@ pub struct Link {
     pub run_id: String,
     /// How it can put writes on its disk; only where that is asked for.
     pub fsync: Option<Fsync>,
+    /// Whether it keeps an append-only file.
+    pub appends: bool,
     /// When the link opened.
     pub opened: Instant,
 }
@@ -82,7 +84,8 @@ impl Link {
         } else {
             None
         };
-        Ok(Self { connection, node: node.clone(), run_id: text("run_id"), fsync, opened: Instant::now() })
+        let (node, run_id, appends) = (node.clone(), text("run_id"), text("aof_enabled") == "1");
+        Ok(Self { connection, node, run_id, fsync, appends, opened: Instant::now() })
     }
 
     /// Runs a command.

@@ -194,7 +194,7 @@ impl RedisStore {
     /// A script of a SeatingEvent with what `scripts/lib/head.lua` expects.
     fn begin<'a>(&self, script: &'a Script, event: &SeatingEventId, cause: &Cause) -> ScriptInvocation<'a> {
         let mut run = script.prepare_invoke();
-        run.key(self.keys.event(event).all()).about(event);
+        run.key(&self.keys.event(event).all()).about(event);
         let asked = cause.idempotency.as_ref();
         if let Some(asked) = asked {
             run.key(self.keys.answer(event, &asked.key));
@@ -209,7 +209,7 @@ impl RedisStore {
 
     /// Runs a script that answers as `scripts/lib/reply.lua` says.
     async fn invoke(&self, run: &ScriptInvocation<'_>) -> Result<Reply, StoreError> {
-        let reply = Reply::read(self.invoke_script(run).await?)?;
+        let reply = Reply::read(&self.invoke_script::<String>(run).await?)?;
         if reply == Reply::Rejected(Rejection::EventNotFound)
             && let Some(event) = run.event()
         {

@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use boxoffice_domain::{SeatingEventId, UnixMillis};
-use redis::streams::StreamRangeReply;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use super::RedisStore;
-use super::entry;
+use super::entry::{self, Stored};
 use super::keys::{BUCKETS, bucket_of};
 use super::link::Link;
 use crate::store::{Backlog, LEASE_TERM, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
 
 /// The run id and the partition in `meta`, and what waits.
-type Waiting = ((Option<String>, Option<u32>), StreamRangeReply);
+type Waiting = ((Option<String>, Option<u32>), Vec<Stored>);
 
 const LEASE_TERM_MS: u128 = LEASE_TERM.as_millis();
 /// SeatingEvents asked about in one pipeline.
@@ -69,13 +68,12 @@ impl Outbox for RedisStore {
             return Err(self.behind_the_fence(event));
         }
         // What Redis could still lose must not be on the log (I7).
-        if !entries.ids.is_empty() {
+        if !entries.is_empty() {
             for level in &self.levels {
                 self.secure(keys.slot(), *level, &server).await?;
             }
         }
-        let entries =
-            entries.ids.iter().map(|stream_id| entry::read(event, stream_id)).collect::<Result<_, _>>()?;
+        let entries = entries.iter().map(|stored| entry::read(event, stored)).collect::<Result<_, _>>()?;
         Ok((partition.unwrap_or_default(), entries))
     }
 
@@ -122,12 +120,12 @@ impl RedisStore {
         for (event, _) in &waiting {
             read.cmd("XRANGE").arg(self.keys.event(event).outbox()).arg("-").arg("+").arg("COUNT").arg(1);
         }
-        let firsts: Vec<StreamRangeReply> = self.query_all(slot, &read).await?;
+        let firsts: Vec<Vec<Stored>> = self.query_all(slot, &read).await?;
         let backlogs = waiting.into_iter().zip(firsts).filter_map(|((event, entries), first)| {
             // None where it was published meanwhile.
-            let first = first.ids.first()?;
+            let first = first.first()?;
             // Its lane says what is wrong with an entry without a time; all others can still be looked at.
-            let written = first.get("at").unwrap_or(now);
+            let written = entry::written(first).unwrap_or(now);
             let age = Duration::from_millis(now.saturating_sub(written));
             Some(Backlog { event: event.clone(), entries, age })
         });

@@ -1,7 +1,6 @@
 //! Reads what scripts answer: `scripts/lib/reply.lua` and the head of each script say how it is written.
 
-use std::collections::VecDeque;
-use std::str::FromStr;
+use std::str::{FromStr, Split};
 
 use boxoffice_domain::command::SINGLE_SEAT_GAP;
 use boxoffice_domain::{Answer, Conflict, PricedSeat, Rejection};
@@ -24,25 +23,24 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// Reads the words of a reply.
-    pub fn read(words: Vec<String>) -> Result<Self, StoreError> {
-        let seen = words.join(" ");
-        let unexpected = || StoreError::Corrupt(format!("a script answered {seen:?}"));
-        Words(words.into()).reply().ok_or_else(unexpected)
+    /// Reads the words of a reply, which stand on lines of their own.
+    pub fn read(text: &str) -> Result<Self, StoreError> {
+        let unexpected = || StoreError::Corrupt(format!("a script answered {text:?}"));
+        Words(text.split('\n')).reply().ok_or_else(unexpected)
     }
 }
 
 /// The words that are still to be read. `None` where they are not what they should be.
-struct Words(VecDeque<String>);
+struct Words<'a>(Split<'a, char>);
 
-impl Words {
+impl<'a> Words<'a> {
     fn reply(&mut self) -> Option<Reply> {
-        match self.text()?.as_str() {
+        match self.word()? {
             "changed" => Some(Reply::Changed),
             "mismatch" => Some(Reply::Mismatch),
             "repeated" => {
-                let word = self.text()?;
-                Some(Reply::Done(self.outcome(&word, true)?))
+                let word = self.word()?;
+                Some(Reply::Done(self.outcome(word, true)?))
             }
             "full" => Some(Reply::Full(self.next()?)),
             "rejected" => Some(Reply::Rejected(self.rejection()?)),
@@ -65,14 +63,17 @@ impl Words {
                 let (reservation, reserved_at, sequence) = (self.next()?, self.next()?, self.next()?);
                 Answer::Reserved { reservation, seats: self.priced()?, reserved_at, sequence }
             }
-            "released" => Answer::Released { sequence: self.next()?, seats: self.0.drain(..).collect() },
+            "released" => Answer::Released {
+                sequence: self.next()?,
+                seats: self.0.by_ref().map(str::to_owned).collect(),
+            },
             "provisioned" => Answer::Provisioned { sequence: self.next()? },
             _ => return None,
         })
     }
 
     fn rejection(&mut self) -> Option<Rejection> {
-        Some(match self.text()?.as_str() {
+        Some(match self.word()? {
             "EVENT_NOT_FOUND" => Rejection::EventNotFound,
             "SEAT_NOT_FOUND" => Rejection::SeatNotFound(self.conflicts()?),
             "HOLD_NOT_FOUND" => Rejection::HoldNotFound,
@@ -82,7 +83,7 @@ impl Words {
             "NOT_ENOUGH_SEATS" => Rejection::NotEnoughSeats {
                 wanted: self.next()?,
                 available: self.next()?,
-                section: self.text().filter(|section| !section.is_empty()),
+                section: self.word().filter(|section| !section.is_empty()).map(str::to_owned),
             },
             "SEAT_NOT_HELD" => Rejection::SeatNotHeld,
             "HOLD_EXPIRED" => Rejection::HoldExpired,
@@ -102,17 +103,17 @@ impl Words {
     }
 
     fn priced(&mut self) -> Option<Vec<PricedSeat>> {
-        let mut seats = Vec::with_capacity(self.0.len() / 2);
-        while let Some(key) = self.text() {
-            seats.push(PricedSeat { key, amount: self.next()? });
+        let mut seats = vec![];
+        while let Some(key) = self.word() {
+            seats.push(PricedSeat { key: key.to_owned(), amount: self.next()? });
         }
         Some(seats)
     }
 
     fn conflicts(&mut self) -> Option<Vec<Conflict>> {
-        let mut conflicts = Vec::with_capacity(self.0.len() / 2);
-        while let Some(seat) = self.text() {
-            let reason = match self.text()?.as_str() {
+        let mut conflicts = vec![];
+        while let Some(seat) = self.word() {
+            let reason = match self.word()? {
                 "NOT_FOUND" => "NOT_FOUND",
                 "HELD" => "HELD",
                 "RESERVED" => "RESERVED",
@@ -120,17 +121,17 @@ impl Words {
                 SINGLE_SEAT_GAP => SINGLE_SEAT_GAP,
                 _ => return None,
             };
-            conflicts.push(Conflict { seat, reason });
+            conflicts.push(Conflict { seat: seat.to_owned(), reason });
         }
         Some(conflicts)
     }
 
-    fn text(&mut self) -> Option<String> {
-        self.0.pop_front()
+    fn word(&mut self) -> Option<&'a str> {
+        self.0.next()
     }
 
     fn next<T: FromStr>(&mut self) -> Option<T> {
-        self.text()?.parse().ok()
+        self.word()?.parse().ok()
     }
 }
 
@@ -139,7 +140,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Reply, StoreError> {
-        Reply::read(text.split(' ').map(str::to_owned).collect())
+        Reply::read(&text.replace(' ', "\n"))
     }
 
     #[test]
@@ -155,7 +156,7 @@ mod tests {
     fn what_is_no_reply_is_shown_as_it_came() {
         for text in ["", "polished 1", "held 1 2 3", "rejected WHIM", "full of it"] {
             let error = read(text).unwrap_err().to_string();
-            assert!(error.contains(&format!("{text:?}")), "{error}");
+            assert!(error.contains(&format!("{:?}", text.replace(' ', "\n"))), "{error}");
         }
     }
 }

@@ -56,7 +56,7 @@ impl Settings {
     }
 
     fn client(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
+        let mut config = self.security.client();
         config
             .set("bootstrap.servers", &self.bootstrap_servers)
             .set("client.id", &self.client_id)
@@ -66,9 +66,6 @@ impl Settings {
             .set("allow.auto.create.topics", "false")
             // New partitions are noticed this soon.
             .set("topic.metadata.refresh.interval.ms", "10000");
-        for (name, value) in self.security.properties() {
-            config.set(name, value);
-        }
         config
     }
 }
@@ -255,7 +252,10 @@ fn position(offset: u64) -> rdkafka::Offset {
 fn record(message: &BorrowedMessage<'_>) -> Record {
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(str::to_owned).ok();
     let headers = message.headers().map(|headers| {
-        headers.iter().filter_map(|header| Some((header.key.to_owned(), text(header.value?)?))).collect()
+        headers
+            .iter()
+            .filter_map(|header| Some((header.key.to_owned().into(), text(header.value?)?.into())))
+            .collect()
     });
     Record::new(
         message.partition().unsigned_abs(),

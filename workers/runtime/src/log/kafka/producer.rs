@@ -145,9 +145,11 @@ async fn send(producer: &Shared, topic: &str, records: &[NewRecord]) -> Result<(
 
 /// Hands one record to librdkafka; waits for room where its queue is full.
 async fn queue(producer: &Shared, topic: &str, record: &NewRecord) -> Result<DeliveryFuture, LogError> {
-    let headers = record.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
-        headers.insert(Header { key, value: Some(value) })
-    });
+    let room = OwnedHeaders::new_with_capacity(record.headers.len());
+    let headers = record
+        .headers
+        .iter()
+        .fold(room, |headers, (key, value)| headers.insert(Header { key, value: Some(value.as_ref()) }));
     let mut next = FutureRecord::to(topic)
         .partition(number(topic, record.partition)?)
         .key(&record.key)

@@ -1,11 +1,12 @@
 //! How a client proves to Kafka who it is, and makes sure that it is Kafka: TLS and SASL as librdkafka's properties.
 //!
 //! The one place that knows their names: workers come here from their arguments (`settings`), the operator from the
-//! Secrets that a ReservationService names. It reads neither. Pure.
+//! Secrets that a ReservationService names. It reads neither.
 
 use std::fmt;
 
 use clap::ValueEnum;
+use rdkafka::config::ClientConfig;
 
 /// How connections are secured; by default not at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -73,6 +74,19 @@ impl fmt::Debug for Sasl {
 }
 
 impl Security {
+    /// The beginning of every client's configuration.
+    ///
+    /// librdkafka takes leave of its brokers on threads of its own, which nobody joins before the process ends. OpenSSL
+    /// would free itself beneath them at `exit` (openssl/openssl#6214), so it is told first not to.
+    pub fn client(&self) -> ClientConfig {
+        openssl_sys::init();
+        let mut config = ClientConfig::new();
+        for (name, value) in self.properties() {
+            config.set(name, value);
+        }
+        config
+    }
+
     /// The properties of librdkafka that say so.
     pub fn properties(&self) -> Vec<(&'static str, &str)> {
         let protocol = match (&self.tls, &self.sasl) {
@@ -102,7 +116,6 @@ impl Security {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rdkafka::ClientConfig;
     use rdkafka::producer::BaseProducer;
 
     fn sasl(mechanism: Mechanism) -> Sasl {
@@ -135,11 +148,7 @@ mod tests {
     fn librdkafka_knows_every_property_and_mechanism() {
         for mechanism in Mechanism::value_variants() {
             let security = Security { tls: Some(Tls::SystemRoots), sasl: Some(sasl(*mechanism)) };
-            let mut config = ClientConfig::new();
-            config.extend(
-                security.properties().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())),
-            );
-            config.create::<BaseProducer>().unwrap();
+            security.client().create::<BaseProducer>().unwrap();
         }
     }
 

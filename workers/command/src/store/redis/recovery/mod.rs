@@ -215,9 +215,25 @@ impl Recovery {
         self.metrics.running.dec();
         self.give_lease_back(&link, shard).await;
         ended?;
+        if !recovered && link.appends {
+            self.rewrite_append_only_file(&link).await;
+        }
         self.metrics.runs.inc();
         self.metrics.seconds.observe(began.elapsed().as_secs_f64());
         Ok(true)
+    }
+
+    /// Has a server write its append-only file anew. Where a power cut tore it in the middle of a script's writes, their
+    /// beginning is still there, and a server that loads torn files would carry it out at its next start, on top of
+    /// what came since (valkey-io/valkey#4342).
+    async fn rewrite_append_only_file(&self, link: &Arc<Link>) {
+        let rewrite = redis::cmd("BGREWRITEAOF");
+        if let Err(error) = self.store.topology.heed(link, link.query::<String>(&rewrite).await) {
+            tracing::warn!(
+                node = %link.node, %error,
+                "redis does not write its append-only file anew: allow it +bgrewriteaof, or set aof-load-truncated no"
+            );
+        }
     }
 
     /// Those of `doubts` that are this server's and still behind the fence, but for those that were tried just now.

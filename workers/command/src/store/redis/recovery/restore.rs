@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use boxoffice_domain::{SeatingEventId, SeatingEventState, UnixMillis};
 use redis::Pipeline;
-use redis::streams::StreamRangeReply;
 use uuid::Uuid;
 
 use super::replay::{Again, Found, Replay};
 use crate::store::redis::RedisStore;
-use crate::store::redis::entry;
+use crate::store::redis::entry::{self, Stored};
 use crate::store::redis::floor_plan::FloorPlan;
 use crate::store::redis::link::Link;
 use crate::store::redis::state::{Written, write};
@@ -62,11 +61,11 @@ impl RedisStore {
         loop {
             let mut read = redis::cmd("XRANGE");
             read.arg(&outbox).arg(&from).arg("+").arg("COUNT").arg(ENTRIES);
-            let some: StreamRangeReply = self.on(link, link.query(&read).await)?;
-            let Some(last) = some.ids.last() else { return Ok(all) };
-            from = format!("({}", last.id);
-            for stream_id in &some.ids {
-                all.push(entry::read(event, stream_id)?);
+            let some: Vec<Stored> = self.on(link, link.query(&read).await)?;
+            let Some((last, _)) = some.last() else { return Ok(all) };
+            from = format!("({last}");
+            for stored in &some {
+                all.push(entry::read(event, stored)?);
             }
         }
     }
@@ -83,7 +82,7 @@ impl RedisStore {
         let keys = self.keys.event(event);
         let beside = keys.beside(Uuid::new_v4());
         let mut recover = self.scripts.recover.prepare_invoke();
-        recover.key(keys.all()).key(&beside);
+        recover.key(&keys.all()).key(&beside);
         recover.run_id().arg(self.keys.signals()).arg(event.as_str()).arg(replay.logged);
         recover.arg(if replay.replaces() { "replace" } else { "keep" });
         recover.arg(if goes_on { "keep" } else { "drop" });

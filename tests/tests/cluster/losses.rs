@@ -1,0 +1,125 @@
+//! A Redis that lost what it had, and events that do not reach Kafka: the resource says so, and says that it is over.
+
+use boxoffice_crds::ReservationService;
+use boxoffice_tests::servers::redis_kinds::connection;
+use k8s_openapi::api::core::v1::Event;
+use kube::api::ListParams;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Cluster, assert_gapless, condition, is_true, service, service_resource, setting, until, with_namespace,
+};
+
+/// Deletes every key of a service, at once.
+const FORGET: &str =
+    "for _, key in ipairs(redis.call('KEYS', ARGV[1] .. ':*')) do redis.call('DEL', key) end";
+
+/// Gives every bucket of a service to a relay that does nothing, for a day.
+const USURP: &str = "local now = redis.call('TIME')[1] * 1000 \
+    for bucket = 0, 15 do redis.call('HSET', ARGV[1] .. ':{relay}:leases', bucket, \
+    string.format('%.0f %.0f nobody', now, now + 86400000)) end";
+
+/// Lets any relay have them.
+const LET_GO: &str = "redis.call('DEL', ARGV[1] .. ':{relay}:leases')";
+
+#[tokio::test]
+async fn i7_a_redis_that_lost_everything_is_a_condition_and_an_event_until_its_seats_are_back() {
+    let cluster = Cluster::connect().await;
+    with_namespace(&cluster, async |namespace| {
+        let service = service(&cluster, namespace, &service_resource(namespace)).await;
+        let show = service.show(|_| {}).await;
+        let [sold, held, free] = ["A-1-1", "A-1-2", "A-1-3"].map(|key| show.seat(key));
+        for path in
+            [format!("/seats/{sold}/hold"), format!("/seats/{sold}/reserve"), format!("/seats/{held}/hold")]
+        {
+            let (status, answer) = service.post(&path, "alice").await;
+            assert_eq!(status, 200, "{answer}");
+        }
+        until("the hold is on the log", async || {
+            (show.facts(&topic(namespace)).await.len() == 5).then_some(())
+        })
+        .await;
+        in_redis(FORGET, namespace).await;
+        let (status, fenced) = service.post(&format!("/seats/{free}/hold"), "bob").await;
+        assert_eq!((status, fenced["code"].as_str()), (503, Some("RECOVERING")), "{fenced}");
+        told(&cluster, namespace, "Recovering").await;
+        until("the service is ready again", async || {
+            condition(&get(&cluster, namespace).await, "Ready").filter(is_true)
+        })
+        .await;
+        let answer = until("commands are taken again", async || {
+            service.try_command(reqwest::Method::POST, &format!("/seats/{sold}/hold"), "bob", &[]).await.ok()
+        })
+        .await;
+        assert_eq!((answer.0, answer.1["code"].as_str()), (409, Some("SEAT_NOT_AVAILABLE")), "{}", answer.1);
+        for path in [format!("/seats/{held}/reserve"), format!("/seats/{free}/hold")] {
+            let (status, answer) = service.post(&path, "alice").await;
+            assert_eq!(status, 200, "{answer}");
+        }
+        assert_gapless(&show.facts(&topic(namespace)).await);
+        show.remove().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn events_that_do_not_reach_kafka_are_told_in_the_status_and_by_an_event() {
+    let cluster = Cluster::connect().await;
+    with_namespace(&cluster, async |namespace| {
+        let service = service(&cluster, namespace, &service_resource(namespace)).await;
+        let show = service.show(|_| {}).await;
+        in_redis(USURP, namespace).await;
+        let (status, held) = service.post(&format!("/seats/{}/hold", show.seat("A-1-1")), "alice").await;
+        assert_eq!(status, 200, "a hold does not wait for Kafka: {held}");
+        until("the status says how long it has waited", async || {
+            let outbox = outbox(&cluster, namespace).await;
+            (outbox["depth"] == 1 && outbox["oldestSeconds"].as_u64()? >= 10).then_some(())
+        })
+        .await;
+        told(&cluster, namespace, "OutboxStuck").await;
+        in_redis(LET_GO, namespace).await;
+        told(&cluster, namespace, "OutboxMoves").await;
+        assert_eq!(outbox(&cluster, namespace).await, json!({"depth": 0, "oldestSeconds": 0}));
+        assert_eq!(show.facts(&topic(namespace)).await.len(), 2);
+        show.remove().await;
+    })
+    .await;
+}
+
+fn topic(namespace: &str) -> String {
+    format!("{namespace}-seat-events")
+}
+
+/// Runs `script`, which is told what the keys of the service `main` begin with.
+async fn in_redis(script: &str, namespace: &str) {
+    let mut redis = connection(&setting("REDIS_URL")).await.unwrap();
+    redis::cmd("EVAL")
+        .arg(script)
+        .arg(0)
+        .arg(format!("{namespace}/main"))
+        .exec_async(&mut redis)
+        .await
+        .unwrap();
+}
+
+/// Waits for a Kubernetes Event about the service.
+async fn told(cluster: &Cluster, namespace: &str, reason: &str) {
+    let events = cluster.api::<Event>(namespace);
+    until(&format!("an Event {reason}"), async || {
+        let events = events.list(&ListParams::default()).await.unwrap();
+        let about = |event: &Event| {
+            let object = &event.involved_object;
+            (object.kind.as_deref(), object.name.as_deref()) == (Some("ReservationService"), Some("main"))
+        };
+        events.iter().any(|event| about(event) && event.reason.as_deref() == Some(reason)).then_some(())
+    })
+    .await;
+}
+
+async fn get(cluster: &Cluster, namespace: &str) -> ReservationService {
+    cluster.api(namespace).get("main").await.unwrap()
+}
+
+async fn outbox(cluster: &Cluster, namespace: &str) -> Value {
+    serde_json::to_value(get(cluster, namespace).await.status).unwrap()["outbox"].clone()
+}
