@@ -47,8 +47,8 @@ impl Server<RedisKind> {
         Ok(whole)
     }
 
-    /// Tears its last transaction apart, as a power cut may: its end is gone, its beginning is not. For one that was
-    /// killed, and wrote a transaction last.
+    /// Tears its last transaction apart in the middle of a command, as a power cut may: its end is gone, its beginning
+    /// is not. For one that was killed, and wrote a transaction last.
     ///
     /// # Errors
     /// There is no such file.
@@ -56,7 +56,8 @@ impl Server<RedisKind> {
         let (_, path) = self.append_only_file()?;
         let file = std::fs::read(&path)?;
         anyhow::ensure!(file.ends_with(EXEC), "a transaction is not what was written last");
-        Ok(File::options().write(true).open(&path)?.set_len((file.len() - EXEC.len()) as u64)?)
+        let in_the_last_command = file.len() - EXEC.len() - b"?\r\n".len();
+        Ok(File::options().write(true).open(&path)?.set_len(in_the_last_command as u64)?)
     }
 
     /// The file to which it appends, the last of those `appendonly.aof.<number>.incr.aof`, with its number.
