@@ -1,6 +1,8 @@
 //! The documents of the worker's two APIs, made from their routes: what they are about, and which codes which route can
 //! answer. `openapi.json` and `admin-openapi.json` of this crate are held to them.
 
+pub mod examples;
+
 use boxoffice_runtime::http::{Code, code};
 use boxoffice_runtime::openapi::{about, complete};
 use boxoffice_runtime::refusals;

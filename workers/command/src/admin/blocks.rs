@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::{Admin, InventoryBody};
 use crate::http::body::Body;
+use crate::openapi::examples::inventory;
 use crate::openapi::{OPERATOR, OfBlocking, OfUnblocking};
 
 /// Longest reason.
@@ -58,14 +59,7 @@ pub struct Unblocking {
             status = 200,
             description = "The seats are blocked.",
             body = InventoryBody,
-            example = json!({
-                "eventId": "arena-night",
-                "chartHash": "9c1f7ad0e3b2465d",
-                "partition": 3,
-                "sequence": 3,
-                "phase": "OnSale",
-                "seats": {"total": 6, "available": 3, "held": 0, "reserved": 0, "blocked": 3}
-            })
+            example = json!(inventory(3, "OnSale", 3))
         ),
         OfBlocking
     )
@@ -101,14 +95,7 @@ pub async fn block(
             status = 200,
             description = "The seats are not blocked any more.",
             body = InventoryBody,
-            example = json!({
-                "eventId": "arena-night",
-                "chartHash": "9c1f7ad0e3b2465d",
-                "partition": 3,
-                "sequence": 2,
-                "phase": "OnSale",
-                "seats": {"total": 6, "available": 6, "held": 0, "reserved": 0, "blocked": 0}
-            })
+            example = json!(inventory(2, "OnSale", 0))
         ),
         OfUnblocking
     )

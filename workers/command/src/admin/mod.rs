@@ -38,6 +38,7 @@ pub use auth::{AdminToken, EmptyToken};
 use crate::http::body::Body;
 use crate::http::caller::cause;
 use crate::http::refusal::refused;
+use crate::openapi::examples::inventory;
 use crate::openapi::{OPERATOR, OfInventory, OfOperator, OfProvisioning, about_operators, for_operators};
 use crate::published::Published;
 use crate::store::{Inventory, Outbox, Outcome, SeatStore};
@@ -163,14 +164,7 @@ impl From<Inventory> for InventoryBody {
             status = 200,
             description = "It is as the definition says.",
             body = InventoryBody,
-            example = json!({
-                "eventId": "arena-night",
-                "chartHash": "9c1f7ad0e3b2465d",
-                "partition": 3,
-                "sequence": 1,
-                "phase": "OnSale",
-                "seats": {"total": 6, "available": 5, "held": 0, "reserved": 0, "blocked": 1}
-            })
+            example = json!(inventory(1, "OnSale", 1))
         ),
         OfProvisioning
     )
@@ -201,14 +195,7 @@ async fn provision(
             status = 200,
             description = "The SeatingEvents.",
             body = Vec<InventoryBody>,
-            example = json!([{
-                "eventId": "arena-night",
-                "chartHash": "9c1f7ad0e3b2465d",
-                "partition": 3,
-                "sequence": 1,
-                "phase": "OnSale",
-                "seats": {"total": 6, "available": 5, "held": 0, "reserved": 0, "blocked": 1}
-            }])
+            example = json!([inventory(1, "OnSale", 1)])
         ),
         OfOperator
     )
@@ -231,14 +218,7 @@ async fn list(State(admin): State<Admin>) -> Result<Json<Vec<InventoryBody>>, Pr
             status = 200,
             description = "The inventory.",
             body = InventoryBody,
-            example = json!({
-                "eventId": "arena-night",
-                "chartHash": "9c1f7ad0e3b2465d",
-                "partition": 3,
-                "sequence": 1,
-                "phase": "OnSale",
-                "seats": {"total": 6, "available": 5, "held": 0, "reserved": 0, "blocked": 1}
-            })
+            example = json!(inventory(1, "OnSale", 1))
         ),
         OfInventory
     )
@@ -273,14 +253,7 @@ struct Removal {
             status = 200,
             description = "The sales are closed.",
             body = InventoryBody,
-            example = json!({
-                "eventId": "arena-night",
-                "chartHash": "9c1f7ad0e3b2465d",
-                "partition": 3,
-                "sequence": 2,
-                "phase": "Closed",
-                "seats": {"total": 6, "available": 5, "held": 0, "reserved": 0, "blocked": 1}
-            })
+            example = json!(inventory(2, "Closed", 1))
         ),
         (status = 204, description = "It is forgotten."),
         OfInventory

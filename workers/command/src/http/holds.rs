@@ -19,6 +19,7 @@ use super::body::{Body, OptionalBody};
 use super::caller::Caller;
 use super::desk::Desk;
 use super::once::Once;
+use crate::openapi::examples::{held, released, reserved};
 use crate::openapi::{HOLDS, OfCancelling, OfChoosing, OfHold, OfKeepingHold, RESERVATIONS};
 use crate::store::{Idempotency, Outcome};
 
@@ -119,33 +120,13 @@ fn quantity(field: &str, quantity: u32) -> Result<(), Problem> {
             description = "The seats are held.",
             body = Held,
             headers(("location", description = "The hold's address.")),
-            example = json!({
-                "success": true,
-                "correlationId": "order-17",
-                "holdId": "arena-night.5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11",
-                "seats": [
-                    {"seatId": "arena-night.A-1-1", "sectionId": "A", "price": 12_000},
-                    {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000}
-                ],
-                "expiresAt": 1_700_000_300_000_u64,
-                "sequence": 3
-            })
+            example = json!(held(1_700_000_300_000, 3))
         ),
         (
             status = 200,
             description = "One's own hold has these seats already: that hold.",
             body = Held,
-            example = json!({
-                "success": true,
-                "correlationId": "order-17",
-                "holdId": "arena-night.5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11",
-                "seats": [
-                    {"seatId": "arena-night.A-1-1", "sectionId": "A", "price": 12_000},
-                    {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000}
-                ],
-                "expiresAt": 1_700_000_300_000_u64,
-                "sequence": 3
-            })
+            example = json!(held(1_700_000_300_000, 3))
         ),
         OfChoosing
     )
@@ -185,17 +166,7 @@ pub async fn create(
             status = 200,
             description = "The hold.",
             body = Held,
-            example = json!({
-                "success": true,
-                "correlationId": "order-17",
-                "holdId": "arena-night.5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11",
-                "seats": [
-                    {"seatId": "arena-night.A-1-1", "sectionId": "A", "price": 12_000},
-                    {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000}
-                ],
-                "expiresAt": 1_700_000_300_000_u64,
-                "sequence": 3
-            })
+            example = json!(held(1_700_000_300_000, 3))
         ),
         OfHold
     )
@@ -219,17 +190,7 @@ pub async fn show(desk: State<Desk>, caller: Caller, Id(hold): Id<HoldId>) -> Re
             status = 200,
             description = "The seats are reserved.",
             body = Reserved,
-            example = json!({
-                "success": true,
-                "correlationId": "order-17",
-                "reservationId": "arena-night.8d1f6c0e-2b7a-4e0d-9d55-3c1b7a90e2f4",
-                "seats": [
-                    {"seatId": "arena-night.A-1-1", "sectionId": "A", "price": 12_000},
-                    {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000}
-                ],
-                "reservedAt": 1_700_000_000_000_u64,
-                "sequence": 6
-            })
+            example = json!(reserved(1_700_000_000_000, 6))
         ),
         OfKeepingHold
     )
@@ -272,17 +233,7 @@ pub struct ExtendRequest {
             status = 200,
             description = "The hold with its deadline; it is the old one where there was nothing left to add.",
             body = Held,
-            example = json!({
-                "success": true,
-                "correlationId": "order-17",
-                "holdId": "arena-night.5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11",
-                "seats": [
-                    {"seatId": "arena-night.A-1-1", "sectionId": "A", "price": 12_000},
-                    {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000}
-                ],
-                "expiresAt": 1_700_000_420_000_u64,
-                "sequence": 4
-            })
+            example = json!(held(1_700_000_420_000, 4))
         ),
         OfKeepingHold
     )
@@ -317,15 +268,7 @@ pub async fn extend(
             status = 200,
             description = "The seats are available again.",
             body = Released,
-            example = json!({
-                "success": true,
-                "correlationId": "order-17",
-                "seats": [
-                    {"seatId": "arena-night.A-1-1", "sectionId": "A"},
-                    {"seatId": "arena-night.A-1-2", "sectionId": "A"}
-                ],
-                "sequence": 5
-            })
+            example = json!(released(5))
         ),
         OfHold
     )
@@ -349,15 +292,7 @@ pub async fn release(desk: State<Desk>, caller: Caller, Id(hold): Id<HoldId>) ->
             status = 200,
             description = "The seats are available again.",
             body = Released,
-            example = json!({
-                "success": true,
-                "correlationId": "order-17",
-                "seats": [
-                    {"seatId": "arena-night.A-1-1", "sectionId": "A"},
-                    {"seatId": "arena-night.A-1-2", "sectionId": "A"}
-                ],
-                "sequence": 9
-            })
+            example = json!(released(9))
         ),
         OfCancelling
     )
