@@ -65,7 +65,6 @@ impl RedisStore {
     ) -> Result<ScriptInvocation<'_>, StoreError> {
         let (scripts, currency) = (&self.scripts, known.definition.currency());
         let begin = |script| self.begin(script, event, cause);
-        let exists = |seat: &str| u8::from(known.chart().contains(seat));
         Ok(match command {
             Command::Hold { wanted, user, hold } => {
                 let script =
@@ -87,7 +86,7 @@ impl RedisStore {
             Command::ReserveSeat { seat, user, reservation } => {
                 let mut run = begin(&scripts.reserve_seat);
                 run.arg(&known.revision).arg(currency).arg(user.as_str()).arg(text(*reservation));
-                run.arg(seat).arg(exists(seat));
+                run.arg(seat).arg(exists(known, seat));
                 run
             }
             Command::ReserveHold { hold, user, reservation } => {
@@ -101,7 +100,7 @@ impl RedisStore {
             }
             Command::ReleaseSeat { seat, user } => {
                 let mut run = begin(&scripts.release_seat);
-                run.arg(&known.revision).arg(currency).arg(user.as_str()).arg(seat).arg(exists(seat));
+                run.arg(&known.revision).arg(currency).arg(user.as_str()).arg(seat).arg(exists(known, seat));
                 run
             }
             Command::ReleaseHold { hold, user } => {
@@ -125,17 +124,13 @@ impl RedisStore {
             Command::Block { seats, reason } => {
                 let mut run = begin(&scripts.block);
                 run.arg(&known.revision).arg(reason);
-                for seat in seats {
-                    run.arg(seat).arg(exists(seat));
-                }
+                tell_seats(&mut run, known, seats);
                 run
             }
             Command::Unblock { seats } => {
                 let mut run = begin(&scripts.unblock);
                 run.arg(&known.revision);
-                for seat in seats {
-                    run.arg(seat).arg(exists(seat));
-                }
+                tell_seats(&mut run, known, seats);
                 run
             }
             Command::Close => begin(&scripts.close),
@@ -241,6 +236,17 @@ fn tell_wanted(run: &mut ScriptInvocation<'_>, known: &Known, wanted: &Wanted) {
             }
         }
     }
+}
+
+/// Seats as `lib/chart_seats.lua` has them.
+fn tell_seats(run: &mut ScriptInvocation<'_>, known: &Known, seats: &[String]) {
+    for seat in seats {
+        run.arg(seat).arg(exists(known, seat));
+    }
+}
+
+fn exists(known: &Known, seat: &str) -> u8 {
+    u8::from(known.chart().contains(seat))
 }
 
 fn price_in(definition: &Definition, section: &str) -> String {
