@@ -176,7 +176,7 @@ impl Default for Durabilities {
 pub struct Outbox {
     /// How many domain events of a SeatingEvent may wait before new holds are refused with 503; releases still work.
     /// Default: 100000.
-    #[schemars(range(min = 100, max = 100_000_000))]
+    #[schemars(range(min = 1, max = 100_000_000))]
     pub high_watermark: u32,
 }
 
@@ -227,8 +227,8 @@ pub struct RequestLimits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub requests_per_user_per_second: Option<u32>,
-    /// Largest body of a request, in bytes, 1024 to 1048576; larger ones are answered 413. Default: 65536.
-    #[schemars(range(min = 1024, max = 1_048_576))]
+    /// Largest body of a request, in bytes, 128 to 1048576; larger ones are answered 413. Default: 65536.
+    #[schemars(range(min = 128, max = 1_048_576))]
     pub max_body_bytes: u32,
 }
 

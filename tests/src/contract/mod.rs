@@ -71,7 +71,7 @@ pub async fn check(stage: &Stage) -> Report {
             a_hold_of_several_is_answered_again_as_it_was, a_key_stands_for_one_request_of_one_user,
             a_refusal_is_evaluated_again, a_key_that_is_none_is_refused;
         refusals: a_user_must_be_named, malformed_ids_and_bodies_are_refused, what_is_not_there_is_named,
-            wrong_methods_and_media_types_are_refused, a_body_that_is_too_large_is_refused;
+            wrong_methods_and_bodies_are_refused, a_body_that_is_too_large_is_refused;
         reading: events_are_listed, an_event_is_shown, counts_follow, a_seat_shows_its_holder_what_is_theirs,
             nobody_else_learns_who;
         seat_map: a_map_shows_every_seat, a_map_has_a_tag_that_changes_with_it, a_map_is_sent_compressed,

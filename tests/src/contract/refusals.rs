@@ -81,15 +81,19 @@ pub async fn what_is_not_there_is_named(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub async fn wrong_methods_and_media_types_are_refused(stage: &Stage) -> anyhow::Result<()> {
+pub async fn wrong_methods_and_bodies_are_refused(stage: &Stage) -> anyhow::Result<()> {
     let (api, alice, [seat]) = (&stage.api, newcomer("alice"), stage.seats().await?);
     let wrong_method = api.call(Method::GET, &format!("/seats/{seat}/hold"), &alice).await?;
     problem(&wrong_method, 405)?;
     let allowed = wrong_method.header("allow").context("no header allow")?;
     ensure!(allowed.contains("POST"), "allow is {allowed:?}");
-    let plain = api.command(Method::POST, &format!("/events/{}/holds", api.event)).header(USER_ID, &alice);
-    let plain = plain.header("content-type", "text/plain").body(json!({"seats": [seat]}).to_string());
-    problem(&api.send(plain).await?, 415)?;
+    let holds = || api.command(Method::POST, &format!("/events/{}/holds", api.event)).header(USER_ID, &alice);
+    let form =
+        holds().header("content-type", "application/x-www-form-urlencoded").body(format!("seats={seat}"));
+    problem(&api.send(form).await?, 400)?;
+    problem(&api.send(holds()).await?, 400)?;
+    let untyped = holds().body(json!({"seats": [seat]}).to_string());
+    ensure!(api.send(untyped).await?.status == 201, "a JSON body without a content type");
     problem(&api.post("/nowhere/at/all", &alice).await?, 404)?;
     problem(&api.get("/nowhere/at/all").await?, 404)
 }

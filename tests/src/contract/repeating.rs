@@ -25,11 +25,8 @@ pub async fn a_request_that_is_sent_again_has_no_second_effect(stage: &Stage) ->
         (&k3, &release, &released, &["seatId", "sequence"]),
     ] {
         let again = send(stage, &alice, key, path, None).await?;
-        for field in fields {
-            same(field, &again.done(200, fields)?[*field], first.done(200, fields)?[*field].clone())?;
-        }
-        let chains = [&again, first].map(|answer| &answer.json["correlationId"]);
-        ensure!(chains[0] != chains[1], "a repetition is a request of its own, with a chain of its own");
+        again.done(200, fields)?;
+        ensure!(again.json == first.json, "the answer of {first:?} comes again as {again:?}");
     }
     // Nobody has it: all of that was said again, but not done again.
     stage.shows(&seat, "AVAILABLE").await?;

@@ -135,7 +135,6 @@ async fn a_refusal_exits_with_1_and_wrong_usage_with_2() {
         ["release", "arena.A-1-1"],
         ["hold", "arena.NOWHERE-1"],
         ["hold", "nowhere.A-1-1"],
-        ["reserve", "A-1-1"],
     ] {
         let (code, told, complained) = boxoffice(&local, &refused).await;
         assert_eq!((code, told.as_str()), (Some(1), ""), "{refused:?}: {complained}");
@@ -147,6 +146,7 @@ async fn a_refusal_exits_with_1_and_wrong_usage_with_2() {
         &["hold", "arena"],
         &["extend", "arena"],
         &["reserve"],
+        &["reserve", "A-1-1"],
         &["events"],
         &["events", "tail", "--from", "noon"],
     ] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use boxoffice_command::durability::{Durability, Promise};
 use boxoffice_command::store::redis::{ConnectError, RedisStore, Settings};
-use boxoffice_command::store::{Outbox, SeatStore, Signal, StoreError};
+use boxoffice_command::store::{Cause, Idempotency, Outbox, SeatStore, Signal, StoreError};
 use boxoffice_domain::{Command, Definition, SeatingEventId};
 use boxoffice_tests::conformance::seat_store::stage::{cause, definition};
 use boxoffice_tests::recovery::nothing_was_lost;
@@ -48,17 +48,28 @@ async fn i7_a_hold_waits_for_replicas_and_so_does_the_relay() {
     let many = (0..20).map(|_| hold(&store, &event, "A-1-1"));
     assert!(futures::future::join_all(many).await.iter().all(Result::is_ok), "waiters share rounds");
     replica.pause();
+    for repeated in [false, true] {
+        let asked = Idempotency::new(&"alice".parse().unwrap(), "k-1", "hold");
+        let cause = Cause { idempotency: Some(asked), ..cause("alice") };
+        let wanted = vec!["A-1-3".to_owned()].into();
+        let command = Command::Hold { wanted, user: "alice".parse().unwrap(), hold: Uuid::new_v4() };
+        let waits = store.execute(&event, &command, &cause).await;
+        assert!(
+            matches!(&waits, Err(StoreError::Unsecured { repeated: it, .. }) if *it == repeated),
+            "{waits:?}"
+        );
+    }
     let unsafe_hold = hold(&store, &event, "A-1-2").await;
-    assert!(matches!(unsafe_hold, Err(StoreError::Unsecured(_))), "{unsafe_hold:?}");
+    assert!(matches!(unsafe_hold, Err(StoreError::Unsecured { .. })), "{unsafe_hold:?}");
     assert!(
-        matches!(hold(&store, &event, "A-1-2").await, Err(StoreError::Unsecured(_))),
+        matches!(hold(&store, &event, "A-1-2").await, Err(StoreError::Unsecured { .. })),
         "a repeat waits too"
     );
-    assert!(matches!(store.unpublished(&event, 10).await, Err(StoreError::Unsecured(_))));
+    assert!(matches!(store.unpublished(&event, 10).await, Err(StoreError::Unsecured { .. })));
     replica.resume();
     until("the replica is back", async || hold(&store, &event, "A-1-2").await.ok()).await;
     let (_, waiting) = store.unpublished(&event, 10).await.unwrap();
-    assert_eq!(waiting.len(), 3, "the event, and each hold once");
+    assert_eq!(waiting.len(), 4, "the event, and each hold once");
 }
 
 #[tokio::test]

@@ -303,7 +303,7 @@ pub struct Tail {
     #[command(flatten)]
     pub admin: Admin,
     /// Base URL of `boxoffice local`, which answers queries at the same address as commands.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["command_url", "service", "admin_url"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["service", "admin_url"])]
     pub query_url: Option<String>,
 }
 

@@ -41,11 +41,13 @@ impl Model {
             correlation: cause.correlation.clone(),
             user: cause.user.clone(),
         };
+        let (answer, correlation) = (decision.answer, cause.correlation.clone());
         let envelopes = attribute(&self.state, decision.changes, &origin, self.now);
         for envelope in &envelopes {
             evolve(&mut self.state, envelope);
         }
-        (Ok(Outcome { answer: decision.answer, at: self.now, repeated: false }), envelopes)
+        let changed = !envelopes.is_empty();
+        (Ok(Outcome { answer, at: self.now, correlation, changed, repeated: false }), envelopes)
     }
 }
 
@@ -99,7 +101,7 @@ pub async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
             Asked::Command(command) => {
                 cause.idempotency = step.keyed.then(|| key(number, &command, &cause)).flatten();
                 let (expected, envelopes) = model.run(&command, &cause);
-                let answered = execute(on, &event, &command, &cause).await;
+                let answered = execute(on, &event, &command, &cause, !envelopes.is_empty()).await;
                 assert_eq!(answered, expected, "{context}");
                 if let Ok(outcome) = &answered {
                     names.learn(&command, &cause, outcome);
@@ -141,12 +143,15 @@ async fn execute(
     event: &SeatingEventId,
     command: &Command,
     cause: &Cause,
+    changed: bool,
 ) -> Result<Outcome, Rejection> {
     if let Command::Provision { definition } = command {
         let inventory = must(on.store().provision(event, definition, 3, cause).await)?;
         assert_eq!((&inventory.definition, inventory.closed), (&**definition, false));
         let answer = Answer::Provisioned { sequence: inventory.sequence };
-        return Ok(Outcome { answer, at: inventory.at, repeated: false });
+        // An inventory does not say whether anything changed; the events do.
+        let correlation = cause.correlation.clone();
+        return Ok(Outcome { answer, at: inventory.at, correlation, changed, repeated: false });
     }
     must(on.store().execute(event, command, cause).await)
 }

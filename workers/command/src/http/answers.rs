@@ -1,10 +1,14 @@
 //! The bodies of done commands, as the contract has them: an [`Answer`] with the ids in full and the chain it belongs to.
 #![expect(clippy::struct_field_names, reason = "the fields are the contract's words")]
 
+use axum::Json;
+use axum::http::HeaderValue;
+use axum::response::{IntoResponse, Response};
 use boxoffice_domain::ids::section_of;
 use boxoffice_domain::{
     Answer, CorrelationId, HoldId, PricedSeat, ReservationId, SeatId, SeatingEventId, UnixMillis,
 };
+use boxoffice_runtime::http::CORRELATION_ID;
 use boxoffice_runtime::openapi::schemas;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -30,7 +34,8 @@ macro_rules! bodies {
         pub struct $name {
             /// Always true; what is not done is answered with a problem.
             success: bool,
-            /// The chain that the request belongs to.
+            /// The chain that what was done belongs to: the request's, or of one that names none and repeats an earlier one, that
+            /// one's.
             #[schema(value_type = schemas::CorrelationId)]
             correlation_id: CorrelationId,
             $($(#[$field_meta])* $field: $type,)+
@@ -108,6 +113,25 @@ pub struct Seat {
     /// In the currency's minor unit; absent for a seat that was given back.
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<u64>,
+}
+
+impl IntoResponse for Done {
+    /// The chain stands in the body and in the header.
+    fn into_response(self) -> Response {
+        use Done as D;
+        let (D::SeatHeld(SeatHeld { correlation_id, .. })
+        | D::SeatReserved(SeatReserved { correlation_id, .. })
+        | D::SeatReleased(SeatReleased { correlation_id, .. })
+        | D::Held(Held { correlation_id, .. })
+        | D::Reserved(Reserved { correlation_id, .. })
+        | D::Released(Released { correlation_id, .. })) = &self;
+        let header = HeaderValue::from_str(correlation_id.as_str());
+        let mut response = Json(self).into_response();
+        if let Ok(header) = header {
+            response.headers_mut().insert(CORRELATION_ID, header);
+        }
+        response
+    }
 }
 
 impl Done {

@@ -1,8 +1,8 @@
-//! JSON bodies, with errors that name the field.
+//! JSON bodies, with errors that name the field. Whatever the content type says: what is no JSON is told so.
 
 use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use boxoffice_runtime::http::{Problem, code};
 use serde::de::DeserializeOwned;
 
@@ -13,10 +13,6 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            let detail = "the body must be JSON: send it with content-type application/json";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::INVALID_REQUEST, detail));
-        }
         let bytes =
             Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
                 status @ StatusCode::PAYLOAD_TOO_LARGE => {
@@ -46,16 +42,12 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let body =
         serde_path_to_error::deserialize(&mut json).map_err(|error| match error.path().to_string() {
-            root if root == "." || root == "?" => Problem::invalid(format!("body: {}", error.inner())),
+            root if root == "." || root == "?" => {
+                let hint = if error.inner().is_data() { "" } else { ": send a JSON document" };
+                Problem::invalid(format!("body: {}{hint}", error.inner()))
+            }
             field => Problem::invalid(format!("{field}: {}", error.inner())),
         })?;
     json.end().map_err(|error| Problem::invalid(format!("body: {error}")))?;
     Ok(body)
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let content_type =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
 }

@@ -125,14 +125,31 @@ async fn the_same_key_gives_the_stored_answer() {
     let best = json!({"bestAvailable": {"quantity": 1}});
     let first = house.keyed("alice", HOLDS, "k-1", best.clone()).await;
     let again = house.keyed("alice", HOLDS, "k-1", best.clone()).await;
-    assert_eq!(first.done(201)["holdId"], again.done(201)["holdId"]);
-    assert_eq!(first.body["seats"], again.body["seats"]);
+    assert_eq!(first.done(201), again.done(201), "the chain too: it is where the hold's events are");
     assert_eq!(first.headers["location"], again.headers["location"]);
+    let request = Request::post(HOLDS).header("x-user-id", "alice").header("idempotency-key", "k-1");
+    let named = request.header("x-correlation-id", "c-2").body(Body::from(best.to_string())).unwrap();
+    let named = house.send(named).await;
+    assert_eq!(
+        (&named.done(201)["holdId"], &named.body["correlationId"]),
+        (&first.body["holdId"], &json!("c-2"))
+    );
     let of_bob = house.keyed("bob", HOLDS, "k-1", best).await;
     assert_ne!(of_bob.done(201)["holdId"], first.body["holdId"]);
     let other = house.keyed("alice", HOLDS, "k-1", json!({"bestAvailable": {"quantity": 2}})).await;
     other.refused(422, "IDEMPOTENCY_MISMATCH");
     house.keyed("alice", HOLD, "k-1", Value::Null).await.refused(422, "IDEMPOTENCY_MISMATCH");
+}
+
+#[tokio::test]
+async fn what_was_nothing_new_is_nothing_new_when_it_is_repeated() {
+    let house = House::open().await;
+    let asked = json!({"seats": ["arena-night.A-1-1"]});
+    let held = house.hold("alice", &["A-1-1"]).await;
+    for _ in 0..2 {
+        let same = house.keyed("alice", HOLDS, "k-1", asked.clone()).await;
+        assert_eq!(same.done(200)["holdId"], held.body["holdId"]);
+    }
 }
 
 #[tokio::test]

@@ -36,12 +36,16 @@ impl Desk {
     ) -> Result<Outcome, Problem> {
         let cause = cause(&caller.chain, Some(caller.user.clone()), idempotency);
         let outcome = self.store.execute(event, &command, &cause).await.map_err(|error| match error {
-            StoreError::Unsecured(_) => {
-                stands(&command, "as durable as it has to be", false).because(error.to_string())
+            StoreError::Unsecured { repeated, .. } => {
+                stands(&command, "as durable as it has to be", repeated).because(error.to_string())
             }
             other => other.into(),
         })?;
-        let outcome = outcome.map_err(|rejection| refused(event, &rejection))?;
+        let mut outcome = outcome.map_err(|rejection| refused(event, &rejection))?;
+        // Who names a chain is answered in it, also where the answer is that of another one.
+        if caller.chain.named {
+            outcome.correlation = caller.chain.correlation.clone();
+        }
         if self.durability.of(&command) == Promise::Log {
             let reached = self.published.reached(event, outcome.answer.sequence()).await;
             reached.map_err(|not_yet| {

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -138,13 +137,13 @@ pub async fn create(
     Id(event): Id<SeatingEventId>,
     Body(request): Body<HoldRequest>,
 ) -> Result<Response, Problem> {
-    let (new, once) = (Uuid::new_v4(), once.with(&request).by(&caller.user));
-    let command = Command::Hold { wanted: request.wanted(&event)?, user: caller.user.clone(), hold: new };
-    let Outcome { answer, repeated, .. } = desk.execute(&event, command, &caller, once).await?;
-    let body = Json(Done::with_seats(&event, &answer, caller.chain.correlation));
+    let once = once.with(&request).by(&caller.user);
+    let (wanted, user) = (request.wanted(&event)?, caller.user.clone());
+    let command = Command::Hold { wanted, user, hold: Uuid::new_v4() };
+    let Outcome { answer, correlation, changed, .. } = desk.execute(&event, command, &caller, once).await?;
+    let body = Done::with_seats(&event, &answer, correlation);
     Ok(match answer {
-        // What is stored is the answer of the time when the hold was new.
-        Answer::Held { hold, .. } if hold == new || repeated => {
+        Answer::Held { hold, .. } if changed => {
             let location = format!("/holds/{}", HoldId::new(event, hold));
             (StatusCode::CREATED, [(header::LOCATION, location)], body).into_response()
         }
@@ -171,9 +170,9 @@ pub async fn create(
         OfHold
     )
 )]
-pub async fn show(desk: State<Desk>, caller: Caller, Id(hold): Id<HoldId>) -> Result<Json<Done>, Problem> {
+pub async fn show(desk: State<Desk>, caller: Caller, Id(hold): Id<HoldId>) -> Result<Done, Problem> {
     let answer = desk.hold(&hold, &caller.user).await?;
-    Ok(Json(Done::with_seats(hold.event_id(), &answer, caller.chain.correlation)))
+    Ok(Done::with_seats(hold.event_id(), &answer, caller.chain.correlation))
 }
 
 /// Reserve a hold
@@ -200,7 +199,7 @@ pub async fn reserve(
     caller: Caller,
     once: Once,
     Id(hold): Id<HoldId>,
-) -> Result<Json<Done>, Problem> {
+) -> Result<Done, Problem> {
     let (id, user) = (hold.uuid(), caller.user.clone());
     let command = Command::ReserveHold { hold: id, user, reservation: Uuid::new_v4() };
     about(&desk, &caller, once.by(&caller.user), hold.event_id(), command).await
@@ -244,7 +243,7 @@ pub async fn extend(
     once: Once,
     Id(hold): Id<HoldId>,
     OptionalBody(request): OptionalBody<ExtendRequest>,
-) -> Result<Json<Done>, Problem> {
+) -> Result<Done, Problem> {
     if request.seconds == Some(0) {
         return Err(Problem::invalid("seconds: give 1 or more, or leave it out"));
     }
@@ -273,7 +272,7 @@ pub async fn extend(
         OfHold
     )
 )]
-pub async fn release(desk: State<Desk>, caller: Caller, Id(hold): Id<HoldId>) -> Result<Json<Done>, Problem> {
+pub async fn release(desk: State<Desk>, caller: Caller, Id(hold): Id<HoldId>) -> Result<Done, Problem> {
     let command = Command::ReleaseHold { hold: hold.uuid(), user: caller.user.clone() };
     about(&desk, &caller, None, hold.event_id(), command).await
 }
@@ -301,7 +300,7 @@ pub async fn cancel(
     desk: State<Desk>,
     caller: Caller,
     Id(reservation): Id<ReservationId>,
-) -> Result<Json<Done>, Problem> {
+) -> Result<Done, Problem> {
     let command = Command::CancelReservation { reservation: reservation.uuid(), user: caller.user.clone() };
     about(&desk, &caller, None, reservation.event_id(), command).await
 }
@@ -312,7 +311,7 @@ async fn about(
     once: Option<Idempotency>,
     event: &SeatingEventId,
     command: Command,
-) -> Result<Json<Done>, Problem> {
+) -> Result<Done, Problem> {
     let done = desk.execute(event, command, caller, once).await?;
-    Ok(Json(Done::with_seats(event, &done.answer, caller.chain.correlation.clone())))
+    Ok(Done::with_seats(event, &done.answer, done.correlation))
 }

@@ -51,7 +51,7 @@ impl From<StoreError> for Problem {
                 let detail = "the seats are being recovered from the log: repeat the command in a moment";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, code::RECOVERING, detail)
             }
-            StoreError::Unsecured(_) => {
+            StoreError::Unsecured { .. } => {
                 Self::unavailable("the command is done, but not as durable as it has to be yet: repeat it")
             }
             StoreError::OutboxFull { .. } => {

@@ -1,6 +1,5 @@
 //! The routes of one seat: hold, reserve, release.
 
-use axum::Json;
 use axum::extract::State;
 use boxoffice_domain::{Command, SeatId};
 use boxoffice_runtime::http::{Id, Problem};
@@ -13,7 +12,7 @@ use super::desk::Desk;
 use super::once::Once;
 use crate::openapi::{OfHolding, OfReleasingSeat, OfReservingSeat, SEATS};
 
-type Answered = Result<Json<Done>, Problem>;
+type Answered = Result<Done, Problem>;
 
 /// Hold a seat
 ///
@@ -106,5 +105,5 @@ pub async fn release(desk: State<Desk>, caller: Caller, once: Once, Id(seat): Id
 
 async fn about(desk: &Desk, caller: &Caller, once: &Once, seat: &SeatId, command: Command) -> Answered {
     let done = desk.execute(&seat.event_id(), command, caller, once.by(&caller.user)).await?;
-    Ok(Json(Done::with_seat(seat, &done.answer, caller.chain.correlation.clone())))
+    Ok(Done::with_seat(seat, &done.answer, done.correlation))
 }

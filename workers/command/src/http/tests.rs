@@ -344,8 +344,13 @@ async fn malformed_requests_name_what_is_wrong() {
     {
         house.post_json("alice", path, "{}").await.refused(400, "INVALID_REQUEST");
     }
-    let plain = Request::post(HOLDS).header("x-user-id", "alice").body(Body::from("{}")).unwrap();
-    house.send(plain).await.refused(415, "INVALID_REQUEST");
+    for (text, told) in
+        [("", "EOF while parsing"), ("seats=A-1-1", "send a JSON document"), ("7", "invalid type")]
+    {
+        let plain = Request::post(HOLDS).header("x-user-id", "alice").body(Body::from(text)).unwrap();
+        let refused = house.send(plain).await;
+        assert!(refused.refused(400, "INVALID_REQUEST").detail().contains(told), "{}", refused.detail());
+    }
     house.post_json("alice", HOLDS, &" ".repeat(1025)).await.refused(413, "PAYLOAD_TOO_LARGE");
     let wrong_method = house.call("alice", "GET", HOLD).await;
     wrong_method.refused(405, "METHOD_NOT_ALLOWED");

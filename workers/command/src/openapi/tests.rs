@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::HeaderValue;
 use boxoffice_domain::{Command, Definition};
 use boxoffice_runtime::http::{Edge, service};
 use boxoffice_runtime::identity::Identity;
@@ -130,7 +129,7 @@ fn with_key(call: &Call) -> Call {
 }
 
 /// What an operation answers where `code` is due; `None` where nothing here leads to that.
-async fn refused(call: &Call, status: u16, code: &str) -> Option<Answer> {
+async fn refused(call: &Call, code: &str) -> Option<Answer> {
     let stage = match code {
         "EVENT_NOT_FOUND" => Stage::empty(Promise::Redis),
         "RATE_LIMITED" => Stage::behind(Gate::new(Identity::by_header(), NonZeroU32::new(1)), Promise::Redis),
@@ -144,11 +143,6 @@ async fn refused(call: &Call, status: u16, code: &str) -> Option<Answer> {
     };
     let (mut call, mut who) = (call.clone(), whose(call));
     match code {
-        "INVALID_REQUEST" if status == 415 => {
-            let mut request = call.request(who);
-            request.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
-            return Some(Answer::read(stage.router.oneshot(request).await.unwrap()).await);
-        }
         "INVALID_REQUEST" => call.headers.push(("x-correlation-id".to_owned(), String::new())),
         "PAYLOAD_TOO_LARGE" => call.body = Some("x".repeat(2 << 20).into()),
         "UNAUTHENTICATED" => who = NOBODY,
@@ -210,7 +204,7 @@ async fn met(document: &Document) {
     }
     for call in document.calls().iter().filter(|call| call.parameter.is_none()) {
         for (status, code) in document.codes(&call.operation) {
-            let Some(answer) = refused(call, status, &code).await else { continue };
+            let Some(answer) = refused(call, &code).await else { continue };
             // What stands in the way of one example need not stand in the way of the next.
             if answer.body["code"] == code.as_str() && answer.status == status {
                 document.take(call, &answer);

@@ -13,4 +13,4 @@ if closed ~= '1' then
   redis.call('HSET', META, 'revision', COMMAND, 'closed', '1')
   commit()
 end
-return reply({'provisioned', NOW, event.sequence})
+return done({'provisioned', NOW, event.sequence})

@@ -19,6 +19,6 @@ elseif hold.status == 'A' and has_lapsed(hold) then
   local keys = hold.seats
   expire(hold)
   commit()
-  return reply({'released', NOW, event.sequence, unpack(keys)})
+  return done({'released', NOW, event.sequence, unpack(keys)})
 end
-return reply({'released', NOW, event.sequence})
+return done({'released', NOW, event.sequence})

@@ -14,4 +14,4 @@ local hold, refusal = own_live_hold(HOLD, USER)
 if not hold then
   return refusal
 end
-return reply(add_priced({'held', NOW, hold.id, hold.expires, hold.sequence}, hold.seats))
+return 'done\n' .. outcome(false, add_priced({'held', NOW, hold.id, hold.expires, hold.sequence}, hold.seats))

@@ -33,8 +33,13 @@ pub enum StoreError {
     #[error("the seats are being recovered from the log")]
     Recovering,
     /// It is done, but not known to be as safe as it was promised to be.
-    #[error("not as durable as promised yet: {0}")]
-    Unsecured(String),
+    #[error("not as durable as promised yet: {why}")]
+    Unsecured {
+        /// What was waited for.
+        why: String,
+        /// Whether it is a repeated command that is still under way.
+        repeated: bool,
+    },
     /// The outbox has more entries than the high watermark allows: no new holds until the relay has caught up.
     #[error("{depth} events wait to be published, more than {limit}")]
     OutboxFull {
@@ -74,6 +79,10 @@ pub struct Outcome {
     pub answer: Answer,
     /// The store's time at which it was decided.
     pub at: UnixMillis,
+    /// The chain that it belongs to: that of the command, or of the earlier one that it repeats.
+    pub correlation: CorrelationId,
+    /// Whether it changed anything.
+    pub changed: bool,
     /// Whether this is the answer of an earlier command under the same idempotency key.
     pub repeated: bool,
 }

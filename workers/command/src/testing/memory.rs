@@ -159,7 +159,7 @@ impl Memory {
         now: u64,
     ) -> Result<Outcome, Rejection> {
         let decision = decide(&room.state, command, now)?;
-        let was_empty = room.outbox.is_empty();
+        let (was_empty, changed) = (room.outbox.is_empty(), !decision.changes.is_empty());
         for (index, event) in (0..).zip(decision.changes) {
             let envelope = Envelope {
                 event_id: event_id(cause.command, index),
@@ -179,7 +179,8 @@ impl Memory {
         if was_empty && !room.outbox.is_empty() {
             self.signal(Signal::Wrote(room.state.id.clone()));
         }
-        let outcome = Outcome { answer: decision.answer, at: now, repeated: false };
+        let (answer, correlation) = (decision.answer, cause.correlation.clone());
+        let outcome = Outcome { answer, at: now, correlation, changed, repeated: false };
         if let Some(Idempotency { key, fingerprint }) = cause.idempotency.clone() {
             room.answers.insert(key, (fingerprint, outcome.clone()));
         }

@@ -79,7 +79,7 @@ impl Claim {
             return Ok(Self::Several(hold));
         }
         let neither = || {
-            Failure::Refused(format!(
+            Failure::Usage(format!(
                 "{text} is neither a seat (arena-night.A-7-7) nor a hold or reservation (arena-night.<uuid>)"
             ))
         };

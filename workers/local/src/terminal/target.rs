@@ -177,7 +177,7 @@ impl Admin {
 
 async fn in_cluster(service: &str, port: Port) -> Result<Endpoint, Failure> {
     let Some((namespace, name)) = service.split_once('/') else {
-        return Err(Failure::Refused(format!(
+        return Err(Failure::Usage(format!(
             "--service {service}: expected namespace/name, such as tickets/main"
         )));
     };

@@ -20,6 +20,8 @@ const TRACEPARENT: &str = "traceparent";
 pub struct Chain {
     /// Taken from the request, or made.
     pub correlation: CorrelationId,
+    /// Whether it was taken from the request.
+    pub named: bool,
     /// The caller's W3C trace, where it has one.
     pub traceparent: Option<String>,
 }
@@ -30,18 +32,19 @@ impl Chain {
     /// # Errors
     /// A correlation id that is none.
     pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let correlation = match sole(headers, CORRELATION_ID)? {
+        let named = sole(headers, CORRELATION_ID)?;
+        let correlation = match named {
             Some(text) => text.parse().map_err(|error: InvalidId| Problem::invalid(error.to_string()))?,
             None => Uuid::new_v4().into(),
         };
         let traceparent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
         let traceparent = traceparent.filter(|text| is_traceparent(text)).map(str::to_owned);
-        Ok(Self { correlation, traceparent })
+        Ok(Self { correlation, named: named.is_some(), traceparent })
     }
 
     /// The chain of a request that named none that could be understood.
     pub fn begun_here() -> Self {
-        Self { correlation: Uuid::new_v4().into(), traceparent: None }
+        Self { correlation: Uuid::new_v4().into(), named: false, traceparent: None }
     }
 }
 

@@ -87,7 +87,7 @@ macro_rules! codes {
 }
 
 codes! {
-    INVALID_REQUEST [400, 415], last_word:
+    INVALID_REQUEST [400], last_word:
         "The request says something that no state of the seats could make right: a malformed id, header or body, or seats that do not go together."
         "Change what the detail names."
         "Nothing was done; the same request will be refused again."

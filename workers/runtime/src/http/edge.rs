@@ -71,7 +71,10 @@ pub(super) async fn pass(State(edge): State<Edge>, mut request: Request, next: N
         None => edge.answer(request, next).instrument(span.clone()).await,
     };
     let (mut response, cause) = rendered(answer, &chain);
-    if let Ok(value) = HeaderValue::from_str(chain.correlation.as_str()) {
+    // An answer that repeats an earlier one may have named that one's chain.
+    if !response.headers().contains_key(CORRELATION_ID)
+        && let Ok(value) = HeaderValue::from_str(chain.correlation.as_str())
+    {
         response.headers_mut().insert(CORRELATION_ID, value);
     }
     let (status, seconds) = (response.status(), started.elapsed().as_secs_f64());

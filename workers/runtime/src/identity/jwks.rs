@@ -51,7 +51,7 @@ impl Default for Pace {
             refresh: Duration::from_mins(5),
             again: Duration::from_secs(30),
             retry: Duration::from_secs(2),
-            cooldown: Duration::from_secs(10),
+            cooldown: Duration::from_secs(1),
             timeout: Duration::from_secs(5),
         }
     }

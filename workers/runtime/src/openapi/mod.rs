@@ -54,7 +54,8 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
         operation.parameters.get_or_insert_default().push(RefOr::Ref(correlation));
         if let Some(RefOr::T(body)) = &mut operation.request_body {
             body.content.values_mut().for_each(not_null);
-            operation.responses.responses.extend(problems::of_bodies());
+            let (status, too_large) = problems::of_bodies();
+            operation.responses.responses.insert(status, too_large);
         }
         for (status, response) in &mut operation.responses.responses {
             let RefOr::T(response) = response else { continue };

@@ -44,22 +44,8 @@ pub fn responses(codes: &[&[Code]]) -> BTreeMap<String, RefOr<Response>> {
 }
 
 /// What every route with a body can answer besides.
-pub(super) fn of_bodies() -> [(String, RefOr<Response>); 2] {
-    let code = code::INVALID_REQUEST;
-    let detail = "the body must be JSON: send it with content-type application/json";
-    let example = ExampleBuilder::new().summary(code.title()).value(Some(body(415, code, detail)));
-    let content = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
-        .examples_from_iter([(code.name(), example)])
-        .build();
-    let not_json = ResponseBuilder::new()
-        .description("`INVALID_REQUEST`: the body is not sent as `application/json`.")
-        .content(CONTENT_TYPE, content)
-        .build();
-    [
-        ("413".to_owned(), RefOr::T(response(&[code::PAYLOAD_TOO_LARGE]))),
-        ("415".to_owned(), RefOr::T(not_json)),
-    ]
+pub(super) fn of_bodies() -> (String, RefOr<Response>) {
+    ("413".to_owned(), RefOr::T(response(&[code::PAYLOAD_TOO_LARGE])))
 }
 
 /// Whether a response with this status can have a header `retry-after`.

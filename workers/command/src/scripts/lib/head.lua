@@ -34,3 +34,8 @@ local event = {
   reserved = tonumber(head[5] or 0),
   blocked = tonumber(head[6] or 0),
 }
+
+-- What came of a command: its chain, whether it changed anything, and the answer.
+local function outcome(changed, words)
+  return CORRELATION .. '\n' .. (changed and 'changed' or 'unchanged') .. '\n' .. reply(words)
+end

@@ -17,14 +17,14 @@ local function append(kind, correlation, actor, entry)
   redis.call('XADD', OUTBOX, string.format('%.0f-0', event.sequence), 'event', cjson.encode(entry))
 end
 
--- Answers a command that was carried out. With an idempotency key the answer is stored in the same step; refusals are
--- not, they are evaluated again.
+-- Answers a command that was carried out. With an idempotency key what came of it is stored in the same step; refusals
+-- are not, they are evaluated again.
 local function done(words)
-  local text = reply(words)
+  local text = outcome(event.sequence > before, words)
   if ANSWER then
     redis.call('SET', ANSWER, FINGERPRINT .. '\n' .. text, 'EX', ANSWER_MEMORY)
   end
-  return text
+  return 'done\n' .. text
 end
 
 -- Writes the head, and wakes the relay where the outbox was empty (else it is at work already).

@@ -10,7 +10,7 @@ local CHANGED = 'changed'
 -- How long an answer stays under its idempotency key: a day, in seconds.
 local ANSWER_MEMORY = 86400
 
--- What is stored under an idempotency key: the fingerprint of what was asked, then the words of the answer.
+-- What is stored under an idempotency key: the fingerprint of what was asked, then what came of it.
 local function repeated(stored, fingerprint)
   local asked, words = string.match(stored, '^(.-)\n(.*)$')
   if asked ~= fingerprint then

@@ -158,10 +158,11 @@ async fn reached(link: &Link, level: Level, key: &str) -> RedisResult<bool> {
 }
 
 fn unsecured(level: Level) -> StoreError {
-    StoreError::Unsecured(match level {
+    let why = match level {
         Level::Disk => "redis has not confirmed that it is on disk".to_owned(),
         Level::Replicas(count) => format!("fewer than {count} replicas of redis have confirmed it"),
-    })
+    };
+    StoreError::Unsecured { why, repeated: false }
 }
 
 #[cfg(test)]

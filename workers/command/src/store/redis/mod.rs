@@ -290,8 +290,11 @@ impl SeatStore for RedisStore {
         // What the barrier vouches for is this server's; a script that ran on a later one is told to be repeated.
         let run_id = self.topology.ask(slot, |link| async move { Ok(link.run_id.clone()) }).await?;
         let outcome = self.run_command(event, command, cause).await?;
-        if outcome.is_ok() {
-            self.secure(slot, level, &run_id).await?;
+        if let Ok(Outcome { repeated, .. }) = outcome {
+            self.secure(slot, level, &run_id).await.map_err(|error| match error {
+                StoreError::Unsecured { why, .. } => StoreError::Unsecured { why, repeated },
+                other => other,
+            })?;
         }
         Ok(outcome)
     }

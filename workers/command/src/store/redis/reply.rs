@@ -38,19 +38,23 @@ impl<'a> Words<'a> {
         match self.word()? {
             "changed" => Some(Reply::Changed),
             "mismatch" => Some(Reply::Mismatch),
-            "repeated" => {
-                let word = self.word()?;
-                Some(Reply::Done(self.outcome(word, true)?))
-            }
+            "done" => Some(Reply::Done(self.outcome(false)?)),
+            "repeated" => Some(Reply::Done(self.outcome(true)?)),
             "full" => Some(Reply::Full(self.next()?)),
             "rejected" => Some(Reply::Rejected(self.rejection()?)),
-            word => Some(Reply::Done(self.outcome(word, false)?)),
+            _ => None,
         }
     }
 
-    fn outcome(&mut self, word: &str, repeated: bool) -> Option<Outcome> {
-        let at = self.next()?;
-        Some(Outcome { answer: self.answer(word)?, at, repeated })
+    fn outcome(&mut self, repeated: bool) -> Option<Outcome> {
+        let correlation = self.next()?;
+        let changed = match self.word()? {
+            "changed" => true,
+            "unchanged" => false,
+            _ => return None,
+        };
+        let (word, at) = (self.word()?, self.next()?);
+        Some(Outcome { answer: self.answer(word)?, at, correlation, changed, repeated })
     }
 
     fn answer(&mut self, word: &str) -> Option<Answer> {
@@ -154,7 +158,14 @@ mod tests {
 
     #[test]
     fn what_is_no_reply_is_shown_as_it_came() {
-        for text in ["", "polished 1", "held 1 2 3", "rejected WHIM", "full of it"] {
+        for text in [
+            "",
+            "polished 1",
+            "done c-1 changed held 1 2 3",
+            "done c-1 held 1",
+            "rejected WHIM",
+            "full of it",
+        ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(&format!("{:?}", text.replace(' ', "\n"))), "{error}");
         }

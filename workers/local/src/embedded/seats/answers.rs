@@ -1,11 +1,13 @@
 //! What the callers of one SeatingEvent were told under their idempotency keys, for a day. No IO: `room` asks here before
 //! it decides, and `journal` has every answer in the file.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use boxoffice_command::store::{ANSWER_MEMORY, Idempotency, Outcome};
-use boxoffice_domain::UnixMillis;
+use boxoffice_domain::{Answer, CorrelationId, UnixMillis};
+use serde::{Deserialize, Serialize};
 
 /// The same, in milliseconds.
 const MEMORY: UnixMillis = ANSWER_MEMORY.as_secs() * 1000;
@@ -22,6 +24,39 @@ pub struct Answers {
 struct Kept {
     fingerprint: String,
     outcome: Outcome,
+}
+
+/// What a caller was told, as it is written down.
+#[derive(Serialize, Deserialize)]
+pub struct Given<'a> {
+    answer: Cow<'a, Answer>,
+    correlation: Cow<'a, CorrelationId>,
+    changed: bool,
+}
+
+impl<'a> Given<'a> {
+    /// What `outcome` told.
+    pub fn of(outcome: &'a Outcome) -> Self {
+        let Outcome { answer, correlation, changed, .. } = outcome;
+        Self { answer: Cow::Borrowed(answer), correlation: Cow::Borrowed(correlation), changed: *changed }
+    }
+
+    /// The text to keep.
+    pub fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    /// Reads a text that was kept.
+    pub fn read(json: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+
+    /// What was told then.
+    pub fn at(self, at: UnixMillis) -> Outcome {
+        let Self { answer, correlation, changed } = self;
+        let (answer, correlation) = (answer.into_owned(), correlation.into_owned());
+        Outcome { answer, at, correlation, changed, repeated: false }
+    }
 }
 
 /// The key stands for another request.
@@ -61,8 +96,6 @@ impl Answers {
 
 #[cfg(test)]
 mod tests {
-    use boxoffice_domain::Answer;
-
     use super::*;
 
     fn asked(key: &str, request: &str) -> Idempotency {
@@ -70,7 +103,8 @@ mod tests {
     }
 
     fn outcome(at: UnixMillis) -> Outcome {
-        Outcome { answer: Answer::Provisioned { sequence: at }, at, repeated: false }
+        let (answer, correlation) = (Answer::Provisioned { sequence: at }, "c-1".parse().unwrap());
+        Outcome { answer, at, correlation, changed: true, repeated: false }
     }
 
     fn answers(given: &[(&str, UnixMillis)]) -> Answers {

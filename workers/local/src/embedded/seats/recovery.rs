@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use boxoffice_command::store::{OutboxEntry, Outcome, StoreError};
+use boxoffice_command::store::{OutboxEntry, StoreError};
 use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::{Envelope, SeatingEventId};
 use futures::TryStreamExt;
 use sqlx::SqlitePool;
 
+use super::answers::Given;
 use super::room::Room;
 
 const PINNED: &str = "
@@ -60,9 +61,8 @@ async fn recall_answers(
         rows.try_next().await.map_err(|error| unreadable(&error))?
     {
         let room = rooms.get_mut(event.as_str()).ok_or_else(|| unexpected(&event, &"it has no partition"))?;
-        let answer = serde_json::from_str(&json).map_err(|error| unexpected(&event, &error))?;
-        let outcome = Outcome { answer, at: at.cast_unsigned(), repeated: false };
-        room.recall(&key, fingerprint, outcome);
+        let given = Given::read(&json).map_err(|error| unexpected(&event, &error))?;
+        room.recall(&key, fingerprint, given.at(at.cast_unsigned()));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use boxoffice_domain::{
 };
 use uuid::Uuid;
 
-use super::answers::{Answers, OtherRequest};
+use super::answers::{Answers, Given, OtherRequest};
 use crate::embedded::journal::{AnswerRow, EventRow, Ticket};
 
 /// See the module.
@@ -108,7 +108,8 @@ impl Room {
             correlation: cause.correlation.clone(),
             user: cause.user.clone(),
         };
-        let outcome = Outcome { answer, at, repeated: false };
+        let (correlation, changed) = (cause.correlation.clone(), !changes.is_empty());
+        let outcome = Outcome { answer, at, correlation, changed, repeated: false };
         let envelopes = attribute(&self.state, changes, &origin, at);
         // Everything that can go wrong comes before the first change.
         let rows = envelopes.iter().map(|envelope| self.row(envelope, cause.traceparent.as_deref()));
@@ -132,7 +133,7 @@ impl Room {
     }
 
     fn answer_row(&self, asked: &Idempotency, outcome: &Outcome) -> Result<AnswerRow, Refusal> {
-        let json = serde_json::to_string(&outcome.answer);
+        let json = Given::of(outcome).json();
         let json = json.map_err(|error| Refusal::Unwritable(error.to_string()))?;
         let Idempotency { key, fingerprint } = asked;
         let (event, key) = (self.state.id.to_string(), key.digest().to_owned());
