@@ -6,9 +6,8 @@
 -- Returns {'held', now, hold, expires, sequence, key, amount, ...} | {'full', depth} | 'rejected' | 'changed'
 --
 -- include: keys, reply, head, outbox, claims, seats, holds, map, expiry, hold
-local refusal = refused_by_sales()
-if refusal then
-  return refusal
+if event.revision ~= REVISION then
+  return CHANGED
 end
 local keys, prices, places = named_seats(REST)
 local seats = read_seats(keys)
@@ -18,4 +17,4 @@ local own = own_hold_of_all(keys, seats, holds)
 if own then
   return done(own)
 end
-return conflicts_of(keys, prices, seats, holds) or hold_all(keys, prices, places, seats, holds)
+return refused_by_sales() or conflicts_of(keys, prices, seats, holds) or hold_all(keys, prices, places, seats, holds)

@@ -21,7 +21,7 @@ use crate::http::{Problem, sole};
 
 /// The algorithms that are checked, each with a kind of key of its own.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::HS256];
-/// Seconds that the clocks of issuer and worker may differ.
+/// Seconds that the issuer's clock may be ahead. Behind, it costs a token its last moments and nobody anything.
 const LEEWAY: u64 = 30;
 
 /// Why a token is not believed.
@@ -115,6 +115,8 @@ impl Rules {
             validation.set_issuer(&[issuer]);
             validation.set_audience(&[audience]);
             validation.leeway = LEEWAY;
+            // The leeway is for `nbf` alone: `exp` is the first moment at which a token is not believed.
+            validation.reject_tokens_expiring_in_less_than = LEEWAY + 1;
             validation.validate_nbf = true;
             validation
         }))
