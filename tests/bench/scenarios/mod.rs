@@ -5,6 +5,7 @@ pub mod embedded;
 pub mod herd;
 pub mod holds;
 pub mod pairs;
+pub mod recovery;
 pub mod script;
 pub mod steady;
 
@@ -35,6 +36,8 @@ pub enum Scenario {
     Herd,
     /// Time that the best-available script keeps Redis busy, at 20,000 and 80,000 seats, by how full it is
     Script,
+    /// How long nobody can buy when Redis was restarted, and when it was emptied
+    Recovery,
 }
 
 /// How much is measured, and on what.
@@ -69,6 +72,7 @@ impl Bench {
             Scenario::Contended => contended::measure(self).await,
             Scenario::Herd => herd::measure(self).await,
             Scenario::Script => script::measure(self).await,
+            Scenario::Recovery => recovery::measure(self).await,
         }
     }
 

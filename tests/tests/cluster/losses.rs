@@ -1,9 +1,11 @@
 //! A Redis that lost what it had, and events that do not reach Kafka: the resource says so, and says that it is over.
 
+use boxoffice_command::store::LEASE_TERM;
 use boxoffice_crds::ReservationService;
 use boxoffice_tests::servers::redis_kinds::connection;
 use k8s_openapi::api::core::v1::Event;
 use kube::api::ListParams;
+use redis::FromRedisValue;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -14,10 +16,15 @@ use crate::support::{
 const FORGET: &str =
     "for _, key in ipairs(redis.call('KEYS', ARGV[1] .. ':*')) do redis.call('DEL', key) end";
 
-/// Gives every bucket of a service to a relay that does nothing, for a day.
-const USURP: &str = "local now = redis.call('TIME')[1] * 1000 \
+/// Gives every bucket of a service to a relay that does nothing, for a day: the time.
+const USURP: &str = "local time = redis.call('TIME') \
+    local now = time[1] * 1000 + math.floor(time[2] / 1000) \
     for bucket = 0, 15 do redis.call('HSET', ARGV[1] .. ':{relay}:leases', bucket, \
-    string.format('%.0f %.0f nobody', now, now + 86400000)) end";
+    string.format('%.0f %.0f nobody', now, now + 86400000)) end return now";
+
+/// When the term of the relay that had the last round of the leases ends.
+const LAST_TERM: &str =
+    "return tonumber(redis.call('ZRANGE', ARGV[1] .. ':{relay}:relays', -1, -1, 'WITHSCORES')[2])";
 
 /// Lets any relay have them.
 const LET_GO: &str = "redis.call('DEL', ARGV[1] .. ':{relay}:leases')";
@@ -39,7 +46,7 @@ async fn i7_a_redis_that_lost_everything_is_a_condition_and_an_event_until_its_s
             (show.facts(&topic(namespace)).await.len() == 5).then_some(())
         })
         .await;
-        in_redis(FORGET, namespace).await;
+        in_redis::<()>(FORGET, namespace).await;
         let (status, fenced) = service.post(&format!("/seats/{free}/hold"), "bob").await;
         assert_eq!((status, fenced["code"].as_str()), (503, Some("RECOVERING")), "{fenced}");
         told(&cluster, namespace, "Recovering").await;
@@ -68,7 +75,13 @@ async fn events_that_do_not_reach_kafka_are_told_in_the_status_and_by_an_event()
     with_namespace(&cluster, async |namespace| {
         let service = service(&cluster, namespace, &service_resource(namespace)).await;
         let show = service.show(|_| {}).await;
-        in_redis(USURP, namespace).await;
+        let usurped: u64 = in_redis(USURP, namespace).await;
+        // The second round after that begins when what the first one said is known.
+        let known = usurped + u64::try_from((LEASE_TERM + LEASE_TERM / 4).as_millis()).unwrap();
+        until("the relay knows that its leases are gone", async || {
+            (in_redis::<Option<u64>>(LAST_TERM, namespace).await? > known).then_some(())
+        })
+        .await;
         let (status, held) = service.post(&format!("/seats/{}/hold", show.seat("A-1-1")), "alice").await;
         assert_eq!(status, 200, "a hold does not wait for Kafka: {held}");
         until("the status says how long it has waited", async || {
@@ -77,7 +90,7 @@ async fn events_that_do_not_reach_kafka_are_told_in_the_status_and_by_an_event()
         })
         .await;
         told(&cluster, namespace, "OutboxStuck").await;
-        in_redis(LET_GO, namespace).await;
+        in_redis::<()>(LET_GO, namespace).await;
         told(&cluster, namespace, "OutboxMoves").await;
         assert_eq!(outbox(&cluster, namespace).await, json!({"depth": 0, "oldestSeconds": 0}));
         assert_eq!(show.facts(&topic(namespace)).await.len(), 2);
@@ -91,15 +104,10 @@ fn topic(namespace: &str) -> String {
 }
 
 /// Runs `script`, which is told what the keys of the service `main` begin with.
-async fn in_redis(script: &str, namespace: &str) {
+async fn in_redis<T: FromRedisValue>(script: &str, namespace: &str) -> T {
     let mut redis = connection(&setting("REDIS_URL")).await.unwrap();
-    redis::cmd("EVAL")
-        .arg(script)
-        .arg(0)
-        .arg(format!("{namespace}/main"))
-        .exec_async(&mut redis)
-        .await
-        .unwrap();
+    let service = format!("{namespace}/main");
+    redis::cmd("EVAL").arg(script).arg(0).arg(service).query_async(&mut redis).await.unwrap()
 }
 
 /// Waits for a Kubernetes Event about the service.
