@@ -1,4 +1,5 @@
-//! Logs: one JSON object a line on standard error. Spans' fields, `correlationId` among them, are part of each line.
+//! Logs: one JSON object a line on standard error. A request that failed is one line with its `correlationId`; at level
+//! `debug` every line of every request is part of a span that has it.
 
 use tracing_subscriber::EnvFilter;
 
