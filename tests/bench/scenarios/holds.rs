@@ -126,6 +126,7 @@ fn figures(rounds: &mut [Round], record: usize, kafka: f64) -> Vec<Figure> {
     let baseline_rate = Figure::new("baseline scaled, holds", baseline::rate(reference.value), "1/s");
     let baseline_cpu =
         Figure::new("baseline scaled, CPU of its process", baseline::cpu(reference.value), "s/1000");
+    let recorded_cpu = Figure::new("baseline as recorded, CPU of its process", baseline::CPU, "s/1000");
     let rate = of(rounds, |round| round.load.rate);
     let worker = cost(|cpu| cpu.worker);
 
@@ -137,6 +138,8 @@ fn figures(rounds: &mut [Round], record: usize, kafka: f64) -> Vec<Figure> {
         Figure::new("holds, p99", p99, "ms"),
         Figure::new("holds, max", longest, "ms"),
         Figure::new("holds, CPU of the worker with relay", worker, "s/1000").by(&baseline_cpu).at_most(0.2),
+        Figure::new("holds, CPU of the worker with relay, by baseline as recorded", worker, "s/1000")
+            .by(&recorded_cpu),
         Figure::new("holds, CPU of redis", cost(|cpu| cpu.redis), "s/1000").by(&script_cpu),
         Figure::new("holds, CPU of kafka", cost(|cpu| cpu.kafka), "s/1000"),
         Figure::new("holds, CPU of the generator", cost(|cpu| cpu.load), "s/1000"),
@@ -152,7 +155,7 @@ fn figures(rounds: &mut [Round], record: usize, kafka: f64) -> Vec<Figure> {
     ];
     let p99 =
         Figure::new("redis-benchmark, our hold script, p99", of(rounds, |round| round.script.p99), "ms");
-    [reference, script, p99, script_cpu, constant, size, kafka, baseline_rate, baseline_cpu]
+    [reference, script, p99, script_cpu, constant, size, kafka, baseline_rate, baseline_cpu, recorded_cpu]
         .into_iter()
         .chain(holds)
         .collect()
