@@ -11,16 +11,13 @@
 -- include: keys, reply, head, outbox, claims, seats, holds, map, choose, expiry, hold
 local GAPS, KIND = ARGV[REST], ARGV[REST + 1]
 
-if event.revision ~= REVISION then
-  return CHANGED
+local refusal = refused_by_sales()
+if refusal then
+  return refusal
 end
 
 -- Keys, prices and places of the best seats; or nil and the refusal.
 local function choose_best()
-  local refusal = refused_by_sales()
-  if refusal then
-    return nil, refusal
-  end
   local quantity, sections, section_prices, called = unpack(ARGV, REST + 2, REST + 5)
   local chosen = best_places(tonumber(quantity), sections, GAPS)
   if not chosen then
@@ -44,9 +41,9 @@ local function choose_these()
   if own then
     return nil, done(own)
   end
-  local refusal = refused_by_sales() or conflicts_of(keys, prices, seats, holds)
-  if refusal then
-    return nil, refusal
+  local conflicts = conflicts_of(keys, prices, seats, holds)
+  if conflicts then
+    return nil, conflicts
   end
   local taken = {unpack(places)}
   table.sort(taken)

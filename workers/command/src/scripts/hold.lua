@@ -6,8 +6,9 @@
 -- Returns {'held', now, hold, expires, sequence, key, amount, ...} | {'full', depth} | 'rejected' | 'changed'
 --
 -- include: keys, reply, head, outbox, claims, seats, holds, map, expiry, hold
-if event.revision ~= REVISION then
-  return CHANGED
+local refusal = refused_by_sales()
+if refusal then
+  return refusal
 end
 local keys, prices, places = named_seats(REST)
 local seats = read_seats(keys)
@@ -17,4 +18,4 @@ local own = own_hold_of_all(keys, seats, holds)
 if own then
   return done(own)
 end
-return refused_by_sales() or conflicts_of(keys, prices, seats, holds) or hold_all(keys, prices, places, seats, holds)
+return conflicts_of(keys, prices, seats, holds) or hold_all(keys, prices, places, seats, holds)

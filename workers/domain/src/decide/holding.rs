@@ -13,10 +13,10 @@ use crate::state::{Hold, Seat};
 impl<'a> At<'a> {
     pub(super) fn hold(&self, wanted: &Wanted, user: &UserId, hold: Uuid) -> Result<Decision, Rejection> {
         selection::check(&self.show.definition, wanted)?;
+        self.check_sales()?;
         if let Some(answer) = self.repeats_own_hold(wanted, user) {
             return Ok(Decision { answer, changes: vec![] });
         }
-        self.check_sales()?;
         let seats = &self.select(wanted)?;
         let lapsed = self.lapsed_holds(seats);
         self.check_limit(user, seats.len(), &lapsed)?;

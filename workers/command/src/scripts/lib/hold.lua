@@ -6,8 +6,11 @@ local REVISION, OPENS, CLOSES, PAUSED, CLOSED, TTL, LIMIT, HIGH_WATERMARK, CURRE
   unpack(ARGV, OWN, OWN + 10)
 local REST = OWN + 11
 
--- Why nothing new can be held now, or nil.
+-- Why nothing can be held now, or nil.
 local function refused_by_sales()
+  if event.revision ~= REVISION then
+    return CHANGED
+  end
   if CLOSED == '1' or NOW >= tonumber(CLOSES) then
     return rejected('SALES_CLOSED')
   end
