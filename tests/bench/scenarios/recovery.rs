@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use boxoffice_tests::servers::redis_kinds::connection;
 use boxoffice_tests::wait::within;
 use reqwest::Method;
 
@@ -39,8 +40,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     stack.redis.restart().await?;
     let restarted = sells_again(&stack, &mut left, lost).await?;
     let lost = Instant::now();
-    let redis = redis::Client::open(stack.redis.address())?;
-    redis::cmd("FLUSHALL").exec_async(&mut redis.get_multiplexed_async_connection().await?).await?;
+    redis::cmd("FLUSHALL").exec_async(&mut connection(&stack.redis.address()).await?).await?;
     let emptied = sells_again(&stack, &mut left, lost).await?;
     Ok(vec![
         Figure::new("recovery, domain events on the log", count(tally.done), "events"),

@@ -34,8 +34,7 @@ macro_rules! bodies {
         pub struct $name {
             /// Always true; what is not done is answered with a problem.
             success: bool,
-            /// The chain that what was done belongs to: the request's, or of one that names none and repeats an earlier one, that
-            /// one's.
+            /// The chain that it belongs to: the request's, or that of the earlier request which one without a chain repeats.
             #[schema(value_type = schemas::CorrelationId)]
             correlation_id: CorrelationId,
             $($(#[$field_meta])* $field: $type,)+

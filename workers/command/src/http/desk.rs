@@ -43,7 +43,7 @@ impl Desk {
         })?;
         let mut outcome = outcome.map_err(|rejection| refused(event, &rejection))?;
         // Who names a chain is answered in it, also where the answer is that of another one.
-        if caller.chain.named {
+        if outcome.repeated && caller.chain.named {
             outcome.correlation = caller.chain.correlation.clone();
         }
         if self.durability.of(&command) == Promise::Log {

@@ -9,10 +9,7 @@ pub fn held(expires_at: UnixMillis, sequence: u64) -> Value {
         "success": true,
         "correlationId": "order-17",
         "holdId": "arena-night.5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11",
-        "seats": [
-            {"seatId": "arena-night.A-1-1", "sectionId": "A", "price": 12_000},
-            {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000}
-        ],
+        "seats": claimed(),
         "expiresAt": expires_at,
         "sequence": sequence
     })
@@ -24,13 +21,16 @@ pub fn reserved(reserved_at: UnixMillis, sequence: u64) -> Value {
         "success": true,
         "correlationId": "order-17",
         "reservationId": "arena-night.8d1f6c0e-2b7a-4e0d-9d55-3c1b7a90e2f4",
-        "seats": [
-            {"seatId": "arena-night.A-1-1", "sectionId": "A", "price": 12_000},
-            {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000}
-        ],
+        "seats": claimed(),
         "reservedAt": reserved_at,
         "sequence": sequence
     })
+}
+
+/// The two seats, with their prices.
+fn claimed() -> Value {
+    let seat = |key| json!({"seatId": format!("arena-night.{key}"), "sectionId": "A", "price": 12_000});
+    json!(["A-1-1", "A-1-2"].map(seat))
 }
 
 /// The same seats, available again.

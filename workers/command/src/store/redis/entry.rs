@@ -42,7 +42,7 @@ pub fn written((_, (_, text)): &Stored) -> Option<UnixMillis> {
     serde_json::from_str::<Fields<'_>>(text).ok().map(|fields| fields.at)
 }
 
-/// What entries have, of whatever type. A text that is not there is empty, which no text is that is.
+/// What entries have, of whatever type. A text that is not there is empty, which no other text is.
 #[derive(Deserialize)]
 struct Fields<'a> {
     #[serde(rename = "type")]
@@ -66,14 +66,13 @@ struct Fields<'a> {
     keys: Cow<'a, str>,
     hold: Option<Uuid>,
     reservation: Option<Uuid>,
-    #[serde(default)]
-    expires: UnixMillis,
+    expires: Option<UnixMillis>,
     #[serde(borrow, default)]
     amount: Cow<'a, str>,
     #[serde(borrow, default)]
     currency: Cow<'a, str>,
-    #[serde(borrow, default)]
-    reason: Cow<'a, str>,
+    /// The one text that may be empty.
+    reason: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     definition: Cow<'a, str>,
 }
@@ -90,7 +89,7 @@ struct Entry<'a> {
 
 impl Entry<'_> {
     fn domain_event(&self) -> Result<DomainEvent, StoreError> {
-        let Fields { kind, at, expires, .. } = self.fields;
+        let Fields { kind, at, .. } = self.fields;
         Ok(match kind {
             "seat.held" => {
                 let seat_id = self.seat()?;
@@ -101,9 +100,9 @@ impl Entry<'_> {
                     user_id: self.holder()?,
                     hold_id: self.hold()?,
                     held_at: at,
-                    expires_at: expires,
+                    expires_at: self.expires()?,
                     amount: self.valid("amount", &self.fields.amount)?,
-                    currency: self.currency(),
+                    currency: self.currency()?,
                 })
             }
             "seat.reserved" => {
@@ -117,7 +116,7 @@ impl Entry<'_> {
                     reservation_id: self.reservation()?,
                     reserved_at: at,
                     amount: self.valid("amount", &self.fields.amount)?,
-                    currency: self.currency(),
+                    currency: self.currency()?,
                 })
             }
             "seat.released" => {
@@ -143,7 +142,7 @@ impl Entry<'_> {
                 event_id: self.event.clone(),
                 user_id: self.holder()?,
                 seat_ids: self.seats()?,
-                expires_at: expires,
+                expires_at: self.expires()?,
             }),
             "reservation.created" => DomainEvent::ReservationCreated(self.reservation_of_seats()?),
             "reservation.cancelled" => DomainEvent::ReservationCancelled(self.reservation_of_seats()?),
@@ -160,7 +159,7 @@ impl Entry<'_> {
             section_id: seat_id.section().to_owned(),
             seat_id,
             event_id: self.event.clone(),
-            reason: self.fields.reason.clone().into_owned(),
+            reason: self.there("reason", self.fields.reason.as_deref())?.to_owned(),
         })
     }
 
@@ -181,7 +180,7 @@ impl Entry<'_> {
             user_id: self.holder()?,
             seat_ids,
             amount,
-            currency: self.currency(),
+            currency: self.currency()?,
         })
     }
 
@@ -196,7 +195,7 @@ impl Entry<'_> {
     }
 
     fn reason(&self) -> Result<ReleaseReason, StoreError> {
-        match &*self.fields.reason {
+        match self.there("reason", self.fields.reason.as_deref())? {
             "user" => Ok(ReleaseReason::User),
             "expired" => Ok(ReleaseReason::Expired),
             "cancelled" => Ok(ReleaseReason::Cancelled),
@@ -208,8 +207,12 @@ impl Entry<'_> {
         self.valid("holder", &self.fields.holder)
     }
 
-    fn currency(&self) -> String {
-        self.fields.currency.clone().into_owned()
+    fn currency(&self) -> Result<String, StoreError> {
+        self.there("currency", some(&self.fields.currency)).map(str::to_owned)
+    }
+
+    fn expires(&self) -> Result<UnixMillis, StoreError> {
+        self.there("expires", self.fields.expires)
     }
 
     fn seat(&self) -> Result<SeatId, StoreError> {
@@ -221,13 +224,11 @@ impl Entry<'_> {
     }
 
     fn hold(&self) -> Result<HoldId, StoreError> {
-        let hold = self.fields.hold.ok_or_else(|| self.wrong("hold", "missing"))?;
-        Ok(HoldId::new(self.event.clone(), hold))
+        Ok(HoldId::new(self.event.clone(), self.there("hold", self.fields.hold)?))
     }
 
     fn reservation(&self) -> Result<ReservationId, StoreError> {
-        let reservation = self.fields.reservation.ok_or_else(|| self.wrong("reservation", "missing"))?;
-        Ok(ReservationId::new(self.event.clone(), reservation))
+        Ok(ReservationId::new(self.event.clone(), self.there("reservation", self.fields.reservation)?))
     }
 
     /// Entries are named `<sequence>-0`.
@@ -236,11 +237,42 @@ impl Entry<'_> {
         sequence.ok_or_else(|| self.wrong("id", self.id))
     }
 
+    fn there<T>(&self, field: &str, value: Option<T>) -> Result<T, StoreError> {
+        value.ok_or_else(|| self.wrong(field, "missing"))
+    }
+
     fn valid<T: FromStr<Err: Display>>(&self, field: &str, text: &str) -> Result<T, StoreError> {
         text.parse().map_err(|error: T::Err| self.wrong(field, error))
     }
 
     fn wrong(&self, field: &str, problem: impl Display) -> StoreError {
         StoreError::Corrupt(format!("outbox of {}, entry {}, {field}: {problem}", self.event, self.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HELD: &str = r#"{"type": "seat.held", "index": 0, "at": 7, "causation": "00000000-0000-0000-0000-000000000001",
+        "correlation": "c-1", "holder": "alice", "seat": "A-1-1", "hold": "00000000-0000-0000-0000-000000000002",
+        "expires": 9, "amount": "12000", "currency": "EUR"}"#;
+
+    fn read_text(text: &str) -> Result<OutboxEntry, StoreError> {
+        read(&"arena-night".parse().unwrap(), &("2-0".into(), ("event".into(), text.into())))
+    }
+
+    #[test]
+    fn a_field_that_is_missing_is_named() {
+        let entry = read_text(HELD).unwrap();
+        assert_eq!((entry.envelope.metadata.sequence, entry.traceparent), (Some(2), None));
+        for field in ["holder", "seat", "hold", "expires", "amount", "currency", "correlation", "at"] {
+            let error =
+                read_text(&HELD.replace(&format!("\"{field}\""), "\"other\"")).unwrap_err().to_string();
+            assert!(error.contains("outbox of arena-night, entry 2-0") && error.contains(field), "{error}");
+        }
+        let block = HELD.replace("seat.held", "seat.blocked");
+        assert!(read_text(&block).unwrap_err().to_string().contains("reason: missing"));
+        assert!(read_text(&block.replace("holder", "reason")).is_ok());
     }
 }
