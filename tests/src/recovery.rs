@@ -11,7 +11,7 @@ use boxoffice_command::store::{Outbox, OutboxEntry, StoreError};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::log::{EventLog, LogError, Subscription, Tail};
-use boxoffice_runtime::record::{NewRecord, Record, encode};
+use boxoffice_runtime::record::{CE_SEQUENCE, NewRecord, Record, encode};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
@@ -80,6 +80,15 @@ impl KeptLog {
             Ok(records) => self.records().extend(records),
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// The sequences of all records, as they came.
+    pub fn sequences(&self) -> Vec<u64> {
+        let sequence = |record: &NewRecord| {
+            let header = record.headers.iter().find(|(name, _)| name == CE_SEQUENCE)?;
+            header.1.parse().ok()
+        };
+        self.records().iter().filter_map(sequence).collect()
     }
 
     fn records(&self) -> MutexGuard<'_, Vec<NewRecord>> {

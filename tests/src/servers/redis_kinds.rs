@@ -44,6 +44,11 @@ impl RedisKind {
         Self::new(&["--replicaof", "127.0.0.1", address.rsplit(':').next().unwrap_or_default()])
     }
 
+    /// Gives whoever follows it all that it has without waiting for others who might.
+    pub fn followed_at_once() -> Self {
+        Self::new(&["--repl-diskless-sync-delay", "0"])
+    }
+
     /// Speaks TLS, and nothing else.
     #[must_use]
     pub fn with_tls(mut self, certificates: Certificates) -> Self {
@@ -109,6 +114,52 @@ impl Program for RedisKind {
     }
 }
 
+impl Server<RedisKind> {
+    /// Has it follow the server at `address`, and waits until it has what that one has.
+    ///
+    /// # Errors
+    /// It does not follow.
+    pub async fn follow(&self, address: &str) -> anyhow::Result<()> {
+        let port = address.rsplit(':').next().unwrap_or_default();
+        self.replicate("127.0.0.1", port).await?;
+        self.follows().await
+    }
+
+    /// Makes it a master.
+    ///
+    /// # Errors
+    /// It refuses.
+    pub async fn promote(&self) -> anyhow::Result<()> {
+        self.replicate("NO", "ONE").await
+    }
+
+    /// Waits until it has what its master has.
+    ///
+    /// # Errors
+    /// It does not follow.
+    pub async fn follows(&self) -> anyhow::Result<()> {
+        let follows = within(AGREEMENT, async || {
+            let told = self.replication().await.ok()?;
+            (told.get::<String>("master_link_status")? == "up").then_some(())
+        });
+        follows.await.context("the replica does not follow")
+    }
+
+    /// What it says of its part in replication.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn replication(&self) -> anyhow::Result<redis::InfoDict> {
+        let mut connection = connection(&self.address()).await?;
+        Ok(redis::cmd("INFO").arg("replication").query_async(&mut connection).await?)
+    }
+
+    async fn replicate(&self, host: &str, port: &str) -> anyhow::Result<()> {
+        let mut connection = connection(&self.address()).await?;
+        Ok(redis::cmd("REPLICAOF").arg(host).arg(port).exec_async(&mut connection).await?)
+    }
+}
+
 /// A Redis Cluster of three masters.
 #[derive(Debug)]
 pub struct RedisCluster {
@@ -162,12 +213,7 @@ impl RedisCluster {
         follow.arg("REPLICATE").arg(id);
         let known = within(AGREEMENT, async || follow.exec_async(&mut connection).await.ok());
         known.await.context("the replica does not know its master")?;
-        let follows = within(AGREEMENT, async || {
-            let info: redis::InfoDict =
-                redis::cmd("INFO").arg("replication").query_async(&mut connection).await.ok()?;
-            (info.get::<String>("master_link_status")? == "up").then_some(())
-        });
-        follows.await.context("the replica does not follow")?;
+        replica.follows().await?;
         self.replicas.push(replica);
         self.agreed().await
     }

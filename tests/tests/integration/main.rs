@@ -27,6 +27,7 @@ mod operator_kafka;
 mod query_snapshot;
 mod query_worker;
 mod redis_crash;
+mod redis_histories;
 mod redis_promises;
 mod redis_recovery;
 mod relay_replicas;

@@ -43,6 +43,8 @@ async fn hold(store: &RedisStore, event: &SeatingEventId, seat: &str) -> Result<
 async fn i7_a_hold_waits_for_replicas_and_so_does_the_relay() {
     let master = Server::start(Redis::default()).await.unwrap();
     let mut replica = Server::start(RedisKind::replica_of(&master.address())).await.unwrap();
+    // A first replica gives its master another replication id.
+    replica.follows().await.unwrap();
     let (store, event) = open(promising(master.address(), Promise::Replicas(1))).await;
     until("the replica follows", async || hold(&store, &event, "A-1-1").await.ok()).await;
     let many = (0..20).map(|_| hold(&store, &event, "A-1-1"));

@@ -1,7 +1,8 @@
 //! Waiting until domain events are on the log.
 //!
 //! A reserve that promises `log` waits here for the watermark that the relay, of this process or of another one,
-//! advances and announces. Announcements are a hint: whoever waits also asks the store, at first and now and then.
+//! advances and announces. Announcements are a hint: whoever waits also asks the store, at first and now and then. A
+//! sequence is one of a history's: where the store has another one meanwhile, the wait ends.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,25 +13,39 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::store::{Outbox, Signal};
+use crate::store::{History, Outbox, Signal, StoreError};
 
 /// Longest wait. Kafka's hiccups are shorter, and the caller's patience is not much longer.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How often the store is asked when nothing is announced.
 const POLL: Duration = Duration::from_millis(250);
 
-/// The events did not reach the log in time; they will later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("sequence {sequence} is not on the log after {} s: {reached} is", LONGEST_WAIT.as_secs())]
-pub struct NotYet {
-    sequence: u64,
-    reached: u64,
+/// Why the wait ended in vain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreached {
+    /// The events did not reach the log in time; they will later.
+    #[error("sequence {sequence} is not on the log after {} s: {reached} is", LONGEST_WAIT.as_secs())]
+    NotYet {
+        /// What was waited for.
+        sequence: u64,
+        /// What is.
+        reached: u64,
+    },
+    /// The store has another history now, in which the sequence may be another event's.
+    #[error("sequence {sequence} was given under a history that the store no longer has")]
+    AnotherHistory {
+        /// What was waited for.
+        sequence: u64,
+    },
 }
+
+/// Whose watermark: a SeatingEvent's, under one history.
+type Whose = (SeatingEventId, History);
 
 /// The watermarks that somebody waits for.
 pub struct Published {
     outbox: Arc<dyn Outbox>,
-    awaited: Mutex<HashMap<SeatingEventId, watch::Sender<u64>>>,
+    awaited: Mutex<HashMap<Whose, watch::Sender<u64>>>,
 }
 
 impl Published {
@@ -44,42 +59,70 @@ impl Published {
         let mut signals = self.outbox.signals();
         loop {
             match signals.recv().await {
-                Ok(Signal::Published(event, upto)) => self.advance(&event, upto),
+                Ok(Signal::Published(event, history, upto)) => self.advance(&(event, history), upto),
                 Ok(Signal::Wrote(_) | Signal::Missed) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             }
         }
     }
 
-    /// Returns when every domain event of `event` up to `sequence` is on the log.
-    pub async fn reached(&self, event: &SeatingEventId, sequence: u64) -> Result<(), NotYet> {
+    /// The history under which what is written from now on has its sequence, or a later one: to be asked before.
+    pub async fn history(&self, event: &SeatingEventId) -> Result<History, StoreError> {
+        self.outbox.history(event).await
+    }
+
+    /// Returns when every domain event of `event` up to `sequence`, given under `history`, is on the log.
+    pub async fn reached(
+        &self,
+        event: &SeatingEventId,
+        history: History,
+        sequence: u64,
+    ) -> Result<(), Unreached> {
         let deadline = Instant::now() + LONGEST_WAIT;
+        let whose = (event.clone(), history);
         // Dropped in reverse: the subscription first, also when the caller goes away while waiting.
-        let _subscription_ends = Forget(self, event);
-        let mut watermark = self.subscribe(event);
+        let _subscription_ends = Forget(self, &whose);
+        let mut watermark = self.subscribe(&whose);
         let waited = timeout_at(deadline, async {
             let mut announced = false;
             while *watermark.borrow_and_update() < sequence {
-                // An announcement says how far it got; only silence is a reason to ask. A store that does not answer
-                // is asked again; the deadline bounds it.
-                if !announced && let Ok(upto) = self.outbox.watermark(event).await {
-                    self.advance(event, upto);
+                // An announcement says how far it got; only silence is a reason to ask.
+                if !announced && !self.ask(&whose).await {
+                    return Err(Unreached::AnotherHistory { sequence });
                 }
                 if *watermark.borrow() < sequence {
                     announced = timeout(POLL, watermark.changed()).await.is_ok();
                 }
             }
+            Ok(())
         });
         let in_time = waited.await;
-        in_time.map_err(|_| NotYet { sequence, reached: *watermark.borrow() })
+        in_time.unwrap_or_else(|_| Err(Unreached::NotYet { sequence, reached: *watermark.borrow() }))
     }
 
-    fn subscribe(&self, event: &SeatingEventId) -> watch::Receiver<u64> {
-        self.awaited().entry(event.clone()).or_insert_with(|| watch::Sender::new(0)).subscribe()
+    /// Asks the store how far it got: `false` where it has another history. One that does not answer is asked again; the
+    /// deadline bounds it.
+    async fn ask(&self, whose: &Whose) -> bool {
+        let (event, history) = whose;
+        let upto = self.outbox.watermark(event).await;
+        // Asked after the watermark: a history that the store still has is the one that this was read under.
+        match (upto, self.outbox.history(event).await) {
+            (Err(StoreError::Recovering), _) => false,
+            (_, Ok(now)) if now != *history => false,
+            (Ok(upto), Ok(_)) => {
+                self.advance(whose, upto);
+                true
+            }
+            (Err(_), _) | (_, Err(_)) => true,
+        }
     }
 
-    fn advance(&self, event: &SeatingEventId, upto: u64) {
-        if let Some(watermark) = self.awaited().get(event) {
+    fn subscribe(&self, whose: &Whose) -> watch::Receiver<u64> {
+        self.awaited().entry(whose.clone()).or_insert_with(|| watch::Sender::new(0)).subscribe()
+    }
+
+    fn advance(&self, whose: &Whose, upto: u64) {
+        if let Some(watermark) = self.awaited().get(whose) {
             watermark.send_if_modified(|reached| {
                 let news = *reached < upto;
                 *reached = upto.max(*reached);
@@ -88,13 +131,13 @@ impl Published {
         }
     }
 
-    fn awaited(&self) -> std::sync::MutexGuard<'_, HashMap<SeatingEventId, watch::Sender<u64>>> {
+    fn awaited(&self) -> std::sync::MutexGuard<'_, HashMap<Whose, watch::Sender<u64>>> {
         self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Forgets a watermark that nobody waits for any more: a SeatingEvent that was purged begins anew.
-struct Forget<'a>(&'a Published, &'a SeatingEventId);
+struct Forget<'a>(&'a Published, &'a Whose);
 
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
@@ -126,7 +169,7 @@ mod tests {
         let (store, published, event) = waiting().await;
         publish(&store, &event, 1).await;
         let before = Instant::now();
-        assert_eq!(published.reached(&event, 1).await, Ok(()));
+        assert_eq!(published.reached(&event, History::default(), 1).await, Ok(()));
         assert_eq!(before.elapsed(), Duration::ZERO);
         assert!(published.awaited().is_empty());
     }
@@ -140,7 +183,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(40)).await;
             publish(&store, &event, 1).await;
         };
-        let (reached, ()) = tokio::join!(published.reached(&event, 1), publishing);
+        let (reached, ()) = tokio::join!(published.reached(&event, History::default(), 1), publishing);
         assert_eq!((reached, before.elapsed()), (Ok(()), Duration::from_millis(40)));
         listening.abort();
     }
@@ -154,7 +197,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(40)).await;
             publish(&store, &event, 1).await;
         };
-        let (reached, ()) = tokio::join!(published.reached(&event, 1), publishing);
+        let (reached, ()) = tokio::join!(published.reached(&event, History::default(), 1), publishing);
         assert_eq!((reached, before.elapsed()), (Ok(()), POLL));
     }
 
@@ -164,16 +207,43 @@ mod tests {
         for away in [false, true] {
             store.fail(away);
             let before = Instant::now();
-            assert_eq!(published.reached(&event, 1).await, Err(NotYet { sequence: 1, reached: 0 }));
+            assert_eq!(
+                published.reached(&event, History::default(), 1).await,
+                Err(Unreached::NotYet { sequence: 1, reached: 0 })
+            );
             assert_eq!(before.elapsed(), LONGEST_WAIT);
         }
         assert!(published.awaited().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
+    async fn i7_another_history_ends_the_wait_though_it_has_the_sequence_on_the_log() {
+        let (store, published, event) = waiting().await;
+        let listening = tokio::spawn(Arc::clone(&published).listen());
+        let begins_anew = async {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            store.begin_anew("second");
+            publish(&store, &event, 1).await;
+        };
+        let before = Instant::now();
+        let (reached, ()) = tokio::join!(published.reached(&event, History::default(), 1), begins_anew);
+        assert_eq!((reached, before.elapsed()), (Err(Unreached::AnotherHistory { sequence: 1 }), POLL));
+        assert_eq!(published.reached(&event, History::named("second"), 1).await, Ok(()));
+        listening.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn i7_a_store_that_reads_seats_back_ends_the_wait() {
+        let (store, published, event) = waiting().await;
+        store.fail_by(|| StoreError::Recovering);
+        let ended = published.reached(&event, History::default(), 1).await;
+        assert_eq!(ended, Err(Unreached::AnotherHistory { sequence: 1 }));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_caller_that_goes_away_leaves_nothing_behind() {
         let (_store, published, event) = waiting().await;
-        let gone = timeout(Duration::from_secs(1), published.reached(&event, 1)).await;
+        let gone = timeout(Duration::from_secs(1), published.reached(&event, History::default(), 1)).await;
         assert!(gone.is_err());
         assert!(published.awaited().is_empty());
     }

@@ -189,7 +189,8 @@ pub async fn signals_wake_the_relay_once_and_announce_the_watermark(on: &impl Fi
     must(stage.hold("alice", &["A-1-1"]).await);
     publish(&stage).await;
     assert_eq!(next(&mut signals).await, Signal::Wrote(stage.event.clone()));
-    assert_eq!(next(&mut signals).await, Signal::Published(stage.event.clone(), 2));
+    let history = must(on.store().history(&stage.event).await);
+    assert_eq!(next(&mut signals).await, Signal::Published(stage.event.clone(), history, 2));
     must(stage.release_seat("alice", "A-1-1").await);
     assert_eq!(next(&mut signals).await, Signal::Wrote(stage.event.clone()));
 }

@@ -266,6 +266,7 @@ async fn remove(
     removal: Result<Query<Removal>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(removal) = removal.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
+    let history = admin.published.history(&event).await?;
     let closed = admin.execute(&event, &Command::Close, &chain).await?;
     if !removal.purge {
         return Ok(Json(InventoryBody::from(admin.inventory(&event).await?)).into_response());
@@ -274,9 +275,9 @@ async fn remove(
         || Problem::unavailable("the sales are closed, but not every event is published: purge again");
     admin
         .published
-        .reached(&event, closed.answer.sequence())
+        .reached(&event, history, closed.answer.sequence())
         .await
-        .map_err(|not_yet| unpublished().because(not_yet.to_string()))?;
+        .map_err(|unreached| unpublished().because(unreached.to_string()))?;
     if admin.store.purge(&event).await? {
         Ok(StatusCode::NO_CONTENT.into_response())
     } else {

@@ -8,7 +8,7 @@ use boxoffice_runtime::http::Problem;
 use super::caller::{Caller, cause};
 use super::refusal::refused;
 use crate::durability::{Durability, Promise};
-use crate::published::Published;
+use crate::published::{Published, Unreached};
 use crate::store::{Idempotency, Outcome, SeatStore, StoreError};
 
 /// What the routes share.
@@ -35,6 +35,11 @@ impl Desk {
         idempotency: Option<Idempotency>,
     ) -> Result<Outcome, Problem> {
         let cause = cause(&caller.chain, Some(caller.user.clone()), idempotency);
+        let history = match self.durability.of(&command) {
+            // Asked before: what runs on a later history than this one is told to be repeated.
+            Promise::Log => Some(self.published.history(event).await?),
+            Promise::Redis | Promise::Fsync | Promise::Replicas(_) => None,
+        };
         let outcome = self.store.execute(event, &command, &cause).await.map_err(|error| match error {
             StoreError::Unsecured { repeated, .. } => {
                 stands(&command, "as durable as it has to be", repeated).because(error.to_string())
@@ -46,10 +51,15 @@ impl Desk {
         if outcome.repeated && caller.chain.named {
             outcome.correlation = caller.chain.correlation.clone();
         }
-        if self.durability.of(&command) == Promise::Log {
-            let reached = self.published.reached(event, outcome.answer.sequence()).await;
-            reached.map_err(|not_yet| {
-                stands(&command, "on the log", outcome.repeated).because(not_yet.to_string())
+        if let Some(history) = history {
+            let reached = self.published.reached(event, history, outcome.answer.sequence()).await;
+            reached.map_err(|unreached| match unreached {
+                Unreached::NotYet { .. } => {
+                    stands(&command, "on the log", outcome.repeated).because(unreached.to_string())
+                }
+                Unreached::AnotherHistory { .. } => {
+                    Problem::from(StoreError::Recovering).because(unreached.to_string())
+                }
             })?;
         }
         Ok(outcome)

@@ -27,14 +27,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::store::{Backlog, Outbox, Signal};
+use crate::store::{Backlog, LEASE_ROUND, Outbox, Signal};
 use lane::Lanes;
 use leases::Leases;
 pub use metrics::RelayMetrics;
 use term::Term;
 
-/// How often there is a round of the leases, a sixth of their term: it may be late by several of itself.
-const ROUND: Duration = Duration::from_millis(250);
 /// How often all SeatingEvents are looked at, told or not.
 const SCAN: Duration = Duration::from_secs(5);
 /// How often while something waits: what is measured is that old at most.
@@ -194,7 +192,7 @@ impl Relay {
 
 /// Has rounds of the leases, for ever: in their pace, and at once when there is a bucket to give back.
 async fn keep(lanes: Arc<Lanes>, acquired: Arc<Notify>) {
-    let mut pace = interval(ROUND);
+    let mut pace = interval(LEASE_ROUND);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {

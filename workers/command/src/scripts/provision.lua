@@ -71,7 +71,7 @@ else
   mark(places_of(blocked), TAKEN)
 end
 append(event.revision and 'event.updated' or 'event.created', CORRELATION, ACTOR, {definition = DEFINITION})
-redis.call('HSET', META, 'revision', COMMAND, 'definition', DEFINITION, 'total', TOTAL, 'closed', '0', 'runId', RUN_ID)
+redis.call('HSET', META, 'revision', COMMAND, 'definition', DEFINITION, 'total', TOTAL, 'closed', '0', 'history', HISTORY)
 redis.call('HSETNX', META, 'partition', PARTITION)
 commit()
 return done({'provisioned', NOW, event.sequence})

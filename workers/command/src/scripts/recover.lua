@@ -2,15 +2,19 @@
 -- published. What was worked out from the log takes the place of what is here, in one step. A second time: nothing.
 --
 -- KEYS  lib/keys.lua, then 12-16 what takes the place of 2-6, where anything does
--- ARGV  1 the run id of this server, as its connection knows it  2 the signals' channel  3 the SeatingEvent's id
+-- ARGV  1 the history of this server, as its connection knows it  2 the signals' channel  3 the SeatingEvent's id
 --       4 sequence up to which the log has its events  5 'keep' or 'replace' what is here
 --       6 'keep' or 'drop' what waits to be published  7 where it is replaced: how many fields and values of meta, then
 --       those, then the floor plan (lib/floor_plan.lua) where there is a definition
--- Returns 1, or 0 where it is out of the fence already
+-- Returns 1, 0 where it is out of the fence already, or the error of the fence where this server has another history
 --
 -- include: keys, seats, map, floor_plan
-local RUN_ID, CHANNEL, EVENT, LOGGED, STATE, WAITING = unpack(ARGV, 1, 6)
-if redis.call('HGET', META, 'runId') == RUN_ID then
+local HISTORY, CHANNEL, EVENT, LOGGED, STATE, WAITING = unpack(ARGV, 1, 6)
+local behind = fence(HISTORY, false)
+if behind then
+  return behind
+end
+if redis.call('HGET', META, 'history') == HISTORY then
   return 0
 end
 local published = tonumber(LOGGED)
@@ -35,9 +39,9 @@ if WAITING == 'drop' then
 else
   redis.call('XTRIM', OUTBOX, 'MINID', string.format('%.0f', published + 1))
 end
-redis.call('HSET', META, 'runId', RUN_ID, 'published', string.format('%.0f', published))
+redis.call('HSET', META, 'history', HISTORY, 'published', string.format('%.0f', published))
 redis.call('HDEL', META, 'relayToken')
-redis.call('PUBLISH', CHANNEL, string.format('published %s %.0f', EVENT, published))
+redis.call('PUBLISH', CHANNEL, string.format('published %s %.0f %s', EVENT, published, HISTORY))
 if redis.call('XLEN', OUTBOX) > 0 then
   redis.call('PUBLISH', CHANNEL, 'wrote ' .. EVENT)
 end

@@ -14,12 +14,15 @@ use boxoffice_domain::{
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+mod history;
+
 mod leases;
 
 pub mod redis;
 
 mod idempotency;
 
+pub use history::History;
 pub use idempotency::{ANSWER_MEMORY, Idempotency, IdempotencyKey};
 pub use leases::LeaseTable;
 
@@ -153,8 +156,8 @@ pub trait SeatStore: Send + Sync + 'static {
 pub enum Signal {
     /// A SeatingEvent whose outbox was empty has entries now.
     Wrote(SeatingEventId),
-    /// Its domain events up to this sequence are published.
-    Published(SeatingEventId, u64),
+    /// Its domain events up to this sequence of this history are published.
+    Published(SeatingEventId, History, u64),
     /// Signals may have been missed: look at everything once.
     Missed,
 }
@@ -180,6 +183,10 @@ pub struct Lease {
 /// How long a lease lasts from the round that gave or kept it. A relay that dies is followed within this and the pause
 /// between two rounds; a relay that lives may be late by most of it without losing anything.
 pub const LEASE_TERM: Duration = Duration::from_millis(1500);
+
+/// How often there is a round of the leases, a sixth of their term: it may be late by several of itself. Links to the
+/// store's servers are confirmed in the same pace.
+pub const LEASE_ROUND: Duration = Duration::from_millis(250);
 
 /// What a round of the leases gave a relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,8 +241,13 @@ pub trait Outbox: Send + Sync + 'static {
         upto: u64,
     ) -> Result<Option<u64>, StoreError>;
 
-    /// The published watermark.
+    /// The published watermark of the history that the store has now.
     async fn watermark(&self, event: &SeatingEventId) -> Result<u64, StoreError>;
+
+    /// The history that the store has of a SeatingEvent now. One that it had before never comes back.
+    async fn history(&self, _event: &SeatingEventId) -> Result<History, StoreError> {
+        Ok(History::default())
+    }
 
     /// What happens to outboxes from now on.
     fn signals(&self) -> broadcast::Receiver<Signal>;

@@ -19,8 +19,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::store::{
-    Backlog, Cause, Idempotency, IdempotencyKey, Inventory, Lease, LeaseTable, Outbox, OutboxEntry, Outcome,
-    Round, SeatStore, Signal, StoreError,
+    Backlog, Cause, History, Idempotency, IdempotencyKey, Inventory, Lease, LeaseTable, Outbox, OutboxEntry,
+    Outcome, Round, SeatStore, Signal, StoreError,
 };
 
 /// See the module.
@@ -33,6 +33,7 @@ pub struct Memory {
     full: AtomicBool,
     quiet: AtomicBool,
     unrenewed: AtomicBool,
+    history: Mutex<History>,
     signals: broadcast::Sender<Signal>,
 }
 
@@ -56,6 +57,7 @@ impl Default for Memory {
             full: AtomicBool::default(),
             quiet: AtomicBool::default(),
             unrenewed: AtomicBool::default(),
+            history: Mutex::default(),
             signals: broadcast::Sender::new(1024),
         }
     }
@@ -91,6 +93,11 @@ impl Memory {
     /// Whether renewals of leases fail from now on, and nothing else.
     pub fn deny_renewals(&self, deny: bool) {
         self.unrenewed.store(deny, SeqCst);
+    }
+
+    /// Has another history from now on.
+    pub fn begin_anew(&self, history: &str) {
+        *self.history.lock().unwrap() = History::named(history);
     }
 
     /// Has another relay, which then dies, take every bucket and speak first.
@@ -375,13 +382,18 @@ impl Outbox for Memory {
         room.token = lease.token;
         room.watermark = room.watermark.max(upto);
         room.outbox.retain(|entry| entry.envelope.metadata.sequence.unwrap() > upto);
-        self.signal(Signal::Published(event.clone(), upto));
+        self.signal(Signal::Published(event.clone(), self.history.lock().unwrap().clone(), upto));
         Ok(Some(room.outbox.len() as u64))
     }
 
     async fn watermark(&self, event: &SeatingEventId) -> Result<u64, StoreError> {
         self.at()?;
         Ok(self.events.lock().unwrap().get(event).map_or(0, |room| room.watermark))
+    }
+
+    async fn history(&self, _: &SeatingEventId) -> Result<History, StoreError> {
+        self.at()?;
+        Ok(self.history.lock().unwrap().clone())
     }
 
     fn signals(&self) -> broadcast::Receiver<Signal> {

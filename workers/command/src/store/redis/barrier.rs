@@ -1,6 +1,6 @@
 //! Waiting until what was written is on disk (WAITAOF) or on replicas (WAIT), for many commands at once.
 //!
-//! Both commands speak of what their own connection wrote before, and block it. So nothing else is sent here: a round
+//! Both commands speak of what their own connection wrote before, and block it. So nobody else writes here: a round
 //! writes one key and waits for that. Whatever a server executed before the round began, on any connection, comes
 //! before that key in its append-only file and in its replicas' stream, and is covered: also the write that a repeated
 //! command only reports. Everybody who asks during a round shares the next one.
@@ -19,7 +19,7 @@ use super::fsync::Fsync;
 use super::link::{Dial, Link};
 use super::slots::Shard;
 use crate::durability::{Durability, Promise};
-use crate::store::StoreError;
+use crate::store::{History, StoreError};
 
 /// How long one round waits in Redis.
 const ROUND: Duration = Duration::from_millis(1500);
@@ -67,22 +67,22 @@ struct Barrier {
     _rounds: AbortOnDropHandle<()>,
 }
 
-/// Somebody who wants to know whether the writes of the server `run_id` are safe.
+/// Somebody who wants to know whether what was written in `history` is safe.
 struct Waiter {
-    run_id: String,
+    history: History,
     done: oneshot::Sender<Result<(), StoreError>>,
 }
 
 impl RedisStore {
-    /// Returns when everything that the server `run_id` did so far to the SeatingEvents of `slot` is safe.
-    pub(super) async fn secure(&self, slot: u16, level: Level, run_id: &str) -> Result<(), StoreError> {
+    /// Returns when everything that was done so far, in `history`, to the SeatingEvents of `slot` is safe.
+    pub(super) async fn secure(&self, slot: u16, level: Level, history: &History) -> Result<(), StoreError> {
         let unavailable = |reason: &str| StoreError::Unavailable(reason.to_owned());
         let shard =
             self.topology.shard_of(slot).ok_or_else(|| unavailable("no server of the cluster has it"))?;
         let barrier = self.barrier(shard, level)?;
         let (done, answer) = oneshot::channel();
         let waited = timeout(LONGEST_WAIT, async {
-            let waiter = Waiter { run_id: run_id.to_owned(), done };
+            let waiter = Waiter { history: history.clone(), done };
             barrier.line.send(waiter).await.map_err(|_| unavailable("the barrier ended"))?;
             answer.await.map_err(|_| unavailable("the barrier ended"))?
         });
@@ -111,9 +111,9 @@ async fn rounds(dial: Dial, level: Level, key: String, mut waiters: mpsc::Receiv
     let mut waiting = Vec::new();
     while waiters.recv_many(&mut waiting, LINE).await > 0 {
         let round = round(&dial, level, &key).await;
-        for Waiter { run_id, done } in waiting.drain(..) {
+        for Waiter { history, done } in waiting.drain(..) {
             let answer = match &round {
-                Ok((server, _)) if *server != run_id => Err(StoreError::Unavailable(
+                Ok((now, _)) if *now != history => Err(StoreError::Unavailable(
                     "redis began anew before the change was safe: it may be lost".to_owned(),
                 )),
                 Ok((_, true)) => Ok(()),
@@ -126,13 +126,13 @@ async fn rounds(dial: Dial, level: Level, key: String, mut waiters: mpsc::Receiv
     }
 }
 
-/// The server's run id, and whether everything before is safe there.
-async fn round(dial: &Dial, level: Level, key: &str) -> Result<(String, bool), StoreError> {
+/// The server's history, and whether everything before is safe there.
+async fn round(dial: &Dial, level: Level, key: &str) -> Result<(History, bool), StoreError> {
     let link = dial.link().await?;
     match reached(&link, level, key).await {
-        Ok(reached) => Ok((link.run_id.clone(), reached)),
+        Ok(reached) => Ok((link.history.clone(), reached)),
         Err(error) => {
-            dial.heed(&link, &error);
+            link.heed(&error);
             Err(error.into())
         }
     }
@@ -142,19 +142,24 @@ async fn reached(link: &Link, level: Level, key: &str) -> RedisResult<bool> {
     let millis = ROUND.as_millis();
     let mut round = redis::pipe();
     round.cmd("SET").arg(key).arg("").ignore();
-    match level {
-        Level::Disk if link.fsync == Some(Fsync::Always) => link.query_all::<()>(&round).await.map(|()| true),
+    let safe = match level {
+        Level::Disk if link.fsync == Some(Fsync::Always) => {
+            link.query_all::<()>(&round).await.map(|()| true)?
+        }
         Level::Disk => {
             round.cmd("WAITAOF").arg(1).arg(0).arg(millis);
             let ((local, _),): ((u64, u64),) = link.query_all(&round).await?;
-            Ok(local >= 1)
+            local >= 1
         }
         Level::Replicas(count) => {
             round.cmd("WAIT").arg(count).arg(millis);
             let (replicas,): (u64,) = link.query_all(&round).await?;
-            Ok(replicas >= u64::from(count))
+            replicas >= u64::from(count)
         }
-    }
+    };
+    // A server that took over another's data meanwhile has made that safe, and nothing else.
+    link.confirm().await?;
+    Ok(safe)
 }
 
 fn unsecured(level: Level) -> StoreError {

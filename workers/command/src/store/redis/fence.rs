@@ -1,7 +1,7 @@
 //! The fence (I7): nothing is sold on a server that began anew until what it lost is back from the log.
 //!
-//! Every SeatingEvent carries the run id for which it was recovered last, and its scripts refuse to run on a server of
-//! another one. What is not there has nothing to carry it: whether it never was, or was lost, says a key of the server
+//! Every SeatingEvent carries the history for which it was recovered last, and its scripts refuse to run on a server
+//! that has another one. What is not there has nothing to carry it: whether it never was, or was lost, says a key of the server
 //! as a whole, which `recovery` writes when it is done. What is met behind the fence is remembered for `recovery`.
 
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use boxoffice_domain::SeatingEventId;
 use super::RedisStore;
 use super::link::Link;
 use super::slots::Shard;
-use crate::store::StoreError;
+use crate::store::{History, StoreError};
 
 /// SeatingEvents that were met behind the fence.
 #[derive(Debug, Default)]
@@ -35,25 +35,35 @@ impl Doubts {
     }
 }
 
+/// Whether a SeatingEvent that is `there` was recovered last for another history than the one its server has:
+/// `scripts/lib/history.lua` says the same of every script.
+pub fn is_behind(there: bool, recovered: Option<&str>, history: &History) -> bool {
+    there && recovered != Some(history.as_str())
+}
+
 impl RedisStore {
-    /// The run id of the server that does not have `event`, where it has everything that it should have.
-    pub(super) async fn confirm_absent(&self, event: &SeatingEventId) -> Result<String, StoreError> {
+    /// The history of the server that does not have `event`, where it has everything that it should have.
+    pub(super) async fn confirm_absent(&self, event: &SeatingEventId) -> Result<History, StoreError> {
         let slot = self.keys.event(event).slot();
         let ask = |link: Arc<Link>| async move {
             let first_slot = self.topology.shard_of(slot).map_or(slot, |shard| shard.first_slot);
-            let read = redis::cmd("GET").arg(self.keys.recovered(first_slot)).to_owned();
-            Ok((link.run_id.clone(), link.query::<Option<String>>(&read).await?))
+            let read = redis::cmd("GET").arg(self.keys.history(first_slot)).to_owned();
+            Ok((link.history.clone(), link.query::<Option<String>>(&read).await?))
         };
-        let (run_id, recovered) = self.topology.ask(slot, ask).await?;
-        if recovered.as_ref() == Some(&run_id) { Ok(run_id) } else { Err(self.behind_the_fence(event)) }
+        let (history, recovered) = self.topology.ask(slot, ask).await?;
+        if recovered.is_some_and(|recovered| recovered == history) {
+            Ok(history)
+        } else {
+            Err(self.behind_the_fence(event))
+        }
     }
 
     /// Whether a server has everything that it should have.
     pub(super) async fn is_recovered(&self, shard: &Shard) -> Result<bool, StoreError> {
         let link = self.topology.link_to(&shard.node).await?;
-        let read = redis::cmd("GET").arg(self.keys.recovered(shard.first_slot)).to_owned();
+        let read = redis::cmd("GET").arg(self.keys.history(shard.first_slot)).to_owned();
         let recovered: Option<String> = self.topology.heed(&link, link.query(&read).await)?;
-        Ok(recovered.as_ref() == Some(&link.run_id))
+        Ok(recovered.is_some_and(|recovered| recovered == link.history))
     }
 
     /// Whether `event` is there and was not recovered for the server of `link`.
@@ -63,10 +73,10 @@ impl RedisStore {
         event: &SeatingEventId,
     ) -> Result<bool, StoreError> {
         let mut read = redis::cmd("HMGET");
-        read.arg(self.keys.event(event).meta()).arg(&["revision", "runId"]);
-        let (revision, run_id): (Option<String>, Option<String>) =
+        read.arg(self.keys.event(event).meta()).arg(&["revision", "history"]);
+        let (revision, recovered): (Option<String>, Option<String>) =
             self.topology.heed(link, link.query(&read).await)?;
-        Ok(revision.is_some() && run_id.as_ref() != Some(&link.run_id))
+        Ok(is_behind(revision.is_some(), recovered.as_deref(), &link.history))
     }
 
     /// Fails while any server lacks what it should have.

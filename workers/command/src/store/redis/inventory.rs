@@ -10,17 +10,18 @@ use boxoffice_domain::{Chart, Definition, Rejection, Seating, SeatingEventId, Un
 use super::RedisStore;
 use super::catalog::Known;
 use super::commands::keeps_changing;
+use super::fence::is_behind;
 use super::floor_plan::{FloorPlan, is_alike};
 use super::invocation::ScriptInvocation;
 use super::link::Link;
 use super::reply::Reply;
-use crate::store::{Cause, Inventory, StoreError};
+use crate::store::{Cause, History, Inventory, StoreError};
 
 const ATTEMPTS: usize = 5;
 
 /// The fields of `meta` that make an [`Inventory`], in the order of [`Numbers`].
 const NUMBERS: &[&str] =
-    &["runId", "revision", "partition", "sequence", "total", "held", "reserved", "blocked"];
+    &["history", "revision", "partition", "sequence", "total", "held", "reserved", "blocked"];
 type Numbers = (
     Option<String>,
     Option<String>,
@@ -32,8 +33,8 @@ type Numbers = (
     Option<u64>,
 );
 
-/// What a server says about SeatingEvents: its run id, its time and their numbers.
-type Counted = (String, UnixMillis, Vec<Numbers>);
+/// What a server says about SeatingEvents: its history, its time and their numbers.
+type Counted = (History, UnixMillis, Vec<Numbers>);
 
 impl RedisStore {
     pub(super) async fn run_provision(
@@ -110,9 +111,9 @@ impl RedisStore {
         &self,
         event: &SeatingEventId,
     ) -> Result<Option<Inventory>, StoreError> {
-        let (run_id, at, mut numbers) = self.count(std::slice::from_ref(event)).await?;
+        let (history, at, mut numbers) = self.count(std::slice::from_ref(event)).await?;
         let found = match numbers.pop() {
-            Some(numbers) => self.inventory_of(event, numbers, &run_id, at).await?,
+            Some(numbers) => self.inventory_of(event, numbers, &history, at).await?,
             None => None,
         };
         if found.is_none() {
@@ -125,9 +126,9 @@ impl RedisStore {
         self.all_recovered().await?;
         let mut inventories = vec![];
         for events in self.by_server(self.registered().await?) {
-            let (run_id, at, all) = self.count(&events).await?;
+            let (history, at, all) = self.count(&events).await?;
             for (event, numbers) in events.iter().zip(all) {
-                match self.inventory_of(event, numbers, &run_id, at).await {
+                match self.inventory_of(event, numbers, &history, at).await {
                     // Asked for alone, it says so.
                     Err(StoreError::Recovering) => {}
                     found => inventories.extend(found?),
@@ -148,7 +149,7 @@ impl RedisStore {
         let read = &read;
         let ask = |link: Arc<Link>| async move {
             let at = link.invoke(&self.time(slot)).await?;
-            Ok((link.run_id.clone(), at, link.query_all(read).await?))
+            Ok((link.history.clone(), at, link.query_all(read).await?))
         };
         self.topology.ask(slot, ask).await
     }
@@ -157,11 +158,11 @@ impl RedisStore {
         &self,
         event: &SeatingEventId,
         numbers: Numbers,
-        server: &str,
+        history: &History,
         at: UnixMillis,
     ) -> Result<Option<Inventory>, StoreError> {
-        let (run_id, revision, partition, sequence, total, held, reserved, blocked) = numbers;
-        if revision.is_some() && run_id.as_deref() != Some(server) {
+        let (recovered, revision, partition, sequence, total, held, reserved, blocked) = numbers;
+        if is_behind(revision.is_some(), recovered.as_deref(), history) {
             return Err(self.behind_the_fence(event));
         }
         let (Some(revision), Some(partition), Some(sequence)) = (revision, partition, sequence) else {
@@ -195,7 +196,7 @@ impl RedisStore {
     pub(super) async fn run_purge(&self, event: &SeatingEventId) -> Result<bool, StoreError> {
         let keys = self.keys.event(event);
         let mut purge = self.scripts.purge.prepare_invoke();
-        purge.key(&keys.all()).run_id().about(event);
+        purge.key(&keys.all()).history().about(event);
         let purged: bool = self.invoke_script(&purge).await?;
         if purged {
             let _: u64 = self.query(redis::cmd("SREM").arg(self.keys.registry()).arg(event.as_str())).await?;

@@ -1,12 +1,13 @@
 //! A script with its KEYS and ARGV, before it is known which server will run it.
 //!
-//! What a server is called (its run id, I7) is among the ARGV of every script of a SeatingEvent, and filled in by
+//! The history that a server has (I7) is among the ARGV of every script of a SeatingEvent, and filled in by
 //! whoever sends it: the connection that carries a script is the one that vouches for it. Does not send anything.
 
 use boxoffice_domain::SeatingEventId;
 use redis::{Arg, Cmd, ToRedisArgs};
 
 use super::slots::slot_of;
+use crate::store::History;
 
 /// Room for the KEYS, and for the ARGV, of most scripts: how many, and their bytes.
 const ROOM: (usize, usize) = (32, 1024);
@@ -30,7 +31,7 @@ impl Script {
             script: self,
             keys: Cmd::with_capacity(ROOM.0, ROOM.1),
             args: Cmd::with_capacity(ROOM.0, ROOM.1),
-            run_id: None,
+            history: None,
             about: None,
             only_on: None,
         }
@@ -44,9 +45,9 @@ pub struct ScriptInvocation<'a> {
     script: &'a Script,
     keys: Cmd,
     args: Cmd,
-    run_id: Option<usize>,
+    history: Option<usize>,
     about: Option<SeatingEventId>,
-    only_on: Option<String>,
+    only_on: Option<History>,
 }
 
 impl ScriptInvocation<'_> {
@@ -62,9 +63,9 @@ impl ScriptInvocation<'_> {
         self
     }
 
-    /// Adds the run id of whatever server will run the script to ARGV.
-    pub fn run_id(&mut self) -> &mut Self {
-        self.run_id = Some(words(&self.args).count());
+    /// Adds the history of whatever server will run the script to ARGV.
+    pub fn history(&mut self) -> &mut Self {
+        self.history = Some(words(&self.args).count());
         self.arg("")
     }
 
@@ -79,15 +80,15 @@ impl ScriptInvocation<'_> {
         self.about.as_ref()
     }
 
-    /// Lets it run on the server `run_id` and on no other.
-    pub fn only_on(&mut self, run_id: String) -> &mut Self {
-        self.only_on = Some(run_id);
+    /// Lets it run on a server of `history` and on no other.
+    pub fn only_on(&mut self, history: History) -> &mut Self {
+        self.only_on = Some(history);
         self
     }
 
-    /// Whether it may run on the server `run_id`.
-    pub fn may_run_on(&self, run_id: &str) -> bool {
-        self.only_on.as_deref().is_none_or(|only| only == run_id)
+    /// Whether it may run on a server of `history`.
+    pub fn may_run_on(&self, history: &History) -> bool {
+        self.only_on.as_ref().is_none_or(|only| only == history)
     }
 
     /// Where it has to run.
@@ -95,15 +96,15 @@ impl ScriptInvocation<'_> {
         words(&self.keys).next().map_or(0, slot_of)
     }
 
-    /// The command for the server `run_id`, which may not know the script.
-    pub fn command(&self, run_id: &str) -> Cmd {
+    /// The command for a server of `history`, which may not know the script.
+    pub fn command(&self, history: &History) -> Cmd {
         let mut command = Cmd::with_capacity(2 * ROOM.0, 2 * ROOM.1);
         command.arg("EVALSHA").arg(&self.script.hash).arg(words(&self.keys).count());
         for key in words(&self.keys) {
             command.arg(key);
         }
         for (index, arg) in words(&self.args).enumerate() {
-            command.arg(if self.run_id == Some(index) { run_id.as_bytes() } else { arg });
+            command.arg(if self.history == Some(index) { history.as_str().as_bytes() } else { arg });
         }
         command
     }
@@ -130,17 +131,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_run_id_is_that_of_the_server_that_is_asked() {
+    fn the_history_is_that_of_the_server_that_is_asked() {
         let script = Script::new("return ARGV[2]".into());
         let mut invocation = script.prepare_invoke();
-        invocation.key("k").arg("before").run_id().arg("after");
-        let sent =
-            |run_id| String::from_utf8_lossy(&invocation.command(run_id).get_packed_command()).into_owned();
+        invocation.key("k").arg("before").history().arg("after");
+        let sent = |name| {
+            let command = invocation.command(&History::named(name));
+            String::from_utf8_lossy(&command.get_packed_command()).into_owned()
+        };
         assert!(
-            sent("r1").ends_with("$1\r\nk\r\n$6\r\nbefore\r\n$2\r\nr1\r\n$5\r\nafter\r\n"),
+            sent("h1").ends_with("$1\r\nk\r\n$6\r\nbefore\r\n$2\r\nh1\r\n$5\r\nafter\r\n"),
             "{}",
-            sent("r1")
+            sent("h1")
         );
-        assert!(sent("r2").contains("\r\nr2\r\n"));
+        assert!(sent("h2").contains("\r\nh2\r\n"));
     }
 }

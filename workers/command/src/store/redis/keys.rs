@@ -50,7 +50,7 @@ impl Keys {
         format!("{}:events", self.service)
     }
 
-    /// The channel of signals: `wrote <eventId>` and `published <eventId> <sequence>`.
+    /// The channel of signals: `wrote <eventId>` and `published <eventId> <sequence> <history>`.
     pub fn signals(&self) -> String {
         format!("{}:signals", self.service)
     }
@@ -73,9 +73,9 @@ impl Keys {
         format!("{}:{{{event}}}:answer:{}", self.service, key.digest())
     }
 
-    /// The run id for which the server that has `slot` was recovered last.
-    pub fn recovered(&self, slot: u16) -> String {
-        format!("{}:{{{}}}:recovered", self.service, tag(slot))
+    /// The history for which the server that has `slot` was recovered last.
+    pub fn history(&self, slot: u16) -> String {
+        format!("{}:{{{}}}:history", self.service, tag(slot))
     }
 
     /// Who recovers that server now.

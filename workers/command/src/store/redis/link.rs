@@ -1,12 +1,16 @@
-//! One connection to one master, and what that server was called when the connection opened.
+//! One connection to one master, and the history that this server had when the connection opened.
 //!
 //! A connection that came back by itself could come back to a server that has forgotten the last second: restarted, or
-//! a replica that was promoted. So nothing here reconnects. A link knows the run id of its server from its first
+//! a replica that was promoted. So nothing here reconnects. A link knows the history of its server from its first
 //! command on; a link that fails is dropped, and whoever needs the server next opens another one, once for all who
-//! wait, and learns its run id (I7). Who may sell on that server is the fence's business, not the link's.
+//! wait, and learns its history (I7). A server may also take on another history while its connections stay open
+//! (REPLICAOF, FAILOVER): every link asks again in the pace of the leases' rounds, each for itself, and is over when the
+//! server says something else. What was answered on a link that is over meanwhile counts as not answered. Who may sell
+//! on that server is the fence's business, not the link's.
 
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -14,13 +18,14 @@ use redis::{
     Client, Cmd, ErrorKind, FromRedisValue, InfoDict, Pipeline, RedisError, RedisResult, ServerErrorKind,
 };
 use tokio::sync::{Mutex, Notify};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::fsync::{self, Fsync};
+use super::history::{self, NoHistory, SECTIONS};
 use super::invocation::ScriptInvocation;
 use super::server::{Node, patience};
 use super::{CONNECT_TIMEOUT, TOTAL_TIMEOUT};
-use crate::store::StoreError;
+use crate::store::{History, LEASE_ROUND, StoreError};
 
 /// Shortest and longest pause between two attempts to open a link; it doubles in between.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
@@ -40,6 +45,9 @@ pub enum OpenError {
     /// It cannot keep what `durability: fsync` promises.
     #[error("durability fsync: {0}")]
     Fsync(String),
+    /// It cannot be told from another one.
+    #[error(transparent)]
+    NoHistory(#[from] NoHistory),
 }
 
 impl OpenError {
@@ -54,14 +62,15 @@ pub struct Link {
     connection: MultiplexedConnection,
     /// The server.
     pub node: Node,
-    /// What this life of the server is called.
-    pub run_id: String,
+    /// The history that the server had when the link opened.
+    pub history: History,
     /// How it can put writes on its disk; only where that is asked for.
     pub fsync: Option<Fsync>,
     /// Whether it keeps an append-only file.
     pub appends: bool,
     /// When the link opened.
     pub opened: Instant,
+    over: AtomicBool,
 }
 
 impl Link {
@@ -70,10 +79,12 @@ impl Link {
         let opening = client.get_multiplexed_async_connection_with_config(&patience);
         // The time-out of the connection itself does not cover looking up its name.
         let mut connection = timeout(CONNECT_TIMEOUT * 2, opening).await.map_err(|_| too_late())??;
-        let sections = ["server", "replication", "memory", "persistence"];
-        let about: InfoDict = redis::cmd("INFO").arg(&sections).query_async(&mut connection).await?;
+        let mut info = redis::cmd("INFO");
+        info.arg(&SECTIONS).arg(&["memory", "persistence"]);
+        let about: InfoDict = info.query_async(&mut connection).await?;
         let text = |name: &str| about.get::<String>(name).unwrap_or_default();
-        if text("role") != "master" {
+        let history = history::read(&about)?;
+        if !history::is_master(&about) {
             return Err(OpenError::Replica(node.clone()));
         }
         if !["", "noeviction"].contains(&text("maxmemory_policy").as_str()) {
@@ -84,8 +95,9 @@ impl Link {
         } else {
             None
         };
-        let (node, run_id, appends) = (node.clone(), text("run_id"), text("aof_enabled") == "1");
-        Ok(Self { connection, node, run_id, fsync, appends, opened: Instant::now() })
+        let (node, appends) = (node.clone(), text("aof_enabled") == "1");
+        let (opened, over) = (Instant::now(), AtomicBool::new(false));
+        Ok(Self { connection, node, history, fsync, appends, opened, over })
     }
 
     /// Runs a command.
@@ -100,13 +112,53 @@ impl Link {
 
     /// Runs a script, which the server is given first where it does not know it.
     pub async fn invoke<T: FromRedisValue>(&self, run: &ScriptInvocation<'_>) -> RedisResult<T> {
-        let command = run.command(&self.run_id);
+        let command = run.command(&self.history);
         match self.query(&command).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 self.query::<String>(&run.load()).await?;
                 self.query(&command).await
             }
             ran => ran,
+        }
+    }
+
+    /// Fails where the server is not, or no longer, a master of the link's history.
+    pub async fn confirm(&self) -> RedisResult<()> {
+        let about: InfoDict = self.query(redis::cmd("INFO").arg(&SECTIONS)).await?;
+        history::confirm(&about, &self.history)
+    }
+
+    /// Whether it is of no use any more.
+    pub fn is_over(&self) -> bool {
+        self.over.load(SeqCst)
+    }
+
+    /// Ends the link where `error` means that nothing more comes of it.
+    pub fn heed(&self, error: &RedisError) {
+        if is_over(error) && !self.over.swap(true, SeqCst) {
+            tracing::info!(node = %self.node, %error, "link to redis dropped");
+        }
+    }
+}
+
+/// Where the one link to a server is kept.
+type Kept = RwLock<Option<Arc<Link>>>;
+
+/// Confirms a link for as long as it is kept, and drops it when it is over. A server that answers late, or not until
+/// the connection's own time-out, delays nobody but itself.
+async fn look_after(kept: Weak<Kept>, link: Weak<Link>) {
+    loop {
+        sleep(LEASE_ROUND).await;
+        let (Some(kept), Some(link)) = (kept.upgrade(), link.upgrade()) else { return };
+        if !link.is_over()
+            && let Err(error) = link.confirm().await
+        {
+            link.heed(&error);
+        }
+        if link.is_over() {
+            let mut current = kept.write().unwrap_or_else(PoisonError::into_inner);
+            drop(current.take_if(|current| Arc::ptr_eq(current, &link)));
+            return;
         }
     }
 }
@@ -116,7 +168,7 @@ pub struct Dial {
     client: Client,
     node: Node,
     fsync: bool,
-    link: RwLock<Option<Arc<Link>>>,
+    link: Arc<Kept>,
     attempts: Mutex<Attempts>,
     opened: Arc<Notify>,
 }
@@ -131,7 +183,7 @@ struct Attempts {
 impl Dial {
     /// To `node`, which has to be able to put writes on disk where `fsync` says so. `opened` hears of every new link.
     pub fn new(client: Client, node: Node, fsync: bool, opened: Arc<Notify>) -> Self {
-        Self { client, node, fsync, link: RwLock::default(), attempts: Mutex::default(), opened }
+        Self { client, node, fsync, link: Arc::default(), attempts: Mutex::default(), opened }
     }
 
     /// The link, opened if need be. After a failure the next attempt is made by whoever comes after a pause, and until
@@ -175,37 +227,32 @@ impl Dial {
                 tracing::error!(node = %self.node, %error, "redis is not one to sell seats on");
             }
         })?);
-        tracing::debug!(node = %self.node, run_id = link.run_id, "link to redis opened");
+        tracing::debug!(node = %self.node, history = %link.history, "link to redis opened");
         *self.link.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&link));
+        tokio::spawn(look_after(Arc::downgrade(&self.link), Arc::downgrade(&link)));
         self.opened.notify_one();
         Ok(link)
     }
 
-    /// Gives up `link` where `error` means that nothing more comes of it.
-    pub fn heed(&self, link: &Arc<Link>, error: &RedisError) {
-        if !is_over(error) {
-            return;
-        }
-        let mut current = self.link.write().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, link)) {
-            tracing::debug!(node = %self.node, %error, "link to redis dropped");
-            *current = None;
-        }
-    }
-
     fn current(&self) -> Option<Arc<Link>> {
-        self.link.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let link = self.link.read().unwrap_or_else(PoisonError::into_inner).clone();
+        link.filter(|link| !link.is_over())
     }
 }
 
-/// Whether a link is of no use after `error`: it is broken, or its server is no master any more.
+/// Whether a link is of no use after `error`: it is broken, or its server is no master any more, or has another history.
 fn is_over(error: &RedisError) -> bool {
     let demoted = [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown].map(ErrorKind::Server);
-    error.is_unrecoverable_error() || demoted.contains(&error.kind())
+    error.is_unrecoverable_error() || demoted.contains(&error.kind()) || history::has_ended(error)
 }
 
 fn pause(failures: u32) -> Duration {
     PAUSE.0.saturating_mul(1 << failures.saturating_sub(1).min(5)).min(PAUSE.1)
+}
+
+/// The error of a link that was dropped before an answer on it was taken.
+pub fn dropped() -> RedisError {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the link was dropped meanwhile").into()
 }
 
 /// The error of a time-out.
@@ -219,9 +266,10 @@ mod tests {
     use crate::store::redis::server::Server;
 
     #[test]
-    fn a_slow_answer_keeps_the_link_and_a_broken_one_or_a_demotion_does_not() {
+    fn a_slow_answer_keeps_the_link_and_a_broken_one_a_demotion_or_another_history_does_not() {
         assert!(!is_over(&too_late()));
         assert!(is_over(&io::Error::from(io::ErrorKind::BrokenPipe).into()));
+        assert!(is_over(&history::ended()));
         assert!(!is_over(&redis::make_extension_error("RECOVERING".into(), None)));
     }
 

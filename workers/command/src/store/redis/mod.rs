@@ -3,8 +3,8 @@
 //!
 //! Reading order: [`keys`] and [`scripts`] say what there is, [`catalog`] knows the definitions, [`commands`] prepares
 //! scripts and [`reply`] reads their answers; [`inventory`] and [`sweep`] look after all SeatingEvents; [`entry`],
-//! [`outbox`] and [`signals`] are the relay's side. Below them, [`topology`] knows the servers and [`link`] one
-//! connection to one of them. I7 is kept by [`barrier`], which waits for disk and replicas, by [`fence`], which lets
+//! [`outbox`] and [`signals`] are the relay's side. Below them, [`topology`] knows the servers, [`link`] one
+//! connection to one of them and [`history`] what tells servers apart. I7 is kept by [`barrier`], which waits for disk and replicas, by [`fence`], which lets
 //! nobody sell on a server that began anew, and by [`recovery`], which opens the fence again. Redis keeps only what is
 //! not simply available: whether a seat exists and what it costs comes from the definition. Does not publish anything
 //! to Kafka: `relay` does.
@@ -22,6 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 use self::barrier::{Barriers, Level};
 use self::catalog::Catalog;
 use self::fence::Doubts;
+use self::history::NoHistory;
 use self::invocation::{Script, ScriptInvocation};
 use self::keys::Keys;
 use self::link::OpenError;
@@ -32,7 +33,7 @@ use self::signals::Subscription;
 use self::slots::slot_of;
 use self::topology::Topology;
 use crate::durability::Durability;
-use crate::store::{Cause, Inventory, Outcome, SeatStore, Signal, StoreError};
+use crate::store::{Cause, Inventory, Outbox, Outcome, SeatStore, Signal, StoreError};
 
 pub mod keys;
 
@@ -63,6 +64,8 @@ pub mod slots;
 pub mod server;
 
 pub mod fsync;
+
+pub mod history;
 
 pub mod link;
 
@@ -135,6 +138,9 @@ pub enum ConnectError {
     /// It cannot keep what `durability: fsync` promises.
     #[error("durability fsync: {0}")]
     Fsync(String),
+    /// Nobody could tell when it has lost something.
+    #[error(transparent)]
+    NoHistory(#[from] NoHistory),
 }
 
 impl From<OpenError> for ConnectError {
@@ -142,6 +148,7 @@ impl From<OpenError> for ConnectError {
         match error {
             OpenError::Evicts(policy) => Self::Evicts(policy),
             OpenError::Fsync(reason) => Self::Fsync(reason),
+            OpenError::NoHistory(why) => Self::NoHistory(why),
             OpenError::Redis(_) | OpenError::Replica(_) => {
                 Self::Store(StoreError::Unavailable(error.to_string()))
             }
@@ -202,7 +209,7 @@ impl RedisStore {
         run.arg(cause.command.to_string()).arg(cause.correlation.as_str());
         run.arg(cause.user.as_ref().map_or("", UserId::as_str))
             .arg(cause.traceparent.as_deref().unwrap_or(""));
-        run.arg(self.keys.signals()).arg(event.as_str()).run_id();
+        run.arg(self.keys.signals()).arg(event.as_str()).history();
         run.arg(asked.map_or("", |asked| &asked.fingerprint));
         run
     }
@@ -221,7 +228,7 @@ impl RedisStore {
     /// Runs any script on the server that has its keys.
     async fn invoke_script<T: FromRedisValue>(&self, run: &ScriptInvocation<'_>) -> Result<T, StoreError> {
         let ran = self.topology.ask(run.slot(), |link| async move {
-            Ok(if run.may_run_on(&link.run_id) { Some(link.invoke(run).await?) } else { None })
+            Ok(if run.may_run_on(&link.history) { Some(link.invoke(run).await?) } else { None })
         });
         match (ran.await, run.event()) {
             (Ok(Some(answer)), _) => Ok(answer),
@@ -248,7 +255,7 @@ impl RedisStore {
     /// The script that tells the time of the server that has `slot`.
     fn time(&self, slot: u16) -> ScriptInvocation<'_> {
         let mut time = self.scripts.time.prepare_invoke();
-        time.key(self.keys.recovered(slot));
+        time.key(self.keys.history(slot));
         time
     }
 
@@ -266,7 +273,7 @@ impl RedisStore {
 impl From<RedisError> for StoreError {
     fn from(error: RedisError) -> Self {
         match error.kind() {
-            _ if error.code() == Some("RECOVERING") => Self::Recovering,
+            _ if error.code() == Some("RECOVERING") || history::has_ended(&error) => Self::Recovering,
             ErrorKind::UnexpectedReturnType
             | ErrorKind::Parse
             | ErrorKind::Server(ServerErrorKind::ResponseError) => Self::Corrupt(error.to_string()),
@@ -286,15 +293,16 @@ impl SeatStore for RedisStore {
         let Some(level) = Level::of(self.durability.of(command)) else {
             return self.run_command(event, command, cause).await;
         };
-        let slot = self.keys.event(event).slot();
-        // What the barrier vouches for is this server's; a script that ran on a later one is told to be repeated.
-        let run_id = self.topology.ask(slot, |link| async move { Ok(link.run_id.clone()) }).await?;
+        // What the barrier vouches for is of this history; a script that ran on a later one is told to be repeated.
+        let history = self.history(event).await?;
         let outcome = self.run_command(event, command, cause).await?;
         if let Ok(Outcome { repeated, .. }) = outcome {
-            self.secure(slot, level, &run_id).await.map_err(|error| match error {
-                StoreError::Unsecured { why, .. } => StoreError::Unsecured { why, repeated },
-                other => other,
-            })?;
+            self.secure(self.keys.event(event).slot(), level, &history).await.map_err(
+                |error| match error {
+                    StoreError::Unsecured { why, .. } => StoreError::Unsecured { why, repeated },
+                    other => other,
+                },
+            )?;
         }
         Ok(outcome)
     }

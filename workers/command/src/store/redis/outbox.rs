@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use boxoffice_domain::{SeatingEventId, UnixMillis};
+use redis::InfoDict;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use super::RedisStore;
 use super::entry::{self, Stored};
+use super::fence::is_behind;
+use super::history::{self, SECTIONS};
 use super::keys::{BUCKETS, bucket_of};
 use super::link::Link;
-use crate::store::{Backlog, LEASE_TERM, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
+use crate::store::{Backlog, History, LEASE_TERM, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
 
-/// The run id and the partition in `meta`, and what waits.
-type Waiting = ((Option<String>, Option<u32>), Vec<Stored>);
+/// The history and the partition in `meta`, what waits, and what the server says of itself after that.
+type Waiting = ((Option<String>, Option<u32>), Vec<Stored>, InfoDict);
 
 const LEASE_TERM_MS: u128 = LEASE_TERM.as_millis();
 /// SeatingEvents asked about in one pipeline.
@@ -56,21 +59,25 @@ impl Outbox for RedisStore {
     ) -> Result<(u32, Vec<OutboxEntry>), StoreError> {
         let keys = self.keys.event(event);
         let mut read = redis::pipe();
-        read.cmd("HMGET").arg(keys.meta()).arg(&["runId", "partition"]);
+        read.cmd("HMGET").arg(keys.meta()).arg(&["history", "partition"]);
         // The stream begins above the watermark: it is trimmed in the step that advances it.
         read.cmd("XRANGE").arg(keys.outbox()).arg("-").arg("+").arg("COUNT").arg(max);
+        read.cmd("INFO").arg(&SECTIONS);
         let read = &read;
         let ask = |link: Arc<Link>| async move {
-            Ok((link.run_id.clone(), link.query_all::<Waiting>(read).await?))
+            let (meta, entries, about) = link.query_all::<Waiting>(read).await?;
+            // What another history has in these places must not be on the log.
+            history::confirm(&about, &link.history)?;
+            Ok((link.history.clone(), meta, entries))
         };
-        let (server, ((run_id, partition), entries)) = self.topology.ask(keys.slot(), ask).await?;
-        if run_id.is_some_and(|run_id| run_id != server) {
+        let (history, (recovered, partition), entries) = self.topology.ask(keys.slot(), ask).await?;
+        if is_behind(recovered.is_some() || !entries.is_empty(), recovered.as_deref(), &history) {
             return Err(self.behind_the_fence(event));
         }
         // What Redis could still lose must not be on the log (I7).
         if !entries.is_empty() {
             for level in &self.levels {
-                self.secure(keys.slot(), *level, &server).await?;
+                self.secure(keys.slot(), *level, &history).await?;
             }
         }
         let entries = entries.iter().map(|stored| entry::read(event, stored)).collect::<Result<_, _>>()?;
@@ -91,14 +98,28 @@ impl Outbox for RedisStore {
             .arg(upto)
             .arg(self.keys.signals())
             .arg(event.as_str())
-            .run_id()
+            .history()
             .about(event);
         self.invoke_script(&published).await
     }
 
     async fn watermark(&self, event: &SeatingEventId) -> Result<u64, StoreError> {
-        let read = redis::cmd("HGET").arg(self.keys.event(event).meta()).arg("published").to_owned();
-        Ok(self.query::<Option<u64>>(&read).await?.unwrap_or_default())
+        let keys = self.keys.event(event);
+        let mut read = redis::cmd("HMGET");
+        read.arg(keys.meta()).arg(&["history", "published"]);
+        let read = &read;
+        let ask = |link: Arc<Link>| async move { Ok((link.history.clone(), link.query(read).await?)) };
+        let (history, (recovered, published)): (_, (Option<String>, Option<u64>)) =
+            self.topology.ask(keys.slot(), ask).await?;
+        if is_behind(recovered.is_some() || published.is_some(), recovered.as_deref(), &history) {
+            return Err(self.behind_the_fence(event));
+        }
+        Ok(published.unwrap_or_default())
+    }
+
+    async fn history(&self, event: &SeatingEventId) -> Result<History, StoreError> {
+        let slot = self.keys.event(event).slot();
+        self.topology.ask(slot, |link| async move { Ok(link.history.clone()) }).await
     }
 
     /// A listener that lags far behind is told so by the channel (`Lagged`), which means [`Signal::Missed`].

@@ -1,5 +1,5 @@
 //! The Lua scripts of `command/src/scripts`, put together: a script names the parts of `lib/` that it needs in an
-//! `include:` line, and has them before it in that order.
+//! `include:` line, and has them before it in that order. The clock and the fence it has in any case.
 
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 
@@ -30,6 +30,9 @@ impl Clock {
         }
     }
 }
+
+/// What keeps a script from running on another history than it was meant for.
+const FENCE: &str = include_str!("../../scripts/lib/history.lua");
 
 /// The parts that scripts include, by name.
 const PARTS: &[(&str, &str)] = &[
@@ -95,7 +98,7 @@ scripts!(
 );
 
 fn assemble(script: &str, clock: &str) -> Script {
-    let mut code = format!("local EXPIRED_HOLD_MEMORY = {EXPIRED_HOLD_MEMORY}\n{clock}");
+    let mut code = format!("local EXPIRED_HOLD_MEMORY = {EXPIRED_HOLD_MEMORY}\n{clock}{FENCE}");
     for part in included(script) {
         code.extend(PARTS.iter().filter(|(name, _)| *name == part).map(|(_, text)| *text));
     }

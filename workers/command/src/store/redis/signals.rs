@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::link::too_late;
 use super::topology::Topology;
 use super::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
-use crate::store::Signal;
+use crate::store::{History, Signal};
 
 /// Pause before connecting again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -90,12 +90,15 @@ fn announce(signals: &Sender<Signal>, signal: Signal) {
     drop(signals.send(signal));
 }
 
-/// `wrote <eventId>` or `published <eventId> <sequence>`.
+/// `wrote <eventId>` or `published <eventId> <sequence> <history>`.
 fn read(text: &str) -> Option<Signal> {
     let mut words = text.split(' ');
     match (words.next()?, words.next()?.parse().ok()?) {
         ("wrote", event) => Some(Signal::Wrote(event)),
-        ("published", event) => Some(Signal::Published(event, words.next()?.parse().ok()?)),
+        ("published", event) => {
+            let (upto, history) = (words.next()?.parse().ok()?, History::named(words.next()?));
+            Some(Signal::Published(event, history, upto))
+        }
         _ => None,
     }
 }
@@ -108,8 +111,10 @@ mod tests {
     fn announcements_are_read_and_nonsense_is_not() {
         let event: boxoffice_domain::SeatingEventId = "arena".parse().unwrap();
         assert_eq!(read("wrote arena"), Some(Signal::Wrote(event.clone())));
-        assert_eq!(read("published arena 7"), Some(Signal::Published(event, 7)));
-        for text in ["", "wrote", "published arena", "published arena x", "sang arena"] {
+        let published = Signal::Published(event, History::named("run:repl"), 7);
+        assert_eq!(read("published arena 7 run:repl"), Some(published));
+        for text in ["", "wrote", "published arena", "published arena 7", "published arena x h", "sang arena"]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }

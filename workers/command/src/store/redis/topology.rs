@@ -2,7 +2,7 @@
 //!
 //! One server is a map in which it has every slot. Of a Redis Cluster the map is asked, again whenever a server says
 //! that a slot is elsewhere or cannot be reached. The client's own cluster connection is not used: it reconnects and
-//! redirects without a word, and a script would then run on a server whose run id nobody has read (I7). A slot that is
+//! redirects without a word, and a script would then run on a server whose history nobody has read (I7). A slot that is
 //! on its way between two masters (ASK) is not followed: its seats were the other server's, and have to be recovered
 //! where they arrive before they are sold on.
 
@@ -14,7 +14,7 @@ use redis::{Client, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio::time::{Instant, timeout};
 
-use super::link::{Dial, Link, OpenError, too_late};
+use super::link::{Dial, Link, OpenError, dropped, too_late};
 use super::server::{Node, Server, patience};
 use super::slots::{Shard, SlotMap};
 use super::{RESPONSE_TIMEOUT, TOTAL_TIMEOUT};
@@ -144,14 +144,17 @@ impl Topology {
         timeout(TOTAL_TIMEOUT, asked).await.map_err(late)?
     }
 
-    /// Passes on what came of using `link`, and gives the link up where nothing more will.
+    /// Passes on what came of using `link`, unless the link is over meanwhile, and gives it up where nothing more comes
+    /// of it.
     pub fn heed<T>(&self, link: &Arc<Link>, answer: RedisResult<T>) -> RedisResult<T> {
-        if let Err(error) = &answer
-            && let Ok(dial) = self.dial(&link.node)
-        {
-            dial.heed(link, error);
+        match answer {
+            Ok(_) if link.is_over() => Err(dropped()),
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                link.heed(&error);
+                Err(error)
+            }
         }
-        answer
     }
 
     /// The link to the master of `slot`, after another look at the map where it has none or cannot be reached.

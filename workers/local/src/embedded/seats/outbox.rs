@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use boxoffice_command::store::{Backlog, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
+use boxoffice_command::store::{Backlog, History, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::partition::partition_of;
 use tokio::sync::broadcast;
@@ -68,7 +68,7 @@ impl Outbox for EmbeddedSeats {
             }
             let published = Some((event.to_string(), room.published));
             let ticket = self.journal.write(Write { published, ..Write::default() });
-            self.signal(Signal::Published(event.clone(), room.published));
+            self.signal(Signal::Published(event.clone(), History::default(), room.published));
             Some((waiting, ticket))
         };
         let Some(advanced) = self.with(event, advance) else { return Ok(Some(0)) };

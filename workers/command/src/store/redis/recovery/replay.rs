@@ -14,8 +14,8 @@ const FORGET_EVERY: u64 = 65_536;
 /// What Redis has of a SeatingEvent, as far as it takes to know whether that is all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
-    /// The server that it was recovered for.
-    pub run_id: Option<String>,
+    /// The history that it was recovered for.
+    pub history: Option<String>,
     /// Sequence of its last domain event; 0 where there is none.
     pub sequence: u64,
     /// Up to where its events are known to be on the log.

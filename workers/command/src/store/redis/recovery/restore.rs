@@ -31,12 +31,12 @@ type Meta = (Option<String>, Option<u64>, Option<u64>, Option<u32>);
 impl RedisStore {
     /// What Redis has of a SeatingEvent.
     pub(super) async fn found(&self, link: &Arc<Link>, event: &SeatingEventId) -> Result<Found, StoreError> {
-        let fields = ["runId", "sequence", "published", "partition"];
+        let fields = ["history", "sequence", "published", "partition"];
         let mut read = redis::cmd("HMGET");
         read.arg(self.keys.event(event).meta()).arg(&fields);
-        let (run_id, sequence, published, partition): Meta = self.on(link, link.query(&read).await)?;
+        let (history, sequence, published, partition): Meta = self.on(link, link.query(&read).await)?;
         let mut found = Found {
-            run_id,
+            history,
             sequence: sequence.unwrap_or_default(),
             published: published.unwrap_or_default(),
             partition,
@@ -83,7 +83,7 @@ impl RedisStore {
         let beside = keys.beside(Uuid::new_v4());
         let mut recover = self.scripts.recover.prepare_invoke();
         recover.key(&keys.all()).key(&beside);
-        recover.run_id().arg(self.keys.signals()).arg(event.as_str()).arg(replay.logged);
+        recover.history().arg(self.keys.signals()).arg(event.as_str()).arg(replay.logged);
         recover.arg(if replay.replaces() { "replace" } else { "keep" });
         recover.arg(if goes_on { "keep" } else { "drop" });
         if replay.replaces()

@@ -44,7 +44,7 @@ impl Recovery {
         readiness: Option<&Readiness>,
     ) -> Result<(), RecoveryError> {
         let store = &self.store;
-        tracing::warn!(node = %link.node, run_id = link.run_id, "redis began anew: reading seats back from the log");
+        tracing::warn!(node = %link.node, history = %link.history, "redis began anew: reading seats back from the log");
         sleep_until(since + self.quiet.publishing).await;
         let ends = self.ends().await?;
         if !ends.is_empty()
@@ -178,7 +178,7 @@ impl Recovery {
                 return Ok(());
             }
             let found = self.store.found(link, &event).await?;
-            let is_out = found.run_id.as_ref() == Some(&link.run_id);
+            let is_out = found.history.as_ref().is_some_and(|history| *history == link.history);
             let replay = (!is_out).then(|| {
                 let mut replay = Replay::new(event.clone(), &found, again.get(&event).copied());
                 replay.partition = replay.partition.or(Some(record.partition));
@@ -211,7 +211,7 @@ impl Recovery {
     /// Says that this server has everything that it should have.
     async fn mark(&self, link: &Arc<Link>, shard: &Shard) -> Result<(), StoreError> {
         let mut mark = redis::cmd("SET");
-        mark.arg(self.store.keys.recovered(shard.first_slot)).arg(&link.run_id);
+        mark.arg(self.store.keys.history(shard.first_slot)).arg(link.history.as_str());
         self.store.on(link, link.query::<String>(&mark).await).map(drop)
     }
 }

@@ -1,0 +1,197 @@
+//! A Redis that takes on another history while it runs and its connections stay open: by REPLICAOF, by FAILOVER.
+#![expect(clippy::unwrap_used, reason = "what goes wrong in a test is a panic")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use boxoffice_command::published::{LONGEST_WAIT, Published, Unreached};
+use boxoffice_command::store::redis::{ConnectError, RedisStore, Settings};
+use boxoffice_command::store::{History, LEASE_ROUND, Outbox, SeatStore, StoreError};
+use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId};
+use boxoffice_tests::conformance::seat_store::stage::{cause, definition};
+use boxoffice_tests::recovery::{KeptLog, nothing_was_lost, recover};
+use boxoffice_tests::servers::redis_kinds::{RedisKind, connection};
+use boxoffice_tests::servers::{Server, service, unique};
+use boxoffice_tests::wait::{PATIENCE, until, within};
+use uuid::Uuid;
+
+const SEAT: &str = "A-1-1";
+
+/// A master and its replica, which has everything that was sold so far.
+struct Pair {
+    master: Server<RedisKind>,
+    replica: Server<RedisKind>,
+    service: String,
+    event: SeatingEventId,
+    log: Arc<KeptLog>,
+}
+
+impl Pair {
+    /// With a SeatingEvent on sale, of which everything is on the log.
+    async fn start() -> Self {
+        let master = Server::start(RedisKind::followed_at_once()).await.unwrap();
+        let replica = Server::start(RedisKind::followed_at_once()).await.unwrap();
+        replica.follow(&master.address()).await.unwrap();
+        let (service, event) = (service("histories"), unique("tonight").parse().unwrap());
+        let pair = Self { master, replica, service, event, log: Arc::default() };
+        let store = pair.open().await.unwrap();
+        nothing_was_lost(&store).await;
+        let tonight = Definition { starts_at: u64::MAX >> 12, ..definition() };
+        store.provision(&pair.event, &tonight, 3, &cause("operator")).await.unwrap().unwrap();
+        pair.log.publish_all(&store, &pair.event).await.unwrap();
+        let mut connection = connection(&pair.master.address()).await.unwrap();
+        until("the replica has it", async || {
+            redis::cmd("SET").arg("written").arg("last").exec_async(&mut connection).await.unwrap();
+            let replicas: u64 =
+                redis::cmd("WAIT").arg(1).arg(1000).query_async(&mut connection).await.unwrap();
+            (replicas == 1).then_some(())
+        })
+        .await;
+        pair
+    }
+
+    /// A worker's store, with its link to the master.
+    async fn open(&self) -> Result<Arc<RedisStore>, ConnectError> {
+        let settings = Settings::new(self.master.address(), self.service.clone());
+        RedisStore::connect(settings).await.map(Arc::new)
+    }
+
+    async fn hold(&self, store: &RedisStore, user: &str) -> Result<Result<Uuid, Rejection>, StoreError> {
+        let (wanted, hold) = (vec![SEAT.to_owned()].into(), Uuid::new_v4());
+        let command = Command::Hold { wanted, user: user.parse().unwrap(), hold };
+        match store.execute(&self.event, &command, &cause(user)).await? {
+            Ok(outcome) => match outcome.answer {
+                Answer::Held { hold, .. } => Ok(Ok(hold)),
+                other => panic!("a hold was answered {other:?}"),
+            },
+            Err(refused) => Ok(Err(refused)),
+        }
+    }
+
+    /// Sells the seat to `user`: the sequence of that, and the history under which it was given.
+    async fn sell(&self, store: &RedisStore, user: &str) -> (History, u64) {
+        let history = store.history(&self.event).await.unwrap();
+        let hold = self.hold(store, user).await.unwrap().unwrap();
+        let command = Command::ReserveHold { hold, user: user.parse().unwrap(), reservation: Uuid::new_v4() };
+        let outcome = store.execute(&self.event, &command, &cause(user)).await.unwrap().unwrap();
+        (history, outcome.answer.sequence())
+    }
+
+    /// The master takes over what the replica has, and is master again at once.
+    async fn come_back(&self) {
+        self.master.follow(&self.replica.address()).await.unwrap();
+        self.master.promote().await.unwrap();
+    }
+
+    /// Asserts that the log has every sequence once.
+    fn has_no_fork(&self) {
+        let sequences = self.log.sequences();
+        let distinct: BTreeSet<_> = sequences.iter().copied().collect();
+        assert_eq!(sequences.len(), distinct.len(), "{sequences:?}");
+    }
+}
+
+#[tokio::test]
+async fn i7_a_master_that_followed_its_promoted_replica_for_a_moment_sells_no_seat_again() {
+    let pair = Pair::start().await;
+    let at_first = pair.open().await.unwrap();
+    pair.replica.promote().await.unwrap();
+    let beside_another_master = pair.open().await.unwrap();
+    let (history, sequence) = pair.sell(&at_first, "a").await;
+    pair.log.publish_all(&at_first, &pair.event).await.unwrap();
+    let published = Published::new(Arc::clone(&at_first) as Arc<dyn Outbox>);
+    assert_eq!(published.reached(&pair.event, history, sequence).await, Ok(()), "a's reservation stands");
+    let after_it_was_sold = pair.open().await.unwrap();
+    pair.master.follow(&pair.replica.address()).await.unwrap();
+    assert!(pair.open().await.is_err(), "a replica is no place to sell");
+    pair.master.promote().await.unwrap();
+    let at_last = pair.open().await.unwrap();
+
+    let stores = [&at_first, &beside_another_master, &after_it_was_sold, &at_last];
+    for (opened, store) in stores.into_iter().enumerate() {
+        let sold = pair.hold(store, "b").await;
+        assert!(
+            matches!(sold, Err(StoreError::Recovering | StoreError::Unavailable(_))),
+            "link {opened}: {sold:?}"
+        );
+        let waiting = store.unpublished(&pair.event, 10).await;
+        assert!(waiting.is_err(), "link {opened} would publish {waiting:?}");
+    }
+    let metrics = recover(&at_last, Arc::clone(&pair.log) as _, "seat-events").await;
+    assert_eq!((metrics.applied.get(), metrics.forks.get()), (3, 0), "held, reserved, and its reservation");
+    for (opened, store) in stores.into_iter().enumerate() {
+        let sold = within(PATIENCE, async || pair.hold(store, "b").await.ok()).await.unwrap();
+        assert!(matches!(sold, Err(Rejection::SeatNotAvailable(_))), "link {opened}: {sold:?}");
+        pair.log.publish_all(store, &pair.event).await.unwrap();
+    }
+    pair.has_no_fork();
+}
+
+#[tokio::test]
+async fn i7_another_history_ends_the_wait_for_the_log_at_once() {
+    let pair = Pair::start().await;
+    let store = pair.open().await.unwrap();
+    let published = Published::new(Arc::clone(&store) as Arc<dyn Outbox>);
+    pair.replica.promote().await.unwrap();
+    let (history, sequence) = pair.sell(&store, "a").await;
+    let begun = Instant::now();
+    let (reached, ()) =
+        tokio::join!(published.reached(&pair.event, history.clone(), sequence), pair.come_back());
+    assert_eq!(reached, Err(Unreached::AnotherHistory { sequence }));
+    assert!(begun.elapsed() < LONGEST_WAIT, "{:?}", begun.elapsed());
+    recover(&store, Arc::clone(&pair.log) as _, "seat-events").await;
+    // It never was on the log, and is gone: somebody else has its sequence now, on the log too.
+    let (_, again) = pair.sell(&store, "b").await;
+    pair.log.publish_all(&store, &pair.event).await.unwrap();
+    assert_eq!((again, store.watermark(&pair.event).await.unwrap()), (sequence, sequence));
+    let reached = published.reached(&pair.event, history, sequence).await;
+    assert_eq!(reached, Err(Unreached::AnotherHistory { sequence }));
+    pair.has_no_fork();
+}
+
+#[tokio::test]
+async fn a_link_to_a_master_that_follows_another_one_is_dropped_without_any_traffic() {
+    let pair = Pair::start().await;
+    let store = pair.open().await.unwrap();
+    pair.replica.promote().await.unwrap();
+    pair.master.follow(&pair.replica.address()).await.unwrap();
+    // Asks no server while there is a link.
+    let refused = async || store.history(&pair.event).await.err().map(|error| error.to_string());
+    let demoted = Instant::now();
+    let why = within(PATIENCE, refused).await.unwrap();
+    assert!(why.contains("is a replica"), "{why}");
+    assert!(demoted.elapsed() < LEASE_ROUND * 8, "{:?}", demoted.elapsed());
+}
+
+#[tokio::test]
+async fn i7_a_failover_there_and_back_loses_nothing_and_is_another_history() {
+    let pair = Pair::start().await;
+    let store = pair.open().await.unwrap();
+    let before = pair.sell(&store, "a").await;
+    pair.log.publish_all(&store, &pair.event).await.unwrap();
+    fail_over(&pair.master, &pair.replica).await;
+    assert!(pair.hold(&store, "b").await.is_err(), "it is a replica");
+    fail_over(&pair.replica, &pair.master).await;
+    let after = until("there is a link again", async || store.history(&pair.event).await.ok()).await;
+    assert_ne!(after, before.0);
+    assert!(matches!(pair.hold(&store, "b").await, Err(StoreError::Recovering)));
+    let metrics = recover(&store, Arc::clone(&pair.log) as _, "seat-events").await;
+    assert_eq!(metrics.applied.get(), 0);
+    let sold = pair.hold(&store, "b").await.unwrap();
+    assert!(matches!(sold, Err(Rejection::SeatNotAvailable(_))), "{sold:?}");
+}
+
+/// Has `replica` take the place of `master` as an administrator does who wants to lose nothing.
+async fn fail_over(master: &Server<RedisKind>, replica: &Server<RedisKind>) {
+    let mut connection = connection(&master.address()).await.unwrap();
+    let failover = redis::cmd("FAILOVER");
+    until("the failover begins", async || failover.exec_async(&mut connection).await.ok()).await;
+    until("the replica is master", async || {
+        let role = |told: redis::InfoDict| told.get::<String>("role");
+        let roles = (role(replica.replication().await.ok()?)?, role(master.replication().await.ok()?)?);
+        (roles == ("master".to_owned(), "slave".to_owned())).then_some(())
+    })
+    .await;
+    master.follows().await.unwrap();
+}
