@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use boxoffice_command::store::redis::RedisStore;
-use boxoffice_command::store::redis::recovery::{Quiet, Recovery, RecoveryMetrics};
+use boxoffice_command::store::redis::recovery::{Recovery, RecoveryMetrics};
 use boxoffice_command::store::{Outbox, OutboxEntry, StoreError};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::health::Readiness;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::wait::PATIENCE;
 
 /// For tests in which nothing can be under way.
-pub const AT_ONCE: Quiet = Quiet { publishing: Duration::ZERO, answering: Duration::ZERO };
+pub const AT_ONCE: Duration = Duration::ZERO;
 
 const POLL: Duration = Duration::from_millis(50);
 

@@ -21,7 +21,7 @@ use crate::app::{self, AppError, LISTENING, STORE, serve};
 use crate::args::Args;
 use crate::durability::Durability;
 use crate::store::StoreError;
-use crate::store::redis::recovery::{Quiet, RECOVERY, Recovery, RecoveryMetrics};
+use crate::store::redis::recovery::{QUIET, RECOVERY, Recovery, RecoveryMetrics};
 use crate::store::redis::{Clock, ConnectError, RedisStore, Settings};
 
 /// Pause between attempts to reach Redis for the first time.
@@ -98,8 +98,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let working = async {
         let Some(store) = connect(redis, &readiness, &stop).await? else { return Ok(()) };
         let (store, topic) = (Arc::new(store), settings.topic.clone());
-        let recovery =
-            Recovery::new(Arc::clone(&store), Arc::clone(&log) as _, topic, Quiet::default(), recovering);
+        let recovery = Recovery::new(Arc::clone(&store), Arc::clone(&log) as _, topic, QUIET, recovering);
         let _recovering = AbortOnDropHandle::new(tokio::spawn(recovery.run(readiness.clone())));
         Ok(serve(store, log, settings, doors, metrics, readiness, stop).await?)
     };

@@ -58,7 +58,12 @@ impl Desk {
                     stands(&command, "on the log", outcome.repeated).because(unreached.to_string())
                 }
                 Unreached::AnotherHistory { .. } => {
-                    Problem::from(StoreError::Recovering).because(unreached.to_string())
+                    let kind = kind(&command);
+                    let detail = format!(
+                        "the seats began anew before the {kind} was on the log, and it may be lost: repeat with \
+                         the same Idempotency-Key"
+                    );
+                    Problem::unavailable(detail).because(unreached.to_string())
                 }
             })?;
         }
@@ -74,10 +79,15 @@ impl Desk {
 
 /// What is done, but not yet as durable as promised. Who repeats it under its key learns that it is still under way.
 fn stands(command: &Command, how: &str, repeated: bool) -> Problem {
-    let what = match command {
+    let kind = kind(command);
+    let detail = format!("the {kind} stands but is not {how} yet: repeat with the same Idempotency-Key");
+    if repeated { Problem::in_flight(detail) } else { Problem::unavailable(detail) }
+}
+
+/// What a command makes, for people.
+fn kind(command: &Command) -> &'static str {
+    match command {
         Command::Hold { .. } | Command::ExtendHold { .. } => "hold",
         _ => "reservation",
-    };
-    let detail = format!("the {what} stands but is not {how} yet: repeat with the same Idempotency-Key");
-    if repeated { Problem::in_flight(detail) } else { Problem::unavailable(detail) }
+    }
 }

@@ -28,7 +28,6 @@ use uuid::Uuid;
 use super::RedisStore;
 use super::link::Link;
 use super::slots::Shard;
-use crate::published;
 use crate::store::{LEASE_TERM, StoreError};
 pub use metrics::RecoveryMetrics;
 
@@ -45,21 +44,9 @@ const TROUBLED: Duration = Duration::from_mins(1);
 /// How long the lease of a recovery lasts, and how often it is renewed.
 const LEASE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(2));
 
-/// What a recovery waits for by the clock, counted from when the loss was noticed.
-#[derive(Debug, Clone, Copy)]
-pub struct Quiet {
-    /// The relays of the server's earlier life: what they had read of it is sent within the limit of a publish, which
-    /// they begin within a term of their leases.
-    pub publishing: Duration,
-    /// The answers that wait for the log: they must not take a later event for their own.
-    pub answering: Duration,
-}
-
-impl Default for Quiet {
-    fn default() -> Self {
-        Self { publishing: LEASE_TERM + PUBLISH_LIMIT, answering: published::LONGEST_WAIT }
-    }
-}
+/// How long a recovery waits for the relays of the server's earlier history, from when the loss was noticed: what they
+/// had read of it is sent within the limit of a publish, which they begin within a term of their leases.
+pub const QUIET: Duration = LEASE_TERM.saturating_add(PUBLISH_LIMIT);
 
 /// Why a recovery did not end.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +70,7 @@ pub struct Recovery {
     store: Arc<RedisStore>,
     log: Arc<dyn EventLog>,
     topic: String,
-    quiet: Quiet,
+    quiet: Duration,
     metrics: RecoveryMetrics,
     owner: Uuid,
     /// Whether readiness has been reached before: a first start is no recovery to tell people of.
@@ -94,12 +81,12 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Of what `store` lost and `topic` of `log` has.
+    /// Of what `store` lost and `topic` of `log` has; [`QUIET`] is what workers wait for.
     pub fn new(
         store: Arc<RedisStore>,
         log: Arc<dyn EventLog>,
         topic: String,
-        quiet: Quiet,
+        quiet: Duration,
         metrics: RecoveryMetrics,
     ) -> Self {
         Self {

@@ -45,7 +45,7 @@ impl Recovery {
     ) -> Result<(), RecoveryError> {
         let store = &self.store;
         tracing::warn!(node = %link.node, history = %link.history, "redis began anew: reading seats back from the log");
-        sleep_until(since + self.quiet.publishing).await;
+        sleep_until(since + self.quiet).await;
         let ends = self.ends().await?;
         if !ends.is_empty()
             && let Some(readiness) = readiness
@@ -79,7 +79,6 @@ impl Recovery {
                 }
             }
         }
-        sleep_until(since + self.quiet.answering).await;
         let now = store.on(link, link.invoke(&store.time(shard.first_slot)).await)?;
         let (mut recovered, mut applied) = (0_u64, 0);
         for (event, replay) in replays {
