@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::http::{allow_open_files, listen, system_backlog};
 
 struct Served {
     addr: std::net::SocketAddr,
@@ -27,7 +28,7 @@ async fn open(slow: Arc<Notify>, drain: Duration) -> Served {
                 "done"
             }),
         );
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let (addr, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
     let end = tokio::spawn(serve(listener, routes, stop.clone(), drain));
     Served { addr, stop, end }
@@ -82,6 +83,19 @@ async fn a_request_in_progress_is_finished_before_serving_ends() {
     served.ends().await;
 }
 
+#[tokio::test]
+async fn a_crowd_at_one_moment_finds_room_though_nobody_is_accepted() {
+    const CROWD: usize = 2000;
+    allow_open_files();
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let room = system_backlog().map_or(CROWD, |backlog| CROWD.min(backlog as usize));
+    // Whoever finds no room gets none for as long as nobody is accepted.
+    let crowd = futures::future::join_all((0..room).map(|_| TcpStream::connect(addr)));
+    let crowd = tokio::time::timeout(Duration::from_secs(20), crowd).await.expect("somebody finds no room");
+    assert!(crowd.iter().all(Result::is_ok));
+}
+
 #[tokio::test(start_paused = true)]
 async fn serving_ends_when_told_to_even_with_a_request_in_progress() {
     let served = opened().await;
@@ -108,7 +122,7 @@ async fn a_connection_that_asks_for_nothing_is_closed() {
     for begun in ["", "P", "GET / HTTP/1.1\r\nhost: a\r\nx-slow: ", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
         let mut connection = served.connect().await;
         send(&mut connection, begun).await;
-        let before = tokio::time::Instant::now();
+        let before = Instant::now();
         rest(connection).await;
         assert!(before.elapsed() >= FIRST_REQUEST, "{begun}");
     }
@@ -121,7 +135,7 @@ async fn a_connection_that_asks_for_nothing_more_is_closed_later() {
     let mut connection = served.connect().await;
     send(&mut connection, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     answered(&mut connection, "here").await;
-    let before = tokio::time::Instant::now();
+    let before = Instant::now();
     rest(connection).await;
     assert!(before.elapsed() >= NEXT_REQUEST);
     served.ends().await;
