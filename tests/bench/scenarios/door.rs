@@ -93,7 +93,7 @@ async fn query(
     let database_url = format!("{}/postgres", postgres.address());
     migrate::<SeatViewHandler>(&DatabaseArgs { database_url: database_url.clone() }.options("bench")?)
         .await?;
-    let stats = topic_on(&bench.kafka.address(), "stats-events", 1).await?;
+    let stats_topic = topic_on(&bench.kafka.address(), "stats-events", 1).await?;
     let addr = SocketAddr::from(([127, 0, 0, 1], free_port()?));
     let environment = [
         ("BOXOFFICE_SERVICE", service("bench")),
@@ -101,7 +101,7 @@ async fn query(
         ("BOXOFFICE_METRICS_ADDR", format!("127.0.0.1:{}", free_port()?)),
         ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", bench.kafka.address()),
         ("BOXOFFICE_KAFKA_TOPIC", topic.to_owned()),
-        ("BOXOFFICE_KAFKA_STATS_TOPIC", stats),
+        ("BOXOFFICE_KAFKA_STATS_TOPIC", stats_topic),
         ("BOXOFFICE_DATABASE_URL", database_url),
     ];
     let mut process = Process::start("boxoffice-query", environment)?;
