@@ -2,10 +2,9 @@
 //! absolute figures move with the machine.
 //!
 //! Reading order: [`scenarios`] say what is measured, on a [`stack`] with [`shows`] on sale, under a [`load`];
-//! [`yardsticks`] and the [`baseline`] are what it is compared with; [`report`] tells. Tests of correctness are elsewhere
-//! (`tests/tests/`): what is wrong here makes a figure miss its goal or ends the run.
+//! [`yardsticks`] are what it is compared with; [`report`] tells. Tests of correctness are elsewhere (`tests/tests/`): what
+//! is wrong here makes a figure miss its goal or ends the run.
 
-mod baseline;
 mod depth;
 mod load;
 mod report;
@@ -15,10 +14,12 @@ mod stack;
 mod yardsticks;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
+use boxoffice_runtime::http::allow_open_files;
 use boxoffice_tests::servers::{Kafka, Server};
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,7 +31,8 @@ use scenarios::{Bench, Scenario};
 ///
 /// It starts Redis, Kafka and the workers itself, on loopback, and sends the requests too, so all of them share the
 /// machine: read rates as shares of their yardsticks, which share it in the same way, and prefer CPU seconds to rates. A goal
-/// that is missed is marked in the table; the exit code is 0 all the same.
+/// that is missed is marked in the table; the exit code is 0 all the same. Where it is 1, the run ended early: what was
+/// measured until then is in the table and in the file.
 #[derive(Debug, Parser)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 struct Args {
@@ -83,25 +85,57 @@ fn connections(text: &str) -> Result<usize, String> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let args = Args::parse();
-    if let Some(Part::Constant { addr }) = args.part {
-        return yardsticks::constant::run(addr).await;
-    }
-    // Whichever ends first: in both cases everything that was started ends with it.
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        measured = measure(&args) => measured,
-        _ = tokio::signal::ctrl_c() => bail!("interrupted: the servers are ended"),
-        _ = terminate.recv() => bail!("terminated: the servers are ended"),
+    let ended = match args.part {
+        Some(Part::Constant { addr }) => yardsticks::constant::run(addr).await,
+        None => bench(&args).await,
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&format!("{error:#}"), &args.output.with_extension("log"));
+            ExitCode::FAILURE
+        }
     }
 }
 
-/// Measures scenario after scenario. What was measured is told also when a later one fails.
+/// Says in one line what ended the run. Where there is more, such as the end of a worker's log, it goes to `file`.
+#[expect(clippy::print_stderr, reason = "the line is for whoever waits")]
+fn tell(failure: &str, file: &Path) {
+    match failure.split_once('\n') {
+        None => eprintln!("ended early: {failure}"),
+        Some((line, _)) => match std::fs::write(file, failure) {
+            Ok(()) => eprintln!("ended early: {line} (more in {})", file.display()),
+            Err(error) => eprintln!("ended early: {line} (more would be in {}: {error})", file.display()),
+        },
+    }
+}
+
+/// Measures, and tells what was measured however that ended.
 #[expect(clippy::print_stderr, reason = "progress is for whoever waits")]
-async fn measure(args: &Args) -> anyhow::Result<()> {
+async fn bench(args: &Args) -> anyhow::Result<()> {
+    // Each connection of the crowd is an open file here too.
+    allow_open_files();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut figures = vec![];
+    // Whichever ends first: in each case everything that was started ends with it.
+    let ended = tokio::select! {
+        measured = measure(args, &mut figures) => measured,
+        _ = tokio::signal::ctrl_c() => Err(anyhow!("interrupted")),
+        _ = terminate.recv() => Err(anyhow!("terminated")),
+    };
+    report::print(&figures);
+    eprintln!("\nwritten to {}", args.output.display());
+    ended
+}
+
+/// Measures scenario after scenario; the file has what those measured that have ended.
+#[expect(clippy::print_stderr, reason = "progress is for whoever waits")]
+async fn measure(args: &Args, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
     let scenarios = if args.only.is_empty() { Scenario::value_variants() } else { &args.only };
     let shrink = if args.smoke { SMOKE } else { 1 };
+    report::write(figures, &args.output)?;
     eprintln!("starting kafka");
     let mut bench = Bench {
         kafka: Server::start(Kafka).await?,
@@ -112,25 +146,15 @@ async fn measure(args: &Args) -> anyhow::Result<()> {
         shrink,
         most_holds: None,
     };
-    let mut figures: Vec<Figure> = vec![];
-    let mut failure = None;
     for (number, scenario) in scenarios.iter().enumerate() {
         let name = scenario.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         eprintln!("[{}/{}] {name}", number + 1, scenarios.len());
         let begun = Instant::now();
-        match bench.measure(*scenario).await.with_context(|| format!("measuring {name}")) {
-            Ok(measured) => {
-                figures.extend(measured);
-                eprintln!("      took {:.0} s", begun.elapsed().as_secs_f64());
-            }
-            Err(error) => {
-                failure = Some(error);
-                break;
-            }
-        }
+        figures.extend(bench.measure(*scenario).await.with_context(|| format!("measuring {name}"))?);
+        report::write(figures, &args.output)?;
+        eprintln!("      took {:.0} s", begun.elapsed().as_secs_f64());
     }
-    report::tell(&figures, &args.output)?;
-    failure.map_or(Ok(()), Err)
+    Ok(())
 }
 
 #[cfg(test)]

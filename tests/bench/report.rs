@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use anyhow::Context;
 use serde::Serialize;
 
 /// A figure. `goal` is the least acceptable ratio, or value where there is no yardstick; the greatest with `at_most`.
@@ -59,19 +60,15 @@ impl Figure {
     }
 }
 
-/// Prints the table and writes the lines.
-///
-/// # Errors
-/// A file that cannot be written.
+/// Prints the table.
 #[expect(clippy::print_stdout, reason = "the table is the answer")]
-pub fn tell(figures: &[Figure], file: &Path) -> anyhow::Result<()> {
-    let mut lines = String::new();
+pub fn print(figures: &[Figure]) {
     println!("\n{:62} {:>12} {:10} {:>7}  goal", "figure", "value", "unit", "ratio");
     for figure in figures {
         let ratio = figure.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
         let goal = figure.goal.map(|goal| {
             let bound = if figure.at_most { "at most" } else { "at least" };
-            let verdict = if figure.good() == Some(true) { "reached" } else { "MISSED" };
+            let verdict = if figure.good() == Some(true) { "PASSED" } else { "MISSED" };
             format!("{bound} {goal}: {verdict}")
         });
         println!(
@@ -81,11 +78,19 @@ pub fn tell(figures: &[Figure], file: &Path) -> anyhow::Result<()> {
             figure.unit,
             goal.unwrap_or_default()
         );
+    }
+}
+
+/// Writes the lines.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write(figures: &[Figure], file: &Path) -> anyhow::Result<()> {
+    let mut lines = String::new();
+    for figure in figures {
         writeln!(lines, "{}", serde_json::to_string(figure)?)?;
     }
-    std::fs::write(file, lines)?;
-    println!("\nwritten to {}", file.display());
-    Ok(())
+    std::fs::write(file, lines).with_context(|| format!("writing {}", file.display()))
 }
 
 #[cfg(test)]

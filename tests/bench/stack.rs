@@ -74,7 +74,7 @@ impl<'a> Stack<'a> {
     pub async fn start(kafka: &'a Server<Kafka>, workers: usize) -> anyhow::Result<Self> {
         let redis = Server::start(Redis { append_only: true }).await?;
         let (service, topic) =
-            (service("bench"), topic_on(&kafka.address(), "seat-events", PARTITIONS).await);
+            (service("bench"), topic_on(&kafka.address(), "seat-events", PARTITIONS).await?);
         let mut stack = Self {
             kafka,
             buyers: vec![],

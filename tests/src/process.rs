@@ -113,6 +113,11 @@ impl Process {
         self.child.signal(Signal::CONT);
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// CPU seconds that it has spent so far, its own and the system's for it.
     ///
     /// # Errors

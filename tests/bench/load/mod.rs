@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use futures::future::try_join_all;
 use tokio::task::LocalSet;
 
 pub use pace::Pace;
@@ -76,6 +77,11 @@ pub fn count(number: u64) -> f64 {
     number as f64
 }
 
+/// A GET.
+pub fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: boxoffice\r\n\r\n")
+}
+
 /// A POST of `body`, or of nothing where it is empty.
 pub fn post(path: &str, user: &str, body: &str) -> String {
     let head = format!("POST {path} HTTP/1.1\r\nhost: boxoffice\r\nx-user-id: {user}\r\n");
@@ -99,10 +105,8 @@ struct Crowd<B> {
 /// # Errors
 /// A server that goes away or does not speak HTTP.
 pub async fn run<B: Buyers>(plan: &Plan, buyers: B) -> anyhow::Result<(B, Duration)> {
-    let mut wires = Vec::with_capacity(plan.connections);
-    for server in plan.servers.iter().cycle().take(plan.connections) {
-        wires.push(Wire::connect(*server).await?);
-    }
+    let servers = plan.servers.iter().cycle().take(plan.connections);
+    let wires = try_join_all(servers.map(|server| Wire::connect(*server))).await?;
     let crowd = Rc::new(Crowd {
         buyers: RefCell::new(buyers),
         next: Cell::new(0),
@@ -125,6 +129,21 @@ pub async fn run<B: Buyers>(plan: &Plan, buyers: B) -> anyhow::Result<(B, Durati
     drop(local);
     let crowd = Rc::into_inner(crowd).ok_or_else(|| anyhow::anyhow!("a connection outlived its task"))?;
     Ok((crowd.buyers.into_inner(), took))
+}
+
+/// Opens a connection for each of `requests` at one moment and sends it: the status of each, and when it was answered,
+/// from that moment on.
+///
+/// # Errors
+/// A server that goes away or does not speak HTTP.
+pub async fn all_at_once(server: SocketAddr, requests: Vec<String>) -> anyhow::Result<Vec<(u16, Duration)>> {
+    let begun = Instant::now();
+    let buyers = requests.into_iter().map(async |request| {
+        let mut wire = Wire::connect(server).await?;
+        let (status, _) = wire.ask(&request).await?;
+        anyhow::Ok((status, begun.elapsed()))
+    });
+    try_join_all(buyers).await
 }
 
 impl<B: Buyers> Crowd<B> {

@@ -35,7 +35,7 @@ struct Held {
 /// # Errors
 /// A binary that was not built, or a server that went away.
 pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
-    let yardstick = Figure::new("embedded, HTTP, constant answer", constant(bench).await?.0, "1/s");
+    let yardstick = Figure::new("embedded, HTTP, constant answer", constant(bench).await?.rate, "1/s");
     let mut figures = vec![yardstick.clone()];
 
     let mut held = holds(bench, "redis").await?;
@@ -78,7 +78,8 @@ async fn ready(hall: Show) -> anyhow::Result<f64> {
     Ok(begun.elapsed().as_secs_f64())
 }
 
-async fn local(folder: &Path) -> anyhow::Result<(Process, SocketAddr)> {
+/// `boxoffice local` on what is in `folder`, ready.
+pub async fn local(folder: &Path) -> anyhow::Result<(Process, SocketAddr)> {
     let port = free_port()?.to_string();
     let (files, data) = (folder.join("resources"), folder.join("data"));
     let (files, data) = (files.display().to_string(), data.display().to_string());
@@ -90,7 +91,7 @@ async fn local(folder: &Path) -> anyhow::Result<(Process, SocketAddr)> {
 }
 
 /// Writes the resources.
-fn declare(folder: &Path, durability: &str, shows: &[Show]) -> anyhow::Result<()> {
+pub fn declare(folder: &Path, durability: &str, shows: &[Show]) -> anyhow::Result<()> {
     let mut text = format!(
         "{{apiVersion: boxoffice.dev/v1alpha1, kind: ReservationService, metadata: {{name: main}}, spec: {{
   auth: {{allowFrom: [{{namespaceSelector: {{}}}}]}}, redis: {{url: 'redis://redis'}},

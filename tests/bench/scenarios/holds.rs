@@ -8,7 +8,6 @@ use boxoffice_tests::process::Process;
 use boxoffice_tests::servers::free_port;
 
 use super::{Bench, Holders};
-use crate::baseline;
 use crate::depth::Depths;
 use crate::load::{Pace, Tally, count, median, run};
 use crate::report::Figure;
@@ -22,10 +21,17 @@ const CALLS: u32 = 10_000;
 
 /// What one round measured.
 struct Round {
-    constant: f64,
-    reference: f64,
+    constant: Constant,
     script: redis::Measured,
     load: Load,
+}
+
+/// What the constant answer of the same HTTP stack takes.
+pub struct Constant {
+    /// Answers a second.
+    pub rate: f64,
+    /// CPU seconds of its process for a thousand.
+    pub cpu: f64,
 }
 
 /// What a load on the stack measured.
@@ -49,8 +55,7 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<Vec<Figure>> {
     let mut rounds = vec![];
     for _ in 0..bench.rounds {
         rounds.push(Round {
-            constant: constant(bench).await?.0,
-            reference: redis::reference_script(bench.connections, calls.into()).await?.rate,
+            constant: constant(bench).await?,
             script: redis::hold_script(&bench.kafka, bench.connections, calls.into()).await?,
             load: load(bench).await?,
         });
@@ -62,14 +67,15 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<Vec<Figure>> {
     Ok(figures(&mut rounds, record, kafka))
 }
 
-/// The constant answer of the same HTTP stack: answers a second, and CPU seconds of its process for a thousand.
-pub async fn constant(bench: &Bench) -> anyhow::Result<(f64, f64)> {
+/// The constant answer, to the requests that holds are, over as many connections.
+pub async fn constant(bench: &Bench) -> anyhow::Result<Constant> {
     let addr: SocketAddr = format!("127.0.0.1:{}", free_port()?).parse()?;
     let mut server = Process::start_with("boxoffice-bench", ["constant", &addr.to_string()], [])?;
     server.ready(&format!("http://{addr}/readyz")).await?;
-    let plan = bench.plan(&[addr], Pace::Closed(bench.time));
+    let (plan, before) = (bench.plan(&[addr], Pace::Closed(bench.time)), server.cpu_seconds()?);
     let (buyers, took) = run(&plan, Holders::of(bench.seats(4 * MOST))).await?;
-    Ok((buyers.tally.rate(took), server.cpu_seconds()? * 1000.0 / count(buyers.tally.done)))
+    let cpu = (server.cpu_seconds()? - before) * 1000.0 / count(buyers.tally.done);
+    Ok(Constant { rate: buyers.tally.rate(took), cpu })
 }
 
 /// Holds as many seats as possible.
@@ -111,11 +117,11 @@ fn figures(rounds: &mut [Round], record: usize, kafka: f64) -> Vec<Figure> {
     };
     let done = of(rounds, |round| count(round.load.tally.done));
 
-    let reference =
-        Figure::new("redis-benchmark, script of 15 lines", of(rounds, |round| round.reference), "1/s");
     let script =
         Figure::new("redis-benchmark, our hold script", of(rounds, |round| round.script.rate), "1/s");
-    let constant = Figure::new("HTTP, constant answer", of(rounds, |round| round.constant), "1/s");
+    let constant = Figure::new("HTTP, constant answer", of(rounds, |round| round.constant.rate), "1/s");
+    let constant_cpu =
+        Figure::new("HTTP, constant answer, CPU", of(rounds, |round| round.constant.cpu), "s/1000");
     let script_cpu = Figure::new(
         "redis-benchmark, our hold script, CPU of redis",
         of(rounds, |round| round.script.cpu),
@@ -123,23 +129,16 @@ fn figures(rounds: &mut [Round], record: usize, kafka: f64) -> Vec<Figure> {
     );
     let size = Figure::new("kafka, size of a seat.held", count(record as u64), "bytes");
     let kafka = Figure::new("kafka, ProducerPerformance with records of that size", kafka, "1/s");
-    let baseline_rate = Figure::new("baseline scaled, holds", baseline::rate(reference.value), "1/s");
-    let baseline_cpu =
-        Figure::new("baseline scaled, CPU of its process", baseline::cpu(reference.value), "s/1000");
-    let recorded_cpu = Figure::new("baseline as recorded, CPU of its process", baseline::CPU, "s/1000");
     let rate = of(rounds, |round| round.load.rate);
     let worker = cost(|cpu| cpu.worker);
 
     let holds = vec![
         Figure::new("holds", rate, "1/s").by(&script).at_least(0.6),
         Figure::new("holds, by HTTP", rate, "1/s").by(&constant),
-        Figure::new("holds, by baseline", rate, "1/s").by(&baseline_rate),
         Figure::new("holds, p50", p50, "ms"),
         Figure::new("holds, p99", p99, "ms"),
         Figure::new("holds, max", longest, "ms"),
-        Figure::new("holds, CPU of the worker with relay", worker, "s/1000").by(&baseline_cpu).at_most(0.2),
-        Figure::new("holds, CPU of the worker with relay, by baseline as recorded", worker, "s/1000")
-            .by(&recorded_cpu),
+        Figure::new("holds, CPU of the worker with relay", worker, "s/1000").by(&constant_cpu).at_most(3.0),
         Figure::new("holds, CPU of redis", cost(|cpu| cpu.redis), "s/1000").by(&script_cpu),
         Figure::new("holds, CPU of kafka", cost(|cpu| cpu.kafka), "s/1000"),
         Figure::new("holds, CPU of the generator", cost(|cpu| cpu.load), "s/1000"),
@@ -155,8 +154,5 @@ fn figures(rounds: &mut [Round], record: usize, kafka: f64) -> Vec<Figure> {
     ];
     let p99 =
         Figure::new("redis-benchmark, our hold script, p99", of(rounds, |round| round.script.p99), "ms");
-    [reference, script, p99, script_cpu, constant, size, kafka, baseline_rate, baseline_cpu, recorded_cpu]
-        .into_iter()
-        .chain(holds)
-        .collect()
+    [script, p99, script_cpu, constant, constant_cpu, size, kafka].into_iter().chain(holds).collect()
 }

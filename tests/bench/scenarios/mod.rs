@@ -1,6 +1,7 @@
 //! What is measured: one scenario a file, each a function from the [`Bench`] to its figures.
 
 pub mod contended;
+pub mod door;
 pub mod embedded;
 pub mod herd;
 pub mod holds;
@@ -34,6 +35,8 @@ pub enum Scenario {
     Contended,
     /// Two thousand ask for the best available seats of a hall of 8,000
     Herd,
+    /// Two thousand connections opened at one moment to a command worker, to a query worker and to `boxoffice local`
+    Door,
     /// Time that the best-available script keeps Redis busy, at 20,000 and 80,000 seats, by how full it is
     Script,
     /// How long nobody can buy when Redis was restarted, and when it was emptied
@@ -71,6 +74,7 @@ impl Bench {
             Scenario::Pairs => pairs::measure(self).await,
             Scenario::Contended => contended::measure(self).await,
             Scenario::Herd => herd::measure(self).await,
+            Scenario::Door => door::measure(self).await,
             Scenario::Script => script::measure(self).await,
             Scenario::Recovery => recovery::measure(self).await,
         }

@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::routing::{get, post};
-use boxoffice_runtime::http::{Edge, serve, service};
+use boxoffice_runtime::http::{Edge, listen, serve, service};
 use boxoffice_runtime::shutdown;
 use prometheus_client::registry::Registry;
 use serde_json::json;
-use tokio::net::TcpListener;
 
 use std::time::Duration;
 
@@ -31,6 +30,6 @@ pub async fn run(addr: SocketAddr) -> anyhow::Result<()> {
     let routes =
         Router::new().route("/readyz", get(|| async { "ok" })).route("/seats/{seatId}/hold", post(answer));
     let routes = service(routes, Edge::new(&mut Registry::default()));
-    serve(TcpListener::bind(addr).await?, routes, shutdown::on_signal()?, Duration::from_secs(1)).await;
+    serve(listen(addr)?, routes, shutdown::on_signal()?, Duration::from_secs(1)).await;
     Ok(())
 }

@@ -31,7 +31,7 @@ pub struct Written {
 /// # Errors
 /// A tool that fails or says something else.
 pub async fn producer(kafka: &Server<Kafka>, records: u64, bytes: usize) -> anyhow::Result<f64> {
-    let topic = topic_on(&kafka.address(), "yardstick", 1).await;
+    let topic = topic_on(&kafka.address(), "yardstick", 1).await?;
     let mut command = Command::from(Kafka::tool("org.apache.kafka.tools.ProducerPerformance")?);
     command.args(["--topic", &topic, "--num-records", &records.to_string()]);
     command.args(["--record-size", &bytes.to_string(), "--throughput", "-1", "--producer-props"]);

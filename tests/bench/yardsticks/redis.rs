@@ -15,23 +15,6 @@ use crate::stack::{Stack, answer};
 const RANDOM: &str = "__rand_int__";
 /// They are below this number: the largest that it takes.
 const RANDOM_BELOW: &str = "2000000000";
-/// The machine's speed is measured by this script, which does what a hold does as briefly as possible: see `baseline`.
-const REFERENCE: &str = "
-local status = redis.call('HGET', KEYS[1], ARGV[1])
-if status then
-  return {'refused', status}
-end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local expires = now + 300000
-local sequence = redis.call('HINCRBY', KEYS[2], 'sequence', 1)
-redis.call('HINCRBY', KEYS[2], 'held', 1)
-redis.call('HSET', KEYS[1], ARGV[1], 'HELD ' .. ARGV[2] .. ' ' .. expires)
-redis.call('ZADD', KEYS[3], expires, ARGV[1])
-redis.call('XADD', KEYS[4], sequence .. '-0', 'type', 'seat.held', 'seat', ARGV[1], 'user', ARGV[2], 'at', now,
-  'expires', expires)
-return {'held', expires, sequence}";
-
 /// What redis-benchmark measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measured {
@@ -66,19 +49,6 @@ pub async fn hold_script(kafka: &Server<Kafka>, connections: usize, calls: u64) 
     let successes = stack.depth(&shows).await?;
     ensure!(count(successes) > 0.99 * count(calls), "only {successes} of {calls} calls held their seat");
     Ok(measured)
-}
-
-/// The script that the machine's speed is measured by, on a Redis that writes no file.
-///
-/// # Errors
-/// A redis-benchmark that is not installed, or says something else.
-pub async fn reference_script(connections: usize, calls: u64) -> anyhow::Result<Measured> {
-    let server = Server::start(Redis::default()).await?;
-    let mut connection = redis::Client::open(server.address())?.get_multiplexed_async_connection().await?;
-    let sha: String = redis::cmd("SCRIPT").arg("LOAD").arg(REFERENCE).query_async(&mut connection).await?;
-    let (seat, user) = (format!("A-1-{RANDOM}"), format!("user-{RANDOM}"));
-    let words = ["EVALSHA", &sha, "4", "seats", "meta", "deadlines", "outbox", &seat, &user];
-    benchmark(&server, connections, calls, Call(words.map(str::to_owned).to_vec())).await
 }
 
 async fn benchmark(

@@ -73,7 +73,7 @@ impl Stack {
     /// Whatever does not start.
     pub async fn start(redis: RedisKind) -> anyhow::Result<Self> {
         let (redis, kafka) = tokio::try_join!(Server::start(redis), Server::start(Kafka))?;
-        let topic = topic_on(&kafka.address(), "seat-events", 2).await;
+        let topic = topic_on(&kafka.address(), "seat-events", 2).await?;
         let worker = || CommandWorker::start(SERVICE, &redis.address(), &kafka.address(), &topic);
         let workers = [worker()?, worker()?];
         let event: SeatingEventId = "arena-night".parse()?;

@@ -77,19 +77,18 @@ pub fn service(hint: &str) -> String {
 /// # Panics
 /// When Kafka does not make it.
 pub async fn topic(hint: &str, partitions: u32) -> String {
-    topic_on(&kafka(), hint, partitions).await
+    topic_on(&kafka(), hint, partitions).await.unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 /// The same on a Kafka of the test's own.
 ///
-/// # Panics
-/// When Kafka does not make it.
-pub async fn topic_on(bootstrap_servers: &str, hint: &str, partitions: u32) -> String {
+/// # Errors
+/// Kafka does not make it.
+pub async fn topic_on(bootstrap_servers: &str, hint: &str, partitions: u32) -> anyhow::Result<String> {
     let name = unique(hint);
-    match create_topic(bootstrap_servers, &name, partitions).await {
-        Ok(()) => name,
-        Err(error) => panic!("topic {name} cannot be made: {error:#}"),
-    }
+    let made = create_topic(bootstrap_servers, &name, partitions).await;
+    made.with_context(|| format!("topic {name} cannot be made"))?;
+    Ok(name)
 }
 
 /// A database of a test's own; dropping it drops it.

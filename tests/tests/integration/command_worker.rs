@@ -44,7 +44,7 @@ impl Worker {
     }
 
     async fn on(redis: &str, kafka: &str) -> Self {
-        let topic = servers::topic_on(kafka, "seat-events", 3).await;
+        let topic = servers::topic_on(kafka, "seat-events", 3).await.unwrap();
         let mut worker = Self::launch(&servers::service("command"), redis, kafka, &topic);
         worker.process.ready(&worker.api.ready).await.unwrap();
         worker
@@ -52,7 +52,7 @@ impl Worker {
 
     /// A worker that refuses holds where so many domain events of a SeatingEvent wait.
     pub(super) async fn refusing_above(high_watermark: u64, kafka: &str) -> Self {
-        let topic = servers::topic_on(kafka, "seat-events", 3).await;
+        let topic = servers::topic_on(kafka, "seat-events", 3).await.unwrap();
         let more = ("BOXOFFICE_OUTBOX_HIGH_WATERMARK", high_watermark.to_string());
         let service = servers::service("command");
         let mut worker = Self::launch_with(&service, &servers::redis_url(), kafka, &topic, Some(more));

@@ -45,7 +45,7 @@ async fn i3_first_occurrences_have_no_gap_when_the_broker_dies() {
 async fn a_publish_is_given_up_in_time_and_leaves_nothing_behind() {
     let mut kafka = Server::start(Kafka).await.unwrap();
     let log = KafkaLog::new(&kafka.address()).unwrap();
-    let topic = topic_on(&kafka.address(), "outage", 1).await;
+    let topic = topic_on(&kafka.address(), "outage", 1).await.unwrap();
     log.publish(&topic, vec![numbered(0, 0)]).await.unwrap();
     kafka.kill();
     let lost = timeout(Duration::from_secs(4), log.publish(&topic, vec![numbered(0, 1)])).await;
@@ -59,7 +59,7 @@ async fn a_publish_is_given_up_in_time_and_leaves_nothing_behind() {
 async fn a_tail_and_a_member_go_on_when_the_broker_is_back() {
     let mut kafka = Server::start(Kafka).await.unwrap();
     let log = KafkaLog::new(&kafka.address()).unwrap();
-    let topic = topic_on(&kafka.address(), "outage", 1).await;
+    let topic = topic_on(&kafka.address(), "outage", 1).await.unwrap();
     let mut tail = log.tail(&topic, vec![(0, 0)]).await.unwrap();
     let mut member = log.subscribe(&unique("group"), std::slice::from_ref(&topic)).await.unwrap();
     log.publish(&topic, vec![numbered(0, 1)]).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_tail_and_a_member_go_on_when_the_broker_is_back() {
 async fn a_tail_of_deleted_records_is_refused() {
     let kafka = Server::start(Kafka).await.unwrap();
     let log = KafkaLog::new(&kafka.address()).unwrap();
-    let topic = topic_on(&kafka.address(), "deleted", 1).await;
+    let topic = topic_on(&kafka.address(), "deleted", 1).await.unwrap();
     log.publish(&topic, (0..10).map(|n| numbered(0, n)).collect()).await.unwrap();
 
     let admin: AdminClient<DefaultClientContext> =
@@ -127,7 +127,7 @@ struct Seen {
 impl Sale {
     async fn start(kafka: &Server<Kafka>) -> Self {
         let log = Arc::new(KafkaLog::new(&kafka.address()).unwrap());
-        let topic = topic_on(&kafka.address(), "outage", 2).await;
+        let topic = topic_on(&kafka.address(), "outage", 2).await.unwrap();
         let (tell, seen) = watch::channel(Seen::default());
         let tell = Arc::new(tell);
         let relays = (0..2).map(|partition| {

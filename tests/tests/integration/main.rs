@@ -9,6 +9,7 @@
 mod bench;
 mod command_worker;
 mod consumer;
+mod door;
 mod embedded_event_log;
 mod embedded_seats;
 mod embedded_views;

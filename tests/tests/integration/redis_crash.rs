@@ -82,7 +82,7 @@ async fn i7_redis_is_killed_under_writes_and_then_says_what_the_log_says() {
     for kind in [RedisKind::every_second(), RedisKind::default()] {
         let mut redis = Server::start(kind).await.unwrap();
         let (kafka, service) = (servers::kafka(), servers::service("crash"));
-        let topic = servers::topic_on(&kafka, "seat-events", 3).await;
+        let topic = servers::topic_on(&kafka, "seat-events", 3).await.unwrap();
         let [http, admin, metrics] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port().unwrap()));
         let environment = [
             ("BOXOFFICE_SERVICE", service.clone()),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::http::{Edge, serve as answer, service};
+use boxoffice_runtime::http::{Edge, listen, serve as answer, service};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::openapi::pages;
@@ -196,7 +196,7 @@ pub async fn serve<S: SeatStore + Outbox>(
     readiness: Readiness,
     stop: CancellationToken,
 ) -> Result<(), AppError> {
-    let (http_listener, admin_listener) = (bind(doors.http_addr).await?, bind(doors.admin_addr).await?);
+    let (http_listener, admin_listener) = (bind(doors.http_addr)?, bind(doors.admin_addr)?);
     let (Metrics { edge, relay }, drain) = (metrics, settings.drain);
     let app = App::new(store, log, settings, relay, readiness, stop.clone());
     let operators = admin::guarded(app.operators(), doors.admin_token);
@@ -206,9 +206,9 @@ pub async fn serve<S: SeatStore + Outbox>(
     app.run(async move { _ = tokio::join!(buyers, operators) }).await
 }
 
-async fn bind(addr: SocketAddr) -> Result<TcpListener, AppError> {
+fn bind(addr: SocketAddr) -> Result<Arc<TcpListener>, AppError> {
     let failed = |source| AppError::Bind { addr, source };
-    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let listener = listen(addr).map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     tracing::info!(%addr, "listening");
     Ok(listener)

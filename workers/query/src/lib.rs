@@ -107,7 +107,13 @@ impl Query {
     }
 
     /// Follows the log and answers requests until `stop` is cancelled; requests in progress then have `drain` to end.
-    pub async fn serve(self, listener: TcpListener, edge: Edge, stop: CancellationToken, drain: Duration) {
+    pub async fn serve(
+        self,
+        listener: Arc<TcpListener>,
+        edge: Edge,
+        stop: CancellationToken,
+        drain: Duration,
+    ) {
         let routes = self.routes().merge(pages::routes(&http::document()));
         let service = boxoffice_runtime::http::service(routes, edge);
         tokio::select! {

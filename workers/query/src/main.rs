@@ -7,7 +7,7 @@ use anyhow::Context;
 use boxoffice_query::view::postgres::PostgresSnapshots;
 use boxoffice_query::{Ports, Query, READY, Topics};
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::http::Edge;
+use boxoffice_runtime::http::{Edge, listen};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::identity::settings::IdentityArgs;
 use boxoffice_runtime::log::kafka::{KafkaLog, Settings};
@@ -16,7 +16,6 @@ use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
 use boxoffice_runtime::{health, postgres, shutdown, telemetry};
 use clap::Parser;
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 
 /// Most connections to the view's database: it is read once, and again after trouble.
 const CONNECTIONS: u32 = 2;
@@ -69,7 +68,7 @@ async fn main() -> anyhow::Result<()> {
     let own = registry.sub_registry_with_prefix("boxoffice_query");
     let identity = Identity::open(identity.try_into()?, own, &readiness).context("who readers are")?;
     let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry);
-    let listener = TcpListener::bind(http_addr).await.with_context(|| format!("listening on {http_addr}"))?;
+    let listener = listen(http_addr).with_context(|| format!("listening on {http_addr}"))?;
     tracing::info!(service = service.service, %http_addr, "serving");
     let health = health::serve(service.metrics_addr, registry, readiness, stop.clone());
     tokio::try_join!(

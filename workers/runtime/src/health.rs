@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -12,6 +13,11 @@ use axum::routing::get;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::http;
+
+/// How long probes in progress have at the end.
+const DRAIN: Duration = Duration::from_secs(1);
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -66,8 +72,8 @@ pub async fn serve(
     readiness: Readiness,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let listener = tokio::net::TcpListener::bind(addr).await?;
-    axum::serve(listener, routes(registry, readiness)).with_graceful_shutdown(stop.cancelled_owned()).await
+    http::serve(http::listen(addr)?, routes(registry, readiness), stop, DRAIN).await;
+    Ok(())
 }
 
 async fn readyz(State(readiness): State<Readiness>) -> Response {

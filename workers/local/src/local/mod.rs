@@ -62,8 +62,9 @@ impl Local {
         let mut watch = Watch::new(&self.files)?;
         let mut sale = self.read()?;
         let folder = Folder::of(self.data_dir.as_deref(), &sale.declared)?;
-        let platform = Platform::open(folder.path()).await?;
+        // Whoever comes while the data are read waits for the answer instead of being turned away.
         let door = Door::open(SocketAddr::new(self.listen, self.port), self.admin_token.clone())?;
+        let platform = Platform::open(folder.path()).await?;
         let mut began = false;
         while let Some(next) =
             self.generation(&platform, &door, &folder, &mut watch, &sale, began, &stop).await?

@@ -1,7 +1,7 @@
 //! The roles of the workers on the embedded store, behind one door: command, query and ([`super::consumers`]) every
 //! declared consumer.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,12 @@ use boxoffice_command::store::{Inventory, SeatStore};
 use boxoffice_consumer::run::LOG;
 use boxoffice_query::{Ports, Query, READY, Topics};
 use boxoffice_runtime::health::{self, Readiness};
-use boxoffice_runtime::http::{Edge, serve, service};
+use boxoffice_runtime::http::{Edge, listen, serve, service};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::openapi::{pages, together};
 use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use utoipa::openapi::OpenApi;
@@ -33,8 +34,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Where everything is served, and who may do what the operator does.
 pub struct Door {
-    /// The one port.
-    pub listener: TcpListener,
+    /// The one port: connections wait in it until the roles are started, and while they are started anew.
+    pub listener: Arc<TcpListener>,
     /// Its address.
     pub addr: SocketAddr,
     /// The token of `/admin`; without one `/admin` is open, which only a loopback address is.
@@ -82,7 +83,7 @@ impl Platform {
         let routes = app.buyers().merge(query.routes()).merge(operators(app.operators(), door));
         let routes = routes.merge(pages::routes(&document()));
         let routes = service(routes, edge).merge(health::routes(registry, readiness));
-        let server = serve(door.listen()?, routes, stop.clone(), DRAIN / 2);
+        let server = serve(Arc::clone(&door.listener), routes, stop.clone(), DRAIN / 2);
         let _following = AbortOnDropHandle::new(tokio::spawn(query.follow()));
         tokio::select! {
             ended = app.run(server) => ended?,
@@ -130,16 +131,9 @@ impl Door {
     /// An address that cannot be listened on.
     pub fn open(addr: SocketAddr, admin_token: Option<AdminToken>) -> Result<Self, PlatformError> {
         let failed = |source| PlatformError::Listen { addr, source };
-        let listener = TcpListener::bind(addr).map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
+        let listener = listen(addr).map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, addr, admin_token })
-    }
-
-    /// The same port once more: connections wait in it while the roles are started anew.
-    fn listen(&self) -> Result<tokio::net::TcpListener, PlatformError> {
-        let again = self.listener.try_clone().and_then(tokio::net::TcpListener::from_std);
-        again.map_err(|source| PlatformError::Listen { addr: self.addr, source })
     }
 }
 

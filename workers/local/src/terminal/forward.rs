@@ -1,8 +1,10 @@
 //! A port on this machine that leads to a pod of the cluster, through the API server: what `kubectl port-forward` does.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use boxoffice_operator::reservation_service::names;
+use boxoffice_runtime::http::listen;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
@@ -35,7 +37,7 @@ impl Forward {
                 "ReservationService {namespace}/{service} has no command worker that is ready"
             ))
         })?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into())?;
         let addr = listener.local_addr()?;
         let task = AbortOnDropHandle::new(tokio::spawn(accept(listener, pods, pod.name_any(), port)));
         Ok(Self { addr, _task: task })
@@ -52,7 +54,7 @@ fn is_ready(pod: &Pod) -> bool {
     conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-async fn accept(listener: TcpListener, pods: Api<Pod>, pod: String, port: u16) {
+async fn accept(listener: Arc<TcpListener>, pods: Api<Pod>, pod: String, port: u16) {
     while let Ok((connection, _)) = listener.accept().await {
         let (pods, pod) = (pods.clone(), pod.clone());
         tokio::spawn(async move {

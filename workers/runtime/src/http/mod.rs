@@ -1,12 +1,13 @@
 //! What every HTTP server of a worker has around its routes: the chain that a request belongs to, limits, the log
 //! line, metrics, and problem+json for whatever is not answered ([`code`] lists what that can be).
 //!
-//! Handlers answer `Result<_, Problem>` and take [`Chain`] and [`Id`]; [`service`] puts the [`Edge`] around them, and
-//! [`serve`] ends when told to, after the requests in progress.
+//! Handlers answer `Result<_, Problem>` and take [`Chain`] and [`Id`]; [`service`] puts the [`Edge`] around them, [`listen`]
+//! opens a port, and [`serve`] ends when told to, after the requests in progress.
 
 mod chain;
 pub mod code;
 mod edge;
+mod listen;
 mod metrics;
 mod problem;
 mod server;
@@ -17,6 +18,7 @@ use axum::middleware::from_fn_with_state;
 pub use chain::{CORRELATION_ID, Chain, Id, sole};
 pub use code::Code;
 pub use edge::{Edge, REQUEST_TIMEOUT};
+pub use listen::{allow_open_files, listen, system_backlog};
 pub(crate) use problem::ProblemBody;
 pub use problem::{ConflictBody, Problem};
 pub use server::serve;

@@ -18,7 +18,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt;
 
 /// Longest head of a request, in bytes: room for a token and a gateway's headers.
@@ -29,15 +31,28 @@ const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// is the gateway that closes them.
 const NEXT_REQUEST: Duration = Duration::from_secs(75);
 /// Pause after a connection could not be accepted because the process has too much open.
-const EXHAUSTED: Duration = Duration::from_secs(1);
+const EXHAUSTED: Duration = Duration::from_millis(100);
+/// That is told no more often than this.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` is cancelled; requests in progress then have `drain` to end.
-pub async fn serve(listener: TcpListener, service: Router, stop: CancellationToken, drain: Duration) {
+pub async fn serve(listener: Arc<TcpListener>, service: Router, stop: CancellationToken, drain: Duration) {
+    // A task of its own: whatever else the caller polls beside this future, accepting does not wait for it.
+    let accepting = AbortOnDropHandle::new(tokio::spawn(accept(listener, service, stop)));
+    let Ok(connections) = accepting.await else { return };
+    if tokio::time::timeout(drain, connections.shutdown()).await.is_err() {
+        tracing::warn!("requests in progress are cut off: draining took too long");
+    }
+}
+
+/// Accepts connections, each of which is answered by a task, until `stop` is cancelled.
+async fn accept(listener: Arc<TcpListener>, service: Router, stop: CancellationToken) -> GracefulShutdown {
     let (server, connections) = (Arc::new(server()), GracefulShutdown::new());
+    let mut told: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.cancelled() => break,
+            () = stop.cancelled() => return connections,
         };
         match accepted {
             Ok((stream, _)) => {
@@ -46,14 +61,16 @@ pub async fn serve(listener: TcpListener, service: Router, stop: CancellationTok
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "connections cannot be accepted");
-                tokio::time::sleep(EXHAUSTED).await;
+                if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+                    tracing::warn!(%error, "connections cannot be accepted: they wait");
+                    told = Some(Instant::now());
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(EXHAUSTED) => {}
+                    () = stop.cancelled() => return connections,
+                }
             }
         }
-    }
-    drop(listener);
-    if tokio::time::timeout(drain, connections.shutdown()).await.is_err() {
-        tracing::warn!("requests in progress are cut off: draining took too long");
     }
 }
 

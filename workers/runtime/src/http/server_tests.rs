@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::http::{allow_open_files, listen, system_backlog};
 
 struct Served {
     addr: std::net::SocketAddr,
@@ -16,7 +17,7 @@ struct Served {
 }
 
 /// `/`, and `/slow`, which answers when it is told to.
-async fn open(slow: Arc<Notify>, drain: Duration) -> Served {
+fn open(slow: Arc<Notify>, drain: Duration) -> Served {
     let routes = Router::new()
         .route("/", get(|| async { "here" }))
         .route("/read", post(|body: axum::body::Bytes| async move { body.len().to_string() }))
@@ -27,14 +28,14 @@ async fn open(slow: Arc<Notify>, drain: Duration) -> Served {
                 "done"
             }),
         );
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let (addr, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
     let end = tokio::spawn(serve(listener, routes, stop.clone(), drain));
     Served { addr, stop, end }
 }
 
-async fn opened() -> Served {
-    open(Arc::default(), Duration::from_secs(20)).await
+fn opened() -> Served {
+    open(Arc::default(), Duration::from_secs(20))
 }
 
 impl Served {
@@ -72,7 +73,7 @@ async fn answered(connection: &mut TcpStream, end: &str) -> String {
 #[tokio::test]
 async fn a_request_in_progress_is_finished_before_serving_ends() {
     let slow = Arc::new(Notify::new());
-    let served = open(Arc::clone(&slow), Duration::from_secs(20)).await;
+    let served = open(Arc::clone(&slow), Duration::from_secs(20));
     let mut connection = served.connect().await;
     send(&mut connection, "GET / HTTP/1.1\r\nhost: a\r\n\r\nGET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
     assert!(answered(&mut connection, "here").await.starts_with("HTTP/1.1 200"));
@@ -82,9 +83,22 @@ async fn a_request_in_progress_is_finished_before_serving_ends() {
     served.ends().await;
 }
 
+#[tokio::test]
+async fn a_crowd_at_one_moment_finds_room_though_nobody_is_accepted() {
+    const CROWD: usize = 2000;
+    allow_open_files();
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let room = system_backlog().map_or(CROWD, |backlog| CROWD.min(backlog as usize));
+    // Whoever finds no room gets none for as long as nobody is accepted.
+    let crowd = futures::future::join_all((0..room).map(|_| TcpStream::connect(addr)));
+    let crowd = tokio::time::timeout(Duration::from_secs(20), crowd).await.expect("somebody finds no room");
+    assert!(crowd.iter().all(Result::is_ok));
+}
+
 #[tokio::test(start_paused = true)]
 async fn serving_ends_when_told_to_even_with_a_request_in_progress() {
-    let served = opened().await;
+    let served = opened();
     let mut connection = served.connect().await;
     send(&mut connection, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     answered(&mut connection, "here").await;
@@ -94,7 +108,7 @@ async fn serving_ends_when_told_to_even_with_a_request_in_progress() {
 
 #[tokio::test]
 async fn idle_connections_do_not_hold_up_the_end() {
-    let served = opened().await;
+    let served = opened();
     let _silent = served.connect().await;
     let mut kept = served.connect().await;
     send(&mut kept, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
@@ -104,11 +118,11 @@ async fn idle_connections_do_not_hold_up_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_asks_for_nothing_is_closed() {
-    let served = opened().await;
+    let served = opened();
     for begun in ["", "P", "GET / HTTP/1.1\r\nhost: a\r\nx-slow: ", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
         let mut connection = served.connect().await;
         send(&mut connection, begun).await;
-        let before = tokio::time::Instant::now();
+        let before = Instant::now();
         rest(connection).await;
         assert!(before.elapsed() >= FIRST_REQUEST, "{begun}");
     }
@@ -117,11 +131,11 @@ async fn a_connection_that_asks_for_nothing_is_closed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_asks_for_nothing_more_is_closed_later() {
-    let served = opened().await;
+    let served = opened();
     let mut connection = served.connect().await;
     send(&mut connection, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     answered(&mut connection, "here").await;
-    let before = tokio::time::Instant::now();
+    let before = Instant::now();
     rest(connection).await;
     assert!(before.elapsed() >= NEXT_REQUEST);
     served.ends().await;
@@ -129,7 +143,7 @@ async fn a_connection_that_asks_for_nothing_more_is_closed_later() {
 
 #[tokio::test]
 async fn a_head_that_is_too_large_is_refused_and_a_large_body_is_not_its_business() {
-    let served = opened().await;
+    let served = opened();
     let large = "x".repeat(2 * MAX_HEAD_BYTES);
     let many = "x: y\r\n".repeat(101);
     for head in
@@ -150,7 +164,7 @@ async fn a_head_that_is_too_large_is_refused_and_a_large_body_is_not_its_busines
 
 #[tokio::test]
 async fn http_2_is_spoken_with_those_who_begin_with_it() {
-    let served = opened().await;
+    let served = opened();
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Body>();
     let request = Request::get(format!("http://{}/", served.addr)).body(Body::empty()).unwrap();
     let response = client.request(request).await.unwrap();
