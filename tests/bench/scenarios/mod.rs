@@ -4,6 +4,7 @@ pub mod contended;
 pub mod embedded;
 pub mod herd;
 pub mod holds;
+pub mod nearly_full;
 pub mod pairs;
 pub mod recovery;
 pub mod script;

@@ -55,14 +55,18 @@ local function count_rows()
   return row_count
 end
 
--- Start, length, twice the middle, section, and the neighbours (index + 1, or 0) of the row at `index`.
-local function row_at(index)
+local function unpack_row(format, index)
   local piece = math.floor(index / ROWS_AT_ONCE)
   if not row_pieces[piece] then
     local size = ROWS_AT_ONCE * ROW_SIZE
     row_pieces[piece] = redis.call('GETRANGE', ROWS, piece * size, (piece + 1) * size - 1)
   end
-  return struct.unpack('>I4I4I4I4I4I4', row_pieces[piece], index % ROWS_AT_ONCE * ROW_SIZE + 1)
+  return struct.unpack(format, row_pieces[piece], index % ROWS_AT_ONCE * ROW_SIZE + 1)
+end
+
+-- Start, length, twice the middle, section, and the neighbours (index + 1, or 0) of the row at `index`.
+local function row_at(index)
+  return unpack_row('>I4I4I4I4I4I4', index)
 end
 
 -- The row that has `place`, a place of a numbered seat.
@@ -70,7 +74,7 @@ local function row_of(place)
   local low, high = 0, count_rows() - 1
   while low < high do
     local middle = math.ceil((low + high) / 2)
-    if row_at(middle) <= place then
+    if unpack_row('>I4', middle) <= place then
       low = middle
     else
       high = middle - 1
@@ -206,10 +210,7 @@ end
 local function adjacent(quantity, sections, gaps)
   local with_a_gap
   for index, start, length, middle in rows_with(quantity, sections) do
-    local tidy, any, longest = nil, nil, length
-    if length >= quantity then
-      tidy, any, longest = windows(start, length, middle, quantity)
-    end
+    local tidy, any, longest = windows(start, length, middle, quantity)
     if gaps == 'off' then
       tidy = any
     end
@@ -224,53 +225,78 @@ local function adjacent(quantity, sections, gaps)
   return with_a_gap and whole(with_a_gap, quantity)
 end
 
--- How many seats of a row are free.
-local function count_free(start, length)
-  local _, free = string.gsub(text_of(start, length), '%.', '')
-  return free
+-- How many seats of the row at `index` are free.
+local free_counts = {}
+local function count_free(index)
+  if not free_counts[index] then
+    if string.byte(runs, index + 1) == 128 then
+      free_counts[index] = 0
+    else
+      local _, free = string.gsub(text_of(row_at(index)), '%.', '')
+      free_counts[index] = free
+      if free == 0 then
+        correct(index, 0)
+      end
+    end
+  end
+  return free_counts[index]
 end
 
 local function of_one_row(quantity, sections)
-  for _, start, length, middle in rows_with(1, sections) do
-    if length >= quantity and count_free(start, length) >= quantity then
+  for index, start, length, middle in rows_with(1, sections) do
+    if length >= quantity and count_free(index) >= quantity then
       return nearest_to_the_middle(free_places(start, length), start, middle, quantity)
     end
   end
 end
 
--- Around each row as many rows as it takes: of the two at the edges the better one next, and none that has nothing.
--- Where that is not enough, it is not from any of these rows on: each of them is looked at once.
-local function of_adjacent_rows(quantity, sections)
-  local in_vain, free_in = {}, {}
-  local function free_of(index)
-    local start, length = row_at(index)
-    free_in[index] = free_in[index] or free_places(start, length)
-    return free_in[index]
-  end
-  for index in rows_with(1, sections) do
-    local chosen = in_vain[index] and {} or {unpack(free_of(index))}
-    in_vain[index] = true
-    local _, _, _, _, before, behind = row_at(index)
-    local edges = {before, behind}
-    while #chosen > 0 and #chosen < quantity do
-      local side, best
-      for i = 1, 2 do
-        if edges[i] > 0 and (not best or edges[i] < best) and #free_of(edges[i] - 1) > 0 then
-          side, best = i, edges[i]
-        end
-      end
-      if not best then
-        break
-      end
-      in_vain[best - 1] = true
-      local start, _, middle, _, next_before, next_behind = row_at(best - 1)
-      for _, place in ipairs(nearest_to_the_middle(free_of(best - 1), start, middle, quantity - #chosen)) do
-        chosen[#chosen + 1] = place
-      end
-      edges[side] = side == 1 and next_before or next_behind
+-- Whether the row at `index` and those around it, up to ones that have nothing, have `quantity` free seats. Where they
+-- do not, none of them has to be asked again: they are noted in `in_vain`.
+local function are_enough(index, quantity, in_vain)
+  local free, met = count_free(index), {index}
+  for side = 5, 6 do
+    local next_row = select(side, row_at(index))
+    while next_row > 0 and free < quantity and count_free(next_row - 1) > 0 do
+      free = free + count_free(next_row - 1)
+      met[#met + 1] = next_row - 1
+      next_row = select(side, row_at(next_row - 1))
     end
-    if #chosen >= quantity then
-      return chosen
+  end
+  if free < quantity then
+    for _, row in ipairs(met) do
+      in_vain[row] = true
+    end
+  end
+  return free >= quantity
+end
+
+-- Around the row at `index` as many rows as it takes: of the two at the edges the better one next, and none that has
+-- nothing.
+local function around(index, quantity)
+  local start, length, _, _, before, behind = row_at(index)
+  local chosen, edges = free_places(start, length), {before, behind}
+  while #chosen < quantity do
+    local side, best
+    for i = 1, 2 do
+      if edges[i] > 0 and (not best or edges[i] < best) and count_free(edges[i] - 1) > 0 then
+        side, best = i, edges[i]
+      end
+    end
+    local first, width, middle, _, next_before, next_behind = row_at(best - 1)
+    local places = free_places(first, width)
+    for _, place in ipairs(nearest_to_the_middle(places, first, middle, quantity - #chosen)) do
+      chosen[#chosen + 1] = place
+    end
+    edges[side] = side == 1 and next_before or next_behind
+  end
+  return chosen
+end
+
+local function of_adjacent_rows(quantity, sections)
+  local in_vain = {}
+  for index in rows_with(1, sections) do
+    if not in_vain[index] and are_enough(index, quantity, in_vain) then
+      return around(index, quantity)
     end
   end
 end
@@ -293,8 +319,8 @@ end
 local function available(sections)
   read_whole_map()
   local free = 0
-  for _, start, length in rows_with(1, sections) do
-    free = free + count_free(start, length)
+  for index in rows_with(1, sections) do
+    free = free + count_free(index)
   end
   return free
 end
