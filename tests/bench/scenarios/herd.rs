@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use boxoffice_domain::choose::best;
 use boxoffice_domain::definition::GapPolicy;
 use boxoffice_domain::seating::TAKEN;
-use boxoffice_domain::{Chart, Seating};
+use boxoffice_domain::{Chart, Seating, Together};
 use serde_json::{Value, json};
 
 use super::Bench;
@@ -125,7 +125,7 @@ fn needless(all: &[Buyer], chart: &Chart, seating: &Seating) -> usize {
                 *at = TAKEN;
             }
         }
-        best(seating, &map, refused.quantity, &[0], GapPolicy::Prefer).is_some()
+        best(seating, &map, refused.quantity, &[0], GapPolicy::Prefer, Together::Preferred).is_some()
     };
     all.iter().filter(|buyer| buyer.seats.is_none()).filter(still_found).count()
 }

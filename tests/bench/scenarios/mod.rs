@@ -5,6 +5,7 @@ pub mod door;
 pub mod embedded;
 pub mod herd;
 pub mod holds;
+pub mod nearly_full;
 pub mod pairs;
 pub mod recovery;
 pub mod script;

@@ -6,7 +6,7 @@ use boxoffice_domain::choose::best;
 use boxoffice_domain::events::DomainEvent;
 use boxoffice_domain::seating::TAKEN;
 use boxoffice_domain::{
-    Chart, CorrelationId, Definition, Envelope, SeatId, Seating, SeatingEventId, UnixMillis,
+    Chart, CorrelationId, Definition, Envelope, SeatId, Seating, SeatingEventId, Together, UnixMillis,
 };
 use boxoffice_runtime::clock;
 use boxoffice_tests::audit::{Answer, Audit, Request, Wish};
@@ -202,7 +202,7 @@ fn wrongly_refused<'a>(
             let asked_now = began <= until && ended + 1 >= fact.timestamp;
             let quantity = best_of(request) as usize;
             let gaps = definition.hold.no_single_seat_gaps;
-            !asked_now || best(&seating, &map, quantity, &sections, gaps).is_some()
+            !asked_now || best(&seating, &map, quantity, &sections, gaps, Together::Preferred).is_some()
         });
     }
     unexplained

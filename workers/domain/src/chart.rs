@@ -1,11 +1,19 @@
-//! A [`Definition`]'s ranges expanded into seats, in the order that maps show them.
+//! A [`Definition`]'s ranges expanded into seats, in the order that maps show them, each with whether it is the neighbour of
+//! the one before it.
 //!
-//! Finds what a schema cannot: the same seat from two ranges, a blocked seat that does not exist.
+//! Finds what a schema cannot: the same seat from two ranges, a blocked seat that does not exist. Seats are counted before
+//! any is made: what is refused for its size costs nothing.
+
+mod error;
+mod ranges;
 
 use std::collections::HashMap;
 
 use crate::definition::{Definition, Rows, Section};
 use crate::ids::is_label;
+
+pub use error::ChartError;
+use ranges::{Name, Ranges};
 
 /// Most seats that one SeatingEvent may have.
 pub const MAX_SEATS: usize = 200_000;
@@ -21,6 +29,8 @@ pub struct ChartSeat {
     pub row: String,
     /// Its number within the row or area.
     pub number: String,
+    /// Whether it is the neighbour of the seat that comes before it in its row. Units of an area all are.
+    pub adjoins: bool,
 }
 
 /// Every seat of a SeatingEvent, in chart order, with an index by key.
@@ -30,72 +40,29 @@ pub struct Chart {
     index: HashMap<String, usize>,
 }
 
-/// Why ranges do not describe a chart. Every message names the field and the fix.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChartError {
-    /// A range that does not parse.
-    #[error("{field}: {range:?} is not a range: write \"7\", \"1-40\" or \"1-39/2\", several with commas")]
-    Range {
-        /// Where it stands.
-        field: String,
-        /// The text.
-        range: String,
-    },
-    /// Two ranges that give the same seat.
-    #[error("{first} and {second} both describe seat {key}: let the ranges not overlap")]
-    Duplicate {
-        /// The seat.
-        key: String,
-        /// The range that gave it first.
-        first: String,
-        /// The range that gave it again.
-        second: String,
-    },
-    /// A section or rows entry that says too much or too little.
-    #[error("{field}: {problem}")]
-    Shape {
-        /// Where it stands.
-        field: String,
-        /// What is wrong, and the fix.
-        problem: &'static str,
-    },
-    /// A section whose price category is not declared.
-    #[error("{field}: price category {name:?} is not in priceCategories")]
-    PriceCategory {
-        /// Where it stands.
-        field: String,
-        /// The name.
-        name: String,
-    },
-    /// A blocked seat that the chart does not have.
-    #[error("blocked[{index}]: there is no seat {key}")]
-    UnknownBlocked {
-        /// Index into `blocked`.
-        index: usize,
-        /// The key.
-        key: String,
-    },
-    /// More seats than one SeatingEvent may have.
-    #[error("sections: more than {MAX_SEATS} seats: split the show into several SeatingEvents")]
-    TooMany,
-    /// No seats at all.
-    #[error("sections: there is no seat: give a section rows or a capacity")]
-    Empty,
-}
-
 impl Chart {
     /// Expands the ranges of `definition`.
+    ///
+    /// # Errors
+    /// The first thing that keeps them from being a chart.
     pub fn expand(definition: &Definition) -> Result<Self, ChartError> {
-        let mut builder = Builder::default();
-        for (index, section) in definition.sections.iter().enumerate() {
+        let sections = definition.sections.iter().enumerate();
+        let described = sections.map(|(index, section)| {
             if definition.price_of(&section.id).is_none() {
                 let field = format!("sections[{index}].priceCategory");
                 return Err(ChartError::PriceCategory { field, name: section.price_category.clone() });
             }
-            builder.section(index, section)?;
+            Described::read(section, &format!("sections[{index}]"))
+        });
+        let described = described.collect::<Result<Vec<_>, _>>()?;
+        match described.iter().fold(0_u64, |count, section| section.count().saturating_add(count)) {
+            0 => return Err(ChartError::Empty),
+            count if count > MAX_SEATS as u64 => return Err(ChartError::TooMany),
+            _ => {}
         }
-        if builder.chart.seats.is_empty() {
-            return Err(ChartError::Empty);
+        let mut builder = Builder::default();
+        for (index, (section, described)) in definition.sections.iter().zip(&described).enumerate() {
+            builder.section(index, &section.id, described)?;
         }
         for (index, blocked) in definition.blocked.iter().enumerate() {
             if let Some(key) = blocked.seats.iter().find(|key| !builder.chart.contains(key)) {
@@ -121,122 +88,143 @@ impl Chart {
     }
 }
 
-#[derive(Default)]
-struct Builder {
-    chart: Chart,
-    /// For each seat, the field that described it: two fields make the message of a duplicate.
-    origins: Vec<u32>,
-    fields: Vec<String>,
+/// What a section says that it has.
+enum Described {
+    /// So many units.
+    Units { field: String, capacity: u32 },
+    /// Rows of seats.
+    Rows(Vec<Entry>),
 }
 
-impl Builder {
-    fn section(&mut self, index: usize, section: &Section) -> Result<(), ChartError> {
-        let field = format!("sections[{index}]");
-        let shape = |problem| ChartError::Shape { field: field.clone(), problem };
+/// One row or several alike.
+struct Entry {
+    field: String,
+    rows: Ranges,
+    seats: Ranges,
+}
+
+impl Described {
+    fn read(section: &Section, field: &str) -> Result<Self, ChartError> {
+        let shape = |problem| ChartError::Shape { field: field.to_owned(), problem };
         if !is_label(&section.id) {
             return Err(shape("id must be 1 to 32 characters of A-Z, a-z, 0-9 and _"));
         }
         match (section.capacity, section.rows.as_slice()) {
             (Some(_), [_, ..]) => Err(shape("has rows and capacity: give one of them")),
             (None, []) => Err(shape("has neither rows nor capacity: give one of them")),
-            (Some(capacity), []) => {
-                let origin = self.origin(format!("{field}.capacity"));
-                if capacity as usize > MAX_SEATS {
-                    return Err(ChartError::TooMany);
-                }
-                (1..=capacity).try_for_each(|n| {
-                    self.push(format!("{}-{n}", section.id), index, String::new(), n.to_string(), origin)
-                })
+            (Some(capacity), []) => Ok(Self::Units { field: format!("{field}.capacity"), capacity }),
+            (None, rows) => {
+                let entries = rows.iter().enumerate();
+                let entries = entries.map(|(at, rows)| Entry::read(rows, format!("{field}.rows[{at}]")));
+                entries.collect::<Result<_, _>>().map(Self::Rows)
             }
-            (None, rows) => rows
-                .iter()
-                .enumerate()
-                .try_for_each(|(at, rows)| self.rows(index, section, rows, &format!("{field}.rows[{at}]"))),
         }
     }
 
-    fn rows(&mut self, index: usize, section: &Section, rows: &Rows, field: &str) -> Result<(), ChartError> {
-        let names = match (&rows.row, &rows.rows) {
-            (Some(row), None) if is_label(row) => vec![row.clone()],
-            (Some(row), None) => {
-                return Err(ChartError::Range { field: format!("{field}.row"), range: row.clone() });
-            }
-            (None, Some(range)) => expand_range(range, &format!("{field}.rows"))?,
-            _ => {
-                let problem = "give exactly one of row and rows";
-                return Err(ChartError::Shape { field: field.to_owned(), problem });
-            }
+    fn count(&self) -> u64 {
+        match self {
+            Self::Units { capacity, .. } => u64::from(*capacity),
+            Self::Rows(entries) => entries.iter().fold(0, |count, entry| entry.count().saturating_add(count)),
+        }
+    }
+}
+
+impl Entry {
+    fn read(text: &Rows, field: String) -> Result<Self, ChartError> {
+        let range = |name: &str, range: &str, problem| {
+            let (field, range) = (format!("{field}.{name}"), range.to_owned());
+            ChartError::Range { field, range, problem }
         };
-        let numbers = expand_range(&rows.seats, &format!("{field}.seats"))?;
-        let origin = self.origin(field.to_owned());
-        for row in &names {
-            for number in &numbers {
-                let key = format!("{}-{row}-{number}", section.id);
-                self.push(key, index, row.clone(), number.clone(), origin)?;
+        let shape = |field: String, problem| Err(ChartError::Shape { field, problem });
+        let rows = match (&text.row, &text.rows) {
+            (Some(row), None) if is_label(row) => Ranges::one(row),
+            (Some(_), None) => {
+                let problem = "must be 1 to 32 characters of A-Z, a-z, 0-9 and _; for several rows use rows";
+                return shape(format!("{field}.row"), problem);
             }
+            (None, Some(rows)) => Ranges::of_rows(rows).map_err(|problem| range("rows", rows, problem))?,
+            (Some(_), Some(_)) => return shape(field, "give either row or rows, not both"),
+            (None, None) => return shape(field, "has neither row nor rows: give one of them"),
+        };
+        let seats = Ranges::of_seats(&text.seats).map_err(|problem| range("seats", &text.seats, problem))?;
+        Ok(Self { field, rows, seats })
+    }
+
+    fn count(&self) -> u64 {
+        self.rows.count().saturating_mul(self.seats.count())
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    chart: Chart,
+    /// For each seat, the field that described it: two fields make the message of a duplicate.
+    origins: Vec<u32>,
+    fields: Vec<String>,
+    /// The last seat of each row so far: another entry may go on with the row.
+    ends: HashMap<(usize, String), Name>,
+}
+
+impl Builder {
+    fn section(&mut self, section: usize, id: &str, described: &Described) -> Result<(), ChartError> {
+        match described {
+            Described::Units { field, capacity } => {
+                let origin = self.origin(field);
+                (1..=*capacity).try_for_each(|n| {
+                    let (key, number, adjoins) = (format!("{id}-{n}"), n.to_string(), n > 1);
+                    self.push(ChartSeat { key, section, row: String::new(), number, adjoins }, origin)
+                })
+            }
+            Described::Rows(entries) => entries.iter().try_for_each(|entry| self.entry(section, id, entry)),
+        }
+    }
+
+    fn entry(&mut self, section: usize, id: &str, entry: &Entry) -> Result<(), ChartError> {
+        let origin = self.origin(&entry.field);
+        let seats: Vec<Name> = entry.seats.names().collect();
+        for Name { text: row, .. } in entry.rows.names() {
+            let mut before = self.ends.remove(&(section, row.clone()));
+            for seat in &seats {
+                let (key, number) = (format!("{id}-{row}-{}", seat.text), seat.text.clone());
+                let adjoins = before.as_ref().is_some_and(|before| seat.adjoins(before));
+                let pushed = ChartSeat { key, section, row: row.clone(), number, adjoins };
+                self.push(pushed, origin).map_err(|error| within_one_entry(error, entry, &seats))?;
+                before = Some(seat.clone());
+            }
+            self.ends.extend(before.map(|end| ((section, row), end)));
         }
         Ok(())
     }
 
-    fn origin(&mut self, field: String) -> u32 {
-        self.fields.push(field);
+    fn origin(&mut self, field: &str) -> u32 {
+        self.fields.push(field.to_owned());
         u32::try_from(self.fields.len() - 1).unwrap_or(u32::MAX)
     }
 
-    fn push(
-        &mut self,
-        key: String,
-        section: usize,
-        row: String,
-        number: String,
-        origin: u32,
-    ) -> Result<(), ChartError> {
+    fn push(&mut self, seat: ChartSeat, origin: u32) -> Result<(), ChartError> {
         let position = self.chart.seats.len();
-        if position >= MAX_SEATS {
-            return Err(ChartError::TooMany);
-        }
-        if let Some(&earlier) = self.chart.index.get(&key) {
+        if let Some(&earlier) = self.chart.index.get(&seat.key) {
             let field = |origin: u32| self.fields[origin as usize].clone();
-            return Err(ChartError::Duplicate {
-                first: field(self.origins[earlier]),
-                second: field(origin),
-                key,
-            });
+            let (first, second) = (field(self.origins[earlier]), field(origin));
+            return Err(ChartError::Duplicate { key: seat.key, first, second });
         }
-        self.chart.index.insert(key.clone(), position);
-        self.chart.seats.push(ChartSeat { key, section, row, number });
+        self.chart.index.insert(seat.key.clone(), position);
+        self.chart.seats.push(seat);
         self.origins.push(origin);
         Ok(())
     }
 }
 
-/// Expands `7`, `1-40`, `1-39/2` and comma lists of these; single ones may be any label (`AA`).
-fn expand_range(range: &str, field: &str) -> Result<Vec<String>, ChartError> {
-    let bad = || ChartError::Range { field: field.to_owned(), range: range.to_owned() };
-    let mut names = Vec::new();
-    for part in range.split(',') {
-        let part = part.trim();
-        let Some((first, rest)) = part.split_once('-') else {
-            if !is_label(part) {
-                return Err(bad());
-            }
-            names.push(part.to_owned());
-            continue;
-        };
-        let (last, step) = rest.split_once('/').unwrap_or((rest, "1"));
-        let number =
-            |text: &str| text.parse::<usize>().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
-        let (first, last, step) =
-            (number(first).ok_or_else(bad)?, number(last).ok_or_else(bad)?, number(step).ok_or_else(bad)?);
-        if step == 0 || first > last {
-            return Err(bad());
-        }
-        if (last - first) / step >= MAX_SEATS {
-            return Err(ChartError::TooMany);
-        }
-        names.extend((first..=last).step_by(step).map(|n| n.to_string()));
+/// A duplicate of `entry` with itself, told as what it is: its rows or its seats name something twice.
+fn within_one_entry(error: ChartError, entry: &Entry, seats: &[Name]) -> ChartError {
+    let ChartError::Duplicate { first, second, key } = &error else { return error };
+    if first != second {
+        return error;
     }
-    Ok(names)
+    let number = key.rsplit_once('-').map_or(key.as_str(), |(_, number)| number);
+    let twice = seats.iter().filter(|seat| seat.text == number).count() > 1;
+    let field = format!("{}.{}", entry.field, if twice { "seats" } else { "rows" });
+    ChartError::Repeated { field, key: key.clone() }
 }
 
 #[cfg(test)]
@@ -291,13 +279,54 @@ mod tests {
             Chart::expand(&definition(vec![section("A", vec![rows("1-3", "1-4"), rows("3", "4-9")], None)]));
         assert_eq!(
             error.unwrap_err().to_string(),
-            "sections[0].rows[0] and sections[0].rows[1] both describe seat A-3-4: let the ranges not overlap"
+            "sections[0].rows[1]: gives seat A-3-4, which sections[0].rows[0] gives too: let the ranges not overlap"
         );
+    }
+
+    fn told(rows: Vec<Rows>) -> String {
+        Chart::expand(&definition(vec![section("A", rows, None)])).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_seat_that_one_range_gives_twice_is_told_as_that() {
+        let twice = "sections[0].rows[0].seats: gives seat A-1-4 twice: name it once";
+        assert_eq!(told(vec![rows("1", "1-4,4-9")]), twice);
+        let twice = "sections[0].rows[0].rows: gives seat A-2-1 twice: name it once";
+        assert_eq!(told(vec![rows("1-2,2-3", "1-4")]), twice);
+    }
+
+    #[test]
+    fn an_entry_has_either_row_or_rows() {
+        let entry = |row: Option<&str>, rows: Option<&str>| {
+            told(vec![Rows { row: row.map(str::to_owned), rows: rows.map(str::to_owned), seats: "1".into() }])
+        };
+        assert_eq!(entry(None, None), "sections[0].rows[0]: has neither row nor rows: give one of them");
+        assert_eq!(entry(Some("1"), Some("2")), "sections[0].rows[0]: give either row or rows, not both");
+        assert!(entry(Some("1-4"), None).starts_with("sections[0].rows[0].row: must be 1 to 32 characters"));
+        assert!(entry(None, Some("1 | 2")).starts_with("sections[0].rows[0].rows: \"1 | 2\" has an aisle"));
+    }
+
+    #[test]
+    fn rows_rise_or_fall_with_their_zeros() {
+        let chart = definition(vec![section("A", vec![rows("02-01", "2-1")], None)]);
+        assert_eq!(keys(&chart).join(" "), "A-02-2 A-02-1 A-01-2 A-01-1");
+    }
+
+    #[test]
+    fn a_row_that_goes_on_in_another_entry_is_judged_by_its_numbers() {
+        let entry = |row: &str, seats: &str| rows(row, seats);
+        let chart = definition(vec![
+            section("A", vec![entry("1-2", "1-2"), entry("1", "3-4"), entry("2", "5-6")], None),
+            section("FLOOR", vec![], Some(2)),
+        ]);
+        let chart = Chart::expand(&chart).unwrap();
+        let alone = chart.seats().iter().filter(|seat| !seat.adjoins).map(|seat| seat.key.as_str());
+        assert_eq!(alone.collect::<Vec<_>>(), ["A-1-1", "A-2-1", "A-2-5", "FLOOR-1"]);
     }
 
     #[test]
     fn malformed_ranges_are_refused_with_their_field() {
-        for range in ["", "1-", "5-1", "1-4/0", "1-x", "a b", "+1-4", "1--4"] {
+        for range in ["", "1-", "1 | ", "1-4/0", "1-x", "a b", "+1-4", "1--4"] {
             let error =
                 Chart::expand(&definition(vec![section("A", vec![rows("1", range)], None)])).unwrap_err();
             assert!(error.to_string().starts_with("sections[0].rows[0].seats"), "{range}: {error}");
@@ -309,5 +338,14 @@ mod tests {
         assert_eq!(Chart::expand(&definition(vec![])).unwrap_err(), ChartError::Empty);
         let huge = definition(vec![section("A", vec![rows("1-9999999999", "1")], None)]);
         assert_eq!(Chart::expand(&huge).unwrap_err(), ChartError::TooMany);
+        let sum = vec![section("A", vec![rows("1-999", "1-200")], None), section("B", vec![], Some(201))];
+        assert_eq!(Chart::expand(&definition(sum)).unwrap_err(), ChartError::TooMany);
+        let repeated = ["1-199999"; 7].join(",");
+        let repeated = definition(vec![section("A", vec![rows(&repeated, &repeated)], None)]);
+        assert_eq!(
+            Chart::expand(&repeated).unwrap_err(),
+            ChartError::TooMany,
+            "before anything is made of it"
+        );
     }
 }

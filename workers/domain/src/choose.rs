@@ -2,12 +2,12 @@
 //! which single seats a choice would leave behind.
 //!
 //! Works on the map of a [`Seating`]. `command/src/scripts/lib/choose.lua` does the same in Redis and is held to this by
-//! tests. The order of preference: adjacent seats of one row that leave no single seat behind; adjacent seats of one
-//! row; seats of one row; seats of adjacent rows. Within each, the better row, and in the row what is nearest to its
-//! middle.
+//! tests. The order of preference: neighbours that leave no single seat behind; neighbours; seats of one row; seats of
+//! adjacent rows, each of which has some. Within each, the better row, and in the row what is nearest to its middle.
 
 use std::ops::Range;
 
+use crate::command::Together;
 use crate::definition::GapPolicy;
 use crate::seating::{FREE, Row, Seating, TAKEN};
 
@@ -21,12 +21,14 @@ pub fn best(
     quantity: usize,
     sections: Sections<'_>,
     gaps: GapPolicy,
+    together: Together,
 ) -> Option<Vec<usize>> {
     let rows = Rows { seating, map, sections };
-    let mut chosen = rows
-        .adjacent(quantity, gaps)
-        .or_else(|| rows.of_one_row(quantity))
-        .or_else(|| rows.of_adjacent_rows(quantity))?;
+    let others = || match together {
+        Together::Required => None,
+        Together::Preferred => rows.of_one_row(quantity).or_else(|| rows.of_adjacent_rows(quantity)),
+    };
+    let mut chosen = rows.adjacent(quantity, gaps).or_else(others)?;
     chosen.sort_unstable();
     Some(chosen)
 }
@@ -130,26 +132,32 @@ impl<'a> Rows<'a> {
     }
 
     /// Around each row, from the best on, as many rows as it takes: of the two at the edges the better one next, and no
-    /// row that has nothing to give.
+    /// row that has nothing to give. Where that is not enough, it is not from any of these rows on.
     fn of_adjacent_rows(&self, quantity: usize) -> Option<Vec<usize>> {
-        self.allowed().find_map(|row| {
-            let mut chosen = self.free(row);
-            let mut edges = row.neighbours;
-            if chosen.is_empty() {
-                return None;
-            }
-            while chosen.len() < quantity {
-                let giving = (0..).zip(edges).filter_map(|(side, edge)| {
-                    let row = self.seating.numbered().get(edge?)?;
-                    let free = self.free(row);
-                    (!free.is_empty()).then_some((edge, side, row, free))
-                });
-                let (_, side, row, free): (_, usize, _, _) = giving.min_by_key(|(edge, ..)| *edge)?;
-                chosen.extend(nearest_to_the_middle(row, free, quantity - chosen.len()));
-                edges[side] = row.neighbours[side];
-            }
-            Some(chosen)
-        })
+        let numbered = self.seating.numbered();
+        let mut in_vain = vec![false; numbered.len()];
+        (0..).zip(numbered).filter(|(_, row)| self.sections.contains(&row.section)).find_map(
+            |(index, row)| {
+                let mut chosen = if in_vain[index] { vec![] } else { self.free(row) };
+                if chosen.is_empty() {
+                    return None;
+                }
+                in_vain[index] = true;
+                let mut edges = row.neighbours;
+                while chosen.len() < quantity {
+                    let giving = (0..).zip(edges).filter_map(|(side, edge)| {
+                        let row = numbered.get(edge?)?;
+                        let free = self.free(row);
+                        (!free.is_empty()).then_some((edge?, side, row, free))
+                    });
+                    let (index, side, row, free): (_, usize, _, _) = giving.min_by_key(|(edge, ..)| *edge)?;
+                    in_vain[index] = true;
+                    chosen.extend(nearest_to_the_middle(row, free, quantity - chosen.len()));
+                    edges[side] = row.neighbours[side];
+                }
+                Some(chosen)
+            },
+        )
     }
 }
 
@@ -169,7 +177,12 @@ mod tests {
 
     /// Section A of rows 1, 2, ... and section B of one row, all as wide, and an area of five.
     fn hall(rows: usize, width: usize) -> Seating {
-        let range = |rows: String| vec![Range { row: None, rows: Some(rows), seats: format!("1-{width}") }];
+        hall_of(rows, &format!("1-{width}"))
+    }
+
+    /// The same of such rows.
+    fn hall_of(rows: usize, seats: &str) -> Seating {
+        let range = |rows: String| vec![Range { row: None, rows: Some(rows), seats: seats.to_owned() }];
         let section = |id: &str, rows, capacity| Section {
             id: id.into(),
             price_category: "gold".into(),
@@ -198,8 +211,13 @@ mod tests {
     fn chosen(map: &str, quantity: usize, sections: &[usize], gaps: GapPolicy) -> Option<String> {
         let rows = map.split('|').count() - 3;
         let seating = hall(rows, map.find('|').unwrap());
+        shown(&seating, map, best(&seating, map.as_bytes(), quantity, sections, gaps, Together::Preferred))
+    }
+
+    /// The map with the chosen places marked.
+    fn shown(seating: &Seating, map: &str, places: Option<Vec<usize>>) -> Option<String> {
+        let places = places?;
         assert_eq!(seating.map().len(), map.len(), "{map}");
-        let places = best(&seating, map.as_bytes(), quantity, sections, gaps)?;
         let mut after = map.as_bytes().to_vec();
         for place in places {
             assert_eq!(after[place], FREE);
@@ -244,6 +262,35 @@ mod tests {
     }
 
     #[test]
+    fn nothing_but_neighbours_will_do_where_that_is_required() {
+        let neighbours = |map: &str, quantity| {
+            let seating = hall(2, 6);
+            let places =
+                best(&seating, map.as_bytes(), quantity, &[0, 1], GapPolicy::Prefer, Together::Required);
+            shown(&seating, map, places)
+        };
+        assert_eq!(neighbours(".x.xx.|..x...|xxxxxx|.....|", 3).unwrap(), ".x.xx.|..x###|xxxxxx|.....|");
+        assert_eq!(neighbours(".x.xx.|..x...|xxxxxx|.....|", 4), None);
+        assert_eq!(preferred(".x.xx.|..x...|xxxxxx|.....|", 4).unwrap(), ".x.xx.|##x##.|xxxxxx|.....|");
+    }
+
+    #[test]
+    fn no_choice_goes_across_an_aisle() {
+        let chosen = |seats: &str, map: &str, quantity| {
+            let seating = hall_of(1, seats);
+            let places =
+                best(&seating, map.as_bytes(), quantity, &[0], GapPolicy::Prefer, Together::Preferred);
+            shown(&seating, map, places).unwrap().split('|').take(2).collect::<Vec<_>>().join("|")
+        };
+        let free = "........|........|........|........|.....|";
+        assert_eq!(chosen("1-8,11-18", free, 2), "......##|........");
+        assert_eq!(chosen("1-8 | 9-16", free, 2), "......##|........");
+        assert_eq!(chosen("1-8 | 9-16", free, 7), ".#######|........");
+        let nearly_full = "xxxxxx..|..xxxxxx|........|........|.....|";
+        assert_eq!(chosen("8-1 | 9-16", nearly_full, 3), "xxxxxx##|#.xxxxxx", "of one row, but not together");
+    }
+
+    #[test]
     fn of_some_sections_only() {
         let of_b = chosen("......|......|......|.....|", 2, &[1], GapPolicy::Prefer).unwrap();
         assert_eq!(of_b, "......|......|..##..|.....|");
@@ -257,6 +304,17 @@ mod tests {
         let area = &seating.areas()[0];
         assert_eq!(units(area, b"..|..|x.x..|", 2), [7, 9]);
         assert_eq!(units(area, b"..|..|xxxx.|", 2), [10]);
+    }
+
+    #[test]
+    fn a_run_ends_at_an_aisle() {
+        let gaps =
+            |map: &str, chosen: &[usize]| avoidable_gaps(&hall_of(1, "1-4 | 5-8"), map.as_bytes(), chosen);
+        let none: [usize; 0] = [];
+        assert_eq!(gaps("....|....|....|....|.....|", &[2]), [3], "seat 4 stands at the aisle");
+        assert_eq!(gaps("....|....|....|....|.....|", &[1, 2, 6]), [0, 3, 5]);
+        assert_eq!(gaps("....|....|....|....|.....|", &[2, 3, 5, 6]), none);
+        assert_eq!(gaps("...x|....|....|....|.....|", &[0, 5, 6]), none);
     }
 
     #[test]
@@ -284,7 +342,7 @@ mod tests {
             for (place, state) in places.iter().zip(map) {
                 full[*place] = state;
             }
-            let found = best(&seating, &full, quantity, &[0, 1], GapPolicy::Prefer);
+            let found = best(&seating, &full, quantity, &[0, 1], GapPolicy::Prefer, Together::Preferred);
             let free = |row: &Row| row.span().filter(|place| full[*place] == FREE).count();
             let most = seating.numbered().iter().map(free).max();
             if let Some(found) = &found {
@@ -293,6 +351,59 @@ mod tests {
                 prop_assert!(found.windows(2).all(|pair| pair[0] < pair[1]));
             } else {
                 prop_assert!(most < Some(quantity));
+            }
+        }
+
+        /// Whatever a row looks like and is free in it: what is chosen as neighbours are neighbours, and no gap is seen
+        /// across an aisle.
+        #[test]
+        fn no_choice_and_no_gap_goes_across_an_aisle(
+            ranges in proptest::collection::vec((1_usize..6, 1_usize..4, any::<bool>(), any::<bool>()), 1..5),
+            free in proptest::collection::vec(any::<bool>(), 32),
+            quantity in 1_usize..5,
+        ) {
+            // Each range begins behind the one before it, at a distance that is at times further than its step.
+            let mut seats = String::new();
+            let mut from = 1;
+            for (nth, (count, step, falls, aisle)) in ranges.iter().enumerate() {
+                let (first, last) = (from, from + (count - 1) * step);
+                let (first, last) = if *falls { (last, first) } else { (first, last) };
+                seats += match (nth, aisle) { (0, _) => "", (_, true) => " | ", (_, false) => "," };
+                seats += &format!("{first}-{last}/{step}");
+                from += count * step;
+            }
+            let seating = hall_of(1, &seats);
+            let row = &seating.numbered()[0];
+            let mut map = seating.map().to_vec();
+            for (place, free) in row.span().zip(&free) {
+                if map[place] == FREE && !free {
+                    map[place] = TAKEN;
+                }
+            }
+            let found = best(&seating, &map, quantity, &[0], GapPolicy::Prefer, Together::Required);
+            if let Some(found) = &found {
+                prop_assert!(seating.together(found));
+                prop_assert!(found.iter().all(|place| map[*place] == FREE));
+            }
+            let pieces = row.pieces.iter().map(|piece| row.start + piece.offset..row.start + piece.offset + piece.seats.len());
+            let longest = pieces.clone().flat_map(|piece| runs(&map, piece)).map(|run| run.len()).max();
+            prop_assert_eq!(found.is_some(), longest >= Some(quantity));
+            for piece in pieces {
+                let chosen: Vec<_> = runs(&map, piece.clone()).first().map(|run| run.start).into_iter().collect();
+                prop_assert!(avoidable_gaps(&seating, &map, &chosen).iter().all(|gap| piece.contains(gap)));
+            }
+        }
+
+        /// A single seat between taken ones can always be had.
+        #[test]
+        fn a_single_seat_is_no_gap(taken in proptest::collection::vec(any::<bool>(), 16)) {
+            let seating = hall_of(1, "1-8 | 9-16");
+            let mut map = seating.map().to_vec();
+            for (place, _) in (0..16).zip(taken).filter(|(place, taken)| *taken && map[*place] == FREE).collect::<Vec<_>>() {
+                map[place] = TAKEN;
+            }
+            for run in runs(&map, seating.numbered()[0].span()).into_iter().filter(|run| run.len() == 1) {
+                prop_assert_eq!(avoidable_gaps(&seating, &map, &[run.start]), Vec::<usize>::new());
             }
         }
     }

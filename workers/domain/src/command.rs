@@ -130,6 +130,20 @@ pub struct Best {
     /// Of this price category alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price_category: Option<String>,
+    /// Whether nothing but neighbours will do; absent: `preferred`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<Together>,
+}
+
+/// Whether chosen seats have to be neighbours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Together {
+    /// They have to: otherwise none is held.
+    Required,
+    /// Others are held where there are not so many neighbours.
+    #[default]
+    Preferred,
 }
 
 impl From<Vec<String>> for Wanted {
@@ -308,9 +322,6 @@ fn not_enough(wanted: u32, available: u32, section: Option<&str>) -> String {
     if available < wanted {
         format!("{wanted} seats wanted{within}, {available} available")
     } else {
-        format!(
-            "{wanted} seats wanted together{within}: {available} are available, but not so many in one row or in \
-             adjacent rows"
-        )
+        format!("{wanted} seats wanted{within}: {available} are available, but not so many of them together")
     }
 }

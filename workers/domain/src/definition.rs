@@ -145,10 +145,11 @@ pub struct Rows {
     /// One row's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row: Option<String>,
-    /// A range of row ids: `2-30`.
+    /// A range of row ids: `2-30`, `03-01`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<String>,
-    /// The seats of each: `1-40`, `1-39/2`, or several of these with commas.
+    /// The seats of each as they follow each other: `1-40`, `39-1/2`, `01-12`, several of these with commas, or with `|`
+    /// where an aisle is.
     pub seats: String,
 }
 

@@ -2,8 +2,8 @@
 //! and its neighbours, and a map of one byte a seat.
 //!
 //! Which row is better than which is decided here alone, once a definition; [`choose`](mod@crate::choose) and the scripts
-//! in Redis only follow the order. Distances are in seats: where nothing says otherwise a section stands behind the one
-//! before it, its rows one behind the other and centred, with the stage in front of the first.
+//! in Redis only follow the order. Distances are in seats, and an aisle is as wide as one: where nothing says otherwise a
+//! section stands behind the one before it, its rows one behind the other and centred, with the stage in front of the first.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,7 +15,8 @@ use crate::definition::{Definition, Layout, Point};
 pub const FREE: u8 = b'.';
 /// One that cannot.
 pub const TAKEN: u8 = b'x';
-/// What stands between two rows, so that no run of free seats goes from one to the next.
+/// What stands between two seats that are no neighbours: at an aisle of a row, and between two rows. So no run of free
+/// seats has it, and seats are neighbours where their places follow each other.
 pub const BETWEEN: u8 = b'|';
 
 /// A row of seats, or a general-admission area.
@@ -25,14 +26,23 @@ pub struct Row {
     pub name: String,
     /// Index into [`Definition::sections`].
     pub section: usize,
-    /// Its seats in order, as places in chart order.
-    pub seats: Vec<usize>,
+    /// Its seats in order, from aisle to aisle: at least one piece.
+    pub pieces: Vec<Piece>,
     /// Where it begins on the map.
     pub start: usize,
     /// Twice the place in the row that is nearest to the focal point.
     pub middle: usize,
     /// The row before and the row behind it in its section.
     pub neighbours: [Option<usize>; 2],
+}
+
+/// Seats of a row without an aisle between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// How many places behind the beginning of the row it begins.
+    pub offset: usize,
+    /// Its seats in order, as places in chart order.
+    pub seats: Vec<usize>,
 }
 
 /// See the module.
@@ -45,9 +55,29 @@ pub struct Seating {
 }
 
 impl Row {
-    /// Where it stands on the map.
+    /// Where it stands on the map, aisles included.
     pub fn span(&self) -> Range<usize> {
-        self.start..self.start + self.seats.len()
+        self.start..self.start + self.width()
+    }
+
+    fn width(&self) -> usize {
+        self.pieces.last().map_or(0, |last| last.offset + last.seats.len())
+    }
+
+    /// Adds the seat at a place in chart order.
+    fn push(&mut self, seat: usize, adjoins: bool) {
+        let width = self.width();
+        match self.pieces.last_mut() {
+            Some(piece) if adjoins => piece.seats.push(seat),
+            Some(_) => self.pieces.push(Piece { offset: width + 1, seats: vec![seat] }),
+            None => self.pieces.push(Piece { offset: 0, seats: vec![seat] }),
+        }
+    }
+
+    /// Every seat, as a place in chart order, with its place on the map.
+    fn seats(&self) -> impl Iterator<Item = (usize, usize)> {
+        let places = |piece: &Piece| self.start + piece.offset..;
+        self.pieces.iter().flat_map(move |piece| piece.seats.iter().copied().zip(places(piece)))
     }
 }
 
@@ -60,10 +90,11 @@ impl Seating {
         seating.places = vec![0; chart.seats().len()];
         for row in &mut seating.rows {
             row.start = seating.map.len();
-            seating.map.extend(row.seats.iter().map(|_| FREE));
-            seating.map.push(BETWEEN);
-            for (place, seat) in (row.start..).zip(&row.seats) {
-                seating.places[*seat] = place;
+            // What no seat stands on is an aisle, or behind the row.
+            seating.map.resize(row.span().end + 1, BETWEEN);
+            for (seat, place) in row.seats() {
+                seating.places[seat] = place;
+                seating.map[place] = FREE;
             }
         }
         seating
@@ -84,7 +115,7 @@ impl Seating {
         self.rows.get(self.numbered..).unwrap_or_default()
     }
 
-    /// The map with everything free: [`FREE`] for every seat, [`BETWEEN`] behind every row.
+    /// The map with everything free: [`FREE`] for every seat, [`BETWEEN`] at every aisle and behind every row.
     pub fn map(&self) -> &[u8] {
         &self.map
     }
@@ -102,7 +133,21 @@ impl Seating {
     /// The seat at a place of the map, as a place in chart order.
     pub fn seat_at(&self, place: usize) -> Option<usize> {
         let row = self.rows.get(self.row_at(place))?;
-        row.seats.get(place - row.start).copied()
+        let offset = place.checked_sub(row.start)?;
+        let pieces = row.pieces.get(..row.pieces.partition_point(|piece| piece.offset <= offset))?;
+        let piece = pieces.last()?;
+        piece.seats.get(offset - piece.offset).copied()
+    }
+
+    /// Whether all of some places of the map, in any order, are neighbours: each of the next, or all of them units of one
+    /// area.
+    pub fn together(&self, places: &[usize]) -> bool {
+        let mut places = places.to_vec();
+        places.sort_unstable();
+        let (Some(first), Some(last)) = (places.first(), places.last()) else { return true };
+        let area = self.areas().iter().find(|area| area.span().contains(first));
+        area.is_some_and(|area| area.span().contains(last))
+            || places.windows(2).all(|pair| pair[0] + 1 == pair[1])
     }
 }
 
@@ -113,11 +158,11 @@ fn rows(definition: &Definition, chart: &Chart) -> (Vec<Row>, Vec<Row>) {
     for (place, seat) in chart.seats().iter().enumerate() {
         let at = *index.entry((seat.section, &seat.row)).or_insert_with(|| {
             let name = seat.key.rsplit_once('-').map_or(seat.key.as_str(), |(name, _)| name).to_owned();
-            let (section, seats) = (seat.section, Vec::new());
-            in_chart_order.push(Row { name, section, seats, start: 0, middle: 0, neighbours: [None, None] });
+            let (section, pieces) = (seat.section, Vec::new());
+            in_chart_order.push(Row { name, section, pieces, start: 0, middle: 0, neighbours: [None, None] });
             in_chart_order.len() - 1
         });
-        in_chart_order[at].seats.push(place);
+        in_chart_order[at].push(place, seat.adjoins);
     }
     let is_area = |row: &Row| definition.sections.get(row.section).is_some_and(|s| s.capacity.is_some());
     let (areas, numbered): (Vec<_>, Vec<_>) = in_chart_order.into_iter().partition(is_area);
@@ -133,7 +178,7 @@ fn in_order_of_preference(definition: &Definition, mut rows: Vec<Row>) -> Vec<Ro
         let count = rows[first..].iter().take_while(|row| row.section == section).count();
         let layout = definition.sections.get(section).and_then(|section| section.layout);
         for (number, row) in rows[first..first + count].iter_mut().enumerate() {
-            let line = Line::of(layout, number, count, row.seats.len(), behind);
+            let line = Line::of(layout, number, count, row.width(), behind);
             let nearest = line.nearest_to(focus);
             row.middle = doubled(nearest);
             ranked.push((line.distance(nearest, focus), first + number));
@@ -174,8 +219,8 @@ struct Line {
 impl Line {
     /// Row `number` of `count` in a section: around the section's own middle where it has a layout, else behind what is
     /// there already, centred.
-    fn of(layout: Option<Layout>, number: usize, count: usize, seats: usize, behind: f64) -> Self {
-        let last = float(seats.saturating_sub(1));
+    fn of(layout: Option<Layout>, number: usize, count: usize, width: usize, behind: f64) -> Self {
+        let last = float(width.saturating_sub(1));
         let (x, y, angle) = layout.map_or((0.0, behind + 1.0, 0.0), |at| {
             (at.x, at.y, if at.angle.is_finite() { at.angle.to_radians() } else { 0.0 })
         });
@@ -275,6 +320,42 @@ mod tests {
             Section { layout: Some(near), ..section("B", "1-2", "1-3") },
         ];
         assert_eq!(names(&seating(sections, None)), ["B-2", "B-1", "A-2", "A-1"]);
+    }
+
+    #[test]
+    fn an_aisle_takes_a_place_and_is_as_wide_as_a_seat() {
+        let seating = seating(vec![section("B", "1", "1-3,6-8"), section("C", "1", "4-1/3 | 2,3")], None);
+        assert_eq!(seating.map(), b"...|...|..|..|");
+        assert_eq!(seating.numbered().iter().map(|row| row.middle).collect::<Vec<_>>(), [6, 4]);
+        assert_eq!((seating.place(3), seating.seat_at(4)), (Some(4), Some(3)));
+        assert_eq!((seating.seat_at(3), seating.seat_at(7)), (None, None));
+        assert_eq!([5, 7, 8, 13].map(|place| seating.row_at(place)), [0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn a_row_goes_on_in_another_entry() {
+        let rows = |row: Option<&str>, rows: Option<&str>, seats: &str| Rows {
+            row: row.map(str::to_owned),
+            rows: rows.map(str::to_owned),
+            seats: seats.into(),
+        };
+        let entries =
+            vec![rows(None, Some("1-2"), "1-2"), rows(Some("1"), None, "3"), rows(Some("2"), None, "4")];
+        let seating = seating(vec![Section { rows: entries, ..section("A", "1", "1") }], None);
+        assert_eq!(seating.map(), b"...|..|.|");
+    }
+
+    #[test]
+    fn neighbours_are_together() {
+        let area = Section { capacity: Some(3), rows: vec![], ..section("FLOOR", "1", "1") };
+        let seating = seating(vec![section("A", "1-2", "1-3 | 4-5"), area], None);
+        assert_eq!(seating.map(), b"...|..|...|..|...|");
+        for together in [vec![], vec![4], vec![2, 0, 1], vec![4, 5], vec![14, 16]] {
+            assert!(seating.together(&together), "{together:?}");
+        }
+        for apart in [[0, 2], [2, 4], [0, 7], [5, 7], [0, 14]] {
+            assert!(!seating.together(&apart), "{apart:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use boxoffice_command::store::SeatStore;
 use boxoffice_domain::command::SINGLE_SEAT_GAP;
 use boxoffice_domain::definition::{GapPolicy, Point};
-use boxoffice_domain::{HoldId, Rejection};
+use boxoffice_domain::{Best, HoldId, Rejection, Together, Wanted};
 
 use super::conflicts;
 use super::stage::{Fixture, Stage, TTL, best_in, held, must, valid};
@@ -62,7 +62,7 @@ pub async fn too_few_seats_are_refused_with_how_many_there_are(on: &impl Fixture
     let in_section = stage.hold_wanted("alice", best_in(5, Some("A"), Some("gold"))).await;
     assert_eq!(in_section, Err(not_enough(5, 4, Some("A"))));
     let of_category = stage.hold_wanted("alice", best_in(1, None, Some("silver"))).await;
-    assert_eq!(of_category, Err(not_enough(1, 0, None)), "the floor has no numbered seats");
+    assert!(matches!(of_category, Err(Rejection::WrongSection { .. })), "the floor: {of_category:?}");
     let unknown = stage.hold_wanted("alice", best_in(1, Some("Z"), None)).await;
     assert!(matches!(unknown, Err(Rejection::SectionNotFound { .. })), "{unknown:?}");
     let numbered = stage.hold_with("alice", &[], &[("A", 1)]).await;
@@ -143,6 +143,62 @@ pub async fn the_choice_follows_a_floor_plan_that_changes(on: &impl Fixture) {
     assert_eq!(stage.counts().await, [5, 9, 0, 0]);
 }
 
+/// The best seats of a first row that has `seats`, which are given back.
+async fn best_of<F: Fixture>(stage: &Stage<'_, F>, seats: &str, quantity: u32) -> String {
+    must(stage.redefine(|it| it.sections[0].rows[0].seats = seats.into()).await);
+    let held = must(stage.hold_best("alice", quantity).await);
+    must(stage.release_hold("alice", held.hold).await);
+    held.seats.join(" ").replace(" 12000", "")
+}
+
+/// What stands beside an aisle, or is numbered too far away, is no neighbour.
+pub async fn the_best_seats_are_on_one_side_of_an_aisle(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    assert_eq!(best_of(&stage, "1-14,17-30", 4).await, "A-1-11 A-1-12 A-1-13 A-1-14");
+    assert_eq!(best_of(&stage, "1-8,11-18", 2).await, "A-1-7 A-1-8");
+    assert_eq!(best_of(&stage, "1-8 | 9-16", 2).await, "A-1-7 A-1-8");
+}
+
+/// However they are numbered.
+pub async fn seats_are_neighbours_as_their_row_has_them(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    let middle = best_of(&stage, "9-1/2,2-10/2", 2).await;
+    assert_eq!(middle, "A-1-1 A-1-2", "the odd side meets the even one");
+    assert_eq!(best_of(&stage, "06-01", 2).await, "A-1-04 A-1-03");
+    assert_eq!(best_of(&stage, "X | 01-06 | 6,Y", 2).await, "A-1-03 A-1-04");
+    assert_eq!(best_of(&stage, "3-1 | X,7,8", 5).await, "A-1-3 A-1-2 A-1-1 A-1-X A-1-7");
+}
+
+/// Others are none, however many there are.
+pub async fn where_it_is_required_only_neighbours_are_held(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    must(stage.redefine(|it| it.sections[0].rows[0].seats = "1-3 | 4-6".into()).await);
+    let wanted = |quantity| match best_in(quantity, None, None) {
+        Wanted::Best(best) => Wanted::Best(Best { together: Some(Together::Required), ..best }),
+        wanted @ Wanted::These { .. } => wanted,
+    };
+    assert_eq!(stage.hold_wanted("alice", wanted(4)).await, Err(not_enough(4, 7, None)));
+    let three = must(stage.hold_wanted("alice", wanted(3)).await);
+    assert_eq!(three.seats, ["A-1-1 12000", "A-1-2 12000", "A-1-3 12000"]);
+    assert_eq!(must(stage.hold_best("bob", 4).await).seats.len(), 4);
+}
+
+/// A row is a row on both sides of an aisle, as the map is: whatever is taken there is not given again.
+pub async fn i1_seats_behind_an_aisle_are_taken_once(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    must(stage.redefine(|it| it.sections[0].rows[0].seats = "04-01 | 7,W,9-11/2 | 20-22".into()).await);
+    must(stage.block(&["A-1-W"], "rain").await);
+    must(stage.hold("bob", &["A-1-03", "A-1-11", "A-1-21"]).await);
+    let rest = must(stage.hold_best("alice", 7).await);
+    let keys = rest.seats.join(" ").replace(" 12000", "");
+    assert_eq!(keys, "A-1-04 A-1-02 A-1-01 A-1-7 A-1-9 A-1-20 A-1-22");
+    assert_eq!(stage.counts().await, [3, 10, 0, 2]);
+    on.restart().await;
+    must(stage.release_hold("alice", rest.hold).await);
+    let again = must(stage.hold_best("alice", 7).await);
+    assert_eq!(again.seats, rest.seats);
+}
+
 /// With every single seat named that would be left; where it is not enforced they are only avoided.
 pub async fn a_single_seat_gap_is_refused_where_that_is_enforced(on: &impl Fixture) {
     let stage = Stage::open(on).await;
@@ -159,6 +215,28 @@ pub async fn a_single_seat_gap_is_refused_where_that_is_enforced(on: &impl Fixtu
     must(stage.hold("bob", &["A-1-2"]).await);
     must(stage.redefine(|it| it.hold.no_single_seat_gaps = GapPolicy::Prefer).await);
     must(stage.hold("carol", &["A-1-3"]).await);
+}
+
+/// A run of free seats ends at an aisle.
+pub async fn a_single_seat_at_an_aisle_is_a_gap(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    let changed = stage.redefine(|it| {
+        it.hold.no_single_seat_gaps = GapPolicy::Enforce;
+        it.sections[0].rows[0].seats = "1-4 | 5-8".into();
+    });
+    must(changed.await);
+    let gap = boxoffice_domain::Conflict { seat: "A-1-4".into(), reason: SINGLE_SEAT_GAP };
+    assert_eq!(stage.hold("alice", &["A-1-3", "A-1-5"]).await, Err(Rejection::SeatNotAvailable(vec![gap])));
+    must(stage.hold("alice", &["A-1-3", "A-1-4", "A-1-5", "A-1-6"]).await);
+}
+
+/// Whatever the rule: a release that leaves one alone is a release, and whoever wants the one gets it.
+pub async fn a_single_seat_that_was_given_back_can_always_be_held(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    must(stage.redefine(|it| it.hold.no_single_seat_gaps = GapPolicy::Enforce).await);
+    must(stage.hold("alice", &["A-1-1", "A-1-2", "A-1-3", "A-1-4"]).await);
+    assert_eq!(must(stage.release_seat("alice", "A-1-2").await), ["A-1-2"]);
+    must(stage.hold("bob", &["A-1-2"]).await);
 }
 
 /// The deadline moves for the sweep as for everybody, and no further than the definition allows.

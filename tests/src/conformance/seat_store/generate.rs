@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use boxoffice_domain::definition::{GapPolicy, Point, Rows, Section};
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
-use boxoffice_domain::{Area, Best, Definition, UnixMillis, Wanted};
+use boxoffice_domain::{Area, Best, Definition, Together, UnixMillis, Wanted};
 use proptest::bool::weighted;
 use proptest::collection::vec;
 use proptest::option;
@@ -143,15 +143,22 @@ fn chosen() -> impl Strategy<Value = Wanted> {
         (1_u32..3).prop_map(move |quantity| Area { section_id: section.into(), quantity })
     };
     let some = |names: &[&str]| option::of(select(names.iter().map(ToString::to_string).collect::<Vec<_>>()));
-    let best = (1_u32..6, some(&["A", "B", "FLOOR", "Z"]), some(&["gold", "silver", "tin"])).prop_map(
-        |(quantity, section_id, price_category)| Wanted::Best(Best { quantity, section_id, price_category }),
+    let together = || option::of(select(vec![Together::Required, Together::Preferred]));
+    let (section, category) = (some(&["A", "B", "FLOOR", "Z"]), some(&["gold", "silver", "tin"]));
+    let best = (1_u32..6, section, category, together()).prop_map(
+        |(quantity, section_id, price_category, together)| {
+            Wanted::Best(Best { quantity, section_id, price_category, together })
+        },
     );
+    let anywhere = (1_u32..6, together()).prop_map(|(quantity, together)| {
+        Wanted::Best(Best { quantity, section_id: None, price_category: None, together })
+    });
     let mixed = |areas| {
         (subsequence(SEATS.map(str::to_owned).to_vec(), 0..3), areas)
             .prop_map(|(seats, area): (_, Area)| Wanted::These { seats, areas: vec![area] })
     };
     prop_oneof![
-        6 => (1_u32..6).prop_map(|quantity| Wanted::Best(Best { quantity, section_id: None, price_category: None })),
+        6 => anywhere,
         4 => best,
         4 => mixed(area("FLOOR").boxed()),
         1 => mixed(area("A").boxed()),
@@ -187,6 +194,8 @@ fn all_definitions() -> Vec<Definition> {
         changed(|it| it.hold.no_single_seat_gaps = GapPolicy::Off),
         roomy(GapPolicy::Enforce),
         roomy(GapPolicy::Prefer),
+        with_aisles(GapPolicy::Enforce),
+        with_aisles(GapPolicy::Prefer),
     ]
 }
 
@@ -206,4 +215,14 @@ fn roomy(gaps: GapPolicy) -> Definition {
         layout: None,
     });
     wide
+}
+
+/// The same with aisles, rows that fall and meet in the middle, and numbers with zeros in front.
+fn with_aisles(gaps: GapPolicy) -> Definition {
+    let mut hall = roomy(gaps);
+    let rows = |row: &str, seats: &str| Rows { row: Some(row.into()), rows: None, seats: seats.into() };
+    hall.focal_point = None;
+    hall.sections[0].rows =
+        vec![rows("1", "1-3 | 4,6-9"), rows("2", "5-1/2,2-4/2|01-03,X"), rows("1", "12-11,10")];
+    hall
 }

@@ -58,7 +58,13 @@ macro_rules! seat_store_suite {
             what_becomes_free_is_chosen_again
             i1_a_definition_does_not_free_what_somebody_has
             the_choice_follows_a_floor_plan_that_changes
+            the_best_seats_are_on_one_side_of_an_aisle
+            seats_are_neighbours_as_their_row_has_them
+            where_it_is_required_only_neighbours_are_held
+            i1_seats_behind_an_aisle_are_taken_once
             a_single_seat_gap_is_refused_where_that_is_enforced
+            a_single_seat_at_an_aisle_is_a_gap
+            a_single_seat_that_was_given_back_can_always_be_held
             a_hold_is_extended_up_to_the_longest
             blocked_seats_are_counted_and_survive_a_restart
             i1_racing_buyers_are_given_different_seats

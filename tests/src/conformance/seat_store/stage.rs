@@ -236,7 +236,7 @@ pub fn named(seats: &[&str]) -> Wanted {
 /// The best seats, of a section or a price category where one is named.
 pub fn best_in(quantity: u32, section: Option<&str>, category: Option<&str>) -> Wanted {
     let [section_id, price_category] = [section, category].map(|name| name.map(str::to_owned));
-    Wanted::Best(Best { quantity, section_id, price_category })
+    Wanted::Best(Best { quantity, section_id, price_category, together: None })
 }
 
 /// A cause of its own, in a chain of its own.

@@ -4,7 +4,7 @@
 -- KEYS, ARGV before OWN: lib/head.lua; from OWN on: lib/hold.lua, then what to do about single seats (off, prefer,
 -- enforce), then either
 --   'best', how many seats, '1' or '0' for every section that they may come from, the sections' prices with commas, and
---     what a refusal calls the section, or ''
+--     what a refusal calls the section, or '', whether nothing but neighbours will do (required, preferred)
 --   'these', how many areas, then name, units and price of each, then seats as hold.lua has them
 -- Returns {'held', now, hold, expires, sequence, key, amount, ...} | {'full', depth} | 'rejected' | 'changed'
 --
@@ -18,8 +18,8 @@ end
 
 -- Keys, prices and places of the best seats; or nil and the refusal.
 local function choose_best()
-  local quantity, sections, section_prices, called = unpack(ARGV, REST + 2, REST + 5)
-  local chosen = best_places(tonumber(quantity), sections, GAPS)
+  local quantity, sections, section_prices, called, together = unpack(ARGV, REST + 2, REST + 6)
+  local chosen = best_places(tonumber(quantity), sections, GAPS, together)
   if not chosen then
     return nil, rejected('NOT_ENOUGH_SEATS', quantity, available(sections), called)
   end

@@ -31,17 +31,29 @@ pub fn check(definition: &Definition, wanted: &Wanted) -> Result<(), Rejection> 
                 }
                 _ => {}
             }
-            let known = |name: &String| definition.price_categories.iter().any(|price| price.name == *name);
-            match &best.price_category {
-                Some(name) if !known(name) => Err(Rejection::SectionNotFound {
-                    field: "bestAvailable.priceCategory",
-                    what: "price category",
-                    name: name.clone(),
-                }),
-                _ => Ok(()),
+            best.price_category.as_deref().map_or(Ok(()), |name| check_category(definition, name))?;
+            if definition.sections.iter().all(|section| section.capacity.is_some()) {
+                let (field, name) = ("bestAvailable", definition.title.clone());
+                return Err(Rejection::WrongSection { field, name, problem: ONLY_AREAS });
             }
+            Ok(())
         }
     }
+}
+
+/// What a choice of numbered seats is told where there are none.
+const ONLY_AREAS: &str = "has areas alone, without numbered seats: ask for them in areas";
+
+fn check_category(definition: &Definition, name: &str) -> Result<(), Rejection> {
+    let field = "bestAvailable.priceCategory";
+    if !definition.price_categories.iter().any(|price| price.name == name) {
+        return Err(Rejection::SectionNotFound { field, what: "price category", name: name.to_owned() });
+    }
+    let mut sections = definition.sections.iter().filter(|section| section.price_category == name).peekable();
+    if sections.peek().is_some() && sections.all(|section| section.capacity.is_some()) {
+        return Err(Rejection::WrongSection { field, name: name.to_owned(), problem: ONLY_AREAS });
+    }
+    Ok(())
 }
 
 fn section<'a>(definition: &'a Definition, field: &'static str, id: &str) -> Result<&'a Section, Rejection> {
@@ -112,7 +124,8 @@ impl At<'_> {
         let (seating, map) = (self.show.seating(), self.map());
         let sections = sections_of(definition, wanted);
         let gaps = definition.hold.no_single_seat_gaps;
-        match best(seating, &map, wanted.quantity as usize, &sections, gaps) {
+        let together = wanted.together.unwrap_or_default();
+        match best(seating, &map, wanted.quantity as usize, &sections, gaps, together) {
             Some(chosen) => Ok(chosen.iter().filter_map(|place| self.key_at(*place)).collect()),
             None => Err(Rejection::NotEnoughSeats {
                 wanted: wanted.quantity,

@@ -1,10 +1,10 @@
 //! Holds that leave the choice to the SeatingEvent, holds that are extended, and seats that are taken off sale.
 
 use crate::given::{
-    ALICE, BOB, Given, OPENS, TTL, block, cancel, extend, given, hold, hold_best, id, release_hold, reserve,
-    reserve_hold, show, unblock, user,
+    ALICE, BOB, Given, OPENS, TTL, block, cancel, extend, given, hold, hold_best, id, release, release_hold,
+    reserve, reserve_hold, show, unblock, user,
 };
-use boxoffice_domain::command::{Answer, Area, Best, Command, Rejection, SINGLE_SEAT_GAP, Wanted};
+use boxoffice_domain::command::{Answer, Area, Best, Command, Rejection, SINGLE_SEAT_GAP, Together, Wanted};
 use boxoffice_domain::definition::{Definition, GapPolicy, Limits};
 
 fn hold_these(seats: &[&str], areas: &[(&str, u32)]) -> Command {
@@ -19,8 +19,23 @@ fn best_of(quantity: u32, section: Option<&str>, category: Option<&str>) -> Comm
         quantity,
         section_id: section.map(str::to_owned),
         price_category: category.map(str::to_owned),
+        together: None,
     };
     Command::Hold { wanted: Wanted::Best(wanted), user: user(ALICE), hold: id(9) }
+}
+
+fn neighbours(quantity: u32) -> Command {
+    let wanted =
+        Best { quantity, section_id: None, price_category: None, together: Some(Together::Required) };
+    Command::Hold { wanted: Wanted::Best(wanted), user: user(ALICE), hold: id(9) }
+}
+
+/// Rows with these seats, none of them blocked.
+fn rows_of(seats: &str) -> Definition {
+    let mut definition = show();
+    definition.sections[0].rows[0].seats = seats.into();
+    definition.blocked.clear();
+    definition
 }
 
 fn strict() -> Definition {
@@ -63,7 +78,19 @@ fn what_is_blocked_taken_or_general_admission_is_not_chosen() {
 fn a_section_or_a_price_category_narrows_the_choice() {
     given(show()).when(best_of(1, Some("A"), None)).emits(["seat.held A-1-5"]);
     given(show()).when(best_of(1, None, Some("gold"))).emits(["seat.held A-1-5"]);
-    given(show()).when(best_of(1, None, Some("silver"))).rejects(&not_enough(1, 0, None));
+    given(show()).when(best_of(1, None, Some("silver"))).rejects(&Rejection::WrongSection {
+        field: "bestAvailable.priceCategory",
+        name: "silver".into(),
+        problem: "has areas alone, without numbered seats: ask for them in areas",
+    });
+    let mut standing = show();
+    standing.sections.remove(0);
+    standing.blocked.clear();
+    given(standing).when(hold_best(1, 1, ALICE)).rejects(&Rejection::WrongSection {
+        field: "bestAvailable",
+        name: "Arena Night".into(),
+        problem: "has areas alone, without numbered seats: ask for them in areas",
+    });
     let unknown = given(show()).when(best_of(1, Some("Z"), None));
     unknown.rejects(&Rejection::SectionNotFound {
         field: "bestAvailable.sectionId",
@@ -140,6 +167,70 @@ fn a_single_seat_that_cannot_be_avoided_is_left() {
     let left: Vec<_> = free.iter().filter(|key| !nearly_full.state.seats.contains_key(*key)).collect();
     assert_eq!(left, ["A-1-8", "A-1-9", "A-1-10"]);
     nearly_full.when(hold(2, ["A-1-8", "A-1-9"], ALICE)).emits(["seat.held A-1-8", "seat.held A-1-9"]);
+}
+
+#[test]
+fn the_best_seats_are_on_one_side_of_an_aisle() {
+    given(rows_of("1-14,17-30")).when(hold_best(1, 4, ALICE)).emits([
+        "seat.held A-1-11",
+        "seat.held A-1-12",
+        "seat.held A-1-13",
+        "seat.held A-1-14",
+    ]);
+    given(rows_of("1-8,11-18")).when(hold_best(1, 2, ALICE)).emits(["seat.held A-1-7", "seat.held A-1-8"]);
+    given(rows_of("1-8 | 9-16")).when(hold_best(1, 2, ALICE)).emits(["seat.held A-1-7", "seat.held A-1-8"]);
+}
+
+#[test]
+fn numbers_that_fall_or_begin_with_zeros_are_neighbours_as_they_stand() {
+    let odd_and_even = given(rows_of("9-1/2,2-10/2"));
+    odd_and_even.when(hold_best(1, 2, ALICE)).emits(["seat.held A-1-1", "seat.held A-1-2"]);
+    let padded = given(rows_of("01-06"));
+    padded.when(hold_best(1, 2, ALICE)).emits(["seat.held A-1-03", "seat.held A-1-04"]);
+    given(rows_of("01-04"))
+        .when(hold(1, ["A-1-1"], ALICE))
+        .rejects_seats("SeatNotFound", ["A-1-1 NOT_FOUND"]);
+}
+
+#[test]
+fn where_it_is_required_only_neighbours_are_held() {
+    let halves = || given(rows_of("1-3 | 4-6"));
+    halves().when(neighbours(3)).emits(["seat.held A-1-1", "seat.held A-1-2", "seat.held A-1-3"]);
+    halves().when(neighbours(4)).rejects(&not_enough(4, 12, None));
+    halves().when(hold_best(1, 4, ALICE)).emits([
+        "seat.held A-1-2",
+        "seat.held A-1-3",
+        "seat.held A-1-4",
+        "seat.held A-1-5",
+    ]);
+}
+
+#[test]
+fn an_aisle_ends_the_run_that_a_single_seat_would_be_left_in() {
+    let strict = || {
+        let mut definition = rows_of("1-4 | 5-8");
+        definition.hold.no_single_seat_gaps = GapPolicy::Enforce;
+        given(definition)
+    };
+    let gap = [&*format!("A-1-4 {SINGLE_SEAT_GAP}")];
+    strict()
+        .when(hold(1, ["A-1-2", "A-1-3"], ALICE))
+        .rejects_seats("SeatNotAvailable", [&*format!("A-1-1 {SINGLE_SEAT_GAP}"), gap[0]]);
+    strict().when(hold(1, ["A-1-3", "A-1-5"], ALICE)).rejects_seats("SeatNotAvailable", gap);
+    strict().when(hold(1, ["A-1-3", "A-1-4"], ALICE)).emits(["seat.held A-1-3", "seat.held A-1-4"]);
+}
+
+#[test]
+fn a_single_seat_that_was_given_back_can_always_be_held() {
+    let three = || given(strict()).and(hold(1, ["A-1-1", "A-1-2", "A-1-3"], BOB));
+    three().when(release("A-1-2", BOB)).emits(["seat.released A-1-2 user"]);
+    let alone = || three().and(release("A-1-2", BOB));
+    alone().when(hold(2, ["A-1-2"], ALICE)).emits(["seat.held A-1-2"]);
+    alone().when(hold(2, ["A-1-2", "A-1-4", "A-1-5"], ALICE)).emits([
+        "seat.held A-1-2",
+        "seat.held A-1-4",
+        "seat.held A-1-5",
+    ]);
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub fn hold<const N: usize>(hold: u128, seats: [&str; N], by: &str) -> Command {
 }
 
 pub fn hold_best(hold: u128, quantity: u32, by: &str) -> Command {
-    let wanted = Wanted::Best(Best { quantity, section_id: None, price_category: None });
+    let wanted = Wanted::Best(Best { quantity, section_id: None, price_category: None, together: None });
     Command::Hold { wanted, user: user(by), hold: id(hold) }
 }
 

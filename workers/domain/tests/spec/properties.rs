@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::given::{Given, id, nothing, show, user};
-use boxoffice_domain::command::{Area, Best, Command, Wanted};
+use boxoffice_domain::command::{Area, Best, Command, Together, Wanted};
 use boxoffice_domain::events::Claim;
 use boxoffice_domain::invariants::violations;
 use boxoffice_domain::seat_map::SeatMap;
@@ -52,8 +52,12 @@ fn step() -> impl Strategy<Value = (Command, u64)> {
 /// What leaves the choice to the specification.
 fn wanted() -> impl Strategy<Value = Wanted> {
     let area = (1_u32..4).prop_map(|quantity| Area { section_id: "FLOOR".into(), quantity });
-    let best = (1_u32..7, prop::option::of(Just("A".to_owned())))
-        .prop_map(|(quantity, section_id)| Wanted::Best(Best { quantity, section_id, price_category: None }));
+    let together = prop::option::of(Just(Together::Required));
+    let best = (1_u32..7, prop::option::of(Just("A".to_owned())), together).prop_map(
+        |(quantity, section_id, together)| {
+            Wanted::Best(Best { quantity, section_id, price_category: None, together })
+        },
+    );
     let mixed = (prop::sample::subsequence(&SEATS[..4], 0..3), area).prop_map(|(seats, area)| {
         Wanted::These { seats: seats.into_iter().map(str::to_owned).collect(), areas: vec![area] }
     });

@@ -20,18 +20,6 @@ pub(super) fn errors(definition: &Definition) -> Vec<ChartError> {
     errors
 }
 
-/// The field of the definition that an error is about.
-pub(super) fn field(error: &ChartError) -> String {
-    match error {
-        ChartError::Range { field, .. }
-        | ChartError::Shape { field, .. }
-        | ChartError::PriceCategory { field, .. }
-        | ChartError::Duplicate { second: field, .. } => field.clone(),
-        ChartError::UnknownBlocked { index, .. } => format!("blocked[{index}]"),
-        ChartError::TooMany | ChartError::Empty => "sections".to_owned(),
-    }
-}
-
 /// Replaces what the error is about by something harmless, so that everything else keeps its place in the lists. Returns
 /// whether it could.
 fn put_aside(definition: &mut Definition, error: &ChartError) -> bool {
@@ -39,7 +27,7 @@ fn put_aside(definition: &mut Definition, error: &ChartError) -> bool {
     if let ChartError::UnknownBlocked { index, key } = error {
         return blocked.get_mut(*index).map(|group| group.seats.retain(|seat| seat != key)).is_some();
     }
-    let field = field(error);
+    let field = error.field();
     let mut digits = field.split(|letter: char| !letter.is_ascii_digit());
     let mut index = || digits.by_ref().find_map(|digits| digits.parse::<usize>().ok());
     let Some(section) = index().and_then(|index| sections.get_mut(index)) else { return false };
@@ -70,7 +58,7 @@ mod tests {
             "priceCategories": [{"name": "gold", "amount": 1, "currency": "EUR"}],
         });
         let errors = errors(&serde_json::from_value(definition).unwrap());
-        errors.iter().map(|error| (field(error), error.to_string())).collect()
+        errors.iter().map(|error| (error.field(), error.problem())).collect()
     }
 
     fn fields_of(sections: &Value, blocked: &Value) -> Vec<String> {
@@ -81,7 +69,7 @@ mod tests {
     fn every_error_is_found_and_keeps_its_place() {
         let sections = json!([
             {"id": "A", "priceCategory": "gold", "rows": [
-                {"row": "1", "seats": "9-1"}, {"rows": "1-3", "seats": "1-4"}, {"row": "3", "seats": "4-9"}, {"row": "3", "seats": "1"},
+                {"row": "1", "seats": "9-"}, {"rows": "1-3", "seats": "1-4"}, {"row": "3", "seats": "4-9"}, {"row": "3", "seats": "1"},
             ]},
             {"id": "B", "priceCategory": "silver", "rows": [{"row": "1", "seats": "1-4"}]},
             {"id": "C", "priceCategory": "gold", "rows": [{"rows": "1-x", "seats": "1"}]},
@@ -90,10 +78,10 @@ mod tests {
             fields_of(&sections, &json!([])),
             [
                 "sections[0].rows[0].seats",
-                "sections[0].rows[2]",
-                "sections[0].rows[3]",
                 "sections[1].priceCategory",
                 "sections[2].rows[0].rows",
+                "sections[0].rows[2]",
+                "sections[0].rows[3]",
             ]
         );
     }
@@ -105,18 +93,14 @@ mod tests {
             {"seats": ["A-1-1", "A-1-9"], "reason": "camera"}, {"seats": ["A-2-1", "A-2-2"], "reason": "camera"},
         ]);
         let found = errors_of(&sections, &blocked);
-        let expected = [
-            "blocked[0]: there is no seat A-1-9",
-            "blocked[1]: there is no seat A-2-1",
-            "blocked[1]: there is no seat A-2-2",
-        ];
+        let expected = ["there is no seat A-1-9", "there is no seat A-2-1", "there is no seat A-2-2"];
         assert_eq!(found.iter().map(|(_, message)| message.as_str()).collect::<Vec<_>>(), expected);
         assert_eq!(found[2].0, "blocked[1]");
     }
 
     #[test]
     fn no_seat_of_a_broken_section_is_said_to_be_missing() {
-        let sections = json!([{"id": "A", "priceCategory": "gold", "rows": [{"row": "1", "seats": "4-1"}]}]);
+        let sections = json!([{"id": "A", "priceCategory": "gold", "rows": [{"row": "1", "seats": "4-"}]}]);
         let blocked = json!([{"seats": ["A-1-1", "B-1-1"], "reason": "camera"}]);
         assert_eq!(fields_of(&sections, &blocked), ["sections[0].rows[0].seats", "blocked[0]"]);
     }

@@ -46,8 +46,7 @@ fn of_service(
 
 fn of_event(loaded: &Loaded, event: &SeatingEvent) -> Vec<Finding> {
     let purging = refuse_purging(event).err().map(|stall| ("deletionPolicy".to_owned(), stall.message));
-    let chart =
-        chart::errors(&build(&event.spec)).into_iter().map(|error| (chart::field(&error), error.to_string()));
+    let chart = chart::errors(&build(&event.spec)).into_iter().map(|error| (error.field(), error.problem()));
     let refused = purging.into_iter().chain(chart);
     refused.filter_map(|(field, message)| loaded.finding(event, &format!("spec.{field}"), message)).collect()
 }

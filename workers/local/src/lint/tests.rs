@@ -33,22 +33,21 @@ fn overlapping_ranges_are_found_at_the_second_one() {
     assert_eq!(
         found(&with(EVENT, "    rows: [{rows: \"1-4\", seats: \"1-10\"}]\n", rows)),
         [
-            "16: spec.sections[1].rows[1]: sections[1].rows[0] and sections[1].rows[1] both describe seat A-4-10: let the \
-             ranges not overlap"
+            "16: spec.sections[1].rows[1]: gives seat A-4-10, which sections[1].rows[0] gives too: let the ranges not overlap"
         ]
     );
 }
 
 #[test]
 fn every_error_of_every_chart_is_found() {
-    let event = with(EVENT, "seats: \"1-10\"", "seats: \"10-1\"");
+    let event = with(EVENT, "seats: \"1-10\"", "seats: \"10-1/0\"");
     let event = format!("{event}  blocked: [{{seats: [CLUB-1, CLUB-301], reason: camera}}]\n");
     assert_eq!(
         found(&event),
         [
-            "14: spec.sections[1].rows[0].seats: sections[1].rows[0].seats: \"10-1\" is not a range: write \"7\", \
-             \"1-40\" or \"1-39/2\", several with commas",
-            "15: spec.blocked[0]: blocked[0]: there is no seat CLUB-301",
+            "14: spec.sections[1].rows[0].seats: \"10-1/0\" has a step that is no number above 0: write \"1-39/2\" for \
+             every second one",
+            "15: spec.blocked[0]: there is no seat CLUB-301",
         ]
     );
 }

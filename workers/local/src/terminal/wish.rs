@@ -55,7 +55,7 @@ pub fn request(hold: &Hold) -> Result<(String, Option<Value>), Failure> {
             return Err(usage("--best chooses the seats: name the SeatingEvent alone, such as arena-night"));
         }
         let (section_id, price_category) = (section.clone(), price_category.clone());
-        let best = Best { quantity, section_id, price_category };
+        let best = Best { quantity, section_id, price_category, together: None };
         return Ok((holds(event), Some(json!({ "bestAvailable": best }))));
     }
     match (seats.as_slice(), areas.as_slice()) {

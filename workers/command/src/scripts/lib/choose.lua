@@ -1,20 +1,23 @@
 -- Chooses seats on the map, as boxoffice_domain::choose does (I10). `sections` has a '1' for every section, by index,
 -- that may be chosen from. A row's text is its piece of the map with the '|' behind it; positions in it count from 1.
+-- A choice takes a number of steps that grows with the rows, not with their square: each row is read once a stage.
 --
 -- `runs` has a byte a row of numbered seats: 128 + the longest run of free seats that the row may have, at most 127.
 -- A row that has lost seats may have less than it says and is corrected by whoever looks; one that got seats back says
 -- UNKNOWN. So the rows that are not worth a look are passed over in one search.
 
--- Most lapsed holds whose seats count as free before the sweeper has released them.
-local MOST_LAPSED = 256
+-- Most lapsed holds whose seats count as free before the sweeper has released them, and most seats of them.
+local MOST_LAPSED, MOST_LAPSED_SEATS = 256, 2048
 -- Rows that are read at once, and places of an area.
 local ROWS_AT_ONCE, PLACES_AT_ONCE = 64, 4096
+-- Rows whose text is read one by one, before the whole map is.
+local ROWS_BY_THEMSELVES = 16
 local ROW_SIZE = 24
 
 -- The places of lapsed holds: they are free.
 local lapsed_places, lapsed_rows = {}, {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', NOW, 'LIMIT', 0, MOST_LAPSED)) do
-  local hold = read_hold(id)
+  local hold = #lapsed_places < MOST_LAPSED_SEATS and read_hold(id)
   if hold and hold.status == 'A' then
     for _, key in ipairs(hold.seats) do
       local place, row = place_of(key)
@@ -52,14 +55,18 @@ local function count_rows()
   return row_count
 end
 
--- Start, length, twice the middle, section, and the neighbours (index + 1, or 0) of the row at `index`.
-local function row_at(index)
+local function unpack_row(format, index)
   local piece = math.floor(index / ROWS_AT_ONCE)
   if not row_pieces[piece] then
     local size = ROWS_AT_ONCE * ROW_SIZE
     row_pieces[piece] = redis.call('GETRANGE', ROWS, piece * size, (piece + 1) * size - 1)
   end
-  return struct.unpack('>I4I4I4I4I4I4', row_pieces[piece], index % ROWS_AT_ONCE * ROW_SIZE + 1)
+  return struct.unpack(format, row_pieces[piece], index % ROWS_AT_ONCE * ROW_SIZE + 1)
+end
+
+-- Start, length, twice the middle, section, and the neighbours (index + 1, or 0) of the row at `index`.
+local function row_at(index)
+  return unpack_row('>I4I4I4I4I4I4', index)
 end
 
 -- The row that has `place`, a place of a numbered seat.
@@ -67,27 +74,13 @@ local function row_of(place)
   local low, high = 0, count_rows() - 1
   while low < high do
     local middle = math.ceil((low + high) / 2)
-    if row_at(middle) <= place then
+    if unpack_row('>I4', middle) <= place then
       low = middle
     else
       high = middle - 1
     end
   end
   return low
-end
-
--- The key of the seat at `place` of `row`, a row as lib/map.lua has it.
-local function key_in(row, place)
-  local nth = place - row.start
-  if row.first then
-    return string.format('%s-%.0f', row.name, row.first + nth * row.step)
-  end
-  for number in string.gmatch(row.numbers, '[^,]+') do
-    if nth == 0 then
-      return row.name .. '-' .. number
-    end
-    nth = nth - 1
-  end
 end
 
 -- The key of the numbered seat at `place`, and its section. Chosen seats are mostly of one row, which is kept.
@@ -107,7 +100,12 @@ local function read_whole_map()
   whole_map = whole_map or marked(redis.call('GET', MAP), 0, lapsed_places, FREE)
 end
 
+local texts_read = 0
 local function text_of(start, length)
+  texts_read = texts_read + 1
+  if texts_read > ROWS_BY_THEMSELVES then
+    read_whole_map()
+  end
   if whole_map then
     return string.sub(whole_map, start + 1, start + length + 1)
   end
@@ -127,7 +125,7 @@ local function rows_with(run, sections)
     table.sort(places)
     runs = marked(runs, 0, places, UNKNOWN)
   end
-  local pattern, from = '[' .. string.char(128 + run) .. '-\255]', 1
+  local pattern, from = '[' .. string.char(128 + math.min(run, 127)) .. '-\255]', 1
   return function()
     while true do
       local at = string.find(runs, pattern, from)
@@ -227,50 +225,87 @@ local function adjacent(quantity, sections, gaps)
   return with_a_gap and whole(with_a_gap, quantity)
 end
 
+-- How many seats of the row at `index` are free.
+local free_counts = {}
+local function count_free(index)
+  if not free_counts[index] then
+    if string.byte(runs, index + 1) == 128 then
+      free_counts[index] = 0
+    else
+      local _, free = string.gsub(text_of(row_at(index)), '%.', '')
+      free_counts[index] = free
+      if free == 0 then
+        correct(index, 0)
+      end
+    end
+  end
+  return free_counts[index]
+end
+
 local function of_one_row(quantity, sections)
-  for _, start, length, middle in rows_with(1, sections) do
-    local free = free_places(start, length)
-    if #free >= quantity then
-      return nearest_to_the_middle(free, start, middle, quantity)
+  for index, start, length, middle in rows_with(1, sections) do
+    if length >= quantity and count_free(index) >= quantity then
+      return nearest_to_the_middle(free_places(start, length), start, middle, quantity)
     end
   end
 end
 
--- Around each row as many rows as it takes: of the two at the edges the better one next, and none that has nothing.
+-- Whether the row at `index` and those around it, up to ones that have nothing, have `quantity` free seats. Where they
+-- do not, none of them has to be asked again: they are noted in `in_vain`.
+local function are_enough(index, quantity, in_vain)
+  local free, met = count_free(index), {index}
+  for side = 5, 6 do
+    local next_row = select(side, row_at(index))
+    while next_row > 0 and free < quantity and count_free(next_row - 1) > 0 do
+      free = free + count_free(next_row - 1)
+      met[#met + 1] = next_row - 1
+      next_row = select(side, row_at(next_row - 1))
+    end
+  end
+  if free < quantity then
+    for _, row in ipairs(met) do
+      in_vain[row] = true
+    end
+  end
+  return free >= quantity
+end
+
+-- Around the row at `index` as many rows as it takes: of the two at the edges the better one next, and none that has
+-- nothing.
+local function around(index, quantity)
+  local start, length, _, _, before, behind = row_at(index)
+  local chosen, edges = free_places(start, length), {before, behind}
+  while #chosen < quantity do
+    local side, best
+    for i = 1, 2 do
+      if edges[i] > 0 and (not best or edges[i] < best) and count_free(edges[i] - 1) > 0 then
+        side, best = i, edges[i]
+      end
+    end
+    local first, width, middle, _, next_before, next_behind = row_at(best - 1)
+    local places = free_places(first, width)
+    for _, place in ipairs(nearest_to_the_middle(places, first, middle, quantity - #chosen)) do
+      chosen[#chosen + 1] = place
+    end
+    edges[side] = side == 1 and next_before or next_behind
+  end
+  return chosen
+end
+
 local function of_adjacent_rows(quantity, sections)
-  for index, first_start, first_length in rows_with(1, sections) do
-    local chosen = free_places(first_start, first_length)
-    local _, _, _, _, before, behind = row_at(index)
-    local edges = {before, behind}
-    while #chosen > 0 and #chosen < quantity do
-      local side, best, free
-      for i = 1, 2 do
-        if edges[i] > 0 and (not best or edges[i] < best) then
-          local places = free_places(row_at(edges[i] - 1))
-          if #places > 0 then
-            side, best, free = i, edges[i], places
-          end
-        end
-      end
-      if not best then
-        break
-      end
-      local start, _, middle, _, next_before, next_behind = row_at(best - 1)
-      for _, place in ipairs(nearest_to_the_middle(free, start, middle, quantity - #chosen)) do
-        chosen[#chosen + 1] = place
-      end
-      edges[side] = side == 1 and next_before or next_behind
-    end
-    if #chosen >= quantity then
-      return chosen
+  local in_vain = {}
+  for index in rows_with(1, sections) do
+    if not in_vain[index] and are_enough(index, quantity, in_vain) then
+      return around(index, quantity)
     end
   end
 end
 
--- The `quantity` best places in the order of the map; or nil where there are not so many together.
-local function best_places(quantity, sections, gaps)
+-- The `quantity` best places in the order of the map; or nil where there are not so many together. `together` says
+-- whether nothing but neighbours will do: required, preferred.
+local function best_places(quantity, sections, gaps, together)
   local chosen = adjacent(quantity, sections, gaps)
-  if not chosen and quantity > 1 then
+  if not chosen and quantity > 1 and together ~= 'required' then
     read_whole_map()
     chosen = of_one_row(quantity, sections) or of_adjacent_rows(quantity, sections)
   end
@@ -284,9 +319,8 @@ end
 local function available(sections)
   read_whole_map()
   local free = 0
-  for _, start, length in rows_with(1, sections) do
-    local _, of_row = string.gsub(text_of(start, length), '%.', '')
-    free = free + of_row
+  for index in rows_with(1, sections) do
+    free = free + count_free(index)
   end
   return free
 end

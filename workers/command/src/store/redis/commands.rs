@@ -6,7 +6,7 @@
 use boxoffice_domain::decide::selection::{check, sections_of};
 use boxoffice_domain::definition::GapPolicy;
 use boxoffice_domain::ids::section_of;
-use boxoffice_domain::{Command, Definition, HoldId, Rejection, SeatingEventId, UserId, Wanted};
+use boxoffice_domain::{Command, Definition, HoldId, Rejection, SeatingEventId, Together, UserId, Wanted};
 use uuid::Uuid;
 
 use super::RedisStore;
@@ -221,6 +221,10 @@ fn tell_wanted(run: &mut ScriptInvocation<'_>, known: &Known, wanted: &Wanted) {
             let prices: Vec<_> = sections.iter().map(|section| price_in(definition, &section.id)).collect();
             run.arg("best").arg(best.quantity).arg(flags).arg(prices.join(","));
             run.arg(best.section_id.as_deref().unwrap_or_default());
+            run.arg(match best.together.unwrap_or_default() {
+                Together::Required => "required",
+                Together::Preferred => "preferred",
+            });
         }
         Wanted::These { seats, areas } => {
             if chooses(definition, wanted) {

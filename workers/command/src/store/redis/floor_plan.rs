@@ -1,6 +1,6 @@
 //! Where seats stand, as `scripts/lib/map.lua` wants it: how `choose_and_hold.lua` finds seats without looking at each.
 
-use boxoffice_domain::seating::{Row, Seating};
+use boxoffice_domain::seating::{Piece, Row, Seating};
 use boxoffice_domain::{Chart, Definition};
 
 use super::invocation::ScriptInvocation;
@@ -18,8 +18,9 @@ impl FloorPlan {
     pub fn new(chart: &Chart, seating: &Seating) -> Self {
         let mut layout = Vec::with_capacity(2 * seating.rows().len());
         let entry = |index: &str, row: &Row| {
-            let numbers = numbers(chart, row);
-            (row.name.clone(), format!("{index} {} {} {numbers}", row.start, row.seats.len()))
+            let pieces: Vec<_> =
+                row.pieces.iter().map(|it| format!("{}={}", it.offset, numbers(chart, it))).collect();
+            (row.name.clone(), format!("{index} {} {} {}", row.start, row.span().len(), pieces.join("|")))
         };
         for (index, row) in seating.numbered().iter().enumerate() {
             layout.push(entry(&index.to_string(), row));
@@ -48,31 +49,33 @@ pub fn is_alike(one: &Definition, other: &Definition) -> bool {
 fn record(row: &Row) -> impl Iterator<Item = u8> {
     let neighbour = |index: Option<usize>| index.map_or(0, |index| index + 1);
     let [before, behind] = row.neighbours;
-    let numbers = [row.start, row.seats.len(), row.middle, row.section, neighbour(before), neighbour(behind)];
+    let numbers =
+        [row.start, row.span().len(), row.middle, row.section, neighbour(before), neighbour(behind)];
     // A chart has at most 200,000 seats.
     numbers.into_iter().flat_map(|number| u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes())
 }
 
-/// The numbers of a row's seats: `=first step` where they are evenly spaced, else each, with commas.
-fn numbers(chart: &Chart, row: &Row) -> String {
-    let labels: Vec<&str> = row
-        .seats
-        .iter()
-        .filter_map(|seat| chart.seats().get(*seat))
-        .map(|seat| seat.number.as_str())
-        .collect();
+/// The numbers of a piece's seats: `first step count width` where they are evenly spaced, else each, with commas.
+fn numbers(chart: &Chart, piece: &Piece) -> String {
+    let seats = piece.seats.iter().filter_map(|seat| chart.seats().get(*seat));
+    let labels: Vec<&str> = seats.map(|seat| seat.number.as_str()).collect();
     evenly_spaced(&labels).unwrap_or_else(|| labels.join(","))
 }
 
 fn evenly_spaced(labels: &[&str]) -> Option<String> {
-    let number = |label: &&str| label.parse::<u32>().ok().filter(|number| number.to_string() == **label);
-    let numbers = labels.iter().map(number).collect::<Option<Vec<_>>>()?;
-    let first = numbers.first()?;
-    let step =
-        numbers.get(1).map_or(Some(1), |second| second.checked_sub(*first)).filter(|step| *step > 0)?;
-    let even = numbers.windows(2).all(|pair| matches!(pair, [a, b] if b.checked_sub(*a) == Some(step)));
-    even.then(|| format!("={first} {step}"))
+    let width =
+        labels.iter().find(|label| label.len() > 1 && label.starts_with('0')).map_or(0, |it| it.len());
+    let number =
+        |label: &&str| label.parse().ok().filter(|number: &i64| format!("{number:0width$}") == **label);
+    let numbers = labels.iter().map(number).collect::<Option<Vec<i64>>>()?;
+    let (first, last) = (numbers.first()?, numbers.last()?);
+    let step = numbers.get(1).map_or(1, |second| second - first);
+    let even = step != 0 && numbers.windows(2).all(|pair| matches!(pair, [a, b] if b - a == step));
+    (even && *first.max(last) < EXACT).then(|| format!("{first} {step} {} {width}", labels.len()))
 }
+
+/// Lua counts in floating point: below this it is exact.
+const EXACT: i64 = 1_000_000_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -80,9 +83,19 @@ mod tests {
 
     #[test]
     fn evenly_spaced_numbers_are_told_by_the_first_and_the_step() {
-        assert_eq!(evenly_spaced(&["1", "3", "5"]).as_deref(), Some("=1 2"));
-        assert_eq!(evenly_spaced(&["7"]).as_deref(), Some("=7 1"));
-        for odd in [vec!["1", "2", "4"], vec!["01", "02"], vec!["2", "1"], vec!["A", "B"], vec![]] {
+        for (labels, told) in [
+            (vec!["1", "3", "5"], "1 2 3 0"),
+            (vec!["5", "3", "1"], "5 -2 3 0"),
+            (vec!["7"], "7 1 1 0"),
+            (vec!["01", "02"], "1 1 2 2"),
+            (vec!["11", "10", "09"], "11 -1 3 2"),
+            (vec!["0", "1"], "0 1 2 0"),
+        ] {
+            assert_eq!(evenly_spaced(&labels).as_deref(), Some(told), "{labels:?}");
+        }
+        let large = "1000000000000000";
+        for odd in [vec!["1", "2", "4"], vec!["01", "2"], vec!["2", "2"], vec!["A", "B"], vec![large], vec![]]
+        {
             assert_eq!(evenly_spaced(&odd), None, "{odd:?}");
         }
     }
