@@ -99,7 +99,7 @@ async fn a_known_event_changes_while_the_log_is_away_and_a_new_one_waits() {
 async fn a_definition_that_cannot_be_is_refused_with_the_field() {
     let office = Office::open();
     let mut changed = definition();
-    changed.sections[0].rows[0].seats = "9-1".into();
+    changed.sections[0].rows[0].seats = "9-".into();
     let (status, problem) = office.call("PUT", ARENA, json!(changed)).await;
     assert_eq!((status, &problem["code"]), (400, &json!("INVALID_REQUEST")));
     assert!(problem["detail"].as_str().unwrap().starts_with("sections[0].rows[0].seats"), "{problem}");
