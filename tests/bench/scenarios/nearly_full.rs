@@ -44,7 +44,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
 
 /// Whether a seat is left.
 fn is_free(rows: u32, row: u32, place: u32) -> bool {
-    let scattered = row < rows * 3 / 5 && row % 3 == 0;
+    let scattered = row < rows * 3 / 5 && row.is_multiple_of(3);
     (scattered || row >= rows * 4 / 5) && place == column(row)
 }
 

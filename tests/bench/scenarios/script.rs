@@ -88,7 +88,7 @@ pub(super) async fn sample(
     };
     // The first call is not measured: Redis may have to be given the script.
     hold("first", asked(0)).await?;
-    let (_, call) = capture(&stack.redis.address(), "captured", hold("captured", asked(0))).await?;
+    let ((), call) = capture(&stack.redis.address(), "captured", hold("captured", asked(0))).await?;
 
     let mut redis = stack.connection();
     let mut set = redis::cmd("CONFIG");

@@ -369,7 +369,7 @@ mod tests {
                 let (first, last) = (from, from + (count - 1) * step);
                 let (first, last) = if *falls { (last, first) } else { (first, last) };
                 seats += match (nth, aisle) { (0, _) => "", (_, true) => " | ", (_, false) => "," };
-                seats += &format!("{first}-{last}/{step}");
+                seats.push_str(&[first.to_string(), "-".into(), last.to_string(), "/".into(), step.to_string()].concat());
                 from += count * step;
             }
             let seating = hall_of(1, &seats);
