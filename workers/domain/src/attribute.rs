@@ -27,9 +27,14 @@ pub fn attribute(
     origin: &Origin,
     now: UnixMillis,
 ) -> Vec<Envelope> {
+    let mut ended = None;
     let envelope = |(index, event): (u64, DomainEvent)| {
+        // The block that comes back belongs to the end of the hold before it.
+        if !matches!(event, DomainEvent::SeatBlocked(_)) {
+            ended = lapsed(state, &event);
+        }
         let (correlation_id, user_id) =
-            lapsed(state, &event).unwrap_or_else(|| (origin.correlation.clone(), origin.user.clone()));
+            ended.clone().unwrap_or_else(|| (origin.correlation.clone(), origin.user.clone()));
         let sequence = Some(state.sequence + index + 1);
         Envelope {
             event_id: event_id(origin.command, index),

@@ -1,5 +1,7 @@
 //! Commands, and what deciding one gives: an answer with the facts it makes, or a rejection.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -19,6 +21,15 @@ pub enum Command {
         user: UserId,
         /// What the hold will be called.
         hold: Uuid,
+    },
+    /// Let a live hold have more seats, all or none, until its own deadline.
+    AddToHold {
+        /// The hold.
+        hold: Uuid,
+        /// Which seats.
+        wanted: Wanted,
+        /// Who asks.
+        user: UserId,
     },
     /// Move a hold's deadline away, as far as the SeatingEvent allows.
     ExtendHold {
@@ -72,6 +83,38 @@ pub enum Command {
     Expire {
         /// The hold.
         hold: Uuid,
+    },
+    /// Claim seats for somebody at the box office, all or none: outside the sales window, the limit and the gap rule.
+    StaffHold {
+        /// Their keys; no repeats.
+        seats: Vec<String>,
+        /// For whom.
+        user: UserId,
+        /// What the hold will be called.
+        hold: Uuid,
+        /// Whether blocked seats may be among them.
+        blocked: bool,
+    },
+    /// Sell every seat that anybody's hold still has, paid for at the counter.
+    StaffReserve {
+        /// The hold.
+        hold: Uuid,
+        /// What the reservation will be called.
+        reservation: Uuid,
+    },
+    /// Take back every seat that anybody's hold still has.
+    StaffRelease {
+        /// The hold.
+        hold: Uuid,
+        /// Why, in the box office's words.
+        note: Option<String>,
+    },
+    /// Take back every seat that anybody's reservation still has.
+    StaffCancel {
+        /// The reservation.
+        reservation: Uuid,
+        /// Why, in the box office's words.
+        note: Option<String>,
     },
     /// Create the SeatingEvent, or change its definition.
     Provision {
@@ -159,20 +202,53 @@ pub struct Decision {
     pub answer: Answer,
     /// The facts, in order; none where the answer repeats an earlier one.
     pub changes: Vec<DomainEvent>,
+    /// The first moment at which it would be another decision, if time alone makes it one.
+    pub until: Option<UnixMillis>,
 }
 
-/// What the caller of an accepted command learns.
+/// The records of a SeatingEvent that a decision looked at, whether they were there or not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Seats, by key.
+    pub seats: BTreeSet<String>,
+    /// Holds.
+    pub holds: BTreeSet<Uuid>,
+    /// Reservations.
+    pub reservations: BTreeSet<Uuid>,
+}
+
+impl Reads {
+    /// Whether all of `other` is among them.
+    pub fn cover(&self, other: &Self) -> bool {
+        self.seats.is_superset(&other.seats)
+            && self.holds.is_superset(&other.holds)
+            && self.reservations.is_superset(&other.reservations)
+    }
+
+    /// These and those of `other`.
+    pub fn add(&mut self, other: Self) {
+        self.seats.extend(other.seats);
+        self.holds.extend(other.holds);
+        self.reservations.extend(other.reservations);
+    }
+}
+
+/// What the caller of an accepted command learns: all of the hold or the reservation, as it is after the command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// The hold: new, already theirs, or extended.
+    /// The hold: new, already theirs, grown or extended.
     Held {
         /// The hold.
         hold: Uuid,
         /// Its seats, in the order asked for.
         seats: Vec<PricedSeat>,
+        /// Of the prices.
+        currency: String,
         /// First moment at which it no longer holds.
         expires_at: UnixMillis,
-        /// Sequence of its last domain event.
+        /// Whether all of its seats are neighbours of each other.
+        together: bool,
+        /// Sequence of the domain event that last changed it.
         sequence: u64,
     },
     /// The reservation, new or already theirs.
@@ -181,20 +257,30 @@ pub enum Answer {
         reservation: Uuid,
         /// Its seats.
         seats: Vec<PricedSeat>,
+        /// Of the prices.
+        currency: String,
         /// When it was made.
         reserved_at: UnixMillis,
-        /// Sequence of its `reservation.created`.
+        /// Sequence of the domain event that last changed it.
         sequence: u64,
     },
-    /// Seats given back, by key; also of an expiry.
+    /// Seats given back; also of an expiry.
     Released {
-        /// The keys.
-        seats: Vec<String>,
+        /// Their keys.
+        released: Vec<String>,
+        /// What the hold or the reservation still has.
+        left: Vec<PricedSeat>,
+        /// Of the prices.
+        currency: String,
+        /// When what is left of a hold expires; `None` for a reservation, and where nothing is left.
+        expires_at: Option<UnixMillis>,
         /// Sequence of the last domain event.
         sequence: u64,
     },
-    /// The SeatingEvent is as the operator wants it.
+    /// The SeatingEvent is as the operator wants it, but for what is refused.
     Provisioned {
+        /// The seats in the way of the seat map that is wanted, which did not take effect; empty where it did.
+        refused: Vec<Conflict>,
         /// Sequence of the SeatingEvent's last domain event.
         sequence: u64,
     },
@@ -207,7 +293,7 @@ impl Answer {
             Self::Held { sequence, .. }
             | Self::Reserved { sequence, .. }
             | Self::Released { sequence, .. }
-            | Self::Provisioned { sequence } => *sequence,
+            | Self::Provisioned { sequence, .. } => *sequence,
         }
     }
 }
@@ -219,18 +305,59 @@ pub struct PricedSeat {
     pub key: String,
     /// Price in the currency's minor unit.
     pub amount: u64,
+    /// The price category that its section has now; empty where the chart has no such section any more.
+    pub price_category: String,
 }
 
-/// Why a hold is in conflict with a seat that it does not even ask for: it would be left single between taken ones.
-pub const SINGLE_SEAT_GAP: &str = "SINGLE_SEAT_GAP";
-
 /// A seat in the way of a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
     /// The seat's key.
     pub seat: String,
-    /// `HELD`, `RESERVED`, `BLOCKED`, `NOT_FOUND`, or [`SINGLE_SEAT_GAP`].
-    pub reason: &'static str,
+    /// What is in the way.
+    pub reason: ConflictReason,
+    /// Whether it is the caller's own hold or reservation.
+    pub mine: bool,
+}
+
+impl Conflict {
+    /// A conflict with nothing of the caller's own.
+    pub fn new(seat: impl Into<String>, reason: ConflictReason) -> Self {
+        Self { seat: seat.into(), reason, mine: false }
+    }
+}
+
+/// Why a seat is in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ConflictReason {
+    /// The chart has no such seat.
+    NotFound,
+    /// It is in a hold.
+    Held,
+    /// It is in a reservation.
+    Reserved,
+    /// It is not for sale.
+    Blocked,
+    /// It is not even asked for: it would be left single between taken ones.
+    SingleSeatGap,
+}
+
+impl ConflictReason {
+    /// Every one.
+    pub const ALL: [Self; 5] =
+        [Self::NotFound, Self::Held, Self::Reserved, Self::Blocked, Self::SingleSeatGap];
+
+    /// The word that programs read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "NOT_FOUND",
+            Self::Held => "HELD",
+            Self::Reserved => "RESERVED",
+            Self::Blocked => "BLOCKED",
+            Self::SingleSeatGap => "SINGLE_SEAT_GAP",
+        }
+    }
 }
 
 /// A business refusal: the command changed nothing.
@@ -312,9 +439,29 @@ pub enum Rejection {
     /// Sales are over.
     #[error("sales have closed")]
     SalesClosed,
-    /// The new definition would drop or block claimed seats.
-    #[error("the change would drop or block seats that are held or sold")]
-    SeatMapConflict(Vec<Conflict>),
+    /// Buyers cancel no more.
+    #[error("reservations could be cancelled until {cancel_until}")]
+    CancellationClosed {
+        /// The last moment at which they could.
+        cancel_until: UnixMillis,
+    },
+    /// A hold of this id exists, and other seats are asked for: the idempotency key that it derives from was used before.
+    #[error("the idempotency key was used before, for other seats")]
+    OtherSeatsHeld,
+    /// Seats that are held or sold cannot be blocked.
+    #[error("seats that are held or sold cannot be blocked: release or cancel them first")]
+    SeatsClaimed(Vec<Conflict>),
+    /// Prices are in one currency for ever.
+    #[error("priceCategories: the currency is {before} and cannot become {after}: make another event for it")]
+    CurrencyChanged {
+        /// What it is.
+        before: String,
+        /// What was wanted.
+        after: String,
+    },
+    /// What is wanted is no definition.
+    #[error("{0}")]
+    InvalidDefinition(String),
 }
 
 fn not_enough(wanted: u32, available: u32, section: Option<&str>) -> String {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::definition::Definition;
+use crate::definition::{Blocked, Definition};
 use crate::ids::{CorrelationId, HoldId, ReservationId, SeatId, SeatingEventId, UnixMillis, UserId};
 
 /// Schema version that this code writes, of every event type so far.
@@ -64,9 +64,9 @@ pub enum DomainEvent {
     /// A hold's deadline moved.
     HoldExtended(HoldExtended),
     /// Seats became a reservation.
-    ReservationCreated(Reservation),
+    ReservationCreated(ReservedSeats),
     /// Seats left a reservation.
-    ReservationCancelled(Reservation),
+    ReservationCancelled(ReservedSeats),
     /// A SeatingEvent came on the platform.
     EventCreated(SeatingEventDefined),
     /// A SeatingEvent's definition changed.
@@ -122,6 +122,9 @@ pub struct SeatReleased {
     pub claim: Claim,
     pub reason: ReleaseReason,
     pub released_at: UnixMillis,
+    /// What the box office wrote down when it took the seat back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// What held a seat: JSON `holdId` or `reservationId`.
@@ -178,13 +181,49 @@ pub struct HoldExtended {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the fields are the contract's words")]
-pub struct Reservation {
+pub struct ReservedSeats {
     pub reservation_id: ReservationId,
     pub event_id: SeatingEventId,
     pub user_id: UserId,
     pub seat_ids: Vec<SeatId>,
     pub amount: u64,
     pub currency: String,
+    /// What pays for it where no payment of its own does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid_by: Option<PaidBy>,
+    /// Why it was cancelled; of `reservation.cancelled` alone, and absent in those of before it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ReleaseReason>,
+    /// What the box office wrote down when it cancelled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What pays for a reservation where no payment of its own does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
+pub enum PaidBy {
+    /// It was paid at the box office: JSON `counter`.
+    Counter,
+    /// The payment of this reservation, by its id.
+    Reservation(String),
+}
+
+const COUNTER: &str = "counter";
+
+impl From<String> for PaidBy {
+    fn from(text: String) -> Self {
+        if text == COUNTER { Self::Counter } else { Self::Reservation(text) }
+    }
+}
+
+impl From<PaidBy> for String {
+    fn from(paid_by: PaidBy) -> Self {
+        match paid_by {
+            PaidBy::Counter => COUNTER.to_owned(),
+            PaidBy::Reservation(id) => id,
+        }
+    }
 }
 
 /// Payload of `event.created`, `event.updated` and `event.deleted`: the definition, with its id and fingerprint.
@@ -196,6 +235,13 @@ pub struct SeatingEventDefined {
     pub chart_hash: String,
     #[serde(flatten)]
     pub definition: Definition,
+    /// Seats that it takes off sale, in place of whatever blocked them. Absent in events of before it was told: then
+    /// it is the difference of two `blocked` lists ([`crate::evolve::blocks`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<Vec<Blocked>>,
+    /// Keys of blocked seats that it puts back on sale. Absent as `blocks` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unblocks: Option<Vec<String>>,
 }
 
 /// Payload of `stats.updated`.
@@ -236,8 +282,8 @@ macro_rules! event_types {
             SeatBlocked(SeatBlock) = "seat.blocked",
             SeatUnblocked(SeatBlock) = "seat.unblocked",
             HoldExtended(HoldExtended) = "hold.extended",
-            ReservationCreated(Reservation) = "reservation.created",
-            ReservationCancelled(Reservation) = "reservation.cancelled",
+            ReservationCreated(ReservedSeats) = "reservation.created",
+            ReservationCancelled(ReservedSeats) = "reservation.cancelled",
             EventCreated(SeatingEventDefined) = "event.created",
             EventUpdated(SeatingEventDefined) = "event.updated",
             EventDeleted(SeatingEventDefined) = "event.deleted",
@@ -437,6 +483,7 @@ mod tests {
                 claim: Claim::Hold(HoldId::new(event, Uuid::from_u128(3))),
                 reason: ReleaseReason::PaymentFailed,
                 released_at: 1_700_000_000_000,
+                note: None,
             }),
         }
     }

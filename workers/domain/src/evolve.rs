@@ -1,14 +1,14 @@
 //! Applies facts to the state. Facts are never refused: what happened, happened.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::chart::Chart;
-use crate::definition::Definition;
+use crate::definition::{Blocked, Definition};
 use crate::events::{Claim, DomainEvent, Envelope, ReleaseReason, SeatReleased, SeatingEventDefined};
 use crate::ids::UserId;
-use crate::state::{Claimed, Hold, HoldStatus, Seat, SeatingEventState, Show};
+use crate::state::{Hold, HoldStatus, Reservation, Sale, Seat, SeatingEventState};
 
 /// Applies one domain event, and takes its sequence as the state's.
 pub fn evolve(state: &mut SeatingEventState, envelope: &Envelope) {
@@ -24,26 +24,33 @@ pub fn evolve(state: &mut SeatingEventState, envelope: &Envelope) {
                 seats: vec![],
                 held_at: e.held_at,
                 expires_at: e.expires_at,
+                currency: e.currency.clone(),
                 sequence: 0,
                 status: HoldStatus::Active,
             });
             hold.seats.push(key.clone());
             hold.sequence = state.sequence;
-            state.seats.insert(key, Seat::Held { hold: e.hold_id.uuid(), amount: e.amount });
+            let blocked = match state.seats.remove(&key) {
+                Some(Seat::Blocked { reason }) => Some(reason),
+                Some(Seat::Lapsed { .. } | Seat::Held { .. } | Seat::Reserved { .. }) | None => None,
+            };
+            state.seats.insert(key, Seat::Held { hold: e.hold_id.uuid(), amount: e.amount, blocked });
             *state.claims.entry(e.user_id.clone()).or_default() += 1;
         }
         DomainEvent::SeatReserved(e) => {
             let (key, hold, reservation) = (e.seat_id.key(), e.hold_id.uuid(), e.reservation_id.uuid());
-            leave_hold(&mut state.holds, hold, key, HoldStatus::Reserved(reservation));
+            leave_hold(&mut state.holds, hold, key, HoldStatus::Reserved(reservation), state.sequence);
             state.seats.insert(key.to_owned(), Seat::Reserved { reservation, hold, amount: e.amount });
-            let claimed = state.reservations.entry(reservation).or_insert_with(|| Claimed {
+            let reservation = state.reservations.entry(reservation).or_insert_with(|| Reservation {
                 user: e.user_id.clone(),
                 hold,
                 seats: vec![],
                 reserved_at: e.reserved_at,
+                currency: e.currency.clone(),
                 sequence: 0,
             });
-            claimed.seats.push(key.to_owned());
+            reservation.seats.push(key.to_owned());
+            reservation.sequence = state.sequence;
         }
         DomainEvent::SeatReleased(e) => release(state, e),
         DomainEvent::SeatBlocked(e) => {
@@ -55,20 +62,21 @@ pub fn evolve(state: &mut SeatingEventState, envelope: &Envelope) {
         DomainEvent::HoldExtended(e) => {
             if let Some(hold) = state.holds.get_mut(&e.hold_id.uuid()) {
                 hold.expires_at = e.expires_at;
+                hold.sequence = state.sequence;
             }
         }
-        DomainEvent::ReservationCreated(e) => {
-            if let Some(claimed) = state.reservations.get_mut(&e.reservation_id.uuid()) {
-                claimed.sequence = state.sequence;
+        DomainEvent::ReservationCreated(e) | DomainEvent::ReservationCancelled(e) => {
+            if let Some(reservation) = state.reservations.get_mut(&e.reservation_id.uuid()) {
+                reservation.sequence = state.sequence;
             }
         }
         DomainEvent::EventCreated(e) | DomainEvent::EventUpdated(e) => define(state, e),
         DomainEvent::EventDeleted(_) => {
-            if let Some(show) = &mut state.show {
-                show.closed = true;
+            if let Some(sale) = &state.sale {
+                state.sale = Some(Arc::new(Sale::new(sale.definition.clone(), true)));
             }
         }
-        DomainEvent::ReservationCancelled(_) | DomainEvent::StatsUpdated(_) => {}
+        DomainEvent::StatsUpdated(_) => {}
     }
 }
 
@@ -83,7 +91,7 @@ fn release(state: &mut SeatingEventState, e: &SeatReleased) {
     match &e.claim {
         Claim::Hold(hold) => {
             let id = hold.uuid();
-            leave_hold(&mut state.holds, id, key, HoldStatus::Expired);
+            leave_hold(&mut state.holds, id, key, HoldStatus::Expired, state.sequence);
             let gone = state.holds.get(&id).is_some_and(|hold| hold.status == HoldStatus::Expired);
             if gone && e.reason != ReleaseReason::Expired {
                 state.holds.remove(&id);
@@ -91,10 +99,11 @@ fn release(state: &mut SeatingEventState, e: &SeatReleased) {
         }
         Claim::Reservation(reservation) => {
             let id = reservation.uuid();
-            let Some(claimed) = state.reservations.get_mut(&id) else { return };
-            claimed.seats.retain(|seat| seat != key);
-            if claimed.seats.is_empty() {
-                let hold = claimed.hold;
+            let Some(reservation) = state.reservations.get_mut(&id) else { return };
+            reservation.seats.retain(|seat| seat != key);
+            reservation.sequence = state.sequence;
+            if reservation.seats.is_empty() {
+                let hold = reservation.hold;
                 state.reservations.remove(&id);
                 if state.holds.get(&hold).is_some_and(|hold| hold.status == HoldStatus::Reserved(id)) {
                     state.holds.remove(&hold);
@@ -105,9 +114,16 @@ fn release(state: &mut SeatingEventState, e: &SeatReleased) {
 }
 
 /// Takes a seat out of its hold, which has status `when_empty` once its last seat has left.
-fn leave_hold(holds: &mut HashMap<Uuid, Hold>, id: Uuid, key: &str, when_empty: HoldStatus) {
+fn leave_hold(
+    holds: &mut HashMap<Uuid, Hold>,
+    id: Uuid,
+    key: &str,
+    when_empty: HoldStatus,
+    sequence: u64,
+) {
     if let Some(hold) = holds.get_mut(&id) {
         hold.seats.retain(|seat| seat != key);
+        hold.sequence = sequence;
         if hold.seats.is_empty() {
             hold.status = when_empty;
         }
@@ -123,31 +139,57 @@ fn unclaim(state: &mut SeatingEventState, user: &UserId) {
     }
 }
 
-/// Takes over a definition. Its `blocked` list is the whole truth about blocked seats only where it changed: seats
-/// that it names become blocked, seats that the definition before named and this one does not become available.
+/// Takes over a definition, with what it blocks and unblocks. Staff may hold a seat that was blocked: there it changes
+/// what becomes of the seat when the hold ends unsold.
 fn define(state: &mut SeatingEventState, e: &SeatingEventDefined) {
-    let definition = &e.definition;
-    let chart = Chart::expand(definition).unwrap_or_default();
-    let before = state.show.take().map(|show| blocked(&show.definition)).unwrap_or_default();
-    let after = blocked(definition);
-    for key in before.keys().filter(|key| !after.contains_key(*key)) {
-        if matches!(state.seats.get(key), Some(Seat::Blocked { .. })) {
-            state.seats.remove(key);
+    let before = state.sale.take();
+    let (blocks, unblocks) = block_changes(e, before.as_ref().map(|sale| &sale.definition));
+    for key in unblocks {
+        match state.seats.get_mut(&key) {
+            Some(Seat::Blocked { .. }) => drop(state.seats.remove(&key)),
+            Some(Seat::Held { blocked, .. }) => *blocked = None,
+            Some(Seat::Lapsed { .. } | Seat::Reserved { .. }) | None => {}
         }
     }
-    for (key, reason) in after {
+    for (key, reason) in blocks {
         if !matches!(state.seats.get(&key), Some(Seat::Held { .. } | Seat::Reserved { .. })) {
             state.seats.insert(key, Seat::Blocked { reason });
         }
     }
-    state.seats.retain(|key, _| chart.contains(key));
-    state.show = Some(Show::new(definition.clone(), chart, false));
+    let same_seats = before.is_some_and(|before| before.definition.sections == e.definition.sections);
+    let sale = Sale::new(e.definition.clone(), false);
+    if !same_seats {
+        state.seats.retain(|key, _| sale.chart().contains(key));
+    }
+    state.sale = Some(Arc::new(sale));
 }
 
-/// The blocked seats of a definition with their reasons; the first reason given for a seat stands.
-pub fn blocked(definition: &Definition) -> HashMap<String, String> {
+/// The seats that an event about a definition blocks, with their reasons, and those that it unblocks. Events of before
+/// these were told mean the difference of what the definition names and what the one `before` named.
+pub fn block_changes(
+    e: &SeatingEventDefined,
+    before: Option<&Definition>,
+) -> (HashMap<String, String>, Vec<String>) {
+    match (&e.blocks, &e.unblocks) {
+        (None, None) => {
+            let (before, after) = (before.map(named_blocks).unwrap_or_default(), named_blocks(&e.definition));
+            let unblocks = before.into_keys().filter(|key| !after.contains_key(key)).collect();
+            (after, unblocks)
+        }
+        (blocks, unblocks) => {
+            (named(blocks.iter().flatten()), unblocks.clone().unwrap_or_default())
+        }
+    }
+}
+
+/// The seats that a definition names as blocked, with their reasons; the first reason given for a seat stands.
+pub fn named_blocks(definition: &Definition) -> HashMap<String, String> {
+    named(&definition.blocked)
+}
+
+fn named<'a>(blocks: impl IntoIterator<Item = &'a Blocked>) -> HashMap<String, String> {
     let mut seats = HashMap::new();
-    for block in &definition.blocked {
+    for block in blocks {
         for key in &block.seats {
             seats.entry(key.clone()).or_insert_with(|| block.reason.clone());
         }

@@ -15,8 +15,8 @@ pub fn violations(state: &SeatingEventState) -> Vec<String> {
                 hold.filter(|hold| hold.seats.contains(key)).map(|hold| &hold.user)
             }
             Seat::Reserved { reservation, .. } => {
-                let claimed = state.reservations.get(reservation);
-                claimed.filter(|claimed| claimed.seats.contains(key)).map(|claimed| &claimed.user)
+                let reservation = state.reservations.get(reservation);
+                reservation.filter(|it| it.seats.contains(key)).map(|it| &it.user)
             }
             Seat::Lapsed { .. } | Seat::Blocked { .. } => continue,
         };
@@ -26,7 +26,7 @@ pub fn violations(state: &SeatingEventState) -> Vec<String> {
         }
     }
     let listed = state.holds.values().map(|hold| hold.seats.len()).sum::<usize>()
-        + state.reservations.values().map(|claimed| claimed.seats.len()).sum::<usize>();
+        + state.reservations.values().map(|reservation| reservation.seats.len()).sum::<usize>();
     let claimed: u32 = claims.values().sum();
     if listed != claimed as usize {
         found.push(format!(

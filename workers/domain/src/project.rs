@@ -1,7 +1,7 @@
 //! Turns a fact into what views show: the one projection behind the view database, the query worker's memory and
 //! the statistics.
 
-use crate::events::{DomainEvent, Reservation, SeatingEventDefined};
+use crate::events::{DomainEvent, ReservedSeats, SeatingEventDefined};
 use crate::ids::{HoldId, ReservationId, SeatId, UnixMillis, UserId};
 
 /// What a domain event changes in a view.
@@ -27,9 +27,9 @@ pub enum Projected<'a> {
         expires_at: UnixMillis,
     },
     /// A reservation has these seats.
-    Reserved(&'a Reservation),
+    Reserved(&'a ReservedSeats),
     /// A reservation lost these seats, and what they cost.
-    Cancelled(&'a Reservation),
+    Cancelled(&'a ReservedSeats),
     /// Nothing that a view of seats shows.
     Nothing,
 }

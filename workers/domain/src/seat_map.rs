@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::chart::{Chart, ChartError};
 use crate::definition::{Definition, Phase};
-use crate::events::DomainEvent;
-use crate::evolve::blocked;
+use crate::events::{DomainEvent, SeatingEventDefined};
+use crate::evolve::block_changes;
 use crate::ids::{SeatingEventId, UnixMillis};
 use crate::project::{Projected, SeatView, project};
 
@@ -39,15 +39,21 @@ pub struct SeatMap {
 }
 
 impl SeatMap {
-    /// The seats of a fresh definition: all available but the blocked ones.
+    /// The seats of a definition, all available: what is blocked or claimed is [`set`](Self::set).
     pub fn new(id: SeatingEventId, definition: Definition, sequence: u64) -> Result<Self, ChartError> {
         let chart = Chart::expand(&definition)?;
         let total = chart.seats().len();
         let counts = SeatCounts { total: total as u64, available: total as u64, ..SeatCounts::default() };
         let seats = vec![SeatView::Available; total];
-        let mut map = Self { id, definition, closed: false, sequence, chart, seats, counts };
-        for key in blocked(&map.definition).into_keys() {
-            map.set(&key, SeatView::Blocked);
+        Ok(Self { id, definition, closed: false, sequence, chart, seats, counts })
+    }
+
+    /// The seats of a SeatingEvent that has just come on the platform.
+    pub fn created(e: &SeatingEventDefined, sequence: u64) -> Result<Self, ChartError> {
+        let mut map = Self::new(e.event_id.clone(), e.definition.clone(), sequence)?;
+        let (blocks, _) = block_changes(e, None);
+        for key in blocks.keys() {
+            map.set(key, SeatView::Blocked);
         }
         Ok(map)
     }
@@ -60,7 +66,7 @@ impl SeatMap {
     pub fn apply(&mut self, event: &DomainEvent, sequence: u64) -> Result<Option<Vec<usize>>, ChartError> {
         let changed = match project(event) {
             Projected::Defined(defined) => {
-                self.redefine(defined.definition.clone())?;
+                self.redefine(defined)?;
                 None
             }
             Projected::Closed => {
@@ -96,17 +102,17 @@ impl SeatMap {
         Some(position)
     }
 
-    fn redefine(&mut self, definition: Definition) -> Result<(), ChartError> {
-        let mut next = Self::new(self.id.clone(), definition, self.sequence)?;
-        let named_before = blocked(&self.definition);
+    fn redefine(&mut self, e: &SeatingEventDefined) -> Result<(), ChartError> {
+        let (blocks, unblocks) = block_changes(e, Some(&self.definition));
+        let mut next = Self::new(self.id.clone(), e.definition.clone(), self.sequence)?;
         for (seat, view) in self.chart.seats().iter().zip(self.seats.drain(..)) {
-            let keep = match view {
-                SeatView::Held { .. } | SeatView::Reserved { .. } => true,
-                SeatView::Blocked => !named_before.contains_key(&seat.key),
-                SeatView::Available => false,
-            };
-            if keep {
+            if view != SeatView::Available {
                 next.set(&seat.key, view);
+            }
+        }
+        for (key, to) in unblocks.iter().map(|key| (key, SeatView::Available)).chain(blocks.keys().map(|key| (key, SeatView::Blocked))) {
+            if next.chart.position(key).and_then(|at| next.seats.get(at)).is_some_and(|seat| seat.user().is_none()) {
+                next.set(key, to);
             }
         }
         *self = next;

@@ -3,13 +3,14 @@
 //! The Redis store keeps the same state in its own form; tests compare the two after every command.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
 
 use crate::chart::Chart;
+use crate::command::{Answer, PricedSeat};
 use crate::definition::Definition;
-use crate::ids::{CorrelationId, SeatingEventId, UnixMillis, UserId};
+use crate::ids::{CorrelationId, SeatingEventId, UnixMillis, UserId, section_of};
 use crate::seating::Seating;
 
 /// How long an expired hold is remembered, so that its holder learns that it expired: an hour.
@@ -21,7 +22,7 @@ pub struct SeatingEventState {
     /// Its id.
     pub id: SeatingEventId,
     /// Its definition with the seats expanded; `None` before `event.created`.
-    pub show: Option<Show>,
+    pub sale: Option<Arc<Sale>>,
     /// Sequence of its last domain event; 0 before the first.
     pub sequence: u64,
     /// Seats about which there is something to say, by key; one that is not here is available.
@@ -29,32 +30,68 @@ pub struct SeatingEventState {
     /// Holds, also expired and reserved ones.
     pub holds: HashMap<Uuid, Hold>,
     /// Reservations that have seats.
-    pub reservations: HashMap<Uuid, Claimed>,
+    pub reservations: HashMap<Uuid, Reservation>,
     /// Seats held and reserved by each user; no zeros.
     pub claims: BTreeMap<UserId, u32>,
 }
 
-/// A definition with what is derived from it.
-#[derive(Debug, Clone)]
-pub struct Show {
+/// What is on sale: a definition with its seats, and whether its sales are over for good.
+#[derive(Debug)]
+pub struct Sale {
     /// The definition.
     pub definition: Definition,
-    /// Its seats.
-    pub chart: Chart,
     /// Whether sales are closed for good (`event.deleted`).
     pub closed: bool,
+    chart: OnceLock<Chart>,
     seating: OnceLock<Seating>,
 }
 
-impl Show {
-    /// A definition with its seats.
-    pub fn new(definition: Definition, chart: Chart, closed: bool) -> Self {
-        Self { definition, chart, closed, seating: OnceLock::new() }
+impl Sale {
+    /// The sale of a definition.
+    pub fn new(definition: Definition, closed: bool) -> Self {
+        Self { definition, closed, chart: OnceLock::new(), seating: OnceLock::new() }
     }
 
-    /// Its seats in order of preference, worked out when first asked for.
+    /// The seats, expanded when first asked for.
+    pub fn chart(&self) -> &Chart {
+        self.chart.get_or_init(|| Chart::expand(&self.definition).unwrap_or_default())
+    }
+
+    /// The seats in order of preference, worked out when first asked for.
     pub fn seating(&self) -> &Seating {
-        self.seating.get_or_init(|| Seating::new(&self.definition, &self.chart))
+        self.seating.get_or_init(|| Seating::new(&self.definition, self.chart()))
+    }
+
+    /// Whether the chart has seats of all these keys, and they are neighbours.
+    pub fn are_together<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> bool {
+        let mut places = keys.into_iter().map(|key| self.seating().place(self.chart().position(key)?));
+        places.by_ref().collect::<Option<Vec<_>>>().is_some_and(|places| self.seating().together(&places))
+    }
+
+    /// The name of the price category that a seat's section has.
+    pub fn category_of(&self, key: &str) -> &str {
+        let section = section_of(key);
+        let section = self.definition.sections.iter().find(|it| it.id == section);
+        section.map_or("", |section| &section.price_category)
+    }
+
+    /// Fills in what an answer tells beside the records: price categories, and whether seats are together. Stores keep
+    /// answers without these.
+    pub fn complete(&self, answer: &mut Answer) {
+        let categories = |seats: &mut Vec<PricedSeat>| {
+            for seat in seats {
+                self.category_of(&seat.key).clone_into(&mut seat.price_category);
+            }
+        };
+        match answer {
+            Answer::Held { seats, together, .. } => {
+                *together = self.are_together(seats.iter().map(|seat| seat.key.as_str()));
+                categories(seats);
+            }
+            Answer::Reserved { seats, .. } => categories(seats),
+            Answer::Released { left, .. } => categories(left),
+            Answer::Provisioned { .. } => {}
+        }
     }
 }
 
@@ -72,6 +109,8 @@ pub enum Seat {
         hold: Uuid,
         /// Price at which it is held.
         amount: u64,
+        /// Why it was blocked before staff held it: it is blocked again when the hold ends unsold.
+        blocked: Option<String>,
     },
     /// In a reservation.
     Reserved {
@@ -102,7 +141,9 @@ pub struct Hold {
     pub held_at: UnixMillis,
     /// First moment at which it no longer holds.
     pub expires_at: UnixMillis,
-    /// Sequence of its last `seat.held`.
+    /// Of the prices, for ever.
+    pub currency: String,
+    /// Sequence of the domain event that last changed it.
     pub sequence: u64,
     /// Where it stands.
     pub status: HoldStatus,
@@ -121,7 +162,7 @@ pub enum HoldStatus {
 
 /// A reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claimed {
+pub struct Reservation {
     /// Whose.
     pub user: UserId,
     /// The hold that it came from.
@@ -130,7 +171,9 @@ pub struct Claimed {
     pub seats: Vec<String>,
     /// When it was made.
     pub reserved_at: UnixMillis,
-    /// Sequence of its `reservation.created`.
+    /// Of the prices, for ever.
+    pub currency: String,
+    /// Sequence of the domain event that last changed it.
     pub sequence: u64,
 }
 
@@ -139,7 +182,7 @@ impl SeatingEventState {
     pub fn new(id: SeatingEventId) -> Self {
         Self {
             id,
-            show: None,
+            sale: None,
             sequence: 0,
             seats: HashMap::new(),
             holds: HashMap::new(),

@@ -4,103 +4,167 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::{At, count, selection};
-use crate::command::{Answer, Conflict, Decision, PricedSeat, Rejection, Wanted};
+use super::{Provisioned, count, decided, selection};
+use crate::command::{Answer, Conflict, ConflictReason, Decision, PricedSeat, Rejection, Wanted};
 use crate::events::{DomainEvent, HoldExtended, ReleaseReason, SeatHeld};
-use crate::ids::{UserId, section_of};
-use crate::state::{Hold, Seat};
+use crate::ids::{UnixMillis, UserId, section_of};
+use crate::state::{Hold, HoldStatus, Seat};
 
-impl<'a> At<'a> {
-    pub(super) fn hold(&self, wanted: &Wanted, user: &UserId, hold: Uuid) -> Result<Decision, Rejection> {
-        selection::check(&self.show.definition, wanted)?;
+/// A hold as it is before it gets more seats.
+pub(super) struct Growing<'a> {
+    pub id: Uuid,
+    pub user: &'a UserId,
+    pub currency: &'a str,
+    pub expires_at: UnixMillis,
+    /// What it has already.
+    pub has: &'a [String],
+}
+
+impl<'a> Provisioned<'a> {
+    pub(super) fn hold(&self, wanted: &Wanted, user: &UserId, id: Uuid) -> Result<Decision, Rejection> {
+        if let Some(hold) = self.hold_called(id) {
+            return self.held_before(id, hold, wanted, user);
+        }
+        selection::check(&self.sale.definition, wanted)?;
         self.check_sales()?;
         if let Some(answer) = self.repeats_own_hold(wanted, user) {
-            return Ok(Decision { answer, changes: vec![] });
+            return Ok(decided(answer, vec![]));
         }
-        let seats = &self.select(wanted)?;
-        let lapsed = self.lapsed_holds(seats);
-        self.check_limit(user, seats.len(), &lapsed)?;
+        self.check_limit(user, selection::wanted_count(wanted))?;
+        let seats = self.select(wanted, user)?;
+        let definition = &self.sale.definition;
+        let expires_at = self.now + u64::from(definition.hold.ttl_seconds) * 1000;
+        let currency = definition.currency();
+        Ok(self.claim(&Growing { id, user, currency, expires_at, has: &[] }, &seats))
+    }
 
-        let mut changes = Vec::with_capacity(seats.len());
-        for (id, expired) in lapsed {
-            changes.extend(
-                expired.seats.iter().map(|key| self.release(key, expired, id, ReleaseReason::Expired)),
-            );
+    pub(super) fn add_to_hold(&self, id: Uuid, wanted: &Wanted, user: &UserId) -> Result<Decision, Rejection> {
+        selection::check(&self.sale.definition, wanted)?;
+        self.check_sales()?;
+        let hold = self.own_live_hold(id, user)?;
+        let wanted = selection::without(wanted, &hold.seats);
+        if selection::wanted_count(&wanted) == 0 {
+            return Ok(decided(self.held_as_it_is(id, hold), vec![]));
         }
-        let expires_at = self.now + u64::from(self.show.definition.hold.ttl_seconds) * 1000;
-        let seats: Vec<_> = seats.iter().map(|key| self.at_todays_price(key)).collect();
-        changes.extend(seats.iter().map(|seat| {
+        self.check_limit(user, selection::wanted_count(&wanted))?;
+        let seats = self.select(&wanted, user)?;
+        let Hold { currency, expires_at, seats: has, .. } = hold;
+        Ok(self.claim(&Growing { id, user, currency, expires_at: *expires_at, has }, &seats))
+    }
+
+    /// Releases what stands in the way of seats but has lapsed, then holds them.
+    pub(super) fn claim(&self, growing: &Growing<'_>, keys: &[String]) -> Decision {
+        let Growing { id, user, currency, expires_at, has } = *growing;
+        let mut changes = Vec::with_capacity(keys.len());
+        for (id, expired) in self.lapsed_holds(keys) {
+            changes.extend(self.release(id, expired, ReleaseReason::Expired, None));
+        }
+        let added: Vec<_> = keys.iter().map(|key| self.at_todays_price(key)).collect();
+        changes.extend(added.iter().map(|seat| {
             DomainEvent::SeatHeld(SeatHeld {
                 seat_id: self.seat_id(&seat.key),
                 event_id: self.state.id.clone(),
                 user_id: user.clone(),
                 section_id: section_of(&seat.key).to_owned(),
-                hold_id: self.hold_id(hold),
+                hold_id: self.hold_id(id),
                 held_at: self.now,
                 expires_at,
                 amount: seat.amount,
-                currency: self.currency(),
+                currency: currency.to_owned(),
             })
         }));
-        let answer = Answer::Held { hold, seats, expires_at, sequence: self.after(&changes) };
-        Ok(Decision { answer, changes })
+        let mut seats = self.all_at_their_price(has);
+        seats.extend(added);
+        let sequence = self.after(&changes);
+        decided(self.held(id, seats, currency, expires_at, sequence), changes)
     }
 
     fn check_sales(&self) -> Result<(), Rejection> {
-        let definition = &self.show.definition;
-        if self.show.closed || self.now >= definition.closes_at() {
+        let definition = &self.sale.definition;
+        if self.sale.closed || self.has_come(definition.closes_at()) {
             return Err(Rejection::SalesClosed);
         }
-        if let Some(opens_at) = definition.sales.opens_at.filter(|opens| self.now < *opens) {
+        if let Some(opens_at) = definition.sales.opens_at.filter(|opens| !self.has_come(*opens)) {
             return Err(Rejection::SalesNotOpen { opens_at });
         }
         if definition.sales.paused { Err(Rejection::SalesPaused) } else { Ok(()) }
     }
 
-    /// Asking again for seats that one own live hold has gives that hold again.
+    /// A hold that was made before under the id that this one is to have, which derives from its idempotency key: it is
+    /// answered as it is now, and never made again.
+    pub(super) fn held_before(&self, id: Uuid, hold: &'a Hold, wanted: &Wanted, user: &UserId) -> Result<Decision, Rejection> {
+        if hold.user != *user {
+            return Err(Rejection::OtherSeatsHeld);
+        }
+        let as_it_is = match hold.status {
+            HoldStatus::Reserved(reservation) => self.reserved_before(reservation, user)?,
+            HoldStatus::Active | HoldStatus::Expired => self.held_as_it_is(id, self.still_live(hold)?),
+        };
+        let (Answer::Held { seats, .. } | Answer::Reserved { seats, .. }) = &as_it_is else {
+            return Err(Rejection::HoldNotFound);
+        };
+        if selection::asks_for_others(wanted, seats) {
+            return Err(Rejection::OtherSeatsHeld);
+        }
+        Ok(decided(as_it_is, vec![]))
+    }
+
+    /// Asking again for seats that one own live hold has gives that hold again, all of it.
     fn repeats_own_hold(&self, wanted: &Wanted, user: &UserId) -> Option<Answer> {
         let Wanted::These { seats, areas } = wanted else { return None };
         if !areas.is_empty() {
             return None;
         }
-        let Some(Seat::Held { hold: id, .. }) = self.state.seats.get(seats.first()?) else { return None };
-        let hold =
-            self.state.holds.get(id).filter(|hold| hold.user == *user && self.now < hold.expires_at)?;
-        seats.iter().all(|key| hold.seats.contains(key)).then(|| Answer::Held {
-            hold: *id,
-            seats: seats.iter().map(|key| self.at_its_price(key)).collect(),
-            expires_at: hold.expires_at,
-            sequence: hold.sequence,
-        })
+        let Some(Seat::Held { hold: id, .. }) = self.seat(seats.first()?) else { return None };
+        let hold = self.hold_called(*id).filter(|hold| hold.user == *user)?;
+        if self.has_come(hold.expires_at) || !seats.iter().all(|key| hold.seats.contains(key)) {
+            return None;
+        }
+        Some(self.held_as_it_is(*id, hold))
     }
 
-    pub(super) fn conflict(&self, key: &str) -> Option<Conflict> {
-        let reason = match self.state.seats.get(key) {
-            _ if !self.show.chart.contains(key) => "NOT_FOUND",
-            Some(Seat::Held { hold, .. }) if !self.has_lapsed(*hold) => "HELD",
-            Some(Seat::Reserved { .. }) => "RESERVED",
-            Some(Seat::Blocked { .. }) => "BLOCKED",
-            _ => return None,
-        };
-        Some(Conflict { seat: key.to_owned(), reason })
+    /// What stands in the way of a seat for `user`.
+    pub(super) fn conflict(&self, key: &str, user: &UserId) -> Option<Conflict> {
+        let conflict = |reason, mine| Some(Conflict { seat: key.to_owned(), reason, mine });
+        if !self.sale.chart().contains(key) {
+            return conflict(ConflictReason::NotFound, false);
+        }
+        match self.seat(key)? {
+            Seat::Held { hold, .. } if self.has_lapsed(*hold) => None,
+            Seat::Held { hold, .. } => {
+                let mine = self.hold_called(*hold).is_some_and(|hold| hold.user == *user);
+                conflict(ConflictReason::Held, mine)
+            }
+            Seat::Reserved { reservation, .. } => {
+                let mine = self.reservation_called(*reservation).is_some_and(|it| it.user == *user);
+                conflict(ConflictReason::Reserved, mine)
+            }
+            Seat::Blocked { .. } => conflict(ConflictReason::Blocked, false),
+            Seat::Lapsed { .. } => None,
+        }
     }
 
     /// The holds that stand in the way of `seats` but have lapsed, each once, in the order met.
     fn lapsed_holds(&self, seats: &[String]) -> Vec<(Uuid, &'a Hold)> {
         let mut met = HashSet::new();
-        let holds = seats.iter().filter_map(|key| match self.state.seats.get(key) {
-            Some(Seat::Held { hold, .. }) if met.insert(*hold) => Some((*hold, self.state.holds.get(hold)?)),
-            _ => None,
+        let holds = seats.iter().filter_map(|key| match self.seat(key)? {
+            Seat::Held { hold, .. } if met.insert(*hold) => Some((*hold, self.hold_called(*hold)?)),
+            Seat::Held { .. } | Seat::Lapsed { .. } | Seat::Reserved { .. } | Seat::Blocked { .. } => None,
         });
         holds.collect()
     }
 
-    fn check_limit(&self, user: &UserId, wanted: usize, lapsed: &[(Uuid, &Hold)]) -> Result<(), Rejection> {
-        let Some(limit) = self.show.definition.limits.seats_per_user else { return Ok(()) };
-        let own_lapsed: usize =
-            lapsed.iter().filter(|(_, hold)| hold.user == *user).map(|(_, h)| h.seats.len()).sum();
-        let claimed = self.state.claims.get(user).copied().unwrap_or(0).saturating_sub(count(own_lapsed));
-        let wanted = count(wanted);
+    /// What a user claims is what the claims say, without the seats of holds that have lapsed.
+    fn check_limit(&self, user: &UserId, wanted: u32) -> Result<(), Rejection> {
+        let Some(limit) = self.sale.definition.limits.seats_per_user else { return Ok(()) };
+        let claimed = self.state.claims.get(user).copied().unwrap_or(0);
+        if claimed.saturating_add(wanted) <= limit {
+            return Ok(());
+        }
+        let lapsed = self.state.holds.values().filter(|hold| {
+            hold.user == *user && hold.status == HoldStatus::Active && self.now >= hold.expires_at
+        });
+        let claimed = claimed.saturating_sub(count(lapsed.map(|hold| hold.seats.len()).sum()));
         if claimed.saturating_add(wanted) > limit {
             return Err(Rejection::LimitExceeded { limit, claimed, wanted });
         }
@@ -109,14 +173,12 @@ impl<'a> At<'a> {
 
     /// A seat with the price of its category.
     fn at_todays_price(&self, key: &str) -> PricedSeat {
-        let amount = self.show.definition.price_of(section_of(key)).map_or(0, |price| price.amount);
-        PricedSeat { key: key.to_owned(), amount }
+        let amount = self.sale.definition.price_of(section_of(key)).map_or(0, |price| price.amount);
+        self.priced(key, amount)
     }
 
     pub(super) fn find_hold(&self, id: Uuid, user: &UserId) -> Result<Answer, Rejection> {
-        let hold = self.own_live_hold(id, user)?;
-        let seats = hold.seats.iter().map(|key| self.at_its_price(key)).collect();
-        Ok(Answer::Held { hold: id, seats, expires_at: hold.expires_at, sequence: hold.sequence })
+        Ok(self.held_as_it_is(id, self.own_live_hold(id, user)?))
     }
 
     pub(super) fn extend(
@@ -125,23 +187,24 @@ impl<'a> At<'a> {
         user: &UserId,
         seconds: Option<u32>,
     ) -> Result<Decision, Rejection> {
+        self.check_not_closed()?;
         let hold = self.own_live_hold(id, user)?;
-        let policy = &self.show.definition.hold;
+        let policy = &self.sale.definition.hold;
         let wished = hold.expires_at + u64::from(seconds.unwrap_or(policy.ttl_seconds)) * 1000;
         let latest = hold.held_at + u64::from(policy.max_seconds) * 1000;
         let expires_at = wished.min(latest).max(hold.expires_at);
-        let mut changes = vec![];
-        if expires_at > hold.expires_at {
-            changes.push(DomainEvent::HoldExtended(HoldExtended {
-                hold_id: self.hold_id(id),
-                event_id: self.state.id.clone(),
-                user_id: user.clone(),
-                seat_ids: hold.seats.iter().map(|key| self.seat_id(key)).collect(),
-                expires_at,
-            }));
+        if expires_at == hold.expires_at {
+            return Ok(decided(self.held_as_it_is(id, hold), vec![]));
         }
-        let seats = hold.seats.iter().map(|key| self.at_its_price(key)).collect();
-        let sequence = if changes.is_empty() { hold.sequence } else { self.after(&changes) };
-        Ok(Decision { answer: Answer::Held { hold: id, seats, expires_at, sequence }, changes })
+        let changes = vec![DomainEvent::HoldExtended(HoldExtended {
+            hold_id: self.hold_id(id),
+            event_id: self.state.id.clone(),
+            user_id: user.clone(),
+            seat_ids: hold.seats.iter().map(|key| self.seat_id(key)).collect(),
+            expires_at,
+        })];
+        let sequence = self.after(&changes);
+        let seats = self.all_at_their_price(&hold.seats);
+        Ok(decided(self.held(id, seats, &hold.currency, expires_at, sequence), changes))
     }
 }

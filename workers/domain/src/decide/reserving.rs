@@ -2,26 +2,29 @@
 
 use uuid::Uuid;
 
-use super::{At, not_held};
+use super::{Provisioned, decided, not_held};
 use crate::command::{Answer, Decision, PricedSeat, Rejection};
-use crate::events::{DomainEvent, SeatReserved};
+use crate::events::{DomainEvent, PaidBy, ReservedSeats, SeatReserved};
 use crate::ids::{UserId, section_of};
-use crate::state::{Hold, HoldStatus, Seat};
+use crate::state::{Hold, HoldStatus, Reservation, Seat};
 
-impl At<'_> {
+impl Provisioned<'_> {
     pub(super) fn reserve_seat(
         &self,
         key: &str,
         user: &UserId,
         reservation: Uuid,
     ) -> Result<Decision, Rejection> {
-        match self.seat(key)? {
+        match self.existing_seat(key)? {
             Some(Seat::Held { hold, .. }) => {
                 let (id, hold) = (*hold, self.live_hold(*hold, user)?);
-                Ok(self.reserve(id, hold, &[key.to_owned()], reservation))
+                self.check_not_closed()?;
+                Ok(self.reserve(id, hold, &[key.to_owned()], reservation, None))
             }
-            Some(Seat::Reserved { reservation, .. }) => self.reserved_already(*reservation, Some(key), user),
-            other => Err(not_held(other, user)),
+            Some(Seat::Reserved { reservation, .. }) => {
+                Ok(decided(self.reserved_before(*reservation, user)?, vec![]))
+            }
+            other @ (Some(Seat::Lapsed { .. } | Seat::Blocked { .. }) | None) => Err(not_held(other, user)),
         }
     }
 
@@ -32,16 +35,23 @@ impl At<'_> {
         reservation: Uuid,
     ) -> Result<Decision, Rejection> {
         let hold = self.own_hold(id, user)?;
-        match hold.status {
-            HoldStatus::Reserved(reservation) => self.reserved_already(reservation, None, user),
-            HoldStatus::Expired => Err(Rejection::HoldExpired),
-            HoldStatus::Active if self.now >= hold.expires_at => Err(Rejection::HoldExpired),
-            HoldStatus::Active => Ok(self.reserve(id, hold, &hold.seats, reservation)),
+        if let HoldStatus::Reserved(reservation) = hold.status {
+            return Ok(decided(self.reserved_before(reservation, user)?, vec![]));
         }
+        let hold = self.still_live(hold)?;
+        self.check_not_closed()?;
+        Ok(self.reserve(id, hold, &hold.seats, reservation, None))
     }
 
-    fn reserve(&self, id: Uuid, hold: &Hold, keys: &[String], reservation: Uuid) -> Decision {
-        let seats: Vec<_> = keys.iter().map(|key| self.at_its_price(key)).collect();
+    pub(super) fn reserve(
+        &self,
+        id: Uuid,
+        hold: &Hold,
+        keys: &[String],
+        reservation: Uuid,
+        paid_by: Option<PaidBy>,
+    ) -> Decision {
+        let seats = self.all_at_their_price(keys);
         let reserved = |seat: &PricedSeat| {
             DomainEvent::SeatReserved(SeatReserved {
                 seat_id: self.seat_id(&seat.key),
@@ -52,25 +62,52 @@ impl At<'_> {
                 reservation_id: self.reservation_id(reservation),
                 reserved_at: self.now,
                 amount: seat.amount,
-                currency: self.currency(),
+                currency: hold.currency.clone(),
             })
         };
         let mut changes: Vec<_> = seats.iter().map(reserved).collect();
-        changes.push(DomainEvent::ReservationCreated(self.reservation(reservation, &hold.user, &seats)));
+        changes.push(DomainEvent::ReservationCreated(ReservedSeats {
+            paid_by,
+            ..self.reserved_seats(reservation, &hold.user, &hold.currency, &seats)
+        }));
         let sequence = self.after(&changes);
-        Decision { answer: Answer::Reserved { reservation, seats, reserved_at: self.now, sequence }, changes }
+        let currency = hold.currency.clone();
+        decided(Answer::Reserved { reservation, seats, currency, reserved_at: self.now, sequence }, changes)
     }
 
-    /// Reserving again gives the answer of the first time; of one seat, where one is asked for.
-    fn reserved_already(&self, id: Uuid, seat: Option<&str>, user: &UserId) -> Result<Decision, Rejection> {
-        let claimed = self.own_reservation(id, user)?;
-        let asked_for = claimed.seats.iter().filter(|key| seat.is_none_or(|seat| seat == key.as_str()));
-        let answer = Answer::Reserved {
+    /// Reserving again gives the reservation that the seat or the hold went into, as it is now.
+    pub(super) fn reserved_before(&self, id: Uuid, user: &UserId) -> Result<Answer, Rejection> {
+        Ok(self.reserved_as_it_is(id, self.own_reservation(id, user)?))
+    }
+
+    pub(super) fn reserved_as_it_is(&self, id: Uuid, reservation: &Reservation) -> Answer {
+        let Reservation { currency, reserved_at, sequence, seats, .. } = reservation;
+        Answer::Reserved {
             reservation: id,
-            seats: asked_for.map(|key| self.at_its_price(key)).collect(),
-            reserved_at: claimed.reserved_at,
-            sequence: claimed.sequence,
-        };
-        Ok(Decision { answer, changes: vec![] })
+            seats: self.all_at_their_price(seats),
+            currency: currency.clone(),
+            reserved_at: *reserved_at,
+            sequence: *sequence,
+        }
+    }
+
+    pub(super) fn reserved_seats(
+        &self,
+        id: Uuid,
+        user: &UserId,
+        currency: &str,
+        seats: &[PricedSeat],
+    ) -> ReservedSeats {
+        ReservedSeats {
+            reservation_id: self.reservation_id(id),
+            event_id: self.state.id.clone(),
+            user_id: user.clone(),
+            seat_ids: seats.iter().map(|seat| self.seat_id(&seat.key)).collect(),
+            amount: seats.iter().map(|seat| seat.amount).sum(),
+            currency: currency.to_owned(),
+            paid_by: None,
+            reason: None,
+            note: None,
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Which seats a hold gets: those that it names, units of areas, or the best that are available.
 
-use super::At;
+use super::{Provisioned, count};
 use crate::choose::{available, avoidable_gaps, best, units};
-use crate::command::{Area, Best, Conflict, Rejection, SINGLE_SEAT_GAP, Wanted};
+use crate::command::{Area, Best, Conflict, ConflictReason, PricedSeat, Rejection, Wanted};
 use crate::definition::{Definition, GapPolicy, Section};
+use crate::ids::UserId;
 use crate::seating::{Seating, TAKEN};
 use crate::state::Seat;
 
@@ -71,28 +72,63 @@ pub fn sections_of(definition: &Definition, best: &Best) -> Vec<usize> {
     definition.sections.iter().enumerate().filter(|(_, section)| fits(section)).map(|(at, _)| at).collect()
 }
 
-impl At<'_> {
+/// How many seats are wanted.
+pub fn wanted_count(wanted: &Wanted) -> u32 {
+    match wanted {
+        Wanted::These { seats, areas } => {
+            areas.iter().fold(count(seats.len()), |sum, area| sum.saturating_add(area.quantity))
+        }
+        Wanted::Best(best) => best.quantity,
+    }
+}
+
+/// What is wanted beside seats that are there already.
+pub(super) fn without(wanted: &Wanted, has: &[String]) -> Wanted {
+    match wanted {
+        Wanted::These { seats, areas } => Wanted::These {
+            seats: seats.iter().filter(|key| !has.contains(key)).cloned().collect(),
+            areas: areas.clone(),
+        },
+        Wanted::Best(_) => wanted.clone(),
+    }
+}
+
+/// Whether seats are named that are others than those that a claim has. It may have lost some since, or got more.
+pub(super) fn asks_for_others(wanted: &Wanted, has: &[PricedSeat]) -> bool {
+    let Wanted::These { seats, .. } = wanted else { return false };
+    let missing = seats.iter().any(|key| has.iter().all(|seat| seat.key != *key));
+    missing && has.iter().any(|seat| !seats.contains(&seat.key))
+}
+
+impl Provisioned<'_> {
     /// The keys of the seats that a hold gets.
-    pub(super) fn select(&self, wanted: &Wanted) -> Result<Vec<String>, Rejection> {
+    pub(super) fn select(&self, wanted: &Wanted, user: &UserId) -> Result<Vec<String>, Rejection> {
         match wanted {
-            Wanted::These { seats, areas } => self.select_these(seats, areas),
+            Wanted::These { seats, areas } => self.select_these(seats, areas, user),
             Wanted::Best(best) => self.select_best(best),
         }
     }
 
-    fn select_these(&self, seats: &[String], areas: &[Area]) -> Result<Vec<String>, Rejection> {
-        let conflicts: Vec<_> = seats.iter().filter_map(|key| self.conflict(key)).collect();
-        if conflicts.iter().any(|c| c.reason == "NOT_FOUND") {
+    /// Refuses where anything is in the way.
+    pub(super) fn refuse(conflicts: Vec<Conflict>) -> Result<(), Rejection> {
+        if conflicts.iter().any(|conflict| conflict.reason == ConflictReason::NotFound) {
             return Err(Rejection::SeatNotFound(conflicts));
         }
-        if !conflicts.is_empty() {
-            return Err(Rejection::SeatNotAvailable(conflicts));
-        }
-        let gaps = self.show.definition.hold.no_single_seat_gaps;
+        if conflicts.is_empty() { Ok(()) } else { Err(Rejection::SeatNotAvailable(conflicts)) }
+    }
+
+    fn select_these(
+        &self,
+        seats: &[String],
+        areas: &[Area],
+        user: &UserId,
+    ) -> Result<Vec<String>, Rejection> {
+        Self::refuse(seats.iter().filter_map(|key| self.conflict(key, user)).collect())?;
+        let gaps = self.sale.definition.hold.no_single_seat_gaps;
         if areas.is_empty() && gaps != GapPolicy::Enforce {
             return Ok(seats.to_vec());
         }
-        let (seating, mut map) = (self.show.seating(), self.map());
+        let (seating, mut map) = (self.sale.seating(), self.map());
         let named: Vec<_> = seats.iter().filter_map(|key| self.place(key)).collect();
         if gaps == GapPolicy::Enforce {
             self.refuse_gaps(seating, &map, &named)?;
@@ -111,7 +147,7 @@ impl At<'_> {
         if free.len() < area.quantity as usize {
             return Err(Rejection::NotEnoughSeats {
                 wanted: area.quantity,
-                available: super::count(free.len()),
+                available: count(free.len()),
                 section: Some(area.section_id.clone()),
             });
         }
@@ -120,8 +156,8 @@ impl At<'_> {
     }
 
     fn select_best(&self, wanted: &Best) -> Result<Vec<String>, Rejection> {
-        let definition = &self.show.definition;
-        let (seating, map) = (self.show.seating(), self.map());
+        let definition = &self.sale.definition;
+        let (seating, map) = (self.sale.seating(), self.map());
         let sections = sections_of(definition, wanted);
         let gaps = definition.hold.no_single_seat_gaps;
         let together = wanted.together.unwrap_or_default();
@@ -129,7 +165,7 @@ impl At<'_> {
             Some(chosen) => Ok(chosen.iter().filter_map(|place| self.key_at(*place)).collect()),
             None => Err(Rejection::NotEnoughSeats {
                 wanted: wanted.quantity,
-                available: super::count(available(seating, &map, &sections)),
+                available: count(available(seating, &map, &sections)),
                 section: wanted.section_id.clone(),
             }),
         }
@@ -137,15 +173,14 @@ impl At<'_> {
 
     fn refuse_gaps(&self, seating: &Seating, map: &[u8], named: &[usize]) -> Result<(), Rejection> {
         let gaps = avoidable_gaps(seating, map, named);
-        let conflict =
-            |place: &usize| self.key_at(*place).map(|seat| Conflict { seat, reason: SINGLE_SEAT_GAP });
+        let conflict = |place: &usize| Some(Conflict::new(self.key_at(*place)?, ConflictReason::SingleSeatGap));
         let conflicts: Vec<_> = gaps.iter().filter_map(conflict).collect();
         if conflicts.is_empty() { Ok(()) } else { Err(Rejection::SeatNotAvailable(conflicts)) }
     }
 
     /// What can be had; the seats of a hold that has lapsed can.
     fn map(&self) -> Vec<u8> {
-        let mut map = self.show.seating().map().to_vec();
+        let mut map = self.sale.seating().map().to_vec();
         let taken = self.state.seats.iter().filter(|(_, seat)| match seat {
             Seat::Lapsed { .. } => false,
             Seat::Held { hold, .. } => !self.has_lapsed(*hold),
@@ -157,12 +192,12 @@ impl At<'_> {
     }
 
     fn place(&self, key: &str) -> Option<usize> {
-        self.show.seating().place(self.show.chart.position(key)?)
+        self.sale.seating().place(self.sale.chart().position(key)?)
     }
 
     fn key_at(&self, place: usize) -> Option<String> {
-        let seat = self.show.seating().seat_at(place)?;
-        self.show.chart.seats().get(seat).map(|seat| seat.key.clone())
+        let seat = self.sale.seating().seat_at(place)?;
+        self.sale.chart().seats().get(seat).map(|seat| seat.key.clone())
     }
 }
 
