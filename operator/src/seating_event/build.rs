@@ -14,6 +14,7 @@ pub fn build(spec: &SeatingEventSpec) -> Definition {
         sales: domain::Sales {
             opens_at: spec.sales.opens_at.as_ref().map(millis),
             closes_at: spec.sales.closes_at.as_ref().map(millis),
+            cancel_until: None,
             paused: spec.sales.paused,
         },
         hold: domain::HoldPolicy {
@@ -42,7 +43,7 @@ fn section(section: &resource::Section) -> domain::Section {
     let resource::Section { id, price_category, rows, capacity, layout } = section.clone();
     let rows = rows.into_iter().map(|resource::Rows { row, rows, seats }| domain::Rows { row, rows, seats });
     let layout = layout.map(|resource::Layout { x, y, angle }| domain::Layout { x, y, angle });
-    domain::Section { id, price_category, rows: rows.collect(), capacity, layout }
+    domain::Section { id, title: None, price_category, rows: rows.collect(), capacity, layout }
 }
 
 fn blocked(blocked: &resource::Blocked) -> domain::Blocked {
