@@ -34,9 +34,10 @@ pub(crate) fn moment(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// As a regular expression. It leaves to others how many days a month has.
+/// As a regular expression. It leaves to others how many days a month has, and knows no leap second: the API server reads
+/// none.
 pub(crate) const MOMENT: &str =
-    r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)";
+    r"[12]\d{3}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)";
 
 /// What becomes of the data when the object that declared it is deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -16,6 +16,11 @@ use crate::common::MOMENT;
                             !(self.handler in ['seat-view', 'stats'])")
         .message("startFrom must be earliest for the handlers seat-view and stats: their views need every event")
         .field_path(".startFrom"),
+    validation = Rule::new("!has(self.startFrom) || self.startFrom != 'earliest' || \
+                            !(self.handler in ['payment', 'webhook'])")
+        .message("startFrom must not be earliest for the handlers payment and webhook, which would charge and tell again: \
+                  write latest or a time, or leave it out")
+        .field_path(".startFrom"),
     validation = Rule::new("(self.handler == 'payment') == has(self.payment)")
         .message("the section payment belongs to handler payment, and only to it: add or remove it")
         .field_path(".payment"),
@@ -41,16 +46,21 @@ pub struct Consumer {
     #[x_kube(validation = Rule::new("has(self.url) != has(self.urlFrom)")
         .message("database: give either url or urlFrom"))]
     pub database: Database,
-    /// Where the group begins when it is created: `earliest` (default), `latest` (the end of the log at that moment),
-    /// or an RFC 3339 time such as `2026-11-01T00:00:00Z`. It does not move a group that exists: see `reset`.
+    /// Where the group begins when it is created: `earliest`, `latest` (the end of the log at that moment), or an RFC
+    /// 3339 time such as `2026-11-01T00:00:00Z`. Default: `latest` for payment and webhook, which are never at
+    /// `earliest`, and `earliest` for all others. It does not move a group that exists: see `reset`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self in ['earliest', 'latest'] || timestamp(self).getFullYear() > 999")
         .message("startFrom must be earliest, latest or an RFC 3339 time of a day that exists"))]
     pub start_from: Option<StartFrom>,
     /// How many pods. Left out: one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("!(has(self.replicas) && has(self.lag))")
-        .message("scaling: give either replicas or lag"))]
+    #[x_kube(
+        validation = Rule::new("!(has(self.replicas) && has(self.lag))")
+            .message("scaling: give either replicas or lag"),
+        validation = Rule::new("!(has(self.autoscaling) && has(self.lag))")
+            .message("scaling: give either autoscaling or lag")
+    )]
     pub scaling: Option<Scaling>,
     /// What each pod requests and may use, as in a pod. Default: no requests and no limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +70,12 @@ pub struct Consumer {
     pub reset: Option<Reset>,
     /// The payment gateway. Only, and always, with handler `payment`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(
+        validation = Rule::new("has(self.url) != self.sandbox")
+            .message("payment: give either url or sandbox: true"),
+        validation = Rule::new("!(self.sandbox && has(self.secretRef))")
+            .message("payment: the sandbox takes no token: remove secretRef")
+    )]
     pub payment: Option<Payment>,
     /// The receiver of the events. Only, and always, with handler `webhook`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,6 +158,17 @@ pub struct Scaling {
     /// As many pods as it takes to keep up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lag: Option<LagScaling>,
+    /// Leaves the number of pods to somebody else, such as KEDA.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<ExternalScaling>,
+}
+
+/// Scaling by somebody else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ExternalScaling {
+    /// `true`: `replicas` counts when the pods are made, and is left alone afterwards. Default: `false`.
+    pub external: bool,
 }
 
 /// Scaling by consumer lag.
@@ -211,8 +238,12 @@ impl JsonSchema for ResetTo {
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
     /// Where charges are posted. Example: `https://payments.example.com/charges`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
-    pub url: String,
+    pub url: Option<String>,
+    /// `true`, in place of `url`: every charge succeeds and no money moves. For trials. Default: `false`.
+    #[serde(default)]
+    pub sandbox: bool,
     /// Seconds after which an unpaid reservation is released, 1 to 86400. Default: 900.
     #[serde(default = "fifteen_minutes")]
     #[schemars(range(min = 1, max = 86_400))]

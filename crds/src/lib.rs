@@ -9,6 +9,7 @@
 #![expect(clippy::doc_markdown, reason = "doc comments are what `kubectl explain` prints: plain text")]
 
 pub mod common;
+pub mod currency;
 pub mod seating_event;
 
 mod auth;
@@ -16,6 +17,7 @@ pub mod consumers;
 pub mod durability;
 mod kafka;
 pub mod reservation_service;
+mod web;
 pub mod workloads;
 
 mod manifests;

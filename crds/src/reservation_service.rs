@@ -11,6 +11,7 @@ use crate::common::Condition;
 use crate::consumers::{Consumer, UrlFrom};
 use crate::durability::Durability;
 pub use crate::kafka::{AdoptionPolicy, Kafka, KafkaSasl, KafkaTls, SaslMechanism, Topic};
+pub use crate::web::Web;
 use crate::workloads::{Image, PodTemplate, Worker};
 
 /// What sells the seats of SeatingEvents.
@@ -76,7 +77,13 @@ use crate::workloads::{Image, PodTemplate, Worker};
         "self.consumers.all(c, !has(c.scaling) || !has(c.scaling.lag) || \
          c.scaling.lag.maxReplicas <= self.kafka.topic.partitions)")
         .message("consumers: scaling.lag.maxReplicas must not be more than kafka.topic.partitions: the others would idle")
-        .field_path(".consumers")
+        .field_path(".consumers"),
+    validation = Rule::new(
+        "self.auth.mode == 'jwt' || !has(self.web) || \
+         (!has(self.web.commandUrl) && (!has(self.web.allowOrigins) || self.web.allowOrigins.size() == 0))")
+        .message("web: commandUrl and allowOrigins need auth.mode jwt, for a page of another origin cannot be trusted with \
+                  x-user-id: set the mode, or leave them out and let the gateway route by path")
+        .field_path(".web")
 )]
 pub struct ReservationServiceSpec {
     /// The workers' image. Left out: the version with which the operator first reconciled this service; `status.image`
@@ -116,6 +123,19 @@ pub struct ReservationServiceSpec {
     /// What one caller may ask for.
     #[serde(default)]
     pub limits: RequestLimits,
+
+    /// The page that buyers see, and pages of others that call the workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web: Option<Web>,
+
+    /// How long the view database keeps what no map needs any more. Left out: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+
+    /// How old a query worker's view may be, in seconds, 0 to 3600: above it the worker is not ready. Default: 0, any age.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 3600))]
+    pub max_view_age_seconds: u32,
 
     /// The command worker: takes holds, reservations and releases over HTTP.
     #[serde(default)]
@@ -216,6 +236,24 @@ pub struct Prescale {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub query: Option<u32>,
+}
+
+/// How long the view database keeps what no map needs any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Retention {
+    /// Days for which the chain of events behind a correlation id is kept, 1 to 3650. Default: 30.
+    #[schemars(range(min = 1, max = 3650))]
+    pub trace_days: u32,
+    /// Days for which reservations and payments are kept once their show is over, 1 to 36500. Default: 400.
+    #[schemars(range(min = 1, max = 36_500))]
+    pub reservation_days: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { trace_days: 30, reservation_days: 400 }
+    }
 }
 
 /// What one caller may ask for.

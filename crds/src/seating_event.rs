@@ -37,13 +37,11 @@ use crate::yaml_1_1;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.sales.closesAt) || self.sales.closesAt <= self.startsAt")
-        .message("sales.closesAt must not be after startsAt: close sales before the show begins")
-        .field_path(".sales.closesAt"),
     validation = Rule::new(
         "!has(self.sales.opensAt) || \
          self.sales.opensAt < (has(self.sales.closesAt) ? self.sales.closesAt : self.startsAt)")
-        .message("sales.opensAt must be before sales.closesAt (startsAt where that is left out)")
+        .message("sales.opensAt must be before sales.closesAt (startsAt where that is left out): \
+                  open earlier, or close later")
         .field_path(".sales.opensAt"),
     validation = Rule::new("self.sections.all(s, self.priceCategories.exists(c, c.name == s.priceCategory))")
         .message("sections: every priceCategory must be the name of one of spec.priceCategories")
@@ -82,11 +80,16 @@ pub struct SeatingEventSpec {
     #[serde(default)]
     pub limits: Limits,
 
-    /// The prices, 1 to 64, which sections name. All in one currency.
+    /// The prices, 1 to 64, which sections name. All in one currency, which never changes.
     #[schemars(length(min = 1, max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
-    #[x_kube(validation = Rule::new("self.all(c, c.currency == self[0].currency)")
-        .message("priceCategories: a SeatingEvent is sold in one currency: give all of them the same"))]
+    #[x_kube(
+        validation = Rule::new("self.all(c, c.currency == self[0].currency)")
+            .message("priceCategories: a SeatingEvent is sold in one currency: give all of them the same"),
+        validation = Rule::new("self[0].currency == oldSelf[0].currency")
+            .message("priceCategories: the currency of a SeatingEvent never changes: put it back, or create another \
+                      SeatingEvent")
+    )]
     pub price_categories: Vec<PriceCategory>,
 
     /// The sections, 1 to 400, with their seats. At most 200,000 seats together; ranges must not overlap.
@@ -122,10 +125,16 @@ pub struct Sales {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "moment")]
     pub opens_at: Option<Time>,
-    /// First moment at which no seat can be held any more, RFC 3339. Left out: `startsAt`.
+    /// First moment at which no seat can be held any more, RFC 3339; after `startsAt` seats are sold at the door. Left
+    /// out: `startsAt`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "moment")]
     pub closes_at: Option<Time>,
+    /// Last moment at which buyers cancel what they have reserved, RFC 3339. Left out: `startsAt`. Example:
+    /// `2099-02-28T00:00:00Z`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "moment")]
+    pub cancel_until: Option<Time>,
     /// `true` refuses new holds for now; holds that exist can still be reserved or released. Default: `false`.
     pub paused: bool,
 }
@@ -185,7 +194,7 @@ pub struct PriceCategory {
     /// Price of one seat in the currency's minor unit: 12000 is 120.00 EUR.
     #[schemars(range(min = 0, max = 1_000_000_000))]
     pub amount: u64,
-    /// ISO 4217 code. Example: `EUR`.
+    /// ISO 4217 code of a currency in use. Example: `EUR`.
     #[schemars(length(min = 3, max = 3))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Z]{3}$')")
         .message("currency must be an ISO 4217 code of three capital letters, such as EUR"))]
@@ -203,6 +212,10 @@ pub struct Section {
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_]+$')")
         .message("a section's id may have only letters, digits and underscores, such as BLOCK_A"))]
     pub id: String,
+    /// What people call it, in any letters, 1 to 100 characters. Left out: its id. Example: `Loge Süd`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub title: Option<String>,
     /// The name of one of `priceCategories`.
     #[schemars(length(min = 1, max = 32))]
     pub price_category: String,
@@ -219,7 +232,8 @@ pub struct Section {
     pub layout: Option<Layout>,
 }
 
-/// One row, or several alike, with their seats.
+/// One row, or several alike, with their seats. The patterns are short because their cost counts for every row of a
+/// stadium: 56 characters are what the API server's budget for one rule has room for. The operator checks the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = Rule::new("has(self.row) != has(self.rows)")
     .message("give either row (one row, such as \"1\") or rows (a range, such as \"2-30\"), not both"))]
@@ -230,24 +244,21 @@ pub struct Rows {
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9_]+$')")
         .message("a row may have only letters, digits and underscores; for several rows use the field rows"))]
     pub row: Option<String>,
-    /// Several rows with the same seats: numbers from-to, `"2-30"`, every second one, `"1-39/2"`, and lists of these
-    /// and of single ids with commas, `"AA,BB,1-4"`.
+    /// Several rows with the same seats: numbers from-to, `"2-30"` or `"30-2"`, every second one, `"1-39/2"`, and lists
+    /// of these and of single ids with commas, `"AA,BB,1-4"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
-    #[x_kube(validation = range_rule())]
+    #[x_kube(validation = Rule::new(r"self.matches('^(\\w+|\\d+-\\d+(/\\d+)?)(, ?(\\w+|\\d+-\\d+(/\\d+)?))*$')")
+        .message("rows are ranges such as \"1-40\", \"1-39/2\" or \"7\", or several of these with commas"))]
     pub rows: Option<String>,
-    /// The seats of each row: numbers from-to, `"1-40"`, every second one, `"1-39/2"` (1, 3, 5 ... 39), and lists of
-    /// these and of single ids with commas, `"1-6,9-14,W1"`.
+    /// The seats of each row as they follow each other: numbers from-to, `"1-40"`, falling, `"40-1"`, every second one,
+    /// `"1-39/2"` (1, 3, 5 ... 39), with zeros in front, `"01-12"`, and lists of these and of single ids with commas,
+    /// `"1-6,9-14,W1"`, or with `|` where an aisle is, `"1-14 | 15-30"`.
     #[schemars(length(min = 1, max = 64))]
-    #[x_kube(validation = range_rule())]
+    #[x_kube(validation = Rule::new(r"self.matches('^(\\w+|\\d+-\\d+(/\\d+)?)( ?[,|] ?(\\w+|\\d+-\\d+(/\\d+)?))*$')")
+        .message("seats are ranges such as \"1-40\", \"1-39/2\" or \"7\", or several of these with commas, or with | \
+                  where an aisle is"))]
     pub seats: String,
-}
-
-/// The grammar of a range field, short because its cost counts for every row of a stadium. That ranges go upwards and do
-/// not overlap, the operator checks.
-fn range_rule() -> kube::core::Rule {
-    kube::core::Rule::new(r"self.matches('^(\\w+|\\d+-\\d+(/\\d+)?)(, ?(\\w+|\\d+-\\d+(/\\d+)?))*$')")
-        .message("rows and seats are ranges such as \"1-40\", \"1-39/2\" or \"7\", or several of these with commas")
 }
 
 /// Seats that are not for sale, and why.

@@ -44,7 +44,8 @@ pub struct Worker {
     pub replicas: u32,
     /// What each pod requests and may use, as in a pod. Default: `{}`, no requests and no limits.
     pub resources: ResourceRequirements,
-    /// Lets a HorizontalPodAutoscaler decide how many pods there are.
+    /// Lets a HorizontalPodAutoscaler decide how many pods there are: `{minReplicas, maxReplicas}`, or one that is not the
+    /// operator's: `{external: true}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<Autoscaling>,
 }
@@ -55,26 +56,33 @@ impl Default for Worker {
     }
 }
 
-/// Scaling by processor time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+/// Scaling by processor time, or by somebody else.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.minReplicas <= self.maxReplicas")
-    .message("autoscaling.minReplicas must not be more than autoscaling.maxReplicas"))]
+#[x_kube(
+    validation = Rule::new("self.external ? !has(self.minReplicas) && !has(self.maxReplicas) && \
+                            !has(self.targetCPUUtilization) : has(self.minReplicas) && has(self.maxReplicas)")
+        .message("autoscaling: give either minReplicas and maxReplicas, or external: true alone"),
+    validation = Rule::new("!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas")
+        .message("autoscaling.minReplicas must not be more than autoscaling.maxReplicas")
+)]
 pub struct Autoscaling {
+    /// `true`: `replicas` counts when the pods are made, and is left alone afterwards: somebody else scales them. Default:
+    /// `false`.
+    #[serde(default)]
+    pub external: bool,
     /// Fewest pods, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
-    pub min_replicas: u32,
+    pub min_replicas: Option<u32>,
     /// Most pods, up to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
-    pub max_replicas: u32,
-    /// Mean processor time to aim at, in per cent of what the pods request. Default: 70.
-    #[serde(rename = "targetCPUUtilization", default = "seventy")]
+    pub max_replicas: Option<u32>,
+    /// Mean processor time to aim at, in per cent of what the pods request. Left out: 70.
+    #[serde(rename = "targetCPUUtilization", default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
-    pub target_cpu_utilization: u32,
-}
-
-fn seventy() -> u32 {
-    70
+    pub target_cpu_utilization: Option<u32>,
 }
 
 /// What every pod of the service gets besides what the operator sets.

@@ -40,6 +40,25 @@ pub struct Inventory {
     pub seats: Counts,
 }
 
+/// What the command worker made of a definition.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Provisioned {
+    /// What it knows now.
+    #[serde(flatten)]
+    pub inventory: Inventory,
+    /// The part that did not take effect; a worker of an earlier version refuses all or nothing, and does not say.
+    #[serde(default)]
+    pub refused: Option<Refused>,
+}
+
+/// The seat map of a definition, which is taken or refused whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Refused {
+    /// The seats that stand in the way.
+    #[serde(default)]
+    pub seats: Vec<Conflict>,
+}
+
 /// Seats by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Counts {
@@ -135,13 +154,14 @@ impl AdminApi {
         Ok(Self { http, template })
     }
 
-    /// Makes the SeatingEvent's inventory as defined; repeating it changes nothing.
+    /// Makes the SeatingEvent's inventory as defined, as far as seats that are held or sold let it; repeating it changes
+    /// nothing.
     pub async fn provision(
         &self,
         target: &Target,
         id: &str,
         definition: &Definition,
-    ) -> Result<Inventory, AdminError> {
+    ) -> Result<Provisioned, AdminError> {
         let path = format!("/admin/events/{id}");
         read(self.send(target, Method::PUT, &path, |request| request.json(definition)).await?).await
     }

@@ -51,7 +51,32 @@ async fn provisions_with_the_token_and_reads_the_inventory() {
     };
     let api = serve(Router::new().route("/tickets/main/admin/events/{id}", axum::routing::put(put))).await;
     let answer = api.provision(&target(), HOUSE, &definition()).await.unwrap();
-    assert_eq!((answer.partition, answer.seats.held, answer.phase), (3, 3, Phase::OnSale));
+    let Provisioned { inventory, refused } = answer;
+    assert_eq!((inventory.partition, inventory.seats.held, inventory.phase), (3, 3, Phase::OnSale));
+    assert_eq!(refused, None, "a worker of an earlier version does not say");
+}
+
+#[tokio::test]
+async fn a_seat_map_that_did_not_take_effect_is_read_beside_the_inventory() {
+    let put = |applied: bool, refused: Value| {
+        let mut answer = inventory();
+        answer["applied"] = json!(applied);
+        if applied {
+            assert!(refused.is_null());
+        } else {
+            answer["refused"] = refused;
+        }
+        move || async { Json(answer) }
+    };
+    let path = "/tickets/main/admin/events/{id}";
+    let seats = json!({"seats": [{"seatId": "arena-night.A-1-1", "reason": "RESERVED"}]});
+    for (applied, refused, named) in [(true, Value::Null, None), (false, seats, Some("arena-night.A-1-1"))] {
+        let api = serve(Router::new().route(path, axum::routing::put(put(applied, refused)))).await;
+        let answer = api.provision(&target(), HOUSE, &definition()).await.unwrap();
+        assert_eq!(answer.inventory.seats.total, 9);
+        let refused = answer.refused.as_ref().map(|refused| refused.seats[0].seat_id.as_str());
+        assert_eq!(refused, named);
+    }
 }
 
 #[tokio::test]

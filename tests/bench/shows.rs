@@ -57,6 +57,7 @@ impl Show {
             }],
             sections: vec![Section {
                 id: "A".into(),
+                title: None,
                 price_category: "all".into(),
                 rows: vec![Rows { row: None, rows, seats }],
                 capacity: None,

@@ -80,6 +80,7 @@ impl History {
             price_categories: vec![price],
             sections: vec![Section {
                 id: "A".into(),
+                title: None,
                 price_category: "gold".into(),
                 rows: vec![rows],
                 capacity: None,

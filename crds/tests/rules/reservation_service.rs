@@ -224,6 +224,76 @@ fn the_payment_section_comes_with_its_handler_alone() {
 }
 
 #[test]
+fn payments_go_to_a_gateway_or_to_the_sandbox() {
+    let payment = |section: &str| create(with(service(), "/spec/consumers/3/payment", section));
+    accepted(&payment("{sandbox: true}"));
+    accepted(&payment("{url: 'https://pay.example.com', sandbox: false}"));
+    for neither in ["{}", "{sandbox: false}", "{url: u, sandbox: true}"] {
+        refused(&payment(neither), "payment: give either url or sandbox: true");
+    }
+    refused(&payment("{sandbox: true, secretRef: {name: s, key: k}}"), "the sandbox takes no token");
+}
+
+#[test]
+fn what_acts_outside_never_begins_at_the_earliest_event() {
+    for consumer in [3, 4] {
+        let start = format!("/spec/consumers/{consumer}/startFrom");
+        for good in ["latest", "'2026-11-01T00:00:00Z'"] {
+            accepted(&create(with(service(), &start, good)));
+        }
+        refused(&create(with(service(), &start, "earliest")), "startFrom must not be earliest");
+    }
+}
+
+#[test]
+fn pages_of_other_origins_need_tokens() {
+    let jwt = "{mode: jwt, jwt: {issuer: i, audience: a, jwksUrl: u}}";
+    let both = "{commandUrl: 'https://tickets.example.com', allowOrigins: ['https://www.example.com']}";
+    accepted(&create(with(with(service(), "/spec/auth", jwt), "/spec/web", both)));
+    accepted(&create(with(service(), "/spec/web", "{}")));
+    for one in ["{commandUrl: 'https://tickets.example.com'}", "{allowOrigins: ['https://www.example.com']}"]
+    {
+        refused(&create(with(service(), "/spec/web", one)), "need auth.mode jwt");
+    }
+}
+
+#[test]
+fn addresses_and_origins_are_written_out() {
+    let jwt = "{mode: jwt, jwt: {issuer: i, audience: a, jwksUrl: u}}";
+    let web = |web: &str| create(with(with(service(), "/spec/auth", jwt), "/spec/web", web));
+    accepted(&web(
+        "{commandUrl: 'https://tickets.example.com/api', allowOrigins: ['http://localhost:3000']}",
+    ));
+    for url in
+        ["tickets.example.com", "ftp://tickets.example.com", "https://", "https://a/?b", "https://u@a/"]
+    {
+        refused(&web(&format!("{{commandUrl: '{url}'}}")), "web.commandUrl must be");
+    }
+    for origin in ["https://a.example.com/", "https://*.example.com", "www.example.com", "*://a.b.c"] {
+        refused(&web(&format!("{{allowOrigins: ['{origin}']}}")), "web.allowOrigins: an origin is");
+    }
+}
+
+#[test]
+fn somebody_else_may_scale_and_then_nobody_else_does() {
+    accepted(&create(with(service(), "/spec/command/autoscaling", "{external: true}")));
+    accepted(&create(with(service(), "/spec/consumers/1/scaling/autoscaling", "{external: true}")));
+    let lag = "{autoscaling: {external: true}, lag: {minReplicas: 1, maxReplicas: 2, targetLag: 100}}";
+    refused(&create(with(service(), "/spec/consumers/1/scaling", lag)), "give either autoscaling or lag");
+    let with_a_number = ["minReplicas: 1", "maxReplicas: 2", "targetCPUUtilization: 50"];
+    for other in with_a_number {
+        let both = format!("{{external: true, {other}}}");
+        refused(&create(with(service(), "/spec/query/autoscaling", &both)), "or external: true alone");
+    }
+    for part in ["{}", "{minReplicas: 1}", "{external: false, maxReplicas: 2}"] {
+        refused(
+            &create(with(service(), "/spec/query/autoscaling", part)),
+            "give either minReplicas and maxReplicas",
+        );
+    }
+}
+
+#[test]
 fn the_webhook_section_comes_with_its_handler_alone() {
     refused(
         &create(without(service(), "/spec/consumers/4/webhook")),

@@ -18,8 +18,8 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::connection::Connection;
 use super::failure::{failure, silence};
-use super::pool::Connection;
 use super::{GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts, topic_ids};
 
 /// One call to the cluster.

@@ -2,9 +2,10 @@
 //!
 //! `topics` and `groups` plan (pure), `converge` carries plans out through the [`Kafka`] trait, `librdkafka`
 //! implements that trait with `topic_ids` for what its safe calls lack and `failure` for what went wrong; `pool` keeps
-//! its clients. Nothing here produces or consumes a record, and nothing alters the configuration of an
+//! its clients by their `connection`. Nothing here produces or consumes a record, and nothing alters the configuration of an
 //! existing topic: the only call for it that the client offers resets every key it does not name.
 
+pub mod connection;
 pub mod converge;
 mod failure;
 pub mod groups;

@@ -4,23 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use boxoffice_runtime::log::kafka::security::Security;
-
+use super::connection::Connection;
 use super::librdkafka::Cluster;
 use super::{Kafka, KafkaError};
 
 /// Clients that nobody asked for in this time go: their service is gone, or has other credentials by now. A service in
 /// use asks every few seconds.
 const IDLE: Duration = Duration::from_mins(5);
-
-/// Where a cluster is, and how it is reached.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Connection {
-    /// Brokers to ask first: host:port with commas.
-    pub bootstrap_servers: String,
-    /// TLS and SASL.
-    pub security: Security,
-}
 
 /// The clients of every cluster in use.
 #[derive(Default)]
@@ -64,7 +54,7 @@ fn close(cluster: Arc<Cluster>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl};
+    use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security};
 
     fn with(password: &str) -> Connection {
         let sasl =

@@ -14,7 +14,7 @@ use super::fingerprint::fingerprint;
 use crate::api::{ApiError, beside, timed};
 use crate::context::Context;
 use crate::kafka::KafkaError;
-use crate::kafka::pool::Connection;
+use crate::kafka::connection::Connection;
 
 /// Key of the user name in the Secret of `kafka.sasl`.
 pub const USERNAME: &str = "username";

@@ -16,13 +16,21 @@ pub enum Place {
 }
 
 /// A field in use that does not work yet.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this version does not support {name} yet: remove it")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsupported {
     /// Where it stands in the spec: `consumers[0].reset`.
     pub field: String,
     /// What people call it: `consumers[stats-service].reset`.
     pub name: String,
+    /// The one value of it that does not work; all of them where there is none.
+    pub value: Option<&'static str>,
+}
+
+impl Unsupported {
+    /// What is wrong, for who names the field already.
+    pub fn problem(&self) -> String {
+        format!("this version does not support {} yet: remove it", self.value.unwrap_or("this"))
+    }
 }
 
 /// The stall for the fields in use that do not work yet.
@@ -31,47 +39,69 @@ pub fn refuse(spec: &ReservationServiceSpec, place: Place) -> Result<(), Stall> 
     if fields.is_empty() {
         return Ok(());
     }
-    let names: Vec<_> = fields.into_iter().map(|field| field.name).collect();
-    let all = Unsupported { field: String::new(), name: names.join(", ") };
-    Err(Stall::new("NotYetSupported", all.to_string()))
+    let name = |field: &Unsupported| match field.value {
+        Some(value) => format!("{} {value}", field.name),
+        None => field.name.clone(),
+    };
+    let names: Vec<_> = fields.iter().map(name).collect();
+    let message = format!("this version does not support {} yet: remove it", names.join(", "));
+    Err(Stall::new("NotYetSupported", message))
 }
 
 /// Each of them.
 pub fn in_use(spec: &ReservationServiceSpec, place: Place) -> Vec<Unsupported> {
-    let fields = if place == Place::Cluster { in_a_cluster(spec).to_vec() } else { vec![] };
-    let fields = fields.into_iter().filter(|(_, _, used)| *used);
-    let mut found: Vec<_> = fields
-        .map(|(field, value, _)| Unsupported { field: field.to_owned(), name: format!("{field}{value}") })
+    let of_service = of_service(spec).into_iter().filter(|(at, _, used)| *used && concerns(*at, place));
+    let mut found: Vec<_> = of_service
+        .map(|(_, field, _)| Unsupported { field: field.to_owned(), name: field.to_owned(), value: None })
         .collect();
     for (index, consumer) in spec.consumers.iter().enumerate() {
-        found.extend(of_consumer(consumer, place).map(|(field, value)| Unsupported {
+        let of_consumer = of_consumer(consumer).into_iter();
+        let used = of_consumer.filter(|(at, _, _, used)| *used && concerns(*at, place));
+        found.extend(used.map(|(_, field, value, _)| Unsupported {
             field: format!("consumers[{index}].{field}"),
-            name: format!("consumers[{}].{field}{value}", consumer.name),
+            name: format!("consumers[{}].{field}", consumer.name),
+            value,
         }));
     }
     found
 }
 
-/// What says how servers and pods are used: one process has neither.
-fn in_a_cluster(spec: &ReservationServiceSpec) -> [(&'static str, &'static str, bool); 3] {
+/// Where a field matters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Matters {
+    /// In a cluster and in one process.
+    Everywhere,
+    /// In a cluster alone: it says how servers and pods are used, and one process has neither.
+    InACluster,
+}
+
+fn concerns(matters: Matters, place: Place) -> bool {
+    matters == Matters::Everywhere || place == Place::Cluster
+}
+
+fn of_service(spec: &ReservationServiceSpec) -> [(Matters, &'static str, bool); 6] {
+    use Matters::{Everywhere, InACluster};
     [
-        ("onSale", "", spec.on_sale.is_some()),
-        ("command.autoscaling", "", spec.command.autoscaling.is_some()),
-        ("query.autoscaling", "", spec.query.autoscaling.is_some()),
+        (InACluster, "onSale", spec.on_sale.is_some()),
+        (InACluster, "command.autoscaling", spec.command.autoscaling.is_some()),
+        (InACluster, "query.autoscaling", spec.query.autoscaling.is_some()),
+        (Everywhere, "web", spec.web.is_some()),
+        (Everywhere, "retention", spec.retention.is_some()),
+        // One process reads what it wrote itself: its view has no age.
+        (InACluster, "maxViewAgeSeconds", spec.max_view_age_seconds > 0),
     ]
 }
 
-fn of_consumer(consumer: &Consumer, place: Place) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let by_lag = consumer.scaling.as_ref().is_some_and(|scaling| scaling.lag.is_some());
+fn of_consumer(consumer: &Consumer) -> [(Matters, &'static str, Option<&'static str>, bool); 5] {
+    use Matters::{Everywhere, InACluster};
+    let scaling = consumer.scaling.clone().unwrap_or_default();
     [
-        ("handler", " payment", consumer.handler == Handler::Payment),
-        ("handler", " webhook", consumer.handler == Handler::Webhook),
-        ("scaling.lag", "", place == Place::Cluster && by_lag),
-        ("reset", "", consumer.reset.is_some()),
+        (Everywhere, "handler", Some("payment"), consumer.handler == Handler::Payment),
+        (Everywhere, "handler", Some("webhook"), consumer.handler == Handler::Webhook),
+        (InACluster, "scaling.lag", None, scaling.lag.is_some()),
+        (InACluster, "scaling.autoscaling", None, scaling.autoscaling.is_some()),
+        (Everywhere, "reset", None, consumer.reset.is_some()),
     ]
-    .into_iter()
-    .filter(|(_, _, used)| *used)
-    .map(|(field, value, _)| (field, value))
 }
 
 #[cfg(test)]
@@ -84,7 +114,13 @@ mod tests {
         let mut spec = main_service().spec;
         let autoscaling = r#"{"minReplicas": 1, "maxReplicas": 2, "targetCPUUtilization": 80}"#;
         spec.command.autoscaling = Some(serde_json::from_str(autoscaling).unwrap());
+        spec.query.autoscaling = Some(serde_json::from_str(r#"{"external": true}"#).unwrap());
+        spec.web = Some(serde_json::from_str(r#"{"allowOrigins": ["https://www.example.com"]}"#).unwrap());
+        spec.retention = Some(serde_json::from_str(r#"{"traceDays": 7}"#).unwrap());
+        spec.max_view_age_seconds = 5;
         spec.consumers[0].handler = Handler::Webhook;
+        spec.consumers[0].scaling =
+            Some(serde_json::from_str(r#"{"autoscaling": {"external": true}}"#).unwrap());
         spec.consumers[1].scaling = Some(Scaling {
             lag: Some(
                 serde_json::from_str(r#"{"minReplicas": 1, "maxReplicas": 2, "targetLag": 5}"#).unwrap(),
@@ -105,7 +141,10 @@ mod tests {
         assert_eq!(stall.reason, "NotYetSupported");
         for field in [
             "command.autoscaling",
+            "query.autoscaling",
+            "web, retention, maxViewAgeSeconds",
             "consumers[seat-view].handler webhook",
+            "consumers[seat-view].scaling.autoscaling",
             "consumers[reservation-persistence-service].scaling.lag",
         ] {
             assert!(stall.message.contains(field), "{field}: {}", stall.message);
@@ -114,7 +153,10 @@ mod tests {
 
     #[test]
     fn one_process_ignores_what_only_matters_in_a_cluster() {
-        let fields: Vec<_> = in_use(&demanding(), Place::Local).into_iter().map(|one| one.field).collect();
-        assert_eq!(fields, ["consumers[0].handler"]);
+        let found = in_use(&demanding(), Place::Local);
+        let fields: Vec<_> = found.iter().map(|one| one.field.as_str()).collect();
+        assert_eq!(fields, ["web", "retention", "consumers[0].handler"]);
+        assert_eq!(found[0].problem(), "this version does not support this yet: remove it");
+        assert_eq!(found[2].problem(), "this version does not support webhook yet: remove it");
     }
 }

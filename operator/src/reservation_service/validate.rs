@@ -120,18 +120,33 @@ fn validate_consumer(consumer: &Consumer, prefix: &str, topic: &str) -> Result<V
         Handler::Payment => "payment",
         Handler::Webhook => "webhook",
     };
-    let start = match consumer.start_from.unwrap_or_default() {
-        _ if matches!(consumer.handler, Handler::SeatView | Handler::Stats) => Start::Earliest,
-        StartFrom::Earliest => Start::Earliest,
-        StartFrom::Latest => Start::Latest,
-        StartFrom::Timestamp(time) => Start::Timestamp(time.as_millisecond()),
-    };
+    let start = start(consumer)?;
     Ok(ValidatedConsumer {
         declared: consumer.clone(),
         handler,
         database: source(&format!("consumers[{name}].database"), url.as_deref(), url_from.as_ref())?,
         group: Group { name: format!("{prefix}{name}"), topic: topic.to_owned(), start },
     })
+}
+
+/// Where the consumer's group begins. Views need every event; what acts outside must not act again on old ones.
+fn start(consumer: &Consumer) -> Result<Start, Stall> {
+    let acts_outside = match consumer.handler {
+        Handler::SeatView | Handler::Stats => return Ok(Start::Earliest),
+        Handler::Persistence => false,
+        Handler::Payment | Handler::Webhook => true,
+    };
+    match consumer.start_from {
+        None if acts_outside => Ok(Start::Latest),
+        Some(StartFrom::Earliest) if acts_outside => Err(invalid(format!(
+            "consumers[{}].startFrom must not be earliest for the handlers payment and webhook: write latest or a time, or \
+             leave it out",
+            consumer.name
+        ))),
+        None | Some(StartFrom::Earliest) => Ok(Start::Earliest),
+        Some(StartFrom::Latest) => Ok(Start::Latest),
+        Some(StartFrom::Timestamp(time)) => Ok(Start::Timestamp(time.as_millisecond())),
+    }
 }
 
 /// Statistics are replaced by newer ones, so their topic keeps the last of each SeatingEvent; parked records stay.

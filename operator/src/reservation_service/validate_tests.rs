@@ -43,6 +43,23 @@ fn seat_view_and_stats_begin_at_the_earliest_record_whatever_is_declared() {
 }
 
 #[test]
+fn what_acts_outside_begins_with_what_comes_and_never_with_the_earliest_record() {
+    let mut service = main_service();
+    let payment = service.spec.consumers[1].clone();
+    service.spec.consumers[1].handler = Handler::Payment;
+    let start = |service: &ReservationService| validated(service).consumers[1].group.start;
+    service.spec.consumers[1].start_from = None;
+    assert_eq!(start(&service), Start::Latest);
+    service.spec.consumers[1].start_from = Some(StartFrom::Timestamp(jiff::Timestamp::UNIX_EPOCH));
+    assert_eq!(start(&service), Start::Timestamp(0));
+    service.spec.consumers[1].start_from = Some(StartFrom::Earliest);
+    let stall = validate(&service, NONE, "").unwrap_err();
+    assert!(stall.message.contains("startFrom must not be earliest"), "{stall}");
+    service.spec.consumers[1] = Consumer { start_from: None, ..payment };
+    assert_eq!(start(&service), Start::Earliest);
+}
+
+#[test]
 fn the_query_worker_reads_the_database_of_seat_view() {
     let service = validated(&main_service());
     assert!(matches!(service.view_database, Source::Secret(selector) if selector.name == "view-db"));

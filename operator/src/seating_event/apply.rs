@@ -5,11 +5,13 @@ use boxoffice_domain::Definition;
 
 use super::inventories::{Answer, Key};
 use super::validate::{Unfit, Validated};
-use crate::admin::{AdminError, Inventory, Problem};
+use crate::admin::{AdminError, Conflict, Inventory, Provisioned};
 use crate::conditions::{Finding, Stall, progress};
 use crate::context::Context;
 use crate::notices::Notice;
 
+/// The reason of a seat map that cannot be.
+const SEAT_MAP_CONFLICT: &str = "SeatMapConflict";
 /// Most seats that a condition names.
 const NAMED_SEATS: usize = 20;
 
@@ -51,7 +53,11 @@ pub async fn apply(context: &Context, validated: &Validated) -> Outcome {
         Decision::Report(inventory) => ready(inventory, Vec::new()),
         Decision::Silent(error) => failed(validated, &error, None),
         Decision::Provision(known) => match context.admin.provision(target, id, definition).await {
-            Ok(inventory) => {
+            Ok(Provisioned { inventory, refused: Some(refused) }) => {
+                // It is not noted: whatever changes the show's counts may have freed the seats, and asks again.
+                partly(inventory, &refused.seats)
+            }
+            Ok(Provisioned { inventory, refused: None }) => {
                 context.inventories.note_provisioned(&service, &event, definition.clone(), inventory.clone());
                 let news = known_chart.as_ref() != Some(&inventory.chart_hash);
                 let note = format!("{} seats on partition {}", inventory.seats.total, inventory.partition);
@@ -94,6 +100,18 @@ fn ready(inventory: Inventory, deeds: Vec<Notice>) -> Outcome {
     Outcome { inventory: Some(inventory), step, stall: None, deeds, retry: false }
 }
 
+/// The definition took effect but for its seat map.
+fn partly(inventory: Inventory, in_the_way: &[Conflict]) -> Outcome {
+    let message = format!(
+        "the seat map stays as it was, because this change would drop or block seats that are held or sold: {}; the rest \
+         took effect, and the seat map is tried again when one of them comes back. To undo it, put them back",
+        named(in_the_way)
+    );
+    let stall = Stall::new(SEAT_MAP_CONFLICT, message);
+    let step = Finding::unmet(INVENTORY_READY, stall.reason, &stall.message);
+    Outcome { inventory: Some(inventory), step, stall: Some(stall), deeds: Vec::new(), retry: false }
+}
+
 fn failed(validated: &Validated, error: &AdminError, inventory: Option<Inventory>) -> Outcome {
     let (step, stall) = judge(error, validated.service_trouble.as_deref());
     let retry = stall.is_none();
@@ -104,7 +122,15 @@ fn failed(validated: &Validated, error: &AdminError, inventory: Option<Inventory
 pub fn judge(error: &AdminError, service_trouble: Option<&str>) -> (Finding, Option<Stall>) {
     let stall = match error {
         AdminError::Refused { problem, .. } if problem.code == "SEAT_MAP_CONFLICT" => {
-            Some(Stall::new("SeatMapConflict", conflict(problem)))
+            // A worker of an earlier version refuses the whole definition.
+            let seats = named(&problem.conflicts);
+            let message = format!(
+                "this change would drop seats that are held or sold: {seats}; put them back, or release them first"
+            );
+            Some(Stall::new(SEAT_MAP_CONFLICT, message))
+        }
+        AdminError::Refused { problem, .. } if problem.code == "DEFINITION_CONFLICT" => {
+            Some(Stall::new("DefinitionConflict", problem.detail.clone()))
         }
         AdminError::Refused { problem, .. } if problem.code == "INVALID_REQUEST" => {
             Some(Stall::new("InvalidDefinition", problem.detail.clone()))
@@ -129,19 +155,14 @@ pub fn judge(error: &AdminError, service_trouble: Option<&str>) -> (Finding, Opt
     (Finding::unmet(INVENTORY_READY, reason, message), None)
 }
 
-fn conflict(problem: &Problem) -> String {
-    let seats: Vec<_> = problem
-        .conflicts
-        .iter()
-        .take(NAMED_SEATS)
-        .map(|conflict| format!("{} ({})", conflict.seat_id, conflict.reason))
-        .collect();
-    let more = problem.conflicts.len().saturating_sub(NAMED_SEATS);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!(
-        "this change would drop seats that are held or sold: {}{more}; put them back, or release them first",
-        seats.join(", ")
-    )
+/// The first of the seats, and how many more there are.
+fn named(conflicts: &[Conflict]) -> String {
+    let first = conflicts.iter().take(NAMED_SEATS);
+    let seats: Vec<_> = first.map(|conflict| format!("{} ({})", conflict.seat_id, conflict.reason)).collect();
+    match conflicts.len().saturating_sub(NAMED_SEATS) {
+        0 => seats.join(", "),
+        more => format!("{} and {more} more", seats.join(", ")),
+    }
 }
 
 #[cfg(test)]

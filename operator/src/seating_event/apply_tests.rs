@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::admin::Conflict;
+use crate::admin::Problem;
 use crate::seating_event::build::build;
 use crate::seating_event::fixtures::{arena_night, inventory};
 
@@ -19,10 +19,13 @@ fn unreachable() -> AdminError {
     AdminError::Unreachable { url: "http://x".into(), detail: "connection refused".into() }
 }
 
-fn refused(status: u16, code: &str) -> AdminError {
+fn conflicts() -> Vec<Conflict> {
     let conflict = |n| Conflict { seat_id: format!("arena-night.A-1-{n}"), reason: "RESERVED".into() };
-    let problem =
-        Problem { code: code.into(), detail: "no".into(), conflicts: (1..=22).map(conflict).collect() };
+    (1..=22).map(conflict).collect()
+}
+
+fn refused(status: u16, code: &str) -> AdminError {
+    let problem = Problem { code: code.into(), detail: "no".into(), conflicts: conflicts() };
     AdminError::Refused { status, problem }
 }
 
@@ -55,6 +58,23 @@ fn a_seat_map_conflict_stalls_and_names_the_seats() {
     let (step, stall) = judge(&refused(409, "SEAT_MAP_CONFLICT"), None);
     assert_eq!(stall.unwrap().reason, "SeatMapConflict");
     assert!(step.message.contains("arena-night.A-1-20 (RESERVED) and 2 more"), "{}", step.message);
+}
+
+#[test]
+fn a_seat_map_that_did_not_take_effect_stalls_with_the_seats_and_shows_the_counts() {
+    let Outcome { inventory: shown, step, stall, retry, .. } = partly(inventory(), &conflicts());
+    assert_eq!((shown, stall.unwrap().reason, retry), (Some(inventory()), "SeatMapConflict", false));
+    assert_eq!((step.kind, step.met, step.reason.as_str()), (INVENTORY_READY, false, "SeatMapConflict"));
+    for said in ["arena-night.A-1-20 (RESERVED) and 2 more", "the rest took effect", "tried again"] {
+        assert!(step.message.contains(said), "{said}: {}", step.message);
+    }
+}
+
+#[test]
+fn a_definition_that_can_never_be_stalls_with_the_workers_words() {
+    let (step, stall) = judge(&refused(409, "DEFINITION_CONFLICT"), None);
+    assert_eq!(stall.unwrap().reason, "DefinitionConflict");
+    assert_eq!(step.message, "no");
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub fn build(spec: &SeatingEventSpec) -> Definition {
         sales: domain::Sales {
             opens_at: spec.sales.opens_at.as_ref().map(millis),
             closes_at: spec.sales.closes_at.as_ref().map(millis),
+            cancel_until: spec.sales.cancel_until.as_ref().map(millis),
             paused: spec.sales.paused,
         },
         hold: domain::HoldPolicy {
@@ -39,10 +40,10 @@ fn price_category(category: &resource::PriceCategory) -> domain::PriceCategory {
 }
 
 fn section(section: &resource::Section) -> domain::Section {
-    let resource::Section { id, price_category, rows, capacity, layout } = section.clone();
+    let resource::Section { id, title, price_category, rows, capacity, layout } = section.clone();
     let rows = rows.into_iter().map(|resource::Rows { row, rows, seats }| domain::Rows { row, rows, seats });
     let layout = layout.map(|resource::Layout { x, y, angle }| domain::Layout { x, y, angle });
-    domain::Section { id, price_category, rows: rows.collect(), capacity, layout }
+    domain::Section { id, title, price_category, rows: rows.collect(), capacity, layout }
 }
 
 fn blocked(blocked: &resource::Blocked) -> domain::Blocked {
@@ -60,6 +61,21 @@ mod tests {
     use super::*;
     use crate::seating_event::fixtures::arena_night;
     use serde_json::json;
+
+    #[test]
+    fn what_a_resource_may_leave_out_is_passed_on() {
+        let mut event = arena_night();
+        event.spec.sales.cancel_until = Some("2099-02-28T00:00:00Z".parse().map(Time).unwrap());
+        event.spec.sections[0].title = Some("Loge Süd".into());
+        let definition = build(&event.spec);
+        assert_eq!(definition.cancel_until(), 4_075_920_000_000);
+        assert_eq!(definition.sections[0].title.as_deref(), Some("Loge Süd"));
+        assert_eq!(
+            build(&arena_night().spec).cancel_until(),
+            definition.starts_at,
+            "left out: when it begins"
+        );
+    }
 
     #[test]
     fn the_definition_says_what_the_resource_says_in_milliseconds() {

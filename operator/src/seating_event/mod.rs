@@ -10,6 +10,7 @@ pub mod apply;
 pub mod deletion;
 pub mod dereference;
 pub mod inventories;
+pub mod poll;
 pub mod status;
 
 #[cfg(test)]
@@ -68,7 +69,7 @@ pub async fn run(context: Arc<Context>, readiness: Readiness) {
         .for_each(|_| std::future::ready(()));
     tokio::select! {
         () = controller => {}
-        () = inventories::poll(context, reader, wake) => {}
+        () = poll::poll(context, reader, wake) => {}
     }
 }
 

@@ -1,8 +1,9 @@
 //! Decides whether a SeatingEvent can be provisioned now: a chart that expands, a service that lives. Pure.
 
-use boxoffice_crds::SeatingEvent;
 use boxoffice_crds::common::DeletionPolicy;
 use boxoffice_crds::common::condition::INVENTORY_READY;
+use boxoffice_crds::seating_event::PriceCategory;
+use boxoffice_crds::{SeatingEvent, SeatingEventSpec, currency};
 use boxoffice_domain::{Chart, Definition};
 use kube::ResourceExt;
 
@@ -65,9 +66,23 @@ pub fn validate(event: &SeatingEvent, inputs: Inputs) -> Result<Validated, Unfit
 /// What the resource says without what it refers to: the definition with its chart. `boxoffice plan` begins here (I11).
 pub fn define(event: &SeatingEvent) -> Result<(Definition, Chart), Stall> {
     refuse_purging(event)?;
+    if let Some((field, problem)) = unknown_currencies(&event.spec).into_iter().next() {
+        return Err(Stall::new("InvalidCurrency", format!("spec.{field}: {problem}")));
+    }
     let definition = build(&event.spec);
-    let chart = Chart::expand(&definition).map_err(|error| Stall::new("InvalidChart", error.to_string()))?;
+    let chart =
+        Chart::expand(&definition).map_err(|error| Stall::new("InvalidChart", error.told_below("spec.")))?;
     Ok((definition, chart))
+}
+
+/// Prices in currencies that there are not: the field of each, and what is wrong with it.
+pub fn unknown_currencies(spec: &SeatingEventSpec) -> Vec<(String, String)> {
+    let categories = spec.price_categories.iter().enumerate();
+    let problem = |(index, category): (usize, &PriceCategory)| {
+        let problem = currency::problem(&category.currency)?;
+        Some((format!("priceCategories[{index}].currency"), problem))
+    };
+    categories.filter_map(problem).collect()
 }
 
 /// The one field of the kind that does not work yet.
@@ -129,7 +144,21 @@ mod tests {
             panic!("not stalled")
         };
         assert_eq!(stall.reason, "InvalidChart");
-        assert!(stall.message.contains("rows[0]") && stall.message.contains("rows[1]"), "{}", stall.message);
+        assert_eq!(
+            stall.message,
+            "spec.sections[0].rows[1]: gives seat A-1-1, which spec.sections[0].rows[0] gives too: let the ranges not overlap"
+        );
+    }
+
+    #[test]
+    fn a_currency_that_there_is_not_stalls_with_its_field() {
+        let mut event = arena_night();
+        event.spec.price_categories[0].currency = "ERO".into();
+        let Unfit::Stalled(stall) = validate(&event, inputs()).map(|_| ()).unwrap_err() else {
+            panic!("not stalled")
+        };
+        assert_eq!(stall.reason, "InvalidCurrency");
+        assert!(stall.message.starts_with("spec.priceCategories[0].currency: \"ERO\""), "{}", stall.message);
     }
 
     #[test]

@@ -35,12 +35,13 @@ async fn refuses_invalid_resources_and_names_the_field() {
         set(&mut resource, pointer, value);
         refused::<SeatingEvent>(&cluster, resource, named).await;
     }
-    let services: [(&str, Value, &str); 5] = [
+    let services: [(&str, Value, &str); 6] = [
         ("/spec/kafka/topic/config", json!({"retention.ms": "1000"}), "retention.ms"),
         ("/spec/auth", json!({"mode": "header"}), "allowFrom"),
         ("/spec/consumers", json!([]), "consumers"),
         ("/spec/consumers/0/startFrom", json!("latest"), "startFrom"),
         ("/spec/kafka/topic/partitions", json!(0), "partitions"),
+        ("/spec/web", json!({"allowOrigins": ["https://www.example.com"]}), "web"),
     ];
     for (pointer, value, named) in services {
         let mut resource = service_resource("tickets");
@@ -59,6 +60,25 @@ async fn refuses_to_shrink_a_topic() {
     let answer = api.patch("main", &parameters, &kube::api::Patch::Merge(&shrink)).await;
     let Err(Error::Api(status)) = answer else { panic!("partitions may shrink: {answer:?}") };
     assert!(status.message.contains("partitions"), "{}", status.message);
+}
+
+#[tokio::test]
+async fn refuses_another_currency_and_takes_sales_at_the_door() {
+    let cluster = Cluster::connect().await;
+    let api = cluster.api::<SeatingEvent>("tickets");
+    let show = api.list(&kube::api::ListParams::default()).await.unwrap().items.remove(0);
+    let name = show.metadata.name.clone().unwrap();
+    let parameters = kube::api::PatchParams { dry_run: true, ..kube::api::PatchParams::default() };
+    let attempt = async |spec: Value| {
+        api.patch(&name, &parameters, &kube::api::Patch::Merge(&json!({"spec": spec}))).await
+    };
+    let mut prices = show.spec.price_categories.clone();
+    prices.iter_mut().for_each(|price| price.currency = "CHF".into());
+    let answer = attempt(json!({"priceCategories": prices})).await;
+    let Err(Error::Api(status)) = answer else { panic!("the currency may change: {answer:?}") };
+    assert!(status.message.contains("never changes"), "{}", status.message);
+    let door = show.spec.starts_at.0 + jiff::SignedDuration::from_hours(2);
+    attempt(json!({"sales": {"closesAt": door.to_string(), "cancelUntil": door.to_string()}})).await.unwrap();
 }
 
 #[tokio::test]

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use boxoffice_operator::kafka::connection::Connection;
 use boxoffice_operator::kafka::converge::group;
-use boxoffice_operator::kafka::pool::{Connection, Pool};
+use boxoffice_operator::kafka::pool::Pool;
 use boxoffice_operator::kafka::{Group, KafkaError, Start, Topic};
 use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security, Tls};
 use boxoffice_runtime::log::kafka::{KafkaLog, Settings};

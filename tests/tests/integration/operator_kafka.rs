@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use boxoffice_operator::kafka::connection::Connection;
 use boxoffice_operator::kafka::converge::{Knowledge, Seen, carry_out, claims, group, survey};
-use boxoffice_operator::kafka::pool::{Connection, Pool};
+use boxoffice_operator::kafka::pool::Pool;
 use boxoffice_operator::kafka::topics::Adoption;
 use boxoffice_operator::kafka::{Group, Kafka, KafkaError, Start, Topic};
 use boxoffice_runtime::log::kafka::security::Security;

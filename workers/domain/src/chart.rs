@@ -248,7 +248,7 @@ mod tests {
     }
 
     fn section(id: &str, rows: Vec<Rows>, capacity: Option<u32>) -> Section {
-        Section { id: id.into(), price_category: "gold".into(), rows, capacity, layout: None }
+        Section { id: id.into(), title: None, price_category: "gold".into(), rows, capacity, layout: None }
     }
 
     fn rows(range: &str, seats: &str) -> Rows {

@@ -185,6 +185,7 @@ mod tests {
         let range = |rows: String| vec![Range { row: None, rows: Some(rows), seats: seats.to_owned() }];
         let section = |id: &str, rows, capacity| Section {
             id: id.into(),
+            title: None,
             price_category: "gold".into(),
             rows,
             capacity,

@@ -47,6 +47,9 @@ pub struct Sales {
     /// First moment at which no seat can be held any more; absent: when the show begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closes_at: Option<UnixMillis>,
+    /// Last moment at which buyers cancel what they have reserved; absent: when the show begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_until: Option<UnixMillis>,
     /// Whether new holds are refused for now.
     #[serde(default)]
     pub paused: bool,
@@ -125,6 +128,9 @@ pub struct PriceCategory {
 pub struct Section {
     /// Its id, the first part of its seats' keys.
     pub id: String,
+    /// What people call it, in any letters; absent: its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// The name of its price category.
     pub price_category: String,
     /// Its rows, as ranges.
@@ -203,6 +209,11 @@ impl Definition {
     /// The first moment at which no seat can be held any more.
     pub fn closes_at(&self) -> UnixMillis {
         self.sales.closes_at.unwrap_or(self.starts_at)
+    }
+
+    /// The last moment at which buyers cancel what they have reserved.
+    pub fn cancel_until(&self) -> UnixMillis {
+        self.sales.cancel_until.unwrap_or(self.starts_at)
     }
 
     /// Where the sale stands at `now` with `available` seats left.

@@ -268,7 +268,14 @@ mod tests {
 
     fn section(id: &str, rows: &str, seats: &str) -> Section {
         let rows = vec![Rows { row: None, rows: Some(rows.into()), seats: seats.into() }];
-        Section { id: id.into(), price_category: "gold".into(), rows, capacity: None, layout: None }
+        Section {
+            id: id.into(),
+            title: None,
+            price_category: "gold".into(),
+            rows,
+            capacity: None,
+            layout: None,
+        }
     }
 
     fn seating(sections: Vec<Section>, focal_point: Option<Point>) -> Seating {

@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod values;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -7,8 +9,7 @@ use boxoffice_domain::{Area, HoldId, SeatId, SeatingEventId, UserId};
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::terminal::tail::Begin;
-use crate::terminal::wish::{Named, area};
+use values::{Begin, Named, area};
 
 /// Sells reserved seats: on this machine with no server at all, or on the cluster where the operator runs.
 ///

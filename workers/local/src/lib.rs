@@ -26,6 +26,8 @@ pub mod terminal;
 
 pub mod failure;
 
+mod folder;
+
 mod tell;
 
 pub use run::run;

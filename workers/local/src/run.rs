@@ -5,7 +5,7 @@ use std::path::Path;
 
 use boxoffice_command::admin::AdminToken;
 use boxoffice_operator::reservation_service::unsupported::Place;
-use boxoffice_runtime::identity::settings::KeyText;
+use boxoffice_runtime::identity::key_text::KeyText;
 use clap::CommandFactory;
 
 use crate::args::{Args, Command, Events, Files, Local, Output, Plan};

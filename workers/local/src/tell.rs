@@ -10,7 +10,7 @@ use std::fmt::Write;
 use boxoffice_runtime::identity::settings::Settings;
 
 use crate::failure::Failure;
-use crate::local::Folder;
+use crate::folder::Folder;
 use crate::platform::declared::Declared;
 use crate::platform::inventory::{Change, Show};
 use crate::platform::{Door, Platform, PlatformError};

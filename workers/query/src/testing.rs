@@ -29,6 +29,7 @@ pub fn definition() -> Definition {
     let category = |name: &str, amount| PriceCategory { name: name.into(), amount, currency: "EUR".into() };
     let section = |id: &str, price: &str| Section {
         id: id.into(),
+        title: None,
         price_category: price.into(),
         rows: vec![],
         capacity: None,

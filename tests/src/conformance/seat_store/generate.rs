@@ -209,6 +209,7 @@ fn roomy(gaps: GapPolicy) -> Definition {
     let rows = |rows: &str, seats: &str| Rows { row: None, rows: Some(rows.into()), seats: seats.into() };
     wide.sections.push(Section {
         id: "B".into(),
+        title: None,
         price_category: "silver".into(),
         rows: vec![rows("1-2", "1-9/2")],
         capacity: None,

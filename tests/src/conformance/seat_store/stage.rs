@@ -207,6 +207,7 @@ pub fn definition() -> Definition {
     let price = |name: &str, amount| PriceCategory { name: name.into(), amount, currency: "EUR".to_owned() };
     let section = |id: &str, price: &str, rows, capacity| Section {
         id: id.into(),
+        title: None,
         price_category: price.into(),
         rows,
         capacity,

@@ -74,14 +74,26 @@ impl ChartError {
 
     /// What is wrong there, and the fix; for who names the field already.
     pub fn problem(&self) -> String {
+        self.problem_below("")
+    }
+
+    /// The whole of it where the definition is a part of something else: `below` is the path to it, such as `spec.`.
+    pub fn told_below(&self, below: &str) -> String {
+        format!("{below}{}: {}", self.field(), self.problem_below(below))
+    }
+
+    /// What is wrong there, with other fields by their whole path.
+    pub fn problem_below(&self, below: &str) -> String {
         match self {
             Self::Range { problem, .. } => problem.clone(),
             Self::Repeated { key, .. } => format!("gives seat {key} twice: name it once"),
             Self::Duplicate { key, first, .. } => {
-                format!("gives seat {key}, which {first} gives too: let the ranges not overlap")
+                format!("gives seat {key}, which {below}{first} gives too: let the ranges not overlap")
             }
             Self::Shape { problem, .. } => (*problem).to_owned(),
-            Self::PriceCategory { name, .. } => format!("price category {name:?} is not in priceCategories"),
+            Self::PriceCategory { name, .. } => {
+                format!("price category {name:?} is not in {below}priceCategories")
+            }
             Self::UnknownBlocked { key, .. } => format!("there is no seat {key}"),
             Self::TooMany => {
                 format!("more than {MAX_SEATS} seats: split the show into several SeatingEvents")

@@ -22,6 +22,7 @@ pub fn show() -> Definition {
     let rows = vec![Rows { row: None, rows: Some("1-2".into()), seats: "1-10".into() }];
     let section = |id: &str, category: &str, rows, capacity| Section {
         id: id.into(),
+        title: None,
         price_category: category.into(),
         rows,
         capacity,

@@ -1,7 +1,5 @@
 //! `boxoffice local`: reads the files, runs what they declare, and follows them when they change.
 
-mod folder;
-
 mod watch;
 
 use std::net::{IpAddr, SocketAddr};
@@ -11,18 +9,18 @@ use std::pin::pin;
 use boxoffice_command::admin::AdminToken;
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_operator::reservation_service::unsupported::Place;
-use boxoffice_runtime::identity::settings::KeyText;
+use boxoffice_runtime::identity::key_text::KeyText;
 use boxoffice_runtime::shutdown;
 use kube::ResourceExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
+use crate::folder::Folder;
 use crate::lint::lint;
 use crate::platform::declared::Declared;
 use crate::platform::{Door, Platform, waiting};
 use crate::resources::{Resources, load};
 use crate::tell;
-pub use folder::Folder;
 use watch::Watch;
 
 /// What `boxoffice local` is told.

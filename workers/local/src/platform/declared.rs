@@ -9,7 +9,8 @@ use boxoffice_operator::conditions::Stall;
 use boxoffice_operator::reservation_service::build::{DesiredState, build};
 use boxoffice_operator::reservation_service::unsupported::{self, Place};
 use boxoffice_operator::reservation_service::validate::{ValidatedService, validate};
-use boxoffice_runtime::identity::settings::{JwtSettings, KeySource, KeyText, Settings};
+use boxoffice_runtime::identity::key_text::KeyText;
+use boxoffice_runtime::identity::settings::{JwtSettings, KeySource, Settings};
 
 use crate::embedded::seats::Rules;
 

@@ -2,21 +2,12 @@
 
 use std::io::{ErrorKind, Write, stdout};
 
-use clap::ValueEnum;
 use reqwest::StatusCode;
 
 use super::target::{Endpoint, client, send};
+use crate::args::values::Begin;
 use crate::args::{Admin, Tail};
 use crate::failure::Failure;
-
-/// Where to begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Begin {
-    /// With the first one that there is
-    Earliest,
-    /// With what comes from now on
-    Latest,
-}
 
 /// Prints until the log ends (`--no-follow`), the worker goes away or nobody reads any more.
 ///

@@ -1,47 +1,11 @@
 //! What the command line of `boxoffice hold` asks for, as a request to the HTTP API. No IO.
 
-use std::str::FromStr;
-
-use boxoffice_domain::{Area, Best, SeatId, SeatingEventId};
+use boxoffice_domain::{Best, SeatId};
 use serde_json::{Value, json};
 
 use crate::args::Hold;
+use crate::args::values::Named;
 use crate::failure::Failure;
-
-/// A seat, or the SeatingEvent where seats are chosen by the platform.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Named {
-    /// `arena-night.A-7-7`
-    Seat(SeatId),
-    /// `arena-night`
-    Event(SeatingEventId),
-}
-
-impl FromStr for Named {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let seat = text.parse().map(Self::Seat);
-        seat.or_else(|_| text.parse().map(Self::Event)).map_err(|_| {
-            "expected a seat (arena-night.A-7-7) or, with --best or --area, a SeatingEvent (arena-night)"
-                .to_owned()
-        })
-    }
-}
-
-/// `FLOOR=2`: so many units of an area.
-///
-/// # Errors
-/// A text that says something else.
-pub fn area(text: &str) -> Result<Area, String> {
-    let (section_id, quantity) = text.split_once('=').unwrap_or_default();
-    match quantity.parse() {
-        Ok(quantity @ 1..) if !section_id.is_empty() => {
-            Ok(Area { section_id: section_id.to_owned(), quantity })
-        }
-        _ => Err("expected an area and how many units of it, such as FLOOR=2".to_owned()),
-    }
-}
 
 /// The path and the body of the request.
 ///

@@ -6,7 +6,7 @@
 
 use axum::http::{HeaderMap, header};
 
-use crate::view::live_map::Tag;
+use crate::view::tag::Tag;
 
 /// How a body is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,8 @@ use super::Knowledge;
 use super::conditional::{Encoding, entity_tag, has};
 use super::seats::SeatStatus;
 use crate::openapi::{OfEventRead, SEAT_MAPS};
-use crate::view::live_map::{PictureError, Tag};
+use crate::view::live_map::PictureError;
+use crate::view::tag::Tag;
 
 /// What of a map is asked for. Other parameters are refused: their answer would not be what the client expects.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

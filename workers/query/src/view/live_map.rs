@@ -12,6 +12,7 @@ use boxoffice_domain::{ChartError, DomainEvent, SeatMap};
 use tokio::task::spawn_blocking;
 
 use super::picture::{Frame, Picture, Template};
+use super::tag::Tag;
 
 /// A SeatingEvent's seats with their rendered forms.
 #[derive(Debug)]
@@ -35,15 +36,6 @@ impl Current {
     fn new(map: SeatMap) -> Self {
         Self { chart_hash: map.definition.chart_hash(), map, template: OnceLock::new() }
     }
-}
-
-/// Which state of the seats something shows: equal tags, equal seats; also across replicas and restarts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag {
-    /// Fingerprint of the chart.
-    pub chart_hash: String,
-    /// Sequence of the last domain event in it.
-    pub sequence: u64,
 }
 
 /// A rendering, and whether it was made for this request.

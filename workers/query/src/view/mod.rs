@@ -2,7 +2,7 @@
 //!
 //! Data path: [`snapshot`] loads the view that the `seat-view` consumer keeps ([`postgres`] is where from),
 //! [`follow`] goes on from its checkpoint on the log (through [`reader`]) and writes [`Views`]; [`live_map`] is one
-//! SeatingEvent, [`picture`] its seats as JSON, rendered once a sequence. [`stats`] keeps the newest statistics.
+//! SeatingEvent, [`picture`] its seats as JSON, rendered once a sequence, [`tag`] which. [`stats`] keeps the newest statistics.
 //! Handlers in [`crate::http`] read; nothing here writes a store, and no request waits for one.
 
 pub mod follow;
@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod reader;
 pub mod snapshot;
 pub mod stats;
+pub mod tag;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};

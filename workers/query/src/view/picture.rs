@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 
-use super::live_map::Tag;
+use super::tag::Tag;
 
 /// What of a chart's JSON does not depend on the seats' status.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::settings::KeyText;
+use super::key_text::KeyText;
 
 /// Shortest shared secret, in bytes: HS256 asks for as many as its hash has (RFC 7518, 3.2).
 const MIN_SECRET: usize = 32;

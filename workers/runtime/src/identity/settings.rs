@@ -1,11 +1,10 @@
 //! What a worker is told about its callers, on the command line and in the environment.
 
-use std::convert::Infallible;
-use std::fmt;
-use std::str::FromStr;
-
 use axum::http::Uri;
 use clap::{ArgGroup, Args, ValueEnum};
+
+use super::key_text::KeyText;
+use super::keys::InvalidKeys;
 
 /// How callers are known.
 #[derive(Debug, Clone, Args)]
@@ -36,37 +35,6 @@ pub enum AuthMode {
     Header,
     /// By a JSON Web Token.
     Jwt,
-}
-
-/// A key as text. Never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct KeyText(String);
-
-impl KeyText {
-    /// The text, without the line ends that files have and keys do not.
-    pub fn as_str(&self) -> &str {
-        self.0.trim_end_matches(['\r', '\n'])
-    }
-}
-
-impl From<String> for KeyText {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl FromStr for KeyText {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Debug for KeyText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeyText(..)")
-    }
 }
 
 /// How callers are known, with everything that it takes.
@@ -109,7 +77,7 @@ pub enum InvalidSettings {
     #[error("the address of the issuer's keys, {0:?}, is none: write http://host/path or https://host/path")]
     Address(String),
     #[error("the issuer's key is {0}")]
-    Key(#[from] super::keys::InvalidKeys),
+    Key(#[from] InvalidKeys),
     #[error("no certificate authorities are installed, so https addresses cannot be trusted: {0}")]
     Authorities(String),
 }
@@ -202,11 +170,6 @@ mod tests {
             let error = read(line).unwrap_err();
             assert!(error.contains(wrong), "{line:?}: {error}");
         }
-    }
-
-    #[test]
-    fn a_key_is_never_printed() {
-        assert_eq!(format!("{:?}", KeyText::from("secret".to_owned())), "KeyText(..)");
     }
 
     #[test]

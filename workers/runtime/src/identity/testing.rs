@@ -24,7 +24,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::settings::{JwtSettings, KeySource, KeyText};
+use super::key_text::KeyText;
+use super::settings::{JwtSettings, KeySource};
 use crate::clock;
 
 /// The `iss` of its tokens.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::identity::settings::KeyText;
+use crate::identity::key_text::KeyText;
 use crate::identity::testing::{AUDIENCE, ISSUER, SECRET, Signer, claims, seconds};
 
 fn checked_with(keys: &Signer, token: &str) -> Result<UserId, Refusal> {
