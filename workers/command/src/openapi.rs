@@ -66,9 +66,9 @@ refusals! {
     /// Of the operator, about a SeatingEvent.
     OfInventory = [ANYBODY, [code::EVENT_NOT_FOUND]];
     /// Of provisioning.
-    OfProvisioning = [ANYBODY, [code::SEAT_MAP_CONFLICT]];
+    OfProvisioning = [ANYBODY, [code::DEFINITION_CONFLICT]];
     /// Of blocking seats.
-    OfBlocking = [ANYBODY, [code::EVENT_NOT_FOUND, code::SEAT_NOT_FOUND, code::SEAT_MAP_CONFLICT]];
+    OfBlocking = [ANYBODY, [code::EVENT_NOT_FOUND, code::SEAT_NOT_FOUND, code::DEFINITION_CONFLICT]];
     /// Of putting them back.
     OfUnblocking = [ANYBODY, [code::EVENT_NOT_FOUND, code::SEAT_NOT_FOUND]];
 }

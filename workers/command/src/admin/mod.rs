@@ -179,7 +179,7 @@ async fn provision(
     let partition = admin.partition(&event).await?;
     let outcome = admin.store.provision(&event, &definition, partition, &cause(&chain, None, None)).await?;
     let inventory = outcome.map_err(|rejection| refused(&event, &rejection))?;
-    Ok(Json(inventory.into()))
+    Ok(Json(outcome.map_err(|rejection| refused(&event, &rejection))?.inventory.into()))
 }
 
 /// List SeatingEvents

@@ -186,8 +186,8 @@ impl Done {
                     sequence,
                 })
             }
-            Answer::Released { seats, .. } => {
-                let seats = seats.iter().map(|key| seat(key, None)).collect();
+            Answer::Released { released, .. } => {
+                let seats = released.iter().map(|key| seat(key, None)).collect();
                 Self::Released(Released { success, correlation_id, seats, sequence })
             }
             Answer::Provisioned { .. } => {

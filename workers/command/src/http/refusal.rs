@@ -29,13 +29,17 @@ pub fn refused(event: &SeatingEventId, rejection: &Rejection) -> Problem {
         R::SalesNotOpen { .. } => (StatusCode::CONFLICT, code::SALES_NOT_OPEN, NONE),
         R::SalesPaused => (StatusCode::CONFLICT, code::SALES_PAUSED, NONE),
         R::SalesClosed => (StatusCode::CONFLICT, code::SALES_CLOSED, NONE),
-        R::SeatMapConflict(conflicts) => {
-            (StatusCode::CONFLICT, code::SEAT_MAP_CONFLICT, conflicts.as_slice())
+        R::CancellationClosed { .. } => (StatusCode::CONFLICT, code::CANCELLATION_CLOSED, NONE),
+        R::OtherSeatsHeld => (StatusCode::UNPROCESSABLE_ENTITY, code::IDEMPOTENCY_MISMATCH, NONE),
+        R::SeatsClaimed(conflicts) => {
+            (StatusCode::CONFLICT, code::DEFINITION_CONFLICT, conflicts.as_slice())
         }
+        R::CurrencyChanged { .. } => (StatusCode::CONFLICT, code::DEFINITION_CONFLICT, NONE),
+        R::InvalidDefinition(_) => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST, NONE),
     };
     let named = |conflict: &Conflict| ConflictBody {
         seat_id: SeatId::from_chart(event, &conflict.seat),
-        reason: conflict.reason,
+        reason: conflict.reason.as_str(),
     };
     Problem::new(status, what, rejection.to_string()).conflicts(conflicts.iter().map(named).collect())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{
-    Answer, Command, CorrelationId, Definition, Envelope, HoldId, Rejection, SeatingEventId, UnixMillis,
+    Answer, Command, Conflict, CorrelationId, Definition, Envelope, HoldId, Rejection, SeatingEventId, UnixMillis,
     UserId,
 };
 use tokio::sync::broadcast;
@@ -109,6 +109,16 @@ pub struct Inventory {
     pub at: UnixMillis,
 }
 
+/// What became of a definition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Provisioning {
+    /// The SeatingEvent as it is now.
+    pub inventory: Inventory,
+    /// The seats in the way of the seat map that is wanted; empty where all of it took effect. It is kept, and tried
+    /// again when one of them comes back.
+    pub refused: Vec<Conflict>,
+}
+
 /// Commands and look-ups.
 #[async_trait]
 pub trait SeatStore: Send + Sync + 'static {
@@ -130,7 +140,7 @@ pub trait SeatStore: Send + Sync + 'static {
         definition: &Definition,
         partition: u32,
         cause: &Cause,
-    ) -> Result<Result<Inventory, Rejection>, StoreError>;
+    ) -> Result<Result<Provisioning, Rejection>, StoreError>;
 
     /// [`Answer::Held`] of a live hold that is `user`'s; else why not.
     async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError>;

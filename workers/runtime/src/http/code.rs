@@ -172,11 +172,16 @@ codes! {
         "Nothing can be held any more."
         "Nothing was done; the same request will be refused again."
         "sales have closed";
-    SEAT_MAP_CONFLICT [409], last_word:
-        "The new definition would drop or block seats that are held or sold; conflicts names them. Operators alone meet this code."
-        "Keep these seats in the chart, or cancel what stands in the way first."
-        "Nothing was done; the same request will be refused until the seats are free."
-        "the change would drop or block seats that are held or sold";
+    CANCELLATION_CLOSED [409], last_word:
+        "Buyers can no longer cancel: the SeatingEvent's sales.cancelUntil has passed, or its start where there is none."
+        "Ask the box office, who can cancel it still."
+        "Nothing was done; the same request will be refused again."
+        "reservations could be cancelled until 1700000000000";
+    DEFINITION_CONFLICT [409], last_word:
+        "The definition cannot be changed so, or seats cannot be blocked: somebody has them (conflicts names each), or the currency would become another."
+        "Release or cancel the seats that conflicts names, or leave them as they are; make another SeatingEvent for another currency."
+        "Nothing was done; a retry is harmless, and succeeds only when nothing stands in the way any more."
+        "seats that are held or sold cannot be blocked: release or cancel them first";
     IDEMPOTENCY_IN_FLIGHT [409], retryable:
         "A request with this Idempotency-Key is done, but not yet as durable as promised."
         "Repeat the same request with the same key until it is answered."

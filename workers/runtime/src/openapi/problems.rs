@@ -83,7 +83,7 @@ fn first_status(code: Code) -> u16 {
 
 fn body(status: u16, code: Code, detail: &str) -> Value {
     let reason = match code {
-        code::SEAT_NOT_AVAILABLE | code::SEAT_MAP_CONFLICT => Some("HELD"),
+        code::SEAT_NOT_AVAILABLE | code::DEFINITION_CONFLICT => Some("HELD"),
         code::SEAT_NOT_FOUND => Some("NOT_FOUND"),
         _ => None,
     };

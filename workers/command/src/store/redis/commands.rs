@@ -134,6 +134,11 @@ impl RedisStore {
                 run
             }
             Command::Close => begin(&scripts.close),
+            Command::AddToHold { .. }
+            | Command::StaffHold { .. }
+            | Command::StaffReserve { .. }
+            | Command::StaffRelease { .. }
+            | Command::StaffCancel { .. } => return Err(StoreError::Corrupt("not yet".into())),
         })
     }
 

@@ -6,9 +6,10 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use boxoffice_domain::events::{
-    Claim, DomainEvent, Envelope, HoldExtended, Metadata, ReleaseReason, Reservation, SeatBlock, SeatHeld,
+    Claim, DomainEvent, Envelope, HoldExtended, Metadata, PaidBy, ReleaseReason, ReservedSeats, SeatBlock, SeatHeld,
     SeatReleased, SeatReserved, SeatingEventDefined, VERSION,
 };
+use boxoffice_domain::definition::Blocked;
 use boxoffice_domain::ids::event_id;
 use boxoffice_domain::{Definition, HoldId, ReservationId, SeatId, SeatingEventId, UnixMillis, UserId};
 use serde::Deserialize;
@@ -75,6 +76,12 @@ struct Fields<'a> {
     reason: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     definition: Cow<'a, str>,
+    #[serde(borrow, default)]
+    paid_by: Cow<'a, str>,
+    #[serde(borrow, default)]
+    note: Cow<'a, str>,
+    blocks: Option<Vec<Blocked>>,
+    unblocks: Option<Vec<String>>,
 }
 
 fn some(text: &str) -> Option<&str> {
@@ -133,6 +140,7 @@ impl Entry<'_> {
                     },
                     reason: self.reason()?,
                     released_at: at,
+                    note: self.note(),
                 })
             }
             "seat.blocked" => DomainEvent::SeatBlocked(self.block()?),
@@ -167,20 +175,23 @@ impl Entry<'_> {
         self.fields.keys.split(',').map(|key| self.seat_of("keys", key)).collect()
     }
 
-    fn reservation_of_seats(&self) -> Result<Reservation, StoreError> {
+    fn reservation_of_seats(&self) -> Result<ReservedSeats, StoreError> {
         let (mut seat_ids, mut amount) = (Vec::new(), 0);
         for seat in self.fields.seats.split(',') {
             let (key, price) = seat.split_once(' ').ok_or_else(|| self.wrong("seats", seat))?;
             seat_ids.push(self.seat_of("seats", key)?);
             amount += self.valid::<u64>("seats", price)?;
         }
-        Ok(Reservation {
+        Ok(ReservedSeats {
             reservation_id: self.reservation()?,
             event_id: self.event.clone(),
             user_id: self.holder()?,
             seat_ids,
             amount,
             currency: self.currency()?,
+            paid_by: some(&self.fields.paid_by).map(|text| PaidBy::from(text.to_owned())),
+            reason: self.fields.reason.is_some().then(|| self.reason()).transpose()?,
+            note: self.note(),
         })
     }
 
@@ -191,7 +202,13 @@ impl Entry<'_> {
             event_id: self.event.clone(),
             chart_hash: definition.chart_hash(),
             definition,
+            blocks: self.fields.blocks.clone(),
+            unblocks: self.fields.unblocks.clone(),
         })
+    }
+
+    fn note(&self) -> Option<String> {
+        some(&self.fields.note).map(str::to_owned)
     }
 
     fn reason(&self) -> Result<ReleaseReason, StoreError> {
@@ -199,6 +216,8 @@ impl Entry<'_> {
             "user" => Ok(ReleaseReason::User),
             "expired" => Ok(ReleaseReason::Expired),
             "cancelled" => Ok(ReleaseReason::Cancelled),
+            "payment_failed" => Ok(ReleaseReason::PaymentFailed),
+            "admin" => Ok(ReleaseReason::Admin),
             other => Err(self.wrong("reason", other)),
         }
     }

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use boxoffice_domain::evolve::blocked;
+use boxoffice_domain::evolve::named_blocks;
 use boxoffice_domain::seat_map::SeatCounts;
-use boxoffice_domain::{Chart, Definition, Rejection, Seating, SeatingEventId, UnixMillis};
+use boxoffice_domain::{Answer, Chart, Definition, Rejection, Seating, SeatingEventId, UnixMillis};
 
 use super::RedisStore;
 use super::catalog::Known;
@@ -15,7 +15,7 @@ use super::floor_plan::{FloorPlan, is_alike};
 use super::invocation::ScriptInvocation;
 use super::link::Link;
 use super::reply::Reply;
-use crate::store::{Cause, History, Inventory, StoreError};
+use crate::store::{Cause, History, Inventory, Outcome, Provisioning, StoreError};
 
 const ATTEMPTS: usize = 5;
 
@@ -43,7 +43,7 @@ impl RedisStore {
         definition: &Definition,
         partition: u32,
         cause: &Cause,
-    ) -> Result<Result<Inventory, Rejection>, StoreError> {
+    ) -> Result<Result<Provisioning, Rejection>, StoreError> {
         let mut known = self.known(event).await?;
         for _ in 0..ATTEMPTS {
             let mut run = self.prepare_provision(event, known.as_deref(), definition, partition, cause)?;
@@ -53,11 +53,16 @@ impl RedisStore {
             }
             match self.invoke(&run).await? {
                 Reply::Mismatch => return Err(StoreError::KeyReused),
-                Reply::Done(_) => {
+                Reply::Done(Outcome { answer, .. }) => {
                     self.register(event).await?;
                     let inventory = self.find_inventory(event).await?;
                     let purged = || StoreError::Unavailable(format!("{event} was purged meanwhile"));
-                    return inventory.map(Ok).ok_or_else(purged);
+                    let refused = match answer {
+                        Answer::Provisioned { refused, .. } => refused,
+                        Answer::Held { .. } | Answer::Reserved { .. } | Answer::Released { .. } => vec![],
+                    };
+                    let inventory = inventory.ok_or_else(purged)?;
+                    return Ok(Ok(Provisioning { inventory, refused }));
                 }
                 Reply::Rejected(rejection) => return Ok(Err(rejection)),
                 Reply::Full(depth) => {
@@ -86,11 +91,11 @@ impl RedisStore {
             return Ok(run);
         }
         let chart = Chart::expand(definition).unwrap_or_default();
-        let blocked_now = blocked(definition);
+        let blocked_now = named_blocks(definition);
         let seats_before = known.map_or(&[][..], |known| known.chart().seats());
         let dropped: Vec<&str> =
             seats_before.iter().map(|seat| seat.key.as_str()).filter(|k| !chart.contains(k)).collect();
-        let blocked_before = known.map(|known| blocked(&known.definition)).unwrap_or_default();
+        let blocked_before = known.map(|known| named_blocks(&known.definition)).unwrap_or_default();
         let unblocked: HashSet<&str> = blocked_before
             .keys()
             .map(String::as_str)

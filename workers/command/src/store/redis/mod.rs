@@ -33,7 +33,7 @@ use self::signals::Subscription;
 use self::slots::slot_of;
 use self::topology::Topology;
 use crate::durability::Durability;
-use crate::store::{Cause, Inventory, Outbox, Outcome, SeatStore, Signal, StoreError};
+use crate::store::{Cause, Inventory, Outbox, Outcome, Provisioning, SeatStore, Signal, StoreError};
 
 pub mod keys;
 
@@ -313,7 +313,7 @@ impl SeatStore for RedisStore {
         definition: &Definition,
         partition: u32,
         cause: &Cause,
-    ) -> Result<Result<Inventory, Rejection>, StoreError> {
+    ) -> Result<Result<Provisioning, Rejection>, StoreError> {
         self.run_provision(event, definition, partition, cause).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::str::{FromStr, Split};
 
-use boxoffice_domain::command::SINGLE_SEAT_GAP;
+use boxoffice_domain::command::ConflictReason;
 use boxoffice_domain::{Answer, Conflict, PricedSeat, Rejection};
 
 use crate::store::{Outcome, StoreError};
@@ -29,6 +29,9 @@ impl Reply {
         Words(text.split('\n')).reply().ok_or_else(unexpected)
     }
 }
+
+/// Before the reason of a conflict with the caller's own hold or reservation.
+pub const MINE: &str = "MINE ";
 
 /// The words that are still to be read. `None` where they are not what they should be.
 struct Words<'a>(Split<'a, char>);
@@ -60,18 +63,25 @@ impl<'a> Words<'a> {
     fn answer(&mut self, word: &str) -> Option<Answer> {
         Some(match word {
             "held" => {
-                let (hold, expires_at, sequence) = (self.next()?, self.next()?, self.next()?);
-                Answer::Held { hold, seats: self.priced()?, expires_at, sequence }
+                let (hold, expires_at, sequence, currency) =
+                    (self.next()?, self.next()?, self.next()?, self.next()?);
+                Answer::Held { hold, seats: self.priced()?, currency, expires_at, together: false, sequence }
             }
             "reserved" => {
-                let (reservation, reserved_at, sequence) = (self.next()?, self.next()?, self.next()?);
-                Answer::Reserved { reservation, seats: self.priced()?, reserved_at, sequence }
+                let (reservation, reserved_at, sequence, currency) =
+                    (self.next()?, self.next()?, self.next()?, self.next()?);
+                Answer::Reserved { reservation, seats: self.priced()?, currency, reserved_at, sequence }
             }
-            "released" => Answer::Released {
-                sequence: self.next()?,
-                seats: self.0.by_ref().map(str::to_owned).collect(),
-            },
-            "provisioned" => Answer::Provisioned { sequence: self.next()? },
+            "released" => {
+                let (expires_at, sequence, currency) = (self.optional()?, self.next()?, self.next()?);
+                let released: usize = self.next()?;
+                let released = self.0.by_ref().take(released).map(str::to_owned).collect();
+                Answer::Released { released, left: self.priced()?, currency, expires_at, sequence }
+            }
+            "provisioned" => {
+                let sequence = self.next()?;
+                Answer::Provisioned { refused: self.conflicts()?, sequence }
+            }
             _ => return None,
         })
     }
@@ -97,11 +107,7 @@ impl<'a> Words<'a> {
             "SALES_NOT_OPEN" => Rejection::SalesNotOpen { opens_at: self.next()? },
             "SALES_PAUSED" => Rejection::SalesPaused,
             "SALES_CLOSED" => Rejection::SalesClosed,
-            "SEAT_MAP_CONFLICT" => {
-                let mut conflicts = self.conflicts()?;
-                conflicts.sort_by(|a, b| a.seat.cmp(&b.seat));
-                Rejection::SeatMapConflict(conflicts)
-            }
+            "OTHER_SEATS_HELD" => Rejection::OtherSeatsHeld,
             _ => return None,
         })
     }
@@ -109,7 +115,8 @@ impl<'a> Words<'a> {
     fn priced(&mut self) -> Option<Vec<PricedSeat>> {
         let mut seats = vec![];
         while let Some(key) = self.word() {
-            seats.push(PricedSeat { key: key.to_owned(), amount: self.next()? });
+            let price_category = String::new();
+            seats.push(PricedSeat { key: key.to_owned(), amount: self.next()?, price_category });
         }
         Some(seats)
     }
@@ -117,17 +124,22 @@ impl<'a> Words<'a> {
     fn conflicts(&mut self) -> Option<Vec<Conflict>> {
         let mut conflicts = vec![];
         while let Some(seat) = self.word() {
-            let reason = match self.word()? {
-                "NOT_FOUND" => "NOT_FOUND",
-                "HELD" => "HELD",
-                "RESERVED" => "RESERVED",
-                "BLOCKED" => "BLOCKED",
-                SINGLE_SEAT_GAP => SINGLE_SEAT_GAP,
-                _ => return None,
-            };
-            conflicts.push(Conflict { seat: seat.to_owned(), reason });
+            let (word, mine) = self.word().map(|word| match word.strip_prefix(MINE) {
+                Some(word) => (word, true),
+                None => (word, false),
+            })?;
+            let reason = ConflictReason::ALL.into_iter().find(|reason| reason.as_str() == word)?;
+            conflicts.push(Conflict { seat: seat.to_owned(), reason, mine });
         }
         Some(conflicts)
+    }
+
+    /// A word that may be empty.
+    fn optional<T: FromStr>(&mut self) -> Option<Option<T>> {
+        match self.word()? {
+            "" => Some(None),
+            word => word.parse().ok().map(Some),
+        }
     }
 
     fn word(&mut self) -> Option<&'a str> {

@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use boxoffice_domain::state::{Claimed, EXPIRED_HOLD_MEMORY, Hold, HoldStatus, Seat, Show};
-use boxoffice_domain::{Chart, Definition, SeatingEventId, SeatingEventState, UnixMillis};
+use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, Hold, HoldStatus, Reservation, Sale, Seat};
+use boxoffice_domain::{Definition, SeatingEventId, SeatingEventState, UnixMillis};
 use sha2::{Digest, Sha256};
 
 use super::RedisStore;
@@ -36,7 +37,7 @@ impl RedisStore {
             link.query_all(&read).await?;
         let wrong = |what: String| StoreError::Corrupt(format!("{event}: {what}"));
         let mut state = SeatingEventState::new(event.clone());
-        state.show = show(&meta).map_err(wrong)?;
+        state.sale = sale(&meta).map_err(wrong)?;
         state.sequence = meta.get("sequence").map_or(Ok(0), |text| parse(text)).map_err(wrong)?;
         for (key, text) in seats {
             let seat = read_seat(&text).map_err(|error| wrong(format!("seat {key}: {error}")))?;
@@ -47,9 +48,9 @@ impl RedisStore {
             state.holds.insert(parse(&id).map_err(wrong)?, hold);
         }
         for (id, text) in reservations {
-            let claimed =
+            let reservation =
                 read_reservation(&text).map_err(|error| wrong(format!("reservation {id}: {error}")))?;
-            state.reservations.insert(parse(&id).map_err(wrong)?, claimed);
+            state.reservations.insert(parse(&id).map_err(wrong)?, reservation);
         }
         for (user, seats) in users {
             state.claims.insert(parse(&user).map_err(wrong)?, parse(&seats).map_err(wrong)?);
@@ -104,30 +105,32 @@ pub fn write(state: &SeatingEventState, now: UnixMillis) -> Written {
         }
         holds.push((id.to_string(), write_hold(hold)));
     }
-    for (id, claimed) in &state.reservations {
-        reservations.push((id.to_string(), write_reservation(claimed)));
+    for (id, reservation) in &state.reservations {
+        reservations.push((id.to_string(), write_reservation(reservation)));
     }
     users.extend(state.claims.iter().map(|(user, seats)| (user.to_string(), seats.to_string())));
     written
 }
 
-fn show(meta: &Fields) -> Result<Option<Show>, String> {
+fn sale(meta: &Fields) -> Result<Option<Arc<Sale>>, String> {
     let Some(json) = meta.get("definition") else { return Ok(None) };
     let definition: Definition =
         serde_json::from_str(json).map_err(|error| format!("definition: {error}"))?;
-    let chart = Chart::expand(&definition).unwrap_or_default();
-    Ok(Some(Show::new(definition, chart, meta.get("closed").is_some_and(|closed| closed == "1"))))
+    Ok(Some(Arc::new(Sale::new(definition, meta.get("closed").is_some_and(|closed| closed == "1")))))
 }
 
 fn read_seat(text: &str) -> Result<Seat, String> {
     let parts: Vec<_> = text.split('\n').collect();
     Ok(match parts.as_slice() {
         ["L", user] => Seat::Lapsed { user: parse(user)? },
-        ["H", hold, amount] => Seat::Held { hold: parse(hold)?, amount: parse(amount)? },
+        ["H", hold, amount] => Seat::Held { hold: parse(hold)?, amount: parse(amount)?, blocked: None },
+        // A reason may have line breaks of its own.
+        ["H", hold, amount, reason @ ..] => {
+            Seat::Held { hold: parse(hold)?, amount: parse(amount)?, blocked: Some(reason.join("\n")) }
+        }
         ["R", reservation, hold, amount] => {
             Seat::Reserved { reservation: parse(reservation)?, hold: parse(hold)?, amount: parse(amount)? }
         }
-        // A reason may have line breaks of its own.
         ["B", ..] => Seat::Blocked { reason: text[2..].to_owned() },
         _ => return Err(format!("it is {text:?}")),
     })
@@ -136,7 +139,8 @@ fn read_seat(text: &str) -> Result<Seat, String> {
 fn write_seat(seat: &Seat) -> String {
     match seat {
         Seat::Lapsed { user } => format!("L\n{user}"),
-        Seat::Held { hold, amount } => format!("H\n{hold}\n{amount}"),
+        Seat::Held { hold, amount, blocked: None } => format!("H\n{hold}\n{amount}"),
+        Seat::Held { hold, amount, blocked: Some(reason) } => format!("H\n{hold}\n{amount}\n{reason}"),
         Seat::Reserved { reservation, hold, amount } => format!("R\n{reservation}\n{hold}\n{amount}"),
         Seat::Blocked { reason } => format!("B\n{reason}"),
     }
@@ -144,7 +148,7 @@ fn write_seat(seat: &Seat) -> String {
 
 fn read_hold(text: &str) -> Result<Hold, String> {
     let parts: Vec<_> = text.split('\n').collect();
-    let [status, expires_at, sequence, held_at, seats, correlation, user] = parts.as_slice() else {
+    let [status, expires_at, sequence, held_at, seats, currency, correlation, user] = parts.as_slice() else {
         return Err(format!("it is {text:?}"));
     };
     let status = match (status.get(..1), status.get(1..)) {
@@ -159,6 +163,7 @@ fn read_hold(text: &str) -> Result<Hold, String> {
         seats: read_keys(seats),
         held_at: parse(held_at)?,
         expires_at: parse(expires_at)?,
+        currency: (*currency).to_owned(),
         sequence: parse(sequence)?,
         status,
     })
@@ -170,28 +175,30 @@ fn write_hold(hold: &Hold) -> String {
         HoldStatus::Expired => "E".to_owned(),
         HoldStatus::Reserved(reservation) => format!("R{reservation}"),
     };
-    let Hold { user, correlation, seats, held_at, expires_at, sequence, .. } = hold;
+    let Hold { user, correlation, seats, held_at, expires_at, currency, sequence, status: _ } = hold;
     let seats = seats.join(",");
-    format!("{status}\n{expires_at}\n{sequence}\n{held_at}\n{seats}\n{}\n{user}", correlation.as_str())
+    let correlation = correlation.as_str();
+    format!("{status}\n{expires_at}\n{sequence}\n{held_at}\n{seats}\n{currency}\n{correlation}\n{user}")
 }
 
-fn read_reservation(text: &str) -> Result<Claimed, String> {
+fn read_reservation(text: &str) -> Result<Reservation, String> {
     let parts: Vec<_> = text.split('\n').collect();
-    let [hold, reserved_at, sequence, seats, user] = parts.as_slice() else {
+    let [hold, reserved_at, sequence, seats, currency, user] = parts.as_slice() else {
         return Err(format!("it is {text:?}"));
     };
-    Ok(Claimed {
+    Ok(Reservation {
         user: parse(user)?,
         hold: parse(hold)?,
         seats: read_keys(seats),
         reserved_at: parse(reserved_at)?,
+        currency: (*currency).to_owned(),
         sequence: parse(sequence)?,
     })
 }
 
-fn write_reservation(claimed: &Claimed) -> String {
-    let Claimed { user, hold, seats, reserved_at, sequence } = claimed;
-    format!("{hold}\n{reserved_at}\n{sequence}\n{}\n{user}", seats.join(","))
+fn write_reservation(reservation: &Reservation) -> String {
+    let Reservation { user, hold, seats, reserved_at, currency, sequence } = reservation;
+    format!("{hold}\n{reserved_at}\n{sequence}\n{}\n{currency}\n{user}", seats.join(","))
 }
 
 fn read_keys(text: &str) -> Vec<String> {
@@ -214,6 +221,7 @@ mod tests {
             seats: seats.iter().map(ToString::to_string).collect(),
             held_at: 0,
             expires_at: 300_000,
+            currency: "EUR".into(),
             sequence: 7,
             status,
         }
@@ -224,7 +232,8 @@ mod tests {
         let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
         for seat in [
             Seat::Lapsed { user: "alice".parse().unwrap() },
-            Seat::Held { hold: a, amount: 12_000 },
+            Seat::Held { hold: a, amount: 12_000, blocked: None },
+            Seat::Held { hold: a, amount: 12_000, blocked: Some("camera\nand crew".into()) },
             Seat::Reserved { reservation: a, hold: b, amount: 0 },
             Seat::Blocked { reason: "camera\nand crew".into() },
         ] {
@@ -239,8 +248,10 @@ mod tests {
             assert_eq!(read_hold(&write_hold(&hold)), Ok(hold));
         }
         let user = "alice".parse().unwrap();
-        let claimed = Claimed { user, hold: a, seats: vec!["A-1-1".into()], reserved_at: 5, sequence: 9 };
-        assert_eq!(read_reservation(&write_reservation(&claimed)), Ok(claimed));
+        let currency = "EUR".into();
+        let reservation =
+            Reservation { user, hold: a, seats: vec!["A-1-1".into()], reserved_at: 5, currency, sequence: 9 };
+        assert_eq!(read_reservation(&write_reservation(&reservation)), Ok(reservation));
     }
 
     #[test]
@@ -263,7 +274,7 @@ mod tests {
     fn the_hash_tells_who_has_which_seat_and_nothing_of_the_order() {
         let mut one = SeatingEventState::new("arena".parse().unwrap());
         let mut other = one.clone();
-        let seat = |id| Seat::Held { hold: Uuid::from_u128(id), amount: 1 };
+        let seat = |id| Seat::Held { hold: Uuid::from_u128(id), amount: 1, blocked: None };
         for (key, id) in [("A-1-1", 1), ("A-1-2", 2)] {
             one.seats.insert(key.into(), seat(id));
         }

@@ -53,7 +53,7 @@ impl RedisStore {
     async fn end(&self, event: &SeatingEventId, hold: String) -> Result<bool, StoreError> {
         let reply = self.run_expire(event, &hold, &Cause::of_nobody()).await?;
         Ok(
-            matches!(reply, Reply::Done(Outcome { answer: Answer::Released { seats, .. }, .. }) if !seats.is_empty()),
+            matches!(reply, Reply::Done(Outcome { answer: Answer::Released { released, .. }, .. }) if !released.is_empty()),
         )
     }
 }

@@ -93,8 +93,8 @@ impl RedisStore {
             self.write_beside(link, &beside, &written).await?;
             let fields = meta(state, &replay, &written)?;
             recover.arg(2 * fields.len()).arg(fields);
-            if let Some(show) = &state.show {
-                FloorPlan::new(&show.chart, show.seating()).tell(&mut recover);
+            if let Some(sale) = &state.sale {
+                FloorPlan::new(sale.chart(), sale.seating()).tell(&mut recover);
             }
         }
         let _: bool = self.on(link, link.invoke(&recover).await)?;
@@ -164,12 +164,12 @@ fn meta(
         ("reserved", reserved.to_string()),
         ("blocked", blocked.to_string()),
     ];
-    if let Some(show) = &state.show {
-        let definition = serde_json::to_string(&show.definition)
+    if let Some(sale) = &state.sale {
+        let definition = serde_json::to_string(&sale.definition)
             .map_err(|error| StoreError::Corrupt(format!("definition: {error}")))?;
         fields.push(("definition", definition));
-        fields.push(("total", show.chart.seats().len().to_string()));
-        fields.push(("closed", u8::from(show.closed).to_string()));
+        fields.push(("total", sale.chart().seats().len().to_string()));
+        fields.push(("closed", u8::from(sale.closed).to_string()));
     }
     // Where none was applied, the revision that stands is the one of the definition that stands.
     fields.extend(replay.revision.map(|revision| ("revision", revision.to_string())));
