@@ -178,7 +178,6 @@ async fn provision(
     Chart::expand(&definition).map_err(|error| Problem::invalid(error.to_string()))?;
     let partition = admin.partition(&event).await?;
     let outcome = admin.store.provision(&event, &definition, partition, &cause(&chain, None, None)).await?;
-    let inventory = outcome.map_err(|rejection| refused(&event, &rejection))?;
     Ok(Json(outcome.map_err(|rejection| refused(&event, &rejection))?.inventory.into()))
 }
 
