@@ -35,10 +35,46 @@ impl Default for Durability {
 impl Durability {
     /// What is promised for `command`. A release that is lost leaves a seat claimed, never one sold twice.
     pub fn of(&self, command: &Command) -> Promise {
+        match Kind::of(command) {
+            Kind::Holding => self.hold,
+            Kind::Reserving => self.reserve,
+            Kind::Other => Promise::Redis,
+        }
+    }
+}
+
+/// What promises are made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It makes a hold, or makes one larger or longer.
+    Holding,
+    /// It makes a reservation.
+    Reserving,
+    /// Anything else.
+    Other,
+}
+
+impl Kind {
+    /// That of a command.
+    pub fn of(command: &Command) -> Self {
         match command {
-            Command::Hold { .. } | Command::ExtendHold { .. } => self.hold,
-            Command::ReserveSeat { .. } | Command::ReserveHold { .. } => self.reserve,
-            _ => Promise::Redis,
+            Command::Hold { .. }
+            | Command::AddToHold { .. }
+            | Command::StaffHold { .. }
+            | Command::ExtendHold { .. } => Self::Holding,
+            Command::ReserveSeat { .. } | Command::ReserveHold { .. } | Command::StaffReserve { .. } => {
+                Self::Reserving
+            }
+            Command::ReleaseSeat { .. }
+            | Command::ReleaseHold { .. }
+            | Command::CancelReservation { .. }
+            | Command::Expire { .. }
+            | Command::StaffRelease { .. }
+            | Command::StaffCancel { .. }
+            | Command::Provision { .. }
+            | Command::Block { .. }
+            | Command::Unblock { .. }
+            | Command::Close => Self::Other,
         }
     }
 }
