@@ -7,7 +7,7 @@
 
 use boxoffice_domain::definition::{HoldPolicy, Limits, PriceCategory, Rows, Sales, Section};
 use boxoffice_domain::events::{
-    Claim, ReleaseReason, Reservation, SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined, VERSION,
+    Claim, ReleaseReason, ReservedSeats, SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined, VERSION,
 };
 use boxoffice_domain::{
     CorrelationId, Definition, DomainEvent, Envelope, HoldId, Metadata, ReservationId, SeatId,
@@ -88,7 +88,13 @@ impl History {
             }],
             blocked: vec![],
         };
-        SeatingEventDefined { event_id: self.event.clone(), chart_hash: definition.chart_hash(), definition }
+        SeatingEventDefined {
+            event_id: self.event.clone(),
+            chart_hash: definition.chart_hash(),
+            definition,
+            blocks: Some(vec![]),
+            unblocks: Some(vec![]),
+        }
     }
 
     /// The `number`-th seat.
@@ -136,18 +142,22 @@ impl History {
             claim: Claim::Hold(self.hold(number)),
             reason: ReleaseReason::User,
             released_at: NOW,
+            note: None,
         })
     }
 
     /// A reservation of one seat.
-    pub fn reservation(&self, number: u32) -> Reservation {
-        Reservation {
+    pub fn reservation(&self, number: u32) -> ReservedSeats {
+        ReservedSeats {
             reservation_id: self.reservation_id(number),
             event_id: self.event.clone(),
             user_id: user(),
             seat_ids: vec![self.seat(number)],
             amount: PRICE,
             currency: "EUR".into(),
+            paid_by: None,
+            reason: None,
+            note: None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{Context, bail, ensure};
 use boxoffice_domain::events::{Claim, DomainEvent, ReleaseReason};
-use boxoffice_domain::{Envelope, ReservationId, SeatingEventState};
+use boxoffice_domain::{Envelope, HoldId, ReservationId, SeatId, SeatingEventState};
 
 use super::name;
 use super::once::Once;
@@ -32,8 +32,10 @@ pub struct Chain<'a> {
     pub request: &'a Request,
     /// Its domain events, in order.
     pub made: Vec<Envelope>,
-    /// Seats that its hold or reservation still had after the last of `made`.
+    /// Seats that it was to take all of, and that were still there after the last of `made`.
     pub left: Vec<String>,
+    /// What the hold or the reservation that the last of `made` is about had then.
+    pub has: Vec<SeatId>,
 }
 
 impl<'a> Chains<'a> {
@@ -45,7 +47,7 @@ impl<'a> Chains<'a> {
                 repeated.push(format!("two requests are one chain: {}", request.correlation));
             }
         }
-        let requests = requests.iter().map(|request| Chain { request, made: vec![], left: vec![] }).collect();
+        let requests = requests.iter().map(|request| Chain { request, made: vec![], left: vec![], has: vec![] }).collect();
         Self { requests, by_correlation, repeated, taken_away: HashSet::new(), losses }
     }
 
@@ -64,6 +66,7 @@ impl<'a> Chains<'a> {
             fact.metadata.user_id
         );
         chain.made.push(fact.clone());
+        chain.has = seats_after(state, &fact.event);
         chain.left = match &chain.request.wish {
             Wish::ReserveHold(hold) | Wish::ReleaseHold(hold) => {
                 state.holds.get(&hold.uuid()).map(|hold| hold.seats.clone()).unwrap_or_default()
@@ -112,6 +115,31 @@ impl<'a> Chains<'a> {
     }
 }
 
+/// What the hold or the reservation that `event` is about has in `state`, which came after it.
+fn seats_after(state: &SeatingEventState, event: &DomainEvent) -> Vec<SeatId> {
+    let in_hold = |hold: &HoldId| state.holds.get(&hold.uuid()).map(|hold| &hold.seats);
+    let in_reservation = |id: &ReservationId| state.reservations.get(&id.uuid()).map(|it| &it.seats);
+    let keys = match event {
+        DomainEvent::SeatHeld(e) => in_hold(&e.hold_id),
+        DomainEvent::HoldExtended(e) => in_hold(&e.hold_id),
+        DomainEvent::SeatReserved(e) => in_reservation(&e.reservation_id),
+        DomainEvent::ReservationCreated(e) | DomainEvent::ReservationCancelled(e) => {
+            in_reservation(&e.reservation_id)
+        }
+        DomainEvent::SeatReleased(e) => match &e.claim {
+            Claim::Hold(hold) => in_hold(hold),
+            Claim::Reservation(reservation) => in_reservation(reservation),
+        },
+        DomainEvent::SeatBlocked(_)
+        | DomainEvent::SeatUnblocked(_)
+        | DomainEvent::EventCreated(_)
+        | DomainEvent::EventUpdated(_)
+        | DomainEvent::EventDeleted(_)
+        | DomainEvent::StatsUpdated(_) => None,
+    };
+    keys.into_iter().flatten().map(|key| SeatId::from_chart(&state.id, key)).collect()
+}
+
 impl Chain<'_> {
     /// `first` is the request of the same key that did what this one was told.
     fn examine(&self, facts: &Facts<'_>, first: Option<&Self>, losses: &[Loss]) -> anyhow::Result<()> {
@@ -122,8 +150,10 @@ impl Chain<'_> {
             (answer, false) => self.whole().and_then(|()| self.is_as_told(answer)),
             (answer, true) => {
                 let mut was_so = first.map_or_else(|| self.repeats(facts), |first| first.is_as_told(answer));
-                if first.is_some_and(|first| first.request.was_under_way(losses)) {
-                    // The answer that was stored with its effect is gone, the effect itself came back from the log.
+                let is_hold = self.request.wish.makes_a_hold();
+                if is_hold || first.is_some_and(|first| first.request.was_under_way(losses)) {
+                    // A hold is known by its key for as long as it is remembered, and answered as it is; or the answer
+                    // that was stored with its effect is gone, and the effect itself came back from the log.
                     was_so = was_so.or_else(|_| self.repeats(facts));
                 }
                 was_so.or_else(|error| if self.request.may_be_lost(losses) { Ok(()) } else { Err(error) })

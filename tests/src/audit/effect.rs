@@ -2,7 +2,7 @@
 
 use anyhow::{bail, ensure};
 use boxoffice_domain::SeatId;
-use boxoffice_domain::events::{Claim, DomainEvent, Reservation};
+use boxoffice_domain::events::{Claim, DomainEvent, ReservedSeats};
 
 use super::chains::Chain;
 use super::request::Wish;
@@ -16,6 +16,10 @@ impl Chain<'_> {
         let (seats, end) = self.effect()?;
         let as_asked = match &self.request.wish {
             Wish::Hold(wanted) => seats == *wanted,
+            Wish::Add(_, wanted) => {
+                seats.iter().all(|seat| wanted.contains(seat))
+                    && wanted.iter().all(|seat| self.has.contains(seat))
+            }
             Wish::ReserveSeat(seat) | Wish::ReleaseSeat(seat) => seats == [seat.clone()],
             Wish::HoldBest(quantity) => seats.len() == *quantity as usize,
             Wish::HoldUnits { seats: wanted, section, quantity } => {
@@ -35,7 +39,7 @@ impl Chain<'_> {
     }
 
     /// The seats of its events, all of the kind that was asked for, and the event about all of them at the end.
-    pub fn effect(&self) -> anyhow::Result<(Vec<SeatId>, Option<&Reservation>)> {
+    pub fn effect(&self) -> anyhow::Result<(Vec<SeatId>, Option<&ReservedSeats>)> {
         let (mut seats, mut end, mut hold) = (vec![], None, None);
         for fact in &self.made {
             ensure!(end.is_none(), "I2: something comes after the end: {:?}", self.names());
@@ -45,6 +49,7 @@ impl Chain<'_> {
                     ensure!(same, "I2: they are different holds: {:?}", self.names());
                     &e.seat_id
                 }
+                (Wish::Add(hold, _), DomainEvent::SeatHeld(e)) if e.hold_id == *hold => &e.seat_id,
                 (Wish::ExtendHold(hold), DomainEvent::HoldExtended(e)) if e.hold_id == *hold => {
                     seats.extend(e.seat_ids.iter().cloned());
                     continue;

@@ -2,7 +2,8 @@
 //! events. For tests that break things while seats are sold.
 //!
 //! [`log`] puts the records in order (I3). [`rules`] says of each domain event whether it may follow on those before it
-//! (I1, I6), without asking `decide`: what is audited was decided by that, or is held to it. [`request`] is what a client
+//! (I1, I6), and [`money`] whether it costs what it says, without asking `decide`: what is audited was decided by that, or
+//! is held to it. [`request`] is what a client
 //! asked for and was told, and [`chains`] finds what it did: the [`effect`] is all of it or nothing (I2), what it was
 //! [`told`] is there (I7), and what has one key is done [`once`]. [`views`] compares what can be read, and [`stored`] what
 //! the seat store keeps, with what the domain events add up to. Pure: a test brings the records and the answers, wherever
@@ -11,6 +12,8 @@
 mod log;
 
 mod rules;
+
+mod money;
 
 pub mod request;
 
@@ -35,6 +38,8 @@ pub use request::{Answer, Loss, Request, Wish};
 pub use views::{HoldSeen, ShownSeats};
 
 use chains::Chains;
+use money::Money;
+use rules::Rules;
 
 /// What records and answers say together.
 #[derive(Debug)]
@@ -57,14 +62,16 @@ impl Audit {
             // Without an order nothing else can be said.
             return Self { facts, state, findings };
         }
-        let mut chains = Chains::of(requests, losses);
+        let (mut chains, mut rules) = (Chains::of(requests, losses), Rules::default());
+        let mut money = Money::default();
         for fact in &facts {
-            let before = rules::lawful(&state, fact);
+            let before = [rules.lawful(&state, fact), money.lawful(&state, fact)];
             evolve(&mut state, fact);
             let after = chains.take(fact, &state);
-            let found = [before, after].into_iter().filter_map(Result::err);
+            let found = before.into_iter().chain([after]).filter_map(Result::err);
             findings.extend(found.map(|error| format!("{}: {error}", name(fact))));
         }
+        findings.extend(rules.close());
         findings.extend(chains.close(&facts));
         findings.extend(invariants::violations(&state));
         Self { facts, state, findings }

@@ -9,6 +9,8 @@ use super::request::{Answer, Loss, Request};
 
 /// The code of a refusal that says only that it is too early to answer.
 const IN_FLIGHT: &str = "IDEMPOTENCY_IN_FLIGHT";
+/// The code of a hold that is over.
+const EXPIRED: &str = "HOLD_EXPIRED";
 
 /// Requests that have a key, in the order they were sent.
 pub struct Once<'a>(BTreeMap<(&'a UserId, &'a str), Vec<&'a Chain<'a>>>);
@@ -56,7 +58,9 @@ fn twice(sent: &[&Chain<'_>]) -> Option<String> {
 }
 
 fn differing(sent: &[&Chain<'_>]) -> Option<String> {
-    let mut answers = sent.iter().map(|chain| &chain.request.answer).filter(|answer| is_done(answer));
+    // What was held under a key is answered as it is now.
+    let answered = sent.iter().filter(|chain| !chain.request.wish.makes_a_hold());
+    let mut answers = answered.map(|chain| &chain.request.answer).filter(|answer| is_done(answer));
     let first = answers.next()?;
     let other = answers.find(|answer| *answer != first)?;
     Some(format!("I7: it was answered {first:?}, and then {other:?}"))
@@ -68,6 +72,8 @@ fn forgotten(sent: &[&Chain<'_>]) -> Option<String> {
     let later = |request: &&Request| request.between.0 > done.between.1;
     let refused =
         sent.iter().map(|chain| chain.request).filter(later).find_map(|later| match &later.answer {
+            // What became of a hold is told too.
+            Answer::Refused { code } if code == EXPIRED && later.wish.makes_a_hold() => None,
             Answer::Refused { code } if code != IN_FLIGHT => Some(code),
             _ => None,
         })?;

@@ -37,6 +37,8 @@ pub struct Loss {
 pub enum Wish {
     /// Seats, all or none.
     Hold(Vec<SeatId>),
+    /// More seats for a hold, all or none.
+    Add(HoldId, Vec<SeatId>),
     /// So many of the best seats.
     HoldBest(u32),
     /// Seats and units of a general-admission area, all or none.
@@ -60,6 +62,13 @@ pub enum Wish {
     ReleaseHold(HoldId),
     /// Every seat of a reservation to be given back.
     Cancel(ReservationId),
+}
+
+impl Wish {
+    /// Whether it asks for a hold that is not there yet.
+    pub fn makes_a_hold(&self) -> bool {
+        matches!(self, Self::Hold(_) | Self::HoldBest(_) | Self::HoldUnits { .. })
+    }
 }
 
 impl Request {
@@ -104,7 +113,9 @@ pub enum Answer {
     /// The seats were given back.
     Released {
         /// The seats.
-        seats: Vec<SeatId>,
+        released: Vec<SeatId>,
+        /// What the hold or the reservation still has.
+        left: Vec<SeatId>,
         /// As of which domain event.
         sequence: u64,
     },
@@ -123,9 +134,8 @@ pub enum Answer {
 struct Body {
     hold_id: Option<HoldId>,
     reservation_id: Option<ReservationId>,
-    seat_id: Option<SeatId>,
-    #[serde(default)]
     seats: Vec<SeatBody>,
+    released: Option<Vec<SeatId>>,
     expires_at: Option<UnixMillis>,
     reserved_at: Option<UnixMillis>,
     sequence: u64,
@@ -155,20 +165,20 @@ impl Answer {
     }
 
     fn done(body: &Value) -> anyhow::Result<Self> {
-        let Body { hold_id, reservation_id, seat_id, seats, expires_at, reserved_at, sequence } =
+        let Body { hold_id, reservation_id, seats, released, expires_at, reserved_at, sequence } =
             Body::deserialize(body)?;
-        let seats = seat_id.into_iter().chain(seats.into_iter().map(|seat| seat.seat_id)).collect();
-        Ok(match (hold_id, reservation_id) {
-            (Some(hold), None) => {
+        let seats = seats.into_iter().map(|seat| seat.seat_id).collect();
+        Ok(match (hold_id, reservation_id, released) {
+            (Some(hold), None, None) => {
                 let expires_at = expires_at.context("no expiresAt")?;
                 Self::Held { hold, seats, expires_at, sequence }
             }
-            (None, Some(reservation)) => {
+            (None, Some(reservation), None) => {
                 let reserved_at = reserved_at.context("no reservedAt")?;
                 Self::Reserved { reservation, seats, reserved_at, sequence }
             }
-            (None, None) => Self::Released { seats, sequence },
-            (Some(_), Some(_)) => bail!("both a hold and a reservation"),
+            (None, None, Some(released)) => Self::Released { released, left: seats, sequence },
+            _ => bail!("neither a hold nor a reservation nor a release"),
         })
     }
 }

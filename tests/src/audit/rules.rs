@@ -1,56 +1,115 @@
 //! Whether a domain event may follow on those before it: the rules of seats, told once more and apart from `decide`.
+//!
+//! What box-office staff do for a buyer names the buyer, and nobody as who acted: such a hold is made outside window, pause
+//! and limit, and may have seats that are blocked. [`money`](super::money) looks at what seats cost.
 
 use anyhow::{Context, bail, ensure};
 use boxoffice_domain::events::{
-    Claim, DomainEvent, HoldExtended, ReleaseReason, Reservation, SeatBlock, SeatHeld, SeatReleased,
-    SeatReserved,
+    Claim, DomainEvent, HoldExtended, ReleaseReason, SeatBlock, SeatHeld, SeatReleased, SeatReserved,
+    SeatingEventDefined,
 };
-use boxoffice_domain::state::{Hold, HoldStatus, Seat, Show};
-use boxoffice_domain::{Envelope, SeatId, SeatingEventState, UnixMillis};
+use boxoffice_domain::state::{Hold, HoldStatus, Sale, Seat};
+use boxoffice_domain::{Chart, Envelope, SeatId, SeatingEventState, UnixMillis, UserId};
 
-/// Whether `fact` may happen in `state`.
-pub fn lawful(state: &SeatingEventState, fact: &Envelope) -> anyhow::Result<()> {
-    match &fact.event {
-        DomainEvent::SeatHeld(e) => held(state, e),
-        DomainEvent::SeatReserved(e) => reserved(state, e),
-        DomainEvent::SeatReleased(e) => released(state, e),
-        DomainEvent::SeatBlocked(e) => blocked(state, e),
-        DomainEvent::SeatUnblocked(e) => unblocked(state, e),
-        DomainEvent::HoldExtended(e) => extended(state, e, fact.timestamp),
-        DomainEvent::ReservationCreated(e) => created(state, e),
-        DomainEvent::ReservationCancelled(e) => cancelled(state, e),
-        DomainEvent::EventCreated(_) => {
-            ensure!(state.show.is_none(), "it was created already");
-            Ok(())
+/// The rules, and what the last domain event left to be done.
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// A seat that staff took from among the blocked ones and that came back unsold: it is blocked again at once.
+    owed: Option<(SeatId, String)>,
+}
+
+impl Rules {
+    /// Whether `fact` may happen in `state`.
+    pub fn lawful(&mut self, state: &SeatingEventState, fact: &Envelope) -> anyhow::Result<()> {
+        if let Some((seat, reason)) = self.owed.take() {
+            let again = matches!(&fact.event, DomainEvent::SeatBlocked(e) if (&e.seat_id, &e.reason) == (&seat, &reason));
+            ensure!(again, "{seat} was blocked ({reason}) before staff held it, and is not blocked again");
         }
-        DomainEvent::EventUpdated(_) => show(state).map(drop),
-        DomainEvent::EventDeleted(_) => {
-            ensure!(!show(state)?.closed, "it was closed already");
-            Ok(())
+        match &fact.event {
+            DomainEvent::SeatHeld(e) => held(state, e, by_staff(fact, &e.user_id)),
+            DomainEvent::SeatReserved(e) => reserved(state, e),
+            DomainEvent::SeatReleased(e) => {
+                self.owed = blocked_before(state, &e.seat_id);
+                released(state, e)
+            }
+            DomainEvent::SeatBlocked(e) => blocked(state, e),
+            DomainEvent::SeatUnblocked(e) => unblocked(state, e),
+            DomainEvent::HoldExtended(e) => extended(state, e, fact.timestamp),
+            DomainEvent::ReservationCreated(e) => {
+                let claimed = state.reservations.get(&e.reservation_id.uuid());
+                let claimed = claimed.context("no seat was reserved for it")?;
+                ensure!(claimed.user == e.user_id, "I1: its seats were reserved for {}", claimed.user);
+                let named: Vec<_> = e.seat_ids.iter().map(SeatId::key).collect();
+                ensure!(
+                    claimed.seats == named,
+                    "it names {named:?}, but {:?} were reserved for it",
+                    claimed.seats
+                );
+                Ok(())
+            }
+            DomainEvent::ReservationCancelled(e) => {
+                let Some(claimed) = state.reservations.get(&e.reservation_id.uuid()) else { return Ok(()) };
+                let has = |seat: &&SeatId| claimed.seats.iter().any(|key| key == seat.key());
+                let kept: Vec<_> = e.seat_ids.iter().filter(has).collect();
+                ensure!(kept.is_empty(), "it still has {kept:?}");
+                Ok(())
+            }
+            DomainEvent::EventCreated(_) => {
+                ensure!(state.sale.is_none(), "it was created already");
+                Ok(())
+            }
+            DomainEvent::EventUpdated(e) => updated(state, e),
+            DomainEvent::EventDeleted(_) => {
+                ensure!(!sale(state)?.closed, "it was closed already");
+                Ok(())
+            }
+            DomainEvent::StatsUpdated(_) => bail!("I2: it is not one of the seat store's"),
         }
-        DomainEvent::StatsUpdated(_) => bail!("I2: it is not one of the seat store's"),
+    }
+
+    /// What is still to be done at the end.
+    pub fn close(self) -> Option<String> {
+        let (seat, reason) = self.owed?;
+        Some(format!("{seat} was blocked ({reason}) before staff held it, and is not blocked again"))
     }
 }
 
-fn held(state: &SeatingEventState, e: &SeatHeld) -> anyhow::Result<()> {
-    let show = show(state)?;
-    let definition = &show.definition;
-    let sales = &definition.sales;
-    ensure!(!show.closed && e.held_at < definition.closes_at(), "sales have closed");
-    ensure!(sales.opens_at.is_none_or(|opens| e.held_at >= opens), "sales have not opened");
-    ensure!(!sales.paused, "sales are paused");
-    ensure!(show.chart.contains(e.seat_id.key()), "the chart has no such seat");
+/// Whether it was done for `user` by somebody else.
+pub fn by_staff(fact: &Envelope, user: &UserId) -> bool {
+    fact.metadata.user_id.as_ref() != Some(user)
+}
+
+fn held(state: &SeatingEventState, e: &SeatHeld, by_staff: bool) -> anyhow::Result<()> {
+    let sale = sale(state)?;
+    let definition = &sale.definition;
+    ensure!(!sale.closed, "sales have closed");
+    ensure!(sale.chart().contains(e.seat_id.key()), "the chart has no such seat");
     match seat(state, &e.seat_id) {
         None | Some(Seat::Lapsed { .. }) => {}
-        Some(taken) => bail!("I1: {} holds a seat that is not free: {taken:?}", e.user_id),
+        Some(Seat::Blocked { .. }) if by_staff => {}
+        Some(taken @ (Seat::Held { .. } | Seat::Reserved { .. } | Seat::Blocked { .. })) => {
+            bail!("I1: {} holds a seat that is not free: {taken:?}", e.user_id)
+        }
     }
-    if let Some(hold) = state.holds.get(&e.hold_id.uuid()) {
-        let same =
-            (&hold.user, hold.status, hold.expires_at) == (&e.user_id, HoldStatus::Active, e.expires_at);
-        ensure!(same, "I1: the hold was another one: {hold:?}");
+    match state.holds.get(&e.hold_id.uuid()) {
+        Some(hold) => {
+            let same =
+                (&hold.user, hold.status, hold.expires_at) == (&e.user_id, HoldStatus::Active, e.expires_at);
+            ensure!(same, "I1: the hold was another one: {hold:?}");
+            ensure!(e.held_at < hold.expires_at, "I6: the deadline was {}", hold.expires_at);
+        }
+        None => {
+            let (lasts, ttl) = (e.expires_at - e.held_at, UnixMillis::from(definition.hold.ttl_seconds) * 1000);
+            ensure!(lasts == ttl, "I6: it expires {lasts} ms after it began");
+        }
     }
-    let ttl = UnixMillis::from(definition.hold.ttl_seconds) * 1000;
-    ensure!(e.expires_at == e.held_at + ttl, "I6: it expires {} ms after it began", e.expires_at - e.held_at);
+    if by_staff {
+        return Ok(());
+    }
+    let sales = &definition.sales;
+    ensure!(e.held_at < definition.closes_at(), "sales have closed");
+    ensure!(sales.opens_at.is_none_or(|opens| e.held_at >= opens), "sales have not opened");
+    ensure!(!sales.paused, "sales are paused");
     let claims = state.claims.get(&e.user_id).copied().unwrap_or_default();
     let limit = definition.limits.seats_per_user;
     ensure!(limit.is_none_or(|limit| claims < limit), "{} has {claims} seats already", e.user_id);
@@ -58,14 +117,11 @@ fn held(state: &SeatingEventState, e: &SeatHeld) -> anyhow::Result<()> {
 }
 
 fn reserved(state: &SeatingEventState, e: &SeatReserved) -> anyhow::Result<()> {
-    let hold = e.hold_id.uuid();
-    match seat(state, &e.seat_id) {
-        Some(Seat::Held { hold: its, amount }) if *its == hold => {
-            ensure!(*amount == e.amount, "it was held at {amount} and is reserved at {}", e.amount);
-        }
-        other => bail!("I1: the seat is not in hold {hold}: {other:?}"),
-    }
-    let hold = active_hold(state, e.hold_id.uuid())?;
+    ensure!(!sale(state)?.closed, "sales have closed");
+    let id = e.hold_id.uuid();
+    let is_in_it = matches!(seat(state, &e.seat_id), Some(Seat::Held { hold, .. }) if *hold == id);
+    ensure!(is_in_it, "I1: the seat is not in hold {id}: {:?}", seat(state, &e.seat_id));
+    let hold = active_hold(state, id)?;
     ensure!(hold.user == e.user_id, "I1: the hold is {}'s", hold.user);
     ensure!(
         e.reserved_at < hold.expires_at,
@@ -76,6 +132,8 @@ fn reserved(state: &SeatingEventState, e: &SeatReserved) -> anyhow::Result<()> {
 }
 
 fn released(state: &SeatingEventState, e: &SeatReleased) -> anyhow::Result<()> {
+    let noted = e.note.is_none() || e.reason == ReleaseReason::Admin;
+    ensure!(noted, "nobody but the box office writes notes: {:?}", e.note);
     match &e.claim {
         Claim::Hold(id) => {
             let id = id.uuid();
@@ -88,7 +146,9 @@ fn released(state: &SeatingEventState, e: &SeatReleased) -> anyhow::Result<()> {
                 ReleaseReason::Expired => ensure!(over, "I6: the deadline is {}", hold.expires_at),
                 ReleaseReason::User => ensure!(!over, "I6: the deadline was {}", hold.expires_at),
                 ReleaseReason::Admin => {}
-                other => bail!("a hold does not end by {other:?}"),
+                other @ (ReleaseReason::Cancelled | ReleaseReason::PaymentFailed) => {
+                    bail!("a hold does not end by {other:?}")
+                }
             }
         }
         Claim::Reservation(id) => {
@@ -97,18 +157,37 @@ fn released(state: &SeatingEventState, e: &SeatReleased) -> anyhow::Result<()> {
             ensure!(is_in_it, "I1: the seat is not in reservation {id}: {:?}", seat(state, &e.seat_id));
             let owner = state.reservations.get(&id).map(|claimed| &claimed.user);
             ensure!(owner == Some(&e.user_id), "I1: the reservation is {owner:?}'s");
-            let may = !matches!(e.reason, ReleaseReason::User | ReleaseReason::Expired);
-            ensure!(may, "a reservation does not end by {:?}", e.reason);
+            match e.reason {
+                ReleaseReason::Cancelled => {
+                    let until = sale(state)?.definition.cancel_until();
+                    ensure!(e.released_at <= until, "buyers could cancel until {until}");
+                }
+                ReleaseReason::PaymentFailed | ReleaseReason::Admin => {}
+                other @ (ReleaseReason::User | ReleaseReason::Expired) => {
+                    bail!("a reservation does not end by {other:?}")
+                }
+            }
         }
     }
     Ok(())
 }
 
+/// The reason for which a held seat was blocked before.
+fn blocked_before(state: &SeatingEventState, id: &SeatId) -> Option<(SeatId, String)> {
+    match seat(state, id)? {
+        Seat::Held { blocked: Some(reason), .. } => Some((id.clone(), reason.clone())),
+        Seat::Held { blocked: None, .. }
+        | Seat::Lapsed { .. }
+        | Seat::Reserved { .. }
+        | Seat::Blocked { .. } => None,
+    }
+}
+
 fn blocked(state: &SeatingEventState, e: &SeatBlock) -> anyhow::Result<()> {
-    ensure!(show(state)?.chart.contains(e.seat_id.key()), "the chart has no such seat");
+    ensure!(sale(state)?.chart().contains(e.seat_id.key()), "the chart has no such seat");
     match seat(state, &e.seat_id) {
         Some(taken @ (Seat::Held { .. } | Seat::Reserved { .. })) => bail!("I1: somebody has it: {taken:?}"),
-        _ => Ok(()),
+        Some(Seat::Lapsed { .. } | Seat::Blocked { .. }) | None => Ok(()),
     }
 }
 
@@ -118,8 +197,25 @@ fn unblocked(state: &SeatingEventState, e: &SeatBlock) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Nobody loses a seat by it, and what is priced stays so.
+fn updated(state: &SeatingEventState, e: &SeatingEventDefined) -> anyhow::Result<()> {
+    let (before, after) = (sale(state)?.definition.currency(), e.definition.currency());
+    ensure!(before == after, "the currency was {before} and is {after} now");
+    let chart = Chart::expand(&e.definition)?;
+    let blocks: Vec<_> = e.blocks.iter().flatten().flat_map(|block| &block.seats).collect();
+    for (key, seat) in &state.seats {
+        if matches!(seat, Seat::Held { .. } | Seat::Reserved { .. }) {
+            ensure!(chart.contains(key), "I1: it drops {key}, which somebody has: {seat:?}");
+            ensure!(!blocks.contains(&key), "I1: it blocks {key}, which somebody has: {seat:?}");
+        }
+    }
+    Ok(())
+}
+
 fn extended(state: &SeatingEventState, e: &HoldExtended, at: UnixMillis) -> anyhow::Result<()> {
-    let longest = UnixMillis::from(show(state)?.definition.hold.max_seconds) * 1000;
+    let sale = sale(state)?;
+    ensure!(!sale.closed, "sales have closed");
+    let longest = UnixMillis::from(sale.definition.hold.max_seconds) * 1000;
     let hold = active_hold(state, e.hold_id.uuid())?;
     ensure!(hold.user == e.user_id, "I1: the hold is {}'s", hold.user);
     ensure!(at < hold.expires_at, "I6: the deadline was {}", hold.expires_at);
@@ -136,31 +232,8 @@ fn extended(state: &SeatingEventState, e: &HoldExtended, at: UnixMillis) -> anyh
     Ok(())
 }
 
-fn created(state: &SeatingEventState, e: &Reservation) -> anyhow::Result<()> {
-    let claimed = state.reservations.get(&e.reservation_id.uuid()).context("no seat was reserved for it")?;
-    ensure!(claimed.user == e.user_id, "I1: its seats were reserved for {}", claimed.user);
-    ensure!(claimed.sequence == 0, "it was created already, at {}", claimed.sequence);
-    let named: Vec<_> = e.seat_ids.iter().map(SeatId::key).collect();
-    ensure!(claimed.seats == named, "it names {named:?}, but {:?} were reserved for it", claimed.seats);
-    let amounts = e.seat_ids.iter().map(|id| match seat(state, id) {
-        Some(Seat::Reserved { amount, .. }) => *amount,
-        _ => 0,
-    });
-    let sum: u64 = amounts.sum();
-    ensure!(sum == e.amount, "its seats cost {sum} together, not {}", e.amount);
-    Ok(())
-}
-
-fn cancelled(state: &SeatingEventState, e: &Reservation) -> anyhow::Result<()> {
-    let Some(claimed) = state.reservations.get(&e.reservation_id.uuid()) else { return Ok(()) };
-    let kept: Vec<_> =
-        e.seat_ids.iter().filter(|seat| claimed.seats.iter().any(|key| key == seat.key())).collect();
-    ensure!(kept.is_empty(), "it still has {kept:?}");
-    Ok(())
-}
-
-fn show(state: &SeatingEventState) -> anyhow::Result<&Show> {
-    state.show.as_ref().context("it was not created yet")
+fn sale(state: &SeatingEventState) -> anyhow::Result<&Sale> {
+    state.sale.as_deref().context("it was not created yet")
 }
 
 fn seat<'a>(state: &'a SeatingEventState, id: &SeatId) -> Option<&'a Seat> {

@@ -17,10 +17,10 @@ impl Audit {
             return vec![format!("the store is at {}, which is not on the log", stored.sequence)];
         }
         let mut findings = vec![];
-        let show = |state: &SeatingEventState| {
-            state.show.as_ref().map(|show| (show.definition.clone(), show.closed))
+        let sale = |state: &SeatingEventState| {
+            state.sale.as_ref().map(|sale| (sale.definition.clone(), sale.closed))
         };
-        if show(stored) != show(&told) {
+        if sale(stored) != sale(&told) {
             findings.push("the store has another definition".to_owned());
         }
         findings.extend(differences("seat", &stored.seats, &told.seats));
@@ -59,7 +59,7 @@ where
 }
 
 fn counted(state: &SeatingEventState) -> SeatCounts {
-    let total = state.show.as_ref().map_or(0, |show| show.chart.seats().len() as u64);
+    let total = state.sale.as_ref().map_or(0, |sale| sale.chart().seats().len() as u64);
     let mut counts = SeatCounts { total, available: total, ..SeatCounts::default() };
     for seat in state.seats.values() {
         let of_its_kind = match seat {

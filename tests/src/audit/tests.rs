@@ -2,6 +2,8 @@
 
 mod choosing;
 
+mod house;
+
 mod repeating;
 
 mod stored;
@@ -169,9 +171,9 @@ fn sound() -> Story {
         |story: &Story, number| story.given_back("alice", number, ReleaseReason::Cancelled, NOW + 9);
     let DomainEvent::ReservationCreated(end) = story.created("alice", &[1, 2]) else { unreachable!() };
     let effect = [cancelled(&story, 1), cancelled(&story, 2), DomainEvent::ReservationCancelled(end)];
-    let seats = vec![story.seat(1), story.seat(2)];
+    let released = vec![story.seat(1), story.seat(2)];
     let wish = Wish::Cancel(story.reservation("alice"));
-    story.ask("alice", wish, &effect, |sequence| Answer::Released { seats, sequence });
+    story.ask("alice", wish, &effect, |sequence| Answer::Released { released, left: vec![], sequence });
     story.ask("carol", Wish::Hold(vec![story.seat(3)]), &[story.held("carol", 3)], |_| Answer::Unknown);
     story.ask("dave", Wish::Hold(vec![story.seat(4)]), &[], |_| Answer::Unknown);
     story
@@ -228,8 +230,8 @@ fn i1_two_owners_are_found() {
     let mut story = Story::on_sale();
     story.holds("alice", &[1]);
     let theft = story.given_back("bob", 1, ReleaseReason::User, NOW);
-    let (wish, seats) = (Wish::ReleaseSeat(story.seat(1)), vec![story.seat(1)]);
-    story.ask("bob", wish, &[theft], |sequence| Answer::Released { seats, sequence });
+    let (wish, released) = (Wish::ReleaseSeat(story.seat(1)), vec![story.seat(1)]);
+    story.ask("bob", wish, &[theft], |sequence| Answer::Released { released, left: vec![], sequence });
     story.is_refused("I1: the seat is not in hold");
 }
 
@@ -297,8 +299,8 @@ fn i7_an_acknowledgement_of_what_is_not_there_is_found() {
     story.is_refused("I7: no such reservation.created");
 
     let mut story = sound();
-    let (wish, seats) = (Wish::ReleaseSeat(story.seat(5)), vec![story.seat(5)]);
-    story.ask("alice", wish, &[], |sequence| Answer::Released { seats, sequence });
+    let (wish, released) = (Wish::ReleaseSeat(story.seat(5)), vec![story.seat(5)]);
+    story.ask("alice", wish, &[], |sequence| Answer::Released { released, left: vec![], sequence });
     story.is_refused("I7: nothing was released");
 
     let mut story = Story::on_sale();
@@ -313,12 +315,18 @@ fn i7_an_acknowledgement_of_what_is_not_there_is_found() {
 fn an_answer_may_repeat_an_earlier_one() {
     let mut story = Story::on_sale();
     story.holds("alice", &[1, 2]);
-    let (hold, seats) = (story.hold("alice"), vec![story.seat(2)]);
-    let again = Answer::Held { hold, seats, expires_at: DEADLINE, sequence: 3 };
+    let (hold, seats) = (story.hold("alice"), vec![story.seat(1), story.seat(2)]);
+    let again = Answer::Held { hold: hold.clone(), seats, expires_at: DEADLINE, sequence: 3 };
     story.ask("alice", Wish::Hold(vec![story.seat(2)]), &[], |_| again.clone());
     story.is_sound();
     story.ask("bob", Wish::Hold(vec![story.seat(2)]), &[], |_| again);
     story.is_refused("I7: that was another hold");
+
+    let mut story = Story::on_sale();
+    story.holds("alice", &[1, 2]);
+    let half = Answer::Held { hold, seats: vec![story.seat(2)], expires_at: DEADLINE, sequence: 3 };
+    story.ask("alice", Wish::Hold(vec![story.seat(2)]), &[], |_| half);
+    story.is_refused("I7: that hold had");
 }
 
 #[test]

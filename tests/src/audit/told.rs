@@ -1,15 +1,15 @@
 //! Whether an answer says what happened (I7), now or at the first time where it repeats an earlier answer.
 
 use anyhow::{Context, bail, ensure};
-use boxoffice_domain::HoldId;
-use boxoffice_domain::events::DomainEvent;
+use boxoffice_domain::events::{Claim, DomainEvent};
+use boxoffice_domain::{HoldId, ReservationId, SeatId, UnixMillis, UserId};
 
 use super::chains::{Chain, Facts};
 use super::name;
 use super::request::Answer;
 
 impl Chain<'_> {
-    /// `answer` says what this request did.
+    /// `answer` says what this request did, and all that there is of the hold or the reservation after it.
     pub fn is_as_told(&self, answer: &Answer) -> anyhow::Result<()> {
         let last = self.made.last().context("nothing happened")?;
         let (told_seats, told_sequence) = match answer {
@@ -32,46 +32,33 @@ impl Chain<'_> {
                 ensure!(all, "I7: another reservation was made: {:?}", self.names());
                 (seats, sequence)
             }
-            Answer::Released { seats, sequence } => (seats, sequence),
+            Answer::Released { released, left, sequence } => {
+                let (seats, _) = self.effect()?;
+                ensure!(seats == *released, "I7: it is about {seats:?}");
+                (left, sequence)
+            }
             Answer::Refused { .. } | Answer::Unknown => return Ok(()),
         };
-        let (seats, _) = self.effect()?;
-        ensure!(seats == *told_seats, "I7: it is about {seats:?}");
+        ensure!(self.has == *told_seats, "I7: what it has is {:?}", self.has);
         ensure!(last.metadata.sequence == Some(*told_sequence), "I7: the last one is {}", name(last));
         Ok(())
     }
 
-    /// The answer is about what the user has already: what it says had happened.
+    /// The answer is about what the user has already: it was so as of the sequence that it tells.
     pub fn repeats(&self, facts: &Facts<'_>) -> anyhow::Result<()> {
         let user = &self.request.user;
-        let at = |sequence: &u64| facts.get(sequence).map(|fact| &fact.event);
         match &self.request.answer {
             Answer::Held { hold, seats, expires_at, sequence } => {
-                let (id, holder) = match at(sequence) {
-                    Some(DomainEvent::SeatHeld(e)) => (&e.hold_id, &e.user_id),
-                    Some(DomainEvent::HoldExtended(e)) => (&e.hold_id, &e.user_id),
-                    _ => bail!("I7: no such seat.held"),
-                };
-                ensure!((id, holder) == (hold, user), "I7: that was another hold: {id} of {holder}");
-                had(hold, facts, |event| match event {
-                    DomainEvent::SeatHeld(e) => e.expires_at == *expires_at,
-                    DomainEvent::HoldExtended(e) => e.expires_at == *expires_at,
-                    _ => false,
-                })
-                .with_context(|| format!("I6: that hold never expired at {expires_at}"))?;
-                for seat in seats {
-                    had(hold, facts, |event| matches!(event, DomainEvent::SeatHeld(e) if e.seat_id == *seat))
-                        .with_context(|| format!("I7: that hold never had {seat}"))?;
-                }
+                let then = Told::of_hold(hold, facts, *sequence).context("I7: no such seat.held")?;
+                ensure!(then.user == user, "I7: that was another hold: {hold} of {}", then.user);
+                ensure!(then.expires_at == *expires_at, "I6: that hold did not expire at {expires_at}");
+                ensure!(then.seats == *seats, "I7: that hold had {:?}", then.seats);
             }
             Answer::Reserved { reservation, seats, sequence, .. } => {
-                let Some(DomainEvent::ReservationCreated(e)) = at(sequence) else {
-                    bail!("I7: no such reservation.created")
-                };
-                let same = (&e.reservation_id, &e.user_id) == (reservation, user);
-                ensure!(same, "I7: that was another reservation: {e:?}");
-                let known = seats.iter().all(|seat| e.seat_ids.contains(seat));
-                ensure!(known, "I7: that reservation was of {:?}", e.seat_ids);
+                let then = Told::of_reservation(reservation, facts, *sequence);
+                let then = then.context("I7: no such reservation.created")?;
+                ensure!(then.user == user, "I7: that was another reservation: {reservation} of {}", then.user);
+                ensure!(then.seats == *seats, "I7: that reservation had {:?}", then.seats);
             }
             Answer::Released { .. } => bail!("I7: nothing was released"),
             Answer::Refused { .. } | Answer::Unknown => {}
@@ -80,12 +67,59 @@ impl Chain<'_> {
     }
 }
 
-/// Whether one of the domain events of `hold` is such a one.
-fn had(hold: &HoldId, facts: &Facts<'_>, is: impl Fn(&DomainEvent) -> bool) -> Option<()> {
-    let of_it = facts.values().map(|fact| &fact.event).filter(|event| match event {
-        DomainEvent::SeatHeld(e) => e.hold_id == *hold,
-        DomainEvent::HoldExtended(e) => e.hold_id == *hold,
-        _ => false,
-    });
-    of_it.into_iter().any(is).then_some(())
+/// A hold or a reservation as it was.
+struct Told<'a> {
+    user: &'a UserId,
+    seats: Vec<SeatId>,
+    /// Of a hold.
+    expires_at: UnixMillis,
+}
+
+impl<'a> Told<'a> {
+    /// `hold` after the domain event with this sequence, which must be one of its own.
+    fn of_hold(hold: &HoldId, facts: &Facts<'a>, sequence: u64) -> Option<Self> {
+        let (mut told, mut last) = (None::<Self>, 0);
+        for (at, fact) in facts.range(..=sequence) {
+            match &fact.event {
+                DomainEvent::SeatHeld(e) if e.hold_id == *hold => {
+                    let new = || Self { user: &e.user_id, seats: vec![], expires_at: e.expires_at };
+                    told.get_or_insert_with(new).seats.push(e.seat_id.clone());
+                }
+                DomainEvent::HoldExtended(e) if e.hold_id == *hold => {
+                    told.iter_mut().for_each(|told| told.expires_at = e.expires_at);
+                }
+                DomainEvent::SeatReserved(e) if e.hold_id == *hold => {
+                    told.iter_mut().for_each(|told| told.lose(&e.seat_id));
+                }
+                DomainEvent::SeatReleased(e) if e.claim == Claim::Hold(hold.clone()) => {
+                    told.iter_mut().for_each(|told| told.lose(&e.seat_id));
+                }
+                _ => continue,
+            }
+            last = *at;
+        }
+        told.filter(|_| last == sequence)
+    }
+
+    /// The same of a reservation.
+    fn of_reservation(id: &ReservationId, facts: &Facts<'a>, sequence: u64) -> Option<Self> {
+        let (mut told, mut last) = (None::<Self>, 0);
+        for (at, fact) in facts.range(..=sequence) {
+            match &fact.event {
+                DomainEvent::ReservationCreated(e) if e.reservation_id == *id => {
+                    told = Some(Self { user: &e.user_id, seats: e.seat_ids.clone(), expires_at: 0 });
+                }
+                DomainEvent::ReservationCancelled(e) if e.reservation_id == *id => {
+                    told.iter_mut().for_each(|told| e.seat_ids.iter().for_each(|seat| told.lose(seat)));
+                }
+                _ => continue,
+            }
+            last = *at;
+        }
+        told.filter(|_| last == sequence)
+    }
+
+    fn lose(&mut self, seat: &SeatId) {
+        self.seats.retain(|has| has != seat);
+    }
 }

@@ -36,7 +36,7 @@ impl Audit {
         if state.sequence != shown.sequence {
             return vec![format!("the map is as of {}, which has not happened", shown.sequence)];
         }
-        let chart = state.show.as_ref().map(|show| show.chart.seats()).unwrap_or_default();
+        let chart = state.sale.as_ref().map(|sale| sale.chart().seats()).unwrap_or_default();
         let status = |key: &str| match state.seats.get(key) {
             None | Some(Seat::Lapsed { .. }) => "AVAILABLE",
             Some(Seat::Held { .. }) => "HELD",

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use boxoffice_domain::state::Claimed;
+use boxoffice_domain::state::Reservation;
 use boxoffice_domain::{
     CorrelationId, HoldId, ReservationId, SeatId, SeatingEventId, SeatingEventState, UserId,
 };
@@ -155,12 +155,14 @@ impl Buyer {
             Claim::Hold { user, .. } | Claim::Reservation { user, .. } => user.clone(),
         };
         let dice = self.random.u8(..8);
+        let one = self.random.choose_multiple(&market.seats, 1).into_iter().cloned().collect();
         let wish = match claim {
             Claim::Hold { hold, seats, .. } => match (dice, self.random.choice(seats)) {
                 (0, _) => Wish::ExtendHold(hold.clone()),
                 (1, Some(seat)) => Wish::ReleaseSeat(seat.clone()),
                 (2, _) => Wish::ReleaseHold(hold.clone()),
                 (3 | 4, Some(seat)) => Wish::ReserveSeat(seat.clone()),
+                (5, _) => Wish::Add(hold.clone(), one),
                 _ => Wish::ReserveHold(hold.clone()),
             },
             Claim::Reservation { reservation, seats, .. } => match (dice, self.random.choice(seats)) {
@@ -221,7 +223,7 @@ impl Buyer {
                 self.forget(wish, &seats);
                 self.claims.push(Claim::Reservation { user, reservation, seats });
             }
-            Answer::Released { seats, .. } => self.forget(wish, &seats),
+            Answer::Released { released, .. } => self.forget(wish, &released),
             Answer::Refused { .. } | Answer::Unknown => self.forget(wish, &[]),
         }
     }
@@ -229,7 +231,7 @@ impl Buyer {
     /// Takes `gone`, and what the wish was about, out of what it has.
     fn forget(&mut self, wish: &Wish, gone: &[SeatId]) {
         let about = match wish {
-            Wish::Hold(seats) | Wish::HoldUnits { seats, .. } => seats.as_slice(),
+            Wish::Hold(seats) | Wish::Add(_, seats) | Wish::HoldUnits { seats, .. } => seats.as_slice(),
             Wish::ReserveSeat(seat) | Wish::ReleaseSeat(seat) => std::slice::from_ref(seat),
             _ => &[],
         };
@@ -253,7 +255,7 @@ impl Buyer {
 pub fn reservations(state: &SeatingEventState) -> Vec<Claim> {
     let mut reservations: Vec<_> = state.reservations.iter().collect();
     reservations.sort_by_key(|(_, claimed)| claimed.sequence);
-    let claim = |(id, claimed): (&Uuid, &Claimed)| Claim::Reservation {
+    let claim = |(id, claimed): (&Uuid, &Reservation)| Claim::Reservation {
         user: claimed.user.clone(),
         reservation: ReservationId::new(state.id.clone(), *id),
         seats: claimed.seats.iter().map(|key| SeatId::from_chart(&state.id, key)).collect(),

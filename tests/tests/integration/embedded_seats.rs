@@ -7,21 +7,21 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use boxoffice_command::store::{ANSWER_MEMORY, Cause, Idempotency, Outbox, Outcome, SeatStore};
+use boxoffice_command::store::{Cause, Idempotency, Outbox, Outcome, SeatStore, answer_memory};
 use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::{Command, SeatingEventId, SeatingEventState, UnixMillis, evolve};
 use boxoffice_local::embedded::journal::{Journal, JournalError};
-use boxoffice_local::embedded::seats::{EmbeddedSeats, Rules};
+use boxoffice_local::embedded::seats::{self, EmbeddedSeats, Rules};
 use boxoffice_tests::conformance::seat_store::lease_of;
 use boxoffice_tests::conformance::seat_store::sequences::generated_commands_do_what_decide_says;
-use boxoffice_tests::conformance::seat_store::stage::{Fixture, HIGH_WATERMARK, START, Stage, cause, named};
+use boxoffice_tests::conformance::seat_store::stage::{
+    Fixture, HIGH_WATERMARK, START, Stage, cause, definition, named,
+};
 use boxoffice_tests::seat_store_suite;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 use uuid::Uuid;
-
-const DAY: UnixMillis = ANSWER_MEMORY.as_secs() * 1000;
 
 seat_store_suite!(InAFile::fresh());
 
@@ -58,7 +58,7 @@ impl InAFile {
 async fn open(folder: &Path, clock: &Arc<AtomicU64>) -> Arc<EmbeddedSeats> {
     let clock = Arc::clone(clock);
     let journal = Journal::open(folder).await.unwrap();
-    let store = EmbeddedSeats::open(journal, Arc::new(move || clock.load(SeqCst))).await.unwrap();
+    let store = seats::open(journal, Arc::new(move || clock.load(SeqCst))).await.unwrap();
     store.keep_to(Rules { high_watermark: HIGH_WATERMARK, ..Rules::default() });
     Arc::new(store)
 }
@@ -77,6 +77,11 @@ impl Fixture for InAFile {
         drop(before);
         let again = open(self.folder.path(), &self.clock).await;
         *self.store.lock().unwrap() = Some(again);
+    }
+
+    /// The files that declare SeatingEvents are read at every start.
+    fn remembers_what_is_wanted(&self) -> bool {
+        false
     }
 
     async fn set_clock(&self, now: UnixMillis) {
@@ -117,10 +122,10 @@ async fn a_folder_has_one_process_at_a_time() {
 
 /// Whatever the file has of it then.
 #[tokio::test]
-async fn an_answer_is_kept_for_a_day_of_the_clock() {
+async fn an_answer_is_kept_for_as_long_as_a_hold_can_be_remembered() {
     let fixture = InAFile::fresh().await;
     let stage = Stage::open(&fixture).await;
-    stage.redefine(|it| it.starts_at = START + 10 * DAY).await.unwrap();
+    let memory = answer_memory(&definition());
     let idempotency = Some(Idempotency::new(&"alice".parse().unwrap(), "k-1", "A-1-1"));
     let hold = async || {
         let command =
@@ -129,7 +134,7 @@ async fn an_answer_is_kept_for_a_day_of_the_clock() {
         fixture.store().execute(&stage.event, &command, &cause).await.unwrap().unwrap()
     };
     let first = hold().await;
-    stage.advance(DAY - 1).await;
+    stage.advance(memory - 1).await;
     fixture.store().expire_due().await.unwrap();
     fixture.restart().await;
     assert_eq!(hold().await, Outcome { repeated: true, ..first.clone() });
@@ -155,7 +160,7 @@ async fn an_answer_that_is_too_old_is_not_given_after_a_restart() {
         fixture.store().execute(&stage.event, &command, &cause).await.unwrap().unwrap()
     };
     block().await;
-    stage.advance(DAY).await;
+    stage.advance(answer_memory(&definition())).await;
     fixture.restart().await;
     assert!(!block().await.repeated);
     fixture.store().expire_due().await.unwrap();

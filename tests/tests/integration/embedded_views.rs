@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use boxoffice_domain::checkpoint::Start;
 use boxoffice_domain::definition::Blocked;
-use boxoffice_domain::events::{Reservation, SectionStats, StatsUpdated};
+use boxoffice_domain::events::{ReservedSeats, SectionStats, StatsUpdated};
 use boxoffice_domain::project::SeatView as Seat;
 use boxoffice_domain::{DomainEvent, Envelope, SeatId};
 use boxoffice_local::embedded::views::maps::Maps;
@@ -173,12 +173,12 @@ async fn the_seat_view_shows_a_sale_with_its_reservation_and_trace() {
 #[tokio::test]
 async fn a_partial_cancellation_shrinks_a_reservation_and_the_last_one_ends_it() {
     let (view, mut history) = Memory::created(SeatView::default(), 3).await;
-    let both = Reservation {
+    let both = ReservedSeats {
         seat_ids: vec![history.seat(1), history.seat(2)],
         amount: 2 * PRICE,
         ..history.reservation(1)
     };
-    let second = Reservation { seat_ids: vec![history.seat(2)], ..history.reservation(1) };
+    let second = ReservedSeats { seat_ids: vec![history.seat(2)], ..history.reservation(1) };
     let first = history.reservation(1);
     let left = || {
         view.read(|view| {
@@ -194,13 +194,17 @@ async fn a_partial_cancellation_shrinks_a_reservation_and_the_last_one_ends_it()
 }
 
 #[tokio::test]
-async fn a_changed_definition_keeps_claims_and_follows_its_blocked_list() {
+async fn a_changed_definition_keeps_claims_and_blocks_what_it_says() {
     let (view, mut history) = (Memory::of(SeatView::default()), History::new("arena-night"));
-    let blocked =
-        |seats: [&str; 2]| vec![Blocked { seats: seats.map(Into::into).into(), reason: "camera".into() }];
+    let blocked = |seats: &[&str]| {
+        let seats = seats.iter().map(ToString::to_string).collect();
+        vec![Blocked { seats, reason: "camera".into() }]
+    };
     let [mut before, mut after] = [history.defined(4), history.defined(5)];
-    before.definition.blocked = blocked(["A-1-1", "A-1-2"]);
-    after.definition.blocked = blocked(["A-1-2", "A-1-3"]);
+    before.blocks = Some(blocked(&["A-1-1", "A-1-2"]));
+    (after.blocks, after.unblocks) = (Some(blocked(&["A-1-3", "A-1-4"])), Some(vec!["A-1-1".into()]));
+    // The list alone says nothing: what was put on sale by hand stays so.
+    after.definition.blocked = blocked(&["A-1-2", "A-1-3", "A-1-4", "A-1-5"]);
     let events = [DomainEvent::EventCreated(before), history.held(4), DomainEvent::EventUpdated(after)];
     view.apply(&events.map(|event| history.next(event))).await;
     let statuses: Vec<_> =
@@ -241,7 +245,7 @@ async fn persistence_keeps_every_reservation_and_frees_its_seats_on_cancellation
     let (view, mut history) = Memory::created(Persistence::default(), 3).await;
     view.apply(&history.sold(1)).await;
     let first = history.reservation(1);
-    let again = Reservation { seat_ids: vec![history.seat(1)], ..history.reservation(2) };
+    let again = ReservedSeats { seat_ids: vec![history.seat(1)], ..history.reservation(2) };
     let events =
         [DomainEvent::ReservationCancelled(first.clone()), DomainEvent::ReservationCreated(again.clone())];
     let applied = view.apply(&events.map(|event| history.next(event))).await;
@@ -259,7 +263,7 @@ async fn persistence_keeps_every_reservation_and_frees_its_seats_on_cancellation
 #[tokio::test]
 async fn i1_a_second_owner_of_a_seat_is_parked_and_the_rest_of_the_batch_goes_on() {
     let (view, mut history) = Memory::created(Persistence::default(), 3).await;
-    let second = Reservation { seat_ids: vec![history.seat(1)], ..history.reservation(2) };
+    let second = ReservedSeats { seat_ids: vec![history.seat(1)], ..history.reservation(2) };
     let events = [
         DomainEvent::ReservationCreated(history.reservation(1)),
         DomainEvent::ReservationCreated(second.clone()),

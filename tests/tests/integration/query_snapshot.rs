@@ -61,10 +61,11 @@ async fn a_snapshot_is_what_the_events_before_its_checkpoint_make() {
     let view = View::empty().await;
     let mut history = History::new("arena-night");
     let mut defined = history.defined(20);
-    defined.definition.blocked =
-        vec![Blocked { seats: vec!["A-1-1".into(), "A-1-2".into()], reason: "camera".into() }];
+    let blocked = vec![Blocked { seats: vec!["A-1-1".into(), "A-1-2".into()], reason: "camera".into() }];
+    (defined.blocks, defined.definition.blocked) = (Some(blocked.clone()), blocked);
     let mut unblocked = defined.clone();
     unblocked.definition.blocked[0].seats.pop();
+    (unblocked.blocks, unblocked.unblocks) = (Some(vec![]), Some(vec!["A-1-2".into()]));
     let mut events = vec![history.next(DomainEvent::EventCreated(defined))];
     events.extend(history.sold(3));
     events.push(history.next(history.held(4)));
@@ -91,7 +92,7 @@ async fn a_snapshot_is_what_the_events_before_its_checkpoint_make() {
 fn folded(events: &[Envelope]) -> SeatMap {
     let [created, later @ ..] = events else { panic!("no events") };
     let DomainEvent::EventCreated(defined) = &created.event else { panic!("{created:?}") };
-    let mut map = SeatMap::new(defined.event_id.clone(), defined.definition.clone(), 1).unwrap();
+    let mut map = SeatMap::created(defined, 1).unwrap();
     for event in later {
         map.apply(&event.event, event.metadata.sequence.unwrap()).unwrap();
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use boxoffice_command::store::redis::recovery::RecoveryMetrics;
 use boxoffice_command::store::redis::state::seats_hash;
 use boxoffice_command::store::redis::{RedisStore, Settings};
-use boxoffice_command::store::{Outbox, SeatStore, StoreError};
+use boxoffice_command::store::{Outbox, Provisioning, SeatStore, StoreError};
 use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId};
 use boxoffice_tests::conformance::seat_store::stage::{cause, definition};
 use boxoffice_tests::recovery::{KeptLog, nothing_was_lost, recover};
@@ -138,7 +138,7 @@ async fn i7_an_empty_redis_is_rebuilt_from_the_log() {
         (&before.holds, &before.reservations, &before.claims, before.sequence)
     );
     assert_eq!(metrics.applied.get(), before.sequence);
-    let inventory =
+    let Provisioning { inventory, .. } =
         sale.store.provision(&sale.event, &tonight(), 0, &cause("operator")).await.unwrap().unwrap();
     assert_eq!(
         (inventory.sequence, inventory.partition),

@@ -98,10 +98,10 @@ impl Fixture for OnRedis {
 
 /// The map that seats are chosen on, as what is known of each seat makes it.
 fn map_of(state: &SeatingEventState) -> Option<String> {
-    let show = state.show.as_ref()?;
-    let mut map = show.seating().map().to_vec();
+    let sale = state.sale.as_ref()?;
+    let mut map = sale.seating().map().to_vec();
     let taken = state.seats.iter().filter(|(_, seat)| !matches!(seat, Seat::Lapsed { .. }));
-    for place in taken.filter_map(|(key, _)| show.seating().place(show.chart.position(key)?)) {
+    for place in taken.filter_map(|(key, _)| sale.seating().place(sale.chart().position(key)?)) {
         map[place] = TAKEN;
     }
     Some(String::from_utf8(map).unwrap())

@@ -206,21 +206,29 @@ async fn a_partial_cancellation_shrinks_a_reservation_and_the_last_one_ends_it()
 }
 
 #[tokio::test]
-async fn a_changed_definition_keeps_claims_and_follows_its_blocked_list() {
+async fn a_changed_definition_keeps_claims_and_blocks_what_it_says() {
     let view = Postgres::start(SeatViewHandler, Start::Earliest).await;
-    let mut history = History::new("arena-night");
-    let mut before = history.defined(4);
-    before.definition.blocked =
-        vec![Blocked { seats: vec!["A-1-1".into(), "A-1-2".into()], reason: "camera".into() }];
-    let mut after = history.defined(5);
-    after.definition.blocked =
-        vec![Blocked { seats: vec!["A-1-2".into(), "A-1-3".into()], reason: "camera".into() }];
-    let events = [DomainEvent::EventCreated(before), history.held(4), DomainEvent::EventUpdated(after)];
-    view.apply(&events.map(|event| history.next(event))).await;
+    let blocked = |seats: &[&str]| {
+        let seats = seats.iter().map(ToString::to_string).collect();
+        vec![Blocked { seats, reason: "camera".into() }]
+    };
+    for is_told in [true, false] {
+        let mut history = History::new(if is_told { "told" } else { "of-before" });
+        let [mut before, mut after] = [history.defined(4), history.defined(5)];
+        // Events of before it was told mean the difference of two lists.
+        before.blocks = is_told.then(|| blocked(&["A-1-1", "A-1-2"]));
+        before.unblocks = is_told.then(Vec::new);
+        before.definition.blocked = blocked(&["A-1-1", "A-1-2"]);
+        after.blocks = is_told.then(|| blocked(&["A-1-3", "A-1-4"]));
+        after.unblocks = is_told.then(|| vec!["A-1-1".into()]);
+        after.definition.blocked = blocked(&["A-1-2", "A-1-3", "A-1-4"]);
+        let events = [DomainEvent::EventCreated(before), history.held(4), DomainEvent::EventUpdated(after)];
+        view.apply(&events.map(|event| history.next(event))).await;
+    }
     let seats: (Vec<String>,) =
-        view.one("SELECT array_agg(seat_key || ' ' || status ORDER BY seat_key) FROM seats").await;
+        view.one("SELECT array_agg(seat_key || ' ' || status ORDER BY event_id, seat_key) FROM seats").await;
     let expected = ["A-1-1 AVAILABLE", "A-1-2 BLOCKED", "A-1-3 BLOCKED", "A-1-4 HELD", "A-1-5 AVAILABLE"];
-    assert_eq!(seats.0, expected);
+    assert_eq!(seats.0, [expected, expected].concat());
 }
 
 #[tokio::test]

@@ -63,8 +63,11 @@ Try:
     }
     text.push_str("\nThe files are watched. Ctrl-C ends it.");
     println!("{text}");
-    for change in changes.iter().filter(|change| matches!(change, Change::Refused(..))) {
-        eprintln!("{change}");
+    for change in changes {
+        match change {
+            Change::Refused(..) | Change::Partly { .. } => eprintln!("{change}"),
+            Change::Provisioned(_) | Change::Closed(_) => {}
+        }
     }
     Ok(())
 }

@@ -25,9 +25,10 @@ fn released() -> Story {
     story.holds("alice", &[1]);
     story.under("k-1");
     let effect = story.given_back("alice", 1, boxoffice_domain::events::ReleaseReason::User, NOW);
-    let seats = vec![story.seat(1)];
+    let released = vec![story.seat(1)];
     story.ask("alice", Wish::ReleaseSeat(story.seat(1)), &[effect], |sequence| Answer::Released {
-        seats,
+        released,
+        left: vec![],
         sequence,
     });
     story.under("k-2");
@@ -52,7 +53,7 @@ fn the_same_answer_again_is_sound() {
 #[test]
 fn i7_another_answer_under_the_same_key_is_found() {
     let mut story = released();
-    let other = Answer::Released { seats: vec![story.seat(2)], sequence: 3 };
+    let other = Answer::Released { released: vec![story.seat(2)], left: vec![], sequence: 3 };
     story.again(Some(other));
     story.is_refused("I7: it is about");
     story.is_refused("I7: it was answered Released");

@@ -21,7 +21,7 @@ fn i2_a_store_that_keeps_something_else_is_found() {
     let (mut lost, mut doubled, mut ahead, mut miscounted) =
         (audit.state.clone(), audit.state.clone(), audit.state.clone(), audit.state.clone());
     lost.seats.remove("A-1-3");
-    doubled.seats.insert("A-1-5".into(), Seat::Held { hold: Uuid::nil(), amount: 1 });
+    doubled.seats.insert("A-1-5".into(), Seat::Held { hold: Uuid::nil(), amount: 1, blocked: None });
     ahead.sequence += 1;
     miscounted.claims.clear();
     for (stored, why) in

@@ -1,11 +1,12 @@
 //! What the wishes of [`super::generate`] ask of a store: they count holds and reservations back from the latest, and
 //! here is which ones those are.
 
-use boxoffice_command::store::{ANSWER_MEMORY, Cause, Idempotency, Outcome};
-use boxoffice_domain::{Answer, Command, UnixMillis};
+use boxoffice_command::store::{Cause, Idempotency, Outcome, answer_memory};
+use boxoffice_domain::{Answer, Command, UnixMillis, Wanted};
 use uuid::Uuid;
 
 use super::generate::{Moment, Wish, definitions};
+use super::stage::definition;
 
 /// What a wish asks of the store.
 pub enum Asked {
@@ -33,6 +34,8 @@ pub struct Kept {
 #[derive(Default)]
 pub struct Names {
     holds: Vec<Uuid>,
+    /// What each of them was for.
+    wanted: Vec<(Uuid, Wanted)>,
     reservations: Vec<Uuid>,
     kept: Option<Kept>,
 }
@@ -52,6 +55,19 @@ impl Names {
             Wish::Repeat => return self.kept(now).map_or(Asked::Wait(0), Asked::Repeat),
             Wish::Misuse => return self.kept(now).map_or(Asked::Wait(0), Asked::Misuse),
             Wish::Hold(wanted) => Command::Hold { wanted, user, hold: new },
+            Wish::HoldAgain(which, other) => {
+                let hold = hold_at(which);
+                let before = self.wanted.iter().find(|(id, _)| *id == hold).map(|(_, wanted)| wanted.clone());
+                let wanted = other.or(before).unwrap_or_else(|| vec!["A-1-1".to_owned()].into());
+                Command::Hold { wanted, user, hold: if hold.is_nil() { new } else { hold } }
+            }
+            Wish::Add(hold, wanted) => Command::AddToHold { hold: hold_at(hold), wanted, user },
+            Wish::StaffHold(seats, blocked) => Command::StaffHold { seats, user, hold: new, blocked },
+            Wish::StaffReserve(hold) => Command::StaffReserve { hold: hold_at(hold), reservation: new },
+            Wish::StaffRelease(hold, note) => Command::StaffRelease { hold: hold_at(hold), note },
+            Wish::StaffCancel(reservation, note) => {
+                Command::StaffCancel { reservation: sold_at(reservation), note }
+            }
             Wish::Extend(hold, seconds) => Command::ExtendHold { hold: hold_at(hold), user, seconds },
             Wish::Block(seats, reason) => Command::Block { seats, reason },
             Wish::Unblock(seats) => Command::Unblock { seats },
@@ -76,6 +92,11 @@ impl Names {
             let (command, cause, outcome) = (command.clone(), cause.clone(), outcome.clone());
             self.kept = Some(Kept { command, cause, outcome });
         }
+        match command {
+            Command::Hold { wanted, hold, .. } => self.wanted.push((*hold, wanted.clone())),
+            Command::StaffHold { seats, hold, .. } => self.wanted.push((*hold, seats.clone().into())),
+            _ => {}
+        }
         match &outcome.answer {
             Answer::Held { hold, .. } if !self.holds.contains(hold) => self.holds.push(*hold),
             Answer::Reserved { reservation, .. } if !self.reservations.contains(reservation) => {
@@ -87,7 +108,8 @@ impl Names {
 
     /// What is remembered of the last command with a key.
     fn kept(&self, now: UnixMillis) -> Option<Kept> {
-        let memory = ANSWER_MEMORY.as_secs() * 1000;
+        // No definition that is drawn says how long a hold may last.
+        let memory = answer_memory(&definition());
         self.kept.clone().filter(|kept| now < kept.outcome.at + memory)
     }
 }

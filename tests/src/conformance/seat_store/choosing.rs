@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use boxoffice_command::store::SeatStore;
-use boxoffice_domain::command::SINGLE_SEAT_GAP;
+use boxoffice_domain::command::ConflictReason::SingleSeatGap;
 use boxoffice_domain::definition::{GapPolicy, Point};
-use boxoffice_domain::{Best, HoldId, Rejection, Together, Wanted};
+use boxoffice_domain::{Best, Conflict, HoldId, Rejection, Together, Wanted};
 
 use super::conflicts;
 use super::stage::{Fixture, Stage, TTL, best_in, held, must, valid};
@@ -204,8 +204,7 @@ pub async fn a_single_seat_gap_is_refused_where_that_is_enforced(on: &impl Fixtu
     let stage = Stage::open(on).await;
     must(stage.redefine(|it| it.hold.no_single_seat_gaps = GapPolicy::Enforce).await);
     let gaps = |seats: &[&str]| {
-        let conflict =
-            |seat: &&str| boxoffice_domain::Conflict { seat: (*seat).into(), reason: SINGLE_SEAT_GAP };
+        let conflict = |seat: &&str| Conflict::new(*seat, SingleSeatGap);
         Err(Rejection::SeatNotAvailable(seats.iter().map(conflict).collect()))
     };
     assert_eq!(stage.hold("alice", &["A-1-2"]).await, gaps(&["A-1-1"]));
@@ -225,7 +224,7 @@ pub async fn a_single_seat_at_an_aisle_is_a_gap(on: &impl Fixture) {
         it.sections[0].rows[0].seats = "1-4 | 5-8".into();
     });
     must(changed.await);
-    let gap = boxoffice_domain::Conflict { seat: "A-1-4".into(), reason: SINGLE_SEAT_GAP };
+    let gap = Conflict::new("A-1-4", SingleSeatGap);
     assert_eq!(stage.hold("alice", &["A-1-3", "A-1-5"]).await, Err(Rejection::SeatNotAvailable(vec![gap])));
     must(stage.hold("alice", &["A-1-3", "A-1-4", "A-1-5", "A-1-6"]).await);
 }
@@ -275,7 +274,7 @@ pub async fn blocked_seats_are_counted_and_survive_a_restart(on: &impl Fixture) 
     assert_eq!(stage.hold("alice", &["A-1-1", "A-1-3"]).await, Err(refused));
     assert_eq!(must(stage.hold_best("alice", 2).await).seats, ["A-1-3 12000", "A-1-4 12000"]);
     let refused = stage.block(&["A-2-1", "A-1-4"], "rain").await;
-    assert_eq!(refused, Err(Rejection::SeatMapConflict(conflicts([("A-1-4", "HELD")]))));
+    assert_eq!(refused, Err(Rejection::SeatsClaimed(conflicts([("A-1-4", "HELD")]))));
     must(stage.block(&["A-1-1"], "rain").await);
     must(stage.unblock(&["A-1-1", "A-2-1", "A-2-2"]).await);
     let story = ["seat.unblocked A-1-1 rain", "seat.unblocked A-2-2 camera"];

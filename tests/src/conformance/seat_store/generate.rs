@@ -35,6 +35,9 @@ pub struct Step {
 #[derive(Debug, Clone)]
 pub enum Wish {
     Hold(Wanted),
+    /// A hold under the id of an earlier one: for what that one was for, or for something else.
+    HoldAgain(usize, Option<Wanted>),
+    Add(usize, Wanted),
     Extend(usize, Option<u32>),
     Block(Vec<String>, String),
     Unblock(Vec<String>),
@@ -45,6 +48,11 @@ pub enum Wish {
     Cancel(usize),
     Expire(usize),
     Find(usize),
+    /// What box-office staff do; blocked seats may be among the held ones.
+    StaffHold(Vec<String>, bool),
+    StaffReserve(usize),
+    StaffRelease(usize, Option<String>),
+    StaffCancel(usize, Option<String>),
     /// The last command that went well with a key, again.
     Repeat,
     /// Another command under its key.
@@ -88,7 +96,7 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     let user = || select(vec![0, 0, 0, 1, 1, 2]);
     let step = || (user(), weighted(0.5), wish()).prop_map(|(user, keyed, wish)| Step { user, keyed, wish });
     let rest = prop_oneof![6 => vec(step(), 1..12), 2 => vec(step(), 12..30), 1 => vec(step(), 30..60)];
-    let first = (0..definitions().len()).prop_map(|which| Step {
+    let first = (0..definitions().len() - STRANGE).prop_map(|which| Step {
         user: 0,
         keyed: false,
         wish: Wish::Provision(which),
@@ -112,6 +120,9 @@ fn wish() -> impl Strategy<Value = Wish> {
     prop_oneof![
         9 => seats().prop_map(|seats| Wish::Hold(seats.into())),
         6 => chosen().prop_map(Wish::Hold),
+        2 => latest().prop_map(|hold| Wish::HoldAgain(hold, None)),
+        1 => (latest(), wanted()).prop_map(|(hold, wanted)| Wish::HoldAgain(hold, Some(wanted))),
+        4 => (latest(), wanted()).prop_map(|(hold, wanted)| Wish::Add(hold, wanted)),
         2 => (latest(), option::of(select(vec![1, 60, 100_000]))).prop_map(|(hold, by)| Wish::Extend(hold, by)),
         1 => (seats(), select(vec!["rain", "sight\nline"])).prop_map(|(seats, why)| Wish::Block(seats, why.into())),
         1 => seats().prop_map(Wish::Unblock),
@@ -122,15 +133,27 @@ fn wish() -> impl Strategy<Value = Wish> {
         2 => latest().prop_map(Wish::Cancel),
         2 => latest().prop_map(Wish::Expire),
         2 => latest().prop_map(Wish::Find),
+        3 => (seats(), weighted(0.7)).prop_map(|(seats, blocked)| Wish::StaffHold(seats, blocked)),
+        1 => latest().prop_map(Wish::StaffReserve),
+        1 => (latest(), note()).prop_map(|(hold, note)| Wish::StaffRelease(hold, note)),
+        1 => (latest(), note()).prop_map(|(reservation, note)| Wish::StaffCancel(reservation, note)),
         2 => Just(Wish::Repeat),
         1 => Just(Wish::Misuse),
-        2 => (0..definitions().len()).prop_map(Wish::Provision),
+        3 => (0..definitions().len()).prop_map(Wish::Provision),
         1 => Just(Wish::Close),
         1 => Just(Wish::Restart),
         1 => Just(Wish::Sweep),
         1 => select(vec![1, TTL / 2]).prop_map(Wish::Wait),
         4 => (latest(), moment).prop_map(|(hold, what)| Wish::WaitFor { hold, what }),
     ]
+}
+
+fn note() -> impl Strategy<Value = Option<String>> {
+    option::of(select(vec!["rebooked".to_owned(), "der Gast, \"krank\"\n| zu Hause".to_owned()]))
+}
+
+fn wanted() -> impl Strategy<Value = Wanted> {
+    prop_oneof![2 => seats().prop_map(Wanted::from), 1 => chosen()]
 }
 
 fn seats() -> impl Strategy<Value = Vec<String>> {
@@ -165,6 +188,9 @@ fn chosen() -> impl Strategy<Value = Wanted> {
     ]
 }
 
+/// How many definitions, the last ones, no sequence begins with: they are refused where there is another one.
+const STRANGE: usize = 2;
+
 /// The definitions that a sequence goes back and forth between. Most have a limit, which is soon met.
 pub fn definitions() -> &'static [Definition] {
     static ALL: LazyLock<Vec<Definition>> = LazyLock::new(all_definitions);
@@ -196,6 +222,19 @@ fn all_definitions() -> Vec<Definition> {
         roomy(GapPolicy::Prefer),
         with_aisles(GapPolicy::Enforce),
         with_aisles(GapPolicy::Prefer),
+        changed(|it| it.sections[1].capacity = Some(1)),
+        changed(|it| {
+            it.title = "Arena Night, new date".into();
+            it.sales.cancel_until = Some(START + TTL);
+            it.blocked[0].seats.push("A-1-2".into());
+        }),
+        changed(|it| {
+            it.price_categories[1].amount = 9_000;
+            drop(it.sections[0].rows.pop());
+            it.blocked.clear();
+        }),
+        changed(|it| it.price_categories.iter_mut().for_each(|price| price.currency = "CHF".into())),
+        changed(|it| it.sections[0].price_category = "tin".into()),
     ]
 }
 

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use boxoffice_command::store::SeatStore;
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
-use boxoffice_domain::{Command, HoldId, Rejection};
+use boxoffice_domain::{Answer, Command, HoldId, Rejection, Wanted};
 use uuid::Uuid;
 
-use super::conflicts;
-use super::stage::{Fixture, Stage, TTL, cause, held, must, valid};
+use super::stage::{Fixture, Stage, TTL, cause, held, in_words, must, named, reserved, valid};
+use super::{conflicts, own_conflicts};
 
 /// Three seats of which one is taken: nobody gets any.
 pub async fn seats_are_held_all_or_none(on: &impl Fixture) {
@@ -170,4 +170,91 @@ pub async fn i1_racing_buyers_win_each_seat_once(on: &impl Fixture) {
     });
     let winners = futures::future::join_all(single).await.into_iter().filter(|won| *won).count();
     assert_eq!(winners, 1);
+}
+
+/// A cart that is clicked together: all or none, and it lasts no longer for it.
+pub async fn a_hold_grows_until_its_own_deadline(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    let hold = must(stage.hold("alice", &["A-1-2"]).await);
+    must(stage.hold("bob", &["A-1-4"]).await);
+    stage.advance(1000).await;
+    let refused = stage.add("alice", hold.hold, named(&["A-1-3", "A-1-4"])).await;
+    assert_eq!(refused, Err(Rejection::SeatNotAvailable(conflicts([("A-1-4", "HELD")]))));
+    let grown = must(stage.add("alice", hold.hold, named(&["A-1-1", "A-1-2", "FLOOR-1"])).await);
+    assert_eq!(grown.seats, ["A-1-2 12000", "A-1-1 12000", "FLOOR-1 6000"]);
+    assert_eq!((grown.hold, grown.expires_at), (hold.hold, hold.expires_at));
+    assert_eq!(must(stage.add("alice", hold.hold, named(&["A-1-1"])).await), grown, "it has that already");
+    assert_eq!(stage.add("bob", hold.hold, named(&["A-1-3"])).await, Err(Rejection::NotHolder));
+    let story = ["seat.held A-1-2", "seat.held A-1-4", "seat.held A-1-1", "seat.held FLOOR-1"];
+    assert_eq!(stage.story(1).await, story);
+    on.restart().await;
+    stage.advance(TTL - 1000).await;
+    let late = stage.add("alice", hold.hold, named(&["A-1-3"])).await;
+    assert_eq!(late, Err(Rejection::HoldExpired));
+    assert_eq!(must(on.store().expire_due().await), 2);
+    assert_eq!(stage.counts().await, [7, 0, 0, 1]);
+}
+
+/// Whoever gives back a part is told what is left, and readers wait for the sequence that changed it.
+pub async fn a_release_tells_what_is_left(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    let hold = must(stage.hold("alice", &["A-1-1", "A-1-2", "FLOOR-1"]).await);
+    let release = |seat: &str| Command::ReleaseSeat { seat: seat.into(), user: valid("alice") };
+    let told = |answer: Answer| match answer {
+        Answer::Released { released, left, expires_at, sequence, .. } => {
+            (released, in_words(&left), expires_at, sequence)
+        }
+        other => panic!("nothing released: {other:?}"),
+    };
+    let (released, left, expires_at, sequence) = told(must(stage.run("alice", release("A-1-2")).await));
+    assert_eq!((released, left), (vec!["A-1-2".into()], vec!["A-1-1 12000".into(), "FLOOR-1 6000".into()]));
+    assert_eq!((expires_at, sequence), (Some(hold.expires_at), 5));
+    let found = must(on.store().hold(&HoldId::new(stage.event.clone(), hold.hold), &valid("alice")).await);
+    assert_eq!(held(must(found)).sequence, 5, "the sequence of what is told");
+    must(stage.reserve_hold("alice", hold.hold).await);
+    let (released, left, expires_at, _) = told(must(stage.run("alice", release("FLOOR-1")).await));
+    assert_eq!((released, left), (vec!["FLOOR-1".into()], vec!["A-1-1 12000".into()]));
+    assert_eq!(expires_at, None, "a reservation does not expire");
+    let (_, left, ..) = told(must(stage.run("alice", release("A-1-1")).await));
+    assert_eq!(left, Vec::<String>::new());
+}
+
+/// One's own claims are told apart from those of others.
+pub async fn what_is_ones_own_is_told_in_conflicts(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    must(stage.hold("alice", &["A-1-1"]).await);
+    must(stage.hold("alice", &["A-1-2"]).await);
+    must(stage.reserve_seat("alice", "A-1-2").await);
+    let refused = stage.hold("alice", &["A-1-1", "A-1-2", "A-2-2"]).await;
+    let mut expected = own_conflicts([("A-1-1", "HELD"), ("A-1-2", "RESERVED")]);
+    expected.extend(conflicts([("A-2-2", "BLOCKED")]));
+    assert_eq!(refused, Err(Rejection::SeatNotAvailable(expected)));
+}
+
+/// An id that derives from an idempotency key is one hold, whatever was forgotten in between.
+pub async fn a_hold_is_made_once_under_its_id(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    let hold = Uuid::new_v4();
+    let again = async |user: &str, wanted: Wanted| {
+        stage.run(user, Command::Hold { wanted, user: valid(user), hold }).await
+    };
+    let first = held(must(again("alice", named(&["A-1-1", "A-1-2"])).await));
+    assert_eq!(held(must(again("alice", named(&["A-1-1", "A-1-2"])).await)), first);
+    for (user, seats) in [("alice", &["A-1-1", "A-1-3"][..]), ("bob", &["A-1-1", "A-1-2"])] {
+        assert_eq!(again(user, named(seats)).await, Err(Rejection::OtherSeatsHeld), "{user} {seats:?}");
+    }
+    on.restart().await;
+    must(stage.reserve_hold("alice", hold).await);
+    let now = must(again("alice", named(&["A-1-1", "A-1-2"])).await);
+    assert_eq!(reserved(now).1, first.seats, "it is reserved by now");
+    let other = Uuid::new_v4();
+    let lapsing = async || {
+        let wanted = named(&["A-1-3"]);
+        stage.run("alice", Command::Hold { wanted, user: valid("alice"), hold: other }).await
+    };
+    must(lapsing().await);
+    stage.advance(TTL).await;
+    assert_eq!(must(on.store().expire_due().await), 1);
+    assert_eq!(lapsing().await, Err(Rejection::HoldExpired), "it is never made again");
+    assert_eq!(stage.story(7).await, ["seat.released A-1-3 Expired"]);
 }

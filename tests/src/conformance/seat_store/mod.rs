@@ -5,6 +5,7 @@
 #![expect(clippy::missing_panics_doc, reason = "every sentence panics where it is not true")]
 
 use boxoffice_command::store::{Lease, Outbox};
+use boxoffice_domain::command::ConflictReason;
 use boxoffice_domain::{Conflict, SeatingEventId};
 use uuid::Uuid;
 
@@ -12,8 +13,10 @@ pub use self::choosing::*;
 pub use self::holds::*;
 pub use self::idempotency::*;
 pub use self::outbox::*;
+pub use self::redefining::*;
 pub use self::reservations::*;
 pub use self::shows::*;
+pub use self::staff::*;
 use self::stage::{Fixture, Stage, must};
 
 pub mod stage;
@@ -22,8 +25,10 @@ mod choosing;
 mod holds;
 mod idempotency;
 mod outbox;
+mod redefining;
 mod reservations;
 mod shows;
+mod staff;
 
 pub mod sequences;
 
@@ -68,6 +73,21 @@ macro_rules! seat_store_suite {
             a_hold_is_extended_up_to_the_longest
             blocked_seats_are_counted_and_survive_a_restart
             i1_racing_buyers_are_given_different_seats
+            a_hold_grows_until_its_own_deadline
+            a_release_tells_what_is_left
+            what_is_ones_own_is_told_in_conflicts
+            a_hold_is_made_once_under_its_id
+            staff_hold_where_buyers_may_not
+            a_blocked_seat_that_staff_held_is_blocked_again
+            a_seat_that_is_unblocked_meanwhile_is_free_afterwards
+            staff_sell_at_the_counter
+            staff_cancel_after_the_last_moment
+            what_is_not_in_the_way_takes_effect_at_once
+            a_refused_seat_map_is_tried_again_when_a_seat_comes_back
+            what_is_still_in_the_way_is_waited_for
+            what_is_wanted_is_what_was_said_last
+            a_change_is_judged_by_what_it_changes
+            the_currency_never_changes
             seats_are_held_in_the_sales_window_only
             a_price_stands_from_the_hold_on
             a_definition_changes_where_no_claimed_seat_is_lost
@@ -109,8 +129,17 @@ macro_rules! seat_store_suite {
     };
 }
 
-fn conflicts<const N: usize>(of: [(&str, &'static str); N]) -> Vec<Conflict> {
-    of.map(|(seat, reason)| Conflict { seat: seat.into(), reason }).into()
+fn conflicts<const N: usize>(of: [(&str, &str); N]) -> Vec<Conflict> {
+    let conflict = |(seat, word): (&str, &str)| {
+        let reason = ConflictReason::ALL.into_iter().find(|reason| reason.as_str() == word);
+        Conflict::new(seat, reason.unwrap_or_else(|| panic!("{word} is no reason")))
+    };
+    of.map(conflict).into()
+}
+
+/// The same, of what is the caller's own.
+fn own_conflicts<const N: usize>(of: [(&str, &str); N]) -> Vec<Conflict> {
+    conflicts(of).into_iter().map(|conflict| Conflict { mine: true, ..conflict }).collect()
 }
 
 /// Who publishes: the same one in most sentences, so that none stands in the way of the next.

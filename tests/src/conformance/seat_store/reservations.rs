@@ -31,8 +31,7 @@ pub async fn reserving_again_gives_the_same_reservation(on: &impl Fixture) {
     assert_eq!(first.2, 6, "event.created, two seat.held, two seat.reserved, reservation.created");
     stage.advance(TTL * 2).await;
     assert_eq!(must(stage.reserve_hold("alice", hold).await), first);
-    let (reservation, seats, sequence) = must(stage.reserve_seat("alice", "A-1-2").await);
-    assert_eq!((reservation, seats.as_slice(), sequence), (first.0, &["A-1-2 12000".to_owned()][..], 6));
+    assert_eq!(must(stage.reserve_seat("alice", "A-1-2").await), first, "all of it");
     assert_eq!(stage.waiting().await.len(), 6);
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use boxoffice_command::store::{Cause, Inventory, Outbox, SeatStore};
+use boxoffice_command::store::{Cause, Outbox, Provisioning, SeatStore};
 use boxoffice_domain::definition::{Blocked, HoldPolicy, Limits, PriceCategory, Rows, Sales, Section};
 use boxoffice_domain::{
-    Answer, Area, Best, Command, CorrelationId, Definition, DomainEvent, Envelope, Rejection, SeatingEventId,
-    SeatingEventState, UnixMillis, Wanted,
+    Answer, Area, Best, Command, CorrelationId, Definition, DomainEvent, Envelope, PricedSeat, Rejection,
+    SeatingEventId, SeatingEventState, UnixMillis, Wanted,
 };
 use uuid::Uuid;
 
@@ -38,6 +38,11 @@ pub trait Fixture: Send + Sync {
     /// Moves the store's clock, which the fixture sets to [`START`] before anything else.
     async fn set_clock(&self, now: UnixMillis);
 
+    /// Whether a seat map that is wanted is still known after a restart; else whoever wants it provisions again.
+    fn remembers_what_is_wanted(&self) -> bool {
+        true
+    }
+
     /// All that the store holds of a SeatingEvent. What it may forget by its own choice, it may show or not.
     async fn state(&self, event: &SeatingEventId) -> SeatingEventState;
 }
@@ -60,6 +65,8 @@ pub struct Held {
     pub seats: Vec<String>,
     /// When it expires.
     pub expires_at: UnixMillis,
+    /// Whether all of its seats are neighbours.
+    pub together: bool,
     /// Sequence of its last event.
     pub sequence: u64,
 }
@@ -89,12 +96,12 @@ impl<'a, F: Fixture> Stage<'a, F> {
     }
 
     /// Creates or changes the SeatingEvent.
-    pub async fn provision(&self, definition: &Definition) -> Result<Inventory, Rejection> {
+    pub async fn provision(&self, definition: &Definition) -> Result<Provisioning, Rejection> {
         must(self.store().provision(&self.event, definition, 3, &cause("operator")).await)
     }
 
     /// Changes the SeatingEvent's first definition, and provisions it.
-    pub async fn redefine(&self, change: impl FnOnce(&mut Definition)) -> Result<Inventory, Rejection> {
+    pub async fn redefine(&self, change: impl FnOnce(&mut Definition)) -> Result<Provisioning, Rejection> {
         let mut definition = definition();
         change(&mut definition);
         self.provision(&definition).await
@@ -181,6 +188,24 @@ impl<'a, F: Fixture> Stage<'a, F> {
         self.run(user, Command::CancelReservation { reservation, user: valid(user) }).await.map(released)
     }
 
+    /// Has `user` add seats to a hold.
+    pub async fn add(&self, user: &str, hold: Uuid, wanted: Wanted) -> Result<Held, Rejection> {
+        self.run(user, Command::AddToHold { hold, wanted, user: valid(user) }).await.map(held)
+    }
+
+    /// Has box-office staff do something.
+    pub async fn staff(&self, command: Command) -> Result<Answer, Rejection> {
+        let cause = Cause { user: None, ..cause("nobody") };
+        must(self.store().execute(&self.event, &command, &cause).await).map(|outcome| outcome.answer)
+    }
+
+    /// Has box-office staff hold seats for `user`, blocked ones too.
+    pub async fn staff_hold(&self, user: &str, seats: &[&str]) -> Result<Held, Rejection> {
+        let seats = seats.iter().map(ToString::to_string).collect();
+        let command = Command::StaffHold { seats, user: valid(user), hold: Uuid::new_v4(), blocked: true };
+        self.staff(command).await.map(held)
+    }
+
     /// The domain events that wait to be published.
     pub async fn waiting(&self) -> Vec<Envelope> {
         let (_, entries) = must(self.store().unpublished(&self.event, 10_000).await);
@@ -264,28 +289,30 @@ pub fn must<T, E: Debug>(result: Result<T, E>) -> T {
 /// An answer that has to be about a hold.
 pub fn held(answer: Answer) -> Held {
     match answer {
-        Answer::Held { hold, seats, expires_at, sequence } => {
-            let seats = seats.iter().map(|seat| format!("{} {}", seat.key, seat.amount)).collect();
-            Held { hold, seats, expires_at, sequence }
+        Answer::Held { hold, seats, currency, expires_at, together, sequence } => {
+            assert_eq!(currency, "EUR");
+            Held { hold, seats: in_words(&seats), expires_at, together, sequence }
         }
         other => panic!("no hold: {other:?}"),
     }
 }
 
-fn reserved(answer: Answer) -> (Uuid, Vec<String>, u64) {
+/// An answer that has to be about a reservation: it, its seats and its sequence.
+pub fn reserved(answer: Answer) -> (Uuid, Vec<String>, u64) {
     match answer {
-        Answer::Reserved { reservation, seats, sequence, .. } => (
-            reservation,
-            seats.iter().map(|seat| format!("{} {}", seat.key, seat.amount)).collect(),
-            sequence,
-        ),
+        Answer::Reserved { reservation, seats, sequence, .. } => (reservation, in_words(&seats), sequence),
         other => panic!("no reservation: {other:?}"),
     }
 }
 
+/// Seats with their prices, as `A-1-1 12000`.
+pub fn in_words(seats: &[PricedSeat]) -> Vec<String> {
+    seats.iter().map(|seat| format!("{} {}", seat.key, seat.amount)).collect()
+}
+
 fn released(answer: Answer) -> Vec<String> {
     match answer {
-        Answer::Released { seats, .. } => seats,
+        Answer::Released { released, .. } => released,
         other => panic!("nothing released: {other:?}"),
     }
 }

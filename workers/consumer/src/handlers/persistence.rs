@@ -4,7 +4,7 @@
 //! name as the reason: no second owner is ever written.
 
 use async_trait::async_trait;
-use boxoffice_domain::events::Reservation;
+use boxoffice_domain::events::ReservedSeats;
 use boxoffice_domain::{DomainEvent, Envelope};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -46,10 +46,11 @@ impl Handler for PersistenceHandler {
 }
 
 const CREATE: &str = "
-    INSERT INTO reservations (reservation_id, event_id, user_id, amount, currency, status, created_at, correlation_id)
-    SELECT reservation_id, event_id, user_id, amount, currency, 'CONFIRMED', at, correlation_id
+    INSERT INTO reservations (reservation_id, event_id, user_id, amount, currency, status, created_at, correlation_id,
+                              paid_by)
+    SELECT reservation_id, event_id, user_id, amount, currency, 'CONFIRMED', at, correlation_id, paid_by
     FROM jsonb_to_recordset($1) AS fact (reservation_id text, event_id text, user_id text, amount bigint,
-                                         currency text, at bigint, correlation_id text)";
+                                         currency text, at bigint, correlation_id text, paid_by text)";
 
 const CREATE_SEATS: &str = "
     INSERT INTO reservation_seats (reservation_id, seat_id)
@@ -57,9 +58,10 @@ const CREATE_SEATS: &str = "
     FROM jsonb_to_recordset($1) AS fact (reservation_id text, seat_ids text[]), UNNEST(seat_ids) AS seat (seat_id)";
 
 const RELEASE_SEATS: &str = "
-    UPDATE reservation_seats SET released_at = fact.at
-    FROM (SELECT reservation_id, seat_id, at
-          FROM jsonb_to_recordset($1) AS fact (reservation_id text, seat_ids text[], at bigint),
+    UPDATE reservation_seats SET released_at = fact.at, reason = fact.reason, note = fact.note
+    FROM (SELECT reservation_id, seat_id, at, reason, note
+          FROM jsonb_to_recordset($1)
+               AS fact (reservation_id text, seat_ids text[], at bigint, reason text, note text),
                UNNEST(seat_ids) AS seat (seat_id)) AS fact
     WHERE reservation_seats.reservation_id = fact.reservation_id AND reservation_seats.seat_id = fact.seat_id";
 
@@ -94,7 +96,7 @@ fn fact(envelope: &Envelope) -> Option<(Fact, Value)> {
     }
 }
 
-fn row(reservation: &Reservation, envelope: &Envelope) -> Value {
+fn row(reservation: &ReservedSeats, envelope: &Envelope) -> Value {
     json!({
         "reservation_id": reservation.reservation_id,
         "event_id": reservation.event_id,
@@ -102,6 +104,9 @@ fn row(reservation: &Reservation, envelope: &Envelope) -> Value {
         "seat_ids": reservation.seat_ids,
         "amount": reservation.amount,
         "currency": reservation.currency,
+        "paid_by": reservation.paid_by,
+        "reason": reservation.reason,
+        "note": reservation.note,
         "at": envelope.timestamp,
         "correlation_id": envelope.metadata.correlation_id,
     })

@@ -1,10 +1,10 @@
 //! The chart in a database: the tables `seating_events` and `seats`, which the seat view and the statistics both have.
 //!
 //! Does to rows what [`boxoffice_domain::SeatMap`] does in memory when a definition changes: seats that it drops go,
-//! new ones are available, its blocked ones are blocked, claimed ones stay claimed.
+//! new ones are available, what the event says it blocks and unblocks is so, claimed ones stay claimed.
 
 use boxoffice_domain::events::SeatingEventDefined;
-use boxoffice_domain::evolve::blocked;
+use boxoffice_domain::evolve::block_changes;
 use boxoffice_domain::{Chart, Definition, SeatingEventId};
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -19,8 +19,9 @@ pub async fn define(connection: &mut PgConnection, defined: &SeatingEventDefined
     let event = defined.event_id.as_str();
     let chart = Chart::expand(&defined.definition).map_err(|error| ApplyError::Refused(error.to_string()))?;
     let keys: Vec<&str> = chart.seats().iter().map(|seat| seat.key.as_str()).collect();
-    let blocked_before = blocked_in(connection, event).await?;
-    let blocked_now: Vec<String> = blocked(&defined.definition).into_keys().collect();
+    let before = definition_of(connection, event).await?;
+    let (blocks, unblocks) = block_changes(defined, before.as_ref());
+    let blocks: Vec<String> = blocks.into_keys().collect();
 
     sqlx::query(
         "INSERT INTO seating_events (event_id, definition, chart_hash) VALUES ($1, $2, $3)
@@ -45,7 +46,7 @@ pub async fn define(connection: &mut PgConnection, defined: &SeatingEventDefined
          WHERE event_id = $1 AND seat_key = ANY($2) AND status = 'BLOCKED'",
     )
     .bind(event)
-    .bind(&blocked_before)
+    .bind(&unblocks)
     .execute(&mut *connection)
     .await?;
     sqlx::query(
@@ -61,7 +62,7 @@ pub async fn define(connection: &mut PgConnection, defined: &SeatingEventDefined
          WHERE event_id = $1 AND seat_key = ANY($2) AND status = 'AVAILABLE'",
     )
     .bind(event)
-    .bind(&blocked_now)
+    .bind(&blocks)
     .execute(connection)
     .await?;
     Ok(())
@@ -76,12 +77,12 @@ pub async fn close(connection: &mut PgConnection, event: &SeatingEventId) -> Res
     Ok(())
 }
 
-/// The seats that the definition so far blocks.
-async fn blocked_in(connection: &mut PgConnection, event: &str) -> Result<Vec<String>, ApplyError> {
+/// The definition so far.
+async fn definition_of(connection: &mut PgConnection, event: &str) -> Result<Option<Definition>, ApplyError> {
     let before: Option<Json<Definition>> =
         sqlx::query_scalar("SELECT definition FROM seating_events WHERE event_id = $1")
             .bind(event)
             .fetch_optional(connection)
             .await?;
-    Ok(before.map(|Json(definition)| blocked(&definition).into_keys().collect()).unwrap_or_default())
+    Ok(before.map(|Json(definition)| definition))
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use boxoffice_command::store::{Cause, Inventory, SeatStore};
+use boxoffice_command::store::{Cause, Inventory, Provisioning, SeatStore};
 use boxoffice_crds::SeatingEvent;
+use boxoffice_domain::decide::in_words;
 use boxoffice_domain::partition::partition_of;
 use boxoffice_domain::seat_map::SeatCounts;
-use boxoffice_domain::{Chart, Command, CorrelationId, Rejection, SeatId, SeatingEventId};
+use boxoffice_domain::{Chart, Command, CorrelationId, SeatId, SeatingEventId};
 use boxoffice_operator::seating_event::build::build;
 use kube::ResourceExt;
 use uuid::Uuid;
@@ -19,6 +20,13 @@ use super::{Platform, PlatformError};
 pub enum Change {
     /// It is on sale as declared, newly so.
     Provisioned(Box<Inventory>),
+    /// Its seat map stays as it was, because of seats that somebody has; all else is as declared.
+    Partly {
+        /// As it is now.
+        inventory: Box<Inventory>,
+        /// What stands in the way.
+        why: String,
+    },
     /// It is no longer declared: its sales are closed, its seats are kept.
     Closed(SeatingEventId),
     /// It stays as it was, for this reason.
@@ -31,6 +39,14 @@ impl fmt::Display for Change {
             Self::Provisioned(inventory) => {
                 let (event, seats) = (&inventory.event, inventory.seats);
                 write!(f, "{event}: {} seats, {} of them available", seats.total, seats.available)
+            }
+            Self::Partly { inventory, why } => {
+                let event = &inventory.event;
+                write!(
+                    f,
+                    "{event}: all but its seat map is as declared; {why}. The seat map is tried again when one of \
+                     these seats comes back"
+                )
             }
             Self::Closed(event) => {
                 write!(f, "{event}: no longer declared, its sales are closed and its seats kept")
@@ -98,9 +114,13 @@ impl Platform {
         let partition = partition_of(id.as_str(), partitions);
         let provisioned = self.seats.provision(&id, &definition, partition, &cause()).await?;
         Ok(match provisioned {
-            Ok(inventory) if before == Some(inventory.sequence) => Ok(None),
-            Ok(inventory) => Ok(Some(Change::Provisioned(Box::new(inventory)))),
-            Err(rejection) => Err(refusal(&rejection)),
+            Ok(Provisioning { inventory, refused }) if !refused.is_empty() => {
+                let why = in_words(&refused, &definition);
+                Ok(Some(Change::Partly { inventory: Box::new(inventory), why }))
+            }
+            Ok(Provisioning { inventory, .. }) if before == Some(inventory.sequence) => Ok(None),
+            Ok(Provisioning { inventory, .. }) => Ok(Some(Change::Provisioned(Box::new(inventory)))),
+            Err(rejection) => Err(rejection.to_string()),
         })
     }
 }
@@ -114,14 +134,6 @@ pub struct Show {
     pub seats: SeatCounts,
     /// A seat that is free, if one is.
     pub seat: Option<SeatId>,
-}
-
-/// Why a definition is refused, with the seats in its way.
-fn refusal(rejection: &Rejection) -> String {
-    let Rejection::SeatMapConflict(conflicts) = rejection else { return rejection.to_string() };
-    let seats: Vec<_> =
-        conflicts.iter().map(|conflict| format!("{} {}", conflict.seat, conflict.reason)).collect();
-    format!("{rejection}: {}", seats.join(", "))
 }
 
 /// The cause of what a file says.

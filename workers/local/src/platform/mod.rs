@@ -24,7 +24,7 @@ use boxoffice_runtime::log::LogError;
 
 use crate::embedded::journal::{Journal, JournalError};
 use crate::embedded::log::EmbeddedLog;
-use crate::embedded::seats::EmbeddedSeats;
+use crate::embedded::seats::{self, EmbeddedSeats};
 use declared::Declared;
 
 pub use workers::{Door, waiting};
@@ -66,7 +66,7 @@ impl Platform {
     pub async fn open(folder: &Path) -> Result<Self, PlatformError> {
         let journal = Journal::open(folder).await?;
         let log = EmbeddedLog::open(journal.clone()).await?;
-        let seats = EmbeddedSeats::open(journal.clone(), Arc::new(clock::now)).await?;
+        let seats = seats::open(journal.clone(), Arc::new(clock::now)).await?;
         Ok(Self { journal, log, seats: Arc::new(seats) })
     }
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use boxoffice_domain::definition::{Layout, Limits, Phase, Point, PriceCategory, Section};
-use boxoffice_domain::events::{SectionStats, StatsUpdated};
+use boxoffice_domain::events::SectionStats;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{SeatMap, SeatingEventId, UnixMillis};
 use boxoffice_runtime::clock;
@@ -198,6 +198,7 @@ pub(super) async fn show(
             example = json!({
                 "eventId": "arena-night",
                 "asOfSequence": 3,
+                "currency": "EUR",
                 "sections": [{
                     "sectionId": "A", "available": 3, "held": 1, "reserved": 1, "released": 0, "revenue": 12_000
                 }]
@@ -210,15 +211,16 @@ pub(super) async fn stats(
     State(known): State<Knowledge>,
     Id(event): Id<SeatingEventId>,
 ) -> Result<Json<StatsBody>, Problem> {
-    known.event(event.as_str())?;
-    let body = match known.stats.get(event.as_str()) {
-        Some(stats) => StatsBody::from(&*stats),
-        None => StatsBody { event_id: event, as_of_sequence: 0, sections: vec![] },
+    let live = known.event(event.as_str())?;
+    let currency = live.read(|map| map.definition.currency().to_owned());
+    let (as_of_sequence, sections) = match known.stats.get(event.as_str()) {
+        Some(stats) => (stats.as_of_sequence, stats.sections.clone()),
+        None => (0, vec![]),
     };
-    Ok(Json(body))
+    Ok(Json(StatsBody { event_id: event, as_of_sequence, currency, sections }))
 }
 
-/// The payload of `stats.updated`, as it was published.
+/// The payload of `stats.updated`, as it was published, with the currency of its revenue.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Statistics)]
 #[serde(rename_all = "camelCase")]
@@ -228,16 +230,11 @@ pub(super) struct StatsBody {
     event_id: SeatingEventId,
     /// Sequence of the last domain event that they cover.
     as_of_sequence: u64,
+    /// Of the revenue.
+    currency: String,
     /// A section each.
     #[schema(value_type = Vec<schemas::SectionStats>)]
     sections: Vec<SectionStats>,
-}
-
-impl From<&StatsUpdated> for StatsBody {
-    fn from(stats: &StatsUpdated) -> Self {
-        let StatsUpdated { event_id, as_of_sequence, sections } = stats.clone();
-        Self { event_id, as_of_sequence, sections }
-    }
 }
 
 impl Summary {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use boxoffice_domain::definition::{Layout, Point};
 use boxoffice_domain::events::{SectionStats, StatsUpdated};
+use boxoffice_domain::project::SeatView;
 use boxoffice_domain::{DomainEvent, SeatMap};
 use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::http::{Edge, service};
@@ -43,7 +44,8 @@ fn knowing() -> Knowledge {
     definition.focal_point = Some(Point { x: 0.0, y: -4.0 });
     definition.sections[0].layout = Some(Layout { x: 0.0, y: 2.0, angle: 0.0 });
     definition.blocked[0].seats = vec!["A-2-3".into()];
-    let map = SeatMap::new(event_id("arena-night"), definition, 1).unwrap();
+    let mut map = SeatMap::new(event_id("arena-night"), definition, 1).unwrap();
+    map.set("A-2-3", SeatView::Blocked);
     knowledge.views.install(vec![map], Trust::Further);
     let happen = |sequence, fact: DomainEvent| {
         knowledge.views.apply(fact.seating_event(), sequence, Some(&fact)).unwrap();

@@ -93,7 +93,7 @@ impl Views {
         match (live, fact) {
             (Some(live), fact) => live.apply(fact, sequence)?,
             (None, Some(DomainEvent::EventCreated(created))) => {
-                let map = SeatMap::new(event.clone(), created.definition.clone(), sequence)?;
+                let map = SeatMap::created(created, sequence)?;
                 let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
                 maps.insert(event.clone(), Arc::new(LiveMap::new(map)));
             }

@@ -95,11 +95,7 @@ fn seating_event(row: (String, Json<Definition>, bool, i64)) -> Result<SeatMap, 
     let (id, Json(definition), closed, sequence) = row;
     let unexpected = |problem: &dyn Display| SnapshotError(format!("the row of {id}: {problem}"));
     let event = id.parse().map_err(|error| unexpected(&error))?;
-    let blocked: Vec<String> = definition.blocked.iter().flat_map(|block| block.seats.clone()).collect();
     let mut map = SeatMap::new(event, definition, number(sequence)?).map_err(|error| unexpected(&error))?;
-    for key in blocked {
-        map.set(&key, SeatView::Available);
-    }
     map.closed = closed;
     Ok(map)
 }

@@ -3,7 +3,7 @@
 //! Created and cancelled ones are written in runs, so that a seat that changes hands within a batch ends with the
 //! right one.
 
-use boxoffice_domain::events::Reservation;
+use boxoffice_domain::events::ReservedSeats;
 use boxoffice_domain::{DomainEvent, Envelope};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -56,7 +56,7 @@ fn fact(envelope: &Envelope) -> Option<(bool, Value)> {
     }
 }
 
-fn row(reservation: &Reservation, at: u64) -> Value {
+fn row(reservation: &ReservedSeats, at: u64) -> Value {
     json!({
         "reservation_id": reservation.reservation_id,
         "event_id": reservation.event_id,

@@ -169,6 +169,7 @@ mod tests {
             section_id: "A".into(),
             claim: events::Claim::Hold(HoldId::new(event_id(), Uuid::nil())),
             reason: ReleaseReason::User,
+            note: None,
             released_at: 1,
         })
     }

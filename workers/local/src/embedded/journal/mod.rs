@@ -23,6 +23,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::table::{ANSWERS, EVENTS, GROUP_STARTS, PUBLISHED, PublishedRow, RECORDS};
+pub use boxoffice_command::store::embedded::journal::Ticket;
+
 pub use self::table::{AnswerRow, EventRow, GroupStartRow, RecordRow};
 
 /// Connections that read, beside the one that writes.
@@ -85,10 +87,6 @@ pub struct Write {
     /// Whether it must survive a power cut, not only the end of the process.
     pub sync: bool,
 }
-
-/// A place in the order of writes; the default one comes before all.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(u64);
 
 /// See the module. Clones write the same file.
 #[derive(Debug, Clone)]

@@ -19,7 +19,7 @@ impl Maps {
         match (self.0.get_mut(id.as_str()), fact) {
             (Some(map), fact) => drop(map.apply(fact, sequence)?),
             (None, DomainEvent::EventCreated(defined) | DomainEvent::EventUpdated(defined)) => {
-                let map = SeatMap::new(id.clone(), defined.definition.clone(), sequence)?;
+                let map = SeatMap::created(defined, sequence)?;
                 self.0.insert(id.clone(), map);
             }
             (None, _) => {}

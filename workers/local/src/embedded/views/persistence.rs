@@ -62,7 +62,7 @@ impl Persistence {
         self.owners.iter()
     }
 
-    fn create(&mut self, created: &events::Reservation, event: &Envelope) -> Result<(), Refusal> {
+    fn create(&mut self, created: &events::ReservedSeats, event: &Envelope) -> Result<(), Refusal> {
         let id = &created.reservation_id;
         if self.reservations.contains_key(id) {
             return Err(Refusal::CreatedBefore(id.clone()));
@@ -89,7 +89,7 @@ impl Persistence {
     }
 
     /// Releases seats of a reservation; one that was never created has none.
-    fn cancel(&mut self, cancelled: &events::Reservation, at: UnixMillis) {
+    fn cancel(&mut self, cancelled: &events::ReservedSeats, at: UnixMillis) {
         let Some(reservation) = self.reservations.get_mut(&cancelled.reservation_id) else { return };
         for seat in &cancelled.seat_ids {
             if let Some(released_at) = reservation.seats.get_mut(seat) {
@@ -125,14 +125,17 @@ mod tests {
         ReservationId::new(arena_night(), Uuid::from_u128(number))
     }
 
-    fn of(number: u128, seats: &[&str]) -> events::Reservation {
-        events::Reservation {
+    fn of(number: u128, seats: &[&str]) -> events::ReservedSeats {
+        events::ReservedSeats {
             reservation_id: id(number),
             event_id: arena_night(),
             user_id: "alice".parse().unwrap(),
             seat_ids: seats.iter().map(|key| seat(key)).collect(),
             amount: 100 * seats.len() as u64,
             currency: "EUR".into(),
+            paid_by: None,
+            reason: None,
+            note: None,
         }
     }
 

@@ -38,7 +38,7 @@ impl Reservations {
         self.by_user.get(user).into_iter().flatten().filter_map(|id| self.all.get(id))
     }
 
-    pub(super) fn create(&mut self, created: &events::Reservation, at: UnixMillis) -> Result<(), Refusal> {
+    pub(super) fn create(&mut self, created: &events::ReservedSeats, at: UnixMillis) -> Result<(), Refusal> {
         let id = &created.reservation_id;
         let Entry::Vacant(vacant) = self.all.entry(id.clone()) else {
             return Err(Refusal::CreatedBefore(id.clone()));
@@ -56,7 +56,7 @@ impl Reservations {
     }
 
     /// Takes seats from a reservation; one that was never created has none.
-    pub(super) fn cancel(&mut self, cancelled: &events::Reservation, at: UnixMillis) {
+    pub(super) fn cancel(&mut self, cancelled: &events::ReservedSeats, at: UnixMillis) {
         let Some(reservation) = self.all.get_mut(&cancelled.reservation_id) else { return };
         let gone: HashSet<&SeatId> = cancelled.seat_ids.iter().collect();
         reservation.seats.retain(|seat| !gone.contains(seat));
