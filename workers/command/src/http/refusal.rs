@@ -31,9 +31,7 @@ pub fn refused(event: &SeatingEventId, rejection: &Rejection) -> Problem {
         R::SalesClosed => (StatusCode::CONFLICT, code::SALES_CLOSED, NONE),
         R::CancellationClosed { .. } => (StatusCode::CONFLICT, code::CANCELLATION_CLOSED, NONE),
         R::OtherSeatsHeld => (StatusCode::UNPROCESSABLE_ENTITY, code::IDEMPOTENCY_MISMATCH, NONE),
-        R::SeatsClaimed(conflicts) => {
-            (StatusCode::CONFLICT, code::DEFINITION_CONFLICT, conflicts.as_slice())
-        }
+        R::SeatsClaimed(conflicts) => (StatusCode::CONFLICT, code::DEFINITION_CONFLICT, conflicts.as_slice()),
         R::CurrencyChanged { .. } => (StatusCode::CONFLICT, code::DEFINITION_CONFLICT, NONE),
         R::InvalidDefinition(_) => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST, NONE),
     };

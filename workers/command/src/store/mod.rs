@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{
-    Answer, Command, Conflict, CorrelationId, Definition, Envelope, HoldId, Rejection, SeatingEventId, UnixMillis,
-    UserId,
+    Answer, Command, Conflict, CorrelationId, Definition, Envelope, HoldId, Rejection, SeatingEventId,
+    UnixMillis, UserId,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;

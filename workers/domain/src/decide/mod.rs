@@ -283,9 +283,8 @@ fn decided(answer: Answer, changes: Vec<DomainEvent>) -> Decision {
 fn not_held(seat: Option<&Seat>, user: &UserId) -> Rejection {
     match seat {
         Some(Seat::Lapsed { user: last }) if last == user => Rejection::HoldExpired,
-        Some(Seat::Lapsed { .. } | Seat::Held { .. } | Seat::Reserved { .. } | Seat::Blocked { .. }) | None => {
-            Rejection::SeatNotHeld
-        }
+        Some(Seat::Lapsed { .. } | Seat::Held { .. } | Seat::Reserved { .. } | Seat::Blocked { .. })
+        | None => Rejection::SeatNotHeld,
     }
 }
 

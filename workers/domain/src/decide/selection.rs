@@ -173,7 +173,8 @@ impl Provisioned<'_> {
 
     fn refuse_gaps(&self, seating: &Seating, map: &[u8], named: &[usize]) -> Result<(), Rejection> {
         let gaps = avoidable_gaps(seating, map, named);
-        let conflict = |place: &usize| Some(Conflict::new(self.key_at(*place)?, ConflictReason::SingleSeatGap));
+        let conflict =
+            |place: &usize| Some(Conflict::new(self.key_at(*place)?, ConflictReason::SingleSeatGap));
         let conflicts: Vec<_> = gaps.iter().filter_map(conflict).collect();
         if conflicts.is_empty() { Ok(()) } else { Err(Rejection::SeatNotAvailable(conflicts)) }
     }

@@ -33,8 +33,7 @@ fn of_service(
 ) -> Vec<Finding> {
     let find = |field: &str, message: String| loaded.finding(service, &format!("spec.{field}"), message);
     let unsupported = unsupported::in_use(&service.spec, place);
-    let mut findings: Vec<_> =
-        unsupported.iter().filter_map(|one| find(&one.field, one.problem())).collect();
+    let mut findings: Vec<_> = unsupported.iter().filter_map(|one| find(&one.field, one.problem())).collect();
     // One process runs one service: nobody shares its topics.
     let fellows = if place == Place::Cluster { fellows } else { &[] };
     if let Err(stall) = validate(service, fellows, "") {

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use boxoffice_domain::events::{
-    Claim, DomainEvent, Envelope, HoldExtended, Metadata, PaidBy, ReleaseReason, ReservedSeats, SeatBlock, SeatHeld,
-    SeatReleased, SeatReserved, SeatingEventDefined, VERSION,
-};
 use boxoffice_domain::definition::Blocked;
+use boxoffice_domain::events::{
+    Claim, DomainEvent, Envelope, HoldExtended, Metadata, PaidBy, ReleaseReason, ReservedSeats, SeatBlock,
+    SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined, VERSION,
+};
 use boxoffice_domain::ids::event_id;
 use boxoffice_domain::{Definition, HoldId, ReservationId, SeatId, SeatingEventId, UnixMillis, UserId};
 use serde::Deserialize;
