@@ -23,7 +23,7 @@ pub mod redis;
 mod idempotency;
 
 pub use history::History;
-pub use idempotency::{ANSWER_MEMORY, Idempotency, IdempotencyKey};
+pub use idempotency::{ANSWER_MEMORY, Idempotency, IdempotencyKey, hold_id};
 pub use leases::LeaseTable;
 
 /// Why the store did not do what it was asked to. The command may or may not have been carried out.
