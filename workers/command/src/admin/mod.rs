@@ -261,3 +261,6 @@ impl Admin {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod staff_tests;

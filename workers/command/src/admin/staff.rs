@@ -72,14 +72,11 @@ pub(super) struct StaffHoldRequest {
         ),
         (
             status = 200,
-            description = "The hold of this Idempotency-Key, as it is now.",
+            description = "The hold that was made before under this Idempotency-Key, as it is now.",
             body = HeldOrReserved,
-            examples(
-                ("held" = (summary = "It holds", value = json!(held(1_700_000_300_000, 3)))),
-                ("reserved" = (
-                    summary = "It is reserved by now", value = json!(reserved(1_700_000_000_000, 6))
-                ))
-            )
+            examples(("reserved" = (
+                summary = "It is reserved by now", value = json!(reserved(1_700_000_000_000, 6))
+            )))
         ),
         OfStaffHolding
     )
@@ -160,7 +157,7 @@ pub(super) async fn reserve(
 pub(super) struct Noted {
     /// Why, for those who read the domain events later: 1 to 500 characters.
     #[serde(default)]
-    #[param(min_length = 1, max_length = 500, required = false, example = "double booking")]
+    #[param(min_length = 1, max_length = 500, required = false, example = "rebooked")]
     note: Option<String>,
 }
 

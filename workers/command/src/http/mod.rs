@@ -89,4 +89,7 @@ mod tests;
 mod choosing_tests;
 
 #[cfg(test)]
+mod keyed_tests;
+
+#[cfg(test)]
 mod gate_tests;
