@@ -1,14 +1,16 @@
 //! How a command that is sent again is known: by the key that its caller gave it, in the name of a user.
 
 use std::fmt::Write;
-use std::time::Duration;
 
-use boxoffice_domain::{SeatingEventId, UserId};
+use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
+use boxoffice_domain::{Definition, SeatingEventId, UnixMillis, UserId};
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
-/// How long the answer to a command is kept under its key.
-pub const ANSWER_MEMORY: Duration = Duration::from_hours(24);
+/// How long the answer to a command is kept under its key: as long as the hold that it is about can be remembered.
+pub fn answer_memory(definition: &Definition) -> UnixMillis {
+    u64::from(definition.hold.max_seconds) * 1000 + EXPIRED_HOLD_MEMORY
+}
 
 /// A key within a SeatingEvent. Of the caller's text only a digest is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
