@@ -7,11 +7,11 @@ use axum::extract::State;
 use boxoffice_domain::{Command, SeatId, SeatingEventId};
 use boxoffice_runtime::http::{Chain, Id, Problem};
 use boxoffice_runtime::openapi::params::OfEvent;
+use boxoffice_runtime::reading::Body;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{Admin, InventoryBody};
-use crate::http::body::Body;
 use crate::openapi::examples::inventory;
 use crate::openapi::{OPERATOR, OfBlocking, OfUnblocking};
 

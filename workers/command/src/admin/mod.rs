@@ -11,7 +11,7 @@ mod log;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
@@ -25,6 +25,7 @@ use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::openapi::pages::serving;
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::{schemas, text};
+use boxoffice_runtime::reading::{Body, Query};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +36,6 @@ use utoipa_axum::routes;
 
 pub use auth::{AdminToken, EmptyToken};
 
-use crate::http::body::Body;
 use crate::http::caller::cause;
 use crate::http::refusal::refused;
 use crate::openapi::examples::inventory;
@@ -231,6 +231,7 @@ async fn show(
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Removal {
     /// Whether the seats are forgotten too, once every domain event is published.
@@ -263,9 +264,8 @@ async fn remove(
     State(admin): State<Admin>,
     chain: Chain,
     Id(event): Id<SeatingEventId>,
-    removal: Result<Query<Removal>, axum::extract::rejection::QueryRejection>,
+    Query(removal): Query<Removal>,
 ) -> Result<Response, Problem> {
-    let Query(removal) = removal.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     let history = admin.published.history(&event).await?;
     let closed = admin.execute(&event, &Command::Close, &chain).await?;
     if !removal.purge {

@@ -9,12 +9,12 @@ use boxoffice_domain::{Answer, Area, Best, Command, HoldId, ReservationId, SeatI
 use boxoffice_runtime::http::{Id, Problem};
 use boxoffice_runtime::openapi::params::{OfEvent, OfHold as HoldInPath, OfReservation};
 use boxoffice_runtime::openapi::schemas;
+use boxoffice_runtime::reading::{Body, OptionalBody};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::answers::{Done, Held, Released, Reserved};
-use super::body::{Body, OptionalBody};
 use super::caller::Caller;
 use super::desk::Desk;
 use super::once::Once;

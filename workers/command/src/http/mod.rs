@@ -10,8 +10,6 @@ mod buckets;
 
 pub mod caller;
 
-pub mod body;
-
 mod once;
 
 mod seats;
