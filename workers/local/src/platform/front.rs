@@ -20,10 +20,9 @@ pub(super) fn routes() -> Router {
 
 /// Its texts are this file's own and have nothing to escape.
 fn page() -> String {
-    let links: String = LINKS
-        .iter()
+    let links = LINKS
         .map(|(path, about)| format!("<li><a href=\"{path}\"><code>{path}</code></a>: {about}</li>\n"))
-        .collect();
+        .concat();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>Box Office</title>\n\

@@ -46,8 +46,11 @@ impl Places {
                 }
             }
             YamlData::Tagged(_, node) => return self.note(field, line, node, content),
-            YamlData::Value(_) => {
-                let word = bare(content, node.span.start.index());
+            // A text that is another one than the word at its place goes on in the next line.
+            YamlData::Value(value) => {
+                let goes_on = |word: &str| matches!(value, Scalar::String(text) if text != word);
+                let word = Some(bare(content, node.span.start.index())).filter(|word| !goes_on(word));
+                let word = word.unwrap_or_default();
                 self.booleans.extend(boolean(&word).map(|value| (field.clone(), value)));
                 self.numbers.extend(number(&word).map(|value| (field.clone(), (word, value))));
             }
@@ -95,16 +98,15 @@ fn text(key: &MarkedYaml<'_>) -> Option<String> {
     }
 }
 
-/// What stands at a place without quotes, if it is one word.
+/// What stands at a place without quotes, if it is one word: in a block a text goes on behind a space.
 fn bare(content: &[char], start: usize) -> String {
-    let ends =
-        |character: &char| character.is_whitespace() || matches!(character, ',' | ']' | '}' | '\'' | '"');
-    let line = content.iter().skip(start).take_while(|character| **character != '\n').collect::<Vec<_>>();
-    let word: String = line.iter().take_while(|character| !ends(character)).copied().collect();
-    // In a block a text goes on behind a space or a comma, up to a comment.
-    let rest: String = line.iter().skip(word.chars().count()).copied().collect();
-    let rest = rest.trim_start_matches([' ', '\t']);
-    if rest.is_empty() || rest.starts_with(['#', ',', ']', '}', '\r']) { word } else { String::new() }
+    let ends = |letter: char| letter.is_whitespace() || matches!(letter, ',' | ']' | '}' | '\'' | '"');
+    let word: String = content.iter().skip(start).copied().take_while(|letter| !ends(*letter)).collect();
+    let mut behind = content.iter().skip(start + word.chars().count());
+    match behind.find(|letter| !matches!(letter, ' ' | '\t')) {
+        None | Some('\n' | '\r' | '#' | ',' | ']' | '}') => word,
+        Some(_) => String::new(),
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +154,6 @@ mod tests {
         assert_eq!(of("c[2]").as_deref(), Some("1_2 12"));
         assert_eq!(of("e").as_deref(), Some("7 7"));
         assert_eq!(of("h.row").as_deref(), Some("08 8.0"));
-        assert_eq!(["b", "c[1]", "d", "f"].map(of), [const { None }; 4]);
+        assert_eq!(["b", "c[1]", "d", "f", "i"].map(of), [const { None }; 5]);
     }
 }

@@ -65,10 +65,10 @@ fn take(order: &mut Order, begun: &mut Vec<u8>, chunk: &[u8]) {
 }
 
 /// Prints lines; whether anybody still reads them.
-fn printed(lines: impl Iterator<Item = Vec<u8>>) -> io::Result<bool> {
+fn printed(mut lines: impl Iterator<Item = Vec<u8>>) -> io::Result<bool> {
     let mut out = stdout().lock();
-    let written = lines.map(|line| out.write_all(&line)).collect::<io::Result<()>>();
-    match written.and_then(|()| stdout().lock().flush()) {
+    let written = lines.try_for_each(|line| out.write_all(&line));
+    match written.and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         written => written.map(|()| true),
     }
