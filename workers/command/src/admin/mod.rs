@@ -16,7 +16,7 @@ mod log;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
@@ -29,6 +29,7 @@ use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::openapi::pages::serving;
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::{schemas, text};
+use boxoffice_runtime::reading::Query;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
@@ -188,6 +189,7 @@ async fn show(
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Removal {
     /// Whether the seats are forgotten too, once every domain event is published.
@@ -220,9 +222,8 @@ async fn remove(
     State(admin): State<Admin>,
     chain: Chain,
     Id(event): Id<SeatingEventId>,
-    removal: Result<Query<Removal>, axum::extract::rejection::QueryRejection>,
+    Query(removal): Query<Removal>,
 ) -> Result<Response, Problem> {
-    let Query(removal) = removal.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     let history = admin.published.history(&event).await?;
     let closed = admin.execute(&event, &Command::Close, &chain).await?;
     if !removal.purge {

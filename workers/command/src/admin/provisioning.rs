@@ -8,12 +8,12 @@ use boxoffice_domain::{Chart, Definition, SeatingEventId};
 use boxoffice_runtime::http::{Chain, ConflictBody, Id, Problem};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::schemas;
+use boxoffice_runtime::reading::Body;
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::{Admin, InventoryBody, LOG_TIMEOUT};
-use crate::http::body::Body;
 use crate::http::caller::cause;
 use crate::http::refusal;
 use crate::openapi::examples::{partly_provisioned, provisioned};

@@ -1,21 +1,20 @@
 //! What the box office does for buyers: holds for somebody, sells at the counter, takes back. Outside the sales window, a
 //! pause, the limit and the gap rule, but by the same commands, and answered as buyers are.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::{Command, HoldId, ReservationId, SeatId, SeatingEventId, UserId};
 use boxoffice_runtime::http::{Chain, Id, Problem};
 use boxoffice_runtime::openapi::params::{OfEvent, OfHold, OfReservation};
 use boxoffice_runtime::openapi::schemas;
+use boxoffice_runtime::reading::{Body, Query};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Admin;
 use crate::http::answers::{Done, Held, HeldOrReserved, Released, Reserved};
-use crate::http::body::Body;
 use crate::http::command_service::Order;
 use crate::http::hold_request::keys_of;
 use crate::http::holds::made;
@@ -162,9 +161,8 @@ pub(super) struct Noted {
 }
 
 impl Noted {
-    fn read(given: Result<Query<Self>, QueryRejection>) -> Result<Option<String>, Problem> {
-        let Query(Self { note }) = given.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
-        let Some(note) = note else { return Ok(None) };
+    fn read(self) -> Result<Option<String>, Problem> {
+        let Some(note) = self.note else { return Ok(None) };
         if !(1..=LONGEST_NOTE).contains(&note.chars().count()) || note.chars().any(char::is_control) {
             let detail =
                 format!("note: say in 1 to {LONGEST_NOTE} characters on one line why, or leave it out");
@@ -197,9 +195,9 @@ pub(super) async fn release(
     State(admin): State<Admin>,
     chain: Chain,
     Id(hold): Id<HoldId>,
-    noted: Result<Query<Noted>, QueryRejection>,
+    Query(noted): Query<Noted>,
 ) -> Result<Done, Problem> {
-    let command = Command::StaffRelease { hold: hold.uuid(), note: Noted::read(noted)? };
+    let command = Command::StaffRelease { hold: hold.uuid(), note: noted.read()? };
     admin.staffs(&chain, None, hold.event_id(), command).await
 }
 
@@ -226,9 +224,9 @@ pub(super) async fn cancel(
     State(admin): State<Admin>,
     chain: Chain,
     Id(reservation): Id<ReservationId>,
-    noted: Result<Query<Noted>, QueryRejection>,
+    Query(noted): Query<Noted>,
 ) -> Result<Done, Problem> {
-    let command = Command::StaffCancel { reservation: reservation.uuid(), note: Noted::read(noted)? };
+    let command = Command::StaffCancel { reservation: reservation.uuid(), note: noted.read()? };
     admin.staffs(&chain, None, reservation.event_id(), command).await
 }
 

@@ -112,6 +112,7 @@ async fn what_is_malformed_is_told_by_its_field() {
     let hold = "/admin/holds/arena-night.5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11";
     let (sell, long) = (format!("{hold}/reserve"), format!("{hold}?note={}", "x".repeat(501)));
     let (lines, empty) = (format!("{hold}?note=a%0Ab"), format!("{hold}?note="));
+    let unknown = format!("{hold}?why=rain");
     for (method, path, body, wrong) in [
         ("POST", HOLDS, json!({"userId": "alice", "seats": []}), "seats: ask for 1 to 100"),
         ("POST", HOLDS, json!({"userId": "", "seats": ["arena-night.A-1-1"]}), "userId: "),
@@ -122,6 +123,7 @@ async fn what_is_malformed_is_told_by_its_field() {
         ("DELETE", &long, json!({}), "note: say in 1 to 500 characters"),
         ("DELETE", &lines, json!({}), "note: "),
         ("DELETE", &empty, json!({}), "note: "),
+        ("DELETE", &unknown, json!({}), "why: unknown parameter"),
     ] {
         let (status, problem) = office.call(method, path, body.clone()).await;
         let detail = problem["detail"].as_str().unwrap();

@@ -221,11 +221,85 @@ async fn seats_are_blocked_and_unblocked() {
     assert_eq!((status, &refused["code"]), (409, &json!("DEFINITION_CONFLICT")));
     for (wish, wrong) in [
         (json!({"seats": ["A-1-1"], "reason": " "}), "reason: "),
-        (json!({"seats": [], "reason": "x"}), "seats: name at least one"),
+        (json!({"seats": [], "reason": "x"}), "seats: name 1 to 10000"),
+        (
+            json!({"seats": vec!["A-1-1"; 10_001], "reason": "x"}),
+            "seats: name 1 to 10000 seats at once, not 10001",
+        ),
+        (json!({"seats": ["A-1-1"], "reason": 7}), "reason: must be a text, in quotes, but is 7"),
+        (json!({"seats": ["A-1-1"], "why": "x"}), "why: unknown field: remove it, or write seats or reason"),
         (json!({"seats": ["A-1-1", "other.A-1-1"], "reason": "x"}), "seats[1]: "),
     ] {
         let (status, refused) = office.call("POST", &blocks, wish).await;
         let detail = refused["detail"].as_str().unwrap();
         assert!(status == 400 && detail.starts_with(wrong), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn seats_that_there_are_not_are_named_as_far_as_one_reads() {
+    let office = Office::open();
+    office.provision().await;
+    let blocks = format!("{ARENA}/blocks");
+    let many: Vec<_> = (1..=5_000).map(|n| format!("A-7-{n}")).collect();
+    for (seats, others) in
+        [(&many[..], "nor 4999 others"), (&many[..2], "nor another one"), (&many[..1], "A-7-1:")]
+    {
+        for (method, body) in
+            [("POST", json!({"seats": seats, "reason": "x"})), ("DELETE", json!({"seats": seats}))]
+        {
+            let (status, problem) = office.call(method, &blocks, body).await;
+            assert_eq!((status, &problem["code"]), (404, &json!("SEAT_NOT_FOUND")), "{problem}");
+            assert!(problem["detail"].as_str().unwrap().contains(others), "{problem}");
+            let named = problem["conflicts"].as_array().unwrap();
+            assert_eq!(named.len(), seats.len().min(20));
+            assert_eq!(named[0], json!({"seatId": "arena-night.A-7-1", "reason": "NOT_FOUND"}));
+        }
+    }
+    let (status, problem) =
+        office.call("POST", "/admin/events/other/blocks", json!({"seats": ["A-1-1"], "reason": "x"})).await;
+    assert_eq!((status, &problem["code"]), (404, &json!("EVENT_NOT_FOUND")));
+}
+
+#[tokio::test]
+async fn a_short_text_that_stands_for_too_many_seats_is_refused_before_they_are_made() {
+    let office = Office::open();
+    let mut huge = definition();
+    let field = |seats: &str, definition: &mut boxoffice_domain::Definition| {
+        definition.sections[0].rows[0].seats = seats.into();
+    };
+    for seats in
+        ["1-999999999999999", "1-150000,000000000000001-000000000150000", "999999999999999-1/4000000000"]
+    {
+        field(seats, &mut huge);
+        let (status, problem) = office.call("PUT", ARENA, json!(huge)).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("INVALID_REQUEST")));
+        assert!(
+            problem["detail"].as_str().unwrap().starts_with("sections: more than 200000 seats"),
+            "{problem}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn parameters_that_there_are_not_are_refused_by_name() {
+    let office = Office::open();
+    office.provision().await;
+    for (method, path, told) in [
+        ("DELETE", format!("{ARENA}?purged=true"), "purged: unknown parameter: did you mean purge?"),
+        ("DELETE", format!("{ARENA}?purge=yes"), "purge: must be true or false, but is \"yes\""),
+        (
+            "GET",
+            "/admin/log?from=begin".to_owned(),
+            "from: \"begin\" is not allowed: write earliest or latest",
+        ),
+        (
+            "GET",
+            "/admin/log?since=7".to_owned(),
+            "since: unknown parameter: remove it, or write from, follow or event",
+        ),
+    ] {
+        let (status, problem) = office.call(method, &path, Value::Null).await;
+        assert_eq!((status, &problem["detail"]), (400, &json!(told)), "{path}");
     }
 }

@@ -54,8 +54,11 @@ async fn what_cannot_be_asked_together_is_refused_by_its_field() {
     for (body, wrong) in [
         (json!({"bestAvailable": best, "seats": ["arena-night.A-1-1"]}), "bestAvailable stands alone"),
         (json!({"bestAvailable": {"quantity": 0}}), "bestAvailable.quantity: ask for 1 to 100, not 0"),
-        (json!({"bestAvailable": {"quantity": -1}}), "bestAvailable.quantity: invalid value"),
-        (json!({"bestAvailable": {}}), "missing field `quantity`"),
+        (
+            json!({"bestAvailable": {"quantity": -1}}),
+            "bestAvailable.quantity: must be a whole number of at least 1, but is -1",
+        ),
+        (json!({"bestAvailable": {}}), "bestAvailable.quantity: missing: add it"),
         (json!({"areas": [{"sectionId": "FLOOR", "quantity": 101}]}), "areas[0].quantity"),
         (
             json!({"areas": [{"sectionId": "FLOOR", "quantity": 1}, {"sectionId": "FLOOR", "quantity": 1}]}),

@@ -6,12 +6,12 @@ use axum::response::{IntoResponse, Response};
 use boxoffice_domain::{Answer, Command, HoldId, SeatingEventId};
 use boxoffice_runtime::http::{Id, Problem};
 use boxoffice_runtime::openapi::params::{OfEvent, OfHold as HoldInPath};
+use boxoffice_runtime::reading::{Body, OptionalBody};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::answers::{Done, Held, HeldOrReserved, Released, Reserved};
-use super::body::{Body, OptionalBody};
 use super::caller::Caller;
 use super::command_service::{CommandService, Order};
 use super::hold_request::HoldRequest;

@@ -11,8 +11,6 @@ mod buckets;
 
 pub mod caller;
 
-pub mod body;
-
 pub mod idempotency_key;
 
 pub mod hold_request;
