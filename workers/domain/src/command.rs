@@ -137,6 +137,29 @@ pub enum Command {
     Close,
 }
 
+impl Command {
+    /// Whether it takes seats that were available: nothing is taken while too many events wait to be published.
+    pub fn takes_seats(&self) -> bool {
+        match self {
+            Self::Hold { .. } | Self::AddToHold { .. } | Self::StaffHold { .. } => true,
+            Self::ExtendHold { .. }
+            | Self::ReserveSeat { .. }
+            | Self::ReserveHold { .. }
+            | Self::ReleaseSeat { .. }
+            | Self::ReleaseHold { .. }
+            | Self::CancelReservation { .. }
+            | Self::Expire { .. }
+            | Self::StaffReserve { .. }
+            | Self::StaffRelease { .. }
+            | Self::StaffCancel { .. }
+            | Self::Provision { .. }
+            | Self::Block { .. }
+            | Self::Unblock { .. }
+            | Self::Close => false,
+        }
+    }
+}
+
 /// Which seats a hold is to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {

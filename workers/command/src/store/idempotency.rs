@@ -6,8 +6,10 @@ use std::time::Duration;
 use boxoffice_domain::UserId;
 use sha2::{Digest, Sha256};
 
-/// How long the answer to a command is kept under its key.
-pub const ANSWER_MEMORY: Duration = Duration::from_hours(24);
+/// How long the answer to a command is kept under its key: as long as a hold of the SeatingEvent can last, and an hour.
+pub fn answer_memory(max_seconds: u32) -> Duration {
+    Duration::from_secs(u64::from(max_seconds)) + Duration::from_hours(1)
+}
 
 /// A key within a SeatingEvent. Of the caller's text only a digest is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

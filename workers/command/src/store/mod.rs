@@ -23,7 +23,7 @@ pub mod redis;
 mod idempotency;
 
 pub use history::History;
-pub use idempotency::{ANSWER_MEMORY, Idempotency, IdempotencyKey};
+pub use idempotency::{Idempotency, IdempotencyKey, answer_memory};
 pub use leases::LeaseTable;
 
 /// Why the store did not do what it was asked to. The command may or may not have been carried out.
@@ -123,7 +123,7 @@ pub struct Provisioning {
 #[async_trait]
 pub trait SeatStore: Send + Sync + 'static {
     /// Decides a command and writes its events to the outbox, in one step (I2), together with the answer where the
-    /// cause has an idempotency key: for [`ANSWER_MEMORY`] the same key gives that answer again, and for another request
+    /// cause has an idempotency key: for [`answer_memory`] the same key gives that answer again, and for another request
     /// [`StoreError::KeyReused`]. Refusals are not kept. [`Command::Provision`] changes here only what is there; [`provision`](Self::provision) creates, for it pins the partition.
     async fn execute(
         &self,
