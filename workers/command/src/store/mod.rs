@@ -1,6 +1,6 @@
 //! The seat store port: where seats are claimed, and the outbox that the relay empties.
 //!
-//! Redis stands behind it in a cluster. Every implementation passes the same conformance suite, and does to every
+//! Redis stands behind it in a cluster, in one process [`embedded`]. Every implementation passes the same conformance suite, and does to every
 //! command what [`boxoffice_domain::decide`] says (I10).
 
 use std::time::Duration;
@@ -18,12 +18,14 @@ mod history;
 
 mod leases;
 
+pub mod embedded;
+
 pub mod redis;
 
 mod idempotency;
 
 pub use history::History;
-pub use idempotency::{Idempotency, IdempotencyKey, answer_memory};
+pub use idempotency::{Idempotency, IdempotencyKey, answer_memory, hold_id};
 pub use leases::LeaseTable;
 
 /// Why the store did not do what it was asked to. The command may or may not have been carried out.
@@ -123,7 +125,8 @@ pub struct Provisioning {
 #[async_trait]
 pub trait SeatStore: Send + Sync + 'static {
     /// Decides a command and writes its events to the outbox, in one step (I2), together with the answer where the
-    /// cause has an idempotency key: for [`answer_memory`] the same key gives that answer again, and for another request
+    /// cause has an idempotency key: for as long as [`answer_memory`] says the same key gives that answer again, told by
+    /// the definition that stands ([`Sale::complete`](boxoffice_domain::state::Sale::complete)), and for another request
     /// [`StoreError::KeyReused`]. Refusals are not kept. [`Command::Provision`] changes here only what is there; [`provision`](Self::provision) creates, for it pins the partition.
     async fn execute(
         &self,

@@ -1,64 +1,67 @@
-//! A seat store in memory, on `decide` and `evolve`, whose clock and outages tests set.
+//! The embedded seat store with nothing behind it, whose clock and outages tests set.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use boxoffice_domain::events::VERSION;
-use boxoffice_domain::ids::event_id;
-use boxoffice_domain::seat_map::SeatCounts;
-use boxoffice_domain::state::{HoldStatus, Seat, SeatingEventState};
-use boxoffice_domain::{
-    Answer, Command, Definition, Envelope, HoldId, Metadata, PricedSeat, Rejection, SeatingEventId, UserId,
-    decide, evolve,
-};
+use boxoffice_domain::{Answer, Command, Definition, HoldId, Rejection, SeatingEventId, UserId};
+use futures::FutureExt;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::store::embedded::journal::{SeatJournal, Ticket, Write};
+use crate::store::embedded::{EmbeddedSeats, Rules};
 use crate::store::{
-    Backlog, Cause, History, Idempotency, IdempotencyKey, Inventory, Lease, LeaseTable, Outbox, OutboxEntry,
-    Outcome, Round, SeatStore, Signal, StoreError,
+    Backlog, Cause, History, Inventory, Lease, LeaseTable, Outbox, OutboxEntry, Outcome, Provisioning, Round,
+    SeatStore, Signal, StoreError,
 };
 
 /// See the module.
 pub struct Memory {
-    events: Mutex<HashMap<SeatingEventId, Room>>,
+    seats: EmbeddedSeats<Nowhere>,
+    /// What the seats say, not yet passed on.
+    heard: Mutex<broadcast::Receiver<Signal>>,
+    signals: broadcast::Sender<Signal>,
     leases: Mutex<LeaseTable>,
-    now: AtomicU64,
+    now: Arc<AtomicU64>,
     started: Instant,
     failing: Mutex<Option<fn() -> StoreError>>,
-    full: AtomicBool,
     quiet: AtomicBool,
     unrenewed: AtomicBool,
     history: Mutex<History>,
-    signals: broadcast::Sender<Signal>,
 }
 
-struct Room {
-    state: SeatingEventState,
-    partition: u32,
-    outbox: Vec<OutboxEntry>,
-    watermark: u64,
-    token: u64,
-    answers: HashMap<IdempotencyKey, (String, Outcome)>,
+/// Forgets what is written, and says that it is safe.
+struct Nowhere;
+
+#[async_trait]
+impl SeatJournal for Nowhere {
+    fn write(&self, _: Write) -> Ticket {
+        Ticket::default()
+    }
+
+    async fn committed(&self, _: Ticket) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 impl Default for Memory {
     fn default() -> Self {
+        let now = Arc::new(AtomicU64::new(1_700_000_000_000));
+        let clock = Arc::clone(&now);
+        let seats = EmbeddedSeats::new(Nowhere, Arc::new(move || clock.load(SeqCst)), []);
         Self {
-            events: Mutex::default(),
+            heard: Mutex::new(seats.signals()),
+            seats,
+            signals: broadcast::Sender::new(1024),
             leases: Mutex::default(),
-            now: AtomicU64::new(1_700_000_000_000),
+            now,
             started: Instant::now(),
             failing: Mutex::default(),
-            full: AtomicBool::default(),
             quiet: AtomicBool::default(),
             unrenewed: AtomicBool::default(),
             history: Mutex::default(),
-            signals: broadcast::Sender::new(1024),
         }
     }
 }
@@ -80,9 +83,10 @@ impl Memory {
         *self.failing.lock().unwrap() = Some(how);
     }
 
-    /// Whether the outbox is above its high watermark from now on.
+    /// Whether the outbox is at its high watermark from now on.
     pub fn fill(&self, full: bool) {
-        self.full.store(full, SeqCst);
+        let rules = Rules::default();
+        self.seats.keep_to(if full { Rules { high_watermark: 1, ..rules } } else { rules });
     }
 
     /// Whether nothing is signalled from now on.
@@ -104,7 +108,7 @@ impl Memory {
     pub fn usurp(&self, event: &SeatingEventId) {
         *self.leases.lock().unwrap() = LeaseTable::default();
         let lease = self.relays_round(Uuid::new_v4(), true, &[]).leases[0];
-        self.events.lock().unwrap().get_mut(event).unwrap().token = lease.token;
+        self.seats.published(event, &lease, 0).now_or_never().unwrap().unwrap().unwrap();
     }
 
     /// How many buckets a relay that comes now is given.
@@ -133,83 +137,33 @@ impl Memory {
 
     /// The types of what waits in an outbox.
     pub fn types(&self, event: &SeatingEventId) -> Vec<&'static str> {
-        self.events.lock().unwrap()[event]
-            .outbox
-            .iter()
-            .map(|entry| entry.envelope.event.event_type())
-            .collect()
+        self.entries(event).iter().map(|entry| entry.envelope.event.event_type()).collect()
     }
 
     /// What waits in an outbox.
     pub fn entries(&self, event: &SeatingEventId) -> Vec<OutboxEntry> {
-        self.events.lock().unwrap()[event].outbox.clone()
+        // It waits for nothing.
+        self.seats.unpublished(event, usize::MAX).now_or_never().unwrap().unwrap().1
     }
 
-    fn at(&self) -> Result<u64, StoreError> {
-        if let Some(how) = *self.failing.lock().unwrap() {
-            return Err(how());
-        }
-        Ok(self.now.load(SeqCst))
+    fn check(&self) -> Result<(), StoreError> {
+        let failing = *self.failing.lock().unwrap();
+        failing.map_or(Ok(()), |how| Err(how()))
     }
 
-    fn signal(&self, signal: Signal) {
-        if !self.quiet.load(SeqCst) {
-            let _nobody_may_listen = self.signals.send(signal);
-        }
-    }
-
-    fn apply(
-        &self,
-        room: &mut Room,
-        command: &Command,
-        cause: &Cause,
-        now: u64,
-    ) -> Result<Outcome, Rejection> {
-        let decision = decide(&room.state, command, now)?;
-        let (was_empty, changed) = (room.outbox.is_empty(), !decision.changes.is_empty());
-        for (index, event) in (0..).zip(decision.changes) {
-            let envelope = Envelope {
-                event_id: event_id(cause.command, index),
-                timestamp: now,
-                version: VERSION,
-                metadata: Metadata {
-                    correlation_id: cause.correlation.clone(),
-                    causation_id: cause.command,
-                    user_id: cause.user.clone(),
-                    sequence: Some(room.state.sequence + 1),
-                },
-                event,
+    /// Passes on what the seats said, in the history that there is now.
+    fn tell(&self) {
+        let mut heard = self.heard.lock().unwrap();
+        while let Ok(signal) = heard.try_recv() {
+            let signal = match signal {
+                Signal::Published(event, _, upto) => {
+                    Signal::Published(event, self.history.lock().unwrap().clone(), upto)
+                }
+                other @ (Signal::Wrote(_) | Signal::Missed) => other,
             };
-            evolve(&mut room.state, &envelope);
-            room.outbox.push(OutboxEntry { envelope, traceparent: cause.traceparent.clone() });
-        }
-        if was_empty && !room.outbox.is_empty() {
-            self.signal(Signal::Wrote(room.state.id.clone()));
-        }
-        let (answer, correlation) = (decision.answer, cause.correlation.clone());
-        let outcome = Outcome { answer, at: now, correlation, changed, repeated: false };
-        if let Some(Idempotency { key, fingerprint }) = cause.idempotency.clone() {
-            room.answers.insert(key, (fingerprint, outcome.clone()));
-        }
-        Ok(outcome)
-    }
-
-    fn describe(room: &Room, at: u64) -> Inventory {
-        let show = room.state.show.as_ref().unwrap();
-        let count = |is: fn(&Seat) -> bool| room.state.seats.values().filter(|seat| is(seat)).count() as u64;
-        let total = show.chart.seats().len() as u64;
-        let held = count(|seat| matches!(seat, Seat::Held { .. }));
-        let reserved = count(|seat| matches!(seat, Seat::Reserved { .. }));
-        let blocked = count(|seat| matches!(seat, Seat::Blocked { .. }));
-        let available = total - held - reserved - blocked;
-        Inventory {
-            event: room.state.id.clone(),
-            definition: show.definition.clone(),
-            closed: show.closed,
-            partition: room.partition,
-            sequence: room.state.sequence,
-            seats: SeatCounts { total, available, held, reserved, blocked },
-            at,
+            if !self.quiet.load(SeqCst) {
+                let _nobody_may_listen = self.signals.send(signal);
+            }
         }
     }
 }
@@ -222,21 +176,10 @@ impl SeatStore for Memory {
         command: &Command,
         cause: &Cause,
     ) -> Result<Result<Outcome, Rejection>, StoreError> {
-        let now = self.at()?;
-        if self.full.load(SeqCst) && matches!(command, Command::Hold { .. }) {
-            return Err(StoreError::OutboxFull { depth: 2, limit: 1 });
-        }
-        let mut events = self.events.lock().unwrap();
-        let Some(room) = events.get_mut(event) else { return Ok(Err(Rejection::EventNotFound)) };
-        if let Some(asked) = &cause.idempotency
-            && let Some((fingerprint, outcome)) = room.answers.get(&asked.key)
-        {
-            if *fingerprint != asked.fingerprint {
-                return Err(StoreError::KeyReused);
-            }
-            return Ok(Ok(Outcome { repeated: true, ..outcome.clone() }));
-        }
-        Ok(self.apply(room, command, cause, now))
+        self.check()?;
+        let executed = self.seats.execute(event, command, cause).await;
+        self.tell();
+        executed
     }
 
     async fn provision(
@@ -245,101 +188,57 @@ impl SeatStore for Memory {
         definition: &Definition,
         partition: u32,
         cause: &Cause,
-    ) -> Result<Result<Inventory, Rejection>, StoreError> {
-        let now = self.at()?;
-        let mut events = self.events.lock().unwrap();
-        let room = events.entry(event.clone()).or_insert_with(|| Room {
-            state: SeatingEventState::new(event.clone()),
-            partition,
-            outbox: vec![],
-            watermark: 0,
-            token: 0,
-            answers: HashMap::new(),
-        });
-        let command = Command::Provision { definition: Box::new(definition.clone()) };
-        Ok(self.apply(room, &command, cause, now).map(|_| Self::describe(room, now)))
+    ) -> Result<Result<Provisioning, Rejection>, StoreError> {
+        self.check()?;
+        let provisioned = self.seats.provision(event, definition, partition, cause).await;
+        self.tell();
+        provisioned
     }
 
     async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError> {
-        let now = self.at()?;
-        let events = self.events.lock().unwrap();
-        let Some(room) = events.get(hold.event_id()) else { return Ok(Err(Rejection::EventNotFound)) };
-        let Some(found) = room.state.holds.get(&hold.uuid()) else { return Ok(Err(Rejection::HoldNotFound)) };
-        if found.user != *user {
-            return Ok(Err(Rejection::NotHolder));
-        }
-        if found.status != HoldStatus::Active || now >= found.expires_at {
-            return Ok(Err(Rejection::HoldExpired));
-        }
-        let priced = |key: &String| match room.state.seats.get(key) {
-            Some(Seat::Held { amount, .. }) => PricedSeat { key: key.clone(), amount: *amount },
-            other => panic!("{key} is {other:?}"),
-        };
-        let seats = found.seats.iter().map(priced).collect();
-        Ok(Ok(Answer::Held {
-            hold: hold.uuid(),
-            seats,
-            expires_at: found.expires_at,
-            sequence: found.sequence,
-        }))
+        self.check()?;
+        self.seats.hold(hold, user).await
     }
 
     async fn inventory(&self, event: &SeatingEventId) -> Result<Option<Inventory>, StoreError> {
-        let now = self.at()?;
-        Ok(self.events.lock().unwrap().get(event).map(|room| Self::describe(room, now)))
+        self.check()?;
+        self.seats.inventory(event).await
     }
 
     async fn inventories(&self) -> Result<Vec<Inventory>, StoreError> {
-        let now = self.at()?;
-        let mut all: Vec<_> =
-            self.events.lock().unwrap().values().map(|room| Self::describe(room, now)).collect();
-        all.sort_by(|a, b| a.event.cmp(&b.event));
-        Ok(all)
+        self.check()?;
+        self.seats.inventories().await
     }
 
     async fn purge(&self, event: &SeatingEventId) -> Result<bool, StoreError> {
-        self.at()?;
-        let mut events = self.events.lock().unwrap();
-        let empty = events.get(event).is_none_or(|room| room.outbox.is_empty());
-        if empty {
-            events.remove(event);
-        }
-        Ok(empty)
+        self.check()?;
+        self.seats.purge(event).await
     }
 
     async fn expire_due(&self) -> Result<usize, StoreError> {
-        let now = self.at()?;
-        let mut expired = 0;
-        for room in self.events.lock().unwrap().values_mut() {
-            let is_due = |(id, hold): (&Uuid, &boxoffice_domain::state::Hold)| {
-                (hold.status == HoldStatus::Active && now >= hold.expires_at).then_some(*id)
-            };
-            let due: Vec<_> = room.state.holds.iter().filter_map(is_due).collect();
-            expired += due.len();
-            for hold in due {
-                self.apply(room, &Command::Expire { hold }, &super::cause(), now).unwrap();
-            }
-        }
-        Ok(expired)
+        self.check()?;
+        let expired = self.seats.expire_due().await;
+        self.tell();
+        expired
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.at().map(drop)
+        self.check()
     }
 }
 
 #[async_trait]
 impl Outbox for Memory {
     fn buckets(&self) -> u32 {
-        4
+        self.seats.buckets()
     }
 
     fn bucket_of(&self, event: &SeatingEventId) -> u32 {
-        u32::try_from(event.as_str().len()).unwrap() % self.buckets()
+        self.seats.bucket_of(event)
     }
 
     async fn round(&self, owner: Uuid, stays: bool, give_back: &[u32]) -> Result<Round, StoreError> {
-        self.at()?;
+        self.check()?;
         if self.unrenewed.load(SeqCst) {
             return Err(StoreError::Unavailable("timed out".into()));
         }
@@ -347,13 +246,8 @@ impl Outbox for Memory {
     }
 
     async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
-        let now = self.at()?;
-        let events = self.events.lock().unwrap();
-        let waiting = events.iter().filter_map(|(event, room)| {
-            let age = Duration::from_millis(now - room.outbox.first()?.envelope.timestamp);
-            Some(Backlog { event: event.clone(), entries: room.outbox.len() as u64, age })
-        });
-        Ok(waiting.collect())
+        self.check()?;
+        self.seats.backlogs().await
     }
 
     async fn unpublished(
@@ -361,10 +255,8 @@ impl Outbox for Memory {
         event: &SeatingEventId,
         max: usize,
     ) -> Result<(u32, Vec<OutboxEntry>), StoreError> {
-        self.at()?;
-        let events = self.events.lock().unwrap();
-        let room = &events[event];
-        Ok((room.partition, room.outbox.iter().take(max).cloned().collect()))
+        self.check()?;
+        self.seats.unpublished(event, max).await
     }
 
     async fn published(
@@ -373,26 +265,19 @@ impl Outbox for Memory {
         lease: &Lease,
         upto: u64,
     ) -> Result<Option<u64>, StoreError> {
-        self.at()?;
-        let mut events = self.events.lock().unwrap();
-        let room = events.get_mut(event).unwrap();
-        if room.token > lease.token {
-            return Ok(None);
-        }
-        room.token = lease.token;
-        room.watermark = room.watermark.max(upto);
-        room.outbox.retain(|entry| entry.envelope.metadata.sequence.unwrap() > upto);
-        self.signal(Signal::Published(event.clone(), self.history.lock().unwrap().clone(), upto));
-        Ok(Some(room.outbox.len() as u64))
+        self.check()?;
+        let published = self.seats.published(event, lease, upto).await;
+        self.tell();
+        published
     }
 
     async fn watermark(&self, event: &SeatingEventId) -> Result<u64, StoreError> {
-        self.at()?;
-        Ok(self.events.lock().unwrap().get(event).map_or(0, |room| room.watermark))
+        self.check()?;
+        self.seats.watermark(event).await
     }
 
     async fn history(&self, _: &SeatingEventId) -> Result<History, StoreError> {
-        self.at()?;
+        self.check()?;
         Ok(self.history.lock().unwrap().clone())
     }
 

@@ -1,4 +1,4 @@
-//! Doubles of the ports for this crate's tests, in memory: a seat store built on `decide` and `evolve`, and a log.
+//! What stands behind the ports in this crate's tests: the embedded seat store with nothing behind it, and a log in memory.
 
 mod log;
 

@@ -26,7 +26,7 @@ end
 local function done_with(text)
   text = CORRELATION .. '\n' .. (event.sequence > before and 'changed' or 'unchanged') .. '\n' .. text
   if ANSWER then
-    redis.call('SET', ANSWER, FINGERPRINT .. '\n' .. ANSWER_FORMAT .. '\n' .. text, 'EX', ANSWER_MEMORY)
+    redis.call('SET', ANSWER, FINGERPRINT .. '\n' .. ANSWER_FORMAT .. '\n' .. text, 'PX', ANSWER_MEMORY)
   end
   return 'done\n' .. text
 end

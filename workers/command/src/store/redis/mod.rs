@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 use boxoffice_domain::{Answer, Command, Definition, HoldId, Rejection, SeatingEventId, UserId};
 use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind};
 use tokio::sync::broadcast;
@@ -219,7 +220,6 @@ impl RedisStore {
         own: T,
     ) -> ScriptInvocation<'a> {
         let asked = cause.idempotency.as_ref();
-        let longest = known.map_or(0, |known| known.sale.definition.hold.max_seconds);
         let channel = self.keys.signals();
         let head = Head {
             command: cause.command,
@@ -230,7 +230,7 @@ impl RedisStore {
             event,
             history: ServerHistory,
             fingerprint: asked.map(|asked| asked.fingerprint.as_str()),
-            answer_memory: answer_memory(longest).as_secs(),
+            answer_memory: known.map_or(EXPIRED_HOLD_MEMORY, |known| answer_memory(&known.sale.definition)),
         };
         let mut run = script.tell(&(head, own));
         run.key(&self.keys.event(event).all()).about(event);

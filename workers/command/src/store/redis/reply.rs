@@ -170,9 +170,10 @@ mod tests {
 
     #[test]
     fn a_conflict_names_every_seat() {
-        let conflict = |seat: &str, reason| Conflict { seat: seat.into(), reason };
-        let expected =
-            Rejection::SeatNotAvailable(vec![conflict("A-1-1", "HELD"), conflict("A-1-2", "RESERVED")]);
+        let expected = Rejection::SeatNotAvailable(vec![
+            Conflict::new("A-1-1", ConflictReason::Held),
+            Conflict::new("A-1-2", ConflictReason::Reserved),
+        ]);
         let reply = read("rejected SEAT_NOT_AVAILABLE A-1-1 HELD A-1-2 RESERVED").unwrap();
         assert_eq!(reply, Reply::Rejected(expected));
     }

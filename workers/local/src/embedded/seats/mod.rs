@@ -1,70 +1,29 @@
-//! The seat store without a server: the specification itself, `decide` and `evolve`, under a lock a SeatingEvent, with
-//! every domain event in the data file before anybody is told (I2).
+//! The seat store of `boxoffice local`: that without a server, with the data file for a journal.
 //!
-//! [`room`] is one SeatingEvent, [`answers`] what it tells those who repeat themselves, [`recovery`] reads all of them back, [`outbox`] is the relay's side. What Redis' scripts
-//! do in one step is here one step under the room's lock, which is held until the write has its place in the journal:
-//! so the file never has an event without the earlier ones.
+//! What decides is [`boxoffice_command::store::embedded`]. Here its writes become rows, and [`recovery`] reads them back.
 
-mod answers;
-mod outbox;
 mod recovery;
-mod room;
-
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use boxoffice_command::store::{Cause, Inventory, LeaseTable, Outcome, SeatStore, Signal, StoreError};
-use boxoffice_domain::{
-    Answer, Command, Definition, HoldId, Rejection, SeatId, SeatingEventId, UnixMillis, UserId,
-};
-use tokio::sync::broadcast;
+use boxoffice_command::store::embedded::journal::{SeatJournal, Ticket, Write, WrittenAnswer, WrittenEvent};
+use boxoffice_command::store::{StoreError, embedded};
+use boxoffice_domain::SeatingEventId;
 
-use super::journal::{Journal, JournalError, Ticket, Write};
-use room::{Done, Refusal, Room, cause_of_nobody};
+use super::journal::{self, AnswerRow, EventRow, Journal, JournalError};
 
-/// Signals that a slow listener may be behind before it is told that it missed some.
-const SIGNALS: usize = 1024;
-
-/// Tells the time.
-pub type Clock = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
-
-/// What the store keeps to; it may change while it works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
-    /// Domain events of one SeatingEvent that may wait for the log before new holds are refused.
-    pub high_watermark: u64,
-    /// Whether a hold must survive a power cut before it is acknowledged.
-    pub sync_holds: bool,
-    /// Whether a reservation must.
-    pub sync_reservations: bool,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self { high_watermark: 100_000, sync_holds: false, sync_reservations: true }
-    }
-}
-
-impl Rules {
-    /// Whether a command must survive a power cut before it is acknowledged.
-    fn sync(self, command: &Command) -> bool {
-        match command {
-            Command::Hold { .. } | Command::ExtendHold { .. } => self.sync_holds,
-            Command::ReserveSeat { .. } | Command::ReserveHold { .. } => self.sync_reservations,
-            _ => false,
-        }
-    }
-}
+pub use boxoffice_command::store::embedded::{Clock, Rules};
 
 /// See the module.
-pub struct EmbeddedSeats {
-    journal: Journal,
-    clock: Clock,
-    rules: RwLock<Rules>,
-    rooms: RwLock<BTreeMap<SeatingEventId, Mutex<Room>>>,
-    leases: Mutex<LeaseTable>,
-    signals: broadcast::Sender<Signal>,
+pub type EmbeddedSeats = embedded::EmbeddedSeats<Journal>;
+
+/// The store in the data file behind `journal`: every SeatingEvent is worked out from its events again. `clock` is that of
+/// all seats (I6).
+///
+/// # Errors
+/// A file that cannot be read, or holds what this version did not write.
+pub async fn open(journal: Journal, clock: Clock) -> Result<EmbeddedSeats, StoreError> {
+    let rooms = recovery::rooms(journal.readers()).await?;
+    Ok(EmbeddedSeats::new(journal, clock, rooms))
 }
 
 impl From<JournalError> for StoreError {
@@ -73,176 +32,50 @@ impl From<JournalError> for StoreError {
     }
 }
 
-impl EmbeddedSeats {
-    /// The store in the data file behind `journal`: every SeatingEvent is worked out from its events again. `clock` is
-    /// that of all seats (I6).
-    ///
-    /// # Errors
-    /// A file that cannot be read, or holds what this version did not write.
-    pub async fn open(journal: Journal, clock: Clock) -> Result<Self, StoreError> {
-        let rooms = recovery::rooms(journal.readers()).await?;
-        let rooms = rooms.into_iter().map(|(id, room)| (id, Mutex::new(room))).collect();
-        let signals = broadcast::Sender::new(SIGNALS);
-        let (rules, leases) = (RwLock::default(), Mutex::default());
-        Ok(Self { journal, clock, rules, rooms: RwLock::new(rooms), leases, signals })
-    }
-
-    /// Has it keep to other rules from now on.
-    pub fn keep_to(&self, rules: Rules) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
-    }
-
-    /// A seat of a SeatingEvent that is available, if one is.
-    pub fn free_seat(&self, event: &SeatingEventId) -> Option<SeatId> {
-        self.with(event, |room| room.free_seat()).flatten()
-    }
-
-    fn rules(&self) -> Rules {
-        *self.rules.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Looks at a SeatingEvent, or changes it. It is not purged meanwhile.
-    fn with<T>(&self, event: &SeatingEventId, look: impl FnOnce(&mut Room) -> T) -> Option<T> {
-        let rooms = self.rooms.read().unwrap_or_else(PoisonError::into_inner);
-        rooms.get(event).map(|room| look(&mut lock(room)))
-    }
-
-    /// Looks at each SeatingEvent in the order of their ids.
-    fn each<T>(&self, mut look: impl FnMut(&mut Room) -> T) -> Vec<T> {
-        let rooms = self.rooms.read().unwrap_or_else(PoisonError::into_inner);
-        rooms.values().map(|room| look(&mut lock(room))).collect()
-    }
-
-    fn make_room(&self, event: &SeatingEventId, partition: u32) {
-        let mut rooms = self.rooms.write().unwrap_or_else(PoisonError::into_inner);
-        rooms.entry(event.clone()).or_insert_with(|| Mutex::new(Room::new(event.clone(), partition)));
-    }
-
-    fn now(&self) -> UnixMillis {
-        (self.clock)()
-    }
-
-    /// Decides, applies and gives the write its place, in one step; then waits for the file.
-    async fn run(&self, event: &SeatingEventId, command: &Command, cause: &Cause) -> Executed {
-        let decided = self.with(event, |room| self.decide(room, command, cause));
-        let (outcome, ticket) = match decided.unwrap_or(Err(Refusal::Rejected(Rejection::EventNotFound))) {
-            Ok(done) => done,
-            Err(Refusal::Rejected(rejection)) => return Ok(Err(rejection)),
-            Err(Refusal::Full(depth)) => {
-                return Err(StoreError::OutboxFull { depth, limit: self.rules().high_watermark });
-            }
-            Err(Refusal::KeyReused) => return Err(StoreError::KeyReused),
-            Err(Refusal::Unwritable(error)) => return Err(StoreError::Corrupt(error)),
-        };
-        self.journal.committed(ticket).await?;
-        Ok(Ok(outcome))
-    }
-
-    fn decide(
-        &self,
-        room: &mut Room,
-        command: &Command,
-        cause: &Cause,
-    ) -> Result<(Outcome, Ticket), Refusal> {
-        let (is_new, was_empty) = (room.state.sequence == 0, room.outbox.is_empty());
-        let rules = self.rules();
-        let Done { outcome, events, answer } =
-            room.execute(command, cause, self.now(), rules.high_watermark)?;
-        let has_events = !events.is_empty();
-        if has_events || answer.is_some() {
-            let pinned = is_new.then(|| (room.state.id.to_string(), room.partition));
-            let sync = rules.sync(command);
-            room.written = self.journal.write(Write { events, answer, pinned, sync, ..Write::default() });
-        }
-        if has_events && was_empty {
-            self.signal(Signal::Wrote(room.state.id.clone()));
-        }
-        // What an answer that changes nothing repeats may itself still be on its way to the file.
-        Ok((outcome, room.written))
-    }
-
-    /// Tells everybody who listens, which may be nobody.
-    fn signal(&self, signal: Signal) {
-        drop(self.signals.send(signal));
-    }
-}
-
-type Executed = Result<Result<Outcome, Rejection>, StoreError>;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[async_trait]
-impl SeatStore for EmbeddedSeats {
-    async fn execute(&self, event: &SeatingEventId, command: &Command, cause: &Cause) -> Executed {
-        self.run(event, command, cause).await
+impl SeatJournal for Journal {
+    fn write(&self, write: Write) -> Ticket {
+        self.write(rows(write))
     }
 
-    async fn provision(
-        &self,
-        event: &SeatingEventId,
-        definition: &Definition,
-        partition: u32,
-        cause: &Cause,
-    ) -> Result<Result<Inventory, Rejection>, StoreError> {
-        self.make_room(event, partition);
-        let command = Command::Provision { definition: Box::new(definition.clone()) };
-        if let Err(rejection) = self.run(event, &command, cause).await? {
-            return Ok(Err(rejection));
+    async fn committed(&self, ticket: Ticket) -> Result<(), StoreError> {
+        Ok(self.committed(ticket).await?)
+    }
+}
+
+/// A write of the seats, as the file takes it.
+fn rows(write: Write) -> journal::Write {
+    let nothing = journal::Write::default();
+    match write {
+        Write::Done { event, pinned, events, answer, sync } => done(&event, pinned, events, answer, sync),
+        Write::Forgotten(event, upto) => {
+            journal::Write { forgotten: Some((event.to_string(), upto)), ..nothing }
         }
-        Ok(self.inventory(event).await?.ok_or(Rejection::EventNotFound))
+        Write::Published(event, upto) => {
+            journal::Write { published: Some((event.to_string(), upto)), ..nothing }
+        }
+        Write::Purged(event) => journal::Write { purged: Some(event.to_string()), ..nothing },
     }
+}
 
-    async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError> {
-        let found = self.with(hold.event_id(), |room| (room.hold(hold, user, self.now()), room.written));
-        let Some((found, ticket)) = found else { return Ok(Err(Rejection::EventNotFound)) };
-        self.journal.committed(ticket).await?;
-        Ok(found)
-    }
-
-    async fn inventory(&self, event: &SeatingEventId) -> Result<Option<Inventory>, StoreError> {
-        Ok(self.with(event, |room| room.inventory(self.now())).flatten())
-    }
-
-    async fn inventories(&self) -> Result<Vec<Inventory>, StoreError> {
-        Ok(self.each(|room| room.inventory(self.now())).into_iter().flatten().collect())
-    }
-
-    async fn purge(&self, event: &SeatingEventId) -> Result<bool, StoreError> {
-        let ticket = {
-            let mut rooms = self.rooms.write().unwrap_or_else(PoisonError::into_inner);
-            let Some(room) = rooms.get(event) else { return Ok(true) };
-            if !lock(room).outbox.is_empty() {
-                return Ok(false);
-            }
-            rooms.remove(event);
-            self.journal.write(Write { purged: Some(event.to_string()), ..Write::default() })
-        };
-        self.journal.committed(ticket).await?;
-        Ok(true)
-    }
-
-    async fn expire_due(&self) -> Result<usize, StoreError> {
-        let ended = self.each(|room| {
-            let (mut holds, mut last) = (0, Ticket::default());
-            while let Some(hold) = room.next_due(self.now()) {
-                if let Ok((_, ticket)) = self.decide(room, &Command::Expire { hold }, &cause_of_nobody()) {
-                    (holds, last) = (holds + 1, ticket);
-                }
-            }
-            if let Some(upto) = room.forget_answers(self.now()) {
-                let forgotten = Some((room.state.id.to_string(), upto));
-                last = self.journal.write(Write { forgotten, ..Write::default() });
-            }
-            (holds, last)
-        });
-        let last = ended.iter().map(|(_, ticket)| *ticket).max().unwrap_or_default();
-        self.journal.committed(last).await?;
-        Ok(ended.iter().map(|(holds, _)| holds).sum())
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        Ok(self.journal.committed(Ticket::default()).await?)
+fn done(
+    event: &SeatingEventId,
+    pinned: Option<u32>,
+    events: Vec<WrittenEvent>,
+    answer: Option<WrittenAnswer>,
+    sync: bool,
+) -> journal::Write {
+    let row = |WrittenEvent { sequence, json, traceparent }| {
+        EventRow(event.to_string(), sequence, json, traceparent)
+    };
+    let answer = answer.map(|WrittenAnswer { at, key, fingerprint, json }| {
+        AnswerRow(event.to_string(), at, key, fingerprint, json)
+    });
+    journal::Write {
+        events: events.into_iter().map(row).collect(),
+        answer,
+        pinned: pinned.map(|partition| (event.to_string(), partition)),
+        sync,
+        ..journal::Write::default()
     }
 }

@@ -1,16 +1,15 @@
-//! Reads every SeatingEvent back from its domain events, and the answers under idempotency keys: what a process remembers is what it was told by the last one.
+//! Reads every SeatingEvent back from its domain events, and the answers under idempotency keys: what a process remembers
+//! is what it was told by the last one.
 
 use std::collections::HashMap;
 use std::fmt::Display;
 
+use boxoffice_command::store::embedded::{Given, Room};
 use boxoffice_command::store::{OutboxEntry, StoreError};
 use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::{Envelope, SeatingEventId};
 use futures::TryStreamExt;
 use sqlx::SqlitePool;
-
-use super::answers::Given;
-use super::room::Room;
 
 const PINNED: &str = "
     SELECT seating_event, partition, coalesce(published.sequence, 0)
@@ -25,9 +24,7 @@ pub async fn rooms(file: &SqlitePool) -> Result<HashMap<SeatingEventId, Room>, S
     let mut rooms = HashMap::new();
     for (event, partition, published) in pinned {
         let id: SeatingEventId = event.parse().map_err(|error| unexpected(&event, &error))?;
-        let mut room = Room::new(id.clone(), partition);
-        room.published = published.cast_unsigned();
-        rooms.insert(id, room);
+        rooms.insert(id.clone(), Room::of_the_past(id, partition, published.cast_unsigned()));
     }
     let statement =
         "SELECT seating_event, sequence, envelope, traceparent FROM events ORDER BY seating_event, sequence";
@@ -37,12 +34,12 @@ pub async fn rooms(file: &SqlitePool) -> Result<HashMap<SeatingEventId, Room>, S
     {
         let room = rooms.get_mut(event.as_str()).ok_or_else(|| unexpected(&event, &"it has no partition"))?;
         let envelope = envelope(&event, &json)?;
-        if (envelope.metadata.sequence, room.state.sequence + 1)
+        if (envelope.metadata.sequence, room.sequence() + 1)
             != (Some(sequence.cast_unsigned()), sequence.cast_unsigned())
         {
             return Err(unexpected(
                 &event,
-                &format_args!("I3: sequence {sequence} follows {}", room.state.sequence),
+                &format_args!("I3: sequence {sequence} follows {}", room.sequence()),
             ));
         }
         room.apply(OutboxEntry { envelope, traceparent });

@@ -25,7 +25,7 @@ told! {
         pub history: ServerHistory,
         /// A digest of what is asked, where there is an idempotency key.
         pub fingerprint: Option<&'a str>,
-        /// For how many seconds the answer stays under that key.
+        /// For how many ms the answer stays under that key.
         pub answer_memory: u64,
     }
 }

@@ -1,16 +1,14 @@
-//! What the callers of one SeatingEvent were told under their idempotency keys, for a day. No IO: `room` asks here before
-//! it decides, and `journal` has every answer in the file.
+//! What the callers of one SeatingEvent were told under their idempotency keys. No IO: [`super::room`] asks here before it
+//! decides and says how long an answer is kept; whoever writes the journal has every answer in it.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use boxoffice_command::store::{ANSWER_MEMORY, Idempotency, Outcome};
 use boxoffice_domain::{Answer, CorrelationId, UnixMillis};
 use serde::{Deserialize, Serialize};
 
-/// The same, in milliseconds.
-const MEMORY: UnixMillis = ANSWER_MEMORY.as_secs() * 1000;
+use crate::store::{Idempotency, Outcome};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -42,11 +40,17 @@ impl<'a> Given<'a> {
     }
 
     /// The text to keep.
+    ///
+    /// # Errors
+    /// None is known.
     pub fn json(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
     }
 
     /// Reads a text that was kept.
+    ///
+    /// # Errors
+    /// A text that is none.
     pub fn read(json: &str) -> serde_json::Result<Self> {
         serde_json::from_str(json)
     }
@@ -64,9 +68,9 @@ impl<'a> Given<'a> {
 pub struct OtherRequest;
 
 impl Answers {
-    /// What was answered under a key, if that is remembered.
-    pub fn find(&self, asked: &Idempotency, now: UnixMillis) -> Option<Result<Outcome, OtherRequest>> {
-        let kept = self.by_key.get(asked.key.digest()).filter(|kept| now < kept.outcome.at + MEMORY)?;
+    /// What was answered under a key after `since`.
+    pub fn find(&self, asked: &Idempotency, since: UnixMillis) -> Option<Result<Outcome, OtherRequest>> {
+        let kept = self.by_key.get(asked.key.digest()).filter(|kept| kept.outcome.at > since)?;
         if kept.fingerprint != asked.fingerprint {
             return Some(Err(OtherRequest));
         }
@@ -80,10 +84,10 @@ impl Answers {
         self.by_key.insert(key, Kept { fingerprint, outcome });
     }
 
-    /// Forgets what is a day old: all answers up to the time that is returned, if any.
-    pub fn forget(&mut self, now: UnixMillis) -> Option<UnixMillis> {
+    /// Forgets what was answered until `since`: all answers up to the time that is returned, if any.
+    pub fn forget(&mut self, since: UnixMillis) -> Option<UnixMillis> {
         let mut upto = None;
-        while let Some((at, key)) = self.by_age.pop_front_if(|(at, _)| *at + MEMORY <= now) {
+        while let Some((at, key)) = self.by_age.pop_front_if(|(at, _)| *at <= since) {
             // Under the same key there may be a later one.
             if self.by_key.get(&key).is_some_and(|kept| kept.outcome.at == at) {
                 self.by_key.remove(&key);
@@ -103,7 +107,8 @@ mod tests {
     }
 
     fn outcome(at: UnixMillis) -> Outcome {
-        let (answer, correlation) = (Answer::Provisioned { sequence: at }, "c-1".parse().unwrap());
+        let (answer, correlation) =
+            (Answer::Provisioned { refused: vec![], sequence: at }, "c-1".parse().unwrap());
         Outcome { answer, at, correlation, changed: true, repeated: false }
     }
 
@@ -120,27 +125,27 @@ mod tests {
     fn the_same_request_gets_the_same_answer_and_another_one_none() {
         let answers = answers(&[("a", 1)]);
         let repeated = Outcome { repeated: true, ..outcome(1) };
-        assert_eq!(answers.find(&asked("a", "hold"), 2), Some(Ok(repeated)));
-        assert_eq!(answers.find(&asked("a", "reserve"), 2), Some(Err(OtherRequest)));
-        assert_eq!(answers.find(&asked("b", "hold"), 2), None);
+        assert_eq!(answers.find(&asked("a", "hold"), 0), Some(Ok(repeated)));
+        assert_eq!(answers.find(&asked("a", "reserve"), 0), Some(Err(OtherRequest)));
+        assert_eq!(answers.find(&asked("b", "hold"), 0), None);
     }
 
     #[test]
-    fn an_answer_is_remembered_for_a_day() {
+    fn what_was_answered_too_long_ago_is_not_given_and_forgotten() {
         let mut answers = answers(&[("a", 1), ("b", 2)]);
-        assert!(answers.find(&asked("a", "hold"), MEMORY).is_some());
-        assert_eq!(answers.find(&asked("a", "hold"), MEMORY + 1), None);
-        assert_eq!(answers.forget(MEMORY), None);
-        assert_eq!(answers.forget(MEMORY + 1), Some(1));
+        assert!(answers.find(&asked("a", "hold"), 0).is_some());
+        assert_eq!(answers.find(&asked("a", "hold"), 1), None);
+        assert_eq!(answers.forget(0), None);
+        assert_eq!(answers.forget(1), Some(1));
         assert_eq!((answers.by_key.len(), answers.by_age.len()), (1, 1));
-        assert_eq!(answers.forget(MEMORY + 1), None);
+        assert_eq!(answers.forget(1), None);
     }
 
     #[test]
     fn a_later_answer_under_the_same_key_stays() {
-        let mut answers = answers(&[("a", 1), ("a", MEMORY + 1)]);
-        assert_eq!(answers.forget(MEMORY + 1), Some(1));
-        let repeated = Outcome { repeated: true, ..outcome(MEMORY + 1) };
-        assert_eq!(answers.find(&asked("a", "hold"), MEMORY + 2), Some(Ok(repeated)));
+        let mut answers = answers(&[("a", 1), ("a", 5)]);
+        assert_eq!(answers.forget(1), Some(1));
+        let repeated = Outcome { repeated: true, ..outcome(5) };
+        assert_eq!(answers.find(&asked("a", "hold"), 1), Some(Ok(repeated)));
     }
 }

@@ -1,19 +1,19 @@
-//! One SeatingEvent in memory: its state, what of it waits for the log, and which hold ends next. No IO; everything
-//! happens under the caller's lock.
+//! One SeatingEvent in memory: its state, what of it waits for the log, which hold ends next, and what seat map is wanted
+//! but refused. No IO; everything happens under the caller's lock.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
-use boxoffice_command::store::{Cause, Idempotency, Inventory, OutboxEntry, Outcome};
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, HoldStatus, Seat};
 use boxoffice_domain::{
-    Answer, Command, CorrelationId, Decision, DomainEvent, Envelope, HoldId, Origin, Rejection, SeatId,
-    SeatingEventId, SeatingEventState, UnixMillis, UserId, attribute, decide, evolve, find_hold,
+    Answer, Command, CorrelationId, Decision, Definition, DomainEvent, Envelope, HoldId, Origin, Rejection,
+    SeatId, SeatingEventId, SeatingEventState, UnixMillis, UserId, attribute, decide, evolve, find_hold,
 };
 use uuid::Uuid;
 
 use super::answers::{Answers, Given, OtherRequest};
-use crate::embedded::journal::{AnswerRow, EventRow, Ticket};
+use super::journal::{Ticket, WrittenAnswer, WrittenEvent};
+use crate::store::{Cause, Idempotency, Inventory, OutboxEntry, Outcome, answer_memory};
 
 /// See the module.
 #[derive(Debug)]
@@ -31,15 +31,25 @@ pub struct Room {
     pub(super) written: Ticket,
     /// What callers who repeat themselves are told.
     answers: Answers,
+    /// The definition whose seat map is refused, until it takes effect.
+    wanted: Option<Wanted>,
     /// When a hold is to be looked at: at its deadline, and when it is forgotten.
     deadlines: BTreeSet<(UnixMillis, Uuid)>,
     /// Its time never goes back, whatever the clock does (I6).
     now: UnixMillis,
 }
 
+/// A definition whose seat map did not take effect.
+#[derive(Debug)]
+struct Wanted {
+    definition: Box<Definition>,
+    /// The seats in its way: it is tried again when one of them comes back.
+    refused: HashSet<String>,
+}
+
 /// Why a command was not carried out.
 #[derive(Debug)]
-pub enum Refusal {
+pub(super) enum Refusal {
     /// A business refusal.
     Rejected(Rejection),
     /// This many events wait for the log: no new holds.
@@ -52,13 +62,13 @@ pub enum Refusal {
 
 /// What a command did.
 #[derive(Debug)]
-pub struct Done {
+pub(super) struct Done {
     /// What the caller learns.
     pub outcome: Outcome,
     /// Its domain events, to be written before anybody is told (I2).
-    pub events: Vec<EventRow>,
+    pub events: Vec<WrittenEvent>,
     /// Its answer, to be written with them.
-    pub answer: Option<AnswerRow>,
+    pub answer: Option<WrittenAnswer>,
 }
 
 impl Room {
@@ -72,19 +82,32 @@ impl Room {
             token: 0,
             written: Ticket::default(),
             answers: Answers::default(),
+            wanted: None,
             deadlines: BTreeSet::new(),
             now: 0,
         }
     }
 
+    /// One that is read back: its domain events are to be [applied](Self::apply), those after `published` wait for the
+    /// log.
+    pub fn of_the_past(id: SeatingEventId, partition: u32, published: u64) -> Self {
+        Self { published, ..Self::new(id, partition) }
+    }
+
+    /// Sequence of its last domain event.
+    pub fn sequence(&self) -> u64 {
+        self.state.sequence
+    }
+
     /// The time, by a clock that says `clock`.
-    pub fn time(&mut self, clock: UnixMillis) -> UnixMillis {
+    pub(super) fn time(&mut self, clock: UnixMillis) -> UnixMillis {
         self.now = self.now.max(clock);
         self.now
     }
 
-    /// Decides a command and applies it, unless it was answered already under the same idempotency key.
-    pub fn execute(
+    /// Decides a command and applies it, unless it was answered already under the same idempotency key. A seat map that
+    /// is wanted is tried again behind it, where a seat that was in the way came back.
+    pub(super) fn execute(
         &mut self,
         command: &Command,
         cause: &Cause,
@@ -93,14 +116,34 @@ impl Room {
     ) -> Result<Done, Refusal> {
         let at = self.time(clock);
         if let Some(asked) = &cause.idempotency
-            && let Some(before) = self.answers.find(asked, at)
+            && let Some(before) = self.answers.find(asked, self.answers_since(at))
         {
-            let outcome = before.map_err(|OtherRequest| Refusal::KeyReused)?;
+            let mut outcome = before.map_err(|OtherRequest| Refusal::KeyReused)?;
+            if let Some(sale) = &self.state.sale {
+                sale.complete(&mut outcome.answer);
+            }
             return Ok(Done { outcome, events: vec![], answer: None });
         }
-        let Decision { answer, changes } = decide(&self.state, command, at).map_err(Refusal::Rejected)?;
+        let (mut done, came_back) = self.carry_out(command, cause, at, high_watermark)?;
+        self.take_note(command, &done.outcome.answer);
+        if came_back {
+            done.events.extend(self.try_again(at)?);
+        }
+        Ok(done)
+    }
+
+    /// Decides a command and applies it; also, whether a seat came back that is in the way of what is wanted.
+    fn carry_out(
+        &mut self,
+        command: &Command,
+        cause: &Cause,
+        at: UnixMillis,
+        high_watermark: u64,
+    ) -> Result<(Done, bool), Refusal> {
+        let Decision { answer, changes, .. } = decide(&self.state, command, at).map_err(Refusal::Rejected)?;
         let depth = self.outbox.len() as u64;
-        if matches!(command, Command::Hold { .. }) && !changes.is_empty() && depth >= high_watermark {
+        let claims = changes.iter().any(|change| matches!(change, DomainEvent::SeatHeld(_)));
+        if claims && depth >= high_watermark {
             return Err(Refusal::Full(depth));
         }
         let origin = Origin {
@@ -112,32 +155,61 @@ impl Room {
         let outcome = Outcome { answer, at, correlation, changed, repeated: false };
         let envelopes = attribute(&self.state, changes, &origin, at);
         // Everything that can go wrong comes before the first change.
-        let rows = envelopes.iter().map(|envelope| self.row(envelope, cause.traceparent.as_deref()));
-        let events = rows.collect::<Result<_, _>>()?;
-        let answer = cause.idempotency.as_ref().map(|asked| self.answer_row(asked, &outcome)).transpose()?;
+        let written = envelopes.iter().map(|envelope| written(envelope, cause.traceparent.as_deref()));
+        let events = written.collect::<Result<_, _>>()?;
+        let answer = cause.idempotency.as_ref().map(|asked| written_answer(asked, &outcome)).transpose()?;
+        let came_back = envelopes.iter().any(|envelope| self.was_in_the_way(&envelope.event));
         for envelope in envelopes {
             self.apply(OutboxEntry { envelope, traceparent: cause.traceparent.clone() });
         }
         if let Some(Idempotency { key, fingerprint }) = &cause.idempotency {
             self.answers.keep(key.digest(), fingerprint.clone(), outcome.clone());
         }
-        Ok(Done { outcome, events, answer })
+        Ok((Done { outcome, events, answer }, came_back))
     }
 
-    fn row(&self, envelope: &Envelope, traceparent: Option<&str>) -> Result<EventRow, Refusal> {
-        let json = envelope.to_json().map_err(|error| Refusal::Unwritable(error.to_string()))?;
-        let json = String::from_utf8(json)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        let sequence = envelope.metadata.sequence.unwrap_or_default();
-        Ok(EventRow(self.state.id.to_string(), sequence, json, traceparent.map(str::to_owned)))
+    /// Keeps in mind what is wanted from now on: a new definition takes the place of the one before, and where the sales
+    /// are over nothing is wanted.
+    fn take_note(&mut self, command: &Command, answer: &Answer) {
+        match (command, answer) {
+            (Command::Provision { definition }, Answer::Provisioned { refused, .. }) => {
+                let seats: HashSet<_> = refused.iter().map(|conflict| conflict.seat.clone()).collect();
+                let wanted = || Wanted { definition: definition.clone(), refused: seats };
+                self.wanted = (!refused.is_empty()).then(wanted);
+            }
+            (Command::Close, _) => self.wanted = None,
+            _ => {}
+        }
     }
 
-    fn answer_row(&self, asked: &Idempotency, outcome: &Outcome) -> Result<AnswerRow, Refusal> {
-        let json = Given::of(outcome).json();
-        let json = json.map_err(|error| Refusal::Unwritable(error.to_string()))?;
-        let Idempotency { key, fingerprint } = asked;
-        let (event, key) = (self.state.id.to_string(), key.digest().to_owned());
-        Ok(AnswerRow(event, outcome.at, key, fingerprint.clone(), json))
+    fn was_in_the_way(&self, event: &DomainEvent) -> bool {
+        let Some(wanted) = &self.wanted else { return false };
+        match event {
+            DomainEvent::SeatReleased(released) => wanted.refused.contains(released.seat_id.key()),
+            DomainEvent::SeatUnblocked(block) => wanted.refused.contains(block.seat_id.key()),
+            _ => false,
+        }
+    }
+
+    /// Provisions what is wanted again, as a command of nobody's: its events.
+    fn try_again(&mut self, at: UnixMillis) -> Result<Vec<WrittenEvent>, Refusal> {
+        let Some(wanted) = self.wanted.take() else { return Ok(vec![]) };
+        let command = Command::Provision { definition: wanted.definition };
+        match self.carry_out(&command, &cause_of_nobody(), at, u64::MAX) {
+            Ok((done, _)) => {
+                self.take_note(&command, &done.outcome.answer);
+                Ok(done.events)
+            }
+            // It cannot be any more, and whoever wants it is told so when they ask again.
+            Err(Refusal::Rejected(_)) => Ok(vec![]),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Until when answers are forgotten.
+    fn answers_since(&self, now: UnixMillis) -> UnixMillis {
+        let memory = self.state.sale.as_ref().map(|sale| answer_memory(&sale.definition));
+        now.saturating_sub(memory.unwrap_or_default())
     }
 
     /// Takes in an answer that was read back; they come in the order in which they were given.
@@ -147,9 +219,9 @@ impl Room {
     }
 
     /// Forgets what nobody repeats any more: up to which time, if there was any such answer.
-    pub fn forget_answers(&mut self, clock: UnixMillis) -> Option<UnixMillis> {
+    pub(super) fn forget_answers(&mut self, clock: UnixMillis) -> Option<UnixMillis> {
         let now = self.time(clock);
-        self.answers.forget(now)
+        self.answers.forget(self.answers_since(now))
     }
 
     /// Takes in a domain event, new or read back.
@@ -172,7 +244,7 @@ impl Room {
 
     /// The next hold whose deadline has passed, taken off the list. What has nothing left to end is passed over, and
     /// holds that expired an hour ago are forgotten.
-    pub fn next_due(&mut self, clock: UnixMillis) -> Option<Uuid> {
+    pub(super) fn next_due(&mut self, clock: UnixMillis) -> Option<Uuid> {
         let now = self.time(clock);
         loop {
             let first = *self.deadlines.first().filter(|(deadline, _)| *deadline <= now)?;
@@ -194,16 +266,21 @@ impl Room {
     }
 
     /// A live hold of `user`'s.
-    pub fn hold(&mut self, hold: &HoldId, user: &UserId, clock: UnixMillis) -> Result<Answer, Rejection> {
+    pub(super) fn hold(
+        &mut self,
+        hold: &HoldId,
+        user: &UserId,
+        clock: UnixMillis,
+    ) -> Result<Answer, Rejection> {
         let now = self.time(clock);
         find_hold(&self.state, hold.uuid(), user, now)
     }
 
     /// It as the operator sees it; `None` before its first event.
-    pub fn inventory(&mut self, clock: UnixMillis) -> Option<Inventory> {
+    pub(super) fn inventory(&mut self, clock: UnixMillis) -> Option<Inventory> {
         let at = self.time(clock);
-        let show = self.state.show.as_ref()?;
-        let total = show.chart.seats().len() as u64;
+        let sale = self.state.sale.as_ref()?;
+        let total = sale.chart().seats().len() as u64;
         let mut seats = SeatCounts { total, available: total, ..SeatCounts::default() };
         for seat in self.state.seats.values() {
             let of_its_kind = match seat {
@@ -217,8 +294,8 @@ impl Room {
         }
         Some(Inventory {
             event: self.state.id.clone(),
-            definition: show.definition.clone(),
-            closed: show.closed,
+            definition: sale.definition.clone(),
+            closed: sale.closed,
             partition: self.partition,
             sequence: self.state.sequence,
             seats,
@@ -227,14 +304,14 @@ impl Room {
     }
 
     /// The first seat of the chart that is available.
-    pub fn free_seat(&self) -> Option<SeatId> {
+    pub(super) fn free_seat(&self) -> Option<SeatId> {
         let taken = |key: &str| !matches!(self.state.seats.get(key), None | Some(Seat::Lapsed { .. }));
-        let seats = self.state.show.as_ref()?.chart.seats();
+        let seats = self.state.sale.as_ref()?.chart().seats();
         seats.iter().find(|seat| !taken(&seat.key)).map(|seat| SeatId::from_chart(&self.state.id, &seat.key))
     }
 
     /// Moves the published watermark to `upto`, unless a later lease has spoken already: then `false`.
-    pub fn published(&mut self, token: u64, upto: u64) -> bool {
+    pub(super) fn published(&mut self, token: u64, upto: u64) -> bool {
         if token < self.token {
             return false;
         }
@@ -249,8 +326,24 @@ impl Room {
     }
 }
 
-/// The cause of an expiry, which nobody asked for.
-pub fn cause_of_nobody() -> Cause {
+fn written(envelope: &Envelope, traceparent: Option<&str>) -> Result<WrittenEvent, Refusal> {
+    let json = envelope.to_json().map_err(|error| Refusal::Unwritable(error.to_string()))?;
+    let json = String::from_utf8(json)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    let sequence = envelope.metadata.sequence.unwrap_or_default();
+    Ok(WrittenEvent { sequence, json, traceparent: traceparent.map(str::to_owned) })
+}
+
+fn written_answer(asked: &Idempotency, outcome: &Outcome) -> Result<WrittenAnswer, Refusal> {
+    let json = Given::of(outcome).json();
+    let json = json.map_err(|error| Refusal::Unwritable(error.to_string()))?;
+    let Idempotency { key, fingerprint } = asked;
+    let (key, fingerprint) = (key.digest().to_owned(), fingerprint.clone());
+    Ok(WrittenAnswer { at: outcome.at, key, fingerprint, json })
+}
+
+/// The cause of what nobody asked for.
+pub(super) fn cause_of_nobody() -> Cause {
     let command = Uuid::new_v4();
     Cause {
         command,

@@ -4,21 +4,21 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use boxoffice_command::store::{Backlog, History, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::partition::partition_of;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+use super::journal::{SeatJournal, Ticket, Write};
 use super::room::Room;
 use super::{EmbeddedSeats, lock};
-use crate::embedded::journal::{Ticket, Write};
+use crate::store::{Backlog, History, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
 
 /// Enough for the relay to work on several SeatingEvents at once; nothing is shared with other processes.
 const BUCKETS: u32 = 4;
 
 #[async_trait]
-impl Outbox for EmbeddedSeats {
+impl<J: SeatJournal> Outbox for EmbeddedSeats<J> {
     fn buckets(&self) -> u32 {
         BUCKETS
     }
@@ -66,8 +66,7 @@ impl Outbox for EmbeddedSeats {
             if room.published == before {
                 return Some((waiting, Ticket::default()));
             }
-            let published = Some((event.to_string(), room.published));
-            let ticket = self.journal.write(Write { published, ..Write::default() });
+            let ticket = self.journal.write(Write::Published(event.clone(), room.published));
             self.signal(Signal::Published(event.clone(), History::default(), room.published));
             Some((waiting, ticket))
         };
