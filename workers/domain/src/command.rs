@@ -171,6 +171,11 @@ impl Command {
             }
         }
     }
+
+    /// Whether it takes seats that were available: none are taken while too many events wait to be published.
+    pub fn takes_seats(&self) -> bool {
+        self.kind() == CommandKind::Hold && !matches!(self, Self::ExtendHold { .. })
+    }
 }
 
 /// Which seats a hold is to have.

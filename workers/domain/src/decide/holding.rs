@@ -141,7 +141,9 @@ impl<'a> Provisioned<'a> {
             return conflict(ConflictReason::NotFound, false);
         }
         match self.seat(key)? {
-            Seat::Held { hold, .. } if self.has_lapsed(*hold) => None,
+            Seat::Held { hold, blocked, .. } if self.has_lapsed(*hold) => {
+                blocked.as_ref().and_then(|_| conflict(ConflictReason::Blocked, false))
+            }
             Seat::Held { hold, .. } => {
                 let mine = self.hold_called(*hold).is_some_and(|hold| hold.user == *user);
                 conflict(ConflictReason::Held, mine)

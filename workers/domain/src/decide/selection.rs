@@ -184,7 +184,7 @@ impl Provisioned<'_> {
         let mut map = self.sale.seating().map().to_vec();
         let taken = self.state.seats.iter().filter(|(_, seat)| match seat {
             Seat::Lapsed { .. } => false,
-            Seat::Held { hold, .. } => !self.has_lapsed(*hold),
+            Seat::Held { hold, blocked, .. } => blocked.is_some() || !self.has_lapsed(*hold),
             Seat::Reserved { .. } | Seat::Blocked { .. } => true,
         });
         let places: Vec<_> = taken.filter_map(|(key, _)| self.place(key)).collect();
