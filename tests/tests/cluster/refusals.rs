@@ -66,14 +66,15 @@ async fn refuses_to_shrink_a_topic() {
 async fn refuses_another_currency_and_takes_sales_at_the_door() {
     let cluster = Cluster::connect().await;
     let api = cluster.api::<SeatingEvent>("tickets");
-    let show = api.list(&kube::api::ListParams::default()).await.unwrap().items.remove(0);
-    let name = show.metadata.name.clone().unwrap();
+    let show = api.get("arena-night").await.unwrap();
     let parameters = kube::api::PatchParams { dry_run: true, ..kube::api::PatchParams::default() };
     let attempt = async |spec: Value| {
-        api.patch(&name, &parameters, &kube::api::Patch::Merge(&json!({"spec": spec}))).await
+        api.patch("arena-night", &parameters, &kube::api::Patch::Merge(&json!({"spec": spec}))).await
     };
     let mut prices = show.spec.price_categories.clone();
-    prices.iter_mut().for_each(|price| price.currency = "CHF".into());
+    for price in &mut prices {
+        price.currency = "CHF".into();
+    }
     let answer = attempt(json!({"priceCategories": prices})).await;
     let Err(Error::Api(status)) = answer else { panic!("the currency may change: {answer:?}") };
     assert!(status.message.contains("never changes"), "{}", status.message);

@@ -39,6 +39,20 @@ async fn the_examples_are_served_as_they_are() {
 }
 
 #[tokio::test]
+async fn its_address_leads_to_everything_that_there_is() {
+    let house = House::with(&["arena"]);
+    let local = house.open().await;
+    let page = reqwest::get(&local.url).await.unwrap().text().await.unwrap();
+    let links: Vec<_> = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(["/docs", "/events", "/metrics", "/readyz"].iter().all(|link| links.contains(link)), "{page}");
+    for link in links {
+        let answer = reqwest::get(format!("{}{link}", local.url)).await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{link}");
+    }
+    local.close().await;
+}
+
+#[tokio::test]
 async fn results_go_to_standard_output_and_findings_to_standard_error() {
     let house = House::with(&["arena"]);
     let mut command = tokio::process::Command::from(command(BOXOFFICE).unwrap());

@@ -183,6 +183,9 @@ async fn domain_events_are_followed_a_line_each_without_a_gap() {
         boxoffice(&local, &["events", "tail", "--from", "earliest", "--no-follow"]).await;
     assert_eq!(code, Some(0), "{complained}");
     assert_eq!((types(&all, "arena"), types(&all, "club")), (arena, expected.clone()));
+    let times: Vec<_> =
+        all.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["timestamp"].as_u64()).collect();
+    assert!(times.is_sorted(), "in the order of time: {times:?}");
     let (_, one, _) =
         boxoffice(&local, &["events", "tail", "club", "--from", "earliest", "--no-follow"]).await;
     assert_eq!((types(&one, "arena"), types(&one, "club")), (vec![], expected));

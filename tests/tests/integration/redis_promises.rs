@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use boxoffice_command::durability::{Durability, Promise};
+use boxoffice_command::durability::{Durability, Guarantee};
 use boxoffice_command::store::redis::{ConnectError, RedisStore, Settings};
 use boxoffice_command::store::{Cause, Idempotency, Outbox, SeatStore, Signal, StoreError};
 use boxoffice_domain::{Command, Definition, SeatingEventId};
@@ -14,7 +14,7 @@ use boxoffice_tests::servers::{Certificates, Redis, Server, service, unique};
 use boxoffice_tests::wait::until;
 use uuid::Uuid;
 
-fn promising(address: String, hold: Promise) -> Settings {
+fn promising(address: String, hold: Guarantee) -> Settings {
     let durability = Durability { hold, ..Durability::default() };
     Settings { durability, ..Settings::new(address, service("promises")) }
 }
@@ -45,7 +45,7 @@ async fn i7_a_hold_waits_for_replicas_and_so_does_the_relay() {
     let mut replica = Server::start(RedisKind::replica_of(&master.address())).await.unwrap();
     // A first replica gives its master another replication id.
     replica.follows().await.unwrap();
-    let (store, event) = open(promising(master.address(), Promise::Replicas(1))).await;
+    let (store, event) = open(promising(master.address(), Guarantee::Replicas(1))).await;
     until("the replica follows", async || hold(&store, &event, "A-1-1").await.ok()).await;
     let many = (0..20).map(|_| hold(&store, &event, "A-1-1"));
     assert!(futures::future::join_all(many).await.iter().all(Result::is_ok), "waiters share rounds");
@@ -79,7 +79,7 @@ async fn i7_fsync_needs_a_server_that_can() {
     let refused =
         |settings| async { RedisStore::connect(settings).await.err().map(|error| error.to_string()) };
     let forgetful = Server::start(Redis::default()).await.unwrap();
-    let why = refused(promising(forgetful.address(), Promise::Fsync)).await.unwrap();
+    let why = refused(promising(forgetful.address(), Guarantee::Fsync)).await.unwrap();
     assert_eq!(why, "durability fsync: redis keeps nothing on disk: set appendonly yes");
     let late = Server::start(RedisKind::every_second()).await.unwrap();
     let about: redis::InfoDict = redis::cmd("INFO")
@@ -88,14 +88,14 @@ async fn i7_fsync_needs_a_server_that_can() {
         .await
         .unwrap();
     if about.get::<String>("redis_version").unwrap().starts_with("7.0") {
-        let why = refused(promising(late.address(), Promise::Fsync)).await.unwrap();
+        let why = refused(promising(late.address(), Guarantee::Fsync)).await.unwrap();
         assert!(why.contains("set appendfsync always"), "{why}");
     } else {
-        let (store, event) = open(promising(late.address(), Promise::Fsync)).await;
+        let (store, event) = open(promising(late.address(), Guarantee::Fsync)).await;
         hold(&store, &event, "A-1-1").await.unwrap();
     }
     let always = Server::start(RedisKind::always()).await.unwrap();
-    let (store, event) = open(promising(always.address(), Promise::Fsync)).await;
+    let (store, event) = open(promising(always.address(), Guarantee::Fsync)).await;
     hold(&store, &event, "A-1-1").await.unwrap();
     assert_eq!(store.unpublished(&event, 10).await.unwrap().1.len(), 2);
 }

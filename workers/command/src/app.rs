@@ -22,7 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::admin::{self, Admin, AdminToken};
 use crate::durability::Durability;
 use crate::http;
-use crate::http::desk::Desk;
+use crate::http::command_service::CommandService;
 use crate::http::gate::Gate;
 use crate::published::Published;
 use crate::relay::{Relay, RelayMetrics};
@@ -102,7 +102,7 @@ pub enum AppError {
 /// The worker on its ports: what it answers, and what it does besides.
 pub struct App {
     gate: Gate,
-    desk: Desk,
+    commands: CommandService,
     admin: Admin,
     seats: Arc<dyn SeatStore>,
     relay: Relay,
@@ -127,8 +127,9 @@ impl App {
         let seats: Arc<dyn SeatStore> = Arc::clone(&store) as _;
         let outbox: Arc<dyn Outbox> = store;
         let published = Published::new(Arc::clone(&outbox));
-        let desk = Desk::new(Arc::clone(&seats), Arc::clone(&published), durability);
+        let commands = CommandService::new(Arc::clone(&seats), Arc::clone(&published), durability);
         let admin = Admin {
+            commands: commands.clone(),
             store: Arc::clone(&seats),
             outbox: Arc::clone(&outbox),
             log: Arc::clone(&log),
@@ -138,12 +139,12 @@ impl App {
             stop: stop.clone(),
         };
         let relay = Relay::new(outbox, log, topic, service, metrics);
-        Self { gate, desk, admin, seats, relay, max_body_bytes, drain, readiness, stop }
+        Self { gate, commands, admin, seats, relay, max_body_bytes, drain, readiness, stop }
     }
 
     /// The routes of buyers.
     pub fn buyers(&self) -> Router {
-        http::routes(self.gate.clone(), self.desk.clone(), self.max_body_bytes)
+        http::routes(self.gate.clone(), self.commands.clone(), self.max_body_bytes)
     }
 
     /// The routes of the operator, for whoever reaches them.

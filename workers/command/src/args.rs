@@ -7,7 +7,7 @@ use boxoffice_runtime::identity::settings::IdentityArgs;
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
 use clap::{ArgAction, Parser};
 
-use crate::durability::Promise;
+use crate::durability::Guarantee;
 
 /// Takes commands over HTTP, claims seats in Redis and publishes what happened to Kafka.
 ///
@@ -46,10 +46,10 @@ pub struct Args {
     /// When a hold is acknowledged: redis (as soon as it is written), fsync (when Redis has it on disk), "replicas: <n>"
     /// (when so many replicas of Redis have it) or log (when it is on Kafka).
     #[arg(long, env = "BOXOFFICE_DURABILITY_HOLD", default_value = "redis")]
-    pub durability_hold: Promise,
+    pub durability_hold: Guarantee,
     /// When a reservation is acknowledged: as for holds; log survives the loss of Redis.
     #[arg(long, env = "BOXOFFICE_DURABILITY_RESERVE", default_value = "log")]
-    pub durability_reserve: Promise,
+    pub durability_reserve: Guarantee,
     /// Domain events of one SeatingEvent that may wait for Kafka before new holds are refused.
     #[arg(long, env = "BOXOFFICE_OUTBOX_HIGH_WATERMARK", default_value_t = 100_000)]
     pub outbox_high_watermark: u64,
@@ -84,7 +84,7 @@ mod tests {
         assert!(error.to_string().contains("expected redis, fsync"), "{error}");
         assert_eq!(
             with("--durability-reserve=replicas: 2").ok().unwrap().durability_reserve,
-            Promise::Replicas(2)
+            Guarantee::Replicas(2)
         );
         assert!(with("--redis-cluster").ok().unwrap().redis_cluster);
         assert!(!with("--redis-cluster=false").ok().unwrap().redis_cluster);

@@ -2,84 +2,49 @@
 
 use std::str::FromStr;
 
-use boxoffice_domain::Command;
+use boxoffice_domain::{Command, CommandKind};
 
-/// When a command counts as acknowledged.
+/// What has to be so before a command is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Promise {
-    /// As soon as the seat script has run.
+pub enum Guarantee {
+    /// The seat script has run.
     Redis,
-    /// When Redis has it on disk.
+    /// Redis has it on disk.
     Fsync,
-    /// When so many replicas of Redis have it.
+    /// So many replicas of Redis have it.
     Replicas(u8),
-    /// When its domain events are on the log.
+    /// Its domain events are on the log.
     Log,
 }
 
-/// What is promised for each kind of command.
+/// What is guaranteed for each kind of command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Durability {
     /// For holds.
-    pub hold: Promise,
+    pub hold: Guarantee,
     /// For reservations.
-    pub reserve: Promise,
+    pub reserve: Guarantee,
 }
 
 impl Default for Durability {
     fn default() -> Self {
-        Self { hold: Promise::Redis, reserve: Promise::Log }
+        Self { hold: Guarantee::Redis, reserve: Guarantee::Log }
     }
 }
 
 impl Durability {
-    /// What is promised for `command`. A release that is lost leaves a seat claimed, never one sold twice.
-    pub fn of(&self, command: &Command) -> Promise {
-        match Kind::of(command) {
-            Kind::Holding => self.hold,
-            Kind::Reserving => self.reserve,
-            Kind::Other => Promise::Redis,
+    /// What is guaranteed for `command`. A release that is lost leaves a seat claimed, never one sold twice; the operator
+    /// repeats what it wants until it is so.
+    pub fn of(&self, command: &Command) -> Guarantee {
+        match command.kind() {
+            CommandKind::Hold => self.hold,
+            CommandKind::Reserve => self.reserve,
+            CommandKind::Release | CommandKind::Operate => Guarantee::Redis,
         }
     }
 }
 
-/// What promises are made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// It makes a hold, or makes one larger or longer.
-    Holding,
-    /// It makes a reservation.
-    Reserving,
-    /// Anything else.
-    Other,
-}
-
-impl Kind {
-    /// That of a command.
-    pub fn of(command: &Command) -> Self {
-        match command {
-            Command::Hold { .. }
-            | Command::AddToHold { .. }
-            | Command::StaffHold { .. }
-            | Command::ExtendHold { .. } => Self::Holding,
-            Command::ReserveSeat { .. } | Command::ReserveHold { .. } | Command::StaffReserve { .. } => {
-                Self::Reserving
-            }
-            Command::ReleaseSeat { .. }
-            | Command::ReleaseHold { .. }
-            | Command::CancelReservation { .. }
-            | Command::Expire { .. }
-            | Command::StaffRelease { .. }
-            | Command::StaffCancel { .. }
-            | Command::Provision { .. }
-            | Command::Block { .. }
-            | Command::Unblock { .. }
-            | Command::Close => Self::Other,
-        }
-    }
-}
-
-impl FromStr for Promise {
+impl FromStr for Guarantee {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -96,16 +61,29 @@ impl FromStr for Promise {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
-    fn every_promise_has_its_words() {
-        assert_eq!("log".parse(), Ok(Promise::Log));
-        assert_eq!("fsync".parse(), Ok(Promise::Fsync));
-        assert_eq!("replicas: 2".parse(), Ok(Promise::Replicas(2)));
-        assert_eq!("replicas:9".parse(), Ok(Promise::Replicas(9)));
+    fn every_guarantee_has_its_words() {
+        assert_eq!("log".parse(), Ok(Guarantee::Log));
+        assert_eq!("fsync".parse(), Ok(Guarantee::Fsync));
+        assert_eq!("replicas: 2".parse(), Ok(Guarantee::Replicas(2)));
+        assert_eq!("replicas:9".parse(), Ok(Guarantee::Replicas(9)));
         for text in ["disk", "replicas", "replicas: 0", "replicas: 10", ""] {
-            assert!(text.parse::<Promise>().unwrap_err().starts_with("expected redis, fsync"), "{text}");
+            assert!(text.parse::<Guarantee>().unwrap_err().starts_with("expected redis, fsync"), "{text}");
         }
+    }
+
+    #[test]
+    fn what_staff_hold_and_sell_is_as_durable_as_what_buyers_do() {
+        let durability = Durability { hold: Guarantee::Fsync, reserve: Guarantee::Log };
+        let (user, hold, seats) = ("alice".parse().unwrap(), Uuid::nil(), vec!["A-1-1".to_owned()]);
+        let held = Command::StaffHold { seats, user, hold, blocked: true };
+        assert_eq!(durability.of(&held), Guarantee::Fsync);
+        let sold = Command::StaffReserve { hold, reservation: Uuid::nil() };
+        assert_eq!(durability.of(&sold), Guarantee::Log);
+        assert_eq!(durability.of(&Command::StaffRelease { hold, note: None }), Guarantee::Redis);
     }
 }

@@ -17,6 +17,8 @@ pub const SEATS: &str = "Seats";
 pub const HOLDS: &str = "Holds";
 /// Tag: what becomes of them.
 pub const RESERVATIONS: &str = "Reservations";
+/// Tag: what box-office staff do for buyers.
+pub const STAFF: &str = "Staff";
 /// Tag: the operator's routes.
 pub const OPERATOR: &str = "SeatingEvents";
 /// Tag: what is or will be published.
@@ -44,21 +46,43 @@ const OWN_SEAT: [Code; 4] = [code::NOT_HOLDER, code::SEAT_NOT_FOUND, code::SEAT_
 /// Where a live hold of one's own is needed.
 const OWN_HOLD: [Code; 3] = [code::NOT_HOLDER, code::HOLD_NOT_FOUND, code::HOLD_EXPIRED];
 
+/// Of what staff reserve or release.
+const ANY_HOLD: [Code; 3] = [code::EVENT_NOT_FOUND, code::HOLD_NOT_FOUND, code::HOLD_EXPIRED];
+/// Where sales that are closed for good stand in the way.
+const CLOSING: [Code; 1] = [code::SALES_CLOSED];
+
 refusals! {
     /// Of holding a seat.
     OfHolding = [ANYBODY, BUYERS, CLAIMS, AWAITED];
     /// Of holding seats that may be chosen.
     OfChoosing = [ANYBODY, BUYERS, CLAIMS, AWAITED, [code::NOT_ENOUGH_SEATS]];
     /// Of reserving a seat.
-    OfReservingSeat = [ANYBODY, BUYERS, OWN_SEAT, AWAITED];
+    OfReservingSeat = [ANYBODY, BUYERS, OWN_SEAT, CLOSING, AWAITED];
     /// Of releasing a seat.
-    OfReleasingSeat = [ANYBODY, BUYERS, OWN_SEAT, [code::IDEMPOTENCY_MISMATCH]];
+    OfReleasingSeat =
+        [ANYBODY, BUYERS, OWN_SEAT, [code::CANCELLATION_CLOSED], [code::IDEMPOTENCY_MISMATCH]];
+    /// Of adding seats to a hold.
+    OfAdding = [ANYBODY, BUYERS, OWN_HOLD, CLAIMS, AWAITED, [code::NOT_ENOUGH_SEATS]];
     /// Of looking at a hold, or releasing it.
     OfHold = [ANYBODY, BUYERS, OWN_HOLD];
     /// Of reserving or extending a hold.
-    OfKeepingHold = [ANYBODY, BUYERS, OWN_HOLD, AWAITED];
+    OfKeepingHold = [ANYBODY, BUYERS, OWN_HOLD, CLOSING, AWAITED];
     /// Of cancelling a reservation.
-    OfCancelling = [ANYBODY, BUYERS, [code::NOT_HOLDER, code::RESERVATION_NOT_FOUND]];
+    OfCancelling =
+        [ANYBODY, BUYERS, [code::NOT_HOLDER, code::RESERVATION_NOT_FOUND, code::CANCELLATION_CLOSED]];
+    /// Of staff who hold.
+    OfStaffHolding = [
+        ANYBODY,
+        [code::EVENT_NOT_FOUND, code::SEAT_NOT_FOUND, code::SEAT_NOT_AVAILABLE, code::OUTBOX_FULL],
+        CLOSING,
+        AWAITED,
+    ];
+    /// Of staff who sell.
+    OfStaffReserving = [ANYBODY, ANY_HOLD, CLOSING, AWAITED];
+    /// Of staff who take a hold back.
+    OfStaffReleasing = [ANYBODY, ANY_HOLD];
+    /// Of staff who cancel a reservation.
+    OfStaffCancelling = [ANYBODY, [code::EVENT_NOT_FOUND, code::RESERVATION_NOT_FOUND]];
     /// Of the operator, about all SeatingEvents.
     OfOperator = [ANYBODY];
     /// Of the log.
@@ -106,9 +130,14 @@ pub fn for_buyers(collected: OpenApi) -> OpenApi {
 
 /// What the document of the operator begins with.
 pub fn about_operators() -> OpenApi {
-    let description = "Provisions SeatingEvents and tells how they are.\n\n\
+    let description = "Provisions SeatingEvents and tells how they are; holds, sells and cancels for buyers at the box \
+        office.\n\n\
         It listens on a port of its own and is for the operator, who has the token, and for whoever stands in for it.";
     let tags = [
+        (
+            STAFF,
+            "What the box office does for buyers: outside the sales window, a pause, the limit and the gap rule.",
+        ),
         (OPERATOR, "Definitions go in, inventories come out."),
         (LOG, "The domain events that were published, and those that wait for it."),
     ];

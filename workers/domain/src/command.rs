@@ -137,6 +137,47 @@ pub enum Command {
     Close,
 }
 
+/// What commands have in common: what their caller relies on afterwards, and what they may be refused for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandKind {
+    /// Claims seats for a while, or for a while longer.
+    Hold,
+    /// Claims held seats for good.
+    Reserve,
+    /// Gives seats back.
+    Release,
+    /// Changes what is on sale.
+    Operate,
+}
+
+impl Command {
+    /// Which kind it is of.
+    pub fn kind(&self) -> CommandKind {
+        match self {
+            Self::Hold { .. } | Self::AddToHold { .. } | Self::ExtendHold { .. } | Self::StaffHold { .. } => {
+                CommandKind::Hold
+            }
+            Self::ReserveSeat { .. } | Self::ReserveHold { .. } | Self::StaffReserve { .. } => {
+                CommandKind::Reserve
+            }
+            Self::ReleaseSeat { .. }
+            | Self::ReleaseHold { .. }
+            | Self::CancelReservation { .. }
+            | Self::Expire { .. }
+            | Self::StaffRelease { .. }
+            | Self::StaffCancel { .. } => CommandKind::Release,
+            Self::Provision { .. } | Self::Block { .. } | Self::Unblock { .. } | Self::Close => {
+                CommandKind::Operate
+            }
+        }
+    }
+
+    /// Whether it takes seats that were available: none are taken while too many events wait to be published.
+    pub fn takes_seats(&self) -> bool {
+        self.kind() == CommandKind::Hold && !matches!(self, Self::ExtendHold { .. })
+    }
+}
+
 /// Which seats a hold is to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {

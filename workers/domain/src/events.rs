@@ -154,6 +154,22 @@ pub enum ReleaseReason {
     Admin,
 }
 
+impl ReleaseReason {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::User, Self::Expired, Self::Cancelled, Self::PaymentFailed, Self::Admin];
+
+    /// The word that programs read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::PaymentFailed => "payment_failed",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// Payload of `seat.blocked` and `seat.unblocked`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

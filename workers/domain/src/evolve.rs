@@ -114,13 +114,7 @@ fn release(state: &mut SeatingEventState, e: &SeatReleased) {
 }
 
 /// Takes a seat out of its hold, which has status `when_empty` once its last seat has left.
-fn leave_hold(
-    holds: &mut HashMap<Uuid, Hold>,
-    id: Uuid,
-    key: &str,
-    when_empty: HoldStatus,
-    sequence: u64,
-) {
+fn leave_hold(holds: &mut HashMap<Uuid, Hold>, id: Uuid, key: &str, when_empty: HoldStatus, sequence: u64) {
     if let Some(hold) = holds.get_mut(&id) {
         hold.seats.retain(|seat| seat != key);
         hold.sequence = sequence;
@@ -176,9 +170,7 @@ pub fn block_changes(
             let unblocks = before.into_keys().filter(|key| !after.contains_key(key)).collect();
             (after, unblocks)
         }
-        (blocks, unblocks) => {
-            (named(blocks.iter().flatten()), unblocks.clone().unwrap_or_default())
-        }
+        (blocks, unblocks) => (named(blocks.iter().flatten()), unblocks.clone().unwrap_or_default()),
     }
 }
 

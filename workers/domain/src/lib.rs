@@ -42,7 +42,9 @@ pub mod invariants;
 
 pub use attribute::{Origin, attribute};
 pub use chart::{Chart, ChartError, ChartSeat};
-pub use command::{Answer, Area, Best, Command, Conflict, Decision, PricedSeat, Rejection, Together, Wanted};
+pub use command::{
+    Answer, Area, Best, Command, CommandKind, Conflict, Decision, PricedSeat, Rejection, Together, Wanted,
+};
 pub use decide::{decide, find_hold};
 pub use definition::Definition;
 pub use events::{DomainEvent, Envelope, Metadata};

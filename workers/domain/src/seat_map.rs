@@ -110,8 +110,17 @@ impl SeatMap {
                 next.set(&seat.key, view);
             }
         }
-        for (key, to) in unblocks.iter().map(|key| (key, SeatView::Available)).chain(blocks.keys().map(|key| (key, SeatView::Blocked))) {
-            if next.chart.position(key).and_then(|at| next.seats.get(at)).is_some_and(|seat| seat.user().is_none()) {
+        for (key, to) in unblocks
+            .iter()
+            .map(|key| (key, SeatView::Available))
+            .chain(blocks.keys().map(|key| (key, SeatView::Blocked)))
+        {
+            if next
+                .chart
+                .position(key)
+                .and_then(|at| next.seats.get(at))
+                .is_some_and(|seat| seat.user().is_none())
+            {
                 next.set(key, to);
             }
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use boxoffice_command::admin::AdminToken;
 use boxoffice_operator::reservation_service::unsupported::Place;
+use boxoffice_runtime::clock;
 use boxoffice_runtime::identity::key_text::KeyText;
 use clap::CommandFactory;
 
@@ -71,6 +72,7 @@ fn run_lint(files: &Files) -> Result<(), Failure> {
 fn sound(Files { files, namespace }: &Files) -> Result<Loaded, Failure> {
     let loaded = load(files, namespace)?;
     tell::notes(&loaded.skipped);
+    tell::warnings(&lint::warnings(&loaded, clock::now()));
     match lint::lint(&loaded, Place::Cluster) {
         findings if findings.is_empty() => Ok(loaded),
         findings => Err(Failure::Findings(findings)),

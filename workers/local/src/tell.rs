@@ -14,6 +14,7 @@ use crate::folder::Folder;
 use crate::platform::declared::Declared;
 use crate::platform::inventory::{Change, Show};
 use crate::platform::{Door, Platform, PlatformError};
+use crate::resources::Finding;
 
 /// Everything runs: where, and what to try.
 pub async fn welcome(
@@ -93,6 +94,13 @@ pub fn restarting() {
 pub fn notes(notes: &[String]) {
     for note in notes {
         eprintln!("note: {note}");
+    }
+}
+
+/// What is allowed but hardly meant.
+pub fn warnings(warnings: &[Finding]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
     }
 }
 

@@ -76,6 +76,8 @@ fn defined(event: &str) -> SeatingEventDefined {
         event_id: event_id(event),
         chart_hash: definition().chart_hash(),
         definition: definition(),
+        blocks: None,
+        unblocks: None,
     }
 }
 
@@ -121,6 +123,7 @@ pub fn released(seat: &str) -> DomainEvent {
         claim: Claim::Hold(HoldId::new(seat.event_id(), Uuid::from_u128(1))),
         reason: ReleaseReason::Expired,
         released_at: 3_000,
+        note: None,
         seat_id: seat,
     })
 }

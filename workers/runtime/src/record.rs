@@ -160,7 +160,7 @@ fn rfc3339(timestamp: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use boxoffice_domain::events::{Reservation, VERSION};
+    use boxoffice_domain::events::{ReservedSeats, VERSION};
     use boxoffice_domain::{Metadata, ReservationId, SeatId, SeatingEventId};
 
     use super::*;
@@ -177,13 +177,16 @@ mod tests {
                 user_id: None,
                 sequence: Some(4),
             },
-            event: DomainEvent::ReservationCreated(Reservation {
+            event: DomainEvent::ReservationCreated(ReservedSeats {
                 reservation_id: ReservationId::new(event.clone(), Uuid::from_u128(0x30)),
                 event_id: event.clone(),
                 user_id: "alice".parse().unwrap(),
                 seat_ids: vec![SeatId::new(&event, "A-1-1").unwrap()],
                 amount: 12_000,
                 currency: "EUR".into(),
+                paid_by: None,
+                reason: None,
+                note: None,
             }),
         }
     }

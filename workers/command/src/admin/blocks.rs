@@ -4,17 +4,23 @@ use std::collections::HashSet;
 
 use axum::Json;
 use axum::extract::State;
-use boxoffice_domain::{Command, SeatId, SeatingEventId};
-use boxoffice_runtime::http::{Chain, Id, Problem};
+use axum::http::StatusCode;
+use boxoffice_domain::command::ConflictReason;
+use boxoffice_domain::{Chart, Command, SeatId, SeatingEventId};
+use boxoffice_runtime::http::{Chain, ConflictBody, Id, Problem, code};
 use boxoffice_runtime::openapi::params::OfEvent;
+use boxoffice_runtime::reading::Body;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{Admin, InventoryBody};
-use crate::http::body::Body;
 use crate::openapi::examples::inventory;
 use crate::openapi::{OPERATOR, OfBlocking, OfUnblocking};
 
+/// Most seats of one body.
+const MOST_SEATS: usize = 10_000;
+/// Most seats that a refusal names.
+const NAMED_SEATS: usize = 20;
 /// Longest reason.
 const LONGEST_REASON: usize = 200;
 
@@ -23,7 +29,7 @@ const LONGEST_REASON: usize = 200;
 #[serde(deny_unknown_fields)]
 pub struct Blocking {
     /// The seats, by their keys or their ids.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 10_000)]
     seats: Vec<String>,
     /// Why; it is told in `seat.blocked`.
     #[schema(min_length = 1, max_length = 200)]
@@ -35,7 +41,7 @@ pub struct Blocking {
 #[serde(deny_unknown_fields)]
 pub struct Unblocking {
     /// The seats, by their keys or their ids.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, max_items = 10_000)]
     seats: Vec<String>,
 }
 
@@ -74,7 +80,7 @@ pub async fn block(
     if reason.is_empty() || reason.len() > LONGEST_REASON {
         return Err(Problem::invalid(format!("reason: say in 1 to {LONGEST_REASON} bytes why")));
     }
-    let seats = keys(&event, &seats)?;
+    let seats = keys(&admin, &event, &seats).await?;
     run(&admin, &chain, &event, Command::Block { seats, reason: reason.to_owned() }).await
 }
 
@@ -106,7 +112,7 @@ pub async fn unblock(
     Id(event): Id<SeatingEventId>,
     Body(Unblocking { seats }): Body<Unblocking>,
 ) -> Result<Json<InventoryBody>, Problem> {
-    let seats = keys(&event, &seats)?;
+    let seats = keys(&admin, &event, &seats).await?;
     run(&admin, &chain, &event, Command::Unblock { seats }).await
 }
 
@@ -120,10 +126,11 @@ async fn run(
     Ok(Json(admin.inventory(event).await?.into()))
 }
 
-/// The seats' keys, each once.
-fn keys(event: &SeatingEventId, seats: &[String]) -> Result<Vec<String>, Problem> {
-    if seats.is_empty() {
-        return Err(Problem::invalid("seats: name at least one seat"));
+/// The seats' keys, each once; all of them are there.
+async fn keys(admin: &Admin, event: &SeatingEventId, seats: &[String]) -> Result<Vec<String>, Problem> {
+    if seats.is_empty() || seats.len() > MOST_SEATS {
+        let detail = format!("seats: name 1 to {MOST_SEATS} seats at once, not {}", seats.len());
+        return Err(Problem::invalid(detail));
     }
     let (mut keys, mut seen) = (Vec::with_capacity(seats.len()), HashSet::new());
     for (index, name) in seats.iter().enumerate() {
@@ -136,5 +143,36 @@ fn keys(event: &SeatingEventId, seats: &[String]) -> Result<Vec<String>, Problem
             keys.push(seat.key().to_owned());
         }
     }
-    Ok(keys)
+    let definition = admin.inventory(event).await?.definition;
+    let chart = Chart::expand(&definition).map_err(|error| {
+        Problem::unavailable("the chart cannot be read: try again").because(error.to_string())
+    })?;
+    match unknown(event, &chart, &keys) {
+        Some(problem) => Err(problem),
+        None => Ok(keys),
+    }
+}
+
+/// Seats that the chart does not have: the first of them, and how many more there are.
+fn unknown(event: &SeatingEventId, chart: &Chart, keys: &[String]) -> Option<Problem> {
+    let mut unknown = keys.iter().filter(|key| !chart.contains(key));
+    let named = unknown.by_ref().take(NAMED_SEATS);
+    let named: Vec<_> = named
+        .map(|key| ConflictBody {
+            seat_id: SeatId::from_chart(event, key),
+            reason: ConflictReason::NotFound,
+            mine: false,
+        })
+        .collect();
+    let more = unknown.count();
+    let first = named.first()?;
+    let detail = match named.len() + more - 1 {
+        0 => format!("seats: there is no seat {}: look at the chart", first.seat_id),
+        1 => format!("seats: there is no seat {}, nor another one: look at the chart", first.seat_id),
+        others => format!(
+            "seats: there is no seat {}, nor {others} others, of which conflicts names the first: look at the chart",
+            first.seat_id
+        ),
+    };
+    Some(Problem::new(StatusCode::NOT_FOUND, code::SEAT_NOT_FOUND, detail).conflicts(named))
 }

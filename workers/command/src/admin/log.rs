@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::http::Problem;
 use boxoffice_runtime::log::{EventLog, LogError, Tail};
 use boxoffice_runtime::openapi::schemas;
+use boxoffice_runtime::reading::Query;
 use boxoffice_runtime::record::Record;
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
@@ -85,9 +85,8 @@ struct Reading {
 )]
 pub(super) async fn tail(
     State(admin): State<Admin>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
-    let Query(asked) = asked.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     let mut topics = vec![];
     for topic in [&admin.topic, &admin.stats_topic] {
         let opened = timeout(LOG_TIMEOUT, open(&admin.log, topic, &asked)).await;

@@ -1,8 +1,13 @@
-//! The operator's API, on a port of its own: SeatingEvents go in as definitions and come back as inventories (I8).
+//! The operator's and the box office's API, on a port of its own: SeatingEvents go in as definitions and come back as
+//! inventories (I8), and staff act for buyers.
 
 mod auth;
 
+mod provisioning;
+
 mod blocks;
+
+mod staff;
 
 mod outbox;
 
@@ -11,22 +16,21 @@ mod log;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use boxoffice_domain::definition::Phase;
-use boxoffice_domain::partition::partition_of;
 use boxoffice_domain::seat_map::SeatCounts;
-use boxoffice_domain::{Chart, Command, Definition, Rejection, SeatingEventId};
+use boxoffice_domain::{Command, Rejection, SeatingEventId};
 use boxoffice_runtime::http::{Chain, Id, Problem};
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::openapi::pages::serving;
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::{schemas, text};
+use boxoffice_runtime::reading::Query;
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
@@ -35,11 +39,10 @@ use utoipa_axum::routes;
 
 pub use auth::{AdminToken, EmptyToken};
 
-use crate::http::body::Body;
-use crate::http::caller::cause;
+use crate::http::command_service::{CommandService, Order};
 use crate::http::refusal::refused;
 use crate::openapi::examples::inventory;
-use crate::openapi::{OPERATOR, OfInventory, OfOperator, OfProvisioning, about_operators, for_operators};
+use crate::openapi::{OPERATOR, OfInventory, OfOperator, about_operators, for_operators};
 use crate::published::Published;
 use crate::store::{Inventory, Outbox, Outcome, SeatStore};
 
@@ -51,6 +54,8 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(5);
 /// What the routes share.
 #[derive(Clone)]
 pub struct Admin {
+    /// What carries commands out.
+    pub commands: CommandService,
     /// Where seats are.
     pub store: Arc<dyn SeatStore>,
     /// Where their domain events wait.
@@ -84,8 +89,12 @@ pub fn document() -> OpenApi {
 fn described() -> OpenApiRouter<Admin> {
     OpenApiRouter::with_openapi(about_operators())
         .routes(routes!(list))
-        .routes(routes!(show, provision, remove))
+        .routes(routes!(show, provisioning::provision, remove))
         .routes(routes!(blocks::block, blocks::unblock))
+        .routes(routes!(staff::hold))
+        .routes(routes!(staff::reserve))
+        .routes(routes!(staff::release))
+        .routes(routes!(staff::cancel))
         .routes(routes!(outbox::show))
         .routes(routes!(log::tail))
 }
@@ -129,56 +138,6 @@ impl From<Inventory> for InventoryBody {
             seats,
         }
     }
-}
-
-/// Provision a SeatingEvent
-///
-/// Creates it or changes its definition. A change that would drop or block seats that are held or sold is refused; an
-/// unchanged definition changes nothing.
-#[utoipa::path(
-    put,
-    path = "/admin/events/{eventId}",
-    operation_id = "provisionEvent",
-    tag = OPERATOR,
-    params(OfEvent),
-    request_body(content = schemas::Definition, examples(
-        ("definition" = (
-            summary = "A row of four seats and two standing places",
-            value = json!({
-                "title": "Arena Night",
-                "startsAt": 4_000_000_000_000_u64,
-                "sales": {"opensAt": 1_600_000_000_000_u64, "paused": false},
-                "hold": {"ttlSeconds": 300, "maxSeconds": 900, "noSingleSeatGaps": "prefer"},
-                "limits": {"seatsPerUser": 4},
-                "priceCategories": [{"name": "gold", "amount": 12_000, "currency": "EUR"}],
-                "sections": [
-                    {"id": "A", "priceCategory": "gold", "rows": [{"row": "1", "seats": "1-4"}]},
-                    {"id": "FLOOR", "priceCategory": "gold", "capacity": 2}
-                ],
-                "blocked": [{"seats": ["A-1-4"], "reason": "camera"}]
-            })
-        ))
-    )),
-    responses(
-        (
-            status = 200,
-            description = "It is as the definition says.",
-            body = InventoryBody,
-            example = json!(inventory(1, "OnSale", 1))
-        ),
-        OfProvisioning
-    )
-)]
-async fn provision(
-    State(admin): State<Admin>,
-    chain: Chain,
-    Id(event): Id<SeatingEventId>,
-    Body(definition): Body<Definition>,
-) -> Result<Json<InventoryBody>, Problem> {
-    Chart::expand(&definition).map_err(|error| Problem::invalid(error.to_string()))?;
-    let partition = admin.partition(&event).await?;
-    let outcome = admin.store.provision(&event, &definition, partition, &cause(&chain, None, None)).await?;
-    Ok(Json(outcome.map_err(|rejection| refused(&event, &rejection))?.inventory.into()))
 }
 
 /// List SeatingEvents
@@ -230,6 +189,7 @@ async fn show(
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Removal {
     /// Whether the seats are forgotten too, once every domain event is published.
@@ -262,9 +222,8 @@ async fn remove(
     State(admin): State<Admin>,
     chain: Chain,
     Id(event): Id<SeatingEventId>,
-    removal: Result<Query<Removal>, axum::extract::rejection::QueryRejection>,
+    Query(removal): Query<Removal>,
 ) -> Result<Response, Problem> {
-    let Query(removal) = removal.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     let history = admin.published.history(&event).await?;
     let closed = admin.execute(&event, &Command::Close, &chain).await?;
     if !removal.purge {
@@ -292,28 +251,17 @@ impl Admin {
         command: &Command,
         chain: &Chain,
     ) -> Result<Outcome, Problem> {
-        let outcome = self.store.execute(event, command, &cause(chain, None, None)).await?;
-        outcome.map_err(|rejection| refused(event, &rejection))
+        self.commands.execute(event, command, Order { chain, user: None, idempotency: None }).await
     }
 
     async fn inventory(&self, event: &SeatingEventId) -> Result<Inventory, Problem> {
         let found = self.store.inventory(event).await?;
         found.ok_or_else(|| refused(event, &Rejection::EventNotFound))
     }
-
-    /// The partition of `event` (I4): the pinned one, or what Kafka's own producers would choose today.
-    async fn partition(&self, event: &SeatingEventId) -> Result<u32, Problem> {
-        if let Some(inventory) = self.store.inventory(event).await? {
-            return Ok(inventory.partition);
-        }
-        let unavailable =
-            || Problem::unavailable("the log does not answer, and a new event needs its partition from it");
-        let asked = timeout(LOG_TIMEOUT, self.log.partitions(&self.topic)).await;
-        let partitions =
-            asked.map_err(|_| unavailable())?.map_err(|error| unavailable().because(error.to_string()))?;
-        Ok(partition_of(event.as_str(), partitions))
-    }
 }
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod staff_tests;

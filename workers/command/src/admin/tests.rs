@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
+use axum::http::request::Builder;
 use boxoffice_domain::partition::partition_of;
 use boxoffice_runtime::http::{Edge, service};
 use prometheus_client::registry::Registry;
@@ -13,23 +14,32 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{Admin, AdminToken, guarded, routes};
+use crate::durability::{Durability, Guarantee};
+use crate::http::command_service::CommandService;
 use crate::published::Published;
-use crate::store::Outbox;
+use crate::store::{Outbox, SeatStore};
 use crate::testing::{FakeLog, Memory, arena, definition};
 
-const ARENA: &str = "/admin/events/arena-night";
+pub const ARENA: &str = "/admin/events/arena-night";
 
-struct Office {
-    store: Arc<Memory>,
+/// The API of the operator and of staff, with what stands behind it.
+pub struct Office {
+    pub store: Arc<Memory>,
     log: Arc<FakeLog>,
     router: Router,
 }
 
 impl Office {
-    fn open() -> Self {
+    pub fn open() -> Self {
+        Self::guaranteeing(Guarantee::Redis)
+    }
+
+    pub fn guaranteeing(reserve: Guarantee) -> Self {
         let (store, log) = (Arc::new(Memory::default()), Arc::new(FakeLog::default()));
         let published = Published::new(Arc::clone(&store) as _);
+        let durability = Durability { hold: Guarantee::Redis, reserve };
         let admin = Admin {
+            commands: CommandService::new(Arc::clone(&store) as _, Arc::clone(&published), durability),
             store: Arc::clone(&store) as _,
             outbox: Arc::clone(&store) as _,
             log: Arc::clone(&log) as _,
@@ -48,6 +58,11 @@ impl Office {
 
     async fn send(&self, method: &str, path: &str, token: &str, body: Value) -> (u16, Value) {
         let request = Request::builder().method(method).uri(path).header("authorization", token);
+        self.take(request, body).await
+    }
+
+    /// The answer to a request with a body.
+    pub async fn take(&self, request: Builder, body: Value) -> (u16, Value) {
         let request =
             request.header("content-type", "application/json").body(Body::from(body.to_string())).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
@@ -56,11 +71,11 @@ impl Office {
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
-    async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+    pub async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         self.send(method, path, "Bearer secret", body).await
     }
 
-    async fn provision(&self) -> Value {
+    pub async fn provision(&self) -> Value {
         let (status, body) = self.call("PUT", ARENA, json!(definition())).await;
         assert_eq!(status, 200, "{body}");
         body
@@ -76,8 +91,10 @@ async fn an_event_is_provisioned_once_on_the_partition_of_its_id() {
         "eventId": "arena-night", "chartHash": definition().chart_hash(), "partition": partition_of("arena-night", 12),
         "sequence": 1, "phase": "OnSale", "seats": seats
     });
-    assert_eq!(inventory, expected);
-    assert_eq!(office.provision().await, expected, "an unchanged definition changes nothing");
+    let mut applied = expected.clone();
+    applied["applied"] = json!(true);
+    assert_eq!(inventory, applied);
+    assert_eq!(office.provision().await, applied, "an unchanged definition changes nothing");
     assert_eq!(office.call("GET", ARENA, Value::Null).await, (200, expected.clone()));
     assert_eq!(office.call("GET", "/admin/events", Value::Null).await, (200, json!([expected])));
 }
@@ -112,16 +129,39 @@ async fn a_definition_that_cannot_be_is_refused_with_the_field() {
 }
 
 #[tokio::test]
-async fn a_change_that_drops_a_held_seat_is_refused_and_names_it() {
+async fn a_seat_map_that_drops_a_held_seat_is_refused_and_the_rest_takes_effect() {
     let office = Office::open();
     office.provision().await;
     office.store.hold_for("alice", &arena(), &["A-1-3"]).await;
     let mut changed = definition();
     changed.sections[0].rows[0].seats = "1-2".into();
     changed.blocked.clear();
+    changed.sales.paused = true;
+    let (status, body) = office.call("PUT", ARENA, json!(changed)).await;
+    assert_eq!((status, &body["applied"], &body["sequence"]), (200, &json!(false), &json!(3)), "{body}");
+    assert_eq!(body["refused"]["seats"], json!([{"seatId": "arena-night.A-1-3", "reason": "HELD"}]));
+    let detail = "seats that are held or sold would be dropped or blocked: A-1-3 HELD";
+    assert_eq!(body["refused"]["detail"], detail);
+    assert_eq!(body["chartHash"], definition().chart_hash(), "the seat map stays");
+    let (status, again) = office.call("PUT", ARENA, json!(changed)).await;
+    assert_eq!((status, &again), (200, &body), "nothing more when it is wanted again");
+
+    office.store.pass(300_000);
+    office.store.expire_due().await.unwrap();
+    let (status, body) = office.call("PUT", ARENA, json!(changed)).await;
+    assert_eq!((status, &body["applied"], &body["refused"]), (200, &json!(true), &Value::Null));
+    assert_eq!(body["chartHash"], changed.chart_hash());
+}
+
+#[tokio::test]
+async fn the_currency_never_changes() {
+    let office = Office::open();
+    office.provision().await;
+    let mut changed = definition();
+    changed.price_categories[0].currency = "CHF".into();
     let (status, problem) = office.call("PUT", ARENA, json!(changed)).await;
-    assert_eq!((status, &problem["code"]), (409, &json!("SEAT_MAP_CONFLICT")));
-    assert_eq!(problem["conflicts"], json!([{"seatId": "arena-night.A-1-3", "reason": "HELD"}]));
+    assert_eq!((status, &problem["code"]), (409, &json!("DEFINITION_CONFLICT")));
+    assert!(problem["detail"].as_str().unwrap().starts_with("priceCategories: "), "{problem}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -178,14 +218,88 @@ async fn seats_are_blocked_and_unblocked() {
 
     office.store.hold_for("alice", &arena(), &["A-1-1"]).await;
     let (status, refused) = office.call("POST", &blocks, json!({"seats": ["A-1-1"], "reason": "x"})).await;
-    assert_eq!((status, &refused["code"]), (409, &json!("SEAT_MAP_CONFLICT")));
+    assert_eq!((status, &refused["code"]), (409, &json!("DEFINITION_CONFLICT")));
     for (wish, wrong) in [
         (json!({"seats": ["A-1-1"], "reason": " "}), "reason: "),
-        (json!({"seats": [], "reason": "x"}), "seats: name at least one"),
+        (json!({"seats": [], "reason": "x"}), "seats: name 1 to 10000"),
+        (
+            json!({"seats": vec!["A-1-1"; 10_001], "reason": "x"}),
+            "seats: name 1 to 10000 seats at once, not 10001",
+        ),
+        (json!({"seats": ["A-1-1"], "reason": 7}), "reason: must be a text, in quotes, but is 7"),
+        (json!({"seats": ["A-1-1"], "why": "x"}), "why: unknown field: remove it, or write seats or reason"),
         (json!({"seats": ["A-1-1", "other.A-1-1"], "reason": "x"}), "seats[1]: "),
     ] {
         let (status, refused) = office.call("POST", &blocks, wish).await;
         let detail = refused["detail"].as_str().unwrap();
         assert!(status == 400 && detail.starts_with(wrong), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn seats_that_there_are_not_are_named_as_far_as_one_reads() {
+    let office = Office::open();
+    office.provision().await;
+    let blocks = format!("{ARENA}/blocks");
+    let many: Vec<_> = (1..=5_000).map(|n| format!("A-7-{n}")).collect();
+    for (seats, others) in
+        [(&many[..], "nor 4999 others"), (&many[..2], "nor another one"), (&many[..1], "A-7-1:")]
+    {
+        for (method, body) in
+            [("POST", json!({"seats": seats, "reason": "x"})), ("DELETE", json!({"seats": seats}))]
+        {
+            let (status, problem) = office.call(method, &blocks, body).await;
+            assert_eq!((status, &problem["code"]), (404, &json!("SEAT_NOT_FOUND")), "{problem}");
+            assert!(problem["detail"].as_str().unwrap().contains(others), "{problem}");
+            let named = problem["conflicts"].as_array().unwrap();
+            assert_eq!(named.len(), seats.len().min(20));
+            assert_eq!(named[0], json!({"seatId": "arena-night.A-7-1", "reason": "NOT_FOUND"}));
+        }
+    }
+    let (status, problem) =
+        office.call("POST", "/admin/events/other/blocks", json!({"seats": ["A-1-1"], "reason": "x"})).await;
+    assert_eq!((status, &problem["code"]), (404, &json!("EVENT_NOT_FOUND")));
+}
+
+#[tokio::test]
+async fn a_short_text_that_stands_for_too_many_seats_is_refused_before_they_are_made() {
+    let office = Office::open();
+    let mut huge = definition();
+    let field = |seats: &str, definition: &mut boxoffice_domain::Definition| {
+        definition.sections[0].rows[0].seats = seats.into();
+    };
+    for seats in
+        ["1-999999999999999", "1-150000,000000000000001-000000000150000", "999999999999999-1/4000000000"]
+    {
+        field(seats, &mut huge);
+        let (status, problem) = office.call("PUT", ARENA, json!(huge)).await;
+        assert_eq!((status, &problem["code"]), (400, &json!("INVALID_REQUEST")));
+        assert!(
+            problem["detail"].as_str().unwrap().starts_with("sections: more than 200000 seats"),
+            "{problem}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn parameters_that_there_are_not_are_refused_by_name() {
+    let office = Office::open();
+    office.provision().await;
+    for (method, path, told) in [
+        ("DELETE", format!("{ARENA}?purged=true"), "purged: unknown parameter: did you mean purge?"),
+        ("DELETE", format!("{ARENA}?purge=yes"), "purge: must be true or false, but is \"yes\""),
+        (
+            "GET",
+            "/admin/log?from=begin".to_owned(),
+            "from: \"begin\" is not allowed: write earliest or latest",
+        ),
+        (
+            "GET",
+            "/admin/log?since=7".to_owned(),
+            "since: unknown parameter: remove it, or write from, follow or event",
+        ),
+    ] {
+        let (status, problem) = office.call(method, &path, Value::Null).await;
+        assert_eq!((status, &problem["detail"]), (400, &json!(told)), "{path}");
     }
 }

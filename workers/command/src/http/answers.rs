@@ -1,4 +1,5 @@
-//! The bodies of done commands, as the contract has them: an [`Answer`] with the ids in full and the chain it belongs to.
+//! The bodies of done commands, as the contract has them: all of the hold or the reservation as it is after the command,
+//! with the ids in full, the total, and the chain that the answer belongs to.
 #![expect(clippy::struct_field_names, reason = "the fields are the contract's words")]
 
 use axum::Json;
@@ -8,18 +9,18 @@ use boxoffice_domain::ids::section_of;
 use boxoffice_domain::{
     Answer, CorrelationId, HoldId, PricedSeat, ReservationId, SeatId, SeatingEventId, UnixMillis,
 };
-use boxoffice_runtime::http::CORRELATION_ID;
+use boxoffice_runtime::http::{CORRELATION_ID, Problem};
 use boxoffice_runtime::openapi::schemas;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A done command: about the seat of a per-seat route, or about every seat concerned.
+use crate::store::StoreError;
+
+/// A done command.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
+#[expect(missing_docs, reason = "the bodies say it")]
 pub enum Done {
-    SeatHeld(SeatHeld),
-    SeatReserved(SeatReserved),
-    SeatReleased(SeatReleased),
     Held(Held),
     Reserved(Reserved),
     Released(Released),
@@ -37,7 +38,16 @@ macro_rules! bodies {
             /// The chain that it belongs to: the request's, or that of the earlier request which one without a chain repeats.
             #[schema(value_type = schemas::CorrelationId)]
             correlation_id: CorrelationId,
+            /// The seat in the address, where there is one.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            #[schema(value_type = schemas::SeatId, required = false)]
+            seat_id: Option<SeatId>,
             $($(#[$field_meta])* $field: $type,)+
+            /// Of all prices.
+            #[schema(example = "EUR")]
+            currency: String,
+            /// Sum of the prices of `seats`, in the currency's minor unit.
+            total: u64,
             /// The sequence that a reader waits for to see this: `?after=` of the query worker.
             sequence: u64,
         }
@@ -45,59 +55,50 @@ macro_rules! bodies {
 }
 
 bodies! {
-    /// A seat is held.
-    SeatHeld {
-        /// Its hold.
-        #[schema(value_type = schemas::HoldId)]
-        hold_id: HoldId,
-        /// The seat.
-        #[schema(value_type = schemas::SeatId)]
-        seat_id: SeatId,
-        /// First moment at which it is no longer held, in milliseconds since 1970.
-        expires_at: UnixMillis,
-    }
-    /// A seat is reserved.
-    SeatReserved {
-        /// Its reservation.
-        #[schema(value_type = schemas::ReservationId)]
-        reservation_id: ReservationId,
-        /// The seat.
-        #[schema(value_type = schemas::SeatId)]
-        seat_id: SeatId,
-        /// When it was reserved, in milliseconds since 1970.
-        reserved_at: UnixMillis,
-    }
-    /// A seat is available again.
-    SeatReleased {
-        /// The seat.
-        #[schema(value_type = schemas::SeatId)]
-        seat_id: SeatId,
-    }
-    /// Seats are held together.
+    /// A hold: all of it.
     Held {
         /// The hold.
         #[schema(value_type = schemas::HoldId)]
         hold_id: HoldId,
-        /// Its seats, with their prices.
+        /// Its seats, with the prices that they are held at.
         seats: Vec<Seat>,
         /// First moment at which it no longer holds, in milliseconds since 1970.
         expires_at: UnixMillis,
+        /// Whether all of its seats are neighbours.
+        together: bool,
     }
-    /// Seats are reserved together.
+    /// A reservation: all of it.
     Reserved {
         /// The reservation.
         #[schema(value_type = schemas::ReservationId)]
         reservation_id: ReservationId,
-        /// Its seats, with their prices.
+        /// Its seats, with the prices that they were held at.
         seats: Vec<Seat>,
-        /// When they were reserved, in milliseconds since 1970.
+        /// When it was made, in milliseconds since 1970.
         reserved_at: UnixMillis,
     }
-    /// Seats are available again.
+    /// Seats are given back, and this is left.
     Released {
-        /// The seats, without prices.
+        /// The seats that are available again, or blocked again where staff held blocked ones.
+        #[schema(value_type = Vec<schemas::SeatId>)]
+        released: Vec<SeatId>,
+        /// The seats that the hold or the reservation still has.
         seats: Vec<Seat>,
+        /// First moment at which what is left of a hold no longer holds, in milliseconds since 1970; of nothing and of a
+        /// reservation there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schema(value_type = u64, required = false)]
+        expires_at: Option<UnixMillis>,
     }
+}
+
+/// A hold, or what became of it: a hold that was made before under the same Idempotency-Key may be reserved by now.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "the bodies say it")]
+pub enum HeldOrReserved {
+    Held(Held),
+    Reserved(Reserved),
 }
 
 /// A seat of a hold or a reservation.
@@ -109,21 +110,18 @@ pub struct Seat {
     seat_id: SeatId,
     /// Its section.
     section_id: String,
-    /// In the currency's minor unit; absent for a seat that was given back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    price: Option<u64>,
+    /// The price category that its section has now.
+    price_category: String,
+    /// The price that it was held at, in the currency's minor unit.
+    price: u64,
 }
 
 impl IntoResponse for Done {
     /// The chain stands in the body and in the header.
     fn into_response(self) -> Response {
-        use Done as D;
-        let (D::SeatHeld(SeatHeld { correlation_id, .. })
-        | D::SeatReserved(SeatReserved { correlation_id, .. })
-        | D::SeatReleased(SeatReleased { correlation_id, .. })
-        | D::Held(Held { correlation_id, .. })
-        | D::Reserved(Reserved { correlation_id, .. })
-        | D::Released(Released { correlation_id, .. })) = &self;
+        let (Self::Held(Held { correlation_id, .. })
+        | Self::Reserved(Reserved { correlation_id, .. })
+        | Self::Released(Released { correlation_id, .. })) = &self;
         let header = HeaderValue::from_str(correlation_id.as_str());
         let mut response = Json(self).into_response();
         if let Ok(header) = header {
@@ -134,65 +132,82 @@ impl IntoResponse for Done {
 }
 
 impl Done {
-    /// About one seat.
-    pub fn with_seat(seat: &SeatId, answer: &Answer, correlation_id: CorrelationId) -> Self {
-        let (success, seat_id, sequence) = (true, seat.clone(), answer.sequence());
-        match *answer {
-            Answer::Held { hold, expires_at, .. } => {
-                let hold_id = HoldId::new(seat.event_id(), hold);
-                Self::SeatHeld(SeatHeld { success, correlation_id, hold_id, seat_id, expires_at, sequence })
-            }
-            Answer::Reserved { reservation, reserved_at, .. } => {
-                let reservation_id = ReservationId::new(seat.event_id(), reservation);
-                Self::SeatReserved(SeatReserved {
+    /// About a hold or a reservation of `event`; `seat_id` is the seat in the address.
+    ///
+    /// # Errors
+    /// An answer about something else.
+    pub fn new(
+        event: &SeatingEventId,
+        seat_id: Option<&SeatId>,
+        answer: Answer,
+        correlation_id: CorrelationId,
+    ) -> Result<Self, Problem> {
+        let (success, seat_id) = (true, seat_id.cloned());
+        Ok(match answer {
+            Answer::Held { hold, seats, currency, expires_at, together, sequence } => {
+                let (hold_id, total, seats) =
+                    (HoldId::new(event.clone(), hold), total(&seats), named(event, seats));
+                Self::Held(Held {
                     success,
                     correlation_id,
-                    reservation_id,
                     seat_id,
-                    reserved_at,
+                    hold_id,
+                    seats,
+                    expires_at,
+                    together,
+                    currency,
+                    total,
                     sequence,
                 })
             }
-            Answer::Released { .. } | Answer::Provisioned { .. } => {
-                Self::SeatReleased(SeatReleased { success, correlation_id, seat_id, sequence })
-            }
-        }
-    }
-
-    /// About every seat that `answer` names.
-    pub fn with_seats(event: &SeatingEventId, answer: &Answer, correlation_id: CorrelationId) -> Self {
-        let seat = |key: &str, price| Seat {
-            seat_id: SeatId::from_chart(event, key),
-            section_id: section_of(key).to_owned(),
-            price,
-        };
-        let priced = |seats: &[PricedSeat]| seats.iter().map(|it| seat(&it.key, Some(it.amount))).collect();
-        let (success, sequence) = (true, answer.sequence());
-        match answer {
-            Answer::Held { hold, seats, expires_at, .. } => {
-                let (hold_id, seats, expires_at) =
-                    (HoldId::new(event.clone(), *hold), priced(seats), *expires_at);
-                Self::Held(Held { success, correlation_id, hold_id, seats, expires_at, sequence })
-            }
-            Answer::Reserved { reservation, seats, reserved_at, .. } => {
-                let reservation_id = ReservationId::new(event.clone(), *reservation);
-                let (seats, reserved_at) = (priced(seats), *reserved_at);
+            Answer::Reserved { reservation, seats, currency, reserved_at, sequence } => {
+                let reservation_id = ReservationId::new(event.clone(), reservation);
+                let (total, seats) = (total(&seats), named(event, seats));
                 Self::Reserved(Reserved {
                     success,
                     correlation_id,
+                    seat_id,
                     reservation_id,
                     seats,
                     reserved_at,
+                    currency,
+                    total,
                     sequence,
                 })
             }
-            Answer::Released { released, .. } => {
-                let seats = released.iter().map(|key| seat(key, None)).collect();
-                Self::Released(Released { success, correlation_id, seats, sequence })
+            Answer::Released { released, left, currency, expires_at, sequence } => {
+                let released = released.iter().map(|key| SeatId::from_chart(event, key)).collect();
+                let (total, seats) = (total(&left), named(event, left));
+                Self::Released(Released {
+                    success,
+                    correlation_id,
+                    seat_id,
+                    released,
+                    seats,
+                    expires_at,
+                    currency,
+                    total,
+                    sequence,
+                })
             }
             Answer::Provisioned { .. } => {
-                Self::Released(Released { success, correlation_id, seats: vec![], sequence })
+                let unexpected = "a command about seats was answered as a definition is";
+                return Err(StoreError::Corrupt(unexpected.to_owned()).into());
             }
-        }
+        })
     }
+}
+
+fn named(event: &SeatingEventId, seats: Vec<PricedSeat>) -> Vec<Seat> {
+    let named = |PricedSeat { key, amount, price_category }| Seat {
+        seat_id: SeatId::from_chart(event, &key),
+        section_id: section_of(&key).to_owned(),
+        price_category,
+        price: amount,
+    };
+    seats.into_iter().map(named).collect()
+}
+
+fn total(seats: &[PricedSeat]) -> u64 {
+    seats.iter().fold(0, |sum, seat| sum.saturating_add(seat.amount))
 }

@@ -1,28 +1,13 @@
-//! Holds that leave the choice to the store, extensions, and requests that are sent again under their key.
+//! Holds that leave the choice to the store, and those that grow and last longer.
 
-use axum::body::Body;
-use axum::http::Request;
 use boxoffice_domain::definition::GapPolicy;
 use serde_json::{Value, json};
 
-use super::tests::{Answered, HOLD, HOLDS, House, RESERVE, TTL};
-use crate::durability::Promise;
-use crate::store::Outbox;
-use crate::testing::arena;
+use super::tests::{Answered, HOLD, HOLDS, House, TTL, priced};
 
 impl House {
-    async fn ask(&self, user: &str, body: Value) -> Answered {
+    pub async fn ask(&self, user: &str, body: Value) -> Answered {
         self.post_json(user, HOLDS, &body.to_string()).await
-    }
-
-    /// A `POST` with an idempotency key; without a body where it is null.
-    async fn keyed(&self, user: &str, path: &str, key: &str, body: Value) -> Answered {
-        let request = Request::post(path).header("x-user-id", user).header("idempotency-key", key);
-        let request = match body {
-            Value::Null => request.body(Body::empty()),
-            body => request.header("content-type", "application/json").body(Body::from(body.to_string())),
-        };
-        self.send(request.unwrap()).await
     }
 }
 
@@ -39,6 +24,9 @@ async fn the_best_seats_are_chosen_and_named() {
     for seat in &best {
         house.post("bob", &format!("/seats/{seat}/hold")).await.refused(409, "SEAT_NOT_AVAILABLE");
     }
+    let limited = house.ask("bob", json!({"bestAvailable": {"quantity": 100}})).await;
+    limited.refused(409, "LIMIT_EXCEEDED");
+    house.redefine(|it| it.limits.seats_per_user = None).await;
     let refused = house.ask("bob", json!({"bestAvailable": {"quantity": 100, "sectionId": "A"}})).await;
     let detail = refused.refused(409, "NOT_ENOUGH_SEATS").detail();
     assert!(detail.starts_with("100 seats wanted in A, "), "{detail}");
@@ -54,6 +42,7 @@ async fn areas_and_seats_are_held_together() {
     assert_eq!(seats(held.done(201)), ["arena-night.A-1-1", "arena-night.FLOOR-1"]);
     let numbered = house.ask("bob", json!({"areas": [{"sectionId": "A", "quantity": 1}]})).await;
     assert!(numbered.refused(400, "INVALID_REQUEST").detail().contains("numbered seats"));
+    house.redefine(|it| it.limits.seats_per_user = None).await;
     let many = house.ask("bob", json!({"areas": [{"sectionId": "FLOOR", "quantity": 99}]})).await;
     assert!(many.refused(409, "NOT_ENOUGH_SEATS").detail().contains("99 seats wanted in FLOOR"));
 }
@@ -65,8 +54,11 @@ async fn what_cannot_be_asked_together_is_refused_by_its_field() {
     for (body, wrong) in [
         (json!({"bestAvailable": best, "seats": ["arena-night.A-1-1"]}), "bestAvailable stands alone"),
         (json!({"bestAvailable": {"quantity": 0}}), "bestAvailable.quantity: ask for 1 to 100, not 0"),
-        (json!({"bestAvailable": {"quantity": -1}}), "bestAvailable.quantity: invalid value"),
-        (json!({"bestAvailable": {}}), "missing field `quantity`"),
+        (
+            json!({"bestAvailable": {"quantity": -1}}),
+            "bestAvailable.quantity: must be a whole number of at least 1, but is -1",
+        ),
+        (json!({"bestAvailable": {}}), "bestAvailable.quantity: missing: add it"),
         (json!({"areas": [{"sectionId": "FLOOR", "quantity": 101}]}), "areas[0].quantity"),
         (
             json!({"areas": [{"sectionId": "FLOOR", "quantity": 1}, {"sectionId": "FLOOR", "quantity": 1}]}),
@@ -120,65 +112,56 @@ async fn a_hold_is_extended_up_to_the_longest() {
 }
 
 #[tokio::test]
-async fn the_same_key_gives_the_stored_answer() {
+async fn a_hold_grows_seat_by_seat_and_keeps_its_deadline() {
     let house = House::open().await;
-    let best = json!({"bestAvailable": {"quantity": 1}});
-    let first = house.keyed("alice", HOLDS, "k-1", best.clone()).await;
-    let again = house.keyed("alice", HOLDS, "k-1", best.clone()).await;
-    assert_eq!(first.done(201), again.done(201), "the chain too: it is where the hold's events are");
-    assert_eq!(first.headers["location"], again.headers["location"]);
-    let request = Request::post(HOLDS).header("x-user-id", "alice").header("idempotency-key", "k-1");
-    let named = request.header("x-correlation-id", "c-2").body(Body::from(best.to_string())).unwrap();
-    let named = house.send(named).await;
+    let hold = house.hold("alice", &["A-1-1"]).await;
+    let path = format!("/holds/{}/seats", hold.done(201)["holdId"].as_str().unwrap());
+    house.store.pass(60_000);
+    let grown = house.post_json("alice", &path, r#"{"seats": ["arena-night.A-1-2"]}"#).await;
+    assert_eq!(grown.done(200)["seats"], json!(["A-1-1", "A-1-2"].map(priced)));
     assert_eq!(
-        (&named.done(201)["holdId"], &named.body["correlationId"]),
-        (&first.body["holdId"], &json!("c-2"))
+        (&grown.body["holdId"], &grown.body["expiresAt"], &grown.body["total"], &grown.body["together"]),
+        (&hold.body["holdId"], &hold.body["expiresAt"], &json!(24_000), &json!(true))
     );
-    let of_bob = house.keyed("bob", HOLDS, "k-1", best).await;
-    assert_ne!(of_bob.done(201)["holdId"], first.body["holdId"]);
-    let other = house.keyed("alice", HOLDS, "k-1", json!({"bestAvailable": {"quantity": 2}})).await;
-    other.refused(422, "IDEMPOTENCY_MISMATCH");
-    house.keyed("alice", HOLD, "k-1", Value::Null).await.refused(422, "IDEMPOTENCY_MISMATCH");
+    let same = house.post_json("alice", &path, r#"{"seats": ["arena-night.A-1-1"]}"#).await;
+    assert_eq!((&same.done(200)["seats"], &same.body["sequence"]), (&grown.body["seats"], &json!(3)));
+    let standing =
+        house.post_json("alice", &path, r#"{"areas": [{"sectionId": "FLOOR", "quantity": 1}]}"#).await;
+    assert_eq!(seats(standing.done(200)).last(), Some(&"arena-night.FLOOR-1"));
+    let best = house.post_json("alice", &path, r#"{"bestAvailable": {"quantity": 1}}"#).await;
+    assert_eq!(seats(best.done(200)).len(), 4);
 }
 
 #[tokio::test]
-async fn what_was_nothing_new_is_nothing_new_when_it_is_repeated() {
+async fn what_cannot_be_added_to_a_hold_leaves_it_as_it_was() {
     let house = House::open().await;
-    let asked = json!({"seats": ["arena-night.A-1-1"]});
-    let held = house.hold("alice", &["A-1-1"]).await;
-    for _ in 0..2 {
-        let same = house.keyed("alice", HOLDS, "k-1", asked.clone()).await;
-        assert_eq!(same.done(200)["holdId"], held.body["holdId"]);
+    let hold = house.hold("alice", &["A-1-1"]).await;
+    let hold = hold.done(201)["holdId"].as_str().unwrap();
+    let path = format!("/holds/{hold}/seats");
+    house.post("bob", "/seats/arena-night.A-1-2/hold").await.done(200);
+    let both = r#"{"seats": ["arena-night.A-1-3", "arena-night.A-1-2"]}"#;
+    let refused = house.post_json("alice", &path, both).await;
+    assert_eq!(
+        refused.refused(409, "SEAT_NOT_AVAILABLE").body["conflicts"],
+        json!([{"seatId": "arena-night.A-1-2", "reason": "HELD"}])
+    );
+    house.post_json("bob", &path, both).await.refused(403, "NOT_HOLDER");
+    let many = r#"{"bestAvailable": {"quantity": 4}}"#;
+    house.post_json("alice", &path, many).await.refused(409, "LIMIT_EXCEEDED");
+    for (body, wrong) in [
+        (r#"{"seats": ["other.A-1-1"]}"#, "other.A-1-1 is not a seat of arena-night"),
+        ("{}", "seats, areas: ask for 1 to 100"),
+        (r#"{"bestAvailable": {"quantity": 101}}"#, "bestAvailable.quantity: ask for 1 to 100, not 101"),
+    ] {
+        let refused = house.post_json("alice", &path, body).await;
+        assert!(refused.refused(400, "INVALID_REQUEST").detail().contains(wrong), "{}", refused.detail());
     }
-}
-
-#[tokio::test]
-async fn refusals_are_evaluated_again() {
-    let house = House::open().await;
-    house.keyed("alice", RESERVE, "k-1", Value::Null).await.refused(409, "SEAT_NOT_HELD");
-    house.post("alice", HOLD).await.done(200);
-    house.keyed("alice", RESERVE, "k-1", Value::Null).await.done(200);
-}
-
-#[tokio::test]
-async fn a_key_is_printable_and_not_too_long() {
-    let house = House::open().await;
-    for key in ["", "sch\u{f6}n", &"x".repeat(256)] {
-        let refused = house.keyed("alice", HOLD, key, Value::Null).await;
-        assert!(refused.refused(400, "INVALID_REQUEST").detail().contains("idempotency-key"));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn i7_what_is_done_but_not_yet_durable_is_in_flight() {
-    let house = House::promising(Promise::Log).await;
-    house.post("alice", HOLD).await.done(200);
-    house.keyed("alice", RESERVE, "k-1", Value::Null).await.refused(503, "UNAVAILABLE");
-    let again = house.keyed("alice", RESERVE, "k-1", Value::Null).await;
-    assert_eq!((again.status.as_u16(), &again.body["code"]), (409, &json!("IDEMPOTENCY_IN_FLIGHT")));
-    assert_eq!(again.body["retryable"], true);
-    assert!(again.headers.contains_key("retry-after"));
-    let lease = house.store.lease(&arena());
-    house.store.published(&arena(), &lease, 4).await.unwrap().unwrap();
-    house.keyed("alice", RESERVE, "k-1", Value::Null).await.done(200);
+    house.redefine(|it| it.sales.paused = true).await;
+    let free = r#"{"seats": ["arena-night.A-1-3"]}"#;
+    house.post_json("alice", &path, free).await.refused(409, "SALES_PAUSED");
+    let shown = house.call("alice", "GET", &format!("/holds/{hold}")).await;
+    assert_eq!(seats(shown.done(200)), ["arena-night.A-1-1"]);
+    house.store.pass(TTL);
+    house.redefine(|_| {}).await;
+    house.post_json("alice", &path, free).await.refused(409, "HOLD_EXPIRED");
 }

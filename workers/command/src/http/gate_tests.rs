@@ -15,9 +15,10 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use super::command_service::CommandService;
 use super::gate::Gate;
-use super::{Desk, routes};
-use crate::durability::{Durability, Promise};
+use super::routes;
+use crate::durability::{Durability, Guarantee};
 use crate::published::Published;
 use crate::store::{Outbox, SeatStore};
 use crate::testing::{Memory, provisioned};
@@ -36,9 +37,9 @@ async fn behind(gate: Gate) -> Router {
     let store = Arc::new(Memory::default());
     provisioned(&store).await;
     let published = Published::new(Arc::clone(&store) as Arc<dyn Outbox>);
-    let durability = Durability { hold: Promise::Redis, reserve: Promise::Redis };
-    let desk = Desk::new(store as Arc<dyn SeatStore>, published, durability);
-    service(routes(gate, desk, 1024), Edge::new(&mut Registry::default()))
+    let durability = Durability { hold: Guarantee::Redis, reserve: Guarantee::Redis };
+    let commands = CommandService::new(store as Arc<dyn SeatStore>, published, durability);
+    service(routes(gate, commands, 1024), Edge::new(&mut Registry::default()))
 }
 
 async fn checking(settings: JwtSettings) -> Router {

@@ -1,102 +1,36 @@
-//! The routes of holds and reservations: several seats, all or none.
-
-use std::collections::HashSet;
+//! The routes of holds: several seats, all or none.
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use boxoffice_domain::{Answer, Area, Best, Command, HoldId, ReservationId, SeatId, SeatingEventId, Wanted};
+use boxoffice_domain::{Answer, Command, HoldId, SeatingEventId};
 use boxoffice_runtime::http::{Id, Problem};
-use boxoffice_runtime::openapi::params::{OfEvent, OfHold as HoldInPath, OfReservation};
-use boxoffice_runtime::openapi::schemas;
+use boxoffice_runtime::openapi::params::{OfEvent, OfHold as HoldInPath};
+use boxoffice_runtime::reading::{Body, OptionalBody};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::answers::{Done, Held, Released, Reserved};
-use super::body::{Body, OptionalBody};
+use super::answers::{Done, Held, HeldOrReserved, Released, Reserved};
 use super::caller::Caller;
-use super::desk::Desk;
-use super::once::Once;
+use super::command_service::{CommandService, Order};
+use super::hold_request::HoldRequest;
+use super::idempotency_key::RequestKey;
 use crate::openapi::examples::{held, released, reserved};
-use crate::openapi::{HOLDS, OfCancelling, OfChoosing, OfHold, OfKeepingHold, RESERVATIONS};
-use crate::store::{Idempotency, Outcome};
-
-/// Most seats of one hold.
-const MAX_SEATS: usize = 100;
-
-/// The body of `POST /events/{eventId}/holds`: `seats` and `areas` together, or `bestAvailable` alone.
-#[derive(Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct HoldRequest {
-    /// These seats; none twice.
-    #[serde(default)]
-    #[schema(value_type = Vec<schemas::SeatId>)]
-    seats: Vec<SeatId>,
-    /// Units of general-admission areas; none twice.
-    #[serde(default)]
-    #[schema(value_type = Vec<schemas::Area>)]
-    areas: Vec<Area>,
-    /// The best seats that are available, in place of seats and areas.
-    #[serde(default)]
-    #[schema(value_type = Option<schemas::Best>)]
-    best_available: Option<Best>,
-}
-
-impl HoldRequest {
-    /// What is to be held of `event`: between 1 and [`MAX_SEATS`] seats, none of them and no area twice.
-    fn wanted(self, event: &SeatingEventId) -> Result<Wanted, Problem> {
-        if let Some(best) = self.best_available {
-            return if self.seats.is_empty() && self.areas.is_empty() {
-                quantity("bestAvailable.quantity", best.quantity)?;
-                Ok(Wanted::Best(best))
-            } else {
-                Err(Problem::invalid("bestAvailable stands alone: leave seats and areas out, or ask twice"))
-            };
-        }
-        for (index, area) in self.areas.iter().enumerate() {
-            quantity(&format!("areas[{index}].quantity"), area.quantity)?;
-            if self.areas[..index].iter().any(|earlier| earlier.section_id == area.section_id) {
-                let detail =
-                    format!("areas[{index}].sectionId: {} is there already: add up", area.section_id);
-                return Err(Problem::invalid(detail));
-            }
-        }
-        let units: usize = self.areas.iter().map(|area| area.quantity as usize).sum();
-        let all = self.seats.len() + units;
-        if all == 0 || all > MAX_SEATS {
-            let detail = format!("seats, areas: ask for 1 to {MAX_SEATS} seats together, not {all}");
-            return Err(Problem::invalid(detail));
-        }
-        if let Some(stranger) = self.seats.iter().find(|seat| seat.event() != event.as_str()) {
-            return Err(Problem::invalid(format!("seats: {stranger} is not a seat of {event}")));
-        }
-        let mut seen = HashSet::new();
-        if let Some(repeated) = self.seats.iter().find(|seat| !seen.insert(seat.key())) {
-            return Err(Problem::invalid(format!("seats: {repeated} is there more than once")));
-        }
-        let seats = self.seats.iter().map(|seat| seat.key().to_owned()).collect();
-        Ok(Wanted::These { seats, areas: self.areas })
-    }
-}
-
-fn quantity(field: &str, quantity: u32) -> Result<(), Problem> {
-    if (1..=MAX_SEATS).contains(&(quantity as usize)) {
-        return Ok(());
-    }
-    Err(Problem::invalid(format!("{field}: ask for 1 to {MAX_SEATS}, not {quantity}")))
-}
+use crate::openapi::{HOLDS, OfAdding, OfChoosing, OfHold, OfKeepingHold};
+use crate::store::{Idempotency, Outcome, hold_id};
 
 /// Hold several seats
 ///
 /// All or none. `seats` and `areas` go together, up to 100; `bestAvailable` stands alone and takes adjacent seats where
-/// there are. Seats that one's own hold has already give that hold again.
+/// there are. Seats that one's own hold has already give that whole hold again; a hold that was made before under the same
+/// Idempotency-Key is told as it is now.
 #[utoipa::path(
     post,
     path = "/events/{eventId}/holds",
     operation_id = "createHold",
     tag = HOLDS,
-    params(OfEvent, Once),
+    params(OfEvent, RequestKey),
     request_body(content = HoldRequest, examples(
         ("seats" = (
             summary = "Two seats",
@@ -123,32 +57,91 @@ fn quantity(field: &str, quantity: u32) -> Result<(), Problem> {
         ),
         (
             status = 200,
-            description = "One's own hold has these seats already: that hold.",
-            body = Held,
-            example = json!(held(1_700_000_300_000, 3))
+            description = "One's own hold has these seats already: that hold, all of it.",
+            body = HeldOrReserved,
+            examples(
+                ("held" = (summary = "A hold", value = json!(held(1_700_000_300_000, 3)))),
+                ("reserved" = (
+                    summary = "The hold of this Idempotency-Key is reserved by now",
+                    value = json!(reserved(1_700_000_000_000, 6))
+                ))
+            )
         ),
         OfChoosing
     )
 )]
 pub async fn create(
-    State(desk): State<Desk>,
+    State(commands): State<CommandService>,
     caller: Caller,
-    once: Once,
+    key: RequestKey,
     Id(event): Id<SeatingEventId>,
     Body(request): Body<HoldRequest>,
 ) -> Result<Response, Problem> {
-    let once = once.with(&request).by(&caller.user);
-    let (wanted, user) = (request.wanted(&event)?, caller.user.clone());
-    let command = Command::Hold { wanted, user, hold: Uuid::new_v4() };
-    let Outcome { answer, correlation, changed, .. } = desk.execute(&event, command, &caller, once).await?;
-    let body = Done::with_seats(&event, &answer, correlation);
-    Ok(match answer {
-        Answer::Held { hold, .. } if changed => {
-            let location = format!("/holds/{}", HoldId::new(event, hold));
-            (StatusCode::CREATED, [(header::LOCATION, location)], body).into_response()
-        }
-        _ => body.into_response(),
+    let idempotency = key.with(&request).of(&caller.user);
+    let hold = hold_id(&event, idempotency.as_ref());
+    let command = Command::Hold { wanted: request.wanted(&event)?, user: caller.user.clone(), hold };
+    let order = Order { chain: &caller.chain, user: Some(&caller.user), idempotency };
+    let outcome = commands.execute(&event, &command, order).await?;
+    let location = made(&event, &outcome).map(|hold| [(header::LOCATION, format!("/holds/{hold}"))]);
+    let body = Done::new(&event, None, outcome.answer, outcome.correlation)?;
+    Ok(match location {
+        Some(location) => (StatusCode::CREATED, location, body).into_response(),
+        None => body.into_response(),
     })
+}
+
+/// The hold that a command made, where it was not there before.
+pub fn made(event: &SeatingEventId, outcome: &Outcome) -> Option<HoldId> {
+    match outcome.answer {
+        Answer::Held { hold, .. } if outcome.changed => Some(HoldId::new(event.clone(), hold)),
+        Answer::Held { .. }
+        | Answer::Reserved { .. }
+        | Answer::Released { .. }
+        | Answer::Provisioned { .. } => None,
+    }
+}
+
+/// Add seats to a hold
+///
+/// All or none, as they are held at first; the deadline stays. Seats that the hold has already are no obstacle.
+#[utoipa::path(
+    post,
+    path = "/holds/{holdId}/seats",
+    operation_id = "addToHold",
+    tag = HOLDS,
+    params(HoldInPath, RequestKey),
+    request_body(content = HoldRequest, examples(
+        ("seats" = (summary = "One more seat", value = json!({"seats": ["arena-night.A-1-3"]}))),
+        ("areas" = (
+            summary = "A place in a general-admission area",
+            value = json!({"areas": [{"sectionId": "FLOOR", "quantity": 1}]})
+        )),
+        ("bestAvailable" = (
+            summary = "The best seat of a section",
+            value = json!({"bestAvailable": {"quantity": 1, "sectionId": "A"}})
+        ))
+    )),
+    responses(
+        (
+            status = 200,
+            description = "The hold, all of it.",
+            body = Held,
+            example = json!(held(1_700_000_300_000, 4))
+        ),
+        OfAdding
+    )
+)]
+pub async fn add(
+    commands: State<CommandService>,
+    caller: Caller,
+    key: RequestKey,
+    Id(hold): Id<HoldId>,
+    Body(request): Body<HoldRequest>,
+) -> Result<Done, Problem> {
+    let key = key.with(&request).of(&caller.user);
+    let (wanted, user) = (request.wanted(hold.event_id())?, caller.user.clone());
+    about(&commands, &caller, key, hold.event_id(), Command::AddToHold { hold: hold.uuid(), wanted, user })
+        .await
 }
 
 /// Show a hold
@@ -170,20 +163,24 @@ pub async fn create(
         OfHold
     )
 )]
-pub async fn show(desk: State<Desk>, caller: Caller, Id(hold): Id<HoldId>) -> Result<Done, Problem> {
-    let answer = desk.hold(&hold, &caller.user).await?;
-    Ok(Done::with_seats(hold.event_id(), &answer, caller.chain.correlation))
+pub async fn show(
+    commands: State<CommandService>,
+    caller: Caller,
+    Id(hold): Id<HoldId>,
+) -> Result<Done, Problem> {
+    let answer = commands.hold(&hold, &caller.user).await?;
+    Done::new(hold.event_id(), None, answer, caller.chain.correlation)
 }
 
 /// Reserve a hold
 ///
-/// Every seat that it still has, in one reservation. A hold that is reserved already gives the same answer again.
+/// Every seat that it still has, in one reservation. A hold that is reserved already gives its reservation again.
 #[utoipa::path(
     post,
     path = "/holds/{holdId}/reserve",
     operation_id = "reserveHold",
     tag = HOLDS,
-    params(HoldInPath, Once),
+    params(HoldInPath, RequestKey),
     responses(
         (
             status = 200,
@@ -195,14 +192,14 @@ pub async fn show(desk: State<Desk>, caller: Caller, Id(hold): Id<HoldId>) -> Re
     )
 )]
 pub async fn reserve(
-    desk: State<Desk>,
+    commands: State<CommandService>,
     caller: Caller,
-    once: Once,
+    key: RequestKey,
     Id(hold): Id<HoldId>,
 ) -> Result<Done, Problem> {
     let (id, user) = (hold.uuid(), caller.user.clone());
     let command = Command::ReserveHold { hold: id, user, reservation: Uuid::new_v4() };
-    about(&desk, &caller, once.by(&caller.user), hold.event_id(), command).await
+    about(&commands, &caller, key.of(&caller.user), hold.event_id(), command).await
 }
 
 /// The body of `POST /holds/{holdId}/extend`, which may be left out.
@@ -223,7 +220,7 @@ pub struct ExtendRequest {
     path = "/holds/{holdId}/extend",
     operation_id = "extendHold",
     tag = HOLDS,
-    params(HoldInPath, Once),
+    params(HoldInPath, RequestKey),
     request_body(content = Option<ExtendRequest>, examples(
         ("seconds" = (summary = "Two minutes more", value = json!({"seconds": 120})))
     )),
@@ -238,19 +235,19 @@ pub struct ExtendRequest {
     )
 )]
 pub async fn extend(
-    desk: State<Desk>,
+    commands: State<CommandService>,
     caller: Caller,
-    once: Once,
+    key: RequestKey,
     Id(hold): Id<HoldId>,
     OptionalBody(request): OptionalBody<ExtendRequest>,
 ) -> Result<Done, Problem> {
     if request.seconds == Some(0) {
         return Err(Problem::invalid("seconds: give 1 or more, or leave it out"));
     }
-    let once = once.with(&request).by(&caller.user);
+    let key = key.with(&request).of(&caller.user);
     let (id, user) = (hold.uuid(), caller.user.clone());
     let command = Command::ExtendHold { hold: id, user, seconds: request.seconds };
-    about(&desk, &caller, once, hold.event_id(), command).await
+    about(&commands, &caller, key, hold.event_id(), command).await
 }
 
 /// Release a hold
@@ -267,51 +264,27 @@ pub async fn extend(
             status = 200,
             description = "The seats are available again.",
             body = Released,
-            example = json!(released(5))
+            example = json!(released(&["A-1-1", "A-1-2"], &[], None, 5))
         ),
         OfHold
     )
 )]
-pub async fn release(desk: State<Desk>, caller: Caller, Id(hold): Id<HoldId>) -> Result<Done, Problem> {
-    let command = Command::ReleaseHold { hold: hold.uuid(), user: caller.user.clone() };
-    about(&desk, &caller, None, hold.event_id(), command).await
-}
-
-/// Cancel a reservation
-///
-/// All its seats are available again.
-#[utoipa::path(
-    delete,
-    path = "/reservations/{reservationId}",
-    operation_id = "cancelReservation",
-    tag = RESERVATIONS,
-    params(OfReservation),
-    responses(
-        (
-            status = 200,
-            description = "The seats are available again.",
-            body = Released,
-            example = json!(released(9))
-        ),
-        OfCancelling
-    )
-)]
-pub async fn cancel(
-    desk: State<Desk>,
+pub async fn release(
+    commands: State<CommandService>,
     caller: Caller,
-    Id(reservation): Id<ReservationId>,
+    Id(hold): Id<HoldId>,
 ) -> Result<Done, Problem> {
-    let command = Command::CancelReservation { reservation: reservation.uuid(), user: caller.user.clone() };
-    about(&desk, &caller, None, reservation.event_id(), command).await
+    let command = Command::ReleaseHold { hold: hold.uuid(), user: caller.user.clone() };
+    about(&commands, &caller, None, hold.event_id(), command).await
 }
 
 async fn about(
-    desk: &Desk,
-    caller: &Caller,
-    once: Option<Idempotency>,
+    commands: &CommandService,
+    Caller { user, chain }: &Caller,
+    idempotency: Option<Idempotency>,
     event: &SeatingEventId,
     command: Command,
 ) -> Result<Done, Problem> {
-    let done = desk.execute(event, command, caller, once).await?;
-    Ok(Done::with_seats(event, &done.answer, done.correlation))
+    let done = commands.execute(event, &command, Order { chain, user: Some(user), idempotency }).await?;
+    Done::new(event, None, done.answer, done.correlation)
 }

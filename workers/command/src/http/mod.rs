@@ -1,7 +1,8 @@
 //! The HTTP API of buyers: one route a command.
 //!
-//! The [`gate`] lets a [`caller`] in, [`once`] says whether they asked before; the [`desk`] has the command carried out,
-//! [`answers`] and [`refusal`] say how it ended.
+//! The [`gate`] lets a [`caller`] in, [`idempotency_key`] says whether they asked before; the [`command_service`] has the
+//! command carried out, [`answers`] and [`refusal`] say how it ended. Staff's and the operator's routes, in `admin`, use
+//! the same.
 //! Nothing here knows how a seat is claimed; correlation ids, time-outs and metrics are the runtime's.
 
 pub mod gate;
@@ -10,17 +11,19 @@ mod buckets;
 
 pub mod caller;
 
-pub mod body;
+pub mod idempotency_key;
 
-mod once;
+pub mod hold_request;
 
 mod seats;
 
-mod holds;
+pub mod holds;
 
-pub mod desk;
+mod reservations;
 
-mod answers;
+pub mod command_service;
+
+pub mod answers;
 
 pub mod refusal;
 
@@ -31,14 +34,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::openapi::{about_buyers, for_buyers};
-use desk::Desk;
+use command_service::CommandService;
 use gate::Gate;
 
 /// What the routes share.
 #[derive(Clone)]
 struct Hall {
     gate: Gate,
-    desk: Desk,
+    commands: CommandService,
 }
 
 impl FromRef<Hall> for Gate {
@@ -47,16 +50,16 @@ impl FromRef<Hall> for Gate {
     }
 }
 
-impl FromRef<Hall> for Desk {
+impl FromRef<Hall> for CommandService {
     fn from_ref(hall: &Hall) -> Self {
-        hall.desk.clone()
+        hall.commands.clone()
     }
 }
 
 /// The routes behind `gate`, with bodies of at most `max_body_bytes`.
-pub fn routes(gate: Gate, desk: Desk, max_body_bytes: usize) -> Router {
+pub fn routes(gate: Gate, commands: CommandService, max_body_bytes: usize) -> Router {
     let (routes, _) = described().split_for_parts();
-    routes.with_state(Hall { gate, desk }).layer(DefaultBodyLimit::max(max_body_bytes))
+    routes.with_state(Hall { gate, commands }).layer(DefaultBodyLimit::max(max_body_bytes))
 }
 
 /// What the routes do, for programs and people.
@@ -71,9 +74,10 @@ fn described() -> OpenApiRouter<Hall> {
         .routes(routes!(seats::release))
         .routes(routes!(holds::create))
         .routes(routes!(holds::show, holds::release))
+        .routes(routes!(holds::add))
         .routes(routes!(holds::reserve))
         .routes(routes!(holds::extend))
-        .routes(routes!(holds::cancel))
+        .routes(routes!(reservations::cancel))
 }
 
 #[cfg(test)]
@@ -81,6 +85,9 @@ mod tests;
 
 #[cfg(test)]
 mod choosing_tests;
+
+#[cfg(test)]
+mod keyed_tests;
 
 #[cfg(test)]
 mod gate_tests;

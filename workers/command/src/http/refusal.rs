@@ -3,45 +3,51 @@
 
 use axum::http::StatusCode;
 use boxoffice_domain::{Conflict, Rejection, SeatId, SeatingEventId};
-use boxoffice_runtime::http::{ConflictBody, Problem, code};
+use boxoffice_runtime::http::{ConflictBody, Moment, Problem, code};
 
 use crate::store::StoreError;
 
 /// What a business refusal about a SeatingEvent says.
 pub fn refused(event: &SeatingEventId, rejection: &Rejection) -> Problem {
     use Rejection as R;
-    const NONE: &[Conflict] = &[];
-    let (status, what, conflicts) = match rejection {
-        R::EventNotFound => (StatusCode::NOT_FOUND, code::EVENT_NOT_FOUND, NONE),
-        R::SeatNotFound(conflicts) => (StatusCode::NOT_FOUND, code::SEAT_NOT_FOUND, conflicts.as_slice()),
-        R::HoldNotFound => (StatusCode::NOT_FOUND, code::HOLD_NOT_FOUND, NONE),
-        R::ReservationNotFound => (StatusCode::NOT_FOUND, code::RESERVATION_NOT_FOUND, NONE),
-        R::NotHolder => (StatusCode::FORBIDDEN, code::NOT_HOLDER, NONE),
-        R::SeatNotAvailable(conflicts) => {
-            (StatusCode::CONFLICT, code::SEAT_NOT_AVAILABLE, conflicts.as_slice())
+    let told = |status, code| Problem::new(status, code, rejection.to_string());
+    let named = |conflicts: &[Conflict]| conflicts.iter().map(|conflict| named(event, conflict)).collect();
+    match rejection {
+        R::EventNotFound => told(StatusCode::NOT_FOUND, code::EVENT_NOT_FOUND),
+        R::SeatNotFound(seats) => told(StatusCode::NOT_FOUND, code::SEAT_NOT_FOUND).conflicts(named(seats)),
+        R::SectionNotFound { .. } => told(StatusCode::NOT_FOUND, code::SEAT_NOT_FOUND),
+        R::HoldNotFound => told(StatusCode::NOT_FOUND, code::HOLD_NOT_FOUND),
+        R::ReservationNotFound => told(StatusCode::NOT_FOUND, code::RESERVATION_NOT_FOUND),
+        R::NotHolder => told(StatusCode::FORBIDDEN, code::NOT_HOLDER),
+        R::SeatNotAvailable(seats) => {
+            told(StatusCode::CONFLICT, code::SEAT_NOT_AVAILABLE).conflicts(named(seats))
         }
-        R::NotEnoughSeats { .. } => (StatusCode::CONFLICT, code::NOT_ENOUGH_SEATS, NONE),
-        R::SectionNotFound { .. } => (StatusCode::NOT_FOUND, code::SEAT_NOT_FOUND, NONE),
-        R::WrongSection { .. } => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST, NONE),
-        R::SeatNotHeld => (StatusCode::CONFLICT, code::SEAT_NOT_HELD, NONE),
-        R::HoldExpired => (StatusCode::CONFLICT, code::HOLD_EXPIRED, NONE),
-        R::LimitExceeded { .. } => (StatusCode::CONFLICT, code::LIMIT_EXCEEDED, NONE),
-        R::SalesNotOpen { .. } => (StatusCode::CONFLICT, code::SALES_NOT_OPEN, NONE),
-        R::SalesPaused => (StatusCode::CONFLICT, code::SALES_PAUSED, NONE),
-        R::SalesClosed => (StatusCode::CONFLICT, code::SALES_CLOSED, NONE),
-        R::CancellationClosed { .. } => (StatusCode::CONFLICT, code::CANCELLATION_CLOSED, NONE),
-        R::OtherSeatsHeld => (StatusCode::UNPROCESSABLE_ENTITY, code::IDEMPOTENCY_MISMATCH, NONE),
-        R::SeatsClaimed(conflicts) => {
-            (StatusCode::CONFLICT, code::DEFINITION_CONFLICT, conflicts.as_slice())
+        R::NotEnoughSeats { .. } => told(StatusCode::CONFLICT, code::NOT_ENOUGH_SEATS),
+        R::WrongSection { .. } | R::InvalidDefinition(_) => {
+            told(StatusCode::BAD_REQUEST, code::INVALID_REQUEST)
         }
-        R::CurrencyChanged { .. } => (StatusCode::CONFLICT, code::DEFINITION_CONFLICT, NONE),
-        R::InvalidDefinition(_) => (StatusCode::BAD_REQUEST, code::INVALID_REQUEST, NONE),
-    };
-    let named = |conflict: &Conflict| ConflictBody {
-        seat_id: SeatId::from_chart(event, &conflict.seat),
-        reason: conflict.reason.as_str(),
-    };
-    Problem::new(status, what, rejection.to_string()).conflicts(conflicts.iter().map(named).collect())
+        R::SeatNotHeld => told(StatusCode::CONFLICT, code::SEAT_NOT_HELD),
+        R::HoldExpired => told(StatusCode::CONFLICT, code::HOLD_EXPIRED),
+        R::LimitExceeded { .. } => told(StatusCode::CONFLICT, code::LIMIT_EXCEEDED),
+        R::SalesNotOpen { opens_at } => {
+            told(StatusCode::CONFLICT, code::SALES_NOT_OPEN).at(Moment::OpensAt(*opens_at))
+        }
+        R::SalesPaused => told(StatusCode::CONFLICT, code::SALES_PAUSED),
+        R::SalesClosed => told(StatusCode::CONFLICT, code::SALES_CLOSED),
+        R::CancellationClosed { cancel_until } => {
+            told(StatusCode::CONFLICT, code::CANCELLATION_CLOSED).at(Moment::CancelUntil(*cancel_until))
+        }
+        R::OtherSeatsHeld => told(StatusCode::UNPROCESSABLE_ENTITY, code::IDEMPOTENCY_MISMATCH),
+        R::SeatsClaimed(seats) => {
+            told(StatusCode::CONFLICT, code::DEFINITION_CONFLICT).conflicts(named(seats))
+        }
+        R::CurrencyChanged { .. } => told(StatusCode::CONFLICT, code::DEFINITION_CONFLICT),
+    }
+}
+
+/// A seat of `event` in the way.
+pub fn named(event: &SeatingEventId, Conflict { seat, reason, mine }: &Conflict) -> ConflictBody {
+    ConflictBody { seat_id: SeatId::from_chart(event, seat), reason: *reason, mine: *mine }
 }
 
 /// The caller learns whether repeating helps; what exactly failed is for the log.

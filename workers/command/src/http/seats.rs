@@ -6,75 +6,81 @@ use boxoffice_runtime::http::{Id, Problem};
 use boxoffice_runtime::openapi::params::OfSeat;
 use uuid::Uuid;
 
-use super::answers::{Done, SeatHeld, SeatReleased, SeatReserved};
+use super::answers::{Done, HeldOrReserved, Released, Reserved};
 use super::caller::Caller;
-use super::desk::Desk;
-use super::once::Once;
+use super::command_service::{CommandService, Order};
+use super::idempotency_key::RequestKey;
+use crate::openapi::examples::{held, of_seat, released, reserved};
 use crate::openapi::{OfHolding, OfReleasingSeat, OfReservingSeat, SEATS};
+use crate::store::{Idempotency, hold_id};
 
 type Answered = Result<Done, Problem>;
 
 /// Hold a seat
 ///
-/// The seat is the caller's until `expiresAt`. One's own held seat gives the same hold again.
+/// The seat is the caller's until `expiresAt`. One's own held seat gives its whole hold again; a hold that was made
+/// before under the same Idempotency-Key is told as it is now.
 #[utoipa::path(
     post,
     path = "/seats/{seatId}/hold",
     operation_id = "holdSeat",
     tag = SEATS,
-    params(OfSeat, Once),
+    params(OfSeat, RequestKey),
     responses(
         (
             status = 200,
-            description = "The seat is held.",
-            body = SeatHeld,
-            example = json!({
-                "success": true,
-                "correlationId": "order-17",
-                "holdId": "arena-night.5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11",
-                "seatId": "arena-night.A-1-1",
-                "expiresAt": 1_700_000_300_000_u64,
-                "sequence": 2
-            })
+            description = "The seat is held. The hold is all of it: it may have more seats.",
+            body = HeldOrReserved,
+            examples(
+                ("held" = (summary = "A hold", value = json!(of_seat(held(1_700_000_300_000, 2))))),
+                ("reserved" = (
+                    summary = "The hold of this Idempotency-Key is reserved by now",
+                    value = json!(of_seat(reserved(1_700_000_000_000, 6)))
+                ))
+            )
         ),
         OfHolding
     )
 )]
-pub async fn hold(desk: State<Desk>, caller: Caller, once: Once, Id(seat): Id<SeatId>) -> Answered {
-    let (wanted, user) = (vec![seat.key().to_owned()].into(), caller.user.clone());
-    about(&desk, &caller, &once, &seat, Command::Hold { wanted, user, hold: Uuid::new_v4() }).await
+pub async fn hold(
+    commands: State<CommandService>,
+    caller: Caller,
+    key: RequestKey,
+    Id(seat): Id<SeatId>,
+) -> Answered {
+    let (wanted, user, key) = (vec![seat.key().to_owned()].into(), caller.user.clone(), key.of(&caller.user));
+    let hold = hold_id(&seat.event_id(), key.as_ref());
+    about(&commands, &caller, key, &seat, Command::Hold { wanted, user, hold }).await
 }
 
 /// Reserve a held seat
 ///
-/// The seat leaves its hold for a reservation of its own. A seat that is reserved already gives the same answer again.
+/// The seat leaves its hold for a reservation of its own. A seat that is reserved already gives its reservation again.
 #[utoipa::path(
     post,
     path = "/seats/{seatId}/reserve",
     operation_id = "reserveSeat",
     tag = SEATS,
-    params(OfSeat, Once),
+    params(OfSeat, RequestKey),
     responses(
         (
             status = 200,
             description = "The seat is reserved.",
-            body = SeatReserved,
-            example = json!({
-                "success": true,
-                "correlationId": "order-17",
-                "reservationId": "arena-night.8d1f6c0e-2b7a-4e0d-9d55-3c1b7a90e2f4",
-                "seatId": "arena-night.A-1-1",
-                "reservedAt": 1_700_000_000_000_u64,
-                "sequence": 5
-            })
+            body = Reserved,
+            example = json!(of_seat(reserved(1_700_000_000_000, 5)))
         ),
         OfReservingSeat
     )
 )]
-pub async fn reserve(desk: State<Desk>, caller: Caller, once: Once, Id(seat): Id<SeatId>) -> Answered {
-    let (key, user) = (seat.key().to_owned(), caller.user.clone());
-    let command = Command::ReserveSeat { seat: key, user, reservation: Uuid::new_v4() };
-    about(&desk, &caller, &once, &seat, command).await
+pub async fn reserve(
+    commands: State<CommandService>,
+    caller: Caller,
+    key: RequestKey,
+    Id(seat): Id<SeatId>,
+) -> Answered {
+    let user = caller.user.clone();
+    let command = Command::ReserveSeat { seat: seat.key().to_owned(), user, reservation: Uuid::new_v4() };
+    about(&commands, &caller, key.of(&caller.user), &seat, command).await
 }
 
 /// Release a seat
@@ -85,25 +91,35 @@ pub async fn reserve(desk: State<Desk>, caller: Caller, once: Once, Id(seat): Id
     path = "/seats/{seatId}/release",
     operation_id = "releaseSeat",
     tag = SEATS,
-    params(OfSeat, Once),
+    params(OfSeat, RequestKey),
     responses(
         (
             status = 200,
-            description = "The seat is available again.",
-            body = SeatReleased,
-            example = json!({
-                "success": true, "correlationId": "order-17", "seatId": "arena-night.A-1-1", "sequence": 4
-            })
+            description = "The seat is available again; the hold or the reservation has the others still.",
+            body = Released,
+            example = json!(of_seat(released(&["A-1-1"], &["A-1-2"], Some(1_700_000_300_000), 4)))
         ),
         OfReleasingSeat
     )
 )]
-pub async fn release(desk: State<Desk>, caller: Caller, once: Once, Id(seat): Id<SeatId>) -> Answered {
-    let (key, user) = (seat.key().to_owned(), caller.user.clone());
-    about(&desk, &caller, &once, &seat, Command::ReleaseSeat { seat: key, user }).await
+pub async fn release(
+    commands: State<CommandService>,
+    caller: Caller,
+    key: RequestKey,
+    Id(seat): Id<SeatId>,
+) -> Answered {
+    let command = Command::ReleaseSeat { seat: seat.key().to_owned(), user: caller.user.clone() };
+    about(&commands, &caller, key.of(&caller.user), &seat, command).await
 }
 
-async fn about(desk: &Desk, caller: &Caller, once: &Once, seat: &SeatId, command: Command) -> Answered {
-    let done = desk.execute(&seat.event_id(), command, caller, once.by(&caller.user)).await?;
-    Ok(Done::with_seat(seat, &done.answer, done.correlation))
+async fn about(
+    commands: &CommandService,
+    Caller { user, chain }: &Caller,
+    idempotency: Option<Idempotency>,
+    seat: &SeatId,
+    command: Command,
+) -> Answered {
+    let event = seat.event_id();
+    let done = commands.execute(&event, &command, Order { chain, user: Some(user), idempotency }).await?;
+    Done::new(&event, Some(seat), done.answer, done.correlation)
 }

@@ -14,9 +14,10 @@ use uuid::Uuid;
 use boxoffice_runtime::http::{Edge, service};
 use boxoffice_runtime::identity::Identity;
 
+use super::command_service::CommandService;
 use super::gate::Gate;
-use super::{Desk, routes};
-use crate::durability::{Durability, Promise};
+use super::routes;
+use crate::durability::{Durability, Guarantee};
 use crate::published::Published;
 use crate::store::{Outbox, SeatStore};
 use crate::testing::{Memory, arena, cause, definition, provisioned};
@@ -47,16 +48,16 @@ fn gate() -> Gate {
 
 impl House {
     pub async fn open() -> Self {
-        Self::promising(Promise::Redis).await
+        Self::guaranteeing(Guarantee::Redis).await
     }
 
-    pub async fn promising(reserve: Promise) -> Self {
+    pub async fn guaranteeing(reserve: Guarantee) -> Self {
         let store = Arc::new(Memory::default());
         provisioned(&store).await;
         let published = Published::new(Arc::clone(&store) as Arc<dyn Outbox>);
-        let durability = Durability { hold: Promise::Redis, reserve };
-        let desk = Desk::new(Arc::clone(&store) as Arc<dyn SeatStore>, published, durability);
-        Self { store, router: service(routes(gate(), desk, 1024), Edge::new(&mut Registry::default())) }
+        let durability = Durability { hold: Guarantee::Redis, reserve };
+        let commands = CommandService::new(Arc::clone(&store) as Arc<dyn SeatStore>, published, durability);
+        Self { store, router: service(routes(gate(), commands, 1024), Edge::new(&mut Registry::default())) }
     }
 
     pub async fn redefine(&self, change: impl FnOnce(&mut Definition)) {
@@ -128,28 +129,74 @@ fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
+/// A seat as answers tell it.
+pub fn priced(key: &str) -> Value {
+    let section = key.split('-').next().unwrap();
+    json!({
+        "seatId": format!("arena-night.{key}"), "sectionId": section, "priceCategory": "gold", "price": 12_000
+    })
+}
+
+/// The fields of an answer about a hold.
+const HELD: [&str; 9] =
+    ["correlationId", "currency", "expiresAt", "holdId", "seats", "sequence", "success", "together", "total"];
+/// And about a reservation.
+const RESERVED: [&str; 8] =
+    ["correlationId", "currency", "reservationId", "reservedAt", "seats", "sequence", "success", "total"];
+
+fn with_seat_id<'a>(fields: &[&'a str]) -> Vec<&'a str> {
+    let mut fields: Vec<_> = fields.iter().copied().chain(["seatId"]).collect();
+    fields.sort_unstable();
+    fields
+}
+
 #[tokio::test]
 async fn a_seat_is_held_reserved_and_released() {
     let house = House::open().await;
     let held = house.post("alice", HOLD).await;
     let held = held.done(200);
-    assert_eq!(keys(held), ["correlationId", "expiresAt", "holdId", "seatId", "sequence", "success"]);
+    assert_eq!(keys(held), with_seat_id(&HELD));
     assert_eq!((&held["seatId"], &held["sequence"]), (&json!("arena-night.A-1-1"), &json!(2)));
+    assert_eq!(
+        (&held["seats"], &held["total"], &held["currency"]),
+        (&json!([priced("A-1-1")]), &json!(12_000), &json!("EUR"))
+    );
     assert_eq!(held["expiresAt"], 1_700_000_300_000_u64);
     held["holdId"].as_str().unwrap().parse::<HoldId>().unwrap();
 
     let reserved = house.post("alice", RESERVE).await;
     let reserved = reserved.done(200);
-    assert_eq!(
-        keys(reserved),
-        ["correlationId", "reservationId", "reservedAt", "seatId", "sequence", "success"]
-    );
+    assert_eq!(keys(reserved), with_seat_id(&RESERVED));
     assert_eq!((&reserved["reservedAt"], &reserved["sequence"]), (&json!(1_700_000_000_000_u64), &json!(4)));
+    assert_eq!(reserved["seats"], json!([priced("A-1-1")]));
 
     let released = house.post("alice", RELEASE).await;
-    let released = released.done(200);
-    assert_eq!(keys(released), ["correlationId", "seatId", "sequence", "success"]);
-    assert_eq!(released["sequence"], 6);
+    let expected = json!({
+        "success": true, "correlationId": released.body["correlationId"], "seatId": "arena-night.A-1-1",
+        "released": ["arena-night.A-1-1"], "seats": [], "currency": "EUR", "total": 0, "sequence": 6
+    });
+    assert_eq!(*released.done(200), expected);
+}
+
+#[tokio::test]
+async fn a_seat_of_several_is_answered_with_all_of_the_hold_and_leaves_the_others() {
+    let house = House::open().await;
+    house.hold("alice", &["A-1-1", "A-1-2", "A-1-3"]).await.done(201);
+    let again = house.post("alice", HOLD).await;
+    assert_eq!(again.done(200)["seats"], json!(["A-1-1", "A-1-2", "A-1-3"].map(priced)), "the whole hold");
+    assert_eq!((&again.body["total"], &again.body["together"]), (&json!(36_000), &json!(true)));
+
+    let released = house.post("alice", "/seats/arena-night.A-1-2/release").await;
+    let left = json!(["A-1-1", "A-1-3"].map(priced));
+    assert_eq!((&released.done(200)["seats"], &released.body["total"]), (&left, &json!(24_000)));
+    assert_eq!(released.body["released"], json!(["arena-night.A-1-2"]));
+    assert_eq!(released.body["expiresAt"], 1_700_000_300_000_u64, "what is left still expires");
+    assert_eq!(house.post("alice", HOLD).await.done(200)["together"], false);
+
+    let reserved = house.post("alice", RESERVE).await;
+    assert_eq!(reserved.done(200)["seats"], json!([priced("A-1-1")]), "a reservation of its own");
+    let rest = house.post("alice", "/seats/arena-night.A-1-3/release").await;
+    assert_eq!((&rest.done(200)["seats"], &rest.body["expiresAt"]), (&json!([]), &Value::Null));
 }
 
 #[tokio::test]
@@ -169,34 +216,28 @@ async fn several_seats_are_held_shown_and_reserved() {
     let house = House::open().await;
     let created = house.hold("alice", &["A-1-2", "FLOOR-1"]).await;
     let body = created.done(201);
-    let seats = json!([
-        {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000},
-        {"seatId": "arena-night.FLOOR-1", "sectionId": "FLOOR", "price": 12_000}
-    ]);
-    assert_eq!(keys(body), ["correlationId", "expiresAt", "holdId", "seats", "sequence", "success"]);
+    let seats = json!([priced("A-1-2"), priced("FLOOR-1")]);
+    assert_eq!(keys(body), HELD);
     assert_eq!((&body["seats"], &body["sequence"]), (&seats, &json!(3)));
+    assert_eq!((&body["total"], &body["together"]), (&json!(24_000), &json!(false)));
     let path = format!("/holds/{}", body["holdId"].as_str().unwrap());
     assert_eq!(created.headers["location"], path.as_str());
 
     let shown = house.call("alice", "GET", &path).await;
     assert_eq!((&shown.done(200)["seats"], &shown.body["holdId"]), (&seats, &body["holdId"]));
+    assert_eq!(keys(&shown.body), HELD);
     house.call("bob", "GET", &path).await.refused(403, "NOT_HOLDER");
 
     let reserved = house.post("alice", &format!("{path}/reserve")).await;
     let reserved = reserved.done(200);
-    assert_eq!(
-        keys(reserved),
-        ["correlationId", "reservationId", "reservedAt", "seats", "sequence", "success"]
-    );
+    assert_eq!(keys(reserved), RESERVED);
     assert_eq!((&reserved["seats"], &reserved["sequence"]), (&seats, &json!(6)));
 
     let path = format!("/reservations/{}", reserved["reservationId"].as_str().unwrap());
     house.call("bob", "DELETE", &path).await.refused(403, "NOT_HOLDER");
     let cancelled = house.call("alice", "DELETE", &path).await;
-    assert_eq!(
-        cancelled.done(200)["seats"][1],
-        json!({"seatId": "arena-night.FLOOR-1", "sectionId": "FLOOR"})
-    );
+    assert_eq!(cancelled.done(200)["released"], json!(["arena-night.A-1-2", "arena-night.FLOOR-1"]));
+    assert_eq!((&cancelled.body["seats"], &cancelled.body["total"]), (&json!([]), &json!(0)));
     house.call("alice", "DELETE", &path).await.refused(404, "RESERVATION_NOT_FOUND");
 }
 
@@ -228,6 +269,23 @@ async fn every_conflicting_seat_is_named_with_its_reason() {
     let conflicts = json!([{"seatId": "arena-night.B-1-1", "reason": "NOT_FOUND"}]);
     assert_eq!(refused.refused(404, "SEAT_NOT_FOUND").body["conflicts"], conflicts);
     house.hold("bob", &["A-1-3"]).await.done(201);
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_and_ones_own_says_so() {
+    let house = House::open().await;
+    house.hold("alice", &["A-1-1"]).await.done(201);
+    house.post("alice", "/seats/arena-night.A-1-2/hold").await.done(200);
+    house.post("alice", "/seats/arena-night.A-1-2/reserve").await.done(200);
+    house.post("bob", "/seats/arena-night.A-1-3/hold").await.done(200);
+    house.redefine(|it| it.limits.seats_per_user = None).await;
+    let refused = house.hold("alice", &["A-1-1", "A-1-2", "A-1-3"]).await;
+    let conflicts = json!([
+        {"seatId": "arena-night.A-1-1", "reason": "HELD", "mine": true},
+        {"seatId": "arena-night.A-1-2", "reason": "RESERVED", "mine": true},
+        {"seatId": "arena-night.A-1-3", "reason": "HELD"}
+    ]);
+    assert_eq!(refused.refused(409, "SEAT_NOT_AVAILABLE").body["conflicts"], conflicts);
 }
 
 #[tokio::test]
@@ -268,11 +326,27 @@ async fn i6_a_hold_ends_at_its_deadline() {
 async fn the_sales_window_is_kept() {
     let house = House::open().await;
     house.redefine(|it| it.sales.opens_at = Some(1_700_000_000_001)).await;
-    house.post("alice", HOLD).await.refused(409, "SALES_NOT_OPEN");
+    let refused = house.post("alice", HOLD).await;
+    assert_eq!(refused.refused(409, "SALES_NOT_OPEN").body["opensAt"], 1_700_000_000_001_u64);
     house.redefine(|it| it.sales.paused = true).await;
     house.post("alice", HOLD).await.refused(409, "SALES_PAUSED");
     house.redefine(|it| it.sales.closes_at = Some(1_700_000_000_000)).await;
     house.post("alice", HOLD).await.refused(409, "SALES_CLOSED");
+}
+
+#[tokio::test]
+async fn buyers_cancel_until_the_last_moment_for_it() {
+    let house = House::open().await;
+    let hold = house.hold("alice", &["A-1-1", "A-1-2"]).await;
+    let path = format!("/holds/{}/reserve", hold.done(201)["holdId"].as_str().unwrap());
+    let reserved = house.post("alice", &path).await;
+    let path = format!("/reservations/{}", reserved.done(200)["reservationId"].as_str().unwrap());
+    house.redefine(|it| it.sales.cancel_until = Some(1_700_000_000_000)).await;
+    house.post("alice", RELEASE).await.done(200);
+    house.store.pass(1);
+    let refused = house.call("alice", "DELETE", &path).await;
+    assert_eq!(refused.refused(409, "CANCELLATION_CLOSED").body["cancelUntil"], 1_700_000_000_000_u64);
+    house.post("alice", "/seats/arena-night.A-1-2/release").await.refused(409, "CANCELLATION_CLOSED");
 }
 
 #[tokio::test]
@@ -306,7 +380,7 @@ async fn a_user_must_be_named_once_and_well() {
     let anonymous = Request::post(HOLD).body(Body::empty()).unwrap();
     let refused = house.send(anonymous).await;
     assert!(refused.refused(401, "UNAUTHENTICATED").detail().contains("x-user-id"));
-    house.post("", HOLD).await.refused(400, "INVALID_REQUEST");
+    house.post("", HOLD).await.refused(401, "UNAUTHENTICATED");
     house.post(&"x".repeat(129), HOLD).await.refused(400, "INVALID_REQUEST");
     let twice =
         Request::post(HOLD).header("x-user-id", "alice").header("x-user-id", "bob").body(Body::empty());
@@ -318,12 +392,15 @@ async fn malformed_requests_name_what_is_wrong() {
     let house = House::open().await;
     let full: Vec<_> = (0..101).map(|n| format!("arena-night.A-1-{n}")).collect();
     let cases = [
-        (r"{", "body: EOF"),
-        (r"7", "body: "),
-        (r#"{"seats": [7]}"#, "seats[0]: "),
+        (r"{", "body: ends at line 1, column 1, before its JSON is complete"),
+        (r"7", "body: must be an object, but is 7"),
+        (r#"{"seats": [7]}"#, "seats[0]: must be a text, in quotes, but is 7"),
         (r#"{"seats": ["A-1-1"]}"#, "seats[0]: seatId"),
-        (r#"{"seats": ["arena-night.A-1-1"], "count": 2}"#, "unknown field `count`"),
-        (r#"{"seats": ["arena-night.A-1-1"]} x"#, "body: trailing"),
+        (
+            r#"{"seats": ["arena-night.A-1-1"], "count": 2}"#,
+            "count: unknown field: remove it, or write seats, areas or bestAvailable",
+        ),
+        (r#"{"seats": ["arena-night.A-1-1"]} x"#, "body: goes on behind its end at line 1, column 34"),
         (r"{}", "seats, areas: ask for 1 to 100"),
         (r#"{"seats": []}"#, "seats, areas: ask for 1 to 100"),
         (r#"{"seats": ["other.A-1-1"]}"#, "other.A-1-1 is not a seat of arena-night"),
@@ -345,7 +422,7 @@ async fn malformed_requests_name_what_is_wrong() {
         house.post_json("alice", path, "{}").await.refused(400, "INVALID_REQUEST");
     }
     for (text, told) in
-        [("", "EOF while parsing"), ("seats=A-1-1", "send a JSON document"), ("7", "invalid type")]
+        [("", "body: empty"), ("seats=A-1-1", "send a JSON document"), ("7", "must be an object")]
     {
         let plain = Request::post(HOLDS).header("x-user-id", "alice").body(Body::from(text)).unwrap();
         let refused = house.send(plain).await;
@@ -360,9 +437,10 @@ async fn malformed_requests_name_what_is_wrong() {
 /// The same store behind a router whose body limit does not stand in the way.
 async fn router_with_long_bodies(house: &House, body: &str) -> Answered {
     let published = Published::new(Arc::clone(&house.store) as Arc<dyn Outbox>);
-    let durability = Durability { hold: Promise::Redis, reserve: Promise::Redis };
-    let desk = Desk::new(Arc::clone(&house.store) as Arc<dyn SeatStore>, published, durability);
-    let router = service(routes(gate(), desk, 1 << 20), Edge::new(&mut Registry::default()));
+    let durability = Durability { hold: Guarantee::Redis, reserve: Guarantee::Redis };
+    let store = Arc::clone(&house.store) as Arc<dyn SeatStore>;
+    let commands = CommandService::new(store, published, durability);
+    let router = service(routes(gate(), commands, 1 << 20), Edge::new(&mut Registry::default()));
     House { store: Arc::clone(&house.store), router }.post_json("alice", HOLDS, body).await
 }
 
@@ -383,7 +461,7 @@ async fn failures_say_that_repeating_helps_and_keep_their_reasons_to_the_log() {
 
 #[tokio::test(start_paused = true)]
 async fn i7_a_reserve_that_does_not_reach_the_log_stands_and_says_so() {
-    let house = House::promising(Promise::Log).await;
+    let house = House::guaranteeing(Guarantee::Log).await;
     house.post("alice", HOLD).await.done(200);
     let refused = house.post("alice", RESERVE).await;
     assert!(refused.refused(503, "UNAVAILABLE").detail().contains("the reservation stands"));

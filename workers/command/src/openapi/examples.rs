@@ -9,8 +9,11 @@ pub fn held(expires_at: UnixMillis, sequence: u64) -> Value {
         "success": true,
         "correlationId": "order-17",
         "holdId": "arena-night.5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11",
-        "seats": claimed(),
+        "seats": priced(&["A-1-1", "A-1-2"]),
+        "currency": "EUR",
+        "total": 24_000,
         "expiresAt": expires_at,
+        "together": true,
         "sequence": sequence
     })
 }
@@ -21,29 +24,39 @@ pub fn reserved(reserved_at: UnixMillis, sequence: u64) -> Value {
         "success": true,
         "correlationId": "order-17",
         "reservationId": "arena-night.8d1f6c0e-2b7a-4e0d-9d55-3c1b7a90e2f4",
-        "seats": claimed(),
+        "seats": priced(&["A-1-1", "A-1-2"]),
+        "currency": "EUR",
+        "total": 24_000,
         "reservedAt": reserved_at,
         "sequence": sequence
     })
 }
 
-/// The two seats, with their prices.
-fn claimed() -> Value {
-    let seat = |key| json!({"seatId": format!("arena-night.{key}"), "sectionId": "A", "price": 12_000});
-    json!(["A-1-1", "A-1-2"].map(seat))
-}
-
-/// The same seats, available again.
-pub fn released(sequence: u64) -> Value {
-    json!({
+/// Seats given back, and what is left: of a hold it expires.
+pub fn released(released: &[&str], left: &[&str], expires_at: Option<UnixMillis>, sequence: u64) -> Value {
+    let answer = json!({
         "success": true,
         "correlationId": "order-17",
-        "seats": [
-            {"seatId": "arena-night.A-1-1", "sectionId": "A"},
-            {"seatId": "arena-night.A-1-2", "sectionId": "A"}
-        ],
+        "released": released.iter().map(|key| format!("arena-night.{key}")).collect::<Vec<_>>(),
+        "seats": priced(left),
+        "currency": "EUR",
+        "total": 12_000 * left.len(),
         "sequence": sequence
-    })
+    });
+    match expires_at {
+        Some(expires_at) => with(answer, &[("expiresAt", expires_at.into())]),
+        None => answer,
+    }
+}
+
+/// The same answer of a route about one seat.
+pub fn of_seat(answer: Value) -> Value {
+    with(answer, &[("seatId", "arena-night.A-1-1".into())])
+}
+
+fn priced(keys: &[&str]) -> Value {
+    let seat = |key: &&str| json!({"seatId": format!("arena-night.{key}"), "sectionId": "A", "priceCategory": "gold", "price": 12_000});
+    keys.iter().map(seat).collect()
 }
 
 /// The SeatingEvent that they are seats of, of which nobody has any.
@@ -56,4 +69,25 @@ pub fn inventory(sequence: u64, phase: &str, blocked: u64) -> Value {
         "phase": phase,
         "seats": {"total": 6, "available": 6 - blocked, "held": 0, "reserved": 0, "blocked": blocked}
     })
+}
+
+/// The same, as a definition made it.
+pub fn provisioned(sequence: u64) -> Value {
+    with(inventory(sequence, "OnSale", 1), &[("applied", true.into())])
+}
+
+/// The same, where a seat stands in the way of the seat map that is wanted.
+pub fn partly_provisioned(sequence: u64) -> Value {
+    let refused = json!({
+        "seats": [{"seatId": "arena-night.A-1-1", "reason": "HELD"}],
+        "detail": "seats that are held or sold would be dropped or blocked: A-1-1 HELD"
+    });
+    with(inventory(sequence, "OnSale", 1), &[("applied", false.into()), ("refused", refused)])
+}
+
+fn with(mut answer: Value, more: &[(&str, Value)]) -> Value {
+    if let Some(fields) = answer.as_object_mut() {
+        fields.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    }
+    answer
 }

@@ -5,7 +5,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::Router;
-use boxoffice_domain::{Command, Definition};
+use boxoffice_domain::Answer::Held;
+use boxoffice_domain::{Command, Definition, HoldId};
 use boxoffice_runtime::http::{Edge, service};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::openapi::text;
@@ -18,9 +19,9 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 use crate::admin::{self, Admin, AdminToken, guarded};
-use crate::durability::{Durability, Promise};
+use crate::durability::{Durability, Guarantee};
 use crate::http;
-use crate::http::desk::Desk;
+use crate::http::command_service::CommandService;
 use crate::http::gate::Gate;
 use crate::published::Published;
 use crate::store::{Outbox, SeatStore, StoreError};
@@ -44,16 +45,17 @@ struct Stage {
 
 impl Stage {
     /// Without any SeatingEvent.
-    fn empty(promise: Promise) -> Self {
-        Self::behind(Gate::new(Identity::by_header(), None), promise)
+    fn empty(guarantee: Guarantee) -> Self {
+        Self::behind(Gate::new(Identity::by_header(), None), guarantee)
     }
 
-    fn behind(gate: Gate, promise: Promise) -> Self {
+    fn behind(gate: Gate, guarantee: Guarantee) -> Self {
         let (store, log) = (Arc::new(Memory::default()), Arc::new(FakeLog::default()));
         let published = Published::new(Arc::clone(&store) as _);
-        let durability = Durability { hold: promise, reserve: promise };
-        let desk = Desk::new(Arc::clone(&store) as _, Arc::clone(&published), durability);
+        let durability = Durability { hold: guarantee, reserve: guarantee };
+        let commands = CommandService::new(Arc::clone(&store) as _, Arc::clone(&published), durability);
         let admin = Admin {
+            commands: commands.clone(),
             store: Arc::clone(&store) as _,
             outbox: Arc::clone(&store) as _,
             log: Arc::clone(&log) as _,
@@ -63,25 +65,26 @@ impl Stage {
             stop: CancellationToken::new(),
         };
         let token = AdminToken::new("secret".into()).unwrap();
-        let routes = http::routes(gate, desk, 1024).merge(guarded(admin::routes(admin), token));
+        let routes = http::routes(gate, commands, 1024).merge(guarded(admin::routes(admin), token));
         Self { store, log, router: service(routes, Edge::new(&mut Registry::default())) }
     }
 
     /// As the examples of an operation find it.
-    async fn ready_for(call: &Call, promise: Promise) -> Self {
-        let stage = Self::empty(promise);
+    async fn ready_for(call: &Call, guarantee: Guarantee) -> Self {
+        let stage = Self::empty(guarantee);
         if call.operation == "provisionEvent" {
             return stage;
         }
         provisioned(&stage.store).await;
         match call.operation.as_str() {
-            "reserveSeat" | "releaseSeat" | "showHold" | "reserveHold" | "extendHold" | "releaseHold" => {
+            "reserveSeat" | "releaseSeat" | "showHold" | "reserveHold" | "extendHold" | "releaseHold"
+            | "sellHold" | "takeHoldBack" => {
                 stage.hold("alice", &["A-1-1", "A-1-2"]).await;
             }
-            "cancelReservation" => {
+            "addToHold" => stage.hold("alice", &["A-1-1"]).await,
+            "cancelReservation" | "cancelForSomebody" => {
                 stage.hold("alice", &["A-1-1", "A-1-2"]).await;
-                let user = "alice".parse().unwrap();
-                stage.run(&Command::ReserveHold { hold: HOLD, user, reservation: RESERVATION }).await;
+                stage.reserve(HOLD).await;
             }
             "removeEvent" if call.parameter.as_deref() == Some("purge") => {
                 stage.run(&Command::Close).await;
@@ -100,6 +103,17 @@ impl Stage {
     async fn hold(&self, user: &str, seats: &[&str]) {
         let wanted = seats.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>().into();
         self.run(&Command::Hold { wanted, user: user.parse().unwrap(), hold: HOLD }).await;
+    }
+
+    /// Another hold than that of the examples.
+    async fn hold_other(&self, seats: &[&str]) -> HoldId {
+        let Held { hold, .. } = self.store.hold_for("bob", &arena(), seats).await else { panic!("not held") };
+        HoldId::new(arena(), hold)
+    }
+
+    async fn reserve(&self, hold: Uuid) {
+        let user = "alice".parse().unwrap();
+        self.run(&Command::ReserveHold { hold, user, reservation: RESERVATION }).await;
     }
 
     async fn redefine(&self, change: impl FnOnce(&mut Definition)) {
@@ -131,15 +145,17 @@ fn with_key(call: &Call) -> Call {
 /// What an operation answers where `code` is due; `None` where nothing here leads to that.
 async fn refused(call: &Call, code: &str) -> Option<Answer> {
     let stage = match code {
-        "EVENT_NOT_FOUND" => Stage::empty(Promise::Redis),
-        "RATE_LIMITED" => Stage::behind(Gate::new(Identity::by_header(), NonZeroU32::new(1)), Promise::Redis),
-        "IDEMPOTENCY_IN_FLIGHT" => Stage::ready_for(call, Promise::Log).await,
-        "SEAT_NOT_HELD" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "SEAT_MAP_CONFLICT" => {
-            let stage = Stage::empty(Promise::Redis);
+        "EVENT_NOT_FOUND" => Stage::empty(Guarantee::Redis),
+        "RATE_LIMITED" => {
+            Stage::behind(Gate::new(Identity::by_header(), NonZeroU32::new(1)), Guarantee::Redis)
+        }
+        "IDEMPOTENCY_IN_FLIGHT" => Stage::ready_for(call, Guarantee::Log).await,
+        "SEAT_NOT_HELD" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "DEFINITION_CONFLICT" => {
+            let stage = Stage::empty(Guarantee::Redis);
             provisioned(&stage.store).await;
             stage
         }
-        _ => Stage::ready_for(call, Promise::Redis).await,
+        _ => Stage::ready_for(call, Guarantee::Redis).await,
     };
     let (mut call, mut who) = (call.clone(), whose(call));
     match code {
@@ -148,22 +164,37 @@ async fn refused(call: &Call, code: &str) -> Option<Answer> {
         "UNAUTHENTICATED" => who = NOBODY,
         "NOT_HOLDER" => who = BOB,
         "SEAT_NOT_FOUND" => call = rewritten(&call, "A-1-", "Z-1-"),
-        "SEAT_NOT_AVAILABLE" => stage.hold("bob", &["A-1-1"]).await,
-        "NOT_ENOUGH_SEATS" => stage.hold("bob", &["FLOOR-1"]).await,
+        "SEAT_NOT_AVAILABLE" => {
+            stage.hold_other(if call.operation == "addToHold" { &["A-1-3"] } else { &["A-1-1"] }).await;
+        }
+        "NOT_ENOUGH_SEATS" => {
+            stage.hold_other(&["FLOOR-1", "FLOOR-2"]).await;
+        }
         "HOLD_EXPIRED" => stage.store.pass(300_000),
         "LIMIT_EXCEEDED" => stage.redefine(|it| it.limits.seats_per_user = Some(0)).await,
         "SALES_NOT_OPEN" => stage.redefine(|it| it.sales.opens_at = Some(1_700_000_000_001)).await,
         "SALES_PAUSED" => stage.redefine(|it| it.sales.paused = true).await,
-        "SALES_CLOSED" => stage.redefine(|it| it.sales.closes_at = Some(1_700_000_000_000)).await,
-        "SEAT_MAP_CONFLICT" => {
+        "SALES_CLOSED" => stage.run(&Command::Close).await,
+        "CANCELLATION_CLOSED" => {
+            stage.reserve(HOLD).await;
+            stage.redefine(|it| it.sales.cancel_until = Some(1_600_000_000_000)).await;
+        }
+        "DEFINITION_CONFLICT" => {
             stage.hold("alice", &["A-1-1"]).await;
-            call = rewritten(&call, r#""1-4""#, r#""2-4""#);
+            call = rewritten(&call, r#""EUR""#, r#""CHF""#);
         }
         "IDEMPOTENCY_MISMATCH" => {
-            let other = Call { path: "/seats/arena-night.A-1-3/hold".to_owned(), body: None, ..call.clone() };
-            let other = Call { method: "POST".to_owned(), ..with_key(&other) };
-            assert_eq!(stage.send(&other, who).await.status, 200);
             call = with_key(&call);
+            let other = match call.operation.as_str() {
+                "holdForSomebody" => rewritten(&call, "A-1-1", "A-1-3"),
+                "sellHold" => {
+                    let hold = HoldId::new(arena(), HOLD).to_string();
+                    rewritten(&call, &hold, &stage.hold_other(&["A-1-3"]).await.to_string())
+                }
+                _ => Call { path: "/seats/arena-night.A-1-3/hold".to_owned(), body: None, ..call.clone() },
+            };
+            let status = stage.send(&other, who).await.status;
+            assert!(matches!(status, 200 | 201), "{other:?}: {status}");
         }
         "IDEMPOTENCY_IN_FLIGHT" => {
             call = with_key(&call);
@@ -186,19 +217,43 @@ async fn refused(call: &Call, code: &str) -> Option<Answer> {
     Some(stage.send(&call, who).await)
 }
 
+/// What an operation answers besides where it succeeds, now that it was done once.
+async fn met_again(stage: &Stage, call: &Call) -> Vec<Answer> {
+    if call.parameter.is_some()
+        || call.example.as_deref().is_some_and(|it| !["seats", "definition"].contains(&it))
+    {
+        return vec![];
+    }
+    match call.operation.as_str() {
+        "createHold" => vec![stage.send(call, whose(call)).await, reserved_by_now(call).await],
+        "holdSeat" | "holdForSomebody" => vec![reserved_by_now(call).await],
+        "provisionEvent" => {
+            stage.hold("alice", &["A-1-1"]).await;
+            vec![stage.send(&rewritten(call, r#""1-4""#, r#""2-4""#), whose(call)).await]
+        }
+        _ => vec![],
+    }
+}
+
+/// What a hold is told under its key when it was reserved long ago.
+async fn reserved_by_now(call: &Call) -> Answer {
+    let stage = Stage::ready_for(call, Guarantee::Redis).await;
+    let call = with_key(call);
+    let held = stage.send(&call, whose(&call)).await;
+    stage.reserve(held.body["holdId"].as_str().unwrap().parse::<HoldId>().unwrap().uuid()).await;
+    stage.store.pass(25 * 3_600_000);
+    stage.send(&call, whose(&call)).await
+}
+
 /// Sends everything that a document shows.
 async fn met(document: &Document) {
     for call in document.calls() {
-        let stage = Stage::ready_for(&call, Promise::Redis).await;
+        let stage = Stage::ready_for(&call, Guarantee::Redis).await;
         let answer = stage.send(&call, whose(&call)).await;
         assert!((200..300).contains(&answer.status), "{call:?} {answer:?}");
         document.take(&call, &answer);
-        if call.parameter.is_none()
-            && call.example.as_deref() == Some("seats")
-            && call.operation == "createHold"
-        {
-            let again = stage.send(&call, whose(&call)).await;
-            assert_eq!(again.status, 200);
+        for again in met_again(&stage, &call).await {
+            assert_eq!(again.status, 200, "{call:?} {again:?}");
             document.take(&call, &again);
         }
     }
@@ -230,7 +285,7 @@ async fn every_example_of_the_operators_document_is_what_the_worker_does() {
 
 #[tokio::test]
 async fn the_operators_document_is_for_the_operator_alone() {
-    let stage = Stage::empty(Promise::Redis);
+    let stage = Stage::empty(Guarantee::Redis);
     let path = "/admin/openapi.json";
     let request = |who: (&str, &str)| {
         axum::http::Request::get(path).header(who.0, who.1).body(axum::body::Body::empty()).unwrap()

@@ -1,50 +1,65 @@
 -- Claims seats that are chosen here, all or none (I1): the best available; or units of areas beside seats by name, and
--- seats by name where no single seat may be left behind.
+-- seats by name where no single seat may be left behind. A new hold, or more of one that there is.
 --
--- KEYS, ARGV before OWN: lib/head.lua; from OWN on: lib/hold.lua, then what to do about single seats (off, prefer,
--- enforce), then either
---   'best', how many seats, '1' or '0' for every section that they may come from, the sections' prices with commas, and
---     what a refusal calls the section, or '', whether nothing but neighbours will do (required, preferred)
---   'these', how many areas, then name, units and price of each, then seats as hold.lua has them
--- Returns {'held', now, hold, expires, sequence, key, amount, ...} | {'full', depth} | 'rejected' | 'changed'
+-- KEYS of a SeatingEvent; ARGV: the head, the rules of the sale, Holding, Choosing (store/redis/wire/args.rs); from REST
+-- on name, units and price of each area, then key, price and place of each seat
+-- Returns 'held', 'reserved' where it went into a reservation since | 'full' | 'rejected' | 'changed'
 --
--- include: keys, reply, head, outbox, claims, seats, holds, map, choose, expiry, hold
-local GAPS, KIND = ARGV[REST], ARGV[REST + 1]
-
+-- include: reply, head, outbox, claims, seats, holds, reservations, map, release, expiry, hold
+local best, first_seat = KIND == 'best', REST + 3 * tonumber(AREAS)
+local names = not best and named_seats(first_seat, {}) or nil
+local earlier = held_before(names)
+if earlier then
+  return earlier
+end
 local refusal = refused_by_sales()
 if refusal then
   return refusal
 end
-
--- Keys, prices and places of the best seats; or nil and the refusal.
-local function choose_best()
-  local quantity, sections, section_prices, called, together = unpack(ARGV, REST + 2, REST + 6)
-  local chosen = best_places(tonumber(quantity), sections, GAPS, together)
-  if not chosen then
-    return nil, rejected('NOT_ENOUGH_SEATS', quantity, available(sections), called)
+local growing
+if GROWS == '1' then
+  growing, refusal = growing_hold()
+  if refusal then
+    return refusal
   end
-  local price_of, keys, prices = split(section_prices), {}, {}
-  for i, place in ipairs(chosen) do
-    local key, section = seat_at(place)
-    keys[i], prices[i] = key, price_of[section + 1]
+end
+local keys, prices, places = {}, {}, {}
+if not best then
+  keys, prices, places = named_seats(first_seat, growing and growing.seats or {})
+end
+local seats = read_seats(keys)
+local holds = holds_of(seats)
+if not best and AREAS == '0' then
+  if #keys == 0 then
+    return held_as_it_is(growing)
   end
-  return keys, prices, chosen
+  local own = not growing and own_hold_of_all(keys, seats, holds)
+  if own then
+    return own
+  end
+end
+local wanted = best and tonumber(QUANTITY) or #keys
+for i = REST, first_seat - 1, 3 do
+  wanted = wanted + tonumber(ARGV[i + 1])
+end
+refusal = refused_by_limit(wanted) or conflicts_of(keys, prices, seats, holds)
+if refusal then
+  return refusal
 end
 
--- The named seats and units of areas; or nil and what to answer instead.
-local function choose_these()
-  local areas = tonumber(ARGV[REST + 2])
-  local keys, prices, places = named_seats(REST + 3 + 3 * areas)
-  local seats = read_seats(keys)
-  local holds = holds_of(seats)
-  local own = areas == 0 and own_hold_of_all(keys, seats, holds)
-  if own then
-    return nil, done(own)
+-- Only now is anything chosen.
+-- include: choose
+if best then
+  local chosen = best_places(wanted, SECTIONS, GAPS, TOGETHER)
+  if not chosen then
+    return rejected('NOT_ENOUGH_SEATS', QUANTITY, available(SECTIONS), CALLED)
   end
-  local conflicts = conflicts_of(keys, prices, seats, holds)
-  if conflicts then
-    return nil, conflicts
+  local price_of = split(SECTION_PRICES)
+  for i, place in ipairs(chosen) do
+    local key, section = seat_at(place)
+    keys[i], prices[i], places[i] = key, price_of[section + 1], place
   end
+else
   local taken = {unpack(places)}
   table.sort(taken)
   if GAPS == 'enforce' then
@@ -54,14 +69,14 @@ local function choose_these()
       gaps[#gaps + 1] = 'SINGLE_SEAT_GAP'
     end
     if #gaps > 0 then
-      return nil, rejected('SEAT_NOT_AVAILABLE', unpack(gaps))
+      return rejected('SEAT_NOT_AVAILABLE', unpack(gaps))
     end
   end
-  for i = REST + 3, REST + 2 + 3 * areas, 3 do
+  for i = REST, first_seat - 1, 3 do
     local area, quantity = row_called(ARGV[i]), ARGV[i + 1]
     local chosen = units(area, tonumber(quantity), taken)
     if #chosen < tonumber(quantity) then
-      return nil, rejected('NOT_ENOUGH_SEATS', quantity, #chosen, ARGV[i])
+      return rejected('NOT_ENOUGH_SEATS', quantity, #chosen, ARGV[i])
     end
     for _, place in ipairs(chosen) do
       keys[#keys + 1] = key_in(area, place)
@@ -69,17 +84,6 @@ local function choose_these()
       places[#places + 1] = place
     end
   end
-  return keys, prices, places
 end
-
-local keys, prices, places
-if KIND == 'best' then
-  keys, prices, places = choose_best()
-else
-  keys, prices, places = choose_these()
-end
-if not keys then
-  return prices
-end
-local seats = read_seats(keys)
-return hold_all(keys, prices, places, seats, holds_of(seats))
+seats = read_seats(keys)
+return hold_all(growing, keys, prices, places, seats, holds_of(seats))

@@ -1,12 +1,10 @@
 -- Ends a hold whose deadline has passed (I6), and forgets one that expired long enough ago. Does nothing to any other.
 --
--- KEYS, ARGV before OWN: lib/head.lua (correlation id and user are the hold's own, whatever ARGV says)
--- ARGV  at OWN: the hold's UUID
--- Returns {'released', now, sequence, key, ...} | 'rejected'
+-- KEYS of a SeatingEvent; ARGV: the head, Expiring (store/redis/wire/args.rs). Correlation id and user of the events are
+-- the hold's own, whatever the head says.
+-- Returns 'released' | 'rejected'
 --
--- include: keys, reply, head, outbox, claims, seats, holds, map, expiry
-local HOLD = ARGV[OWN]
-
+-- include: reply, head, outbox, claims, seats, holds, map, release, expiry
 if not event.revision then
   return rejected('EVENT_NOT_FOUND')
 end
@@ -16,9 +14,8 @@ if not hold then
 elseif hold.status == 'E' and NOW >= hold.expires + EXPIRED_HOLD_MEMORY then
   forget_hold(hold)
 elseif hold.status == 'A' and has_lapsed(hold) then
-  local keys = hold.seats
-  expire(hold)
+  local keys = expire(hold)
   commit()
-  return done({'released', NOW, event.sequence, unpack(keys)})
+  return released(hold, keys)
 end
-return done({'released', NOW, event.sequence})
+return released({seats = {}, currency = CURRENCY}, {})

@@ -1,21 +1,36 @@
--- Claims seats by name for a while, all or none (I1). Asking again for seats that one own live hold has gives that hold
--- again.
+-- Claims seats by name for a while, all or none (I1): a new hold, or more of one that there is. Asking again for seats
+-- that one own live hold has gives that hold again.
 --
--- KEYS, ARGV before OWN: lib/head.lua; from OWN on: lib/hold.lua, then key, price and place of each seat; price '' and
--- place 0 for a seat that does not exist
--- Returns {'held', now, hold, expires, sequence, key, amount, ...} | {'full', depth} | 'rejected' | 'changed'
+-- KEYS of a SeatingEvent; ARGV: the head, the rules of the sale, Holding (store/redis/wire/args.rs); from REST on key,
+-- price and place of each seat
+-- Returns 'held', 'reserved' where it went into a reservation since | 'full' | 'rejected' | 'changed'
 --
--- include: keys, reply, head, outbox, claims, seats, holds, map, expiry, hold
+-- include: reply, head, outbox, claims, seats, holds, reservations, map, release, expiry, hold
+local names = named_seats(REST, {})
+local earlier = held_before(names)
+if earlier then
+  return earlier
+end
 local refusal = refused_by_sales()
 if refusal then
   return refusal
 end
-local keys, prices, places = named_seats(REST)
+local growing
+if GROWS == '1' then
+  growing, refusal = growing_hold()
+  if refusal then
+    return refusal
+  end
+end
+local keys, prices, places = named_seats(REST, growing and growing.seats or {})
+if #keys == 0 then
+  return held_as_it_is(growing)
+end
 local seats = read_seats(keys)
 local holds = holds_of(seats)
-
-local own = own_hold_of_all(keys, seats, holds)
+local own = not growing and own_hold_of_all(keys, seats, holds)
 if own then
-  return done(own)
+  return own
 end
-return conflicts_of(keys, prices, seats, holds) or hold_all(keys, prices, places, seats, holds)
+return refused_by_limit(#keys) or conflicts_of(keys, prices, seats, holds)
+  or hold_all(growing, keys, prices, places, seats, holds)

@@ -1,13 +1,13 @@
 -- A relay's round of the leases: it shows that it is there, gives back what it names, keeps all else that it has, and
 -- takes free buckets up to its fair share. One script for all buckets. store/leases.rs is the same rule without a server.
 --
--- KEYS  1 leases: bucket -> '<token> <end> <relay>'  2 the relays that stay, by the end of their term
--- ARGV  1 the relay  2 1 if it stays, 0 if it is leaving  3 term in ms  4 number of buckets  5.. buckets it gives back
+-- KEYS leases: bucket -> '<token> <end> <relay>', and relays: those that stay, by the end of their term; ARGV: LeaseRound
+-- (store/redis/wire/args.rs); from REST on the buckets that it gives back
 -- Returns its share, then bucket and token of every lease that it has
-local LEASES, RELAYS, RELAY, BUCKETS = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[4])
+local count = tonumber(BUCKETS)
 local NOW = now()
-local ENDS = NOW + tonumber(ARGV[3])
-local stays = ARGV[2] == '1'
+local ENDS = NOW + tonumber(TERM)
+local stays = STAYS == '1'
 
 redis.call('ZREMRANGEBYSCORE', RELAYS, '-inf', NOW)
 if stays then
@@ -16,14 +16,14 @@ else
   redis.call('ZREM', RELAYS, RELAY)
 end
 local staying = redis.call('ZCARD', RELAYS)
-local share = staying == 0 and BUCKETS or stays and math.ceil(BUCKETS / staying) or 0
+local share = staying == 0 and count or stays and math.ceil(count / staying) or 0
 
 local given = {}
-for i = 5, #ARGV do
+for i = REST, #ARGV do
   given[tonumber(ARGV[i])] = true
 end
 local buckets = {}
-for bucket = 0, BUCKETS - 1 do
+for bucket = 0, count - 1 do
   buckets[bucket + 1] = bucket
 end
 local leases = redis.call('HMGET', LEASES, unpack(buckets))

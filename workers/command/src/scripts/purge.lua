@@ -1,11 +1,10 @@
 -- Forgets a SeatingEvent for good, unless events wait in its outbox.
 --
--- KEYS  those of lib/head.lua
--- ARGV  1 the history of this server, as its connection knows it
+-- KEYS of a SeatingEvent; ARGV: Purging (store/redis/wire/args.rs)
 -- Returns 1, 0 while events wait, or the error of the fence (lib/history.lua)
 local revision, sequence, published, recovered =
-  unpack(redis.call('HMGET', KEYS[1], 'revision', 'sequence', 'published', 'history'))
-local behind = fence(ARGV[1], revision, recovered)
+  unpack(redis.call('HMGET', META, 'revision', 'sequence', 'published', 'history'))
+local behind = fence(HISTORY, revision, recovered)
 if behind then
   return behind
 end

@@ -1,12 +1,9 @@
 -- Gives back every seat that a live hold still has (I6).
 --
--- KEYS, ARGV before OWN: lib/head.lua
--- ARGV  from OWN on: user, the hold's UUID
--- Returns {'released', now, sequence, key, ...} | 'rejected'
+-- KEYS of a SeatingEvent; ARGV: the head, ReleasingHold (store/redis/wire/args.rs)
+-- Returns 'released' | 'rejected'
 --
--- include: keys, reply, head, outbox, claims, seats, holds, map, release
-local USER, HOLD = ARGV[OWN], ARGV[OWN + 1]
-
+-- include: reply, head, outbox, claims, seats, holds, map, release
 if not event.revision then
   return rejected('EVENT_NOT_FOUND')
 end

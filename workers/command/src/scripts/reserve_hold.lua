@@ -1,12 +1,9 @@
--- Confirms every seat that a hold still has (I6). Again: the answer of the first time.
+-- Confirms every seat that a hold still has (I6). Again: the reservation that it became.
 --
--- KEYS, ARGV before OWN: lib/head.lua
--- ARGV  from OWN on: revision, currency, user, the new reservation's UUID, the hold's UUID
--- Returns {'reserved', now, reservation, reservedAt, sequence, key, amount, ...} | 'rejected' | 'changed'
+-- KEYS of a SeatingEvent; ARGV: the head, ReservingHold (store/redis/wire/args.rs)
+-- Returns 'reserved' | 'rejected' | 'changed'
 --
--- include: keys, reply, head, outbox, seats, holds, reservations, reserve
-local REVISION, CURRENCY, USER, RESERVATION, HOLD = unpack(ARGV, OWN, OWN + 4)
-
+-- include: reply, head, outbox, seats, holds, reservations, reserve
 if event.revision ~= REVISION then
   return CHANGED
 end
@@ -15,9 +12,13 @@ if not hold then
   return refusal
 end
 if hold.status == 'R' then
-  return reserved_already(hold.reservation, nil, USER)
+  return reserved_already(hold.reservation, USER)
 end
-if hold.status == 'E' or has_lapsed(hold) then
-  return rejected('HOLD_EXPIRED')
+hold, refusal = still_live(hold)
+if not hold then
+  return refusal
 end
-return reserve(hold, hold.seats, RESERVATION, CURRENCY)
+if CLOSED == '1' then
+  return rejected('SALES_CLOSED')
+end
+return reserve(hold, hold.seats, RESERVATION)

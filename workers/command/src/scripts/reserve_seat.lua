@@ -1,12 +1,9 @@
--- Confirms one held seat, as a reservation of its own split off its hold (I6). Again: the answer of the first time.
+-- Confirms one held seat, as a reservation of its own split off its hold (I6). Again: the reservation that it is in.
 --
--- KEYS, ARGV before OWN: lib/head.lua
--- ARGV  from OWN on: revision, currency, user, the new reservation's UUID, the seat's key, '1' if the chart has it
--- Returns {'reserved', now, reservation, reservedAt, sequence, key, amount} | 'rejected' | 'changed'
+-- KEYS of a SeatingEvent; ARGV: the head, ReservingSeat (store/redis/wire/args.rs)
+-- Returns 'reserved' | 'rejected' | 'changed'
 --
--- include: keys, reply, head, outbox, seats, holds, reservations, reserve
-local REVISION, CURRENCY, USER, RESERVATION, SEAT, EXISTS = unpack(ARGV, OWN, OWN + 5)
-
+-- include: reply, head, outbox, seats, holds, reservations, reserve
 if event.revision ~= REVISION then
   return CHANGED
 end
@@ -15,7 +12,7 @@ if EXISTS ~= '1' then
 end
 local seat = read_seats({SEAT})[1]
 if seat.status == 'R' then
-  return reserved_already(seat.reservation, SEAT, USER)
+  return reserved_already(seat.reservation, USER)
 end
 if seat.status ~= 'H' then
   return not_held(seat, USER)
@@ -24,4 +21,7 @@ local hold, refusal = hold_of_seat(seat.hold, USER)
 if not hold then
   return refusal
 end
-return reserve(hold, {SEAT}, RESERVATION, CURRENCY)
+if CLOSED == '1' then
+  return rejected('SALES_CLOSED')
+end
+return reserve(hold, {SEAT}, RESERVATION)

@@ -1,5 +1,5 @@
 -- The clock of a server.
 --
--- KEYS  1 any key of that server
+-- KEYS  any key of that server
 -- Returns the time in ms
 return now()

@@ -25,7 +25,7 @@ pub mod redis;
 mod idempotency;
 
 pub use history::History;
-pub use idempotency::{Idempotency, IdempotencyKey, answer_memory};
+pub use idempotency::{Idempotency, IdempotencyKey, answer_memory, hold_id};
 pub use leases::LeaseTable;
 
 /// Why the store did not do what it was asked to. The command may or may not have been carried out.

@@ -38,7 +38,12 @@ impl<'a> Provisioned<'a> {
         Ok(self.claim(&Growing { id, user, currency, expires_at, has: &[] }, &seats))
     }
 
-    pub(super) fn add_to_hold(&self, id: Uuid, wanted: &Wanted, user: &UserId) -> Result<Decision, Rejection> {
+    pub(super) fn add_to_hold(
+        &self,
+        id: Uuid,
+        wanted: &Wanted,
+        user: &UserId,
+    ) -> Result<Decision, Rejection> {
         selection::check(&self.sale.definition, wanted)?;
         self.check_sales()?;
         let hold = self.own_live_hold(id, user)?;
@@ -92,7 +97,13 @@ impl<'a> Provisioned<'a> {
 
     /// A hold that was made before under the id that this one is to have, which derives from its idempotency key: it is
     /// answered as it is now, and never made again.
-    pub(super) fn held_before(&self, id: Uuid, hold: &'a Hold, wanted: &Wanted, user: &UserId) -> Result<Decision, Rejection> {
+    pub(super) fn held_before(
+        &self,
+        id: Uuid,
+        hold: &'a Hold,
+        wanted: &Wanted,
+        user: &UserId,
+    ) -> Result<Decision, Rejection> {
         if hold.user != *user {
             return Err(Rejection::OtherSeatsHeld);
         }
@@ -130,7 +141,9 @@ impl<'a> Provisioned<'a> {
             return conflict(ConflictReason::NotFound, false);
         }
         match self.seat(key)? {
-            Seat::Held { hold, .. } if self.has_lapsed(*hold) => None,
+            Seat::Held { hold, blocked, .. } if self.has_lapsed(*hold) => {
+                blocked.as_ref().and_then(|_| conflict(ConflictReason::Blocked, false))
+            }
             Seat::Held { hold, .. } => {
                 let mine = self.hold_called(*hold).is_some_and(|hold| hold.user == *user);
                 conflict(ConflictReason::Held, mine)

@@ -67,6 +67,18 @@ pub fn find_hold(
     At::of(state, now).provisioned()?.find_hold(hold, user)
 }
 
+/// [`find_hold`] on a state of which perhaps only a part is there, with what it looked at.
+pub fn find_hold_on_part(
+    part: &SeatingEventState,
+    hold: Uuid,
+    user: &UserId,
+    now: UnixMillis,
+) -> (Result<Answer, Rejection>, Reads) {
+    let at = At::of(part, now);
+    let found = at.provisioned().and_then(|this| this.find_hold(hold, user));
+    (found, at.reads.into_inner())
+}
+
 /// A SeatingEvent at one moment, and what was looked at there.
 struct At<'a> {
     state: &'a SeatingEventState,
@@ -283,9 +295,8 @@ fn decided(answer: Answer, changes: Vec<DomainEvent>) -> Decision {
 fn not_held(seat: Option<&Seat>, user: &UserId) -> Rejection {
     match seat {
         Some(Seat::Lapsed { user: last }) if last == user => Rejection::HoldExpired,
-        Some(Seat::Lapsed { .. } | Seat::Held { .. } | Seat::Reserved { .. } | Seat::Blocked { .. }) | None => {
-            Rejection::SeatNotHeld
-        }
+        Some(Seat::Lapsed { .. } | Seat::Held { .. } | Seat::Reserved { .. } | Seat::Blocked { .. })
+        | None => Rejection::SeatNotHeld,
     }
 }
 

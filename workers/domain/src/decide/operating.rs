@@ -18,9 +18,8 @@ impl Provisioned<'_> {
         }
         let blocked_so = Seat::Blocked { reason: reason.to_owned() };
         let changing = seats.iter().filter(|key| self.seat(key) != Some(&blocked_so));
-        Ok(self.operated(
-            changing.map(|key| DomainEvent::SeatBlocked(self.seat_block(key, reason))).collect(),
-        ))
+        Ok(self
+            .operated(changing.map(|key| DomainEvent::SeatBlocked(self.seat_block(key, reason))).collect()))
     }
 
     pub(super) fn unblock(&self, seats: &[String]) -> Result<Decision, Rejection> {

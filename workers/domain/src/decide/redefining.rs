@@ -51,7 +51,8 @@ impl Provisioned<'_> {
     /// The claimed seats that the wanted seat map drops or newly blocks, in order of their keys.
     fn in_the_way(&self, wanted: &Definition, chart: &Chart) -> Vec<Conflict> {
         let before = named_blocks(&self.sale.definition);
-        let mut keys: Vec<_> = named_blocks(wanted).into_keys().filter(|key| !before.contains_key(key)).collect();
+        let mut keys: Vec<_> =
+            named_blocks(wanted).into_keys().filter(|key| !before.contains_key(key)).collect();
         if wanted.sections != self.sale.definition.sections {
             let gone = self.sale.chart().seats().iter().filter(|seat| !chart.contains(&seat.key));
             keys.extend(gone.map(|seat| seat.key.clone()));

@@ -173,7 +173,8 @@ impl Provisioned<'_> {
 
     fn refuse_gaps(&self, seating: &Seating, map: &[u8], named: &[usize]) -> Result<(), Rejection> {
         let gaps = avoidable_gaps(seating, map, named);
-        let conflict = |place: &usize| Some(Conflict::new(self.key_at(*place)?, ConflictReason::SingleSeatGap));
+        let conflict =
+            |place: &usize| Some(Conflict::new(self.key_at(*place)?, ConflictReason::SingleSeatGap));
         let conflicts: Vec<_> = gaps.iter().filter_map(conflict).collect();
         if conflicts.is_empty() { Ok(()) } else { Err(Rejection::SeatNotAvailable(conflicts)) }
     }
@@ -183,7 +184,7 @@ impl Provisioned<'_> {
         let mut map = self.sale.seating().map().to_vec();
         let taken = self.state.seats.iter().filter(|(_, seat)| match seat {
             Seat::Lapsed { .. } => false,
-            Seat::Held { hold, .. } => !self.has_lapsed(*hold),
+            Seat::Held { hold, blocked, .. } => blocked.is_some() || !self.has_lapsed(*hold),
             Seat::Reserved { .. } | Seat::Blocked { .. } => true,
         });
         let places: Vec<_> = taken.filter_map(|(key, _)| self.place(key)).collect();

@@ -22,8 +22,7 @@ impl Provisioned<'_> {
             return self.held_before(id, hold, &seats.to_vec().into(), user);
         }
         self.check_not_closed()?;
-        let in_the_way =
-            |conflict: &Conflict| !(blocked && conflict.reason == ConflictReason::Blocked);
+        let in_the_way = |conflict: &Conflict| !(blocked && conflict.reason == ConflictReason::Blocked);
         let conflicts = seats.iter().filter_map(|key| self.conflict(key, user)).filter(in_the_way);
         Self::refuse(conflicts.collect())?;
         let definition = &self.sale.definition;

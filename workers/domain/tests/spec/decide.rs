@@ -5,7 +5,7 @@ use crate::given::{
     reserve_hold, show,
 };
 use boxoffice_domain::command::{Answer, Command, Rejection};
-use boxoffice_domain::definition::{Blocked, Limits};
+use boxoffice_domain::definition::Limits;
 
 #[test]
 fn several_seats_are_held_together() {
@@ -174,23 +174,6 @@ fn the_sales_window_binds_holds_but_not_reservations() {
 #[test]
 fn an_unchanged_definition_writes_nothing() {
     given(show()).when(Command::Provision { definition: Box::new(show()) }).emits_nothing();
-}
-
-#[test]
-fn a_definition_that_drops_or_blocks_claimed_seats_is_refused() {
-    let mut smaller = show();
-    smaller.sections[0].rows[0].seats = "2-10".into();
-    smaller.blocked.clear();
-    let mut blocking = show();
-    blocking.blocked = vec![Blocked { seats: vec!["A-1-1".into()], reason: "camera".into() }];
-    for next in [smaller, blocking] {
-        let change = || Command::Provision { definition: Box::new(next.clone()) };
-        given(show())
-            .and(hold(1, ["A-1-1"], ALICE))
-            .when(change())
-            .rejects_seats("SeatMapConflict", ["A-1-1 HELD"]);
-        given(show()).and(hold(1, ["A-1-2"], ALICE)).when(change()).emits(["event.updated"]);
-    }
 }
 
 #[test]

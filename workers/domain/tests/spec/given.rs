@@ -91,6 +91,32 @@ pub fn cancel(reservation: u128, by: &str) -> Command {
     Command::CancelReservation { reservation: id(reservation), user: user(by) }
 }
 
+pub fn add<const N: usize>(hold: u128, seats: [&str; N], by: &str) -> Command {
+    let wanted = Vec::from(seats.map(str::to_owned)).into();
+    Command::AddToHold { hold: id(hold), wanted, user: user(by) }
+}
+
+pub fn staff_hold<const N: usize>(hold: u128, seats: [&str; N], whom: &str) -> Command {
+    let seats = seats.map(str::to_owned).into();
+    Command::StaffHold { seats, user: user(whom), hold: id(hold), blocked: true }
+}
+
+pub fn staff_reserve(reservation: u128, hold: u128) -> Command {
+    Command::StaffReserve { hold: id(hold), reservation: id(reservation) }
+}
+
+pub fn staff_release(hold: u128) -> Command {
+    Command::StaffRelease { hold: id(hold), note: Some("moved to the balcony".into()) }
+}
+
+pub fn staff_cancel(reservation: u128) -> Command {
+    Command::StaffCancel { reservation: id(reservation), note: Some("illness".into()) }
+}
+
+pub fn provision(definition: Definition) -> Command {
+    Command::Provision { definition: Box::new(definition) }
+}
+
 pub fn expire(hold: u128) -> Command {
     Command::Expire { hold: id(hold) }
 }
@@ -124,7 +150,7 @@ impl Given {
 
     /// Decides a command and applies its facts.
     pub fn attempt(&mut self, command: &Command) -> Result<(Answer, Vec<Envelope>), Rejection> {
-        let Decision { answer, changes } = decide(&self.state, command, self.now)?;
+        let Decision { answer, changes, .. } = decide(&self.state, command, self.now)?;
         let cause = Uuid::from_u128(u128::from(self.state.sequence + 1) << 64);
         let envelopes: Vec<_> =
             (0..).zip(changes).map(|(index, event)| self.envelope(cause, index, event)).collect();
@@ -173,6 +199,19 @@ impl When {
         decision.answer
     }
 
+    /// Of a definition: the seats in the way of its seat map.
+    pub fn refuses<const N: usize>(self, seats: [&str; N]) -> Vec<DomainEvent> {
+        let decision = self.outcome.unwrap();
+        let Answer::Provisioned { refused, .. } = decision.answer else { panic!("{:?}", decision.answer) };
+        assert_eq!(refused.iter().map(shown).collect::<Vec<_>>(), seats);
+        decision.changes
+    }
+
+    /// The first moment at which the decision would be another.
+    pub fn until(self) -> Option<UnixMillis> {
+        self.outcome.unwrap().until
+    }
+
     pub fn rejects(self, rejection: &Rejection) {
         assert_eq!(self.outcome.unwrap_err(), *rejection);
     }
@@ -181,15 +220,18 @@ impl When {
         let rejection = self.outcome.unwrap_err();
         let (Rejection::SeatNotFound(conflicts)
         | Rejection::SeatNotAvailable(conflicts)
-        | Rejection::SeatMapConflict(conflicts)) = &rejection
+        | Rejection::SeatsClaimed(conflicts)) = &rejection
         else {
             panic!("{rejection:?} names no seats")
         };
-        let shown: Vec<_> =
-            conflicts.iter().map(|Conflict { seat, reason }| format!("{seat} {reason}")).collect();
-        assert_eq!(shown, seats);
+        assert_eq!(conflicts.iter().map(shown).collect::<Vec<_>>(), seats);
         assert!(format!("{rejection:?}").starts_with(variant), "{rejection:?}");
     }
+}
+
+fn shown(conflict: &Conflict) -> String {
+    let mine = if conflict.mine { " mine" } else { "" };
+    format!("{} {}{mine}", conflict.seat, conflict.reason.as_str())
 }
 
 fn short(event: &DomainEvent) -> String {

@@ -5,6 +5,8 @@
 
 mod given;
 
+mod cart;
+mod changing;
 mod choosing;
 mod decide;
 mod properties;

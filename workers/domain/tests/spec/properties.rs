@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use crate::given::{Given, id, nothing, show, user};
-use boxoffice_domain::command::{Area, Best, Command, Together, Wanted};
+use boxoffice_domain::command::{Answer, Area, Best, Command, Together, Wanted};
+use boxoffice_domain::definition::Definition;
 use boxoffice_domain::events::Claim;
 use boxoffice_domain::invariants::violations;
 use boxoffice_domain::seat_map::SeatMap;
@@ -26,6 +27,11 @@ fn step() -> impl Strategy<Value = (Command, u64)> {
             Command::Hold { wanted, user, hold }
         }),
         3 => (wanted(), user_(), known()).prop_map(|(wanted, user, hold)| Command::Hold { wanted, user, hold }),
+        2 => (known(), prop::sample::subsequence(&SEATS[..5], 1..4), user_()).prop_map(|(hold, seats, user)| {
+            let wanted = seats.into_iter().map(str::to_owned).collect::<Vec<_>>().into();
+            Command::AddToHold { hold, wanted, user }
+        }),
+        2 => staff(),
         2 => (known(), user_(), prop::option::of(1_u32..1000)).prop_map(|(hold, user, seconds)| Command::ExtendHold { hold, user, seconds }),
         1 => (seat(), any::<bool>()).prop_map(|(seat, on)| {
             let seats = vec![seat];
@@ -38,15 +44,51 @@ fn step() -> impl Strategy<Value = (Command, u64)> {
         2 => (known(), user_()).prop_map(|(reservation, user)| Command::CancelReservation { reservation, user }),
         3 => known().prop_map(|hold| Command::Expire { hold }),
         1 => Just(Command::Close),
-        1 => any::<bool>().prop_map(|blocking| {
-            let mut definition = show();
-            if blocking {
-                definition.blocked[0].seats.push("A-1-3".into());
-            }
-            Command::Provision { definition: Box::new(definition) }
-        }),
+        2 => definition().prop_map(|definition| Command::Provision { definition: Box::new(definition) }),
     ];
     (command, prop_oneof![4 => Just(0), 2 => 1_u64..200_000, 1 => Just(300_000)])
+}
+
+/// What box-office staff do.
+fn staff() -> impl Strategy<Value = Command> {
+    let known = || (0_u128..12).prop_map(id);
+    let whom = prop::sample::select(&USERS[..]).prop_map(user);
+    prop_oneof![
+        2 => (prop::sample::subsequence(&SEATS[..5], 1..4), whom, known(), any::<bool>()).prop_map(
+            |(seats, user, hold, blocked)| {
+                let seats = seats.into_iter().map(str::to_owned).collect();
+                Command::StaffHold { seats, user, hold, blocked }
+            }
+        ),
+        1 => (known(), known()).prop_map(|(hold, reservation)| Command::StaffReserve { hold, reservation }),
+        1 => known().prop_map(|hold| Command::StaffRelease { hold, note: None }),
+        1 => known().prop_map(|reservation| Command::StaffCancel { reservation, note: None }),
+    ]
+}
+
+/// Definitions that differ in blocks, rows, capacity, prices, a category, a pause, and rarely in the currency.
+fn definition() -> impl Strategy<Value = Definition> {
+    let changes = (any::<bool>(), any::<bool>(), any::<bool>(), 1_u32..6, 1_u64..4);
+    (changes, any::<bool>(), prop::bool::weighted(0.1)).prop_map(
+        |((blocks, opens, shrinks, capacity, price), paused, foreign)| {
+            let mut definition = show();
+            if opens {
+                definition.blocked.clear();
+            } else if blocks {
+                definition.blocked[0].seats.push("A-1-3".into());
+            }
+            if shrinks && opens {
+                definition.sections[0].rows[0].seats = "2-10".into();
+            }
+            definition.sections[1].capacity = Some(capacity);
+            definition.price_categories[0].amount = price * 1000;
+            definition.sales.paused = paused;
+            if foreign {
+                definition.price_categories.iter_mut().for_each(|it| it.currency = "JPY".into());
+            }
+            definition
+        },
+    )
 }
 
 /// What leaves the choice to the specification.
@@ -76,6 +118,20 @@ fn freshen(command: Command, fresh: Uuid, latest: &mut HashMap<Uuid, Uuid>) -> C
         Command::ExtendHold { hold, user, seconds } => {
             Command::ExtendHold { hold: known(hold), user, seconds }
         }
+        Command::StaffHold { seats, user, hold, blocked } => {
+            latest.insert(hold, fresh);
+            Command::StaffHold { seats, user, hold: fresh, blocked }
+        }
+        Command::StaffReserve { hold, reservation } => {
+            let hold = known(hold);
+            latest.insert(reservation, fresh);
+            Command::StaffReserve { hold, reservation: fresh }
+        }
+        Command::StaffRelease { hold, note } => Command::StaffRelease { hold: known(hold), note },
+        Command::StaffCancel { reservation, note } => {
+            Command::StaffCancel { reservation: known(reservation), note }
+        }
+        Command::AddToHold { hold, wanted, user } => Command::AddToHold { hold: known(hold), wanted, user },
         Command::ReserveSeat { seat, user, reservation } => {
             latest.insert(reservation, fresh);
             Command::ReserveSeat { seat, user, reservation: fresh }
@@ -157,7 +213,9 @@ proptest! {
     fn the_log_tells_everything(steps in prop::collection::vec(step(), 1..60)) {
         let (given, log) = run(steps);
         let mut rebuilt = nothing().and(Command::Provision { definition: Box::new(show()) }).state;
-        let mut map = SeatMap::new(given.state.id.clone(), show(), 1).unwrap();
+        let created = nothing().attempt(&Command::Provision { definition: Box::new(show()) }).unwrap().1;
+        let DomainEvent::EventCreated(created) = &created[0].event else { panic!("{created:?}") };
+        let mut map = SeatMap::created(created, 1).unwrap();
         for event in &log {
             evolve(&mut rebuilt, event);
             map.apply(&event.event, event.metadata.sequence.unwrap()).unwrap();
@@ -167,6 +225,64 @@ proptest! {
         prop_assert_eq!(&rebuilt.reservations, &given.state.reservations);
         prop_assert_eq!(&rebuilt.claims, &given.state.claims);
         agrees(&map, &given.state);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever the order of holds, changes of the definition, reservations and cancellations: a reservation costs what
+    /// its seats cost and what its buyer was told, and what is cancelled sums to it when no seat is left, in one currency.
+    #[test]
+    fn money_stays_what_it_was(steps in prop::collection::vec(step(), 1..80)) {
+        let mut given = nothing().and(Command::Provision { definition: Box::new(show()) });
+        let (mut latest, mut books) = (HashMap::new(), HashMap::new());
+        for (n, (command, later)) in (0_u128..).zip(steps) {
+            given.now += later;
+            let command = freshen(command, Uuid::from_u128(0x1000 + n), &mut latest);
+            let Ok((answer, events)) = given.attempt(&command) else { continue };
+            book(&mut books, &answer, &events);
+        }
+        for (reservation, account) in &books {
+            let left = given.state.reservations.contains_key(reservation);
+            prop_assert!(account.cancelled <= account.created, "{:?}", account);
+            prop_assert!(left || account.cancelled == account.created, "{:?}", account);
+        }
+    }
+}
+
+/// What was told about a reservation.
+#[derive(Debug, Default)]
+struct Account {
+    reserved: u64,
+    created: u64,
+    cancelled: u64,
+    currency: String,
+}
+
+fn book(books: &mut HashMap<Uuid, Account>, answer: &Answer, events: &[Envelope]) {
+    for event in events {
+        match &event.event {
+            DomainEvent::SeatReserved(e) => {
+                let account = books.entry(e.reservation_id.uuid()).or_default();
+                account.reserved += e.amount;
+                account.currency.clone_from(&e.currency);
+            }
+            DomainEvent::ReservationCreated(e) => {
+                let account = books.entry(e.reservation_id.uuid()).or_default();
+                account.created = e.amount;
+                assert_eq!((account.reserved, &account.currency), (e.amount, &e.currency));
+                let Answer::Reserved { seats, currency, .. } = answer else { panic!("{answer:?}") };
+                let total = seats.iter().map(|seat| seat.amount).sum::<u64>();
+                assert_eq!((total, currency), (e.amount, &e.currency));
+            }
+            DomainEvent::ReservationCancelled(e) => {
+                let account = books.entry(e.reservation_id.uuid()).or_default();
+                account.cancelled += e.amount;
+                assert_eq!(account.currency, e.currency);
+            }
+            _ => {}
+        }
     }
 }
 

@@ -5,13 +5,16 @@
 
 mod chart;
 
+mod blocked;
+
 use std::sync::Arc;
 
 use boxoffice_crds::{ReservationService, SeatingEvent};
+use boxoffice_domain::UnixMillis;
 use boxoffice_operator::reservation_service::unsupported::{self, Place};
 use boxoffice_operator::reservation_service::validate::validate;
 use boxoffice_operator::seating_event::build::build;
-use boxoffice_operator::seating_event::validate::refuse_purging;
+use boxoffice_operator::seating_event::validate::{refuse_purging, unknown_currencies};
 
 use crate::resources::{Finding, Loaded};
 
@@ -25,6 +28,16 @@ pub fn lint(loaded: &Loaded, place: Place) -> Vec<Finding> {
     findings
 }
 
+/// What is allowed but hardly meant, as of `now`.
+pub fn warnings(loaded: &Loaded, now: UnixMillis) -> Vec<Finding> {
+    let over = loaded.resources.events.iter().filter(|event| {
+        let definition = build(&event.spec);
+        definition.starts_at.max(definition.closes_at()) <= now
+    });
+    let message = "the show is in the past: nobody can hold a seat of it";
+    over.filter_map(|event| loaded.finding(event, "spec.startsAt", message)).collect()
+}
+
 fn of_service(
     loaded: &Loaded,
     service: &ReservationService,
@@ -33,21 +46,27 @@ fn of_service(
 ) -> Vec<Finding> {
     let find = |field: &str, message: String| loaded.finding(service, &format!("spec.{field}"), message);
     let unsupported = unsupported::in_use(&service.spec, place);
-    let mut findings: Vec<_> =
-        unsupported.iter().filter_map(|one| find(&one.field, one.problem())).collect();
+    let mut findings: Vec<_> = unsupported.iter().filter_map(|one| find(&one.field, one.problem())).collect();
     // One process runs one service: nobody shares its topics.
     let fellows = if place == Place::Cluster { fellows } else { &[] };
     if let Err(stall) = validate(service, fellows, "") {
-        let field = if stall.reason == "InvalidSpec" { "spec" } else { "spec.kafka.prefix" };
-        findings.extend(loaded.finding(service, field, stall.message));
+        let (field, message) = match stall.message.split_once(": ") {
+            _ if stall.reason != "InvalidSpec" => ("spec.kafka.prefix".to_owned(), stall.message.as_str()),
+            Some((field, problem)) if !field.contains(' ') => (format!("spec.{field}"), problem),
+            _ => ("spec".to_owned(), stall.message.as_str()),
+        };
+        findings.extend(loaded.finding(service, &field, message));
     }
     findings
 }
 
 fn of_event(loaded: &Loaded, event: &SeatingEvent) -> Vec<Finding> {
     let purging = refuse_purging(event).err().map(|stall| ("deletionPolicy".to_owned(), stall.message));
-    let chart = chart::errors(&build(&event.spec)).into_iter().map(|error| (error.field(), error.problem()));
-    let refused = purging.into_iter().chain(chart);
+    let chart = chart::errors(&build(&event.spec));
+    let chart = chart.into_iter().map(|error| (error.field(), error.problem_below("spec.")));
+    let currencies = unknown_currencies(&event.spec);
+    let twice = blocked::twice(&event.spec.blocked);
+    let refused = purging.into_iter().chain(currencies).chain(chart).chain(twice);
     refused.filter_map(|(field, message)| loaded.finding(event, &format!("spec.{field}"), message)).collect()
 }
 

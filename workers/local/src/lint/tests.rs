@@ -33,7 +33,7 @@ fn overlapping_ranges_are_found_at_the_second_one() {
     assert_eq!(
         found(&with(EVENT, "    rows: [{rows: \"1-4\", seats: \"1-10\"}]\n", rows)),
         [
-            "16: spec.sections[1].rows[1]: gives seat A-4-10, which sections[1].rows[0] gives too: let the ranges not overlap"
+            "16: spec.sections[1].rows[1]: gives seat A-4-10, which spec.sections[1].rows[0] gives too: let the ranges not overlap"
         ]
     );
 }
@@ -56,12 +56,56 @@ fn every_error_of_every_chart_is_found() {
 fn what_this_version_does_not_support_yet_is_found_a_field_at_a_time() {
     let service = with(SERVICE, "  redis: {", "  onSale: {freezeMinutes: 5}\n  redis: {");
     let service = with(&service, "    database", "    reset: {requestId: a, to: earliest}\n    database");
-    let reset = "12: spec.consumers[0].reset: this version does not support consumers[seat-view].reset yet: remove it";
-    let on_sale = "6: spec.onSale: this version does not support onSale yet: remove it";
+    let reset = "12: spec.consumers[0].reset: this version does not support this yet: remove it";
+    let on_sale = "6: spec.onSale: this version does not support this yet: remove it";
     assert_eq!(found(&service), [on_sale, reset]);
     assert_eq!(found_in(Place::Local, &service), [reset], "there is nothing to scale");
     let event = found(&with(EVENT, "spec:\n", "spec:\n  deletionPolicy: Delete\n"));
     assert!(event[0].starts_with("5: spec.deletionPolicy: this version does not support"), "{event:#?}");
+}
+
+#[test]
+fn a_currency_that_there_is_not_is_found_at_its_field() {
+    let found = found(&with(EVENT, "currency: EUR", "currency: ERO"));
+    assert_eq!(
+        found,
+        [
+            "9: spec.priceCategories[0].currency: \"ERO\" is no currency that ISO 4217 has in use: write its code of three \
+          capital letters, such as EUR"
+        ]
+    );
+}
+
+#[test]
+fn a_seat_that_is_blocked_twice_is_found_with_both_places() {
+    let event = format!(
+        "{EVENT}  blocked:\n  - {{seats: [CLUB-1, CLUB-2], reason: camera}}\n  - {{seats: [CLUB-2], reason: broken}}\n"
+    );
+    assert_eq!(
+        found(&event),
+        [
+            "17: spec.blocked[1].seats[0]: CLUB-2 is blocked in spec.blocked[0].seats[1] already: block it once"
+        ]
+    );
+}
+
+#[test]
+fn a_show_in_the_past_is_sound_and_warned_of() {
+    let past = with(EVENT, "2099-03-01T20:00:00Z", "2020-03-01T20:00:00Z");
+    let door = with(&past, "spec:\n", "spec:\n  sales: {closesAt: 2099-03-01T22:00:00Z}\n");
+    let now = 1_800_000_000_000;
+    let warned = |content: &str| lines(&super::warnings(&loaded(&[("", content)]), now));
+    assert_eq!(found(&past), [""; 0]);
+    assert_eq!(warned(&past), ["7: spec.startsAt: the show is in the past: nobody can hold a seat of it"]);
+    assert_eq!(warned(&door), [""; 0], "seats are sold at the door");
+    assert_eq!(warned(EVENT), [""; 0]);
+}
+
+#[test]
+fn what_only_the_operator_refuses_of_a_service_is_found_at_its_field() {
+    let jwt = "auth: {mode: jwt, jwt: {issuer: i, audience: a, jwksUrl: keys}}";
+    let found = found(&with(SERVICE, "auth: {allowFrom: [{namespaceSelector: {}}]}", jwt));
+    assert_eq!(found, ["5: spec.auth.jwt.jwksUrl: write http://host/path or https://host/path"]);
 }
 
 #[test]

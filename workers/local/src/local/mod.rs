@@ -9,6 +9,7 @@ use std::pin::pin;
 use boxoffice_command::admin::AdminToken;
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_operator::reservation_service::unsupported::Place;
+use boxoffice_runtime::clock;
 use boxoffice_runtime::identity::key_text::KeyText;
 use boxoffice_runtime::shutdown;
 use kube::ResourceExt;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
 use crate::folder::Folder;
-use crate::lint::lint;
+use crate::lint::{lint, warnings};
 use crate::platform::declared::Declared;
 use crate::platform::{Door, Platform, waiting};
 use crate::resources::{Resources, load};
@@ -113,6 +114,7 @@ impl Local {
     fn read(&self) -> Result<Sale, Failure> {
         let loaded = load(&self.files, &self.namespace)?;
         tell::notes(&loaded.skipped);
+        tell::warnings(&warnings(&loaded, clock::now()));
         match lint(&loaded, Place::Local) {
             findings if findings.is_empty() => self.choose(loaded.resources),
             findings => Err(Failure::Findings(findings)),

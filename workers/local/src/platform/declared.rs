@@ -1,7 +1,7 @@
 //! What a ReservationService declares, by the very functions that the operator uses (I11), and what of it one process
 //! needs to know. Pure.
 
-use boxoffice_command::durability::{Durability, Promise};
+use boxoffice_command::durability::{Durability, Guarantee};
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::durability::Durability as Declaration;
 use boxoffice_crds::reservation_service::Auth;
@@ -42,7 +42,7 @@ impl Declared {
         let desired = build(&service).map_err(|error| Stall::new("InvalidSpec", error.to_string()))?;
         let spec = &service.spec;
         let (hold, reserve) = (spec.durability.hold, spec.durability.reserve);
-        let durability = Durability { hold: promise(hold), reserve: promise(reserve) };
+        let durability = Durability { hold: guarantee(hold), reserve: guarantee(reserve) };
         let rules = Rules {
             high_watermark: spec.outbox.high_watermark.into(),
             sync_holds: sync(hold),
@@ -88,8 +88,8 @@ fn identity(auth: &Auth, jwt_key: Option<&KeyText>) -> Result<Settings, Stall> {
 }
 
 /// What the answer waits for besides the store: the log.
-fn promise(declared: Declaration) -> Promise {
-    if declared == Declaration::Log { Promise::Log } else { Promise::Redis }
+fn guarantee(declared: Declaration) -> Guarantee {
+    if declared == Declaration::Log { Guarantee::Log } else { Guarantee::Redis }
 }
 
 /// Whether it has to survive more than the end of the process: one disk stands for whatever else was asked for.

@@ -25,6 +25,7 @@ use tokio_util::task::AbortOnDropHandle;
 use utoipa::openapi::OpenApi;
 
 use super::declared::Declared;
+use super::front;
 use super::{Platform, PlatformError};
 
 /// Readiness part: the query role shows every SeatingEvent as it was when the roles began.
@@ -81,7 +82,7 @@ impl Platform {
         }));
 
         let routes = app.buyers().merge(query.routes()).merge(operators(app.operators(), door));
-        let routes = routes.merge(pages::routes(&document()));
+        let routes = routes.merge(pages::routes(&document())).merge(front::routes());
         let routes = service(routes, edge).merge(health::routes(registry, readiness));
         let server = serve(Arc::clone(&door.listener), routes, stop.clone(), DRAIN / 2);
         let _following = AbortOnDropHandle::new(tokio::spawn(query.follow()));

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use boxoffice_crds::ReservationService;
+use boxoffice_runtime::reading::{self, words::nearest};
 use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::admission::{Admission, nearest};
+use super::admission::Admission;
 use super::document::{Document, parse};
 use super::source::{ReadError, Text};
 use super::{Finding, Id, Loaded, Resources, id};
@@ -149,8 +150,8 @@ fn keep<K>(document: &Document, kept: &mut Vec<K>) -> Result<Id, Finding>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned,
 {
-    let resource: K = serde_path_to_error::deserialize(&document.value)
-        .map_err(|error| document.finding(&error.path().to_string(), error.inner().to_string()))?;
+    let resource: K = reading::value(&document.value)
+        .map_err(|wrong| document.finding(wrong.field(), wrong.problem("field")))?;
     let id = id(&resource);
     kept.push(resource);
     Ok(id)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use saphyr::ScanError;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::Finding;
 use super::places::{Places, places};
@@ -31,6 +31,11 @@ impl Document {
     /// What kubectl makes of the text of a field, if that is a boolean.
     pub(super) fn boolean(&self, field: &str) -> Option<bool> {
         self.places.boolean(&self.at(field))
+    }
+
+    /// The text of a field and what kubectl makes of it, if that is a number.
+    pub(super) fn number(&self, field: &str) -> Option<(&str, &Number)> {
+        self.places.number(&self.at(field))
     }
 
     /// The text at a JSON pointer.
@@ -85,15 +90,24 @@ pub(super) fn parse(text: &Text) -> Result<Vec<Document>, Finding> {
 }
 
 /// The content as JSON; a key such as `true` becomes text.
-fn content(document: serde_yaml_ng::Deserializer<'_>) -> Result<Value, String> {
-    let mut value = serde_yaml_ng::Value::deserialize(document).map_err(|error| error.to_string())?;
-    value.apply_merge().map_err(|error| error.to_string())?;
-    serde_json::to_value(value).map_err(|error| error.to_string())
+fn content(document: serde_yaml_ng::Deserializer<'_>) -> Result<Value, &'static str> {
+    let unreadable =
+        "cannot be read: an anchor that there is not, or a value that its tag does not fit: write it out";
+    let mut value = serde_yaml_ng::Value::deserialize(document).map_err(|_| unreadable)?;
+    value.apply_merge().map_err(|_| "<<: takes in what is no mapping: write the fields out")?;
+    serde_json::to_value(value).map_err(|_| "a field's name is no text: put it in quotes")
 }
 
 fn no_yaml(file: &str, error: &ScanError) -> Finding {
     let (line, column) = (error.marker().line(), error.marker().col() + 1);
-    let message = format!("column {column}: this is no YAML: {}", error.info());
+    let message = if error.info().contains("duplicate") {
+        format!("column {column}: a field of this name is there already: give it once")
+    } else {
+        format!(
+            "column {column}: this is no YAML: close every bracket and quote before it, let the fields of a mapping \
+             begin in one column, and indent with spaces"
+        )
+    };
     Finding { file: file.to_owned(), line, field: String::new(), message }
 }
 
@@ -151,6 +165,9 @@ mod tests {
         let finding = parsed("kind: A\nspec: {title: x\n").map(|_| ()).unwrap_err();
         assert_eq!(finding.line, 3, "{finding}");
         let finding = parsed("kind: A\nspec:\n  x: 1\n  x: 2\n").map(|_| ()).unwrap_err();
-        assert_eq!(finding.to_string(), "x.yaml:4: column 3: this is no YAML: duplicated key in mapping");
+        assert_eq!(
+            finding.to_string(),
+            "x.yaml:4: column 3: a field of this name is there already: give it once"
+        );
     }
 }

@@ -1,32 +1,37 @@
 //! The line of every field of a YAML file, by the field's path: `spec.sections[0].id`.
 //!
-//! And which texts stand there without quotes although YAML 1.1, which kubectl reads, takes them for booleans.
+//! And which texts stand there without quotes although kubectl takes them for booleans or numbers (`yaml_1_1`).
 
 use std::collections::HashMap;
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, ScanError, YamlData};
+use serde_json::Number;
+
+use super::yaml_1_1::{boolean, number};
 
 /// Where the fields of one YAML document stand.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     lines: HashMap<String, usize>,
     booleans: HashMap<String, bool>,
+    numbers: HashMap<String, (String, Number)>,
 }
 
 /// The places of each document of a file.
 pub(super) fn places(content: &str) -> Result<Vec<Places>, ScanError> {
     let documents = MarkedYaml::load_from_str(content)?;
-    Ok(documents.iter().map(|document| Places::of(document, content)).collect())
+    let content: Vec<char> = content.chars().collect();
+    Ok(documents.iter().map(|document| Places::of(document, &content)).collect())
 }
 
 impl Places {
-    fn of(document: &MarkedYaml<'_>, content: &str) -> Self {
+    fn of(document: &MarkedYaml<'_>, content: &[char]) -> Self {
         let mut places = Self::default();
         places.note(String::new(), document.span.start.line(), document, content);
         places
     }
 
-    fn note(&mut self, field: String, line: usize, node: &MarkedYaml<'_>, content: &str) {
+    fn note(&mut self, field: String, line: usize, node: &MarkedYaml<'_>, content: &[char]) {
         match &node.data {
             YamlData::Mapping(mapping) => {
                 for (key, value) in mapping {
@@ -41,9 +46,13 @@ impl Places {
                 }
             }
             YamlData::Tagged(_, node) => return self.note(field, line, node, content),
-            YamlData::Value(Scalar::String(word)) => {
-                let is_bare = || !matches!(content.chars().nth(node.span.start.index()), Some('\'' | '"'));
-                self.booleans.extend(boolean(word).filter(|_| is_bare()).map(|value| (field.clone(), value)));
+            // A text that is another one than the word at its place goes on in the next line.
+            YamlData::Value(value) => {
+                let goes_on = |word: &str| matches!(value, Scalar::String(text) if text != word);
+                let word = Some(bare(content, node.span.start.index())).filter(|word| !goes_on(word));
+                let word = word.unwrap_or_default();
+                self.booleans.extend(boolean(&word).map(|value| (field.clone(), value)));
+                self.numbers.extend(number(&word).map(|value| (field.clone(), (word, value))));
             }
             _ => {}
         }
@@ -67,6 +76,11 @@ impl Places {
     pub(super) fn boolean(&self, field: &str) -> Option<bool> {
         self.booleans.get(field).copied()
     }
+
+    /// The text of a field without quotes and what kubectl makes of it, if that is a number.
+    pub(super) fn number(&self, field: &str) -> Option<(&str, &Number)> {
+        self.numbers.get(field).map(|(word, number)| (word.as_str(), number))
+    }
 }
 
 /// The path of a field within another one.
@@ -84,12 +98,14 @@ fn text(key: &MarkedYaml<'_>) -> Option<String> {
     }
 }
 
-/// The words of YAML 1.1 that are text in YAML 1.2.
-fn boolean(word: &str) -> Option<bool> {
-    match word {
-        "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
-        "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
-        _ => None,
+/// What stands at a place without quotes, if it is one word: in a block a text goes on behind a space.
+fn bare(content: &[char], start: usize) -> String {
+    let ends = |letter: char| letter.is_whitespace() || matches!(letter, ',' | ']' | '}' | '\'' | '"');
+    let word: String = content.iter().skip(start).copied().take_while(|letter| !ends(*letter)).collect();
+    let mut behind = content.iter().skip(start + word.chars().count());
+    match behind.find(|letter| !matches!(letter, ' ' | '\t')) {
+        None | Some('\n' | '\r' | '#' | ',' | ']' | '}') => word,
+        Some(_) => String::new(),
     }
 }
 
@@ -125,5 +141,19 @@ mod tests {
     fn bare_words_are_booleans_to_kubectl_and_quoted_ones_are_not() {
         let places = of("a: yes\nb: 'yes'\nc: [off]\nd: Off we go\n");
         assert_eq!(["a", "b", "c[0]", "d"].map(|f| places.boolean(f)), [Some(true), None, Some(false), None]);
+    }
+
+    #[test]
+    fn bare_numbers_are_known_with_their_text_and_quoted_ones_are_not() {
+        let places = of(
+            "a: 02\nb: \"02\"\nc: [010, '7', 1_2]\nd: 1-4\ne: 7 # rows\nf: 7 rows\ng: 1,2\nh: {row: 08}\n",
+        );
+        let of = |field: &str| places.number(field).map(|(word, number)| format!("{word} {number}"));
+        assert_eq!(of("a").as_deref(), Some("02 2"));
+        assert_eq!(of("c[0]").as_deref(), Some("010 8"));
+        assert_eq!(of("c[2]").as_deref(), Some("1_2 12"));
+        assert_eq!(of("e").as_deref(), Some("7 7"));
+        assert_eq!(of("h.row").as_deref(), Some("08 8.0"));
+        assert_eq!(["b", "c[1]", "d", "f", "i"].map(of), [const { None }; 5]);
     }
 }

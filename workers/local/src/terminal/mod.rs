@@ -1,7 +1,7 @@
 //! What a person does from a terminal, with a platform that runs here or in a cluster: over HTTP, as everybody else.
 //!
 //! [`target`] finds it, [`forward`] reaches into a cluster, [`wish`] reads what a hold is to have, [`buy`] gives buyers'
-//! commands and [`block`] operators', [`tail`] follows domain events.
+//! commands and [`block`] operators', [`tail`] follows domain events, in [`order`].
 
 pub mod target;
 
@@ -12,5 +12,7 @@ pub mod wish;
 pub mod buy;
 
 pub mod block;
+
+pub mod order;
 
 pub mod tail;

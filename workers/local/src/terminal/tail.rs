@@ -1,9 +1,12 @@
-//! `boxoffice events tail`: the domain events of a service, one JSON document a line, from the admin API's log.
+//! `boxoffice events tail`: the domain events of a service, one JSON document a line, from the admin API's log, in the order
+//! of their time.
 
-use std::io::{ErrorKind, Write, stdout};
+use std::io::{self, ErrorKind, Write, stdout};
 
 use reqwest::StatusCode;
+use tokio::time::{Instant, sleep_until};
 
+use super::order::{Order, WINDOW};
 use super::target::{Endpoint, client, send};
 use crate::args::values::Begin;
 use crate::args::{Admin, Tail};
@@ -26,16 +29,48 @@ pub async fn tail(tail: Tail) -> Result<(), Failure> {
     let request = endpoint.authorize(client()?.get(url));
     let lines = send(request, &endpoint).await;
     let mut lines = lines.map_err(|refusal| hint(refusal.into(), &endpoint))?;
-    let mut out = stdout().lock();
-    loop {
-        let chunk = lines.chunk().await;
-        let chunk =
-            chunk.map_err(|error| Failure::Refused(format!("{} broke off: {error}", endpoint.url)))?;
-        let Some(chunk) = chunk else { return Ok(()) };
-        match out.write_all(&chunk).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-            written => written?,
+    let (mut order, mut begun) = (Order::default(), Vec::new());
+    let ended = loop {
+        // Without an end in sight a line waits a moment for earlier ones; else all do, as far as there is room.
+        let due = if no_follow { None } else { order.due() };
+        tokio::select! {
+            chunk = lines.chunk() => match chunk {
+                Ok(Some(chunk)) => take(&mut order, &mut begun, &chunk),
+                ended => break ended,
+            },
+            () = sleep_until(due.unwrap_or_else(|| Instant::now() + WINDOW)) => {}
         }
+        let now = Instant::now();
+        let next = || if no_follow && !order.is_full() { None } else { order.next(now) };
+        if !printed(std::iter::from_fn(next))? {
+            return Ok(());
+        }
+    };
+    printed(std::iter::from_fn(|| order.earliest()))?;
+    match ended {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::Refused(format!("{} broke off: {error}", endpoint.url))),
+    }
+}
+
+/// Takes the lines that `chunk` ends; the one that it begins is kept in `begun`.
+fn take(order: &mut Order, begun: &mut Vec<u8>, chunk: &[u8]) {
+    let now = Instant::now();
+    for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
+        begun.extend_from_slice(piece);
+        if begun.ends_with(b"\n") {
+            order.take(std::mem::take(begun), now);
+        }
+    }
+}
+
+/// Prints lines; whether anybody still reads them.
+fn printed(mut lines: impl Iterator<Item = Vec<u8>>) -> io::Result<bool> {
+    let mut out = stdout().lock();
+    let written = lines.try_for_each(|line| out.write_all(&line));
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true),
     }
 }
 

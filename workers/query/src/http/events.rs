@@ -10,6 +10,7 @@ use boxoffice_runtime::clock;
 use boxoffice_runtime::http::{Id, Problem};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::schemas;
+use boxoffice_runtime::reading::{Nothing, Query};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -118,7 +119,7 @@ struct SectionBody {
         OfList
     )
 )]
-pub(super) async fn list(State(known): State<Knowledge>) -> Json<Vec<Summary>> {
+pub(super) async fn list(State(known): State<Knowledge>, _: Query<Nothing>) -> Json<Vec<Summary>> {
     let now = clock::now();
     let mut events: Vec<_> =
         known.views.list().iter().map(|live| live.read(|map| Summary::of(map, now))).collect();
@@ -174,6 +175,7 @@ pub(super) async fn list(State(known): State<Knowledge>) -> Json<Vec<Summary>> {
 pub(super) async fn show(
     State(known): State<Knowledge>,
     Id(event): Id<SeatingEventId>,
+    _: Query<Nothing>,
 ) -> Result<Json<Detail>, Problem> {
     let now = clock::now();
     Ok(Json(known.event(event.as_str())?.read(|map| Detail::of(map, now))))
@@ -210,6 +212,7 @@ pub(super) async fn show(
 pub(super) async fn stats(
     State(known): State<Knowledge>,
     Id(event): Id<SeatingEventId>,
+    _: Query<Nothing>,
 ) -> Result<Json<StatsBody>, Problem> {
     let live = known.event(event.as_str())?;
     let currency = live.read(|map| map.definition.currency().to_owned());

@@ -3,14 +3,14 @@
 //! Bodies are rendered once a sequence ([`LiveMap::picture`](crate::view::LiveMap::picture)); a client that has the
 //! newest one is told so before anything is rendered.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::http::{Id, Problem};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::schemas;
+use boxoffice_runtime::reading::Query;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -110,10 +110,9 @@ struct MapSeat {
 pub(super) async fn show(
     State(known): State<Knowledge>,
     Id(event): Id<SeatingEventId>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    Query(Asked { section }): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let Query(Asked { section }) = asked.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
     let live = known.event(event.as_str())?;
     let section = section.as_deref();
     live.has(section)?;

@@ -8,6 +8,7 @@ use boxoffice_domain::{SeatId, SeatMap, UnixMillis, UserId};
 use boxoffice_runtime::http::{Id, Problem, code};
 use boxoffice_runtime::openapi::params::OfSeat;
 use boxoffice_runtime::openapi::schemas;
+use boxoffice_runtime::reading::{Nothing, Query};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -105,6 +106,7 @@ type Private<T> = ([(HeaderName, &'static str); 2], Json<T>);
 pub(super) async fn show(
     State(known): State<Knowledge>,
     Id(seat): Id<SeatId>,
+    _: Query<Nothing>,
     headers: HeaderMap,
 ) -> Result<Private<SeatBody>, Problem> {
     let user = known.identity.user(&headers).await?;

@@ -254,6 +254,10 @@ async fn what_is_not_there_or_malformed_is_a_problem_with_a_code() {
         ("/events/Not%20one", 400, "INVALID_REQUEST"),
         ("/events/arena/seats?section=B", 400, "INVALID_REQUEST"),
         ("/events/arena/seats?since=1", 400, "INVALID_REQUEST"),
+        ("/events?nonce=1", 400, "INVALID_REQUEST"),
+        ("/events/arena?nonce=1", 400, "INVALID_REQUEST"),
+        ("/events/arena/stats?nonce=1", 400, "INVALID_REQUEST"),
+        ("/seats/arena.A-1-1?nonce=1", 400, "INVALID_REQUEST"),
         ("/events/arena/stream", 404, "NOT_FOUND"),
         ("/", 404, "NOT_FOUND"),
     ];

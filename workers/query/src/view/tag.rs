@@ -1,4 +1,4 @@
-//! Names a state of a seat map: what is rendered of it, and what an ETag is made of.
+//! Names a state of a seat map: what is rendered of it, and what an entity tag is made of.
 
 /// Which state of the seats something shows: equal tags, equal seats; also across replicas and restarts.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -94,7 +94,10 @@ impl<S: Send + Sync, T: FromStr<Err = InvalidId>> FromRequestParts<S> for Id<T> 
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = Path::<String>::from_request_parts(parts, state).await;
-        let Path(text) = path.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
+        let Path(text) = path.map_err(|rejection| {
+            Problem::invalid("the id in the address is not UTF-8: write it as it was given")
+                .because(rejection.body_text())
+        })?;
         text.parse().map(Self).map_err(|error| Problem::invalid(error.to_string()))
     }
 }

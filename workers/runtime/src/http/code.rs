@@ -133,7 +133,7 @@ codes! {
         "Nothing was done; the same request will be refused again."
         "this address does not take this method: the Allow header lists those that it takes";
     SEAT_NOT_AVAILABLE [409], last_word:
-        "At least one of the seats is held, reserved or blocked, or the hold would leave a single free seat between taken ones; conflicts names each with its reason."
+        "At least one of the seats is held, reserved or blocked, or the hold would leave a single free seat between taken ones; conflicts names each with its reason, and with mine where it is one's own."
         "Choose other seats. One that is HELD may come back when its hold expires."
         "Nothing was done, to none of the seats; a retry is harmless, and succeeds only when the seats have come back."
         "not every seat is available";
@@ -159,7 +159,7 @@ codes! {
         "at most 4 seats a user: 3 claimed already, 2 wanted";
     SALES_NOT_OPEN [409], last_word:
         "Sales of this SeatingEvent have not opened yet."
-        "Come back at sales.opensAt, which GET /events/{eventId} tells."
+        "Come back at opensAt."
         "Nothing was done; the same request will be refused until then."
         "sales have not opened yet";
     SALES_PAUSED [409], last_word:
@@ -173,7 +173,7 @@ codes! {
         "Nothing was done; the same request will be refused again."
         "sales have closed";
     CANCELLATION_CLOSED [409], last_word:
-        "Buyers can no longer cancel: the SeatingEvent's sales.cancelUntil has passed, or its start where there is none."
+        "Buyers can no longer cancel: the SeatingEvent's sales.cancelUntil has passed, or its start where there is none; cancelUntil tells the moment."
         "Ask the box office, who can cancel it still."
         "Nothing was done; the same request will be refused again."
         "reservations could be cancelled until 1700000000000";
@@ -193,7 +193,7 @@ codes! {
         "Nothing was done; the same request will be refused again."
         "the body is too large";
     IDEMPOTENCY_MISMATCH [422], last_word:
-        "This Idempotency-Key was used for another request of the same user: another path, or another body."
+        "This Idempotency-Key was used for another request of the same user: another path, or another body; or for a hold of other seats."
         "Give a new request a new key, and use a key again only for the very same request."
         "Nothing was done; the same request will be refused again for as long as the key is remembered."
         "this Idempotency-Key was used for another request: a new request needs a new key";

@@ -20,7 +20,7 @@ pub use code::Code;
 pub use edge::{Edge, REQUEST_TIMEOUT};
 pub use listen::{allow_open_files, listen, system_backlog};
 pub(crate) use problem::ProblemBody;
-pub use problem::{ConflictBody, Problem};
+pub use problem::{ConflictBody, Moment, Problem};
 pub use server::serve;
 
 /// `routes` with everything that each request passes on its way in and out.

@@ -9,7 +9,8 @@ use std::fmt::Write;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use boxoffice_domain::{CorrelationId, SeatId};
+use boxoffice_domain::command::ConflictReason;
+use boxoffice_domain::{CorrelationId, SeatId, UnixMillis};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -28,7 +29,17 @@ pub struct Problem {
     code: Code,
     detail: String,
     conflicts: Vec<ConflictBody>,
+    moment: Option<Moment>,
     cause: Option<String>,
+}
+
+/// The moment that makes the difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// From then on it may succeed.
+    OpensAt(UnixMillis),
+    /// Until then it would have.
+    CancelUntil(UnixMillis),
 }
 
 /// A seat in the way.
@@ -39,8 +50,18 @@ pub struct ConflictBody {
     /// The seat.
     #[schema(value_type = schemas::SeatId)]
     pub seat_id: SeatId,
-    /// `HELD`, `RESERVED`, `BLOCKED`, `NOT_FOUND`, or `SINGLE_SEAT_GAP`: it would be left single between taken ones.
-    pub reason: &'static str,
+    /// What is in the way.
+    #[schema(value_type = schemas::ConflictReason)]
+    pub reason: ConflictReason,
+    /// `true` where it is the caller's own hold or reservation; absent otherwise.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub mine: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What is answered in place of what was asked for.
@@ -67,28 +88,14 @@ pub(crate) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
     conflicts: &'a [ConflictBody],
-}
-
-impl<'a> ProblemBody<'a> {
-    /// The body of a problem with `code`.
-    pub(crate) fn new(
-        status: u16,
-        code: Code,
-        detail: &'a str,
-        correlation_id: &'a CorrelationId,
-        conflicts: &'a [ConflictBody],
-    ) -> Self {
-        Self {
-            r#type: format!("https://boxoffice.dev/problems/{}", code.slug()),
-            title: code.title(),
-            status,
-            detail,
-            code: code.name(),
-            retryable: code.retryable(),
-            correlation_id,
-            conflicts,
-        }
-    }
+    /// When sales open, in milliseconds since 1970; of `SALES_NOT_OPEN` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u64, required = false)]
+    opens_at: Option<UnixMillis>,
+    /// The last moment at which buyers could cancel, in milliseconds since 1970; of `CANCELLATION_CLOSED` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u64, required = false)]
+    cancel_until: Option<UnixMillis>,
 }
 
 impl Problem {
@@ -99,7 +106,7 @@ impl Problem {
             "{} does not come with {status}",
             code.name()
         );
-        Self { status, code, detail: plain(&detail.into()), conflicts: vec![], cause: None }
+        Self { status, code, detail: plain(&detail.into()), conflicts: vec![], moment: None, cause: None }
     }
 
     /// 400: the request says something that no state of the seats could make right.
@@ -145,6 +152,13 @@ impl Problem {
         self
     }
 
+    /// The same with the moment that makes the difference.
+    #[must_use]
+    pub fn at(mut self, moment: Moment) -> Self {
+        self.moment = Some(moment);
+        self
+    }
+
     /// The same with what the log should know.
     #[must_use]
     pub fn because(mut self, cause: impl Into<String>) -> Self {
@@ -157,10 +171,31 @@ impl Problem {
         self.cause.as_deref()
     }
 
+    /// What the caller with this correlation id reads.
+    pub(crate) fn body<'a>(&'a self, correlation_id: &'a CorrelationId) -> ProblemBody<'a> {
+        let Self { status, code, detail, conflicts, moment, cause: _ } = self;
+        let (opens_at, cancel_until) = match moment {
+            Some(Moment::OpensAt(moment)) => (Some(*moment), None),
+            Some(Moment::CancelUntil(moment)) => (None, Some(*moment)),
+            None => (None, None),
+        };
+        ProblemBody {
+            r#type: format!("https://boxoffice.dev/problems/{}", code.slug()),
+            title: code.title(),
+            status: status.as_u16(),
+            detail,
+            code: code.name(),
+            retryable: code.retryable(),
+            correlation_id,
+            conflicts,
+            opens_at,
+            cancel_until,
+        }
+    }
+
     /// The answer, for the caller with this correlation id.
     pub fn render(&self, correlation: &CorrelationId) -> Response {
-        let status = self.status.as_u16();
-        let body = ProblemBody::new(status, self.code, &self.detail, correlation, &self.conflicts);
+        let body = self.body(correlation);
         // It is made of strings and numbers, which JSON can always say.
         let json = serde_json::to_string(&body).map(|json| without_html(&json)).unwrap_or_default();
         let mut response = (self.status, json).into_response();

@@ -2,6 +2,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode};
 use axum::routing::get;
 use boxoffice_domain::SeatId;
+use boxoffice_domain::command::ConflictReason;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -16,8 +17,9 @@ fn routes() -> Router {
 }
 
 fn refuse(seat_id: SeatId) -> Problem {
-    let conflict = ConflictBody { seat_id, reason: "HELD" };
-    Problem::new(StatusCode::CONFLICT, code::SEAT_NOT_AVAILABLE, "it is taken").conflicts(vec![conflict])
+    let held = ConflictBody { seat_id: seat_id.clone(), reason: ConflictReason::Held, mine: false };
+    let own = ConflictBody { seat_id, reason: ConflictReason::Reserved, mine: true };
+    Problem::new(StatusCode::CONFLICT, code::SEAT_NOT_AVAILABLE, "it is taken").conflicts(vec![held, own])
 }
 
 async fn call(path: &str, correlation: &[&str]) -> Response<Body> {
@@ -54,9 +56,23 @@ async fn a_problem_says_what_is_wrong_and_in_which_chain() {
     let expected = json!({
         "type": "https://boxoffice.dev/problems/seat-not-available", "title": "Seat not available", "status": 409,
         "detail": "it is taken", "code": "SEAT_NOT_AVAILABLE", "retryable": false, "correlationId": "c-1",
-        "conflicts": [{"seatId": "arena.A-1-1", "reason": "HELD"}]
+        "conflicts": [
+            {"seatId": "arena.A-1-1", "reason": "HELD"}, {"seatId": "arena.A-1-1", "reason": "RESERVED", "mine": true}
+        ]
     });
     assert_eq!(json_of(response).await, expected);
+}
+
+#[test]
+fn a_problem_tells_the_moment_that_makes_the_difference() {
+    let correlation = "c-1".parse().unwrap();
+    let told = |moment| {
+        let problem = Problem::new(StatusCode::CONFLICT, code::SALES_NOT_OPEN, "not yet").at(moment);
+        json!(problem.body(&correlation))
+    };
+    let (opens, cancels) = (told(Moment::OpensAt(7)), told(Moment::CancelUntil(7)));
+    assert_eq!((&opens["opensAt"], &opens["cancelUntil"]), (&json!(7), &Value::Null));
+    assert_eq!((&cancels["opensAt"], &cancels["cancelUntil"]), (&Value::Null, &json!(7)));
 }
 
 #[tokio::test]

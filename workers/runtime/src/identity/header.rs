@@ -9,8 +9,9 @@ use crate::http::{Problem, sole};
 /// Header: who acts.
 pub(super) const USER_ID: &str = "x-user-id";
 
-/// The user of the header, where it is there.
+/// The user of the header, where it is there and says something.
 pub(super) fn user(headers: &HeaderMap) -> Result<Option<UserId>, Problem> {
     let malformed = |error: InvalidId| Problem::invalid(format!("{USER_ID}: {error}"));
-    sole(headers, USER_ID)?.map(|text| text.parse().map_err(malformed)).transpose()
+    let named = sole(headers, USER_ID)?.filter(|text| !text.is_empty());
+    named.map(|text| text.parse().map_err(malformed)).transpose()
 }

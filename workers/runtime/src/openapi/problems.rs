@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use axum::http::StatusCode;
+use boxoffice_domain::command::ConflictReason;
 use boxoffice_domain::{CorrelationId, SeatId};
 use serde_json::{Value, json};
 use utoipa::openapi::content::ContentBuilder;
@@ -9,7 +11,7 @@ use utoipa::openapi::example::{Example, ExampleBuilder};
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::{Ref, RefOr};
 
-use crate::http::{Code, ConflictBody, ProblemBody, code};
+use crate::http::{Code, ConflictBody, Moment, Problem, ProblemBody, code};
 
 const CONTENT_TYPE: &str = "application/problem+json";
 
@@ -81,17 +83,30 @@ fn first_status(code: Code) -> u16 {
     code.statuses().first().copied().unwrap_or_default()
 }
 
+/// A problem as it may be, with the fields that its code has.
 fn body(status: u16, code: Code, detail: &str) -> Value {
-    let reason = match code {
-        code::SEAT_NOT_AVAILABLE | code::DEFINITION_CONFLICT => Some("HELD"),
-        code::SEAT_NOT_FOUND => Some("NOT_FOUND"),
+    let (Ok(status), Ok(correlation)) = (StatusCode::from_u16(status), "order-17".parse::<CorrelationId>())
+    else {
+        return Value::Null;
+    };
+    let conflict = |(reason, mine)| {
+        let seat_id = "arena-night.A-1-1".parse::<SeatId>().ok()?;
+        Some(ConflictBody { seat_id, reason, mine })
+    };
+    let in_the_way = match code {
+        code::SEAT_NOT_AVAILABLE => Some((ConflictReason::Held, true)),
+        code::DEFINITION_CONFLICT => Some((ConflictReason::Held, false)),
+        code::SEAT_NOT_FOUND => Some((ConflictReason::NotFound, false)),
         _ => None,
     };
-    let seat: Option<SeatId> = "arena-night.A-1-1".parse().ok();
-    let conflicts: Vec<_> =
-        seat.zip(reason).map(|(seat_id, reason)| ConflictBody { seat_id, reason }).into_iter().collect();
-    let correlation = "order-17".parse::<CorrelationId>();
-    correlation.map_or(Value::Null, |it| json!(ProblemBody::new(status, code, detail, &it, &conflicts)))
+    let moment = match code {
+        code::SALES_NOT_OPEN => Some(Moment::OpensAt(1_700_003_600_000)),
+        code::CANCELLATION_CLOSED => Some(Moment::CancelUntil(1_700_000_000_000)),
+        _ => None,
+    };
+    let conflicts = in_the_way.and_then(conflict).into_iter().collect();
+    let problem = Problem::new(status, code, detail).conflicts(conflicts);
+    json!(moment.into_iter().fold(problem, Problem::at).body(&correlation))
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ stand_ins! {
     CorrelationId for ids::CorrelationId;
     Area for command::Area;
     Best for command::Best;
+    ConflictReason for command::ConflictReason;
     Definition for definition::Definition;
     Limits for definition::Limits;
     Layout for definition::Layout;

@@ -19,9 +19,9 @@ local lapsed_places, lapsed_rows = {}, {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', NOW, 'LIMIT', 0, MOST_LAPSED)) do
   local hold = #lapsed_places < MOST_LAPSED_SEATS and read_hold(id)
   if hold and hold.status == 'A' then
-    for _, key in ipairs(hold.seats) do
-      local place, row = place_of(key)
-      if place then
+    for i, seat in ipairs(read_seats(hold.seats)) do
+      local place, row = place_of(hold.seats[i])
+      if place and not seat.blocked then
         lapsed_places[#lapsed_places + 1] = place
         lapsed_rows[row.index] = true
       end

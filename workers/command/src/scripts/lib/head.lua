@@ -1,21 +1,18 @@
--- What every script of a SeatingEvent begins with: names for the ARGV that all have, the head of the SeatingEvent, and
--- the fence of I7: a server that has not been recovered since it began anew answers RECOVERING.
---
--- KEYS  lib/keys.lua, then 12 the answer that is stored under the caller's idempotency key, where it has one
--- ARGV  1 the command's id  2 its correlation id  3 who acts, or ''  4 its traceparent, or ''
---       5 the signals' channel  6 the SeatingEvent's id  7 the history of this server, as its connection knows it
---       8 fingerprint of what is asked, or ''; from 9 on (OWN): the command's own
-local ANSWER = KEYS[12]
-local COMMAND, CORRELATION, ACTOR, TRACE, CHANNEL, EVENT, HISTORY, FINGERPRINT = unpack(ARGV, 1, 8)
-local OWN = 9
-local NOW = now()
-
-local head = redis.call('HMGET', META, 'revision', 'sequence', 'published', 'held', 'reserved', 'blocked', 'history')
+-- What every script of a SeatingEvent begins with: the fence of I7 (a server that has not been recovered since it began
+-- anew answers RECOVERING), the head of the SeatingEvent, its time, and the answer that a repeated command had.
 -- Whether a SeatingEvent that is not here was ever there, the worker finds out.
+local head = redis.call('HMGET', META, 'revision', 'sequence', 'published', 'held', 'reserved', 'blocked', 'history',
+  'format', 'time')
 local behind = fence(HISTORY, head[1], head[7])
 if behind then
   return behind
 end
+if head[1] and tonumber(head[8] or 1) ~= RECORD_FORMAT then
+  return redis.error_reply('FORMAT the records of ' .. EVENT .. ' are written in format ' .. (head[8] or 1)
+    .. ', this version reads ' .. RECORD_FORMAT)
+end
+-- A SeatingEvent's time never goes back, whatever the server's clock does.
+NOW = math.max(now(), tonumber(head[9] or 0))
 
 -- The same key again: the stored answer, if the same is asked for.
 if ANSWER then
@@ -35,8 +32,3 @@ local event = {
   reserved = tonumber(head[5] or 0),
   blocked = tonumber(head[6] or 0),
 }
-
--- What came of a command: its chain, whether it changed anything, and the answer.
-local function outcome(changed, words)
-  return CORRELATION .. '\n' .. (changed and 'changed' or 'unchanged') .. '\n' .. reply(words)
-end

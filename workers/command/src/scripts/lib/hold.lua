@@ -1,24 +1,89 @@
--- What a hold is checked by and what it writes, however its seats were chosen.
---
--- ARGV  from OWN on: revision, first moment of sales or '', first moment after them, '1' while paused, '1' when closed for
---       good, how long a hold lasts in ms, most seats a user or '', high watermark, currency, user, the hold's UUID
-local REVISION, OPENS, CLOSES, PAUSED, CLOSED, TTL, LIMIT, HIGH_WATERMARK, CURRENCY, USER, HOLD =
-  unpack(ARGV, OWN, OWN + 10)
-local REST = OWN + 11
+-- What a hold is checked by and what it writes, however its seats were chosen; the rules of the sale are told first.
+
+-- A hold that was made before under the id that this one is to have, which derives from its idempotency key, is answered
+-- as it is now and never made again. Else nil.
+local function held_before(names)
+  local hold = ANSWER and GROWS == '0' and read_hold(HOLD)
+  if not hold then
+    return nil
+  end
+  if hold.user ~= USER then
+    return rejected('OTHER_SEATS_HELD')
+  end
+  local has
+  if hold.status == 'R' then
+    local reservation, refusal = own_reservation(hold.reservation, USER)
+    if not reservation then
+      return refusal
+    end
+    has = reservation.seats
+  else
+    local live, refusal = still_live(hold)
+    if not live then
+      return refusal
+    end
+    has = hold.seats
+  end
+  -- It may have lost seats since, or got more, but not other ones instead.
+  local missing, others = false, false
+  for _, key in ipairs(names or {}) do
+    missing = missing or not contains(has, key)
+  end
+  for _, key in ipairs(names and has or {}) do
+    others = others or not contains(names, key)
+  end
+  if missing and others then
+    return rejected('OTHER_SEATS_HELD')
+  end
+  if hold.status == 'R' then
+    return reserved_already(hold.reservation, USER)
+  end
+  return held_as_it_is(hold)
+end
 
 -- Why nothing can be held now, or nil.
 local function refused_by_sales()
   if event.revision ~= REVISION then
     return CHANGED
   end
-  if CLOSED == '1' or NOW >= tonumber(CLOSES) then
+  if CLOSED == '1' or NOW >= tonumber(CLOSES_AT) then
     return rejected('SALES_CLOSED')
   end
-  if OPENS ~= '' and NOW < tonumber(OPENS) then
-    return rejected('SALES_NOT_OPEN', OPENS)
+  if OPENS_AT ~= '' and NOW < tonumber(OPENS_AT) then
+    return rejected('SALES_NOT_OPEN', OPENS_AT)
   end
   if PAUSED == '1' then
     return rejected('SALES_PAUSED')
+  end
+end
+
+-- How many seats a user's holds have that have lapsed and that nobody has released yet.
+local function lapsed_claims(user)
+  local seats, from = 0, 0
+  repeat
+    local ids = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', NOW, 'LIMIT', from, 1000)
+    for _, id in ipairs(ids) do
+      local hold = read_hold(id)
+      if hold and hold.status == 'A' and hold.user == user then
+        seats = seats + #hold.seats
+      end
+    end
+    from = from + #ids
+  until #ids < 1000
+  return seats
+end
+
+-- Why the user can have no `wanted` more seats, or nil.
+local function refused_by_limit(wanted)
+  if LIMIT == '' then
+    return nil
+  end
+  local claimed = tonumber(redis.call('HGET', USERS, USER) or 0)
+  if claimed + wanted > tonumber(LIMIT) then
+    claimed = math.max(claimed - lapsed_claims(USER), 0)
+    if claimed + wanted > tonumber(LIMIT) then
+      return rejected('LIMIT_EXCEEDED', LIMIT, claimed, wanted)
+    end
   end
 end
 
@@ -33,13 +98,15 @@ local function holds_of(seats)
   return holds
 end
 
--- Key, price and place of each seat in ARGV from `first` on.
-local function named_seats(first)
+-- Key, price and place of each seat in ARGV from `first` on, but for those that `has` names.
+local function named_seats(first, has)
   local keys, prices, places = {}, {}, {}
   for i = first, #ARGV, 3 do
-    keys[#keys + 1] = ARGV[i]
-    prices[#prices + 1] = ARGV[i + 1]
-    places[#places + 1] = tonumber(ARGV[i + 2])
+    if not contains(has, ARGV[i]) then
+      keys[#keys + 1] = ARGV[i]
+      prices[#prices + 1] = ARGV[i + 1]
+      places[#places + 1] = tonumber(ARGV[i + 2])
+    end
   end
   return keys, prices, places
 end
@@ -47,19 +114,24 @@ end
 -- The refusal that names every seat of `keys` that cannot be held, or nil. A seat without a price does not exist.
 local function conflicts_of(keys, prices, seats, holds)
   local code, conflicts = 'SEAT_NOT_AVAILABLE', {}
-  local function conflict(key, reason)
+  local function conflict(key, reason, mine)
     conflicts[#conflicts + 1] = key
-    conflicts[#conflicts + 1] = reason
+    conflicts[#conflicts + 1] = mine and 'MINE ' .. reason or reason
   end
   for i, key in ipairs(keys) do
     local seat = seats[i]
     if prices[i] == '' then
       code = 'SEAT_NOT_FOUND'
       conflict(key, 'NOT_FOUND')
-    elseif seat.status == 'H' and not has_lapsed(holds[seat.hold]) then
-      conflict(key, 'HELD')
+    elseif seat.status == 'H' then
+      local hold = holds[seat.hold]
+      if not has_lapsed(hold) then
+        conflict(key, 'HELD', hold.user == USER)
+      elseif seat.blocked then
+        conflict(key, 'BLOCKED')
+      end
     elseif seat.status == 'R' then
-      conflict(key, 'RESERVED')
+      conflict(key, 'RESERVED', own_reservation(seat.reservation, USER))
     elseif seat.status == 'B' then
       conflict(key, 'BLOCKED')
     end
@@ -71,7 +143,7 @@ end
 
 -- The caller's own live hold that has all of `keys`, or nil: asking again for its seats gives it again.
 local function own_hold_of_all(keys, seats, holds)
-  local hold = holds[seats[1].hold]
+  local hold = seats[1] and holds[seats[1].hold]
   if not hold or hold.user ~= USER or has_lapsed(hold) then
     return nil
   end
@@ -80,54 +152,52 @@ local function own_hold_of_all(keys, seats, holds)
       return nil
     end
   end
-  return add_priced({'held', NOW, hold.id, hold.expires, hold.sequence}, keys)
+  return held_as_it_is(hold)
 end
 
--- Claims seats that can be held, all or none (I1). Lapsed holds that are in the way end in the same step (I6).
-local function hold_all(keys, prices, places, seats, holds)
-  -- What is still held has lapsed: each hold once, in the order met.
-  local lapsed, met, own_lapsed = {}, {}, 0
+-- The hold that is to grow, if it can. Else nil and the refusal.
+local function growing_hold()
+  return own_live_hold(HOLD, USER)
+end
+
+-- Claims seats that can be held, all or none (I1), for `growing` or a new hold. Lapsed holds that are in the way end in
+-- the same step (I6).
+local function hold_all(growing, keys, prices, places, seats, holds)
+  local full = refused_by_outbox(HIGH_WATERMARK)
+  if full then
+    return full
+  end
+
+  -- Nothing below refuses. What is still held has lapsed: each hold once, in the order met.
+  local met = {}
   for _, seat in ipairs(seats) do
-    local hold = holds[seat.hold]
+    local hold = seat.status == 'H' and holds[seat.hold]
     if hold and not met[hold.id] then
       met[hold.id] = true
-      lapsed[#lapsed + 1] = hold
-      if hold.user == USER then
-        own_lapsed = own_lapsed + #hold.seats
-      end
+      expire(hold)
     end
   end
-
-  if LIMIT ~= '' then
-    local claimed = math.max(tonumber(redis.call('HGET', USERS, USER) or 0) - own_lapsed, 0)
-    if claimed + #keys > tonumber(LIMIT) then
-      return rejected('LIMIT_EXCEEDED', LIMIT, claimed, #keys)
-    end
-  end
-  local depth = event.sequence - event.published
-  if depth >= tonumber(HIGH_WATERMARK) then
-    return reply({'full', depth})
-  end
-
-  -- Nothing below refuses.
-  for _, hold in ipairs(lapsed) do
-    expire(hold)
-  end
-  local expires = NOW + tonumber(TTL)
-  local words = {'held', NOW, HOLD, expires, event.sequence + #keys}
+  local hold = growing or {id = HOLD, status = 'A', reservation = '', expires = NOW + tonumber(TTL), held_at = NOW,
+    seats = {}, currency = CURRENCY, correlation = CORRELATION, user = USER}
+  local priced = growing and add_priced({}, hold.seats) or {}
   for i, key in ipairs(keys) do
-    append('seat.held', CORRELATION, ACTOR, {seat = key, holder = USER, hold = HOLD, expires = expires,
-      amount = prices[i], currency = CURRENCY})
+    append('seat.held', CORRELATION, ACTOR, {seat = key, holder = USER, hold = HOLD, expires = hold.expires,
+      amount = prices[i], currency = hold.currency})
     hold_seat(key, HOLD, prices[i])
-    words[#words + 1] = key
-    words[#words + 1] = prices[i]
+    hold.seats[#hold.seats + 1] = key
+    priced[#priced + 1] = key
+    priced[#priced + 1] = prices[i]
   end
+  hold.sequence = event.sequence
   mark(places, TAKEN)
-  write_hold({id = HOLD, status = 'A', reservation = '', expires = expires, sequence = event.sequence, held_at = NOW,
-    seats = keys, correlation = CORRELATION, user = USER})
-  redis.call('ZADD', DEADLINES, expires, HOLD)
+  write_hold(hold)
+  redis.call('ZADD', DEADLINES, hold.expires, HOLD)
   claim(USER, #keys)
   event.held = event.held + #keys
   commit()
+  local words = said('held', hold_words(hold))
+  for _, word in ipairs(priced) do
+    words[#words + 1] = word
+  end
   return done(words)
 end

@@ -1,5 +1,5 @@
 -- Holds: a field of `holds` by the hold's UUID, its parts on lines of their own:
---   status expires sequence heldAt seats correlation user
+--   status expires sequence heldAt seats currency correlation user
 -- where status is A (active), E (expired) or R and a reservation's UUID, and seats are keys with commas. `deadlines`
 -- has an active hold at the moment it expires and an expired one at the moment it is forgotten.
 
@@ -37,23 +37,28 @@ local function read_hold(id)
   if not text then
     return nil
   end
-  local status, reservation, expires, sequence, held_at, seats, correlation, user =
-    string.match(text, '^(%u)(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.*)$')
+  local status, reservation, expires, sequence, held_at, seats, currency, correlation, user =
+    string.match(text, '^(%u)(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.*)$')
   return {
     id = id, status = status, reservation = reservation, expires = tonumber(expires), sequence = tonumber(sequence),
-    held_at = tonumber(held_at), seats = split(seats), correlation = correlation, user = user,
+    held_at = tonumber(held_at), seats = split(seats), currency = currency, correlation = correlation, user = user,
   }
 end
 
 local function write_hold(hold)
-  local text = string.format('%s%s\n%.0f\n%.0f\n%.0f\n%s\n%s\n%s', hold.status, hold.reservation, hold.expires,
-    hold.sequence, hold.held_at, table.concat(hold.seats, ','), hold.correlation, hold.user)
+  local text = string.format('%s%s\n%.0f\n%.0f\n%.0f\n%s\n%s\n%s\n%s', hold.status, hold.reservation, hold.expires,
+    hold.sequence, hold.held_at, table.concat(hold.seats, ','), hold.currency, hold.correlation, hold.user)
   redis.call('HSET', HOLDS, hold.id, text)
 end
 
 local function forget_hold(hold)
   redis.call('HDEL', HOLDS, hold.id)
   redis.call('ZREM', DEADLINES, hold.id)
+end
+
+-- A hold by the names that an answer has for it.
+local function hold_words(hold)
+  return {hold = hold.id, expires = hold.expires, sequence = hold.sequence, currency = hold.currency}
 end
 
 -- Equal to the deadline counts as expired (I6).
@@ -73,12 +78,8 @@ local function own_hold(id, user)
   return hold
 end
 
--- The hold `id` if it is `user`'s and still has seats. Else nil and the refusal.
-local function own_live_hold(id, user)
-  local hold, refusal = own_hold(id, user)
-  if not hold then
-    return nil, refusal
-  end
+-- A hold that still has seats. Else nil and the refusal.
+local function still_live(hold)
   if hold.status == 'R' then
     return nil, rejected('HOLD_NOT_FOUND')
   end
@@ -86,6 +87,20 @@ local function own_live_hold(id, user)
     return nil, rejected('HOLD_EXPIRED')
   end
   return hold
+end
+
+-- The hold `id` if it is `user`'s and still has seats. Else nil and the refusal.
+local function own_live_hold(id, user)
+  local hold, refusal = own_hold(id, user)
+  if not hold then
+    return nil, refusal
+  end
+  return still_live(hold)
+end
+
+-- All of a live hold, as an answer.
+local function held_as_it_is(hold)
+  return done(add_priced(said('held', hold_words(hold)), hold.seats))
 end
 
 -- The hold of a held seat, if it is `user`'s and live. Else nil and the refusal.

@@ -1,19 +1,55 @@
--- Releases `keys`, seats of a live hold, because its holder gives them back. A hold without seats is forgotten.
-local function release(hold, keys)
-  for _, key in ipairs(keys) do
-    append('seat.released', CORRELATION, ACTOR,
-      {seat = key, holder = hold.user, hold = hold.id, reason = 'user'})
-    hold.seats = without(hold.seats, key)
+-- Takes `keys` out of a hold, whose sequence becomes that of the last of these events. A seat that was blocked before
+-- staff held it is blocked again. What becomes of the hold itself, whoever asks says.
+local function release_seats(hold, keys, reason, correlation, actor)
+  local seats, free = read_seats(keys), {}
+  for i, key in ipairs(keys) do
+    append('seat.released', correlation, actor, {seat = key, holder = hold.user, hold = hold.id, reason = reason})
+    hold.sequence = event.sequence
+    local blocked = seats[i].blocked
+    if blocked then
+      append('seat.blocked', correlation, actor, {seat = key, reason = blocked})
+      block_seat(key, blocked)
+      event.blocked = event.blocked + 1
+    else
+      free[#free + 1] = key
+      if reason == 'expired' then
+        lapse_seat(key, hold.user)
+      end
+    end
   end
-  redis.call('HDEL', SEATS, unpack(keys))
-  free_seats(keys)
+  if #free > 0 then
+    if reason ~= 'expired' then
+      redis.call('HDEL', SEATS, unpack(free))
+    end
+    free_seats(free)
+  end
   claim(hold.user, -#keys)
   event.held = event.held - #keys
+  return keys
+end
+
+-- An answer about seats that were released, and those that the hold still has.
+local function released(hold, keys)
+  local left = #hold.seats > 0
+  local words = said('released', {expires = left and hold.expires or 0, sequence = event.sequence,
+    currency = hold.currency, count = #keys})
+  for _, key in ipairs(keys) do
+    words[#words + 1] = key
+  end
+  return done(add_priced(words, hold.seats))
+end
+
+-- Releases `keys`, seats of a live hold, because its holder gives them back. A hold without seats is forgotten.
+local function release(hold, keys)
+  release_seats(hold, keys, 'user', CORRELATION, ACTOR)
+  for _, key in ipairs(keys) do
+    hold.seats = without(hold.seats, key)
+  end
   if #hold.seats == 0 then
     forget_hold(hold)
   else
     write_hold(hold)
   end
   commit()
-  return done({'released', NOW, event.sequence, unpack(keys)})
+  return released(hold, keys)
 end

@@ -1,24 +1,32 @@
--- Turns `keys`, seats of a live hold, into the reservation `id`: n seat.reserved, then one reservation.created.
-local function reserve(hold, keys, id, currency)
-  local priced = add_priced({}, keys)
+-- Turns `keys`, seats of a live hold, into the reservation `id`: n seat.reserved, then one reservation.created, at the
+-- prices and in the currency that they were held at.
+local function reserve(hold, keys, id)
+  local priced, total = add_priced({}, keys), 0
   for i = 1, #priced, 2 do
     local key, amount = priced[i], priced[i + 1]
     append('seat.reserved', CORRELATION, ACTOR, {seat = key, holder = hold.user, hold = hold.id,
-      reservation = id, amount = amount, currency = currency})
+      reservation = id, amount = amount, currency = hold.currency})
     reserve_seat(key, id, hold.id, amount)
     hold.seats = without(hold.seats, key)
+    total = total + amount
   end
+  hold.sequence = event.sequence
   if #hold.seats == 0 then
     hold.status, hold.reservation = 'R', id
     redis.call('ZREM', DEADLINES, hold.id)
   end
   write_hold(hold)
-  local reservation = {id = id, hold = hold.id, reserved_at = NOW, seats = keys, user = hold.user}
-  append('reservation.created', CORRELATION, ACTOR, reservation_fields(reservation, priced, currency))
-  reservation.sequence = event.sequence
-  write_reservation(reservation)
+  append('reservation.created', CORRELATION, ACTOR, {reservation = id, holder = hold.user, currency = hold.currency,
+    keys = table.concat(keys, ','), amount = string.format('%.0f', total)})
+  write_reservation({id = id, hold = hold.id, reserved_at = NOW, sequence = event.sequence, seats = keys,
+    currency = hold.currency, user = hold.user})
   event.held = event.held - #keys
   event.reserved = event.reserved + #keys
   commit()
-  return done({'reserved', NOW, id, NOW, event.sequence, unpack(priced)})
+  local words = said('reserved', {reservation = id, reserved = NOW, sequence = event.sequence,
+    currency = hold.currency})
+  for _, word in ipairs(priced) do
+    words[#words + 1] = word
+  end
+  return done(words)
 end

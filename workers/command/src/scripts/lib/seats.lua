@@ -1,7 +1,7 @@
 -- Seats about which there is something to say: a field of `seats` by the seat's key. A seat without one is available.
 -- Parts stand on lines of their own, for no user id has a line break:
 --   L user                      available; the last hold on it, the user's, expired
---   H hold amount               held at that price
+--   H hold amount [reason]      held at that price; by staff, where it was blocked before: it is again if unsold
 --   R reservation hold amount   reserved at that price
 --   B reason                    not for sale
 
@@ -13,7 +13,11 @@ local function seat_from(text)
     if seat.status == 'L' then
       seat.user = rest
     elseif seat.status == 'H' then
-      seat.hold, seat.amount = string.match(rest, '^(.-)\n(.*)$')
+      seat.hold, seat.amount, seat.blocked = string.match(rest, '^(.-)\n(%d+)\n?(.*)$')
+      -- A reason may be empty, but then there is a line for it.
+      if seat.blocked == '' and string.sub(rest, -1) ~= '\n' then
+        seat.blocked = nil
+      end
     elseif seat.status == 'R' then
       seat.reservation, seat.hold, seat.amount = string.match(rest, '^(.-)\n(.-)\n(.*)$')
     elseif seat.status == 'B' then
@@ -34,17 +38,6 @@ local function read_seats(keys)
     end
   end
   return seats
-end
-
--- Adds the seats that somebody has to `conflicts`, each with its status: they can be neither dropped nor blocked.
-local function add_claimed(conflicts, keys, seats)
-  for i, key in ipairs(keys) do
-    local status = seats[i].status
-    if status == 'H' or status == 'R' then
-      conflicts[#conflicts + 1] = key
-      conflicts[#conflicts + 1] = status == 'H' and 'HELD' or 'RESERVED'
-    end
-  end
 end
 
 local function lapse_seat(key, user)

@@ -18,13 +18,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use boxoffice_domain::{
-    Answer, Command, Definition, HoldId, Rejection, SeatId, SeatingEventId, UnixMillis, UserId,
+    Answer, Command, CommandKind, Definition, HoldId, Rejection, SeatId, SeatingEventId, UnixMillis, UserId,
 };
 use tokio::sync::broadcast;
 
 use self::journal::{SeatJournal, Ticket, Write};
 use self::room::{Done, Refusal, cause_of_nobody};
-use crate::durability::Kind;
 
 use super::{Cause, Inventory, LeaseTable, Outcome, Provisioning, SeatStore, Signal, StoreError};
 
@@ -57,10 +56,10 @@ impl Default for Rules {
 impl Rules {
     /// Whether a command must survive a power cut before it is acknowledged.
     fn sync(self, command: &Command) -> bool {
-        match Kind::of(command) {
-            Kind::Holding => self.sync_holds,
-            Kind::Reserving => self.sync_reservations,
-            Kind::Other => false,
+        match command.kind() {
+            CommandKind::Hold => self.sync_holds,
+            CommandKind::Reserve => self.sync_reservations,
+            CommandKind::Release | CommandKind::Operate => false,
         }
     }
 }

@@ -18,7 +18,7 @@ use super::RedisStore;
 use super::fsync::Fsync;
 use super::link::{Dial, Link};
 use super::slots::Shard;
-use crate::durability::{Durability, Promise};
+use crate::durability::{Durability, Guarantee};
 use crate::store::{History, StoreError};
 
 /// How long one round waits in Redis.
@@ -38,12 +38,12 @@ pub enum Level {
 }
 
 impl Level {
-    /// The level that a promise asks of Redis, where it asks for more than the script's answer.
-    pub fn of(promise: Promise) -> Option<Self> {
-        match promise {
-            Promise::Fsync => Some(Self::Disk),
-            Promise::Replicas(count) => Some(Self::Replicas(count)),
-            Promise::Redis | Promise::Log => None,
+    /// The level that a guarantee asks of Redis, where it asks for more than the script's answer.
+    pub fn of(guarantee: Guarantee) -> Option<Self> {
+        match guarantee {
+            Guarantee::Fsync => Some(Self::Disk),
+            Guarantee::Replicas(count) => Some(Self::Replicas(count)),
+            Guarantee::Redis | Guarantee::Log => None,
         }
     }
 
@@ -177,8 +177,8 @@ mod tests {
     #[test]
     fn the_log_waits_for_the_same_as_answers_do() {
         let levels = |hold, reserve| Level::all(Durability { hold, reserve });
-        assert_eq!(levels(Promise::Redis, Promise::Log), []);
-        assert_eq!(levels(Promise::Fsync, Promise::Fsync), [Level::Disk]);
-        assert_eq!(levels(Promise::Fsync, Promise::Replicas(2)), [Level::Disk, Level::Replicas(2)]);
+        assert_eq!(levels(Guarantee::Redis, Guarantee::Log), []);
+        assert_eq!(levels(Guarantee::Fsync, Guarantee::Fsync), [Level::Disk]);
+        assert_eq!(levels(Guarantee::Fsync, Guarantee::Replicas(2)), [Level::Disk, Level::Replicas(2)]);
     }
 }

@@ -5,37 +5,53 @@
 //! SeatingEvent and creating it anew brings one back.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use boxoffice_domain::{Chart, Definition, Seating, SeatingEventId};
+use boxoffice_domain::SeatingEventId;
+use boxoffice_domain::definition::GapPolicy;
+use boxoffice_domain::state::Sale;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::wire::DefinitionMeta;
+use super::wire::args::{PackedRules, SaleRules};
 use super::{RESPONSE_TIMEOUT, RedisStore};
 use crate::store::StoreError;
 
-/// A definition as of a revision.
+/// A definition as of a revision, with what does not change but with it.
 #[derive(Debug)]
 pub struct Known {
     /// The revision.
     pub revision: String,
-    /// The definition.
-    pub definition: Definition,
-    /// Whether sales are closed for good.
-    pub closed: bool,
-    chart: OnceLock<Chart>,
-    seating: OnceLock<Seating>,
+    /// What is on sale.
+    pub sale: Arc<Sale>,
+    /// What holds are checked by.
+    pub rules: PackedRules,
 }
 
 impl Known {
-    /// The seats, expanded when first asked for.
-    pub fn chart(&self) -> &Chart {
-        self.chart.get_or_init(|| Chart::expand(&self.definition).unwrap_or_default())
-    }
-
-    /// Where they stand, worked out when first asked for.
-    pub fn seating(&self) -> &Seating {
-        self.seating.get_or_init(|| Seating::new(&self.definition, self.chart()))
+    fn new(revision: String, sale: Sale, high_watermark: u64) -> Self {
+        let Sale { definition, closed, .. } = &sale;
+        let price = |id: &str| definition.price_of(id).map_or(0, |price| price.amount).to_string();
+        let prices: Vec<_> = definition.sections.iter().map(|section| price(&section.id)).collect();
+        let rules = PackedRules::new(&SaleRules {
+            revision: &revision,
+            opens_at: definition.sales.opens_at,
+            closes_at: definition.closes_at(),
+            paused: definition.sales.paused,
+            closed: *closed,
+            ttl: u64::from(definition.hold.ttl_seconds) * 1000,
+            limit: definition.limits.seats_per_user,
+            high_watermark,
+            currency: definition.currency(),
+            gaps: match definition.hold.no_single_seat_gaps {
+                GapPolicy::Off => "off",
+                GapPolicy::Prefer => "prefer",
+                GapPolicy::Enforce => "enforce",
+            },
+            section_prices: &prices.join(","),
+        });
+        Self { revision, sale: Arc::new(sale), rules }
     }
 }
 
@@ -94,23 +110,18 @@ impl RedisStore {
             return Ok(Some(known));
         }
         let mut read = redis::cmd("HMGET");
-        read.arg(self.keys.event(event).meta()).arg(&["revision", "definition", "closed"]);
-        let found: (Option<String>, Option<String>, Option<String>) = self.query(&read).await?;
-        let known = match found {
-            (Some(_), None, _) => return Err(self.behind_the_fence(event)),
-            (Some(revision), Some(definition), closed) => {
+        read.arg(self.keys.event(event).meta()).arg(DefinitionMeta::FIELDS);
+        let known = match self.query::<DefinitionMeta>(&read).await? {
+            DefinitionMeta { revision: Some(_), definition: None, .. } => {
+                return Err(self.behind_the_fence(event));
+            }
+            DefinitionMeta { revision: Some(revision), definition: Some(definition), closed } => {
                 let definition = serde_json::from_str(&definition)
                     .map_err(|error| StoreError::Corrupt(format!("definition of {event}: {error}")))?;
-                let closed = closed.as_deref() == Some("1");
-                Some(Arc::new(Known {
-                    revision,
-                    definition,
-                    closed,
-                    chart: OnceLock::new(),
-                    seating: OnceLock::new(),
-                }))
+                let sale = Sale::new(definition, closed.as_deref() == Some("1"));
+                Some(Arc::new(Known::new(revision, sale, self.high_watermark)))
             }
-            (None, ..) => {
+            DefinitionMeta { revision: None, .. } => {
                 self.confirm_absent(event).await?;
                 None
             }

@@ -1,24 +1,29 @@
 //! A command as one script: what the script is told, and what is done about its answer.
 //!
 //! `hold.lua` and its neighbours do what [`boxoffice_domain::decide`] says (I10). Whether a seat exists and what it
-//! costs they learn from here, by the definition that this worker knows.
-
-use boxoffice_domain::decide::selection::{check, sections_of};
-use boxoffice_domain::definition::GapPolicy;
-use boxoffice_domain::ids::section_of;
-use boxoffice_domain::{Command, Definition, HoldId, Rejection, SeatingEventId, Together, UserId, Wanted};
-use uuid::Uuid;
+//! costs they learn from here, by the definition that this worker knows. What is no matter of seconds the worker decides
+//! itself, in [`cold`](super::cold).
 
 use super::RedisStore;
 use super::catalog::Known;
 use super::invocation::ScriptInvocation;
 use super::reply::Reply;
+use super::wire::args::{
+    Choosing, Expiring, Holding, ReleasingHold, ReleasingSeat, ReservingHold, ReservingSeat,
+};
 use crate::store::{Cause, Outcome, StoreError};
+use boxoffice_domain::decide::find_hold_on_part;
+use boxoffice_domain::decide::selection::{check, sections_of};
+use boxoffice_domain::definition::GapPolicy;
+use boxoffice_domain::ids::section_of;
+use boxoffice_domain::{
+    Answer, Command, Definition, HoldId, Rejection, SeatingEventId, Together, UserId, Wanted,
+};
 
 /// How often a command is prepared again because the definition changed under it.
 const ATTEMPTS: usize = 5;
 
-type Executed = Result<Result<Outcome, Rejection>, StoreError>;
+pub(super) type Executed = Result<Result<Outcome, Rejection>, StoreError>;
 
 impl RedisStore {
     pub(super) async fn run_command(
@@ -30,152 +35,120 @@ impl RedisStore {
         let mut known = self.known(event).await?;
         for _ in 0..ATTEMPTS {
             let Some(prepared) = known else { return Ok(Err(Rejection::EventNotFound)) };
-            if let Command::Hold { wanted, .. } = command
-                && let Err(rejection) = check(&prepared.definition, wanted)
-            {
-                if let Some(outcome) = self.answered_before(event, cause).await? {
+            let Some(run) = self.prepare(event, &prepared, command, cause) else {
+                return self.run_cold(event, command, None, cause).await;
+            };
+            match self.invoke(&run).await? {
+                Reply::Done(mut outcome) => {
+                    prepared.sale.complete(&mut outcome.answer);
                     return Ok(Ok(outcome));
                 }
-                if self.is_current(event, &prepared).await? {
-                    return Ok(Err(rejection));
-                }
-                known = self.known_after(event, Some(&prepared)).await?;
-                continue;
-            }
-            let run = self.prepare(event, &prepared, command, cause)?;
-            match self.invoke(&run).await? {
-                Reply::Done(outcome) => return Ok(Ok(outcome)),
                 Reply::Rejected(rejection) => return Ok(Err(rejection)),
                 Reply::Mismatch => return Err(StoreError::KeyReused),
                 Reply::Full(depth) => {
                     return Err(StoreError::OutboxFull { depth, limit: self.high_watermark });
                 }
+                Reply::Cold => return self.run_cold(event, command, None, cause).await,
                 Reply::Changed => known = self.known_after(event, Some(&prepared)).await?,
             }
         }
         Err(keeps_changing(event))
     }
 
+    /// The script of a command; `None` of one that the worker decides.
     fn prepare(
         &self,
         event: &SeatingEventId,
         known: &Known,
         command: &Command,
         cause: &Cause,
-    ) -> Result<ScriptInvocation<'_>, StoreError> {
-        let (scripts, currency) = (&self.scripts, known.definition.currency());
-        let begin = |script| self.begin(script, event, cause);
-        Ok(match command {
+    ) -> Option<ScriptInvocation<'_>> {
+        let scripts = &self.scripts;
+        let (revision, closed) = (known.revision.as_str(), known.sale.closed);
+        Some(match command {
             Command::Hold { wanted, user, hold } => {
-                let script =
-                    if chooses(&known.definition, wanted) { &scripts.choose_and_hold } else { &scripts.hold };
-                let mut run = begin(script);
-                self.sales_rules(&mut run, known);
-                run.arg(currency).arg(user.as_str()).arg(text(*hold));
-                tell_wanted(&mut run, known, wanted);
-                run
+                self.prepare_hold(event, known, wanted, Holding { user, hold: *hold, grows: false }, cause)?
             }
-            Command::ExtendHold { hold, user, seconds } => {
-                let policy = &known.definition.hold;
-                let millis = |seconds: u32| u64::from(seconds) * 1000;
-                let mut run = begin(&scripts.extend_hold);
-                run.arg(&known.revision).arg(user.as_str()).arg(text(*hold));
-                run.arg(millis(seconds.unwrap_or(policy.ttl_seconds))).arg(millis(policy.max_seconds));
-                run
+            Command::AddToHold { hold, wanted, user } => {
+                self.prepare_hold(event, known, wanted, Holding { user, hold: *hold, grows: true }, cause)?
             }
             Command::ReserveSeat { seat, user, reservation } => {
-                let mut run = begin(&scripts.reserve_seat);
-                run.arg(&known.revision).arg(currency).arg(user.as_str()).arg(text(*reservation));
-                run.arg(seat).arg(exists(known, seat));
-                run
+                let (reservation, exists) = (*reservation, exists(known, seat));
+                let told = ReservingSeat { revision, closed, user, reservation, seat, exists };
+                self.begin(&scripts.reserve_seat, event, Some(known), cause, told)
             }
             Command::ReserveHold { hold, user, reservation } => {
-                let mut run = begin(&scripts.reserve_hold);
-                run.arg(&known.revision)
-                    .arg(currency)
-                    .arg(user.as_str())
-                    .arg(text(*reservation))
-                    .arg(text(*hold));
-                run
+                let told = ReservingHold { revision, closed, user, reservation: *reservation, hold: *hold };
+                self.begin(&scripts.reserve_hold, event, Some(known), cause, told)
             }
             Command::ReleaseSeat { seat, user } => {
-                let mut run = begin(&scripts.release_seat);
-                run.arg(&known.revision).arg(currency).arg(user.as_str()).arg(seat).arg(exists(known, seat));
-                run
+                let told = ReleasingSeat { revision, user, seat, exists: exists(known, seat) };
+                self.begin(&scripts.release_seat, event, Some(known), cause, told)
             }
             Command::ReleaseHold { hold, user } => {
-                let mut run = begin(&scripts.release_hold);
-                run.arg(user.as_str()).arg(text(*hold));
-                run
-            }
-            Command::CancelReservation { reservation, user } => {
-                let mut run = begin(&scripts.cancel_reservation);
-                run.arg(&known.revision).arg(currency).arg(user.as_str()).arg(text(*reservation));
-                run
+                let told = ReleasingHold { user, hold: *hold };
+                self.begin(&scripts.release_hold, event, Some(known), cause, told)
             }
             Command::Expire { hold } => {
-                let mut run = begin(&scripts.expire);
-                run.arg(text(*hold));
-                run
+                let (hold, currency) = (hold.to_string(), known.sale.definition.currency());
+                let told = Expiring { hold: &hold, currency };
+                self.begin(&scripts.expire, event, Some(known), cause, told)
             }
-            Command::Provision { definition } => {
-                self.prepare_provision(event, Some(known), definition, 0, cause)?
-            }
-            Command::Block { seats, reason } => {
-                let mut run = begin(&scripts.block);
-                run.arg(&known.revision).arg(reason);
-                tell_seats(&mut run, known, seats);
-                run
-            }
-            Command::Unblock { seats } => {
-                let mut run = begin(&scripts.unblock);
-                run.arg(&known.revision);
-                tell_seats(&mut run, known, seats);
-                run
-            }
-            Command::Close => begin(&scripts.close),
-            Command::AddToHold { .. }
+            Command::ExtendHold { .. }
+            | Command::CancelReservation { .. }
             | Command::StaffHold { .. }
             | Command::StaffReserve { .. }
             | Command::StaffRelease { .. }
-            | Command::StaffCancel { .. } => return Err(StoreError::Corrupt("not yet".into())),
+            | Command::StaffCancel { .. }
+            | Command::Provision { .. }
+            | Command::Block { .. }
+            | Command::Unblock { .. }
+            | Command::Close => return None,
         })
     }
 
-    /// The answer that is stored under the cause's idempotency key. Every script begins by looking for it, and the one that
-    /// is run here finds nothing else.
-    async fn answered_before(
+    /// `hold.lua` or `choose_and_hold.lua`; `None` where the definition has not what is wanted.
+    fn prepare_hold(
         &self,
         event: &SeatingEventId,
+        known: &Known,
+        wanted: &Wanted,
+        holding: Holding<'_>,
         cause: &Cause,
-    ) -> Result<Option<Outcome>, StoreError> {
-        if cause.idempotency.is_none() {
-            return Ok(None);
+    ) -> Option<ScriptInvocation<'_>> {
+        let definition = &known.sale.definition;
+        check(definition, wanted).ok()?;
+        let (scripts, rules) = (&self.scripts, &known.rules);
+        let mut run = if chooses(definition, wanted) {
+            let sections = match wanted {
+                Wanted::Best(best) => flags(definition, &sections_of(definition, best)),
+                Wanted::These { .. } => String::new(),
+            };
+            let choosing = choosing(wanted, &sections);
+            self.begin(&scripts.choose_and_hold, event, Some(known), cause, (rules, (holding, choosing)))
+        } else {
+            self.begin(&scripts.hold, event, Some(known), cause, (rules, holding))
+        };
+        if let Wanted::These { seats, areas } = wanted {
+            for area in areas {
+                run.arg(&area.section_id).arg(area.quantity).arg(price_in(definition, &area.section_id));
+            }
+            for seat in seats {
+                let place = known.sale.chart().position(seat);
+                let place = place.and_then(|seat| known.sale.seating().place(seat));
+                let price = place.map(|_| price_in(definition, section_of(seat)));
+                run.arg(seat).arg(price.map(|price| price.to_string()).unwrap_or_default());
+                run.arg(place.unwrap_or_default());
+            }
         }
-        let mut run = self.begin(&self.scripts.find_hold, event, cause);
-        run.arg("").arg("");
-        match self.invoke(&run).await? {
-            Reply::Done(outcome) => Ok(Some(outcome)),
-            Reply::Mismatch => Err(StoreError::KeyReused),
-            _ => Ok(None),
-        }
+        Some(run)
     }
 
     /// Whether a definition that this worker knows is still the one that stands.
-    async fn is_current(&self, event: &SeatingEventId, known: &Known) -> Result<bool, StoreError> {
+    pub(super) async fn is_current(&self, event: &SeatingEventId, known: &Known) -> Result<bool, StoreError> {
         let mut read = redis::cmd("HGET");
         read.arg(self.keys.event(event).meta()).arg("revision");
         Ok(self.query::<Option<String>>(&read).await?.as_ref() == Some(&known.revision))
-    }
-
-    /// What `lib/hold.lua` checks a hold by.
-    fn sales_rules(&self, run: &mut ScriptInvocation<'_>, known: &Known) {
-        let definition = &known.definition;
-        let or_empty = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
-        run.arg(&known.revision).arg(or_empty(definition.sales.opens_at)).arg(definition.closes_at());
-        run.arg(u8::from(definition.sales.paused)).arg(u8::from(known.closed));
-        run.arg(u64::from(definition.hold.ttl_seconds) * 1000);
-        run.arg(or_empty(definition.limits.seats_per_user.map(u64::from))).arg(self.high_watermark);
     }
 
     /// Sends one expired hold on its way; it needs no definition.
@@ -185,15 +158,17 @@ impl RedisStore {
         hold: &str,
         cause: &Cause,
     ) -> Result<Reply, StoreError> {
-        let mut run = self.begin(&self.scripts.expire, event, cause);
-        run.arg(hold);
-        self.invoke(&run).await
+        let told = Expiring { hold, currency: "" };
+        self.invoke(&self.begin(&self.scripts.expire, event, None, cause, told)).await
     }
 
-    pub(super) async fn run_find_hold(&self, hold: &HoldId, user: &UserId) -> Result<Reply, StoreError> {
-        let mut run = self.begin(&self.scripts.find_hold, hold.event_id(), &Cause::of_nobody());
-        run.arg(user.as_str()).arg(text(hold.uuid()));
-        self.invoke(&run).await
+    pub(super) async fn find_hold(
+        &self,
+        hold: &HoldId,
+        user: &UserId,
+    ) -> Result<Result<Answer, Rejection>, StoreError> {
+        let look = |state: &_, now| find_hold_on_part(state, hold.uuid(), user, now);
+        self.peek(hold.event_id(), look).await
     }
 }
 
@@ -207,66 +182,39 @@ fn chooses(definition: &Definition, wanted: &Wanted) -> bool {
     }
 }
 
-/// What a hold wants, as `hold.lua` and `choose_and_hold.lua` have it on top.
-fn tell_wanted(run: &mut ScriptInvocation<'_>, known: &Known, wanted: &Wanted) {
-    let definition = &known.definition;
-    if chooses(definition, wanted) {
-        run.arg(match definition.hold.no_single_seat_gaps {
-            GapPolicy::Off => "off",
-            GapPolicy::Prefer => "prefer",
-            GapPolicy::Enforce => "enforce",
-        });
-    }
+fn choosing<'a>(wanted: &'a Wanted, sections: &'a str) -> Choosing<'a> {
     match wanted {
-        Wanted::Best(best) => {
-            let allowed = sections_of(definition, best);
-            let sections = &definition.sections;
-            let flags: String =
-                (0..sections.len()).map(|at| if allowed.contains(&at) { '1' } else { '0' }).collect();
-            let prices: Vec<_> = sections.iter().map(|section| price_in(definition, &section.id)).collect();
-            run.arg("best").arg(best.quantity).arg(flags).arg(prices.join(","));
-            run.arg(best.section_id.as_deref().unwrap_or_default());
-            run.arg(match best.together.unwrap_or_default() {
+        Wanted::Best(best) => Choosing {
+            kind: "best",
+            quantity: best.quantity,
+            sections,
+            called: best.section_id.as_deref(),
+            together: match best.together.unwrap_or_default() {
                 Together::Required => "required",
                 Together::Preferred => "preferred",
-            });
-        }
-        Wanted::These { seats, areas } => {
-            if chooses(definition, wanted) {
-                run.arg("these").arg(areas.len());
-                for area in areas {
-                    run.arg(&area.section_id).arg(area.quantity).arg(price_in(definition, &area.section_id));
-                }
-            }
-            for seat in seats {
-                let place = known.chart().position(seat).and_then(|seat| known.seating().place(seat));
-                let price = place.map(|_| price_in(definition, section_of(seat))).unwrap_or_default();
-                run.arg(seat).arg(price).arg(place.unwrap_or_default());
-            }
+            },
+            areas: 0,
+        },
+        Wanted::These { areas, .. } => {
+            Choosing { kind: "these", quantity: 0, sections, called: None, together: "", areas: areas.len() }
         }
     }
 }
 
-/// Seats as `lib/chart_seats.lua` has them.
-fn tell_seats(run: &mut ScriptInvocation<'_>, known: &Known, seats: &[String]) {
-    for seat in seats {
-        run.arg(seat).arg(exists(known, seat));
-    }
+/// '1' or '0' for every section.
+fn flags(definition: &Definition, allowed: &[usize]) -> String {
+    (0..definition.sections.len()).map(|at| if allowed.contains(&at) { '1' } else { '0' }).collect()
 }
 
-fn exists(known: &Known, seat: &str) -> u8 {
-    u8::from(known.chart().contains(seat))
+fn exists(known: &Known, seat: &str) -> bool {
+    known.sale.chart().contains(seat)
 }
 
-fn price_in(definition: &Definition, section: &str) -> String {
-    definition.price_of(section).map_or(0, |price| price.amount).to_string()
-}
-
-fn text(id: Uuid) -> String {
-    id.to_string()
+fn price_in(definition: &Definition, section: &str) -> u64 {
+    definition.price_of(section).map_or(0, |price| price.amount)
 }
 
 /// A definition that changes as fast as commands are prepared for it: the caller may try again.
 pub(super) fn keeps_changing(event: &SeatingEventId) -> StoreError {
-    StoreError::Unavailable(format!("the definition of {event} keeps changing"))
+    StoreError::Unavailable(format!("{event} keeps changing"))
 }

@@ -5,17 +5,21 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use boxoffice_domain::events::{
-    Claim, DomainEvent, Envelope, HoldExtended, Metadata, PaidBy, ReleaseReason, ReservedSeats, SeatBlock, SeatHeld,
-    SeatReleased, SeatReserved, SeatingEventDefined, VERSION,
-};
 use boxoffice_domain::definition::Blocked;
+use boxoffice_domain::events::{
+    Claim, DomainEvent, Envelope, HoldExtended, Metadata, PaidBy, ReleaseReason, ReservedSeats, SeatBlock,
+    SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined, VERSION,
+};
 use boxoffice_domain::ids::event_id;
+use boxoffice_domain::state::SeatingEventState;
 use boxoffice_domain::{Definition, HoldId, ReservationId, SeatId, SeatingEventId, UnixMillis, UserId};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::store::{OutboxEntry, StoreError};
+use super::apply::json;
+use super::stamp::Stamp;
+use super::wire::ENTRY_FORMAT;
+use crate::store::{Cause, OutboxEntry, StoreError};
 
 /// An entry as Redis gives it: its id, then the name of its one field and that field.
 pub type Stored = (String, (String, String));
@@ -25,7 +29,13 @@ pub fn read(event: &SeatingEventId, (id, (_, text)): &Stored) -> Result<OutboxEn
     let fields: Fields<'_> = serde_json::from_str(text)
         .map_err(|error| StoreError::Corrupt(format!("outbox of {event}, entry {id}: {error}")))?;
     let entry = Entry { event, id, fields };
-    let Fields { causation, index, at, ref user, ref trace, .. } = entry.fields;
+    let Fields { format, causation, index, at, ref user, ref trace, .. } = entry.fields;
+    if format > ENTRY_FORMAT {
+        return Err(entry.wrong(
+            "format",
+            format!("{format} is of a later version, this one reads up to {ENTRY_FORMAT}"),
+        ));
+    }
     let metadata = Metadata {
         correlation_id: entry.valid("correlation", &entry.fields.correlation)?,
         causation_id: causation,
@@ -44,44 +54,57 @@ pub fn written((_, (_, text)): &Stored) -> Option<UnixMillis> {
 }
 
 /// What entries have, of whatever type. A text that is not there is empty, which no other text is.
-#[derive(Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Fields<'a> {
+    /// How it is written; absent in entries of before there were formats.
+    #[serde(default)]
+    format: u32,
     #[serde(rename = "type")]
     kind: &'a str,
     index: u64,
+    /// A mark stands for it where the worker writes the entry.
+    #[serde(skip_serializing)]
     at: UnixMillis,
     causation: Uuid,
     #[serde(borrow)]
     correlation: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "is_nothing")]
     user: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "is_nothing")]
     trace: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "is_nothing")]
     holder: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "is_nothing")]
     seat: Cow<'a, str>,
-    #[serde(borrow, default)]
-    seats: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "is_nothing")]
     keys: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reservation: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<UnixMillis>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "is_nothing")]
     amount: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "is_nothing")]
     currency: Cow<'a, str>,
     /// The one text that may be empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "is_nothing")]
     definition: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "is_nothing")]
     paid_by: Cow<'a, str>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, skip_serializing_if = "is_nothing")]
     note: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     blocks: Option<Vec<Blocked>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     unblocks: Option<Vec<String>>,
+}
+
+fn is_nothing(text: &str) -> bool {
+    text.is_empty()
 }
 
 fn some(text: &str) -> Option<&str> {
@@ -176,18 +199,12 @@ impl Entry<'_> {
     }
 
     fn reservation_of_seats(&self) -> Result<ReservedSeats, StoreError> {
-        let (mut seat_ids, mut amount) = (Vec::new(), 0);
-        for seat in self.fields.seats.split(',') {
-            let (key, price) = seat.split_once(' ').ok_or_else(|| self.wrong("seats", seat))?;
-            seat_ids.push(self.seat_of("seats", key)?);
-            amount += self.valid::<u64>("seats", price)?;
-        }
         Ok(ReservedSeats {
             reservation_id: self.reservation()?,
             event_id: self.event.clone(),
             user_id: self.holder()?,
-            seat_ids,
-            amount,
+            seat_ids: self.seats()?,
+            amount: self.valid("amount", &self.fields.amount)?,
             currency: self.currency()?,
             paid_by: some(&self.fields.paid_by).map(|text| PaidBy::from(text.to_owned())),
             reason: self.fields.reason.is_some().then(|| self.reason()).transpose()?,
@@ -212,14 +229,9 @@ impl Entry<'_> {
     }
 
     fn reason(&self) -> Result<ReleaseReason, StoreError> {
-        match self.there("reason", self.fields.reason.as_deref())? {
-            "user" => Ok(ReleaseReason::User),
-            "expired" => Ok(ReleaseReason::Expired),
-            "cancelled" => Ok(ReleaseReason::Cancelled),
-            "payment_failed" => Ok(ReleaseReason::PaymentFailed),
-            "admin" => Ok(ReleaseReason::Admin),
-            other => Err(self.wrong("reason", other)),
-        }
+        let word = self.there("reason", self.fields.reason.as_deref())?;
+        let known = ReleaseReason::ALL.into_iter().find(|reason| reason.as_str() == word);
+        known.ok_or_else(|| self.wrong("reason", word))
     }
 
     fn holder(&self) -> Result<UserId, StoreError> {
@@ -266,6 +278,102 @@ impl Entry<'_> {
 
     fn wrong(&self, field: &str, problem: impl Display) -> StoreError {
         StoreError::Corrupt(format!("outbox of {}, entry {}, {field}: {problem}", self.event, self.id))
+    }
+}
+
+/// An event that was decided on `before`, as an entry with marks for its time; its sequence is the entry's id.
+pub fn write(
+    envelope: &Envelope,
+    before: &SeatingEventState,
+    stamp: Stamp,
+    cause: &Cause,
+) -> Result<String, StoreError> {
+    let Metadata { correlation_id, user_id, sequence, .. } = &envelope.metadata;
+    let mut fields = Fields {
+        format: ENTRY_FORMAT,
+        kind: envelope.event.event_type(),
+        index: sequence.unwrap_or_default().saturating_sub(stamp.sequence + 1),
+        causation: cause.command,
+        correlation: Cow::Borrowed(correlation_id.as_str()),
+        user: user_id.as_ref().map(|user| Cow::Borrowed(user.as_str())).unwrap_or_default(),
+        trace: cause.traceparent.as_deref().map(Cow::Borrowed).unwrap_or_default(),
+        ..Fields::default()
+    };
+    fields.say(&envelope.event)?;
+    let mut marks = format!("{{\"at\":{}", stamp.time(stamp.at));
+    if let DomainEvent::SeatHeld(e) = &envelope.event
+        && !before.holds.contains_key(&e.hold_id.uuid())
+    {
+        fields.expires = None;
+        marks = format!("{marks},\"expires\":{}", stamp.time(e.expires_at));
+    }
+    let text = serde_json::to_string(&fields)
+        .map_err(|error| StoreError::Corrupt(format!("an entry cannot be written: {error}")))?;
+    Ok(format!("{marks},{}", &text[1..]))
+}
+
+impl<'a> Fields<'a> {
+    /// What belongs to this type of event alone.
+    fn say(&mut self, event: &'a DomainEvent) -> Result<(), StoreError> {
+        match event {
+            DomainEvent::SeatHeld(e) => {
+                self.seat = e.seat_id.key().into();
+                self.holder = e.user_id.as_str().into();
+                self.hold = Some(e.hold_id.uuid());
+                self.expires = Some(e.expires_at);
+                self.price(e.amount, &e.currency);
+            }
+            DomainEvent::SeatReserved(e) => {
+                self.seat = e.seat_id.key().into();
+                self.holder = e.user_id.as_str().into();
+                self.hold = Some(e.hold_id.uuid());
+                self.reservation = Some(e.reservation_id.uuid());
+                self.price(e.amount, &e.currency);
+            }
+            DomainEvent::SeatReleased(e) => {
+                self.seat = e.seat_id.key().into();
+                self.holder = e.user_id.as_str().into();
+                match &e.claim {
+                    Claim::Hold(hold) => self.hold = Some(hold.uuid()),
+                    Claim::Reservation(reservation) => self.reservation = Some(reservation.uuid()),
+                }
+                self.reason = Some(e.reason.as_str().into());
+                self.note = e.note.as_deref().unwrap_or_default().into();
+            }
+            DomainEvent::SeatBlocked(e) | DomainEvent::SeatUnblocked(e) => {
+                self.seat = e.seat_id.key().into();
+                self.reason = Some(e.reason.as_str().into());
+            }
+            DomainEvent::HoldExtended(e) => {
+                self.hold = Some(e.hold_id.uuid());
+                self.holder = e.user_id.as_str().into();
+                self.keys = e.seat_ids.iter().map(SeatId::key).collect::<Vec<_>>().join(",").into();
+                self.expires = Some(e.expires_at);
+            }
+            DomainEvent::ReservationCreated(e) | DomainEvent::ReservationCancelled(e) => {
+                self.reservation = Some(e.reservation_id.uuid());
+                self.holder = e.user_id.as_str().into();
+                self.keys = e.seat_ids.iter().map(SeatId::key).collect::<Vec<_>>().join(",").into();
+                self.price(e.amount, &e.currency);
+                self.paid_by = e.paid_by.clone().map(String::from).unwrap_or_default().into();
+                self.reason = e.reason.map(|reason| reason.as_str().into());
+                self.note = e.note.as_deref().unwrap_or_default().into();
+            }
+            DomainEvent::EventCreated(e) | DomainEvent::EventUpdated(e) | DomainEvent::EventDeleted(e) => {
+                self.definition = json(&e.definition)?.into();
+                self.blocks.clone_from(&e.blocks);
+                self.unblocks.clone_from(&e.unblocks);
+            }
+            DomainEvent::StatsUpdated(_) => {
+                return Err(StoreError::Corrupt("statistics are no event of a seat store".into()));
+            }
+        }
+        Ok(())
+    }
+
+    fn price(&mut self, amount: u64, currency: &'a str) {
+        self.amount = amount.to_string().into();
+        self.currency = currency.into();
     }
 }
 

@@ -1,40 +1,19 @@
 //! SeatingEvents as the operator sees them: created, changed, counted, purged.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use boxoffice_domain::evolve::named_blocks;
 use boxoffice_domain::seat_map::SeatCounts;
-use boxoffice_domain::{Answer, Chart, Definition, Rejection, Seating, SeatingEventId, UnixMillis};
+use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId, UnixMillis};
 
 use super::RedisStore;
-use super::catalog::Known;
-use super::commands::keeps_changing;
 use super::fence::is_behind;
-use super::floor_plan::{FloorPlan, is_alike};
-use super::invocation::ScriptInvocation;
 use super::link::Link;
-use super::reply::Reply;
+use super::wire::args::Purging;
+use super::wire::{InventoryMeta, ServerHistory};
 use crate::store::{Cause, History, Inventory, Outcome, Provisioning, StoreError};
 
-const ATTEMPTS: usize = 5;
-
-/// The fields of `meta` that make an [`Inventory`], in the order of [`Numbers`].
-const NUMBERS: &[&str] =
-    &["history", "revision", "partition", "sequence", "total", "held", "reserved", "blocked"];
-type Numbers = (
-    Option<String>,
-    Option<String>,
-    Option<u32>,
-    Option<u64>,
-    Option<u64>,
-    Option<u64>,
-    Option<u64>,
-    Option<u64>,
-);
-
 /// What a server says about SeatingEvents: its history, its time and their numbers.
-type Counted = (History, UnixMillis, Vec<Numbers>);
+type Counted = (History, UnixMillis, Vec<InventoryMeta>);
 
 impl RedisStore {
     pub(super) async fn run_provision(
@@ -44,72 +23,39 @@ impl RedisStore {
         partition: u32,
         cause: &Cause,
     ) -> Result<Result<Provisioning, Rejection>, StoreError> {
-        let mut known = self.known(event).await?;
-        for _ in 0..ATTEMPTS {
-            let mut run = self.prepare_provision(event, known.as_deref(), definition, partition, cause)?;
-            if known.is_none() {
-                // It comes to be only where it is sure not to have been lost.
-                run.only_on(self.confirm_absent(event).await?);
+        let command = Command::Provision { definition: Box::new(definition.clone()) };
+        let refused = match self.run_cold(event, &command, Some(partition), cause).await? {
+            Ok(Outcome { answer: Answer::Provisioned { refused, .. }, .. }) => refused,
+            Ok(Outcome {
+                answer: Answer::Held { .. } | Answer::Reserved { .. } | Answer::Released { .. },
+                ..
+            }) => {
+                return Err(StoreError::Corrupt(format!("provisioning {event} answered otherwise")));
             }
-            match self.invoke(&run).await? {
-                Reply::Mismatch => return Err(StoreError::KeyReused),
-                Reply::Done(Outcome { answer, .. }) => {
-                    self.register(event).await?;
-                    let inventory = self.find_inventory(event).await?;
-                    let purged = || StoreError::Unavailable(format!("{event} was purged meanwhile"));
-                    let refused = match answer {
-                        Answer::Provisioned { refused, .. } => refused,
-                        Answer::Held { .. } | Answer::Reserved { .. } | Answer::Released { .. } => vec![],
-                    };
-                    let inventory = inventory.ok_or_else(purged)?;
-                    return Ok(Ok(Provisioning { inventory, refused }));
-                }
-                Reply::Rejected(rejection) => return Ok(Err(rejection)),
-                Reply::Full(depth) => {
-                    return Err(StoreError::OutboxFull { depth, limit: self.high_watermark });
-                }
-                Reply::Changed => known = self.known_after(event, known.as_deref()).await?,
-            }
-        }
-        Err(keeps_changing(event))
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        self.register(event).await?;
+        let purged = || StoreError::Unavailable(format!("{event} was purged meanwhile"));
+        let inventory = self.find_inventory(event).await?.ok_or_else(purged)?;
+        Ok(Ok(Provisioning { inventory, refused }))
     }
 
-    /// `provision.lua` with the difference between what is known and `definition`.
-    pub(super) fn prepare_provision(
-        &self,
-        event: &SeatingEventId,
-        known: Option<&Known>,
-        definition: &Definition,
-        partition: u32,
-        cause: &Cause,
-    ) -> Result<ScriptInvocation<'_>, StoreError> {
-        let stands = known.is_some_and(|known| !known.closed && known.definition == *definition);
-        let mut run = self.begin(&self.scripts.provision, event, cause);
-        run.arg(known.map_or("", |known| &known.revision)).arg(json(definition)?).arg(partition);
-        if stands {
-            run.arg(0).arg(1);
-            return Ok(run);
+    /// Tries again what of a definition was refused, where it is kept as wanted.
+    pub(super) async fn try_wanted(&self, event: &SeatingEventId) -> Result<(), StoreError> {
+        let mut read = redis::cmd("HGET");
+        read.arg(self.keys.event(event).meta()).arg("wanted");
+        let Some(wanted) = self.query::<Option<String>>(&read).await? else { return Ok(()) };
+        let definition = serde_json::from_str(&wanted)
+            .map_err(|error| StoreError::Corrupt(format!("wanted definition of {event}: {error}")))?;
+        let command = Command::Provision { definition: Box::new(definition) };
+        match self.run_cold(event, &command, None, &Cause::of_nobody()).await? {
+            Ok(Outcome { changed: true, .. }) => {
+                tracing::info!(%event, "a seat map that was refused took effect")
+            }
+            Ok(_) => {}
+            Err(rejection) => tracing::warn!(%event, %rejection, "the definition that is wanted is refused"),
         }
-        let chart = Chart::expand(definition).unwrap_or_default();
-        let blocked_now = named_blocks(definition);
-        let seats_before = known.map_or(&[][..], |known| known.chart().seats());
-        let dropped: Vec<&str> =
-            seats_before.iter().map(|seat| seat.key.as_str()).filter(|k| !chart.contains(k)).collect();
-        let blocked_before = known.map(|known| named_blocks(&known.definition)).unwrap_or_default();
-        let unblocked: HashSet<&str> = blocked_before
-            .keys()
-            .map(String::as_str)
-            .filter(|key| !blocked_now.contains_key(*key) && chart.contains(key))
-            .collect();
-        run.arg(chart.seats().len()).arg(0);
-        run.arg(dropped.len()).arg(dropped).arg(unblocked.len()).arg(unblocked);
-        let (keys, reasons): (Vec<_>, Vec<_>) =
-            blocked_now.iter().filter(|(key, _)| chart.contains(key)).unzip();
-        run.arg(keys.len()).arg(keys).arg(reasons.len()).arg(reasons);
-        if known.is_none_or(|known| !is_alike(&known.definition, definition)) {
-            FloorPlan::new(&chart, &Seating::new(definition, &chart)).tell(&mut run);
-        }
-        Ok(run)
+        Ok(())
     }
 
     pub(super) async fn find_inventory(
@@ -149,7 +95,7 @@ impl RedisStore {
         let slot = events.first().map_or(0, |event| self.keys.event(event).slot());
         let mut read = redis::pipe();
         for event in events {
-            read.cmd("HMGET").arg(self.keys.event(event).meta()).arg(NUMBERS);
+            read.cmd("HMGET").arg(self.keys.event(event).meta()).arg(InventoryMeta::FIELDS);
         }
         let read = &read;
         let ask = |link: Arc<Link>| async move {
@@ -162,11 +108,20 @@ impl RedisStore {
     async fn inventory_of(
         &self,
         event: &SeatingEventId,
-        numbers: Numbers,
+        numbers: InventoryMeta,
         history: &History,
         at: UnixMillis,
     ) -> Result<Option<Inventory>, StoreError> {
-        let (recovered, revision, partition, sequence, total, held, reserved, blocked) = numbers;
+        let InventoryMeta {
+            history: recovered,
+            revision,
+            partition,
+            sequence,
+            total,
+            held,
+            reserved,
+            blocked,
+        } = numbers;
         if is_behind(revision.is_some(), recovered.as_deref(), history) {
             return Err(self.behind_the_fence(event));
         }
@@ -179,8 +134,8 @@ impl RedisStore {
         let available = total.saturating_sub(held + reserved + blocked);
         Ok(Some(Inventory {
             event: event.clone(),
-            definition: known.definition.clone(),
-            closed: known.closed,
+            definition: known.sale.definition.clone(),
+            closed: known.sale.closed,
             partition,
             sequence,
             seats: SeatCounts { total, available, held, reserved, blocked },
@@ -200,8 +155,8 @@ impl RedisStore {
 
     pub(super) async fn run_purge(&self, event: &SeatingEventId) -> Result<bool, StoreError> {
         let keys = self.keys.event(event);
-        let mut purge = self.scripts.purge.prepare_invoke();
-        purge.key(&keys.all()).history().about(event);
+        let mut purge = self.scripts.purge.tell(&Purging { history: ServerHistory });
+        purge.key(&keys.all()).about(event);
         let purged: bool = self.invoke_script(&purge).await?;
         if purged {
             let _: u64 = self.query(redis::cmd("SREM").arg(self.keys.registry()).arg(event.as_str())).await?;
@@ -217,9 +172,4 @@ impl RedisStore {
     pub(super) async fn register(&self, event: &SeatingEventId) -> Result<(), StoreError> {
         self.query::<u64>(redis::cmd("SADD").arg(self.keys.registry()).arg(event.as_str())).await.map(drop)
     }
-}
-
-/// The text that is stored.
-fn json(definition: &Definition) -> Result<String, StoreError> {
-    serde_json::to_string(definition).map_err(|error| StoreError::Corrupt(format!("definition: {error}")))
 }

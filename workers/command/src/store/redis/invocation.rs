@@ -3,30 +3,48 @@
 //! The history that a server has (I7) is among the ARGV of every script of a SeatingEvent, and filled in by
 //! whoever sends it: the connection that carries a script is the one that vouches for it. Does not send anything.
 
+use std::marker::PhantomData;
+
 use boxoffice_domain::SeatingEventId;
 use redis::{Arg, Cmd, ToRedisArgs};
 
 use super::slots::slot_of;
+use super::wire::Told;
 use crate::store::History;
 
 /// Room for the KEYS, and for the ARGV, of most scripts: how many, and their bytes.
 const ROOM: (usize, usize) = (32, 1024);
 
-/// A script, put together.
+/// A script that is told a `T`.
 #[derive(Debug)]
-pub struct Script {
-    code: String,
+pub struct Script<T> {
+    code: Code,
+    told: PhantomData<fn(T)>,
+}
+
+#[derive(Debug)]
+struct Code {
+    text: String,
     hash: String,
 }
 
-impl Script {
+impl<T: Told> Script<T> {
     /// From its code.
-    pub fn new(code: String) -> Self {
-        Self { hash: redis::Script::new(&code).get_hash().to_owned(), code }
+    pub fn new(text: String) -> Self {
+        let hash = redis::Script::new(&text).get_hash().to_owned();
+        Self { code: Code { text, hash }, told: PhantomData }
     }
 
-    /// The script before it is told anything.
-    pub fn prepare_invoke(&self) -> ScriptInvocation<'_> {
+    /// The script with what it is told, before it has its KEYS.
+    pub fn tell(&self, told: &impl Told<Static = T>) -> ScriptInvocation<'_> {
+        let mut run = self.code.prepare_invoke();
+        told.tell(&mut run);
+        run
+    }
+}
+
+impl Code {
+    fn prepare_invoke(&self) -> ScriptInvocation<'_> {
         ScriptInvocation {
             script: self,
             keys: Cmd::with_capacity(ROOM.0, ROOM.1),
@@ -42,7 +60,7 @@ impl Script {
 /// thirty words.
 #[derive(Debug)]
 pub struct ScriptInvocation<'a> {
-    script: &'a Script,
+    script: &'a Code,
     keys: Cmd,
     args: Cmd,
     history: Option<usize>,
@@ -51,6 +69,14 @@ pub struct ScriptInvocation<'a> {
 }
 
 impl ScriptInvocation<'_> {
+    /// What would be in ARGV.
+    pub fn only_words(told: &impl Told) -> Cmd {
+        let nothing = Code { text: String::new(), hash: String::new() };
+        let mut run = nothing.prepare_invoke();
+        told.tell(&mut run);
+        run.args
+    }
+
     /// Adds to KEYS.
     pub fn key(&mut self, key: impl ToRedisArgs) -> &mut Self {
         self.keys.arg(key);
@@ -60,6 +86,15 @@ impl ScriptInvocation<'_> {
     /// Adds to ARGV.
     pub fn arg(&mut self, arg: impl ToRedisArgs) -> &mut Self {
         self.args.arg(arg);
+        self
+    }
+
+    /// Adds a list to ARGV: how many words it has, then these.
+    pub fn list<W: ToRedisArgs>(&mut self, list: impl ExactSizeIterator<Item = W>) -> &mut Self {
+        self.arg(list.len());
+        for word in list {
+            self.arg(word);
+        }
         self
     }
 
@@ -80,9 +115,9 @@ impl ScriptInvocation<'_> {
         self.about.as_ref()
     }
 
-    /// Lets it run on a server of `history` and on no other.
-    pub fn only_on(&mut self, history: History) -> &mut Self {
-        self.only_on = Some(history);
+    /// Lets it run on a server of `history` and on no other, where there is one.
+    pub fn only_on_if(&mut self, history: Option<History>) -> &mut Self {
+        self.only_on = history;
         self
     }
 
@@ -112,13 +147,13 @@ impl ScriptInvocation<'_> {
     /// The command that gives a server the script.
     pub fn load(&self) -> Cmd {
         let mut command = redis::cmd("SCRIPT");
-        command.arg("LOAD").arg(&self.script.code);
+        command.arg("LOAD").arg(&self.script.text);
         command
     }
 }
 
 /// What was packed.
-fn words(packed: &Cmd) -> impl Iterator<Item = &[u8]> {
+pub fn words(packed: &Cmd) -> impl Iterator<Item = &[u8]> {
     packed.args_iter().filter_map(|word| match word {
         Arg::Simple(word) => Some(word),
         // A place in a scan, which no script is told.
@@ -129,21 +164,26 @@ fn words(packed: &Cmd) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::redis::wire::{ServerHistory, told};
+
+    told! {
+        pub struct Asked {
+            pub before: u32,
+            pub history: ServerHistory,
+            pub after: bool,
+        }
+    }
 
     #[test]
     fn the_history_is_that_of_the_server_that_is_asked() {
-        let script = Script::new("return ARGV[2]".into());
-        let mut invocation = script.prepare_invoke();
-        invocation.key("k").arg("before").history().arg("after");
+        let script = Script::<Asked>::new("return ARGV[2]".into());
+        let mut invocation = script.tell(&Asked { before: 7, history: ServerHistory, after: true });
+        invocation.key("k");
         let sent = |name| {
             let command = invocation.command(&History::named(name));
             String::from_utf8_lossy(&command.get_packed_command()).into_owned()
         };
-        assert!(
-            sent("h1").ends_with("$1\r\nk\r\n$6\r\nbefore\r\n$2\r\nh1\r\n$5\r\nafter\r\n"),
-            "{}",
-            sent("h1")
-        );
+        assert!(sent("h1").ends_with("$1\r\nk\r\n$1\r\n7\r\n$2\r\nh1\r\n$1\r\n1\r\n"), "{}", sent("h1"));
         assert!(sent("h2").contains("\r\nh2\r\n"));
     }
 }

@@ -18,8 +18,8 @@ pub struct Keys {
     service: String,
 }
 
-/// What the keys of a SeatingEvent end with, in the order that `scripts/lib/keys.lua` names them.
-const PARTS: [&str; 11] = [
+/// What the keys of a SeatingEvent end with: scripts name them so, in upper case.
+pub const PARTS: [&str; 11] = [
     "meta",
     "seats",
     "holds",
@@ -33,7 +33,11 @@ const PARTS: [&str; 11] = [
     "runs",
 ];
 
+/// What takes the place of seats, holds, reservations, users and deadlines in a recovery.
+pub const BESIDE: [&str; 5] = ["new_seats", "new_holds", "new_reservations", "new_users", "new_deadlines"];
+
 /// The keys of one SeatingEvent, end to end: every command has them all.
+#[derive(Debug)]
 pub struct EventKeys {
     text: String,
     ends: [usize; PARTS.len()],

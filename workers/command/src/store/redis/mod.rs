@@ -14,13 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 use boxoffice_domain::{Answer, Command, Definition, HoldId, Rejection, SeatingEventId, UserId};
 use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind};
 use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::barrier::{Barriers, Level};
-use self::catalog::Catalog;
+use self::catalog::{Catalog, Known};
 use self::fence::Doubts;
 use self::history::NoHistory;
 use self::invocation::{Script, ScriptInvocation};
@@ -32,12 +33,17 @@ use self::server::Server;
 use self::signals::Subscription;
 use self::slots::slot_of;
 use self::topology::Topology;
+use self::wire::args::Head;
+use self::wire::{ServerHistory, Told};
 use crate::durability::Durability;
+use crate::store::idempotency::answer_memory;
 use crate::store::{Cause, Inventory, Outbox, Outcome, Provisioning, SeatStore, Signal, StoreError};
 
 pub mod keys;
 
 pub mod invocation;
+
+pub mod wire;
 
 pub mod scripts;
 
@@ -46,6 +52,12 @@ pub mod catalog;
 pub mod floor_plan;
 
 pub mod commands;
+
+pub mod stamp;
+
+pub mod cold;
+
+pub mod apply;
 
 pub mod reply;
 
@@ -198,19 +210,33 @@ impl RedisStore {
         })
     }
 
-    /// A script of a SeatingEvent with what `scripts/lib/head.lua` expects.
-    fn begin<'a>(&self, script: &'a Script, event: &SeatingEventId, cause: &Cause) -> ScriptInvocation<'a> {
-        let mut run = script.prepare_invoke();
-        run.key(&self.keys.event(event).all()).about(event);
+    /// A script of a SeatingEvent with the head that all of them have, and what it is told itself.
+    fn begin<'a, T: Told>(
+        &self,
+        script: &'a Script<(Head<'static>, T::Static)>,
+        event: &SeatingEventId,
+        known: Option<&Known>,
+        cause: &Cause,
+        own: T,
+    ) -> ScriptInvocation<'a> {
         let asked = cause.idempotency.as_ref();
+        let channel = self.keys.signals();
+        let head = Head {
+            command: cause.command,
+            correlation: &cause.correlation,
+            actor: cause.user.as_ref(),
+            trace: cause.traceparent.as_deref(),
+            channel: &channel,
+            event,
+            history: ServerHistory,
+            fingerprint: asked.map(|asked| asked.fingerprint.as_str()),
+            answer_memory: known.map_or(EXPIRED_HOLD_MEMORY, |known| answer_memory(&known.sale.definition)),
+        };
+        let mut run = script.tell(&(head, own));
+        run.key(&self.keys.event(event).all()).about(event);
         if let Some(asked) = asked {
             run.key(self.keys.answer(event, &asked.key));
         }
-        run.arg(cause.command.to_string()).arg(cause.correlation.as_str());
-        run.arg(cause.user.as_ref().map_or("", UserId::as_str))
-            .arg(cause.traceparent.as_deref().unwrap_or(""));
-        run.arg(self.keys.signals()).arg(event.as_str()).history();
-        run.arg(asked.map_or("", |asked| &asked.fingerprint));
         run
     }
 
@@ -254,7 +280,7 @@ impl RedisStore {
 
     /// The script that tells the time of the server that has `slot`.
     fn time(&self, slot: u16) -> ScriptInvocation<'_> {
-        let mut time = self.scripts.time.prepare_invoke();
+        let mut time = self.scripts.time.tell(&());
         time.key(self.keys.history(slot));
         time
     }
@@ -274,6 +300,7 @@ impl From<RedisError> for StoreError {
     fn from(error: RedisError) -> Self {
         match error.kind() {
             _ if error.code() == Some("RECOVERING") || history::has_ended(&error) => Self::Recovering,
+            _ if error.code() == Some("FORMAT") => Self::Corrupt(error.to_string()),
             ErrorKind::UnexpectedReturnType
             | ErrorKind::Parse
             | ErrorKind::Server(ServerErrorKind::ResponseError) => Self::Corrupt(error.to_string()),
@@ -318,11 +345,7 @@ impl SeatStore for RedisStore {
     }
 
     async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError> {
-        match self.run_find_hold(hold, user).await? {
-            Reply::Done(outcome) => Ok(Ok(outcome.answer)),
-            Reply::Rejected(rejection) => Ok(Err(rejection)),
-            other => Err(StoreError::Corrupt(format!("looking for {hold} gave {other:?}"))),
-        }
+        self.find_hold(hold, user).await
     }
 
     async fn inventory(&self, event: &SeatingEventId) -> Result<Option<Inventory>, StoreError> {

@@ -15,12 +15,14 @@ use super::fence::is_behind;
 use super::history::{self, SECTIONS};
 use super::keys::{BUCKETS, bucket_of};
 use super::link::Link;
+use super::wire::ServerHistory;
+use super::wire::args::{LeaseRound, Publishing};
 use crate::store::{Backlog, History, LEASE_TERM, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
 
 /// The history and the partition in `meta`, what waits, and what the server says of itself after that.
 type Waiting = ((Option<String>, Option<u32>), Vec<Stored>, InfoDict);
 
-const LEASE_TERM_MS: u128 = LEASE_TERM.as_millis();
+const LEASE_TERM_MS: u64 = LEASE_TERM.as_secs() * 1000 + LEASE_TERM.subsec_millis() as u64;
 /// SeatingEvents asked about in one pipeline.
 const AT_ONCE: usize = 1000;
 
@@ -35,9 +37,9 @@ impl Outbox for RedisStore {
     }
 
     async fn round(&self, owner: Uuid, stays: bool, give_back: &[u32]) -> Result<Round, StoreError> {
-        let mut round = self.scripts.lease_round.prepare_invoke();
-        round.key(self.keys.leases()).key(self.keys.relays());
-        round.arg(owner.to_string()).arg(u8::from(stays)).arg(LEASE_TERM_MS).arg(BUCKETS).arg(give_back);
+        let told = LeaseRound { relay: owner, stays, term: LEASE_TERM_MS, buckets: BUCKETS };
+        let mut round = self.scripts.lease_round.tell(&told);
+        round.key(self.keys.leases()).key(self.keys.relays()).arg(give_back);
         let answer: Vec<u64> = self.invoke_script(&round).await?;
         read_round(&answer).ok_or_else(|| StoreError::Corrupt(format!("a round gave {answer:?}")))
     }
@@ -91,15 +93,10 @@ impl Outbox for RedisStore {
         upto: u64,
     ) -> Result<Option<u64>, StoreError> {
         let keys = self.keys.event(event);
-        let mut published = self.scripts.published.prepare_invoke();
-        published.key(keys.meta()).key(keys.outbox());
-        published
-            .arg(lease.token)
-            .arg(upto)
-            .arg(self.keys.signals())
-            .arg(event.as_str())
-            .history()
-            .about(event);
+        let channel = self.keys.signals();
+        let told = Publishing { token: lease.token, upto, channel: &channel, event, history: ServerHistory };
+        let mut published = self.scripts.published.tell(&told);
+        published.key(keys.meta()).key(keys.outbox()).about(event);
         self.invoke_script(&published).await
     }
 

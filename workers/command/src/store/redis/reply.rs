@@ -3,9 +3,22 @@
 use std::str::{FromStr, Split};
 
 use boxoffice_domain::command::ConflictReason;
-use boxoffice_domain::{Answer, Conflict, PricedSeat, Rejection};
+use boxoffice_domain::{Answer, Conflict, PricedSeat, Rejection, UnixMillis};
+use uuid::Uuid;
 
+use super::wire::answers;
 use crate::store::{Outcome, StoreError};
+
+answers! {
+    /// Then key and amount of each of its seats.
+    "held" => HeldWords { hold: Uuid, expires: UnixMillis, sequence: u64, currency: String, }
+    /// Then key and amount of each of its seats.
+    "reserved" => ReservedWords { reservation: Uuid, reserved: UnixMillis, sequence: u64, currency: String, }
+    /// Then the keys of what was released, then key and amount of what is left; `expires` is '0' where nothing will.
+    "released" => ReleasedWords { expires: UnixMillis, sequence: u64, currency: String, count: usize, }
+    /// Then key and reason of each seat in the way of a seat map.
+    "provisioned" => ProvisionedWords { sequence: u64, }
+}
 
 /// What a script says about a command.
 #[derive(Debug, PartialEq)]
@@ -18,8 +31,10 @@ pub enum Reply {
     Mismatch,
     /// It was refused because so many events wait to be published.
     Full(u64),
-    /// It was prepared for a definition that has changed.
+    /// It was prepared for a definition, or decided on records, that have changed.
     Changed,
+    /// It is one of those that the worker decides.
+    Cold,
 }
 
 impl Reply {
@@ -34,12 +49,13 @@ impl Reply {
 pub const MINE: &str = "MINE ";
 
 /// The words that are still to be read. `None` where they are not what they should be.
-struct Words<'a>(Split<'a, char>);
+pub struct Words<'a>(Split<'a, char>);
 
 impl<'a> Words<'a> {
     fn reply(&mut self) -> Option<Reply> {
         match self.word()? {
             "changed" => Some(Reply::Changed),
+            "cold" => Some(Reply::Cold),
             "mismatch" => Some(Reply::Mismatch),
             "done" => Some(Reply::Done(self.outcome(false)?)),
             "repeated" => Some(Reply::Done(self.outcome(true)?)),
@@ -63,23 +79,23 @@ impl<'a> Words<'a> {
     fn answer(&mut self, word: &str) -> Option<Answer> {
         Some(match word {
             "held" => {
-                let (hold, expires_at, sequence, currency) =
-                    (self.next()?, self.next()?, self.next()?, self.next()?);
-                Answer::Held { hold, seats: self.priced()?, currency, expires_at, together: false, sequence }
+                let HeldWords { hold, expires, sequence, currency } = HeldWords::read(self)?;
+                let (seats, together) = (self.priced()?, false);
+                Answer::Held { hold, seats, currency, expires_at: expires, together, sequence }
             }
             "reserved" => {
-                let (reservation, reserved_at, sequence, currency) =
-                    (self.next()?, self.next()?, self.next()?, self.next()?);
-                Answer::Reserved { reservation, seats: self.priced()?, currency, reserved_at, sequence }
+                let ReservedWords { reservation, reserved, sequence, currency } = ReservedWords::read(self)?;
+                let seats = self.priced()?;
+                Answer::Reserved { reservation, seats, currency, reserved_at: reserved, sequence }
             }
             "released" => {
-                let (expires_at, sequence, currency) = (self.optional()?, self.next()?, self.next()?);
-                let released: usize = self.next()?;
-                let released = self.0.by_ref().take(released).map(str::to_owned).collect();
+                let ReleasedWords { expires, sequence, currency, count } = ReleasedWords::read(self)?;
+                let released = (0..count).map(|_| self.word().map(str::to_owned)).collect::<Option<_>>()?;
+                let expires_at = Some(expires).filter(|expires| *expires > 0);
                 Answer::Released { released, left: self.priced()?, currency, expires_at, sequence }
             }
             "provisioned" => {
-                let sequence = self.next()?;
+                let ProvisionedWords { sequence } = ProvisionedWords::read(self)?;
                 Answer::Provisioned { refused: self.conflicts()?, sequence }
             }
             _ => return None,
@@ -134,19 +150,12 @@ impl<'a> Words<'a> {
         Some(conflicts)
     }
 
-    /// A word that may be empty.
-    fn optional<T: FromStr>(&mut self) -> Option<Option<T>> {
-        match self.word()? {
-            "" => Some(None),
-            word => word.parse().ok().map(Some),
-        }
-    }
-
     fn word(&mut self) -> Option<&'a str> {
         self.0.next()
     }
 
-    fn next<T: FromStr>(&mut self) -> Option<T> {
+    /// The next one.
+    pub fn next<T: FromStr>(&mut self) -> Option<T> {
         self.word()?.parse().ok()
     }
 }

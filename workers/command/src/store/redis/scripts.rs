@@ -1,9 +1,16 @@
 //! The Lua scripts of `command/src/scripts`, put together: a script names the parts of `lib/` that it needs in an
-//! `include:` line, and has them before it in that order. The clock and the fence it has in any case.
+//! `include:` line, and has them in its place in that order. The clock, the fence and the names of what it is told
+//! ([`wire`](super::wire)) it has in any case.
 
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 
 use super::invocation::Script;
+use super::keys::{BESIDE, PARTS as EVENT};
+use super::wire::args::{
+    Applying, Choosing, Expiring, Head, Holding, LeaseRound, Publishing, Purging, Reading, Recovering,
+    ReleasingHold, ReleasingSeat, ReservingHold, ReservingSeat, SaleRules,
+};
+use super::wire::{Told, prologue};
 
 /// Where scripts read the time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,7 +43,6 @@ const FENCE: &str = include_str!("../../scripts/lib/history.lua");
 
 /// The parts that scripts include, by name.
 const PARTS: &[(&str, &str)] = &[
-    ("keys", include_str!("../../scripts/lib/keys.lua")),
     ("reply", include_str!("../../scripts/lib/reply.lua")),
     ("head", include_str!("../../scripts/lib/head.lua")),
     ("outbox", include_str!("../../scripts/lib/outbox.lua")),
@@ -46,84 +52,169 @@ const PARTS: &[(&str, &str)] = &[
     ("map", include_str!("../../scripts/lib/map.lua")),
     ("floor_plan", include_str!("../../scripts/lib/floor_plan.lua")),
     ("choose", include_str!("../../scripts/lib/choose.lua")),
-    ("chart_seats", include_str!("../../scripts/lib/chart_seats.lua")),
+    ("lists", include_str!("../../scripts/lib/lists.lua")),
+    ("release", include_str!("../../scripts/lib/release.lua")),
     ("expiry", include_str!("../../scripts/lib/expiry.lua")),
     ("hold", include_str!("../../scripts/lib/hold.lua")),
-    ("release", include_str!("../../scripts/lib/release.lua")),
     ("reservations", include_str!("../../scripts/lib/reservations.lua")),
     ("reserve", include_str!("../../scripts/lib/reserve.lua")),
-    ("cancel", include_str!("../../scripts/lib/cancel.lua")),
 ];
 
 const INCLUDE: &str = "-- include: ";
 
-/// Declares [`Scripts`] with a field for every script file.
+/// The KEYS of a command's script: those of the SeatingEvent, then the answer that is stored under the caller's
+/// idempotency key, where it has one.
+fn of_command() -> Vec<&'static str> {
+    [EVENT.as_slice(), &["answer"]].concat()
+}
+
+/// Declares [`Scripts`] with a field for every script file: its KEYS, and what it is told.
 macro_rules! scripts {
-    ($($name:ident),*) => {
+    ($($name:ident($keys:expr): $told:ty,)+) => {
         /// Every script, by the name of its file.
         #[derive(Debug)]
         #[expect(missing_docs, reason = "each file says on top what it does")]
-        pub struct Scripts { $(pub $name: Script),* }
+        pub struct Scripts { $(pub $name: Script<$told>),+ }
 
         impl Scripts {
             /// The scripts, which read the time from `clock`.
             pub fn new(clock: &Clock) -> Self {
                 let clock = clock.lua();
-                Self { $($name: assemble(include_str!(concat!("../../scripts/", stringify!($name), ".lua")), &clock)),* }
+                Self { $($name: Script::new(assemble(
+                    include_str!(concat!("../../scripts/", stringify!($name), ".lua")), &clock, &$keys, &<$told>::names(),
+                ))),+ }
             }
+        }
+
+        /// Every script's name, text, KEYS and ARGV.
+        #[cfg(test)]
+        fn all() -> Vec<(&'static str, &'static str, Vec<&'static str>, Vec<&'static str>)> {
+            vec![$((
+                stringify!($name),
+                include_str!(concat!("../../scripts/", stringify!($name), ".lua")),
+                $keys.to_vec(),
+                <$told>::names(),
+            )),+]
         }
     };
 }
 
-scripts!(
-    hold,
-    choose_and_hold,
-    extend_hold,
-    reserve_seat,
-    reserve_hold,
-    release_seat,
-    release_hold,
-    cancel_reservation,
-    expire,
-    provision,
-    block,
-    unblock,
-    close,
-    find_hold,
-    purge,
-    recover,
-    published,
-    lease_round,
-    time
-);
+type OfCommand<T> = (Head<'static>, T);
 
-fn assemble(script: &str, clock: &str) -> Script {
-    let mut code = format!("local EXPIRED_HOLD_MEMORY = {EXPIRED_HOLD_MEMORY}\n{clock}{FENCE}");
-    for part in included(script) {
-        code.extend(PARTS.iter().filter(|(name, _)| *name == part).map(|(_, text)| *text));
-    }
-    code.push_str(script);
-    Script::new(code)
+scripts! {
+    hold(of_command()): OfCommand<(SaleRules<'static>, Holding<'static>)>,
+    choose_and_hold(of_command()): OfCommand<(SaleRules<'static>, (Holding<'static>, Choosing<'static>))>,
+    reserve_seat(of_command()): OfCommand<ReservingSeat<'static>>,
+    reserve_hold(of_command()): OfCommand<ReservingHold<'static>>,
+    release_seat(of_command()): OfCommand<ReleasingSeat<'static>>,
+    release_hold(of_command()): OfCommand<ReleasingHold<'static>>,
+    expire(of_command()): OfCommand<Expiring<'static>>,
+    read(of_command()): OfCommand<Reading<'static>>,
+    apply(of_command()): OfCommand<Applying<'static>>,
+    purge(EVENT): Purging,
+    recover([EVENT.as_slice(), BESIDE.as_slice()].concat()): Recovering<'static>,
+    published(["meta", "outbox"]): Publishing<'static>,
+    lease_round(["leases", "relays"]): LeaseRound,
+    time([]): (),
 }
 
-fn included(script: &str) -> impl Iterator<Item = &str> {
-    script.lines().filter_map(|line| line.strip_prefix(INCLUDE)).flat_map(|names| names.split(", "))
+fn assemble(script: &str, clock: &str, keys: &[&str], args: &[&str]) -> String {
+    let mut code = format!(
+        "local EXPIRED_HOLD_MEMORY = {EXPIRED_HOLD_MEMORY}\nlocal NOW\n{clock}{FENCE}{}{}",
+        prologue::constants(),
+        prologue::names(keys, args)
+    );
+    for line in script.lines() {
+        match line.strip_prefix(INCLUDE) {
+            Some(names) => code.extend(names.split(", ").filter_map(part)),
+            None => {
+                code.push_str(line);
+                code.push('\n');
+            }
+        }
+    }
+    code
+}
+
+fn part(name: &str) -> Option<&'static str> {
+    PARTS.iter().find(|(part, _)| *part == name).map(|(_, text)| *text)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+
+    fn included(script: &str) -> Vec<&str> {
+        script
+            .lines()
+            .filter_map(|line| line.strip_prefix(INCLUDE))
+            .flat_map(|names| names.split(", "))
+            .collect()
+    }
 
     #[test]
     fn scripts_include_only_what_there_is() {
-        let hold = include_str!("../../scripts/hold.lua");
-        assert_eq!(included(hold).count(), 10);
-        let scripts = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts")).unwrap();
-        for file in scripts.map(|file| file.unwrap().path()).filter(|path| path.is_file()) {
-            let script = std::fs::read_to_string(&file).unwrap();
-            for part in included(&script) {
-                assert!(PARTS.iter().any(|(name, _)| *name == part), "{}: {part}", file.display());
+        for (name, script, ..) in all() {
+            for included in included(script) {
+                assert!(part(included).is_some(), "{name}: {included}");
             }
         }
+    }
+
+    /// A name that nobody declares would be nil, and refused only where it is read.
+    #[test]
+    fn scripts_use_the_names_that_are_declared_and_all_of_them() {
+        const GIVEN: &[&str] = &[
+            "KEYS",
+            "ARGV",
+            "REST",
+            "NOW",
+            "EXPIRED_HOLD_MEMORY",
+            "ENTRY_FORMAT",
+            "RECORD_FORMAT",
+            "ANSWER_FORMAT",
+            "ANSWERS",
+        ];
+        let (mut idle, mut busy) = (HashSet::new(), HashSet::new());
+        for (name, script, keys, args) in all() {
+            let text: String = included(script).into_iter().filter_map(part).chain([script]).collect();
+            let used = names_in(&text);
+            let declared: HashSet<String> =
+                keys.iter().chain(&args).map(|name| name.to_uppercase()).collect();
+            let own = declared_in(&text);
+            for used in &used {
+                let known = declared.contains(used) || own.contains(used) || GIVEN.contains(&used.as_str());
+                assert!(known, "{name} uses {used}, which nobody declares");
+            }
+            idle.extend(args.iter().map(|arg| arg.to_uppercase()).filter(|arg| !used.contains(arg)));
+            busy.extend(used);
+        }
+        let never: Vec<_> = idle.difference(&busy).collect();
+        assert!(never.is_empty(), "scripts are told {never:?}, which none of them uses");
+    }
+
+    /// The code without comments and texts.
+    fn code(text: &str) -> String {
+        let lines = text.lines().map(|line| line.split("--").next().unwrap_or_default());
+        lines.flat_map(|line| line.split('\'').step_by(2).chain(["\n"])).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Names in upper case.
+    fn names_in(text: &str) -> HashSet<String> {
+        let code = code(text);
+        let words = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let constant = |word: &&str| {
+            word.starts_with(|c: char| c.is_ascii_uppercase())
+                && !word.chars().any(|c| c.is_ascii_lowercase())
+        };
+        words.filter(constant).map(str::to_owned).collect()
+    }
+
+    fn declared_in(text: &str) -> HashSet<String> {
+        let code = code(text);
+        let locals = code.lines().filter_map(|line| line.trim().strip_prefix("local ")?.split('=').next());
+        locals.flat_map(|names| names.split(',').map(|name| name.trim().to_owned())).collect()
     }
 }

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::RedisStore;
 use super::link::Link;
+use super::stamp::Stamp;
 use crate::store::StoreError;
 
 type Fields = HashMap<String, String>;
@@ -95,14 +96,11 @@ pub fn write(state: &SeatingEventState, now: UnixMillis) -> Written {
         seats.push((key.clone(), write_seat(seat)));
     }
     for (id, hold) in &state.holds {
-        match hold.status {
-            HoldStatus::Active => written.deadlines.push((hold.expires_at, id.to_string())),
-            HoldStatus::Expired if now >= hold.expires_at + EXPIRED_HOLD_MEMORY => continue,
-            HoldStatus::Expired => {
-                written.deadlines.push((hold.expires_at + EXPIRED_HOLD_MEMORY, id.to_string()));
-            }
-            HoldStatus::Reserved(_) => {}
+        let due = deadline(hold);
+        if hold.status == HoldStatus::Expired && due.is_some_and(|due| now >= due) {
+            continue;
         }
+        written.deadlines.extend(due.map(|due| (due, id.to_string())));
         holds.push((id.to_string(), write_hold(hold)));
     }
     for (id, reservation) in &state.reservations {
@@ -112,6 +110,15 @@ pub fn write(state: &SeatingEventState, now: UnixMillis) -> Written {
     written
 }
 
+/// When something is to be done about a hold: it expires, or is forgotten.
+pub fn deadline(hold: &Hold) -> Option<UnixMillis> {
+    match hold.status {
+        HoldStatus::Active => Some(hold.expires_at),
+        HoldStatus::Expired => Some(hold.expires_at + EXPIRED_HOLD_MEMORY),
+        HoldStatus::Reserved(_) => None,
+    }
+}
+
 fn sale(meta: &Fields) -> Result<Option<Arc<Sale>>, String> {
     let Some(json) = meta.get("definition") else { return Ok(None) };
     let definition: Definition =
@@ -119,7 +126,8 @@ fn sale(meta: &Fields) -> Result<Option<Arc<Sale>>, String> {
     Ok(Some(Arc::new(Sale::new(definition, meta.get("closed").is_some_and(|closed| closed == "1")))))
 }
 
-fn read_seat(text: &str) -> Result<Seat, String> {
+/// Reads a seat's text.
+pub fn read_seat(text: &str) -> Result<Seat, String> {
     let parts: Vec<_> = text.split('\n').collect();
     Ok(match parts.as_slice() {
         ["L", user] => Seat::Lapsed { user: parse(user)? },
@@ -136,7 +144,8 @@ fn read_seat(text: &str) -> Result<Seat, String> {
     })
 }
 
-fn write_seat(seat: &Seat) -> String {
+/// A seat's text.
+pub fn write_seat(seat: &Seat) -> String {
     match seat {
         Seat::Lapsed { user } => format!("L\n{user}"),
         Seat::Held { hold, amount, blocked: None } => format!("H\n{hold}\n{amount}"),
@@ -146,7 +155,8 @@ fn write_seat(seat: &Seat) -> String {
     }
 }
 
-fn read_hold(text: &str) -> Result<Hold, String> {
+/// Reads a hold's text.
+pub fn read_hold(text: &str) -> Result<Hold, String> {
     let parts: Vec<_> = text.split('\n').collect();
     let [status, expires_at, sequence, held_at, seats, currency, correlation, user] = parts.as_slice() else {
         return Err(format!("it is {text:?}"));
@@ -170,18 +180,30 @@ fn read_hold(text: &str) -> Result<Hold, String> {
 }
 
 fn write_hold(hold: &Hold) -> String {
+    let Hold { held_at, expires_at, sequence, .. } = hold;
+    hold_words(hold, &expires_at.to_string(), &sequence.to_string(), &held_at.to_string())
+}
+
+/// A hold that a decision wrote; the times of a `fresh` one are those of the decision.
+pub fn hold_text(hold: &Hold, stamp: Stamp, fresh: bool) -> String {
+    let time = |moment: UnixMillis| if fresh { stamp.time(moment) } else { moment.to_string() };
+    hold_words(hold, &time(hold.expires_at), &stamp.sequence(hold.sequence), &time(hold.held_at))
+}
+
+fn hold_words(hold: &Hold, expires_at: &str, sequence: &str, held_at: &str) -> String {
     let status = match hold.status {
         HoldStatus::Active => "A".to_owned(),
         HoldStatus::Expired => "E".to_owned(),
         HoldStatus::Reserved(reservation) => format!("R{reservation}"),
     };
-    let Hold { user, correlation, seats, held_at, expires_at, currency, sequence, status: _ } = hold;
+    let Hold { user, correlation, seats, currency, .. } = hold;
     let seats = seats.join(",");
     let correlation = correlation.as_str();
     format!("{status}\n{expires_at}\n{sequence}\n{held_at}\n{seats}\n{currency}\n{correlation}\n{user}")
 }
 
-fn read_reservation(text: &str) -> Result<Reservation, String> {
+/// Reads a reservation's text.
+pub fn read_reservation(text: &str) -> Result<Reservation, String> {
     let parts: Vec<_> = text.split('\n').collect();
     let [hold, reserved_at, sequence, seats, currency, user] = parts.as_slice() else {
         return Err(format!("it is {text:?}"));
@@ -197,7 +219,19 @@ fn read_reservation(text: &str) -> Result<Reservation, String> {
 }
 
 fn write_reservation(reservation: &Reservation) -> String {
-    let Reservation { user, hold, seats, reserved_at, currency, sequence } = reservation;
+    let Reservation { reserved_at, sequence, .. } = reservation;
+    reservation_words(reservation, &reserved_at.to_string(), &sequence.to_string())
+}
+
+/// A reservation that a decision wrote; the time of a `fresh` one is that of the decision.
+pub fn reservation_text(reservation: &Reservation, stamp: Stamp, fresh: bool) -> String {
+    let Reservation { reserved_at, sequence, .. } = *reservation;
+    let reserved_at = if fresh { stamp.time(reserved_at) } else { reserved_at.to_string() };
+    reservation_words(reservation, &reserved_at, &stamp.sequence(sequence))
+}
+
+fn reservation_words(reservation: &Reservation, reserved_at: &str, sequence: &str) -> String {
+    let Reservation { user, hold, seats, currency, .. } = reservation;
     format!("{hold}\n{reserved_at}\n{sequence}\n{}\n{currency}\n{user}", seats.join(","))
 }
 

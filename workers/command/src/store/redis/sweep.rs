@@ -1,4 +1,5 @@
-//! Ends the holds whose deadlines have passed, in all SeatingEvents at once.
+//! Ends the holds whose deadlines have passed, in all SeatingEvents at once, and tries again what of a definition was
+//! refused because of seats that somebody had.
 
 use boxoffice_domain::{Answer, CorrelationId, SeatingEventId, UnixMillis};
 use futures::StreamExt;
@@ -38,13 +39,22 @@ impl RedisStore {
             let keys = self.keys.event(event);
             deadlines.cmd("ZRANGEBYSCORE").arg(keys.deadlines()).arg("-inf").arg(now);
             deadlines.arg("LIMIT").arg(0).arg(HOLDS_A_PASS);
+            deadlines.cmd("HEXISTS").arg(keys.meta()).arg("wanted");
         }
-        let due: Vec<Vec<String>> = self.query_all(slot, &deadlines).await?;
-        let mut ends = Vec::new();
-        for (event, holds) in events.iter().zip(due) {
+        let due: Vec<redis::Value> = self.query_all(slot, &deadlines).await?;
+        let (mut ends, mut wanting) = (Vec::new(), Vec::new());
+        for (event, due) in events.iter().zip(due.chunks(2)) {
+            let (holds, wants): (Vec<String>, bool) =
+                redis::from_redis_value(redis::Value::Array(due.to_vec()))
+                    .map_err(|error| StoreError::Corrupt(format!("deadlines of {event}: {error}")))?;
             ends.extend(holds.into_iter().map(|hold| self.end(event, hold)));
+            wanting.extend(wants.then_some(event));
         }
         let ended: Vec<_> = stream::iter(ends).buffer_unordered(IN_FLIGHT).collect().await;
+        // After the seats that came back by themselves.
+        for event in wanting {
+            self.try_wanted(event).await?;
+        }
         // Every hold gets its turn before the first failure is told.
         ended.into_iter().try_fold(0, |sum, ended| Ok(sum + usize::from(ended?)))
     }

@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::mem;
 
+use boxoffice_runtime::reading::words::unknown;
 use serde_json::{Map, Number, Value};
 
 use super::super::document::Document;
 use super::super::places::below;
 use super::Problem;
-use super::words::{list, nearest};
 
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
 const KEYS: &str = "x-kubernetes-list-map-keys";
@@ -44,14 +44,31 @@ impl Settling<'_> {
                     *value = Value::Number(whole);
                 }
             }
-            Value::String(word) => match (wanted, self.document.boolean(field)) {
-                (Some("boolean"), Some(meant)) => *value = Value::Bool(meant),
-                (Some("string"), Some(meant)) => {
-                    let message = format!("kubectl reads a bare {word} as {meant}: put it in quotes");
-                    self.problems.push(Problem::new(field, message));
+            Value::String(word) => {
+                match (wanted, self.document.boolean(field), self.document.number(field)) {
+                    (Some("boolean"), Some(meant), _) => *value = Value::Bool(meant),
+                    (Some("string"), Some(meant), _) => {
+                        let message = format!("kubectl reads a bare {word} as {meant}: put it in quotes");
+                        self.problems.push(Problem::new(field, message));
+                    }
+                    (Some("string"), _, Some((word, meant))) => {
+                        let message =
+                            format!("kubectl reads a bare {word} as the number {meant}: put it in quotes");
+                        self.problems.push(Problem::new(field, message));
+                    }
+                    (Some("integer" | "number"), _, Some((word, meant))) if !word.starts_with('0') => {
+                        *value = Value::Number(meant.clone());
+                    }
+                    (Some("integer" | "number"), _, Some((word, meant))) => {
+                        let message = format!(
+                            "kubectl reads {word} as the number {meant}: write the number that is meant"
+                        );
+                        self.problems.push(Problem::new(field, message));
+                        *value = Value::Number(meant.clone());
+                    }
+                    _ => {}
                 }
-                _ => {}
-            },
+            }
             _ => {}
         }
     }
@@ -70,7 +87,7 @@ impl Settling<'_> {
                 None if is_open => {}
                 None => {
                     let known: Vec<_> = known.into_iter().flat_map(Map::keys).map(String::as_str).collect();
-                    self.problems.push(Problem::new(field, unknown(key, &known)));
+                    self.problems.push(Problem::new(field, unknown("field", key, &known)));
                     return false;
                 }
             }
@@ -93,13 +110,6 @@ impl Settling<'_> {
                 self.problems.push(Problem::new(format!("{field}[{index}].{first_key}"), message));
             }
         }
-    }
-}
-
-fn unknown(key: &str, known: &[&str]) -> String {
-    match nearest(key, known.iter().copied()) {
-        Some(meant) => format!("unknown field: did you mean {meant}?"),
-        None => format!("unknown field: remove it, or write {}", list(known)),
     }
 }
 

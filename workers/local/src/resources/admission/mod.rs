@@ -24,7 +24,6 @@ use serde_json::Value;
 use super::Finding;
 use super::document::Document;
 use super::source::ReadError;
-pub(super) use words::nearest;
 
 /// The checks of one kind.
 pub(super) struct Admission {
@@ -78,8 +77,26 @@ impl Admission {
         let mut rules = rules::check(&self.rules, &self.schema, value);
         rules.retain(|rule| !broken.iter().any(|one| concerns(rule, one)));
         problems.extend(broken);
-        problems.extend(rules);
+        problems.extend(rules.into_iter().map(Problem::told_once));
         problems.iter().map(|problem| document.finding(&problem.field, &problem.message)).collect()
+    }
+}
+
+impl Problem {
+    /// The same with the path that its message begins with told by its field alone: a rule's message names its field for
+    /// `kubectl`, `sales.opensAt must be`, and here that field stands in front of it already.
+    fn told_once(self) -> Self {
+        let Some((first, rest)) = self.message.split_once(' ') else { return self };
+        let named = first.trim_end_matches(':');
+        let starts = self.field.match_indices('.').map(|(dot, _)| dot + 1);
+        let said_again =
+            std::iter::once(0).chain(starts).find(|start| is_within(named, &self.field[*start..]));
+        match said_again {
+            Some(start) if !self.field.is_empty() => {
+                Self { field: format!("{}{named}", &self.field[..start]), message: rest.to_owned() }
+            }
+            _ => self,
+        }
     }
 }
 

@@ -169,6 +169,82 @@ fn words_that_yaml_1_1_takes_for_booleans_are_read_as_kubectl_reads_them() {
 }
 
 #[test]
+fn texts_that_kubectl_takes_for_numbers_are_refused_without_quotes() {
+    let row = |row: &str| {
+        let rows = format!("rows: [{{row: {row}, seats: \"1-10\"}}]");
+        findings(&with(EVENT, "rows: [{rows: \"1-4\", seats: \"1-10\"}]", &rows))
+    };
+    for (word, number) in [("02", "2"), ("010", "8"), ("1_2", "12"), ("08", "8.0")] {
+        let told = format!(
+            "14: spec.sections[1].rows[0].row: kubectl reads a bare {word} as the number {number}: put it in quotes"
+        );
+        assert_eq!(row(word), [told]);
+        assert_eq!(row(&format!("\"{word}\"")), [""; 0]);
+    }
+    let two = "14: spec.sections[1].rows[0].row: must be a text, but is the number 2: put it in quotes";
+    assert_eq!(row("2"), [two]);
+    for word in ["A1", "A_1", "1A"] {
+        assert_eq!(row(word), [""; 0], "{word}");
+    }
+}
+
+#[test]
+fn numbers_are_read_as_kubectl_reads_them_and_never_by_surprise() {
+    assert_eq!(findings(&with(EVENT, "amount: 2500", "amount: 2_500")), [""; 0]);
+    let found = findings(&with(EVENT, "capacity: 300", "capacity: 0300"));
+    let told =
+        "11: spec.sections[0].capacity: kubectl reads 0300 as the number 192: write the number that is meant";
+    assert_eq!(found, [told]);
+}
+
+#[test]
+fn moments_are_those_that_kubernetes_reads() {
+    let starts = |moment: &str| findings(&with(EVENT, "2099-03-01T20:00:00Z", moment)).join("\n");
+    assert_eq!(
+        starts("2099-06-30T23:59:60Z"),
+        "7: spec.startsAt: \"2099-06-30T23:59:60Z\" is a leap second, which Kubernetes cannot read: write 59 in place of 60"
+    );
+    for moment in [
+        "2099-03-01",
+        "2099-03-01T24:00:00Z",
+        "2099-03-01 20:00:00Z",
+        "2099-03-01T20:00:00",
+        "2099-3-1T20:00:00Z",
+    ] {
+        assert!(
+            starts(moment).contains("does not fit: when the show begins, RFC 3339"),
+            "{moment}: {}",
+            starts(moment)
+        );
+    }
+    assert_eq!(starts("2099-03-01T20:00:00.5+01:00"), "");
+}
+
+#[test]
+fn a_path_is_told_once() {
+    let wrong = [
+        with(EVENT, "spec:\n", "spec:\n  sales: {opensAt: 2099-03-01T20:00:00Z}\n"),
+        with(EVENT, "spec:\n", "spec:\n  hold: {ttlSeconds: 901}\n"),
+        with(EVENT, "priceCategory: entry, capacity: 300", "priceCategory: gold, capacity: 300"),
+        with(EVENT, "name: club-night", "name: club.night"),
+        with(SERVICE, "auth: {allowFrom: [{namespaceSelector: {}}]}", "auth: {mode: header}"),
+        with(SERVICE, "redis: {url: \"redis://redis:6379\"}", "redis: {}"),
+    ];
+    let found = wrong.map(|content| findings(&content).join("\n"));
+    let begins = [
+        "5: spec.sales.opensAt: must be before sales.closesAt (startsAt where that is left out)",
+        "5: spec.hold.ttlSeconds: must not be more than hold.maxSeconds",
+        "10: spec.sections: every priceCategory must be",
+        "3: metadata.name: must be a DNS label",
+        "5: spec.auth.allowFrom: is needed with mode header",
+        "6: spec.redis: give either url or urlFrom",
+    ];
+    for (found, begin) in found.iter().zip(begins) {
+        assert!(found.starts_with(begin), "{found} does not begin with {begin}");
+    }
+}
+
+#[test]
 fn numbers_without_a_fraction_are_whole() {
     assert_eq!(findings(&with(EVENT, "capacity: 300", "capacity: 300.0")), [""; 0]);
     assert_eq!(findings(&with(EVENT, "capacity: 300", "capacity: 300.5")).len(), 1);
@@ -212,8 +288,8 @@ fn a_start_on_a_day_that_there_is_not_is_refused_by_its_rule() {
         "    handler: seat-view",
         "    handler: persistence\n    startFrom: 2026-02-30T00:00:00Z",
     ));
-    let expected = "11: spec.consumers[0].startFrom: startFrom must be earliest, latest or an RFC 3339 time of a day that \
-                    exists";
+    let expected =
+        "11: spec.consumers[0].startFrom: must be earliest, latest or an RFC 3339 time of a day that exists";
     assert!(found.contains(&expected.to_owned()), "{found:#?}");
 }
 

@@ -1,5 +1,6 @@
 //! What a schema expects, in the words of people.
 
+use boxoffice_runtime::reading::words::{list, not_allowed};
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use jsonschema::types::JsonType;
@@ -21,9 +22,10 @@ pub(super) fn describe(error: &ValidationError<'_>, node: &Value) -> (Option<Str
         Kind::Type { kind } => wrong_type(kind, given),
         Kind::Enum { options } => {
             let words: Vec<_> = options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            let meant = given.as_str().and_then(|given| nearest(given, words.iter().copied()));
-            let meant = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
-            format!("{} is not allowed: write {}{meant}", name(given), list(&words))
+            not_allowed(&name(given), given.as_str().unwrap_or_default(), &words)
+        }
+        Kind::Pattern { .. } if is_leap_second(node, given) => {
+            format!("{given} is a leap second, which Kubernetes cannot read: write 59 in place of 60")
         }
         Kind::Pattern { .. } | Kind::Format { .. } => match hint(node) {
             Some(hint) => format!("{given} does not fit: {hint}"),
@@ -40,6 +42,12 @@ pub(super) fn describe(error: &ValidationError<'_>, node: &Value) -> (Option<Str
         _ => error.to_string(),
     };
     (None, message)
+}
+
+/// Whether it is a moment but for its second.
+fn is_leap_second(node: &Value, given: &Value) -> bool {
+    let text = given.as_str().unwrap_or_default();
+    node["format"] == "date-time" && text.get(16..19) == Some(":60")
 }
 
 fn wrong_type(kind: &TypeKind, given: &Value) -> String {
@@ -86,22 +94,6 @@ fn hint(schema: &Value) -> Option<String> {
     Some(example.map_or(lower.clone(), |example| format!("{lower}, such as {example}")))
 }
 
-/// `a`, `a or b`, `a, b or c`.
-pub(super) fn list(words: &[&str]) -> String {
-    match words {
-        [] => "nothing".to_owned(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
-    }
-}
-
-/// The word that was meant, if one is near.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |known: &str| strsim::osa_distance(&word.to_lowercase(), &known.to_lowercase());
-    let nearest = known.into_iter().map(|known| (distance(known), known)).min()?;
-    (nearest.0 <= 1 + word.chars().count() / 4).then_some(nearest.1)
-}
-
 fn count(number: u64, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
@@ -122,13 +114,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_meant_when_it_is_near() {
-        assert_eq!(nearest("replcas", ["replicas", "resources"]), Some("replicas"));
-        assert_eq!(nearest("startsat", ["startsAt", "sales"]), Some("startsAt"));
-        assert_eq!(nearest("colour", ["replicas", "resources"]), None);
-    }
-
-    #[test]
     fn the_description_is_a_hint_without_what_only_explains() {
         let schema =
             json!({ "description": "When the show begins, RFC 3339. Example: `2099-03-01T20:00:00Z`." });
@@ -136,11 +121,5 @@ mod tests {
         assert_eq!(hint(&schema).as_deref(), Some(expected));
         assert_eq!(hint(&json!({ "description": "To the right." })).as_deref(), Some("to the right"));
         assert_eq!(hint(&json!({})), None);
-    }
-
-    #[test]
-    fn words_are_listed_as_one_says_them() {
-        assert_eq!(list(&["a", "b", "c"]), "a, b or c");
-        assert_eq!(list(&["a"]), "a");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, HoldStatus};
-use boxoffice_domain::{DomainEvent, Envelope, SeatingEventId, SeatingEventState, evolve};
+use boxoffice_domain::{DomainEvent, Envelope, SeatingEventId, SeatingEventState, UnixMillis, evolve};
 use uuid::Uuid;
 
 use crate::store::OutboxEntry;
@@ -56,6 +56,8 @@ pub struct Replay {
     pub state: Option<SeatingEventState>,
     /// Id of the command that wrote the definition, where one was applied.
     pub revision: Option<Uuid>,
+    /// When the last event that was applied happened; the SeatingEvent's time never goes back.
+    pub time: UnixMillis,
     /// The partition of the first record.
     pub partition: Option<u32>,
     /// Sequence of the last event that the log has.
@@ -77,6 +79,7 @@ impl Replay {
             state: from_nothing.then(|| SeatingEventState::new(event.clone())),
             event,
             revision: None,
+            time: 0,
             partition: found.partition,
             logged: 0,
             applied: 0,
@@ -117,6 +120,7 @@ impl Replay {
             Err(error) => return Step::Trouble(format!("event {sequence} cannot be read: {error}")),
         };
         apply(state, &envelope, &mut self.revision);
+        self.time = self.time.max(envelope.timestamp);
         self.sequence = sequence;
         self.applied += 1;
         if self.applied.is_multiple_of(FORGET_EVERY) {
@@ -149,6 +153,7 @@ impl Replay {
         if goes_on {
             for entry in waiting {
                 apply(state, &entry.envelope, &mut self.revision);
+                self.time = self.time.max(entry.envelope.timestamp);
                 self.sequence = sequence_of(entry);
             }
         }

@@ -16,6 +16,8 @@ use crate::store::redis::entry::{self, Stored};
 use crate::store::redis::floor_plan::FloorPlan;
 use crate::store::redis::link::Link;
 use crate::store::redis::state::{Written, write};
+use crate::store::redis::wire::args::Recovering;
+use crate::store::redis::wire::{FoundMeta, RECORD_FORMAT, ServerHistory};
 use crate::store::{OutboxEntry, StoreError};
 
 /// Fields written by one command, and commands sent in one go.
@@ -25,16 +27,12 @@ const ENTRIES: usize = 1000;
 /// How long what a recovery wrote may wait to be put in its place.
 const KEPT_MS: u64 = 600_000;
 
-/// A SeatingEvent as Redis has it.
-type Meta = (Option<String>, Option<u64>, Option<u64>, Option<u32>);
-
 impl RedisStore {
     /// What Redis has of a SeatingEvent.
     pub(super) async fn found(&self, link: &Arc<Link>, event: &SeatingEventId) -> Result<Found, StoreError> {
-        let fields = ["history", "sequence", "published", "partition"];
         let mut read = redis::cmd("HMGET");
-        read.arg(self.keys.event(event).meta()).arg(&fields);
-        let (history, sequence, published, partition): Meta = self.on(link, link.query(&read).await)?;
+        read.arg(self.keys.event(event).meta()).arg(FoundMeta::FIELDS);
+        let FoundMeta { history, sequence, published, partition } = self.on(link, link.query(&read).await)?;
         let mut found = Found {
             history,
             sequence: sequence.unwrap_or_default(),
@@ -81,18 +79,25 @@ impl RedisStore {
         let goes_on = replay.go_on_with(&self.waiting(link, event).await?);
         let keys = self.keys.event(event);
         let beside = keys.beside(Uuid::new_v4());
-        let mut recover = self.scripts.recover.prepare_invoke();
+        let channel = self.keys.signals();
+        let mut recover = self.scripts.recover.tell(&Recovering {
+            history: ServerHistory,
+            channel: &channel,
+            event,
+            logged: replay.logged,
+            state: if replay.replaces() { "replace" } else { "keep" },
+            waiting: if goes_on { "keep" } else { "drop" },
+        });
         recover.key(&keys.all()).key(&beside);
-        recover.history().arg(self.keys.signals()).arg(event.as_str()).arg(replay.logged);
-        recover.arg(if replay.replaces() { "replace" } else { "keep" });
-        recover.arg(if goes_on { "keep" } else { "drop" });
         if replay.replaces()
             && let Some(state) = &replay.state
         {
             let written = write(state, now);
             self.write_beside(link, &beside, &written).await?;
             let fields = meta(state, &replay, &written)?;
-            recover.arg(2 * fields.len()).arg(fields);
+            let fields: Vec<_> =
+                fields.into_iter().flat_map(|(field, value)| [field.to_owned(), value]).collect();
+            recover.list(fields.iter());
             if let Some(sale) = &state.sale {
                 FloorPlan::new(sale.chart(), sale.seating()).tell(&mut recover);
             }
@@ -163,6 +168,8 @@ fn meta(
         ("held", held.to_string()),
         ("reserved", reserved.to_string()),
         ("blocked", blocked.to_string()),
+        ("format", RECORD_FORMAT.to_string()),
+        ("time", replay.time.to_string()),
     ];
     if let Some(sale) = &state.sale {
         let definition = serde_json::to_string(&sale.definition)

@@ -20,12 +20,12 @@ const LONGEST: usize = 255;
 
 /// The key of a request, and what it asks for. Read on every `POST`; anywhere else there is none.
 #[derive(Debug, Clone)]
-pub struct Once {
+pub struct RequestKey {
     key: Option<String>,
     asked: String,
 }
 
-impl Once {
+impl RequestKey {
     /// The same, of a request with this body.
     #[must_use]
     pub fn with(mut self, body: &impl Serialize) -> Self {
@@ -36,13 +36,18 @@ impl Once {
         self
     }
 
-    /// What the store keeps the answer by.
-    pub fn by(&self, user: &UserId) -> Option<Idempotency> {
+    /// What the store keeps the answer to a buyer by.
+    pub fn of(&self, user: &UserId) -> Option<Idempotency> {
         self.key.as_ref().map(|key| Idempotency::new(user, key, &self.asked))
+    }
+
+    /// What the store keeps the answer to staff by, who act for `user` where they name one.
+    pub fn of_staff(&self, user: Option<&UserId>) -> Option<Idempotency> {
+        self.key.as_ref().map(|key| Idempotency::of_staff(user, key, &self.asked))
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Once {
+impl<S: Sync> FromRequestParts<S> for RequestKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -57,10 +62,11 @@ impl<S: Sync> FromRequestParts<S> for Once {
     }
 }
 
-impl IntoParams for Once {
+impl IntoParams for RequestKey {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let description = "A name for this request, such as a UUID. Sent again with the same key and body it is not done \
-            again: the stored answer comes back. A key belongs to one user and one SeatingEvent.";
+            again: the stored answer comes back. A key belongs to one user and one SeatingEvent. \
+            Answers are kept for as long as a hold can last, and an hour.";
         let text = ObjectBuilder::new()
             .schema_type(SchemaType::new(Type::String))
             .min_length(Some(1))

@@ -1,0 +1,132 @@
+//! Where routes hand their commands in, those of buyers and those of staff and operator: the store decides, and the answer
+//! waits until it is as durable as is guaranteed.
+
+use std::sync::Arc;
+
+use boxoffice_domain::{Answer, Command, CommandKind, HoldId, SeatingEventId, UserId};
+use boxoffice_runtime::http::{Chain, Problem};
+use uuid::Uuid;
+
+use super::caller::cause;
+use super::refusal::refused;
+use crate::durability::{Durability, Guarantee};
+use crate::published::{Published, Unreached};
+use crate::store::{Idempotency, Outcome, SeatStore, StoreError};
+
+/// What the routes share.
+#[derive(Clone)]
+pub struct CommandService {
+    store: Arc<dyn SeatStore>,
+    published: Arc<Published>,
+    durability: Durability,
+}
+
+/// Who gives a command, and how it is known again.
+#[derive(Debug, Clone)]
+pub struct Order<'a> {
+    /// The chain that it belongs to.
+    pub chain: &'a Chain,
+    /// Who acts; `None` where it is staff or the operator.
+    pub user: Option<&'a UserId>,
+    /// What makes a repetition of it known as one.
+    pub idempotency: Option<Idempotency>,
+}
+
+impl CommandService {
+    /// Commands for `store`.
+    pub fn new(store: Arc<dyn SeatStore>, published: Arc<Published>, durability: Durability) -> Self {
+        Self { store, published, durability }
+    }
+
+    /// Has a command carried out (I7): when this answers, a loss that `durability` covers does not undo it. An answer
+    /// that repeats an earlier one waits too.
+    pub async fn execute(
+        &self,
+        event: &SeatingEventId,
+        command: &Command,
+        order: Order<'_>,
+    ) -> Result<Outcome, Problem> {
+        let again = Order { idempotency: None, ..order };
+        let outcome = self.carry_out(event, command, order).await?;
+        if command.kind() == CommandKind::Hold && matches!(outcome.answer, Answer::Reserved { .. }) {
+            let reserving = reserving_again(command)?;
+            let Outcome { answer, .. } = self.carry_out(event, &reserving, again).await?;
+            return Ok(Outcome { answer, ..outcome });
+        }
+        Ok(outcome)
+    }
+
+    async fn carry_out(
+        &self,
+        event: &SeatingEventId,
+        command: &Command,
+        Order { chain, user, idempotency }: Order<'_>,
+    ) -> Result<Outcome, Problem> {
+        let cause = cause(chain, user.cloned(), idempotency);
+        let history = match self.durability.of(command) {
+            // Asked before: what runs on a later history than this one is told to be repeated.
+            Guarantee::Log => Some(self.published.history(event).await?),
+            Guarantee::Redis | Guarantee::Fsync | Guarantee::Replicas(_) => None,
+        };
+        let outcome = self.store.execute(event, command, &cause).await.map_err(|error| match error {
+            StoreError::Unsecured { repeated, .. } => {
+                stands(command, "as durable as it has to be", repeated).because(error.to_string())
+            }
+            other => other.into(),
+        })?;
+        let mut outcome = outcome.map_err(|rejection| refused(event, &rejection))?;
+        // Who names a chain is answered in it, also where the answer is that of another one.
+        if outcome.repeated && chain.named {
+            outcome.correlation = chain.correlation.clone();
+        }
+        if let Some(history) = history {
+            let reached = self.published.reached(event, history, outcome.answer.sequence()).await;
+            reached.map_err(|unreached| match unreached {
+                Unreached::NotYet { .. } => {
+                    stands(command, "on the log", outcome.repeated).because(unreached.to_string())
+                }
+                Unreached::AnotherHistory { .. } => {
+                    let made = made(command);
+                    let detail = format!(
+                        "the seats began anew before the {made} was on the log, and it may be lost: repeat with \
+                         the same Idempotency-Key"
+                    );
+                    Problem::unavailable(detail).because(unreached.to_string())
+                }
+            })?;
+        }
+        Ok(outcome)
+    }
+
+    /// A live hold of `user`.
+    pub async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Answer, Problem> {
+        let found = self.store.hold(hold, user).await?;
+        found.map_err(|rejection| refused(hold.event_id(), &rejection))
+    }
+}
+
+/// A hold that was made before, under the same key, and is reserved by now is told as a reservation. It has to be as
+/// durable as one: this asks for it again, as a reservation, and makes none.
+fn reserving_again(command: &Command) -> Result<Command, Problem> {
+    let (Command::Hold { hold, user, .. } | Command::StaffHold { hold, user, .. }) = command else {
+        return Err(StoreError::Corrupt(format!("{command:?} was answered as a reservation is")).into());
+    };
+    Ok(Command::ReserveHold { hold: *hold, user: user.clone(), reservation: Uuid::new_v4() })
+}
+
+/// What is done, but not yet as durable as is guaranteed. Who repeats it under its key learns that it is still under way.
+fn stands(command: &Command, how: &str, repeated: bool) -> Problem {
+    let made = made(command);
+    let detail = format!("the {made} stands but is not {how} yet: repeat with the same Idempotency-Key");
+    if repeated { Problem::in_flight(detail) } else { Problem::unavailable(detail) }
+}
+
+/// What a command makes, for people.
+fn made(command: &Command) -> &'static str {
+    match command.kind() {
+        CommandKind::Hold => "hold",
+        CommandKind::Reserve => "reservation",
+        CommandKind::Release => "release",
+        CommandKind::Operate => "change",
+    }
+}
