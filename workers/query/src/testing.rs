@@ -56,7 +56,7 @@ pub fn definition() -> Definition {
 }
 
 pub fn map(event: &str, sequence: u64) -> SeatMap {
-    SeatMap::new(event_id(event), definition(), sequence).unwrap()
+    SeatMap::created(&defined(event), sequence).unwrap()
 }
 
 pub fn created(event: &str) -> DomainEvent {
