@@ -65,7 +65,8 @@ impl Answer {
         let named = self.json["conflicts"].as_array().context("conflicts is not a list")?;
         let mut conflicts = BTreeSet::new();
         for conflict in named {
-            exactly(conflict, ["reason", "seatId"])?;
+            let mine: &[&str] = if conflict["mine"] == true { &["mine"] } else { &[] };
+            exactly(conflict, [&["reason", "seatId"][..], mine].concat())?;
             conflicts.insert((text(conflict, "seatId")?, text(conflict, "reason")?));
         }
         ensure!(named.len() == seats.len(), "conflicts are {named:?}, not {seats:?}");

@@ -3,9 +3,9 @@
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, exactly, list, same, text};
+use super::answer::{Answer, list, same, text};
 use super::api::Api;
-use super::stage::{HELD, RESERVED, Stage, free_units, newcomer, seats_of};
+use super::stage::{HELD, RESERVED, Stage, free_units, newcomer, priced, seats_of};
 
 pub async fn the_best_seats_are_adjacent(stage: &Stage) -> anyhow::Result<()> {
     let alice = newcomer("alice");
@@ -41,7 +41,7 @@ pub async fn the_best_seats_are_of_a_price_category(stage: &Stage) -> anyhow::Re
     let answer = ask(stage, &alice, &best).await?;
     let held = answer.done(201, &HELD)?;
     let seat = list(held, "seats")?.first().context("no seat")?;
-    exactly(seat, ["price", "seatId", "sectionId"])?;
+    priced(held)?;
     let shown = stage
         .api
         .get(&format!("/events/{}/seats?section={}", stage.api.event, text(seat, "sectionId")?))

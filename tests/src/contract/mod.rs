@@ -61,7 +61,8 @@ pub async fn check(stage: &Stage) -> Report {
         reserving: a_held_seat_is_reserved, reserving_again_gives_the_same_answer, a_reservation_is_cancelled,
             a_reserved_seat_is_released, a_seat_that_nobody_holds_is_not_reserved;
         several: seats_are_held_all_or_none, every_seat_in_the_way_is_named, a_hold_is_shown_and_given_back,
-            a_hold_is_reserved_whole, a_seat_leaves_its_hold, a_seat_of_a_hold_is_reserved_alone;
+            a_hold_gets_more_seats, a_hold_is_reserved_whole, a_seat_leaves_its_hold,
+            a_seat_of_a_hold_is_reserved_alone;
         choosing: the_best_seats_are_adjacent, the_best_seats_are_of_a_price_category,
             units_of_an_area_are_held_beside_seats, too_few_seats_are_refused_with_how_many_there_are,
             what_cannot_be_chosen_from_is_named;

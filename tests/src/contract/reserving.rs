@@ -6,7 +6,7 @@ use boxoffice_runtime::clock;
 use reqwest::Method;
 
 use super::answer::{number, same, text};
-use super::stage::{RESERVED_SEAT, Stage, newcomer, seats_of};
+use super::stage::{RESERVED_SEAT, Stage, newcomer, released_of};
 
 /// How far the server's clock may be from this one.
 const CLOCKS: u64 = 60_000;
@@ -46,7 +46,11 @@ pub async fn a_reservation_is_cancelled(stage: &Stage) -> anyhow::Result<()> {
     let path = format!("/reservations/{}", text(&reserved, "reservationId")?);
     stage.api.call(Method::DELETE, &path, &bob).await?.refused(403, "NOT_HOLDER")?;
     let cancelled = stage.give_back(&alice, &path).await?;
-    ensure!(seats_of(&cancelled)? == [seat.as_str()], "seats are {}, not {seat}", cancelled["seats"]);
+    ensure!(
+        released_of(&cancelled)? == [seat.as_str()],
+        "released are {}, not {seat}",
+        cancelled["released"]
+    );
     stage.shows(&seat, "AVAILABLE").await?;
     stage.api.call(Method::DELETE, &path, &alice).await?.refused(404, "RESERVATION_NOT_FOUND")?;
     stage.hold(&bob, &seat).await?;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use anyhow::ensure;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::answer::{exactly, list, number, same, text};
-use super::stage::{HELD, RELEASED, RESERVED, Stage, newcomer, seats_of};
+use super::answer::{list, same, text};
+use super::stage::{HELD, RELEASED, RESERVED, Stage, newcomer, priced, released_of, seats_of};
 
 pub async fn seats_are_held_all_or_none(stage: &Stage) -> anyhow::Result<()> {
     let ([a, b, taken], [unit]) = (stage.seats().await?, stage.units().await?);
@@ -19,10 +19,9 @@ pub async fn seats_are_held_all_or_none(stage: &Stage) -> anyhow::Result<()> {
     ensure!(answer.header("location") == Some(path.as_str()), "Location is {:?}", answer.header("location"));
     ensure!(seats_of(held)? == wanted, "seats are {}, not {wanted:?} in this order", held["seats"]);
     for (seat, section) in list(held, "seats")?.iter().zip([&stage.section, &stage.section, &stage.area]) {
-        exactly(seat, ["price", "seatId", "sectionId"])?;
         same("sectionId", &seat["sectionId"], section.as_str())?;
-        number(seat, "price")?;
     }
+    priced(held)?;
     // The same seats again: the same hold, and no new one.
     let again = stage.ask_for(&alice, &wanted).await?;
     same("holdId", &again.done(200, &HELD)?["holdId"], held["holdId"].clone())?;
@@ -68,7 +67,7 @@ pub async fn a_hold_is_shown_and_given_back(stage: &Stage) -> anyhow::Result<()>
         stage.shows(seat, "HELD").await?;
     }
     let released = stage.give_back(&alice, &path).await?;
-    same_seats(&released, &[&a, &b, &unit])?;
+    gave_back(&released, &[&a, &b, &unit])?;
     for seat in [&a, &b, &unit] {
         stage.shows(seat, "AVAILABLE").await?;
     }
@@ -78,15 +77,33 @@ pub async fn a_hold_is_shown_and_given_back(stage: &Stage) -> anyhow::Result<()>
     Ok(())
 }
 
+pub async fn a_hold_gets_more_seats(stage: &Stage) -> anyhow::Result<()> {
+    let ([a, b, taken], [unit]) = (stage.seats().await?, stage.units().await?);
+    let (alice, bob) = (newcomer("alice"), newcomer("bob"));
+    let answer = stage.ask_for(&alice, &[&a]).await?;
+    let held = answer.done(201, &HELD)?;
+    let hold = format!("/holds/{}", text(held, "holdId")?);
+    let path = format!("{hold}/seats");
+    let add = async |seats: Value| stage.api.post_json(&path, &alice, &json!({ "seats": seats })).await;
+    let grown = add(json!([b, unit])).await?;
+    same_seats(grown.done(200, &HELD)?, &[&a, &b, &unit])?;
+    priced(&grown.json)?;
+    same("the deadline", &grown.json["expiresAt"], held["expiresAt"].clone())?;
+    stage.hold(&bob, &taken).await?;
+    add(json!([taken])).await?.conflicts(409, "SEAT_NOT_AVAILABLE", &[(&taken, "HELD")])?;
+    let again = add(json!([a])).await?;
+    same("sequence", &again.done(200, &HELD)?["sequence"], grown.json["sequence"].clone())?;
+    stage.release(&bob, &taken).await?;
+    gave_back(&stage.give_back(&alice, &hold).await?, &[&a, &b, &unit])
+}
+
 pub async fn a_hold_is_reserved_whole(stage: &Stage) -> anyhow::Result<()> {
     let ([a, b], [unit], alice) = (stage.seats().await?, stage.units().await?, newcomer("alice"));
     let path = stage.hold_all(&alice, &[&a, &b, &unit]).await?;
     let answer = stage.api.post(&format!("{path}/reserve"), &alice).await?;
     let reserved = answer.done(200, &RESERVED)?;
     same_seats(reserved, &[&a, &b, &unit])?;
-    for seat in list(reserved, "seats")? {
-        exactly(seat, ["price", "seatId", "sectionId"])?;
-    }
+    priced(reserved)?;
     let again = stage.api.post(&format!("{path}/reserve"), &alice).await?;
     for field in RESERVED {
         same(field, &again.done(200, &RESERVED)?[field], reserved[field].clone())?;
@@ -96,7 +113,7 @@ pub async fn a_hold_is_reserved_whole(stage: &Stage) -> anyhow::Result<()> {
     }
     let cancelled =
         stage.give_back(&alice, &format!("/reservations/{}", text(reserved, "reservationId")?)).await?;
-    same_seats(&cancelled, &[&a, &b, &unit])?;
+    gave_back(&cancelled, &[&a, &b, &unit])?;
     stage.shows(&unit, "AVAILABLE").await
 }
 
@@ -108,7 +125,7 @@ pub async fn a_seat_leaves_its_hold(stage: &Stage) -> anyhow::Result<()> {
     let shown = stage.api.call(Method::GET, &path, &alice).await?;
     same_seats(shown.shown()?, &[&b])?;
     let released = stage.api.call(Method::DELETE, &path, &alice).await?;
-    same_seats(released.done(200, &RELEASED)?, &[&b])?;
+    gave_back(released.done(200, &RELEASED)?, &[&b])?;
     stage.release(&bob, &a).await
 }
 
@@ -134,5 +151,13 @@ fn same_seats(answer: &Value, seats: &[&String]) -> anyhow::Result<()> {
     let (found, expected): (BTreeSet<_>, BTreeSet<_>) =
         (seats_of(answer)?.into_iter().collect(), seats.iter().map(|seat| seat.as_str()).collect());
     ensure!(found == expected, "seats are {found:?}, not {expected:?}");
+    Ok(())
+}
+
+/// An answer that gave these seats back and no other.
+fn gave_back(answer: &Value, seats: &[&String]) -> anyhow::Result<()> {
+    let (found, expected): (BTreeSet<_>, BTreeSet<_>) =
+        (released_of(answer)?.into_iter().collect(), seats.iter().map(|seat| seat.as_str()).collect());
+    ensure!(found == expected, "released are {found:?}, not {expected:?}");
     Ok(())
 }

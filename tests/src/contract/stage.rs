@@ -9,21 +9,25 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answer::{Answer, list, number, same, text};
+use super::answer::{Answer, exactly, list, number, same, text};
 use super::api::{Api, soon};
 
-/// Fields of a hold of one seat, besides those of every answer.
-pub const HELD_SEAT: [&str; 4] = ["expiresAt", "holdId", "seatId", "sequence"];
-/// Fields of a reservation of one seat.
-pub const RESERVED_SEAT: [&str; 4] = ["reservationId", "reservedAt", "seatId", "sequence"];
-/// Fields of a seat that was given back.
-pub const RELEASED_SEAT: [&str; 2] = ["seatId", "sequence"];
-/// Fields of a hold of several seats.
-pub const HELD: [&str; 4] = ["expiresAt", "holdId", "seats", "sequence"];
-/// Fields of a reservation of several seats.
-pub const RESERVED: [&str; 4] = ["reservationId", "reservedAt", "seats", "sequence"];
-/// Fields of several seats that were given back.
-pub const RELEASED: [&str; 2] = ["seats", "sequence"];
+/// Fields of an answer about a hold, besides those of every answer.
+pub const HELD: [&str; 7] = ["currency", "expiresAt", "holdId", "seats", "sequence", "together", "total"];
+/// The same of a route about one seat.
+pub const HELD_SEAT: [&str; 8] =
+    ["currency", "expiresAt", "holdId", "seatId", "seats", "sequence", "together", "total"];
+/// Fields of an answer about a reservation.
+pub const RESERVED: [&str; 6] = ["currency", "reservationId", "reservedAt", "seats", "sequence", "total"];
+/// The same of a route about one seat.
+pub const RESERVED_SEAT: [&str; 7] =
+    ["currency", "reservationId", "reservedAt", "seatId", "seats", "sequence", "total"];
+/// Fields of what was given back whole.
+pub const RELEASED: [&str; 5] = ["currency", "released", "seats", "sequence", "total"];
+/// Fields of a seat that was given back; where a hold is left there is `expiresAt` besides.
+pub const RELEASED_SEAT: [&str; 6] = ["currency", "released", "seatId", "seats", "sequence", "total"];
+/// Fields of a seat of a hold or a reservation.
+pub const CLAIMED: [&str; 4] = ["price", "priceCategory", "seatId", "sectionId"];
 
 /// Numbered seats that a run needs.
 const SEATS: usize = 40;
@@ -133,14 +137,21 @@ impl Stage {
     /// Gives a seat back.
     pub async fn release(&self, user: &str, seat: &str) -> anyhow::Result<()> {
         let answer = self.api.post(&format!("/seats/{seat}/release"), user).await?;
-        let released = answer.done(200, &RELEASED_SEAT).with_context(|| format!("releasing {seat}"))?;
+        let left = seats_of(&answer.json).is_ok_and(|left| !left.is_empty());
+        let of_a_hold: &[&str] =
+            if left && !answer.json["expiresAt"].is_null() { &["expiresAt"] } else { &[] };
+        let released = answer.done(200, &[&RELEASED_SEAT[..], of_a_hold].concat());
+        let released = released.with_context(|| format!("releasing {seat}"))?;
+        same("released", &released["released"], json!([seat]))?;
         same("seatId", &released["seatId"], seat)
     }
 
     /// Gives back a whole hold or reservation, by its path.
     pub async fn give_back(&self, user: &str, path: &str) -> anyhow::Result<Value> {
         let answer = self.api.call(Method::DELETE, path, user).await?;
-        answer.done(200, &RELEASED).cloned().with_context(|| format!("DELETE {path}"))
+        let released = answer.done(200, &RELEASED).with_context(|| format!("DELETE {path}"))?;
+        same("what is left", &released["seats"], json!([]))?;
+        Ok(released.clone())
     }
 
     /// Waits until readers see a seat with a status.
@@ -179,4 +190,21 @@ pub async fn free_units(stage: &Stage) -> anyhow::Result<usize> {
 /// The ids of the seats in an answer about several.
 pub fn seats_of(answer: &Value) -> anyhow::Result<Vec<&str>> {
     list(answer, "seats")?.iter().map(|seat| text(seat, "seatId")).collect()
+}
+
+/// The ids of the seats that were given back.
+pub fn released_of(answer: &Value) -> anyhow::Result<Vec<&str>> {
+    list(answer, "released")?.iter().map(|seat| seat.as_str().context("not a seat")).collect()
+}
+
+/// A seat of a hold or a reservation tells its price and its category, and the total is that of all.
+pub fn priced(answer: &Value) -> anyhow::Result<()> {
+    let mut total = 0;
+    for seat in list(answer, "seats")? {
+        exactly(seat, CLAIMED)?;
+        ensure!(!text(seat, "priceCategory")?.is_empty(), "{seat} has no price category");
+        total += number(seat, "price")?;
+    }
+    ensure!(text(answer, "currency")?.len() == 3, "currency is {}", answer["currency"]);
+    same("total", &answer["total"], total)
 }

@@ -80,10 +80,10 @@ mod tests {
     fn what_staff_hold_and_sell_is_as_durable_as_what_buyers_do() {
         let durability = Durability { hold: Guarantee::Fsync, reserve: Guarantee::Log };
         let (user, hold, seats) = ("alice".parse().unwrap(), Uuid::nil(), vec!["A-1-1".to_owned()]);
-        let held = Command::StaffHold { seats, user, hold, blocked: true };
-        assert_eq!(durability.of(&held), Guarantee::Fsync);
-        let sold = Command::StaffReserve { hold, reservation: Uuid::nil() };
-        assert_eq!(durability.of(&sold), Guarantee::Log);
+        let holding = Command::StaffHold { seats, user, hold, blocked: true };
+        assert_eq!(durability.of(&holding), Guarantee::Fsync);
+        let selling = Command::StaffReserve { hold, reservation: Uuid::nil() };
+        assert_eq!(durability.of(&selling), Guarantee::Log);
         assert_eq!(durability.of(&Command::StaffRelease { hold, note: None }), Guarantee::Redis);
     }
 }

@@ -95,8 +95,8 @@ fn pair() -> Value {
 #[tokio::test]
 async fn a_hold_under_a_key_has_the_id_of_that_key_and_is_told_as_it_is_by_then() {
     let house = House::open().await;
-    let held = house.keyed("alice", HOLDS, "k-1", pair()).await;
-    let hold = held.done(201)["holdId"].as_str().unwrap().to_owned();
+    let made = house.keyed("alice", HOLDS, "k-1", pair()).await;
+    let hold = made.done(201)["holdId"].as_str().unwrap().to_owned();
     let elsewhere = House::open().await;
     assert_eq!(elsewhere.keyed("alice", HOLDS, "k-1", pair()).await.done(201)["holdId"], *hold);
     house.post("alice", &format!("/holds/{hold}/reserve")).await.done(200);
@@ -120,8 +120,8 @@ async fn i7_a_hold_that_is_told_as_a_reservation_waits_for_the_log_as_one_does()
     let path = format!("/holds/{}/reserve", held.done(201)["holdId"].as_str().unwrap());
     house.post("alice", &path).await.refused(503, "UNAVAILABLE");
     house.store.pass(LONG);
-    let told = house.keyed("alice", HOLDS, "k-1", pair()).await;
-    assert!(told.refused(503, "UNAVAILABLE").detail().contains("the reservation stands"));
+    let waiting = house.keyed("alice", HOLDS, "k-1", pair()).await;
+    assert!(waiting.refused(503, "UNAVAILABLE").detail().contains("the reservation stands"));
     let lease = house.store.lease(&arena());
     house.store.published(&arena(), &lease, 6).await.unwrap().unwrap();
     assert_eq!(house.keyed("alice", HOLDS, "k-1", pair()).await.done(200)["sequence"], 6);
