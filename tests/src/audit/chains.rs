@@ -47,7 +47,10 @@ impl<'a> Chains<'a> {
                 repeated.push(format!("two requests are one chain: {}", request.correlation));
             }
         }
-        let requests = requests.iter().map(|request| Chain { request, made: vec![], left: vec![], has: vec![] }).collect();
+        let requests = requests
+            .iter()
+            .map(|request| Chain { request, made: vec![], left: vec![], has: vec![] })
+            .collect();
         Self { requests, by_correlation, repeated, taken_away: HashSet::new(), losses }
     }
 

@@ -99,7 +99,8 @@ fn held(state: &SeatingEventState, e: &SeatHeld, by_staff: bool) -> anyhow::Resu
             ensure!(e.held_at < hold.expires_at, "I6: the deadline was {}", hold.expires_at);
         }
         None => {
-            let (lasts, ttl) = (e.expires_at - e.held_at, UnixMillis::from(definition.hold.ttl_seconds) * 1000);
+            let (lasts, ttl) =
+                (e.expires_at - e.held_at, UnixMillis::from(definition.hold.ttl_seconds) * 1000);
             ensure!(lasts == ttl, "I6: it expires {lasts} ms after it began");
         }
     }

@@ -57,7 +57,11 @@ impl Chain<'_> {
             Answer::Reserved { reservation, seats, sequence, .. } => {
                 let then = Told::of_reservation(reservation, facts, *sequence);
                 let then = then.context("I7: no such reservation.created")?;
-                ensure!(then.user == user, "I7: that was another reservation: {reservation} of {}", then.user);
+                ensure!(
+                    then.user == user,
+                    "I7: that was another reservation: {reservation} of {}",
+                    then.user
+                );
                 ensure!(then.seats == *seats, "I7: that reservation had {:?}", then.seats);
             }
             Answer::Released { .. } => bail!("I7: nothing was released"),

@@ -19,7 +19,9 @@ pub fn request(event: &SeatingEventId, wish: &Wish) -> (Method, String, Option<V
         Wish::HoldUnits { seats, section, quantity } => {
             holds(json!({"seats": seats, "areas": [{"sectionId": section, "quantity": quantity}]}))
         }
-        Wish::Add(hold, seats) => (Method::POST, format!("/holds/{hold}/seats"), Some(json!({"seats": seats}))),
+        Wish::Add(hold, seats) => {
+            (Method::POST, format!("/holds/{hold}/seats"), Some(json!({"seats": seats})))
+        }
         Wish::ExtendHold(hold) => plain(Method::POST, format!("/holds/{hold}/extend")),
         Wish::ReserveSeat(seat) => plain(Method::POST, format!("/seats/{seat}/reserve")),
         Wish::ReserveHold(hold) => plain(Method::POST, format!("/holds/{hold}/reserve")),

@@ -9,8 +9,8 @@ use boxoffice_domain::invariants::violations;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, Hold, HoldStatus, Seat};
 use boxoffice_domain::{
-    Answer, Command, Definition, DomainEvent, Envelope, HoldId, Origin, Rejection, SeatingEventId, SeatingEventState,
-    UnixMillis, attribute, decide, evolve, find_hold,
+    Answer, Command, Definition, DomainEvent, Envelope, HoldId, Origin, Rejection, SeatingEventId,
+    SeatingEventState, UnixMillis, attribute, decide, evolve, find_hold,
 };
 use uuid::Uuid;
 
@@ -64,14 +64,16 @@ impl Model {
     /// Whether nothing is in the way any more of what is wanted: then it is to be tried again.
     fn is_due(&self) -> Option<Command> {
         let command = Command::Provision { definition: self.wanted.clone()? };
-        let changes = decide(&self.state, &command, self.now).is_ok_and(|decision| !decision.changes.is_empty());
+        let changes =
+            decide(&self.state, &command, self.now).is_ok_and(|decision| !decision.changes.is_empty());
         changes.then_some(command)
     }
 
     /// Tries what is wanted again where it is due, as the command that wrote `next`: what that does.
     fn try_again(&mut self, next: Option<&OutboxEntry>, context: &str) -> Vec<Envelope> {
         let Some(command) = self.is_due() else { return vec![] };
-        let next = next.unwrap_or_else(|| panic!("{context}: the seat map that is wanted is not tried again"));
+        let next =
+            next.unwrap_or_else(|| panic!("{context}: the seat map that is wanted is not tried again"));
         let again = self.run(&command, &cause_of_nobody(next.envelope.metadata.causation_id)).1;
         assert_eq!(self.is_due(), None, "{context}: it was tried again");
         again

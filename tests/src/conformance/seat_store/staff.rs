@@ -115,8 +115,7 @@ pub async fn staff_cancel_after_the_last_moment(on: &impl Fixture) {
     assert_eq!(stage.release_seat("alice", "A-1-1").await, closed);
     assert_eq!(stage.cancel("alice", reservation).await, closed);
     must(stage.staff(Command::StaffCancel { reservation, note: Some("ill | \"at\" home".into()) }).await);
-    let story =
-        ["seat.released A-1-1 Admin", "seat.released A-1-2 Admin", "reservation.cancelled 24000"];
+    let story = ["seat.released A-1-1 Admin", "seat.released A-1-2 Admin", "reservation.cancelled 24000"];
     assert_eq!(stage.story(11).await, story);
     let notes: Vec<_> = stage.waiting().await.into_iter().filter_map(|it| note_of(&it.event)).collect();
     assert_eq!(notes, ["ill | \"at\" home"; 3]);
