@@ -56,7 +56,7 @@ impl<'a> Chains<'a> {
 
     /// Takes a domain event, after which the state is `state`.
     pub fn take(&mut self, fact: &Envelope, state: &SeatingEventState) -> anyhow::Result<()> {
-        if self.is_asked_by_no_client(&fact.event) {
+        if self.is_asked_by_no_client(fact) {
             return Ok(());
         }
         let correlation = fact.metadata.correlation_id.as_str();
@@ -82,8 +82,9 @@ impl<'a> Chains<'a> {
         Ok(())
     }
 
-    fn is_asked_by_no_client(&mut self, event: &DomainEvent) -> bool {
-        match event {
+    /// What box-office staff do names nobody as who acted.
+    fn is_asked_by_no_client(&mut self, fact: &Envelope) -> bool {
+        match &fact.event {
             DomainEvent::EventCreated(_)
             | DomainEvent::EventUpdated(_)
             | DomainEvent::EventDeleted(_)
@@ -100,7 +101,11 @@ impl<'a> Chains<'a> {
                 ReleaseReason::User | ReleaseReason::Cancelled => false,
             },
             DomainEvent::ReservationCancelled(e) => self.taken_away.remove(&e.reservation_id),
-            _ => false,
+            DomainEvent::SeatHeld(_)
+            | DomainEvent::SeatReserved(_)
+            | DomainEvent::HoldExtended(_)
+            | DomainEvent::ReservationCreated(_)
+            | DomainEvent::StatsUpdated(_) => fact.metadata.user_id.is_none(),
         }
     }
 

@@ -9,9 +9,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
 use boxoffice_domain::SeatingEventId;
+use boxoffice_tests::contract::admin::Admin;
 use boxoffice_tests::contract::api::Api;
 use boxoffice_tests::contract::memory::{Memory, Recalled};
-use boxoffice_tests::contract::{Report, Stage, check, check_gaps, recall, remember};
+use boxoffice_tests::contract::{Report, Stage, check, check_admin, check_gaps, recall, remember};
 use clap::Parser;
 
 /// Checks from outside that a platform keeps the contract of the HTTP API.
@@ -32,6 +33,13 @@ struct Args {
     /// A SeatingEvent whose hold.noSingleSeatGaps is enforce, to check that too.
     #[arg(long, value_name = "ID")]
     strict_event: Option<SeatingEventId>,
+    /// Base URL of the command worker's admin API (port 8082; of `boxoffice local` its only address), to check that too, on
+    /// SeatingEvents of its own.
+    #[arg(long, value_name = "URL", conflicts_with = "recall")]
+    admin_url: Option<String>,
+    /// Bearer token of the admin API.
+    #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
+    admin_token: Option<String>,
     /// Makes reservations at the end, and writes what must be so after a restart.
     #[arg(long, value_name = "FILE", conflicts_with = "recall")]
     remember: Option<PathBuf>,
@@ -53,7 +61,16 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> anyhow::Result<Report> {
-    let Args { command_url, query_url, event, strict_event, remember: to, recall: from } = args;
+    let Args {
+        command_url,
+        query_url,
+        event,
+        strict_event,
+        admin_url,
+        admin_token,
+        remember: to,
+        recall: from,
+    } = args;
     let query_url = query_url.as_ref().unwrap_or(&command_url);
     let api = Api::new(&command_url, query_url, event.as_str())?;
     if let Some(file) = from {
@@ -64,6 +81,10 @@ async fn run(args: Args) -> anyhow::Result<Report> {
     let mut report = check(&stage).await;
     if let Some(strict) = strict_event {
         report.add(check_gaps(&Api::new(&command_url, query_url, strict.as_str())?).await);
+    }
+    if let Some(url) = admin_url {
+        let (command, query) = (command_url.clone(), query_url.clone());
+        report.add(check_admin(&Admin { command, query, url, token: admin_token }).await);
     }
     if let Some(file) = to {
         let made = remember(&stage).await.and_then(|memory| write(&file, &memory));

@@ -58,6 +58,13 @@ impl Answer {
         Ok(&self.json)
     }
 
+    /// The same, with more to tell.
+    pub fn refused_telling(&self, status: u16, code: &str, fields: &[&str]) -> anyhow::Result<&Value> {
+        self.problem(status, &[&PROBLEM[..], fields].concat())?;
+        same("code", &self.json["code"], code)?;
+        Ok(&self.json)
+    }
+
     /// A problem that names every one of `seats`, and no other, with its reason.
     pub fn conflicts(&self, status: u16, code: &str, seats: &[(&str, &str)]) -> anyhow::Result<()> {
         self.problem(status, &[&PROBLEM[..], &["conflicts"]].concat())?;

@@ -48,6 +48,11 @@ impl Api {
         self.client.request(method, format!("{}{path}", self.command))
     }
 
+    /// A request to another address, to be completed.
+    pub fn request(&self, method: Method, url: &str) -> RequestBuilder {
+        self.client.request(method, url)
+    }
+
     /// A query, to be completed.
     pub fn query(&self, path: &str) -> RequestBuilder {
         self.client.get(format!("{}{path}", self.query))

@@ -21,6 +21,7 @@ pub async fn the_best_seats_are_adjacent(stage: &Stage) -> anyhow::Result<()> {
     let rows: Vec<_> = places.iter().map(|place| &before[*place]["row"]).collect();
     let in_one_row = rows.windows(2).all(|pair| pair[0] == pair[1]);
     ensure!(chosen.len() == 3 && together && in_one_row, "{chosen:?} are not three seats side by side");
+    same("together", &held["together"], true)?;
     ensure!(
         places.iter().all(|place| before[*place]["status"] == "AVAILABLE"),
         "{chosen:?} were not all free"

@@ -1,6 +1,7 @@
 //! A hold that is to last longer.
 
 use anyhow::ensure;
+use reqwest::Method;
 use serde_json::json;
 
 use super::answer::{number, same, text};
@@ -24,6 +25,11 @@ pub async fn a_hold_is_extended_up_to_the_longest(stage: &Stage) -> anyhow::Resu
         "the sequence is {}",
         first["sequence"]
     );
+    let hold = format!("/holds/{}", text(&held, "holdId")?);
+    let found = stage.api.call(Method::GET, &hold, &alice).await?;
+    for field in HELD {
+        same(field, &found.done(200, &HELD)?[field], first[field].clone())?;
+    }
     // Without a body: as long as a new hold lasts.
     let more = stage.api.post(&path, &alice).await?;
     let more = number(more.done(200, &HELD)?, "expiresAt")?;

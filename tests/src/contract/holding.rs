@@ -54,11 +54,15 @@ pub async fn a_taken_seat_is_refused(stage: &Stage) -> anyhow::Result<()> {
     let ([seat], alice, bob) = (stage.seats().await?, newcomer("alice"), newcomer("bob"));
     let path = format!("/seats/{seat}/hold");
     stage.hold(&alice, &seat).await?;
-    stage.api.post(&path, &bob).await?.conflicts(409, "SEAT_NOT_AVAILABLE", &[(&seat, "HELD")])?;
+    let refused = stage.api.post(&path, &bob).await?;
+    refused.conflicts(409, "SEAT_NOT_AVAILABLE", &[(&seat, "HELD")])?;
+    ensure!(refused.json["conflicts"][0]["mine"] != true, "{refused:?} says that it is bob's own");
     let reserved = stage.reserve(&alice, &seat).await?;
     stage.api.post(&path, &bob).await?.conflicts(409, "SEAT_NOT_AVAILABLE", &[(&seat, "RESERVED")])?;
     // Not even again to its owner, who has no hold any more.
-    stage.api.post(&path, &alice).await?.conflicts(409, "SEAT_NOT_AVAILABLE", &[(&seat, "RESERVED")])?;
+    let own = stage.api.post(&path, &alice).await?;
+    own.conflicts(409, "SEAT_NOT_AVAILABLE", &[(&seat, "RESERVED")])?;
+    same("mine", &own.json["conflicts"][0]["mine"], true)?;
     stage.give_back(&alice, &format!("/reservations/{}", text(&reserved, "reservationId")?)).await?;
     Ok(())
 }

@@ -4,7 +4,8 @@
 //! `answer` says what is wrong with what came back, [`Stage`] finds seats to play with, and `report` tells how each check
 //! went. The checks follow a buyer: `holding`, `reserving`, `several`, `choosing`,
 //! `extending`, `expiry`, `repeating`, `refusals`, and then whoever looks on:
-//! `reading`, `statistics`, `documents`. [`memory`] is about what must survive a restart. None of them knows a store or a log: those
+//! `reading`, `statistics`, `documents`. Where the [`admin`] API is reached, `declaring` and `staff` look at what
+//! operators and the box office do. [`memory`] is about what must survive a restart. None of them knows a store or a log: those
 //! have suites of their own in [`conformance`](crate::conformance).
 
 pub mod api;
@@ -39,6 +40,12 @@ mod statistics;
 
 mod documents;
 
+pub mod admin;
+
+mod declaring;
+
+mod staff;
+
 pub mod memory;
 
 pub use report::Report;
@@ -69,7 +76,7 @@ pub async fn check(stage: &Stage) -> Report {
         extending: a_hold_is_extended_up_to_the_longest;
         expiry: a_hold_ends_at_its_deadline;
         repeating: a_request_that_is_sent_again_has_no_second_effect,
-            a_hold_of_several_is_answered_again_as_it_was, a_key_stands_for_one_request_of_one_user,
+            a_hold_of_several_is_answered_again_as_it_was, a_hold_under_a_key_is_made_once, a_key_stands_for_one_request_of_one_user,
             a_refusal_is_evaluated_again, a_key_that_is_none_is_refused;
         refusals: a_user_must_be_named, malformed_ids_and_bodies_are_refused, what_is_not_there_is_named,
             wrong_methods_and_bodies_are_refused, a_body_that_is_too_large_is_refused;
@@ -88,6 +95,21 @@ pub async fn check(stage: &Stage) -> Report {
 pub async fn check_gaps(strict: &api::Api) -> Report {
     let mut report = Report::default();
     run! { report, strict, choosing: single_seat_gaps_are_refused; }
+    report
+}
+
+/// Runs the checks of the admin API: what operators declare, and what the box office does. They make SeatingEvents of their
+/// own and purge them.
+pub async fn check_admin(admin: &admin::Admin) -> Report {
+    let mut report = Report::default();
+    run! {
+        report, admin,
+        declaring: a_definition_is_provisioned_once, titles_and_ranges_are_taken_as_written,
+            only_neighbours_are_together, sales_open_pause_and_close,
+            a_refused_seat_map_is_tried_again, the_currency_never_changes, deleting_ends_the_sales;
+        staff: staff_hold_for_somebody_and_take_back, staff_sell_at_the_counter,
+            buyers_cancel_until_the_last_moment_and_staff_after_it;
+    }
     report
 }
 

@@ -19,7 +19,7 @@ pub async fn a_user_must_be_named(stage: &Stage) -> anyhow::Result<()> {
         stage.api.send(request).await?.refused(401, "UNAUTHENTICATED")?;
     }
     let request = stage.api.command(Method::POST, &format!("/seats/{seat}/hold")).header(USER_ID, "");
-    stage.api.send(request).await?.refused(400, "INVALID_REQUEST")?;
+    stage.api.send(request).await?.refused(401, "UNAUTHENTICATED")?;
     Ok(())
 }
 

@@ -77,6 +77,19 @@ pub async fn a_key_stands_for_one_request_of_one_user(stage: &Stage) -> anyhow::
     stage.release(&bob, &b).await
 }
 
+/// The key is the hold's name: others are refused also where nothing but the hold itself remembers it.
+pub async fn a_hold_under_a_key_is_made_once(stage: &Stage) -> anyhow::Result<()> {
+    let ([a, b], alice, key) = (stage.seats().await?, newcomer("alice"), new_key());
+    let (path, wanted) = (format!("/events/{}/holds", stage.api.event), json!({"seats": [a]}));
+    let first = send(stage, &alice, &key, &path, Some(&wanted)).await?;
+    let id = text(first.done(201, &HELD)?, "holdId")?.to_owned();
+    let again = send(stage, &alice, &key, &path, Some(&wanted)).await?;
+    same("holdId", &again.done(201, &HELD)?["holdId"], id.as_str())?;
+    let others = send(stage, &alice, &key, &path, Some(&json!({"seats": [b]}))).await?;
+    others.refused(422, "IDEMPOTENCY_MISMATCH")?;
+    stage.give_back(&alice, &format!("/holds/{id}")).await.map(drop)
+}
+
 pub async fn a_refusal_is_evaluated_again(stage: &Stage) -> anyhow::Result<()> {
     let ([seat], alice, bob, key) = (stage.seats().await?, newcomer("alice"), newcomer("bob"), new_key());
     let (path, held) = (format!("/seats/{seat}/hold"), stage.hold(&alice, &seat).await?);

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::answer::{list, same, text};
-use super::stage::{HELD, RELEASED, RESERVED, Stage, newcomer, priced, released_of, seats_of};
+use super::stage::{HELD, RELEASED, RELEASED_SEAT, RESERVED, Stage, newcomer, priced, released_of, seats_of};
 
 pub async fn seats_are_held_all_or_none(stage: &Stage) -> anyhow::Result<()> {
     let ([a, b, taken], [unit]) = (stage.seats().await?, stage.units().await?);
@@ -120,10 +120,15 @@ pub async fn a_hold_is_reserved_whole(stage: &Stage) -> anyhow::Result<()> {
 pub async fn a_seat_leaves_its_hold(stage: &Stage) -> anyhow::Result<()> {
     let ([a, b], alice, bob) = (stage.seats().await?, newcomer("alice"), newcomer("bob"));
     let path = stage.hold_all(&alice, &[&a, &b]).await?;
-    stage.release(&alice, &a).await?;
+    let left = stage.api.post(&format!("/seats/{a}/release"), &alice).await?;
+    let left = left.done(200, &[&RELEASED_SEAT[..], &["expiresAt"]].concat())?;
+    gave_back(left, &[&a])?;
+    same_seats(left, &[&b])?;
+    priced(left)?;
     stage.hold(&bob, &a).await?;
     let shown = stage.api.call(Method::GET, &path, &alice).await?;
     same_seats(shown.shown()?, &[&b])?;
+    same("the sequence of what is told", &shown.json["sequence"], left["sequence"].clone())?;
     let released = stage.api.call(Method::DELETE, &path, &alice).await?;
     gave_back(released.done(200, &RELEASED)?, &[&b])?;
     stage.release(&bob, &a).await

@@ -48,7 +48,8 @@ async fn shown(stage: &Stage, expected: [SectionStats; 2]) -> anyhow::Result<()>
 }
 
 fn section(stats: &Value, id: &str) -> anyhow::Result<SectionStats> {
-    exactly(stats, ["asOfSequence", "eventId", "sections"])?;
+    exactly(stats, ["asOfSequence", "currency", "eventId", "sections"])?;
+    ensure!(text(stats, "currency")?.len() == 3, "currency is {}", stats["currency"]);
     let found = list(stats, "sections")?.iter().find(|section| section["sectionId"] == id);
     let found = found.with_context(|| format!("no statistics of section {id}"))?;
     exactly(found, SECTION)?;

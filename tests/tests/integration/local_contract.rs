@@ -16,7 +16,7 @@ async fn the_contract_is_kept_and_what_was_sold_survives_a_restart() {
     let memory = tempfile::NamedTempFile::new().unwrap();
     let memory = memory.path().to_str().unwrap();
     let local = house.open().await;
-    contract(&local, &["--strict-event", "strict", "--remember", memory]).await;
+    contract(&local, &["--strict-event", "strict", "--admin-url", &local.url, "--remember", memory]).await;
     local.close().await;
     let local = house.open().await;
     contract(&local, &["--recall", memory]).await;

@@ -82,6 +82,50 @@ async fn seats_are_chosen_and_a_hold_is_extended_from_a_terminal() {
 }
 
 #[tokio::test]
+async fn a_hold_gets_more_seats_and_what_is_left_is_told() {
+    let house = House::with(&["arena"]);
+    let local = house.open().await;
+    let held = done(&local, &["hold", "arena.A-1-1", "-u", "alice"]).await;
+    let hold = held["holdId"].as_str().unwrap();
+    let grown = done(&local, &["hold", "arena.A-1-2", "arena.FLOOR-1", "--add", hold, "-u", "alice"]).await;
+    assert_eq!((&grown["holdId"], &grown["total"]), (&held["holdId"], &json!(36_000)));
+    let (code, _, told) = boxoffice(&local, &["release", "arena.FLOOR-1", "-u", "alice"]).await;
+    assert_eq!(code, Some(0), "{told}");
+    let expected = "given back: arena.FLOOR-1; left: arena.A-1-1 12000, arena.A-1-2 12000; 24000 EUR";
+    assert!(told.contains(expected), "{told}");
+    local.close().await;
+}
+
+#[tokio::test]
+async fn the_box_office_holds_sells_and_takes_back_from_a_terminal() {
+    let house = House::with(&["arena"]);
+    let local = house.open().await;
+    done(&local, &["block", "arena.A-1-1", "--reason", "camera"]).await;
+    let staff = ["hold", "arena.A-1-1", "--staff", "-u", "alice"];
+    let (code, _, complained) = boxoffice(&local, &staff).await;
+    assert!(code == Some(1) && complained.contains("arena.A-1-1 BLOCKED"), "{complained}");
+    let held = done(&local, &[&staff[..], &["--blocked"]].concat()).await;
+    let hold = held["holdId"].as_str().unwrap();
+    let back = done(&local, &["release", hold, "--staff", "--note", "no show & sorry"]).await;
+    assert_eq!(back["released"], json!(["arena.A-1-1"]));
+    let held = done(&local, &["hold", "arena.A-1-2", "-u", "bob"]).await;
+    let sold = done(&local, &["reserve", held["holdId"].as_str().unwrap(), "--staff"]).await;
+    let reservation = sold["reservationId"].as_str().unwrap();
+    let (code, _, complained) = boxoffice(&local, &["cancel", reservation, "-u", "alice"]).await;
+    assert!(code == Some(1) && complained.contains("NOT_HOLDER"), "{complained}");
+    let cancelled = done(&local, &["cancel", reservation, "--staff", "--note", "ill"]).await;
+    assert_eq!(cancelled["released"], json!(["arena.A-1-2"]));
+    let (code, _, complained) = boxoffice(&local, &["release", "arena.A-1-2", "--staff"]).await;
+    assert!(code == Some(2) && complained.contains("whole hold"), "{complained}");
+    let tail = ["events", "tail", "arena", "--from", "earliest", "--no-follow"];
+    let (_, lines, _) = boxoffice(&local, &tail).await;
+    let facts = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let notes: Vec<_> = facts.filter_map(|it| it["payload"]["note"].as_str().map(str::to_owned)).collect();
+    assert_eq!(notes, ["no show & sorry", "ill", "ill"]);
+    local.close().await;
+}
+
+#[tokio::test]
 async fn seats_are_taken_off_sale_and_put_back_from_a_terminal() {
     let house = House::with(&["arena"]);
     let local = house.open().await;

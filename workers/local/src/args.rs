@@ -5,7 +5,7 @@ pub mod values;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use boxoffice_domain::{Area, HoldId, SeatId, SeatingEventId, UserId};
+use boxoffice_domain::{Area, HoldId, ReservationId, SeatId, SeatingEventId, UserId};
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -58,15 +58,31 @@ pub enum Command {
     #[command(subcommand)]
     Events(Events),
     /// Holds seats for a while: named ones, units of areas, or the best that there are, all or none
+    ///
+    /// Prints the whole hold: its seats with their prices, what they cost together, and until when it holds. Somebody's own
+    /// hold gets more seats by --add, and lasts no longer for it. With --staff the box office holds for a buyer, in one step
+    /// and outside window, pause, limit and gap rule; seats that are blocked too with --blocked.
     #[command(after_help = HOLD_EXAMPLES)]
     Hold(Hold),
     /// Lets a hold last longer, up to what the SeatingEvent allows
     #[command(after_help = EXTEND_EXAMPLES)]
     Extend(Extend),
     /// Reserves what is held: a seat, or all seats of a hold
+    ///
+    /// One seat becomes a reservation of its own, and the hold keeps the others. With --staff anybody's hold is sold at the
+    /// counter: it is never charged.
+    #[command(after_help = RESERVE_EXAMPLES)]
     Reserve(Reserve),
     /// Gives back a seat, a hold or a reservation
+    ///
+    /// Prints what was released and what is left. With --staff anybody's hold is taken back.
+    #[command(after_help = RELEASE_EXAMPLES)]
     Release(Release),
+    /// Cancels a reservation, with every seat that it has
+    ///
+    /// Buyers cancel their own, as long as the SeatingEvent says. With --staff anybody's is cancelled, also after that.
+    #[command(after_help = CANCEL_EXAMPLES)]
+    Cancel(Cancel),
     /// Takes seats that nobody has off sale, by the admin API
     #[command(after_help = BLOCK_EXAMPLES)]
     Block(Block),
@@ -89,7 +105,21 @@ const HOLD_EXAMPLES: &str = "Examples:
   boxoffice hold arena-night.A-7-7 arena-night.A-7-8
   boxoffice hold arena-night --best 4 --price-category gold
   boxoffice hold arena-night --area FLOOR=2
-  boxoffice hold arena-night.A-7-7 --area FLOOR=2";
+  boxoffice hold arena-night.A-7-7 --area FLOOR=2
+  boxoffice hold arena-night.A-7-8 --add arena-night.6f1e0d9a-5c3b-4b8e-9a55-0c2d4f6a8b10
+  boxoffice hold arena-night.A-1-1 --staff --user alice --blocked";
+
+const RESERVE_EXAMPLES: &str = "Examples:
+  boxoffice reserve arena-night.A-7-7
+  boxoffice reserve arena-night.6f1e0d9a-5c3b-4b8e-9a55-0c2d4f6a8b10 --staff";
+
+const RELEASE_EXAMPLES: &str = "Examples:
+  boxoffice release arena-night.A-7-7
+  boxoffice release arena-night.6f1e0d9a-5c3b-4b8e-9a55-0c2d4f6a8b10 --staff --note 'no show'";
+
+const CANCEL_EXAMPLES: &str = "Examples:
+  boxoffice cancel arena-night.0d1c2b3a-4f5e-4d6c-8b7a-112233445566
+  boxoffice cancel arena-night.0d1c2b3a-4f5e-4d6c-8b7a-112233445566 --staff --note rebooked";
 
 const EXTEND_EXAMPLES: &str = "Examples:
   boxoffice extend arena-night.6f1e0d9a-5c3b-4b8e-9a55-0c2d4f6a8b10
@@ -202,9 +232,32 @@ pub struct Hold {
     /// Units of a general-admission area, whichever are free. May be given several times, and beside seats.
     #[arg(long = "area", value_name = "AREA=N", value_parser = area)]
     pub areas: Vec<Area>,
+    /// Adds them to this hold, which keeps its deadline.
+    #[arg(long, value_name = "HOLD", conflicts_with = "staff")]
+    pub add: Option<HoldId>,
+    /// Blocked seats may be among them: they are blocked again when the hold ends unsold.
+    #[arg(long, requires = "staff")]
+    pub blocked: bool,
     /// Who and where.
     #[command(flatten)]
     pub buyer: Buyer,
+    /// Whether as the box office.
+    #[command(flatten)]
+    pub staff: Staff,
+}
+
+/// The box office in place of the buyer.
+#[derive(Debug, ArgGroup)]
+pub struct Staff {
+    /// As the box office, by the admin API; --user is the buyer.
+    #[arg(long)]
+    pub staff: bool,
+    /// Base URL of a command worker's admin API (port 8082) in a cluster.
+    #[arg(long, value_name = "URL", requires = "staff", conflicts_with_all = ["command_url", "service"])]
+    pub admin_url: Option<String>,
+    /// Bearer token of the admin API.
+    #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
+    pub admin_token: Option<String>,
 }
 
 /// Arguments of `extend`.
@@ -230,6 +283,9 @@ pub struct Reserve {
     /// Who and where.
     #[command(flatten)]
     pub buyer: Buyer,
+    /// Whether as the box office.
+    #[command(flatten)]
+    pub staff: Staff,
 }
 
 /// Arguments of `release`.
@@ -238,9 +294,32 @@ pub struct Release {
     /// A seat, or the id of a hold or of a reservation.
     #[arg(value_name = "SEAT|HOLD|RESERVATION")]
     pub claim: String,
+    /// Why, for those who read the domain events later.
+    #[arg(long, value_name = "TEXT", requires = "staff")]
+    pub note: Option<String>,
     /// Who and where.
     #[command(flatten)]
     pub buyer: Buyer,
+    /// Whether as the box office.
+    #[command(flatten)]
+    pub staff: Staff,
+}
+
+/// Arguments of `cancel`.
+#[derive(Debug, ArgGroup)]
+pub struct Cancel {
+    /// The id of a reservation.
+    #[arg(value_name = "RESERVATION")]
+    pub reservation: ReservationId,
+    /// Why, for those who read the domain events later.
+    #[arg(long, value_name = "TEXT", requires = "staff")]
+    pub note: Option<String>,
+    /// Who and where.
+    #[command(flatten)]
+    pub buyer: Buyer,
+    /// Whether as the box office.
+    #[command(flatten)]
+    pub staff: Staff,
 }
 
 /// Which admin API, and what it asks for.

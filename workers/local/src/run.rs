@@ -29,6 +29,7 @@ pub async fn run(Args { log: _, command }: Args) -> Result<(), Failure> {
         Command::Extend(extend) => buy::extend(extend).await,
         Command::Reserve(reserve) => buy::reserve(reserve).await,
         Command::Release(release) => buy::release(release).await,
+        Command::Cancel(cancel) => buy::cancel(cancel).await,
         Command::Block(block) => block::block(block).await,
         Command::Unblock(unblock) => block::unblock(unblock).await,
         Command::Completions { shell } => {

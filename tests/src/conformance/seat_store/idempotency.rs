@@ -67,12 +67,12 @@ pub async fn every_kind_of_answer_is_kept(on: &impl Fixture) {
         Command::Unblock { seats: vec!["A-1-3".into(), "A-2-1".into()] },
         Command::Hold { wanted: best_in(1, Some("A"), None), user: alice(), hold: new() },
         Command::StaffHold {
-            seats: vec!["A-1-1".into(), "A-2-2".into()],
+            seats: vec!["A-1-2".into(), "A-2-2".into()],
             user: valid("bob"),
             hold: staffs,
             blocked: true,
         },
-        Command::AddToHold { hold: staffs, wanted: named(&["A-2-1"]), user: valid("bob") },
+        Command::AddToHold { hold: staffs, wanted: named(&["A-1-3"]), user: valid("bob") },
         Command::StaffRelease { hold: staffs, note: Some("rain".into()) },
     ];
     for (number, command) in commands.into_iter().enumerate() {

@@ -103,6 +103,7 @@ pub enum HeldOrReserved {
 
 /// A seat of a hold or a reservation.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ClaimedSeat)]
 #[serde(rename_all = "camelCase")]
 pub struct Seat {
     /// The seat.

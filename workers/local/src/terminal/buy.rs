@@ -1,7 +1,8 @@
-//! `boxoffice hold`, `extend`, `reserve` and `release`: the HTTP API's commands, one each. Prints the answer as JSON. What
-//! is sent by POST has an idempotency key of its own, so that sending it again does nothing twice.
+//! `boxoffice hold`, `extend`, `reserve`, `release` and `cancel`: the HTTP API's commands, one each; with `--staff` those of
+//! the box office, on the admin API. Prints the answer as JSON, and what it means in a line on standard error. What is sent
+//! by POST has an idempotency key of its own, so that sending it again does nothing twice.
 
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 use std::time::Duration;
 
 use boxoffice_domain::{HoldId, SeatId};
@@ -10,8 +11,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::target::{Endpoint, Port, Refusal, client, send, send_patiently};
-use super::wish;
-use crate::args::{Buyer, Extend, Hold, Release, Reserve};
+use super::{told, wish};
+use crate::args::{Admin, Buyer, Cancel, Extend, Hold, Release, Reserve, Staff};
 use crate::failure::Failure;
 
 /// Longest wait for an answer: the worker itself gives up after 10 s.
@@ -23,7 +24,7 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// The problem that the API answers, or a command line that asks for two things.
 pub async fn hold(hold: Hold) -> Result<(), Failure> {
     let (path, body) = wish::request(&hold)?;
-    print(&Desk::of(hold.buyer).await?.command(Method::POST, &path, body).await?)
+    tell(&Desk::of(hold.buyer, hold.staff).await?.command(Method::POST, &path, body).await?)
 }
 
 /// Moves the end of a hold away.
@@ -33,28 +34,37 @@ pub async fn hold(hold: Hold) -> Result<(), Failure> {
 pub async fn extend(Extend { hold, seconds, buyer }: Extend) -> Result<(), Failure> {
     let body = seconds.map(|seconds| json!({ "seconds": seconds }));
     let path = format!("/holds/{hold}/extend");
-    print(&Desk::of(buyer).await?.command(Method::POST, &path, body).await?)
+    tell(&Desk::of_buyer(buyer).await?.command(Method::POST, &path, body).await?)
 }
 
 /// Reserves a held seat, or a whole hold.
 ///
 /// # Errors
 /// The problem that the API answers.
-pub async fn reserve(Reserve { claim, buyer }: Reserve) -> Result<(), Failure> {
-    let path = match Claim::of(&claim)? {
-        Claim::Seat(seat) => format!("/seats/{seat}/reserve"),
-        Claim::Several(hold) => format!("/holds/{hold}/reserve"),
+pub async fn reserve(Reserve { claim, buyer, staff }: Reserve) -> Result<(), Failure> {
+    let (path, body) = match (Claim::of(&claim)?, staff.staff) {
+        (Claim::Several(hold), true) => {
+            (format!("/admin/holds/{hold}/reserve"), Some(json!({"paidBy": "counter"})))
+        }
+        (Claim::Seat(_), true) => return Err(whole_hold("sells")),
+        (Claim::Seat(seat), false) => (format!("/seats/{seat}/reserve"), None),
+        (Claim::Several(hold), false) => (format!("/holds/{hold}/reserve"), None),
     };
-    print(&Desk::of(buyer).await?.command(Method::POST, &path, None).await?)
+    tell(&Desk::of(buyer, staff).await?.command(Method::POST, &path, body).await?)
 }
 
 /// Gives back a seat, a hold or a reservation. A hold and a reservation look alike: what is not the one is the other.
 ///
 /// # Errors
 /// The problem that the API answers.
-pub async fn release(Release { claim, buyer }: Release) -> Result<(), Failure> {
-    let desk = Desk::of(buyer).await?;
-    let answer = match Claim::of(&claim)? {
+pub async fn release(Release { claim, note, buyer, staff }: Release) -> Result<(), Failure> {
+    let (claim, is_staff) = (Claim::of(&claim)?, staff.staff);
+    if is_staff && matches!(claim, Claim::Seat(_)) {
+        return Err(whole_hold("takes back"));
+    }
+    let desk = Desk::of(buyer, staff).await?;
+    let answer = match claim {
+        Claim::Several(hold) if is_staff => desk.take_back(&format!("/admin/holds/{hold}"), note).await?,
         Claim::Seat(seat) => desk.command(Method::POST, &format!("/seats/{seat}/release"), None).await?,
         Claim::Several(id) => match desk.command(Method::DELETE, &format!("/holds/{id}"), None).await {
             Err(Failure::Refused(why)) if why.starts_with("HOLD_NOT_FOUND") => {
@@ -63,7 +73,22 @@ pub async fn release(Release { claim, buyer }: Release) -> Result<(), Failure> {
             answer => answer?,
         },
     };
-    print(&answer)
+    tell(&answer)
+}
+
+/// Cancels a reservation.
+///
+/// # Errors
+/// The problem that the API answers.
+pub async fn cancel(Cancel { reservation, note, buyer, staff }: Cancel) -> Result<(), Failure> {
+    let admin = if staff.staff { "/admin" } else { "" };
+    let path = format!("{admin}/reservations/{reservation}");
+    tell(&Desk::of(buyer, staff).await?.take_back(&path, note).await?)
+}
+
+/// The box office acts on holds: a seat is not said to be in one.
+fn whole_hold(does: &str) -> Failure {
+    Failure::Usage(format!("--staff {does} a whole hold: give its id (arena-night.<uuid>)"))
 }
 
 /// What a command line names.
@@ -91,22 +116,49 @@ impl Claim {
 struct Desk {
     endpoint: Endpoint,
     client: reqwest::Client,
-    user: String,
-    token: Option<String>,
+    who: Who,
+}
+
+enum Who {
+    User(String),
+    /// A user, by what the issuer says.
+    Bearer(String),
+    /// The box office, by the endpoint's own token.
+    Staff,
 }
 
 impl Desk {
-    async fn of(Buyer { target, user, token }: Buyer) -> Result<Self, Failure> {
+    async fn of(buyer: Buyer, staff: Staff) -> Result<Self, Failure> {
+        let Staff { staff, admin_url, admin_token } = staff;
+        if !staff {
+            return Self::of_buyer(buyer).await;
+        }
+        let endpoint = Admin { target: buyer.target, admin_url, admin_token }.reach().await?;
+        Ok(Self { endpoint, client: client()?, who: Who::Staff })
+    }
+
+    async fn of_buyer(Buyer { target, user, token }: Buyer) -> Result<Self, Failure> {
         let endpoint = target.reach(Port::Commands).await?;
-        Ok(Self { endpoint, client: client()?, user: user.to_string(), token })
+        let who = token.map_or_else(|| Who::User(user.to_string()), Who::Bearer);
+        Ok(Self { endpoint, client: client()?, who })
+    }
+
+    /// Sends a DELETE with the note of the box office, if it wrote one.
+    async fn take_back(&self, path: &str, note: Option<String>) -> Result<Value, Failure> {
+        let noted = note.map(|note| {
+            let query = form_urlencoded::Serializer::new(String::new()).append_pair("note", &note).finish();
+            format!("{path}?{query}")
+        });
+        self.command(Method::DELETE, noted.as_deref().unwrap_or(path), None).await
     }
 
     async fn command(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Failure> {
         let repeatable = method == Method::POST;
         let request = self.client.request(method, format!("{}{path}", self.endpoint.url));
-        let mut request = match &self.token {
-            Some(token) => request.bearer_auth(token),
-            None => request.header("x-user-id", &self.user),
+        let mut request = match &self.who {
+            Who::Bearer(token) => request.bearer_auth(token),
+            Who::User(user) => request.header("x-user-id", user),
+            Who::Staff => self.endpoint.authorize(request),
         }
         .timeout(ANSWER);
         if let Some(body) = &body {
@@ -128,6 +180,12 @@ impl Desk {
 pub async fn read(answer: Result<Response, Refusal>, endpoint: &Endpoint) -> Result<Value, Failure> {
     let read = answer?.json().await;
     read.map_err(|error| Failure::Refused(format!("{} did not answer with JSON: {error}", endpoint.url)))
+}
+
+/// Prints an answer about a hold or a reservation, and says in a line what it means.
+fn tell(answer: &Value) -> Result<(), Failure> {
+    print(answer)?;
+    told::line(answer).map_or(Ok(()), |line| Ok(writeln!(stderr(), "{line}")?))
 }
 
 /// Prints an answer.

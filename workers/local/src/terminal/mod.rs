@@ -1,13 +1,16 @@
 //! What a person does from a terminal, with a platform that runs here or in a cluster: over HTTP, as everybody else.
 //!
 //! [`target`] finds it, [`forward`] reaches into a cluster, [`wish`] reads what a hold is to have, [`buy`] gives buyers'
-//! commands and [`block`] operators', [`tail`] follows domain events, in [`order`].
+//! commands and those of the box office, [`told`] says in a line what came of it, [`block`] gives operators' commands,
+//! [`tail`] follows domain events, in [`order`].
 
 pub mod target;
 
 mod forward;
 
 pub mod wish;
+
+mod told;
 
 pub mod buy;
 

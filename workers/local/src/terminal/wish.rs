@@ -12,8 +12,24 @@ use crate::failure::Failure;
 /// # Errors
 /// A command line that asks for two things, or for nothing.
 pub fn request(hold: &Hold) -> Result<(String, Option<Value>), Failure> {
-    let Hold { what, best, section, price_category, areas, buyer: _ } = hold;
+    let Hold { what, best, section, price_category, areas, add, blocked, buyer, staff } = hold;
     let (seats, event) = split(what)?;
+    if staff.staff {
+        if best.is_some() || !areas.is_empty() || seats.is_empty() {
+            return Err(usage("--staff holds seats that are named, such as arena-night.A-7-7"));
+        }
+        let body = json!({"userId": buyer.user, "seats": seats, "blocked": blocked});
+        return Ok((format!("/admin/events/{event}/holds"), Some(body)));
+    }
+    let holds = |event: &str| match add {
+        Some(hold) => format!("/holds/{hold}/seats"),
+        None => format!("/events/{event}/holds"),
+    };
+    if let Some(hold) = add
+        && hold.event_id().as_str() != event
+    {
+        return Err(usage(&format!("--add {hold}: that is no hold of {event}")));
+    }
     if let Some(quantity) = *best {
         if !seats.is_empty() {
             return Err(usage("--best chooses the seats: name the SeatingEvent alone, such as arena-night"));
@@ -26,7 +42,7 @@ pub fn request(hold: &Hold) -> Result<(String, Option<Value>), Failure> {
         ([], []) => Err(usage(&format!(
             "{event} is a SeatingEvent: name seats of it, or add --best N or --area AREA=N"
         ))),
-        ([seat], []) => Ok((format!("/seats/{seat}/hold"), None)),
+        ([seat], []) if add.is_none() => Ok((format!("/seats/{seat}/hold"), None)),
         (seats, []) => Ok((holds(event), Some(json!({ "seats": seats })))),
         (seats, areas) => Ok((holds(event), Some(json!({ "seats": seats, "areas": areas })))),
     }
@@ -47,10 +63,6 @@ fn split(what: &[Named]) -> Result<(Vec<&SeatId>, &str), Failure> {
         (None, [event]) => Ok((seats, event.as_str())),
         _ => Err(usage("name seats of one SeatingEvent, or one SeatingEvent alone")),
     }
-}
-
-fn holds(event: &str) -> String {
-    format!("/events/{event}/holds")
 }
 
 fn usage(text: &str) -> Failure {
@@ -100,6 +112,25 @@ mod tests {
     }
 
     #[test]
+    fn a_hold_gets_more_seats() {
+        let hold = "arena.12345678-9abc-4def-8123-000000000001";
+        let path = format!("/holds/{hold}/seats");
+        posts(&format!("arena.A-1-1 --add {hold}"), &path, Some(json!({"seats": ["arena.A-1-1"]})));
+        let best = json!({"bestAvailable": {"quantity": 2}});
+        posts(&format!("arena --best 2 --add {hold}"), &path, Some(best));
+        let elsewhere = asked(&format!("club.A-1-1 --add {hold}")).unwrap_err();
+        assert!(elsewhere.contains("no hold of club"), "{elsewhere}");
+    }
+
+    #[test]
+    fn the_box_office_holds_for_somebody() {
+        let body = |blocked| json!({"userId": "alice", "seats": ["arena.A-1-1"], "blocked": blocked});
+        let path = "/admin/events/arena/holds";
+        posts("arena.A-1-1 --staff --user alice", path, Some(body(false)));
+        posts("arena.A-1-1 --staff --user alice --blocked", path, Some(body(true)));
+    }
+
+    #[test]
     fn what_makes_no_sense_is_wrong_usage() {
         for (line, complaint) in [
             ("arena", "--best N or --area AREA=N"),
@@ -112,6 +143,9 @@ mod tests {
             ("arena --area FLOOR", "such as FLOOR=2"),
             ("arena --area FLOOR=0", "such as FLOOR=2"),
             ("A-1-1", "expected a seat"),
+            ("arena --best 2 --staff", "--staff holds seats that are named"),
+            ("arena.A-1-1 --blocked", "--staff"),
+            ("arena.A-1-1 --add here", "--add"),
         ] {
             let complained = asked(line).unwrap_err();
             assert!(complained.contains(complaint), "{line}: {complained}");

@@ -218,7 +218,7 @@ async fn statistics_are_what_was_published_with_most_events_in_it() {
     let known = known();
     assert_eq!(
         get_json(&known, "/events/arena/stats").await,
-        json!({"eventId": "arena", "asOfSequence": 0, "sections": []})
+        json!({"eventId": "arena", "asOfSequence": 0, "currency": "EUR", "sections": []})
     );
     let section = |reserved| SectionStats {
         section_id: "A".into(),
@@ -233,7 +233,7 @@ async fn statistics_are_what_was_published_with_most_events_in_it() {
             sections: vec![section(reserved)],
         });
     }
-    let expected = json!({"eventId": "arena", "asOfSequence": 9, "sections": [
+    let expected = json!({"eventId": "arena", "asOfSequence": 9, "currency": "EUR", "sections": [
         {"sectionId": "A", "available": 0, "held": 0, "reserved": 3, "released": 0, "revenue": 36_000}
     ]});
     assert_eq!(get_json(&known, "/events/arena/stats").await, expected);
