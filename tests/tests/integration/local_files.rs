@@ -46,7 +46,7 @@ async fn a_section_grows_and_cannot_lose_what_was_sold() {
     let mut shrunk = show("arena");
     shrunk["spec"]["sections"][0]["rows"][0]["seats"] = "1-19".into();
     house.declare(&shrunk);
-    local.process.says("arena: not changed").await.unwrap();
+    local.process.says("arena: all but its seat map is as declared").await.unwrap();
     local.process.says("A-2-20 RESERVED").await.unwrap();
     local.until_held("arena.A-1-22", 200).await;
     local.close().await;
