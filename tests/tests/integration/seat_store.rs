@@ -117,7 +117,7 @@ fn parse<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
 
 #[test]
 fn i10_generated_commands_do_what_decide_says() {
-    generated_commands_do_what_decide_says(OnRedis::fresh, cases_or(10_000));
+    generated_commands_do_what_decide_says(OnRedis::fresh, cases_or(2_000));
 }
 
 #[tokio::test]

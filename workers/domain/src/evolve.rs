@@ -18,6 +18,10 @@ pub fn evolve(state: &mut SeatingEventState, envelope: &Envelope) {
     match &envelope.event {
         DomainEvent::SeatHeld(e) => {
             let key = e.seat_id.key().to_owned();
+            // One that expired so long ago that its id was forgotten.
+            if state.holds.get(&e.hold_id.uuid()).is_some_and(|hold| hold.status == HoldStatus::Expired) {
+                state.holds.remove(&e.hold_id.uuid());
+            }
             let hold = state.holds.entry(e.hold_id.uuid()).or_insert_with(|| Hold {
                 user: e.user_id.clone(),
                 correlation: envelope.metadata.correlation_id.clone(),

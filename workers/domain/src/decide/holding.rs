@@ -22,7 +22,7 @@ pub(super) struct Growing<'a> {
 
 impl<'a> Provisioned<'a> {
     pub(super) fn hold(&self, wanted: &Wanted, user: &UserId, id: Uuid) -> Result<Decision, Rejection> {
-        if let Some(hold) = self.hold_called(id) {
+        if let Ok(hold) = self.remembered_hold(id) {
             return self.held_before(id, hold, wanted, user);
         }
         selection::check(&self.sale.definition, wanted)?;

@@ -18,7 +18,7 @@ impl Provisioned<'_> {
         id: Uuid,
         blocked: bool,
     ) -> Result<Decision, Rejection> {
-        if let Some(hold) = self.hold_called(id) {
+        if let Ok(hold) = self.remembered_hold(id) {
             return self.held_before(id, hold, &seats.to_vec().into(), user);
         }
         self.check_not_closed()?;

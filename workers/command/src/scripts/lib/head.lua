@@ -2,7 +2,7 @@
 -- anew answers RECOVERING), the head of the SeatingEvent, its time, and the answer that a repeated command had.
 -- Whether a SeatingEvent that is not here was ever there, the worker finds out.
 local head = redis.call('HMGET', META, 'revision', 'sequence', 'published', 'held', 'reserved', 'blocked', 'history',
-  'format', 'time')
+  'format', 'time', 'wants')
 local behind = fence(HISTORY, head[1], head[7])
 if behind then
   return behind
@@ -21,6 +21,9 @@ if ANSWER then
     return repeated(stored, FINGERPRINT)
   end
 end
+
+-- Whether a seat map is wanted that was refused.
+local wanting = head[10] == '1'
 
 -- `revision` is the id of the command that wrote the definition, false where there is no such SeatingEvent. Scripts
 -- change the other numbers here and `commit` writes them.

@@ -3,7 +3,7 @@
 -- A hold that was made before under the id that this one is to have, which derives from its idempotency key, is answered
 -- as it is now and never made again. Else nil.
 local function held_before(names)
-  local hold = ANSWER and GROWS == '0' and read_hold(HOLD)
+  local hold = GROWS == '0' and remembered_hold(HOLD)
   if not hold then
     return nil
   end

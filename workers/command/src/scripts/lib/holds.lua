@@ -66,10 +66,19 @@ local function has_lapsed(hold)
   return hold == nil or NOW >= hold.expires
 end
 
+-- The hold `id`, or nil where it is to be forgotten.
+local function remembered_hold(id)
+  local hold = read_hold(id)
+  if hold and hold.status == 'E' and NOW >= hold.expires + EXPIRED_HOLD_MEMORY then
+    return nil
+  end
+  return hold
+end
+
 -- The hold `id` if `user` may ask about it: theirs, and not forgotten. Else nil and the refusal.
 local function own_hold(id, user)
-  local hold = read_hold(id)
-  if not hold or (hold.status == 'E' and NOW >= hold.expires + EXPIRED_HOLD_MEMORY) then
+  local hold = remembered_hold(id)
+  if not hold then
     return nil, rejected('HOLD_NOT_FOUND')
   end
   if hold.user ~= user then

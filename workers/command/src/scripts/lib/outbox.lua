@@ -24,7 +24,8 @@ end
 -- Answers a command that was carried out: its chain, whether it changed anything, and the words. With an idempotency key
 -- that is stored in the same step; refusals are not, they are evaluated again.
 local function done_with(text)
-  text = CORRELATION .. '\n' .. (event.sequence > before and 'changed' or 'unchanged') .. '\n' .. text
+  local changed = event.sequence > before and (wanting and 'wanting' or 'changed') or 'unchanged'
+  text = CORRELATION .. '\n' .. changed .. '\n' .. text
   if ANSWER then
     redis.call('SET', ANSWER, FINGERPRINT .. '\n' .. ANSWER_FORMAT .. '\n' .. text, 'PX', ANSWER_MEMORY)
   end

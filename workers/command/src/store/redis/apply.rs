@@ -89,22 +89,21 @@ impl RedisStore {
                 run.list(std::iter::empty::<&str>()).list(std::iter::empty::<&str>());
             }
         }
-        self.tell_meta(&mut run, change, defined, &after)?;
+        Self::tell_meta(&mut run, change, defined, &after)?;
         let entries = envelopes.iter().map(|envelope| entry::write(envelope, &part.state, stamp, cause));
         run.list(entries.collect::<Result<Vec<_>, _>>()?.into_iter());
         if let (Some(_), Some(sale)) = (moved, &after.sale) {
             FloorPlan::new(sale.chart(), sale.seating()).tell(&mut run);
         }
         let mut reply = self.invoke(&run).await?;
-        if let (Reply::Done(outcome), Some(sale)) = (&mut reply, &after.sale) {
-            sale.complete(&mut outcome.answer);
+        if let (Reply::Done(ran), Some(sale)) = (&mut reply, &after.sale) {
+            sale.complete(&mut ran.outcome.answer);
         }
         Ok(reply)
     }
 
     /// Fields of `meta` to write and to forget.
     fn tell_meta(
-        &self,
         run: &mut ScriptInvocation<'_>,
         change: &Change<'_>,
         defined: Option<(&Definition, bool)>,
@@ -125,8 +124,9 @@ impl RedisStore {
                 if !refused.is_empty() =>
             {
                 set("wanted", json(definition)?);
+                set("wants", "1".to_owned());
             }
-            (Command::Provision { .. } | Command::Close, _) => forgotten.push("wanted"),
+            (Command::Provision { .. } | Command::Close, _) => forgotten.extend(["wanted", "wants"]),
             _ => {}
         }
         run.list(fields.into_iter()).list(forgotten.into_iter());
@@ -146,13 +146,18 @@ pub(super) fn json(definition: &Definition) -> Result<String, StoreError> {
 
 /// The records that the decision looked at, as they were read.
 fn tell_reads(run: &mut ScriptInvocation<'_>, part: &Part, reads: &Reads) {
-    let [seats, holds, reservations] = &part.texts;
-    let texts = |texts: &[Option<String>]| {
-        texts.iter().map(|text| text.clone().unwrap_or_default()).collect::<Vec<_>>()
-    };
-    run.list(reads.seats.iter()).list(texts(seats).into_iter());
-    run.list(reads.holds.iter().map(ToString::to_string)).list(texts(holds).into_iter());
-    run.list(reads.reservations.iter().map(ToString::to_string)).list(texts(reservations).into_iter());
+    fn texts<'a, K: Eq + Hash + 'a>(
+        keys: impl Iterator<Item = &'a K>,
+        texts: &'a HashMap<K, Option<String>>,
+    ) -> std::vec::IntoIter<&'a str> {
+        let text = |key| texts.get(key).and_then(Option::as_deref).unwrap_or_default();
+        keys.map(text).collect::<Vec<_>>().into_iter()
+    }
+    let Reads { seats, holds, reservations } = reads;
+    run.list(seats.iter()).list(texts(seats.iter(), &part.texts.seats));
+    run.list(holds.iter().map(ToString::to_string)).list(texts(holds.iter(), &part.texts.holds));
+    run.list(reservations.iter().map(ToString::to_string));
+    run.list(texts(reservations.iter(), &part.texts.reservations));
 }
 
 /// By how much the claims of each user change.

@@ -105,8 +105,8 @@ impl RedisStore {
     ) -> Result<Option<Arc<Known>>, StoreError> {
         let turn = timeout(RESPONSE_TIMEOUT, self.catalog.reading.lock()).await;
         let _turn = turn.map_err(|_| StoreError::Unavailable("definitions cannot be read".into()))?;
-        let stale = stale.map(|known| known.revision.as_str());
-        if let Some(known) = self.catalog.get(event).filter(|known| Some(known.revision.as_str()) != stale) {
+        let is_stale = |known: &Known| stale.is_some_and(|stale| stale.revision == known.revision);
+        if let Some(known) = self.catalog.get(event).filter(|known| !is_stale(known)) {
             return Ok(Some(known));
         }
         let mut read = redis::cmd("HMGET");
@@ -118,8 +118,8 @@ impl RedisStore {
             DefinitionMeta { revision: Some(revision), definition: Some(definition), closed } => {
                 let definition = serde_json::from_str(&definition)
                     .map_err(|error| StoreError::Corrupt(format!("definition of {event}: {error}")))?;
-                let sale = Sale::new(definition, closed.as_deref() == Some("1"));
-                Some(Arc::new(Known::new(revision, sale, self.high_watermark)))
+                let offered = Sale::new(definition, closed.as_deref() == Some("1"));
+                Some(Arc::new(Known::new(revision, offered, self.high_watermark)))
             }
             DefinitionMeta { revision: None, .. } => {
                 self.confirm_absent(event).await?;

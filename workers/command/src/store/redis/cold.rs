@@ -1,21 +1,23 @@
 //! Commands that the worker decides itself: all but the few that sell. It reads what [`decide_on_part`] asks for, at one
 //! moment, and has one script write what was decided where all of that is still so; else it reads again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use boxoffice_domain::command::Reads;
 use boxoffice_domain::decide::decide_on_part;
-use boxoffice_domain::{Command, Decision, Rejection, SeatingEventId, SeatingEventState, UnixMillis};
+use boxoffice_domain::{Command, Rejection, SeatingEventId, SeatingEventState, UnixMillis};
 use redis::{FromRedisValue, Value};
+use uuid::Uuid;
 
 use super::RedisStore;
 use super::apply::Change;
 use super::catalog::Known;
 use super::commands::{Executed, keeps_changing};
-use super::reply::Reply;
+use super::reply::{Ran, Reply};
 use super::state::{read_hold, read_reservation, read_seat};
 use super::wire::args::Reading;
-use crate::store::{Cause, Outcome, StoreError};
+use crate::store::{Cause, StoreError};
 
 /// How often a command is decided again because what it looked at changed under it.
 const ATTEMPTS: usize = 20;
@@ -26,14 +28,25 @@ pub struct Part {
     pub state: SeatingEventState,
     /// Its time.
     pub at: UnixMillis,
-    /// The texts of the records, in the order of [`Reads`]: seats, holds, reservations.
-    pub texts: [Vec<Option<String>>; 3],
+    /// The texts of all that was asked for; `None` of what is not there.
+    pub texts: Texts,
+}
+
+/// The texts of records.
+#[derive(Default)]
+pub struct Texts {
+    /// Of seats, by key.
+    pub seats: HashMap<String, Option<String>>,
+    /// Of holds.
+    pub holds: HashMap<Uuid, Option<String>>,
+    /// Of reservations.
+    pub reservations: HashMap<Uuid, Option<String>>,
 }
 
 enum Read {
-    Part(Part),
+    Part(Box<Part>),
     Changed,
-    Answered(Outcome),
+    Answered(Ran),
 }
 
 impl RedisStore {
@@ -55,7 +68,12 @@ impl RedisStore {
             let only_on = if known.is_none() { Some(self.confirm_absent(event).await?) } else { None };
             let part = match self.read_part(event, known.as_deref(), &reads, cause).await? {
                 Read::Part(part) => part,
-                Read::Answered(outcome) => return Ok(Ok(outcome)),
+                Read::Answered(mut ran) => {
+                    if let Some(known) = &known {
+                        known.sale.complete(&mut ran.outcome.answer);
+                    }
+                    return Ok(Ok(ran));
+                }
                 Read::Changed => {
                     known = self.known_after(event, known.as_deref()).await?;
                     continue;
@@ -73,7 +91,7 @@ impl RedisStore {
             let change =
                 Change { part: &part, reads: &looked_at, command, decision: &decision, cause, partition };
             match self.apply(event, known.as_deref(), &change, only_on).await? {
-                Reply::Done(outcome) => return Ok(Ok(with_answer_of(outcome, decision))),
+                Reply::Done(ran) => return Ok(Ok(ran)),
                 Reply::Rejected(rejection) => return Ok(Err(rejection)),
                 Reply::Mismatch => return Err(StoreError::KeyReused),
                 Reply::Full(depth) => {
@@ -100,7 +118,7 @@ impl RedisStore {
         let answer: Value = self.invoke_script(&run).await?;
         if !matches!(answer, Value::Array(_)) {
             return match Reply::read(&String::from_redis_value(answer).map_err(unreadable)?)? {
-                Reply::Done(outcome) => Ok(Read::Answered(outcome)),
+                Reply::Done(ran) => Ok(Read::Answered(ran)),
                 Reply::Changed => Ok(Read::Changed),
                 Reply::Mismatch => Err(StoreError::KeyReused),
                 other @ (Reply::Rejected(_) | Reply::Full(_) | Reply::Cold) => {
@@ -109,7 +127,7 @@ impl RedisStore {
             };
         }
         let values = Vec::<Value>::from_redis_value(answer).map_err(unreadable)?;
-        part_of(event, known, reads, values).map(Read::Part)
+        part_of(event, known, reads, values).map(|part| Read::Part(Box::new(part)))
     }
 
     /// The definition that stands, where it may be another one than `known`.
@@ -151,18 +169,7 @@ impl RedisStore {
     }
 }
 
-/// What the store keeps of an answer is not all of it: the rest is the decision's, unless it is an earlier one's.
-fn with_answer_of(outcome: Outcome, decision: Decision) -> Outcome {
-    use boxoffice_domain::Answer as A;
-    match (outcome.repeated, decision.answer) {
-        (false, A::Provisioned { refused, .. }) => {
-            let sequence = outcome.answer.sequence();
-            Outcome { answer: A::Provisioned { refused, sequence }, ..outcome }
-        }
-        (_, A::Held { .. } | A::Reserved { .. } | A::Released { .. } | A::Provisioned { .. }) => outcome,
-    }
-}
-
+#[expect(clippy::needless_pass_by_value, reason = "as map_err hands it over")]
 fn unreadable(error: redis::ParsingError) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
@@ -185,14 +192,14 @@ fn part_of(
     let mut text = || -> Result<Option<String>, StoreError> {
         Option::from_redis_value(values.next().unwrap_or(Value::Nil)).map_err(unreadable)
     };
-    let mut texts = [vec![], vec![], vec![]];
+    let mut texts = Texts::default();
     for key in &reads.seats {
         let found = text()?;
         if let Some(found) = &found {
             let seat = read_seat(found).map_err(|error| wrong(format!("seat {key}: {error}")))?;
             state.seats.insert(key.clone(), seat);
         }
-        texts[0].push(found);
+        texts.seats.insert(key.clone(), found);
     }
     for id in &reads.holds {
         let found = text()?;
@@ -200,7 +207,7 @@ fn part_of(
             let hold = read_hold(found).map_err(|error| wrong(format!("hold {id}: {error}")))?;
             state.holds.insert(*id, hold);
         }
-        texts[1].push(found);
+        texts.holds.insert(*id, found);
     }
     for id in &reads.reservations {
         let found = text()?;
@@ -209,7 +216,7 @@ fn part_of(
                 read_reservation(found).map_err(|error| wrong(format!("reservation {id}: {error}")))?;
             state.reservations.insert(*id, reservation);
         }
-        texts[2].push(found);
+        texts.reservations.insert(*id, found);
     }
     Ok(Part { state, at, texts })
 }

@@ -7,11 +7,11 @@
 use super::RedisStore;
 use super::catalog::Known;
 use super::invocation::ScriptInvocation;
-use super::reply::Reply;
+use super::reply::{Ran, Reply};
 use super::wire::args::{
     Choosing, Expiring, Holding, ReleasingHold, ReleasingSeat, ReservingHold, ReservingSeat,
 };
-use crate::store::{Cause, Outcome, StoreError};
+use crate::store::{Cause, StoreError};
 use boxoffice_domain::decide::find_hold_on_part;
 use boxoffice_domain::decide::selection::{check, sections_of};
 use boxoffice_domain::definition::GapPolicy;
@@ -23,7 +23,7 @@ use boxoffice_domain::{
 /// How often a command is prepared again because the definition changed under it.
 const ATTEMPTS: usize = 5;
 
-pub(super) type Executed = Result<Result<Outcome, Rejection>, StoreError>;
+pub(super) type Executed = Result<Result<Ran, Rejection>, StoreError>;
 
 impl RedisStore {
     pub(super) async fn run_command(
@@ -39,9 +39,9 @@ impl RedisStore {
                 return self.run_cold(event, command, None, cause).await;
             };
             match self.invoke(&run).await? {
-                Reply::Done(mut outcome) => {
-                    prepared.sale.complete(&mut outcome.answer);
-                    return Ok(Ok(outcome));
+                Reply::Done(mut ran) => {
+                    prepared.sale.complete(&mut ran.outcome.answer);
+                    return Ok(Ok(ran));
                 }
                 Reply::Rejected(rejection) => return Ok(Err(rejection)),
                 Reply::Mismatch => return Err(StoreError::KeyReused),

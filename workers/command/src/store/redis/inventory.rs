@@ -10,7 +10,7 @@ use super::fence::is_behind;
 use super::link::Link;
 use super::wire::args::Purging;
 use super::wire::{InventoryMeta, ServerHistory};
-use crate::store::{Cause, History, Inventory, Outcome, Provisioning, StoreError};
+use crate::store::{Cause, History, Inventory, Provisioning, StoreError};
 
 /// What a server says about SeatingEvents: its history, its time and their numbers.
 type Counted = (History, UnixMillis, Vec<InventoryMeta>);
@@ -25,13 +25,12 @@ impl RedisStore {
     ) -> Result<Result<Provisioning, Rejection>, StoreError> {
         let command = Command::Provision { definition: Box::new(definition.clone()) };
         let refused = match self.run_cold(event, &command, Some(partition), cause).await? {
-            Ok(Outcome { answer: Answer::Provisioned { refused, .. }, .. }) => refused,
-            Ok(Outcome {
-                answer: Answer::Held { .. } | Answer::Reserved { .. } | Answer::Released { .. },
-                ..
-            }) => {
-                return Err(StoreError::Corrupt(format!("provisioning {event} answered otherwise")));
-            }
+            Ok(ran) => match ran.outcome.answer {
+                Answer::Provisioned { refused, .. } => refused,
+                Answer::Held { .. } | Answer::Reserved { .. } | Answer::Released { .. } => {
+                    return Err(StoreError::Corrupt(format!("provisioning {event} answered otherwise")));
+                }
+            },
             Err(rejection) => return Ok(Err(rejection)),
         };
         self.register(event).await?;
@@ -49,8 +48,8 @@ impl RedisStore {
             .map_err(|error| StoreError::Corrupt(format!("wanted definition of {event}: {error}")))?;
         let command = Command::Provision { definition: Box::new(definition) };
         match self.run_cold(event, &command, None, &Cause::of_nobody()).await? {
-            Ok(Outcome { changed: true, .. }) => {
-                tracing::info!(%event, "a seat map that was refused took effect")
+            Ok(ran) if ran.outcome.changed => {
+                tracing::info!(%event, "a seat map that was refused took effect");
             }
             Ok(_) => {}
             Err(rejection) => tracing::warn!(%event, %rejection, "the definition that is wanted is refused"),

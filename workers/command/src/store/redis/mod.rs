@@ -27,7 +27,7 @@ use self::history::NoHistory;
 use self::invocation::{Script, ScriptInvocation};
 use self::keys::Keys;
 use self::link::OpenError;
-use self::reply::Reply;
+use self::reply::{Ran, Reply};
 use self::scripts::Scripts;
 use self::server::Server;
 use self::signals::Subscription;
@@ -317,21 +317,30 @@ impl SeatStore for RedisStore {
         command: &Command,
         cause: &Cause,
     ) -> Result<Result<Outcome, Rejection>, StoreError> {
-        let Some(level) = Level::of(self.durability.of(command)) else {
-            return self.run_command(event, command, cause).await;
-        };
+        let level = Level::of(self.durability.of(command));
         // What the barrier vouches for is of this history; a script that ran on a later one is told to be repeated.
-        let history = self.history(event).await?;
-        let outcome = self.run_command(event, command, cause).await?;
-        if let Ok(Outcome { repeated, .. }) = outcome {
+        let history = match level {
+            Some(_) => Some(self.history(event).await?),
+            None => None,
+        };
+        let Ran { outcome, wanting } = match self.run_command(event, command, cause).await? {
+            Ok(ran) => ran,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
+        if wanting && let Err(error) = self.try_wanted(event).await {
+            tracing::warn!(%event, %error, "the seat map that is wanted waits for the next sweep");
+        }
+        if let (Some(level), Some(history)) = (level, history) {
             self.secure(self.keys.event(event).slot(), level, &history).await.map_err(
                 |error| match error {
-                    StoreError::Unsecured { why, .. } => StoreError::Unsecured { why, repeated },
+                    StoreError::Unsecured { why, .. } => {
+                        StoreError::Unsecured { why, repeated: outcome.repeated }
+                    }
                     other => other,
                 },
             )?;
         }
-        Ok(outcome)
+        Ok(Ok(outcome))
     }
 
     async fn provision(

@@ -20,11 +20,20 @@ answers! {
     "provisioned" => ProvisionedWords { sequence: u64, }
 }
 
+/// A command that was carried out, or whose answer is repeated.
+#[derive(Debug, PartialEq)]
+pub struct Ran {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Whether a seat map is wanted that was refused: it may be possible now.
+    pub wanting: bool,
+}
+
 /// What a script says about a command.
 #[derive(Debug, PartialEq)]
 pub enum Reply {
     /// It was carried out, or its answer repeated.
-    Done(Outcome),
+    Done(Ran),
     /// It was refused, by the rules of the sale.
     Rejected(Rejection),
     /// Its idempotency key was used before, for something else.
@@ -59,21 +68,25 @@ impl<'a> Words<'a> {
             "mismatch" => Some(Reply::Mismatch),
             "done" => Some(Reply::Done(self.outcome(false)?)),
             "repeated" => Some(Reply::Done(self.outcome(true)?)),
-            "full" => Some(Reply::Full(self.next()?)),
+            "full" => Some(Reply::Full(self.parsed()?)),
             "rejected" => Some(Reply::Rejected(self.rejection()?)),
             _ => None,
         }
     }
 
-    fn outcome(&mut self, repeated: bool) -> Option<Outcome> {
-        let correlation = self.next()?;
-        let changed = match self.word()? {
-            "changed" => true,
-            "unchanged" => false,
+    fn outcome(&mut self, repeated: bool) -> Option<Ran> {
+        let correlation = self.parsed()?;
+        let (changed, wanting) = match self.word()? {
+            "changed" => (true, false),
+            "wanting" => (true, !repeated),
+            "unchanged" => (false, false),
             _ => return None,
         };
-        let (word, at) = (self.word()?, self.next()?);
-        Some(Outcome { answer: self.answer(word)?, at, correlation, changed, repeated })
+        let (word, at) = (self.word()?, self.parsed()?);
+        Some(Ran {
+            outcome: Outcome { answer: self.answer(word)?, at, correlation, changed, repeated },
+            wanting,
+        })
     }
 
     fn answer(&mut self, word: &str) -> Option<Answer> {
@@ -111,16 +124,18 @@ impl<'a> Words<'a> {
             "NOT_HOLDER" => Rejection::NotHolder,
             "SEAT_NOT_AVAILABLE" => Rejection::SeatNotAvailable(self.conflicts()?),
             "NOT_ENOUGH_SEATS" => Rejection::NotEnoughSeats {
-                wanted: self.next()?,
-                available: self.next()?,
+                wanted: self.parsed()?,
+                available: self.parsed()?,
                 section: self.word().filter(|section| !section.is_empty()).map(str::to_owned),
             },
             "SEAT_NOT_HELD" => Rejection::SeatNotHeld,
             "HOLD_EXPIRED" => Rejection::HoldExpired,
-            "LIMIT_EXCEEDED" => {
-                Rejection::LimitExceeded { limit: self.next()?, claimed: self.next()?, wanted: self.next()? }
-            }
-            "SALES_NOT_OPEN" => Rejection::SalesNotOpen { opens_at: self.next()? },
+            "LIMIT_EXCEEDED" => Rejection::LimitExceeded {
+                limit: self.parsed()?,
+                claimed: self.parsed()?,
+                wanted: self.parsed()?,
+            },
+            "SALES_NOT_OPEN" => Rejection::SalesNotOpen { opens_at: self.parsed()? },
             "SALES_PAUSED" => Rejection::SalesPaused,
             "SALES_CLOSED" => Rejection::SalesClosed,
             "OTHER_SEATS_HELD" => Rejection::OtherSeatsHeld,
@@ -132,7 +147,7 @@ impl<'a> Words<'a> {
         let mut seats = vec![];
         while let Some(key) = self.word() {
             let price_category = String::new();
-            seats.push(PricedSeat { key: key.to_owned(), amount: self.next()?, price_category });
+            seats.push(PricedSeat { key: key.to_owned(), amount: self.parsed()?, price_category });
         }
         Some(seats)
     }
@@ -154,8 +169,8 @@ impl<'a> Words<'a> {
         self.0.next()
     }
 
-    /// The next one.
-    pub fn next<T: FromStr>(&mut self) -> Option<T> {
+    /// The next one, as what it is.
+    pub fn parsed<T: FromStr>(&mut self) -> Option<T> {
         self.word()?.parse().ok()
     }
 }

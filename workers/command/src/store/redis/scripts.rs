@@ -125,12 +125,11 @@ fn assemble(script: &str, clock: &str, keys: &[&str], args: &[&str]) -> String {
         prologue::names(keys, args)
     );
     for line in script.lines() {
-        match line.strip_prefix(INCLUDE) {
-            Some(names) => code.extend(names.split(", ").filter_map(part)),
-            None => {
-                code.push_str(line);
-                code.push('\n');
-            }
+        if let Some(names) = line.strip_prefix(INCLUDE) {
+            code.extend(names.split(", ").filter_map(part));
+        } else {
+            code.push_str(line);
+            code.push('\n');
         }
     }
     code

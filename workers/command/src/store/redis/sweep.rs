@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::RedisStore;
 use super::reply::Reply;
-use crate::store::{Cause, Outcome, StoreError};
+use crate::store::{Cause, StoreError};
 
 /// Most holds of one SeatingEvent that one pass ends.
 const HOLDS_A_PASS: usize = 1000;
@@ -39,7 +39,7 @@ impl RedisStore {
             let keys = self.keys.event(event);
             deadlines.cmd("ZRANGEBYSCORE").arg(keys.deadlines()).arg("-inf").arg(now);
             deadlines.arg("LIMIT").arg(0).arg(HOLDS_A_PASS);
-            deadlines.cmd("HEXISTS").arg(keys.meta()).arg("wanted");
+            deadlines.cmd("HEXISTS").arg(keys.meta()).arg("wants");
         }
         let due: Vec<redis::Value> = self.query_all(slot, &deadlines).await?;
         let (mut ends, mut wanting) = (Vec::new(), Vec::new());
@@ -61,10 +61,13 @@ impl RedisStore {
 
     /// Ends a hold; whether that released seats.
     async fn end(&self, event: &SeatingEventId, hold: String) -> Result<bool, StoreError> {
-        let reply = self.run_expire(event, &hold, &Cause::of_nobody()).await?;
-        Ok(
-            matches!(reply, Reply::Done(Outcome { answer: Answer::Released { released, .. }, .. }) if !released.is_empty()),
-        )
+        Ok(match self.run_expire(event, &hold, &Cause::of_nobody()).await? {
+            Reply::Done(ran) => match ran.outcome.answer {
+                Answer::Released { released, .. } => !released.is_empty(),
+                Answer::Held { .. } | Answer::Reserved { .. } | Answer::Provisioned { .. } => false,
+            },
+            Reply::Rejected(_) | Reply::Mismatch | Reply::Full(_) | Reply::Changed | Reply::Cold => false,
+        })
     }
 }
 

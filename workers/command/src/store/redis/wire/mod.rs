@@ -208,7 +208,7 @@ macro_rules! answers {
             impl $name {
                 /// Reads the words, in order.
                 pub fn read(words: &mut $crate::store::redis::reply::Words<'_>) -> Option<Self> {
-                    Some(Self { $($field: words.next()?,)* })
+                    Some(Self { $($field: words.parsed()?,)* })
                 }
 
                 /// The words, in order, each as it is to be said.
