@@ -91,28 +91,29 @@ fn held(state: &SeatingEventState, e: &SeatHeld, by_staff: bool) -> anyhow::Resu
             bail!("I1: {} holds a seat that is not free: {taken:?}", e.user_id)
         }
     }
-    match state.holds.get(&e.hold_id.uuid()) {
-        Some(hold) => {
-            let same =
-                (&hold.user, hold.status, hold.expires_at) == (&e.user_id, HoldStatus::Active, e.expires_at);
-            ensure!(same, "I1: the hold was another one: {hold:?}");
-            ensure!(e.held_at < hold.expires_at, "I6: the deadline was {}", hold.expires_at);
-        }
-        None => {
-            let (lasts, ttl) =
-                (e.expires_at - e.held_at, UnixMillis::from(definition.hold.ttl_seconds) * 1000);
-            ensure!(lasts == ttl, "I6: it expires {lasts} ms after it began");
-        }
+    if let Some(before) = state.holds.get(&e.hold_id.uuid()) {
+        let is_it = (&before.user, before.status, before.expires_at)
+            == (&e.user_id, HoldStatus::Active, e.expires_at);
+        ensure!(is_it, "I1: the hold was another one: {before:?}");
+        ensure!(e.held_at < before.expires_at, "I6: the deadline was {}", before.expires_at);
+    } else {
+        let (lasts, ttl) = (e.expires_at - e.held_at, UnixMillis::from(definition.hold.ttl_seconds) * 1000);
+        ensure!(lasts == ttl, "I6: it expires {lasts} ms after it began");
     }
     if by_staff {
         return Ok(());
     }
-    let sales = &definition.sales;
+    let window = &definition.sales;
     ensure!(e.held_at < definition.closes_at(), "sales have closed");
-    ensure!(sales.opens_at.is_none_or(|opens| e.held_at >= opens), "sales have not opened");
-    ensure!(!sales.paused, "sales are paused");
-    let claims = state.claims.get(&e.user_id).copied().unwrap_or_default();
-    let limit = definition.limits.seats_per_user;
+    ensure!(window.opens_at.is_none_or(|opens| e.held_at >= opens), "sales have not opened");
+    ensure!(!window.paused, "sales are paused");
+    // What lapsed does not count, released or not.
+    let lapsed = state.holds.values().filter(|hold| {
+        hold.user == e.user_id && hold.status == HoldStatus::Active && e.held_at >= hold.expires_at
+    });
+    let lapsed: usize = lapsed.map(|hold| hold.seats.len()).sum();
+    let claims = state.claims.get(&e.user_id).map_or(0, |claims| *claims as usize).saturating_sub(lapsed);
+    let limit = definition.limits.seats_per_user.map(|limit| limit as usize);
     ensure!(limit.is_none_or(|limit| claims < limit), "{} has {claims} seats already", e.user_id);
     Ok(())
 }

@@ -90,13 +90,19 @@ impl<'a> Told<'a> {
                     told.get_or_insert_with(new).seats.push(e.seat_id.clone());
                 }
                 DomainEvent::HoldExtended(e) if e.hold_id == *hold => {
-                    told.iter_mut().for_each(|told| told.expires_at = e.expires_at);
+                    if let Some(told) = &mut told {
+                        told.expires_at = e.expires_at;
+                    }
                 }
                 DomainEvent::SeatReserved(e) if e.hold_id == *hold => {
-                    told.iter_mut().for_each(|told| told.lose(&e.seat_id));
+                    if let Some(told) = &mut told {
+                        told.lose(&e.seat_id);
+                    }
                 }
                 DomainEvent::SeatReleased(e) if e.claim == Claim::Hold(hold.clone()) => {
-                    told.iter_mut().for_each(|told| told.lose(&e.seat_id));
+                    if let Some(told) = &mut told {
+                        told.lose(&e.seat_id);
+                    }
                 }
                 _ => continue,
             }
@@ -114,7 +120,9 @@ impl<'a> Told<'a> {
                     told = Some(Self { user: &e.user_id, seats: e.seat_ids.clone(), expires_at: 0 });
                 }
                 DomainEvent::ReservationCancelled(e) if e.reservation_id == *id => {
-                    told.iter_mut().for_each(|told| e.seat_ids.iter().for_each(|seat| told.lose(seat)));
+                    if let Some(told) = &mut told {
+                        e.seat_ids.iter().for_each(|seat| told.lose(seat));
+                    }
                 }
                 _ => continue,
             }

@@ -85,8 +85,8 @@ pub async fn sales_open_pause_and_close(admin: &Admin) -> anyhow::Result<()> {
 pub async fn a_refused_seat_map_is_tried_again(admin: &Admin) -> anyhow::Result<()> {
     let (mut house, alice) = (House::open(admin).await?, newcomer("alice"));
     let unit = house.seat("FLOOR-1");
-    let held = house.ask(&alice, &json!({"seats": [unit]})).await?;
-    let hold = format!("/holds/{}", text(held.done(201, &HELD)?, "holdId")?);
+    let asked = house.ask(&alice, &json!({"seats": [unit]})).await?;
+    let hold = format!("/holds/{}", text(asked.done(201, &HELD)?, "holdId")?);
     let without_the_floor = |it: &mut Value| {
         it["sections"].as_array_mut().into_iter().for_each(|sections| drop(sections.pop()));
         it["sales"] = json!({"paused": true});
@@ -126,15 +126,15 @@ pub async fn the_currency_never_changes(admin: &Admin) -> anyhow::Result<()> {
 /// What is reserved stands, and what is held can be given back.
 pub async fn deleting_ends_the_sales(admin: &Admin) -> anyhow::Result<()> {
     let (house, alice) = (House::open(admin).await?, newcomer("alice"));
-    let [sold, held] = ["A-1-1", "A-1-2"].map(|key| house.seat(key));
-    let ask = house.ask(&alice, &json!({"seats": [sold, held]})).await?;
+    let [sold, kept] = ["A-1-1", "A-1-2"].map(|key| house.seat(key));
+    let ask = house.ask(&alice, &json!({"seats": [sold, kept]})).await?;
     let hold = format!("/holds/{}", text(ask.done(201, &HELD)?, "holdId")?);
     let reserve = format!("/seats/{sold}/reserve");
     let reserved = house.api.post(&reserve, &alice).await?;
     let before = reserved.shown()?["reservationId"].clone();
     house.call(Method::DELETE, &format!("/admin/events/{}", house.api.event), None).await?.shown()?;
     house.ask(&alice, &json!({"seats": [house.seat("A-1-3")]})).await?.refused(409, "SALES_CLOSED")?;
-    for path in [format!("{hold}/reserve"), format!("/seats/{held}/reserve"), format!("{hold}/extend")] {
+    for path in [format!("{hold}/reserve"), format!("/seats/{kept}/reserve"), format!("{hold}/extend")] {
         house.api.post(&path, &alice).await?.refused(409, "SALES_CLOSED")?;
     }
     house.api.call(Method::DELETE, &hold, &alice).await?.done(200, &RELEASED)?;

@@ -25,8 +25,8 @@ pub async fn a_hold_is_extended_up_to_the_longest(stage: &Stage) -> anyhow::Resu
         "the sequence is {}",
         first["sequence"]
     );
-    let hold = format!("/holds/{}", text(&held, "holdId")?);
-    let found = stage.api.call(Method::GET, &hold, &alice).await?;
+    let address = format!("/holds/{}", text(&held, "holdId")?);
+    let found = stage.api.call(Method::GET, &address, &alice).await?;
     for field in HELD {
         same(field, &found.done(200, &HELD)?[field], first[field].clone())?;
     }

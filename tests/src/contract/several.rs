@@ -82,8 +82,8 @@ pub async fn a_hold_gets_more_seats(stage: &Stage) -> anyhow::Result<()> {
     let (alice, bob) = (newcomer("alice"), newcomer("bob"));
     let answer = stage.ask_for(&alice, &[&a]).await?;
     let held = answer.done(201, &HELD)?;
-    let hold = format!("/holds/{}", text(held, "holdId")?);
-    let path = format!("{hold}/seats");
+    let cart = format!("/holds/{}", text(held, "holdId")?);
+    let path = format!("{cart}/seats");
     let add = async |seats: Value| stage.api.post_json(&path, &alice, &json!({ "seats": seats })).await;
     let grown = add(json!([b, unit])).await?;
     same_seats(grown.done(200, &HELD)?, &[&a, &b, &unit])?;
@@ -94,7 +94,7 @@ pub async fn a_hold_gets_more_seats(stage: &Stage) -> anyhow::Result<()> {
     let again = add(json!([a])).await?;
     same("sequence", &again.done(200, &HELD)?["sequence"], grown.json["sequence"].clone())?;
     stage.release(&bob, &taken).await?;
-    gave_back(&stage.give_back(&alice, &hold).await?, &[&a, &b, &unit])
+    gave_back(&stage.give_back(&alice, &cart).await?, &[&a, &b, &unit])
 }
 
 pub async fn a_hold_is_reserved_whole(stage: &Stage) -> anyhow::Result<()> {

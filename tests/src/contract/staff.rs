@@ -17,12 +17,12 @@ pub async fn staff_hold_for_somebody_and_take_back(admin: &Admin) -> anyhow::Res
     let wanted = |blocks: bool| json!({"userId": alice, "seats": [free, blocked], "blocked": blocks});
     let refused = house.call(Method::POST, &path, Some(&wanted(false))).await?;
     refused.conflicts(409, "SEAT_NOT_AVAILABLE", &[(&blocked, "BLOCKED")])?;
-    let held = house.call(Method::POST, &path, Some(&wanted(true))).await?;
-    let held = held.done(201, &HELD)?;
-    ensure!(seats_of(held)? == [&free, &blocked], "held are {}", held["seats"]);
-    priced(held)?;
+    let made = house.call(Method::POST, &path, Some(&wanted(true))).await?;
+    let made = made.done(201, &HELD)?;
+    ensure!(seats_of(made)? == [&free, &blocked], "held are {}", made["seats"]);
+    priced(made)?;
     // It is the buyer's: nobody else sees it.
-    let hold = text(held, "holdId")?.to_owned();
+    let hold = text(made, "holdId")?.to_owned();
     house.api.call(Method::GET, &format!("/holds/{hold}"), &alice).await?.done(200, &HELD)?;
     house.api.call(Method::GET, &format!("/holds/{hold}"), &bob).await?.refused(403, "NOT_HOLDER")?;
     let back = format!("/admin/holds/{hold}?note=nobody%20came");
@@ -38,8 +38,8 @@ pub async fn staff_hold_for_somebody_and_take_back(admin: &Admin) -> anyhow::Res
 pub async fn staff_sell_at_the_counter(admin: &Admin) -> anyhow::Result<()> {
     let (house, alice) = (House::open(admin).await?, newcomer("alice"));
     let wanted = json!({"seats": [house.seat("A-1-1"), house.seat("FLOOR-1")]});
-    let held = house.ask(&alice, &wanted).await?;
-    let hold = text(held.done(201, &HELD)?, "holdId")?.to_owned();
+    let asked = house.ask(&alice, &wanted).await?;
+    let hold = text(asked.done(201, &HELD)?, "holdId")?.to_owned();
     let path = format!("/admin/holds/{hold}/reserve");
     let counter = json!({"paidBy": "counter"});
     let sold = house.call(Method::POST, &path, Some(&counter)).await?;

@@ -35,7 +35,7 @@ async fn sales_are_paused_and_go_on() {
 }
 
 #[tokio::test]
-async fn a_section_grows_and_cannot_lose_what_was_sold() {
+async fn a_section_grows_and_shrinks_once_nobody_has_what_it_loses() {
     let house = House::with(&["arena"]);
     let mut local = house.open().await;
     local.sell("arena.A-2-20", "alice").await;
@@ -47,8 +47,13 @@ async fn a_section_grows_and_cannot_lose_what_was_sold() {
     shrunk["spec"]["sections"][0]["rows"][0]["seats"] = "1-19".into();
     house.declare(&shrunk);
     local.process.says("arena: all but its seat map is as declared").await.unwrap();
-    local.process.says("A-2-20 RESERVED").await.unwrap();
-    local.until_held("arena.A-1-22", 200).await;
+    local.process.says("A-2-20 RESERVED, A-2-22 HELD").await.unwrap();
+    for (seat, user) in [("arena.A-2-20", "alice"), ("arena.A-2-22", "the-patient-one")] {
+        local.until_held("arena.A-1-22", 200).await;
+        assert_eq!(local.post("/seats/arena.A-1-22/release", "the-patient-one").await.0, 200);
+        assert_eq!(local.post(&format!("/seats/{seat}/release"), user).await.0, 200);
+    }
+    local.until_held("arena.A-1-22", 404).await;
     local.close().await;
 }
 

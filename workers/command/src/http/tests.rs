@@ -57,7 +57,10 @@ impl House {
         let published = Published::new(Arc::clone(&store) as Arc<dyn Outbox>);
         let durability = Durability { hold: Guarantee::Redis, reserve };
         let commands = CommandService::new(Arc::clone(&store) as Arc<dyn SeatStore>, published, durability);
-        Self { store, router: service(routes(gate(), commands, 1024), HttpLayer::new(&mut Registry::default())) }
+        Self {
+            store,
+            router: service(routes(gate(), commands, 1024), HttpLayer::new(&mut Registry::default())),
+        }
     }
 
     pub async fn redefine(&self, change: impl FnOnce(&mut Definition)) {
