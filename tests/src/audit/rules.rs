@@ -107,15 +107,17 @@ fn held(state: &SeatingEventState, e: &SeatHeld, by_staff: bool) -> anyhow::Resu
     ensure!(e.held_at < definition.closes_at(), "sales have closed");
     ensure!(window.opens_at.is_none_or(|opens| e.held_at >= opens), "sales have not opened");
     ensure!(!window.paused, "sales are paused");
-    // What lapsed does not count, released or not.
-    let lapsed = state.holds.values().filter(|hold| {
-        hold.user == e.user_id && hold.status == HoldStatus::Active && e.held_at >= hold.expires_at
-    });
-    let lapsed: usize = lapsed.map(|hold| hold.seats.len()).sum();
-    let claims = state.claims.get(&e.user_id).map_or(0, |claims| *claims as usize).saturating_sub(lapsed);
-    let limit = definition.limits.seats_per_user.map(|limit| limit as usize);
-    ensure!(limit.is_none_or(|limit| claims < limit), "{} has {claims} seats already", e.user_id);
+    let has = seats_of(state, &e.user_id, e.held_at);
+    let limit = definition.limits.seats_per_user;
+    ensure!(limit.is_none_or(|limit| has < limit as usize), "{} has {has} seats already", e.user_id);
     Ok(())
+}
+
+/// How many seats a user has at a moment: a hold that lapsed counts no more, whether or not anybody has noticed.
+fn seats_of(state: &SeatingEventState, user: &UserId, at: UnixMillis) -> usize {
+    let holds = state.holds.values().filter(|hold| hold.user == *user && at < hold.expires_at);
+    let reservations = state.reservations.values().filter(|reservation| reservation.user == *user);
+    holds.map(|hold| hold.seats.len()).chain(reservations.map(|it| it.seats.len())).sum()
 }
 
 fn reserved(state: &SeatingEventState, e: &SeatReserved) -> anyhow::Result<()> {

@@ -47,6 +47,27 @@ fn a_cart_grows_and_tells_all_that_is_in_it() {
 }
 
 #[test]
+fn a_hold_that_lapsed_counts_for_no_limit() {
+    for (at, sound) in [(DEADLINE, true), (DEADLINE - 1, false)] {
+        let mut story = Story::on_sale();
+        let mut limited = story.history.defined(5);
+        limited.definition.limits.seats_per_user = Some(1);
+        story.staff(DomainEvent::EventUpdated(limited));
+        story.holds("alice", &[1]);
+        let DomainEvent::SeatHeld(mut second) = story.held("alice", 2) else { unreachable!() };
+        second.hold_id = story.hold("alices-other");
+        (second.held_at, second.expires_at) = (at, at + 300_000);
+        let wish = Wish::Hold(vec![story.seat(2)]);
+        story.ask("alice", wish, &[DomainEvent::SeatHeld(second)], |_| Answer::Unknown);
+        if sound {
+            story.is_sound();
+        } else {
+            story.is_refused("alice has 1 seats already");
+        }
+    }
+}
+
+#[test]
 fn a_claim_that_changes_its_price_is_found() {
     let mut story = Story::on_sale();
     let DomainEvent::SeatHeld(mut cheap) = story.held("alice", 1) else { unreachable!() };
