@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::routing::{get, post};
-use boxoffice_runtime::http::{Edge, listen, serve, service};
+use boxoffice_runtime::http::{HttpLayer, listen, serve, service};
 use boxoffice_runtime::shutdown;
 use prometheus_client::registry::Registry;
 use serde_json::json;
@@ -29,7 +29,7 @@ pub async fn run(addr: SocketAddr) -> anyhow::Result<()> {
     };
     let routes =
         Router::new().route("/readyz", get(|| async { "ok" })).route("/seats/{seatId}/hold", post(answer));
-    let routes = service(routes, Edge::new(&mut Registry::default()));
+    let routes = service(routes, HttpLayer::new(&mut Registry::default()));
     serve(listen(addr)?, routes, shutdown::on_signal()?, Duration::from_secs(1)).await;
     Ok(())
 }

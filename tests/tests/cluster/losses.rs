@@ -1,6 +1,6 @@
 //! A Redis that lost what it had, and events that do not reach Kafka: the resource says so, and says that it is over.
 
-use boxoffice_command::store::LEASE_TERM;
+use boxoffice_command::store::LEASE_LIFE;
 use boxoffice_crds::ReservationService;
 use boxoffice_tests::servers::redis_kinds::connection;
 use k8s_openapi::api::core::v1::Event;
@@ -77,7 +77,7 @@ async fn events_that_do_not_reach_kafka_are_told_in_the_status_and_by_an_event()
         let show = service.show(|_| {}).await;
         let usurped: u64 = in_redis(USURP, namespace).await;
         // The second round after that begins when what the first one said is known.
-        let known = usurped + u64::try_from((LEASE_TERM + LEASE_TERM / 4).as_millis()).unwrap();
+        let known = usurped + u64::try_from((LEASE_LIFE + LEASE_LIFE / 4).as_millis()).unwrap();
         until("the relay knows that its leases are gone", async || {
             (in_redis::<Option<u64>>(LAST_TERM, namespace).await? > known).then_some(())
         })

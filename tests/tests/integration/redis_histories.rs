@@ -44,7 +44,7 @@ impl Pair {
         until("the replica has it", async || {
             redis::cmd("SET").arg("written").arg("last").exec_async(&mut connection).await.unwrap();
             let replicas: u64 =
-                redis::cmd("WAIT").arg(1).arg(1000).query_async(&mut connection).await.unwrap();
+                redis::cmd("WAIT").arg(1).arg(100).query_async(&mut connection).await.unwrap();
             (replicas == 1).then_some(())
         })
         .await;

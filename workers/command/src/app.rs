@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::http::{Edge, listen, serve as answer, service};
+use boxoffice_runtime::http::{HttpLayer, listen, serve as answer, service};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::openapi::pages;
@@ -59,7 +59,7 @@ pub struct Settings {
 
 /// Where the worker listens, and whom its operator's API lets in.
 #[derive(Clone)]
-pub struct Doors {
+pub struct Addresses {
     /// Where buyers' commands come in.
     pub http_addr: SocketAddr,
     /// Where the operator's come in.
@@ -71,7 +71,7 @@ pub struct Doors {
 /// What is measured.
 pub struct Metrics {
     /// Of requests.
-    pub edge: Edge,
+    pub layer: HttpLayer,
     /// Of the relay.
     pub relay: RelayMetrics,
 }
@@ -79,7 +79,7 @@ pub struct Metrics {
 impl Metrics {
     /// Registers all of it.
     pub fn register(registry: &mut Registry) -> Self {
-        Self { edge: Edge::new(registry), relay: RelayMetrics::register(registry) }
+        Self { layer: HttpLayer::new(registry), relay: RelayMetrics::register(registry) }
     }
 }
 
@@ -192,18 +192,18 @@ pub async fn serve<S: SeatStore + Outbox>(
     store: Arc<S>,
     log: Arc<dyn EventLog>,
     settings: Settings,
-    doors: Doors,
+    addresses: Addresses,
     metrics: Metrics,
     readiness: Readiness,
     stop: CancellationToken,
 ) -> Result<(), AppError> {
-    let (http_listener, admin_listener) = (bind(doors.http_addr)?, bind(doors.admin_addr)?);
-    let (Metrics { edge, relay }, drain) = (metrics, settings.drain);
+    let (http_listener, admin_listener) = (bind(addresses.http_addr)?, bind(addresses.admin_addr)?);
+    let (Metrics { layer, relay }, drain) = (metrics, settings.drain);
     let app = App::new(store, log, settings, relay, readiness, stop.clone());
-    let operators = admin::guarded(app.operators(), doors.admin_token);
-    let operators = answer(admin_listener, service(operators, edge.apart()), stop.clone(), drain / 2);
+    let operators = admin::guarded(app.operators(), addresses.admin_token);
+    let operators = answer(admin_listener, service(operators, layer.apart()), stop.clone(), drain / 2);
     let buyers = app.buyers().merge(pages::routes(&http::document()));
-    let buyers = answer(http_listener, service(buyers, edge), stop, drain / 2);
+    let buyers = answer(http_listener, service(buyers, layer), stop, drain / 2);
     app.run(async move { _ = tokio::join!(buyers, operators) }).await
 }
 

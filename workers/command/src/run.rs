@@ -84,7 +84,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         max_body_bytes,
         drain: Duration::from_secs(drain_seconds),
     };
-    let doors = app::Doors { http_addr, admin_addr, admin_token: AdminToken::new(admin_token)? };
+    let addresses = app::Addresses { http_addr, admin_addr, admin_token: AdminToken::new(admin_token)? };
     let stop = shutdown::on_signal()?;
     let log = KafkaLog::with(kafka::Settings {
         security: kafka_security.into(),
@@ -100,7 +100,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         let (store, topic) = (Arc::new(store), settings.topic.clone());
         let recovery = Recovery::new(Arc::clone(&store), Arc::clone(&log) as _, topic, QUIET, recovering);
         let _recovering = AbortOnDropHandle::new(tokio::spawn(recovery.run(readiness.clone())));
-        Ok(serve(store, log, settings, doors, metrics, readiness, stop).await?)
+        Ok(serve(store, log, settings, addresses, metrics, readiness, stop).await?)
     };
     tokio::select! {
         ended = working => ended,

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::http::Edge;
+use boxoffice_runtime::http::HttpLayer;
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::openapi::pages;
@@ -110,12 +110,12 @@ impl Query {
     pub async fn serve(
         self,
         listener: Arc<TcpListener>,
-        edge: Edge,
+        layer: HttpLayer,
         stop: CancellationToken,
         drain: Duration,
     ) {
         let routes = self.routes().merge(pages::routes(&http::document()));
-        let service = boxoffice_runtime::http::service(routes, edge);
+        let service = boxoffice_runtime::http::service(routes, layer);
         tokio::select! {
             () = boxoffice_runtime::http::serve(listener, service, stop, drain) => {}
             never = self.follow() => match never {},

@@ -7,7 +7,7 @@ use anyhow::Context;
 use boxoffice_query::view::postgres::PostgresSnapshots;
 use boxoffice_query::{Ports, Query, READY, Topics};
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::http::{Edge, listen};
+use boxoffice_runtime::http::{HttpLayer, listen};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::identity::settings::IdentityArgs;
 use boxoffice_runtime::log::kafka::{KafkaLog, Settings};
@@ -63,7 +63,7 @@ async fn main() -> anyhow::Result<()> {
     let topics = Topics { seats: kafka.kafka_topic, stats: kafka.kafka_stats_topic };
 
     let mut registry = Registry::default();
-    let edge = Edge::new(registry.sub_registry_with_prefix("boxoffice_query"));
+    let layer = HttpLayer::new(registry.sub_registry_with_prefix("boxoffice_query"));
     let readiness = Readiness::waiting_for(&[READY]);
     let own = registry.sub_registry_with_prefix("boxoffice_query");
     let identity = Identity::open(identity.try_into()?, own, &readiness).context("who readers are")?;
@@ -74,7 +74,7 @@ async fn main() -> anyhow::Result<()> {
     tokio::try_join!(
         async { health.await.with_context(|| format!("listening on {}", service.metrics_addr)) },
         async {
-            query.serve(listener, edge, stop, service.drain()).await;
+            query.serve(listener, layer, stop, service.drain()).await;
             Ok(())
         },
     )?;

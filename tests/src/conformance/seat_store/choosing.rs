@@ -10,7 +10,7 @@ use boxoffice_domain::{Best, Conflict, HoldId, Rejection, Together, Wanted};
 use super::conflicts;
 use super::stage::{Fixture, Stage, TTL, best_in, held, must, valid};
 
-/// Three of six are taken from the edge, because from the middle they would leave a single one on one side.
+/// Three of six are taken from the layer, because from the middle they would leave a single one on one side.
 pub async fn the_best_seats_are_in_the_middle_of_the_best_row_and_leave_none_single(on: &impl Fixture) {
     let stage = Stage::open(on).await;
     must(stage.redefine(|it| it.sections[0].rows[0].seats = "1-6".into()).await);

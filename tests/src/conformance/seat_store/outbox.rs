@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use boxoffice_command::store::{Backlog, LEASE_TERM, Lease, Outbox, Round, SeatStore, Signal, StoreError};
+use boxoffice_command::store::{Backlog, LEASE_LIFE, Lease, Outbox, Round, SeatStore, Signal, StoreError};
 use boxoffice_domain::Command;
 use boxoffice_domain::ids::event_id;
 use tokio::sync::broadcast::Receiver;
@@ -143,7 +143,7 @@ pub async fn a_relay_that_leaves_leaves_all_to_those_who_stay(on: &impl Fixture)
 
 /// The first term of every test ends so much after its begin.
 fn term() -> u64 {
-    LEASE_TERM.as_millis().try_into().unwrap_or(u64::MAX)
+    LEASE_LIFE.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
 fn all(store: &impl Outbox) -> Vec<u32> {

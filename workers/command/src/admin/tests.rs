@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use axum::http::request::Builder;
 use boxoffice_domain::partition::partition_of;
-use boxoffice_runtime::http::{Edge, service};
+use boxoffice_runtime::http::{HttpLayer, service};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -52,7 +52,7 @@ impl Office {
         Self {
             store,
             log,
-            router: service(guarded(routes(admin), token), Edge::new(&mut Registry::default())),
+            router: service(guarded(routes(admin), token), HttpLayer::new(&mut Registry::default())),
         }
     }
 

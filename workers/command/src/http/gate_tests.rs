@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request};
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::http::{Edge, service};
+use boxoffice_runtime::http::{HttpLayer, service};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::identity::settings::{JwtSettings, Settings};
 use boxoffice_runtime::identity::testing::{Issuer, SECRET, Signer, claims, trusting};
@@ -39,7 +39,7 @@ async fn behind(gate: Gate) -> Router {
     let published = Published::new(Arc::clone(&store) as Arc<dyn Outbox>);
     let durability = Durability { hold: Guarantee::Redis, reserve: Guarantee::Redis };
     let commands = CommandService::new(store as Arc<dyn SeatStore>, published, durability);
-    service(routes(gate, commands, 1024), Edge::new(&mut Registry::default()))
+    service(routes(gate, commands, 1024), HttpLayer::new(&mut Registry::default()))
 }
 
 async fn checking(settings: JwtSettings) -> Router {

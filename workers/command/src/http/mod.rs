@@ -39,27 +39,27 @@ use gate::Gate;
 
 /// What the routes share.
 #[derive(Clone)]
-struct Hall {
+struct AppState {
     gate: Gate,
     commands: CommandService,
 }
 
-impl FromRef<Hall> for Gate {
-    fn from_ref(hall: &Hall) -> Self {
-        hall.gate.clone()
+impl FromRef<AppState> for Gate {
+    fn from_ref(state: &AppState) -> Self {
+        state.gate.clone()
     }
 }
 
-impl FromRef<Hall> for CommandService {
-    fn from_ref(hall: &Hall) -> Self {
-        hall.commands.clone()
+impl FromRef<AppState> for CommandService {
+    fn from_ref(state: &AppState) -> Self {
+        state.commands.clone()
     }
 }
 
 /// The routes behind `gate`, with bodies of at most `max_body_bytes`.
 pub fn routes(gate: Gate, commands: CommandService, max_body_bytes: usize) -> Router {
     let (routes, _) = described().split_for_parts();
-    routes.with_state(Hall { gate, commands }).layer(DefaultBodyLimit::max(max_body_bytes))
+    routes.with_state(AppState { gate, commands }).layer(DefaultBodyLimit::max(max_body_bytes))
 }
 
 /// What the routes do, for programs and people.
@@ -67,7 +67,7 @@ pub fn document() -> OpenApi {
     for_buyers(described().into_openapi())
 }
 
-fn described() -> OpenApiRouter<Hall> {
+fn described() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(about_buyers())
         .routes(routes!(seats::hold))
         .routes(routes!(seats::reserve))

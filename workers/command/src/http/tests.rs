@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use boxoffice_runtime::http::{Edge, service};
+use boxoffice_runtime::http::{HttpLayer, service};
 use boxoffice_runtime::identity::Identity;
 
 use super::command_service::CommandService;
@@ -57,7 +57,10 @@ impl House {
         let published = Published::new(Arc::clone(&store) as Arc<dyn Outbox>);
         let durability = Durability { hold: Guarantee::Redis, reserve };
         let commands = CommandService::new(Arc::clone(&store) as Arc<dyn SeatStore>, published, durability);
-        Self { store, router: service(routes(gate(), commands, 1024), Edge::new(&mut Registry::default())) }
+        Self {
+            store,
+            router: service(routes(gate(), commands, 1024), HttpLayer::new(&mut Registry::default())),
+        }
     }
 
     pub async fn redefine(&self, change: impl FnOnce(&mut Definition)) {
@@ -440,7 +443,7 @@ async fn router_with_long_bodies(house: &House, body: &str) -> Answered {
     let durability = Durability { hold: Guarantee::Redis, reserve: Guarantee::Redis };
     let store = Arc::clone(&house.store) as Arc<dyn SeatStore>;
     let commands = CommandService::new(store, published, durability);
-    let router = service(routes(gate(), commands, 1 << 20), Edge::new(&mut Registry::default()));
+    let router = service(routes(gate(), commands, 1 << 20), HttpLayer::new(&mut Registry::default()));
     House { store: Arc::clone(&house.store), router }.post_json("alice", HOLDS, body).await
 }
 

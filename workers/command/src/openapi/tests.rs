@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use boxoffice_domain::Answer::Held;
 use boxoffice_domain::{Command, Definition, HoldId};
-use boxoffice_runtime::http::{Edge, service};
+use boxoffice_runtime::http::{HttpLayer, service};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::openapi::text;
 use boxoffice_runtime::testing::document::{Answer, Call, Document};
@@ -66,7 +66,7 @@ impl Stage {
         };
         let token = AdminToken::new("secret".into()).unwrap();
         let routes = http::routes(gate, commands, 1024).merge(guarded(admin::routes(admin), token));
-        Self { store, log, router: service(routes, Edge::new(&mut Registry::default())) }
+        Self { store, log, router: service(routes, HttpLayer::new(&mut Registry::default())) }
     }
 
     /// As the examples of an operation find it.

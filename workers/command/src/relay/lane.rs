@@ -1,8 +1,8 @@
 //! Publishing one SeatingEvent: from the watermark on, in order, batch after batch, until nothing waits.
 //!
 //! What fails is published again from the watermark, so the log may repeat records but first occurrences have no gap
-//! (I3). A lane is the only one of its SeatingEvent in this process; the term guards against other processes. While the
-//! term is renewed a publish may take as long as the log lets it; it is given up when the term runs out.
+//! (I3). A lane is the only one of its SeatingEvent in this process; the ownership guards against other processes. While the
+//! ownership is renewed a publish may take as long as the log lets it; it is given up when the ownership runs out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -17,13 +17,13 @@ use tokio::time::sleep;
 
 use super::leases::Leases;
 use super::metrics::RelayMetrics;
-use super::term::{Place, Term};
+use super::ownership::{Occupancy, Ownership};
 use crate::store::{Outbox, OutboxEntry, StoreError};
 
 /// Most records a publish, and most while publishing fails: what may be in vain is to be cheap.
 const BATCH: usize = 500;
 const TRIAL: usize = 50;
-/// A publish begins only while this much of the term remains: less means that renewals are late.
+/// A publish begins only while this much of the ownership remains: less means that renewals are late.
 const TO_BEGIN: Duration = Duration::from_millis(500);
 /// It is given up when only this remains, so that nothing is sent any more when the next owner begins.
 const TO_GIVE_UP: Duration = Duration::from_millis(250);
@@ -40,7 +40,7 @@ pub struct Lanes {
     pub topic: String,
     /// The ReservationService, as the events' source.
     pub source: String,
-    /// The terms of this process.
+    /// The ownerships of this process.
     pub leases: Arc<Leases>,
     /// How many SeatingEvents are published at once.
     pub permits: Semaphore,
@@ -58,7 +58,7 @@ enum StepError {
     #[error(transparent)]
     Log(#[from] LogError),
     #[error("the lease ran out before the log answered")]
-    TermRanOut,
+    OwnershipRanOut,
     #[error(transparent)]
     Malformed(#[from] MalformedEvent),
     #[error("I3: sequence {found} comes where {expected} should")]
@@ -75,11 +75,11 @@ enum Step {
 }
 
 impl Lanes {
-    /// Publishes what waits of `event`; returns when nothing does or when the term is over.
-    pub async fn drain(&self, event: &SeatingEventId, term: &Place) {
+    /// Publishes what waits of `event`; returns when nothing does or when the ownership is over.
+    pub async fn drain(&self, event: &SeatingEventId, ownership: &Occupancy) {
         let mut failures = 0;
-        while term.lasts(Duration::ZERO) {
-            let pause = match self.step(event, term).await {
+        while ownership.lasts(Duration::ZERO) {
+            let pause = match self.step(event, ownership).await {
                 Ok(Step::Empty) => break,
                 Ok(Step::More) => {
                     failures = 0;
@@ -87,9 +87,9 @@ impl Lanes {
                 }
                 Ok(Step::Late) => PAUSE.0,
                 Ok(Step::Fenced) => {
-                    tracing::info!(bucket = term.lease.bucket, %event, "a later lease has spoken");
+                    tracing::info!(bucket = ownership.lease.bucket, %event, "a later lease has spoken");
                     // Should it be ours all the same, the next one has a higher token.
-                    term.finish();
+                    ownership.finish();
                     break;
                 }
                 Err(error) => {
@@ -104,12 +104,12 @@ impl Lanes {
             };
             tokio::select! {
                 () = sleep(pause) => {}
-                () = term.over() => {}
+                () = ownership.over() => {}
             }
         }
     }
 
-    async fn step(&self, event: &SeatingEventId, term: &Term) -> Result<Step, StepError> {
+    async fn step(&self, event: &SeatingEventId, ownership: &Ownership) -> Result<Step, StepError> {
         // The semaphore is never closed; without a permit the step would merely be less patient.
         let _permit = self.permits.acquire().await;
         let batch = if self.failing.load(Relaxed) { TRIAL } else { BATCH };
@@ -119,18 +119,18 @@ impl Lanes {
             .iter()
             .map(|entry| encode(&entry.envelope, partition, &self.source, entry.traceparent.as_deref()));
         let records = encoded.collect::<Result<Vec<_>, _>>()?;
-        if !term.lasts(TO_BEGIN) {
+        if !ownership.lasts(TO_BEGIN) {
             return Ok(Step::Late);
         }
         tokio::select! {
             published = self.log.publish(&self.topic, records) => published?,
-            () = term.runs_out(TO_GIVE_UP) => return Err(StepError::TermRanOut),
+            () = ownership.runs_out(TO_GIVE_UP) => return Err(StepError::OwnershipRanOut),
         }
         if self.failing.swap(false, Relaxed) {
             tracing::info!(%event, "events are published again");
         }
         self.metrics.published.inc_by(last - first + 1);
-        Ok(match self.outbox.published(event, &term.lease, last).await? {
+        Ok(match self.outbox.published(event, &ownership.lease, last).await? {
             None => Step::Fenced,
             Some(0) => Step::Empty,
             Some(_) => Step::More,

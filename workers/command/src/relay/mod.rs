@@ -1,7 +1,7 @@
 //! The relay: publishes what the seat scripts wrote to the outboxes.
 //!
 //! SeatingEvents are spread over buckets, and the relays of all command workers share the buckets out ([`leases`]): one
-//! owner a bucket, for a [`term`] at a time. The owner wakes at once when one of its SeatingEvents has something to
+//! owner a bucket, for a [`ownership`] at a time. The owner wakes at once when one of its SeatingEvents has something to
 //! publish, and looks at all of them now and then in case it was not told. Each then has a [`lane`]. This file decides
 //! who runs when; it reads and publishes nothing itself.
 
@@ -9,7 +9,7 @@ mod lane;
 
 mod leases;
 
-mod term;
+mod ownership;
 
 mod metrics;
 
@@ -31,7 +31,7 @@ use crate::store::{Backlog, LEASE_ROUND, Outbox, Signal};
 use lane::Lanes;
 use leases::Leases;
 pub use metrics::RelayMetrics;
-use term::Term;
+use ownership::Ownership;
 
 /// How often all SeatingEvents are looked at, told or not.
 const SCAN: Duration = Duration::from_secs(5);
@@ -133,7 +133,7 @@ impl Relay {
             *again = true;
             return;
         }
-        let Some(place) = self.lanes.leases.of(&event).and_then(Term::enter) else { return };
+        let Some(place) = self.lanes.leases.of(&event).and_then(Ownership::enter) else { return };
         self.busy.insert(event.clone(), false);
         let lanes = Arc::clone(&self.lanes);
         self.jobs.spawn(async move {

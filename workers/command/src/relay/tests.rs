@@ -1,4 +1,4 @@
-//! The relay against doubles: order, failures, fencing, the end of a term, and the way out.
+//! The relay against doubles: order, failures, fencing, the end of a ownership, and the way out.
 
 use std::sync::Arc;
 use std::time::Duration;

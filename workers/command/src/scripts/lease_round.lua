@@ -1,12 +1,12 @@
 -- A relay's round of the leases: it shows that it is there, gives back what it names, keeps all else that it has, and
 -- takes free buckets up to its fair share. One script for all buckets. store/leases.rs is the same rule without a server.
 --
--- KEYS leases: bucket -> '<token> <end> <relay>', and relays: those that stay, by the end of their term; ARGV: LeaseRound
+-- KEYS leases: bucket -> '<token> <end> <relay>', and relays: those that stay, by the end of their lease; ARGV: LeaseRound
 -- (store/redis/wire/args.rs); from REST on the buckets that it gives back
 -- Returns its share, then bucket and token of every lease that it has
 local count = tonumber(BUCKETS)
 local NOW = now()
-local ENDS = NOW + tonumber(TERM)
+local ENDS = NOW + tonumber(LIFE)
 local stays = STAYS == '1'
 
 redis.call('ZREMRANGEBYSCORE', RELAYS, '-inf', NOW)

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use boxoffice_domain::UnixMillis;
 use uuid::Uuid;
 
-use super::{LEASE_TERM, Lease, Round};
+use super::{LEASE_LIFE, Lease, Round};
 
 /// The relays that stay, and the leases of all buckets.
 #[derive(Debug, Default)]
@@ -33,8 +33,8 @@ impl LeaseTable {
         give_back: &[u32],
         now: UnixMillis,
     ) -> Round {
-        let term = u64::try_from(LEASE_TERM.as_millis()).unwrap_or(u64::MAX);
-        let ends = now.saturating_add(term);
+        let life = u64::try_from(LEASE_LIFE.as_millis()).unwrap_or(u64::MAX);
+        let ends = now.saturating_add(life);
         self.relays.retain(|_, ends| *ends > now);
         if stays {
             self.relays.insert(owner, ends);

@@ -195,16 +195,16 @@ pub struct Lease {
 
 /// How long a lease lasts from the round that gave or kept it. A relay that dies is followed within this and the pause
 /// between two rounds; a relay that lives may be late by most of it without losing anything.
-pub const LEASE_TERM: Duration = Duration::from_millis(1500);
+pub const LEASE_LIFE: Duration = Duration::from_millis(1500);
 
-/// How often there is a round of the leases, a sixth of their term: it may be late by several of itself. Links to the
+/// How often there is a round of the leases, a sixth of their life: it may be late by several of itself. Links to the
 /// store's servers are confirmed in the same pace.
 pub const LEASE_ROUND: Duration = Duration::from_millis(250);
 
 /// What a round of the leases gave a relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Round {
-    /// What is its own for another term.
+    /// What is its own for another life.
     pub leases: Vec<Lease>,
     /// How many buckets it should have; what it has above that it is to give back.
     pub share: usize,

@@ -14,7 +14,7 @@ use boxoffice_command::store::{Inventory, SeatStore};
 use boxoffice_consumer::run::LOG;
 use boxoffice_query::{Ports, Query, READY, Topics};
 use boxoffice_runtime::health::{self, Readiness};
-use boxoffice_runtime::http::{Edge, listen, serve, service};
+use boxoffice_runtime::http::{HttpLayer, listen, serve, service};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::openapi::{pages, together};
@@ -65,7 +65,7 @@ impl Platform {
         let own = registry.sub_registry_with_prefix("boxoffice");
         let identity = Identity::open(declared.identity.clone(), own, &readiness)?;
         let app = self.command(declared, identity.clone(), &mut registry, readiness.clone(), stop);
-        let edge = Edge::new(registry.sub_registry_with_prefix("boxoffice"));
+        let layer = HttpLayer::new(registry.sub_registry_with_prefix("boxoffice"));
 
         let (seat_view, consuming) = self.consume(declared, &mut registry, &readiness, stop)?;
         let topics = Topics { seats: declared.topic().to_owned(), stats: declared.stats_topic().to_owned() };
@@ -83,7 +83,7 @@ impl Platform {
 
         let routes = app.buyers().merge(query.routes()).merge(operators(app.operators(), door));
         let routes = routes.merge(pages::routes(&document())).merge(front::routes());
-        let routes = service(routes, edge).merge(health::routes(registry, readiness));
+        let routes = service(routes, layer).merge(health::routes(registry, readiness));
         let server = serve(Arc::clone(&door.listener), routes, stop.clone(), DRAIN / 2);
         let _following = AbortOnDropHandle::new(tokio::spawn(query.follow()));
         tokio::select! {

@@ -34,8 +34,8 @@ fn happen(known: &Knowledge, sequence: u64, fact: &DomainEvent) {
 }
 
 async fn get_with(known: &Knowledge, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
-    let edge = boxoffice_runtime::http::Edge::new(&mut Registry::default());
-    let service = boxoffice_runtime::http::service(routes(known.clone()), edge);
+    let layer = boxoffice_runtime::http::HttpLayer::new(&mut Registry::default());
+    let service = boxoffice_runtime::http::service(routes(known.clone()), layer);
     let request =
         headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
     service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()

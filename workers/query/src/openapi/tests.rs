@@ -8,7 +8,7 @@ use boxoffice_domain::events::{SectionStats, StatsUpdated};
 use boxoffice_domain::project::SeatView;
 use boxoffice_domain::{DomainEvent, SeatMap};
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::http::{Edge, service};
+use boxoffice_runtime::http::{HttpLayer, service};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::identity::settings::Settings;
 use boxoffice_runtime::identity::testing::{SECRET, Signer, trusting};
@@ -59,7 +59,7 @@ fn knowing() -> Knowledge {
 }
 
 async fn send(knowledge: Knowledge, call: &Call, who: (&str, &str)) -> Answer {
-    let router: Router = service(routes(knowledge), Edge::new(&mut Registry::default()));
+    let router: Router = service(routes(knowledge), HttpLayer::new(&mut Registry::default()));
     Answer::read(router.oneshot(call.request(who)).await.unwrap()).await
 }
 

@@ -51,7 +51,7 @@ impl Chain {
 impl<S: Sync> FromRequestParts<S> for Chain {
     type Rejection = Problem;
 
-    /// [`super::edge`] read it already.
+    /// [`super::layer`] read it already.
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match parts.extensions.get::<Self>() {
             Some(chain) => Ok(chain.clone()),

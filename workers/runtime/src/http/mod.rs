@@ -1,12 +1,12 @@
 //! What every HTTP server of a worker has around its routes: the chain that a request belongs to, limits, the log
 //! line, metrics, and problem+json for whatever is not answered ([`code`] lists what that can be).
 //!
-//! Handlers answer `Result<_, Problem>` and take [`Chain`] and [`Id`]; [`service`] puts the [`Edge`] around them, [`listen`]
+//! Handlers answer `Result<_, Problem>` and take [`Chain`] and [`Id`]; [`service`] puts the [`HttpLayer`] around them, [`listen`]
 //! opens a port, and [`serve`] ends when told to, after the requests in progress.
 
 mod chain;
 pub mod code;
-mod edge;
+mod layer;
 mod listen;
 mod metrics;
 mod problem;
@@ -17,18 +17,18 @@ use axum::middleware::from_fn_with_state;
 
 pub use chain::{CORRELATION_ID, Chain, Id, sole};
 pub use code::Code;
-pub use edge::{Edge, REQUEST_TIMEOUT};
+pub use layer::{HttpLayer, REQUEST_TIMEOUT};
 pub use listen::{allow_open_files, listen, system_backlog};
 pub(crate) use problem::ProblemBody;
 pub use problem::{ConflictBody, Moment, Problem};
 pub use server::serve;
 
 /// `routes` with everything that each request passes on its way in and out.
-pub fn service(routes: Router, edge: Edge) -> Router {
+pub fn service(routes: Router, layer: HttpLayer) -> Router {
     routes
         .fallback(|| async { Problem::no_route() })
         .method_not_allowed_fallback(|| async { Problem::no_method() })
-        .layer(from_fn_with_state(edge, edge::pass))
+        .layer(from_fn_with_state(layer, layer::pass))
 }
 
 #[cfg(test)]

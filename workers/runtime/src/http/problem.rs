@@ -1,7 +1,7 @@
 //! What a caller reads when a request is not answered: one type behind every `application/problem+json`.
 //!
 //! A [`Problem`] speaks to the caller: a stable code, what is wrong and whether repeating helps. What only the log may
-//! know travels beside it as the cause. [`super::edge`] renders it, because it knows the correlation id. A detail may
+//! know travels beside it as the cause. [`super::layer`] renders it, because it knows the correlation id. A detail may
 //! repeat what the caller wrote, so it is made [`plain`] here, once for all: short, without control characters, and
 //! with nothing in the body that a browser could take for HTML.
 
@@ -240,7 +240,7 @@ fn without_html(json: &str) -> String {
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
-/// Left for [`super::edge`] to render.
+/// Left for [`super::layer`] to render.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();

@@ -2,7 +2,7 @@
 //!
 //! HTTP/1.1, and HTTP/2 for clients that begin with it. A connection has a while to send its first request and another
 //! while to send each next one, and a request's head is bounded: hyper answers 431 to one that is larger. Bodies are
-//! bounded where they are read, requests in time by [`super::edge`]. It knows no route and no problem+json.
+//! bounded where they are read, requests in time by [`super::layer`]. It knows no route and no problem+json.
 
 use std::pin::pin;
 use std::sync::Arc;

@@ -27,7 +27,7 @@ async fn call(path: &str, correlation: &[&str]) -> Response<Body> {
     for id in correlation {
         request = request.header(CORRELATION_ID, *id);
     }
-    let service = service(routes(), Edge::new(&mut Registry::default()));
+    let service = service(routes(), HttpLayer::new(&mut Registry::default()));
     service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
 }
 

@@ -1,5 +1,5 @@
 //! The relay's side of the store. There is one process, but a relay that was told to stop may still have a publish on
-//! its way when the next one begins: so leases have terms and tokens here as they have in Redis.
+//! its way when the next one begins: so leases have lives and tokens here as they have in Redis.
 
 use std::time::Duration;
 

@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::RedisStore;
 use super::fsync::Fsync;
-use super::link::{Dial, Link};
+use super::link::{Connector, Link};
 use super::slots::Shard;
 use crate::durability::{Durability, Guarantee};
 use crate::store::{History, StoreError};
@@ -97,9 +97,9 @@ impl RedisStore {
         // Servers that are no masters any more need none.
         let masters = self.topology.shards();
         barriers.retain(|(shard, _), _| masters.contains(shard));
-        let dial = self.topology.dial_apart(&shard.node)?;
+        let connector = self.topology.connector_apart(&shard.node)?;
         let (line, waiters) = mpsc::channel(LINE);
-        let rounds = tokio::spawn(rounds(dial, level, self.keys.barrier(shard.first_slot), waiters));
+        let rounds = tokio::spawn(rounds(connector, level, self.keys.barrier(shard.first_slot), waiters));
         let barrier = Arc::new(Barrier { line, _rounds: AbortOnDropHandle::new(rounds) });
         barriers.insert((shard, level), Arc::clone(&barrier));
         Ok(barrier)
@@ -107,10 +107,10 @@ impl RedisStore {
 }
 
 /// Round after round, as long as somebody waits.
-async fn rounds(dial: Dial, level: Level, key: String, mut waiters: mpsc::Receiver<Waiter>) {
+async fn rounds(connector: Connector, level: Level, key: String, mut waiters: mpsc::Receiver<Waiter>) {
     let mut waiting = Vec::new();
     while waiters.recv_many(&mut waiting, LINE).await > 0 {
-        let round = round(&dial, level, &key).await;
+        let round = round(&connector, level, &key).await;
         for Waiter { history, done } in waiting.drain(..) {
             let answer = match &round {
                 Ok((now, _)) if *now != history => Err(StoreError::Unavailable(
@@ -127,8 +127,8 @@ async fn rounds(dial: Dial, level: Level, key: String, mut waiters: mpsc::Receiv
 }
 
 /// The server's history, and whether everything before is safe there.
-async fn round(dial: &Dial, level: Level, key: &str) -> Result<(History, bool), StoreError> {
-    let link = dial.link().await?;
+async fn round(connector: &Connector, level: Level, key: &str) -> Result<(History, bool), StoreError> {
+    let link = connector.link().await?;
     match reached(&link, level, key).await {
         Ok(reached) => Ok((link.history.clone(), reached)),
         Err(error) => {

@@ -16,9 +16,9 @@ use crate::store::{History, StoreError};
 
 /// SeatingEvents that were met behind the fence.
 #[derive(Debug, Default)]
-pub struct Doubts(Mutex<BTreeSet<SeatingEventId>>);
+pub struct InDoubt(Mutex<BTreeSet<SeatingEventId>>);
 
-impl Doubts {
+impl InDoubt {
     /// Remembers one.
     pub fn note(&self, event: &SeatingEventId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(event.clone());
@@ -91,7 +91,7 @@ impl RedisStore {
 
     /// The error for a SeatingEvent that is behind the fence, and a hint to whoever takes it out.
     pub(super) fn behind_the_fence(&self, event: &SeatingEventId) -> StoreError {
-        self.doubts.note(event);
+        self.in_doubt.note(event);
         self.topology.opened().notify_one();
         StoreError::Recovering
     }

@@ -97,7 +97,7 @@ impl Keys {
         format!("{}:{{relay}}:leases", self.service)
     }
 
-    /// The sorted set of the relays that stay, by the end of their term.
+    /// The sorted set of the relays that stay, by the end of their lease.
     pub fn relays(&self) -> String {
         format!("{}:{{relay}}:relays", self.service)
     }

@@ -164,7 +164,7 @@ async fn look_after(kept: Weak<Kept>, link: Weak<Link>) {
 }
 
 /// The one link to a server at a time.
-pub struct Dial {
+pub struct Connector {
     client: Client,
     node: Node,
     fsync: bool,
@@ -180,7 +180,7 @@ struct Attempts {
     last: Option<(Instant, String)>,
 }
 
-impl Dial {
+impl Connector {
     /// To `node`, which has to be able to put writes on disk where `fsync` says so. `opened` hears of every new link.
     pub fn new(client: Client, node: Node, fsync: bool, opened: Arc<Notify>) -> Self {
         Self { client, node, fsync, link: Arc::default(), attempts: Mutex::default(), opened }
@@ -283,9 +283,9 @@ mod tests {
     async fn nobody_tries_again_before_the_pause_is_over() {
         let server = Server::new("redis://127.0.0.1:1", None).unwrap();
         let client = server.client(server.first()).unwrap();
-        let dial = Dial::new(client, server.first().clone(), false, Arc::default());
-        assert!(dial.link().await.is_err());
-        assert!(dial.link().await.is_err());
-        assert_eq!(dial.attempts.lock().await.failures, 1);
+        let connector = Connector::new(client, server.first().clone(), false, Arc::default());
+        assert!(connector.link().await.is_err());
+        assert!(connector.link().await.is_err());
+        assert_eq!(connector.attempts.lock().await.failures, 1);
     }
 }

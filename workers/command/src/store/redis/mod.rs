@@ -22,7 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use self::barrier::{Barriers, Level};
 use self::catalog::{Catalog, Known};
-use self::fence::Doubts;
+use self::fence::InDoubt;
 use self::history::NoHistory;
 use self::invocation::{Script, ScriptInvocation};
 use self::keys::Keys;
@@ -174,7 +174,7 @@ pub struct RedisStore {
     keys: Keys,
     scripts: Scripts,
     catalog: Catalog,
-    doubts: Doubts,
+    in_doubt: InDoubt,
     barriers: Barriers,
     durability: Durability,
     levels: Vec<Level>,
@@ -200,7 +200,7 @@ impl RedisStore {
             keys,
             scripts: Scripts::new(&clock),
             catalog: Catalog::default(),
-            doubts: Doubts::default(),
+            in_doubt: InDoubt::default(),
             barriers: Barriers::default(),
             durability,
             levels,

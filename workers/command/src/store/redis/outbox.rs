@@ -17,12 +17,12 @@ use super::keys::{BUCKETS, bucket_of};
 use super::link::Link;
 use super::wire::ServerHistory;
 use super::wire::args::{LeaseRound, Publishing};
-use crate::store::{Backlog, History, LEASE_TERM, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
+use crate::store::{Backlog, History, LEASE_LIFE, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
 
 /// The history and the partition in `meta`, what waits, and what the server says of itself after that.
 type Waiting = ((Option<String>, Option<u32>), Vec<Stored>, InfoDict);
 
-const LEASE_TERM_MS: u64 = LEASE_TERM.as_secs() * 1000 + LEASE_TERM.subsec_millis() as u64;
+const LEASE_LIFE_MS: u64 = LEASE_LIFE.as_secs() * 1000 + LEASE_LIFE.subsec_millis() as u64;
 /// SeatingEvents asked about in one pipeline.
 const AT_ONCE: usize = 1000;
 
@@ -37,7 +37,7 @@ impl Outbox for RedisStore {
     }
 
     async fn round(&self, owner: Uuid, stays: bool, give_back: &[u32]) -> Result<Round, StoreError> {
-        let told = LeaseRound { relay: owner, stays, term: LEASE_TERM_MS, buckets: BUCKETS };
+        let told = LeaseRound { relay: owner, stays, life: LEASE_LIFE_MS, buckets: BUCKETS };
         let mut round = self.scripts.lease_round.tell(&told);
         round.key(self.keys.leases()).key(self.keys.relays()).arg(give_back);
         let answer: Vec<u64> = self.invoke_script(&round).await?;

@@ -14,7 +14,7 @@ use redis::{Client, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio::time::{Instant, timeout};
 
-use super::link::{Dial, Link, OpenError, dropped, too_late};
+use super::link::{Connector, Link, OpenError, dropped, too_late};
 use super::server::{Node, Server, patience};
 use super::slots::{Shard, SlotMap};
 use super::{RESPONSE_TIMEOUT, TOTAL_TIMEOUT};
@@ -31,7 +31,7 @@ pub struct Topology {
     cluster: bool,
     fsync: bool,
     map: RwLock<SlotMap>,
-    dials: Mutex<HashMap<Node, Arc<Dial>>>,
+    dials: Mutex<HashMap<Node, Arc<Connector>>>,
     refreshed: AsyncMutex<Option<Instant>>,
     opened: Arc<Notify>,
 }
@@ -65,7 +65,7 @@ impl Topology {
             self.refresh().await?;
         }
         for shard in self.shards() {
-            self.dial(&shard.node)?.first_link().await?;
+            self.connector(&shard.node)?.first_link().await?;
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ impl Topology {
 
     /// The link to a master.
     pub async fn link_to(&self, node: &Node) -> Result<Arc<Link>, StoreError> {
-        self.dial(node)?.link().await
+        self.connector(node)?.link().await
     }
 
     /// Every server that is known, the one of the settings before all others.
@@ -118,8 +118,8 @@ impl Topology {
     }
 
     /// A link to a master for one purpose alone: commands that block do so on a link of their own.
-    pub fn dial_apart(&self, node: &Node) -> RedisResult<Dial> {
-        Ok(Dial::new(self.client(node)?, node.clone(), self.fsync, Arc::default()))
+    pub fn connector_apart(&self, node: &Node) -> RedisResult<Connector> {
+        Ok(Connector::new(self.client(node)?, node.clone(), self.fsync, Arc::default()))
     }
 
     /// Has the master of `slot` asked. What it did not carry out because the slot is elsewhere is asked there.
@@ -239,14 +239,14 @@ impl Topology {
         *self.map.write().unwrap_or_else(PoisonError::into_inner) = map;
     }
 
-    fn dial(&self, node: &Node) -> RedisResult<Arc<Dial>> {
+    fn connector(&self, node: &Node) -> RedisResult<Arc<Connector>> {
         let mut dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(dial) = dials.get(node) {
-            return Ok(Arc::clone(dial));
+        if let Some(connector) = dials.get(node) {
+            return Ok(Arc::clone(connector));
         }
         let client = self.client(node)?;
-        let dial = Arc::new(Dial::new(client, node.clone(), self.fsync, Arc::clone(&self.opened)));
-        dials.insert(node.clone(), Arc::clone(&dial));
-        Ok(dial)
+        let connector = Arc::new(Connector::new(client, node.clone(), self.fsync, Arc::clone(&self.opened)));
+        dials.insert(node.clone(), Arc::clone(&connector));
+        Ok(connector)
     }
 }

@@ -28,7 +28,7 @@ use uuid::Uuid;
 use super::RedisStore;
 use super::link::Link;
 use super::slots::Shard;
-use crate::store::{LEASE_TERM, StoreError};
+use crate::store::{LEASE_LIFE, StoreError};
 pub use metrics::RecoveryMetrics;
 
 /// Readiness part: no server waits for its recovery.
@@ -45,8 +45,8 @@ const TROUBLED: Duration = Duration::from_mins(1);
 const LEASE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(2));
 
 /// How long a recovery waits for the relays of the server's earlier history, from when the loss was noticed: what they
-/// had read of it is sent within the limit of a publish, which they begin within a term of their leases.
-pub const QUIET: Duration = LEASE_TERM.saturating_add(PUBLISH_LIMIT);
+/// had read of it is sent within the limit of a publish, which they begin within the life of their leases.
+pub const QUIET: Duration = LEASE_LIFE.saturating_add(PUBLISH_LIMIT);
 
 /// Why a recovery did not end.
 #[derive(Debug, thiserror::Error)]
@@ -151,16 +151,16 @@ impl Recovery {
     /// # Errors
     /// What kept one from being recovered.
     pub async fn look(&self, readiness: &Readiness) -> Result<bool, RecoveryError> {
-        let doubts = self.store.doubts.take();
+        let in_doubt = self.store.in_doubt.take();
         let shards = self.store.topology.known_shards().await?;
-        let looks = shards.iter().map(|shard| self.look_at(shard, &doubts, readiness));
+        let looks = shards.iter().map(|shard| self.look_at(shard, &in_doubt, readiness));
         let mut all = true;
         for looked in join_all(looks).await {
             match looked {
                 Ok(recovered) => all &= recovered,
                 Err(error) => {
-                    for event in &doubts {
-                        self.store.doubts.note(event);
+                    for event in &in_doubt {
+                        self.store.in_doubt.note(event);
                     }
                     return Err(error);
                 }
@@ -172,12 +172,12 @@ impl Recovery {
     async fn look_at(
         &self,
         shard: &Shard,
-        doubts: &BTreeSet<SeatingEventId>,
+        in_doubt: &BTreeSet<SeatingEventId>,
         readiness: &Readiness,
     ) -> Result<bool, RecoveryError> {
         let link = self.store.topology.link_to(&shard.node).await?;
         let recovered = self.store.is_recovered(shard).await?;
-        let doubted = self.still_fenced(&link, shard, doubts).await?;
+        let doubted = self.still_fenced(&link, shard, in_doubt).await?;
         if recovered && doubted.is_empty() {
             return Ok(true);
         }
@@ -223,15 +223,15 @@ impl Recovery {
         }
     }
 
-    /// Those of `doubts` that are this server's and still behind the fence, but for those that were tried just now.
+    /// Those of `in_doubt` that are this server's and still behind the fence, but for those that were tried just now.
     async fn still_fenced(
         &self,
         link: &Arc<Link>,
         shard: &Shard,
-        doubts: &BTreeSet<SeatingEventId>,
+        in_doubt: &BTreeSet<SeatingEventId>,
     ) -> Result<BTreeSet<SeatingEventId>, StoreError> {
         let mut fenced = BTreeSet::new();
-        for event in doubts.iter().filter(|event| self.is_of(shard, event)) {
+        for event in in_doubt.iter().filter(|event| self.is_of(shard, event)) {
             let given_up = self.troubled().get(event).is_some_and(|at| at.elapsed() < TROUBLED);
             if !given_up && self.store.is_fenced(link, event).await? {
                 fenced.insert(event.clone());

@@ -263,7 +263,7 @@ told! {
         /// Whether it stays.
         pub stays: bool,
         /// How long a lease lasts, in ms.
-        pub term: u64,
+        pub life: u64,
         /// How many buckets there are.
         pub buckets: u32,
     }

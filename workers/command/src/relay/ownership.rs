@@ -1,6 +1,6 @@
 //! The right to publish a bucket, until a moment that renewals move.
 //!
-//! A [`Term`] ends by the local clock, counted from before the store was asked: whatever the network does, it has ended
+//! An [`Ownership`] ends by the local clock, counted from before the store was asked: whatever the network does, it has ended
 //! here before the store gives the bucket to somebody else. One that is given back ends in order: lanes that are in it
 //! finish their step, and nobody enters any more.
 
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::store::Lease;
 
 /// See the module.
-pub struct Term {
+pub struct Ownership {
     /// What the store knows.
     pub lease: Lease,
     ends: watch::Sender<Instant>,
@@ -25,8 +25,8 @@ pub struct Term {
     idle: Arc<Notify>,
 }
 
-impl Term {
-    /// A term until `ends`; `idle` is told when it can be given back.
+impl Ownership {
+    /// A ownership until `ends`; `idle` is told when it can be given back.
     pub fn new(lease: Lease, ends: Instant, idle: Arc<Notify>) -> Self {
         let (ends, over) = (watch::Sender::new(ends), CancellationToken::new());
         Self { lease, ends, over, lanes: Mutex::new(0), idle }
@@ -85,14 +85,14 @@ impl Term {
     }
 
     /// A place in it for a lane, unless it is over.
-    pub fn enter(self: Arc<Self>) -> Option<Place> {
+    pub fn enter(self: Arc<Self>) -> Option<Occupancy> {
         let mut lanes = self.lanes();
         if self.is_over() {
             return None;
         }
         *lanes += 1;
         drop(lanes);
-        Some(Place(self))
+        Some(Occupancy(self))
     }
 
     /// Whether it is over, and nobody is in it.
@@ -105,18 +105,18 @@ impl Term {
     }
 }
 
-/// A lane's place in a term.
-pub struct Place(Arc<Term>);
+/// A lane's place in a ownership.
+pub struct Occupancy(Arc<Ownership>);
 
-impl std::ops::Deref for Place {
-    type Target = Term;
+impl std::ops::Deref for Occupancy {
+    type Target = Ownership;
 
-    fn deref(&self) -> &Term {
+    fn deref(&self) -> &Ownership {
         &self.0
     }
 }
 
-impl Drop for Place {
+impl Drop for Occupancy {
     fn drop(&mut self) {
         *self.0.lanes() -= 1;
         if self.0.is_idle() {
@@ -129,39 +129,39 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn term(millis: u64) -> Arc<Term> {
+    fn ownership(millis: u64) -> Arc<Ownership> {
         let ends = Instant::now() + Duration::from_millis(millis);
-        Arc::new(Term::new(Lease { bucket: 0, token: 1 }, ends, Arc::default()))
+        Arc::new(Ownership::new(Lease { bucket: 0, token: 1 }, ends, Arc::default()))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_term_that_is_renewed_does_not_run_out() {
-        let (term, begun) = (term(1000), Instant::now());
+        let (ownership, begun) = (ownership(1000), Instant::now());
         let renewing = async {
             tokio::time::sleep(Duration::from_millis(700)).await;
-            term.renew(begun + Duration::from_millis(1700));
+            ownership.renew(begun + Duration::from_millis(1700));
         };
-        tokio::join!(term.runs_out(Duration::from_millis(200)), renewing);
+        tokio::join!(ownership.runs_out(Duration::from_millis(200)), renewing);
         assert_eq!(begun.elapsed(), Duration::from_millis(1500));
-        assert!(term.lasts(Duration::from_millis(200)) && !term.lasts(Duration::from_millis(201)));
+        assert!(ownership.lasts(Duration::from_millis(200)) && !ownership.lasts(Duration::from_millis(201)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_term_that_is_lost_runs_out_at_once() {
-        let (term, begun) = (term(1000), Instant::now());
-        tokio::join!(term.runs_out(Duration::ZERO), async { term.lose() });
+        let (ownership, begun) = (ownership(1000), Instant::now());
+        tokio::join!(ownership.runs_out(Duration::ZERO), async { ownership.lose() });
         assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_term_is_given_back_when_the_last_lane_has_left_it() {
-        let term = term(1000);
-        let places = [Arc::clone(&term).enter().unwrap(), Arc::clone(&term).enter().unwrap()];
-        term.finish();
-        assert!(Arc::clone(&term).enter().is_none(), "nobody enters any more");
-        assert!(!term.is_idle());
+        let ownership = ownership(1000);
+        let places = [Arc::clone(&ownership).enter().unwrap(), Arc::clone(&ownership).enter().unwrap()];
+        ownership.finish();
+        assert!(Arc::clone(&ownership).enter().is_none(), "nobody enters any more");
+        assert!(!ownership.is_idle());
         drop(places);
-        assert!(term.is_idle());
-        term.idle.notified().await;
+        assert!(ownership.is_idle());
+        ownership.idle.notified().await;
     }
 }

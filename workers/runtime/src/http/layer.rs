@@ -25,12 +25,12 @@ const MAX_IN_FLIGHT: usize = 4096;
 
 /// What requests share.
 #[derive(Clone)]
-pub struct Edge {
+pub struct HttpLayer {
     metrics: HttpMetrics,
     in_flight: Arc<Semaphore>,
 }
 
-impl Edge {
+impl HttpLayer {
     /// With its metrics in `registry`.
     pub fn new(registry: &mut Registry) -> Self {
         Self { metrics: HttpMetrics::register(registry), in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) }
@@ -54,7 +54,7 @@ impl Edge {
 }
 
 /// The outermost layer of a router.
-pub(super) async fn pass(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
+pub(super) async fn pass(State(layer): State<HttpLayer>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     // The pattern and not the path: labels must not grow with the ids that callers send.
@@ -70,7 +70,7 @@ pub(super) async fn pass(State(edge): State<Edge>, mut request: Request, next: N
 
     let answer = match malformed {
         Some(problem) => problem.into_response(),
-        None => edge.answer(request, next).instrument(span.clone()).await,
+        None => layer.answer(request, next).instrument(span.clone()).await,
     };
     let (mut response, cause) = rendered(answer, &chain);
     // An answer that repeats an earlier one may have named that one's chain.
@@ -80,7 +80,7 @@ pub(super) async fn pass(State(edge): State<Edge>, mut request: Request, next: N
         response.headers_mut().insert(CORRELATION_ID, value);
     }
     let (status, seconds) = (response.status(), started.elapsed().as_secs_f64());
-    edge.metrics.count(&method, &route, status, seconds);
+    layer.metrics.count(&method, &route, status, seconds);
     if status.is_server_error() {
         let (status, correlation) = (status.as_u16(), chain.correlation.as_str());
         tracing::warn!(correlationId = correlation, %method, route, status, seconds, cause, "failed");
