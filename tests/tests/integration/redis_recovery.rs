@@ -96,6 +96,41 @@ fn tonight() -> Definition {
     Definition { starts_at: u64::MAX >> 12, ..definition() }
 }
 
+/// What another version wrote is not read by position: it is worked out again from the log.
+#[tokio::test]
+async fn records_of_another_format_are_written_anew() {
+    let sale = Sale::on(RedisKind::every_second()).await;
+    let hold = sale.hold("A-1-1").await.unwrap();
+    sale.reserve(hold).await;
+    sale.publish().await;
+    sale.hold("A-1-2").await.unwrap();
+    let before = sale.hash().await;
+    let mut connection = connection(&sale.server.address()).await.unwrap();
+    let keys: Vec<String> =
+        redis::cmd("KEYS").arg(format!("*{{{}}}:*", sale.event)).query_async(&mut connection).await.unwrap();
+    for key in keys {
+        match key.rsplit(':').next() {
+            Some("meta") => {
+                redis::cmd("HDEL").arg(key).arg("format").exec_async(&mut connection).await.unwrap();
+            }
+            Some("seats") => {
+                redis::cmd("HSET")
+                    .arg(key)
+                    .arg("A-1-1")
+                    .arg("1|alice")
+                    .exec_async(&mut connection)
+                    .await
+                    .unwrap();
+            }
+            _ => {}
+        }
+    }
+    sale.is_fenced().await;
+    sale.recover().await;
+    assert_eq!(sale.hash().await, before);
+    sale.hold("A-1-3").await.unwrap();
+}
+
 #[tokio::test]
 async fn i7_a_killed_redis_gets_back_what_it_lost_before_it_sells() {
     for kind in [RedisKind::every_second(), RedisKind::always()] {

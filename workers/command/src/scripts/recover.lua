@@ -11,7 +11,8 @@ local behind = fence(HISTORY, false)
 if behind then
   return behind
 end
-if redis.call('HGET', META, 'history') == HISTORY then
+local recovered, format = unpack(redis.call('HMGET', META, 'history', 'format'))
+if recovered == HISTORY and tonumber(format or 1) == RECORD_FORMAT then
   return 0
 end
 local published = tonumber(LOGGED)

@@ -1,5 +1,5 @@
 -- What every script of a SeatingEvent begins with: the fence of I7 (a server that has not been recovered since it began
--- anew answers RECOVERING), the head of the SeatingEvent, its time, and the answer that a repeated command had.
+-- anew, or that has records of another version, answers RECOVERING), the head of the SeatingEvent, its time, and the answer that a repeated command had.
 -- Whether a SeatingEvent that is not here was ever there, the worker finds out.
 local head = redis.call('HMGET', META, 'revision', 'sequence', 'published', 'held', 'reserved', 'blocked', 'history',
   'format', 'time', 'wants')
@@ -7,9 +7,9 @@ local behind = fence(HISTORY, head[1], head[7])
 if behind then
   return behind
 end
+-- Records of another version are worked out again from the log.
 if head[1] and tonumber(head[8] or 1) ~= RECORD_FORMAT then
-  return redis.error_reply('FORMAT the records of ' .. EVENT .. ' are written in format ' .. (head[8] or 1)
-    .. ', this version reads ' .. RECORD_FORMAT)
+  return redis.error_reply('RECOVERING records are being written anew from the log')
 end
 -- A SeatingEvent's time never goes back, whatever the server's clock does.
 NOW = math.max(now(), tonumber(head[9] or 0))

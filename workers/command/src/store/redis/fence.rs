@@ -12,6 +12,7 @@ use boxoffice_domain::SeatingEventId;
 use super::RedisStore;
 use super::link::Link;
 use super::slots::Shard;
+use super::wire::{FoundMeta, RECORD_FORMAT};
 use crate::store::{History, StoreError};
 
 /// SeatingEvents that were met behind the fence.
@@ -66,17 +67,18 @@ impl RedisStore {
         Ok(recovered.is_some_and(|recovered| recovered == link.history))
     }
 
-    /// Whether `event` is there and was not recovered for the server of `link`.
+    /// Whether `event` is there and was not recovered for the server of `link`, or is written in another format.
     pub(super) async fn is_fenced(
         &self,
         link: &Arc<Link>,
         event: &SeatingEventId,
     ) -> Result<bool, StoreError> {
         let mut read = redis::cmd("HMGET");
-        read.arg(self.keys.event(event).meta()).arg(&["revision", "history"]);
-        let (revision, recovered): (Option<String>, Option<String>) =
-            self.topology.heed(link, link.query(&read).await)?;
-        Ok(is_behind(revision.is_some(), recovered.as_deref(), &link.history))
+        read.arg(self.keys.event(event).meta()).arg(FoundMeta::FIELDS);
+        let found: FoundMeta = self.topology.heed(link, link.query(&read).await)?;
+        let there = found.revision.is_some();
+        let unreadable = there && found.format != Some(RECORD_FORMAT);
+        Ok(unreadable || is_behind(there, found.history.as_deref(), &link.history))
     }
 
     /// Fails while any server lacks what it should have.

@@ -32,7 +32,12 @@ impl RedisStore {
     pub(super) async fn found(&self, link: &Arc<Link>, event: &SeatingEventId) -> Result<Found, StoreError> {
         let mut read = redis::cmd("HMGET");
         read.arg(self.keys.event(event).meta()).arg(FoundMeta::FIELDS);
-        let FoundMeta { history, sequence, published, partition } = self.on(link, link.query(&read).await)?;
+        let mut found: FoundMeta = self.on(link, link.query(&read).await)?;
+        if found.format != Some(RECORD_FORMAT) {
+            // Records of another version: they are worked out again from the first event.
+            (found.history, found.sequence) = (None, None);
+        }
+        let FoundMeta { history, sequence, published, partition, .. } = found;
         let mut found = Found {
             history,
             sequence: sequence.unwrap_or_default(),
