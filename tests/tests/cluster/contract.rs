@@ -18,7 +18,11 @@ async fn the_contract_is_kept_and_what_was_sold_survives_new_pods() {
         service.show(|resource| resource["spec"]["hold"] = json!({"noSingleSeatGaps": "enforce"})).await;
     let memory = tempfile::NamedTempFile::new().unwrap();
     let memory = memory.path().to_str().unwrap();
-    contract(&service, &show.id, &["--strict-event", &strict.id, "--remember", memory]).await;
+    let admin = cluster.address(&service.namespace, "main-command", 8082).await;
+    let token = cluster.admin_token(&service.namespace, "main").await;
+    let whole =
+        ["--strict-event", &strict.id, "--remember", memory, "--admin-url", &admin, "--admin-token", &token];
+    contract(&service, &show.id, &whole).await;
     for deployment in ["main-command", "main-query"] {
         replace_pods(&cluster, &service.namespace, deployment).await;
     }

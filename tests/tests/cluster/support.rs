@@ -10,7 +10,7 @@ use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::log::kafka::KafkaLog;
 use boxoffice_tests::wait::within;
 use futures::FutureExt;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{Client, Resource, ResourceExt};
 use reqwest::Method;
@@ -74,6 +74,20 @@ impl Cluster {
             command: setting("COMMAND_URL"),
             query: setting("QUERY_URL"),
         }
+    }
+}
+
+impl Cluster {
+    /// A port of a Service, as this machine reaches it.
+    pub async fn address(&self, namespace: &str, name: &str, port: u16) -> String {
+        let service: k8s_openapi::api::core::v1::Service = self.api(namespace).get(name).await.unwrap();
+        format!("http://{}:{port}", service.spec.unwrap().cluster_ip.unwrap())
+    }
+
+    /// The token of a service's admin API.
+    pub async fn admin_token(&self, namespace: &str, service: &str) -> String {
+        let secret: Secret = self.api(namespace).get(&format!("{service}-admin-token")).await.unwrap();
+        String::from_utf8(secret.data.unwrap().remove("token").unwrap().0).unwrap()
     }
 }
 
@@ -346,15 +360,11 @@ pub async fn service<'a>(cluster: &'a Cluster, namespace: &str, resource: &Value
     let ready =
         within(PATIENCE, async || condition(&api.get("main").await.unwrap(), "Ready").filter(is_true)).await;
     assert!(ready.is_some(), "ReservationService is not Ready: {:#?}", api.get("main").await.unwrap().status);
-    let address = async |name: &str, port: u16| {
-        let service: k8s_openapi::api::core::v1::Service = cluster.api(namespace).get(name).await.unwrap();
-        format!("http://{}:{port}", service.spec.unwrap().cluster_ip.unwrap())
-    };
     Service {
         cluster,
         namespace: namespace.to_owned(),
-        command: address("main-command", 8080).await,
-        query: address("main-query", 8081).await,
+        command: cluster.address(namespace, "main-command", 8080).await,
+        query: cluster.address(namespace, "main-query", 8081).await,
     }
 }
 
