@@ -8,8 +8,8 @@ use anyhow::{Context, bail, ensure};
 use boxoffice_domain::events::{Claim, DomainEvent, ReleaseReason};
 use boxoffice_domain::{Envelope, HoldId, ReservationId, SeatId, SeatingEventState};
 
+use super::idempotent::Repetitions;
 use super::name;
-use super::once::Once;
 use super::request::{Answer, Loss, Request, Wish};
 
 /// Domain events by sequence.
@@ -113,13 +113,13 @@ impl<'a> Chains<'a> {
     pub fn close(self, facts: &[Envelope]) -> Vec<String> {
         let facts: Facts<'_> =
             facts.iter().map(|fact| (fact.metadata.sequence.unwrap_or_default(), fact)).collect();
-        let once = Once::of(&self.requests);
+        let repetitions = Repetitions::of(&self.requests);
         let found = self.requests.iter().filter_map(|chain| {
-            let error = chain.examine(&facts, once.first(chain), self.losses).err()?;
+            let error = chain.examine(&facts, repetitions.first(chain), self.losses).err()?;
             let Request { user, wish, answer, .. } = chain.request;
             Some(format!("{user} asked for {wish:?} and was told {answer:?}: {error:#}"))
         });
-        self.repeated.iter().cloned().chain(found).chain(once.findings(self.losses)).collect()
+        self.repeated.iter().cloned().chain(found).chain(repetitions.findings(self.losses)).collect()
     }
 }
 

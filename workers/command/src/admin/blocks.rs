@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use boxoffice_domain::command::ConflictReason;
 use boxoffice_domain::{Chart, Command, SeatId, SeatingEventId};
-use boxoffice_runtime::http::{Chain, ConflictBody, Id, Problem, code};
+use boxoffice_runtime::http::{ConflictBody, Id, Problem, RequestContext, code};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::reading::Body;
 use serde::Deserialize;
@@ -72,7 +72,7 @@ pub struct Unblocking {
 )]
 pub async fn block(
     State(admin): State<Admin>,
-    chain: Chain,
+    chain: RequestContext,
     Id(event): Id<SeatingEventId>,
     Body(Blocking { seats, reason }): Body<Blocking>,
 ) -> Result<Json<InventoryBody>, Problem> {
@@ -108,7 +108,7 @@ pub async fn block(
 )]
 pub async fn unblock(
     State(admin): State<Admin>,
-    chain: Chain,
+    chain: RequestContext,
     Id(event): Id<SeatingEventId>,
     Body(Unblocking { seats }): Body<Unblocking>,
 ) -> Result<Json<InventoryBody>, Problem> {
@@ -118,7 +118,7 @@ pub async fn unblock(
 
 async fn run(
     admin: &Admin,
-    chain: &Chain,
+    chain: &RequestContext,
     event: &SeatingEventId,
     command: Command,
 ) -> Result<Json<InventoryBody>, Problem> {

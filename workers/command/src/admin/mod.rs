@@ -24,7 +24,7 @@ use axum::{Json, Router};
 use boxoffice_domain::definition::Phase;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{Command, Rejection, SeatingEventId};
-use boxoffice_runtime::http::{Chain, Id, Problem};
+use boxoffice_runtime::http::{Id, Problem, RequestContext};
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::openapi::pages::serving;
 use boxoffice_runtime::openapi::params::OfEvent;
@@ -220,7 +220,7 @@ struct Removal {
 )]
 async fn remove(
     State(admin): State<Admin>,
-    chain: Chain,
+    chain: RequestContext,
     Id(event): Id<SeatingEventId>,
     Query(removal): Query<Removal>,
 ) -> Result<Response, Problem> {
@@ -249,7 +249,7 @@ impl Admin {
         &self,
         event: &SeatingEventId,
         command: &Command,
-        chain: &Chain,
+        chain: &RequestContext,
     ) -> Result<Outcome, Problem> {
         self.commands.execute(event, command, Order { chain, user: None, idempotency: None }).await
     }

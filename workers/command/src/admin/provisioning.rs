@@ -5,7 +5,7 @@ use axum::extract::State;
 use boxoffice_domain::decide::in_words;
 use boxoffice_domain::partition::partition_of;
 use boxoffice_domain::{Chart, Definition, SeatingEventId};
-use boxoffice_runtime::http::{Chain, ConflictBody, Id, Problem};
+use boxoffice_runtime::http::{ConflictBody, Id, Problem, RequestContext};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::schemas;
 use boxoffice_runtime::reading::Body;
@@ -92,7 +92,7 @@ pub(super) struct Refused {
 )]
 pub(super) async fn provision(
     State(admin): State<Admin>,
-    chain: Chain,
+    chain: RequestContext,
     Id(event): Id<SeatingEventId>,
     Body(definition): Body<Definition>,
 ) -> Result<Json<Provisioned>, Problem> {

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::{Command, HoldId, ReservationId, SeatId, SeatingEventId, UserId};
-use boxoffice_runtime::http::{Chain, Id, Problem};
+use boxoffice_runtime::http::{Id, Problem, RequestContext};
 use boxoffice_runtime::openapi::params::{OfEvent, OfHold, OfReservation};
 use boxoffice_runtime::openapi::schemas;
 use boxoffice_runtime::reading::{Body, Query};
@@ -82,7 +82,7 @@ pub(super) struct StaffHoldRequest {
 )]
 pub(super) async fn hold(
     State(admin): State<Admin>,
-    chain: Chain,
+    chain: RequestContext,
     key: RequestKey,
     Id(event): Id<SeatingEventId>,
     Body(request): Body<StaffHoldRequest>,
@@ -139,7 +139,7 @@ enum PaidAt {
 )]
 pub(super) async fn reserve(
     State(admin): State<Admin>,
-    chain: Chain,
+    chain: RequestContext,
     key: RequestKey,
     Id(hold): Id<HoldId>,
     Body(sale): Body<Sale>,
@@ -193,7 +193,7 @@ impl Noted {
 )]
 pub(super) async fn release(
     State(admin): State<Admin>,
-    chain: Chain,
+    chain: RequestContext,
     Id(hold): Id<HoldId>,
     Query(noted): Query<Noted>,
 ) -> Result<Done, Problem> {
@@ -222,7 +222,7 @@ pub(super) async fn release(
 )]
 pub(super) async fn cancel(
     State(admin): State<Admin>,
-    chain: Chain,
+    chain: RequestContext,
     Id(reservation): Id<ReservationId>,
     Query(noted): Query<Noted>,
 ) -> Result<Done, Problem> {
@@ -233,7 +233,7 @@ pub(super) async fn cancel(
 impl Admin {
     async fn staffs(
         &self,
-        chain: &Chain,
+        chain: &RequestContext,
         idempotency: Option<Idempotency>,
         event: &SeatingEventId,
         command: Command,

@@ -3,7 +3,7 @@
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use boxoffice_domain::UserId;
-use boxoffice_runtime::http::{Chain, Problem};
+use boxoffice_runtime::http::{Problem, RequestContext};
 use uuid::Uuid;
 
 use super::gate::Gate;
@@ -15,7 +15,7 @@ pub struct Caller {
     /// The user.
     pub user: UserId,
     /// The chain.
-    pub chain: Chain,
+    pub chain: RequestContext,
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller
@@ -25,14 +25,14 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let chain = Chain::from_request_parts(parts, state).await?;
+        let chain = RequestContext::from_request_parts(parts, state).await?;
         let user = Gate::from_ref(state).admit(&parts.headers).await?;
         Ok(Self { user, chain })
     }
 }
 
 /// The cause of a new command that `user` gives in `chain`.
-pub fn cause(chain: &Chain, user: Option<UserId>, idempotency: Option<Idempotency>) -> Cause {
+pub fn cause(chain: &RequestContext, user: Option<UserId>, idempotency: Option<Idempotency>) -> Cause {
     Cause {
         command: Uuid::new_v4(),
         correlation: chain.correlation.clone(),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use boxoffice_domain::{Answer, Command, CommandKind, HoldId, SeatingEventId, UserId};
-use boxoffice_runtime::http::{Chain, Problem};
+use boxoffice_runtime::http::{Problem, RequestContext};
 use uuid::Uuid;
 
 use super::caller::cause;
@@ -25,7 +25,7 @@ pub struct CommandService {
 #[derive(Debug, Clone)]
 pub struct Order<'a> {
     /// The chain that it belongs to.
-    pub chain: &'a Chain,
+    pub chain: &'a RequestContext,
     /// Who acts; `None` where it is staff or the operator.
     pub user: Option<&'a UserId>,
     /// What makes a repetition of it known as one.

@@ -24,7 +24,7 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// The problem that the API answers, or a command line that asks for two things.
 pub async fn hold(hold: Hold) -> Result<(), Failure> {
     let (path, body) = wish::request(&hold)?;
-    tell(&Desk::of(hold.buyer, hold.staff).await?.command(Method::POST, &path, body).await?)
+    tell(&CommandClient::of(hold.buyer, hold.staff).await?.command(Method::POST, &path, body).await?)
 }
 
 /// Moves the end of a hold away.
@@ -34,7 +34,7 @@ pub async fn hold(hold: Hold) -> Result<(), Failure> {
 pub async fn extend(Extend { hold, seconds, buyer }: Extend) -> Result<(), Failure> {
     let body = seconds.map(|seconds| json!({ "seconds": seconds }));
     let path = format!("/holds/{hold}/extend");
-    tell(&Desk::of_buyer(buyer).await?.command(Method::POST, &path, body).await?)
+    tell(&CommandClient::of_buyer(buyer).await?.command(Method::POST, &path, body).await?)
 }
 
 /// Reserves a held seat, or a whole hold.
@@ -50,7 +50,7 @@ pub async fn reserve(Reserve { claim, buyer, staff }: Reserve) -> Result<(), Fai
         (Claim::Seat(seat), false) => (format!("/seats/{seat}/reserve"), None),
         (Claim::Several(hold), false) => (format!("/holds/{hold}/reserve"), None),
     };
-    tell(&Desk::of(buyer, staff).await?.command(Method::POST, &path, body).await?)
+    tell(&CommandClient::of(buyer, staff).await?.command(Method::POST, &path, body).await?)
 }
 
 /// Gives back a seat, a hold or a reservation. A hold and a reservation look alike: what is not the one is the other.
@@ -62,13 +62,13 @@ pub async fn release(Release { claim, note, buyer, staff }: Release) -> Result<(
     if is_staff && matches!(claim, Claim::Seat(_)) {
         return Err(whole_hold("takes back"));
     }
-    let desk = Desk::of(buyer, staff).await?;
+    let client = CommandClient::of(buyer, staff).await?;
     let answer = match claim {
-        Claim::Several(hold) if is_staff => desk.take_back(&format!("/admin/holds/{hold}"), note).await?,
-        Claim::Seat(seat) => desk.command(Method::POST, &format!("/seats/{seat}/release"), None).await?,
-        Claim::Several(id) => match desk.command(Method::DELETE, &format!("/holds/{id}"), None).await {
+        Claim::Several(hold) if is_staff => client.take_back(&format!("/admin/holds/{hold}"), note).await?,
+        Claim::Seat(seat) => client.command(Method::POST, &format!("/seats/{seat}/release"), None).await?,
+        Claim::Several(id) => match client.command(Method::DELETE, &format!("/holds/{id}"), None).await {
             Err(Failure::Refused(why)) if why.starts_with("HOLD_NOT_FOUND") => {
-                desk.command(Method::DELETE, &format!("/reservations/{id}"), None).await?
+                client.command(Method::DELETE, &format!("/reservations/{id}"), None).await?
             }
             answer => answer?,
         },
@@ -83,7 +83,7 @@ pub async fn release(Release { claim, note, buyer, staff }: Release) -> Result<(
 pub async fn cancel(Cancel { reservation, note, buyer, staff }: Cancel) -> Result<(), Failure> {
     let admin = if staff.staff { "/admin" } else { "" };
     let path = format!("{admin}/reservations/{reservation}");
-    tell(&Desk::of(buyer, staff).await?.take_back(&path, note).await?)
+    tell(&CommandClient::of(buyer, staff).await?.take_back(&path, note).await?)
 }
 
 /// The box office acts on holds: a seat is not said to be in one.
@@ -113,7 +113,7 @@ impl Claim {
 }
 
 /// Where commands are handed in, and by whom.
-struct Desk {
+struct CommandClient {
     endpoint: Endpoint,
     client: reqwest::Client,
     who: Who,
@@ -127,7 +127,7 @@ enum Who {
     Staff,
 }
 
-impl Desk {
+impl CommandClient {
     async fn of(buyer: Buyer, staff: Staff) -> Result<Self, Failure> {
         let Staff { staff, admin_url, admin_token } = staff;
         if !staff {

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
-use super::chain::{CORRELATION_ID, Chain};
+use super::context::{CORRELATION_ID, RequestContext};
 use super::metrics::HttpMetrics;
 use super::problem::Problem;
 
@@ -59,9 +59,9 @@ pub(super) async fn pass(State(layer): State<HttpLayer>, mut request: Request, n
     let method = request.method().clone();
     // The pattern and not the path: labels must not grow with the ids that callers send.
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-    let (chain, malformed) = match Chain::of(request.headers()) {
+    let (chain, malformed) = match RequestContext::of(request.headers()) {
         Ok(chain) => (chain, None),
-        Err(problem) => (Chain::begun_here(), Some(problem)),
+        Err(problem) => (RequestContext::begun_here(), Some(problem)),
     };
     request.extensions_mut().insert(chain.clone());
     // A span is written down whether or not anything is logged in it, which a twentieth of a hold would go into: it is
@@ -91,7 +91,7 @@ pub(super) async fn pass(State(layer): State<HttpLayer>, mut request: Request, n
 }
 
 /// A problem gets its body here; other answers stay as they are. Headers set before (`Allow`) stay too.
-fn rendered(mut response: Response, chain: &Chain) -> (Response, Option<String>) {
+fn rendered(mut response: Response, chain: &RequestContext) -> (Response, Option<String>) {
     let Some(problem) = response.extensions_mut().remove::<Problem>() else { return (response, None) };
     let mut rendered = problem.render(&chain.correlation);
     for (name, value) in response.headers() {

@@ -1,11 +1,11 @@
 //! What every HTTP server of a worker has around its routes: the chain that a request belongs to, limits, the log
 //! line, metrics, and problem+json for whatever is not answered ([`code`] lists what that can be).
 //!
-//! Handlers answer `Result<_, Problem>` and take [`Chain`] and [`Id`]; [`service`] puts the [`HttpLayer`] around them, [`listen`]
+//! Handlers answer `Result<_, Problem>` and take [`RequestContext`] and [`Id`]; [`service`] puts the [`HttpLayer`] around them, [`listen`]
 //! opens a port, and [`serve`] ends when told to, after the requests in progress.
 
-mod chain;
 pub mod code;
+mod context;
 mod layer;
 mod listen;
 mod metrics;
@@ -15,8 +15,8 @@ mod server;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 
-pub use chain::{CORRELATION_ID, Chain, Id, sole};
 pub use code::Code;
+pub use context::{CORRELATION_ID, Id, RequestContext, sole};
 pub use layer::{HttpLayer, REQUEST_TIMEOUT};
 pub use listen::{allow_open_files, listen, system_backlog};
 pub(crate) use problem::ProblemBody;

@@ -11,7 +11,7 @@ use super::*;
 
 fn routes() -> Router {
     Router::new()
-        .route("/chain", get(|chain: Chain| async move { chain.correlation.to_string() }))
+        .route("/chain", get(|chain: RequestContext| async move { chain.correlation.to_string() }))
         .route("/never", get(std::future::pending::<()>))
         .route("/seats/{seatId}", get(|Id(seat): Id<SeatId>| async move { refuse(seat) }))
 }

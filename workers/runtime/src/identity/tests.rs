@@ -5,7 +5,7 @@ use prometheus_client::registry::Registry;
 
 use super::testing::{Issuer, SECRET, Signer, trusting};
 use super::*;
-use crate::http::Chain;
+use crate::http::RequestContext;
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect()
@@ -19,7 +19,7 @@ fn jwt(settings: settings::JwtSettings) -> (Identity, Readiness) {
 
 async fn refused(identity: &Identity, headers: &HeaderMap) -> (StatusCode, String) {
     let problem = identity.caller(headers).await.unwrap_err();
-    let response = problem.render(&Chain::begun_here().correlation);
+    let response = problem.render(&RequestContext::begun_here().correlation);
     let status = response.status();
     assert_eq!(status == StatusCode::UNAUTHORIZED, response.headers().contains_key("www-authenticate"));
     let body = axum::body::to_bytes(response.into_body(), 1 << 16).await.unwrap();

@@ -1,4 +1,4 @@
-//! What the callers of one SeatingEvent were told under their idempotency keys. No IO: [`super::room`] asks here before it
+//! What the callers of one SeatingEvent were told under their idempotency keys. No IO: [`super::aggregate`] asks here before it
 //! decides and says how long an answer is kept; whoever writes the journal has every answer in it.
 
 use std::borrow::Cow;

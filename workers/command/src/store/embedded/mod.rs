@@ -1,13 +1,13 @@
 //! The seat store without a server: the specification itself, `decide` and `evolve`, under a lock a SeatingEvent, with
 //! every domain event in the journal before anybody is told (I2).
 //!
-//! [`room`] is one SeatingEvent, [`answers`] what it tells those who repeat themselves, [`outbox`] the relay's side, and
-//! [`journal`] what is written. What Redis' scripts do in one step is here one step under the room's lock, which is held
+//! [`aggregate`] is one SeatingEvent, [`answers`] what it tells those who repeat themselves, [`outbox`] the relay's side, and
+//! [`journal`] what is written. What Redis' scripts do in one step is here one step under the aggregate's lock, which is held
 //! until the write has its place in the journal: so the journal never has an event without the earlier ones.
 
 mod answers;
 
-mod room;
+mod aggregate;
 
 mod outbox;
 
@@ -22,13 +22,13 @@ use boxoffice_domain::{
 };
 use tokio::sync::broadcast;
 
+use self::aggregate::{Done, Refusal, cause_of_nobody};
 use self::journal::{SeatJournal, Ticket, Write};
-use self::room::{Done, Refusal, cause_of_nobody};
 
 use super::{Cause, Inventory, LeaseTable, Outcome, Provisioning, SeatStore, Signal, StoreError};
 
+pub use self::aggregate::Aggregate;
 pub use self::answers::Given;
-pub use self::room::Room;
 
 /// Signals that a slow listener may be behind before it is told that it missed some.
 const SIGNALS: usize = 1024;
@@ -69,18 +69,22 @@ pub struct EmbeddedSeats<J> {
     journal: J,
     clock: Clock,
     rules: RwLock<Rules>,
-    rooms: RwLock<BTreeMap<SeatingEventId, Mutex<Room>>>,
+    aggregates: RwLock<BTreeMap<SeatingEventId, Mutex<Aggregate>>>,
     leases: Mutex<LeaseTable>,
     signals: broadcast::Sender<Signal>,
 }
 
 impl<J: SeatJournal> EmbeddedSeats<J> {
     /// The store of what was read back from `journal`. `clock` is that of all seats (I6).
-    pub fn new(journal: J, clock: Clock, rooms: impl IntoIterator<Item = (SeatingEventId, Room)>) -> Self {
-        let rooms = rooms.into_iter().map(|(id, room)| (id, Mutex::new(room))).collect();
+    pub fn new(
+        journal: J,
+        clock: Clock,
+        aggregates: impl IntoIterator<Item = (SeatingEventId, Aggregate)>,
+    ) -> Self {
+        let aggregates = aggregates.into_iter().map(|(id, aggregate)| (id, Mutex::new(aggregate))).collect();
         let signals = broadcast::Sender::new(SIGNALS);
         let (rules, leases) = (RwLock::default(), Mutex::default());
-        Self { journal, clock, rules, rooms: RwLock::new(rooms), leases, signals }
+        Self { journal, clock, rules, aggregates: RwLock::new(aggregates), leases, signals }
     }
 
     /// Has it keep to other rules from now on.
@@ -90,7 +94,7 @@ impl<J: SeatJournal> EmbeddedSeats<J> {
 
     /// A seat of a SeatingEvent that is available, if one is.
     pub fn free_seat(&self, event: &SeatingEventId) -> Option<SeatId> {
-        self.with(event, |room| room.free_seat()).flatten()
+        self.with(event, |aggregate| aggregate.free_seat()).flatten()
     }
 
     fn rules(&self) -> Rules {
@@ -98,20 +102,22 @@ impl<J: SeatJournal> EmbeddedSeats<J> {
     }
 
     /// Looks at a SeatingEvent, or changes it. It is not purged meanwhile.
-    fn with<T>(&self, event: &SeatingEventId, look: impl FnOnce(&mut Room) -> T) -> Option<T> {
-        let rooms = self.rooms.read().unwrap_or_else(PoisonError::into_inner);
-        rooms.get(event).map(|room| look(&mut lock(room)))
+    fn with<T>(&self, event: &SeatingEventId, look: impl FnOnce(&mut Aggregate) -> T) -> Option<T> {
+        let aggregates = self.aggregates.read().unwrap_or_else(PoisonError::into_inner);
+        aggregates.get(event).map(|aggregate| look(&mut lock(aggregate)))
     }
 
     /// Looks at each SeatingEvent in the order of their ids.
-    fn each<T>(&self, mut look: impl FnMut(&mut Room) -> T) -> Vec<T> {
-        let rooms = self.rooms.read().unwrap_or_else(PoisonError::into_inner);
-        rooms.values().map(|room| look(&mut lock(room))).collect()
+    fn each<T>(&self, mut look: impl FnMut(&mut Aggregate) -> T) -> Vec<T> {
+        let aggregates = self.aggregates.read().unwrap_or_else(PoisonError::into_inner);
+        aggregates.values().map(|aggregate| look(&mut lock(aggregate))).collect()
     }
 
     fn make_room(&self, event: &SeatingEventId, partition: u32) {
-        let mut rooms = self.rooms.write().unwrap_or_else(PoisonError::into_inner);
-        rooms.entry(event.clone()).or_insert_with(|| Mutex::new(Room::new(event.clone(), partition)));
+        let mut aggregates = self.aggregates.write().unwrap_or_else(PoisonError::into_inner);
+        aggregates
+            .entry(event.clone())
+            .or_insert_with(|| Mutex::new(Aggregate::new(event.clone(), partition)));
     }
 
     fn now(&self) -> UnixMillis {
@@ -120,7 +126,7 @@ impl<J: SeatJournal> EmbeddedSeats<J> {
 
     /// Decides, applies and gives the write its place, in one step; then waits for the journal.
     async fn run(&self, event: &SeatingEventId, command: &Command, cause: &Cause) -> Executed {
-        let decided = self.with(event, |room| self.decide(room, command, cause));
+        let decided = self.with(event, |aggregate| self.decide(aggregate, command, cause));
         let (outcome, ticket) = match decided.unwrap_or(Err(Refusal::Rejected(Rejection::EventNotFound))) {
             Ok(done) => done,
             Err(Refusal::Rejected(rejection)) => return Ok(Err(rejection)),
@@ -136,25 +142,25 @@ impl<J: SeatJournal> EmbeddedSeats<J> {
 
     fn decide(
         &self,
-        room: &mut Room,
+        aggregate: &mut Aggregate,
         command: &Command,
         cause: &Cause,
     ) -> Result<(Outcome, Ticket), Refusal> {
-        let (is_new, was_empty) = (room.state.sequence == 0, room.outbox.is_empty());
+        let (is_new, was_empty) = (aggregate.state.sequence == 0, aggregate.outbox.is_empty());
         let rules = self.rules();
         let Done { outcome, events, answer } =
-            room.execute(command, cause, self.now(), rules.high_watermark)?;
+            aggregate.execute(command, cause, self.now(), rules.high_watermark)?;
         let has_events = !events.is_empty();
         if has_events || answer.is_some() {
-            let (event, pinned) = (room.state.id.clone(), is_new.then_some(room.partition));
+            let (event, pinned) = (aggregate.state.id.clone(), is_new.then_some(aggregate.partition));
             let sync = rules.sync(command);
-            room.written = self.journal.write(Write::Done { event, pinned, events, answer, sync });
+            aggregate.written = self.journal.write(Write::Done { event, pinned, events, answer, sync });
         }
         if has_events && was_empty {
-            self.signal(Signal::Wrote(room.state.id.clone()));
+            self.signal(Signal::Wrote(aggregate.state.id.clone()));
         }
         // What an answer that changes nothing repeats may itself still be on its way to the journal.
-        Ok((outcome, room.written))
+        Ok((outcome, aggregate.written))
     }
 
     /// Tells everybody who listens, which may be nobody.
@@ -194,28 +200,29 @@ impl<J: SeatJournal> SeatStore for EmbeddedSeats<J> {
     }
 
     async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError> {
-        let found = self.with(hold.event_id(), |room| (room.hold(hold, user, self.now()), room.written));
+        let found = self
+            .with(hold.event_id(), |aggregate| (aggregate.hold(hold, user, self.now()), aggregate.written));
         let Some((found, ticket)) = found else { return Ok(Err(Rejection::EventNotFound)) };
         self.journal.committed(ticket).await?;
         Ok(found)
     }
 
     async fn inventory(&self, event: &SeatingEventId) -> Result<Option<Inventory>, StoreError> {
-        Ok(self.with(event, |room| room.inventory(self.now())).flatten())
+        Ok(self.with(event, |aggregate| aggregate.inventory(self.now())).flatten())
     }
 
     async fn inventories(&self) -> Result<Vec<Inventory>, StoreError> {
-        Ok(self.each(|room| room.inventory(self.now())).into_iter().flatten().collect())
+        Ok(self.each(|aggregate| aggregate.inventory(self.now())).into_iter().flatten().collect())
     }
 
     async fn purge(&self, event: &SeatingEventId) -> Result<bool, StoreError> {
         let ticket = {
-            let mut rooms = self.rooms.write().unwrap_or_else(PoisonError::into_inner);
-            let Some(room) = rooms.get(event) else { return Ok(true) };
-            if !lock(room).outbox.is_empty() {
+            let mut aggregates = self.aggregates.write().unwrap_or_else(PoisonError::into_inner);
+            let Some(aggregate) = aggregates.get(event) else { return Ok(true) };
+            if !lock(aggregate).outbox.is_empty() {
                 return Ok(false);
             }
-            rooms.remove(event);
+            aggregates.remove(event);
             self.journal.write(Write::Purged(event.clone()))
         };
         self.journal.committed(ticket).await?;
@@ -223,15 +230,16 @@ impl<J: SeatJournal> SeatStore for EmbeddedSeats<J> {
     }
 
     async fn expire_due(&self) -> Result<usize, StoreError> {
-        let ended = self.each(|room| {
+        let ended = self.each(|aggregate| {
             let (mut holds, mut last) = (0, Ticket::default());
-            while let Some(hold) = room.next_due(self.now()) {
-                if let Ok((_, ticket)) = self.decide(room, &Command::Expire { hold }, &cause_of_nobody()) {
+            while let Some(hold) = aggregate.next_due(self.now()) {
+                if let Ok((_, ticket)) = self.decide(aggregate, &Command::Expire { hold }, &cause_of_nobody())
+                {
                     (holds, last) = (holds + 1, ticket);
                 }
             }
-            if let Some(upto) = room.forget_answers(self.now()) {
-                last = self.journal.write(Write::Forgotten(room.state.id.clone(), upto));
+            if let Some(upto) = aggregate.forget_answers(self.now()) {
+                last = self.journal.write(Write::Forgotten(aggregate.state.id.clone(), upto));
             }
             (holds, last)
         });

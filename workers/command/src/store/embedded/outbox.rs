@@ -9,8 +9,8 @@ use boxoffice_domain::partition::partition_of;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+use super::aggregate::Aggregate;
 use super::journal::{SeatJournal, Ticket, Write};
-use super::room::Room;
 use super::{EmbeddedSeats, lock};
 use crate::store::{Backlog, History, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
 
@@ -32,10 +32,10 @@ impl<J: SeatJournal> Outbox for EmbeddedSeats<J> {
     }
 
     async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
-        let waiting = |room: &mut Room| {
-            let (at, written) = (room.time(self.now()), room.outbox.front()?.envelope.timestamp);
+        let waiting = |aggregate: &mut Aggregate| {
+            let (at, written) = (aggregate.time(self.now()), aggregate.outbox.front()?.envelope.timestamp);
             let age = Duration::from_millis(at.saturating_sub(written));
-            Some(Backlog { event: room.state.id.clone(), entries: room.outbox.len() as u64, age })
+            Some(Backlog { event: aggregate.state.id.clone(), entries: aggregate.outbox.len() as u64, age })
         };
         Ok(self.each(waiting).into_iter().flatten().collect())
     }
@@ -47,7 +47,9 @@ impl<J: SeatJournal> Outbox for EmbeddedSeats<J> {
         event: &SeatingEventId,
         max: usize,
     ) -> Result<(u32, Vec<OutboxEntry>), StoreError> {
-        let waiting = |room: &mut Room| (room.partition, room.outbox.iter().take(max).cloned().collect());
+        let waiting = |aggregate: &mut Aggregate| {
+            (aggregate.partition, aggregate.outbox.iter().take(max).cloned().collect())
+        };
         Ok(self.with(event, waiting).unwrap_or_default())
     }
 
@@ -57,17 +59,17 @@ impl<J: SeatJournal> Outbox for EmbeddedSeats<J> {
         lease: &Lease,
         upto: u64,
     ) -> Result<Option<u64>, StoreError> {
-        let advance = |room: &mut Room| {
-            let before = room.published;
-            if !room.published(lease.token, upto) {
+        let advance = |aggregate: &mut Aggregate| {
+            let before = aggregate.published;
+            if !aggregate.published(lease.token, upto) {
                 return None;
             }
-            let waiting = room.outbox.len() as u64;
-            if room.published == before {
+            let waiting = aggregate.outbox.len() as u64;
+            if aggregate.published == before {
                 return Some((waiting, Ticket::default()));
             }
-            let ticket = self.journal.write(Write::Published(event.clone(), room.published));
-            self.signal(Signal::Published(event.clone(), History::default(), room.published));
+            let ticket = self.journal.write(Write::Published(event.clone(), aggregate.published));
+            self.signal(Signal::Published(event.clone(), History::default(), aggregate.published));
             Some((waiting, ticket))
         };
         let Some(advanced) = self.with(event, advance) else { return Ok(Some(0)) };
@@ -78,7 +80,7 @@ impl<J: SeatJournal> Outbox for EmbeddedSeats<J> {
     }
 
     async fn watermark(&self, event: &SeatingEventId) -> Result<u64, StoreError> {
-        Ok(self.with(event, |room| room.published).unwrap_or_default())
+        Ok(self.with(event, |aggregate| aggregate.published).unwrap_or_default())
     }
 
     fn signals(&self) -> broadcast::Receiver<Signal> {

@@ -22,8 +22,8 @@ pub type EmbeddedSeats = embedded::EmbeddedSeats<Journal>;
 /// # Errors
 /// A file that cannot be read, or holds what this version did not write.
 pub async fn open(journal: Journal, clock: Clock) -> Result<EmbeddedSeats, StoreError> {
-    let rooms = recovery::rooms(journal.readers()).await?;
-    Ok(EmbeddedSeats::new(journal, clock, rooms))
+    let aggregates = recovery::aggregates(journal.readers()).await?;
+    Ok(EmbeddedSeats::new(journal, clock, aggregates))
 }
 
 impl From<JournalError> for StoreError {

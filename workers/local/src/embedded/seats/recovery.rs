@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
-use boxoffice_command::store::embedded::{Given, Room};
+use boxoffice_command::store::embedded::{Aggregate, Given};
 use boxoffice_command::store::{OutboxEntry, StoreError};
 use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::{Envelope, SeatingEventId};
@@ -18,13 +18,13 @@ const ANSWERS: &str =
     "SELECT seating_event, at, key, fingerprint, answer FROM answers ORDER BY seating_event, at";
 
 /// Every SeatingEvent with its seats, and in its outbox what the log does not have yet.
-pub async fn rooms(file: &SqlitePool) -> Result<HashMap<SeatingEventId, Room>, StoreError> {
+pub async fn aggregates(file: &SqlitePool) -> Result<HashMap<SeatingEventId, Aggregate>, StoreError> {
     let pinned: Vec<(String, u32, i64)> =
         sqlx::query_as(PINNED).fetch_all(file).await.map_err(|error| unreadable(&error))?;
-    let mut rooms = HashMap::new();
+    let mut aggregates = HashMap::new();
     for (event, partition, published) in pinned {
         let id: SeatingEventId = event.parse().map_err(|error| unexpected(&event, &error))?;
-        rooms.insert(id.clone(), Room::of_the_past(id, partition, published.cast_unsigned()));
+        aggregates.insert(id.clone(), Aggregate::of_the_past(id, partition, published.cast_unsigned()));
     }
     let statement =
         "SELECT seating_event, sequence, envelope, traceparent FROM events ORDER BY seating_event, sequence";
@@ -32,34 +32,36 @@ pub async fn rooms(file: &SqlitePool) -> Result<HashMap<SeatingEventId, Room>, S
     while let Some((event, sequence, json, traceparent)) =
         rows.try_next().await.map_err(|error| unreadable(&error))?
     {
-        let room = rooms.get_mut(event.as_str()).ok_or_else(|| unexpected(&event, &"it has no partition"))?;
+        let aggregate =
+            aggregates.get_mut(event.as_str()).ok_or_else(|| unexpected(&event, &"it has no partition"))?;
         let envelope = envelope(&event, &json)?;
-        if (envelope.metadata.sequence, room.sequence() + 1)
+        if (envelope.metadata.sequence, aggregate.sequence() + 1)
             != (Some(sequence.cast_unsigned()), sequence.cast_unsigned())
         {
             return Err(unexpected(
                 &event,
-                &format_args!("I3: sequence {sequence} follows {}", room.sequence()),
+                &format_args!("I3: sequence {sequence} follows {}", aggregate.sequence()),
             ));
         }
-        room.apply(OutboxEntry { envelope, traceparent });
+        aggregate.apply(OutboxEntry { envelope, traceparent });
     }
-    recall_answers(file, &mut rooms).await?;
-    Ok(rooms)
+    recall_answers(file, &mut aggregates).await?;
+    Ok(aggregates)
 }
 
 /// Gives every SeatingEvent the answers that its callers may still ask for again.
 async fn recall_answers(
     file: &SqlitePool,
-    rooms: &mut HashMap<SeatingEventId, Room>,
+    aggregates: &mut HashMap<SeatingEventId, Aggregate>,
 ) -> Result<(), StoreError> {
     let mut rows = sqlx::query_as::<_, (String, i64, String, String, String)>(ANSWERS).fetch(file);
     while let Some((event, at, key, fingerprint, json)) =
         rows.try_next().await.map_err(|error| unreadable(&error))?
     {
-        let room = rooms.get_mut(event.as_str()).ok_or_else(|| unexpected(&event, &"it has no partition"))?;
+        let aggregate =
+            aggregates.get_mut(event.as_str()).ok_or_else(|| unexpected(&event, &"it has no partition"))?;
         let given = Given::read(&json).map_err(|error| unexpected(&event, &error))?;
-        room.recall(&key, fingerprint, given.at(at.cast_unsigned()));
+        aggregate.recall(&key, fingerprint, given.at(at.cast_unsigned()));
     }
     Ok(())
 }

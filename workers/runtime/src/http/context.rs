@@ -17,7 +17,7 @@ const TRACEPARENT: &str = "traceparent";
 
 /// The chain that a request belongs to.
 #[derive(Debug, Clone)]
-pub struct Chain {
+pub struct RequestContext {
     /// Taken from the request, or made.
     pub correlation: CorrelationId,
     /// Whether it was taken from the request.
@@ -26,7 +26,7 @@ pub struct Chain {
     pub traceparent: Option<String>,
 }
 
-impl Chain {
+impl RequestContext {
     /// The chain that the headers name, or a new one.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Chain {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Chain {
+impl<S: Sync> FromRequestParts<S> for RequestContext {
     type Rejection = Problem;
 
     /// [`super::layer`] read it already.

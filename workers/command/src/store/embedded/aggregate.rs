@@ -17,7 +17,7 @@ use crate::store::{Cause, Idempotency, Inventory, OutboxEntry, Outcome, answer_m
 
 /// See the module.
 #[derive(Debug)]
-pub struct Room {
+pub struct Aggregate {
     pub(super) state: SeatingEventState,
     /// Pinned (I4).
     pub(super) partition: u32,
@@ -71,7 +71,7 @@ pub(super) struct Done {
     pub answer: Option<WrittenAnswer>,
 }
 
-impl Room {
+impl Aggregate {
     /// One of which nothing has happened yet.
     pub fn new(id: SeatingEventId, partition: u32) -> Self {
         Self {

@@ -13,9 +13,9 @@ const IN_FLIGHT: &str = "IDEMPOTENCY_IN_FLIGHT";
 const EXPIRED: &str = "HOLD_EXPIRED";
 
 /// Requests that have a key, in the order they were sent.
-pub struct Once<'a>(BTreeMap<(&'a UserId, &'a str), Vec<&'a Chain<'a>>>);
+pub struct Repetitions<'a>(BTreeMap<(&'a UserId, &'a str), Vec<&'a Chain<'a>>>);
 
-impl<'a> Once<'a> {
+impl<'a> Repetitions<'a> {
     /// Sorts requests by their keys.
     pub fn of(chains: &'a [Chain<'a>]) -> Self {
         let mut by_key: BTreeMap<_, Vec<&Chain<'_>>> = BTreeMap::new();
