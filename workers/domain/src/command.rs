@@ -150,6 +150,17 @@ pub enum CommandKind {
     Operate,
 }
 
+/// What a command says about the definition that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Wants<'a> {
+    /// This one, in place of any before.
+    Definition(&'a Definition),
+    /// None any more.
+    Nothing,
+    /// Nothing new.
+    AsBefore,
+}
+
 impl Command {
     /// Which kind it is of.
     pub fn kind(&self) -> CommandKind {
@@ -169,6 +180,29 @@ impl Command {
             Self::Provision { .. } | Self::Block { .. } | Self::Unblock { .. } | Self::Close => {
                 CommandKind::Operate
             }
+        }
+    }
+
+    /// What is wanted from now on, should a part of it be refused.
+    pub fn wants(&self) -> Wants<'_> {
+        match self {
+            Self::Provision { definition } => Wants::Definition(definition),
+            Self::Close => Wants::Nothing,
+            Self::Hold { .. }
+            | Self::AddToHold { .. }
+            | Self::ExtendHold { .. }
+            | Self::ReserveSeat { .. }
+            | Self::ReserveHold { .. }
+            | Self::ReleaseSeat { .. }
+            | Self::ReleaseHold { .. }
+            | Self::CancelReservation { .. }
+            | Self::Expire { .. }
+            | Self::StaffHold { .. }
+            | Self::StaffReserve { .. }
+            | Self::StaffRelease { .. }
+            | Self::StaffCancel { .. }
+            | Self::Block { .. }
+            | Self::Unblock { .. } => Wants::AsBefore,
         }
     }
 
@@ -328,6 +362,14 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// The seats in the way of a seat map; none in answers about anything else.
+    pub fn refused(&self) -> &[Conflict] {
+        match self {
+            Self::Provisioned { refused, .. } => refused,
+            Self::Held { .. } | Self::Reserved { .. } | Self::Released { .. } => &[],
+        }
+    }
+
     /// The sequence that a reader waits for to see the effect.
     pub fn sequence(&self) -> u64 {
         match self {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
+use boxoffice_domain::command::Wants;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, HoldStatus, Seat};
 use boxoffice_domain::{
@@ -171,14 +172,15 @@ impl Aggregate {
     /// Keeps in mind what is wanted from now on: a new definition takes the place of the one before, and where the sales
     /// are over nothing is wanted.
     fn take_note(&mut self, command: &Command, answer: &Answer) {
-        match (command, answer) {
-            (Command::Provision { definition }, Answer::Provisioned { refused, .. }) => {
-                let seats: HashSet<_> = refused.iter().map(|conflict| conflict.seat.clone()).collect();
-                let wanted = || Wanted { definition: definition.clone(), refused: seats };
-                self.wanted = (!refused.is_empty()).then(wanted);
+        match command.wants() {
+            Wants::Definition(definition) => {
+                let seats: HashSet<_> =
+                    answer.refused().iter().map(|conflict| conflict.seat.clone()).collect();
+                let wanted = |refused| Wanted { definition: Box::new(definition.clone()), refused };
+                self.wanted = (!seats.is_empty()).then(|| wanted(seats));
             }
-            (Command::Close, _) => self.wanted = None,
-            _ => {}
+            Wants::Nothing => self.wanted = None,
+            Wants::AsBefore => {}
         }
     }
 

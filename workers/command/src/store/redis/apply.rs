@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-use boxoffice_domain::command::Reads;
+use boxoffice_domain::command::{Reads, Wants};
 use boxoffice_domain::state::{HoldStatus, Seat, SeatingEventState};
 use boxoffice_domain::{
     Answer, Command, Decision, Definition, DomainEvent, Envelope, Origin, PricedSeat, SeatingEventId, UserId,
@@ -119,15 +119,13 @@ impl RedisStore {
             set("total", total.to_string());
         }
         let mut forgotten = vec![];
-        match (change.command, &change.decision.answer) {
-            (Command::Provision { definition }, Answer::Provisioned { refused, .. })
-                if !refused.is_empty() =>
-            {
+        match change.command.wants() {
+            Wants::Definition(definition) if !change.decision.answer.refused().is_empty() => {
                 set("wanted", json(definition)?);
                 set("wants", "1".to_owned());
             }
-            (Command::Provision { .. } | Command::Close, _) => forgotten.extend(["wanted", "wants"]),
-            _ => {}
+            Wants::Definition(_) | Wants::Nothing => forgotten.extend(["wanted", "wants"]),
+            Wants::AsBefore => {}
         }
         run.list(fields.into_iter()).list(forgotten.into_iter());
         Ok(())
