@@ -91,8 +91,9 @@ pub(super) async fn sample(
     let ((), call) = capture(&stack.redis.address(), "captured", hold("captured", asked(0))).await?;
 
     let mut redis = stack.connection();
+    // The log has the commands inside of scripts too: a hold of a hundred seats and its release are hundreds.
     let mut set = redis::cmd("CONFIG");
-    set.arg("SET").arg("slowlog-log-slower-than").arg(0).arg("slowlog-max-len").arg(100 * samples);
+    set.arg("SET").arg("slowlog-log-slower-than").arg(0).arg("slowlog-max-len").arg(1000 * samples);
     set.query_async::<()>(&mut redis).await?;
     redis::cmd("SLOWLOG").arg("RESET").query_async::<()>(&mut redis).await?;
     for number in 0..samples {
