@@ -91,17 +91,18 @@ pub(super) async fn sample(
     let ((), call) = capture(&stack.redis.address(), "captured", hold("captured", asked(0))).await?;
 
     let mut redis = stack.connection();
-    // The log has the commands inside of scripts too: a hold of a hundred seats and its release are hundreds.
+    // The log has the commands inside of scripts too, hundreds for a hold of a hundred seats: it is read after each.
     let mut set = redis::cmd("CONFIG");
-    set.arg("SET").arg("slowlog-log-slower-than").arg(0).arg("slowlog-max-len").arg(1000 * samples);
+    set.arg("SET").arg("slowlog-log-slower-than").arg(0).arg("slowlog-max-len").arg(10_000);
     set.query_async::<()>(&mut redis).await?;
-    redis::cmd("SLOWLOG").arg("RESET").query_async::<()>(&mut redis).await?;
+    let mut times = vec![];
     for number in 0..samples {
+        redis::cmd("SLOWLOG").arg("RESET").query_async::<()>(&mut redis).await?;
         hold(&format!("user-{number}"), asked(number)).await?;
+        let log: Vec<Vec<redis::Value>> =
+            redis::cmd("SLOWLOG").arg("GET").arg(-1).query_async(&mut redis).await?;
+        times.extend(log.iter().filter_map(|entry| time_of(entry, call.sha())));
     }
-    let log: Vec<Vec<redis::Value>> =
-        redis::cmd("SLOWLOG").arg("GET").arg(-1).query_async(&mut redis).await?;
-    let mut times: Vec<u32> = log.iter().filter_map(|entry| time_of(entry, call.sha())).collect();
     ensure!(times.len() == samples as usize, "redis logged {} of {samples} scripts", times.len());
     times.sort_unstable();
     Ok(times)
