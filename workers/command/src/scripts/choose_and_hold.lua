@@ -7,25 +7,13 @@
 --
 -- include: reply, head, outbox, claims, seats, holds, reservations, map, release, expiry, hold
 local best, first_seat = KIND == 'best', REST + 3 * tonumber(AREAS)
-local names = not best and named_seats(first_seat, {}) or nil
-local earlier = held_before(names)
-if earlier then
-  return earlier
+local keys, prices, places = named_seats(first_seat, {})
+local growing, answer = open_hold(not best and keys or nil)
+if answer then
+  return answer
 end
-local refusal = refused_by_sales()
-if refusal then
-  return refusal
-end
-local growing
-if GROWS == '1' then
-  growing, refusal = growing_hold()
-  if refusal then
-    return refusal
-  end
-end
-local keys, prices, places = {}, {}, {}
-if not best then
-  keys, prices, places = named_seats(first_seat, growing and growing.seats or {})
+if growing then
+  keys, prices, places = named_seats(first_seat, growing.seats)
 end
 local seats = read_seats(keys)
 local holds = holds_of(seats)
@@ -42,7 +30,7 @@ local wanted = best and tonumber(QUANTITY) or #keys
 for i = REST, first_seat - 1, 3 do
   wanted = wanted + tonumber(ARGV[i + 1])
 end
-refusal = refused_by_limit(wanted) or conflicts_of(keys, prices, seats, holds)
+local refusal = refused_by_limit(wanted) or conflicts_of(keys, prices, seats, holds)
 if refusal then
   return refusal
 end

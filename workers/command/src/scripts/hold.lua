@@ -6,23 +6,14 @@
 -- Returns 'held', 'reserved' where it went into a reservation since | 'full' | 'rejected' | 'changed'
 --
 -- include: reply, head, outbox, claims, seats, holds, reservations, map, release, expiry, hold
-local names = named_seats(REST, {})
-local earlier = held_before(names)
-if earlier then
-  return earlier
+local keys, prices, places = named_seats(REST, {})
+local growing, answer = open_hold(keys)
+if answer then
+  return answer
 end
-local refusal = refused_by_sales()
-if refusal then
-  return refusal
+if growing then
+  keys, prices, places = named_seats(REST, growing.seats)
 end
-local growing
-if GROWS == '1' then
-  growing, refusal = growing_hold()
-  if refusal then
-    return refusal
-  end
-end
-local keys, prices, places = named_seats(REST, growing and growing.seats or {})
 if #keys == 0 then
   return held_as_it_is(growing)
 end

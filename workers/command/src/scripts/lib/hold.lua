@@ -57,6 +57,15 @@ local function refused_by_sales()
   end
 end
 
+-- What comes before any seat is looked at: the hold that is to grow, or nil; and what to answer at once, if anything.
+local function open_hold(names)
+  local answer = held_before(names) or refused_by_sales()
+  if answer or GROWS ~= '1' then
+    return nil, answer
+  end
+  return own_live_hold(HOLD, USER)
+end
+
 -- How many seats a user's holds have that have lapsed and that nobody has released yet.
 local function lapsed_claims(user)
   local seats, from = 0, 0
@@ -153,11 +162,6 @@ local function own_hold_of_all(keys, seats, holds)
     end
   end
   return held_as_it_is(hold)
-end
-
--- The hold that is to grow, if it can. Else nil and the refusal.
-local function growing_hold()
-  return own_live_hold(HOLD, USER)
 end
 
 -- Claims seats that can be held, all or none (I1), for `growing` or a new hold. Lapsed holds that are in the way end in
