@@ -132,7 +132,7 @@ pub async fn run<B: Buyers>(plan: &Plan, buyers: B) -> anyhow::Result<(B, Durati
 }
 
 /// Opens a connection for each of `requests` at one moment and sends it: the status of each, and when it was answered,
-/// from that moment on.
+/// from that moment on. All connections stay open until the last answer, as browsers keep them.
 ///
 /// # Errors
 /// A server that goes away or does not speak HTTP.
@@ -141,9 +141,10 @@ pub async fn all_at_once(server: SocketAddr, requests: Vec<String>) -> anyhow::R
     let buyers = requests.into_iter().map(async |request| {
         let mut wire = Wire::connect(server).await?;
         let (status, _) = wire.ask(&request).await?;
-        anyhow::Ok((status, begun.elapsed()))
+        anyhow::Ok((status, begun.elapsed(), wire))
     });
-    try_join_all(buyers).await
+    let answered = try_join_all(buyers).await?;
+    Ok(answered.into_iter().map(|(status, answered, _wire)| (status, answered)).collect())
 }
 
 impl<B: Buyers> Crowd<B> {

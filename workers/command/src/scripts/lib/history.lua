@@ -2,7 +2,7 @@
 -- has, `<run id>:<replication id>`; the server may have followed another one since and come back, and only the server
 -- knows. store/redis/history.rs says what a history is.
 local function is_history(history)
-  local id = string.match(history, '[^:]*$')
+  local id = string.sub(history, string.find(history, ':', 1, true) + 1)
   return string.find(redis.call('INFO', 'replication'), 'master_replid:' .. id, 1, true) ~= nil
 end
 
