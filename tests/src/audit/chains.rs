@@ -105,7 +105,12 @@ impl<'a> Chains<'a> {
             | DomainEvent::SeatReserved(_)
             | DomainEvent::HoldExtended(_)
             | DomainEvent::ReservationCreated(_)
-            | DomainEvent::StatsUpdated(_) => fact.metadata.user_id.is_none(),
+            | DomainEvent::ReservationNotReinstated(_)
+            | DomainEvent::StatsUpdated(_)
+            | DomainEvent::PaymentRequested(_)
+            | DomainEvent::PaymentCompleted(_)
+            | DomainEvent::PaymentFailed(_)
+            | DomainEvent::PaymentRefundRequested(_) => fact.metadata.user_id.is_none(),
         }
     }
 
@@ -143,7 +148,12 @@ fn seats_after(state: &SeatingEventState, event: &DomainEvent) -> Vec<SeatId> {
         | DomainEvent::EventCreated(_)
         | DomainEvent::EventUpdated(_)
         | DomainEvent::EventDeleted(_)
-        | DomainEvent::StatsUpdated(_) => None,
+        | DomainEvent::ReservationNotReinstated(_)
+        | DomainEvent::StatsUpdated(_)
+        | DomainEvent::PaymentRequested(_)
+        | DomainEvent::PaymentCompleted(_)
+        | DomainEvent::PaymentFailed(_)
+        | DomainEvent::PaymentRefundRequested(_) => None,
     };
     keys.into_iter().flatten().map(|key| SeatId::from_chart(&state.id, key)).collect()
 }

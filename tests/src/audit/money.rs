@@ -72,7 +72,12 @@ impl Money {
             | DomainEvent::EventCreated(_)
             | DomainEvent::EventUpdated(_)
             | DomainEvent::EventDeleted(_)
-            | DomainEvent::StatsUpdated(_) => Ok(()),
+            | DomainEvent::ReservationNotReinstated(_)
+            | DomainEvent::StatsUpdated(_)
+            | DomainEvent::PaymentRequested(_)
+            | DomainEvent::PaymentCompleted(_)
+            | DomainEvent::PaymentFailed(_)
+            | DomainEvent::PaymentRefundRequested(_) => Ok(()),
         }
     }
 

@@ -63,7 +63,12 @@ impl Rules {
                 ensure!(!sale(state)?.closed, "it was closed already");
                 Ok(())
             }
-            DomainEvent::StatsUpdated(_) => bail!("I2: it is not one of the seat store's"),
+            DomainEvent::ReservationNotReinstated(_) => Ok(()),
+            DomainEvent::StatsUpdated(_)
+            | DomainEvent::PaymentRequested(_)
+            | DomainEvent::PaymentCompleted(_)
+            | DomainEvent::PaymentFailed(_)
+            | DomainEvent::PaymentRefundRequested(_) => bail!("I2: it is not one of the seat store's"),
         }
     }
 

@@ -56,7 +56,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let Args { durability_hold, durability_reserve, outbox_high_watermark, max_body_bytes, .. } = args;
     let Args { identity, requests_per_user_per_second, .. } = args;
     let ServiceArgs { service, metrics_addr, log: directives, drain_seconds } = service;
-    let KafkaArgs { kafka_bootstrap_servers, kafka_topic, kafka_stats_topic, kafka_security } = kafka;
+    let KafkaArgs { kafka_bootstrap_servers, kafka_topic, kafka_stats_topic, kafka_security, .. } = kafka;
     telemetry::init(&directives)?;
     // Refused only where another part of the process has installed the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -68,8 +68,7 @@ async fn run_handler<H: Handler>(
     let Args { service, kafka, database, handler: _, group, start_from: _, reset_id } = args;
     let drain = service.drain();
     let ServiceArgs { service, metrics_addr, log: _, drain_seconds: _ } = service;
-    let KafkaArgs { kafka_bootstrap_servers: _, kafka_topic: topic, kafka_stats_topic, kafka_security: _ } =
-        kafka;
+    let KafkaArgs { kafka_topic: topic, kafka_stats_topic, .. } = kafka;
     if !reset_id.is_empty() && !H::REPLAYABLE {
         return Err(WorkerError::NotReplayable(H::NAME));
     }

@@ -67,6 +67,8 @@ pub enum DomainEvent {
     ReservationCreated(ReservedSeats),
     /// Seats left a reservation.
     ReservationCancelled(ReservedSeats),
+    /// A payment came too late, and its seats could not be given back to whoever paid.
+    ReservationNotReinstated(NotReinstated),
     /// A SeatingEvent came on the platform.
     EventCreated(SeatingEventDefined),
     /// A SeatingEvent's definition changed.
@@ -75,6 +77,14 @@ pub enum DomainEvent {
     EventDeleted(SeatingEventDefined),
     /// Counts of a SeatingEvent by section.
     StatsUpdated(StatsUpdated),
+    /// A gateway was asked to charge a reservation.
+    PaymentRequested(Payment),
+    /// A reservation was charged.
+    PaymentCompleted(Payment),
+    /// A reservation was not charged, for good or for now: a success may still come, late.
+    PaymentFailed(Payment),
+    /// What was charged is to be given back, all of it or a part.
+    PaymentRefundRequested(Payment),
 }
 
 /// Payload of `seat.held`.
@@ -215,6 +225,62 @@ pub struct ReservedSeats {
     pub note: Option<String>,
 }
 
+/// Payload of `reservation.not_reinstated`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are the contract's words")]
+pub struct NotReinstated {
+    pub reservation_id: ReservationId,
+    pub event_id: SeatingEventId,
+    pub user_id: UserId,
+    pub payment_id: String,
+}
+
+/// Payload of `payment.requested`, `payment.completed`, `payment.failed` and `payment.refund_requested`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are the contract's words")]
+pub struct Payment {
+    pub reservation_id: ReservationId,
+    pub event_id: SeatingEventId,
+    pub user_id: UserId,
+    /// What is charged, or given back, in the currency's minor unit.
+    pub amount: u64,
+    pub currency: String,
+    /// The gateway's name for it, once it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_id: Option<String>,
+    /// Why it failed; of `payment.failed` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<PaymentFailure>,
+    /// Whether it was charged after it had failed by time-out; of `payment.completed` alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+}
+
+/// Why a payment failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentFailure {
+    /// The gateway declined it.
+    Declined,
+    /// The gateway gave no final answer in time.
+    Timeout,
+    /// The gateway refused the request itself.
+    Refused,
+}
+
+impl PaymentFailure {
+    /// The word that programs read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Declined => "declined",
+            Self::Timeout => "timeout",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// What pays for a reservation where no payment of its own does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
@@ -300,10 +366,15 @@ macro_rules! event_types {
             HoldExtended(HoldExtended) = "hold.extended",
             ReservationCreated(ReservedSeats) = "reservation.created",
             ReservationCancelled(ReservedSeats) = "reservation.cancelled",
+            ReservationNotReinstated(NotReinstated) = "reservation.not_reinstated",
             EventCreated(SeatingEventDefined) = "event.created",
             EventUpdated(SeatingEventDefined) = "event.updated",
             EventDeleted(SeatingEventDefined) = "event.deleted",
             StatsUpdated(StatsUpdated) = "stats.updated",
+            PaymentRequested(Payment) = "payment.requested",
+            PaymentCompleted(Payment) = "payment.completed",
+            PaymentFailed(Payment) = "payment.failed",
+            PaymentRefundRequested(Payment) = "payment.refund_requested",
         }
     };
 }
@@ -349,7 +420,12 @@ impl DomainEvent {
             Self::HoldExtended(e) => e.hold_id.to_string(),
             Self::ReservationCreated(e) | Self::ReservationCancelled(e) => e.reservation_id.to_string(),
             Self::EventCreated(e) | Self::EventUpdated(e) | Self::EventDeleted(e) => e.event_id.to_string(),
+            Self::ReservationNotReinstated(e) => e.reservation_id.to_string(),
             Self::StatsUpdated(e) => e.event_id.to_string(),
+            Self::PaymentRequested(e)
+            | Self::PaymentCompleted(e)
+            | Self::PaymentFailed(e)
+            | Self::PaymentRefundRequested(e) => e.reservation_id.to_string(),
         }
     }
 
@@ -363,7 +439,12 @@ impl DomainEvent {
             Self::HoldExtended(e) => &e.event_id,
             Self::ReservationCreated(e) | Self::ReservationCancelled(e) => &e.event_id,
             Self::EventCreated(e) | Self::EventUpdated(e) | Self::EventDeleted(e) => &e.event_id,
+            Self::ReservationNotReinstated(e) => &e.event_id,
             Self::StatsUpdated(e) => &e.event_id,
+            Self::PaymentRequested(e)
+            | Self::PaymentCompleted(e)
+            | Self::PaymentFailed(e)
+            | Self::PaymentRefundRequested(e) => &e.event_id,
         }
     }
 }

@@ -80,7 +80,12 @@ pub fn evolve(state: &mut SeatingEventState, envelope: &Envelope) {
                 state.sale = Some(Arc::new(Sale::new(sale.definition.clone(), true)));
             }
         }
-        DomainEvent::StatsUpdated(_) => {}
+        DomainEvent::ReservationNotReinstated(_)
+        | DomainEvent::StatsUpdated(_)
+        | DomainEvent::PaymentRequested(_)
+        | DomainEvent::PaymentCompleted(_)
+        | DomainEvent::PaymentFailed(_)
+        | DomainEvent::PaymentRefundRequested(_) => {}
     }
 }
 

@@ -98,6 +98,11 @@ pub fn project(event: &DomainEvent) -> Projected<'_> {
         DomainEvent::HoldExtended(e) => Projected::Extended { seats: &e.seat_ids, expires_at: e.expires_at },
         DomainEvent::ReservationCreated(e) => Projected::Reserved(e),
         DomainEvent::ReservationCancelled(e) => Projected::Cancelled(e),
-        DomainEvent::StatsUpdated(_) => Projected::Nothing,
+        DomainEvent::ReservationNotReinstated(_)
+        | DomainEvent::StatsUpdated(_)
+        | DomainEvent::PaymentRequested(_)
+        | DomainEvent::PaymentCompleted(_)
+        | DomainEvent::PaymentFailed(_)
+        | DomainEvent::PaymentRefundRequested(_) => Projected::Nothing,
     }
 }

@@ -364,8 +364,13 @@ impl<'a> Fields<'a> {
                 self.blocks.clone_from(&e.blocks);
                 self.unblocks.clone_from(&e.unblocks);
             }
-            DomainEvent::StatsUpdated(_) => {
-                return Err(StoreError::Corrupt("statistics are no event of a seat store".into()));
+            DomainEvent::ReservationNotReinstated(_)
+            | DomainEvent::StatsUpdated(_)
+            | DomainEvent::PaymentRequested(_)
+            | DomainEvent::PaymentCompleted(_)
+            | DomainEvent::PaymentFailed(_)
+            | DomainEvent::PaymentRefundRequested(_) => {
+                return Err(StoreError::Corrupt(format!("{} is no event of a seat store", event.event_type())));
             }
         }
         Ok(())
