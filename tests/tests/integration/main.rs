@@ -25,6 +25,7 @@ mod local_support;
 mod local_terminal;
 mod local_tokens;
 mod operator_kafka;
+mod payments;
 mod query_snapshot;
 mod query_worker;
 mod redis_crash;
