@@ -9,6 +9,9 @@
 mod bench;
 mod command_worker;
 mod consumer;
+mod consumer_database;
+mod consumer_stage;
+mod consumer_starts;
 mod door;
 mod embedded_event_log;
 mod embedded_seats;
