@@ -181,7 +181,7 @@ fn a_consumer_is_not_called_as_a_worker_is() {
     for name in ["command", "query"] {
         refused(
             &create(with(service(), "/spec/consumers/0/name", name)),
-            "cannot be called command or query",
+            "cannot be called command, query or",
         );
     }
 }

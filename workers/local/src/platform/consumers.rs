@@ -62,7 +62,7 @@ impl Platform {
                 log: Arc::clone(&log),
                 view,
                 group: consumer.group.name.clone(),
-                topic: consumer.group.topic.clone(),
+                topic: consumer.group.topics[0].clone(),
                 reset_id: String::new(),
                 metrics: metrics.clone(),
                 readiness: readiness.clone(),
