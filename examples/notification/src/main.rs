@@ -29,7 +29,8 @@ struct Receiver {
 async fn main() -> anyhow::Result<()> {
     let key = std::env::var("WEBHOOK_KEY")?;
     let addr = std::env::var("ADDR").unwrap_or_else(|_| "0.0.0.0:8090".into());
-    let receiver = Receiver { key: hmac::Key::new(hmac::HMAC_SHA256, &secret(&key)?), seen: Mutex::default() };
+    let receiver =
+        Receiver { key: hmac::Key::new(hmac::HMAC_SHA256, &secret(&key)?), seen: Mutex::default() };
     let routes = Router::new().route("/events", post(receive)).route("/healthz", get(|| async { "ok" }));
     let listener = tokio::net::TcpListener::bind(&addr).await?;
     Ok(axum::serve(listener, routes.with_state(Arc::new(receiver))).await?)
@@ -76,7 +77,9 @@ fn print_mail(kind: &str, event: &Value) {
     let line = match kind {
         "reservation.created" => format!("Your seats are reserved: {}", payload["seatIds"]),
         "reservation.cancelled" => format!("These seats are not yours any more: {}", payload["seatIds"]),
-        "payment.completed" => format!("Paid: {} {}. Here are your tickets.", payload["amount"], text("currency")),
+        "payment.completed" => {
+            format!("Paid: {} {}. Here are your tickets.", payload["amount"], text("currency"))
+        }
         "payment.failed" => format!("Your payment failed ({}): the seats were given back.", text("reason")),
         "payment.refund_requested" => format!("You get back {} {}.", payload["amount"], text("currency")),
         other => format!("{other}: {payload}"),

@@ -176,7 +176,8 @@ async fn a_group_with_members_is_never_committed_for() {
 async fn a_topic_that_a_group_reads_from_now_on_begins_where_it_was_declared() {
     let fake = Fake { ends: [(0, 7)].into(), ..Fake::default() };
     let before = group(&fake, &group_from(Start::Latest), &of(1)).await.unwrap();
-    let both = Group { topics: vec!["seat-events".into(), "payment-events".into()], ..group_from(Start::Latest) };
+    let both =
+        Group { topics: vec!["seat-events".into(), "payment-events".into()], ..group_from(Start::Latest) };
     let after = group(&fake, &both, &of(1)).await.unwrap();
     assert!(before.created && !after.created, "it was there before");
     assert_eq!(after.lag, 0);

@@ -80,7 +80,10 @@ fn workers_that_act_outside_are_told_how_and_secrets_stay_where_they_are() {
     let webhook = "{name: tell, handler: webhook, database: {url: d}, webhook: {url: \"https://tell.example.com\", \
                    secretRef: {name: tell, key: key}, events: [seat.reserved, payment.completed]}}";
     let env = environment(webhook, "tell").to_string();
-    assert!(env.contains("seat.reserved,payment.completed") && env.contains("BOXOFFICE_WEBHOOK_KEY"), "{env}");
+    assert!(
+        env.contains("seat.reserved,payment.completed") && env.contains("BOXOFFICE_WEBHOOK_KEY"),
+        "{env}"
+    );
 }
 
 #[test]

@@ -49,7 +49,10 @@ fn sandbox(service: &ReservationService) -> Option<Finding> {
     let uses_it = |consumer: &&Consumer| consumer.payment.as_ref().is_some_and(|payment| payment.sandbox);
     let names: Vec<_> =
         service.spec.consumers.iter().filter(uses_it).map(|consumer| consumer.name.as_str()).collect();
-    let message = format!("{} accepts payments without moving any money: give payment.url to be paid", names.join(", "));
+    let message = format!(
+        "{} accepts payments without moving any money: give payment.url to be paid",
+        names.join(", ")
+    );
     (!names.is_empty()).then(|| Finding::met(SANDBOX_PAYMENTS, "Sandbox", message))
 }
 
@@ -170,7 +173,8 @@ mod tests {
     #[test]
     fn payments_that_move_no_money_are_told_for_as_long_as_they_are_declared() {
         let mut service = main_service();
-        let payment = r#"{name: payment-service, handler: payment, database: {url: u}, payment: {sandbox: true}}"#;
+        let payment =
+            r#"{name: payment-service, handler: payment, database: {url: u}, payment: {sandbox: true}}"#;
         service.spec.consumers.push(serde_yaml_ng::from_str(payment).unwrap());
         service.status = Some(next(&service, "w:1", Ok(&applied()), &at(1)));
         let conditions = &service.status.as_ref().unwrap().conditions;

@@ -116,7 +116,11 @@ pub fn validate(
     })
 }
 
-fn validate_consumer(consumer: &Consumer, prefix: &str, topics: &[Topic]) -> Result<ValidatedConsumer, Stall> {
+fn validate_consumer(
+    consumer: &Consumer,
+    prefix: &str,
+    topics: &[Topic],
+) -> Result<ValidatedConsumer, Stall> {
     let name = &consumer.name;
     if [names::COMMAND, names::QUERY, names::COMMAND_PAYMENTS].contains(&name.as_str()) {
         return Err(invalid(format!(
@@ -281,7 +285,9 @@ fn refuse_shared(
             let message = format!("topic {} belongs to ReservationService {owner}: {way_out}", topic.name);
             return Err(Stall::new("TopicInUse", message));
         }
-        if let Some(group) = groups(&senior.spec).into_iter().find(|group| own_groups.contains(&group.as_str())) {
+        if let Some(group) =
+            groups(&senior.spec).into_iter().find(|group| own_groups.contains(&group.as_str()))
+        {
             let message = format!("consumer group {group} belongs to ReservationService {owner}: {way_out}");
             return Err(Stall::new("GroupInUse", message));
         }

@@ -96,7 +96,10 @@ fn what_acts_outside_says_where_and_about_what() {
     let message = webhook("http://tell.example.com", "").unwrap_err();
     assert!(message.starts_with("consumers[tell].webhook.url: "), "{message}");
     let message = webhook("https://tell.example.com", "seat.reserved, seat.painted").unwrap_err();
-    assert!(message.starts_with("consumers[tell].webhook.events: there is no event type seat.painted"), "{message}");
+    assert!(
+        message.starts_with("consumers[tell].webhook.events: there is no event type seat.painted"),
+        "{message}"
+    );
     assert!(webhook("https://tell.example.com", "stats.updated").is_err(), "no webhook reads its topic");
 }
 

@@ -88,7 +88,11 @@ fn effects(declared: &Declared) -> String {
             (None, None) => {}
         }
         if let Some(secret) = declared.secrets.get(name).filter(|secret| secret.made) {
-            _ = writeln!(text, "    with the key {}, made for this run (--consumer {name}.secret=TEXT)", secret.text.as_str());
+            _ = writeln!(
+                text,
+                "    with the key {}, made for this run (--consumer {name}.secret=TEXT)",
+                secret.text.as_str()
+            );
         }
     }
     if text.is_empty() { text } else { format!("\nBeside the seats:\n{text}") }

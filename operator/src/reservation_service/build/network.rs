@@ -47,8 +47,10 @@ pub(super) fn policies(service: &ValidatedService) -> Vec<NetworkPolicy> {
         let declared = &consumer.declared;
         declared.payment.is_some() || declared.webhook.is_some()
     });
-    let buyers =
-        [policy(service, names::COMMAND, COMMAND_PORT, true), policy(service, names::QUERY, QUERY_PORT, false)];
+    let buyers = [
+        policy(service, names::COMMAND, COMMAND_PORT, true),
+        policy(service, names::QUERY, QUERY_PORT, false),
+    ];
     buyers.into_iter().chain(acting.map(|consumer| of_effects(service, &consumer.declared.name))).collect()
 }
 

@@ -49,7 +49,11 @@ pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Wo
         ports: vec![("http", COMMAND_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)],
         env: [
             vec![env("BOXOFFICE_REDIS_URL", &service.redis), env("BOXOFFICE_ADMIN_TOKEN", &token)],
-            service.payments_group.iter().map(|group| plain("BOXOFFICE_PAYMENTS_GROUP", &group.name)).collect(),
+            service
+                .payments_group
+                .iter()
+                .map(|group| plain("BOXOFFICE_PAYMENTS_GROUP", &group.name))
+                .collect(),
             jwt_key.clone(),
         ]
         .concat(),
@@ -95,7 +99,8 @@ fn payment(payment: &Payment) -> Vec<EnvVar> {
     let url = url.iter().map(|url| plain("BOXOFFICE_PAYMENT_URL", url));
     let sandbox = sandbox.then(|| plain("BOXOFFICE_PAYMENT_SANDBOX", "true"));
     let timeout = plain("BOXOFFICE_PAYMENT_TIMEOUT_SECONDS", &timeout_seconds.to_string());
-    let token = secret_ref.iter().map(|secret| env("BOXOFFICE_PAYMENT_TOKEN", &Source::Secret(secret.clone())));
+    let token =
+        secret_ref.iter().map(|secret| env("BOXOFFICE_PAYMENT_TOKEN", &Source::Secret(secret.clone())));
     url.chain(sandbox).chain([timeout]).chain(token).collect()
 }
 

@@ -68,7 +68,11 @@ pub fn consumer(text: &str) -> Result<ConsumerSetting, String> {
         "secret" if !value.is_empty() => ConsumerField::Secret(value.to_owned().into()),
         _ => return Err(expected()),
     };
-    if consumer.is_empty() { Err(expected()) } else { Ok(ConsumerSetting { consumer: consumer.to_owned(), what }) }
+    if consumer.is_empty() {
+        Err(expected())
+    } else {
+        Ok(ConsumerSetting { consumer: consumer.to_owned(), what })
+    }
 }
 
 /// `FLOOR=2`: so many units of an area.

@@ -146,9 +146,8 @@ impl Local {
             }
             (None, _) => return Err(Failure::Refused(self.nothing_to_run(&names))),
         };
-        let refused = |message: String| {
-            Failure::Refused(format!("ReservationService {}: {message}", name(&service)))
-        };
+        let refused =
+            |message: String| Failure::Refused(format!("ReservationService {}: {message}", name(&service)));
         let secrets = Secrets { jwt_key: self.jwt_key.clone(), consumers: secrets(&self.consumers) };
         let told = told(&service, &self.consumers).map_err(refused)?;
         let declared = Declared::of(&told, secrets).map_err(|stall| refused(stall.message))?;

@@ -11,9 +11,7 @@ use boxoffice_crds::{ReservationService, ReservationServiceSpec};
 use boxoffice_operator::conditions::Stall;
 use boxoffice_operator::reservation_service::build::{DesiredState, build};
 use boxoffice_operator::reservation_service::unsupported::{self, Place};
-use boxoffice_operator::reservation_service::validate::{
-    PAYMENTS, SEATS, STATS, ValidatedService, validate,
-};
+use boxoffice_operator::reservation_service::validate::{PAYMENTS, SEATS, STATS, ValidatedService, validate};
 use boxoffice_runtime::identity::key_text::KeyText;
 use boxoffice_runtime::identity::settings::{JwtSettings, KeySource, Settings};
 use uuid::Uuid;
