@@ -28,6 +28,9 @@ const OUTBOUND: &str = concat!(
         .message("startFrom must not be earliest for the handlers payment and webhook, which would charge and tell again: \
                   write latest or a time, or leave it out")
         .field_path(".startFrom"),
+    validation = Rule::new("!has(self.reset) || !(self.handler in ['payment', 'webhook'])")
+        .message("the handlers payment and webhook cannot be replayed, which would charge and tell again: remove reset")
+        .field_path(".reset"),
     validation = Rule::new("(self.handler == 'payment') == has(self.payment)")
         .message("the section payment belongs to handler payment, and only to it: add or remove it")
         .field_path(".payment"),

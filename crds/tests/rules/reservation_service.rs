@@ -224,6 +224,15 @@ fn the_payment_section_comes_with_its_handler_alone() {
 }
 
 #[test]
+fn what_acts_outside_is_not_replayed() {
+    let reset = "{requestId: a, to: latest}";
+    for consumer in [3, 4] {
+        let service = with(service(), &format!("/spec/consumers/{consumer}/reset"), reset);
+        refused(&create(service), "payment and webhook cannot be replayed");
+    }
+}
+
+#[test]
 fn payments_go_to_a_gateway_or_to_the_sandbox() {
     let payment = |section: &str| create(with(service(), "/spec/consumers/3/payment", section));
     accepted(&payment("{sandbox: true}"));

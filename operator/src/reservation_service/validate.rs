@@ -157,6 +157,13 @@ fn read_by(handler: Handler, topics: &[Topic]) -> Vec<String> {
 /// Whether a consumer that acts outside can do so: where to, and about what.
 fn effects(consumer: &Consumer) -> Result<(), Stall> {
     let name = &consumer.name;
+    let acts_outside = consumer.payment.is_some() || consumer.webhook.is_some();
+    if acts_outside && consumer.reset.is_some() {
+        return Err(invalid(format!(
+            "consumers[{name}].reset: the handlers payment and webhook cannot be replayed, which would charge and tell \
+             again: remove it"
+        )));
+    }
     let outbound = |field: &str, url: &str| match outbound::check(url) {
         Ok(_) => Ok(()),
         Err(problem) => Err(invalid(format!("consumers[{name}].{field}: {problem}"))),

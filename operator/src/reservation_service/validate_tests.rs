@@ -101,6 +101,10 @@ fn what_acts_outside_says_where_and_about_what() {
         "{message}"
     );
     assert!(webhook("https://tell.example.com", "stats.updated").is_err(), "no webhook reads its topic");
+
+    let reset = "{name: pay, handler: payment, database: {url: d}, payment: {sandbox: true}, reset: {requestId: a, to: latest}}";
+    let refused = validate(&acting(reset), NONE, "").unwrap_err().message;
+    assert!(refused.starts_with("consumers[pay].reset: "), "{refused}");
 }
 
 #[test]
