@@ -40,7 +40,7 @@ impl Platform {
             let log: Arc<dyn EventLog> = Arc::new(self.log.clone());
             let view: Arc<dyn ViewStore> = match consumer.handler {
                 "seat-view" => {
-                    let view = Arc::new(MemoryView::new(SeatView::new(consumer.group.topic.clone())));
+                    let view = Arc::new(MemoryView::new(SeatView::new(declared.topic().to_owned())));
                     shared.get_or_insert_with(|| Arc::clone(&view));
                     view
                 }
