@@ -40,7 +40,7 @@ impl Platform {
             let log: Arc<dyn EventLog> = Arc::new(self.log.clone());
             let view: Arc<dyn ViewStore> = match consumer.handler {
                 "seat-view" => {
-                    let view = Arc::new(MemoryView::new(SeatView::new(consumer.group.topic.clone())));
+                    let view = Arc::new(MemoryView::new(SeatView::new(declared.topic().to_owned())));
                     shared.get_or_insert_with(|| Arc::clone(&view));
                     view
                 }
@@ -63,7 +63,7 @@ impl Platform {
                 log: Arc::clone(&log),
                 view,
                 group: consumer.group.name.clone(),
-                topics: vec![consumer.group.topic.clone()],
+                topics: consumer.group.topics.clone(),
                 // Views are built anew at every start of the process.
                 origin: Origin { start: start(consumer), replayable: true, is_reset: false },
                 reset_id: String::new(),

@@ -2,13 +2,14 @@
 //! line, metrics, and problem+json for whatever is not answered ([`code`] lists what that can be).
 //!
 //! Handlers answer `Result<_, Problem>` and take [`RequestContext`] and [`Id`]; [`service`] puts the [`HttpLayer`] around them, [`listen`]
-//! opens a port, and [`serve`] ends when told to, after the requests in progress.
+//! opens a port, [`outbound`] says where requests may go to, and [`serve`] ends when told to, after the requests in progress.
 
 pub mod code;
 mod context;
 mod layer;
 mod listen;
 mod metrics;
+pub mod outbound;
 mod problem;
 mod server;
 
