@@ -5,7 +5,6 @@ use std::process::Command;
 
 use anyhow::ensure;
 use async_trait::async_trait;
-use rustix::process::Signal;
 use sqlx::{Connection, PgConnection};
 
 use super::child::bound;

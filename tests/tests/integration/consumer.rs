@@ -1,6 +1,5 @@
 //! The consumer worker as a process of its own, on real Kafka and PostgreSQL: what it shows after crashes, repeats,
 //! poison and servers that are away.
-#![expect(clippy::unwrap_used, reason = "what goes wrong in a test is a panic")]
 
 use std::time::Duration;
 

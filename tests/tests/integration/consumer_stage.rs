@@ -28,7 +28,7 @@ pub struct Stage {
     pub handler: &'static str,
     pub url: String,
     pub pool: PgPool,
-    _database: Option<Database>,
+    pub _database: Option<Database>,
 }
 
 /// A running worker.
