@@ -2,7 +2,8 @@
 //!
 //! A handler sees events that are new, in order and readable, and writes inside the transaction that also holds the
 //! checkpoint (see [`crate::view`]). It never sees the log. Reading order: [`seats`] is the chart in a database,
-//! shared by [`seat_view`] and [`stats`]; [`persistence`] stands alone.
+//! shared by [`seat_view`] and [`stats`]; [`persistence`] stands alone. [`payment`] and [`webhook`] keep what
+//! [`crate::effects`] carries out.
 
 pub mod seats;
 
@@ -11,6 +12,10 @@ pub mod seat_view;
 pub mod persistence;
 
 pub mod stats;
+
+pub mod payment;
+
+pub mod webhook;
 
 use async_trait::async_trait;
 use boxoffice_domain::Envelope;

@@ -21,7 +21,9 @@ pub fn check(text: &str) -> Result<Url, String> {
         return Err(format!("{text} names no host: write one such as https://payments.example.com/charges"));
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("credentials do not belong into an address, which is written down: use secretRef".to_owned());
+        return Err(
+            "credentials do not belong into an address, which is written down: use secretRef".to_owned()
+        );
     }
     match url.scheme() {
         "https" => Ok(url),

@@ -370,7 +370,10 @@ impl<'a> Fields<'a> {
             | DomainEvent::PaymentCompleted(_)
             | DomainEvent::PaymentFailed(_)
             | DomainEvent::PaymentRefundRequested(_) => {
-                return Err(StoreError::Corrupt(format!("{} is no event of a seat store", event.event_type())));
+                return Err(StoreError::Corrupt(format!(
+                    "{} is no event of a seat store",
+                    event.event_type()
+                )));
             }
         }
         Ok(())
