@@ -13,8 +13,9 @@ use boxoffice_domain::checkpoint::Start;
 use boxoffice_domain::definition::Blocked;
 use boxoffice_domain::events::{self, Incoming, SectionStats};
 use boxoffice_domain::{DomainEvent, Envelope};
+use boxoffice_runtime::log::TopicPartition;
 use boxoffice_runtime::postgres::{DatabaseArgs, pool};
-use boxoffice_runtime::view::{Applied, Batch, ViewStore};
+use boxoffice_runtime::view::{Applied, Batch, Beginning, ViewStore};
 use boxoffice_tests::conformance::view_store::{FailingCommits, Fixture};
 use boxoffice_tests::history::{History, PRICE, record};
 use boxoffice_tests::servers::{Database, database};
@@ -65,14 +66,18 @@ struct Postgres<H> {
 }
 
 impl<H: Handler> Postgres<H> {
-    async fn start(handler: H, start: Start) -> Self {
+    async fn start(handler: H) -> Self {
         let database = database("view").await;
         let options: PgConnectOptions =
             DatabaseArgs { database_url: database.url.clone() }.options("test").unwrap();
         migrate::<H>(&options).await.unwrap();
         migrate::<H>(&options).await.unwrap();
         let pool = pool(options.clone(), 1);
-        Self { store: PgViewStore::new(options, handler, start, String::new()), pool, _database: database }
+        Self {
+            store: PgViewStore::new(options, handler, Start::Earliest, String::new()),
+            pool,
+            _database: database,
+        }
     }
 
     async fn run(&self, statement: &'static str) {
@@ -81,14 +86,16 @@ impl<H: Handler> Postgres<H> {
 
     /// Applies `events` as the next batch of their partition.
     async fn apply(&self, events: &[Envelope]) -> Applied {
-        let checkpoint = self.store.checkpoint("seat-events", 0).await.unwrap();
-        let expected = checkpoint.map(|checkpoint| checkpoint.next_offset);
-        let records = events.iter().zip(expected.unwrap_or_default()..);
+        self.apply_to("seat-events", events).await
+    }
+
+    async fn apply_to(&self, topic: &str, events: &[Envelope]) -> Applied {
+        let partition = TopicPartition { topic: topic.into(), partition: 0 };
+        let beginning = Beginning { partition: partition.clone(), offset: 0, earliest: true };
+        let expected = self.store.begin(&[beginning]).await.unwrap()[&partition].next_offset;
+        let records = events.iter().zip(expected..);
         let records = records.map(|(event, offset)| record(event, 0, offset)).collect();
-        self.store
-            .apply(&Batch { topic: "seat-events".into(), partition: 0, expected, records })
-            .await
-            .unwrap()
+        self.store.apply(&Batch { topic: topic.into(), partition: 0, expected, records }).await.unwrap()
     }
 
     async fn one<T>(&self, query: &'static str) -> T
@@ -101,8 +108,8 @@ impl<H: Handler> Postgres<H> {
 
 #[async_trait]
 impl<H: Shown> Fixture for Postgres<H> {
-    async fn fresh(start: Start) -> Self {
-        Self::start(H::HANDLER, start).await
+    async fn fresh() -> Self {
+        Self::start(H::HANDLER).await
     }
 
     fn store(&self) -> &dyn ViewStore {
@@ -173,7 +180,7 @@ async fn created<H: Handler>(view: &Postgres<H>, seats: u32) -> History {
 
 #[tokio::test]
 async fn the_seat_view_shows_a_sale_with_its_reservation_and_trace() {
-    let view = Postgres::start(SeatViewHandler, Start::Earliest).await;
+    let view = Postgres::start(SeatViewHandler).await;
     let mut history = created(&view, 3).await;
     view.apply(&history.sold(2)).await;
     let seat: (String, String, Option<String>, Option<i64>) =
@@ -190,7 +197,7 @@ const RESERVATION: &str = "SELECT seat_ids, amount, cancelled_at IS NOT NULL FRO
 
 #[tokio::test]
 async fn a_partial_cancellation_shrinks_a_reservation_and_the_last_one_ends_it() {
-    let view = Postgres::start(SeatViewHandler, Start::Earliest).await;
+    let view = Postgres::start(SeatViewHandler).await;
     let mut history = created(&view, 3).await;
     let mut both = history.reservation(1);
     both.seat_ids.push(history.seat(2));
@@ -207,7 +214,7 @@ async fn a_partial_cancellation_shrinks_a_reservation_and_the_last_one_ends_it()
 
 #[tokio::test]
 async fn a_changed_definition_keeps_claims_and_blocks_what_it_says() {
-    let view = Postgres::start(SeatViewHandler, Start::Earliest).await;
+    let view = Postgres::start(SeatViewHandler).await;
     let blocked = |seats: &[&str]| {
         let seats = seats.iter().map(ToString::to_string).collect();
         vec![Blocked { seats, reason: "camera".into() }]
@@ -233,7 +240,7 @@ async fn a_changed_definition_keeps_claims_and_blocks_what_it_says() {
 
 #[tokio::test]
 async fn persistence_keeps_one_row_a_reservation_and_frees_its_seats_on_cancellation() {
-    let view = Postgres::start(PersistenceHandler, Start::Earliest).await;
+    let view = Postgres::start(PersistenceHandler).await;
     let mut history = created(&view, 3).await;
     let sold = history.sold(1);
     let cancelled = history.next(DomainEvent::ReservationCancelled(history.reservation(1)));
@@ -252,7 +259,7 @@ async fn persistence_keeps_one_row_a_reservation_and_frees_its_seats_on_cancella
 
 #[tokio::test]
 async fn i1_a_second_owner_of_a_seat_is_parked_and_the_rest_of_the_batch_goes_on() {
-    let view = Postgres::start(PersistenceHandler, Start::Earliest).await;
+    let view = Postgres::start(PersistenceHandler).await;
     let mut history = created(&view, 3).await;
     let mut second = history.reservation(2);
     second.seat_ids = vec![history.seat(1)];
@@ -275,7 +282,7 @@ async fn i1_a_second_owner_of_a_seat_is_parked_and_the_rest_of_the_batch_goes_on
 
 #[tokio::test]
 async fn stats_counts_a_sale_and_announces_it_once_a_batch() {
-    let view = Postgres::start(StatsHandler, Start::Earliest).await;
+    let view = Postgres::start(StatsHandler).await;
     let mut history = created(&view, 10).await;
     view.run("DELETE FROM outbox").await;
     let mut batch = history.sold(1).to_vec();
@@ -303,7 +310,7 @@ async fn stats_counts_a_sale_and_announces_it_once_a_batch() {
 
 #[tokio::test]
 async fn a_stadium_of_eighty_thousand_seats_is_one_batch() {
-    let view = Postgres::start(StatsHandler, Start::Earliest).await;
+    let view = Postgres::start(StatsHandler).await;
     created(&view, 80_000).await;
     let (available,): (i64,) = view.one("SELECT available FROM section_stats").await;
     assert_eq!(available, 80_000);
@@ -311,7 +318,7 @@ async fn a_stadium_of_eighty_thousand_seats_is_one_batch() {
 
 #[tokio::test]
 async fn a_database_of_another_handler_is_refused() {
-    let view = Postgres::start(SeatViewHandler, Start::Earliest).await;
+    let view = Postgres::start(SeatViewHandler).await;
     let options = (*view.pool.connect_options()).clone();
     assert!(migrate::<StatsHandler>(&options).await.is_err());
 }

@@ -6,21 +6,25 @@ use std::time::Duration;
 use boxoffice_domain::checkpoint::Start;
 use boxoffice_runtime::health::{self, Readiness};
 use boxoffice_runtime::log::EventLog;
+use boxoffice_runtime::postgres::watch::{Lost, Watch};
 use boxoffice_runtime::postgres::{DatabaseArgs, until_reached};
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
 use prometheus_client::registry::Registry;
+use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Args, HandlerName};
-use crate::handlers::Handler;
 use crate::handlers::persistence::PersistenceHandler;
 use crate::handlers::seat_view::SeatViewHandler;
 use crate::handlers::stats::StatsHandler;
+use crate::handlers::{Handler, Topic};
 use crate::metrics::Metrics;
 use crate::relay::Relay;
 use crate::run::lag::{self, Offsets};
+use crate::run::origin::Origin;
 use crate::run::{Consumer, LOG};
-use crate::view::{PgViewStore, migrate};
+use crate::view::PgViewStore;
+use crate::view::database::{DatabaseError, Owner, claim};
 
 /// The part of readiness that is the database's.
 const DATABASE: &str = "database";
@@ -39,6 +43,9 @@ pub enum WorkerError {
     /// A database URL that is none.
     #[error("the database URL cannot be used: {0}")]
     DatabaseUrl(sqlx::Error),
+    /// A database that this worker must not write to.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// Probes and metrics that cannot be served.
     #[error("the metrics port cannot be served: {0}")]
     Health(#[from] std::io::Error),
@@ -68,7 +75,7 @@ async fn run_handler<H: Handler>(
     let Args { service, kafka, database, handler: _, group, start_from: _, reset_id } = args;
     let drain = service.drain();
     let ServiceArgs { service, metrics_addr, log: _, drain_seconds: _ } = service;
-    let KafkaArgs { kafka_topic: topic, kafka_stats_topic, .. } = kafka;
+    let owner = Owner { service: service.clone(), group: group.clone(), topic: kafka.kafka_topic.clone() };
     if !reset_id.is_empty() && !H::REPLAYABLE {
         return Err(WorkerError::NotReplayable(H::NAME));
     }
@@ -78,13 +85,13 @@ async fn run_handler<H: Handler>(
     let probes = health::serve(metrics_addr, registry, readiness.clone(), CancellationToken::new());
 
     let work = async {
-        let Some(options) = prepared::<H>(&database, &stop).await? else { return Ok(()) };
+        let Some(options) = prepared::<H>(&database, &owner, &stop).await? else { return Ok(()) };
         let view = Arc::new(PgViewStore::new(options.clone(), handler, start, reset_id.clone()));
         let relay = H::PRODUCES.then(|| Relay {
             log: Arc::clone(&log),
-            topic: kafka_stats_topic,
+            topic: topic(H::PRODUCES_TO, &kafka),
             source: service,
-            database: options,
+            database: options.clone(),
             committed: view.committed(),
         });
         let offsets = Offsets::default();
@@ -92,7 +99,8 @@ async fn run_handler<H: Handler>(
             log: Arc::clone(&log),
             view: Arc::clone(&view) as _,
             group,
-            topic,
+            topics: H::READS.iter().map(|read| topic(*read, &kafka)).collect(),
+            origin: Origin { start, replayable: H::REPLAYABLE, is_reset: !reset_id.is_empty() },
             reset_id,
             metrics: metrics.clone(),
             readiness: readiness.clone(),
@@ -101,7 +109,7 @@ async fn run_handler<H: Handler>(
         tokio::join!(
             consumer.run(&stop),
             lag::watch(log, offsets, metrics, stop.clone()),
-            probe(&view, &readiness, &stop),
+            probe(options, view.lost(), &readiness, &stop),
             async {
                 if let Some(relay) = relay {
                     relay.run(stop.clone()).await;
@@ -124,24 +132,46 @@ async fn run_handler<H: Handler>(
     }
 }
 
-/// How to connect to the handler's database, once that is reached and its tables are there; `None` where `stop` came
-/// first.
-async fn prepared<H: Handler>(
-    database: &DatabaseArgs,
-    stop: &CancellationToken,
-) -> Result<Option<sqlx::postgres::PgConnectOptions>, WorkerError> {
-    let options =
-        database.options(&format!("boxoffice-consumer {}", H::NAME)).map_err(WorkerError::DatabaseUrl)?;
-    let reached = until_reached("the database", stop, || migrate::<H>(&options)).await;
-    Ok(reached.map(|()| options))
+/// The name of a topic.
+fn topic(topic: Topic, kafka: &KafkaArgs) -> String {
+    match topic {
+        Topic::Seats => kafka.kafka_topic.clone(),
+        Topic::Payments => kafka.kafka_payment_topic.clone(),
+        Topic::Stats => kafka.kafka_stats_topic.clone(),
+    }
 }
 
-/// Tells readiness whether the database answers.
-async fn probe<H: Handler>(view: &PgViewStore<H>, readiness: &Readiness, stop: &CancellationToken) {
+/// How to connect to the handler's database, once that is reached, its tables are there and it is `owner`'s; `None`
+/// where `stop` came first.
+async fn prepared<H: Handler>(
+    database: &DatabaseArgs,
+    owner: &Owner,
+    stop: &CancellationToken,
+) -> Result<Option<PgConnectOptions>, WorkerError> {
+    let options =
+        database.options(&format!("boxoffice-consumer {}", H::NAME)).map_err(WorkerError::DatabaseUrl)?;
+    let reached = until_reached("the database", stop, || async {
+        match claim::<H>(&options, owner).await {
+            Err(error) if !error.is_final() => Err(error),
+            settled => Ok(settled),
+        }
+    });
+    let Some(settled) = reached.await else { return Ok(None) };
+    settled?;
+    Ok(Some(options))
+}
+
+/// Tells readiness whether the database can be written to, and whoever waits for it that it cannot.
+async fn probe(options: PgConnectOptions, lost: &Lost, readiness: &Readiness, stop: &CancellationToken) {
+    let mut watch = Watch::new(options);
     loop {
-        match view.ping().await {
+        match watch.ask().await {
             Ok(()) => readiness.ready(DATABASE),
-            Err(error) => readiness.not_ready(DATABASE, error.to_string()),
+            Err(error) => {
+                tracing::warn!(%error, "the database cannot be used");
+                lost.happened();
+                readiness.not_ready(DATABASE, error.to_string());
+            }
         }
         if stop.run_until_cancelled(tokio::time::sleep(PROBE)).await.is_none() {
             return;

@@ -22,6 +22,17 @@ use boxoffice_domain::Envelope;
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
+/// A topic, by what it carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// The seats' domain events.
+    Seats,
+    /// `payment.requested`, `payment.completed`, `payment.failed` and `payment.refund_requested`.
+    Payments,
+    /// `stats.updated`.
+    Stats,
+}
+
 /// Builds a view.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
@@ -31,14 +42,20 @@ pub trait Handler: Send + Sync + 'static {
     /// Whether applying the same events to an empty database again has no effect outside of it (I9).
     const REPLAYABLE: bool;
 
+    /// Which topics it reads. Events of different topics come in no order that it can rely on.
+    const READS: &'static [Topic] = &[Topic::Seats];
+
     /// Whether it produces domain events of its own: then its tables include an `outbox`.
     const PRODUCES: bool = false;
+
+    /// Where these go.
+    const PRODUCES_TO: Topic = Topic::Stats;
 
     /// Its tables.
     fn migrations() -> Migrator;
 
     /// Writes `events`, in order, on a connection that is inside a transaction. Called again with the same events when
-    /// that is rolled back, and with one event at a time when its tables refuse one of several.
+    /// that is rolled back, and with fewer and fewer of them when its tables refuse one of several.
     async fn apply(&self, connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError>;
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use boxoffice_consumer::metrics::Metrics;
 use boxoffice_consumer::run::Consumer;
 use boxoffice_consumer::run::lag::{self, Offsets};
+use boxoffice_consumer::run::origin::Origin;
 use boxoffice_domain::checkpoint::Start;
 use boxoffice_operator::kafka::Start as GroupStart;
 use boxoffice_operator::reservation_service::validate::ValidatedConsumer;
@@ -39,11 +40,11 @@ impl Platform {
             let log: Arc<dyn EventLog> = Arc::new(self.log.clone());
             let view: Arc<dyn ViewStore> = match consumer.handler {
                 "seat-view" => {
-                    let view = Arc::new(MemoryView::new(SeatView::default(), Start::Earliest));
+                    let view = Arc::new(MemoryView::new(SeatView::new(consumer.group.topic.clone())));
                     shared.get_or_insert_with(|| Arc::clone(&view));
                     view
                 }
-                "persistence" => Arc::new(MemoryView::new(Persistence::default(), start(consumer))),
+                "persistence" => Arc::new(MemoryView::new(Persistence::default())),
                 "stats" => {
                     let stats = Stats::default();
                     let relay = announcements::Relay {
@@ -53,7 +54,7 @@ impl Platform {
                         outbox: stats.outbox().clone(),
                     };
                     running.spawn(relay.run(stop.clone()));
-                    Arc::new(MemoryView::new(stats, Start::Earliest))
+                    Arc::new(MemoryView::new(stats))
                 }
                 _ => return Err(PlatformError::Handler(consumer.declared.name.clone())),
             };
@@ -62,7 +63,9 @@ impl Platform {
                 log: Arc::clone(&log),
                 view,
                 group: consumer.group.name.clone(),
-                topic: consumer.group.topic.clone(),
+                topics: vec![consumer.group.topic.clone()],
+                // Views are built anew at every start of the process.
+                origin: Origin { start: start(consumer), replayable: true, is_reset: false },
                 reset_id: String::new(),
                 metrics: metrics.clone(),
                 readiness: readiness.clone(),

@@ -28,9 +28,9 @@ use boxoffice_consumer::handlers::ApplyError;
 use boxoffice_consumer::view::entry::Entry;
 use boxoffice_consumer::view::plan::Plan;
 use boxoffice_consumer::view::report;
-use boxoffice_domain::checkpoint::Start;
 use boxoffice_domain::{ChartError, Envelope, ReservationId, SeatId};
-use boxoffice_runtime::view::{Applied, Batch, Checkpoint, ViewError, ViewStore};
+use boxoffice_runtime::log::TopicPartition;
+use boxoffice_runtime::view::{Applied, Batch, Beginning, Checkpoints, ViewError, ViewStore};
 
 use ledger::Ledger;
 pub use persistence::Persistence;
@@ -73,10 +73,7 @@ pub enum Refusal {
 
 /// A handler's view.
 #[derive(Debug)]
-pub struct MemoryView<H> {
-    start: Start,
-    state: Mutex<State<H>>,
-}
+pub struct MemoryView<H>(Mutex<State<H>>);
 
 #[derive(Debug)]
 struct State<H> {
@@ -85,9 +82,9 @@ struct State<H> {
 }
 
 impl<H: MemoryHandler> MemoryView<H> {
-    /// The view of `handler`, which has seen nothing yet. `start` says where its consumer group begins.
-    pub fn new(handler: H, start: Start) -> Self {
-        Self { start, state: Mutex::new(State { handler, ledger: Ledger::default() }) }
+    /// The view of `handler`, which has seen nothing yet.
+    pub fn new(handler: H) -> Self {
+        Self(Mutex::new(State { handler, ledger: Ledger::default() }))
     }
 
     /// Looks at the view between two batches. `look` runs under the lock, so it is short.
@@ -97,17 +94,17 @@ impl<H: MemoryHandler> MemoryView<H> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<H>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<H: MemoryHandler> State<H> {
     /// Applies a batch, of which `entries` are the records, up to a gap or a fork.
-    fn apply(&mut self, batch: &Batch, entries: &[Entry], start: Start) -> Result<Applied, ViewError> {
-        let at = self.ledger.next_offset(&batch.topic, batch.partition);
-        if at != batch.expected {
-            return Err(report::moved(batch, at));
-        }
+    fn apply(&mut self, batch: &Batch, entries: &[Entry]) -> Result<Applied, ViewError> {
+        let start = match self.ledger.progress(&batch.topic, batch.partition) {
+            Some((at, start)) if at == batch.expected => start,
+            other => return Err(report::moved(batch, other.map(|(at, _)| at))),
+        };
         let (mut plan, stop) = Plan::up_to_a_stop(entries, self.ledger.facts(entries), start);
         let entries = &entries[..stop.as_ref().map_or(entries.len(), |stop| stop.index)];
         for index in std::mem::take(&mut plan.apply) {
@@ -130,13 +127,19 @@ impl<H: MemoryHandler> State<H> {
 
 #[async_trait]
 impl<H: MemoryHandler> ViewStore for MemoryView<H> {
-    async fn checkpoint(&self, topic: &str, partition: u32) -> Result<Option<Checkpoint>, ViewError> {
-        let next_offset = self.read(|_, ledger| ledger.next_offset(topic, partition));
-        Ok(next_offset.map(|next_offset| Checkpoint { next_offset, reset_id: String::new() }))
+    async fn checkpoints(&self, partitions: &[TopicPartition]) -> Result<Checkpoints, ViewError> {
+        Ok(self.read(|_, ledger| ledger.checkpoints(partitions)))
+    }
+
+    async fn begin(&self, beginnings: &[Beginning]) -> Result<Checkpoints, ViewError> {
+        let partitions: Vec<_> = beginnings.iter().map(|beginning| beginning.partition.clone()).collect();
+        let mut state = self.state();
+        state.ledger.begin(beginnings);
+        Ok(state.ledger.checkpoints(&partitions))
     }
 
     async fn apply(&self, batch: &Batch) -> Result<Applied, ViewError> {
         let entries: Vec<Entry> = batch.records.iter().map(Entry::read).collect();
-        self.state().apply(batch, &entries, self.start)
+        self.state().apply(batch, &entries)
     }
 }

@@ -17,8 +17,10 @@ use reservations::Reservations;
 use trace::Trace;
 
 /// Keeps the seat view.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SeatView {
+    /// The topic of the seats' domain events, from which whoever loads the view goes on.
+    topic: String,
     maps: Maps,
     reservations: Reservations,
     trace: Trace,
@@ -39,6 +41,12 @@ impl MemoryHandler for SeatView {
 }
 
 impl SeatView {
+    /// A view of the domain events on a topic.
+    pub fn new(topic: String) -> Self {
+        let (maps, reservations, trace) = (Maps::default(), Reservations::default(), Trace::default());
+        Self { topic, maps, reservations, trace }
+    }
+
     /// The seats.
     pub fn maps(&self) -> &Maps {
         &self.maps
