@@ -20,6 +20,7 @@ mod kafka_security;
 mod local_contract;
 mod local_crash;
 mod local_files;
+mod local_payments;
 mod local_process;
 mod local_support;
 mod local_terminal;

@@ -63,7 +63,7 @@ impl Platform {
                 log: Arc::clone(&log),
                 view,
                 group: consumer.group.name.clone(),
-                topics: vec![consumer.group.topic.clone()],
+topics: consumer.group.topics.clone(),
                 // Views are built anew at every start of the process.
                 origin: Origin { start: start(consumer), replayable: true, is_reset: false },
                 reset_id: String::new(),

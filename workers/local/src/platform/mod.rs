@@ -81,7 +81,9 @@ impl Platform {
             self.log.create_topic(&topic.name, topic.partitions.unsigned_abs()).await?;
         }
         for group in &declared.desired.groups {
-            self.log.create_group(&group.name, &group.topic, group.start).await?;
+            for topic in &group.topics {
+                self.log.create_group(&group.name, topic, group.start).await?;
+            }
         }
         self.seats.keep_to(declared.rules);
         Ok(())
