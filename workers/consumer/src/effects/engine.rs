@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -14,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::backoff::growing;
 use super::gate::Gate;
 use super::metrics::EffectMetrics;
+use super::postgres::{Clock, PgEffectStore};
 use super::{EffectStore, Lease, Verdict, Work};
 
 /// Most lanes taken at once.
@@ -36,6 +39,32 @@ pub struct Engine<S, W> {
     pub announced: Arc<Notify>,
     /// What is counted.
     pub metrics: EffectMetrics,
+}
+
+/// What a handler does beside the loop, made of what only its process knows.
+pub type Beside = Box<dyn FnOnce(Surroundings) -> BoxFuture<'static, ()> + Send>;
+
+/// What a process tells what goes on beside its loop.
+pub struct Surroundings {
+    /// The handler's database.
+    pub database: PgConnectOptions,
+    /// Told after every batch that was committed.
+    pub more: Arc<Notify>,
+    /// To be told when something was announced.
+    pub announced: Arc<Notify>,
+    /// What is counted.
+    pub metrics: EffectMetrics,
+    /// When to stop.
+    pub stop: CancellationToken,
+}
+
+/// What carries out the work that `work` makes, on PostgreSQL.
+pub fn beside<W: Work>(work: impl FnOnce(EffectMetrics) -> W + Send + 'static) -> Beside {
+    Box::new(move |Surroundings { database, more, announced, metrics, stop }| {
+        let store = PgEffectStore::new(database, Clock::Server);
+        let work = Arc::new(work(metrics.clone()));
+        Box::pin(Engine { store, work, more, announced, metrics }.run(stop))
+    })
 }
 
 /// What is in hand.

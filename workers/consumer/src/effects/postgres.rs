@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use boxoffice_domain::{Envelope, UnixMillis};
-use boxoffice_runtime::postgres;
+use boxoffice_runtime::postgres::{self, Lent};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 use super::{
@@ -64,20 +64,21 @@ impl PgEffectStore {
     }
 
     async fn take_turn<W: Work>(&self, work: &W, limit: usize) -> Result<Taken<W::Job>, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut connection = Lent::from(&self.pool).await?;
+        let mut transaction = connection.begin().await?;
         let now = self.clock.now(&mut transaction).await?;
         let held = due(&mut transaction, now, limit).await?;
         let mut taken = Taken { looked_at: held.len(), ..Taken::default() };
         let mut changes = vec![];
         for held in held {
-            let token = Uuid::new_v4();
-            let (mut change, job) = work.begin(&held, Moment::new(now, token));
+            let ticket = Uuid::new_v4();
+            let (mut change, job) = work.begin(&held, Moment::new(now, ticket));
             taken.announced |= !change.announce.is_empty();
             let lane = held.lane;
             let leased = job.map(|job| {
                 change.due = Due::At(now.saturating_add(LEASE));
-                taken.jobs.push((Lease { lane: lane.clone(), token }, job));
-                token
+                taken.jobs.push((Lease { lane: lane.clone(), token: ticket }, job));
+                ticket
             });
             changes.push((lane, leased, change));
         }
@@ -87,6 +88,7 @@ impl PgEffectStore {
         let next: Option<i64> =
             sqlx::query_scalar("SELECT min(due) FROM effect_lanes").fetch_one(&mut *transaction).await?;
         transaction.commit().await?;
+        connection.give_back();
         taken.next = next.map(|due| Duration::from_millis(due.cast_unsigned().saturating_sub(now)));
         Ok(taken)
     }
@@ -96,7 +98,8 @@ impl PgEffectStore {
         work: &W,
         ended: &[(Lease, W::Outcome)],
     ) -> Result<Settled, sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut connection = Lent::from(&self.pool).await?;
+        let mut transaction = connection.begin().await?;
         let now = self.clock.now(&mut transaction).await?;
         let held = leased(&mut transaction, ended.iter().map(|(lease, _)| lease)).await?;
         let mut settled = Settled::default();
@@ -113,6 +116,7 @@ impl PgEffectStore {
         }
         write(&mut transaction, now, &changes).await?;
         transaction.commit().await?;
+        connection.give_back();
         Ok(settled)
     }
 }

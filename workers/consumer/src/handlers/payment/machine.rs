@@ -205,7 +205,7 @@ impl Payment {
             charged: 0,
             refunded: 0,
         };
-        let asked = payment.announce(DomainEvent::PaymentRequested, payment.told(), &payment.cause, at);
+        let asked = announce(DomainEvent::PaymentRequested, payment.told(), &payment.cause, at);
         let mut announced = vec![asked];
         if payment.amount == 0 {
             announced.push(payment.completed(at));
@@ -374,7 +374,7 @@ impl Payment {
         (self.charged, self.state) = (self.amount, State::Paid);
         self.end();
         let told = events::Payment { late, ..self.told() };
-        self.announce(DomainEvent::PaymentCompleted, told, &self.asked(), at)
+        announce(DomainEvent::PaymentCompleted, told, &self.asked(), at)
     }
 
     /// It was not charged and will not be.
@@ -394,7 +394,7 @@ impl Payment {
 
     fn failed(&self, reason: PaymentFailure, at: Moment) -> Envelope {
         let told = events::Payment { reason: Some(reason), ..self.told() };
-        self.announce(DomainEvent::PaymentFailed, told, &self.asked(), at)
+        announce(DomainEvent::PaymentFailed, told, &self.asked(), at)
     }
 
     /// Asks back so much of what was charged, or what is left of it.
@@ -406,7 +406,7 @@ impl Payment {
         self.refunded += amount;
         self.state = State::RefundRequested;
         let told = events::Payment { amount, ..self.told() };
-        Some(self.announce(DomainEvent::PaymentRefundRequested, told, cause, at))
+        Some(announce(DomainEvent::PaymentRefundRequested, told, cause, at))
     }
 
     /// `payment.requested`, which what the gateway says follows from.
@@ -427,28 +427,27 @@ impl Payment {
             late: false,
         }
     }
+}
 
-    /// An event whose id follows from its cause: announced again it is the same.
-    fn announce(
-        &self,
-        event: fn(events::Payment) -> DomainEvent,
-        told: events::Payment,
-        cause: &Cause,
-        at: Moment,
-    ) -> Envelope {
-        let event = event(told);
-        Envelope {
-            event_id: derived(cause.event_id, event.event_type()),
-            timestamp: at.now,
-            version: VERSION,
-            metadata: Metadata {
-                correlation_id: cause.correlation_id.clone(),
-                causation_id: cause.event_id,
-                user_id: None,
-                sequence: None,
-            },
-            event,
-        }
+/// An event whose id follows from its cause: announced again it is the same.
+fn announce(
+    event: fn(events::Payment) -> DomainEvent,
+    told: events::Payment,
+    cause: &Cause,
+    at: Moment,
+) -> Envelope {
+    let event = event(told);
+    Envelope {
+        event_id: derived(cause.event_id, event.event_type()),
+        timestamp: at.now,
+        version: VERSION,
+        metadata: Metadata {
+            correlation_id: cause.correlation_id.clone(),
+            causation_id: cause.event_id,
+            user_id: None,
+            sequence: None,
+        },
+        event,
     }
 }
 

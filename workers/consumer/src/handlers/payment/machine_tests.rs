@@ -233,7 +233,7 @@ fn seats_that_came_back_are_refunded_from_the_payment_that_covers_them() {
 }
 
 /// What happens, in an order that nobody chose.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     /// So many milliseconds pass.
     Pass(u32),

@@ -23,7 +23,7 @@ use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
 
-use super::{ApplyError, Handler};
+use super::{ApplyError, Handler, Topic};
 use crate::effects::postgres::{Clock, announce};
 use crate::effects::{Lane, Moment};
 use intake::{Kept, Rows, concerned, take_in};
@@ -42,6 +42,7 @@ impl Handler for PaymentHandler {
     const NAME: &'static str = "payment";
     const REPLAYABLE: bool = false;
     const PRODUCES: bool = true;
+    const PRODUCES_TO: Topic = Topic::Payments;
 
     fn migrations() -> Migrator {
         sqlx::migrate!("migrations/payment")

@@ -3,10 +3,10 @@
 //!
 //! | user id begins with | the sandbox |
 //! |---|---|
-//! | `sandbox-decline` | declines |
-//! | `sandbox-hang` | never answers: the reservation is let go at its deadline |
-//! | `sandbox-slow` | has the charge in hand for 10 s, then accepts it |
-//! | `sandbox-late` | does not answer until the deadline has passed, then has accepted it |
+//! | `decline-` | declines |
+//! | `hang-` | never answers: the reservation is let go at its deadline |
+//! | `slow-` | has the charge in hand for 10 s, then accepts it |
+//! | `late-` | does not answer until the deadline has passed, then has accepted it |
 //! | anything else | accepts |
 
 use std::time::Duration;
@@ -35,16 +35,16 @@ impl Gateway for Sandbox {
 fn answer(ask: Ask, payment: &Payment, now: u64) -> Answer {
     let is = |kind: &str| payment.user_id.as_str().starts_with(kind);
     let silence = Answer::Again { after: Some(Duration::from_secs(2)) };
-    if is("sandbox-decline") {
+    if is("decline-") {
         return Answer::Declined;
     }
-    if is("sandbox-hang") {
+    if is("hang-") {
         return if ask == Ask::Get && payment.state == State::TimedOut { Answer::NotFound } else { silence };
     }
-    if is("sandbox-late") && payment.state == State::Requested {
+    if is("late-") && payment.state == State::Requested {
         return silence;
     }
-    if is("sandbox-slow") && payment.first_post.is_none_or(|first| now < first.saturating_add(SLOW)) {
+    if is("slow-") && payment.first_post.is_none_or(|first| now < first.saturating_add(SLOW)) {
         return Answer::Pending;
     }
     let payment_id = format!("sandbox-{}", payment.reservation_id);
@@ -73,12 +73,12 @@ mod tests {
         };
         let accepted = |answer| matches!(answer, Answer::Succeeded { .. });
         assert!(accepted(said("alice", State::Requested, 0)));
-        assert_eq!(said("sandbox-decline-1", State::Requested, 0), Answer::Declined);
-        assert!(matches!(said("sandbox-hang", State::Requested, 0), Answer::Again { .. }));
-        assert_eq!(said("sandbox-hang", State::TimedOut, 0), Answer::NotFound);
-        assert_eq!(said("sandbox-slow", State::Requested, SLOW - 1), Answer::Pending);
-        assert!(accepted(said("sandbox-slow", State::Requested, SLOW)));
-        assert!(matches!(said("sandbox-late", State::Requested, SLOW), Answer::Again { .. }));
-        assert!(accepted(said("sandbox-late", State::TimedOut, SLOW)));
+        assert_eq!(said("decline-alice", State::Requested, 0), Answer::Declined);
+        assert!(matches!(said("hang-alice", State::Requested, 0), Answer::Again { .. }));
+        assert_eq!(said("hang-alice", State::TimedOut, 0), Answer::NotFound);
+        assert_eq!(said("slow-alice", State::Requested, SLOW - 1), Answer::Pending);
+        assert!(accepted(said("slow-alice", State::Requested, SLOW)));
+        assert!(matches!(said("late-alice", State::Requested, SLOW), Answer::Again { .. }));
+        assert!(accepted(said("late-alice", State::TimedOut, SLOW)));
     }
 }

@@ -19,7 +19,7 @@ use boxoffice_domain::{DomainEvent, Envelope};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
-use super::{ApplyError, Handler};
+use super::{ApplyError, Handler, Topic};
 use crate::effects::Refused;
 use crate::effects::postgres::{Clock, enqueue};
 
@@ -64,6 +64,7 @@ impl Wanted {
 impl Handler for WebhookHandler {
     const NAME: &'static str = "webhook";
     const REPLAYABLE: bool = false;
+    const READS: &'static [Topic] = &[Topic::Seats, Topic::Payments];
 
     fn migrations() -> Migrator {
         sqlx::migrate!("migrations/webhook")

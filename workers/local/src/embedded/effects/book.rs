@@ -19,12 +19,19 @@ use uuid::Uuid;
 use crate::embedded::journal::effects::{EffectChange, EffectRow};
 use crate::embedded::journal::{Journal, JournalError, Ticket, Write};
 use crate::embedded::seats::Clock;
+use crate::embedded::views::Place;
 
 use super::file;
 
 /// See the module. Clones are the same book.
 #[derive(Clone)]
 pub struct Book(Arc<Shared>);
+
+impl std::fmt::Debug for Book {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Book").field(&self.0.consumer).finish()
+    }
+}
 
 struct Shared {
     consumer: Arc<str>,
@@ -60,17 +67,6 @@ pub(super) struct Page {
     pub(super) state: Option<String>,
     pub(super) parked: Option<String>,
     pub(super) effects: VecDeque<Effect>,
-}
-
-/// A place on the log.
-#[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
-    /// The topic.
-    pub topic: &'a str,
-    /// The partition.
-    pub partition: u32,
-    /// The offset.
-    pub offset: u64,
 }
 
 /// What is changed under one lock, and the rows of it.
@@ -316,12 +312,12 @@ impl EffectStore for Book {
             let mut taken = Taken { looked_at: due.len(), ..Taken::default() };
             for lane in due {
                 let Some(held) = turn.pages.held(&lane, EFFECTS) else { continue };
-                let token = Uuid::new_v4();
-                let (change, job) = work.begin(&held, Moment::new(now, token));
+                let ticket = Uuid::new_v4();
+                let (change, job) = work.begin(&held, Moment::new(now, ticket));
                 taken.announced |= !change.announce.is_empty();
                 let leased = job.map(|job| {
-                    taken.jobs.push((Lease { lane: lane.clone(), token }, job));
-                    (token, now.saturating_add(LEASE))
+                    taken.jobs.push((Lease { lane: lane.clone(), token: ticket }, job));
+                    (ticket, now.saturating_add(LEASE))
                 });
                 turn.change(&lane, &change, leased, now);
             }

@@ -12,10 +12,11 @@ use boxoffice_consumer::handlers::payment::{due, read, written};
 use boxoffice_consumer::handlers::webhook::Wanted;
 use boxoffice_domain::Envelope;
 
-use super::book::{Book, Place, Turn};
-use crate::embedded::views::{MemoryHandler, Refusal};
+use super::book::{Book, Turn};
+use crate::embedded::views::{MemoryHandler, Place, Refusal};
 
 /// Keeps payments.
+#[derive(Debug)]
 pub struct Payments {
     /// In here.
     pub book: Book,
@@ -24,6 +25,7 @@ pub struct Payments {
 }
 
 /// Keeps what is to be passed on.
+#[derive(Debug)]
 pub struct Webhooks {
     /// In here.
     pub book: Book,
@@ -32,7 +34,7 @@ pub struct Webhooks {
 }
 
 impl MemoryHandler for Payments {
-    fn apply_at(&mut self, place: Place<'_>, event: &Envelope) -> Result<(), Refusal> {
+    fn apply(&mut self, event: &Envelope, place: Place<'_>) -> Result<(), Refusal> {
         let ids: BTreeSet<String> = concerned(&event.event).into_iter().collect();
         if ids.is_empty() || self.book.is_known(place) {
             return Ok(());
@@ -52,7 +54,7 @@ impl MemoryHandler for Payments {
 }
 
 impl MemoryHandler for Webhooks {
-    fn apply_at(&mut self, place: Place<'_>, event: &Envelope) -> Result<(), Refusal> {
+    fn apply(&mut self, event: &Envelope, place: Place<'_>) -> Result<(), Refusal> {
         if !self.wanted.has(&event.event) || self.book.is_known(place) {
             return Ok(());
         }
