@@ -118,11 +118,13 @@ async fn the_operators_calls_are_admitted() {
     cluster.create_topic(&wanted).await.unwrap();
     until("the topic is there", async || cluster.topic(&name).await.ok()?).await;
     cluster.grow_topic(&name, 2).await.unwrap();
-    let wanted = Group { name: unique("group"), topic: name.clone(), start: Start::Latest };
-    let state = until("the group is there", async || match group(cluster.as_ref(), &wanted, 1).await {
-        Err(KafkaError::Settling(_)) => None,
-        answer => Some(answer.unwrap()),
-    });
+    let wanted = Group { name: unique("group"), topics: vec![name.clone()], start: Start::Latest };
+    let partitions = [(name.as_str(), 1)].into();
+    let state =
+        until("the group is there", async || match group(cluster.as_ref(), &wanted, &partitions).await {
+            Err(KafkaError::Settling(_)) => None,
+            answer => Some(answer.unwrap()),
+        });
     assert!(state.await.created);
     cluster.delete_group(&wanted.name).await.unwrap();
     cluster.delete_topic(&name).await.unwrap();

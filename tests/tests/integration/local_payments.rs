@@ -50,7 +50,8 @@ impl Story {
 async fn buy(local: &Local, seat: &str, user: &str, chain: &str) -> Value {
     for verb in ["hold", "reserve"] {
         let request = local.request(Method::POST, &format!("/seats/{seat}/{verb}"));
-        let answer = request.header("x-user-id", user).header("x-correlation-id", chain).send().await.unwrap();
+        let answer =
+            request.header("x-user-id", user).header("x-correlation-id", chain).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), 200, "{verb}");
     }
     let (_, seat) = local.get(&format!("/seats/{seat}")).await;
@@ -116,7 +117,8 @@ async fn a_kill_neither_charges_nor_mails_again() {
     for number in 1..=6 {
         let chain = format!("sale-{number}");
         assert_eq!(story.mails(&chain).len(), 2, "{:?}", story.mails(&chain));
-        let charges = chain_of(&local, &chain).await.iter().filter(|kind| *kind == "payment.completed").count();
+        let charges =
+            chain_of(&local, &chain).await.iter().filter(|kind| *kind == "payment.completed").count();
         assert_eq!(charges, 1, "{chain}");
     }
     local.close().await;

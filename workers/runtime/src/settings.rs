@@ -54,7 +54,7 @@ pub struct KafkaArgs {
     /// Topic of stats.updated.
     #[arg(long, env = "BOXOFFICE_KAFKA_STATS_TOPIC", default_value = "stats-events")]
     pub kafka_stats_topic: String,
-    /// Topic of payment.requested, payment.completed, payment.failed and payment.refund_requested.
+    /// Topic of the payments' domain events.
     #[arg(long, env = "BOXOFFICE_KAFKA_PAYMENT_TOPIC", default_value = "payment-events")]
     pub kafka_payment_topic: String,
     /// How connections to it are secured.
