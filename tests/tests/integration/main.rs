@@ -10,6 +10,7 @@ mod bench;
 mod command_worker;
 mod consumer;
 mod door;
+mod effect_store;
 mod embedded_event_log;
 mod embedded_seats;
 mod embedded_views;
