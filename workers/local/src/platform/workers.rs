@@ -67,7 +67,7 @@ impl Platform {
         let app = self.command(declared, identity.clone(), &mut registry, readiness.clone(), stop);
         let layer = HttpLayer::new(registry.sub_registry_with_prefix("boxoffice"));
 
-        let (seat_view, consuming) = self.consume(declared, &mut registry, &readiness, stop)?;
+        let (seat_view, consuming) = self.consume(declared, &mut registry, &readiness, stop).await?;
         let topics = Topics { seats: declared.topic().to_owned(), stats: declared.stats_topic().to_owned() };
         let ports = Ports { snapshots: seat_view, log };
         let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry);
