@@ -21,10 +21,10 @@ help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: ## the whole platform in one process, with examples/ on sale on port 8080 (ARGS="--port 9000")
+run: ## the whole platform in one process, with examples/ on sale on port 8080 (ARGS="--port 9000"), and the mail to buyers
 	@$(install) build
-	cargo build --release --locked --package boxoffice-local
-	$(target)/release/boxoffice local -f examples/ $(ARGS)
+	cargo build --release --locked --package boxoffice-local --package boxoffice-notification
+	@examples/notification/run $(target)/release -f examples/ $(ARGS)
 
 .PHONY: build
 build: ## compile everything, tests included

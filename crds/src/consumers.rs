@@ -8,6 +8,13 @@ use serde_json::Value;
 
 use crate::common::MOMENT;
 
+/// Where effects may go, as a regular expression that CEL takes: https anywhere; http to loopback and to names that only
+/// the cluster has. `boxoffice_runtime::http::outbound` is the same rule for programs.
+const OUTBOUND: &str = concat!(
+    r"^(https://[^/?#@ ]+|http://(localhost|127[.][0-9.]+|\\[::1\\]|[a-z0-9]([-a-z0-9]*[a-z0-9])?",
+    r"|[-a-z0-9.]+[.]svc([.]cluster[.]local)?)(:[0-9]+)?)([/?].*)?$"
+);
+
 /// One consumer: a Deployment, and a consumer group of the same name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -21,6 +28,9 @@ use crate::common::MOMENT;
         .message("startFrom must not be earliest for the handlers payment and webhook, which would charge and tell again: \
                   write latest or a time, or leave it out")
         .field_path(".startFrom"),
+    validation = Rule::new("!has(self.reset) || !(self.handler in ['payment', 'webhook'])")
+        .message("the handlers payment and webhook cannot be replayed, which would charge and tell again: remove reset")
+        .field_path(".reset"),
     validation = Rule::new("(self.handler == 'payment') == has(self.payment)")
         .message("the section payment belongs to handler payment, and only to it: add or remove it")
         .field_path(".payment"),
@@ -34,8 +44,9 @@ pub struct Consumer {
     #[x_kube(
         validation = Rule::new("self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
             .message("a consumer's name must be a DNS label: lower-case letters, digits and hyphens, a letter first"),
-        validation = Rule::new("!(self in ['command', 'query'])")
-            .message("a consumer cannot be called command or query, as those workers are: choose another name")
+        validation = Rule::new("!(self in ['command', 'query', 'command-payments'])")
+            .message("a consumer cannot be called command, query or command-payments, as those workers and their group \
+                      are: choose another name")
     )]
     pub name: String,
     /// What it does with events: `seat-view` (the state of every seat, for the query worker), `persistence`
@@ -74,11 +85,19 @@ pub struct Consumer {
         validation = Rule::new("has(self.url) != self.sandbox")
             .message("payment: give either url or sandbox: true"),
         validation = Rule::new("!(self.sandbox && has(self.secretRef))")
-            .message("payment: the sandbox takes no token: remove secretRef")
+            .message("payment: the sandbox takes no token: remove secretRef"),
+        validation = Rule::new(format!("!has(self.url) || self.url.matches('{OUTBOUND}')"))
+            .message("payment.url must be https, or http to this machine or to a name of the cluster: nobody in between may \
+                      read the token")
+            .field_path(".url")
     )]
     pub payment: Option<Payment>,
     /// The receiver of the events. Only, and always, with handler `webhook`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new(format!("self.url.matches('{OUTBOUND}')"))
+        .message("webhook.url must be https, or http to this machine or to a name of the cluster: nobody in between may \
+                  read what is sent")
+        .field_path(".url"))]
     pub webhook: Option<Webhook>,
 }
 
@@ -241,7 +260,8 @@ pub struct Payment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub url: Option<String>,
-    /// `true`, in place of `url`: every charge succeeds and no money moves. For trials. Default: `false`.
+    /// `true`, in place of `url`: a built-in gateway that accepts every charge and moves no money. For trials: the
+    /// condition `SandboxPayments` says so for as long as it is declared. Default: `false`.
     #[serde(default)]
     pub sandbox: bool,
     /// Seconds after which an unpaid reservation is released, 1 to 86400. Default: 900.
@@ -264,7 +284,8 @@ pub struct Webhook {
     /// Where events are posted. Example: `https://notify.example.com/events`.
     #[schemars(length(min = 1, max = 2048))]
     pub url: String,
-    /// The key that signs each request (HMAC-SHA-256).
+    /// The key that signs each request, as Standard Webhooks has it (HMAC-SHA-256): `whsec_` and base64, or any text.
+    /// While it is exchanged the Secret holds two, each on a line of its own, and requests carry both signatures.
     pub secret_ref: SecretKeySelector,
     /// The event types to pass on. Left out: all. Example: `[seat.reserved]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

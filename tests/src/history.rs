@@ -7,7 +7,8 @@
 
 use boxoffice_domain::definition::{HoldPolicy, Limits, PriceCategory, Rows, Sales, Section};
 use boxoffice_domain::events::{
-    Claim, ReleaseReason, ReservedSeats, SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined, VERSION,
+    Claim, Payment, ReleaseReason, ReservedSeats, SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined,
+    VERSION,
 };
 use boxoffice_domain::{
     CorrelationId, Definition, DomainEvent, Envelope, HoldId, Metadata, ReservationId, SeatId,
@@ -144,6 +145,32 @@ impl History {
             released_at: NOW,
             note: None,
         })
+    }
+
+    /// What a payment event of the `number`-th reservation says, without how it went.
+    pub fn payment(&self, number: u32) -> Payment {
+        Payment {
+            reservation_id: self.reservation_id(number),
+            event_id: self.event.clone(),
+            user_id: user(),
+            amount: PRICE,
+            currency: "EUR".into(),
+            payment_id: None,
+            reason: None,
+            late: false,
+        }
+    }
+
+    /// `payment.requested` of the `number`-th reservation.
+    pub fn payment_requested(&self, number: u32) -> DomainEvent {
+        DomainEvent::PaymentRequested(self.payment(number))
+    }
+
+    /// An event that has no sequence, in its envelope: those of payments.
+    pub fn unnumbered(&self, event: DomainEvent) -> Envelope {
+        let mut envelope = self.clone().next(event);
+        envelope.metadata.sequence = None;
+        envelope
     }
 
     /// A reservation of one seat.

@@ -178,10 +178,10 @@ fn a_consumer_name_is_a_dns_label() {
 
 #[test]
 fn a_consumer_is_not_called_as_a_worker_is() {
-    for name in ["command", "query"] {
+    for name in ["command", "query", "command-payments"] {
         refused(
             &create(with(service(), "/spec/consumers/0/name", name)),
-            "cannot be called command or query",
+            "cannot be called command, query or",
         );
     }
 }
@@ -224,10 +224,36 @@ fn the_payment_section_comes_with_its_handler_alone() {
 }
 
 #[test]
+fn what_acts_outside_is_not_replayed() {
+    let reset = "{requestId: a, to: latest}";
+    for consumer in [3, 4] {
+        let service = with(service(), &format!("/spec/consumers/{consumer}/reset"), reset);
+        refused(&create(service), "payment and webhook cannot be replayed");
+    }
+}
+
+#[test]
 fn payments_go_to_a_gateway_or_to_the_sandbox() {
     let payment = |section: &str| create(with(service(), "/spec/consumers/3/payment", section));
     accepted(&payment("{sandbox: true}"));
     accepted(&payment("{url: 'https://pay.example.com', sandbox: false}"));
+    for url in [
+        "http://pay:8080/charges",
+        "http://pay.shop.svc/charges",
+        "http://127.0.0.1:9000",
+        "http://[::1]:9000/",
+    ] {
+        accepted(&payment(&format!("{{url: '{url}'}}")));
+    }
+    for url in [
+        "http://pay.example.com",
+        "http://203.0.113.7/",
+        "https://user:secret@pay.example.com",
+        "pay",
+        "ftp://pay",
+    ] {
+        refused(&payment(&format!("{{url: '{url}'}}")), "payment.url must be https, or http to this machine");
+    }
     for neither in ["{}", "{sandbox: false}", "{url: u, sandbox: true}"] {
         refused(&payment(neither), "payment: give either url or sandbox: true");
     }

@@ -3,7 +3,7 @@
 //! A topic goes through two steps so that the caller can record it as the service's own in between: a crash after
 //! the record and before the creation leaves a record without a topic, never a topic that nobody claims.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::groups;
 use super::topics::{self, Adoption, Standing, TopicPlan};
@@ -155,29 +155,41 @@ pub async fn carry_out(kafka: &dyn Kafka, survey: Survey) -> Result<TopicState, 
     Ok(state)
 }
 
-/// Commits the start offsets that the group lacks, unless consumers are in it already, and reads its lag.
-pub async fn group(kafka: &dyn Kafka, wanted: &Group, partitions: i32) -> Result<GroupState, KafkaError> {
-    let Group { name, topic, start } = wanted;
-    let mut committed = kafka.committed(name, topic, partitions).await?;
+/// Commits the start offsets that the group lacks, unless consumers are in it already, and reads its lag. `partitions`
+/// are those of each topic.
+pub async fn group(
+    kafka: &dyn Kafka,
+    wanted: &Group,
+    partitions: &BTreeMap<&str, i32>,
+) -> Result<GroupState, KafkaError> {
+    let Group { name, topics, start } = wanted;
     let mut facts = kafka.group(name).await?;
-    let missing = groups::plan(*start, partitions, &committed);
-    let unknown = committed.is_empty();
-    let mut created = false;
-    if !missing.is_empty() && facts.as_ref().is_none_or(super::GroupFacts::is_vacant) {
-        let first = start_offsets(kafka, topic, partitions, &missing).await?;
-        kafka.commit(name, topic, &first).await?;
-        committed.extend(first);
-        created = unknown;
+    let is_vacant = facts.as_ref().is_none_or(super::GroupFacts::is_vacant);
+    let (mut lag, mut known, mut declared) = (0, false, false);
+    for topic in topics {
+        let partitions = partitions.get(topic.as_str()).copied().unwrap_or_default();
+        let mut committed = kafka.committed(name, topic, partitions).await?;
+        known |= !committed.is_empty();
+        let missing = groups::plan(*start, partitions, &committed);
+        if !missing.is_empty() && is_vacant {
+            let first = start_offsets(kafka, topic, partitions, &missing).await?;
+            kafka.commit(name, topic, &first).await?;
+            committed.extend(first);
+            declared = true;
+        }
+        let low = kafka.offsets(topic, partitions, Start::Earliest).await?;
+        let high = kafka.offsets(topic, partitions, Start::Latest).await?;
+        lag += groups::lag(&committed, &low, &high);
+    }
+    if declared {
         facts = kafka.group(name).await?;
     }
-    let low = kafka.offsets(topic, partitions, Start::Earliest).await?;
-    let high = kafka.offsets(topic, partitions, Start::Latest).await?;
     Ok(GroupState {
         name: name.clone(),
         members: facts.as_ref().map_or(0, |facts| facts.members),
         state: facts.map_or_else(|| "Empty".to_owned(), |facts| facts.state),
-        lag: groups::lag(&committed, &low, &high),
-        created,
+        lag,
+        created: declared && !known,
     })
 }
 

@@ -9,13 +9,13 @@ use async_trait::async_trait;
 use super::*;
 use crate::kafka::GroupFacts;
 
-/// A cluster in memory: topics by name, ends of logs, commits by group, members by group.
+/// A cluster in memory: topics by name, ends of logs, commits by group and topic, members by group.
 #[derive(Default)]
 struct Fake {
     topics: Mutex<BTreeMap<String, TopicFacts>>,
     births: AtomicU32,
     ends: Offsets,
-    commits: Mutex<BTreeMap<String, Offsets>>,
+    commits: Mutex<BTreeMap<(String, String), Offsets>>,
     members: BTreeMap<String, i32>,
 }
 
@@ -42,19 +42,21 @@ impl Kafka for Fake {
         let end = |partition| self.ends.get(&partition).copied().unwrap_or_default();
         Ok((0..partitions).map(|p| (p, if start == Start::Latest { end(p) } else { 0 })).collect())
     }
-    async fn committed(&self, group: &str, _topic: &str, _partitions: i32) -> Result<Offsets, KafkaError> {
-        Ok(self.commits.lock().unwrap().get(group).cloned().unwrap_or_default())
+    async fn committed(&self, group: &str, topic: &str, _partitions: i32) -> Result<Offsets, KafkaError> {
+        let key = (group.to_owned(), topic.to_owned());
+        Ok(self.commits.lock().unwrap().get(&key).cloned().unwrap_or_default())
     }
-    async fn commit(&self, group: &str, _topic: &str, offsets: &Offsets) -> Result<(), KafkaError> {
-        self.commits.lock().unwrap().entry(group.to_owned()).or_default().extend(offsets);
+    async fn commit(&self, group: &str, topic: &str, offsets: &Offsets) -> Result<(), KafkaError> {
+        let key = (group.to_owned(), topic.to_owned());
+        self.commits.lock().unwrap().entry(key).or_default().extend(offsets);
         Ok(())
     }
     async fn delete_group(&self, name: &str) -> Result<(), KafkaError> {
-        self.commits.lock().unwrap().remove(name);
+        self.commits.lock().unwrap().retain(|(group, _), _| group != name);
         Ok(())
     }
     async fn group(&self, name: &str) -> Result<Option<GroupFacts>, KafkaError> {
-        let known = self.commits.lock().unwrap().contains_key(name);
+        let known = self.commits.lock().unwrap().keys().any(|(group, _)| group == name);
         let members = self.members.get(name).copied().unwrap_or_default();
         let state = if members > 0 { "Stable" } else { "Empty" };
         Ok((known || members > 0).then(|| GroupFacts { state: state.into(), members }))
@@ -66,7 +68,12 @@ fn seat_events(partitions: i32) -> Topic {
 }
 
 fn group_from(start: Start) -> Group {
-    Group { name: "persistence".into(), topic: "seat-events".into(), start }
+    Group { name: "persistence".into(), topics: vec!["seat-events".into()], start }
+}
+
+/// Every topic has so many partitions.
+fn of(partitions: i32) -> BTreeMap<&'static str, i32> {
+    [("seat-events", partitions), ("payment-events", partitions)].into()
 }
 
 async fn converge(fake: &Fake, topic: Topic, owned: &[&str]) -> (BTreeSet<String>, TopicState) {
@@ -141,11 +148,11 @@ async fn the_id_of_a_foreign_topic_is_not_pinned() {
 #[tokio::test]
 async fn a_latest_group_begins_at_the_end_of_its_creation_and_stays_there() {
     let mut fake = Fake { ends: [(0, 7), (1, 2)].into(), ..Fake::default() };
-    let first = group(&fake, &group_from(Start::Latest), 2).await.unwrap();
+    let first = group(&fake, &group_from(Start::Latest), &of(2)).await.unwrap();
     assert!(first.created);
     assert_eq!((first.lag, first.state.as_str()), (0, "Empty"));
     fake.ends = [(0, 9), (1, 2)].into();
-    let second = group(&fake, &group_from(Start::Latest), 2).await.unwrap();
+    let second = group(&fake, &group_from(Start::Latest), &of(2)).await.unwrap();
     assert!(!second.created);
     assert_eq!(second.lag, 2, "what came after its creation is still to be consumed");
 }
@@ -153,14 +160,27 @@ async fn a_latest_group_begins_at_the_end_of_its_creation_and_stays_there() {
 #[tokio::test]
 async fn an_earliest_group_has_the_whole_log_before_it() {
     let fake = Fake { ends: [(0, 7), (1, 2)].into(), ..Fake::default() };
-    assert_eq!(group(&fake, &group_from(Start::Earliest), 2).await.unwrap().lag, 9);
+    assert_eq!(group(&fake, &group_from(Start::Earliest), &of(2)).await.unwrap().lag, 9);
 }
 
 #[tokio::test]
 async fn a_group_with_members_is_never_committed_for() {
     let fake =
         Fake { ends: [(0, 7)].into(), members: [("persistence".to_owned(), 2)].into(), ..Fake::default() };
-    let state = group(&fake, &group_from(Start::Latest), 1).await.unwrap();
+    let state = group(&fake, &group_from(Start::Latest), &of(1)).await.unwrap();
     assert_eq!((state.members, state.state.as_str(), state.lag), (2, "Stable", 7));
     assert!(fake.commits.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_topic_that_a_group_reads_from_now_on_begins_where_it_was_declared() {
+    let fake = Fake { ends: [(0, 7)].into(), ..Fake::default() };
+    let before = group(&fake, &group_from(Start::Latest), &of(1)).await.unwrap();
+    let both =
+        Group { topics: vec!["seat-events".into(), "payment-events".into()], ..group_from(Start::Latest) };
+    let after = group(&fake, &both, &of(1)).await.unwrap();
+    assert!(before.created && !after.created, "it was there before");
+    assert_eq!(after.lag, 0);
+    let of_payments = fake.committed("persistence", "payment-events", 1).await.unwrap();
+    assert_eq!(of_payments, [(0, 7)].into());
 }

@@ -42,9 +42,9 @@ pub struct Topic {
 pub struct Group {
     /// Group id, prefix included.
     pub name: String,
-    /// The topic it reads.
-    pub topic: String,
-    /// Where it begins when it is created.
+    /// The topics it reads.
+    pub topics: Vec<String>,
+    /// Where it begins in each of them, when it is created there.
     pub start: Start,
 }
 

@@ -54,6 +54,54 @@ fn the_child_objects_are_the_golden_ones() {
     assert!(built == golden, "{} is not what build gives: set BOXOFFICE_REGENERATE=1", file.display());
 }
 
+/// The container's environment of `component`, where `consumer` is declared too.
+fn environment(consumer: &str, component: &str) -> serde_json::Value {
+    let mut service = main_service();
+    service.spec.consumers.push(serde_yaml_ng::from_str(consumer).unwrap());
+    template(&service, component)["spec"]["containers"][0]["env"].clone()
+}
+
+#[test]
+fn workers_that_act_outside_are_told_how_and_secrets_stay_where_they_are() {
+    let payment = "{name: pay, handler: payment, database: {url: d}, payment: {url: \"https://pay.example.com\", \
+                   timeoutSeconds: 60, secretRef: {name: gateway, key: token}}}";
+    let env = environment(payment, "pay");
+    let one = |name: &str| {
+        let of_name = env.as_array().unwrap().iter().find(|one| one["name"] == name);
+        of_name.cloned().unwrap_or_default()
+    };
+    assert_eq!(one("BOXOFFICE_PAYMENT_URL")["value"], "https://pay.example.com");
+    assert_eq!(one("BOXOFFICE_PAYMENT_TIMEOUT_SECONDS")["value"], "60");
+    assert_eq!(one("BOXOFFICE_PAYMENT_SANDBOX"), serde_json::Value::Null);
+    let token = one("BOXOFFICE_PAYMENT_TOKEN");
+    assert_eq!(token["valueFrom"]["secretKeyRef"]["name"], "gateway");
+    assert!(environment(payment, "command").to_string().contains("staging.command-payments"));
+
+    let webhook = "{name: tell, handler: webhook, database: {url: d}, webhook: {url: \"https://tell.example.com\", \
+                   secretRef: {name: tell, key: key}, events: [seat.reserved, payment.completed]}}";
+    let env = environment(webhook, "tell").to_string();
+    assert!(
+        env.contains("seat.reserved,payment.completed") && env.contains("BOXOFFICE_WEBHOOK_KEY"),
+        "{env}"
+    );
+}
+
+#[test]
+fn workers_that_act_outside_may_go_there_but_not_where_clouds_keep_credentials() {
+    let mut service = main_service();
+    let sandbox = "{name: pay, handler: payment, database: {url: d}, payment: {sandbox: true}}";
+    service.spec.consumers.push(serde_yaml_ng::from_str(sandbox).unwrap());
+    let desired = desired(&service);
+    let policy = desired.objects.iter().find(|object| {
+        object.types.as_ref().unwrap().kind == "NetworkPolicy"
+            && object.metadata.name.as_deref() == Some("main-pay")
+    });
+    let spec = &policy.unwrap().data["spec"];
+    assert_eq!(spec["policyTypes"], serde_json::json!(["Ingress", "Egress"]));
+    assert_eq!(spec["egress"][1]["to"][0]["ipBlock"]["except"][0], "169.254.0.0/16");
+    assert_eq!(spec["ingress"].as_array().unwrap().len(), 1, "metrics alone");
+}
+
 #[test]
 fn only_what_the_settings_say_rolls_the_pods() {
     let before = template(&main_service(), "command");

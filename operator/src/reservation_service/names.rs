@@ -12,6 +12,8 @@ pub const WANTED: &str = "boxoffice.dev/wanted";
 
 /// The worker that takes commands.
 pub const COMMAND: &str = "command";
+/// The consumer group in which the command workers read payments, behind `kafka.prefix`.
+pub const COMMAND_PAYMENTS: &str = "command-payments";
 /// The worker that answers queries.
 pub const QUERY: &str = "query";
 

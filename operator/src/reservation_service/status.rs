@@ -2,7 +2,10 @@
 
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::common::Time;
-use boxoffice_crds::common::condition::{CONSUMER_GROUPS_READY, TOPICS_READY, WORKERS_READY};
+use boxoffice_crds::common::condition::{
+    CONSUMER_GROUPS_READY, SANDBOX_PAYMENTS, TOPICS_READY, WORKERS_READY,
+};
+use boxoffice_crds::consumers::Consumer;
 use boxoffice_crds::reservation_service::{
     ConsumerGroupStatus, Endpoints, ReservationServiceStatus, TopicStatus,
 };
@@ -33,10 +36,24 @@ pub fn next(
         Err(stall) => (Vec::new(), Some(stall.clone())),
     };
     let findings = with_unseen(&findings, &status);
-    status.conditions = update(&status.conditions, with_summary(findings, stall.as_ref()), generation, now);
+    let mut findings = with_summary(findings, stall.as_ref());
+    findings.extend(sandbox(service));
+    status.conditions = update(&status.conditions, findings, generation, now);
     status.observed_generation = generation;
     status.image = Some(pinned_image.to_owned());
     status
+}
+
+/// What must not be overlooked where tickets are sold for money.
+fn sandbox(service: &ReservationService) -> Option<Finding> {
+    let uses_it = |consumer: &&Consumer| consumer.payment.as_ref().is_some_and(|payment| payment.sandbox);
+    let names: Vec<_> =
+        service.spec.consumers.iter().filter(uses_it).map(|consumer| consumer.name.as_str()).collect();
+    let message = format!(
+        "{} accepts payments without moving any money: give payment.url to be paid",
+        names.join(", ")
+    );
+    (!names.is_empty()).then(|| Finding::met(SANDBOX_PAYMENTS, "Sandbox", message))
 }
 
 /// Every condition is always there: a step that was not reached keeps its last finding, or waits.
@@ -151,6 +168,22 @@ mod tests {
         assert_eq!((status.image.as_deref(), status.observed_generation), (Some("w:1"), Some(4)));
         assert_eq!(status.query.unwrap().ready, 1);
         assert!(is_met(&status.conditions, READY));
+    }
+
+    #[test]
+    fn payments_that_move_no_money_are_told_for_as_long_as_they_are_declared() {
+        let mut service = main_service();
+        let payment =
+            r#"{name: payment-service, handler: payment, database: {url: u}, payment: {sandbox: true}}"#;
+        service.spec.consumers.push(serde_yaml_ng::from_str(payment).unwrap());
+        service.status = Some(next(&service, "w:1", Ok(&applied()), &at(1)));
+        let conditions = &service.status.as_ref().unwrap().conditions;
+        let told = find(conditions, SANDBOX_PAYMENTS).unwrap();
+        assert!(told.message.starts_with("payment-service accepts payments"), "{}", told.message);
+        assert!(is_met(conditions, READY), "it is no reason to wait");
+        service.spec.consumers.pop();
+        let status = next(&service, "w:1", Ok(&applied()), &at(2));
+        assert_eq!(find(&status.conditions, SANDBOX_PAYMENTS), None);
     }
 
     #[test]

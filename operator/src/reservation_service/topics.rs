@@ -86,10 +86,9 @@ async fn groups(
     topics: &[TopicState],
 ) -> Result<Vec<GroupState>, KafkaError> {
     let mut states = Vec::with_capacity(desired.groups.len());
+    let partitions = topics.iter().map(|topic| (topic.name.as_str(), topic.partitions)).collect();
     for group in &desired.groups {
-        let partitions =
-            topics.iter().find(|topic| topic.name == group.topic).map_or(0, |topic| topic.partitions);
-        states.push(converge::group(kafka, group, partitions).await?);
+        states.push(converge::group(kafka, group, &partitions).await?);
     }
     Ok(states)
 }

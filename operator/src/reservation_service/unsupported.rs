@@ -2,7 +2,7 @@
 //! ignored. Pure; `boxoffice local` and `boxoffice lint` ask here too.
 
 use boxoffice_crds::ReservationServiceSpec;
-use boxoffice_crds::consumers::{Consumer, Handler};
+use boxoffice_crds::consumers::Consumer;
 
 use crate::conditions::Stall;
 
@@ -22,14 +22,12 @@ pub struct Unsupported {
     pub field: String,
     /// What people call it: `consumers[stats-service].reset`.
     pub name: String,
-    /// The one value of it that does not work; all of them where there is none.
-    pub value: Option<&'static str>,
 }
 
 impl Unsupported {
     /// What is wrong, for who names the field already.
     pub fn problem(&self) -> String {
-        format!("this version does not support {} yet: remove it", self.value.unwrap_or("this"))
+        "this version does not support this yet: remove it".to_owned()
     }
 }
 
@@ -39,11 +37,7 @@ pub fn refuse(spec: &ReservationServiceSpec, place: Place) -> Result<(), Stall> 
     if fields.is_empty() {
         return Ok(());
     }
-    let name = |field: &Unsupported| match field.value {
-        Some(value) => format!("{} {value}", field.name),
-        None => field.name.clone(),
-    };
-    let names: Vec<_> = fields.iter().map(name).collect();
+    let names: Vec<_> = fields.into_iter().map(|field| field.name).collect();
     let message = format!("this version does not support {} yet: remove it", names.join(", "));
     Err(Stall::new("NotYetSupported", message))
 }
@@ -52,15 +46,14 @@ pub fn refuse(spec: &ReservationServiceSpec, place: Place) -> Result<(), Stall> 
 pub fn in_use(spec: &ReservationServiceSpec, place: Place) -> Vec<Unsupported> {
     let of_service = of_service(spec).into_iter().filter(|(at, _, used)| *used && concerns(*at, place));
     let mut found: Vec<_> = of_service
-        .map(|(_, field, _)| Unsupported { field: field.to_owned(), name: field.to_owned(), value: None })
+        .map(|(_, field, _)| Unsupported { field: field.to_owned(), name: field.to_owned() })
         .collect();
     for (index, consumer) in spec.consumers.iter().enumerate() {
         let of_consumer = of_consumer(consumer).into_iter();
-        let used = of_consumer.filter(|(at, _, _, used)| *used && concerns(*at, place));
-        found.extend(used.map(|(_, field, value, _)| Unsupported {
+        let used = of_consumer.filter(|(at, _, used)| *used && concerns(*at, place));
+        found.extend(used.map(|(_, field, _)| Unsupported {
             field: format!("consumers[{index}].{field}"),
             name: format!("consumers[{}].{field}", consumer.name),
-            value,
         }));
     }
     found
@@ -92,15 +85,15 @@ fn of_service(spec: &ReservationServiceSpec) -> [(Matters, &'static str, bool); 
     ]
 }
 
-fn of_consumer(consumer: &Consumer) -> [(Matters, &'static str, Option<&'static str>, bool); 5] {
+fn of_consumer(consumer: &Consumer) -> [(Matters, &'static str, bool); 3] {
     use Matters::{Everywhere, InACluster};
     let scaling = consumer.scaling.clone().unwrap_or_default();
+    let acts_outside = consumer.payment.is_some() || consumer.webhook.is_some();
     [
-        (Everywhere, "handler", Some("payment"), consumer.handler == Handler::Payment),
-        (Everywhere, "handler", Some("webhook"), consumer.handler == Handler::Webhook),
-        (InACluster, "scaling.lag", None, scaling.lag.is_some()),
-        (InACluster, "scaling.autoscaling", None, scaling.autoscaling.is_some()),
-        (Everywhere, "reset", None, consumer.reset.is_some()),
+        (InACluster, "scaling.lag", scaling.lag.is_some()),
+        (InACluster, "scaling.autoscaling", scaling.autoscaling.is_some()),
+        // Whether it may be at all is the business of `validate`.
+        (Everywhere, "reset", consumer.reset.is_some() && !acts_outside),
     ]
 }
 
@@ -118,7 +111,6 @@ mod tests {
         spec.web = Some(serde_json::from_str(r#"{"allowOrigins": ["https://www.example.com"]}"#).unwrap());
         spec.retention = Some(serde_json::from_str(r#"{"traceDays": 7}"#).unwrap());
         spec.max_view_age_seconds = 5;
-        spec.consumers[0].handler = Handler::Webhook;
         spec.consumers[0].scaling =
             Some(serde_json::from_str(r#"{"autoscaling": {"external": true}}"#).unwrap());
         spec.consumers[1].scaling = Some(Scaling {
@@ -143,7 +135,6 @@ mod tests {
             "command.autoscaling",
             "query.autoscaling",
             "web, retention, maxViewAgeSeconds",
-            "consumers[seat-view].handler webhook",
             "consumers[seat-view].scaling.autoscaling",
             "consumers[reservation-persistence-service].scaling.lag",
         ] {
@@ -155,8 +146,7 @@ mod tests {
     fn one_process_ignores_what_only_matters_in_a_cluster() {
         let found = in_use(&demanding(), Place::Local);
         let fields: Vec<_> = found.iter().map(|one| one.field.as_str()).collect();
-        assert_eq!(fields, ["web", "retention", "consumers[0].handler"]);
+        assert_eq!(fields, ["web", "retention"]);
         assert_eq!(found[0].problem(), "this version does not support this yet: remove it");
-        assert_eq!(found[2].problem(), "this version does not support webhook yet: remove it");
     }
 }

@@ -4,6 +4,8 @@ use boxoffice_crds::common::Time;
 use boxoffice_crds::consumers::{Consumer, Database, Handler, StartFrom, UrlFrom};
 use boxoffice_crds::reservation_service::{self as resource, AdoptionPolicy, AuthMode};
 use boxoffice_crds::{ReservationService, ReservationServiceSpec};
+use boxoffice_domain::DomainEvent;
+use boxoffice_runtime::http::outbound;
 use k8s_openapi::api::core::v1::SecretKeySelector;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -57,8 +59,10 @@ pub struct ValidatedService {
     pub view_database: Source,
     /// The consumers.
     pub consumers: Vec<ValidatedConsumer>,
-    /// The topics: seat events first, then statistics, then parked records.
+    /// The topics: seat events first, then statistics, payments and parked records.
     pub topics: Vec<Topic>,
+    /// The group in which command workers read payments; only where a consumer makes any.
+    pub payments_group: Option<Group>,
     /// What to do about topics that exist already.
     pub adoption: Adoption,
     /// Fingerprint of what the Secrets of `kafka` hold; nothing where none is named, or nobody has looked.
@@ -77,12 +81,13 @@ pub fn validate(
     let consumers = spec
         .consumers
         .iter()
-        .map(|consumer| validate_consumer(consumer, &spec.kafka.prefix, &topics[0].name))
+        .map(|consumer| validate_consumer(consumer, &spec.kafka.prefix, &topics))
         .collect::<Result<Vec<_>, _>>()?;
     let view = consumers.iter().find(|consumer| consumer.handler == "seat-view").ok_or_else(|| {
         invalid("consumers: none has the handler seat-view, whose database the query worker reads: add one")
     })?;
-    let groups: Vec<_> = consumers.iter().map(|consumer| consumer.group.name.as_str()).collect();
+    let groups = groups(spec);
+    let groups: Vec<_> = groups.iter().map(String::as_str).collect();
     let topic_names: Vec<_> = topics.iter().map(|topic| topic.name.as_str()).collect();
     refuse_shared(service, fellows, &topic_names, &groups)?;
     Ok(ValidatedService {
@@ -93,6 +98,12 @@ pub fn validate(
         jwt_key: jwt_key(&spec.auth)?,
         redis: source("redis", spec.redis.url.as_deref(), spec.redis.url_from.as_ref())?,
         view_database: view.database.clone(),
+        payments_group: consumers.iter().any(|consumer| consumer.handler == "payment").then(|| Group {
+            name: format!("{}{}", spec.kafka.prefix, names::COMMAND_PAYMENTS),
+            topics: vec![topics[PAYMENTS].name.clone()],
+            // The topic may be new, and what was said there before the group was is not to be lost.
+            start: Start::Earliest,
+        }),
         consumers,
         topics,
         adoption: match spec.kafka.topic.adoption_policy {
@@ -105,13 +116,18 @@ pub fn validate(
     })
 }
 
-fn validate_consumer(consumer: &Consumer, prefix: &str, topic: &str) -> Result<ValidatedConsumer, Stall> {
+fn validate_consumer(
+    consumer: &Consumer,
+    prefix: &str,
+    topics: &[Topic],
+) -> Result<ValidatedConsumer, Stall> {
     let name = &consumer.name;
-    if [names::COMMAND, names::QUERY].contains(&name.as_str()) {
+    if [names::COMMAND, names::QUERY, names::COMMAND_PAYMENTS].contains(&name.as_str()) {
         return Err(invalid(format!(
             "consumers: the name {name} is taken by the worker of that name: choose another"
         )));
     }
+    effects(consumer)?;
     let Database { url, url_from } = &consumer.database;
     let handler = match consumer.handler {
         Handler::SeatView => "seat-view",
@@ -125,8 +141,47 @@ fn validate_consumer(consumer: &Consumer, prefix: &str, topic: &str) -> Result<V
         declared: consumer.clone(),
         handler,
         database: source(&format!("consumers[{name}].database"), url.as_deref(), url_from.as_ref())?,
-        group: Group { name: format!("{prefix}{name}"), topic: topic.to_owned(), start },
+        group: Group { name: format!("{prefix}{name}"), topics: read_by(consumer.handler, topics), start },
     })
+}
+
+/// What a handler reads of the service's topics.
+fn read_by(handler: Handler, topics: &[Topic]) -> Vec<String> {
+    let indices: &[usize] = match handler {
+        Handler::SeatView | Handler::Persistence | Handler::Webhook => &[SEATS, PAYMENTS],
+        Handler::Stats | Handler::Payment => &[SEATS],
+    };
+    indices.iter().map(|index| topics[*index].name.clone()).collect()
+}
+
+/// Whether a consumer that acts outside can do so: where to, and about what.
+fn effects(consumer: &Consumer) -> Result<(), Stall> {
+    let name = &consumer.name;
+    let acts_outside = consumer.payment.is_some() || consumer.webhook.is_some();
+    if acts_outside && consumer.reset.is_some() {
+        return Err(invalid(format!(
+            "consumers[{name}].reset: the handlers payment and webhook cannot be replayed, which would charge and tell \
+             again: remove it"
+        )));
+    }
+    let outbound = |field: &str, url: &str| match outbound::check(url) {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(invalid(format!("consumers[{name}].{field}: {problem}"))),
+    };
+    if let Some(url) = consumer.payment.as_ref().and_then(|payment| payment.url.as_ref()) {
+        outbound("payment.url", url)?;
+    }
+    let Some(webhook) = &consumer.webhook else { return Ok(()) };
+    outbound("webhook.url", &webhook.url)?;
+    let read = DomainEvent::TYPES.iter().filter(|name| **name != "stats.updated");
+    let read: Vec<_> = read.copied().collect();
+    match webhook.events.iter().find(|asked| !read.contains(&asked.as_str())) {
+        Some(unknown) => Err(invalid(format!(
+            "consumers[{name}].webhook.events: there is no event type {unknown}: give some of {}, or leave it out for all",
+            read.join(", ")
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Where the consumer's group begins. Views need every event; what acts outside must not act again on old ones.
@@ -149,7 +204,15 @@ fn start(consumer: &Consumer) -> Result<Start, Stall> {
     }
 }
 
-/// Statistics are replaced by newer ones, so their topic keeps the last of each SeatingEvent; parked records stay.
+/// Where each topic stands among [`topics`].
+pub const SEATS: usize = 0;
+/// The statistics.
+pub const STATS: usize = 1;
+/// The payments.
+pub const PAYMENTS: usize = 2;
+
+/// Statistics are replaced by newer ones, so their topic keeps the last of each SeatingEvent; payments and parked records
+/// stay.
 fn topics(kafka: &resource::Kafka) -> Result<Vec<Topic>, Stall> {
     let resource::Topic { name, partitions, replication_factor, config, .. } = &kafka.topic;
     let prefix = &kafka.prefix;
@@ -169,6 +232,7 @@ fn topics(kafka: &resource::Kafka) -> Result<Vec<Topic>, Stall> {
     Ok(vec![
         topic(format!("{prefix}{name}"), config.clone())?,
         topic(format!("{prefix}stats-events"), single("cleanup.policy", "compact"))?,
+        topic(format!("{prefix}payment-events"), single("retention.ms", "-1"))?,
         topic(format!("{prefix}{name}.dlq"), single("retention.ms", "-1"))?,
     ])
 }
@@ -228,17 +292,22 @@ fn refuse_shared(
             let message = format!("topic {} belongs to ReservationService {owner}: {way_out}", topic.name);
             return Err(Stall::new("TopicInUse", message));
         }
-        let groups = senior
-            .spec
-            .consumers
-            .iter()
-            .map(|consumer| format!("{}{}", senior.spec.kafka.prefix, consumer.name));
-        if let Some(group) = groups.into_iter().find(|group| own_groups.contains(&group.as_str())) {
+        if let Some(group) =
+            groups(&senior.spec).into_iter().find(|group| own_groups.contains(&group.as_str()))
+        {
             let message = format!("consumer group {group} belongs to ReservationService {owner}: {way_out}");
             return Err(Stall::new("GroupInUse", message));
         }
     }
     Ok(())
+}
+
+/// Every consumer group that a service has.
+fn groups(spec: &ReservationServiceSpec) -> Vec<String> {
+    let pays = spec.consumers.iter().any(|consumer| consumer.handler == Handler::Payment);
+    let consumers = spec.consumers.iter().map(|consumer| consumer.name.as_str());
+    let names = consumers.chain(pays.then_some(names::COMMAND_PAYMENTS));
+    names.map(|name| format!("{}{name}", spec.kafka.prefix)).collect()
 }
 
 /// In files nobody was there first: there the name decides.

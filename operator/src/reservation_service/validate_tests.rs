@@ -26,8 +26,17 @@ fn topics_and_groups_carry_the_prefix() {
     let topics: Vec<_> = service.topics.iter().map(|topic| (topic.name.as_str(), topic.partitions)).collect();
     assert_eq!(
         topics,
-        [("staging.seat-events", 6), ("staging.stats-events", 6), ("staging.seat-events.dlq", 6)]
+        [
+            ("staging.seat-events", 6),
+            ("staging.stats-events", 6),
+            ("staging.payment-events", 6),
+            ("staging.seat-events.dlq", 6)
+        ]
     );
+    let reads = |index: usize| service.consumers[index].group.topics.join(" ");
+    assert_eq!(reads(1), "staging.seat-events staging.payment-events");
+    assert_eq!(reads(2), "staging.seat-events");
+    assert_eq!(service.payments_group, None, "nobody makes payments");
     assert!(service.topics.iter().all(|topic| topic.replication_factor == -1), "the broker's default");
     assert_eq!(service.consumers[1].group.name, "staging.reservation-persistence-service");
 }
@@ -57,6 +66,45 @@ fn what_acts_outside_begins_with_what_comes_and_never_with_the_earliest_record()
     assert!(stall.message.contains("startFrom must not be earliest"), "{stall}");
     service.spec.consumers[1] = Consumer { start_from: None, ..payment };
     assert_eq!(start(&service), Start::Earliest);
+}
+
+fn acting(consumer: &str) -> ReservationService {
+    let mut service = main_service();
+    service.spec.consumers.push(serde_yaml_ng::from_str(consumer).unwrap());
+    service
+}
+
+#[test]
+fn where_payments_are_made_command_workers_read_them() {
+    let payment = "{name: pay, handler: payment, database: {url: d}, payment: {sandbox: true}}";
+    let group = validated(&acting(payment)).payments_group.unwrap();
+    assert_eq!(group.name, "staging.command-payments");
+    assert_eq!((group.topics, group.start), (vec!["staging.payment-events".to_owned()], Start::Earliest));
+    let taken = validate(&acting(&payment.replace("pay,", "command-payments,")), NONE, "").unwrap_err();
+    assert!(taken.message.contains("command-payments is taken"), "{}", taken.message);
+}
+
+#[test]
+fn what_acts_outside_says_where_and_about_what() {
+    let webhook = |url: &str, events: &str| {
+        let section = format!("{{url: \"{url}\", secretRef: {{name: s, key: k}}, events: [{events}]}}");
+        let consumer = format!("{{name: tell, handler: webhook, database: {{url: d}}, webhook: {section}}}");
+        validate(&acting(&consumer), NONE, "").map(drop).map_err(|stall| stall.message)
+    };
+    assert_eq!(webhook("https://tell.example.com", "seat.reserved, payment.completed"), Ok(()));
+    assert_eq!(webhook("http://notification:8090/events", ""), Ok(()));
+    let message = webhook("http://tell.example.com", "").unwrap_err();
+    assert!(message.starts_with("consumers[tell].webhook.url: "), "{message}");
+    let message = webhook("https://tell.example.com", "seat.reserved, seat.painted").unwrap_err();
+    assert!(
+        message.starts_with("consumers[tell].webhook.events: there is no event type seat.painted"),
+        "{message}"
+    );
+    assert!(webhook("https://tell.example.com", "stats.updated").is_err(), "no webhook reads its topic");
+
+    let reset = "{name: pay, handler: payment, database: {url: d}, payment: {sandbox: true}, reset: {requestId: a, to: latest}}";
+    let refused = validate(&acting(reset), NONE, "").unwrap_err().message;
+    assert!(refused.starts_with("consumers[pay].reset: "), "{refused}");
 }
 
 #[test]

@@ -18,6 +18,9 @@ deploy() {
   database_secret view "$DATABASE_URL_VIEW"
   database_secret reservations "$DATABASE_URL_RESERVATIONS"
   database_secret stats "$DATABASE_URL_STATS"
+  database_secret payments "$DATABASE_URL_PAYMENTS"
+  database_secret notifications "$DATABASE_URL_NOTIFICATIONS"
+  notification_key
   apply_examples
   roll
 }
@@ -32,8 +35,8 @@ undeploy() {
 # apply_examples: as they are, but for where the images come from.
 apply_examples() {
   local file
-  for file in examples/*.yaml; do
-    sed "s|repository: boxoffice/|repository: $IMAGE_PREFIX/|" "$file" |
+  for file in examples/*.yaml examples/notification/*.yaml; do
+    sed "s|repository: boxoffice/|repository: $IMAGE_PREFIX/|; s|image: boxoffice/|image: $IMAGE_PREFIX/|" "$file" |
       kubectl apply --namespace "$NAMESPACE" --filename - >/dev/null
   done
 }
@@ -68,13 +71,22 @@ database_secret() {
 EOT
 }
 
+# notification_key: what signs the events to the receiver of examples/, made once.
+notification_key() {
+  kubectl --namespace "$NAMESPACE" get secret notification-key >/dev/null 2>&1 ||
+    kubectl --namespace "$NAMESPACE" create secret generic notification-key \
+      --from-literal=key="whsec_$(head -c 32 /dev/urandom | base64)" >/dev/null
+}
+
 # roll: pods keep an image by its name; where its content changed, they are started again.
 roll() {
   local name
   for name in "${CHANGED_IMAGES[@]}"; do
     case $name in
       operator) kubectl --namespace "$OPERATOR_NAMESPACE" rollout restart deployment >/dev/null ;;
-      workers) kubectl --namespace "$NAMESPACE" rollout restart deployment >/dev/null ;;
+      workers) kubectl --namespace "$NAMESPACE" rollout restart deployment \
+        --selector app.kubernetes.io/name=boxoffice >/dev/null ;;
+      notification) kubectl --namespace "$NAMESPACE" rollout restart deployment/notification >/dev/null ;;
     esac
   done
 }

@@ -9,13 +9,14 @@ CHANGED_IMAGES=()
 # The containerd namespace of Kubernetes.
 K8S=(--namespace k8s.io)
 
-# image_roots: compiles the binaries and lays out both images' root folders.
+# image_roots: compiles the binaries and lays out the images' root folders.
 image_roots() {
   say "compiling the binaries (release)"
   (cd "$CHECKOUT" && cargo build --release --quiet --locked \
-    -p boxoffice-operator -p boxoffice-command -p boxoffice-consumer -p boxoffice-query --bins)
+    -p boxoffice-operator -p boxoffice-command -p boxoffice-consumer -p boxoffice-query -p boxoffice-notification --bins)
   image_root operator boxoffice-operator
   image_root workers boxoffice-command boxoffice-consumer boxoffice-query
+  image_root notification boxoffice-notification
 }
 
 # image_root NAME BINARY...
@@ -39,7 +40,7 @@ images_up() {
   local name content
   image_roots
   mkdir -p "$STATE/images"
-  for name in operator workers; do
+  for name in operator workers notification; do
     content=$(content_of "$IMAGES/$name/rootfs")
     [[ $(cat "$STATE/images/$name" 2>/dev/null) == "$content" ]] && continue
     say "building the image boxoffice/$name:$VERSION"

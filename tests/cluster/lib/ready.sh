@@ -62,7 +62,7 @@ write_env() {
   wait_until 30 "an answer from $QUERY_URL" curl -fs -m 2 "$QUERY_URL/events" || { dump; die "the query worker does not answer"; }
   local name
   (umask 077 && for name in KUBECONFIG COMMAND_URL QUERY_URL KAFKA REDIS_URL DATABASE_URL_VIEW \
-    DATABASE_URL_RESERVATIONS DATABASE_URL_STATS; do printf '%s=%q\n' "$name" "${!name}"; done >"$OUT/env")
+    DATABASE_URL_RESERVATIONS DATABASE_URL_STATS DATABASE_URL_PAYMENTS DATABASE_URL_NOTIFICATIONS; do printf '%s=%q\n' "$name" "${!name}"; done >"$OUT/env")
   mkdir -p "$OUT/bin"
   ln -sf "$(command -v kubectl)" "$(command -v helm)" "$OUT/bin/"
   cat <<EOT
@@ -74,6 +74,7 @@ The cluster is up; its addresses are in .cluster/env, and its kubectl and helm i
   curl -s $QUERY_URL/events
   curl -s -X POST $COMMAND_URL/seats/arena-night.A-7-7/hold -H 'x-user-id: alice'
   curl -s -X POST $COMMAND_URL/seats/arena-night.A-7-7/reserve -H 'x-user-id: alice'
+  kubectl --namespace $NAMESPACE logs deployment/notification    # the mail to alice
   tests/servers/kafka-tool ConsoleConsumer --bootstrap-server $KAFKA --topic seat-events --from-beginning
 
 make cluster-down removes it.

@@ -2,7 +2,7 @@
 # of the host reach them by the same name, so Kafka has one listener for both.
 
 SERVERS=$STATE/servers
-DATABASES=(view reservations stats)
+DATABASES=(view reservations stats payments notifications)
 
 # servers_up: starts them and sets KAFKA, REDIS_URL and DATABASE_URL_*.
 servers_up() {

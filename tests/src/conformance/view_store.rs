@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use boxoffice_domain::checkpoint::Start;
 use boxoffice_domain::{DomainEvent, Envelope};
+use boxoffice_runtime::log::TopicPartition;
 use boxoffice_runtime::record::Record;
-use boxoffice_runtime::view::{Applied, Batch, Checkpoint, ViewError, ViewStore};
+use boxoffice_runtime::view::{Applied, Batch, Beginning, Checkpoints, ViewError, ViewStore};
 use uuid::Uuid;
 
 use crate::history::{History, record};
@@ -17,12 +18,27 @@ use crate::history::{History, record};
 const TOPIC: &str = "seat-events";
 const PARTITION: u32 = 3;
 const SEATS: u32 = 20;
+/// Where the log begins: offsets need not begin with 0.
+const FIRST: u64 = 10;
+
+fn partition(partition: u32) -> TopicPartition {
+    TopicPartition { topic: TOPIC.into(), partition }
+}
+
+/// A view that begins in a partition.
+fn beginning(number: u32, offset: u64, start: Start) -> Beginning {
+    Beginning { partition: partition(number), offset, earliest: start == Start::Earliest }
+}
+
+fn next_offset(checkpoints: &Checkpoints, number: u32) -> Option<u64> {
+    checkpoints.get(&partition(number)).map(|checkpoint| checkpoint.next_offset)
+}
 
 /// A store of its own for one test.
 #[async_trait]
 pub trait Fixture: Sized {
-    /// A store with nothing in it, of a group that began at `start`.
-    async fn fresh(start: Start) -> Self;
+    /// A store with nothing in it.
+    async fn fresh() -> Self;
     /// The store.
     fn store(&self) -> &dyn ViewStore;
     /// An event that makes the view show the `number`-th seat as claimed.
@@ -50,11 +66,11 @@ struct Log<F> {
     history: History,
     records: Vec<Record>,
     /// The checkpoint that this member knows.
-    expected: Option<u64>,
+    expected: u64,
 }
 
 impl<F: Fixture> Log<F> {
-    /// A SeatingEvent is created, at offset 10: offsets need not begin with 0.
+    /// A SeatingEvent is created.
     async fn created() -> Self {
         let mut log = Self::empty(Start::Earliest).await;
         let created = log.history.created(SEATS);
@@ -63,8 +79,9 @@ impl<F: Fixture> Log<F> {
     }
 
     async fn empty(start: Start) -> Self {
-        let fixture = F::fresh(start).await;
-        Self { fixture, history: History::new("arena-night"), records: vec![], expected: None }
+        let fixture = F::fresh().await;
+        fixture.store().begin(&[beginning(PARTITION, FIRST, start)]).await.unwrap();
+        Self { fixture, history: History::new("arena-night"), records: vec![], expected: FIRST }
     }
 
     fn append(&mut self, event: DomainEvent) -> Envelope {
@@ -83,7 +100,7 @@ impl<F: Fixture> Log<F> {
 
     /// The same record again.
     fn repeat(&mut self, envelope: &Envelope) {
-        let offset = 10 + self.records.len() as u64;
+        let offset = FIRST + self.records.len() as u64;
         self.records.push(record(envelope, PARTITION, offset));
     }
 
@@ -102,7 +119,7 @@ impl<F: Fixture> Log<F> {
 
     /// Everything from the checkpoint on.
     fn batch(&self) -> Batch {
-        let from = self.expected.unwrap_or_default();
+        let from = self.expected;
         Batch {
             topic: TOPIC.into(),
             partition: PARTITION,
@@ -113,8 +130,8 @@ impl<F: Fixture> Log<F> {
 
     async fn apply(&mut self) -> Result<Applied, ViewError> {
         let applied = self.fixture.store().apply(&self.batch()).await?;
-        assert_eq!(applied.next_offset, 10 + self.records.len() as u64);
-        self.expected = Some(applied.next_offset);
+        assert_eq!(applied.next_offset, FIRST + self.records.len() as u64);
+        self.expected = applied.next_offset;
         Ok(applied)
     }
 
@@ -123,8 +140,8 @@ impl<F: Fixture> Log<F> {
     }
 
     async fn checkpoint(&self) -> Option<u64> {
-        let checkpoint = self.fixture.store().checkpoint(TOPIC, PARTITION).await;
-        checkpoint.unwrap().map(|Checkpoint { next_offset, .. }| next_offset)
+        let checkpoints = self.fixture.store().checkpoints(&[partition(PARTITION)]).await.unwrap();
+        next_offset(&checkpoints, PARTITION)
     }
 
     async fn shows(&self, claimed: &[u32]) {
@@ -141,7 +158,7 @@ fn counts(applied: Applied) -> [u64; 4] {
 /// Events are applied in the order in which they come, within a batch and from one to the next.
 pub async fn applies_events_in_order<F: Fixture>() {
     let mut log = Log::<F>::created().await;
-    assert_eq!(log.checkpoint().await, None);
+    assert_eq!(log.checkpoint().await, Some(FIRST));
     (1..=3).for_each(|seat| drop(log.claim(seat)));
     log.free(2);
     assert_eq!(counts(log.apply_all().await), [5, 0, 0, 0]);
@@ -176,7 +193,7 @@ pub async fn i5_stops_at_a_gap<F: Fixture>() {
     assert!(matches!(error, ViewError::Gap { sequence: 6, expected: 3, .. }), "{error}");
     log.shows(&[1]).await;
     assert_eq!(log.checkpoint().await, Some(12));
-    log.expected = Some(12);
+    log.expected = 12;
     assert!(matches!(log.apply().await, Err(ViewError::Gap { .. })), "it stays there");
     assert_eq!(log.checkpoint().await, Some(12));
 }
@@ -199,7 +216,7 @@ pub async fn i5_begins_with_the_first_event<F: Fixture>() {
     log.history.skip_to(1);
     log.claim(1);
     assert!(matches!(log.apply().await, Err(ViewError::Gap { sequence: 2, expected: 1, .. })));
-    assert_eq!(log.checkpoint().await, None);
+    assert_eq!(log.checkpoint().await, Some(FIRST));
 }
 
 /// After a start elsewhere the first event met sets the baseline.
@@ -212,6 +229,71 @@ pub async fn i5_takes_a_baseline_after_a_start_elsewhere<F: Fixture>() {
     log.history.skip_to(9);
     log.claim(3);
     assert!(matches!(log.apply().await, Err(ViewError::Gap { sequence: 10, expected: 9, .. })));
+}
+
+/// A relay that repeats what lies before the start of a view stops nothing: it is skipped and counted.
+pub async fn i5_skips_what_is_from_before_the_start<F: Fixture>() {
+    let mut log = Log::<F>::empty(Start::Elsewhere).await;
+    let repeated = log.history.clone();
+    log.history.skip_to(50);
+    let first = log.claim(1);
+    log.apply_all().await;
+    log.history = repeated;
+    log.history.skip_to(44);
+    (2..=7).for_each(|seat| drop(log.claim(seat)));
+    log.repeat(&first);
+    log.history.skip_to(51);
+    log.claim(8);
+    let applied = log.apply_all().await;
+    assert_eq!((counts(applied), applied.before_start), ([1, 1, 0, 0], 6));
+    log.shows(&[1, 8]).await;
+}
+
+/// Where a view began is kept: what is declared later changes nothing, in either direction.
+pub async fn i5_keeps_where_it_began<F: Fixture>() {
+    let mut log = Log::<F>::empty(Start::Elsewhere).await;
+    log.claim(1);
+    log.apply_all().await;
+    let again = log.fixture.store().begin(&[beginning(PARTITION, 0, Start::Earliest)]).await.unwrap();
+    assert_eq!(next_offset(&again, PARTITION), Some(11));
+    // Another SeatingEvent, which had sold before the start and was quiet since.
+    log.history = History::new("quiet");
+    log.history.skip_to(6);
+    log.claim(1);
+    assert_eq!(counts(log.apply_all().await), [1, 0, 0, 0]);
+
+    let mut log = Log::<F>::empty(Start::Earliest).await;
+    log.fixture.store().begin(&[beginning(PARTITION, 99, Start::Elsewhere)]).await.unwrap();
+    assert_eq!(log.checkpoint().await, Some(FIRST));
+    log.history.skip_to(6);
+    log.claim(1);
+    assert!(matches!(log.apply().await, Err(ViewError::Gap { .. })), "the first event is still due");
+}
+
+/// Partitions are asked about together; one in which the view has not begun is left out, and takes no batch.
+pub async fn i5_begins_before_anything_is_applied<F: Fixture>() {
+    let log = Log::<F>::created().await;
+    let store = log.fixture.store();
+    store.begin(&[beginning(5, 7, Start::Elsewhere), beginning(6, 0, Start::Earliest)]).await.unwrap();
+    let checkpoints = store.checkpoints(&[3, 4, 5, 6].map(partition)).await.unwrap();
+    let offsets = [3, 4, 5, 6].map(|number| next_offset(&checkpoints, number));
+    assert_eq!(offsets, [Some(FIRST), None, Some(7), Some(0)]);
+    let early = Batch { partition: 4, ..log.batch() };
+    assert!(matches!(store.apply(&early).await, Err(ViewError::Moved { .. })));
+}
+
+/// Events of types that have no sequence are applied once each, told apart by their ids, and move no sequence.
+pub async fn applies_events_without_a_sequence_once<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    log.apply_all().await;
+    let payment = log.history.unnumbered(log.history.payment_requested(1));
+    log.repeat(&payment);
+    log.repeat(&payment);
+    log.claim(1);
+    assert_eq!(counts(log.apply_all().await), [2, 1, 0, 0]);
+    log.repeat(&payment);
+    assert_eq!(counts(log.apply_all().await), [0, 1, 0, 0]);
+    log.shows(&[1]).await;
 }
 
 /// A record whose body cannot be read is parked with the later events of its seat, in order; the rest goes on.
@@ -300,7 +382,7 @@ pub async fn i5_tells_a_member_that_another_one_wrote<F: Fixture>() {
     let error = log.fixture.store().apply(&late).await.unwrap_err();
     assert!(matches!(error, ViewError::Moved { at: 11, .. }), "{error}");
     log.claim(1);
-    let late = Batch { expected: Some(10), ..log.batch() };
+    let late = Batch { expected: FIRST, ..log.batch() };
     assert!(matches!(
         log.fixture.store().apply(&late).await,
         Err(ViewError::Moved { at: 11, expected: 10, .. })
@@ -330,7 +412,8 @@ pub async fn keeps_partitions_and_seating_events_apart<F: Fixture>() {
     let created = other.created(SEATS);
     let records = [created, F::claim(&other, 1)].map(|event| other.next(event));
     let records = records.iter().zip(0..).map(|(envelope, offset)| record(envelope, 4, offset)).collect();
-    let batch = Batch { topic: TOPIC.into(), partition: 4, expected: None, records };
+    log.fixture.store().begin(&[beginning(4, 0, Start::Earliest)]).await.unwrap();
+    let batch = Batch { topic: TOPIC.into(), partition: 4, expected: 0, records };
     let applied = log.fixture.store().apply(&batch).await.unwrap();
     assert_eq!((applied.applied, applied.next_offset), (2, 2));
     assert_eq!(log.checkpoint().await, Some(11));
@@ -348,6 +431,8 @@ macro_rules! view_store_conformance {
         $crate::view_store_conformance!($fixture:
             applies_events_in_order i5_skips_duplicates i5_stops_at_a_gap i5_stops_at_a_fork
             i5_begins_with_the_first_event i5_takes_a_baseline_after_a_start_elsewhere
+            i5_skips_what_is_from_before_the_start i5_keeps_where_it_began i5_begins_before_anything_is_applied
+            applies_events_without_a_sequence_once
             parks_poison_with_later_events_of_its_aggregate parks_a_payload_that_does_not_fit parks_poison_once
             parks_foreign_records_alone skips_unknown_types i5_tells_a_member_that_another_one_wrote
             i5_lets_one_of_two_members_write keeps_partitions_and_seating_events_apart);

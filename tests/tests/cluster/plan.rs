@@ -105,9 +105,11 @@ async fn i11_the_secret_the_topics_and_the_groups_of_the_plan_are_there() {
             }
             Step::ConsumerGroup(group) => {
                 assert!(kafka.group(&group.name).await.unwrap().is_some(), "group {} is absent", group.name);
-                let topic = kafka.topic(&group.topic).await.unwrap().unwrap();
-                let committed = kafka.committed(&group.name, &group.topic, topic.partitions).await.unwrap();
-                assert_eq!(committed.len(), usize::try_from(topic.partitions).unwrap(), "{}", group.name);
+                for topic in &group.topics {
+                    let partitions = kafka.topic(topic).await.unwrap().unwrap().partitions;
+                    let committed = kafka.committed(&group.name, topic, partitions).await.unwrap();
+                    assert_eq!(committed.len(), usize::try_from(partitions).unwrap(), "{}", group.name);
+                }
             }
             Step::Object(_) | Step::Inventory(_) => {}
         }

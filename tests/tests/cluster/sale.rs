@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use boxoffice_crds::ReservationService;
 use boxoffice_domain::DomainEvent;
 use boxoffice_domain::events::ReleaseReason;
 use reqwest::Method;
@@ -63,9 +64,57 @@ async fn a_seat_is_sold_and_everybody_learns_of_it() {
 }
 
 #[tokio::test]
+async fn a_sale_is_charged_and_mailed_in_one_chain() {
+    let cluster = Cluster::connect().await;
+    let service = cluster.examples();
+    let show = service.show(|_| {}).await;
+    let (seat, correlation) = (show.seat("A-1-7"), format!("paid-{}", show.id));
+    let headers = [("x-correlation-id", correlation.as_str())];
+    for verb in ["hold", "reserve"] {
+        let path = format!("/seats/{seat}/{verb}");
+        let (status, answer) = service.command(Method::POST, &path, "alice", &headers).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+    until("it is charged", async || {
+        let told = show.facts("payment-events").await;
+        let in_chain = told.iter().all(|fact| fact.metadata.correlation_id.as_str() == correlation);
+        let kinds: Vec<_> = told.iter().map(|fact| fact.event.event_type()).collect();
+        (in_chain && kinds == ["payment.requested", "payment.completed"]).then_some(())
+    })
+    .await;
+    until("it is mailed", async || {
+        let logs = ["--namespace", "tickets", "logs", "deployment/notification"];
+        let output = Command::new("kubectl").args(logs).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mails: Vec<_> = text.lines().filter(|line| line.contains(&correlation)).collect();
+        let mailed = |what: &str| mails.iter().any(|mail| mail.contains(what));
+        (mailed("Your seats are reserved") && mailed("Paid: 12000 EUR")).then_some(())
+    })
+    .await;
+    show.remove().await;
+}
+
+#[tokio::test]
+async fn payments_that_move_no_money_are_told_in_the_status() {
+    let cluster = Cluster::connect().await;
+    let service = cluster.api::<ReservationService>("tickets").get("main").await.unwrap();
+    let conditions = &serde_json::to_value(service.status).unwrap()["conditions"];
+    let told = conditions.as_array().unwrap().iter().find(|one| one["type"] == "SandboxPayments").unwrap();
+    assert_eq!(told["status"], "True", "{told}");
+}
+
+#[tokio::test]
 async fn kafkas_own_tool_shows_the_declared_groups_without_lag() {
     let cluster = Cluster::connect().await;
-    for group in ["seat-view", "reservation-persistence-service", "stats-service"] {
+    let groups = [
+        "seat-view",
+        "reservation-persistence-service",
+        "stats-service",
+        "payment-service",
+        "notification-service",
+        "command-payments",
+    ];
+    for group in groups {
         until(&format!("group {group} has no lag"), async || {
             let table = kafka_tool(&[
                 "ConsumerGroupCommand",

@@ -4,16 +4,16 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use boxoffice_domain::checkpoint::Start;
 use boxoffice_domain::definition::Blocked;
 use boxoffice_domain::events::{ReservedSeats, SectionStats, StatsUpdated};
 use boxoffice_domain::project::SeatView as Seat;
-use boxoffice_domain::{DomainEvent, Envelope, SeatId};
+use boxoffice_domain::{DomainEvent, Envelope, PaymentState, PaymentView, SeatId};
 use boxoffice_local::embedded::views::maps::Maps;
 use boxoffice_local::embedded::views::{MemoryHandler, MemoryView, Persistence, SeatView, Stats};
 use boxoffice_query::view::Snapshots;
+use boxoffice_runtime::log::TopicPartition;
 use boxoffice_runtime::record::Record;
-use boxoffice_runtime::view::{Applied, Batch, ViewStore};
+use boxoffice_runtime::view::{Applied, Batch, Beginning, ViewStore};
 use boxoffice_tests::conformance::view_store::Fixture;
 use boxoffice_tests::history::{History, NOW, PRICE, record};
 use futures::FutureExt;
@@ -42,7 +42,7 @@ fn claimed(maps: &Maps) -> BTreeSet<String> {
 
 impl Shown for SeatView {
     fn handler() -> Self {
-        Self::default()
+        Self::new(TOPIC.into())
     }
 
     fn claimed(&self) -> BTreeSet<String> {
@@ -82,7 +82,7 @@ struct Memory<H>(MemoryView<H>);
 
 impl<H: MemoryHandler> Memory<H> {
     fn of(handler: H) -> Self {
-        Self(MemoryView::new(handler, Start::Earliest))
+        Self(MemoryView::new(handler))
     }
 
     /// A view of `handler` in which a SeatingEvent with `seats` seats was created.
@@ -95,13 +95,26 @@ impl<H: MemoryHandler> Memory<H> {
 
     /// Applies `events` as the next batch of their partition.
     async fn apply(&self, events: &[Envelope]) -> Applied {
-        let expected = self.0.read(|_, ledger| ledger.next_offset(TOPIC, 0));
-        let records = events.iter().zip(expected.unwrap_or_default()..);
-        self.batch(expected, records.map(|(event, offset)| record(event, 0, offset)).collect()).await
+        self.apply_to(TOPIC, events).await
     }
 
-    async fn batch(&self, expected: Option<u64>, records: Vec<Record>) -> Applied {
+    async fn apply_to(&self, topic: &str, events: &[Envelope]) -> Applied {
+        let expected = self.begun(topic).await;
+        let records = events.iter().zip(expected..);
+        let records = records.map(|(event, offset)| record(event, 0, offset)).collect();
+        self.0.apply(&Batch { topic: topic.into(), partition: 0, expected, records }).await.unwrap()
+    }
+
+    async fn batch(&self, records: Vec<Record>) -> Applied {
+        let expected = self.begun(TOPIC).await;
         self.0.apply(&Batch { topic: TOPIC.into(), partition: 0, expected, records }).await.unwrap()
+    }
+
+    /// How far it is in a partition, in which it has begun then.
+    async fn begun(&self, topic: &str) -> u64 {
+        let partition = TopicPartition { topic: topic.into(), partition: 0 };
+        let beginning = Beginning { partition: partition.clone(), offset: 0, earliest: true };
+        self.0.begin(&[beginning]).await.unwrap()[&partition].next_offset
     }
 
     fn read<T>(&self, look: impl FnOnce(&H) -> T) -> T {
@@ -111,8 +124,8 @@ impl<H: MemoryHandler> Memory<H> {
 
 #[async_trait]
 impl<H: Shown> Fixture for Memory<H> {
-    async fn fresh(start: Start) -> Self {
-        Self(MemoryView::new(H::handler(), start))
+    async fn fresh() -> Self {
+        Self(MemoryView::new(H::handler()))
     }
 
     fn store(&self) -> &dyn ViewStore {
@@ -153,7 +166,7 @@ mod stats_suite {
 
 #[tokio::test]
 async fn the_seat_view_shows_a_sale_with_its_reservation_and_trace() {
-    let (view, mut history) = Memory::created(SeatView::default(), 3).await;
+    let (view, mut history) = Memory::created(SeatView::new(TOPIC.into()), 3).await;
     let [held, reserved, created] = history.sold(2);
     view.apply(&[held.clone(), reserved, created]).await;
     view.read(|view| {
@@ -172,7 +185,7 @@ async fn the_seat_view_shows_a_sale_with_its_reservation_and_trace() {
 
 #[tokio::test]
 async fn a_partial_cancellation_shrinks_a_reservation_and_the_last_one_ends_it() {
-    let (view, mut history) = Memory::created(SeatView::default(), 3).await;
+    let (view, mut history) = Memory::created(SeatView::new(TOPIC.into()), 3).await;
     let both = ReservedSeats {
         seat_ids: vec![history.seat(1), history.seat(2)],
         amount: 2 * PRICE,
@@ -195,7 +208,7 @@ async fn a_partial_cancellation_shrinks_a_reservation_and_the_last_one_ends_it()
 
 #[tokio::test]
 async fn a_changed_definition_keeps_claims_and_blocks_what_it_says() {
-    let (view, mut history) = (Memory::of(SeatView::default()), History::new("arena-night"));
+    let (view, mut history) = (Memory::of(SeatView::new(TOPIC.into())), History::new("arena-night"));
     let blocked = |seats: &[&str]| {
         let seats = seats.iter().map(ToString::to_string).collect();
         vec![Blocked { seats, reason: "camera".into() }]
@@ -214,7 +227,7 @@ async fn a_changed_definition_keeps_claims_and_blocks_what_it_says() {
 
 #[tokio::test]
 async fn a_definition_that_does_not_expand_is_parked_and_changes_nothing() {
-    let (view, mut history) = Memory::created(SeatView::default(), 3).await;
+    let (view, mut history) = Memory::created(SeatView::new(TOPIC.into()), 3).await;
     let mut broken = history.defined(3);
     broken.definition.sections.clear();
     let events = [history.held(1), DomainEvent::EventUpdated(broken), history.held(2)];
@@ -225,7 +238,7 @@ async fn a_definition_that_does_not_expand_is_parked_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_snapshot_is_of_one_moment_with_its_offsets() {
-    let (view, mut history) = Memory::created(SeatView::default(), 3).await;
+    let (view, mut history) = Memory::created(SeatView::new(TOPIC.into()), 3).await;
     let held = history.next(history.held(1));
     let skipped = history.next(history.held(2));
     let mut records = vec![record(&held, 0, 2), record(&skipped, 0, 3)];
@@ -233,7 +246,7 @@ async fn a_snapshot_is_of_one_moment_with_its_offsets() {
     let body = String::from_utf8_lossy(&records[1].value).replace("seat.held", "seat.painted");
     records[1] =
         Record::new(partition, offset, records[1].key.clone(), body.into(), records[1].headers.clone());
-    view.batch(Some(1), records).await;
+    view.batch(records).await;
     let snapshot = view.0.load().await.unwrap();
     assert_eq!(snapshot.next_offsets, [(0, 4)].into());
     let [map] = snapshot.maps.as_slice() else { unreachable!("one SeatingEvent was created") };
@@ -336,4 +349,30 @@ async fn an_amount_that_cannot_be_counted_is_parked_alone() {
     let applied = view.apply(&events.map(|event| history.next(event))).await;
     assert_eq!((applied.applied, applied.parked), (2, 1));
     assert_eq!(view.read(|stats| stats.sections("arena-night")), [section(2, 2, 0, 0)]);
+}
+
+#[tokio::test]
+async fn payments_stand_beside_reservations_and_touch_no_seat() {
+    let (view, mut history) = Memory::created(SeatView::new(TOPIC.into()), 3).await;
+    let id = history.reservation(1).reservation_id;
+    let requested = history.unnumbered(history.payment_requested(1));
+    let completed = history.unnumbered(DomainEvent::PaymentCompleted(history.payment(1)));
+    view.apply_to("payment-events", &[requested.clone(), requested, completed.clone()]).await;
+    view.apply(&history.sold(1)).await;
+    assert_eq!(view.apply_to("payment-events", &[completed]).await.duplicates, 1);
+    view.read(|view| {
+        let payment = view.payments().of(&id).unwrap();
+        assert_eq!((payment.state(), payment.charged), (Some(PaymentState::Paid), Some(PRICE)));
+        assert_eq!(claimed(view.maps()).len(), 1);
+    });
+    let snapshot = view.0.load().await.unwrap();
+    assert_eq!((snapshot.maps[0].sequence, snapshot.next_offsets), (4, [(0, 4)].into()));
+
+    let (view, mut history) = Memory::created(Persistence::default(), 3).await;
+    view.apply(&history.sold(1)).await;
+    let cancelled = history.next(DomainEvent::ReservationCancelled(history.reservation(1)));
+    view.apply(&[cancelled]).await;
+    view.apply_to("payment-events", &[history.unnumbered(history.payment_requested(1))]).await;
+    let state = view.read(|view| view.payments().of(&id).and_then(PaymentView::state));
+    assert_eq!(state, Some(PaymentState::Cancelled));
 }

@@ -118,11 +118,13 @@ async fn the_operators_calls_are_admitted() {
     cluster.create_topic(&wanted).await.unwrap();
     until("the topic is there", async || cluster.topic(&name).await.ok()?).await;
     cluster.grow_topic(&name, 2).await.unwrap();
-    let wanted = Group { name: unique("group"), topic: name.clone(), start: Start::Latest };
-    let state = until("the group is there", async || match group(cluster.as_ref(), &wanted, 1).await {
-        Err(KafkaError::Settling(_)) => None,
-        answer => Some(answer.unwrap()),
-    });
+    let wanted = Group { name: unique("group"), topics: vec![name.clone()], start: Start::Latest };
+    let partitions = [(name.as_str(), 1)].into();
+    let state =
+        until("the group is there", async || match group(cluster.as_ref(), &wanted, &partitions).await {
+            Err(KafkaError::Settling(_)) => None,
+            answer => Some(answer.unwrap()),
+        });
     assert!(state.await.created);
     cluster.delete_group(&wanted.name).await.unwrap();
     cluster.delete_topic(&name).await.unwrap();
@@ -142,13 +144,14 @@ async fn the_operators_conditions_say_why_it_is_not_admitted() {
 }
 
 /// What the operator tells every worker about Kafka.
-fn environment(service: &str, topics: &[String; 2], password: &str) -> Vec<(&'static str, String)> {
+fn environment(service: &str, topics: &[String; 3], password: &str) -> Vec<(&'static str, String)> {
     let authority = std::fs::read_to_string(std::env::var(KAFKA_CA).unwrap()).unwrap();
     vec![
         ("BOXOFFICE_SERVICE", service.to_owned()),
         ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", secure_kafka()),
         ("BOXOFFICE_KAFKA_TOPIC", topics[0].clone()),
         ("BOXOFFICE_KAFKA_STATS_TOPIC", topics[1].clone()),
+        ("BOXOFFICE_KAFKA_PAYMENT_TOPIC", topics[2].clone()),
         ("BOXOFFICE_KAFKA_TLS", "true".to_owned()),
         ("BOXOFFICE_KAFKA_CA", authority),
         ("BOXOFFICE_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512".to_owned()),
@@ -171,7 +174,8 @@ fn start(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reservation_goes_through_all_workers() {
-    let topics = [topic("seat-events", 1).await, topic("stats-events", 1).await];
+    let topics =
+        [topic("seat-events", 1).await, topic("stats-events", 1).await, topic("payment-events", 1).await];
     let kafka = environment(&service("secure"), &topics, PASSWORD);
     let database = database("secure").await;
     let [http, admin, query] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port().unwrap()));
@@ -217,7 +221,8 @@ async fn a_reservation_goes_through_all_workers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_not_admitted_says_so_and_is_not_ready() {
-    let topics = [topic("seat-events", 1).await, topic("stats-events", 1).await];
+    let topics =
+        [topic("seat-events", 1).await, topic("stats-events", 1).await, topic("payment-events", 1).await];
     let kafka = environment(&service("secure"), &topics, "guessed");
     let database = database("secure").await;
     let own = [

@@ -57,7 +57,8 @@ fn produce(topic: &str) {
 
 /// Coordinators of a young cluster take a moment.
 async fn converged(cluster: &dyn Kafka, wanted: &Group, partitions: i32) -> (bool, i64) {
-    until("the group has its start offsets", async || match group(cluster, wanted, partitions).await {
+    let partitions = wanted.topics.iter().map(|topic| (topic.as_str(), partitions)).collect();
+    until("the group has its start offsets", async || match group(cluster, wanted, &partitions).await {
         Ok(state) => Some((state.created, state.lag)),
         Err(KafkaError::Settling(_)) => None,
         Err(error) => panic!("{error}"),
@@ -94,7 +95,7 @@ async fn groups_begin_where_they_were_declared() {
     produce(&topic.name);
     let starts = [(Start::Earliest, RECORDS), (Start::Latest, 0), (Start::Timestamp(0), RECORDS)];
     for (start, lag) in starts {
-        let wanted = Group { name: unique("group"), topic: topic.name.clone(), start };
+        let wanted = Group { name: unique("group"), topics: vec![topic.name.clone()], start };
         assert_eq!(converged(cluster.as_ref(), &wanted, 2).await, (true, lag), "{start}");
         assert_eq!(converged(cluster.as_ref(), &wanted, 2).await, (false, lag), "{start}: once only");
     }
@@ -114,7 +115,7 @@ async fn a_time_after_the_last_record_is_the_end_of_the_log() {
 async fn deleting_twice_is_no_error() {
     let cluster = cluster();
     let topic = created(cluster.as_ref(), 1).await;
-    let wanted = Group { name: unique("group"), topic: topic.name.clone(), start: Start::Earliest };
+    let wanted = Group { name: unique("group"), topics: vec![topic.name.clone()], start: Start::Earliest };
     converged(cluster.as_ref(), &wanted, 1).await;
     for _ in 0..2 {
         cluster.delete_group(&wanted.name).await.unwrap();

@@ -7,8 +7,9 @@ use boxoffice_domain::definition::Blocked;
 use boxoffice_domain::{DomainEvent, Envelope, SeatMap};
 use boxoffice_query::view::postgres::PostgresSnapshots;
 use boxoffice_query::view::{Snapshot, Snapshots};
+use boxoffice_runtime::log::TopicPartition;
 use boxoffice_runtime::postgres::{DatabaseArgs, pool};
-use boxoffice_runtime::view::{Batch, ViewStore};
+use boxoffice_runtime::view::{Batch, Beginning, ViewStore};
 use boxoffice_tests::history::{History, record};
 use boxoffice_tests::servers::{Database, database};
 use sqlx::postgres::PgConnectOptions;
@@ -32,9 +33,12 @@ impl View {
     }
 
     async fn apply(&self, from: Option<u64>, events: &[Envelope]) {
-        let records = events.iter().zip(from.unwrap_or_default()..);
+        let partition = TopicPartition { topic: TOPIC.into(), partition: PARTITION };
+        self.store.begin(&[Beginning { partition, offset: 0, earliest: true }]).await.unwrap();
+        let expected = from.unwrap_or_default();
+        let records = events.iter().zip(expected..);
         let records = records.map(|(event, offset)| record(event, PARTITION, offset)).collect();
-        let batch = Batch { topic: TOPIC.into(), partition: PARTITION, expected: from, records };
+        let batch = Batch { topic: TOPIC.into(), partition: PARTITION, expected, records };
         self.store.apply(&batch).await.unwrap();
     }
 

@@ -8,11 +8,11 @@ use boxoffice_domain::checkpoint::Start;
 use boxoffice_domain::events::{SectionStats, StatsUpdated};
 use boxoffice_domain::{DomainEvent, Envelope};
 use boxoffice_runtime::clock;
-use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::log::kafka::KafkaLog;
+use boxoffice_runtime::log::{EventLog, TopicPartition};
 use boxoffice_runtime::postgres::DatabaseArgs;
 use boxoffice_runtime::record::NewRecord;
-use boxoffice_runtime::view::{Batch, ViewStore};
+use boxoffice_runtime::view::{Batch, Beginning, ViewStore};
 use boxoffice_tests::history::{History, new_record, record};
 use boxoffice_tests::process::Process;
 use boxoffice_tests::servers::{Database, database, free_port, kafka, service, topic};
@@ -60,7 +60,9 @@ impl Stage {
     async fn consume(&self, partition: u32, events: &[Envelope]) {
         let records =
             events.iter().zip(0..).map(|(event, offset)| record(event, partition, offset)).collect();
-        let batch = Batch { topic: self.topic.clone(), partition, expected: None, records };
+        let begun = TopicPartition { topic: self.topic.clone(), partition };
+        self.view.begin(&[Beginning { partition: begun, offset: 0, earliest: true }]).await.unwrap();
+        let batch = Batch { topic: self.topic.clone(), partition, expected: 0, records };
         self.view.apply(&batch).await.unwrap();
     }
 

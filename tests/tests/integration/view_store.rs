@@ -13,8 +13,9 @@ use boxoffice_domain::checkpoint::Start;
 use boxoffice_domain::definition::Blocked;
 use boxoffice_domain::events::{self, Incoming, SectionStats};
 use boxoffice_domain::{DomainEvent, Envelope};
+use boxoffice_runtime::log::TopicPartition;
 use boxoffice_runtime::postgres::{DatabaseArgs, pool};
-use boxoffice_runtime::view::{Applied, Batch, ViewStore};
+use boxoffice_runtime::view::{Applied, Batch, Beginning, ViewStore};
 use boxoffice_tests::conformance::view_store::{FailingCommits, Fixture};
 use boxoffice_tests::history::{History, PRICE, record};
 use boxoffice_tests::servers::{Database, database};
@@ -65,14 +66,18 @@ struct Postgres<H> {
 }
 
 impl<H: Handler> Postgres<H> {
-    async fn start(handler: H, start: Start) -> Self {
+    async fn start(handler: H) -> Self {
         let database = database("view").await;
         let options: PgConnectOptions =
             DatabaseArgs { database_url: database.url.clone() }.options("test").unwrap();
         migrate::<H>(&options).await.unwrap();
         migrate::<H>(&options).await.unwrap();
         let pool = pool(options.clone(), 1);
-        Self { store: PgViewStore::new(options, handler, start, String::new()), pool, _database: database }
+        Self {
+            store: PgViewStore::new(options, handler, Start::Earliest, String::new()),
+            pool,
+            _database: database,
+        }
     }
 
     async fn run(&self, statement: &'static str) {
@@ -81,14 +86,16 @@ impl<H: Handler> Postgres<H> {
 
     /// Applies `events` as the next batch of their partition.
     async fn apply(&self, events: &[Envelope]) -> Applied {
-        let checkpoint = self.store.checkpoint("seat-events", 0).await.unwrap();
-        let expected = checkpoint.map(|checkpoint| checkpoint.next_offset);
-        let records = events.iter().zip(expected.unwrap_or_default()..);
+        self.apply_to("seat-events", events).await
+    }
+
+    async fn apply_to(&self, topic: &str, events: &[Envelope]) -> Applied {
+        let partition = TopicPartition { topic: topic.into(), partition: 0 };
+        let beginning = Beginning { partition: partition.clone(), offset: 0, earliest: true };
+        let expected = self.store.begin(&[beginning]).await.unwrap()[&partition].next_offset;
+        let records = events.iter().zip(expected..);
         let records = records.map(|(event, offset)| record(event, 0, offset)).collect();
-        self.store
-            .apply(&Batch { topic: "seat-events".into(), partition: 0, expected, records })
-            .await
-            .unwrap()
+        self.store.apply(&Batch { topic: topic.into(), partition: 0, expected, records }).await.unwrap()
     }
 
     async fn one<T>(&self, query: &'static str) -> T
@@ -101,8 +108,8 @@ impl<H: Handler> Postgres<H> {
 
 #[async_trait]
 impl<H: Shown> Fixture for Postgres<H> {
-    async fn fresh(start: Start) -> Self {
-        Self::start(H::HANDLER, start).await
+    async fn fresh() -> Self {
+        Self::start(H::HANDLER).await
     }
 
     fn store(&self) -> &dyn ViewStore {
@@ -173,7 +180,7 @@ async fn created<H: Handler>(view: &Postgres<H>, seats: u32) -> History {
 
 #[tokio::test]
 async fn the_seat_view_shows_a_sale_with_its_reservation_and_trace() {
-    let view = Postgres::start(SeatViewHandler, Start::Earliest).await;
+    let view = Postgres::start(SeatViewHandler).await;
     let mut history = created(&view, 3).await;
     view.apply(&history.sold(2)).await;
     let seat: (String, String, Option<String>, Option<i64>) =
@@ -190,7 +197,7 @@ const RESERVATION: &str = "SELECT seat_ids, amount, cancelled_at IS NOT NULL FRO
 
 #[tokio::test]
 async fn a_partial_cancellation_shrinks_a_reservation_and_the_last_one_ends_it() {
-    let view = Postgres::start(SeatViewHandler, Start::Earliest).await;
+    let view = Postgres::start(SeatViewHandler).await;
     let mut history = created(&view, 3).await;
     let mut both = history.reservation(1);
     both.seat_ids.push(history.seat(2));
@@ -207,7 +214,7 @@ async fn a_partial_cancellation_shrinks_a_reservation_and_the_last_one_ends_it()
 
 #[tokio::test]
 async fn a_changed_definition_keeps_claims_and_blocks_what_it_says() {
-    let view = Postgres::start(SeatViewHandler, Start::Earliest).await;
+    let view = Postgres::start(SeatViewHandler).await;
     let blocked = |seats: &[&str]| {
         let seats = seats.iter().map(ToString::to_string).collect();
         vec![Blocked { seats, reason: "camera".into() }]
@@ -233,7 +240,7 @@ async fn a_changed_definition_keeps_claims_and_blocks_what_it_says() {
 
 #[tokio::test]
 async fn persistence_keeps_one_row_a_reservation_and_frees_its_seats_on_cancellation() {
-    let view = Postgres::start(PersistenceHandler, Start::Earliest).await;
+    let view = Postgres::start(PersistenceHandler).await;
     let mut history = created(&view, 3).await;
     let sold = history.sold(1);
     let cancelled = history.next(DomainEvent::ReservationCancelled(history.reservation(1)));
@@ -252,7 +259,7 @@ async fn persistence_keeps_one_row_a_reservation_and_frees_its_seats_on_cancella
 
 #[tokio::test]
 async fn i1_a_second_owner_of_a_seat_is_parked_and_the_rest_of_the_batch_goes_on() {
-    let view = Postgres::start(PersistenceHandler, Start::Earliest).await;
+    let view = Postgres::start(PersistenceHandler).await;
     let mut history = created(&view, 3).await;
     let mut second = history.reservation(2);
     second.seat_ids = vec![history.seat(1)];
@@ -275,7 +282,7 @@ async fn i1_a_second_owner_of_a_seat_is_parked_and_the_rest_of_the_batch_goes_on
 
 #[tokio::test]
 async fn stats_counts_a_sale_and_announces_it_once_a_batch() {
-    let view = Postgres::start(StatsHandler, Start::Earliest).await;
+    let view = Postgres::start(StatsHandler).await;
     let mut history = created(&view, 10).await;
     view.run("DELETE FROM outbox").await;
     let mut batch = history.sold(1).to_vec();
@@ -303,7 +310,7 @@ async fn stats_counts_a_sale_and_announces_it_once_a_batch() {
 
 #[tokio::test]
 async fn a_stadium_of_eighty_thousand_seats_is_one_batch() {
-    let view = Postgres::start(StatsHandler, Start::Earliest).await;
+    let view = Postgres::start(StatsHandler).await;
     created(&view, 80_000).await;
     let (available,): (i64,) = view.one("SELECT available FROM section_stats").await;
     assert_eq!(available, 80_000);
@@ -311,7 +318,116 @@ async fn a_stadium_of_eighty_thousand_seats_is_one_batch() {
 
 #[tokio::test]
 async fn a_database_of_another_handler_is_refused() {
-    let view = Postgres::start(SeatViewHandler, Start::Earliest).await;
+    let view = Postgres::start(SeatViewHandler).await;
     let options = (*view.pool.connect_options()).clone();
     assert!(migrate::<StatsHandler>(&options).await.is_err());
+}
+
+#[tokio::test]
+async fn an_older_image_starts_on_the_tables_of_a_newer_one_of_its_handler() {
+    let view = Postgres::start(SeatViewHandler).await;
+    let options = (*view.pool.connect_options()).clone();
+    let newer =
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES
+         (99, 'newer framework', true, '', 0), (1999, 'newer handler', true, '', 0)";
+    view.run(newer).await;
+    migrate::<SeatViewHandler>(&options).await.unwrap();
+    let error = migrate::<PersistenceHandler>(&options).await.unwrap_err();
+    assert!(error.is_final() && error.to_string().contains("a database of its own"), "{error}");
+    view.run("UPDATE _sqlx_migrations SET version = 3 WHERE version = 99").await;
+    migrate::<SeatViewHandler>(&options).await.unwrap();
+    view.run("UPDATE _sqlx_migrations SET version = 1000 WHERE version = 1999").await;
+    assert!(migrate::<SeatViewHandler>(&options).await.is_err(), "older than what it knows, and unknown");
+}
+
+#[tokio::test]
+async fn what_an_older_version_kept_without_a_start_goes_on() {
+    let view = Postgres::start(PersistenceHandler).await;
+    let mut history = created(&view, 9).await;
+    view.run("UPDATE checkpoint_partitions SET earliest = NULL, begins_at = NULL").await;
+    view.run("UPDATE checkpoint_events SET first_sequence = NULL").await;
+    assert_eq!(view.apply(&history.sold(1)).await.applied, 3);
+    let (first, last): (i64, i64) = view.one("SELECT first_sequence, sequence FROM checkpoint_events").await;
+    assert_eq!((first, last), (1, 4));
+}
+
+#[tokio::test]
+async fn a_cancellation_of_a_reservation_from_before_the_start_is_no_poison() {
+    let view = Postgres::start(PersistenceHandler).await;
+    let mut history = created(&view, 9).await;
+    let mut paid = history.reservation(2);
+    paid.paid_by = Some(events::PaidBy::Reservation(history.reservation(1).reservation_id.to_string()));
+    let events =
+        [DomainEvent::ReservationCancelled(history.reservation(1)), DomainEvent::ReservationCreated(paid)];
+    let applied = view.apply(&events.map(|event| history.next(event))).await;
+    assert_eq!((applied.applied, applied.parked), (2, 0));
+    let (state,): (String,) = view.one("SELECT state FROM payments").await;
+    assert_eq!(state, "REINSTATED");
+}
+
+/// What the payments of two reservations look like: state, charged, refunded, reason.
+type Payments = Vec<(Option<String>, i64, i64, Option<String>)>;
+
+async fn payments<H: Handler>(view: &Postgres<H>) -> Payments {
+    sqlx::query_as("SELECT state, charged, refunded, reason FROM payments ORDER BY reservation_id")
+        .fetch_all(&view.pool)
+        .await
+        .unwrap()
+}
+
+async fn payments_end_the_same_whichever_topic_comes_first<H: Shown>() {
+    let mut results = vec![];
+    for payments_first in [true, false] {
+        let view = Postgres::start(H::HANDLER).await;
+        let mut history = created(&view, 9).await;
+        let failed = events::Payment { reason: Some(events::PaymentFailure::Timeout), ..history.payment(2) };
+        let announced = [
+            history.payment_requested(1),
+            history.payment_requested(2),
+            DomainEvent::PaymentCompleted(history.payment(1)),
+            DomainEvent::PaymentFailed(failed),
+            DomainEvent::PaymentRefundRequested(history.payment(1)),
+        ];
+        let announced = announced.map(|event| history.unnumbered(event));
+        let mut released = history.reservation(2);
+        released.reason = Some(events::ReleaseReason::PaymentFailed);
+        let seats = [
+            DomainEvent::ReservationCreated(history.reservation(1)),
+            DomainEvent::ReservationCreated(history.reservation(2)),
+            DomainEvent::ReservationCancelled(history.reservation(1)),
+            DomainEvent::ReservationCancelled(released),
+        ];
+        let seats = seats.map(|event| history.next(event));
+        if payments_first {
+            // Each event a batch of its own, and all of it again: repeats change nothing.
+            for event in &announced {
+                view.apply_to("payment-events", std::slice::from_ref(event)).await;
+            }
+            view.apply(&seats).await;
+            assert_eq!(view.apply_to("payment-events", &announced).await.duplicates, 5);
+        } else {
+            view.apply(&seats).await;
+            view.apply_to("payment-events", &announced).await;
+        }
+        results.push(payments(&view).await);
+    }
+    let price = PRICE.cast_signed();
+    let expected: BTreeSet<_> = [
+        (Some("REFUND_REQUESTED".to_owned()), price, price, None),
+        (Some("TIMED_OUT".to_owned()), 0, 0, Some("timeout".to_owned())),
+    ]
+    .into();
+    for result in results {
+        assert_eq!(result.into_iter().collect::<BTreeSet<_>>(), expected);
+    }
+}
+
+#[tokio::test]
+async fn the_payments_of_persistence_end_the_same_whichever_topic_comes_first() {
+    payments_end_the_same_whichever_topic_comes_first::<PersistenceHandler>().await;
+}
+
+#[tokio::test]
+async fn the_payments_of_the_seat_view_end_the_same_whichever_topic_comes_first() {
+    payments_end_the_same_whichever_topic_comes_first::<SeatViewHandler>().await;
 }

@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry;
 enum Outcome {
     applied,
     duplicate,
+    before_start,
     unknown,
     parked,
 }
@@ -87,6 +88,7 @@ impl Metrics {
         let outcomes = [
             (Outcome::applied, applied.applied),
             (Outcome::duplicate, applied.duplicates),
+            (Outcome::before_start, applied.before_start),
             (Outcome::unknown, applied.unknown),
             (Outcome::parked, applied.parked),
         ];
@@ -106,6 +108,11 @@ impl Metrics {
     pub fn stopped(&self, partition: &TopicPartition) {
         self.stops.inc();
         self.stopped.get_or_create(&partition.into()).set(1);
+    }
+
+    /// A partition that stood still goes on.
+    pub fn goes_on(&self, partition: &TopicPartition) {
+        self.stopped.remove(&partition.into());
     }
 
     /// How far a partition is behind.

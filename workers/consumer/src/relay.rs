@@ -4,6 +4,9 @@
 //! happen, and nothing that happened is forgotten. Of all members of the group one holds the advisory lock and
 //! publishes, in order; a row goes once Kafka has acknowledged it. Who dies in between leaves it to be published
 //! again: readers go by `eventId`.
+//!
+//! A round is one transaction: the lock, the rows, their end. So the lock is that of the very server connection that
+//! reads and deletes, whatever stands in between, and it goes with that connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +14,10 @@ use std::time::Duration;
 use boxoffice_domain::events::{self, Incoming, MalformedEvent};
 use boxoffice_domain::partition::partition_of;
 use boxoffice_runtime::log::{EventLog, LogError};
+use boxoffice_runtime::postgres;
 use boxoffice_runtime::record::{NewRecord, encode};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, PgTransaction};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -21,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 const BATCH: i64 = 200;
 /// How long rows of another member's transactions may wait, and a member for the lock.
 const POLL: Duration = Duration::from_secs(1);
-/// Longest time for a round: read, publish, delete.
-const ROUND: Duration = Duration::from_mins(1);
+/// Longest time for a round: read, publish, delete. Shorter than the server lets a transaction be idle.
+const ROUND: Duration = Duration::from_secs(20);
 /// The advisory lock: one publisher a database.
 const LOCK: i64 = 0x626f_786f_6666_6963;
 
@@ -53,28 +57,25 @@ enum RelayError {
 }
 
 impl Relay {
-    /// Publishes until `stop`. Whatever fails is tried again.
+    /// Publishes until `stop`. Whatever fails is tried again, on another connection.
     pub async fn run(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            if let Err(error) = self.hold_lock(&stop).await {
+            if let Err(error) = self.rounds(&stop).await {
                 tracing::warn!(%error, topic = self.topic, "the outbox waits");
             }
             stop.run_until_cancelled(tokio::time::sleep(POLL)).await;
         }
     }
 
-    /// Publishes as long as this connection holds the lock; returns at once where another member has it.
-    async fn hold_lock(&self, stop: &CancellationToken) -> Result<(), RelayError> {
-        let connecting = PgConnection::connect_with(&self.database);
-        let mut connection = tokio::time::timeout(ROUND, connecting).await??;
-        let lock =
-            sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut connection);
-        if !tokio::time::timeout(ROUND, lock).await?? {
-            return Ok(());
-        }
-        tracing::info!(topic = self.topic, "publishing the outbox");
+    /// Publishes round after round on one connection.
+    async fn rounds(&self, stop: &CancellationToken) -> Result<(), RelayError> {
+        let mut connection = postgres::connect(&self.database).await?;
+        let mut has_published = false;
         while !stop.is_cancelled() {
-            let published = tokio::time::timeout(ROUND, self.publish(&mut connection)).await??;
+            let published = tokio::time::timeout(ROUND, self.round(&mut connection)).await??;
+            if published > 0 && !std::mem::replace(&mut has_published, true) {
+                tracing::info!(topic = self.topic, "publishing the outbox");
+            }
             if published == 0 {
                 let more = tokio::time::timeout(POLL, self.committed.notified());
                 stop.run_until_cancelled(more).await;
@@ -83,12 +84,23 @@ impl Relay {
         Ok(connection.close().await?)
     }
 
-    /// Publishes the oldest rows; how many.
-    async fn publish(&self, connection: &mut PgConnection) -> Result<usize, RelayError> {
+    /// Publishes the oldest rows, where no other member is about it; how many.
+    async fn round(&self, connection: &mut PgConnection) -> Result<usize, RelayError> {
+        let mut transaction = connection.begin().await?;
+        let is_mine: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
+            .bind(LOCK)
+            .fetch_one(&mut *transaction)
+            .await?;
+        let published = if is_mine { self.publish(&mut transaction).await? } else { 0 };
+        transaction.commit().await?;
+        Ok(published)
+    }
+
+    async fn publish(&self, transaction: &mut PgTransaction<'_>) -> Result<usize, RelayError> {
         let rows: Vec<(i64, Vec<u8>)> =
             sqlx::query_as("SELECT id, envelope FROM outbox ORDER BY id LIMIT $1")
                 .bind(BATCH)
-                .fetch_all(&mut *connection)
+                .fetch_all(&mut **transaction)
                 .await?;
         if rows.is_empty() {
             return Ok(0);
@@ -98,7 +110,7 @@ impl Relay {
         let records = records.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
         self.log.publish(&self.topic, records).await?;
         let ids: Vec<i64> = rows.iter().map(|(id, _)| *id).collect();
-        sqlx::query("DELETE FROM outbox WHERE id = ANY($1)").bind(&ids).execute(connection).await?;
+        sqlx::query("DELETE FROM outbox WHERE id = ANY($1)").bind(&ids).execute(&mut **transaction).await?;
         Ok(ids.len())
     }
 

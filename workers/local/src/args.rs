@@ -9,7 +9,7 @@ use boxoffice_domain::{Area, HoldId, ReservationId, SeatId, SeatingEventId, User
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use values::{Begin, Named, area};
+use values::{Begin, ConsumerSetting, Named, area, consumer};
 
 /// Sells reserved seats: on this machine with no server at all, or on the cluster where the operator runs.
 ///
@@ -99,7 +99,8 @@ pub enum Command {
 
 const LOCAL_EXAMPLES: &str = "Examples:
   boxoffice local -f examples/
-  boxoffice local -f shows/ -f service.yaml --data-dir .boxoffice --port 9000";
+  boxoffice local -f shows/ -f service.yaml --data-dir .boxoffice --port 9000
+  boxoffice local -f examples/ --consumer notification-service.url=http://127.0.0.1:8090/events";
 
 const HOLD_EXAMPLES: &str = "Examples:
   boxoffice hold arena-night.A-7-7 arena-night.A-7-8
@@ -161,6 +162,10 @@ pub struct Local {
     /// The issuer's key, where auth.jwt names a Secret: a public key as PEM, or a shared secret.
     #[arg(long, value_name = "FILE")]
     pub jwt_key: Option<PathBuf>,
+    /// Another address or another secret for a consumer that calls somebody: NAME.url=ADDRESS or NAME.secret=TEXT. There are
+    /// no Secrets here: where a consumer names one and none is given, a key is made and printed.
+    #[arg(long = "consumer", value_name = "NAME.url=ADDRESS", value_parser = consumer)]
+    pub consumers: Vec<ConsumerSetting>,
     /// Bearer token that /admin asks for. Without it /admin is open on a loopback address.
     #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
     pub admin_token: Option<String>,

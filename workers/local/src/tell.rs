@@ -62,6 +62,7 @@ Try:
 "
         );
     }
+    text.push_str(&effects(declared));
     text.push_str("\nThe files are watched. Ctrl-C ends it.");
     println!("{text}");
     for change in changes {
@@ -71,6 +72,30 @@ Try:
         }
     }
     Ok(())
+}
+
+/// Whom the consumers call, with what they prove themselves by where nobody knows it yet.
+fn effects(declared: &Declared) -> String {
+    let mut text = String::new();
+    for consumer in &declared.service.spec.consumers {
+        let name = &consumer.name;
+        match (&consumer.payment, &consumer.webhook) {
+            (Some(payment), _) => match &payment.url {
+                Some(url) => _ = writeln!(text, "  {name} charges at {url}"),
+                None => _ = writeln!(text, "  {name} accepts every payment and moves no money (sandbox)"),
+            },
+            (None, Some(webhook)) => _ = writeln!(text, "  {name} posts events to {}", webhook.url),
+            (None, None) => {}
+        }
+        if let Some(secret) = declared.secrets.get(name).filter(|secret| secret.made) {
+            _ = writeln!(
+                text,
+                "    with the key {}, made for this run (--consumer {name}.secret=TEXT)",
+                secret.text.as_str()
+            );
+        }
+    }
+    if text.is_empty() { text } else { format!("\nBeside the seats:\n{text}") }
 }
 
 /// What a change of the files did.

@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 /// Header: the event's id.
 pub const CE_ID: &str = "ce_id";
+/// Header: the event's type.
+pub const CE_TYPE: &str = "ce_type";
 /// Header: sequence within the SeatingEvent.
 pub const CE_SEQUENCE: &str = "ce_sequence";
 /// Header: the aggregate's id.
@@ -122,12 +124,12 @@ pub fn encode(
     let mut header = |name: &'static str, value: Cow<'static, str>| headers.push((name.into(), value));
     header("ce_specversion", "1.0".into());
     header(CE_ID, envelope.event_id.to_string().into());
-    header("ce_type", event.event_type().into());
+    header(CE_TYPE, event.event_type().into());
     header("ce_source", format!("/boxoffice/{source}").into());
     header("ce_time", rfc3339(envelope.timestamp).into());
     header(CE_SUBJECT, event.aggregate_id().into());
     header("content-type", "application/json".into());
-    header("traceparent", traceparent.map_or_else(|| own_trace(envelope), str::to_owned).into());
+    header("traceparent", traceparent.map_or_else(|| trace(envelope), str::to_owned).into());
     if let Some(sequence) = envelope.metadata.sequence {
         header(CE_SEQUENCE, sequence.to_string().into());
     }
@@ -140,7 +142,8 @@ pub fn encode(
     })
 }
 
-fn own_trace(envelope: &Envelope) -> String {
+/// The trace that a command's id begins: the `traceparent` of what is caused by `envelope`, where no caller gave one.
+pub fn trace(envelope: &Envelope) -> String {
     let (_, span) = split(envelope.event_id);
     format!("00-{}-{span:016x}-01", envelope.metadata.causation_id.simple())
 }

@@ -4,8 +4,11 @@
 //! harmless: what was committed is skipped, what was not is done again. Every implementation passes the same
 //! conformance suite.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
+use crate::log::TopicPartition;
 use crate::record::Record;
 
 /// Why a view store did not do what it was asked to.
@@ -57,6 +60,17 @@ pub struct Checkpoint {
     pub reset_id: String,
 }
 
+/// Where a view is to begin in a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beginning {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// The first offset that is to be in the view.
+    pub offset: u64,
+    /// Whether that is the log's first record, so that the first event of every SeatingEvent is due.
+    pub earliest: bool,
+}
+
 /// Records of one partition, in order.
 #[derive(Debug, Clone)]
 pub struct Batch {
@@ -64,8 +78,8 @@ pub struct Batch {
     pub topic: String,
     /// Partition.
     pub partition: u32,
-    /// The checkpoint's offset as this member knows it; `None` where there is no checkpoint yet.
-    pub expected: Option<u64>,
+    /// The checkpoint's offset as this member knows it.
+    pub expected: u64,
     /// The records.
     pub records: Vec<Record>,
 }
@@ -77,6 +91,8 @@ pub struct Applied {
     pub applied: u64,
     /// Seen before.
     pub duplicates: u64,
+    /// From before the view's start: skipped.
+    pub before_start: u64,
     /// Of a type that this version does not know: skipped.
     pub unknown: u64,
     /// Set aside with the reason.
@@ -85,13 +101,21 @@ pub struct Applied {
     pub next_offset: u64,
 }
 
+/// Checkpoints by partition; one where the view has not begun yet is absent.
+pub type Checkpoints = BTreeMap<TopicPartition, Checkpoint>;
+
 /// One view with its checkpoint.
 #[async_trait]
 pub trait ViewStore: Send + Sync + 'static {
-    /// How far the view got in a partition; `None` before its first batch.
-    async fn checkpoint(&self, topic: &str, partition: u32) -> Result<Option<Checkpoint>, ViewError>;
+    /// How far the view got in each of these partitions: one question, however many there are.
+    async fn checkpoints(&self, partitions: &[TopicPartition]) -> Result<Checkpoints, ViewError>;
 
-    /// Applies a batch in one transaction: all of it, with the checkpoint, or nothing. Duplicates and unknown types
-    /// are skipped, poison is parked with the later events of the same aggregate; all of them advance the checkpoint.
+    /// Writes where the view begins in partitions in which it has not begun, before anything is applied to it, and says
+    /// how far it is in all of them. Where it has begun meanwhile, nothing changes.
+    async fn begin(&self, beginnings: &[Beginning]) -> Result<Checkpoints, ViewError>;
+
+    /// Applies a batch in one transaction: all of it, with the checkpoint, or nothing. Duplicates, what is from before
+    /// the start and unknown types are skipped, poison is parked with the later events of the same aggregate; all of
+    /// them advance the checkpoint.
     async fn apply(&self, batch: &Batch) -> Result<Applied, ViewError>;
 }

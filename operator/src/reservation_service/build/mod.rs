@@ -71,7 +71,13 @@ pub fn build(service: &ValidatedService) -> Result<DesiredState, serde_json::Err
         objects,
         topics: service.topics.clone(),
         adoption: service.adoption,
-        groups: service.consumers.iter().map(|consumer| consumer.group.clone()).collect(),
+        groups: service
+            .consumers
+            .iter()
+            .map(|consumer| &consumer.group)
+            .chain(&service.payments_group)
+            .cloned()
+            .collect(),
         workloads,
     })
 }

@@ -2,7 +2,8 @@
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::networking::v1::{
-    NetworkPolicy, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec,
+    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
+    NetworkPolicyPort, NetworkPolicySpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -10,6 +11,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::{ADMIN_PORT, COMMAND_PORT, METRICS_PORT, QUERY_PORT, worker_meta};
 use crate::reservation_service::names;
 use crate::reservation_service::validate::ValidatedService;
+
+/// Where names are looked up.
+const DNS_PORT: i32 = 53;
 
 pub(super) fn services(service: &ValidatedService) -> [Service; 2] {
     let command = [("http", COMMAND_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)];
@@ -38,8 +42,34 @@ fn worker_service(service: &ValidatedService, component: &str, ports: &[(&str, i
 
 /// Header auth trusts whoever reaches the port: only `auth.allowFrom` may. Tokens are checked whoever brings them: there
 /// everybody may where it is left out. The admin port is the operator's, metrics are everybody's.
-pub(super) fn policies(service: &ValidatedService) -> [NetworkPolicy; 2] {
-    [policy(service, names::COMMAND, COMMAND_PORT, true), policy(service, names::QUERY, QUERY_PORT, false)]
+pub(super) fn policies(service: &ValidatedService) -> Vec<NetworkPolicy> {
+    let acting = service.consumers.iter().filter(|consumer| {
+        let declared = &consumer.declared;
+        declared.payment.is_some() || declared.webhook.is_some()
+    });
+    let buyers = [
+        policy(service, names::COMMAND, COMMAND_PORT, true),
+        policy(service, names::QUERY, QUERY_PORT, false),
+    ];
+    buyers.into_iter().chain(acting.map(|consumer| of_effects(service, &consumer.declared.name))).collect()
+}
+
+/// Workers that call whom the resource names may reach everything, also where the namespace forbids what nobody allows,
+/// but for the link-local addresses at which clouds hand out credentials: of these they need names alone.
+fn of_effects(service: &ValidatedService, component: &str) -> NetworkPolicy {
+    let block = |cidr: &str, except: &str| NetworkPolicyPeer {
+        ip_block: Some(IPBlock { cidr: cidr.to_owned(), except: Some(vec![except.to_owned()]) }),
+        ..NetworkPolicyPeer::default()
+    };
+    let names = ["UDP", "TCP"].map(|protocol| port_of(DNS_PORT, protocol));
+    let egress = vec![
+        NetworkPolicyEgressRule { to: None, ports: Some(names.into()) },
+        NetworkPolicyEgressRule {
+            to: Some(vec![block("0.0.0.0/0", "169.254.0.0/16"), block("::/0", "fe80::/10")]),
+            ports: None,
+        },
+    ];
+    allow(service, component, vec![rule(None, METRICS_PORT)], Some(egress))
 }
 
 fn policy(service: &ValidatedService, component: &str, buyers: i32, has_admin: bool) -> NetworkPolicy {
@@ -59,6 +89,16 @@ fn policy(service: &ValidatedService, component: &str, buyers: i32, has_admin: b
     if has_admin {
         ingress.push(rule(Some(vec![operator()]), ADMIN_PORT));
     }
+    allow(service, component, ingress, None)
+}
+
+fn allow(
+    service: &ValidatedService,
+    component: &str,
+    ingress: Vec<NetworkPolicyIngressRule>,
+    egress: Option<Vec<NetworkPolicyEgressRule>>,
+) -> NetworkPolicy {
+    let types = [Some("Ingress"), egress.is_some().then_some("Egress")];
     NetworkPolicy {
         metadata: worker_meta(service, component),
         spec: Some(NetworkPolicySpec {
@@ -66,20 +106,23 @@ fn policy(service: &ValidatedService, component: &str, buyers: i32, has_admin: b
                 match_labels: Some(names::selector(&service.name, component)),
                 ..LabelSelector::default()
             }),
-            policy_types: Some(vec!["Ingress".to_owned()]),
+            policy_types: Some(types.into_iter().flatten().map(str::to_owned).collect()),
             ingress: Some(ingress),
-            egress: None,
+            egress,
         }),
     }
 }
 
 fn rule(from: Option<Vec<NetworkPolicyPeer>>, port: i32) -> NetworkPolicyIngressRule {
-    let port = NetworkPolicyPort {
+    NetworkPolicyIngressRule { from, ports: Some(vec![port_of(port, "TCP")]) }
+}
+
+fn port_of(port: i32, protocol: &str) -> NetworkPolicyPort {
+    NetworkPolicyPort {
         port: Some(IntOrString::Int(port)),
-        protocol: Some("TCP".to_owned()),
+        protocol: Some(protocol.to_owned()),
         ..NetworkPolicyPort::default()
-    };
-    NetworkPolicyIngressRule { from, ports: Some(vec![port]) }
+    }
 }
 
 /// The operator's own pods, in whichever namespace it runs.

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use super::{kafka, meta};
 use crate::reservation_service::fingerprint::fingerprint;
 use crate::reservation_service::names;
-use crate::reservation_service::validate::ValidatedService;
+use crate::reservation_service::validate::{PAYMENTS, SEATS, STATS, ValidatedService};
 
 /// Seconds a worker may take to finish what it began.
 pub(super) const DRAIN_SECONDS: i64 = 20;
@@ -20,8 +20,8 @@ pub(super) fn build(service: &ValidatedService) -> ConfigMap {
         ("BOXOFFICE_LOG", "info".to_owned()),
         ("BOXOFFICE_DRAIN_SECONDS", DRAIN_SECONDS.to_string()),
         ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", spec.kafka.bootstrap_servers.clone()),
-        ("BOXOFFICE_KAFKA_TOPIC", topic(0)),
-        ("BOXOFFICE_KAFKA_STATS_TOPIC", topic(1)),
+        ("BOXOFFICE_KAFKA_TOPIC", topic(SEATS)),
+        ("BOXOFFICE_KAFKA_STATS_TOPIC", topic(STATS)),
         ("BOXOFFICE_DURABILITY_HOLD", spec.durability.hold.to_string()),
         ("BOXOFFICE_DURABILITY_RESERVE", spec.durability.reserve.to_string()),
         ("BOXOFFICE_OUTBOX_HIGH_WATERMARK", spec.outbox.high_watermark.to_string()),
@@ -29,6 +29,9 @@ pub(super) fn build(service: &ValidatedService) -> ConfigMap {
     ]);
     data.extend(kafka::settings(&spec.kafka));
     // What a service does not declare is not there: a setting that says nothing new would roll its pods.
+    if !spec.kafka.prefix.is_empty() {
+        data.insert("BOXOFFICE_KAFKA_PAYMENT_TOPIC", topic(PAYMENTS));
+    }
     if spec.redis.cluster {
         data.insert("BOXOFFICE_REDIS_CLUSTER", "true".to_owned());
     }

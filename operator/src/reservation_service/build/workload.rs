@@ -1,5 +1,6 @@
 //! The workers' Deployments and budgets. Pods run as nobody, on a read-only root, with nothing to gain.
 
+use boxoffice_crds::consumers::{Payment, Webhook};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapEnvSource, Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource,
@@ -48,6 +49,11 @@ pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Wo
         ports: vec![("http", COMMAND_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)],
         env: [
             vec![env("BOXOFFICE_REDIS_URL", &service.redis), env("BOXOFFICE_ADMIN_TOKEN", &token)],
+            service
+                .payments_group
+                .iter()
+                .map(|group| plain("BOXOFFICE_PAYMENTS_GROUP", &group.name))
+                .collect(),
             jwt_key.clone(),
         ]
         .concat(),
@@ -68,21 +74,42 @@ pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Wo
 
 fn consumer_worker(consumer: &ValidatedConsumer, settings_hash: &str) -> Worker {
     let ValidatedConsumer { declared, handler, database, group } = consumer;
-    let plain = |text: &str| Source::Plain(text.to_owned());
+    let mut env = vec![
+        plain("BOXOFFICE_HANDLER", handler),
+        plain("BOXOFFICE_GROUP", &group.name),
+        plain("BOXOFFICE_START_FROM", &group.start.to_string()),
+        env("BOXOFFICE_DATABASE_URL", database),
+    ];
+    env.extend(declared.payment.iter().flat_map(payment));
+    env.extend(declared.webhook.iter().flat_map(webhook));
     Worker {
         component: declared.name.clone(),
         program: "boxoffice-consumer",
         replicas: declared.scaling.as_ref().and_then(|scaling| scaling.replicas).unwrap_or(1),
         resources: declared.resources.clone(),
         ports: vec![("metrics", METRICS_PORT)],
-        env: vec![
-            env("BOXOFFICE_HANDLER", &plain(handler)),
-            env("BOXOFFICE_GROUP", &plain(&group.name)),
-            env("BOXOFFICE_START_FROM", &plain(&group.start.to_string())),
-            env("BOXOFFICE_DATABASE_URL", database),
-        ],
+        env,
         settings_hash: settings_hash.to_owned(),
     }
+}
+
+/// What a payment worker is told of its gateway.
+fn payment(payment: &Payment) -> Vec<EnvVar> {
+    let Payment { url, sandbox, timeout_seconds, secret_ref } = payment;
+    let url = url.iter().map(|url| plain("BOXOFFICE_PAYMENT_URL", url));
+    let sandbox = sandbox.then(|| plain("BOXOFFICE_PAYMENT_SANDBOX", "true"));
+    let timeout = plain("BOXOFFICE_PAYMENT_TIMEOUT_SECONDS", &timeout_seconds.to_string());
+    let token =
+        secret_ref.iter().map(|secret| env("BOXOFFICE_PAYMENT_TOKEN", &Source::Secret(secret.clone())));
+    url.chain(sandbox).chain([timeout]).chain(token).collect()
+}
+
+/// What a webhook worker is told of its receiver.
+fn webhook(webhook: &Webhook) -> Vec<EnvVar> {
+    let Webhook { url, secret_ref, events } = webhook;
+    let events = (!events.is_empty()).then(|| plain("BOXOFFICE_WEBHOOK_EVENTS", &events.join(",")));
+    let key = env("BOXOFFICE_WEBHOOK_KEY", &Source::Secret(secret_ref.clone()));
+    [plain("BOXOFFICE_WEBHOOK_URL", url), key].into_iter().chain(events).collect()
 }
 
 pub(super) fn deployment(service: &ValidatedService, worker: &Worker) -> Deployment {
@@ -240,6 +267,10 @@ fn probe(path: &str, period_seconds: i32, failure_threshold: i32) -> Probe {
         failure_threshold: Some(failure_threshold),
         ..Probe::default()
     }
+}
+
+fn plain(name: &str, text: &str) -> EnvVar {
+    env(name, &Source::Plain(text.to_owned()))
 }
 
 pub(super) fn env(name: &str, source: &Source) -> EnvVar {

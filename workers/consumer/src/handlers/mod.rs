@@ -2,9 +2,12 @@
 //!
 //! A handler sees events that are new, in order and readable, and writes inside the transaction that also holds the
 //! checkpoint (see [`crate::view`]). It never sees the log. Reading order: [`seats`] is the chart in a database,
-//! shared by [`seat_view`] and [`stats`]; [`persistence`] stands alone.
+//! shared by [`seat_view`] and [`stats`]; [`payments`] are those beside the reservations of [`seat_view`] and
+//! [`persistence`]. [`payment`] and [`webhook`] keep what [`crate::effects`] carries out.
 
 pub mod seats;
+
+pub mod payments;
 
 pub mod seat_view;
 
@@ -12,10 +15,25 @@ pub mod persistence;
 
 pub mod stats;
 
+pub mod payment;
+
+pub mod webhook;
+
 use async_trait::async_trait;
 use boxoffice_domain::Envelope;
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
+
+/// A topic, by what it carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// The seats' domain events.
+    Seats,
+    /// `payment.requested`, `payment.completed`, `payment.failed` and `payment.refund_requested`.
+    Payments,
+    /// `stats.updated`.
+    Stats,
+}
 
 /// Builds a view.
 #[async_trait]
@@ -26,14 +44,20 @@ pub trait Handler: Send + Sync + 'static {
     /// Whether applying the same events to an empty database again has no effect outside of it (I9).
     const REPLAYABLE: bool;
 
+    /// Which topics it reads. Events of different topics come in no order that it can rely on.
+    const READS: &'static [Topic] = &[Topic::Seats];
+
     /// Whether it produces domain events of its own: then its tables include an `outbox`.
     const PRODUCES: bool = false;
+
+    /// Where these go.
+    const PRODUCES_TO: Topic = Topic::Stats;
 
     /// Its tables.
     fn migrations() -> Migrator;
 
     /// Writes `events`, in order, on a connection that is inside a transaction. Called again with the same events when
-    /// that is rolled back, and with one event at a time when its tables refuse one of several.
+    /// that is rolled back, and with fewer and fewer of them when its tables refuse one of several.
     async fn apply(&self, connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError>;
 }
 

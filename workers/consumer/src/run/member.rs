@@ -2,21 +2,26 @@
 //!
 //! The checkpoint in the view is the truth (I5): a partition is read from there when it is assigned, after every
 //! failure, and when another member moved it. The committed offset is a copy for people and tools, read only where
-//! there is no checkpoint. Batches of different partitions are applied side by side; while one partition waits, the
-//! others go on and the loop keeps polling, so that the group does not give the member up.
+//! there is no checkpoint. Batches of different partitions are applied side by side; whatever waits for the view, be it
+//! a batch or a question, waits beside the loop, which keeps polling so that the group does not give the member up.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_runtime::log::{GroupEvent, LogError, Subscription, TopicPartition};
 use boxoffice_runtime::record::Record;
-use boxoffice_runtime::view::{Applied, Batch, ViewError};
-use futures::{StreamExt, stream};
-use tokio::time::Instant;
+use boxoffice_runtime::view::{Applied, Batch, Beginning, Checkpoint, ViewError};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::position::Position;
+use super::questions::{self, Answers, Found};
 use super::{Consumer, LOG};
 
 /// Most records taken at once.
@@ -25,38 +30,80 @@ const BATCH: usize = 500;
 const PARTITIONS: usize = 4;
 /// Longest wait for records before partitions that wait are looked at.
 const WAIT: Duration = Duration::from_millis(500);
+/// How long the loop waits for the batches that it was given. Partitions of those that take longer are paused, and the
+/// loop goes on with the others.
+const HASTE: Duration = Duration::from_secs(1);
+
+/// What became of a batch.
+type Outcome = (TopicPartition, Result<Applied, ViewError>);
 
 /// A member of the group.
 pub struct Member<'a> {
     consumer: &'a Consumer,
     subscription: &'a mut dyn Subscription,
     positions: BTreeMap<TopicPartition, Position>,
+    questions: FuturesUnordered<BoxFuture<'a, Answers>>,
+    batches: FuturesUnordered<BoxFuture<'a, Outcome>>,
+    permits: Arc<Semaphore>,
+}
+
+/// What the loop goes on with.
+enum Next {
+    Event(GroupEvent),
+    Answers(Answers),
+    Applied(Outcome),
 }
 
 impl<'a> Member<'a> {
     /// A member that has no partitions yet.
     pub fn new(consumer: &'a Consumer, subscription: &'a mut dyn Subscription) -> Self {
-        Self { consumer, subscription, positions: BTreeMap::new() }
+        Self {
+            consumer,
+            subscription,
+            positions: BTreeMap::new(),
+            questions: FuturesUnordered::new(),
+            batches: FuturesUnordered::new(),
+            permits: Arc::new(Semaphore::new(PARTITIONS)),
+        }
     }
 
-    /// Applies records until `stop`; the batch in hand is finished.
+    /// Applies records until `stop`; the batches in hand are finished.
     ///
     /// # Errors
     /// A log that gave this membership up.
     pub async fn run(&mut self, stop: &CancellationToken) -> Result<(), LogError> {
-        while !stop.is_cancelled() {
-            self.wake().await;
-            let Some(event) = stop.run_until_cancelled(self.subscription.next(BATCH, self.wait())).await
-            else {
-                break;
+        loop {
+            self.wake();
+            self.linger().await?;
+            let wait = self.wait();
+            let next = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(result) = self.batches.next() => Next::Applied(result),
+                Some(answers) = self.questions.next() => Next::Answers(answers),
+                event = self.subscription.next(BATCH, wait) => Next::Event(event?),
             };
-            match event? {
-                GroupEvent::Assigned(partitions) => self.assigned(partitions)?,
-                GroupEvent::Revoked(partitions) => self.revoked(&partitions),
-                GroupEvent::Records(records) => self.records(records).await?,
-                GroupEvent::Idle => {}
+            match next {
+                Next::Event(event) => {
+                    self.happened(event)?;
+                    self.consumer.readiness.ready(LOG);
+                }
+                Next::Answers(answers) => self.answered(answers).await?,
+                Next::Applied((partition, result)) => self.settle(partition, result).await?,
             }
-            self.consumer.readiness.ready(LOG);
+        }
+        while let Some((partition, result)) = self.batches.next().await {
+            self.settle(partition, result).await?;
+        }
+        Ok(())
+    }
+
+    fn happened(&mut self, event: GroupEvent) -> Result<(), LogError> {
+        match event {
+            GroupEvent::Assigned(partitions) => self.assigned(partitions)?,
+            GroupEvent::Revoked(partitions) => self.revoked(&partitions),
+            GroupEvent::Records(records) => self.records(records),
+            GroupEvent::Idle => {}
         }
         Ok(())
     }
@@ -70,6 +117,7 @@ impl<'a> Member<'a> {
         Ok(())
     }
 
+    /// A batch in hand is not waited for: the next member finds the checkpoint where that leaves it.
     fn revoked(&mut self, partitions: &[TopicPartition]) {
         for partition in partitions {
             tracing::info!(topic = partition.topic, partition = partition.partition, "revoked");
@@ -83,86 +131,173 @@ impl<'a> Member<'a> {
         let now = Instant::now();
         let due = self.positions.values().filter_map(|position| match position {
             Position::Waiting { until, .. } => Some(until.saturating_duration_since(now)),
-            Position::Reading { .. } | Position::Stopped => None,
+            Position::Asking { .. }
+            | Position::Reading { .. }
+            | Position::Applying { .. }
+            | Position::Stopped => None,
         });
         due.min().unwrap_or(WAIT).min(WAIT)
     }
 
-    /// Goes on with every partition whose wait is over, from its checkpoint.
-    async fn wake(&mut self) {
+    /// Asks about every partition whose wait is over.
+    fn wake(&mut self) {
         let now = Instant::now();
-        let due = |position: &Position| matches!(position, Position::Waiting { until, .. } if *until <= now);
-        let due: Vec<_> = self
-            .positions
-            .iter()
-            .filter(|(_, position)| due(position))
-            .map(|(at, p)| (at.clone(), *p))
-            .collect();
-        for (partition, position) in due {
-            // Trouble with one partition, be it its view or its broker, is no reason to leave the others.
-            let next = match self.begin(&partition, position).await {
-                Ok(next) => next,
-                Err(error) => self.failed(&partition, position, &error),
+        let mut due = vec![];
+        for (partition, position) in &mut self.positions {
+            if matches!(position, Position::Waiting { until, .. } if *until <= now) {
+                *position = position.asking();
+                due.push(partition.clone());
+            }
+        }
+        if !due.is_empty() {
+            self.questions.push(Box::pin(questions::ask(self.consumer, due)));
+        }
+    }
+
+    /// Waits a moment for batches that were just begun, which mostly is enough; then pauses their partitions.
+    async fn linger(&mut self) -> Result<(), LogError> {
+        let until = Instant::now() + HASTE;
+        let reads = |position: &Position| matches!(position, Position::Applying { paused: false, .. });
+        while self.positions.values().any(reads) {
+            match timeout_at(until, self.batches.next()).await {
+                Ok(Some((partition, result))) => self.settle(partition, result).await?,
+                Ok(None) => break,
+                Err(_) => {
+                    for (partition, position) in &mut self.positions {
+                        if let Position::Applying { paused: paused @ false, .. } = position {
+                            self.subscription.pause(partition)?;
+                            *paused = true;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with the partitions that were asked about.
+    async fn answered(&mut self, answers: Answers) -> Result<(), LogError> {
+        let (mut beginnings, mut trouble) = (vec![], None);
+        for (partition, found) in answers {
+            let Some(position @ Position::Asking { .. }) = self.positions.get(&partition).copied() else {
+                continue;
+            };
+            // Trouble with one partition, be it its view or its broker, is no reason to leave the others. A group that
+            // cannot be asked about one partition is not asked about the next one.
+            let next = match (found, &trouble) {
+                (Err(error), _) => self.failed(&partition, position, &error),
+                (Ok(Found { checkpoint: None, .. }), Some(error)) => self.failed(&partition, position, error),
+                (Ok(found @ Found { checkpoint: None, .. }), None) => {
+                    match self.beginning(&partition, &found).await {
+                        Ok(Ok(beginning)) => {
+                            beginnings.push((beginning, found));
+                            position
+                        }
+                        Ok(Err(reason)) => self.stalled(&partition, position, &reason),
+                        Err(error) => {
+                            let next = self.failed(&partition, position, &error);
+                            trouble = Some(error);
+                            next
+                        }
+                    }
+                }
+                (Ok(Found { checkpoint: Some(checkpoint), first, end }), _) => {
+                    match self.go_on(&partition, position, &checkpoint, (first, end)).await {
+                        Ok(next) => next,
+                        Err(error) => self.failed(&partition, position, &error),
+                    }
+                }
             };
             self.positions.insert(partition, next);
         }
+        if !beginnings.is_empty() {
+            self.questions.push(Box::pin(questions::begin(self.consumer, beginnings)));
+        }
+        Ok(())
+    }
+
+    /// Where the view is to begin in a partition; or why it does not.
+    async fn beginning(
+        &mut self,
+        partition: &TopicPartition,
+        found: &Found,
+    ) -> Result<Result<Beginning, String>, LogError> {
+        let origin = &self.consumer.origin;
+        let committed =
+            if origin.asks_the_group() { self.subscription.committed(partition).await? } else { None };
+        let place = match origin.place(found.first, committed) {
+            Ok(place) if place.offset > found.end => {
+                let (offset, end) = (place.offset, found.end);
+                return Ok(Err(format!("the log ends before {end}, and the group is at {offset}")));
+            }
+            Ok(place) => place,
+            Err(reason) => return Ok(Err(reason.to_owned())),
+        };
+        let (topic, number, offset) = (partition.topic.as_str(), partition.partition, place.offset);
+        if origin.replayable {
+            tracing::info!(topic, partition = number, offset, "the view begins");
+        } else {
+            tracing::warn!(
+                topic,
+                partition = number,
+                offset,
+                "the database is empty: it goes on at the group's offset"
+            );
+        }
+        Ok(Ok(Beginning { partition: partition.clone(), offset, earliest: place.earliest }))
     }
 
     /// Seeks a partition to its checkpoint and resumes it.
-    async fn begin(&mut self, partition: &TopicPartition, position: Position) -> Result<Position, LogError> {
-        let checkpoint = match self.consumer.view.checkpoint(&partition.topic, partition.partition).await {
-            Ok(checkpoint) => checkpoint,
-            Err(error) => return Ok(self.failed(partition, position, &error)),
-        };
-        if let Some(other) =
-            checkpoint.as_ref().filter(|checkpoint| checkpoint.reset_id != self.consumer.reset_id)
-        {
-            let reason = format!(
-                "the view began with reset {:?}, and this worker is told {:?}",
-                other.reset_id, self.consumer.reset_id
-            );
+    async fn go_on(
+        &mut self,
+        partition: &TopicPartition,
+        position: Position,
+        checkpoint: &Checkpoint,
+        (first, end): (u64, u64),
+    ) -> Result<Position, LogError> {
+        let told = &self.consumer.reset_id;
+        if checkpoint.reset_id != *told {
+            let began = &checkpoint.reset_id;
+            let reason = format!("the view began with reset {began:?}, and this worker is told {told:?}");
             return Ok(self.stopped(partition, &reason));
         }
-        let (begin, end) = self.consumer.log.bounds(&partition.topic, partition.partition).await?;
-        let checkpoint = checkpoint.map(|checkpoint| checkpoint.next_offset);
-        let offset = match checkpoint {
-            Some(offset) if offset < begin || offset > end => {
-                let reason = format!("the log has offsets {begin} to {end}, and the view is at {offset}");
-                return Ok(self.stopped(partition, &reason));
-            }
-            Some(offset) => offset,
-            None => self.subscription.committed(partition).await?.unwrap_or(begin),
-        };
-        self.subscription.seek(partition, offset).await?;
-        self.subscription.resume(partition)?;
+        let offset = checkpoint.next_offset;
+        if offset < first || offset > end {
+            let reason = format!("the log has offsets {first} to {end}, and the view is at {offset}");
+            return Ok(self.stopped(partition, &reason));
+        }
+        self.read_from(partition, offset).await?;
+        self.consumer.metrics.goes_on(partition);
         self.consumer.offsets.set(partition, offset);
-        Ok(position.reading(checkpoint))
+        Ok(position.reading(offset))
     }
 
-    /// Applies records, partition by partition, side by side.
-    async fn records(&mut self, records: Vec<(TopicPartition, Record)>) -> Result<(), LogError> {
+    async fn read_from(&mut self, partition: &TopicPartition, offset: u64) -> Result<(), LogError> {
+        self.subscription.seek(partition, offset).await?;
+        self.subscription.resume(partition)
+    }
+
+    /// Begins to apply records, partition by partition, side by side.
+    fn records(&mut self, records: Vec<(TopicPartition, Record)>) {
         let mut batches: BTreeMap<TopicPartition, Vec<Record>> = BTreeMap::new();
         for (partition, record) in records {
             batches.entry(partition).or_default().push(record);
         }
-        let consumer = self.consumer;
-        let work = batches.into_iter().filter_map(|(partition, records)| {
-            let Some(Position::Reading { checkpoint, .. }) = self.positions.get(&partition) else {
-                return None;
+        for (partition, records) in batches {
+            let Some(Position::Reading { checkpoint, next }) = self.positions.get(&partition).copied() else {
+                continue;
             };
-            let batch = Batch {
-                topic: partition.topic.clone(),
-                partition: partition.partition,
-                expected: *checkpoint,
-                records,
-            };
-            Some(async move { (partition, consumer.apply(&batch).await) })
-        });
-        let results: Vec<_> = stream::iter(work).buffer_unordered(PARTITIONS).collect().await;
-        for (partition, result) in results {
-            self.settle(partition, result).await?;
+            let (topic, number) = (partition.topic.clone(), partition.partition);
+            let batch = Batch { topic, partition: number, expected: checkpoint, records };
+            let (consumer, permits) = (self.consumer, Arc::clone(&self.permits));
+            let applying = Position::Applying { checkpoint, paused: false, next };
+            self.positions.insert(partition.clone(), applying);
+            self.batches.push(Box::pin(async move {
+                // Nobody closes it.
+                let _permit = permits.acquire_owned().await;
+                (partition, consumer.apply(&batch).await)
+            }));
         }
-        Ok(())
     }
 
     /// What a batch's result means for its partition.
@@ -171,25 +306,31 @@ impl<'a> Member<'a> {
         partition: TopicPartition,
         result: Result<Applied, ViewError>,
     ) -> Result<(), LogError> {
-        let Some(position) = self.positions.get(&partition).copied() else { return Ok(()) };
+        let Some(position @ Position::Applying { paused, .. }) = self.positions.get(&partition).copied()
+        else {
+            return Ok(());
+        };
+        if result.is_err() && !paused {
+            self.subscription.pause(&partition)?;
+        }
         let next = match result {
             Ok(applied) => {
                 if let Err(error) = self.subscription.commit(&partition, applied.next_offset).await {
                     tracing::warn!(%error, "the committed offset stays behind the checkpoint for now");
                 }
-                Position::applied(applied.next_offset)
+                let again =
+                    if paused { self.read_from(&partition, applied.next_offset).await } else { Ok(()) };
+                match again {
+                    Ok(()) => Position::applied(applied.next_offset),
+                    Err(error) => self.failed(&partition, position, &error),
+                }
             }
-            Err(error @ ViewError::Unavailable(_)) => {
-                self.subscription.pause(&partition)?;
-                self.failed(&partition, position, &error)
-            }
+            Err(error @ ViewError::Unavailable(_)) => self.failed(&partition, position, &error),
             Err(error @ ViewError::Moved { .. }) => {
                 tracing::warn!(%error, "reading from the checkpoint again");
-                self.subscription.pause(&partition)?;
                 position.failed(Instant::now())
             }
             Err(error @ (ViewError::Gap { .. } | ViewError::Fork { .. })) => {
-                self.subscription.pause(&partition)?;
                 self.stopped(&partition, &error.to_string())
             }
         };
@@ -198,16 +339,26 @@ impl<'a> Member<'a> {
     }
 
     fn failed(&self, partition: &TopicPartition, position: Position, error: &dyn Display) -> Position {
-        let (topic, number) = (partition.topic.as_str(), partition.partition);
-        tracing::warn!(topic, partition = number, %error, "nothing is committed, trying again");
+        let (topic, number, offset) = (partition.topic.as_str(), partition.partition, position.offset());
+        tracing::warn!(topic, partition = number, offset, %error, "nothing is committed, trying again");
         self.consumer.metrics.retried();
         position.failed(Instant::now())
     }
 
+    /// Nothing can be done about it here, but somebody may do something outside.
+    fn stalled(&self, partition: &TopicPartition, position: Position, reason: &str) -> Position {
+        self.alarm(partition, reason);
+        position.failed(Instant::now())
+    }
+
     fn stopped(&self, partition: &TopicPartition, reason: &str) -> Position {
+        self.alarm(partition, reason);
+        Position::Stopped
+    }
+
+    fn alarm(&self, partition: &TopicPartition, reason: &str) {
         let (topic, number) = (partition.topic.as_str(), partition.partition);
         tracing::error!(topic, partition = number, reason, invariant = "I5", "the partition stands still");
         self.consumer.metrics.stopped(partition);
-        Position::Stopped
     }
 }

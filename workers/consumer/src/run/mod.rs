@@ -1,11 +1,14 @@
 //! The loop of a consumer: joins the group, brings batches to the view, and joins again when the log gives it up.
 //!
 //! Between the event log and a [`ViewStore`], over their ports only: what stands behind them is chosen in `main`.
-//! [`member`] is one membership, [`position`] where it stands in a partition, [`lag`] how far behind.
+//! [`member`] is one membership, [`questions`] are what it asks before it reads a partition, [`origin`] says where a view
+//! begins, [`position`] where it stands in a partition, [`lag`] how far behind.
 
 pub mod lag;
 pub mod member;
+pub mod origin;
 pub mod position;
+pub mod questions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 use lag::Offsets;
 use member::Member;
+use origin::Origin;
 
 /// The part of readiness that is the log's: a member that was answered.
 pub const LOG: &str = "log";
@@ -33,8 +37,10 @@ pub struct Consumer {
     pub view: Arc<dyn ViewStore>,
     /// The consumer group.
     pub group: String,
-    /// The topic.
-    pub topic: String,
+    /// The topics that it reads.
+    pub topics: Vec<String>,
+    /// Where the view begins in a partition in which it has not begun yet.
+    pub origin: Origin,
     /// The declared reset that this generation of the view began with; empty before the first.
     pub reset_id: String,
     /// What is counted.
@@ -58,11 +64,8 @@ impl Consumer {
     }
 
     async fn join(&self, stop: &CancellationToken) -> Result<(), LogError> {
-        let topics = [self.topic.clone()];
-        let Some(subscription) = stop.run_until_cancelled(self.log.subscribe(&self.group, &topics)).await
-        else {
-            return Ok(());
-        };
+        let joining = self.log.subscribe(&self.group, &self.topics);
+        let Some(subscription) = stop.run_until_cancelled(joining).await else { return Ok(()) };
         let mut subscription = subscription?;
         let ended = Member::new(self, subscription.as_mut()).run(stop).await;
         self.offsets.clear();

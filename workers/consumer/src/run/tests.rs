@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use boxoffice_domain::checkpoint::Start;
 use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::log::{EventLog, GroupEvent, LogError, Subscription, Tail, TopicPartition};
 use boxoffice_runtime::record::{NewRecord, Record};
-use boxoffice_runtime::view::{Applied, Batch, Checkpoint, ViewError, ViewStore};
+use boxoffice_runtime::view::{Applied, Batch, Beginning, Checkpoint, Checkpoints, ViewError, ViewStore};
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Consumer, Offsets};
+use super::{Consumer, Offsets, Origin};
 use crate::metrics::Metrics;
 
 const TOPIC: &str = "seat-events";
@@ -33,6 +34,15 @@ struct World {
     /// Offsets in the view, in order.
     applied: BTreeMap<u32, Vec<u64>>,
     attempts: Vec<Instant>,
+    /// Partitions in which the view began here, and whether with the log's first record.
+    begun: BTreeMap<u32, bool>,
+    /// How often the view was asked how far it is.
+    questions: usize,
+    /// Whether the view's database hangs.
+    hangs: bool,
+    /// When the log was last polled, and the longest time between two polls.
+    polled: Option<Instant>,
+    longest: Duration,
     left: usize,
 }
 
@@ -45,7 +55,7 @@ impl Shared {
     }
 
     async fn until(&self, what: &str, condition: impl Fn(&World) -> bool) {
-        let deadline = Instant::now() + Duration::from_mins(1);
+        let deadline = Instant::now() + Duration::from_mins(15);
         while !self.with(|world| condition(world)) {
             assert!(Instant::now() < deadline, "waited in vain: {what}");
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -84,6 +94,9 @@ impl EventLog for Shared {
 impl Subscription for Shared {
     async fn next(&mut self, max: usize, wait: Duration) -> Result<GroupEvent, LogError> {
         let event = self.with(|world| {
+            let now = Instant::now();
+            let since = world.polled.replace(now).map_or(Duration::ZERO, |before| now - before);
+            world.longest = world.longest.max(since);
             if let Some(rebalance) = world.rebalances.pop_front() {
                 return Some(rebalance);
             }
@@ -133,19 +146,46 @@ impl Subscription for Shared {
 
 #[async_trait]
 impl ViewStore for Shared {
-    async fn checkpoint(&self, _: &str, partition: u32) -> Result<Option<Checkpoint>, ViewError> {
-        let next_offset = self.with(|world| world.checkpoints.get(&partition).copied());
-        Ok(next_offset.map(|next_offset| Checkpoint { next_offset, reset_id: String::new() }))
+    async fn checkpoints(&self, partitions: &[TopicPartition]) -> Result<Checkpoints, ViewError> {
+        let hangs = self.with(|world| {
+            world.questions += 1;
+            world.hangs
+        });
+        if hangs {
+            std::future::pending::<()>().await;
+        }
+        Ok(self.with(|world| {
+            let checkpoint = |at: &TopicPartition| {
+                let next_offset = *world.checkpoints.get(&at.partition)?;
+                Some((at.clone(), Checkpoint { next_offset, reset_id: String::new() }))
+            };
+            partitions.iter().filter_map(checkpoint).collect()
+        }))
+    }
+
+    async fn begin(&self, beginnings: &[Beginning]) -> Result<Checkpoints, ViewError> {
+        self.with(|world| {
+            for beginning in beginnings {
+                world.begun.entry(beginning.partition.partition).or_insert(beginning.earliest);
+                world.checkpoints.entry(beginning.partition.partition).or_insert(beginning.offset);
+            }
+        });
+        let partitions: Vec<_> = beginnings.iter().map(|beginning| beginning.partition.clone()).collect();
+        self.checkpoints(&partitions).await
     }
 
     async fn apply(&self, batch: &Batch) -> Result<Applied, ViewError> {
+        if self.with(|world| world.hangs) {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            return Err(unavailable());
+        }
         self.with(|world| {
             let at = batch.partition;
             world.attempts.push(Instant::now());
             if let Some(trouble) = world.troubles.entry(at).or_default().pop_front() {
                 return Err(trouble);
             }
-            assert_eq!(world.checkpoints.get(&at).copied(), batch.expected, "the loop knows the checkpoint");
+            assert_eq!(world.checkpoints[&at], batch.expected, "the loop knows the checkpoint");
             world.applied.entry(at).or_default().extend(batch.records.iter().map(|record| record.offset));
             let next_offset = batch.records.last().map_or(0, |record| record.offset + 1);
             world.checkpoints.insert(at, next_offset);
@@ -170,12 +210,20 @@ fn world() -> Shared {
 
 /// Runs the loop while `test` looks on, then stops it.
 async fn watch(shared: &Shared, test: impl AsyncFnOnce()) {
+    watch_from(shared, EARLIEST, test).await;
+}
+
+const EARLIEST: Origin = Origin { start: Start::Earliest, replayable: true, is_reset: false };
+const ELSEWHERE: Origin = Origin { start: Start::Elsewhere, ..EARLIEST };
+
+async fn watch_from(shared: &Shared, origin: Origin, test: impl AsyncFnOnce()) {
     let stop = CancellationToken::new();
     let consumer = Consumer {
         log: Arc::new(shared.clone()),
         view: Arc::new(shared.clone()),
         group: "seat-view".into(),
-        topic: TOPIC.into(),
+        topics: vec![TOPIC.into()],
+        origin,
         reset_id: String::new(),
         metrics: Metrics::new(&mut Registry::default(), "seat-view"),
         readiness: Readiness::waiting_for(&[super::LOG]),
@@ -198,7 +246,7 @@ async fn i5_reads_from_the_checkpoint_and_copies_it_to_the_group() {
         world.checkpoints.insert(0, 4);
         world.committed = [(0, 9), (1, 7)].into();
     });
-    watch(&shared, async || {
+    watch_from(&shared, ELSEWHERE, async || {
         shared.until("all applied", |world| world.committed == [(0, 10), (1, 10)].into()).await;
     })
     .await;
@@ -213,8 +261,67 @@ async fn i5_reads_from_the_checkpoint_and_copies_it_to_the_group() {
             (7..10).collect::<Vec<_>>(),
             "the committed offset where there is none"
         );
+        assert_eq!(world.begun, [(1, false)].into(), "kept before anything is applied");
         assert_eq!(world.left, 1, "a member that stops leaves at once");
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn i5_an_emptied_database_of_an_earliest_handler_begins_at_the_logs_first_record() {
+    let shared = world();
+    shared.with(|world| world.committed = [(0, 9), (1, 7)].into());
+    watch(&shared, async || {
+        shared.until("all applied", |world| world.committed == [(0, 10), (1, 10)].into()).await;
+    })
+    .await;
+    shared.with(|world| {
+        assert_eq!(world.applied[&0].len() + world.applied[&1].len(), 20);
+        assert_eq!(world.begun, [(0, true), (1, true)].into());
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn i9_a_handler_that_is_not_replayable_waits_for_an_offset_and_goes_on_there() {
+    let shared = world();
+    shared.with(|world| world.committed = [(1, 7)].into());
+    watch_from(&shared, Origin { replayable: false, ..ELSEWHERE }, async || {
+        shared.until("the other goes on", |world| world.committed[&1] == 10).await;
+        shared.with(|world| {
+            assert!(world.paused.contains(&0) && !world.begun.contains_key(&0));
+            world.committed.insert(0, 4);
+        });
+        shared.until("it goes on", |world| world.committed[&0] == 10).await;
+    })
+    .await;
+    shared.with(|world| assert_eq!(world.applied[&0], (4..10).collect::<Vec<_>>()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_hangs_costs_no_member_its_partitions() {
+    const MANY: u32 = 200;
+    let shared = world();
+    shared.with(|world| {
+        world.ends = (0..MANY).map(|at| (at, 10)).collect();
+        world.rebalances = [GroupEvent::Assigned((0..MANY).map(partition).collect())].into();
+    });
+    watch(&shared, async || {
+        shared.until("some are read", |world| world.applied.len() >= 4).await;
+        assert_eq!(
+            shared.with(|world| world.questions),
+            2,
+            "one before and one after it began, for all of them"
+        );
+        shared.with(|world| {
+            world.hangs = true;
+            world.ends.values_mut().for_each(|end| *end = 20);
+        });
+        let before = Instant::now();
+        shared.until("ten minutes pass", |_| before.elapsed() > Duration::from_mins(10)).await;
+        let longest = shared.with(|world| world.longest);
+        assert!(longest < Duration::from_secs(5), "the log was not polled for {longest:?}");
+        shared.with(|world| world.hangs = false);
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

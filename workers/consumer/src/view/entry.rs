@@ -1,12 +1,14 @@
 //! A record as a consumer takes it: what its body says, and its place in the order.
 //!
 //! The place comes from the body, and where that cannot be read, from the headers that repeat it. A record that has
-//! neither is foreign: nobody knows which seat it is about, so it moves no sequence and holds nothing up.
+//! neither is foreign: nobody knows which seat it is about, so it moves no sequence and holds nothing up. Events of
+//! types that have no sequence need none: their `eventId` alone tells a repeat.
 
 use std::sync::Arc;
 
+use boxoffice_domain::checkpoint::is_sequenced;
 use boxoffice_domain::{Envelope, SeatingEventId};
-use boxoffice_runtime::record::{CE_SEQUENCE, CE_SUBJECT, Record, Said};
+use boxoffice_runtime::record::{CE_ID, CE_SEQUENCE, CE_SUBJECT, CE_TYPE, Record, Said};
 use uuid::Uuid;
 
 /// A record that was looked at.
@@ -23,8 +25,8 @@ pub struct Entry {
 pub struct Place {
     /// Its SeatingEvent.
     pub seating_event: SeatingEventId,
-    /// Its number within it; fits the database's `bigint`.
-    pub sequence: u64,
+    /// Its number within it, which fits the database's `bigint`; `None` where events of its type have none.
+    pub sequence: Option<u64>,
     /// What it is about.
     pub aggregate: String,
     /// Its own id; `None` where the body is unreadable and no header says it.
@@ -47,34 +49,45 @@ impl Entry {
     pub fn read(record: &Record) -> Self {
         match record.said() {
             Said::Known(envelope) => {
-                let place = storable(envelope.metadata.sequence).map(|sequence| Place {
+                let sequence = sequence(envelope.event.event_type(), envelope.metadata.sequence);
+                let sequence = match sequence {
+                    Ok(sequence) => sequence,
+                    Err(reason) => return Self { place: None, body: Body::Unreadable(reason.into()) },
+                };
+                let place = Place {
                     seating_event: envelope.event.seating_event().clone(),
                     sequence,
                     aggregate: envelope.event.aggregate_id(),
                     event_id: Some(envelope.event_id),
-                });
-                let body = match place {
-                    Some(_) => Body::Known(Arc::clone(envelope)),
-                    None => Body::Unreadable("the event has no sequence".into()),
                 };
-                Self { place, body }
+                Self { place: Some(place), body: Body::Known(Arc::clone(envelope)) }
             }
             Said::Unknown(event) => {
-                let sequence = storable(event.metadata.sequence);
+                let sequence = sequence(&event.event_type, event.metadata.sequence);
                 Self {
                     place: place(record, sequence, event.aggregate_id.clone(), Some(event.event_id)),
                     body: Body::Unknown(event.event_type.clone()),
                 }
             }
             Said::Malformed(reason) => {
-                let sequence = storable(record.header(CE_SEQUENCE).and_then(|text| text.parse().ok()));
-                let event_id = record.header("ce_id").and_then(|id| Uuid::try_parse(id).ok());
+                let event_type = record.header(CE_TYPE).unwrap_or_default();
+                let said = record.header(CE_SEQUENCE).and_then(|text| text.parse().ok());
+                let event_id = record.header(CE_ID).and_then(|id| Uuid::try_parse(id).ok());
                 let subject = record.header(CE_SUBJECT).unwrap_or_default().to_owned();
                 Self {
-                    place: place(record, sequence, subject, event_id),
+                    place: place(record, sequence(event_type, said), subject, event_id),
                     body: Body::Unreadable(reason.clone()),
                 }
             }
+        }
+    }
+
+    /// Its type, as the body says it or else the record's header.
+    pub fn event_type<'e>(&'e self, record: &'e Record) -> Option<&'e str> {
+        match &self.body {
+            Body::Known(envelope) => Some(envelope.event.event_type()),
+            Body::Unknown(event_type) => Some(event_type),
+            Body::Unreadable(_) => record.header(CE_TYPE),
         }
     }
 
@@ -88,15 +101,28 @@ impl Entry {
 }
 
 /// A place of which the body did not say the SeatingEvent: the key does (I4), or else the aggregate's first part.
-fn place(record: &Record, sequence: Option<u64>, aggregate: String, event_id: Option<Uuid>) -> Option<Place> {
+fn place(
+    record: &Record,
+    sequence: Result<Option<u64>, &'static str>,
+    aggregate: String,
+    event_id: Option<Uuid>,
+) -> Option<Place> {
     let seating_event =
         [record.key.as_str(), aggregate.split('.').next()?].into_iter().find_map(|text| text.parse().ok())?;
     let names_something = !aggregate.is_empty() && !aggregate.contains('\0');
-    names_something.then_some(Place { seating_event, sequence: sequence?, aggregate, event_id })
+    names_something.then_some(Place { seating_event, sequence: sequence.ok()?, aggregate, event_id })
 }
 
-fn storable(sequence: Option<u64>) -> Option<u64> {
-    sequence.filter(|sequence| i64::try_from(*sequence).is_ok())
+/// The sequence as a place has it.
+///
+/// # Errors
+/// The lack of one that it must have.
+fn sequence(event_type: &str, said: Option<u64>) -> Result<Option<u64>, &'static str> {
+    if !is_sequenced(event_type) {
+        return Ok(None);
+    }
+    let storable = said.filter(|sequence| i64::try_from(*sequence).is_ok());
+    storable.map(Some).ok_or("the event has no sequence")
 }
 
 #[cfg(test)]
@@ -116,7 +142,7 @@ mod tests {
         let id = Uuid::from_u128(7).to_string();
         let headers = [("ce_subject", "arena-night.A-1-1"), ("ce_sequence", "4"), ("ce_id", id.as_str())];
         let place = Entry::read(&record("}{", &headers)).place.unwrap();
-        assert_eq!((place.seating_event.as_str(), place.sequence), ("arena-night", 4));
+        assert_eq!((place.seating_event.as_str(), place.sequence), ("arena-night", Some(4)));
         assert_eq!(
             (place.aggregate.as_str(), place.event_id),
             ("arena-night.A-1-1", Some(Uuid::from_u128(7)))
@@ -143,7 +169,15 @@ mod tests {
                 "payload":{{}},"metadata":{{"correlationId":"c","causationId":"{id}","sequence":3}}}}"#
         );
         let entry = Entry::read(&record(&body, &[]));
-        assert_eq!(entry.place.unwrap().sequence, 3);
+        assert_eq!(entry.place.unwrap().sequence, Some(3));
         assert!(matches!(entry.body, Body::Unknown(name) if name == "seat.painted"));
+    }
+
+    #[test]
+    fn an_announcement_needs_no_sequence_but_a_seats_event_does() {
+        let headers = [("ce_subject", "arena-night.R"), ("ce_type", "payment.completed")];
+        assert_eq!(Entry::read(&record("}{", &headers)).place.unwrap().sequence, None);
+        let headers = [("ce_subject", "arena-night.R"), ("ce_type", "seat.held")];
+        assert_eq!(Entry::read(&record("}{", &headers)).place, None);
     }
 }

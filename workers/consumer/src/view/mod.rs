@@ -3,12 +3,13 @@
 //!
 //! Between [`crate::run`], which brings batches, and a [`Handler`], which knows its tables. [`entry`] reads records,
 //! [`plan`] decides what becomes of each, [`rows`] are the statements on the framework's own tables, [`report`] says
-//! what went otherwise than usual.
+//! what went otherwise than usual; [`database`] is what a database has to be before any of this.
 //!
 //! A gap or a fork does not undo the good records before it: the batch is cut there, what comes before is committed,
-//! and then the error is returned. A record that the handler's tables refuse costs the batch a second attempt, event
-//! by event, in which that one is parked.
+//! and then the error is returned. A record that the handler's tables refuse costs the batch a second attempt, in which
+//! it is found by halving and parked alone.
 
+pub mod database;
 pub mod entry;
 pub mod plan;
 pub mod report;
@@ -20,23 +21,28 @@ use std::time::Duration;
 use async_trait::async_trait;
 use boxoffice_domain::Envelope;
 use boxoffice_domain::checkpoint::Start;
-use boxoffice_runtime::postgres;
-use boxoffice_runtime::view::{Applied, Batch, Checkpoint, ViewError, ViewStore};
-use sqlx::migrate::{MigrateError, Migrator};
+use boxoffice_runtime::log::TopicPartition;
+use boxoffice_runtime::postgres::watch::Lost;
+use boxoffice_runtime::postgres::{self, Lent};
+use boxoffice_runtime::view::{Applied, Batch, Beginning, Checkpoints, ViewError, ViewStore};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::Notify;
 
 use crate::handlers::{ApplyError, Handler};
+pub use database::migrate;
 use entry::Entry;
 use plan::{Facts, Plan, Stop};
 use report::{log, moved};
+use rows::Parked;
 
 /// Longest time for a batch; then the transaction is given up and tried again.
 const APPLY: Duration = Duration::from_secs(30);
+/// Longest time for a batch in which refused events are looked for.
+const SEARCH: Duration = Duration::from_mins(2);
 /// Longest time for a question.
 const ASK: Duration = Duration::from_secs(10);
-/// Connections of one worker: batches of different partitions, and the probe.
+/// Connections of one worker: batches of different partitions, and questions.
 const CONNECTIONS: u32 = 6;
 
 /// A handler's view.
@@ -46,6 +52,7 @@ pub struct PgViewStore<H> {
     start: Start,
     reset_id: String,
     committed: Arc<Notify>,
+    lost: Lost,
 }
 
 /// How the handler is given a batch.
@@ -53,8 +60,8 @@ pub struct PgViewStore<H> {
 enum Attempt {
     /// All events at once: the rule.
     Whole,
-    /// Each event behind a savepoint, to find the ones that are refused.
-    EventByEvent,
+    /// Halves behind savepoints, to find the ones that are refused.
+    Halving,
 }
 
 /// Why an attempt was rolled back.
@@ -75,30 +82,13 @@ fn unavailable(error: impl ToString) -> ViewError {
     ViewError::Unavailable(error.to_string())
 }
 
-/// Brings the database's tables up to date, under sqlx's own lock: the framework's and the handler's.
-///
-/// # Errors
-/// A database that is away, or that has another handler's tables.
-pub fn migrate<H: Handler>(
-    options: &PgConnectOptions,
-) -> impl Future<Output = Result<(), MigrateError>> + Send + use<H> {
-    let framework: Migrator = sqlx::migrate!("migrations/framework");
-    let migrations = framework.iter().chain(H::migrations().iter()).cloned().collect();
-    // A pool of its own, because a migration that fails leaves the lock on its connection.
-    let pool = postgres::pool(options.clone(), 1);
-    async move {
-        let migrated = Migrator::with_migrations(migrations).run(&pool).await;
-        pool.close().await;
-        migrated
-    }
-}
-
 impl<H: Handler> PgViewStore<H> {
     /// The view of `handler` in a database that [`migrate`] has prepared. `start` says where its consumer group
     /// began, `reset_id` names the declared reset that it began with.
     pub fn new(options: PgConnectOptions, handler: H, start: Start, reset_id: String) -> Self {
-        let pool = postgres::pool(options, CONNECTIONS);
-        Self { pool, handler, start, reset_id, committed: Arc::new(Notify::new()) }
+        let lost = Lost::default();
+        let pool = postgres::watched(options, CONNECTIONS, lost.clone());
+        Self { pool, handler, start, reset_id, committed: Arc::new(Notify::new()), lost }
     }
 
     /// Told after every commit.
@@ -106,35 +96,59 @@ impl<H: Handler> PgViewStore<H> {
         Arc::clone(&self.committed)
     }
 
-    /// Whether the database answers.
-    pub async fn ping(&self) -> Result<(), ViewError> {
-        postgres::ping(&self.pool).await.map_err(unavailable)
+    /// Where it is told that the server is lost: what waits for it gives up.
+    pub fn lost(&self) -> &Lost {
+        &self.lost
     }
 
+    /// One transaction; it is undone unless it succeeds.
     async fn attempt(&self, batch: &Batch, attempt: Attempt) -> Result<Applied, Failure> {
+        let mut connection = Lent::from(&self.pool).await?;
+        let mut transaction = connection.begin().await?;
         let entries: Vec<Entry> = batch.records.iter().map(Entry::read).collect();
-        let mut transaction = self.pool.begin().await?;
-        let at = rows::lock(&mut transaction, batch, &self.reset_id).await?;
-        if at != batch.expected {
-            return Err(Failure::View(moved(batch, at)));
+        match self.write(&mut transaction, batch, &entries, attempt).await {
+            Ok(plan) => {
+                transaction.commit().await?;
+                connection.give_back();
+                self.committed.notify_one();
+                log(batch, &entries, &plan);
+                Ok(plan.outcome(behind(batch)))
+            }
+            Err(Failure::View(error @ ViewError::Unavailable(_))) => Err(Failure::View(error)),
+            Err(failure) => {
+                transaction.rollback().await?;
+                connection.give_back();
+                Err(failure)
+            }
         }
-        let facts = facts(&mut transaction, &entries).await?;
-        let mut plan = Plan::new(&entries, facts, self.start).map_err(Failure::Stop)?;
+    }
+
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        batch: &Batch,
+        entries: &[Entry],
+        attempt: Attempt,
+    ) -> Result<Plan, Failure> {
+        let start = match rows::lock(connection, batch, self.start).await? {
+            Some((at, start)) if at == batch.expected => start,
+            other => return Err(Failure::View(moved(batch, other.map(|(at, _)| at)))),
+        };
+        let facts = facts(connection, entries).await?;
+        let mut plan = Plan::new(entries, facts, start).map_err(Failure::Stop)?;
         match attempt {
-            Attempt::Whole => self.whole(&mut transaction, &entries, &plan).await?,
-            Attempt::EventByEvent => self.event_by_event(&mut transaction, &entries, &mut plan).await?,
+            Attempt::Whole => self.whole(connection, entries, &plan).await?,
+            Attempt::Halving => self.halving(connection, entries, &mut plan).await?,
         }
-        let next_offset = batch.records.last().map_or(0, |record| record.offset + 1);
-        for (index, reason) in &plan.park {
-            let place = entries[*index].place.as_ref();
-            rows::park(&mut transaction, &batch.topic, &batch.records[*index], place, reason).await?;
-        }
-        rows::advance_sequences(&mut transaction, &plan.sequences).await?;
-        rows::advance(&mut transaction, batch, next_offset).await?;
-        transaction.commit().await?;
-        self.committed.notify_one();
-        log(batch, &entries, &plan);
-        Ok(plan.outcome(next_offset))
+        let parked = plan.park.iter().map(|(index, reason)| Parked {
+            record: &batch.records[*index],
+            place: entries[*index].place.as_ref(),
+            reason,
+        });
+        rows::park(connection, &batch.topic, &parked.collect::<Vec<_>>()).await?;
+        rows::advance_spans(connection, &plan.spans).await?;
+        rows::advance(connection, batch, behind(batch)).await?;
+        Ok(plan)
     }
 
     async fn whole(
@@ -143,8 +157,7 @@ impl<H: Handler> PgViewStore<H> {
         entries: &[Entry],
         plan: &Plan,
     ) -> Result<(), Failure> {
-        let events: Vec<&Envelope> =
-            plan.apply.iter().filter_map(|index| entries[*index].envelope()).collect();
+        let events = envelopes(entries, &plan.apply);
         if events.is_empty() {
             return Ok(());
         }
@@ -154,24 +167,35 @@ impl<H: Handler> PgViewStore<H> {
         })
     }
 
-    async fn event_by_event(
+    /// Applies what it can. A run of events of which one is refused is halved, down to that one, which is parked: of 500
+    /// events it is found with 18 more attempts.
+    async fn halving(
         &self,
         connection: &mut PgConnection,
         entries: &[Entry],
         plan: &mut Plan,
     ) -> Result<(), Failure> {
-        for index in std::mem::take(&mut plan.apply) {
-            let entry = &entries[index];
-            let Some(event) = plan.still_due(index, entry) else { continue };
+        // The last one comes next.
+        let mut runs = vec![std::mem::take(&mut plan.apply)];
+        while let Some(run) = runs.pop() {
+            let run = plan.still_due_of(&run, entries);
+            if run.is_empty() {
+                continue;
+            }
             let mut savepoint = connection.begin().await?;
-            match self.handler.apply(&mut savepoint, &[event]).await {
+            match self.handler.apply(&mut savepoint, &envelopes(entries, &run)).await {
                 Ok(()) => {
                     savepoint.commit().await?;
-                    plan.apply.push(index);
+                    plan.apply.extend(run);
                 }
                 Err(ApplyError::Refused(reason)) => {
                     savepoint.rollback().await?;
-                    plan.park(index, entry, reason);
+                    if let [index] = *run.as_slice() {
+                        plan.park(index, &entries[index], reason);
+                    } else {
+                        let (earlier, later) = run.split_at(run.len() / 2);
+                        runs.extend([later.to_vec(), earlier.to_vec()]);
+                    }
                 }
                 Err(ApplyError::Database(error)) => return Err(error.into()),
             }
@@ -179,8 +203,39 @@ impl<H: Handler> PgViewStore<H> {
         Ok(())
     }
 
+    /// An attempt, for a while, and no longer than the server is there.
+    async fn limited(&self, batch: &Batch, attempt: Attempt) -> Result<Applied, Failure> {
+        let limit = match attempt {
+            Attempt::Whole => APPLY,
+            Attempt::Halving => SEARCH,
+        };
+        let work = tokio::time::timeout(limit, self.attempt(batch, attempt));
+        self.while_there(work)
+            .await
+            .map_err(Failure::View)?
+            .map_err(|late| Failure::View(unavailable(late)))?
+    }
+
+    async fn while_there<T>(&self, work: impl Future<Output = T>) -> Result<T, ViewError> {
+        self.lost.unless_lost(work).await.ok_or_else(|| unavailable("the server is lost"))
+    }
+
+    async fn ask(
+        &self,
+        question: impl AsyncFnOnce(&mut PgConnection) -> Result<Checkpoints, sqlx::Error>,
+    ) -> Result<Checkpoints, ViewError> {
+        let asking = async {
+            let mut connection = Lent::from(&self.pool).await?;
+            let checkpoints = question(&mut connection).await?;
+            connection.give_back();
+            Ok::<_, sqlx::Error>(checkpoints)
+        };
+        let answer = self.while_there(tokio::time::timeout(ASK, asking)).await?;
+        answer.map_err(unavailable)?.map_err(unavailable)
+    }
+
     async fn apply_or_park(&self, batch: &Batch) -> Result<Applied, Failure> {
-        match self.attempt(batch, Attempt::Whole).await {
+        match self.limited(batch, Attempt::Whole).await {
             Err(Failure::Refused(reason)) => {
                 tracing::warn!(
                     handler = H::NAME,
@@ -188,7 +243,7 @@ impl<H: Handler> PgViewStore<H> {
                     reason,
                     "looking for a refused event"
                 );
-                self.attempt(batch, Attempt::EventByEvent).await
+                self.limited(batch, Attempt::Halving).await
             }
             result => result,
         }
@@ -215,20 +270,34 @@ impl<H: Handler> PgViewStore<H> {
 
 #[async_trait]
 impl<H: Handler> ViewStore for PgViewStore<H> {
-    async fn checkpoint(&self, topic: &str, partition: u32) -> Result<Option<Checkpoint>, ViewError> {
-        let ask = async {
-            let mut connection = self.pool.acquire().await?;
-            rows::checkpoint(&mut connection, topic, partition).await
-        };
-        tokio::time::timeout(ASK, ask).await.map_err(unavailable)?.map_err(unavailable)
+    async fn checkpoints(&self, partitions: &[TopicPartition]) -> Result<Checkpoints, ViewError> {
+        self.ask(async |connection| rows::checkpoints(connection, partitions).await).await
+    }
+
+    async fn begin(&self, beginnings: &[Beginning]) -> Result<Checkpoints, ViewError> {
+        let partitions: Vec<_> = beginnings.iter().map(|beginning| beginning.partition.clone()).collect();
+        self.ask(async |connection| {
+            rows::begin(connection, beginnings, &self.reset_id).await?;
+            rows::checkpoints(connection, &partitions).await
+        })
+        .await
     }
 
     async fn apply(&self, batch: &Batch) -> Result<Applied, ViewError> {
         if batch.records.is_empty() {
-            return Ok(Applied { next_offset: batch.expected.unwrap_or_default(), ..Applied::default() });
+            return Ok(Applied { next_offset: batch.expected, ..Applied::default() });
         }
-        tokio::time::timeout(APPLY, self.apply_up_to_a_stop(batch)).await.map_err(unavailable)?
+        self.apply_up_to_a_stop(batch).await
     }
+}
+
+/// The first offset behind a batch.
+fn behind(batch: &Batch) -> u64 {
+    batch.records.last().map_or(batch.expected, |record| record.offset + 1)
+}
+
+fn envelopes<'e>(entries: &'e [Entry], indexes: &[usize]) -> Vec<&'e Envelope> {
+    indexes.iter().filter_map(|index| entries[*index].envelope()).collect()
 }
 
 async fn facts(connection: &mut PgConnection, entries: &[Entry]) -> Result<Facts, sqlx::Error> {
@@ -239,7 +308,7 @@ async fn facts(connection: &mut PgConnection, entries: &[Entry]) -> Result<Facts
     events.dedup();
     let aggregates: Vec<&str> = places.iter().map(|place| place.aggregate.as_str()).collect();
     Ok(Facts {
-        sequences: rows::sequences(connection, &events).await?,
+        spans: rows::spans(connection, &events).await?,
         fresh: rows::remember(connection, &ids).await?,
         parked: rows::parked(connection, &aggregates).await?,
     })

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use boxoffice_domain::Envelope;
-use boxoffice_domain::checkpoint::{Start, Verdict, classify};
+use boxoffice_domain::checkpoint::{Span, Start, Verdict, classify};
 use boxoffice_runtime::view::{Applied, ViewError};
 use uuid::Uuid;
 
@@ -15,8 +15,8 @@ use super::entry::{Body, Entry, Place};
 /// What the store says about a batch.
 #[derive(Debug, Default)]
 pub struct Facts {
-    /// Last sequence applied, by SeatingEvent.
-    pub sequences: HashMap<String, u64>,
+    /// The sequences met, by SeatingEvent.
+    pub spans: HashMap<String, Span>,
     /// Ids of the batch that were never seen before.
     pub fresh: HashSet<Uuid>,
     /// Aggregates of the batch that have parked events: later ones join them, in order.
@@ -30,12 +30,14 @@ pub struct Plan {
     pub apply: Vec<usize>,
     /// To set aside, with the reason.
     pub park: BTreeMap<usize, String>,
-    /// How many were seen before.
-    pub duplicates: u64,
+    /// Those that were seen before.
+    pub duplicates: Vec<usize>,
+    /// How many are from before the view's start.
+    pub before_start: u64,
     /// How many are of an unknown type.
     pub unknown: u64,
-    /// Sequences that advance, by SeatingEvent.
-    pub sequences: BTreeMap<String, u64>,
+    /// The sequences met by SeatingEvent, of those that advance.
+    pub spans: BTreeMap<String, Span>,
     parked: HashSet<String>,
 }
 
@@ -62,7 +64,7 @@ impl Plan {
 
     /// Decides on `entries` up to the first one that shows a gap or a fork, if there is one.
     pub fn up_to_a_stop(entries: &[Entry], facts: Facts, start: Start) -> (Self, Option<Stop>) {
-        let Facts { sequences: mut applied, mut fresh, parked } = facts;
+        let Facts { mut spans, mut fresh, parked } = facts;
         let mut plan = Self { parked, ..Self::default() };
         for (index, entry) in entries.iter().enumerate() {
             let Some(place) = &entry.place else {
@@ -71,20 +73,31 @@ impl Plan {
             };
             let event = place.seating_event.as_str();
             let known = place.event_id.is_none_or(|id| !fresh.remove(&id));
-            match classify(applied.get(event).copied(), start, place.sequence, known) {
+            let met = spans.get(event).copied();
+            let verdict = match place.sequence {
+                Some(sequence) => classify(met, start, sequence, known),
+                None if known => Verdict::Duplicate,
+                None => Verdict::Apply,
+            };
+            match verdict {
                 Verdict::Apply => {
-                    applied.insert(event.to_owned(), place.sequence);
-                    plan.sequences.insert(event.to_owned(), place.sequence);
+                    if let Some(last) = place.sequence {
+                        let span = met.map_or(Span::beginning_with(last), |met| Span { last, ..met });
+                        spans.insert(event.to_owned(), span);
+                        plan.spans.insert(event.to_owned(), span);
+                    }
                     plan.take(index, entry);
                 }
-                Verdict::Duplicate => plan.duplicates += 1,
+                Verdict::Duplicate => plan.duplicates.push(index),
+                Verdict::BeforeStart => plan.before_start += 1,
                 Verdict::Fork => {
-                    let error = ViewError::Fork { event: event.to_owned(), sequence: place.sequence };
+                    let sequence = place.sequence.unwrap_or_default();
+                    let error = ViewError::Fork { event: event.to_owned(), sequence };
                     return (plan, Some(Stop { index, error }));
                 }
                 Verdict::Gap { expected } => {
-                    let error =
-                        ViewError::Gap { event: event.to_owned(), sequence: place.sequence, expected };
+                    let sequence = place.sequence.unwrap_or_default();
+                    let error = ViewError::Gap { event: event.to_owned(), sequence, expected };
                     return (plan, Some(Stop { index, error }));
                 }
             }
@@ -111,6 +124,11 @@ impl Plan {
         entry.envelope()
     }
 
+    /// Of the events at `indexes`, those that are [still due](Self::still_due).
+    pub fn still_due_of(&mut self, indexes: &[usize], entries: &[Entry]) -> Vec<usize> {
+        indexes.iter().copied().filter(|index| self.still_due(*index, &entries[*index]).is_some()).collect()
+    }
+
     /// Whether earlier events of the same aggregate are parked, so that this one must wait behind them.
     fn held_up(&self, entry: &Entry) -> bool {
         entry.place.as_ref().is_some_and(|Place { aggregate, .. }| self.parked.contains(aggregate))
@@ -131,7 +149,8 @@ impl Plan {
     pub fn outcome(&self, next_offset: u64) -> Applied {
         Applied {
             applied: self.apply.len() as u64,
-            duplicates: self.duplicates,
+            duplicates: self.duplicates.len() as u64,
+            before_start: self.before_start,
             unknown: self.unknown,
             parked: self.park.len() as u64,
             next_offset,

@@ -14,7 +14,10 @@ fn entry(seat: &str, sequence: u64, body: impl FnOnce(DomainEvent, Uuid, u64) ->
     let blocked =
         SeatBlock { seat_id: seat, event_id: event.clone(), section_id: "A".into(), reason: "x".into() };
     let body = body(DomainEvent::SeatBlocked(blocked), id, sequence);
-    Entry { place: Some(Place { seating_event: event, sequence, aggregate, event_id: Some(id) }), body }
+    Entry {
+        place: Some(Place { seating_event: event, sequence: Some(sequence), aggregate, event_id: Some(id) }),
+        body,
+    }
 }
 
 fn known(seat: &str, sequence: u64) -> Entry {
@@ -33,11 +36,15 @@ fn poison(seat: &str, sequence: u64) -> Entry {
     entry(seat, sequence, |_, _, _| Body::Unreadable("not a domain event".into()))
 }
 
+fn span(first: u64, last: u64) -> Span {
+    Span { first, last }
+}
+
 /// What the database says after `applied` events, of which it knows the ids.
 fn after(applied: u64, entries: &[Entry]) -> Facts {
     let ids = entries.iter().filter_map(|entry| entry.place.as_ref()).filter_map(|place| place.event_id);
     Facts {
-        sequences: (applied > 0).then(|| ("arena-night".to_owned(), applied)).into_iter().collect(),
+        spans: (applied > 0).then(|| ("arena-night".to_owned(), span(1, applied))).into_iter().collect(),
         fresh: ids.filter(|id| id.as_u128() > u128::from(applied)).collect(),
         parked: HashSet::new(),
     }
@@ -48,14 +55,14 @@ fn consecutive_events_of_one_seating_event_are_all_applied() {
     let entries = [known("A-1-1", 1), known("A-1-2", 2), known("A-1-1", 3)];
     let plan = Plan::new(&entries, after(0, &entries), Start::Earliest).unwrap();
     assert_eq!(plan.apply, [0, 1, 2]);
-    assert_eq!(plan.sequences, [("arena-night".to_owned(), 3)].into());
+    assert_eq!(plan.spans, [("arena-night".to_owned(), span(1, 3))].into());
 }
 
 #[test]
 fn i5_repeats_are_skipped_across_batches_and_within_one() {
     let entries = [known("A-1-1", 2), known("A-1-2", 3), known("A-1-2", 3), known("A-1-1", 2)];
     let plan = Plan::new(&entries, after(2, &entries), Start::Earliest).unwrap();
-    assert_eq!((plan.apply.as_slice(), plan.duplicates), ([1].as_slice(), 3));
+    assert_eq!((plan.apply.as_slice(), plan.duplicates.as_slice()), ([1].as_slice(), [0, 2, 3].as_slice()));
 }
 
 #[test]
@@ -82,7 +89,7 @@ fn i5_what_comes_before_a_stop_is_planned() {
     let (plan, stop) = Plan::up_to_a_stop(&entries, after(2, &entries), Start::Earliest);
     assert_eq!(stop.map(|stop| stop.index), Some(2));
     assert_eq!(
-        (plan.apply.as_slice(), plan.park.len(), plan.sequences["arena-night"]),
+        (plan.apply.as_slice(), plan.park.len(), plan.spans["arena-night"].last),
         ([0].as_slice(), 1, 4)
     );
 }
@@ -96,12 +103,45 @@ fn i5_a_view_that_begins_in_the_middle_takes_the_first_event_as_its_baseline() {
 }
 
 #[test]
+fn i5_what_the_log_repeats_from_before_the_start_is_skipped_and_counted() {
+    let entries =
+        [known("A-1-1", 51), known("A-1-2", 45), known("A-1-1", 50), known("A-1-2", 51), known("A-1-1", 52)];
+    let plan = Plan::new(&entries, after(0, &entries), Start::Elsewhere).unwrap();
+    assert_eq!((plan.apply.as_slice(), plan.before_start, plan.duplicates.len()), ([0, 4].as_slice(), 2, 1));
+    assert_eq!(plan.spans, [("arena-night".to_owned(), span(51, 52))].into());
+    let mut facts = after(52, &[]);
+    facts.spans.insert("arena-night".into(), span(51, 52));
+    let entries = [known("A-1-1", 46)];
+    facts.fresh.extend(entries[0].place.as_ref().and_then(|place| place.event_id));
+    let plan = Plan::new(&entries, facts, Start::Elsewhere).unwrap();
+    assert_eq!((plan.before_start, plan.spans.len()), (1, 0));
+}
+
+/// An event of a type that has no sequence.
+fn unnumbered(id: u128) -> Entry {
+    let mut entry = known("A-1-1", 1);
+    let place = entry.place.as_mut().unwrap();
+    (place.sequence, place.event_id) = (None, Some(Uuid::from_u128(id)));
+    entry
+}
+
+#[test]
+fn events_without_a_sequence_are_told_apart_by_their_ids_alone() {
+    let entries = [unnumbered(7), unnumbered(7), unnumbered(3), unnumbered(8)];
+    let mut facts = after(0, &entries);
+    facts.fresh.remove(&Uuid::from_u128(3));
+    let plan = Plan::new(&entries, facts, Start::Earliest).unwrap();
+    assert_eq!((plan.apply.as_slice(), plan.duplicates.as_slice()), ([0, 3].as_slice(), [1, 2].as_slice()));
+    assert!(plan.spans.is_empty());
+}
+
+#[test]
 fn poison_parks_later_events_of_its_seat_and_no_others() {
     let entries = [poison("A-1-1", 1), known("A-1-2", 2), known("A-1-1", 3)];
     let plan = Plan::new(&entries, after(0, &entries), Start::Earliest).unwrap();
     assert_eq!(plan.apply, [1]);
     assert_eq!(plan.park.keys().copied().collect::<Vec<_>>(), [0, 2]);
-    assert_eq!(plan.sequences["arena-night"], 3, "parked events advance the sequence");
+    assert_eq!(plan.spans["arena-night"].last, 3, "parked events advance the sequence");
 }
 
 #[test]
@@ -155,7 +195,7 @@ proptest! {
             let sequences: Vec<u64> = (from..next + cut as u64).collect();
             let entries: Vec<Entry> = sequences.iter().map(|sequence| known("A-1-1", *sequence)).collect();
             let plan = Plan::new(&entries, after(done, &entries), Start::Earliest).unwrap();
-            prop_assert_eq!(plan.duplicates, next - from);
+            prop_assert_eq!(plan.duplicates.len() as u64, next - from);
             applied.extend(plan.apply.iter().map(|index| sequences[*index]));
             next += cut as u64;
         }

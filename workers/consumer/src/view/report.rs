@@ -11,7 +11,7 @@ pub fn moved(batch: &Batch, at: Option<u64>) -> ViewError {
         topic: batch.topic.clone(),
         partition: batch.partition,
         at: at.unwrap_or_default(),
-        expected: batch.expected.unwrap_or_default(),
+        expected: batch.expected,
     }
 }
 
@@ -41,12 +41,19 @@ pub fn log(batch: &Batch, entries: &[Entry], plan: &Plan) {
             );
         }
     }
-    if plan.duplicates > 0 {
+    for index in &plan.duplicates {
+        let (entry, record) = (&entries[*index], &batch.records[*index]);
         tracing::info!(
             topic,
             partition,
-            duplicates = plan.duplicates,
-            "skipped events that were seen before"
+            offset = record.offset,
+            eventId = entry.place.as_ref().and_then(|place| place.event_id).map(tracing::field::display),
+            eventType = entry.event_type(record),
+            "skipped an event that was seen before"
         );
+    }
+    if plan.before_start > 0 {
+        let events = plan.before_start;
+        tracing::info!(topic, partition, events, "skipped events from before the view's start");
     }
 }

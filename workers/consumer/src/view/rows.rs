@@ -4,60 +4,91 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use boxoffice_domain::checkpoint::{Span, Start};
+use boxoffice_runtime::log::TopicPartition;
 use boxoffice_runtime::record::Record;
-use boxoffice_runtime::view::{Batch, Checkpoint};
+use boxoffice_runtime::view::{Batch, Beginning, Checkpoint, Checkpoints};
 use sqlx::types::Json;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::entry::Place;
 
-/// The checkpoint of a partition.
-pub async fn checkpoint(
+/// The checkpoints of those of `partitions` that have one.
+pub async fn checkpoints(
     connection: &mut PgConnection,
-    topic: &str,
-    partition: u32,
-) -> Result<Option<Checkpoint>, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT next_offset, reset_id FROM checkpoint_partitions WHERE topic = $1 AND partition = $2",
+    partitions: &[TopicPartition],
+) -> Result<Checkpoints, sqlx::Error> {
+    let (topics, numbers) = columns(partitions);
+    let rows = sqlx::query(
+        "SELECT topic, partition, next_offset, reset_id FROM checkpoint_partitions
+         JOIN UNNEST($1::text[], $2::integer[]) AS asked (topic, partition) USING (topic, partition)",
     )
-    .bind(topic)
-    .bind(signed(partition))
-    .fetch_optional(connection)
+    .bind(topics)
+    .bind(numbers)
+    .fetch_all(connection)
     .await?;
-    row.map(|row| Ok(Checkpoint { next_offset: offset(row.try_get(0)?), reset_id: row.try_get(1)? }))
-        .transpose()
+    let checkpoint = |row: &sqlx::postgres::PgRow| {
+        let number: i32 = row.try_get(1)?;
+        let partition = TopicPartition { topic: row.try_get(0)?, partition: number.cast_unsigned() };
+        let checkpoint = Checkpoint { next_offset: offset(row.try_get(2)?), reset_id: row.try_get(3)? };
+        Ok((partition, checkpoint))
+    };
+    rows.iter().map(checkpoint).collect()
 }
 
-/// Locks the checkpoint row of the batch's partition until the transaction ends, and says where it is. Without a row
-/// where one was expected to be missing, makes one: of two members that do, the second waits and then finds it moved.
+/// Makes the checkpoints of partitions that have none.
+pub async fn begin(
+    connection: &mut PgConnection,
+    beginnings: &[Beginning],
+    reset_id: &str,
+) -> Result<(), sqlx::Error> {
+    let partitions: Vec<_> = beginnings.iter().map(|beginning| beginning.partition.clone()).collect();
+    let (topics, numbers) = columns(&partitions);
+    sqlx::query(
+        "INSERT INTO checkpoint_partitions (topic, partition, next_offset, begins_at, earliest, reset_id)
+         SELECT topic, partition, begins_at, begins_at, earliest, $5
+         FROM UNNEST($1::text[], $2::integer[], $3::bigint[], $4::boolean[])
+              AS beginning (topic, partition, begins_at, earliest)
+         ORDER BY topic, partition ON CONFLICT DO NOTHING",
+    )
+    .bind(topics)
+    .bind(numbers)
+    .bind(beginnings.iter().map(|beginning| beginning.offset.cast_signed()).collect::<Vec<_>>())
+    .bind(beginnings.iter().map(|beginning| beginning.earliest).collect::<Vec<_>>())
+    .bind(reset_id)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+fn columns(partitions: &[TopicPartition]) -> (Vec<&str>, Vec<i32>) {
+    partitions.iter().map(|partition| (partition.topic.as_str(), signed(partition.partition))).unzip()
+}
+
+/// Locks the checkpoint row of the batch's partition until the transaction ends, and says where it is and where the view
+/// began: there is none where the database was emptied meanwhile. `declared` is the start of a view that began before
+/// views kept it.
 pub async fn lock(
     connection: &mut PgConnection,
     batch: &Batch,
-    reset_id: &str,
-) -> Result<Option<u64>, sqlx::Error> {
-    if batch.expected.is_none() {
-        let made = sqlx::query(
-            "INSERT INTO checkpoint_partitions (topic, partition, next_offset, reset_id) VALUES ($1, $2, 0, $3)
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(&batch.topic)
-        .bind(signed(batch.partition))
-        .bind(reset_id)
-        .execute(&mut *connection)
-        .await?;
-        if made.rows_affected() == 1 {
-            return Ok(None);
-        }
-    }
-    let at: Option<i64> = sqlx::query_scalar(
-        "SELECT next_offset FROM checkpoint_partitions WHERE topic = $1 AND partition = $2 FOR UPDATE",
+    declared: Start,
+) -> Result<Option<(u64, Start)>, sqlx::Error> {
+    let row: Option<(i64, Option<bool>)> = sqlx::query_as(
+        "SELECT next_offset, earliest FROM checkpoint_partitions WHERE topic = $1 AND partition = $2 FOR UPDATE",
     )
     .bind(&batch.topic)
     .bind(signed(batch.partition))
     .fetch_optional(connection)
     .await?;
-    Ok(at.map(offset))
+    Ok(row.map(|(at, earliest)| {
+        let start = match earliest {
+            Some(true) => Start::Earliest,
+            Some(false) => Start::Elsewhere,
+            None => declared,
+        };
+        (offset(at), start)
+    }))
 }
 
 /// Moves the checkpoint of a partition that is locked.
@@ -87,32 +118,41 @@ pub async fn remember(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Has
     Ok(fresh.into_iter().collect())
 }
 
-/// The last sequence applied of each SeatingEvent that has one.
-pub async fn sequences(
+/// The sequences met of each SeatingEvent that has any.
+pub async fn spans(
     connection: &mut PgConnection,
     events: &[&str],
-) -> Result<HashMap<String, u64>, sqlx::Error> {
-    let rows: Vec<(String, i64)> =
-        sqlx::query_as("SELECT seating_event, sequence FROM checkpoint_events WHERE seating_event = ANY($1)")
-            .bind(events)
-            .fetch_all(connection)
-            .await?;
-    Ok(rows.into_iter().map(|(event, sequence)| (event, offset(sequence))).collect())
-}
-
-/// Sets the last sequence of each SeatingEvent.
-pub async fn advance_sequences(
-    connection: &mut PgConnection,
-    sequences: &BTreeMap<String, u64>,
-) -> Result<(), sqlx::Error> {
-    let events: Vec<&str> = sequences.keys().map(String::as_str).collect();
-    let numbers: Vec<i64> = sequences.values().map(|sequence| sequence.cast_signed()).collect();
-    sqlx::query(
-        "INSERT INTO checkpoint_events (seating_event, sequence) SELECT * FROM UNNEST($1::text[], $2::bigint[])
-         ON CONFLICT (seating_event) DO UPDATE SET sequence = EXCLUDED.sequence",
+) -> Result<HashMap<String, Span>, sqlx::Error> {
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT seating_event, coalesce(first_sequence, sequence), sequence FROM checkpoint_events
+         WHERE seating_event = ANY($1)",
     )
     .bind(events)
-    .bind(numbers)
+    .fetch_all(connection)
+    .await?;
+    let span = |(event, first, last)| (event, Span { first: offset(first), last: offset(last) });
+    Ok(rows.into_iter().map(span).collect())
+}
+
+/// Notes the sequences met of each SeatingEvent; the first one stays.
+pub async fn advance_spans(
+    connection: &mut PgConnection,
+    spans: &BTreeMap<String, Span>,
+) -> Result<(), sqlx::Error> {
+    if spans.is_empty() {
+        return Ok(());
+    }
+    let numbers =
+        |of: fn(&Span) -> u64| spans.values().map(|span| of(span).cast_signed()).collect::<Vec<_>>();
+    sqlx::query(
+        "INSERT INTO checkpoint_events (seating_event, first_sequence, sequence)
+         SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[])
+         ON CONFLICT (seating_event) DO UPDATE SET sequence = EXCLUDED.sequence,
+             first_sequence = coalesce(checkpoint_events.first_sequence, EXCLUDED.first_sequence)",
+    )
+    .bind(spans.keys().map(String::as_str).collect::<Vec<_>>())
+    .bind(numbers(|span| span.first))
+    .bind(numbers(|span| span.last))
     .execute(connection)
     .await
     .map(drop)
@@ -131,31 +171,54 @@ pub async fn parked(
     Ok(parked.into_iter().collect())
 }
 
-/// Sets a record aside with the reason.
+/// A record that is set aside.
+pub struct Parked<'a> {
+    /// The record.
+    pub record: &'a Record,
+    /// Where it stands; `None` where it is foreign.
+    pub place: Option<&'a Place>,
+    /// Why.
+    pub reason: &'a str,
+}
+
+/// Sets records aside, in order: one statement, however many there are.
 pub async fn park(
     connection: &mut PgConnection,
     topic: &str,
-    record: &Record,
-    place: Option<&Place>,
-    reason: &str,
+    parked: &[Parked<'_>],
 ) -> Result<(), sqlx::Error> {
-    let headers: Vec<(String, String)> =
-        record.headers.iter().map(|(name, value)| (storable(name), storable(value))).collect();
+    if parked.is_empty() {
+        return Ok(());
+    }
+    let headers = |record: &Record| {
+        let headers = record.headers.iter().map(|(name, value)| (storable(name), storable(value)));
+        Json(headers.collect::<Vec<_>>())
+    };
     sqlx::query(
         "INSERT INTO parked_events
             (topic, partition, record_offset, aggregate_id, seating_event, sequence, reason, key, headers, value)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         SELECT $1, partition, record_offset, aggregate_id, seating_event, sequence, reason, key, headers, value
+         FROM UNNEST($2::integer[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[],
+                     $9::jsonb[], $10::bytea[]) WITH ORDINALITY
+              AS parked (partition, record_offset, aggregate_id, seating_event, sequence, reason, key, headers,
+                         value, place)
+         ORDER BY place",
     )
     .bind(topic)
-    .bind(signed(record.partition))
-    .bind(record.offset.cast_signed())
-    .bind(place.map(|place| storable(&place.aggregate)))
-    .bind(place.map(|place| place.seating_event.as_str()))
-    .bind(place.map(|place| place.sequence.cast_signed()))
-    .bind(storable(reason))
-    .bind(storable(&record.key))
-    .bind(Json(headers))
-    .bind(&record.value)
+    .bind(parked.iter().map(|parked| signed(parked.record.partition)).collect::<Vec<_>>())
+    .bind(parked.iter().map(|parked| parked.record.offset.cast_signed()).collect::<Vec<_>>())
+    .bind(parked.iter().map(|parked| parked.place.map(|place| storable(&place.aggregate))).collect::<Vec<_>>())
+    .bind(parked.iter().map(|parked| parked.place.map(|place| place.seating_event.to_string())).collect::<Vec<_>>())
+    .bind(
+        parked
+            .iter()
+            .map(|parked| parked.place.and_then(|place| place.sequence).map(u64::cast_signed))
+            .collect::<Vec<_>>(),
+    )
+    .bind(parked.iter().map(|parked| storable(parked.reason)).collect::<Vec<_>>())
+    .bind(parked.iter().map(|parked| storable(&parked.record.key)).collect::<Vec<_>>())
+    .bind(parked.iter().map(|parked| headers(parked.record)).collect::<Vec<_>>())
+    .bind(parked.iter().map(|parked| parked.record.value.clone()).collect::<Vec<_>>())
     .execute(connection)
     .await
     .map(drop)

@@ -1,5 +1,6 @@
 //! `boxoffice local`: reads the files, runs what they declare, and follows them when they change.
 
+mod overrides;
 mod watch;
 
 use std::net::{IpAddr, SocketAddr};
@@ -15,13 +16,15 @@ use boxoffice_runtime::shutdown;
 use kube::ResourceExt;
 use tokio_util::sync::CancellationToken;
 
+use crate::args::values::ConsumerSetting;
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::lint::{lint, warnings};
-use crate::platform::declared::Declared;
+use crate::platform::declared::{Declared, Secrets};
 use crate::platform::{Door, Platform, waiting};
 use crate::resources::{Resources, load};
 use crate::tell;
+use overrides::{secrets, told};
 use watch::Watch;
 
 /// What `boxoffice local` is told.
@@ -42,6 +45,8 @@ pub struct Local {
     pub admin_token: Option<AdminToken>,
     /// The issuer's key, where `auth.jwt` names a Secret.
     pub jwt_key: Option<KeyText>,
+    /// What consumers are told in place of what the files say.
+    pub consumers: Vec<ConsumerSetting>,
 }
 
 /// What the files declare of one ReservationService.
@@ -141,9 +146,11 @@ impl Local {
             }
             (None, _) => return Err(Failure::Refused(self.nothing_to_run(&names))),
         };
-        let declared = Declared::of(&service, self.jwt_key.as_ref()).map_err(|stall| {
-            Failure::Refused(format!("ReservationService {}: {}", name(&service), stall.message))
-        })?;
+        let refused =
+            |message: String| Failure::Refused(format!("ReservationService {}: {message}", name(&service)));
+        let secrets = Secrets { jwt_key: self.jwt_key.clone(), consumers: secrets(&self.consumers) };
+        let told = told(&service, &self.consumers).map_err(refused)?;
+        let declared = Declared::of(&told, secrets).map_err(|stall| refused(stall.message))?;
         let is_its = |event: &SeatingEvent| {
             event.namespace() == service.namespace() && event.spec.service_ref.name == service.name_any()
         };

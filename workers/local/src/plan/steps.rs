@@ -58,9 +58,9 @@ pub struct ConsumerGroup {
     pub service: String,
     /// Group id.
     pub name: String,
-    /// The topic it reads.
-    pub topic: String,
-    /// Where it begins when it is created: `earliest`, `latest` or a time.
+    /// The topics it reads.
+    pub topics: Vec<String>,
+    /// Where it begins in each when it is created: `earliest`, `latest` or a time.
     pub start: String,
 }
 
@@ -120,7 +120,7 @@ impl Topic {
 
 impl ConsumerGroup {
     pub(super) fn new(service: &str, group: kafka::Group) -> Self {
-        let kafka::Group { name, topic, start } = group;
+        let kafka::Group { name, topics, start } = group;
         let start = match start {
             Start::Timestamp(time) => {
                 jiff::Timestamp::from_millisecond(time).ok().map(|time| time.to_string())
@@ -128,6 +128,6 @@ impl ConsumerGroup {
             Start::Earliest | Start::Latest => None,
         }
         .unwrap_or_else(|| start.to_string());
-        Self { service: service.to_owned(), name, topic, start }
+        Self { service: service.to_owned(), name, topics, start }
     }
 }

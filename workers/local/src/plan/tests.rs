@@ -73,6 +73,7 @@ fn steps_stand_in_the_order_of_the_operator() {
             "ConfigMap",
             "seat-events",
             "stats-events",
+            "payment-events",
             "seat-events.dlq",
             "group seat-view",
             "Deployment",
@@ -84,7 +85,7 @@ fn steps_stand_in_the_order_of_the_operator() {
 #[test]
 fn what_is_no_object_is_a_comment_a_line() {
     let found = comments(&planned(&format!("{SERVICE}---\n{EVENT}")));
-    let chart = found[5].split(", ").find_map(|part| part.strip_prefix("chart ")).unwrap();
+    let chart = found[6].split(", ").find_map(|part| part.strip_prefix("chart ")).unwrap();
     assert_eq!(
         found,
         [
@@ -92,9 +93,11 @@ fn what_is_no_object_is_a_comment_a_line() {
             "topic seat-events of default/main: 12 partitions, replication factor the broker's, retention.ms=-1".to_owned(),
             "topic stats-events of default/main: 12 partitions, replication factor the broker's, cleanup.policy=compact"
                 .to_owned(),
+            "topic payment-events of default/main: 12 partitions, replication factor the broker's, retention.ms=-1"
+                .to_owned(),
             "topic seat-events.dlq of default/main: 12 partitions, replication factor the broker's, retention.ms=-1"
                 .to_owned(),
-            "consumer group seat-view of default/main: seat-events from earliest".to_owned(),
+            "consumer group seat-view of default/main: seat-events and payment-events from earliest".to_owned(),
             format!(
                 "inventory club-night of default/main: 340 seats, 0 blocked, chart {chart}, partition {} (pinned when \
                  first provisioned)",
@@ -114,7 +117,7 @@ fn objects_have_the_default_image_and_no_owner_yet() {
     assert_eq!(deployment["spec"]["template"]["spec"]["containers"][0]["image"], IMAGE);
     assert!(objects.iter().all(|object| object["metadata"].get("ownerReferences").is_none()));
     let record = objects.iter().find(|object| object["metadata"]["name"] == "main-retained").unwrap();
-    assert_eq!(record["data"]["topics"], "seat-events\nseat-events.dlq\nstats-events");
+    assert_eq!(record["data"]["topics"], "payment-events\nseat-events\nseat-events.dlq\nstats-events");
 }
 
 #[test]

@@ -109,8 +109,8 @@ impl Display for Topic {
 
 impl Display for ConsumerGroup {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
-        let Self { service, name, topic, start } = self;
-        write!(f, "consumer group {name} of {service}: {topic} from {start}")
+        let Self { service, name, topics, start } = self;
+        write!(f, "consumer group {name} of {service}: {} from {start}", topics.join(" and "))
     }
 }
 

@@ -1,16 +1,25 @@
 //! What a ReservationService declares, by the very functions that the operator uses (I11), and what of it one process
 //! needs to know. Pure.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use boxoffice_command::durability::{Durability, Guarantee};
-use boxoffice_crds::ReservationService;
+use boxoffice_consumer::effects::Refused;
+use boxoffice_consumer::effects::settings::{PaymentSettings, WebhookSettings};
+use boxoffice_crds::consumers::Consumer;
 use boxoffice_crds::durability::Durability as Declaration;
 use boxoffice_crds::reservation_service::Auth;
+use boxoffice_crds::{ReservationService, ReservationServiceSpec};
 use boxoffice_operator::conditions::Stall;
 use boxoffice_operator::reservation_service::build::{DesiredState, build};
 use boxoffice_operator::reservation_service::unsupported::{self, Place};
-use boxoffice_operator::reservation_service::validate::{ValidatedService, validate};
+use boxoffice_operator::reservation_service::validate::{
+    PAYMENTS, SEATS, STATS, ValidatedConsumer, ValidatedService, validate,
+};
 use boxoffice_runtime::identity::key_text::KeyText;
 use boxoffice_runtime::identity::settings::{JwtSettings, KeySource, Settings};
+use uuid::Uuid;
 
 use crate::embedded::seats::Rules;
 
@@ -27,14 +36,34 @@ pub struct Declared {
     pub rules: Rules,
     /// How users are known.
     pub identity: Settings,
+    /// What the Secrets hold that consumers name, by consumer.
+    pub secrets: BTreeMap<String, ConsumerSecret>,
+}
+
+/// What stands for the Secrets of a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Secrets {
+    /// Of `auth.jwt`.
+    pub jwt_key: Option<KeyText>,
+    /// Of consumers, by name.
+    pub consumers: BTreeMap<String, KeyText>,
+}
+
+/// What a consumer's Secret holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerSecret {
+    /// The token or the key.
+    pub text: KeyText,
+    /// Whether it was made here: then whoever checks it has yet to be told.
+    pub made: bool,
 }
 
 impl Declared {
-    /// Makes it, or says what a person has to change; `jwt_key` stands for the Secret that `auth.jwt` names.
+    /// Makes it, or says what a person has to change.
     ///
     /// # Errors
     /// What the operator would stall at, and a Secret that nothing stands for.
-    pub fn of(service: &ReservationService, jwt_key: Option<&KeyText>) -> Result<Self, Stall> {
+    pub fn of(service: &ReservationService, given: Secrets) -> Result<Self, Stall> {
         unsupported::refuse(&service.spec, Place::Local)?;
         let nobody: &[std::sync::Arc<ReservationService>] = &[];
         // The image of pods that are not made here.
@@ -48,8 +77,9 @@ impl Declared {
             sync_holds: sync(hold),
             sync_reservations: sync(reserve),
         };
-        let identity = identity(&spec.auth, jwt_key)?;
-        Ok(Self { service, desired, durability, rules, identity })
+        let identity = identity(&spec.auth, given.jwt_key.as_ref())?;
+        let secrets = secrets(spec, given.consumers);
+        Ok(Self { service, desired, durability, rules, identity, secrets })
     }
 
     /// The ReservationService, as namespace/name.
@@ -59,18 +89,76 @@ impl Declared {
 
     /// Topic of the seats' domain events.
     pub fn topic(&self) -> &str {
-        self.desired.topics.first().map_or("", |topic| topic.name.as_str())
+        self.topic_at(SEATS)
     }
 
     /// Topic of the statistics.
     pub fn stats_topic(&self) -> &str {
-        self.desired.topics.get(1).map_or("", |topic| topic.name.as_str())
+        self.topic_at(STATS)
+    }
+
+    /// Topic of the payments.
+    pub fn payment_topic(&self) -> &str {
+        self.topic_at(PAYMENTS)
+    }
+
+    /// Whom a payment consumer asks.
+    ///
+    /// # Errors
+    /// An address that must not be called, or a token that no header can carry.
+    pub fn payment(&self, consumer: &ValidatedConsumer) -> Result<PaymentSettings, Refused> {
+        let problem = || Refused { what: "payment", problem: "the section is missing".to_owned() };
+        let payment = consumer.declared.payment.as_ref().ok_or_else(problem)?;
+        let timeout = Duration::from_secs(payment.timeout_seconds.into());
+        let token = payment.secret_ref.as_ref().and_then(|_| self.secret(consumer));
+        PaymentSettings::new(payment.url.as_deref(), payment.sandbox, token, timeout)
+    }
+
+    /// Whom a webhook consumer tells.
+    ///
+    /// # Errors
+    /// An address that must not be called, a key that is none, or an event that there is not.
+    pub fn webhook(&self, consumer: &ValidatedConsumer) -> Result<WebhookSettings, Refused> {
+        let problem = || Refused { what: "webhook", problem: "the section is missing".to_owned() };
+        let webhook = consumer.declared.webhook.as_ref().ok_or_else(problem)?;
+        let key = self.secret(consumer).unwrap_or_default();
+        WebhookSettings::new(self.name(), &webhook.url, key, webhook.events.iter().cloned())
+    }
+
+    fn secret(&self, consumer: &ValidatedConsumer) -> Option<&str> {
+        self.secrets.get(&consumer.declared.name).map(|secret| secret.text.as_str())
+    }
+
+    fn topic_at(&self, index: usize) -> &str {
+        self.desired.topics.get(index).map_or("", |topic| topic.name.as_str())
     }
 
     /// How many partitions the topic has.
     pub fn partitions(&self) -> u32 {
         self.desired.topics.first().map_or(1, |topic| topic.partitions.unsigned_abs())
     }
+}
+
+/// A secret for each consumer that names one: the one that is given, or one that is made.
+fn secrets(
+    spec: &ReservationServiceSpec,
+    mut given: BTreeMap<String, KeyText>,
+) -> BTreeMap<String, ConsumerSecret> {
+    let names_one = |consumer: &&Consumer| {
+        consumer.webhook.is_some()
+            || consumer.payment.as_ref().is_some_and(|payment| payment.secret_ref.is_some())
+    };
+    let secret = |consumer: &Consumer| match given.remove(&consumer.name) {
+        Some(text) => (consumer.name.clone(), ConsumerSecret { text, made: false }),
+        None => (consumer.name.clone(), ConsumerSecret { text: random(), made: true }),
+    };
+    spec.consumers.iter().filter(names_one).map(secret).collect()
+}
+
+/// What nobody guesses: any text will do as a key or a token.
+fn random() -> KeyText {
+    let [one, other] = [Uuid::new_v4(), Uuid::new_v4()].map(Uuid::simple);
+    format!("{one}{other}").into()
 }
 
 /// What the operator would tell the workers by their environment.
@@ -105,8 +193,9 @@ mod tests {
     fn declared(auth: &str, jwt_key: Option<&str>) -> Result<Settings, String> {
         let service = with(SERVICE, "{allowFrom: [{namespaceSelector: {}}]}", auth);
         let loaded = loaded(&[("", &service)]);
-        let key = jwt_key.map(|text| KeyText::from(text.to_owned()));
-        let declared = Declared::of(&loaded.resources.services[0], key.as_ref());
+        let jwt_key = jwt_key.map(|text| KeyText::from(text.to_owned()));
+        let given = Secrets { jwt_key, ..Secrets::default() };
+        let declared = Declared::of(&loaded.resources.services[0], given);
         declared.map(|declared| declared.identity).map_err(|stall| stall.message)
     }
 

@@ -167,7 +167,7 @@ impl Follower {
                 }
                 Taken::Applied
             }
-            Ok(Verdict::Duplicate | Verdict::Fork) => Taken::Seen,
+            Ok(Verdict::Duplicate | Verdict::BeforeStart | Verdict::Fork) => Taken::Seen,
             Ok(Verdict::Gap { expected }) => {
                 tracing::debug!(event = %id, sequence, expected, "I5: events are missing before this one");
                 Taken::Gap

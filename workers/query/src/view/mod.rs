@@ -17,7 +17,7 @@ pub mod tag;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use boxoffice_domain::checkpoint::{Start, Verdict, classify};
+use boxoffice_domain::checkpoint::{Span, Start, Verdict, classify};
 use boxoffice_domain::{ChartError, DomainEvent, SeatMap, SeatingEventId};
 
 use tokio::sync::watch;
@@ -84,9 +84,9 @@ impl Views {
         fact: Option<&DomainEvent>,
     ) -> Result<Verdict, ChartError> {
         let live = self.find(event.as_str());
-        let applied = live.as_ref().map(|live| live.read(|map| map.sequence));
+        let met = live.as_ref().map(|live| Span { first: 1, last: live.read(|map| map.sequence) });
         // Replicas remember no event ids: whether an old event is a fork is for the view's consumer to find (I5).
-        let verdict = classify(applied, Start::Earliest, sequence, true);
+        let verdict = classify(met, Start::Earliest, sequence, true);
         if verdict != Verdict::Apply {
             return Ok(verdict);
         }

@@ -83,11 +83,20 @@ local function row_of(place)
   return low
 end
 
--- The key of the numbered seat at `place`, and its section. Chosen seats are mostly of one row, which is kept.
+local function has(index, place)
+  local start, length = row_at(index)
+  return place >= start and place < start + length
+end
+
+-- The key of the numbered seat at `place`, and its section. Chosen seats are mostly of one row, which is kept, or of one
+-- behind the other.
 local seat_row = nil
 local function seat_at(place)
   if not seat_row or place < seat_row.start or place >= seat_row.start + seat_row.length then
-    local index = row_of(place)
+    local index = seat_row and seat_row.index + 1
+    if not index or index >= count_rows() or not has(index, place) then
+      index = row_of(place)
+    end
     seat_row = row_called(redis.call('HGET', LAYOUT, string.format('#%.0f', index)))
     seat_row.section = select(4, row_at(index))
   end

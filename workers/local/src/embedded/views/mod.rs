@@ -2,7 +2,8 @@
 //!
 //! Does what the store on PostgreSQL does, by the same [`Plan`]. Between the consumer's loop, which brings batches, and
 //! a [`MemoryHandler`], which knows what to keep. [`ledger`] is the framework's own memory: checkpoints, what was seen,
-//! what is set aside. Of the handlers, [`seat_view`] and [`stats`] keep [`maps`], [`persistence`] stands alone;
+//! what is set aside. Of the handlers, [`seat_view`] and [`stats`] keep [`maps`], [`seat_view`] and [`persistence`]
+//! [`payments`];
 //! [`announcements`] publishes what the statistics announce.
 //!
 //! A batch is one moment because it is applied under one lock, and no commit can fail: a handler takes in an event
@@ -12,6 +13,8 @@
 pub mod ledger;
 
 pub mod maps;
+
+pub mod payments;
 
 pub mod seat_view;
 
@@ -28,9 +31,9 @@ use boxoffice_consumer::handlers::ApplyError;
 use boxoffice_consumer::view::entry::Entry;
 use boxoffice_consumer::view::plan::Plan;
 use boxoffice_consumer::view::report;
-use boxoffice_domain::checkpoint::Start;
 use boxoffice_domain::{ChartError, Envelope, ReservationId, SeatId};
-use boxoffice_runtime::view::{Applied, Batch, Checkpoint, ViewError, ViewStore};
+use boxoffice_runtime::log::TopicPartition;
+use boxoffice_runtime::view::{Applied, Batch, Beginning, Checkpoints, ViewError, ViewStore};
 
 use ledger::Ledger;
 pub use persistence::Persistence;
@@ -39,14 +42,25 @@ pub use stats::Stats;
 
 /// Builds a view in memory from domain events that are new, in order and readable.
 pub trait MemoryHandler: Send + 'static {
-    /// Takes in one event.
+    /// Takes in one event, which stands at this place of the log.
     ///
     /// # Errors
     /// An event that cannot be taken in, now or later: nothing of it is kept, and it is parked.
-    fn apply(&mut self, event: &Envelope) -> Result<(), Refusal>;
+    fn apply(&mut self, event: &Envelope, place: Place<'_>) -> Result<(), Refusal>;
 
     /// Every event of a batch was taken in or refused.
     fn batch_ended(&mut self) {}
+}
+
+/// A place on the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: u32,
+    /// The offset.
+    pub offset: u64,
 }
 
 /// Why an event is parked.
@@ -73,10 +87,7 @@ pub enum Refusal {
 
 /// A handler's view.
 #[derive(Debug)]
-pub struct MemoryView<H> {
-    start: Start,
-    state: Mutex<State<H>>,
-}
+pub struct MemoryView<H>(Mutex<State<H>>);
 
 #[derive(Debug)]
 struct State<H> {
@@ -85,9 +96,9 @@ struct State<H> {
 }
 
 impl<H: MemoryHandler> MemoryView<H> {
-    /// The view of `handler`, which has seen nothing yet. `start` says where its consumer group begins.
-    pub fn new(handler: H, start: Start) -> Self {
-        Self { start, state: Mutex::new(State { handler, ledger: Ledger::default() }) }
+    /// The view of `handler`, which has seen nothing yet.
+    pub fn new(handler: H) -> Self {
+        Self(Mutex::new(State { handler, ledger: Ledger::default() }))
     }
 
     /// Looks at the view between two batches. `look` runs under the lock, so it is short.
@@ -97,23 +108,25 @@ impl<H: MemoryHandler> MemoryView<H> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<H>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<H: MemoryHandler> State<H> {
     /// Applies a batch, of which `entries` are the records, up to a gap or a fork.
-    fn apply(&mut self, batch: &Batch, entries: &[Entry], start: Start) -> Result<Applied, ViewError> {
-        let at = self.ledger.next_offset(&batch.topic, batch.partition);
-        if at != batch.expected {
-            return Err(report::moved(batch, at));
-        }
+    fn apply(&mut self, batch: &Batch, entries: &[Entry]) -> Result<Applied, ViewError> {
+        let start = match self.ledger.progress(&batch.topic, batch.partition) {
+            Some((at, start)) if at == batch.expected => start,
+            other => return Err(report::moved(batch, other.map(|(at, _)| at))),
+        };
         let (mut plan, stop) = Plan::up_to_a_stop(entries, self.ledger.facts(entries), start);
         let entries = &entries[..stop.as_ref().map_or(entries.len(), |stop| stop.index)];
         for index in std::mem::take(&mut plan.apply) {
             let entry = &entries[index];
             let Some(event) = plan.still_due(index, entry) else { continue };
-            match self.handler.apply(event) {
+            let offset = batch.records[index].offset;
+            match self.handler.apply(event, Place { topic: &batch.topic, partition: batch.partition, offset })
+            {
                 Ok(()) => plan.apply.push(index),
                 Err(refusal) => plan.park(index, entry, refusal.to_string()),
             }
@@ -130,13 +143,19 @@ impl<H: MemoryHandler> State<H> {
 
 #[async_trait]
 impl<H: MemoryHandler> ViewStore for MemoryView<H> {
-    async fn checkpoint(&self, topic: &str, partition: u32) -> Result<Option<Checkpoint>, ViewError> {
-        let next_offset = self.read(|_, ledger| ledger.next_offset(topic, partition));
-        Ok(next_offset.map(|next_offset| Checkpoint { next_offset, reset_id: String::new() }))
+    async fn checkpoints(&self, partitions: &[TopicPartition]) -> Result<Checkpoints, ViewError> {
+        Ok(self.read(|_, ledger| ledger.checkpoints(partitions)))
+    }
+
+    async fn begin(&self, beginnings: &[Beginning]) -> Result<Checkpoints, ViewError> {
+        let partitions: Vec<_> = beginnings.iter().map(|beginning| beginning.partition.clone()).collect();
+        let mut state = self.state();
+        state.ledger.begin(beginnings);
+        Ok(state.ledger.checkpoints(&partitions))
     }
 
     async fn apply(&self, batch: &Batch) -> Result<Applied, ViewError> {
         let entries: Vec<Entry> = batch.records.iter().map(Entry::read).collect();
-        self.state().apply(batch, &entries, self.start)
+        self.state().apply(batch, &entries)
     }
 }

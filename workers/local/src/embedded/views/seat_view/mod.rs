@@ -1,4 +1,5 @@
-//! The seat view in memory: every seat with its status, the reservations of each user, and the trace of every event.
+//! The seat view in memory: every seat with its status, the reservations of each user with their payments, and the trace
+//! of every event.
 //!
 //! [`snapshots`] is how the query worker loads it. The seats take as much memory as there are seats; [`reservations`]
 //! and [`trace`] grow with what is sold.
@@ -12,33 +13,49 @@ mod snapshots;
 use boxoffice_domain::{DomainEvent, Envelope};
 
 use super::maps::Maps;
-use super::{MemoryHandler, Refusal};
+use super::payments::Payments;
+use super::{MemoryHandler, Place, Refusal};
 use reservations::Reservations;
 use trace::Trace;
 
 /// Keeps the seat view.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SeatView {
+    /// The topic of the seats' domain events, from which whoever loads the view goes on.
+    topic: String,
     maps: Maps,
     reservations: Reservations,
+    payments: Payments,
     trace: Trace,
 }
 
 impl MemoryHandler for SeatView {
-    fn apply(&mut self, event: &Envelope) -> Result<(), Refusal> {
+    fn apply(&mut self, event: &Envelope, _: Place<'_>) -> Result<(), Refusal> {
         match &event.event {
             DomainEvent::ReservationCreated(created) => self.reservations.create(created, event.timestamp)?,
             DomainEvent::ReservationCancelled(cancelled) => {
                 self.reservations.cancel(cancelled, event.timestamp);
             }
-            fact => self.maps.apply(fact, event.metadata.sequence.unwrap_or_default())?,
+            fact => {
+                // What has no sequence is about no seat.
+                if let Some(sequence) = event.metadata.sequence {
+                    self.maps.apply(fact, sequence)?;
+                }
+            }
         }
+        self.payments.apply(event);
         self.trace.add(event);
         Ok(())
     }
 }
 
 impl SeatView {
+    /// A view of the domain events on a topic.
+    pub fn new(topic: String) -> Self {
+        let (maps, reservations, trace) = (Maps::default(), Reservations::default(), Trace::default());
+        Self { topic, maps, reservations, payments: Payments::default(), trace }
+    }
+
     /// The seats.
     pub fn maps(&self) -> &Maps {
         &self.maps
@@ -47,6 +64,11 @@ impl SeatView {
     /// The reservations.
     pub fn reservations(&self) -> &Reservations {
         &self.reservations
+    }
+
+    /// The payments.
+    pub fn payments(&self) -> &Payments {
+        &self.payments
     }
 
     /// The trace.

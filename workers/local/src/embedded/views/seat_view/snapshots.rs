@@ -21,7 +21,7 @@ impl Snapshots for MemoryView<SeatView> {
                 map
             };
             let maps = seat_view.maps().iter().map(as_of).collect();
-            Snapshot { maps, next_offsets: ledger.next_offsets() }
+            Snapshot { maps, next_offsets: ledger.next_offsets(&seat_view.topic) }
         }))
     }
 }
