@@ -13,6 +13,7 @@ mod consumer_database;
 mod consumer_stage;
 mod consumer_starts;
 mod door;
+mod effect_store;
 mod embedded_event_log;
 mod embedded_seats;
 mod embedded_views;

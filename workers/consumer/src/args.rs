@@ -5,6 +5,8 @@ use boxoffice_runtime::postgres::DatabaseArgs;
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
 use clap::{Parser, ValueEnum};
 
+use crate::effects::settings::{PaymentArgs, WebhookArgs};
+
 /// Keeps one view up to date from the domain events on Kafka, in PostgreSQL.
 ///
 /// Each process runs one handler, in a consumer group and with a database of its own; several processes share the
@@ -34,12 +36,18 @@ pub struct Args {
     pub group: String,
     /// Where the group began: "earliest", or anything else, such as "latest" or a timestamp. After a start elsewhere
     /// the first event met of each SeatingEvent is taken as the baseline instead of being a gap. seat-view and stats
-    /// always begin at earliest.
+    /// always begin at earliest, payment and webhook never.
     #[arg(long, env = "BOXOFFICE_START_FROM", default_value = "earliest", value_parser = start)]
     pub start_from: Start,
     /// The declared reset that this generation of the view began with.
     #[arg(long, env = "BOXOFFICE_RESET_ID", default_value = "", hide = true)]
     pub reset_id: String,
+    /// Who charges.
+    #[command(flatten)]
+    pub payment: PaymentArgs,
+    /// Who is told.
+    #[command(flatten)]
+    pub webhook: WebhookArgs,
 }
 
 /// A handler, as it is named on the command line.
@@ -51,9 +59,9 @@ pub enum HandlerName {
     Persistence,
     /// Counts by section, announced as stats.updated
     Stats,
-    /// Payments of reservations: comes with a later version
+    /// Charges reservations at a gateway, announced as payment.completed and payment.failed
     Payment,
-    /// Domain events over HTTP: comes with a later version
+    /// Passes domain events on over HTTP
     Webhook,
 }
 

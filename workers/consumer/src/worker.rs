@@ -1,4 +1,5 @@
-//! The process: one handler on PostgreSQL, with its probes, its metrics and the relay of what it produces.
+//! The process: one handler on PostgreSQL, with its probes, its metrics, what it carries out outside and the relay of what
+//! it produces.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +12,22 @@ use boxoffice_runtime::postgres::{DatabaseArgs, until_reached};
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
 use prometheus_client::registry::Registry;
 use sqlx::postgres::PgConnectOptions;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Args, HandlerName};
+use crate::effects::Refused;
+use crate::effects::engine::{Beside, Surroundings, beside};
+use crate::effects::metrics::EffectMetrics;
+use crate::effects::postgres::Clock;
+use crate::effects::settings::{PaymentSettings, WebhookSettings};
+use crate::handlers::payment::PaymentHandler;
+use crate::handlers::payment::work::PaymentWork;
 use crate::handlers::persistence::PersistenceHandler;
 use crate::handlers::seat_view::SeatViewHandler;
 use crate::handlers::stats::StatsHandler;
+use crate::handlers::webhook::WebhookHandler;
+use crate::handlers::webhook::work::WebhookWork;
 use crate::handlers::{Handler, Topic};
 use crate::metrics::Metrics;
 use crate::relay::Relay;
@@ -34,9 +45,15 @@ const PROBE: Duration = Duration::from_secs(2);
 /// Why the process cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// A handler that this version does not have.
-    #[error("handler {0} comes with a later version: this one has seat-view, persistence and stats")]
-    NotYet(&'static str),
+    /// A setting that a handler with effects cannot begin with.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A handler whose effects reach outside, told to begin with the past.
+    #[error(
+        "handler {0} never begins at earliest, where it would charge and tell what is long over: give --start-from \
+         latest, or the time at which its group began"
+    )]
+    NotEarliest(&'static str),
     /// A declared reset of a handler whose effects reach outside of its database (I9).
     #[error("handler {0} cannot be replayed: its effects reach outside of its database")]
     NotReplayable(&'static str),
@@ -57,42 +74,67 @@ pub enum WorkerError {
 /// Arguments that cannot be used. What is away is waited for instead.
 pub async fn run(args: Args, log: Arc<dyn EventLog>, stop: CancellationToken) -> Result<(), WorkerError> {
     match args.handler {
-        HandlerName::SeatView => run_handler(SeatViewHandler, Start::Earliest, args, log, stop).await,
-        HandlerName::Persistence => run_handler(PersistenceHandler, args.start_from, args, log, stop).await,
-        HandlerName::Stats => run_handler(StatsHandler, Start::Earliest, args, log, stop).await,
-        HandlerName::Payment => Err(WorkerError::NotYet("payment")),
-        HandlerName::Webhook => Err(WorkerError::NotYet("webhook")),
+        HandlerName::SeatView => run_handler(SeatViewHandler, Start::Earliest, None, args, log, stop).await,
+        HandlerName::Persistence => {
+            run_handler(PersistenceHandler, args.start_from, None, args, log, stop).await
+        }
+        HandlerName::Stats => run_handler(StatsHandler, Start::Earliest, None, args, log, stop).await,
+        HandlerName::Payment => {
+            let PaymentSettings { gateway, timeout } = args.payment.clone().try_into()?;
+            let handler = PaymentHandler { timeout, clock: Clock::Server };
+            let work = beside(|metrics| PaymentWork { gateway, metrics });
+            run_handler(handler, args.start_from, Some(work), args, log, stop).await
+        }
+        HandlerName::Webhook => {
+            let settings = args.webhook.clone().settings(args.service.service.clone())?;
+            let WebhookSettings { receiver, wanted } = settings;
+            let handler = WebhookHandler { wanted, clock: Clock::Server };
+            let work = beside(|metrics| WebhookWork { receiver, metrics });
+            run_handler(handler, args.start_from, Some(work), args, log, stop).await
+        }
     }
 }
 
 async fn run_handler<H: Handler>(
     handler: H,
     start: Start,
+    effects: Option<Beside>,
     args: Args,
     log: Arc<dyn EventLog>,
     stop: CancellationToken,
 ) -> Result<(), WorkerError> {
-    let Args { service, kafka, database, handler: _, group, start_from: _, reset_id } = args;
+    let Args { service, kafka, database, handler: _, group, start_from: _, reset_id, .. } = args;
     let drain = service.drain();
     let ServiceArgs { service, metrics_addr, log: _, drain_seconds: _ } = service;
     let owner = Owner { service: service.clone(), group: group.clone(), topic: kafka.kafka_topic.clone() };
     if !reset_id.is_empty() && !H::REPLAYABLE {
         return Err(WorkerError::NotReplayable(H::NAME));
     }
+    if start == Start::Earliest && !H::REPLAYABLE {
+        return Err(WorkerError::NotEarliest(H::NAME));
+    }
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry, H::NAME);
+    let effects = effects.map(|beside| (beside, EffectMetrics::new(&mut registry, H::NAME)));
     let readiness = Readiness::waiting_for(&[LOG, DATABASE]);
     let probes = health::serve(metrics_addr, registry, readiness.clone(), CancellationToken::new());
 
     let work = async {
         let Some(options) = prepared::<H>(&database, &owner, &stop).await? else { return Ok(()) };
         let view = Arc::new(PgViewStore::new(options.clone(), handler, start, reset_id.clone()));
+        let (more, announced) = (view.committed(), Arc::new(Notify::new()));
+        let effects = effects.map(|(beside, metrics)| {
+            let (database, stop, more) = (options.clone(), stop.clone(), Arc::clone(&more));
+            let announced = Arc::clone(&announced);
+            beside(Surroundings { database, more, announced, metrics, stop })
+        });
         let relay = H::PRODUCES.then(|| Relay {
             log: Arc::clone(&log),
             topic: topic(H::PRODUCES_TO, &kafka),
             source: service,
             database: options.clone(),
-            committed: view.committed(),
+            // What is carried out beside the loop is told of commits, and tells on.
+            committed: if effects.is_some() { announced } else { more },
         });
         let offsets = Offsets::default();
         let consumer = Consumer {
@@ -113,6 +155,11 @@ async fn run_handler<H: Handler>(
             async {
                 if let Some(relay) = relay {
                     relay.run(stop.clone()).await;
+                }
+            },
+            async {
+                if let Some(effects) = effects {
+                    effects.await;
                 }
             },
         );

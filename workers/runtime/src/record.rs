@@ -129,7 +129,7 @@ pub fn encode(
     header("ce_time", rfc3339(envelope.timestamp).into());
     header(CE_SUBJECT, event.aggregate_id().into());
     header("content-type", "application/json".into());
-    header("traceparent", traceparent.map_or_else(|| own_trace(envelope), str::to_owned).into());
+    header("traceparent", traceparent.map_or_else(|| trace(envelope), str::to_owned).into());
     if let Some(sequence) = envelope.metadata.sequence {
         header(CE_SEQUENCE, sequence.to_string().into());
     }
@@ -142,7 +142,8 @@ pub fn encode(
     })
 }
 
-fn own_trace(envelope: &Envelope) -> String {
+/// The trace that a command's id begins: the `traceparent` of what is caused by `envelope`, where no caller gave one.
+pub fn trace(envelope: &Envelope) -> String {
     let (_, span) = split(envelope.event_id);
     format!("00-{}-{span:016x}-01", envelope.metadata.causation_id.simple())
 }

@@ -3,7 +3,7 @@
 //! A handler sees events that are new, in order and readable, and writes inside the transaction that also holds the
 //! checkpoint (see [`crate::view`]). It never sees the log. Reading order: [`seats`] is the chart in a database,
 //! shared by [`seat_view`] and [`stats`]; [`payments`] are those beside the reservations of [`seat_view`] and
-//! [`persistence`].
+//! [`persistence`]. [`payment`] and [`webhook`] keep what [`crate::effects`] carries out.
 
 pub mod seats;
 
@@ -14,6 +14,10 @@ pub mod seat_view;
 pub mod persistence;
 
 pub mod stats;
+
+pub mod payment;
+
+pub mod webhook;
 
 use async_trait::async_trait;
 use boxoffice_domain::Envelope;

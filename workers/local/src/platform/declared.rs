@@ -2,8 +2,11 @@
 //! needs to know. Pure.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use boxoffice_command::durability::{Durability, Guarantee};
+use boxoffice_consumer::effects::Refused;
+use boxoffice_consumer::effects::settings::{PaymentSettings, WebhookSettings};
 use boxoffice_crds::consumers::Consumer;
 use boxoffice_crds::durability::Durability as Declaration;
 use boxoffice_crds::reservation_service::Auth;
@@ -11,7 +14,9 @@ use boxoffice_crds::{ReservationService, ReservationServiceSpec};
 use boxoffice_operator::conditions::Stall;
 use boxoffice_operator::reservation_service::build::{DesiredState, build};
 use boxoffice_operator::reservation_service::unsupported::{self, Place};
-use boxoffice_operator::reservation_service::validate::{PAYMENTS, SEATS, STATS, ValidatedService, validate};
+use boxoffice_operator::reservation_service::validate::{
+    PAYMENTS, SEATS, STATS, ValidatedConsumer, ValidatedService, validate,
+};
 use boxoffice_runtime::identity::key_text::KeyText;
 use boxoffice_runtime::identity::settings::{JwtSettings, KeySource, Settings};
 use uuid::Uuid;
@@ -95,6 +100,33 @@ impl Declared {
     /// Topic of the payments.
     pub fn payment_topic(&self) -> &str {
         self.topic_at(PAYMENTS)
+    }
+
+    /// Whom a payment consumer asks.
+    ///
+    /// # Errors
+    /// An address that must not be called, or a token that no header can carry.
+    pub fn payment(&self, consumer: &ValidatedConsumer) -> Result<PaymentSettings, Refused> {
+        let problem = || Refused { what: "payment", problem: "the section is missing".to_owned() };
+        let payment = consumer.declared.payment.as_ref().ok_or_else(problem)?;
+        let timeout = Duration::from_secs(payment.timeout_seconds.into());
+        let token = payment.secret_ref.as_ref().and_then(|_| self.secret(consumer));
+        PaymentSettings::new(payment.url.as_deref(), payment.sandbox, token, timeout)
+    }
+
+    /// Whom a webhook consumer tells.
+    ///
+    /// # Errors
+    /// An address that must not be called, a key that is none, or an event that there is not.
+    pub fn webhook(&self, consumer: &ValidatedConsumer) -> Result<WebhookSettings, Refused> {
+        let problem = || Refused { what: "webhook", problem: "the section is missing".to_owned() };
+        let webhook = consumer.declared.webhook.as_ref().ok_or_else(problem)?;
+        let key = self.secret(consumer).unwrap_or_default();
+        WebhookSettings::new(self.name(), &webhook.url, key, webhook.events.iter().cloned())
+    }
+
+    fn secret(&self, consumer: &ValidatedConsumer) -> Option<&str> {
+        self.secrets.get(&consumer.declared.name).map(|secret| secret.text.as_str())
     }
 
     fn topic_at(&self, index: usize) -> &str {

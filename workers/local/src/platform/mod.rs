@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use boxoffice_command::app::AppError;
 use boxoffice_command::store::StoreError;
+use boxoffice_consumer::effects::Refused;
 use boxoffice_runtime::clock;
 use boxoffice_runtime::identity::settings::InvalidSettings;
 use boxoffice_runtime::log::LogError;
@@ -47,6 +48,8 @@ pub enum PlatformError {
     Identity(#[from] InvalidSettings),
     #[error("cannot listen on {addr}: {source}: give another --port")]
     Listen { addr: SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Effects(#[from] Refused),
     #[error("consumers[{0}]: its handler comes with a later version")]
     Handler(String),
     #[error("consumers: none has the handler seat-view, from which the seat maps are served: add one")]

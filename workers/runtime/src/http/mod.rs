@@ -2,8 +2,9 @@
 //! line, metrics, and problem+json for whatever is not answered ([`code`] lists what that can be).
 //!
 //! Handlers answer `Result<_, Problem>` and take [`RequestContext`] and [`Id`]; [`service`] puts the [`HttpLayer`] around them, [`listen`]
-//! opens a port, [`outbound`] says where requests may go to, and [`serve`] ends when told to, after the requests in progress.
+//! opens a port, [`client`] asks services of other people where [`outbound`] allows it, and [`serve`] ends when told to, after the requests in progress.
 
+pub mod client;
 pub mod code;
 mod context;
 mod layer;

@@ -10,11 +10,10 @@ use std::time::Duration;
 use axum::http::{StatusCode, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::crypto::ring;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -24,6 +23,7 @@ use super::keys::{InvalidKeys, KeySet};
 use super::metrics::{Metrics, Outcome};
 use super::settings::{InvalidSettings, address};
 use crate::health::Readiness;
+use crate::http::client::{chain, connector};
 
 /// Largest answer of an issuer, in bytes.
 const MAX_BYTES: usize = 256 << 10;
@@ -98,14 +98,6 @@ enum FetchError {
     Body(#[from] Box<dyn std::error::Error + Send + Sync>),
     #[error("the answer is {0}")]
     Keys(#[from] InvalidKeys),
-}
-
-/// An error with what it came from: the outer ones say little.
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 impl Jwks {
@@ -230,24 +222,9 @@ struct Issuer {
 }
 
 impl Issuer {
-    /// Over https it is trusted by the certificate authorities of the system.
     fn new(uri: Uri) -> Result<Self, InvalidSettings> {
-        let connector = HttpsConnectorBuilder::new();
-        let connector = if uri.scheme_str() == Some("https") {
-            let trusting = connector.with_provider_and_native_roots(ring::default_provider());
-            trusting.map_err(|error| InvalidSettings::Authorities(error.to_string()))?.https_only()
-        } else {
-            let config = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .map_err(|error| InvalidSettings::Authorities(error.to_string()))?
-                .with_root_certificates(rustls::RootCertStore::empty())
-                .with_no_client_auth();
-            connector.with_tls_config(config).https_or_http()
-        };
-        Ok(Self {
-            uri,
-            client: Client::builder(TokioExecutor::new()).build(connector.enable_http1().build()),
-        })
+        let connector = connector(&uri).map_err(InvalidSettings::Authorities)?;
+        Ok(Self { uri, client: Client::builder(TokioExecutor::new()).build(connector) })
     }
 
     async fn fetch(&self) -> Result<KeySet, FetchError> {

@@ -5,6 +5,7 @@
 //! A write that fails ends the journal, because what is in memory is then ahead of the file: everybody who waits is
 //! told, and so is [`failed`](Journal::failed), which ends the process. Nothing that was acknowledged is lost by that.
 
+pub mod effects;
 mod table;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 
+use self::effects::EffectRow;
 use self::table::{ANSWERS, EVENTS, GROUP_STARTS, PUBLISHED, PublishedRow, RECORDS};
 pub use boxoffice_command::store::embedded::journal::Ticket;
 
@@ -82,6 +84,8 @@ pub struct Write {
     pub group_starts: Vec<GroupStartRow>,
     /// Records, appended.
     pub records: Vec<RecordRow>,
+    /// What consumers with effects outside remember, in this order.
+    pub effects: Vec<EffectRow>,
     /// A SeatingEvent to forget.
     pub purged: Option<String>,
     /// Whether it must survive a power cut, not only the end of the process.
@@ -273,6 +277,9 @@ async fn commit(
             sqlx::query(UPSERT_TOPIC).bind(topic).bind(partitions).execute(&mut *transaction).await?;
         }
         published.extend(write.published);
+        for row in write.effects {
+            row.write(&mut transaction).await?;
+        }
         if let Some((event, partition)) = write.pinned {
             sqlx::query("INSERT INTO seating_events (seating_event, partition) VALUES (?, ?)")
                 .bind(event)

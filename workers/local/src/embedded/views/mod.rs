@@ -42,14 +42,25 @@ pub use stats::Stats;
 
 /// Builds a view in memory from domain events that are new, in order and readable.
 pub trait MemoryHandler: Send + 'static {
-    /// Takes in one event.
+    /// Takes in one event, which stands at this place of the log.
     ///
     /// # Errors
     /// An event that cannot be taken in, now or later: nothing of it is kept, and it is parked.
-    fn apply(&mut self, event: &Envelope) -> Result<(), Refusal>;
+    fn apply(&mut self, event: &Envelope, place: Place<'_>) -> Result<(), Refusal>;
 
     /// Every event of a batch was taken in or refused.
     fn batch_ended(&mut self) {}
+}
+
+/// A place on the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: u32,
+    /// The offset.
+    pub offset: u64,
 }
 
 /// Why an event is parked.
@@ -113,7 +124,9 @@ impl<H: MemoryHandler> State<H> {
         for index in std::mem::take(&mut plan.apply) {
             let entry = &entries[index];
             let Some(event) = plan.still_due(index, entry) else { continue };
-            match self.handler.apply(event) {
+            let offset = batch.records[index].offset;
+            match self.handler.apply(event, Place { topic: &batch.topic, partition: batch.partition, offset })
+            {
                 Ok(()) => plan.apply.push(index),
                 Err(refusal) => plan.park(index, entry, refusal.to_string()),
             }

@@ -13,7 +13,7 @@ use boxoffice_domain::{DomainEvent, Envelope, Projected, SeatId, SeatingEventId,
 
 use super::announcements::Outbox;
 use super::maps::Maps;
-use super::{MemoryHandler, Refusal};
+use super::{MemoryHandler, Place, Refusal};
 
 /// Keeps the statistics.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub struct Stats {
 }
 
 impl MemoryHandler for Stats {
-    fn apply(&mut self, event: &Envelope) -> Result<(), Refusal> {
+    fn apply(&mut self, event: &Envelope, _: Place<'_>) -> Result<(), Refusal> {
         let sequence = event.metadata.sequence.unwrap_or_default();
         match project(&event.event) {
             Projected::Defined(defined) => {

@@ -14,7 +14,7 @@ use boxoffice_domain::{DomainEvent, Envelope};
 
 use super::maps::Maps;
 use super::payments::Payments;
-use super::{MemoryHandler, Refusal};
+use super::{MemoryHandler, Place, Refusal};
 use reservations::Reservations;
 use trace::Trace;
 
@@ -30,7 +30,7 @@ pub struct SeatView {
 }
 
 impl MemoryHandler for SeatView {
-    fn apply(&mut self, event: &Envelope) -> Result<(), Refusal> {
+    fn apply(&mut self, event: &Envelope, _: Place<'_>) -> Result<(), Refusal> {
         match &event.event {
             DomainEvent::ReservationCreated(created) => self.reservations.create(created, event.timestamp)?,
             DomainEvent::ReservationCancelled(cancelled) => {
