@@ -193,7 +193,8 @@ fn answer(charge: &mut Charge, key: &str, manner: Manner) -> Said {
     charge.asked += 1;
     charge.charged = manner != Manner::Declines;
     let (first, third) = (charge.asked == 1, charge.asked >= 3);
-    let is = |status: &str| Json(json!({"status": status, "paymentId": format!("pay-{key}")})).into_response();
+    let is =
+        |status: &str| Json(json!({"status": status, "paymentId": format!("pay-{key}")})).into_response();
     match manner {
         Manner::Declines => Said(is("declined"), false),
         Manner::Hangs if first => Said(is("succeeded"), true),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use boxoffice_consumer::effects::postgres::{Clock, PgEffectStore};
 use boxoffice_consumer::effects::Lane;
+use boxoffice_consumer::effects::postgres::{Clock, PgEffectStore};
 use boxoffice_consumer::handlers::Handler;
 use boxoffice_consumer::handlers::webhook::{Wanted, WebhookHandler};
 use boxoffice_consumer::view::migrate;
@@ -34,7 +34,13 @@ impl Postgres {
         let clock = Clock::Moved(Arc::clone(&moved));
         let options = options(&database);
         let handler = WebhookHandler { wanted: Wanted::new([]).unwrap(), clock: clock.clone() };
-        Self { store: PgEffectStore::new(options.clone(), clock), handler, pool: pool(options, 1), moved, database }
+        Self {
+            store: PgEffectStore::new(options.clone(), clock),
+            handler,
+            pool: pool(options, 1),
+            moved,
+            database,
+        }
     }
 }
 

@@ -85,7 +85,8 @@ impl Platform {
                     let name = &consumer.declared.name;
                     let (settings, book) = (declared.webhook(consumer)?, self.book(name).await?);
                     let WebhookSettings { receiver, wanted } = settings;
-                    let begun = engine(&book, registry, consumer, |metrics| WebhookWork { receiver, metrics });
+                    let begun =
+                        engine(&book, registry, consumer, |metrics| WebhookWork { receiver, metrics });
                     running.spawn(begun.run(stop.clone()));
                     Arc::new(MemoryView::new(Webhooks { book, wanted }))
                 }

@@ -333,16 +333,13 @@ impl EffectStore for Book {
         Ok(taken)
     }
 
-    async fn settle<W: Work>(
-        &self,
-        work: &W,
-        ended: &[(Lease, W::Outcome)],
-    ) -> Result<Settled, EffectError> {
+    async fn settle<W: Work>(&self, work: &W, ended: &[(Lease, W::Outcome)]) -> Result<Settled, EffectError> {
         let (settled, ticket) = {
             let now = (self.0.clock)();
             let (mut turn, mut settled) = (self.turn(), Settled::default());
             for (lease, outcome) in ended {
-                let is_mine = turn.pages.lanes.get(&lease.lane).is_some_and(|page| page.token == Some(lease.token));
+                let is_mine =
+                    turn.pages.lanes.get(&lease.lane).is_some_and(|page| page.token == Some(lease.token));
                 let held = turn.pages.held(&lease.lane, 0).filter(|_| is_mine);
                 let Some(held) = held else {
                     settled.lost += 1;

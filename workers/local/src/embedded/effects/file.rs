@@ -50,7 +50,8 @@ pub(super) async fn pages(file: &SqlitePool, consumer: &str) -> Result<Pages, Jo
             .bind(consumer)
             .fetch_all(file)
             .await?;
-    let checkpoint = |(topic, partition, next): (String, u32, i64)| ((topic, partition), next.cast_unsigned());
+    let checkpoint =
+        |(topic, partition, next): (String, u32, i64)| ((topic, partition), next.cast_unsigned());
     pages.checkpoints = checkpoints.into_iter().map(checkpoint).collect();
     Ok(pages)
 }

@@ -48,10 +48,8 @@ const LANE: &str = "
 const GONE: &str = "DELETE FROM effect_lanes WHERE consumer = ? AND topic = ? AND aggregate = ?";
 const EFFECT: &str =
     "INSERT OR ROLLBACK INTO effects (consumer, topic, aggregate, number, envelope) VALUES (?, ?, ?, ?, ?)";
-const DONE: &str =
-    "DELETE FROM effects WHERE consumer = ? AND topic = ? AND aggregate = ? AND number <= ?";
-const ANNOUNCED: &str =
-    "INSERT OR ROLLBACK INTO effect_outbox (consumer, number, envelope) VALUES (?, ?, ?)";
+const DONE: &str = "DELETE FROM effects WHERE consumer = ? AND topic = ? AND aggregate = ? AND number <= ?";
+const ANNOUNCED: &str = "INSERT OR ROLLBACK INTO effect_outbox (consumer, number, envelope) VALUES (?, ?, ?)";
 const PUBLISHED: &str = "DELETE FROM effect_outbox WHERE consumer = ? AND number <= ?";
 const CHECKPOINT: &str = "
     INSERT OR REPLACE INTO effect_checkpoints (consumer, topic, partition, next_offset) VALUES (?, ?, ?, ?)";

@@ -122,7 +122,8 @@ impl<H: MemoryHandler> State<H> {
             let entry = &entries[index];
             let Some(event) = plan.still_due(index, entry) else { continue };
             let offset = batch.records[index].offset;
-            match self.handler.apply(event, Place { topic: &batch.topic, partition: batch.partition, offset }) {
+            match self.handler.apply(event, Place { topic: &batch.topic, partition: batch.partition, offset })
+            {
                 Ok(()) => plan.apply.push(index),
                 Err(refusal) => plan.park(index, entry, refusal.to_string()),
             }
