@@ -7,8 +7,9 @@ use std::time::Duration;
 use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::partition::partition_of;
 use boxoffice_domain::{DomainEvent, Envelope};
+use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::log::kafka::KafkaLog;
-use boxoffice_runtime::log::{EventLog, GroupEvent};
+use boxoffice_tests::groups::declare;
 use boxoffice_tests::history::new_record;
 use boxoffice_tests::process::Process;
 use boxoffice_tests::servers::{self, Database, database, free_port, topic, unique};
@@ -75,24 +76,6 @@ impl Topics {
         }
         found
     }
-
-    /// The group, at the beginning of every partition: what the operator does before a consumer runs.
-    async fn declare(&self, group: &str, topics: &[String]) {
-        let mut subscription = self.log.subscribe(group, topics).await.unwrap();
-        let mut left = topics.len() * PARTITIONS as usize;
-        while left > 0 {
-            if let GroupEvent::Assigned(partitions) =
-                subscription.next(1, Duration::from_secs(1)).await.unwrap()
-            {
-                for partition in partitions {
-                    subscription.pause(&partition).unwrap();
-                    subscription.commit(&partition, 0).await.unwrap();
-                    left -= 1;
-                }
-            }
-        }
-        subscription.leave().await;
-    }
 }
 
 impl Stage {
@@ -103,7 +86,7 @@ impl Stage {
             "webhook" => vec![topics.seats.clone(), topics.payments.clone()],
             _ => vec![topics.seats.clone()],
         };
-        topics.declare(&group, &read).await;
+        declare(&topics.log, &group, &read, PARTITIONS).await.unwrap();
         let mut environment = vec![
             ("BOXOFFICE_SERVICE", "test/effects".into()),
             ("BOXOFFICE_HANDLER", handler.into()),
