@@ -16,6 +16,7 @@ EOT
     servers) cat <<'EOT' ;;
 redis-server redis-server the seat store of the tests
 postgresql /usr/lib/postgresql/*/bin/initdb the view databases of the tests
+pgbouncer pgbouncer a pooler before a view database
 default-jre-headless java runs Kafka
 maven mvn fetches Kafka
 openssl openssl certificates of servers that speak TLS
@@ -85,6 +86,6 @@ without_services() (
 # enabled_services: those of our packages that start at boot; none where there is no systemd.
 enabled_services() {
   have systemctl || return 0
-  systemctl list-unit-files --state=enabled --no-legend redis-server.service postgresql.service containerd.service 2>/dev/null |
+  systemctl list-unit-files --state=enabled --no-legend redis-server.service postgresql.service pgbouncer.service containerd.service 2>/dev/null |
     awk '{print $1}' | sort
 }

@@ -1,12 +1,12 @@
 //! What seats cost: a claim keeps the amount and the currency at which it was held, a reservation costs what its seats do,
 //! and what is cancelled adds up to that. Told once more and apart from `decide`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::{Context, ensure};
-use boxoffice_domain::events::{DomainEvent, PaidBy, ReservedSeats};
+use boxoffice_domain::events::{DomainEvent, PaidBy, ReservedSeats, SeatHeld};
 use boxoffice_domain::state::Seat;
-use boxoffice_domain::{Envelope, ReservationId, SeatId, SeatingEventState};
+use boxoffice_domain::{Envelope, HoldId, ReservationId, SeatId, SeatingEventState};
 
 use super::rules::by_staff;
 
@@ -16,11 +16,15 @@ pub struct Money {
     sold: HashMap<ReservationId, Sold>,
     /// Seats reserved for a reservation that was not created yet.
     reserved: HashMap<ReservationId, Sold>,
+    /// Holds with a seat at the price of a payment that failed.
+    at_old_prices: HashSet<HoldId>,
 }
 
 #[derive(Debug, Default)]
 struct Sold {
     currency: String,
+    /// Whether a seat of it was held at the price of a payment that failed.
+    at_old_prices: bool,
     amounts: BTreeMap<SeatId, u64>,
 }
 
@@ -33,7 +37,11 @@ impl Money {
                 let price = definition.price_of(e.seat_id.section()).context("its section has no price")?;
                 let held_at = (e.amount, e.currency.as_str());
                 let today = (price.amount, price.currency.as_str());
-                ensure!(held_at == today, "it is held at {held_at:?}, but the price is {today:?}");
+                if held_at != today {
+                    let was = by_staff(fact, &e.user_id) && was_the_price(state, e);
+                    ensure!(was, "it is held at {held_at:?}, but the price is {today:?}");
+                    self.at_old_prices.insert(e.hold_id.clone());
+                }
                 Ok(())
             }
             DomainEvent::SeatReserved(e) => {
@@ -51,6 +59,7 @@ impl Money {
                 let sold = self.reserved.entry(e.reservation_id.clone()).or_default();
                 sold.currency.clone_from(&e.currency);
                 sold.amounts.insert(e.seat_id.clone(), e.amount);
+                sold.at_old_prices |= self.at_old_prices.contains(&e.hold_id);
                 Ok(())
             }
             DomainEvent::ReservationCreated(e) => {
@@ -61,6 +70,12 @@ impl Money {
                 ensure!(sold.currency == e.currency, "its seats were held in {}", sold.currency);
                 let at_the_counter = e.paid_by == Some(PaidBy::Counter);
                 ensure!(!at_the_counter || by_staff(fact, &e.user_id), "a buyer sold it to themself");
+                match &e.paid_by {
+                    Some(PaidBy::Reservation(paid)) => paid_before(state, paid, &sold)?,
+                    Some(PaidBy::Counter) | None => {
+                        ensure!(!sold.at_old_prices, "its prices are those of a payment that failed");
+                    }
+                }
                 self.sold.insert(e.reservation_id.clone(), sold);
                 Ok(())
             }
@@ -98,4 +113,23 @@ impl Money {
         );
         Ok(())
     }
+}
+
+/// Whether a reservation of the same user's had the seat at this price when its payment failed.
+fn was_the_price(state: &SeatingEventState, e: &SeatHeld) -> bool {
+    let unanswered = state.failed.values().filter(|failed| failed.outcome.is_none());
+    let of_them = unanswered.filter(|failed| failed.user == e.user_id && failed.currency == e.currency);
+    let mut seats = of_them.flat_map(|failed| &failed.seats);
+    seats.any(|(key, amount)| key == e.seat_id.key() && *amount == e.amount)
+}
+
+/// What was paid for late costs what it did when the payment failed.
+fn paid_before(state: &SeatingEventState, paid: &str, sold: &Sold) -> anyhow::Result<()> {
+    let paid: ReservationId = paid.parse()?;
+    let failed = state.failed.get(&paid.uuid()).context("no payment of the one that pays for it failed")?;
+    let (sum, before): (u64, u64) =
+        (sold.amounts.values().sum(), failed.seats.iter().map(|(_, amount)| amount).sum());
+    ensure!(sum == before, "its seats cost {sum}, and {before} was paid");
+    ensure!(sold.currency == failed.currency, "it was paid in {}", failed.currency);
+    Ok(())
 }

@@ -1,15 +1,16 @@
 //! Whether a domain event may follow on those before it: the rules of seats, told once more and apart from `decide`.
 //!
+//! A payment that comes late gets the seats of its reservation again, where it is remembered and they are free.
 //! What box-office staff do for a buyer names the buyer, and nobody as who acted: such a hold is made outside window, pause
 //! and limit, and may have seats that are blocked. [`money`](super::money) looks at what seats cost.
 
 use anyhow::{Context, bail, ensure};
 use boxoffice_domain::events::{
-    Claim, DomainEvent, HoldExtended, ReleaseReason, SeatBlock, SeatHeld, SeatReleased, SeatReserved,
-    SeatingEventDefined,
+    Claim, DomainEvent, HoldExtended, NotReinstated, PaidBy, ReleaseReason, ReservedSeats, SeatBlock,
+    SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined,
 };
-use boxoffice_domain::state::{Hold, HoldStatus, Sale, Seat};
-use boxoffice_domain::{Chart, Envelope, SeatId, SeatingEventState, UnixMillis, UserId};
+use boxoffice_domain::state::{FailedReservation, Hold, HoldStatus, Sale, Seat};
+use boxoffice_domain::{Chart, Envelope, ReservationId, SeatId, SeatingEventState, UnixMillis, UserId};
 
 /// The rules, and what the last domain event left to be done.
 #[derive(Debug, Default)]
@@ -45,7 +46,7 @@ impl Rules {
                     "it names {named:?}, but {:?} were reserved for it",
                     claimed.seats
                 );
-                Ok(())
+                reinstated(state, e, fact.timestamp)
             }
             DomainEvent::ReservationCancelled(e) => {
                 let Some(claimed) = state.reservations.get(&e.reservation_id.uuid()) else { return Ok(()) };
@@ -63,7 +64,7 @@ impl Rules {
                 ensure!(!sale(state)?.closed, "it was closed already");
                 Ok(())
             }
-            DomainEvent::ReservationNotReinstated(_) => Ok(()),
+            DomainEvent::ReservationNotReinstated(e) => not_reinstated(state, e, fact.timestamp),
             DomainEvent::StatsUpdated(_)
             | DomainEvent::PaymentRequested(_)
             | DomainEvent::PaymentCompleted(_)
@@ -171,7 +172,11 @@ fn released(state: &SeatingEventState, e: &SeatReleased) -> anyhow::Result<()> {
                     let until = sale(state)?.definition.cancel_until();
                     ensure!(e.released_at <= until, "buyers could cancel until {until}");
                 }
-                ReleaseReason::PaymentFailed | ReleaseReason::Admin => {}
+                ReleaseReason::PaymentFailed => {
+                    let paid_by = state.reservations.get(&id).and_then(|claimed| claimed.paid_by.as_ref());
+                    ensure!(paid_by.is_none(), "no payment of its own pays for it: {paid_by:?}");
+                }
+                ReleaseReason::Admin => {}
                 other @ (ReleaseReason::User | ReleaseReason::Expired) => {
                     bail!("a reservation does not end by {other:?}")
                 }
@@ -179,6 +184,53 @@ fn released(state: &SeatingEventState, e: &SeatReleased) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A reservation that stands for one whose payment failed: that one is remembered, unanswered, and sales are open.
+fn reinstated(state: &SeatingEventState, e: &ReservedSeats, at: UnixMillis) -> anyhow::Result<()> {
+    let Some(PaidBy::Reservation(paid)) = &e.paid_by else { return Ok(()) };
+    let failed = unanswered(state, &paid.parse()?, &e.user_id, at)?;
+    let had: Vec<_> = failed.seats.iter().map(|(key, _)| key.as_str()).collect();
+    let has: Vec<_> = e.seat_ids.iter().map(SeatId::key).collect();
+    ensure!(had == has, "{paid} had {had:?}, and {has:?} come back");
+    ensure!(are_sales_open(state, at)?, "sales are not open");
+    Ok(())
+}
+
+/// What is not given back is not there, or not for sale.
+fn not_reinstated(state: &SeatingEventState, e: &NotReinstated, at: UnixMillis) -> anyhow::Result<()> {
+    let failed = unanswered(state, &e.reservation_id, &e.user_id, at)?;
+    let chart = sale(state)?.chart();
+    let is_free = |key: &String| match state.seats.get(key) {
+        None | Some(Seat::Lapsed { .. }) => chart.contains(key),
+        Some(Seat::Held { hold, blocked, .. }) => {
+            blocked.is_none() && state.holds.get(hold).is_none_or(|hold| at >= hold.expires_at)
+        }
+        Some(Seat::Reserved { .. } | Seat::Blocked { .. }) => false,
+    };
+    let all_free = failed.seats.iter().all(|(key, _)| is_free(key));
+    ensure!(!all_free || !are_sales_open(state, at)?, "its seats are free, and sales are open");
+    Ok(())
+}
+
+fn unanswered<'a>(
+    state: &'a SeatingEventState,
+    id: &ReservationId,
+    user: &UserId,
+    at: UnixMillis,
+) -> anyhow::Result<&'a FailedReservation> {
+    let failed = state.failed.get(&id.uuid()).context("no payment of it failed")?;
+    ensure!(failed.user == *user, "it was {}'s", failed.user);
+    ensure!(failed.outcome.is_none(), "it was answered before: {:?}", failed.outcome);
+    ensure!(at < failed.forgotten_at(), "its payment failed too long ago, at {}", failed.failed_at);
+    Ok(failed)
+}
+
+fn are_sales_open(state: &SeatingEventState, at: UnixMillis) -> anyhow::Result<bool> {
+    let sale = sale(state)?;
+    let (definition, window) = (&sale.definition, &sale.definition.sales);
+    let in_window = at < definition.closes_at() && window.opens_at.is_none_or(|opens| at >= opens);
+    Ok(in_window && !sale.closed && !window.paused)
 }
 
 /// The reason for which a held seat was blocked before.

@@ -26,6 +26,7 @@ impl Audit {
         findings.extend(differences("seat", &stored.seats, &told.seats));
         findings.extend(differences("hold", &stored.holds, &told.holds));
         findings.extend(differences("reservation", &stored.reservations, &told.reservations));
+        findings.extend(differences("failed reservation", &stored.failed, &told.failed));
         let of_users = |claims: &BTreeMap<_, u32>| claims.clone().into_iter().collect();
         findings.extend(differences(
             "number of seats of",

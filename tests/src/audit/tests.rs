@@ -4,6 +4,8 @@ mod choosing;
 
 mod house;
 
+mod paying;
+
 mod repeating;
 
 mod stored;

@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod child;
 mod kafka;
 mod kafka_secure;
+mod pgbouncer;
 mod postgres;
 mod redis;
 pub mod redis_kinds;
@@ -17,7 +18,8 @@ mod shared;
 pub use certificates::Certificates;
 pub use kafka::Kafka;
 pub use kafka_secure::{PASSWORD, SecureKafka, USERNAME};
-pub use postgres::Postgres;
+pub use pgbouncer::PgBouncer;
+pub use postgres::{Postgres, Standby};
 pub use redis::Redis;
 pub use server::{Program, Server, free_port};
 pub use shared::{

@@ -77,8 +77,49 @@ impl Program for Postgres {
     }
 }
 
+/// A standby of another server, which follows it from the moment at which it is made; `SELECT pg_promote()` makes it a
+/// server of its own.
+#[derive(Debug, Clone)]
+pub struct Standby {
+    /// The server that it follows: its URL without a database.
+    pub of: String,
+}
+
+#[async_trait]
+impl Program for Standby {
+    const NAME: &'static str = "standby";
+    const END: Signal = Postgres::END;
+
+    async fn prepare(&self, folder: &Path, _: u16) -> anyhow::Result<()> {
+        if let Some(user) = user() {
+            let owned = tokio::process::Command::new("chown").arg(user).arg(folder).status().await?;
+            ensure!(owned.success(), "the user {user} cannot be given a folder");
+        }
+        let copied = tokio::process::Command::from(bound(programs()?.join("pg_basebackup"), Signal::KILL, user()))
+            .args(["--write-recovery-conf", "--no-sync", "--checkpoint=fast", "--dbname", &self.of, "--pgdata"])
+            .arg(folder.join("data"))
+            .kill_on_drop(true)
+            .output()
+            .await?;
+        ensure!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        Ok(())
+    }
+
+    fn command(&self, folder: &Path, port: u16) -> anyhow::Result<Command> {
+        Postgres::default().command(folder, port)
+    }
+
+    async fn answers(&self, port: u16) -> anyhow::Result<()> {
+        Postgres::default().answers(port).await
+    }
+
+    fn address(&self, port: u16) -> String {
+        Postgres::default().address(port)
+    }
+}
+
 /// The user to run as, where the tests run as root.
-fn user() -> Option<&'static str> {
+pub(super) fn user() -> Option<&'static str> {
     rustix::process::geteuid().is_root().then_some(USER)
 }
 

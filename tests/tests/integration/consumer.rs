@@ -1,144 +1,20 @@
 //! The consumer worker as a process of its own, on real Kafka and PostgreSQL: what it shows after crashes, repeats,
 //! poison and servers that are away.
-#![expect(clippy::unwrap_used, reason = "what goes wrong in a test is a panic")]
 
 use std::time::Duration;
 
+use boxoffice_domain::DomainEvent;
 use boxoffice_domain::events::{self, Incoming};
 use boxoffice_domain::partition::partition_of;
-use boxoffice_domain::{DomainEvent, Envelope};
 use boxoffice_runtime::log::EventLog;
-use boxoffice_runtime::log::kafka::KafkaLog;
 use boxoffice_runtime::record::NewRecord;
 use boxoffice_tests::history::{History, PRICE, new_record};
-use boxoffice_tests::process::Process;
-use boxoffice_tests::servers::{self, Database, Postgres, Server, database, free_port, topic, unique};
+use boxoffice_tests::servers::{Postgres, Server};
 use boxoffice_tests::wait::{until, within};
-use sqlx::postgres::{PgPoolOptions, PgRow};
-use sqlx::{FromRow, PgPool};
 
-const PARTITIONS: u32 = 3;
-
-/// A topic, a group and a database of one's own, and workers that join them.
-struct Stage {
-    log: KafkaLog,
-    topic: String,
-    stats_topic: String,
-    group: String,
-    handler: &'static str,
-    url: String,
-    pool: PgPool,
-    _database: Option<Database>,
-}
-
-/// A running worker.
-struct Worker {
-    process: Process,
-    metrics: String,
-}
-
-impl Stage {
-    async fn new(handler: &'static str) -> Self {
-        let database = database("consumer").await;
-        let url = database.url.clone();
-        Self { _database: Some(database), ..Self::on(handler, url).await }
-    }
-
-    /// On a database that the test keeps by itself.
-    async fn on(handler: &'static str, url: String) -> Self {
-        let options = PgPoolOptions::new().max_connections(2).acquire_timeout(Duration::from_secs(5));
-        Self {
-            log: KafkaLog::new(&servers::kafka()).unwrap(),
-            topic: topic("seat-events", PARTITIONS).await,
-            stats_topic: topic("stats-events", PARTITIONS).await,
-            group: unique("group"),
-            handler,
-            pool: options.connect_lazy(&url).unwrap(),
-            url,
-            _database: None,
-        }
-    }
-
-    fn start(&self) -> Worker {
-        let port = free_port().unwrap();
-        let environment = [
-            ("BOXOFFICE_SERVICE", "test/consumer".into()),
-            ("BOXOFFICE_HANDLER", self.handler.into()),
-            ("BOXOFFICE_GROUP", self.group.clone()),
-            ("BOXOFFICE_DATABASE_URL", self.url.clone()),
-            ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", servers::kafka()),
-            ("BOXOFFICE_KAFKA_TOPIC", self.topic.clone()),
-            ("BOXOFFICE_KAFKA_STATS_TOPIC", self.stats_topic.clone()),
-            ("BOXOFFICE_METRICS_ADDR", format!("127.0.0.1:{port}")),
-        ];
-        let process = Process::start("boxoffice-consumer", environment).unwrap();
-        Worker { process, metrics: format!("http://127.0.0.1:{port}") }
-    }
-
-    async fn ready(&self) -> Worker {
-        let mut worker = self.start();
-        worker.process.ready(&format!("{}/readyz", worker.metrics)).await.unwrap();
-        worker
-    }
-
-    async fn publish<'a>(&self, events: impl IntoIterator<Item = &'a Envelope>) {
-        let records = events.into_iter().map(|event| new_record(event, partition(event))).collect();
-        self.send(records).await;
-    }
-
-    async fn send(&self, records: Vec<NewRecord>) {
-        self.log.publish(&self.topic, records).await.unwrap();
-    }
-
-    async fn one<T: for<'r> FromRow<'r, PgRow> + Send + Unpin>(&self, query: &'static str) -> Option<T> {
-        sqlx::query_as(query).fetch_optional(&self.pool).await.ok().flatten()
-    }
-
-    async fn count(&self, query: &'static str) -> Option<i64> {
-        self.one::<(i64,)>(query).await.map(|(count,)| count)
-    }
-
-    /// Waits until a query counts this many.
-    async fn counts(&self, query: &'static str, expected: i64) {
-        let mut last = None;
-        let reached = within(Duration::from_mins(1), async || {
-            last = self.count(query).await;
-            (last == Some(expected)).then_some(())
-        });
-        let reached = reached.await;
-        assert_eq!(reached, Some(()), "{query}: {last:?}, not {expected}");
-    }
-
-    /// Waits until every published event of `histories` is in the view.
-    async fn caught_up(&self, sequence: u64, histories: i64) {
-        assert_eq!(sequence % 3, 1, "event.created and three events a seat");
-        let expected = sequence.cast_signed() * histories;
-        self.counts("SELECT coalesce(sum(sequence), 0)::bigint FROM checkpoint_events", expected).await;
-    }
-}
-
-fn partition(event: &Envelope) -> u32 {
-    partition_of(event.event.seating_event().as_str(), PARTITIONS)
-}
-
-impl Worker {
-    async fn metric(&self, name: &str) -> Option<f64> {
-        let text = reqwest::get(format!("{}/metrics", self.metrics)).await.ok()?.text().await.ok()?;
-        let line = text.lines().find(|line| line.starts_with(name))?;
-        line.rsplit_once(' ')?.1.parse().ok()
-    }
-}
+use super::consumer_stage::{PARTITIONS, Stage, event_in, partition, sales};
 
 const RESERVATIONS: &str = "SELECT count(*) FROM reservations";
-
-/// `event.created`, then as many seats sold.
-fn sales(event: &str, seats: u32) -> Vec<Envelope> {
-    let mut history = History::new(event);
-    let created = history.created(seats);
-    let mut events = vec![history.next(created)];
-    (1..=seats).for_each(|seat| events.extend(history.sold(seat)));
-    events
-}
 
 #[tokio::test]
 async fn a_reservation_becomes_one_row_within_a_second() {
@@ -172,6 +48,9 @@ async fn i5_duplicates_on_the_topic_change_nothing() {
     let duplicates = "boxoffice_consumer_events_total{handler=\"stats\",outcome=\"duplicate\"}";
     until("all repeats were seen", async || worker.metric(duplicates).await.filter(|count| *count >= 22.0))
         .await;
+    let (log, repeated) = (worker.process.log(), &events[4]);
+    let line = log.lines().find(|line| line.contains(&repeated.event_id.to_string()));
+    assert!(line.is_some_and(|line| line.contains(repeated.event.event_type())), "{line:?}");
     let stats: (i64, i64, i64) =
         stage.one("SELECT available, reserved, revenue FROM section_stats").await.unwrap();
     assert_eq!(stats, (0, 5, 5 * PRICE.cast_signed()));
@@ -348,8 +227,27 @@ async fn a_second_member_takes_over_from_one_that_froze() {
     assert_eq!(stage.count(RESERVATIONS).await, Some(60));
 }
 
-/// The name of a SeatingEvent that belongs to this partition.
-fn event_in(partition: u32) -> String {
-    let names = (0..100).map(|number| format!("arena-{number}"));
-    names.into_iter().find(|name| partition_of(name, PARTITIONS) == partition).unwrap()
+#[tokio::test]
+async fn payments_stand_beside_reservations_whichever_topic_is_read_first() {
+    for handler in ["persistence", "seat-view"] {
+        let stage = Stage::new(handler).await;
+        let _worker = stage.ready().await;
+        let mut history = History::new("arena-night");
+        let requested = history.unnumbered(history.payment_requested(1));
+        let completed = history.unnumbered(DomainEvent::PaymentCompleted(history.payment(1)));
+        stage.publish_payments([&requested, &completed, &completed]).await;
+        stage.counts("SELECT count(*) FROM payments WHERE state = 'PAID'", 1).await;
+        let created = history.created(3);
+        stage.publish(&[history.next(created)]).await;
+        stage.publish(&history.sold(1)).await;
+        let paid = "SELECT count(*) FROM reservations JOIN payments USING (reservation_id)
+             WHERE state = 'PAID' AND charged = 12000 AND refunded = 0";
+        stage.counts(paid, 1).await;
+        let cancelled = history.next(DomainEvent::ReservationCancelled(history.reservation(1)));
+        stage.publish([&cancelled]).await;
+        let refund = history.unnumbered(DomainEvent::PaymentRefundRequested(history.payment(1)));
+        stage.publish_payments([&refund, &refund]).await;
+        let refunded = "SELECT count(*) FROM payments WHERE state = 'REFUND_REQUESTED' AND refunded = 12000";
+        stage.counts(refunded, 1).await;
+    }
 }

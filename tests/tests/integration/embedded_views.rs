@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use boxoffice_domain::definition::Blocked;
 use boxoffice_domain::events::{ReservedSeats, SectionStats, StatsUpdated};
 use boxoffice_domain::project::SeatView as Seat;
-use boxoffice_domain::{DomainEvent, Envelope, SeatId};
+use boxoffice_domain::{DomainEvent, Envelope, PaymentState, PaymentView, SeatId};
 use boxoffice_local::embedded::views::maps::Maps;
 use boxoffice_local::embedded::views::{MemoryHandler, MemoryView, Persistence, SeatView, Stats};
 use boxoffice_query::view::Snapshots;
@@ -349,4 +349,30 @@ async fn an_amount_that_cannot_be_counted_is_parked_alone() {
     let applied = view.apply(&events.map(|event| history.next(event))).await;
     assert_eq!((applied.applied, applied.parked), (2, 1));
     assert_eq!(view.read(|stats| stats.sections("arena-night")), [section(2, 2, 0, 0)]);
+}
+
+#[tokio::test]
+async fn payments_stand_beside_reservations_and_touch_no_seat() {
+    let (view, mut history) = Memory::created(SeatView::new(TOPIC.into()), 3).await;
+    let id = history.reservation(1).reservation_id;
+    let requested = history.unnumbered(history.payment_requested(1));
+    let completed = history.unnumbered(DomainEvent::PaymentCompleted(history.payment(1)));
+    view.apply_to("payment-events", &[requested.clone(), requested, completed.clone()]).await;
+    view.apply(&history.sold(1)).await;
+    assert_eq!(view.apply_to("payment-events", &[completed]).await.duplicates, 1);
+    view.read(|view| {
+        let payment = view.payments().of(&id).unwrap();
+        assert_eq!((payment.state(), payment.charged), (Some(PaymentState::Paid), Some(PRICE)));
+        assert_eq!(claimed(view.maps()).len(), 1);
+    });
+    let snapshot = view.0.load().await.unwrap();
+    assert_eq!((snapshot.maps[0].sequence, snapshot.next_offsets), (4, [(0, 4)].into()));
+
+    let (view, mut history) = Memory::created(Persistence::default(), 3).await;
+    view.apply(&history.sold(1)).await;
+    let cancelled = history.next(DomainEvent::ReservationCancelled(history.reservation(1)));
+    view.apply(&[cancelled]).await;
+    view.apply_to("payment-events", &[history.unnumbered(history.payment_requested(1))]).await;
+    let state = view.read(|view| view.payments().of(&id).and_then(PaymentView::state));
+    assert_eq!(state, Some(PaymentState::Cancelled));
 }

@@ -144,13 +144,14 @@ async fn the_operators_conditions_say_why_it_is_not_admitted() {
 }
 
 /// What the operator tells every worker about Kafka.
-fn environment(service: &str, topics: &[String; 2], password: &str) -> Vec<(&'static str, String)> {
+fn environment(service: &str, topics: &[String; 3], password: &str) -> Vec<(&'static str, String)> {
     let authority = std::fs::read_to_string(std::env::var(KAFKA_CA).unwrap()).unwrap();
     vec![
         ("BOXOFFICE_SERVICE", service.to_owned()),
         ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", secure_kafka()),
         ("BOXOFFICE_KAFKA_TOPIC", topics[0].clone()),
         ("BOXOFFICE_KAFKA_STATS_TOPIC", topics[1].clone()),
+        ("BOXOFFICE_KAFKA_PAYMENT_TOPIC", topics[2].clone()),
         ("BOXOFFICE_KAFKA_TLS", "true".to_owned()),
         ("BOXOFFICE_KAFKA_CA", authority),
         ("BOXOFFICE_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512".to_owned()),
@@ -173,7 +174,7 @@ fn start(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reservation_goes_through_all_workers() {
-    let topics = [topic("seat-events", 1).await, topic("stats-events", 1).await];
+    let topics = [topic("seat-events", 1).await, topic("stats-events", 1).await, topic("payment-events", 1).await];
     let kafka = environment(&service("secure"), &topics, PASSWORD);
     let database = database("secure").await;
     let [http, admin, query] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port().unwrap()));
@@ -219,7 +220,7 @@ async fn a_reservation_goes_through_all_workers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_not_admitted_says_so_and_is_not_ready() {
-    let topics = [topic("seat-events", 1).await, topic("stats-events", 1).await];
+    let topics = [topic("seat-events", 1).await, topic("stats-events", 1).await, topic("payment-events", 1).await];
     let kafka = environment(&service("secure"), &topics, "guessed");
     let database = database("secure").await;
     let own = [

@@ -9,6 +9,9 @@
 mod bench;
 mod command_worker;
 mod consumer;
+mod consumer_database;
+mod consumer_stage;
+mod consumer_starts;
 mod door;
 mod effect_store;
 mod effects_support;

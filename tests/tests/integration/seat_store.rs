@@ -89,9 +89,10 @@ impl Fixture for OnRedis {
         deadlines.sort();
         let unreserved =
             state.holds.iter().filter(|(_, hold)| !matches!(hold.status, HoldStatus::Reserved(_)));
-        let mut unreserved: Vec<String> = unreserved.map(|(id, _)| id.to_string()).collect();
-        unreserved.sort();
-        assert_eq!(deadlines, unreserved, "I6: what may still expire or be forgotten has a deadline");
+        let failed = state.failed.keys().map(|id| format!("failed:{id}"));
+        let mut due: Vec<String> = unreserved.map(|(id, _)| id.to_string()).chain(failed).collect();
+        due.sort();
+        assert_eq!(deadlines, due, "I6: what may still expire or be forgotten has a deadline");
         state
     }
 }

@@ -322,3 +322,113 @@ async fn a_database_of_another_handler_is_refused() {
     let options = (*view.pool.connect_options()).clone();
     assert!(migrate::<StatsHandler>(&options).await.is_err());
 }
+
+#[tokio::test]
+async fn an_older_image_starts_on_the_tables_of_a_newer_one_of_its_handler() {
+    let view = Postgres::start(SeatViewHandler).await;
+    let options = (*view.pool.connect_options()).clone();
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES
+         (99, 'newer framework', true, '', 0), (1999, 'newer handler', true, '', 0)";
+    view.run(newer).await;
+    migrate::<SeatViewHandler>(&options).await.unwrap();
+    let error = migrate::<PersistenceHandler>(&options).await.unwrap_err();
+    assert!(error.is_final() && error.to_string().contains("a database of its own"), "{error}");
+    view.run("UPDATE _sqlx_migrations SET version = 3 WHERE version = 99").await;
+    migrate::<SeatViewHandler>(&options).await.unwrap();
+    view.run("UPDATE _sqlx_migrations SET version = 1000 WHERE version = 1999").await;
+    assert!(migrate::<SeatViewHandler>(&options).await.is_err(), "older than what it knows, and unknown");
+}
+
+#[tokio::test]
+async fn what_an_older_version_kept_without_a_start_goes_on() {
+    let view = Postgres::start(PersistenceHandler).await;
+    let mut history = created(&view, 9).await;
+    view.run("UPDATE checkpoint_partitions SET earliest = NULL, begins_at = NULL").await;
+    view.run("UPDATE checkpoint_events SET first_sequence = NULL").await;
+    assert_eq!(view.apply(&history.sold(1)).await.applied, 3);
+    let (first, last): (i64, i64) = view.one("SELECT first_sequence, sequence FROM checkpoint_events").await;
+    assert_eq!((first, last), (1, 4));
+}
+
+#[tokio::test]
+async fn a_cancellation_of_a_reservation_from_before_the_start_is_no_poison() {
+    let view = Postgres::start(PersistenceHandler).await;
+    let mut history = created(&view, 9).await;
+    let mut paid = history.reservation(2);
+    paid.paid_by = Some(events::PaidBy::Reservation(history.reservation(1).reservation_id.to_string()));
+    let events = [DomainEvent::ReservationCancelled(history.reservation(1)), DomainEvent::ReservationCreated(paid)];
+    let applied = view.apply(&events.map(|event| history.next(event))).await;
+    assert_eq!((applied.applied, applied.parked), (2, 0));
+    let (state,): (String,) = view.one("SELECT state FROM payments").await;
+    assert_eq!(state, "REINSTATED");
+}
+
+/// What the payments of two reservations look like: state, charged, refunded, reason.
+type Payments = Vec<(Option<String>, i64, i64, Option<String>)>;
+
+async fn payments<H: Handler>(view: &Postgres<H>) -> Payments {
+    sqlx::query_as("SELECT state, charged, refunded, reason FROM payments ORDER BY reservation_id")
+        .fetch_all(&view.pool)
+        .await
+        .unwrap()
+}
+
+async fn payments_end_the_same_whichever_topic_comes_first<H: Shown>() {
+    let mut results = vec![];
+    for payments_first in [true, false] {
+        let view = Postgres::start(H::HANDLER).await;
+        let mut history = created(&view, 9).await;
+        let failed = events::Payment {
+            reason: Some(events::PaymentFailure::Timeout),
+            ..history.payment(2)
+        };
+        let announced = [
+            history.payment_requested(1),
+            history.payment_requested(2),
+            DomainEvent::PaymentCompleted(history.payment(1)),
+            DomainEvent::PaymentFailed(failed),
+            DomainEvent::PaymentRefundRequested(history.payment(1)),
+        ];
+        let announced = announced.map(|event| history.unnumbered(event));
+        let mut released = history.reservation(2);
+        released.reason = Some(events::ReleaseReason::PaymentFailed);
+        let seats = [
+            DomainEvent::ReservationCreated(history.reservation(1)),
+            DomainEvent::ReservationCreated(history.reservation(2)),
+            DomainEvent::ReservationCancelled(history.reservation(1)),
+            DomainEvent::ReservationCancelled(released),
+        ];
+        let seats = seats.map(|event| history.next(event));
+        if payments_first {
+            // Each event a batch of its own, and all of it again: repeats change nothing.
+            for event in &announced {
+                view.apply_to("payment-events", std::slice::from_ref(event)).await;
+            }
+            view.apply(&seats).await;
+            assert_eq!(view.apply_to("payment-events", &announced).await.duplicates, 5);
+        } else {
+            view.apply(&seats).await;
+            view.apply_to("payment-events", &announced).await;
+        }
+        results.push(payments(&view).await);
+    }
+    let price = PRICE.cast_signed();
+    let expected: BTreeSet<_> = [
+        (Some("REFUND_REQUESTED".to_owned()), price, price, None),
+        (Some("TIMED_OUT".to_owned()), 0, 0, Some("timeout".to_owned())),
+    ]
+    .into();
+    for result in results {
+        assert_eq!(result.into_iter().collect::<BTreeSet<_>>(), expected);
+    }
+}
+
+#[tokio::test]
+async fn the_payments_of_persistence_end_the_same_whichever_topic_comes_first() {
+    payments_end_the_same_whichever_topic_comes_first::<PersistenceHandler>().await;
+}
+
+#[tokio::test]
+async fn the_payments_of_the_seat_view_end_the_same_whichever_topic_comes_first() {
+    payments_end_the_same_whichever_topic_comes_first::<SeatViewHandler>().await;
+}

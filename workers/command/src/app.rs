@@ -24,6 +24,7 @@ use crate::durability::Durability;
 use crate::http;
 use crate::http::command_service::CommandService;
 use crate::http::gate::Gate;
+use crate::payments::{Payments, Source};
 use crate::published::Published;
 use crate::relay::{Relay, RelayMetrics};
 use crate::store::{Outbox, SeatStore};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub requests_per_user_per_second: Option<NonZeroU32>,
     /// Longest body of a command.
     pub max_body_bytes: usize,
+    /// Where payments are read; nothing is none.
+    pub payments: Option<Source>,
     /// How long the way out may take.
     pub drain: Duration,
 }
@@ -106,6 +109,7 @@ pub struct App {
     admin: Admin,
     seats: Arc<dyn SeatStore>,
     relay: Relay,
+    payments: Option<Payments>,
     max_body_bytes: usize,
     drain: Duration,
     readiness: Readiness,
@@ -128,6 +132,10 @@ impl App {
         let outbox: Arc<dyn Outbox> = store;
         let published = Published::new(Arc::clone(&outbox));
         let commands = CommandService::new(Arc::clone(&seats), Arc::clone(&published), durability);
+        let payments = settings.payments.map(|source| {
+            let (log, store, published) = (Arc::clone(&log), Arc::clone(&seats), Arc::clone(&published));
+            Payments { log, source, store, published }
+        });
         let admin = Admin {
             commands: commands.clone(),
             store: Arc::clone(&seats),
@@ -139,7 +147,7 @@ impl App {
             stop: stop.clone(),
         };
         let relay = Relay::new(outbox, log, topic, service, metrics);
-        Self { gate, commands, admin, seats, relay, max_body_bytes, drain, readiness, stop }
+        Self { gate, commands, admin, seats, relay, payments, max_body_bytes, drain, readiness, stop }
     }
 
     /// The routes of buyers.
@@ -152,24 +160,33 @@ impl App {
         admin::routes(self.admin.clone())
     }
 
-    /// Publishes and sweeps as long as `servers` serve, which end by themselves when `stop` is cancelled; then publishes
+    /// Publishes, sweeps and reacts to payments as long as `servers` serve, which end by themselves when `stop` is cancelled; then publishes
     /// what is written.
     ///
     /// # Errors
     /// A part that ended before it was asked to.
     pub async fn run(self, servers: impl Future<Output = ()> + Send + 'static) -> Result<(), AppError> {
-        let Self { admin: Admin { published, .. }, seats, relay, drain, readiness, stop, .. } = self;
+        let Self { admin: Admin { published, .. }, seats, relay, payments, drain, readiness, stop, .. } =
+            self;
         let publishing = CancellationToken::new();
         let mut relay = AbortOnDropHandle::new(tokio::spawn(relay.run(publishing.clone(), drain / 2)));
         let _listening = AbortOnDropHandle::new(tokio::spawn(published.listen()));
         let _sweeping = AbortOnDropHandle::new(tokio::spawn(sweep(Arc::clone(&seats))));
         let _watching = AbortOnDropHandle::new(tokio::spawn(watch(seats, readiness.clone())));
+        let reacting = stop.clone();
+        let mut paying = AbortOnDropHandle::new(tokio::spawn(async move {
+            match payments {
+                Some(payments) => payments.run(&reacting).await,
+                None => reacting.cancelled().await,
+            }
+        }));
         let mut servers = AbortOnDropHandle::new(tokio::spawn(servers));
         readiness.ready(LISTENING);
 
         tokio::select! {
             () = stop.cancelled() => {}
             _ = &mut relay => return Err(AppError::Ended("relay")),
+            _ = &mut paying => if !stop.is_cancelled() { return Err(AppError::Ended("reader of payments")) },
             _ = &mut servers => if !stop.is_cancelled() { return Err(AppError::Ended("server")) },
         }
         readiness.not_ready(LISTENING, "shutting down");
@@ -177,6 +194,10 @@ impl App {
         // Reserves in flight wait for the log, so the relay goes on until they are answered.
         if !servers.is_finished() {
             let _in_flight_are_answered = (&mut servers).await;
+        }
+        // So do reactions to payments.
+        if !paying.is_finished() && timeout_at(deadline - drain / 2, &mut paying).await.is_err() {
+            tracing::warn!("a payment was still in hand: it is taken in again");
         }
         publishing.cancel();
         match timeout_at(deadline, &mut relay).await {

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use boxoffice_runtime::identity::settings::IdentityArgs;
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Parser};
 
 use crate::durability::Guarantee;
@@ -22,6 +23,11 @@ pub struct Args {
     /// Where domain events go.
     #[command(flatten)]
     pub kafka: KafkaArgs,
+    /// Consumer group in which payments are read: a reservation whose payment failed gives its seats back, one that was
+    /// paid late gets them again. Left out: none are read.
+    #[arg(long, env = "BOXOFFICE_PAYMENTS_GROUP")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub payments_group: Option<String>,
     /// Who buyers are.
     #[command(flatten)]
     pub identity: IdentityArgs,

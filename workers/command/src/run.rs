@@ -20,6 +20,7 @@ use crate::admin::{AdminToken, EmptyToken};
 use crate::app::{self, AppError, LISTENING, STORE, serve};
 use crate::args::Args;
 use crate::durability::Durability;
+use crate::payments::{PaymentMetrics, Source};
 use crate::store::StoreError;
 use crate::store::redis::recovery::{QUIET, RECOVERY, Recovery, RecoveryMetrics};
 use crate::store::redis::{Clock, ConnectError, RedisStore, Settings};
@@ -54,9 +55,15 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let Args { service, kafka, http_addr, admin_addr, admin_token, .. } = args;
     let Args { redis_url, redis_cluster, redis_ca, .. } = args;
     let Args { durability_hold, durability_reserve, outbox_high_watermark, max_body_bytes, .. } = args;
-    let Args { identity, requests_per_user_per_second, .. } = args;
+    let Args { identity, requests_per_user_per_second, payments_group, .. } = args;
     let ServiceArgs { service, metrics_addr, log: directives, drain_seconds } = service;
-    let KafkaArgs { kafka_bootstrap_servers, kafka_topic, kafka_stats_topic, kafka_security, .. } = kafka;
+    let KafkaArgs {
+        kafka_bootstrap_servers,
+        kafka_topic,
+        kafka_stats_topic,
+        kafka_payment_topic,
+        kafka_security,
+    } = kafka;
     telemetry::init(&directives)?;
     // Refused only where another part of the process has installed the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -74,6 +81,11 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let readiness = Readiness::waiting_for(&[LISTENING, STORE, RECOVERY]);
     let mut registry = Registry::with_prefix("boxoffice");
     let metrics = app::Metrics::register(&mut registry);
+    let payments = payments_group.map(|group| Source {
+        topic: kafka_payment_topic,
+        group,
+        metrics: PaymentMetrics::register(&mut registry),
+    });
     let settings = app::Settings {
         service,
         topic: kafka_topic,
@@ -82,6 +94,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         identity: Identity::open(identity.try_into()?, &mut registry, &readiness)?,
         requests_per_user_per_second,
         max_body_bytes,
+        payments,
         drain: Duration::from_secs(drain_seconds),
     };
     let addresses = app::Addresses { http_addr, admin_addr, admin_token: AdminToken::new(admin_token)? };

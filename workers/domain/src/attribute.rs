@@ -37,7 +37,7 @@ pub fn attribute(
             ended.clone().unwrap_or_else(|| (origin.correlation.clone(), origin.user.clone()));
         let sequence = Some(state.sequence + index + 1);
         Envelope {
-            event_id: event_id(origin.command, index),
+            event_id: event_id(origin.command, state.sequence + index + 1),
             timestamp: now,
             version: VERSION,
             metadata: Metadata { correlation_id, causation_id: origin.command, user_id, sequence },

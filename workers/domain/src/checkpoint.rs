@@ -68,8 +68,8 @@ pub fn is_sequenced(event_type: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn met(first: u64, last: u64) -> Option<Span> {
-        Some(Span { first, last })
+    fn met(first: u64, last: u64) -> Span {
+        Span { first, last }
     }
 
     #[test]
@@ -78,12 +78,12 @@ mod tests {
             (None, Start::Earliest, 1, false, Verdict::Apply),
             (None, Start::Earliest, 2, false, Verdict::Gap { expected: 1 }),
             (None, Start::Elsewhere, 7, false, Verdict::Apply),
-            (met(1, 4), Start::Earliest, 5, false, Verdict::Apply),
-            (met(1, 4), Start::Earliest, 6, false, Verdict::Gap { expected: 5 }),
-            (met(1, 4), Start::Earliest, 4, true, Verdict::Duplicate),
-            (met(1, 4), Start::Earliest, 4, false, Verdict::Fork),
-            (met(2, 4), Start::Elsewhere, 2, true, Verdict::Duplicate),
-            (met(2, 4), Start::Elsewhere, 2, false, Verdict::Fork),
+            (Some(met(1, 4)), Start::Earliest, 5, false, Verdict::Apply),
+            (Some(met(1, 4)), Start::Earliest, 6, false, Verdict::Gap { expected: 5 }),
+            (Some(met(1, 4)), Start::Earliest, 4, true, Verdict::Duplicate),
+            (Some(met(1, 4)), Start::Earliest, 4, false, Verdict::Fork),
+            (Some(met(2, 4)), Start::Elsewhere, 2, true, Verdict::Duplicate),
+            (Some(met(2, 4)), Start::Elsewhere, 2, false, Verdict::Fork),
         ];
         for (met, start, sequence, known, verdict) in cases {
             assert_eq!(classify(met, start, sequence, known), verdict, "{met:?} {sequence} {known}");
@@ -93,11 +93,11 @@ mod tests {
     #[test]
     fn i5_what_lies_before_the_start_is_no_fork() {
         for sequence in 45..51 {
-            let verdict = classify(met(51, 53), Start::Elsewhere, sequence, false);
+            let verdict = classify(Some(met(51, 53)), Start::Elsewhere, sequence, false);
             assert_eq!(verdict, Verdict::BeforeStart, "{sequence}");
         }
-        assert_eq!(classify(met(51, 53), Start::Elsewhere, 51, false), Verdict::Fork);
-        assert_eq!(classify(met(51, 53), Start::Elsewhere, 54, false), Verdict::Apply);
+        assert_eq!(classify(Some(met(51, 53)), Start::Elsewhere, 51, false), Verdict::Fork);
+        assert_eq!(classify(Some(met(51, 53)), Start::Elsewhere, 54, false), Verdict::Apply);
     }
 
     #[test]

@@ -116,6 +116,24 @@ pub enum Command {
         /// Why, in the box office's words.
         note: Option<String>,
     },
+    /// Take back every seat of a reservation whose payment failed; nothing where none has it, or where no payment of its
+    /// own pays for it.
+    FailPayment {
+        /// The reservation.
+        reservation: Uuid,
+    },
+    /// Give a reservation whose payment failed back to whoever paid for it after all, as a new one at its old prices:
+    /// where all of its seats are free and sales are open, else it is refused for good. Nothing where none is remembered.
+    Reinstate {
+        /// The reservation whose payment failed.
+        reservation: Uuid,
+        /// The payment, by the gateway's name for it.
+        payment: String,
+        /// What the hold will be called that its seats go through.
+        hold: Uuid,
+        /// What the new reservation will be called.
+        reinstated: Uuid,
+    },
     /// Create the SeatingEvent, or change its definition.
     Provision {
         /// What it is to be.
@@ -168,15 +186,17 @@ impl Command {
             Self::Hold { .. } | Self::AddToHold { .. } | Self::ExtendHold { .. } | Self::StaffHold { .. } => {
                 CommandKind::Hold
             }
-            Self::ReserveSeat { .. } | Self::ReserveHold { .. } | Self::StaffReserve { .. } => {
-                CommandKind::Reserve
-            }
+            Self::ReserveSeat { .. }
+            | Self::ReserveHold { .. }
+            | Self::StaffReserve { .. }
+            | Self::Reinstate { .. } => CommandKind::Reserve,
             Self::ReleaseSeat { .. }
             | Self::ReleaseHold { .. }
             | Self::CancelReservation { .. }
             | Self::Expire { .. }
             | Self::StaffRelease { .. }
-            | Self::StaffCancel { .. } => CommandKind::Release,
+            | Self::StaffCancel { .. }
+            | Self::FailPayment { .. } => CommandKind::Release,
             Self::Provision { .. } | Self::Block { .. } | Self::Unblock { .. } | Self::Close => {
                 CommandKind::Operate
             }
@@ -201,14 +221,11 @@ impl Command {
             | Self::StaffReserve { .. }
             | Self::StaffRelease { .. }
             | Self::StaffCancel { .. }
+            | Self::FailPayment { .. }
+            | Self::Reinstate { .. }
             | Self::Block { .. }
             | Self::Unblock { .. } => Wants::AsBefore,
         }
-    }
-
-    /// Whether it takes seats that were available: none are taken while too many events wait to be published.
-    pub fn takes_seats(&self) -> bool {
-        self.kind() == CommandKind::Hold && !matches!(self, Self::ExtendHold { .. })
     }
 }
 
@@ -281,6 +298,13 @@ pub struct Decision {
     pub until: Option<UnixMillis>,
 }
 
+impl Decision {
+    /// Whether it takes seats that were available: none are taken while too many events wait to be published.
+    pub fn takes_seats(&self) -> bool {
+        self.changes.iter().any(|change| matches!(change, DomainEvent::SeatHeld(_)))
+    }
+}
+
 /// The records of a SeatingEvent that a decision looked at, whether they were there or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reads {
@@ -290,6 +314,8 @@ pub struct Reads {
     pub holds: BTreeSet<Uuid>,
     /// Reservations.
     pub reservations: BTreeSet<Uuid>,
+    /// Reservations whose payment failed.
+    pub failed: BTreeSet<Uuid>,
 }
 
 impl Reads {
@@ -298,6 +324,7 @@ impl Reads {
         self.seats.is_superset(&other.seats)
             && self.holds.is_superset(&other.holds)
             && self.reservations.is_superset(&other.reservations)
+            && self.failed.is_superset(&other.failed)
     }
 
     /// These and those of `other`.
@@ -305,6 +332,7 @@ impl Reads {
         self.seats.extend(other.seats);
         self.holds.extend(other.holds);
         self.reservations.extend(other.reservations);
+        self.failed.extend(other.failed);
     }
 }
 
@@ -352,6 +380,13 @@ pub enum Answer {
         /// Sequence of the last domain event.
         sequence: u64,
     },
+    /// What became of a reservation whose payment came late, now or earlier.
+    Reinstatement {
+        /// What became of it; `None` where no such reservation is remembered.
+        outcome: Option<Reinstatement>,
+        /// Sequence of the SeatingEvent's last domain event.
+        sequence: u64,
+    },
     /// The SeatingEvent is as the operator wants it, but for what is refused.
     Provisioned {
         /// The seats in the way of the seat map that is wanted, which did not take effect; empty where it did.
@@ -366,7 +401,10 @@ impl Answer {
     pub fn refused(&self) -> &[Conflict] {
         match self {
             Self::Provisioned { refused, .. } => refused,
-            Self::Held { .. } | Self::Reserved { .. } | Self::Released { .. } => &[],
+            Self::Held { .. }
+            | Self::Reserved { .. }
+            | Self::Released { .. }
+            | Self::Reinstatement { .. } => &[],
         }
     }
 
@@ -376,9 +414,19 @@ impl Answer {
             Self::Held { sequence, .. }
             | Self::Reserved { sequence, .. }
             | Self::Released { sequence, .. }
+            | Self::Reinstatement { sequence, .. }
             | Self::Provisioned { sequence, .. } => *sequence,
         }
     }
+}
+
+/// What becomes of a reservation whose payment comes late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reinstatement {
+    /// Its seats are in this reservation now.
+    Reinstated(Uuid),
+    /// Its seats were gone, or sales were not open.
+    NotReinstated,
 }
 
 /// A seat with the price that it was held at.

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::command::Reinstatement;
 use crate::definition::{Blocked, Definition};
-use crate::events::{Claim, DomainEvent, Envelope, ReleaseReason, SeatReleased, SeatingEventDefined};
-use crate::ids::UserId;
-use crate::state::{Hold, HoldStatus, Reservation, Sale, Seat, SeatingEventState};
+use crate::events::{
+    Claim, DomainEvent, Envelope, PaidBy, ReleaseReason, ReservedSeats, SeatReleased, SeatingEventDefined,
+};
+use crate::ids::{ReservationId, UserId};
+use crate::state::{FailedReservation, Hold, HoldStatus, Reservation, Sale, Seat, SeatingEventState};
 
 /// Applies one domain event, and takes its sequence as the state's.
 pub fn evolve(state: &mut SeatingEventState, envelope: &Envelope) {
@@ -51,6 +54,7 @@ pub fn evolve(state: &mut SeatingEventState, envelope: &Envelope) {
                 seats: vec![],
                 reserved_at: e.reserved_at,
                 currency: e.currency.clone(),
+                paid_by: None,
                 sequence: 0,
             });
             reservation.seats.push(key.to_owned());
@@ -69,7 +73,8 @@ pub fn evolve(state: &mut SeatingEventState, envelope: &Envelope) {
                 hold.sequence = state.sequence;
             }
         }
-        DomainEvent::ReservationCreated(e) | DomainEvent::ReservationCancelled(e) => {
+        DomainEvent::ReservationCreated(e) => create(state, e),
+        DomainEvent::ReservationCancelled(e) => {
             if let Some(reservation) = state.reservations.get_mut(&e.reservation_id.uuid()) {
                 reservation.sequence = state.sequence;
             }
@@ -80,8 +85,12 @@ pub fn evolve(state: &mut SeatingEventState, envelope: &Envelope) {
                 state.sale = Some(Arc::new(Sale::new(sale.definition.clone(), true)));
             }
         }
-        DomainEvent::ReservationNotReinstated(_)
-        | DomainEvent::StatsUpdated(_)
+        DomainEvent::ReservationNotReinstated(e) => {
+            if let Some(failed) = state.failed.get_mut(&e.reservation_id.uuid()) {
+                failed.outcome = Some(Reinstatement::NotReinstated);
+            }
+        }
+        DomainEvent::StatsUpdated(_)
         | DomainEvent::PaymentRequested(_)
         | DomainEvent::PaymentCompleted(_)
         | DomainEvent::PaymentFailed(_)
@@ -89,8 +98,40 @@ pub fn evolve(state: &mut SeatingEventState, envelope: &Envelope) {
     }
 }
 
+/// A reservation says what pays for it; where that is the payment of one that failed, it stands for that one.
+fn create(state: &mut SeatingEventState, e: &ReservedSeats) {
+    let id = e.reservation_id.uuid();
+    if let Some(reservation) = state.reservations.get_mut(&id) {
+        reservation.sequence = state.sequence;
+        reservation.paid_by.clone_from(&e.paid_by);
+    }
+    let Some(PaidBy::Reservation(paid)) = &e.paid_by else { return };
+    let failed = paid.parse().ok().and_then(|paid: ReservationId| state.failed.get_mut(&paid.uuid()));
+    if let Some(failed) = failed {
+        failed.outcome = Some(Reinstatement::Reinstated(id));
+    }
+}
+
+/// Keeps a seat, with its price, that leaves a reservation because its payment failed.
+fn remember(state: &mut SeatingEventState, e: &SeatReleased, id: &ReservationId) {
+    let key = e.seat_id.key();
+    let Some(Seat::Reserved { amount, .. }) = state.seats.get(key) else { return };
+    let Some(reservation) = state.reservations.get(&id.uuid()) else { return };
+    let failed = state.failed.entry(id.uuid()).or_insert_with(|| FailedReservation {
+        user: e.user_id.clone(),
+        seats: vec![],
+        currency: reservation.currency.clone(),
+        failed_at: e.released_at,
+        outcome: None,
+    });
+    failed.seats.push((key.to_owned(), *amount));
+}
+
 fn release(state: &mut SeatingEventState, e: &SeatReleased) {
     let key = e.seat_id.key();
+    if let (Claim::Reservation(id), ReleaseReason::PaymentFailed) = (&e.claim, e.reason) {
+        remember(state, e, id);
+    }
     if e.reason == ReleaseReason::Expired {
         state.seats.insert(key.to_owned(), Seat::Lapsed { user: e.user_id.clone() });
     } else {

@@ -322,11 +322,12 @@ impl FromStr for CorrelationId {
     }
 }
 
-/// The id of the `index`-th event (from 0) that a command writes: the command's base UUID with the index as its last
-/// 48 bits. One random number a command gives every one of its events an id, however many they turn out to be.
-pub fn event_id(base: Uuid, index: u64) -> Uuid {
+/// The id of the event with this sequence that a command writes: the command's base UUID with the sequence as its last
+/// 48 bits. One random number a command gives every one of its events an id, however many they turn out to be; and one
+/// that is carried out again, because a part of what it did was lost, gives no two of them the same.
+pub fn event_id(base: Uuid, sequence: u64) -> Uuid {
     const NODE: u128 = 0xFFFF_FFFF_FFFF;
-    Uuid::from_u128((base.as_u128() & !NODE) | (u128::from(index) & NODE))
+    Uuid::from_u128((base.as_u128() & !NODE) | (u128::from(sequence) & NODE))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! [`events`] are the facts and their envelope, [`state`] is what the facts add up to. A [`command`] is decided on
 //! that state by [`decide`](mod@decide), which is the specification that the scripts in Redis are held to;
 //! [`attribute`](mod@attribute) puts the facts into envelopes, [`evolve`](mod@evolve) applies facts to the state, [`project`](mod@project) turns them into what views show,
+//! [`payment_view`] what they show of payments,
 //! [`checkpoint`] says what a consumer does with a record, and [`invariants`] checks what must always hold.
 //! Time and ids come in as arguments: nothing in this crate reads a clock, a random source or the network.
 
@@ -34,6 +35,8 @@ pub mod project;
 
 pub mod seat_map;
 
+pub mod payment_view;
+
 pub mod checkpoint;
 
 pub mod partition;
@@ -50,6 +53,7 @@ pub use definition::Definition;
 pub use events::{DomainEvent, Envelope, Metadata};
 pub use evolve::evolve;
 pub use ids::{CorrelationId, HoldId, ReservationId, SeatId, SeatingEventId, UnixMillis, UserId};
+pub use payment_view::{PaymentState, PaymentView};
 pub use project::{Projected, project};
 pub use seat_map::SeatMap;
 pub use seating::Seating;

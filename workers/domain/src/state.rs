@@ -8,13 +8,17 @@ use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 use crate::chart::Chart;
-use crate::command::{Answer, PricedSeat};
+use crate::command::{Answer, PricedSeat, Reinstatement};
 use crate::definition::Definition;
+use crate::events::PaidBy;
 use crate::ids::{CorrelationId, SeatingEventId, UnixMillis, UserId, section_of};
 use crate::seating::Seating;
 
 /// How long an expired hold is remembered, so that its holder learns that it expired: an hour.
 pub const EXPIRED_HOLD_MEMORY: UnixMillis = 3_600_000;
+/// How long a reservation whose payment failed is remembered, so that a payment that comes late finds it: longer than a
+/// gateway is asked for its final answer.
+pub const FAILED_PAYMENT_MEMORY: UnixMillis = 50 * 3_600_000;
 
 /// One SeatingEvent: its definition, and who claims which seat.
 #[derive(Debug, Clone)]
@@ -31,6 +35,8 @@ pub struct SeatingEventState {
     pub holds: HashMap<Uuid, Hold>,
     /// Reservations that have seats.
     pub reservations: HashMap<Uuid, Reservation>,
+    /// Reservations whose payment failed, also those that nobody has to remember any more.
+    pub failed: HashMap<Uuid, FailedReservation>,
     /// Seats held and reserved by each user; no zeros.
     pub claims: BTreeMap<UserId, u32>,
 }
@@ -90,7 +96,7 @@ impl Sale {
             }
             Answer::Reserved { seats, .. } => categories(seats),
             Answer::Released { left, .. } => categories(left),
-            Answer::Provisioned { .. } => {}
+            Answer::Reinstatement { .. } | Answer::Provisioned { .. } => {}
         }
     }
 }
@@ -173,8 +179,32 @@ pub struct Reservation {
     pub reserved_at: UnixMillis,
     /// Of the prices, for ever.
     pub currency: String,
+    /// What pays for it where no payment of its own does.
+    pub paid_by: Option<PaidBy>,
     /// Sequence of the domain event that last changed it.
     pub sequence: u64,
+}
+
+/// A reservation whose payment failed, as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedReservation {
+    /// Whose it was.
+    pub user: UserId,
+    /// Keys of the seats that it still had, with their prices.
+    pub seats: Vec<(String, u64)>,
+    /// Of the prices.
+    pub currency: String,
+    /// When its payment failed.
+    pub failed_at: UnixMillis,
+    /// What became of it when the payment came late; `None` before.
+    pub outcome: Option<Reinstatement>,
+}
+
+impl FailedReservation {
+    /// First moment at which nobody has to remember it any more.
+    pub fn forgotten_at(&self) -> UnixMillis {
+        self.failed_at.saturating_add(FAILED_PAYMENT_MEMORY)
+    }
 }
 
 impl SeatingEventState {
@@ -187,7 +217,15 @@ impl SeatingEventState {
             seats: HashMap::new(),
             holds: HashMap::new(),
             reservations: HashMap::new(),
+            failed: HashMap::new(),
             claims: BTreeMap::new(),
         }
+    }
+    /// Forgets what nobody has to remember any more: expired holds, and reservations whose payment failed.
+    pub fn forget(&mut self, now: UnixMillis) {
+        self.holds.retain(|_, hold| {
+            hold.status != HoldStatus::Expired || now < hold.expires_at + EXPIRED_HOLD_MEMORY
+        });
+        self.failed.retain(|_, failed| now < failed.forgotten_at());
     }
 }

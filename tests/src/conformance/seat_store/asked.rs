@@ -2,6 +2,7 @@
 //! here is which ones those are.
 
 use boxoffice_command::store::{Cause, Idempotency, Outcome, answer_memory};
+use boxoffice_domain::command::Reinstatement;
 use boxoffice_domain::{Answer, Command, UnixMillis, Wanted};
 use uuid::Uuid;
 
@@ -20,6 +21,7 @@ pub enum Asked {
     Restart,
     Wait(UnixMillis),
     WaitFor(Uuid, Moment),
+    WaitForgotten(Uuid, UnixMillis),
 }
 
 /// A command that went well with an idempotency key.
@@ -49,6 +51,9 @@ impl Names {
         Asked::Command(match wish.clone() {
             Wish::Wait(by) => return Asked::Wait(by),
             Wish::WaitFor { hold, what } => return Asked::WaitFor(hold_at(hold), what),
+            Wish::WaitForgotten(reservation, early) => {
+                return Asked::WaitForgotten(sold_at(reservation), early);
+            }
             Wish::Sweep => return Asked::Sweep,
             Wish::Restart => return Asked::Restart,
             Wish::Find(hold) => return Asked::Find(hold_at(hold)),
@@ -68,6 +73,13 @@ impl Names {
             Wish::StaffCancel(reservation, note) => {
                 Command::StaffCancel { reservation: sold_at(reservation), note }
             }
+            Wish::FailPayment(reservation) => Command::FailPayment { reservation: sold_at(reservation) },
+            Wish::PayLate(reservation) => Command::Reinstate {
+                reservation: sold_at(reservation),
+                payment: "pay-1, \"late\"".into(),
+                hold: Uuid::new_v4(),
+                reinstated: new,
+            },
             Wish::Extend(hold, seconds) => Command::ExtendHold { hold: hold_at(hold), user, seconds },
             Wish::Block(seats, reason) => Command::Block { seats, reason },
             Wish::Unblock(seats) => Command::Unblock { seats },
@@ -99,7 +111,10 @@ impl Names {
         }
         match &outcome.answer {
             Answer::Held { hold, .. } if !self.holds.contains(hold) => self.holds.push(*hold),
-            Answer::Reserved { reservation, .. } if !self.reservations.contains(reservation) => {
+            Answer::Reserved { reservation, .. }
+            | Answer::Reinstatement { outcome: Some(Reinstatement::Reinstated(reservation)), .. }
+                if !self.reservations.contains(reservation) =>
+            {
                 self.reservations.push(*reservation);
             }
             _ => {}

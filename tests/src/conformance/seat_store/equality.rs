@@ -1,13 +1,15 @@
 //! I10: any sequence of commands does to a store exactly what [`boxoffice_domain::decide`] and `evolve` say: the same
 //! answers and rejections, the same domain events, the same state.
 
+use std::collections::BTreeMap;
+
 use boxoffice_command::store::{
     Cause, Idempotency, Outbox, OutboxEntry, Outcome, Provisioning, SeatStore, StoreError,
 };
 use boxoffice_domain::events::Claim;
 use boxoffice_domain::invariants::violations;
 use boxoffice_domain::seat_map::SeatCounts;
-use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, Hold, HoldStatus, Seat};
+use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, FailedReservation, Hold, HoldStatus, Seat};
 use boxoffice_domain::{
     Answer, Command, Definition, DomainEvent, Envelope, HoldId, Origin, Rejection, SeatingEventId,
     SeatingEventState, UnixMillis, attribute, decide, evolve, find_hold,
@@ -116,6 +118,11 @@ pub async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
             }
             Asked::WaitFor(hold, what) => {
                 let moment = model.state.holds.get(&hold).map(|hold| what.of(hold.expires_at));
+                model.now = model.now.max(moment.unwrap_or_default());
+                on.set_clock(model.now).await;
+            }
+            Asked::WaitForgotten(reservation, early) => {
+                let moment = model.state.failed.get(&reservation).map(|failed| failed.forgotten_at() - early);
                 model.now = model.now.max(moment.unwrap_or_default());
                 on.set_clock(model.now).await;
             }
@@ -246,6 +253,8 @@ async fn compare(on: &impl Fixture, model: &Model, context: &str) {
     assert_eq!(stored.seats, expected.seats, "{context}: the seats");
     assert_eq!(remembered(&stored, model.now), remembered(expected, model.now), "{context}: the holds");
     assert_eq!(stored.reservations, expected.reservations, "{context}: the reservations");
+    let failed = [&stored, expected].map(|state| failed_of(state, model.now));
+    assert_eq!(failed[0], failed[1], "{context}: the failed reservations");
     assert_eq!(stored.claims, expected.claims, "{context}: the claims");
     assert_eq!(violations(&stored), Vec::<String>::new(), "{context}");
     let inventory = must(on.store().inventory(&expected.id).await);
@@ -258,6 +267,12 @@ fn remembered(state: &SeatingEventState, now: UnixMillis) -> Vec<(Uuid, Hold)> {
     let mut holds: Vec<_> = holds.map(|(id, hold)| (*id, hold.clone())).collect();
     holds.sort_by_key(|(id, _)| *id);
     holds
+}
+
+/// The reservations whose payment failed, but those that may be forgotten.
+fn failed_of(state: &SeatingEventState, now: UnixMillis) -> BTreeMap<Uuid, FailedReservation> {
+    let failed = state.failed.iter().filter(|(_, failed)| now < failed.forgotten_at());
+    failed.map(|(id, failed)| (*id, failed.clone())).collect()
 }
 
 fn is_forgotten(hold: &Hold, now: UnixMillis) -> bool {

@@ -53,6 +53,11 @@ pub enum Wish {
     StaffReserve(usize),
     StaffRelease(usize, Option<String>),
     StaffCancel(usize, Option<String>),
+    /// What payments do.
+    FailPayment(usize),
+    PayLate(usize),
+    /// Until a reservation whose payment failed is forgotten, or so many ms earlier.
+    WaitForgotten(usize, UnixMillis),
     /// The last command that went well with a key, again.
     Repeat,
     /// Another command under its key.
@@ -137,6 +142,9 @@ fn wish() -> impl Strategy<Value = Wish> {
         1 => latest().prop_map(Wish::StaffReserve),
         1 => (latest(), note()).prop_map(|(hold, note)| Wish::StaffRelease(hold, note)),
         1 => (latest(), note()).prop_map(|(reservation, note)| Wish::StaffCancel(reservation, note)),
+        3 => latest().prop_map(Wish::FailPayment),
+        3 => latest().prop_map(Wish::PayLate),
+        1 => (latest(), select(vec![0, 1])).prop_map(|(which, early)| Wish::WaitForgotten(which, early)),
         2 => Just(Wish::Repeat),
         1 => Just(Wish::Misuse),
         3 => (0..definitions().len()).prop_map(Wish::Provision),

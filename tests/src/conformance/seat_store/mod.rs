@@ -13,6 +13,7 @@ pub use self::choosing::*;
 pub use self::holds::*;
 pub use self::idempotency::*;
 pub use self::outbox::*;
+pub use self::paying::*;
 pub use self::redefining::*;
 pub use self::reservations::*;
 pub use self::shows::*;
@@ -25,6 +26,7 @@ mod choosing;
 mod holds;
 mod idempotency;
 mod outbox;
+mod paying;
 mod redefining;
 mod reservations;
 mod shows;
@@ -82,6 +84,12 @@ macro_rules! seat_store_suite {
             a_seat_that_is_unblocked_meanwhile_is_free_afterwards
             staff_sell_at_the_counter
             staff_cancel_after_the_last_moment
+            a_payment_that_fails_gives_its_seats_back
+            a_payment_that_fails_takes_nothing_else
+            a_late_payment_gets_its_seats_again
+            a_late_payment_whose_seats_are_gone_is_refused_for_good
+            a_late_payment_ends_a_lapsed_hold_that_is_in_the_way
+            a_failed_payment_is_remembered_for_fifty_hours
             what_is_not_in_the_way_takes_effect_at_once
             a_refused_seat_map_is_tried_again_when_a_seat_comes_back
             what_is_still_in_the_way_is_waited_for

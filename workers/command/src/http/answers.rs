@@ -191,8 +191,8 @@ impl Done {
                     sequence,
                 })
             }
-            Answer::Provisioned { .. } => {
-                let unexpected = "a command about seats was answered as a definition is";
+            Answer::Reinstatement { .. } | Answer::Provisioned { .. } => {
+                let unexpected = "a buyer's command was answered as one of the platform's own is";
                 return Err(StoreError::Corrupt(unexpected.to_owned()).into());
             }
         })

@@ -97,6 +97,7 @@ pub fn made(event: &SeatingEventId, outcome: &Outcome) -> Option<HoldId> {
         Answer::Held { .. }
         | Answer::Reserved { .. }
         | Answer::Released { .. }
+        | Answer::Reinstatement { .. }
         | Answer::Provisioned { .. } => None,
     }
 }

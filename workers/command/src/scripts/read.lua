@@ -1,7 +1,7 @@
 -- Reads what the worker decides on, all of it at one moment. Writes nothing.
 --
 -- KEYS of a SeatingEvent; ARGV: the head, Reading (store/redis/wire/args.rs); from REST on how many seats, holds and
--- reservations, each with their names
+-- reservations (failed ones too), each with their names
 -- Returns the time, the sequence, then the text of each record in order, nil where there is none |
 --   'repeated' | 'mismatch' | 'changed'
 --

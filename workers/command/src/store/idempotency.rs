@@ -60,7 +60,12 @@ impl Idempotency {
 pub fn hold_id(event: &SeatingEventId, idempotency: Option<&Idempotency>) -> Uuid {
     let Some(Idempotency { key, .. }) = idempotency else { return Uuid::new_v4() };
     // No SeatingEvent's id has a line break.
-    Builder::from_custom_bytes(hash(&[event.as_str(), "\n", key.digest()])).into_uuid()
+    derived_id(&[event.as_str(), "\n", key.digest()])
+}
+
+/// The id that stands for these parts, which nobody else's do.
+pub fn derived_id(parts: &[&str]) -> Uuid {
+    Builder::from_custom_bytes(hash(parts)).into_uuid()
 }
 
 /// 32 hexadecimal digits, of which nobody finds two alike.

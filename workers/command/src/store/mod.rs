@@ -25,7 +25,7 @@ pub mod redis;
 mod idempotency;
 
 pub use history::History;
-pub use idempotency::{Idempotency, IdempotencyKey, answer_memory, hold_id};
+pub use idempotency::{Idempotency, IdempotencyKey, answer_memory, derived_id, hold_id};
 pub use leases::LeaseTable;
 
 /// Why the store did not do what it was asked to. The command may or may not have been carried out.
@@ -157,7 +157,8 @@ pub trait SeatStore: Send + Sync + 'static {
     /// Forgets a SeatingEvent with its seats, for good. Its outbox must be empty: `false` while it is not.
     async fn purge(&self, event: &SeatingEventId) -> Result<bool, StoreError>;
 
-    /// Releases every hold whose deadline has passed; how many holds that were.
+    /// Releases every hold whose deadline has passed, and forgets what has been remembered for long enough; how many holds
+    /// that were.
     async fn expire_due(&self) -> Result<usize, StoreError>;
 
     /// Whether the store answers.

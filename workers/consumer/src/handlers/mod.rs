@@ -2,10 +2,12 @@
 //!
 //! A handler sees events that are new, in order and readable, and writes inside the transaction that also holds the
 //! checkpoint (see [`crate::view`]). It never sees the log. Reading order: [`seats`] is the chart in a database,
-//! shared by [`seat_view`] and [`stats`]; [`persistence`] stands alone. [`payment`] and [`webhook`] keep what
-//! [`crate::effects`] carries out.
+//! shared by [`seat_view`] and [`stats`]; [`payments`] are those beside the reservations of [`seat_view`] and
+//! [`persistence`]. [`payment`] and [`webhook`] keep what [`crate::effects`] carries out.
 
 pub mod seats;
+
+pub mod payments;
 
 pub mod seat_view;
 

@@ -1,4 +1,4 @@
-//! Reservations for good: one row each, with their seats, within a second of the sale.
+//! Reservations for good: one row each, with their seats and their payment, within a second of the sale.
 //!
 //! The partial unique index on a seat's unreleased rows is I1's backstop. What it refuses is parked with the index's
 //! name as the reason: no second owner is ever written.
@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 use sqlx::types::Json;
 
-use super::{ApplyError, Handler};
+use super::{ApplyError, Handler, Topic, payments};
 
 /// Keeps reservations.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +21,7 @@ pub struct PersistenceHandler;
 impl Handler for PersistenceHandler {
     const NAME: &'static str = "persistence";
     const REPLAYABLE: bool = true;
+    const READS: &'static [Topic] = &[Topic::Seats, Topic::Payments];
 
     fn migrations() -> Migrator {
         sqlx::migrate!("migrations/persistence")
@@ -41,7 +42,7 @@ impl Handler for PersistenceHandler {
                 sqlx::query(*statement).bind(Json(&rows)).execute(&mut *connection).await?;
             }
         }
-        Ok(())
+        payments::write(connection, events).await
     }
 }
 

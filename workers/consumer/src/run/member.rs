@@ -223,10 +223,8 @@ impl<'a> Member<'a> {
         found: &Found,
     ) -> Result<Result<Beginning, String>, LogError> {
         let origin = &self.consumer.origin;
-        let committed = match origin.asks_the_group() {
-            true => self.subscription.committed(partition).await?,
-            false => None,
-        };
+        let committed =
+            if origin.asks_the_group() { self.subscription.committed(partition).await? } else { None };
         let place = match origin.place(found.first, committed) {
             Ok(place) if place.offset > found.end => {
                 let (offset, end) = (place.offset, found.end);

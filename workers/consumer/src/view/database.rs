@@ -54,9 +54,9 @@ pub enum DatabaseError {
     #[error("the database belongs to {owner}, and this is {me}: give every consumer a database of its own")]
     Owned {
         /// Whose it is.
-        owner: Owner,
+        owner: Box<Owner>,
         /// Who asked.
-        me: Owner,
+        me: Box<Owner>,
     },
     /// What stands before it.
     #[error("{0}")]
@@ -116,15 +116,8 @@ async fn prepared<H: Handler>(options: PgConnectOptions, owner: Option<Owner>) -
     let mut connection = postgres::connect(&options).await?;
     let mut transaction = connection.begin().await?;
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *transaction).await?;
-    let newest =
-        |range: fn(i64) -> bool| migrations.iter().map(|one| one.version).filter(|it| range(*it)).max();
-    refuse_unknown(
-        &mut transaction,
-        newest(|version| version < HANDLERS).unwrap_or_default(),
-        newest(|version| version >= HANDLERS).unwrap_or_default(),
-        &migrations.iter().map(|migration| migration.version).collect::<Vec<_>>(),
-    )
-    .await?;
+    let known: Vec<i64> = migrations.iter().map(|migration| migration.version).collect();
+    refuse_unknown(&mut transaction, &known).await?;
     let mut migrator = Migrator::with_migrations(migrations);
     migrator.set_locking(false).set_ignore_missing(true);
     migrator.run_direct(None, &mut *transaction, false).await?;
@@ -137,12 +130,7 @@ async fn prepared<H: Handler>(options: PgConnectOptions, owner: Option<Owner>) -
 }
 
 /// Refuses tables that this handler does not know, unless they are newer than all that it knows.
-async fn refuse_unknown(
-    connection: &mut PgConnection,
-    framework: i64,
-    handler: i64,
-    known: &[i64],
-) -> Result<(), DatabaseError> {
+async fn refuse_unknown(connection: &mut PgConnection, known: &[i64]) -> Result<(), DatabaseError> {
     let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
         .fetch_one(&mut *connection)
         .await?;
@@ -155,8 +143,8 @@ async fn refuse_unknown(
     )
     .bind(known)
     .bind(HANDLERS)
-    .bind(framework)
-    .bind(handler)
+    .bind(known.iter().filter(|version| **version < HANDLERS).max())
+    .bind(known.iter().max())
     .fetch_one(connection)
     .await?;
     unknown.map_or(Ok(()), |version| Err(MigrateError::VersionMissing(version).into()))
@@ -174,5 +162,8 @@ async fn own(connection: &mut PgConnection, me: Owner) -> Result<(), DatabaseErr
     let (service, group, topic) =
         sqlx::query_as("SELECT service, consumer_group, topic FROM owner").fetch_one(connection).await?;
     let owner = Owner { service, group, topic };
-    if owner == me { Ok(()) } else { Err(DatabaseError::Owned { owner, me }) }
+    if owner == me {
+        return Ok(());
+    }
+    Err(DatabaseError::Owned { owner: Box::new(owner), me: Box::new(me) })
 }

@@ -59,13 +59,23 @@ impl<'a> Provisioned<'a> {
 
     /// Releases what stands in the way of seats but has lapsed, then holds them.
     pub(super) fn claim(&self, growing: &Growing<'_>, keys: &[String]) -> Decision {
-        let Growing { id, user, currency, expires_at, has } = *growing;
-        let mut changes = Vec::with_capacity(keys.len());
-        for (id, expired) in self.lapsed_holds(keys) {
+        let Growing { id, currency, expires_at, has, .. } = *growing;
+        let added: Vec<_> = keys.iter().map(|key| self.at_todays_price(key)).collect();
+        let changes = self.hold_free(growing, &added);
+        let mut seats = self.all_at_their_price(has);
+        seats.extend(added);
+        let sequence = self.after(&changes);
+        decided(self.held(id, seats, currency, expires_at, sequence), changes)
+    }
+
+    /// The facts of [`Self::claim`], at the prices that `seats` have.
+    pub(super) fn hold_free(&self, growing: &Growing<'_>, seats: &[PricedSeat]) -> Vec<DomainEvent> {
+        let Growing { id, user, currency, expires_at, has: _ } = *growing;
+        let mut changes = Vec::with_capacity(seats.len());
+        for (id, expired) in self.lapsed_holds(seats) {
             changes.extend(self.release(id, expired, ReleaseReason::Expired, None));
         }
-        let added: Vec<_> = keys.iter().map(|key| self.at_todays_price(key)).collect();
-        changes.extend(added.iter().map(|seat| {
+        changes.extend(seats.iter().map(|seat| {
             DomainEvent::SeatHeld(SeatHeld {
                 seat_id: self.seat_id(&seat.key),
                 event_id: self.state.id.clone(),
@@ -78,13 +88,10 @@ impl<'a> Provisioned<'a> {
                 currency: currency.to_owned(),
             })
         }));
-        let mut seats = self.all_at_their_price(has);
-        seats.extend(added);
-        let sequence = self.after(&changes);
-        decided(self.held(id, seats, currency, expires_at, sequence), changes)
+        changes
     }
 
-    fn check_sales(&self) -> Result<(), Rejection> {
+    pub(super) fn check_sales(&self) -> Result<(), Rejection> {
         let definition = &self.sale.definition;
         if self.sale.closed || self.has_come(definition.closes_at()) {
             return Err(Rejection::SalesClosed);
@@ -158,9 +165,9 @@ impl<'a> Provisioned<'a> {
     }
 
     /// The holds that stand in the way of `seats` but have lapsed, each once, in the order met.
-    fn lapsed_holds(&self, seats: &[String]) -> Vec<(Uuid, &'a Hold)> {
+    fn lapsed_holds(&self, seats: &[PricedSeat]) -> Vec<(Uuid, &'a Hold)> {
         let mut met = HashSet::new();
-        let holds = seats.iter().filter_map(|key| match self.seat(key)? {
+        let holds = seats.iter().filter_map(|seat| match self.seat(&seat.key)? {
             Seat::Held { hold, .. } if met.insert(*hold) => Some((*hold, self.hold_called(*hold)?)),
             Seat::Held { .. } | Seat::Lapsed { .. } | Seat::Reserved { .. } | Seat::Blocked { .. } => None,
         });

@@ -5,8 +5,8 @@
 //! deadline counts as expired, I6): who asks for its seats first has it released in the same step.
 //!
 //! Here a command finds its rule, and all rules what they need. The rules: [`holding`] with the [`selection`] of seats,
-//! [`reserving`], [`releasing`], what box-office [`staff`] do, and what the operator does, [`operating`] and
-//! [`redefining`].
+//! [`reserving`], [`releasing`], what box-office [`staff`] do, what comes of [`paying`] or not, and what the operator does,
+//! [`operating`] and [`redefining`].
 
 mod holding;
 
@@ -17,6 +17,8 @@ mod reserving;
 mod releasing;
 
 mod staff;
+
+mod paying;
 
 mod operating;
 
@@ -29,7 +31,9 @@ use uuid::Uuid;
 use crate::command::{Answer, Command, Conflict, ConflictReason, Decision, PricedSeat, Reads, Rejection};
 use crate::events::DomainEvent;
 use crate::ids::{HoldId, ReservationId, SeatId, UnixMillis, UserId};
-use crate::state::{EXPIRED_HOLD_MEMORY, Hold, HoldStatus, Reservation, Sale, Seat, SeatingEventState};
+use crate::state::{
+    EXPIRED_HOLD_MEMORY, FailedReservation, Hold, HoldStatus, Reservation, Sale, Seat, SeatingEventState,
+};
 
 pub use redefining::in_words;
 
@@ -136,6 +140,10 @@ impl<'a> Provisioned<'a> {
             Command::StaffReserve { hold, reservation } => self.staff_reserve(*hold, *reservation),
             Command::StaffRelease { hold, note } => self.staff_release(*hold, note.as_deref()),
             Command::StaffCancel { reservation, note } => self.staff_cancel(*reservation, note.as_deref()),
+            Command::FailPayment { reservation } => Ok(self.fail_payment(*reservation)),
+            Command::Reinstate { reservation, payment, hold, reinstated } => {
+                Ok(self.reinstate(*reservation, payment, *hold, *reinstated))
+            }
             Command::Block { seats, reason } => self.block(seats, reason),
             Command::Unblock { seats } => self.unblock(seats),
             Command::Close => Ok(self.close()),
@@ -176,6 +184,12 @@ impl<'a> Provisioned<'a> {
     fn reservation_called(&self, id: Uuid) -> Option<&'a Reservation> {
         self.at.reads.borrow_mut().reservations.insert(id);
         self.state.reservations.get(&id)
+    }
+
+    /// A reservation whose payment failed, whether or not it is to be forgotten by now.
+    fn failed_called(&self, id: Uuid) -> Option<&'a FailedReservation> {
+        self.at.reads.borrow_mut().failed.insert(id);
+        self.state.failed.get(&id)
     }
 
     fn has_lapsed(&self, hold: Uuid) -> bool {

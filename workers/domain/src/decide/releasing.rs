@@ -98,7 +98,7 @@ impl Provisioned<'_> {
         left.map(|key| self.at_its_price(key)).collect()
     }
 
-    fn released(
+    pub(super) fn released(
         &self,
         changes: Vec<DomainEvent>,
         keys: &[String],

@@ -8,6 +8,15 @@ use crate::events::{DomainEvent, PaidBy, ReservedSeats, SeatReserved};
 use crate::ids::{UserId, section_of};
 use crate::state::{Hold, HoldStatus, Reservation, Seat};
 
+/// What seats become a reservation of.
+pub(super) struct Sold<'a> {
+    pub hold_id: Uuid,
+    pub reservation: Uuid,
+    pub user: &'a UserId,
+    pub currency: &'a str,
+    pub paid_by: Option<PaidBy>,
+}
+
 impl Provisioned<'_> {
     pub(super) fn reserve_seat(
         &self,
@@ -51,28 +60,36 @@ impl Provisioned<'_> {
         reservation: Uuid,
         paid_by: Option<PaidBy>,
     ) -> Decision {
-        let seats = self.all_at_their_price(keys);
+        let (seats, hold_id) = (self.all_at_their_price(keys), id);
+        let Hold { user, currency, .. } = hold;
+        let changes = self.reserve_held(&Sold { hold_id, reservation, user, currency, paid_by }, &seats);
+        let sequence = self.after(&changes);
+        let currency = hold.currency.clone();
+        decided(Answer::Reserved { reservation, seats, currency, reserved_at: self.now, sequence }, changes)
+    }
+
+    /// Seats of a hold become a reservation: n `seat.reserved`, then one `reservation.created`.
+    pub(super) fn reserve_held(&self, sold: &Sold<'_>, seats: &[PricedSeat]) -> Vec<DomainEvent> {
+        let Sold { hold_id, reservation, user, currency, paid_by } = sold;
         let reserved = |seat: &PricedSeat| {
             DomainEvent::SeatReserved(SeatReserved {
                 seat_id: self.seat_id(&seat.key),
                 event_id: self.state.id.clone(),
-                user_id: hold.user.clone(),
+                user_id: (*user).clone(),
                 section_id: section_of(&seat.key).to_owned(),
-                hold_id: self.hold_id(id),
-                reservation_id: self.reservation_id(reservation),
+                hold_id: self.hold_id(*hold_id),
+                reservation_id: self.reservation_id(*reservation),
                 reserved_at: self.now,
                 amount: seat.amount,
-                currency: hold.currency.clone(),
+                currency: (*currency).to_owned(),
             })
         };
         let mut changes: Vec<_> = seats.iter().map(reserved).collect();
         changes.push(DomainEvent::ReservationCreated(ReservedSeats {
-            paid_by,
-            ..self.reserved_seats(reservation, &hold.user, &hold.currency, &seats)
+            paid_by: paid_by.clone(),
+            ..self.reserved_seats(*reservation, user, currency, seats)
         }));
-        let sequence = self.after(&changes);
-        let currency = hold.currency.clone();
-        decided(Answer::Reserved { reservation, seats, currency, reserved_at: self.now, sequence }, changes)
+        changes
     }
 
     /// Reserving again gives the reservation that the seat or the hold went into, as it is now.

@@ -16,7 +16,7 @@ fn keys(answer: &Answer) -> Vec<&str> {
             seats.iter().map(|seat| seat.key.as_str()).collect()
         }
         Answer::Released { left, .. } => left.iter().map(|seat| seat.key.as_str()).collect(),
-        Answer::Provisioned { .. } => vec![],
+        Answer::Reinstatement { .. } | Answer::Provisioned { .. } => vec![],
     }
 }
 

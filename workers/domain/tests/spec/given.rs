@@ -113,6 +113,20 @@ pub fn staff_cancel(reservation: u128) -> Command {
     Command::StaffCancel { reservation: id(reservation), note: Some("illness".into()) }
 }
 
+pub fn fail_payment(reservation: u128) -> Command {
+    Command::FailPayment { reservation: id(reservation) }
+}
+
+/// A payment of `reservation` that comes late, and makes hold and reservation `reinstated`.
+pub fn reinstate(reinstated: u128, reservation: u128) -> Command {
+    Command::Reinstate {
+        reservation: id(reservation),
+        payment: "pay-1".into(),
+        hold: id(reinstated),
+        reinstated: id(reinstated),
+    }
+}
+
 pub fn provision(definition: Definition) -> Command {
     Command::Provision { definition: Box::new(definition) }
 }
@@ -244,6 +258,9 @@ fn short(event: &DomainEvent) -> String {
             format!("{kind} {} {}", e.seat_id.key(), e.reason)
         }
         DomainEvent::ReservationCreated(e) | DomainEvent::ReservationCancelled(e) => {
+            format!("{kind} {}", e.reservation_id.uuid().as_u128())
+        }
+        DomainEvent::ReservationNotReinstated(e) => {
             format!("{kind} {}", e.reservation_id.uuid().as_u128())
         }
         _ => kind.to_owned(),

@@ -9,4 +9,5 @@ mod cart;
 mod changing;
 mod choosing;
 mod decide;
+mod paying;
 mod properties;

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use crate::given::{Given, id, nothing, show, user};
 use boxoffice_domain::command::{Answer, Area, Best, Command, Together, Wanted};
 use boxoffice_domain::definition::Definition;
-use boxoffice_domain::events::Claim;
+use boxoffice_domain::events::{Claim, PaidBy, ReleaseReason, ReservedSeats};
 use boxoffice_domain::invariants::violations;
 use boxoffice_domain::seat_map::SeatMap;
 use boxoffice_domain::state::{Seat, SeatingEventState};
-use boxoffice_domain::{DomainEvent, Envelope, evolve};
+use boxoffice_domain::{DomainEvent, Envelope, ReservationId, evolve};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -32,6 +32,7 @@ fn step() -> impl Strategy<Value = (Command, u64)> {
             Command::AddToHold { hold, wanted, user }
         }),
         2 => staff(),
+        2 => paying(),
         2 => (known(), user_(), prop::option::of(1_u32..1000)).prop_map(|(hold, user, seconds)| Command::ExtendHold { hold, user, seconds }),
         1 => (seat(), any::<bool>()).prop_map(|(seat, on)| {
             let seats = vec![seat];
@@ -63,6 +64,20 @@ fn staff() -> impl Strategy<Value = Command> {
         1 => (known(), known()).prop_map(|(hold, reservation)| Command::StaffReserve { hold, reservation }),
         1 => known().prop_map(|hold| Command::StaffRelease { hold, note: None }),
         1 => known().prop_map(|reservation| Command::StaffCancel { reservation, note: None }),
+    ]
+}
+
+/// Payments that fail, and some that come late.
+fn paying() -> impl Strategy<Value = Command> {
+    let known = || (0_u128..12).prop_map(id);
+    prop_oneof![
+        1 => known().prop_map(|reservation| Command::FailPayment { reservation }),
+        1 => (known(), known()).prop_map(|(reservation, reinstated)| Command::Reinstate {
+            reservation,
+            payment: "pay-1".into(),
+            hold: reinstated,
+            reinstated,
+        }),
     ]
 }
 
@@ -146,6 +161,12 @@ fn freshen(command: Command, fresh: Uuid, latest: &mut HashMap<Uuid, Uuid>) -> C
             Command::CancelReservation { reservation: known(reservation), user }
         }
         Command::Expire { hold } => Command::Expire { hold: known(hold) },
+        Command::FailPayment { reservation } => Command::FailPayment { reservation: known(reservation) },
+        Command::Reinstate { reservation, payment, hold: _, reinstated } => {
+            let reservation = known(reservation);
+            latest.insert(reinstated, fresh);
+            Command::Reinstate { reservation, payment, hold: fresh, reinstated: fresh }
+        }
         other @ (Command::ReleaseSeat { .. }
         | Command::Block { .. }
         | Command::Unblock { .. }
@@ -223,6 +244,7 @@ proptest! {
         prop_assert_eq!(&rebuilt.seats, &given.state.seats);
         prop_assert_eq!(&rebuilt.holds, &given.state.holds);
         prop_assert_eq!(&rebuilt.reservations, &given.state.reservations);
+        prop_assert_eq!(&rebuilt.failed, &given.state.failed);
         prop_assert_eq!(&rebuilt.claims, &given.state.claims);
         agrees(&map, &given.state);
     }
@@ -257,6 +279,8 @@ struct Account {
     reserved: u64,
     created: u64,
     cancelled: u64,
+    /// Of it, because the payment failed.
+    failed: u64,
     currency: String,
 }
 
@@ -272,18 +296,34 @@ fn book(books: &mut HashMap<Uuid, Account>, answer: &Answer, events: &[Envelope]
                 let account = books.entry(e.reservation_id.uuid()).or_default();
                 account.created = e.amount;
                 assert_eq!((account.reserved, &account.currency), (e.amount, &e.currency));
-                let Answer::Reserved { seats, currency, .. } = answer else { panic!("{answer:?}") };
-                let total = seats.iter().map(|seat| seat.amount).sum::<u64>();
-                assert_eq!((total, currency), (e.amount, &e.currency));
+                let told = match answer {
+                    Answer::Reserved { seats, currency, .. } => {
+                        (seats.iter().map(|seat| seat.amount).sum(), currency.clone())
+                    }
+                    // Who paid late gets the seats at the prices that they had.
+                    Answer::Reinstatement { .. } => failed_price(books, e),
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(told, (e.amount, e.currency.clone()));
             }
             DomainEvent::ReservationCancelled(e) => {
                 let account = books.entry(e.reservation_id.uuid()).or_default();
                 account.cancelled += e.amount;
+                if e.reason == Some(ReleaseReason::PaymentFailed) {
+                    account.failed += e.amount;
+                }
                 assert_eq!(account.currency, e.currency);
             }
             _ => {}
         }
     }
+}
+
+/// What a reservation whose payment failed had cost when it was taken back.
+fn failed_price(books: &HashMap<Uuid, Account>, e: &ReservedSeats) -> (u64, String) {
+    let Some(PaidBy::Reservation(paid)) = &e.paid_by else { panic!("{e:?}") };
+    let account = &books[&paid.parse::<ReservationId>().unwrap().uuid()];
+    (account.failed, account.currency.clone())
 }
 
 fn agrees(map: &SeatMap, state: &SeatingEventState) {

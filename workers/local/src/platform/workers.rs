@@ -111,6 +111,7 @@ impl Platform {
             identity,
             requests_per_user_per_second: limits.requests_per_user_per_second.and_then(NonZeroU32::new),
             max_body_bytes: usize::try_from(limits.max_body_bytes).unwrap_or(usize::MAX),
+            payments: None,
             drain: DRAIN,
         };
         let metrics = RelayMetrics::register(registry.sub_registry_with_prefix("boxoffice"));

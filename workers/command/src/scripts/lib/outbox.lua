@@ -10,7 +10,7 @@ end
 -- Appends an event of type `kind`. `entry` has what only this type has; what all have is added. The entry is one field
 -- of JSON: a field each would cost Redis and the relay several times as much.
 local function append(kind, correlation, actor, entry)
-  entry.format, entry.type, entry.index, entry.at = ENTRY_FORMAT, kind, event.sequence - before, NOW
+  entry.format, entry.type, entry.index, entry.at = ENTRY_FORMAT, kind, event.sequence + 1, NOW
   entry.causation, entry.correlation = COMMAND, correlation
   if actor ~= '' then
     entry.user = actor

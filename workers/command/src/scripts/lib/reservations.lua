@@ -1,5 +1,7 @@
 -- Reservations: a field of `reservations` by UUID, its parts on lines of their own:
---   hold reservedAt sequence seats currency user
+--   hold reservedAt sequence seats currency paidBy user
+-- One whose payment failed is no reservation any more, but remembered: a field `failed:` and the UUID, which is also what
+-- `deadlines` has at the moment it is forgotten (store/redis/state.rs).
 
 -- The reservation `id` if it is `user`'s. Else nil and the refusal.
 local function own_reservation(id, user)
@@ -7,20 +9,21 @@ local function own_reservation(id, user)
   if not text then
     return nil, rejected('RESERVATION_NOT_FOUND')
   end
-  local hold, reserved_at, sequence, seats, currency, owner =
-    string.match(text, '^(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.*)$')
+  local hold, reserved_at, sequence, seats, currency, paid_by, owner =
+    string.match(text, '^(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.-)\n(.*)$')
   if owner ~= user then
     return nil, rejected('NOT_HOLDER')
   end
   return {
     id = id, hold = hold, reserved_at = tonumber(reserved_at), sequence = tonumber(sequence), seats = split(seats),
-    currency = currency, user = owner,
+    currency = currency, paid_by = paid_by, user = owner,
   }
 end
 
 local function write_reservation(reservation)
-  local text = string.format('%s\n%.0f\n%.0f\n%s\n%s\n%s', reservation.hold, reservation.reserved_at,
-    reservation.sequence, table.concat(reservation.seats, ','), reservation.currency, reservation.user)
+  local text = string.format('%s\n%.0f\n%.0f\n%s\n%s\n%s\n%s', reservation.hold, reservation.reserved_at,
+    reservation.sequence, table.concat(reservation.seats, ','), reservation.currency, reservation.paid_by,
+    reservation.user)
   redis.call('HSET', RESERVATIONS, reservation.id, text)
 end
 

@@ -34,7 +34,8 @@ pub struct Aggregate {
     answers: Answers,
     /// The definition whose seat map is refused, until it takes effect.
     wanted: Option<Wanted>,
-    /// When a hold is to be looked at: at its deadline, and when it is forgotten.
+    /// When a hold is to be looked at, at its deadline and when it is forgotten, and when a reservation whose payment
+    /// failed is forgotten.
     deadlines: BTreeSet<(UnixMillis, Uuid)>,
     /// Its time never goes back, whatever the clock does (I6).
     now: UnixMillis,
@@ -141,12 +142,12 @@ impl Aggregate {
         at: UnixMillis,
         high_watermark: u64,
     ) -> Result<(Done, bool), Refusal> {
-        let Decision { answer, changes, .. } = decide(&self.state, command, at).map_err(Refusal::Rejected)?;
+        let decision = decide(&self.state, command, at).map_err(Refusal::Rejected)?;
         let depth = self.outbox.len() as u64;
-        let claims = changes.iter().any(|change| matches!(change, DomainEvent::SeatHeld(_)));
-        if claims && depth >= high_watermark {
+        if decision.takes_seats() && depth >= high_watermark {
             return Err(Refusal::Full(depth));
         }
+        let Decision { answer, changes, .. } = decision;
         let origin = Origin {
             command: cause.command,
             correlation: cause.correlation.clone(),
@@ -237,6 +238,11 @@ impl Aggregate {
             DomainEvent::HoldExtended(extended) => {
                 self.deadlines.insert((extended.expires_at, extended.hold_id.uuid()));
             }
+            DomainEvent::ReservationCancelled(cancelled) => {
+                let id = cancelled.reservation_id.uuid();
+                let forgotten_at = self.state.failed.get(&id).map(|failed| (failed.forgotten_at(), id));
+                self.deadlines.extend(forgotten_at);
+            }
             _ => {}
         }
         if self.state.sequence > self.published {
@@ -245,14 +251,17 @@ impl Aggregate {
     }
 
     /// The next hold whose deadline has passed, taken off the list. What has nothing left to end is passed over, and
-    /// holds that expired an hour ago are forgotten.
+    /// holds that expired an hour ago are forgotten, as are reservations whose payment failed two days ago.
     pub(super) fn next_due(&mut self, clock: UnixMillis) -> Option<Uuid> {
         let now = self.time(clock);
         loop {
             let first = *self.deadlines.first().filter(|(deadline, _)| *deadline <= now)?;
             self.deadlines.remove(&first);
             let (_, id) = first;
-            let Some(hold) = self.state.holds.get(&id) else { continue };
+            let Some(hold) = self.state.holds.get(&id) else {
+                self.state.failed.remove(&id);
+                continue;
+            };
             let forgotten_at = hold.expires_at + EXPIRED_HOLD_MEMORY;
             match hold.status {
                 HoldStatus::Active if hold.expires_at <= now => {

@@ -14,13 +14,17 @@ use uuid::Uuid;
 
 use super::RedisStore;
 use super::catalog::Known;
-use super::cold::Part;
+use super::cold::{Part, reservations_of};
 use super::entry;
 use super::floor_plan::{FloorPlan, is_alike};
 use super::invocation::ScriptInvocation;
-use super::reply::{HeldWords, MINE, ProvisionedWords, ReleasedWords, Reply, ReservedWords};
+use super::reply::{
+    HeldWords, MINE, ProvisionedWords, ReinstatementWords, ReleasedWords, Reply, ReservedWords,
+};
 use super::stamp::Stamp;
-use super::state::{deadline, hold_text, reservation_text, write_seat};
+use super::state::{
+    deadline, failed_field, failed_text, hold_text, outcome_word, reservation_text, write_seat,
+};
 use super::wire::args::Applying;
 use crate::store::{Cause, History, StoreError};
 
@@ -48,7 +52,7 @@ impl RedisStore {
         change: &Change<'_>,
         only_on: Option<History>,
     ) -> Result<Reply, StoreError> {
-        let Change { part, reads, command, decision, cause, partition } = *change;
+        let Change { part, reads, decision, cause, partition, .. } = *change;
         let stamp = Stamp { at: part.at, sequence: part.state.sequence };
         let envelopes = attributed(part, decision, cause);
         let mut after = part.state.clone();
@@ -60,7 +64,7 @@ impl RedisStore {
             revision: known.map_or("", |known| &known.revision),
             at: part.at,
             until: decision.until,
-            high_watermark: command.takes_seats().then_some(self.high_watermark),
+            high_watermark: decision.takes_seats().then_some(self.high_watermark),
             says: &says(&decision.answer, &part.state, stamp),
             held: difference.counts[0],
             reserved: difference.counts[1],
@@ -151,11 +155,12 @@ fn tell_reads(run: &mut ScriptInvocation<'_>, part: &Part, reads: &Reads) {
         let text = |key| texts.get(key).and_then(Option::as_deref).unwrap_or_default();
         keys.map(text).collect::<Vec<_>>().into_iter()
     }
-    let Reads { seats, holds, reservations } = reads;
+    let Reads { seats, holds, reservations, failed } = reads;
     run.list(seats.iter()).list(texts(seats.iter(), &part.texts.seats));
     run.list(holds.iter().map(ToString::to_string)).list(texts(holds.iter(), &part.texts.holds));
-    run.list(reservations.iter().map(ToString::to_string));
-    run.list(texts(reservations.iter(), &part.texts.reservations));
+    run.list(reservations_of(reads));
+    let standing = texts(reservations.iter(), &part.texts.reservations);
+    run.list(standing.chain(texts(failed.iter(), &part.texts.failed)).collect::<Vec<_>>().into_iter());
 }
 
 /// By how much the claims of each user change.
@@ -180,21 +185,34 @@ struct Records {
 }
 
 impl Records {
-    fn between<K: Eq + Hash + ToString + Ord, V: PartialEq>(
+    fn between<K: Eq + Hash + ToString, V: PartialEq>(
         before: &HashMap<K, V>,
         after: &HashMap<K, V>,
+        text: impl Fn(&K, &V) -> String,
+    ) -> Self {
+        Self::of_fields(before, after, ToString::to_string, text)
+    }
+
+    fn of_fields<K: Eq + Hash, V: PartialEq>(
+        before: &HashMap<K, V>,
+        after: &HashMap<K, V>,
+        field: impl Fn(&K) -> String,
         text: impl Fn(&K, &V) -> String,
     ) -> Self {
         let mut records = Self::default();
         for (key, value) in after {
             if before.get(key) != Some(value) {
-                records.written.extend([key.to_string(), text(key, value)]);
+                records.written.extend([field(key), text(key, value)]);
             }
         }
+        records.forgotten.extend(before.keys().filter(|key| !after.contains_key(*key)).map(field));
         records
-            .forgotten
-            .extend(before.keys().filter(|key| !after.contains_key(*key)).map(ToString::to_string));
-        records
+    }
+
+    fn and(mut self, others: Self) -> Self {
+        self.written.extend(others.written);
+        self.forgotten.extend(others.forgotten);
+        self
     }
 
     fn tell(&self, run: &mut ScriptInvocation<'_>) {
@@ -219,11 +237,14 @@ impl Difference {
         let hold = |id: &Uuid, hold: &_| hold_text(hold, stamp, !before.holds.contains_key(id));
         let reservation =
             |id: &Uuid, it: &_| reservation_text(it, stamp, !before.reservations.contains_key(id));
-        let records = [
-            Records::between(&before.seats, &after.seats, |_, seat| write_seat(seat)),
-            Records::between(&before.holds, &after.holds, hold),
-            Records::between(&before.reservations, &after.reservations, reservation),
-        ];
+        let failed = |id: &Uuid, it: &_| failed_text(it, stamp, !before.failed.contains_key(id));
+        let records =
+            [
+                Records::between(&before.seats, &after.seats, |_, seat| write_seat(seat)),
+                Records::between(&before.holds, &after.holds, hold),
+                Records::between(&before.reservations, &after.reservations, reservation)
+                    .and(Records::of_fields(&before.failed, &after.failed, |id| failed_field(*id), failed)),
+            ];
         let mut this = Self {
             records,
             deadlines: vec![],
@@ -252,6 +273,9 @@ impl Difference {
                 }
                 None => self.without_deadline.push(id.to_string()),
             }
+        }
+        for (id, failed) in after.failed.iter().filter(|(id, _)| !before.failed.contains_key(id)) {
+            self.deadlines.extend([stamp.time(failed.forgotten_at()), failed_field(*id)]);
         }
         let gone = before.holds.keys().filter(|id| !after.holds.contains_key(id));
         self.without_deadline.extend(gone.map(ToString::to_string));
@@ -332,6 +356,9 @@ fn says(answer: &Answer, before: &SeatingEventState, stamp: Stamp) -> String {
             begin("released", ReleasedWords::said(&expires, &sequence(last), currency, &released.len()));
             words.extend(released.iter().cloned());
             words.extend(priced(left));
+        }
+        Answer::Reinstatement { outcome, sequence: last } => {
+            begin("reinstatement", ReinstatementWords::said(&outcome_word(*outcome), &sequence(last)));
         }
         Answer::Provisioned { refused, sequence: last } => {
             begin("provisioned", ProvisionedWords::said(&sequence(last)));

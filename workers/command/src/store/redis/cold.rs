@@ -15,7 +15,7 @@ use super::apply::Change;
 use super::catalog::Known;
 use super::commands::{Executed, keeps_changing};
 use super::reply::{Ran, Reply};
-use super::state::{read_hold, read_reservation, read_seat};
+use super::state::{failed_field, read_failed, read_hold, read_reservation, read_seat};
 use super::wire::args::Reading;
 use crate::store::{Cause, StoreError};
 
@@ -41,6 +41,8 @@ pub struct Texts {
     pub holds: HashMap<Uuid, Option<String>>,
     /// Of reservations.
     pub reservations: HashMap<Uuid, Option<String>>,
+    /// Of reservations whose payment failed.
+    pub failed: HashMap<Uuid, Option<String>>,
 }
 
 enum Read {
@@ -114,7 +116,7 @@ impl RedisStore {
         let mut run = self.begin(&self.scripts.read, event, known, cause, reading);
         run.list(reads.seats.iter());
         run.list(reads.holds.iter().map(ToString::to_string));
-        run.list(reads.reservations.iter().map(ToString::to_string));
+        run.list(reservations_of(reads));
         let answer: Value = self.invoke_script(&run).await?;
         if !matches!(answer, Value::Array(_)) {
             return match Reply::read(&String::from_redis_value(answer).map_err(unreadable)?)? {
@@ -174,6 +176,13 @@ fn unreadable(error: redis::ParsingError) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
 
+/// The fields of `reservations` that were looked at, in order.
+pub(super) fn reservations_of(reads: &Reads) -> impl ExactSizeIterator<Item = String> + use<> {
+    let standing = reads.reservations.iter().map(ToString::to_string);
+    let fields: Vec<_> = standing.chain(reads.failed.iter().copied().map(failed_field)).collect();
+    fields.into_iter()
+}
+
 fn part_of(
     event: &SeatingEventId,
     known: Option<&Known>,
@@ -217,6 +226,15 @@ fn part_of(
             state.reservations.insert(*id, reservation);
         }
         texts.reservations.insert(*id, found);
+    }
+    for id in &reads.failed {
+        let found = text()?;
+        if let Some(found) = &found {
+            let failed =
+                read_failed(found).map_err(|error| wrong(format!("{}: {error}", failed_field(*id))))?;
+            state.failed.insert(*id, failed);
+        }
+        texts.failed.insert(*id, found);
     }
     Ok(Part { state, at, texts })
 }

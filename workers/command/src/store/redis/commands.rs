@@ -100,6 +100,8 @@ impl RedisStore {
             | Command::StaffReserve { .. }
             | Command::StaffRelease { .. }
             | Command::StaffCancel { .. }
+            | Command::FailPayment { .. }
+            | Command::Reinstate { .. }
             | Command::Provision { .. }
             | Command::Block { .. }
             | Command::Unblock { .. }

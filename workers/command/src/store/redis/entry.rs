@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use boxoffice_domain::definition::Blocked;
 use boxoffice_domain::events::{
-    Claim, DomainEvent, Envelope, HoldExtended, Metadata, PaidBy, ReleaseReason, ReservedSeats, SeatBlock,
-    SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined, VERSION,
+    Claim, DomainEvent, Envelope, HoldExtended, Metadata, NotReinstated, PaidBy, ReleaseReason,
+    ReservedSeats, SeatBlock, SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined, VERSION,
 };
 use boxoffice_domain::ids::event_id;
 use boxoffice_domain::state::SeatingEventState;
@@ -61,8 +61,10 @@ struct Fields<'a> {
     format: u32,
     #[serde(rename = "type")]
     kind: &'a str,
+    /// What its id derives from, beside the command's: its sequence, or its place among the command's events. A mark
+    /// stands for it, as for `at`, where the worker writes the entry.
+    #[serde(skip_serializing)]
     index: u64,
-    /// A mark stands for it where the worker writes the entry.
     #[serde(skip_serializing)]
     at: UnixMillis,
     causation: Uuid,
@@ -95,6 +97,8 @@ struct Fields<'a> {
     definition: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "is_nothing")]
     paid_by: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "is_nothing")]
+    payment: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "is_nothing")]
     note: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,6 +181,12 @@ impl Entry<'_> {
             }),
             "reservation.created" => DomainEvent::ReservationCreated(self.reservation_of_seats()?),
             "reservation.cancelled" => DomainEvent::ReservationCancelled(self.reservation_of_seats()?),
+            "reservation.not_reinstated" => DomainEvent::ReservationNotReinstated(NotReinstated {
+                reservation_id: self.reservation()?,
+                event_id: self.event.clone(),
+                user_id: self.holder()?,
+                payment_id: self.there("payment", some(&self.fields.payment))?.to_owned(),
+            }),
             "event.created" => DomainEvent::EventCreated(self.defined()?),
             "event.updated" => DomainEvent::EventUpdated(self.defined()?),
             "event.deleted" => DomainEvent::EventDeleted(self.defined()?),
@@ -292,7 +302,6 @@ pub fn write(
     let mut fields = Fields {
         format: ENTRY_FORMAT,
         kind: envelope.event.event_type(),
-        index: sequence.unwrap_or_default().saturating_sub(stamp.sequence + 1),
         causation: cause.command,
         correlation: Cow::Borrowed(correlation_id.as_str()),
         user: user_id.as_ref().map(|user| Cow::Borrowed(user.as_str())).unwrap_or_default(),
@@ -300,7 +309,8 @@ pub fn write(
         ..Fields::default()
     };
     fields.say(&envelope.event)?;
-    let mut marks = format!("{{\"at\":{}", stamp.time(stamp.at));
+    let index = stamp.sequence(sequence.unwrap_or_default());
+    let mut marks = format!("{{\"at\":{},\"index\":{index}", stamp.time(stamp.at));
     if let DomainEvent::SeatHeld(e) = &envelope.event
         && !before.holds.contains_key(&e.hold_id.uuid())
     {
@@ -359,13 +369,17 @@ impl<'a> Fields<'a> {
                 self.reason = e.reason.map(|reason| reason.as_str().into());
                 self.note = e.note.as_deref().unwrap_or_default().into();
             }
+            DomainEvent::ReservationNotReinstated(e) => {
+                self.reservation = Some(e.reservation_id.uuid());
+                self.holder = e.user_id.as_str().into();
+                self.payment = e.payment_id.as_str().into();
+            }
             DomainEvent::EventCreated(e) | DomainEvent::EventUpdated(e) | DomainEvent::EventDeleted(e) => {
                 self.definition = json(&e.definition)?.into();
                 self.blocks.clone_from(&e.blocks);
                 self.unblocks.clone_from(&e.unblocks);
             }
-            DomainEvent::ReservationNotReinstated(_)
-            | DomainEvent::StatsUpdated(_)
+            DomainEvent::StatsUpdated(_)
             | DomainEvent::PaymentRequested(_)
             | DomainEvent::PaymentCompleted(_)
             | DomainEvent::PaymentFailed(_)

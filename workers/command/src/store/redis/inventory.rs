@@ -27,7 +27,10 @@ impl RedisStore {
         let refused = match self.run_cold(event, &command, Some(partition), cause).await? {
             Ok(ran) => match ran.outcome.answer {
                 Answer::Provisioned { refused, .. } => refused,
-                Answer::Held { .. } | Answer::Reserved { .. } | Answer::Released { .. } => {
+                Answer::Held { .. }
+                | Answer::Reserved { .. }
+                | Answer::Released { .. }
+                | Answer::Reinstatement { .. } => {
                     return Err(StoreError::Corrupt(format!("provisioning {event} answered otherwise")));
                 }
             },

@@ -2,7 +2,7 @@
 
 use std::str::{FromStr, Split};
 
-use boxoffice_domain::command::ConflictReason;
+use boxoffice_domain::command::{ConflictReason, Reinstatement};
 use boxoffice_domain::{Answer, Conflict, PricedSeat, Rejection, UnixMillis};
 use uuid::Uuid;
 
@@ -16,6 +16,8 @@ answers! {
     "reserved" => ReservedWords { reservation: Uuid, reserved: UnixMillis, sequence: u64, currency: String, }
     /// Then the keys of what was released, then key and amount of what is left; `expires` is '0' where nothing will.
     "released" => ReleasedWords { expires: UnixMillis, sequence: u64, currency: String, count: usize, }
+    /// `outcome` is the new reservation, [`REFUSED`] or [`NONE`].
+    "reinstatement" => ReinstatementWords { outcome: String, sequence: u64, }
     /// Then key and reason of each seat in the way of a seat map.
     "provisioned" => ProvisionedWords { sequence: u64, }
 }
@@ -56,6 +58,11 @@ impl Reply {
 
 /// Before the reason of a conflict with the caller's own hold or reservation.
 pub const MINE: &str = "MINE ";
+
+/// A reservation whose payment came late was not given back.
+pub const REFUSED: &str = "refused";
+/// No such reservation is remembered.
+pub const NONE: &str = "none";
 
 /// The words that are still to be read. `None` where they are not what they should be.
 pub struct Words<'a>(Split<'a, char>);
@@ -106,6 +113,15 @@ impl<'a> Words<'a> {
                 let released = (0..count).map(|_| self.word().map(str::to_owned)).collect::<Option<_>>()?;
                 let expires_at = Some(expires).filter(|expires| *expires > 0);
                 Answer::Released { released, left: self.priced()?, currency, expires_at, sequence }
+            }
+            "reinstatement" => {
+                let ReinstatementWords { outcome, sequence } = ReinstatementWords::read(self)?;
+                let outcome = match outcome.as_str() {
+                    NONE => None,
+                    REFUSED => Some(Reinstatement::NotReinstated),
+                    reservation => Some(Reinstatement::Reinstated(reservation.parse().ok()?)),
+                };
+                Answer::Reinstatement { outcome, sequence }
             }
             "provisioned" => {
                 let ProvisionedWords { sequence } = ProvisionedWords::read(self)?;

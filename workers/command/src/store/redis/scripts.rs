@@ -6,6 +6,7 @@ use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 
 use super::invocation::Script;
 use super::keys::{BESIDE, PARTS as EVENT};
+use super::state::FAILED;
 use super::wire::args::{
     Applying, Choosing, Expiring, Head, Holding, LeaseRound, Publishing, Purging, Reading, Recovering,
     ReleasingHold, ReleasingSeat, ReservingHold, ReservingSeat, SaleRules,
@@ -120,7 +121,7 @@ scripts! {
 
 fn assemble(script: &str, clock: &str, keys: &[&str], args: &[&str]) -> String {
     let mut code = format!(
-        "local EXPIRED_HOLD_MEMORY = {EXPIRED_HOLD_MEMORY}\nlocal NOW\n{clock}{FENCE}{}{}",
+        "local EXPIRED_HOLD_MEMORY, FAILED = {EXPIRED_HOLD_MEMORY}, '{FAILED}'\nlocal NOW\n{clock}{FENCE}{}{}",
         prologue::constants(),
         prologue::names(keys, args)
     );
@@ -171,6 +172,7 @@ mod tests {
             "REST",
             "NOW",
             "EXPIRED_HOLD_MEMORY",
+            "FAILED",
             "ENTRY_FORMAT",
             "RECORD_FORMAT",
             "ANSWER_FORMAT",

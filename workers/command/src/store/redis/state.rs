@@ -6,12 +6,18 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, Hold, HoldStatus, Reservation, Sale, Seat};
+use boxoffice_domain::command::Reinstatement;
+use boxoffice_domain::events::PaidBy;
+use boxoffice_domain::state::{
+    EXPIRED_HOLD_MEMORY, FailedReservation, Hold, HoldStatus, Reservation, Sale, Seat,
+};
 use boxoffice_domain::{Definition, SeatingEventId, SeatingEventState, UnixMillis};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::RedisStore;
 use super::link::Link;
+use super::reply::{NONE, REFUSED};
 use super::stamp::Stamp;
 use crate::store::StoreError;
 
@@ -49,6 +55,11 @@ impl RedisStore {
             state.holds.insert(parse(&id).map_err(wrong)?, hold);
         }
         for (id, text) in reservations {
+            if let Some(id) = id.strip_prefix(FAILED) {
+                let failed = read_failed(&text).map_err(|error| wrong(format!("{FAILED}{id}: {error}")))?;
+                state.failed.insert(parse(id).map_err(wrong)?, failed);
+                continue;
+            }
             let reservation =
                 read_reservation(&text).map_err(|error| wrong(format!("reservation {id}: {error}")))?;
             state.reservations.insert(parse(&id).map_err(wrong)?, reservation);
@@ -82,7 +93,7 @@ pub struct Written {
     pub counts: [usize; 3],
 }
 
-/// What keeps `state` from `now` on. Holds that nobody has to remember any more are left out.
+/// What keeps `state` from `now` on. Holds and failed reservations that nobody has to remember any more are left out.
 pub fn write(state: &SeatingEventState, now: UnixMillis) -> Written {
     let mut written = Written::default();
     let [seats, holds, reservations, users] = &mut written.hashes;
@@ -105,6 +116,10 @@ pub fn write(state: &SeatingEventState, now: UnixMillis) -> Written {
     }
     for (id, reservation) in &state.reservations {
         reservations.push((id.to_string(), write_reservation(reservation)));
+    }
+    for (id, failed) in state.failed.iter().filter(|(_, failed)| now < failed.forgotten_at()) {
+        written.deadlines.push((failed.forgotten_at(), failed_field(*id)));
+        reservations.push((failed_field(*id), write_failed(failed)));
     }
     users.extend(state.claims.iter().map(|(user, seats)| (user.to_string(), seats.to_string())));
     written
@@ -205,15 +220,17 @@ fn hold_words(hold: &Hold, expires_at: &str, sequence: &str, held_at: &str) -> S
 /// Reads a reservation's text.
 pub fn read_reservation(text: &str) -> Result<Reservation, String> {
     let parts: Vec<_> = text.split('\n').collect();
-    let [hold, reserved_at, sequence, seats, currency, user] = parts.as_slice() else {
+    let [hold, reserved_at, sequence, seats, currency, paid_by, user] = parts.as_slice() else {
         return Err(format!("it is {text:?}"));
     };
+    let paid_by = Some(*paid_by).filter(|paid_by| !paid_by.is_empty());
     Ok(Reservation {
         user: parse(user)?,
         hold: parse(hold)?,
         seats: read_keys(seats),
         reserved_at: parse(reserved_at)?,
         currency: (*currency).to_owned(),
+        paid_by: paid_by.map(|paid_by| PaidBy::from(paid_by.to_owned())),
         sequence: parse(sequence)?,
     })
 }
@@ -231,8 +248,65 @@ pub fn reservation_text(reservation: &Reservation, stamp: Stamp, fresh: bool) ->
 }
 
 fn reservation_words(reservation: &Reservation, reserved_at: &str, sequence: &str) -> String {
-    let Reservation { user, hold, seats, currency, .. } = reservation;
-    format!("{hold}\n{reserved_at}\n{sequence}\n{}\n{currency}\n{user}", seats.join(","))
+    let Reservation { user, hold, seats, currency, paid_by, .. } = reservation;
+    let (seats, paid_by) = (seats.join(","), paid_by.clone().map(String::from).unwrap_or_default());
+    format!("{hold}\n{reserved_at}\n{sequence}\n{seats}\n{currency}\n{paid_by}\n{user}")
+}
+
+/// What the field of a reservation whose payment failed begins with; its UUID follows.
+pub const FAILED: &str = "failed:";
+
+/// The field of `reservations`, and the member of `deadlines`, of a reservation whose payment failed.
+pub fn failed_field(id: Uuid) -> String {
+    format!("{FAILED}{id}")
+}
+
+/// Reads the text of a reservation whose payment failed: failedAt outcome seats currency user, on lines of their own.
+/// The outcome is the reservation that took its place, [`REFUSED`] or [`NONE`]; a seat is its key, a blank and its price.
+pub fn read_failed(text: &str) -> Result<FailedReservation, String> {
+    let parts: Vec<_> = text.split('\n').collect();
+    let [failed_at, outcome, seats, currency, user] = parts.as_slice() else {
+        return Err(format!("it is {text:?}"));
+    };
+    let seat = |seat: String| match seat.split_once(' ') {
+        Some((key, amount)) => Ok((key.to_owned(), parse(amount)?)),
+        None => Err(format!("its seat {seat:?} has no price")),
+    };
+    Ok(FailedReservation {
+        user: parse(user)?,
+        seats: read_keys(seats).into_iter().map(seat).collect::<Result<_, _>>()?,
+        currency: (*currency).to_owned(),
+        failed_at: parse(failed_at)?,
+        outcome: match *outcome {
+            NONE => None,
+            REFUSED => Some(Reinstatement::NotReinstated),
+            reservation => Some(Reinstatement::Reinstated(parse(reservation)?)),
+        },
+    })
+}
+
+fn write_failed(failed: &FailedReservation) -> String {
+    failed_words(failed, &failed.failed_at.to_string())
+}
+
+/// A failed reservation that a decision wrote; the time of a `fresh` one is that of the decision.
+pub fn failed_text(failed: &FailedReservation, stamp: Stamp, fresh: bool) -> String {
+    if fresh { failed_words(failed, &stamp.time(failed.failed_at)) } else { write_failed(failed) }
+}
+
+fn failed_words(failed: &FailedReservation, failed_at: &str) -> String {
+    let FailedReservation { user, seats, currency, outcome, .. } = failed;
+    let seats: Vec<_> = seats.iter().map(|(key, amount)| format!("{key} {amount}")).collect();
+    format!("{failed_at}\n{}\n{}\n{currency}\n{user}", outcome_word(*outcome), seats.join(","))
+}
+
+/// What became of a failed reservation, as a word.
+pub fn outcome_word(outcome: Option<Reinstatement>) -> String {
+    match outcome {
+        None => NONE.to_owned(),
+        Some(Reinstatement::NotReinstated) => REFUSED.to_owned(),
+        Some(Reinstatement::Reinstated(reservation)) => reservation.to_string(),
+    }
 }
 
 fn read_keys(text: &str) -> Vec<String> {
@@ -261,6 +335,16 @@ mod tests {
         }
     }
 
+    fn failed() -> FailedReservation {
+        FailedReservation {
+            user: "alice".parse().unwrap(),
+            seats: vec![("A-1-1".into(), 12_000), ("FLOOR-1".into(), 0)],
+            currency: "EUR".into(),
+            failed_at: 7,
+            outcome: None,
+        }
+    }
+
     #[test]
     fn what_is_written_reads_back_as_itself() {
         let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
@@ -283,9 +367,17 @@ mod tests {
         }
         let user = "alice".parse().unwrap();
         let currency = "EUR".into();
+        let paid_by = Some(PaidBy::Counter);
+        let seats = vec!["A-1-1".into()];
         let reservation =
-            Reservation { user, hold: a, seats: vec!["A-1-1".into()], reserved_at: 5, currency, sequence: 9 };
-        assert_eq!(read_reservation(&write_reservation(&reservation)), Ok(reservation));
+            Reservation { user, hold: a, seats, reserved_at: 5, currency, paid_by, sequence: 9 };
+        for reservation in [Reservation { paid_by: None, ..reservation.clone() }, reservation] {
+            assert_eq!(read_reservation(&write_reservation(&reservation)), Ok(reservation));
+        }
+        for outcome in [None, Some(Reinstatement::NotReinstated), Some(Reinstatement::Reinstated(b))] {
+            let failed = FailedReservation { outcome, ..failed() };
+            assert_eq!(read_failed(&write_failed(&failed)), Ok(failed));
+        }
     }
 
     #[test]
@@ -302,6 +394,18 @@ mod tests {
         assert_eq!(deadlines(300_000), [300_000, 300_000 + EXPIRED_HOLD_MEMORY]);
         assert_eq!(deadlines(300_000 + EXPIRED_HOLD_MEMORY), [300_000]);
         assert_eq!(write(&state, 300_000 + EXPIRED_HOLD_MEMORY).hashes[1].len(), 2);
+    }
+
+    #[test]
+    fn a_failed_reservation_is_kept_until_it_is_to_be_forgotten() {
+        let mut state = SeatingEventState::new("arena".parse().unwrap());
+        state.failed.insert(Uuid::from_u128(1), failed());
+        let until = failed().forgotten_at();
+        let kept = write(&state, until - 1);
+        let field = "failed:00000000-0000-0000-0000-000000000001".to_owned();
+        assert_eq!(kept.deadlines, [(until, field.clone())]);
+        assert_eq!(kept.hashes[2], [(field, write_failed(&failed()))]);
+        assert_eq!(write(&state, until), Written::default());
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Ends the holds whose deadlines have passed, in all SeatingEvents at once, and tries again what of a definition was
+//! Ends the holds whose deadlines have passed, in all SeatingEvents at once, forgets what has been remembered for long
+//! enough, and tries again what of a definition was
 //! refused because of seats that somebody had.
 
 use boxoffice_domain::{Answer, CorrelationId, SeatingEventId, UnixMillis};
@@ -64,7 +65,10 @@ impl RedisStore {
         Ok(match self.run_expire(event, &hold, &Cause::of_nobody()).await? {
             Reply::Done(ran) => match ran.outcome.answer {
                 Answer::Released { released, .. } => !released.is_empty(),
-                Answer::Held { .. } | Answer::Reserved { .. } | Answer::Provisioned { .. } => false,
+                Answer::Held { .. }
+                | Answer::Reserved { .. }
+                | Answer::Reinstatement { .. }
+                | Answer::Provisioned { .. } => false,
             },
             Reply::Rejected(_) | Reply::Mismatch | Reply::Full(_) | Reply::Changed | Reply::Cold => false,
         })

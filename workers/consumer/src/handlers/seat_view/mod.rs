@@ -1,4 +1,5 @@
-//! The seat view: every seat with its status, the reservations of each user, and the trace of every domain event.
+//! The seat view: every seat with its status, the reservations of each user with their payments, and the trace of every
+//! domain event.
 //!
 //! The query worker loads these tables as its snapshot and goes on from their checkpoint by itself.
 //! [`changes`] collapses a batch to the last state of each seat, [`reservations`] and [`trace`] write the rest.
@@ -13,7 +14,7 @@ use boxoffice_domain::{Envelope, Projected, SeatId, project};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
-use super::{ApplyError, Handler, bigint, seats};
+use super::{ApplyError, Handler, Topic, bigint, payments, seats};
 use changes::Changes;
 
 /// Keeps the seat view.
@@ -24,6 +25,7 @@ pub struct SeatViewHandler;
 impl Handler for SeatViewHandler {
     const NAME: &'static str = "seat-view";
     const REPLAYABLE: bool = true;
+    const READS: &'static [Topic] = &[Topic::Seats, Topic::Payments];
 
     fn migrations() -> Migrator {
         sqlx::migrate!("migrations/seat_view")
@@ -45,6 +47,7 @@ impl Handler for SeatViewHandler {
         }
         write(connection, changes).await?;
         reservations::write(connection, events).await?;
+        payments::write(connection, events).await?;
         trace::write(connection, events).await
     }
 }

@@ -24,9 +24,10 @@ pub async fn write(connection: &mut PgConnection, events: &[&Envelope]) -> Resul
 }
 
 const CREATE: &str = "
-    INSERT INTO reservations (reservation_id, event_id, user_id, seat_ids, amount, currency, created_at)
+    INSERT INTO reservations (reservation_id, event_id, user_id, seat_ids, amount, currency, created_at, paid_by)
     SELECT * FROM jsonb_to_recordset($1) AS fact
-        (reservation_id text, event_id text, user_id text, seat_ids text[], amount bigint, currency text, at bigint)";
+        (reservation_id text, event_id text, user_id text, seat_ids text[], amount bigint, currency text, at bigint,
+         paid_by text)";
 
 const CANCEL: &str = "
     WITH fact AS (
@@ -65,5 +66,6 @@ fn row(reservation: &ReservedSeats, at: u64) -> Value {
         "amount": reservation.amount,
         "currency": reservation.currency,
         "at": at,
+        "paid_by": reservation.paid_by,
     })
 }

@@ -2,7 +2,8 @@
 //!
 //! Does what the store on PostgreSQL does, by the same [`Plan`]. Between the consumer's loop, which brings batches, and
 //! a [`MemoryHandler`], which knows what to keep. [`ledger`] is the framework's own memory: checkpoints, what was seen,
-//! what is set aside. Of the handlers, [`seat_view`] and [`stats`] keep [`maps`], [`persistence`] stands alone;
+//! what is set aside. Of the handlers, [`seat_view`] and [`stats`] keep [`maps`], [`seat_view`] and [`persistence`]
+//! [`payments`];
 //! [`announcements`] publishes what the statistics announce.
 //!
 //! A batch is one moment because it is applied under one lock, and no commit can fail: a handler takes in an event
@@ -12,6 +13,8 @@
 pub mod ledger;
 
 pub mod maps;
+
+pub mod payments;
 
 pub mod seat_view;
 

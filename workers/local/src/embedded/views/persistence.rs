@@ -1,4 +1,4 @@
-//! Reservations for good, each with its seats: I1's backstop where there is no server.
+//! Reservations for good, each with its seats and its payment: I1's backstop where there is no server.
 //!
 //! A seat that a reservation has and has not released can be in no other one: a second owner is refused, as the
 //! partial unique index on PostgreSQL does, and parked with that index' name.
@@ -9,6 +9,7 @@ use boxoffice_domain::{
     CorrelationId, DomainEvent, Envelope, ReservationId, SeatId, UnixMillis, UserId, events,
 };
 
+use super::payments::Payments;
 use super::{MemoryHandler, Place, Refusal};
 
 /// A reservation.
@@ -36,18 +37,18 @@ pub struct Persistence {
     reservations: HashMap<ReservationId, Reservation>,
     /// Which reservation has a seat.
     owners: HashMap<SeatId, ReservationId>,
+    payments: Payments,
 }
 
 impl MemoryHandler for Persistence {
     fn apply(&mut self, event: &Envelope, _: Place<'_>) -> Result<(), Refusal> {
         match &event.event {
-            DomainEvent::ReservationCreated(created) => self.create(created, event),
-            DomainEvent::ReservationCancelled(cancelled) => {
-                self.cancel(cancelled, event.timestamp);
-                Ok(())
-            }
-            _ => Ok(()),
+            DomainEvent::ReservationCreated(created) => self.create(created, event)?,
+            DomainEvent::ReservationCancelled(cancelled) => self.cancel(cancelled, event.timestamp),
+            _ => {}
         }
+        self.payments.apply(event);
+        Ok(())
     }
 }
 
@@ -55,6 +56,11 @@ impl Persistence {
     /// A reservation.
     pub fn reservation(&self, id: &ReservationId) -> Option<&Reservation> {
         self.reservations.get(id)
+    }
+
+    /// The payments.
+    pub fn payments(&self) -> &Payments {
+        &self.payments
     }
 
     /// Every seat that a reservation has, with that reservation.

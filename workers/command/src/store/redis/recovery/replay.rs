@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, HoldStatus};
 use boxoffice_domain::{DomainEvent, Envelope, SeatingEventId, SeatingEventState, UnixMillis, evolve};
 use uuid::Uuid;
 
 use crate::store::OutboxEntry;
 
-/// How often, in events, holds are forgotten that nobody has to remember any more.
+/// How often, in events, what nobody has to remember any more is forgotten.
 const FORGET_EVERY: u64 = 65_536;
 
 /// What Redis has of a SeatingEvent, as far as it takes to know whether that is all.
@@ -124,7 +123,7 @@ impl Replay {
         self.sequence = sequence;
         self.applied += 1;
         if self.applied.is_multiple_of(FORGET_EVERY) {
-            forget(state, envelope.timestamp);
+            state.forget(envelope.timestamp);
         }
         self.note(sequence, id);
         Step::Done
@@ -174,12 +173,6 @@ fn apply(state: &mut SeatingEventState, envelope: &Envelope, revision: &mut Opti
         *revision = Some(envelope.metadata.causation_id);
     }
     evolve(state, envelope);
-}
-
-fn forget(state: &mut SeatingEventState, now: u64) {
-    state
-        .holds
-        .retain(|_, hold| hold.status != HoldStatus::Expired || now < hold.expires_at + EXPIRED_HOLD_MEMORY);
 }
 
 #[cfg(test)]

@@ -181,7 +181,7 @@ told! {
 }
 
 told! {
-    /// `read.lua`: then how many seats, holds and reservations, each with their names.
+    /// `read.lua`: then how many seats, holds and reservations (failed ones too), each with their names.
     pub struct Reading<'a> {
         /// Of the definition; '' where there was none.
         pub revision: &'a str,

@@ -17,7 +17,7 @@ use super::invocation::{ScriptInvocation, words};
 /// How entries of the outbox are written. Those without a number are of before there were any.
 pub const ENTRY_FORMAT: u32 = 2;
 /// How the records of a SeatingEvent (seats, holds, reservations) are written; in its `meta`.
-pub const RECORD_FORMAT: u32 = 2;
+pub const RECORD_FORMAT: u32 = 3;
 /// How stored answers are written.
 pub const ANSWER_FORMAT: u32 = 2;
 

@@ -1,4 +1,5 @@
-//! The seat view in memory: every seat with its status, the reservations of each user, and the trace of every event.
+//! The seat view in memory: every seat with its status, the reservations of each user with their payments, and the trace
+//! of every event.
 //!
 //! [`snapshots`] is how the query worker loads it. The seats take as much memory as there are seats; [`reservations`]
 //! and [`trace`] grow with what is sold.
@@ -12,6 +13,7 @@ mod snapshots;
 use boxoffice_domain::{DomainEvent, Envelope};
 
 use super::maps::Maps;
+use super::payments::Payments;
 use super::{MemoryHandler, Place, Refusal};
 use reservations::Reservations;
 use trace::Trace;
@@ -23,6 +25,7 @@ pub struct SeatView {
     topic: String,
     maps: Maps,
     reservations: Reservations,
+    payments: Payments,
     trace: Trace,
 }
 
@@ -33,8 +36,14 @@ impl MemoryHandler for SeatView {
             DomainEvent::ReservationCancelled(cancelled) => {
                 self.reservations.cancel(cancelled, event.timestamp);
             }
-            fact => self.maps.apply(fact, event.metadata.sequence.unwrap_or_default())?,
+            fact => {
+                // What has no sequence is about no seat.
+                if let Some(sequence) = event.metadata.sequence {
+                    self.maps.apply(fact, sequence)?;
+                }
+            }
         }
+        self.payments.apply(event);
         self.trace.add(event);
         Ok(())
     }
@@ -44,7 +53,7 @@ impl SeatView {
     /// A view of the domain events on a topic.
     pub fn new(topic: String) -> Self {
         let (maps, reservations, trace) = (Maps::default(), Reservations::default(), Trace::default());
-        Self { topic, maps, reservations, trace }
+        Self { topic, maps, reservations, payments: Payments::default(), trace }
     }
 
     /// The seats.
@@ -55,6 +64,11 @@ impl SeatView {
     /// The reservations.
     pub fn reservations(&self) -> &Reservations {
         &self.reservations
+    }
+
+    /// The payments.
+    pub fn payments(&self) -> &Payments {
+        &self.payments
     }
 
     /// The trace.

@@ -3,6 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
+use boxoffice_domain::events::PaidBy;
 use boxoffice_domain::{ReservationId, SeatId, UnixMillis, UserId, events};
 
 use crate::embedded::views::Refusal;
@@ -18,6 +19,8 @@ pub struct Reservation {
     pub amount: u64,
     /// The currency.
     pub currency: String,
+    /// What pays for it where no payment of its own does.
+    pub paid_by: Option<PaidBy>,
     /// When it was made.
     pub created_at: UnixMillis,
     /// When its last seat left.
@@ -48,6 +51,7 @@ impl Reservations {
             seats: created.seat_ids.clone(),
             amount: created.amount,
             currency: created.currency.clone(),
+            paid_by: created.paid_by.clone(),
             created_at: at,
             cancelled_at: None,
         });
