@@ -49,7 +49,9 @@ impl Proxy {
         tokio::spawn(async move {
             while let Some(Ok((client, _))) = accepting.stop.run_until_cancelled(listener.accept()).await {
                 let route = accepting.clone();
-                tokio::spawn(async move { route.clone().stop.run_until_cancelled(route.connect(client)).await });
+                tokio::spawn(
+                    async move { route.clone().stop.run_until_cancelled(route.connect(client)).await },
+                );
             }
         });
         Ok(Self { address, route, _running: stop.drop_guard() })

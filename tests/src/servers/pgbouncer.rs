@@ -33,7 +33,8 @@ impl Program for PgBouncer {
         );
         tokio::fs::write(folder.join("pgbouncer.ini"), settings).await?;
         if let Some(user) = user() {
-            let owned = tokio::process::Command::new("chown").arg("-R").arg(user).arg(folder).status().await?;
+            let owned =
+                tokio::process::Command::new("chown").arg("-R").arg(user).arg(folder).status().await?;
             ensure!(owned.success(), "the user {user} cannot be given a folder");
         }
         Ok(())

@@ -95,12 +95,20 @@ impl Program for Standby {
             let owned = tokio::process::Command::new("chown").arg(user).arg(folder).status().await?;
             ensure!(owned.success(), "the user {user} cannot be given a folder");
         }
-        let copied = tokio::process::Command::from(bound(programs()?.join("pg_basebackup"), Signal::KILL, user()))
-            .args(["--write-recovery-conf", "--no-sync", "--checkpoint=fast", "--dbname", &self.of, "--pgdata"])
-            .arg(folder.join("data"))
-            .kill_on_drop(true)
-            .output()
-            .await?;
+        let copied =
+            tokio::process::Command::from(bound(programs()?.join("pg_basebackup"), Signal::KILL, user()))
+                .args([
+                    "--write-recovery-conf",
+                    "--no-sync",
+                    "--checkpoint=fast",
+                    "--dbname",
+                    &self.of,
+                    "--pgdata",
+                ])
+                .arg(folder.join("data"))
+                .kill_on_drop(true)
+                .output()
+                .await?;
         ensure!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
         Ok(())
     }

@@ -67,8 +67,10 @@ async fn one_refused_event_of_five_hundred_is_parked_alone_at_ten_milliseconds_a
     assert_eq!((applied.applied, applied.parked), (499, 1));
     assert!(took < SOON, "{took:?}");
     let mut connection = PgConnection::connect(&database.url).await.unwrap();
-    let parked: Vec<i64> =
-        sqlx::query_scalar("SELECT record_offset FROM parked_events").fetch_all(&mut connection).await.unwrap();
+    let parked: Vec<i64> = sqlx::query_scalar("SELECT record_offset FROM parked_events")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
     assert_eq!(parked, [310]);
 }
 
@@ -115,8 +117,7 @@ async fn a_promoted_standby_takes_over_and_nothing_is_lost() {
     stage.publish(&events[301..601]).await;
     answers(&worker, 503).await;
     until("it is told why", async || worker.process.log().contains("read-only").then_some(())).await;
-    let promoted: bool =
-        sqlx::query_scalar("SELECT pg_promote()").fetch_one(&after.pool).await.unwrap();
+    let promoted: bool = sqlx::query_scalar("SELECT pg_promote()").fetch_one(&after.pool).await.unwrap();
     assert!(promoted);
     let back = Instant::now();
     after.counts(RESERVATIONS, 200).await;

@@ -174,7 +174,8 @@ fn start(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reservation_goes_through_all_workers() {
-    let topics = [topic("seat-events", 1).await, topic("stats-events", 1).await, topic("payment-events", 1).await];
+    let topics =
+        [topic("seat-events", 1).await, topic("stats-events", 1).await, topic("payment-events", 1).await];
     let kafka = environment(&service("secure"), &topics, PASSWORD);
     let database = database("secure").await;
     let [http, admin, query] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port().unwrap()));
@@ -220,7 +221,8 @@ async fn a_reservation_goes_through_all_workers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_not_admitted_says_so_and_is_not_ready() {
-    let topics = [topic("seat-events", 1).await, topic("stats-events", 1).await, topic("payment-events", 1).await];
+    let topics =
+        [topic("seat-events", 1).await, topic("stats-events", 1).await, topic("payment-events", 1).await];
     let kafka = environment(&service("secure"), &topics, "guessed");
     let database = database("secure").await;
     let own = [

@@ -327,7 +327,8 @@ async fn a_database_of_another_handler_is_refused() {
 async fn an_older_image_starts_on_the_tables_of_a_newer_one_of_its_handler() {
     let view = Postgres::start(SeatViewHandler).await;
     let options = (*view.pool.connect_options()).clone();
-    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES
+    let newer =
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES
          (99, 'newer framework', true, '', 0), (1999, 'newer handler', true, '', 0)";
     view.run(newer).await;
     migrate::<SeatViewHandler>(&options).await.unwrap();
@@ -356,7 +357,8 @@ async fn a_cancellation_of_a_reservation_from_before_the_start_is_no_poison() {
     let mut history = created(&view, 9).await;
     let mut paid = history.reservation(2);
     paid.paid_by = Some(events::PaidBy::Reservation(history.reservation(1).reservation_id.to_string()));
-    let events = [DomainEvent::ReservationCancelled(history.reservation(1)), DomainEvent::ReservationCreated(paid)];
+    let events =
+        [DomainEvent::ReservationCancelled(history.reservation(1)), DomainEvent::ReservationCreated(paid)];
     let applied = view.apply(&events.map(|event| history.next(event))).await;
     assert_eq!((applied.applied, applied.parked), (2, 0));
     let (state,): (String,) = view.one("SELECT state FROM payments").await;
@@ -378,10 +380,7 @@ async fn payments_end_the_same_whichever_topic_comes_first<H: Shown>() {
     for payments_first in [true, false] {
         let view = Postgres::start(H::HANDLER).await;
         let mut history = created(&view, 9).await;
-        let failed = events::Payment {
-            reason: Some(events::PaymentFailure::Timeout),
-            ..history.payment(2)
-        };
+        let failed = events::Payment { reason: Some(events::PaymentFailure::Timeout), ..history.payment(2) };
         let announced = [
             history.payment_requested(1),
             history.payment_requested(2),
