@@ -46,6 +46,8 @@ pub struct Settings {
     pub topic: String,
     /// Topic of the statistics.
     pub stats_topic: String,
+    /// Topic of the payments.
+    pub payment_topic: String,
     /// What acknowledged commands survive.
     pub durability: Durability,
     /// How buyers are known.
@@ -126,7 +128,9 @@ impl App {
         readiness: Readiness,
         stop: CancellationToken,
     ) -> Self {
-        let Settings { service, topic, stats_topic, durability, max_body_bytes, drain, .. } = settings;
+        let Settings {
+            service, topic, stats_topic, payment_topic, durability, max_body_bytes, drain, ..
+        } = settings;
         let gate = Gate::new(settings.identity, settings.requests_per_user_per_second);
         let seats: Arc<dyn SeatStore> = Arc::clone(&store) as _;
         let outbox: Arc<dyn Outbox> = store;
@@ -143,6 +147,7 @@ impl App {
             log: Arc::clone(&log),
             topic: topic.as_str().into(),
             stats_topic: stats_topic.into(),
+            payment_topic: payment_topic.into(),
             published,
             stop: stop.clone(),
         };

@@ -82,7 +82,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let mut registry = Registry::with_prefix("boxoffice");
     let metrics = app::Metrics::register(&mut registry);
     let payments = payments_group.map(|group| Source {
-        topic: kafka_payment_topic,
+        topic: kafka_payment_topic.clone(),
         group,
         metrics: PaymentMetrics::register(&mut registry),
     });
@@ -90,6 +90,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         service,
         topic: kafka_topic,
         stats_topic: kafka_stats_topic,
+        payment_topic: kafka_payment_topic,
         durability,
         identity: Identity::open(identity.try_into()?, &mut registry, &readiness)?,
         requests_per_user_per_second,

@@ -66,7 +66,7 @@ struct Reading {
 
 /// Read the log
 ///
-/// The domain events of all SeatingEvents, and their statistics: a JSON document a line, in the order of the log. The answer goes on until the caller goes away, the worker stops or, without `follow`, all is read.
+/// The domain events of all SeatingEvents, with their payments and statistics: a JSON document a line, in the order of the log. The answer goes on until the caller goes away, the worker stops or, without `follow`, all is read.
 #[utoipa::path(
     get,
     path = "/admin/log",
@@ -88,14 +88,14 @@ pub(super) async fn tail(
     Query(asked): Query<Asked>,
 ) -> Result<Response, Problem> {
     let mut topics = vec![];
-    for topic in [&admin.topic, &admin.stats_topic] {
+    for topic in [&admin.topic, &admin.stats_topic, &admin.payment_topic] {
         let opened = timeout(LOG_TIMEOUT, open(&admin.log, topic, &asked)).await;
         let unavailable =
             |cause: String| Problem::unavailable("the log does not answer: try again").because(cause);
         match opened.map_err(|late| unavailable(late.to_string()))? {
             Ok(reading) => topics.push(lines(reading, asked.event.clone())),
-            // Statistics are published only where a consumer for them was declared.
-            Err(LogError::Missing(_)) if *topic == admin.stats_topic => {}
+            // Statistics and payments are published only where a consumer for them was declared.
+            Err(LogError::Missing(_)) if *topic != admin.topic => {}
             Err(error) => return Err(unavailable(error.to_string())),
         }
     }

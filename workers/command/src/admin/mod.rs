@@ -66,6 +66,8 @@ pub struct Admin {
     pub topic: Arc<str>,
     /// Topic of the statistics.
     pub stats_topic: Arc<str>,
+    /// Topic of the payments.
+    pub payment_topic: Arc<str>,
     /// Whether they are there.
     pub published: Arc<Published>,
     /// Ends answers that would go on for ever.

@@ -45,6 +45,7 @@ impl Office {
             log: Arc::clone(&log) as _,
             topic: "t".into(),
             stats_topic: "s".into(),
+            payment_topic: "p".into(),
             published,
             stop: CancellationToken::new(),
         };

@@ -61,6 +61,7 @@ impl Stage {
             log: Arc::clone(&log) as _,
             topic: "t".into(),
             stats_topic: "s".into(),
+            payment_topic: "p".into(),
             published,
             stop: CancellationToken::new(),
         };

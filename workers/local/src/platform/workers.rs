@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use boxoffice_command::admin::{AdminToken, guarded};
 use boxoffice_command::app::{App, LISTENING, STORE, Settings};
+use boxoffice_command::payments::{PaymentMetrics, Source};
 use boxoffice_command::relay::RelayMetrics;
 use boxoffice_command::store::{Inventory, SeatStore};
 use boxoffice_consumer::run::LOG;
@@ -111,7 +112,12 @@ impl Platform {
             identity,
             requests_per_user_per_second: limits.requests_per_user_per_second.and_then(NonZeroU32::new),
             max_body_bytes: usize::try_from(limits.max_body_bytes).unwrap_or(usize::MAX),
-            payments: None,
+            payment_topic: declared.payment_topic().to_owned(),
+            payments: declared.service.payments_group.as_ref().map(|group| Source {
+                topic: declared.payment_topic().to_owned(),
+                group: group.name.clone(),
+                metrics: PaymentMetrics::register(registry.sub_registry_with_prefix("boxoffice")),
+            }),
             drain: DRAIN,
         };
         let metrics = RelayMetrics::register(registry.sub_registry_with_prefix("boxoffice"));
