@@ -56,7 +56,7 @@ soak: ## the crash suites at full length
 .PHONY: bench
 bench: ## what it can do on this machine: a table, and target/bench.jsonl (ARGS="--only holds"; ARGS=--help)
 	@$(install) build servers
-	cargo build --release --locked --package boxoffice-command --package boxoffice-query --package boxoffice-local --package boxoffice-tests --bins
+	cargo build --release --locked --package boxoffice-command --package boxoffice-consumer --package boxoffice-query --package boxoffice-local --package boxoffice-tests --bins
 	$(target)/release/boxoffice-bench --output $(target)/bench.jsonl $(ARGS)
 
 .PHONY: images

@@ -29,7 +29,7 @@ use scenarios::{Bench, Scenario};
 
 /// Measures what the platform can do on this machine: prints a table, and writes a line of JSON a figure.
 ///
-/// It starts Redis, Kafka and the workers itself, on loopback, and sends the requests too, so all of them share the
+/// It starts Redis, PostgreSQL, Kafka and the workers itself, on loopback, and sends the requests too, so all of them share the
 /// machine: read rates as shares of their yardsticks, which share it in the same way, and prefer CPU seconds to rates. A goal
 /// that is missed is marked in the table; the exit code is 0 all the same. Where it is 1, the run ended early: what was
 /// measured until then is in the table and in the file.
@@ -72,8 +72,8 @@ const EXAMPLES: &str = "Examples:
   make bench                                              everything, into target/bench.jsonl
   boxoffice-bench --only holds --rounds 5 --seconds 10    one scenario, longer
   boxoffice-bench --only pairs --workers 2                two command workers
-It needs redis-server, redis-benchmark, Java, and Kafka where `tests/servers/install servers` puts it, and the release
-binaries of boxoffice-command and boxoffice beside its own.";
+It needs redis-server, redis-benchmark, PostgreSQL, Java, and Kafka where `tests/servers/install servers` puts it, and the
+release binaries of boxoffice-command, boxoffice-consumer and boxoffice beside its own.";
 
 const SMOKE: u32 = 50;
 

@@ -2,8 +2,9 @@
 //! implementation of a port has to pass.
 //!
 //! [`servers`] starts Redis, Kafka and PostgreSQL and finds those that `boxoffice-servers` started; [`process`] runs
-//! a worker as a process of its own, [`proxy`] stands between one and its server; [`wait`] replaces sleeping; [`conformance`] holds one suite a port;
-//! [`history`] makes the domain events of a SeatingEvent, and [`audit`] says whether a sale was honest; [`contract`]
+//! a worker as a process of its own, [`proxy`] stands between one and its server; [`wait`] replaces sleeping;
+//! [`conformance`] holds one suite a port; [`history`] makes the domain events of a SeatingEvent, [`groups`] the groups
+//! that read them, and [`audit`] says whether a sale was honest; [`contract`]
 //! checks a running platform from outside; [`crash`] sells while things break; [`doubles`]
 //! stand for services of other people. The tests themselves are in `tests/tests/`.
 #![expect(clippy::panic, reason = "what goes wrong in here is a failed test, and that is a panic")]
@@ -14,6 +15,7 @@ pub mod conformance;
 pub mod contract;
 pub mod crash;
 pub mod doubles;
+pub mod groups;
 pub mod history;
 pub mod process;
 pub mod proxy;

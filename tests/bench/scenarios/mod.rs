@@ -10,6 +10,7 @@ pub mod pairs;
 pub mod recovery;
 pub mod script;
 pub mod steady;
+pub mod webhook;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -42,6 +43,8 @@ pub enum Scenario {
     Script,
     /// How long nobody can buy when Redis was restarted, and when it was emptied
     Recovery,
+    /// Domain events over HTTP to a fast receiver: deliveries a second
+    Webhook,
 }
 
 /// How much is measured, and on what.
@@ -78,6 +81,7 @@ impl Bench {
             Scenario::Door => door::measure(self).await,
             Scenario::Script => script::measure(self).await,
             Scenario::Recovery => recovery::measure(self).await,
+            Scenario::Webhook => webhook::measure(self).await,
         }
     }
 

@@ -59,8 +59,10 @@ pub struct Receiver {
     _serving: AbortOnDropHandle<()>,
 }
 
+type Manners = dyn Fn(u64, &Taken) -> Manner + Send + Sync;
+
 struct Shared {
-    manner: Box<dyn Fn(u64, &Taken) -> Manner + Send + Sync>,
+    manner: Box<Manners>,
     signer: Signer,
     state: Mutex<Known>,
 }

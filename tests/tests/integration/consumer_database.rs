@@ -166,7 +166,10 @@ async fn behind_a_pooler_it_works_by_session_and_by_transaction_it_says_why_not(
 async fn the_outbox_has_one_publisher_and_its_lock_goes_with_its_connection() {
     let stage = Stage::new("stats").await;
     let mut other = PgConnection::connect(&stage.url).await.unwrap();
-    sqlx::raw_sql("BEGIN; SELECT pg_advisory_xact_lock(7093020357986511203)").execute(&mut other).await.unwrap();
+    sqlx::raw_sql("BEGIN; SELECT pg_advisory_xact_lock(7093020357986511203)")
+        .execute(&mut other)
+        .await
+        .unwrap();
     let held: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut other).await.unwrap();
     let worker = stage.ready().await;
     let events = sales("arena-night", 5);

@@ -17,6 +17,7 @@ const LAST: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Gate {
     width: usize,
+    /// In a row, while it is open; probes in a row, while it is not.
     failures: u32,
     /// When the next probe may go.
     probe: Option<Instant>,
@@ -57,10 +58,16 @@ impl Gate {
     pub fn told(&mut self, verdict: Verdict, now: Instant) {
         match verdict {
             Verdict::There => (self.failures, self.probe) = (0, None),
-            Verdict::Troubled => {
+            // What was under way when it closed says nothing new.
+            Verdict::Troubled if self.probe.is_some_and(|at| now < at) => {}
+            Verdict::Troubled if self.probe.is_some() => {
                 self.failures = self.failures.saturating_add(1);
-                if let Some(probes) = self.failures.checked_sub(FAILURES) {
-                    self.probe = Some(now + growing(FIRST, LAST, probes));
+                self.probe = Some(now + growing(FIRST, LAST, self.failures));
+            }
+            Verdict::Troubled => {
+                self.failures += 1;
+                if self.failures == FAILURES {
+                    (self.failures, self.probe) = (0, Some(now + FIRST));
                 }
             }
             Verdict::Gone => self.gone = true,
@@ -83,7 +90,10 @@ mod tests {
         for _ in 0..10 {
             gate.told(Verdict::Troubled, now);
         }
-        assert_eq!((gate.free(0, now), gate.wait(now)), (0, Some(FIRST)));
+        for _ in 0..54 {
+            gate.told(Verdict::Troubled, now);
+        }
+        assert_eq!((gate.free(0, now), gate.wait(now)), (0, Some(FIRST)), "stragglers count for nothing");
         assert_eq!((gate.free(0, now + FIRST), gate.free(1, now + FIRST)), (1, 0));
         gate.told(Verdict::Troubled, now + FIRST);
         assert_eq!(gate.wait(now + FIRST), Some(FIRST * 2));

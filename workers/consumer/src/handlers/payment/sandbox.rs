@@ -39,7 +39,8 @@ fn answer(ask: Ask, payment: &Payment, now: u64) -> Answer {
         return Answer::Declined;
     }
     if is("hang-") {
-        return if ask == Ask::Get && payment.state == State::TimedOut { Answer::NotFound } else { silence };
+        let is_given_up = ask == Ask::Get && payment.state != State::Requested;
+        return if is_given_up { Answer::NotFound } else { silence };
     }
     if is("late-") && payment.state == State::Requested {
         return silence;
