@@ -236,13 +236,15 @@ pub async fn i5_skips_what_is_from_before_the_start<F: Fixture>() {
     let mut log = Log::<F>::empty(Start::Elsewhere).await;
     let repeated = log.history.clone();
     log.history.skip_to(50);
-    let first = log.claim(1);
+    let created = log.history.created(SEATS);
+    log.append(created);
+    let seen = log.claim(1);
     log.apply_all().await;
     log.history = repeated;
     log.history.skip_to(44);
     (2..=7).for_each(|seat| drop(log.claim(seat)));
-    log.repeat(&first);
-    log.history.skip_to(51);
+    log.repeat(&seen);
+    log.history.skip_to(52);
     log.claim(8);
     let applied = log.apply_all().await;
     assert_eq!((counts(applied), applied.before_start), ([1, 1, 0, 0], 6));

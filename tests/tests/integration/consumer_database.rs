@@ -161,3 +161,28 @@ async fn behind_a_pooler_it_works_by_session_and_by_transaction_it_says_why_not(
         assert_eq!(worker.process.ended().await.unwrap().code(), Some(1));
     }
 }
+
+#[tokio::test]
+async fn the_outbox_has_one_publisher_and_its_lock_goes_with_its_connection() {
+    let stage = Stage::new("stats").await;
+    let mut other = PgConnection::connect(&stage.url).await.unwrap();
+    sqlx::raw_sql("BEGIN; SELECT pg_advisory_xact_lock(7093020357986511203)")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    let held: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut other).await.unwrap();
+    let worker = stage.ready().await;
+    let events = sales("arena-night", 5);
+    // Every commit wakes it, and it asks for the lock in vain.
+    for part in events.chunks(4) {
+        stage.publish(part).await;
+        let reached = part.last().and_then(|event| event.metadata.sequence).unwrap();
+        stage.counts("SELECT sequence FROM checkpoint_events", reached.cast_signed()).await;
+    }
+    let waiting = stage.count("SELECT count(*) FROM outbox").await;
+    assert!(waiting >= Some(4), "{waiting:?}");
+    // The other publisher's host is gone, and the server lets its connection go.
+    sqlx::query("SELECT pg_terminate_backend($1)").bind(held).execute(&stage.pool).await.unwrap();
+    stage.counts("SELECT count(*) FROM outbox", 0).await;
+    assert!(worker.process.log().contains("publishing the outbox"));
+}

@@ -73,6 +73,7 @@ impl Stage {
             ("BOXOFFICE_KAFKA_STATS_TOPIC", self.stats_topic.clone()),
             ("BOXOFFICE_KAFKA_PAYMENT_TOPIC", self.payment_topic.clone()),
             ("BOXOFFICE_START_FROM", self.start_from.into()),
+            ("BOXOFFICE_PAYMENT_SANDBOX", "true".into()),
             ("BOXOFFICE_METRICS_ADDR", format!("127.0.0.1:{port}")),
         ];
         let process = Process::start("boxoffice-consumer", environment).unwrap();

@@ -70,11 +70,41 @@ async fn i5_an_emptied_database_of_an_earliest_handler_is_built_again_from_the_l
     stage.publish(&events).await;
     stage.counts(RESERVATIONS, 20).await;
     assert!(worker.process.terminate().await.unwrap().success());
+    empty(&stage).await;
+    let _worker = stage.ready().await;
+    stage.counts(RESERVATIONS, 20).await;
+}
+
+#[tokio::test]
+async fn i9_a_handler_that_is_not_replayable_never_begins_by_itself() {
+    let stage = Stage { start_from: "latest", ..Stage::new("payment").await };
+    let events = sales("arena-night", 10);
+    stage.publish(&events).await;
+    let mut worker = stage.ready().await;
+    worker.process.says("this handler must not see events again").await.unwrap();
+    assert!(worker.process.terminate().await.unwrap().success());
+    assert_eq!(stage.count("SELECT count(*) FROM checkpoint_partitions").await, Some(0));
+
+    // The operator declares where it begins, and later its database is emptied.
+    commit(&stage, &events, 28).await;
+    let mut worker = stage.ready().await;
+    stage.counts(PAID, 1).await;
+    assert!(worker.process.terminate().await.unwrap().success());
+    empty(&stage).await;
+    let mut worker = stage.ready().await;
+    worker.process.says("the database is empty").await.unwrap();
+    stage.counts("SELECT count(*) FROM checkpoint_partitions WHERE next_offset = 31", 1).await;
+    assert_eq!(stage.count("SELECT count(*) FROM payments").await, Some(0), "nobody is charged again");
+}
+
+/// By the sandbox.
+const PAID: &str = "SELECT count(*) FROM payments WHERE state = 'PAID'";
+
+/// Somebody lost the database and made it again.
+async fn empty(stage: &Stage) {
     for statement in ["DROP SCHEMA public CASCADE", "CREATE SCHEMA public"] {
         sqlx::query(statement).execute(&stage.pool).await.unwrap();
     }
-    let _worker = stage.ready().await;
-    stage.counts(RESERVATIONS, 20).await;
 }
 
 #[tokio::test]

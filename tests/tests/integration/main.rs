@@ -32,6 +32,7 @@ mod local_terminal;
 mod local_tokens;
 mod operator_kafka;
 mod payment_worker;
+mod payments;
 mod query_snapshot;
 mod query_worker;
 mod redis_crash;

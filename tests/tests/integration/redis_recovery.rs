@@ -8,6 +8,7 @@ use boxoffice_command::store::redis::recovery::RecoveryMetrics;
 use boxoffice_command::store::redis::state::seats_hash;
 use boxoffice_command::store::redis::{RedisStore, Settings};
 use boxoffice_command::store::{Outbox, Provisioning, SeatStore, StoreError};
+use boxoffice_domain::command::Reinstatement;
 use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId};
 use boxoffice_tests::conformance::seat_store::stage::{cause, definition};
 use boxoffice_tests::recovery::{KeptLog, nothing_was_lost, recover};
@@ -183,6 +184,43 @@ async fn i7_an_empty_redis_is_rebuilt_from_the_log() {
     assert_eq!(sale.store.watermark(&sale.event).await.unwrap(), before.sequence);
     sale.reserve(live).await;
     assert_eq!(sale.store.inventories().await.unwrap()[0].seats.reserved, 2);
+}
+
+/// The log has the first of its events alone when Redis loses the rest: the command is repeated, as that of a payment is,
+/// and finishes what it began. The reservation is remembered, in one piece.
+#[tokio::test]
+async fn i7_a_payment_that_fails_by_half_is_finished_under_ids_of_its_own() {
+    let mut sale = Sale::on(RedisKind::default()).await;
+    let (hold, reservation, user) = (Uuid::new_v4(), Uuid::new_v4(), "alice".parse().unwrap());
+    let wanted = vec!["A-1-1".to_owned(), "A-1-2".to_owned()].into();
+    sale.run(Command::Hold { wanted, user, hold }).await.unwrap();
+    sale.run(Command::ReserveHold { hold, user: "alice".parse().unwrap(), reservation }).await.unwrap();
+    sale.publish().await;
+    let (fail, payment) = (Command::FailPayment { reservation }, cause("alice"));
+    sale.store.execute(&sale.event, &fail, &payment).await.unwrap().unwrap();
+    let (partition, first) = sale.store.unpublished(&sale.event, 10).await.unwrap();
+    assert_eq!(first.len(), 3);
+    sale.log.append(partition, &first[..1]);
+    sale.crash().await;
+    sale.recover().await;
+    let half = sale.store.state(&sale.event).await.unwrap();
+    assert_eq!((half.failed[&reservation].seats.len(), half.reservations[&reservation].seats.len()), (1, 1));
+
+    sale.store.execute(&sale.event, &fail, &payment).await.unwrap().unwrap();
+    let (_, rest) = sale.store.unpublished(&sale.event, 10).await.unwrap();
+    assert_eq!(rest.len(), 2, "{rest:?}");
+    assert!(rest.iter().all(|entry| entry.envelope.event_id != first[0].envelope.event_id));
+    sale.publish().await;
+    let before = sale.store.state(&sale.event).await.unwrap();
+    sale.crash().await;
+    sale.recover().await;
+    let after = sale.store.state(&sale.event).await.unwrap();
+    assert_eq!((&after.failed, after.reservations.len()), (&before.failed, 0));
+    assert_eq!(after.failed[&reservation].seats.len(), 2);
+    let (hold, reinstated) = (Uuid::new_v4(), Uuid::new_v4());
+    let late = Command::Reinstate { reservation, payment: "pay-1".into(), hold, reinstated };
+    let Answer::Reinstatement { outcome, .. } = sale.run(late).await.unwrap() else { panic!("no outcome") };
+    assert_eq!(outcome, Some(Reinstatement::Reinstated(reinstated)));
 }
 
 #[tokio::test]

@@ -210,12 +210,16 @@ async fn prepared<H: Handler>(
 
 /// Tells readiness whether the database can be written to, and whoever waits for it that it cannot.
 async fn probe(options: PgConnectOptions, lost: &Lost, readiness: &Readiness, stop: &CancellationToken) {
-    let mut watch = Watch::new(options);
+    let (mut watch, mut is_usable) = (Watch::new(options), true);
     loop {
-        match watch.ask().await {
+        let asked = watch.ask().await;
+        let was_usable = std::mem::replace(&mut is_usable, asked.is_ok());
+        match asked {
             Ok(()) => readiness.ready(DATABASE),
             Err(error) => {
-                tracing::warn!(%error, "the database cannot be used");
+                if was_usable {
+                    tracing::warn!(%error, "the database cannot be used");
+                }
                 lost.happened();
                 readiness.not_ready(DATABASE, error.to_string());
             }

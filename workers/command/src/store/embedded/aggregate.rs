@@ -364,3 +364,34 @@ pub(super) fn cause_of_nobody() -> Cause {
         idempotency: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use boxoffice_domain::state::FAILED_PAYMENT_MEMORY;
+
+    use super::*;
+    use crate::testing::{arena, definition};
+
+    fn run(aggregate: &mut Aggregate, command: &Command, clock: UnixMillis) {
+        aggregate.execute(command, &cause_of_nobody(), clock, 100).unwrap();
+    }
+
+    #[test]
+    fn a_reservation_whose_payment_failed_is_not_kept_for_ever() {
+        let mut aggregate = Aggregate::new(arena(), 3);
+        let (user, ids): (UserId, _) = ("alice".parse().unwrap(), [1, 2].map(Uuid::from_u128));
+        let wanted = vec!["A-1-1".to_owned()].into();
+        for command in [
+            Command::Provision { definition: Box::new(definition()) },
+            Command::Hold { wanted, user: user.clone(), hold: ids[0] },
+            Command::ReserveHold { hold: ids[0], user, reservation: ids[1] },
+            Command::FailPayment { reservation: ids[1] },
+        ] {
+            run(&mut aggregate, &command, 1000);
+        }
+        assert_eq!(aggregate.next_due(1000 + FAILED_PAYMENT_MEMORY - 1), None);
+        assert!(aggregate.state.failed.contains_key(&ids[1]));
+        assert_eq!(aggregate.next_due(1000 + FAILED_PAYMENT_MEMORY), None, "no hold ends by it");
+        assert!(aggregate.state.failed.is_empty() && aggregate.deadlines.is_empty());
+    }
+}
