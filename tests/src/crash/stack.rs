@@ -36,8 +36,14 @@ pub struct Stack {
     pub event: SeatingEventId,
     /// The seats on sale that have names.
     pub seats: Vec<SeatId>,
-    topic: String,
+    /// Topic of the seats' domain events.
+    pub topic: String,
+    /// Topic of the payments, which the workers read.
+    pub payment_topic: String,
 }
+
+/// How many partitions each topic has.
+pub const PARTITIONS: u32 = 2;
 
 /// What Redis keeps of what is on sale, at one moment.
 #[derive(Debug)]
@@ -73,13 +79,20 @@ impl Stack {
     /// Whatever does not start.
     pub async fn start(redis: RedisKind) -> anyhow::Result<Self> {
         let (redis, kafka) = tokio::try_join!(Server::start(redis), Server::start(Kafka))?;
-        let topic = topic_on(&kafka.address(), "seat-events", 2).await?;
-        let worker = || CommandWorker::start(SERVICE, &redis.address(), &kafka.address(), &topic);
+        let topic = topic_on(&kafka.address(), "seat-events", PARTITIONS).await?;
+        let payment_topic = topic_on(&kafka.address(), "payment-events", PARTITIONS).await?;
+        let worker = || {
+            let payments = [
+                ("BOXOFFICE_KAFKA_PAYMENT_TOPIC", payment_topic.clone()),
+                ("BOXOFFICE_PAYMENTS_GROUP", "command-payments".to_owned()),
+            ];
+            CommandWorker::start_with(SERVICE, &redis.address(), &kafka.address(), &topic, payments)
+        };
         let workers = [worker()?, worker()?];
         let event: SeatingEventId = "arena-night".parse()?;
         let named = (1..=12).flat_map(|row| (1..=10).map(move |seat| format!("A-{row}-{seat}")));
         let seats = named.map(|key| SeatId::from_chart(&event, &key)).collect();
-        let mut stack = Self { redis, kafka, workers, event, seats, topic };
+        let mut stack = Self { redis, kafka, workers, event, seats, topic, payment_topic };
         stack.ready().await?;
         stack.workers[0].provision(&stack.event, &definition()).await?;
         Ok(stack)
@@ -134,6 +147,18 @@ impl Stack {
         let workers = self.workers.iter().map(|worker| worker.process.log());
         workers.chain([self.redis.log()]).collect::<Vec<_>>().join("\n\n")
     }
+}
+
+/// What a payment worker of the stack is told, but for its database, its gateway and its own address.
+pub fn payment_worker(stack: &Stack) -> Vec<(&'static str, String)> {
+    vec![
+        ("BOXOFFICE_SERVICE", SERVICE.to_owned()),
+        ("BOXOFFICE_HANDLER", "payment".to_owned()),
+        ("BOXOFFICE_START_FROM", "latest".to_owned()),
+        ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", stack.kafka.address()),
+        ("BOXOFFICE_KAFKA_TOPIC", stack.topic.clone()),
+        ("BOXOFFICE_KAFKA_PAYMENT_TOPIC", stack.payment_topic.clone()),
+    ]
 }
 
 /// Every record of a topic that holds the domain events of one SeatingEvent, in order: on one partition (I4).

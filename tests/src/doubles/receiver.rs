@@ -120,12 +120,12 @@ impl Receiver {
         self.shared.state().wrongs.clone()
     }
 
-    /// What it took of each aggregate and topic, in order, without repeats of what came just before.
+    /// What it took of each aggregate and topic, in the order in which it came first.
     pub fn lanes(&self) -> BTreeMap<(bool, String), Vec<Taken>> {
         let mut lanes: BTreeMap<_, Vec<Taken>> = BTreeMap::new();
         for taken in self.taken() {
             let lane = lanes.entry(taken.lane.clone()).or_default();
-            if lane.last() != Some(&taken) {
+            if lane.iter().all(|before| before.id != taken.id) {
                 lane.push(taken);
             }
         }

@@ -33,6 +33,7 @@ mod local_tokens;
 mod operator_kafka;
 mod payment_worker;
 mod payments;
+mod payments_crash;
 mod query_snapshot;
 mod query_worker;
 mod redis_crash;

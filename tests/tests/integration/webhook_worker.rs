@@ -1,6 +1,8 @@
 //! The webhook handler as a process of its own, on real Kafka and PostgreSQL, with a receiver that is not always kind.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use boxoffice_domain::Envelope;
 use boxoffice_tests::doubles::receiver::{KEY, Manner, Receiver};
@@ -102,22 +104,23 @@ async fn a_receiver_that_was_away_gets_everything_when_it_is_there() {
 
 #[tokio::test]
 async fn a_receiver_that_wants_no_more_gets_no_more() {
-    let topics = Topics::new().await;
-    let port = free_port().unwrap();
-    let stage = stage(&topics, &format!("http://127.0.0.1:{port}/events")).await;
-    let gone = Receiver::on(port, |_, _| Manner::Gone).await;
+    let (topics, is_gone) = (Topics::new().await, Arc::new(AtomicBool::new(true)));
+    let gone = Arc::clone(&is_gone);
+    let receiver =
+        Receiver::start(move |_, _| if gone.load(Ordering::SeqCst) { Manner::Gone } else { Manner::Takes })
+            .await;
+    let stage = stage(&topics, &receiver.url()).await;
     let mut worker = stage.ready().await;
     let first = sales("arena-night", 1);
     topics.publish(&first).await;
     worker.process.says("410 Gone").await.unwrap();
-    let asked = gone.requests();
+    let asked = receiver.requests();
+    is_gone.store(false, Ordering::SeqCst);
     let later = sales("later", 1);
     topics.publish(&later).await;
     stage.counts(LEFT, 10).await;
-    assert_eq!(gone.requests(), asked);
+    assert_eq!(receiver.requests(), asked);
     assert!(worker.process.terminate().await.unwrap().success());
-    drop(gone);
-    let receiver = Receiver::on(port, |_, _| Manner::Takes).await;
     let _worker = stage.ready().await;
     stage.counts(LEFT, 0).await;
     is_whole(&receiver, &[first, later].concat());

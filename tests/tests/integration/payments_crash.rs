@@ -1,0 +1,270 @@
+//! Payment workers, command workers, Kafka and PostgreSQL are killed again and again while reservations are charged by a
+//! gateway that is not always kind. In the end every reservation has one final state with the events to show for it:
+//! what was charged and not refunded is what the buyer kept, and the audit of the seats has nothing to say.
+//!
+//! `make soak` charges a thousand.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use boxoffice_domain::{DomainEvent, Envelope, ReservationId};
+use boxoffice_runtime::log::kafka::KafkaLog;
+use boxoffice_tests::audit::{Audit, Request};
+use boxoffice_tests::crash::buyers::{Buyer, Market};
+use boxoffice_tests::crash::stack::{AREA, PARTITIONS, Stack, payment_worker, records};
+use boxoffice_tests::crash::{SEED, setting};
+use boxoffice_tests::doubles::gateway::{Gateway, Manner, TOKEN};
+use boxoffice_tests::groups::declare;
+use boxoffice_tests::process::Process;
+use boxoffice_tests::servers::redis_kinds::RedisKind;
+use boxoffice_tests::servers::{Postgres, Server, free_port};
+use boxoffice_tests::wait::within;
+use fastrand::Rng;
+use sqlx::{Connection, PgConnection};
+use tokio::time::sleep;
+
+const BUYERS: usize = 8;
+/// Longest time between an answer and the next request of a buyer, in milliseconds.
+const PACE: u64 = 60;
+/// Reservations to charge, where somebody wants it otherwise, and where nobody does.
+const RESERVATIONS: &str = "BOXOFFICE_RESERVATIONS";
+const FEW: usize = 100;
+/// Longest time until everything is settled, once nothing is killed any more.
+const SETTLING: Duration = Duration::from_mins(3);
+
+/// The stack with what charges its reservations.
+struct Shop {
+    stack: Stack,
+    postgres: Server<Postgres>,
+    gateway: Gateway,
+    payers: [Option<Process>; 2],
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let manners = [
+            Manner::Accepts,
+            Manner::Declines,
+            Manner::Pending,
+            Manner::Rubbish,
+            Manner::Accepts,
+            Manner::Stumbles,
+            Manner::Busy,
+            Manner::Accepts,
+            Manner::Hangs,
+        ];
+        let gateway = Gateway::start(move |number| manners[(number % 9) as usize]).await;
+        let (stack, postgres) =
+            tokio::try_join!(Stack::start(RedisKind::always()), Server::start(Postgres::default())).unwrap();
+        let log = KafkaLog::new(&stack.kafka.address()).unwrap();
+        let read = std::slice::from_ref(&stack.topic);
+        declare(&log, "payment-service", read, PARTITIONS).await.unwrap();
+        let mut shop = Self { stack, postgres, gateway, payers: [None, None] };
+        shop.payers = [Some(shop.payer()), Some(shop.payer())];
+        shop
+    }
+
+    fn database(&self) -> String {
+        format!("{}/postgres", self.postgres.address())
+    }
+
+    fn payer(&self) -> Process {
+        let more = [
+            ("BOXOFFICE_GROUP", "payment-service".to_owned()),
+            ("BOXOFFICE_DATABASE_URL", self.database()),
+            ("BOXOFFICE_PAYMENT_URL", self.gateway.url()),
+            ("BOXOFFICE_PAYMENT_TOKEN", TOKEN.to_owned()),
+            ("BOXOFFICE_METRICS_ADDR", format!("127.0.0.1:{}", free_port().unwrap())),
+        ];
+        Process::start("boxoffice-consumer", payment_worker(&self.stack).into_iter().chain(more)).unwrap()
+    }
+
+    /// Kills one or two of all that can be, and starts it again.
+    async fn breaks(&mut self, random: &mut Rng) {
+        let one = usize::from(random.bool());
+        match random.u8(..6) {
+            0 | 1 => {
+                self.payers[one] = None;
+                self.payers[one] = Some(self.payer());
+            }
+            2 => {
+                self.payers = [None, None];
+                sleep(Duration::from_millis(random.u64(..1000))).await;
+                self.payers = [Some(self.payer()), Some(self.payer())];
+            }
+            3 => self.stack.workers[one].restart().unwrap(),
+            4 => {
+                self.stack.kafka.kill();
+                sleep(Duration::from_millis(random.u64(..1000))).await;
+                self.stack.kafka.restart().await.unwrap();
+            }
+            _ => {
+                self.postgres.kill();
+                sleep(Duration::from_millis(random.u64(..1000))).await;
+                self.postgres.restart().await.unwrap();
+            }
+        }
+    }
+
+    /// What still has to be done about payments; `None` where the database does not say.
+    async fn unsettled(&self) -> Option<i64> {
+        let mut connection = PgConnection::connect(&self.database()).await.ok()?;
+        let count = "SELECT (SELECT count(*) FROM payments WHERE due IS NOT NULL) + (SELECT count(*) FROM outbox)";
+        sqlx::query_scalar(count).fetch_one(&mut connection).await.ok()
+    }
+
+    async fn parked(&self) -> i64 {
+        let mut connection = PgConnection::connect(&self.database()).await.unwrap();
+        let parked = "SELECT (SELECT count(*) FROM effect_lanes WHERE parked IS NOT NULL) \
+                      + (SELECT count(*) FROM parked_events)";
+        sqlx::query_scalar(parked).fetch_one(&mut connection).await.unwrap()
+    }
+
+    /// The facts of seats and of payments, once they answer each other.
+    async fn settled(&self) -> (Vec<Envelope>, Vec<Envelope>) {
+        let mut trouble = String::new();
+        let settled = within(SETTLING, async || {
+            if self.unsettled().await != Some(0) || self.stack.at_rest().await.ok()?.is_none() {
+                trouble = format!("{:?} payments are not settled", self.unsettled().await);
+                return None;
+            }
+            let seats = self.stack.records().await.ok()?;
+            let payments = records(&self.stack.kafka.address(), &self.stack.payment_topic).await.ok()?;
+            let books = Books::of(&seats, &payments);
+            trouble = books.open().join("\n");
+            (trouble.is_empty() && self.unsettled().await == Some(0)).then_some((seats, payments))
+        });
+        let settled = settled.await;
+        settled.unwrap_or_else(|| panic!("it does not settle: {trouble}\n{}", self.logs()))
+    }
+
+    fn logs(&self) -> String {
+        let payers = self.payers.iter().flatten().map(Process::log);
+        let last = |log: String| log.chars().rev().take(4000).collect::<Vec<_>>().into_iter().rev().collect();
+        payers.map(last).collect::<Vec<String>>().join("\n\n")
+    }
+}
+
+/// What a reservation was, and what became of its money. In the currency's minor unit.
+#[derive(Debug, Default)]
+struct Account {
+    created: u64,
+    paid_by: Option<String>,
+    /// What was cancelled, by whom or what.
+    cancelled: u64,
+    payment_failed: bool,
+    requested: bool,
+    charged: Option<u64>,
+    failed: bool,
+    refunded: u64,
+}
+
+/// All of them, each fact once.
+#[derive(Debug, Default)]
+struct Books(BTreeMap<ReservationId, Account>);
+
+impl Books {
+    fn of(seats: &[Envelope], payments: &[Envelope]) -> Self {
+        let mut books = Self::default();
+        let mut seen = std::collections::HashSet::new();
+        let facts = seats.iter().chain(payments).filter(|fact| seen.insert(fact.event_id));
+        for fact in facts {
+            books.take(&fact.event);
+        }
+        books
+    }
+
+    fn take(&mut self, fact: &DomainEvent) {
+        match fact {
+            DomainEvent::ReservationCreated(e) => {
+                let account = self.0.entry(e.reservation_id.clone()).or_default();
+                account.created = e.amount;
+                account.paid_by = e.paid_by.clone().map(String::from);
+            }
+            DomainEvent::ReservationCancelled(e) => {
+                let account = self.0.entry(e.reservation_id.clone()).or_default();
+                account.cancelled += e.amount;
+                account.payment_failed |= e.reason.is_some_and(|reason| reason.as_str() == "payment_failed");
+            }
+            DomainEvent::PaymentRequested(e) => {
+                self.0.entry(e.reservation_id.clone()).or_default().requested = true;
+            }
+            DomainEvent::PaymentCompleted(e) => {
+                let account = self.0.entry(e.reservation_id.clone()).or_default();
+                assert_eq!(account.charged.replace(e.amount), None, "{} is charged twice", e.reservation_id);
+            }
+            DomainEvent::PaymentFailed(e) => {
+                self.0.entry(e.reservation_id.clone()).or_default().failed = true;
+            }
+            DomainEvent::PaymentRefundRequested(e) => {
+                self.0.entry(e.reservation_id.clone()).or_default().refunded += e.amount;
+            }
+            _ => {}
+        }
+    }
+
+    /// What the buyers still have that was paid by the payment of `id`.
+    fn kept(&self, id: &ReservationId) -> u64 {
+        let is_its = |(other, account): &(&ReservationId, &Account)| {
+            *other == id || account.paid_by.as_deref() == Some(id.to_string().as_str())
+        };
+        self.0.iter().filter(is_its).map(|(_, account)| account.created - account.cancelled).sum()
+    }
+
+    /// What is not answered yet, or does not add up.
+    fn open(&self) -> Vec<String> {
+        let mut open = vec![];
+        for (id, account) in &self.0 {
+            let kept = self.kept(id);
+            let is_final = match (account.charged, &account.paid_by) {
+                (_, Some(_)) => true,
+                (Some(charged), None) => charged.checked_sub(account.refunded) == Some(kept),
+                // Failed, or given back before anything was posted: nothing is kept.
+                (None, None) => kept == 0 && account.refunded == 0,
+            };
+            if !is_final {
+                open.push(format!("{id} keeps {kept}: {account:?}"));
+            }
+        }
+        open
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_reservation_is_paid_for_or_given_back_whatever_is_killed() {
+    let enough = setting(RESERVATIONS).unwrap_or(FEW);
+    let seed: u64 = setting(SEED).unwrap_or_else(|| fastrand::u64(..u64::from(u32::MAX)));
+    println!("{SEED}={seed}");
+    let mut random = Rng::with_seed(seed);
+    let mut shop = Shop::open().await;
+    let mut buyers: Vec<_> = (0..BUYERS).map(|_| Buyer::new(random.fork())).collect();
+    let urls = shop.stack.urls();
+    let mut market = Market::new(urls, shop.stack.event.clone(), shop.stack.seats.clone(), AREA);
+    (market.with_keys, market.pace) = (true, PACE);
+    let breaking = async {
+        while market.sold() < enough {
+            sleep(Duration::from_millis(random.u64(300..1500))).await;
+            shop.breaks(&mut random).await;
+        }
+        market.close();
+    };
+    let (requests, ()): (Vec<Request>, ()) = tokio::join!(market.trade(&mut buyers), breaking);
+    shop.stack.ready().await.unwrap();
+
+    let (seats, payments) = shop.settled().await;
+    let audit = Audit::of(&shop.stack.event, seats.clone(), &requests, &[]);
+    assert!(audit.findings.is_empty(), "{SEED}={seed}:\n{}", audit.findings.join("\n"));
+    assert_eq!(shop.gateway.wrongs(), Vec::<String>::new());
+    assert_eq!(shop.parked().await, 0, "nothing is parked");
+    let books = Books::of(&seats, &payments);
+    for (key, charge) in shop.gateway.charges() {
+        let account = &books.0[&key.parse().unwrap()];
+        assert!(account.requested, "{key} was charged without a word");
+        assert_eq!(charge.charged, account.charged.is_some(), "{key}: {charge:?}, {account:?}");
+    }
+    let count = |is: fn(&Account) -> bool| books.0.values().filter(|account| is(account)).count();
+    let (paid, failed) = (count(|account| account.charged.is_some()), count(|account| account.payment_failed));
+    let refunded = count(|account| account.refunded > 0);
+    println!("{} reservations: {paid} paid, {failed} failed, {refunded} refunded", books.0.len());
+    assert!(paid > 0 && failed > 0 && refunded > 0, "nothing was tried");
+}
