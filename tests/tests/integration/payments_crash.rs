@@ -109,7 +109,8 @@ impl Shop {
     /// What still has to be done about payments; `None` where the database does not say.
     async fn unsettled(&self) -> Option<i64> {
         let mut connection = PgConnection::connect(&self.database()).await.ok()?;
-        let count = "SELECT (SELECT count(*) FROM payments WHERE due IS NOT NULL) + (SELECT count(*) FROM outbox)";
+        let count =
+            "SELECT (SELECT count(*) FROM payments WHERE due IS NOT NULL) + (SELECT count(*) FROM outbox)";
         sqlx::query_scalar(count).fetch_one(&mut connection).await.ok()
     }
 
@@ -263,7 +264,8 @@ async fn every_reservation_is_paid_for_or_given_back_whatever_is_killed() {
         assert_eq!(charge.charged, account.charged.is_some(), "{key}: {charge:?}, {account:?}");
     }
     let count = |is: fn(&Account) -> bool| books.0.values().filter(|account| is(account)).count();
-    let (paid, failed) = (count(|account| account.charged.is_some()), count(|account| account.payment_failed));
+    let (paid, failed) =
+        (count(|account| account.charged.is_some()), count(|account| account.payment_failed));
     let refunded = count(|account| account.refunded > 0);
     println!("{} reservations: {paid} paid, {failed} failed, {refunded} refunded", books.0.len());
     assert!(paid > 0 && failed > 0 && refunded > 0, "nothing was tried");
