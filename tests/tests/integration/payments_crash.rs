@@ -29,6 +29,8 @@ const PACE: u64 = 60;
 /// Reservations to charge, where somebody wants it otherwise, and where nobody does.
 const RESERVATIONS: &str = "BOXOFFICE_RESERVATIONS";
 const FEW: usize = 100;
+/// Fewest kills.
+const KILLS: u32 = 8;
 /// Longest time until everything is settled, once nothing is killed any more.
 const SETTLING: Duration = Duration::from_mins(3);
 
@@ -245,9 +247,11 @@ async fn every_reservation_is_paid_for_or_given_back_whatever_is_killed() {
     let mut market = Market::new(urls, shop.stack.event.clone(), shop.stack.seats.clone(), AREA);
     (market.with_keys, market.pace) = (true, PACE);
     let breaking = async {
-        while market.sold() < enough {
+        let mut kills = 0;
+        while market.sold() < enough || kills < KILLS {
             sleep(Duration::from_millis(random.u64(300..1500))).await;
             shop.breaks(&mut random).await;
+            kills += 1;
         }
         market.close();
     };
