@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use boxoffice_domain::{DomainEvent, Envelope, ReservationId};
+use boxoffice_runtime::clock;
 use boxoffice_runtime::log::kafka::KafkaLog;
 use boxoffice_tests::audit::{Audit, Request};
 use boxoffice_tests::crash::buyers::{Buyer, Market};
@@ -109,8 +110,20 @@ impl Shop {
     /// What still has to be done about payments; `None` where the database does not say.
     async fn unsettled(&self) -> Option<i64> {
         let mut connection = PgConnection::connect(&self.database()).await.ok()?;
-        let count = "SELECT (SELECT count(*) FROM payments WHERE due IS NOT NULL) + (SELECT count(*) FROM outbox)";
+        let count =
+            "SELECT (SELECT count(*) FROM payments WHERE due IS NOT NULL) + (SELECT count(*) FROM outbox)";
         sqlx::query_scalar(count).fetch_one(&mut connection).await.ok()
+    }
+
+    /// What still has to be done, for people.
+    async fn left(&self) -> String {
+        let Ok(mut connection) = PgConnection::connect(&self.database()).await else {
+            return "PostgreSQL does not answer".to_owned();
+        };
+        let open = "SELECT concat_ws(' ', due, token, attempts, state) FROM effect_lanes WHERE due IS NOT NULL \
+                    UNION ALL SELECT convert_from(envelope, 'UTF8') FROM outbox";
+        let open: Vec<String> = sqlx::query_scalar(open).fetch_all(&mut connection).await.unwrap_or_default();
+        format!("{} are open at {}:\n{}", open.len(), clock::now(), open.join("\n"))
     }
 
     async fn parked(&self) -> i64 {
@@ -125,7 +138,7 @@ impl Shop {
         let mut trouble = String::new();
         let settled = within(SETTLING, async || {
             if self.unsettled().await != Some(0) || self.stack.at_rest().await.ok()?.is_none() {
-                trouble = format!("{:?} payments are not settled", self.unsettled().await);
+                trouble = self.left().await;
                 return None;
             }
             let seats = self.stack.records().await.ok()?;
@@ -263,7 +276,8 @@ async fn every_reservation_is_paid_for_or_given_back_whatever_is_killed() {
         assert_eq!(charge.charged, account.charged.is_some(), "{key}: {charge:?}, {account:?}");
     }
     let count = |is: fn(&Account) -> bool| books.0.values().filter(|account| is(account)).count();
-    let (paid, failed) = (count(|account| account.charged.is_some()), count(|account| account.payment_failed));
+    let (paid, failed) =
+        (count(|account| account.charged.is_some()), count(|account| account.payment_failed));
     let refunded = count(|account| account.refunded > 0);
     println!("{} reservations: {paid} paid, {failed} failed, {refunded} refunded", books.0.len());
     assert!(paid > 0 && failed > 0 && refunded > 0, "nothing was tried");
