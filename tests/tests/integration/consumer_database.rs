@@ -7,12 +7,12 @@ use boxoffice_consumer::handlers::persistence::PersistenceHandler;
 use boxoffice_consumer::view::{PgViewStore, migrate};
 use boxoffice_domain::DomainEvent;
 use boxoffice_domain::checkpoint::Start;
-use boxoffice_runtime::log::TopicPartition;
+use boxoffice_runtime::log::{EventLog, TopicPartition};
 use boxoffice_runtime::postgres::DatabaseArgs;
 use boxoffice_runtime::view::{Batch, Beginning, ViewStore};
-use boxoffice_tests::history::{History, record};
+use boxoffice_tests::history::{History, new_record, record};
 use boxoffice_tests::proxy::Proxy;
-use boxoffice_tests::servers::{PgBouncer, Postgres, Server, Standby, database};
+use boxoffice_tests::servers::{PgBouncer, Postgres, Server, Standby, database, topic};
 use boxoffice_tests::wait::{until, within};
 use sqlx::{Connection, PgConnection};
 
@@ -94,6 +94,42 @@ async fn a_host_that_vanishes_and_comes_back_elsewhere_is_found_again_soon() {
     assert!(back.elapsed() < SOON, "{:?}", back.elapsed());
     kept_its_partitions(&worker);
     answers(&worker, 200).await;
+}
+
+#[tokio::test]
+async fn two_hundred_partitions_stay_with_their_member_while_its_database_hangs() {
+    const MANY: u32 = 200;
+    let server_of = Server::start(Postgres::default()).await.unwrap();
+    let url = format!("{}/postgres", server_of.address());
+    let mut proxy = Proxy::start(server(&url), Duration::ZERO).await.unwrap();
+    let mut stage = Stage::on("persistence", url.clone()).await;
+    stage.url = url.replace(server(&url), &proxy.address());
+    stage.topic = topic("seat-events", MANY).await;
+    let worker = stage.ready().await;
+    let shows: Vec<_> = (0..MANY).map(|number| sales(&format!("arena-{number}"), 2)).collect();
+    let part = async |range: std::ops::Range<usize>| {
+        let records = (0..).zip(&shows).flat_map(|(partition, events)| {
+            events[range.clone()].iter().map(move |event| new_record(event, partition))
+        });
+        // A few partitions at once: all are written to for the first time.
+        for records in records.collect::<Vec<_>>().chunks(40) {
+            let published = async || stage.log.publish(&stage.topic, records.to_vec()).await.ok();
+            until("the log takes them", published).await;
+        }
+    };
+    part(0..4).await;
+    stage.counts(RESERVATIONS, MANY.into()).await;
+    proxy.fall_silent();
+    part(4..7).await;
+    answers(&worker, 503).await;
+    // The first ones tried again and again, and the others wait for their turn.
+    let tried = |log: &str| log.matches("trying again").count() >= 12;
+    until("some have tried again", async || tried(&worker.process.log()).then_some(())).await;
+    proxy.lead_to(server(&url));
+    let back = Instant::now();
+    stage.counts(RESERVATIONS, i64::from(MANY) * 2).await;
+    assert!(back.elapsed() < SOON, "{:?}", back.elapsed());
+    kept_its_partitions(&worker);
 }
 
 #[tokio::test]

@@ -90,8 +90,8 @@ fn fold(events: &[(u64, DomainEvent)]) -> Option<PaymentView> {
     })
 }
 
-/// What the topics of seats and of payments say of a reservation, each in order, and what comes of it: the state, what was
-/// charged and what is to be given back.
+/// What the topics of seats and of payments say of a reservation, each in order, and what comes of it: the state, what
+/// was charged and what is to be given back.
 type Story = (Vec<DomainEvent>, Vec<DomainEvent>, PaymentState, u64, u64);
 
 fn histories() -> Vec<Story> {
@@ -205,12 +205,12 @@ proptest! {
         let (mut seats, mut payments) = {
             let mut numbered = in_order.clone();
             let payments = numbered.split_off(seats.len());
-            (numbered.into_iter().peekable(), payments.into_iter().peekable())
+            (numbered.into_iter(), payments.into_iter())
         };
         let mut interleaved = vec![];
         for pick in picks {
-            let next = if pick { seats.next().or_else(|| payments.next()) } else { payments.next().or_else(|| seats.next()) };
-            interleaved.extend(next);
+            let (one, other) = if pick { (&mut seats, &mut payments) } else { (&mut payments, &mut seats) };
+            interleaved.extend(one.next().or_else(|| other.next()));
         }
         interleaved.extend(seats.chain(payments));
         prop_assert_eq!(interleaved.len(), in_order.len());
