@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anyhow::ensure;
 use boxoffice_domain::{DomainEvent, Envelope, ReservationId};
 use boxoffice_runtime::clock;
 use boxoffice_runtime::log::kafka::KafkaLog;
@@ -137,12 +138,16 @@ impl Shop {
     async fn settled(&self) -> (Vec<Envelope>, Vec<Envelope>) {
         let mut trouble = String::new();
         let settled = within(SETTLING, async || {
-            if self.unsettled().await != Some(0) || self.stack.at_rest().await.ok()?.is_none() {
+            if self.unsettled().await != Some(0) {
                 trouble = self.left().await;
                 return None;
             }
-            let seats = self.stack.records().await.ok()?;
-            let payments = records(&self.stack.kafka.address(), &self.stack.payment_topic).await.ok()?;
+            let read = async {
+                ensure!(self.stack.at_rest().await?.is_some(), "Redis has what is not on the log");
+                let payments = records(&self.stack.kafka.address(), &self.stack.payment_topic).await?;
+                anyhow::Ok((self.stack.records().await?, payments))
+            };
+            let (seats, payments) = read.await.inspect_err(|error| trouble = format!("{error:#}")).ok()?;
             let books = Books::of(&seats, &payments);
             trouble = books.open().join("\n");
             (trouble.is_empty() && self.unsettled().await == Some(0)).then_some((seats, payments))
