@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anyhow::ensure;
 use boxoffice_domain::{DomainEvent, Envelope, ReservationId};
+use boxoffice_runtime::clock;
 use boxoffice_runtime::log::kafka::KafkaLog;
 use boxoffice_tests::audit::{Audit, Request};
 use boxoffice_tests::crash::buyers::{Buyer, Market};
@@ -118,6 +120,17 @@ impl Shop {
         sqlx::query_scalar(count).fetch_one(&mut connection).await.ok()
     }
 
+    /// What still has to be done, for people.
+    async fn left(&self) -> String {
+        let Ok(mut connection) = PgConnection::connect(&self.database()).await else {
+            return "PostgreSQL does not answer".to_owned();
+        };
+        let open = "SELECT concat_ws(' ', due, token, attempts, state) FROM effect_lanes WHERE due IS NOT NULL \
+                    UNION ALL SELECT convert_from(envelope, 'UTF8') FROM outbox";
+        let open: Vec<String> = sqlx::query_scalar(open).fetch_all(&mut connection).await.unwrap_or_default();
+        format!("{} are open at {}:\n{}", open.len(), clock::now(), open.join("\n"))
+    }
+
     async fn parked(&self) -> i64 {
         let mut connection = PgConnection::connect(&self.database()).await.unwrap();
         let parked = "SELECT (SELECT count(*) FROM effect_lanes WHERE parked IS NOT NULL) \
@@ -129,12 +142,16 @@ impl Shop {
     async fn settled(&self) -> (Vec<Envelope>, Vec<Envelope>) {
         let mut trouble = String::new();
         let settled = within(SETTLING, async || {
-            if self.unsettled().await != Some(0) || self.stack.at_rest().await.ok()?.is_none() {
-                trouble = format!("{:?} payments are not settled", self.unsettled().await);
+            if self.unsettled().await != Some(0) {
+                trouble = self.left().await;
                 return None;
             }
-            let seats = self.stack.records().await.ok()?;
-            let payments = records(&self.stack.kafka.address(), &self.stack.payment_topic).await.ok()?;
+            let read = async {
+                ensure!(self.stack.at_rest().await?.is_some(), "Redis has what is not on the log");
+                let payments = records(&self.stack.kafka.address(), &self.stack.payment_topic).await?;
+                anyhow::Ok((self.stack.records().await?, payments))
+            };
+            let (seats, payments) = read.await.inspect_err(|error| trouble = format!("{error:#}")).ok()?;
             let books = Books::of(&seats, &payments);
             trouble = books.open().join("\n");
             (trouble.is_empty() && self.unsettled().await == Some(0)).then_some((seats, payments))

@@ -298,7 +298,11 @@ impl Payment {
                 Phase::Ask { .. } if at.now >= self.post_ends.saturating_add(SETTLED) => {
                     return self.not_charged(PaymentFailure::Refused, at);
                 }
-                Phase::Ask { .. } => self.wait(None, at),
+                Phase::Ask { .. } => {
+                    self.wait(None, at);
+                    let believed = self.post_ends.saturating_add(SETTLED);
+                    self.due = self.due.map(|due| due.min(believed));
+                }
                 Phase::Post | Phase::Poll => {
                     self.phase = Phase::Post;
                     self.wait(None, at);

@@ -116,6 +116,9 @@ fn a_gateway_that_does_not_know_it_is_believed_a_minute_after_the_last_post() {
     payment.answered(Ask::Post, &Answer::Again { after: None }, at(CREATED + 909_000));
     payment.begin(at(CREATED + 959_000));
     assert_eq!(payment.state, State::TimedOut);
+    payment.tries = 9;
+    payment.answered(Ask::Get, &Answer::NotFound, at(CREATED + 960_000));
+    assert_eq!(payment.due, Some(CREATED + 969_000), "asked again when it can be believed, not later");
     payment.answered(Ask::Get, &Answer::NotFound, at(CREATED + 968_999));
     assert!(matches!(payment.phase, Phase::Ask { .. }));
     assert_eq!(payment.answered(Ask::Get, &Answer::NotFound, at(CREATED + 969_000)), []);
