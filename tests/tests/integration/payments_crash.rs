@@ -59,7 +59,7 @@ impl Shop {
         // What it did not hear and was cancelled since is believed after a minute: too long for every run.
         manners.extend((enough > FEW).then_some(Manner::Busy));
         let turns = manners.len() as u64;
-        let gateway = Gateway::start(move |number| manners[(number % turns) as usize]).await;
+        let gateway = Gateway::start(move |number| manners[usize::try_from(number % turns).unwrap()]).await;
         let (stack, postgres) =
             tokio::try_join!(Stack::start(RedisKind::always()), Server::start(Postgres::default())).unwrap();
         let log = KafkaLog::new(&stack.kafka.address()).unwrap();
