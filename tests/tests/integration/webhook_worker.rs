@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use boxoffice_domain::Envelope;
+use boxoffice_tests::crash::setting;
 use boxoffice_tests::doubles::receiver::{KEY, Manner, Receiver};
 use boxoffice_tests::history::History;
 use boxoffice_tests::servers::free_port;
@@ -12,8 +13,16 @@ use boxoffice_tests::wait::until;
 
 use crate::effects_support::{Stage, Topics};
 
+/// How many deliveries, where somebody wants it otherwise, and where nobody does.
+const DELIVERIES: &str = "BOXOFFICE_DELIVERIES";
+const FEW: u32 = 1200;
+
 const LEFT: &str = "SELECT count(*) FROM effects";
 const PARKED: &str = "SELECT count(*) FROM effect_lanes WHERE parked IS NOT NULL";
+
+fn deliveries() -> u32 {
+    setting(DELIVERIES).unwrap_or(FEW)
+}
 
 async fn stage(topics: &Topics, url: &str) -> Stage {
     let settings = [("BOXOFFICE_WEBHOOK_URL", url.to_owned()), ("BOXOFFICE_WEBHOOK_KEY", KEY.to_owned())];
@@ -59,7 +68,7 @@ async fn every_event_comes_once_and_in_order_to_a_receiver_that_stumbles() {
     })
     .await;
     let stage = stage(&topics, &receiver.url()).await;
-    let events = sales("arena-night", 200);
+    let events = sales("arena-night", deliveries() / 4);
     topics.publish(&events).await;
     let _worker = stage.ready().await;
     until("the first came", async || (receiver.count() > 0).then_some(())).await;
@@ -74,7 +83,8 @@ async fn kills_under_load_lose_nothing_and_break_no_order() {
     let topics = Topics::new().await;
     let receiver = Receiver::start(|_, _| Manner::Slow(20)).await;
     let stage = stage(&topics, &receiver.url()).await;
-    let events: Vec<Envelope> = ["one", "two", "three"].iter().flat_map(|event| sales(event, 100)).collect();
+    let events: Vec<Envelope> =
+        ["one", "two", "three"].iter().flat_map(|event| sales(event, deliveries() / 12)).collect();
     topics.publish(&events).await;
     for round in 1..=3 {
         let mut worker = stage.start();
