@@ -32,6 +32,9 @@ fn planned() -> Plan {
     let folder = tempfile::tempdir().unwrap();
     for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")).unwrap() {
         let file = file.unwrap();
+        if file.file_type().unwrap().is_dir() {
+            continue;
+        }
         let content = fs::read_to_string(file.path()).unwrap();
         let content = content.replace("repository: boxoffice/", &format!("repository: {images}/"));
         fs::write(folder.path().join(file.file_name()), content).unwrap();
