@@ -117,6 +117,16 @@ pub enum Handler {
     Webhook,
 }
 
+impl Handler {
+    /// Whether what it does reaches outside of its database: then it begins at no old event and is never replayed.
+    pub fn acts_outside(self) -> bool {
+        match self {
+            Self::SeatView | Self::Persistence | Self::Stats => false,
+            Self::Payment | Self::Webhook => true,
+        }
+    }
+}
+
 /// Where a database is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]

@@ -88,12 +88,11 @@ fn of_service(spec: &ReservationServiceSpec) -> [(Matters, &'static str, bool); 
 fn of_consumer(consumer: &Consumer) -> [(Matters, &'static str, bool); 3] {
     use Matters::{Everywhere, InACluster};
     let scaling = consumer.scaling.clone().unwrap_or_default();
-    let acts_outside = consumer.payment.is_some() || consumer.webhook.is_some();
     [
         (InACluster, "scaling.lag", scaling.lag.is_some()),
         (InACluster, "scaling.autoscaling", scaling.autoscaling.is_some()),
         // Whether it may be at all is the business of `validate`.
-        (Everywhere, "reset", consumer.reset.is_some() && !acts_outside),
+        (Everywhere, "reset", consumer.reset.is_some() && !consumer.handler.acts_outside()),
     ]
 }
 

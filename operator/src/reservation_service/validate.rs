@@ -98,7 +98,7 @@ pub fn validate(
         jwt_key: jwt_key(&spec.auth)?,
         redis: source("redis", spec.redis.url.as_deref(), spec.redis.url_from.as_ref())?,
         view_database: view.database.clone(),
-        payments_group: consumers.iter().any(|consumer| consumer.handler == "payment").then(|| Group {
+        payments_group: makes_payments(spec).then(|| Group {
             name: format!("{}{}", spec.kafka.prefix, names::COMMAND_PAYMENTS),
             topics: vec![topics[PAYMENTS].name.clone()],
             // The topic may be new, and what was said there before the group was is not to be lost.
@@ -157,8 +157,7 @@ fn read_by(handler: Handler, topics: &[Topic]) -> Vec<String> {
 /// Whether a consumer that acts outside can do so: where to, and about what.
 fn effects(consumer: &Consumer) -> Result<(), Stall> {
     let name = &consumer.name;
-    let acts_outside = consumer.payment.is_some() || consumer.webhook.is_some();
-    if acts_outside && consumer.reset.is_some() {
+    if consumer.handler.acts_outside() && consumer.reset.is_some() {
         return Err(invalid(format!(
             "consumers[{name}].reset: the handlers payment and webhook cannot be replayed, which would charge and tell \
              again: remove it"
@@ -188,8 +187,7 @@ fn effects(consumer: &Consumer) -> Result<(), Stall> {
 fn start(consumer: &Consumer) -> Result<Start, Stall> {
     let acts_outside = match consumer.handler {
         Handler::SeatView | Handler::Stats => return Ok(Start::Earliest),
-        Handler::Persistence => false,
-        Handler::Payment | Handler::Webhook => true,
+        handler @ (Handler::Persistence | Handler::Payment | Handler::Webhook) => handler.acts_outside(),
     };
     match consumer.start_from {
         None if acts_outside => Ok(Start::Latest),
@@ -302,11 +300,15 @@ fn refuse_shared(
     Ok(())
 }
 
+/// Whether a consumer makes payments, which the command workers then read.
+fn makes_payments(spec: &ReservationServiceSpec) -> bool {
+    spec.consumers.iter().any(|consumer| consumer.handler == Handler::Payment)
+}
+
 /// Every consumer group that a service has.
 fn groups(spec: &ReservationServiceSpec) -> Vec<String> {
-    let pays = spec.consumers.iter().any(|consumer| consumer.handler == Handler::Payment);
     let consumers = spec.consumers.iter().map(|consumer| consumer.name.as_str());
-    let names = consumers.chain(pays.then_some(names::COMMAND_PAYMENTS));
+    let names = consumers.chain(makes_payments(spec).then_some(names::COMMAND_PAYMENTS));
     names.map(|name| format!("{}{name}", spec.kafka.prefix)).collect()
 }
 

@@ -6,11 +6,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::events::{DomainEvent, Envelope, PaidBy, Payment, PaymentFailure, ReleaseReason, ReservedSeats};
 use crate::ids::{ReservationId, SeatingEventId, UnixMillis, UserId};
 
 /// Where a payment stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PaymentState {
     /// The gateway is asked.
     Requested,

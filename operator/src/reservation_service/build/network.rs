@@ -43,10 +43,7 @@ fn worker_service(service: &ValidatedService, component: &str, ports: &[(&str, i
 /// Header auth trusts whoever reaches the port: only `auth.allowFrom` may. Tokens are checked whoever brings them: there
 /// everybody may where it is left out. The admin port is the operator's, metrics are everybody's.
 pub(super) fn policies(service: &ValidatedService) -> Vec<NetworkPolicy> {
-    let acting = service.consumers.iter().filter(|consumer| {
-        let declared = &consumer.declared;
-        declared.payment.is_some() || declared.webhook.is_some()
-    });
+    let acting = service.consumers.iter().filter(|consumer| consumer.declared.handler.acts_outside());
     let buyers = [
         policy(service, names::COMMAND, COMMAND_PORT, true),
         policy(service, names::QUERY, QUERY_PORT, false),

@@ -15,6 +15,8 @@
 
 use std::time::Duration;
 
+use boxoffice_domain::payment_view::PaymentState;
+
 use boxoffice_domain::events::{self, PaymentFailure, ReservedSeats, VERSION};
 use boxoffice_domain::{
     CorrelationId, DomainEvent, Envelope, Metadata, ReservationId, SeatingEventId, UnixMillis, UserId,
@@ -37,21 +39,6 @@ const FIRST: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_mins(1);
 /// Longest wait that a gateway can ask for.
 const LONGEST: u64 = 60 * 60 * 1000;
-
-/// What a payment has come to: the contract's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "the words say it")]
-pub enum State {
-    Requested,
-    Paid,
-    Declined,
-    Refused,
-    TimedOut,
-    Cancelled,
-    Reinstated,
-    RefundRequested,
-}
 
 /// What is to be done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,7 +102,7 @@ pub struct Payment {
     /// Its trace.
     pub traceparent: String,
     /// What it has come to.
-    pub state: State,
+    pub state: PaymentState,
     /// What is next.
     pub phase: Phase,
     /// When that is due.
@@ -191,7 +178,7 @@ impl Payment {
             currency: created.currency.clone(),
             cause: envelope.into(),
             traceparent: boxoffice_runtime::record::trace(envelope),
-            state: State::Requested,
+            state: PaymentState::Requested,
             phase: Phase::Post,
             due: Some(at.now),
             deadline: envelope.timestamp.min(at.now).saturating_add(timeout),
@@ -221,8 +208,8 @@ impl Payment {
             Phase::Post if self.first_post.is_none() => self.uncharged(amount, at),
             Phase::Post | Phase::Poll | Phase::Ask { .. } | Phase::Parked => {
                 self.owed.push(Owed { amount, cause });
-                if self.seats == 0 && self.state == State::Requested {
-                    self.state = State::Cancelled;
+                if self.seats == 0 && self.state == PaymentState::Requested {
+                    self.state = PaymentState::Cancelled;
                     if matches!(self.phase, Phase::Post | Phase::Poll) {
                         self.only_ask(at);
                     }
@@ -236,7 +223,7 @@ impl Payment {
     fn uncharged(&mut self, amount: u64, at: Moment) -> Vec<Envelope> {
         self.amount = self.amount.saturating_sub(amount);
         if self.seats == 0 {
-            self.state = State::Cancelled;
+            self.state = PaymentState::Cancelled;
             self.end();
             return vec![];
         }
@@ -248,7 +235,7 @@ impl Payment {
         let beyond = (self.charged - self.refunded).saturating_sub(by.amount);
         let refund = self.refund(beyond, cause, at);
         self.seats = by.seat_ids.len() as u64;
-        self.state = State::Reinstated;
+        self.state = PaymentState::Reinstated;
         refund.into_iter().collect()
     }
 
@@ -319,13 +306,13 @@ impl Payment {
         if matches!(self.phase, Phase::Post | Phase::Poll) && self.ends_at().is_some_and(|end| at.now >= end)
         {
             announced.push(self.failed(PaymentFailure::Timeout, at));
-            self.state = State::TimedOut;
+            self.state = PaymentState::TimedOut;
             self.only_ask(at);
         } else if let Phase::Ask { since } = self.phase {
             // Refused in doubt: the reservation is let go at its deadline all the same.
-            if self.state == State::Requested && self.ends_at().is_some_and(|end| at.now >= end) {
+            if self.state == PaymentState::Requested && self.ends_at().is_some_and(|end| at.now >= end) {
                 announced.push(self.failed(PaymentFailure::Timeout, at));
-                self.state = State::TimedOut;
+                self.state = PaymentState::TimedOut;
             }
             if at.now >= since.saturating_add(GIVE_UP) {
                 self.phase = Phase::Parked;
@@ -354,7 +341,7 @@ impl Payment {
         let pause = pause.max(after.unwrap_or_default());
         let pause = u64::try_from(pause.as_millis()).unwrap_or(LONGEST).min(LONGEST);
         let due = at.now.saturating_add(pause);
-        let end = self.ends_at().filter(|end| self.state == State::Requested && *end > at.now);
+        let end = self.ends_at().filter(|end| self.state == PaymentState::Requested && *end > at.now);
         self.due = Some(end.map_or(due, |end| due.min(end)));
     }
 
@@ -374,8 +361,8 @@ impl Payment {
 
     /// It is paid; late where it had failed by time-out.
     fn completed(&mut self, at: Moment) -> Envelope {
-        let late = self.state == State::TimedOut;
-        (self.charged, self.state) = (self.amount, State::Paid);
+        let late = self.state == PaymentState::TimedOut;
+        (self.charged, self.state) = (self.amount, PaymentState::Paid);
         self.end();
         let told = events::Payment { late, ..self.told() };
         announce(DomainEvent::PaymentCompleted, told, &self.asked(), at)
@@ -385,13 +372,13 @@ impl Payment {
     fn not_charged(&mut self, failure: PaymentFailure, at: Moment) -> Vec<Envelope> {
         self.owed.clear();
         self.end();
-        if self.state != State::Requested {
+        if self.state != PaymentState::Requested {
             return vec![];
         }
         self.state = match failure {
-            PaymentFailure::Declined => State::Declined,
-            PaymentFailure::Refused => State::Refused,
-            PaymentFailure::Timeout => State::TimedOut,
+            PaymentFailure::Declined => PaymentState::Declined,
+            PaymentFailure::Refused => PaymentState::Refused,
+            PaymentFailure::Timeout => PaymentState::TimedOut,
         };
         vec![self.failed(failure, at)]
     }
@@ -408,7 +395,7 @@ impl Payment {
             return None;
         }
         self.refunded += amount;
-        self.state = State::RefundRequested;
+        self.state = PaymentState::RefundRequested;
         let told = events::Payment { amount, ..self.told() };
         Some(announce(DomainEvent::PaymentRefundRequested, told, cause, at))
     }

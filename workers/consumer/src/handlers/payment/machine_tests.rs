@@ -54,14 +54,14 @@ fn a_reservation_is_requested_then_paid_in_one_chain() {
     let (mut payment, announced) = Payment::requested(reserved, &created, TIMEOUT, at(CREATED));
     assert_eq!(types(&announced), ["payment.requested"]);
     assert_eq!(announced[0].metadata.causation_id, created.event_id);
-    assert_eq!((payment.state, payment.due), (State::Requested, Some(CREATED)));
+    assert_eq!((payment.state, payment.due), (PaymentState::Requested, Some(CREATED)));
     payment.begin(at(CREATED));
     let completed = payment.answered(Ask::Post, &paid(), at(CREATED + 5));
     assert_eq!(types(&completed), ["payment.completed"]);
     assert_eq!(completed[0].metadata.causation_id, announced[0].event_id);
     assert_eq!(completed[0].metadata.correlation_id, created.metadata.correlation_id);
     assert_eq!((told(&completed[0]).late, told(&completed[0]).payment_id.as_deref()), (false, Some("p-1")));
-    assert_eq!((payment.state, payment.charged, payment.due), (State::Paid, 200, None));
+    assert_eq!((payment.state, payment.charged, payment.due), (PaymentState::Paid, 200, None));
     assert_eq!(payment.answered(Ask::Post, &paid(), at(CREATED + 6)), [], "twice");
 }
 
@@ -71,7 +71,7 @@ fn what_costs_nothing_is_completed_without_a_call() {
     let DomainEvent::ReservationCreated(reserved) = &created.event else { unreachable!() };
     let (payment, announced) = Payment::requested(reserved, &created, TIMEOUT, at(CREATED));
     assert_eq!(types(&announced), ["payment.requested", "payment.completed"]);
-    assert_eq!((payment.state, payment.due, payment.posts), (State::Paid, None, 0));
+    assert_eq!((payment.state, payment.due, payment.posts), (PaymentState::Paid, None, 0));
 }
 
 #[test]
@@ -115,14 +115,14 @@ fn a_gateway_that_does_not_know_it_is_believed_a_minute_after_the_last_post() {
     let mut payment = posted(CREATED + 899_000);
     payment.answered(Ask::Post, &Answer::Again { after: None }, at(CREATED + 909_000));
     payment.begin(at(CREATED + 959_000));
-    assert_eq!(payment.state, State::TimedOut);
+    assert_eq!(payment.state, PaymentState::TimedOut);
     payment.tries = 9;
     payment.answered(Ask::Get, &Answer::NotFound, at(CREATED + 960_000));
     assert_eq!(payment.due, Some(CREATED + 969_000), "asked again when it can be believed, not later");
     payment.answered(Ask::Get, &Answer::NotFound, at(CREATED + 968_999));
     assert!(matches!(payment.phase, Phase::Ask { .. }));
     assert_eq!(payment.answered(Ask::Get, &Answer::NotFound, at(CREATED + 969_000)), []);
-    assert_eq!((payment.phase, payment.state, payment.due), (Phase::Done, State::TimedOut, None));
+    assert_eq!((payment.phase, payment.state, payment.due), (Phase::Done, PaymentState::TimedOut, None));
 }
 
 #[test]
@@ -147,7 +147,10 @@ fn after_a_day_without_an_answer_nobody_asks_any_more() {
 fn a_refusal_is_believed_at_the_first_post_and_looked_into_at_a_repeat() {
     let mut payment = posted(CREATED);
     let failed = payment.answered(Ask::Post, &Answer::Refused, at(CREATED + 1));
-    assert_eq!((told(&failed[0]).reason, payment.state), (Some(PaymentFailure::Refused), State::Refused));
+    assert_eq!(
+        (told(&failed[0]).reason, payment.state),
+        (Some(PaymentFailure::Refused), PaymentState::Refused)
+    );
     let mut payment = posted(CREATED);
     payment.answered(Ask::Post, &Answer::Again { after: None }, at(CREATED + 1));
     payment.begin(at(CREATED + 2000));
@@ -163,7 +166,7 @@ fn cancelled_before_the_first_post_it_is_never_charged() {
     assert_eq!(payment.cancelled(1, 120, cause(1), at(CREATED + 1)), []);
     assert_eq!((payment.amount, payment.phase), (80, Phase::Post));
     assert_eq!(payment.cancelled(1, 80, cause(2), at(CREATED + 2)), []);
-    assert_eq!((payment.state, payment.begin(at(CREATED + 3))), (State::Cancelled, (None, vec![])));
+    assert_eq!((payment.state, payment.begin(at(CREATED + 3))), (PaymentState::Cancelled, (None, vec![])));
 }
 
 #[test]
@@ -178,7 +181,7 @@ fn cancelled_during_a_post_it_is_asked_about_and_refunded_where_it_was_charged()
         let expected: &[_] =
             if is_charged { &["payment.completed", "payment.refund_requested"] } else { &[] };
         assert_eq!(types(&announced), expected);
-        let state = if is_charged { State::RefundRequested } else { State::Cancelled };
+        let state = if is_charged { PaymentState::RefundRequested } else { PaymentState::Cancelled };
         assert_eq!(
             (payment.state, payment.charged, payment.refunded),
             (state, payment.refunded, payment.charged)
@@ -225,7 +228,7 @@ fn seats_that_came_back_are_refunded_from_the_payment_that_covers_them() {
     again.reservation_id = reservation(2);
     assert_eq!(take_in(&mut rows, &envelope(again.clone()), TIMEOUT, at(CREATED + 900_010)), []);
     let Some(Kept::Payment(payment)) = rows.get(&first) else { unreachable!() };
-    assert_eq!((payment.state, payment.refunded), (State::Reinstated, 0));
+    assert_eq!((payment.state, payment.refunded), (PaymentState::Reinstated, 0));
     let mut left = ReservedSeats { paid_by: None, amount: 120, ..again };
     left.seat_ids.truncate(1);
     let cancelled =
@@ -498,7 +501,7 @@ proptest! {
         let payment = world.payment().clone();
         prop_assert_eq!(payment.phase, Phase::Done);
         prop_assert_eq!(payment.due, None);
-        prop_assert_ne!(payment.state, State::Requested);
+        prop_assert_ne!(payment.state, PaymentState::Requested);
         prop_assert_eq!(payment.charged, world.charged.unwrap_or_default(), "no charge that nobody knows of");
         prop_assert_eq!(payment.charged - payment.refunded, kept, "{:?}", world.announced);
         let (completed, failed) = (world.count("payment.completed"), world.count("payment.failed"));

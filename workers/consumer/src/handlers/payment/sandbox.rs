@@ -12,10 +12,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use boxoffice_domain::payment_view::PaymentState;
 use boxoffice_runtime::clock;
 
 use super::gateway::{Gateway, Reply};
-use super::machine::{Answer, Ask, Payment, State};
+use super::machine::{Answer, Ask, Payment};
 
 /// How long a slow charge is in hand, in milliseconds.
 const SLOW: u64 = 10_000;
@@ -39,10 +40,10 @@ fn answer(ask: Ask, payment: &Payment, now: u64) -> Answer {
         return Answer::Declined;
     }
     if is("hang-") {
-        let is_given_up = ask == Ask::Get && payment.state != State::Requested;
+        let is_given_up = ask == Ask::Get && payment.state != PaymentState::Requested;
         return if is_given_up { Answer::NotFound } else { silence };
     }
-    if is("late-") && payment.state == State::Requested {
+    if is("late-") && payment.state == PaymentState::Requested {
         return silence;
     }
     if is("slow-") && payment.first_post.is_none_or(|first| now < first.saturating_add(SLOW)) {
@@ -73,13 +74,13 @@ mod tests {
             answer(Ask::Get, &payment, now)
         };
         let accepted = |answer| matches!(answer, Answer::Succeeded { .. });
-        assert!(accepted(said("alice", State::Requested, 0)));
-        assert_eq!(said("decline-alice", State::Requested, 0), Answer::Declined);
-        assert!(matches!(said("hang-alice", State::Requested, 0), Answer::Again { .. }));
-        assert_eq!(said("hang-alice", State::TimedOut, 0), Answer::NotFound);
-        assert_eq!(said("slow-alice", State::Requested, SLOW - 1), Answer::Pending);
-        assert!(accepted(said("slow-alice", State::Requested, SLOW)));
-        assert!(matches!(said("late-alice", State::Requested, SLOW), Answer::Again { .. }));
-        assert!(accepted(said("late-alice", State::TimedOut, SLOW)));
+        assert!(accepted(said("alice", PaymentState::Requested, 0)));
+        assert_eq!(said("decline-alice", PaymentState::Requested, 0), Answer::Declined);
+        assert!(matches!(said("hang-alice", PaymentState::Requested, 0), Answer::Again { .. }));
+        assert_eq!(said("hang-alice", PaymentState::TimedOut, 0), Answer::NotFound);
+        assert_eq!(said("slow-alice", PaymentState::Requested, SLOW - 1), Answer::Pending);
+        assert!(accepted(said("slow-alice", PaymentState::Requested, SLOW)));
+        assert!(matches!(said("late-alice", PaymentState::Requested, SLOW), Answer::Again { .. }));
+        assert!(accepted(said("late-alice", PaymentState::TimedOut, SLOW)));
     }
 }
