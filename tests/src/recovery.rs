@@ -1,24 +1,20 @@
-//! Opening the fence of a seat store (I7) for tests that have no log behind it, or do not wait as long as workers do.
+//! Opening the fence of a seat store (I7) for tests that have no log behind it, or none that anybody publishes to.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use boxoffice_command::recover::Recover;
 use boxoffice_command::store::redis::RedisStore;
 use boxoffice_command::store::redis::recovery::{Recovery, RecoveryMetrics};
 use boxoffice_command::store::{Outbox, OutboxEntry, StoreError};
 use boxoffice_domain::SeatingEventId;
-use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::log::{EventLog, LogError, Subscription, Tail};
 use boxoffice_runtime::record::{CE_SEQUENCE, NewRecord, Record, encode};
 use tokio::time::{Instant, sleep};
-use uuid::Uuid;
 
 use crate::wait::PATIENCE;
-
-/// For tests in which nothing can be under way.
-pub const AT_ONCE: Duration = Duration::ZERO;
 
 const POLL: Duration = Duration::from_millis(50);
 
@@ -58,16 +54,13 @@ impl KeptLog {
     /// # Errors
     /// A store that does not give it, or takes it for published.
     pub async fn publish_all(&self, store: &RedisStore, event: &SeatingEventId) -> Result<(), StoreError> {
-        let owner = Uuid::new_v4();
-        let round = store.round(owner, true, &[]).await?;
-        let lease = round.leases.into_iter().find(|lease| lease.bucket == store.bucket_of(event));
-        let Some(lease) = lease else { return Err(StoreError::Unavailable("somebody publishes".into())) };
         let (partition, entries) = store.unpublished(event, 10_000).await?;
         self.append(partition, &entries);
         if let Some(last) = entries.last().and_then(|entry| entry.envelope.metadata.sequence) {
-            store.published(event, &lease, last).await?;
+            let (_, end) = self.bounds("", partition).await.unwrap_or_default();
+            store.published(event, last, end).await?;
         }
-        store.round(owner, false, &(0..store.buckets()).collect::<Vec<_>>()).await.map(drop)
+        Ok(())
     }
 
     /// Adds records that nobody takes for published.
@@ -151,14 +144,20 @@ pub async fn nothing_was_lost(store: &Arc<RedisStore>) {
 /// Where that takes too long.
 pub async fn recover(store: &Arc<RedisStore>, log: Arc<dyn EventLog>, topic: &str) -> RecoveryMetrics {
     let metrics = RecoveryMetrics::default();
-    let recovery = Recovery::new(Arc::clone(store), log, topic.to_owned(), AT_ONCE, metrics.clone());
-    let readiness = Readiness::waiting_for(&[]);
+    let recovery = Recovery::new(Arc::clone(store), Arc::clone(&log), topic.to_owned(), metrics.clone());
+    let partitions: Vec<u32> = (0..log.partitions(topic).await.unwrap_or_default()).collect();
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match recovery.look(&readiness).await {
-            Ok(true) => return metrics,
-            other => assert!(Instant::now() < deadline, "the store is not recovered: {other:?}"),
+        let pinned = store.pinned().await.unwrap_or_default();
+        let doubted: BTreeSet<_> = pinned.into_iter().map(|(event, _)| event).collect();
+        let mut failed = None;
+        for partition in &partitions {
+            failed = recovery.recover(*partition, &doubted).await.err().or(failed);
         }
+        if failed.is_none() && store.all_recovered().await.is_ok() {
+            return metrics;
+        }
+        assert!(Instant::now() < deadline, "the store is not recovered: {failed:?}");
         sleep(POLL).await;
     }
 }

@@ -132,7 +132,7 @@ async fn i6_redis_has_the_only_clock() {
     store.provision(&event, &definition, 0, &cause("operator")).await.unwrap().unwrap();
     let command = Command::Hold { wanted: named(&["A-1-1"]), user: parse("alice"), hold: Uuid::new_v4() };
     let held = store.execute(&event, &command, &cause("alice")).await.unwrap().unwrap();
-    until("the hold expires", async || (store.expire_due().await.unwrap() == 1).then_some(())).await;
+    until("the hold expires", async || (expire_due(&*store).await.unwrap() == 1).then_some(())).await;
     let inventory = store.inventory(&event).await.unwrap().unwrap();
     assert!(inventory.at >= held.at + 1000, "{} is a second after {}", inventory.at, held.at);
     assert_eq!((inventory.seats.held, inventory.seats.available), (0, 7));

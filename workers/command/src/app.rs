@@ -17,7 +17,6 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::admin::{self, Admin, AdminToken};
 use crate::durability::Durability;
@@ -26,14 +25,20 @@ use crate::http::command_service::CommandService;
 use crate::http::gate::Gate;
 use crate::payments::{Payments, Source};
 use crate::published::Published;
+use crate::recover::Recover;
 use crate::relay::{Relay, RelayMetrics};
 use crate::store::{Outbox, SeatStore};
 use crate::sweeper::sweep;
+use crate::tasks::Tasks;
 
 /// Readiness part: the servers listen.
 pub const LISTENING: &str = "http";
 /// Readiness part: the seat store answers.
 pub const STORE: &str = "redis";
+/// Tasks that are waited for by name.
+const RELAY: &str = "relay";
+const SERVERS: &str = "server";
+const PAYMENTS: &str = "reader of payments";
 /// How often the store is asked whether it answers.
 const PING: Duration = Duration::from_secs(2);
 
@@ -123,6 +128,7 @@ impl App {
     pub fn new<S: SeatStore + Outbox>(
         store: Arc<S>,
         log: Arc<dyn EventLog>,
+        recovery: Arc<dyn Recover>,
         settings: Settings,
         metrics: RelayMetrics,
         readiness: Readiness,
@@ -151,7 +157,7 @@ impl App {
             published,
             stop: stop.clone(),
         };
-        let relay = Relay::new(outbox, log, topic, service, metrics);
+        let relay = Relay::new(outbox, log, recovery, topic, service, metrics);
         Self { gate, commands, admin, seats, relay, payments, max_body_bytes, drain, readiness, stop }
     }
 
@@ -165,8 +171,8 @@ impl App {
         admin::routes(self.admin.clone())
     }
 
-    /// Publishes, sweeps and reacts to payments as long as `servers` serve, which end by themselves when `stop` is cancelled; then publishes
-    /// what is written.
+    /// Publishes, sweeps and reacts to payments as long as `servers` serve, which end by themselves when `stop` is
+    /// cancelled; then publishes what is written.
     ///
     /// # Errors
     /// A part that ended before it was asked to.
@@ -174,42 +180,47 @@ impl App {
         let Self { admin: Admin { published, .. }, seats, relay, payments, drain, readiness, stop, .. } =
             self;
         let publishing = CancellationToken::new();
-        let mut relay = AbortOnDropHandle::new(tokio::spawn(relay.run(publishing.clone(), drain / 2)));
-        let _listening = AbortOnDropHandle::new(tokio::spawn(published.listen()));
-        let _sweeping = AbortOnDropHandle::new(tokio::spawn(sweep(Arc::clone(&seats))));
-        let _watching = AbortOnDropHandle::new(tokio::spawn(watch(seats, readiness.clone())));
+        let mut tasks = Tasks::default();
+        tasks.begin("sweeper of lapsed holds", sweep(relay.shared()));
+        tasks.begin(RELAY, relay.run(publishing.clone(), drain / 2));
+        tasks.begin("listener for published events", published.listen());
+        tasks.begin("watch on the seat store", watch(seats, readiness.clone()));
         let reacting = stop.clone();
-        let mut paying = AbortOnDropHandle::new(tokio::spawn(async move {
+        tasks.begin(PAYMENTS, async move {
             match payments {
                 Some(payments) => payments.run(&reacting).await,
                 None => reacting.cancelled().await,
             }
-        }));
-        let mut servers = AbortOnDropHandle::new(tokio::spawn(servers));
+        });
+        tasks.begin(SERVERS, servers);
         readiness.ready(LISTENING);
 
         tokio::select! {
             () = stop.cancelled() => {}
-            _ = &mut relay => return Err(AppError::Ended("relay")),
-            _ = &mut paying => if !stop.is_cancelled() { return Err(AppError::Ended("reader of payments")) },
-            _ = &mut servers => if !stop.is_cancelled() { return Err(AppError::Ended("server")) },
+            Some(ended) = tasks.next() => if !stop.is_cancelled() || ![SERVERS, PAYMENTS].contains(&ended) {
+                return Err(AppError::Ended(ended));
+            },
         }
         readiness.not_ready(LISTENING, "shutting down");
         let deadline = Instant::now() + drain;
         // Reserves in flight wait for the log, so the relay goes on until they are answered.
-        if !servers.is_finished() {
-            let _in_flight_are_answered = (&mut servers).await;
-        }
+        unasked(&tasks.until(SERVERS).await)?;
         // So do reactions to payments.
-        if !paying.is_finished() && timeout_at(deadline - drain / 2, &mut paying).await.is_err() {
-            tracing::warn!("a payment was still in hand: it is taken in again");
+        match timeout_at(deadline - drain / 2, tasks.until(PAYMENTS)).await {
+            Ok(others) => unasked(&others)?,
+            Err(_) => tracing::warn!("a payment was still in hand: it is taken in again"),
         }
         publishing.cancel();
-        match timeout_at(deadline, &mut relay).await {
-            Ok(Ok(())) | Err(_) => Ok(()),
-            Ok(Err(_)) => Err(AppError::Ended("relay")),
+        match timeout_at(deadline, tasks.until(RELAY)).await {
+            Ok(others) => unasked(&others),
+            Err(_) => Ok(()),
         }
     }
+}
+
+/// Fails where a task ended that nobody asked to.
+fn unasked(ended: &[&'static str]) -> Result<(), AppError> {
+    ended.iter().find(|name| **name != PAYMENTS).map_or(Ok(()), |name| Err(AppError::Ended(name)))
 }
 
 /// Serves buyers and operators, each behind a door of their own, until `stop` is cancelled; then stops accepting,
@@ -217,6 +228,7 @@ impl App {
 pub async fn serve<S: SeatStore + Outbox>(
     store: Arc<S>,
     log: Arc<dyn EventLog>,
+    recovery: Arc<dyn Recover>,
     settings: Settings,
     addresses: Addresses,
     metrics: Metrics,
@@ -225,7 +237,7 @@ pub async fn serve<S: SeatStore + Outbox>(
 ) -> Result<(), AppError> {
     let (http_listener, admin_listener) = (bind(addresses.http_addr)?, bind(addresses.admin_addr)?);
     let (Metrics { layer, relay }, drain) = (metrics, settings.drain);
-    let app = App::new(store, log, settings, relay, readiness, stop.clone());
+    let app = App::new(store, log, recovery, settings, relay, readiness, stop.clone());
     let operators = admin::guarded(app.operators(), addresses.admin_token);
     let operators = answer(admin_listener, service(operators, layer.apart()), stop.clone(), drain / 2);
     let buyers = app.buyers().merge(pages::routes(&http::document()));
@@ -241,15 +253,27 @@ fn bind(addr: SocketAddr) -> Result<Arc<TcpListener>, AppError> {
     Ok(listener)
 }
 
-/// Keeps readiness true to whether the store answers. Kafka is no part of it: holds go on without.
+/// Says that the store can be used as soon as any part of it answers. From then on one that does not is told by the
+/// commands that need it: others may be served, and a worker that no Service leads to would serve nobody. Kafka is no
+/// part of it: holds go on without.
 async fn watch(store: Arc<dyn SeatStore>, readiness: Readiness) {
     let mut turn = interval(PING);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut answered = true;
     loop {
         turn.tick().await;
         match store.ping().await {
-            Ok(()) => readiness.ready(STORE),
-            Err(error) => readiness.not_ready(STORE, error.to_string()),
+            Ok(()) => {
+                readiness.ready(STORE);
+                if !std::mem::replace(&mut answered, true) {
+                    tracing::info!("the seat store answers again");
+                }
+            }
+            Err(error) => {
+                if std::mem::replace(&mut answered, false) {
+                    tracing::warn!(%error, "the seat store does not answer");
+                }
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The command worker: HTTP -> one script in Redis (state and outbox in one step) -> relay -> Kafka.
 //!
-//! Reading order: [`http`] takes commands, [`store`] carries them out, [`relay`] publishes what they wrote and
-//! [`published`] lets an answer wait for it. [`admin`] is the operator's side, [`sweeper`] ends lapsed holds, [`payments`]
+//! Reading order: [`http`] takes commands, [`store`] carries them out, [`relay`] owns lanes and publishes what they wrote,
+//! [`recover`] puts back what the store lost and [`published`] lets an answer wait for the log. [`admin`] is the operator's side, [`sweeper`] ends lapsed holds, [`payments`]
 //! does what the payment of a reservation asks for;
 //! [`openapi`] describes both APIs, [`app`] puts them together and [`run()`] chooses what stands behind the ports.
 
@@ -14,6 +14,8 @@ pub mod http;
 pub mod store;
 
 pub mod relay;
+
+pub mod recover;
 
 pub mod published;
 
@@ -28,6 +30,8 @@ pub mod openapi;
 pub mod app;
 
 mod run;
+
+mod tasks;
 
 #[cfg(test)]
 mod testing;

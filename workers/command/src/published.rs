@@ -154,8 +154,7 @@ mod tests {
     use crate::testing::{Memory, provisioned};
 
     async fn publish(store: &Memory, event: &SeatingEventId, upto: u64) {
-        let lease = store.lease(event);
-        store.published(event, &lease, upto).await.unwrap().unwrap();
+        store.published(event, upto, 0).await.unwrap();
     }
 
     async fn waiting() -> (Arc<Memory>, Arc<Published>, SeatingEventId) {

@@ -22,7 +22,7 @@ use crate::args::Args;
 use crate::durability::Durability;
 use crate::payments::{PaymentMetrics, Source};
 use crate::store::StoreError;
-use crate::store::redis::recovery::{QUIET, RECOVERY, Recovery, RecoveryMetrics};
+use crate::store::redis::recovery::{RECOVERY, Recovery, RecoveryMetrics};
 use crate::store::redis::{Clock, ConnectError, RedisStore, Settings};
 
 /// Pause between attempts to reach Redis for the first time.
@@ -112,9 +112,12 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let working = async {
         let Some(store) = connect(redis, &readiness, &stop).await? else { return Ok(()) };
         let (store, topic) = (Arc::new(store), settings.topic.clone());
-        let recovery = Recovery::new(Arc::clone(&store), Arc::clone(&log) as _, topic, QUIET, recovering);
-        let _recovering = AbortOnDropHandle::new(tokio::spawn(recovery.run(readiness.clone())));
-        Ok(serve(store, log, settings, addresses, metrics, readiness, stop).await?)
+        let recovery = Arc::new(Recovery::new(Arc::clone(&store), Arc::clone(&log) as _, topic, recovering));
+        let completed = Arc::clone(&recovery);
+        let waiting = readiness.clone();
+        let _completing =
+            AbortOnDropHandle::new(tokio::spawn(async move { completed.is_complete(&waiting).await }));
+        Ok(serve(store, log, recovery, settings, addresses, metrics, readiness, stop).await?)
     };
     tokio::select! {
         ended = working => ended,

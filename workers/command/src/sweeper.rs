@@ -1,57 +1,121 @@
 //! Releases holds whose deadline has passed, so that their seats are announced as available within a second (I6).
 //!
-//! Every process sweeps; the store decides, so two sweepers of one moment do no harm. Whoever asks for a lapsed seat
-//! before the sweeper comes has it released in the same step: nobody waits for this loop.
+//! The owner of a lane sweeps its SeatingEvents, and of these only those in which something is due: the store says what
+//! is due next when it is asked, and whatever is written there since may have made it earlier. Two sweepers of one moment
+//! do no harm, for the store decides. Whoever asks for a lapsed seat before the sweeper comes has it released in the same
+//! step: nobody waits for this loop.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use boxoffice_domain::SeatingEventId;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::store::SeatStore;
+use crate::relay::Shared;
 
 /// Shortest and longest time between two sweeps; the spread keeps processes from sweeping in step.
 const PAUSE: (u64, u64) = (250, 500);
-/// Longest time between two tries while the store is away.
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// Longest time that nobody looks at a SeatingEvent.
+const LONGEST: Duration = Duration::from_secs(30);
+/// First and longest time that one is left alone whose holds cannot be released; it doubles in between.
+const REST: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 
-/// Sweeps for ever; an outage is logged once.
-pub async fn sweep(store: Arc<dyn SeatStore>) {
-    let mut failures = 0;
+/// When to look at a SeatingEvent, and how often that was in vain.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    at: Instant,
+    failures: u32,
+}
+
+/// Sweeps for ever.
+pub async fn sweep(shared: Arc<Shared>) {
+    let mut plans = HashMap::new();
     loop {
-        sleep(pause(failures)).await;
-        match store.expire_due().await {
-            Ok(expired) => {
-                if failures > 0 {
-                    tracing::info!(failures, "expired holds are released again");
-                }
-                if expired > 0 {
-                    tracing::debug!(expired, "holds expired");
-                }
-                failures = 0;
-            }
-            Err(error) => {
-                if failures == 0 {
-                    tracing::warn!(%error, "expired holds cannot be released");
-                }
-                failures += 1;
-            }
-        }
+        sleep(pause()).await;
+        pass(&shared, &mut plans).await;
     }
 }
 
-fn pause(failures: u32) -> Duration {
+/// Looks at those that are due. An outage is logged once.
+async fn pass(shared: &Shared, plans: &mut HashMap<SeatingEventId, Plan>) {
+    let (now, touched) = (Instant::now(), shared.take_touched());
+    let ours: HashSet<_> = shared.ours().into_iter().collect();
+    plans.retain(|event, _| ours.contains(event));
+    let is_due = |event: &SeatingEventId| match plans.get(event) {
+        Some(Plan { at, failures }) => *at <= now || (*failures == 0 && touched.contains(event)),
+        None => true,
+    };
+    let due: Vec<_> = ours.into_iter().filter(is_due).collect();
+    if due.is_empty() {
+        return;
+    }
+    let swept = shared.outbox.sweep(&due).await;
+    if swept.ended > 0 {
+        tracing::debug!(holds = swept.ended, "holds expired");
+    }
+    let mut next: HashMap<_, _> = swept.next.into_iter().collect();
+    for event in due {
+        let failures = plans.get(&event).map_or(0, |plan| plan.failures);
+        let plan = match next.remove(&event) {
+            Some(in_ms) => {
+                if failures > 0 {
+                    tracing::info!(%event, "expired holds are released again");
+                }
+                let wait = in_ms.map_or(LONGEST, Duration::from_millis);
+                Plan { at: now + wait.min(LONGEST), failures: 0 }
+            }
+            None => {
+                if failures == 0 {
+                    tracing::warn!(%event, "expired holds cannot be released");
+                }
+                let wait = REST.0.saturating_mul(1 << failures.min(4)).min(REST.1);
+                Plan { at: now + wait, failures: failures + 1 }
+            }
+        };
+        plans.insert(event, plan);
+    }
+}
+
+fn pause() -> Duration {
     let (shortest, longest) = PAUSE;
     let (random, _) = Uuid::new_v4().as_u64_pair();
-    let pause = Duration::from_millis(shortest + random % (longest - shortest));
-    pause.saturating_mul(1 << failures.min(4)).min(LONGEST_PAUSE)
+    Duration::from_millis(shortest + random % (longest - shortest))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Memory, provisioned};
+    use crate::recover::NothingIsLost;
+    use crate::relay::RelayMetrics;
+    use crate::store::{LANES, Outbox};
+    use crate::testing::{FakeLog, Memory, provisioned};
+
+    /// What a relay shares that has every lane.
+    async fn owner(store: &Arc<Memory>) -> Arc<Shared> {
+        let shared = Shared::new(
+            Arc::clone(store) as _,
+            Arc::new(FakeLog::default()),
+            Arc::new(NothingIsLost),
+            "seat-events".into(),
+            "tickets/main".into(),
+            RelayMetrics::default(),
+        );
+        shared.has_partitions(LANES);
+        shared.leases.keep().await.unwrap();
+        shared.pin_all(store.pinned().await.unwrap());
+        Arc::new(shared)
+    }
+
+    async fn is_released_in(store: &Memory, event: &SeatingEventId, patience: Duration) {
+        let released = async {
+            while store.types(event).last() != Some(&"seat.released") {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(patience, released).await.unwrap();
+    }
 
     #[tokio::test(start_paused = true)]
     async fn i6_a_lapsed_hold_is_released_within_a_second_also_after_an_outage() {
@@ -59,22 +123,43 @@ mod tests {
         let event = provisioned(&store).await;
         store.hold_for("alice", &event, &["A-1-1"]).await;
         store.pass(300_000);
+        let shared = owner(&store).await;
         store.fail(true);
-        let sweeping = tokio::spawn(sweep(Arc::clone(&store) as Arc<dyn SeatStore>));
+        let sweeping = tokio::spawn(sweep(shared));
         sleep(Duration::from_secs(3)).await;
         store.fail(false);
-        let released = async {
-            while store.types(&event).last() != Some(&"seat.released") {
-                sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::time::timeout(LONGEST_PAUSE * 2, released).await.unwrap();
+        is_released_in(&store, &event, REST.1 * 2).await;
         sweeping.abort();
     }
 
-    #[test]
-    fn pauses_grow_and_stay_bounded() {
-        assert!(pause(0) < Duration::from_millis(500));
-        assert!(pause(40) <= LONGEST_PAUSE);
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_seating_event_is_left_alone_until_something_is_due_or_written() {
+        let store = Arc::new(Memory::default());
+        let event = provisioned(&store).await;
+        let shared = owner(&store).await;
+        let sweeping = tokio::spawn(sweep(Arc::clone(&shared)));
+        sleep(Duration::from_mins(10)).await;
+        let idle = store.swept();
+        assert!(idle <= 21, "{idle} looks in ten minutes");
+        store.hold_for("alice", &event, &["A-1-1"]).await;
+        shared.touch(&event);
+        sleep(Duration::from_secs(1)).await;
+        store.pass(300_000);
+        // What is due is due by the store's clock, which tests move: the next look is what the longest wait leaves.
+        is_released_in(&store, &event, LONGEST + Duration::from_secs(1)).await;
+        sweeping.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_no_lane_sweeps_nothing() {
+        let store = Arc::new(Memory::default());
+        provisioned(&store).await;
+        let shared = owner(&store).await;
+        store.usurp();
+        shared.leases.keep().await.unwrap();
+        assert_eq!(shared.leases.count(), 0);
+        let before = store.swept();
+        pass(&shared, &mut HashMap::new()).await;
+        assert_eq!(store.swept(), before);
     }
 }

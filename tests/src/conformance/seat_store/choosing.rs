@@ -8,6 +8,7 @@ use boxoffice_domain::definition::{GapPolicy, Point};
 use boxoffice_domain::{Best, Conflict, HoldId, Rejection, Together, Wanted};
 
 use super::conflicts;
+use super::expire_due;
 use super::stage::{Fixture, Stage, TTL, best_in, held, must, valid};
 
 /// Three of six are taken from the layer, because from the middle they would leave a single one on one side.
@@ -98,7 +99,7 @@ pub async fn what_becomes_free_is_chosen_again(on: &impl Fixture) {
     stage.advance(TTL).await;
     again("carol").await;
     stage.advance(TTL).await;
-    assert_eq!(must(on.store().expire_due().await), 1);
+    assert_eq!(must(expire_due(&*on.store()).await), 1);
     let hold = again("dave").await;
     let (reservation, ..) = must(stage.reserve_hold("dave", hold).await);
     must(stage.cancel("dave", reservation).await);
@@ -247,7 +248,7 @@ pub async fn a_hold_is_extended_up_to_the_longest(on: &impl Fixture) {
     assert_eq!(must(stage.extend("alice", hold, Some(60)).await).expires_at, begin + TTL + 60_000);
     on.restart().await;
     stage.advance(TTL).await;
-    assert_eq!(must(on.store().expire_due().await), 0, "the first deadline is none any more");
+    assert_eq!(must(expire_due(&*on.store()).await), 0, "the first deadline is none any more");
     let longest = must(stage.extend("alice", hold, Some(100_000)).await);
     assert_eq!((longest.expires_at, longest.sequence), (begin + 900_000, 5));
     let again = must(stage.extend("alice", hold, None).await);
@@ -256,10 +257,10 @@ pub async fn a_hold_is_extended_up_to_the_longest(on: &impl Fixture) {
     assert_eq!(held(must(found)), again);
     assert_eq!(stage.story(3).await, ["hold.extended", "hold.extended"]);
     stage.advance(longest.expires_at - stage.now() - 1).await;
-    assert_eq!(must(on.store().expire_due().await), 0);
+    assert_eq!(must(expire_due(&*on.store()).await), 0);
     stage.advance(1).await;
     assert_eq!(stage.extend("alice", hold, None).await, Err(Rejection::HoldExpired));
-    assert_eq!(must(on.store().expire_due().await), 1);
+    assert_eq!(must(expire_due(&*on.store()).await), 1);
     assert_eq!(stage.counts().await, [7, 0, 0, 1]);
 }
 

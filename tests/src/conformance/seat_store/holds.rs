@@ -7,6 +7,7 @@ use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 use boxoffice_domain::{Answer, Command, HoldId, Rejection, Wanted};
 use uuid::Uuid;
 
+use super::expire_due;
 use super::stage::{Fixture, Stage, TTL, cause, held, in_words, must, named, reserved, valid};
 use super::{conflicts, own_conflicts};
 
@@ -73,12 +74,12 @@ pub async fn i6_a_hold_ends_at_its_deadline(on: &impl Fixture) {
     let command = Command::Hold { wanted: seats.into(), user: valid("alice"), hold: Uuid::new_v4() };
     must(must(on.store().execute(&stage.event, &command, &cause).await));
     stage.advance(TTL - 1).await;
-    assert_eq!(must(on.store().expire_due().await), 0);
+    assert_eq!(must(expire_due(&*on.store()).await), 0);
     stage.advance(1).await;
     assert_eq!(stage.reserve_seat("alice", "A-1-1").await, Err(Rejection::HoldExpired));
     assert_eq!(stage.release_seat("bob", "A-1-1").await, Err(Rejection::SeatNotHeld));
-    assert_eq!(must(on.store().expire_due().await), 1);
-    assert_eq!(must(on.store().expire_due().await), 0);
+    assert_eq!(must(expire_due(&*on.store()).await), 1);
+    assert_eq!(must(expire_due(&*on.store()).await), 0);
     assert_eq!(stage.story(3).await, ["seat.released A-1-1 Expired", "seat.released A-1-2 Expired"]);
     for released in stage.waiting().await.iter().skip(3) {
         assert_eq!(released.metadata.correlation_id, cause.correlation);
@@ -99,7 +100,7 @@ pub async fn i6_a_lapsed_hold_makes_way_for_whoever_asks(on: &impl Fixture) {
     let users: Vec<_> = stage.waiting().await.into_iter().skip(3).map(|it| it.metadata.user_id).collect();
     assert_eq!(users, [Some(valid("alice")), Some(valid("alice")), Some(valid("bob"))]);
     assert_eq!(stage.reserve_seat("alice", "A-1-1").await, Err(Rejection::HoldExpired));
-    assert_eq!(must(on.store().expire_due().await), 0);
+    assert_eq!(must(expire_due(&*on.store()).await), 0);
 }
 
 /// Its holder learns what became of it, until nobody would ask any more.
@@ -107,14 +108,14 @@ pub async fn an_expired_hold_is_remembered_for_an_hour(on: &impl Fixture) {
     let stage = Stage::open(on).await;
     let hold = must(stage.hold("alice", &["A-1-1"]).await).hold;
     stage.advance(TTL).await;
-    must(on.store().expire_due().await);
+    must(expire_due(&*on.store()).await);
     stage.advance(EXPIRED_HOLD_MEMORY - 1).await;
-    must(on.store().expire_due().await);
+    must(expire_due(&*on.store()).await);
     assert_eq!(stage.reserve_hold("alice", hold).await, Err(Rejection::HoldExpired));
     assert_eq!(stage.reserve_hold("bob", hold).await, Err(Rejection::NotHolder));
     stage.advance(1).await;
     assert_eq!(stage.reserve_hold("alice", hold).await, Err(Rejection::HoldNotFound));
-    assert_eq!(must(on.store().expire_due().await), 0);
+    assert_eq!(must(expire_due(&*on.store()).await), 0);
     assert_eq!(stage.reserve_hold("alice", hold).await, Err(Rejection::HoldNotFound));
 }
 
@@ -191,7 +192,7 @@ pub async fn a_hold_grows_until_its_own_deadline(on: &impl Fixture) {
     stage.advance(TTL - 1000).await;
     let late = stage.add("alice", hold.hold, named(&["A-1-3"])).await;
     assert_eq!(late, Err(Rejection::HoldExpired));
-    assert_eq!(must(on.store().expire_due().await), 2);
+    assert_eq!(must(expire_due(&*on.store()).await), 2);
     assert_eq!(stage.counts().await, [7, 0, 0, 1]);
 }
 
@@ -254,7 +255,7 @@ pub async fn a_hold_is_made_once_under_its_id(on: &impl Fixture) {
     };
     must(lapsing().await);
     stage.advance(TTL).await;
-    assert_eq!(must(on.store().expire_due().await), 1);
+    assert_eq!(must(expire_due(&*on.store()).await), 1);
     assert_eq!(lapsing().await, Err(Rejection::HoldExpired), "it is never made again");
     assert_eq!(stage.story(7).await, ["seat.released A-1-3 Expired"]);
 }

@@ -113,8 +113,9 @@ macro_rules! seat_store_suite {
             i1_one_key_from_many_tasks_has_one_effect
             i3_sequences_have_no_gap_and_ids_derive_from_the_command
             the_outbox_is_trimmed_to_the_watermark_which_never_goes_back
-            a_later_lease_fences_an_earlier_one
-            a_bucket_has_one_owner
+            i4_a_partition_is_pinned_and_known
+            a_sweep_says_when_something_is_due_next
+            a_lane_has_one_owner
             a_relay_that_dies_is_followed_when_its_term_is_over
             relays_have_their_fair_share_and_hand_over_what_is_above_it
             a_relay_that_leaves_leaves_all_to_those_who_stay
@@ -150,20 +151,17 @@ fn own_conflicts<const N: usize>(of: [(&str, &str); N]) -> Vec<Conflict> {
     conflicts(of).into_iter().map(|conflict| Conflict { mine: true, ..conflict }).collect()
 }
 
-/// Who publishes: the same one in most sentences, so that none stands in the way of the next.
-const RELAY: Uuid = Uuid::from_u128(7);
-
-/// The lease of a SeatingEvent, held by the suite's own relay.
-pub async fn lease_of(store: &impl Outbox, event: &SeatingEventId) -> Lease {
-    let round = must(store.round(RELAY, true, &[]).await);
-    let lease = round.leases.into_iter().find(|lease| lease.bucket == store.bucket_of(event));
-    lease.unwrap_or_else(|| panic!("the bucket of {event} is taken"))
+/// Publishes everything that waits.
+async fn publish<F: Fixture>(stage: &Stage<'_, F>) {
+    let last = stage.waiting().await.last().and_then(|envelope| envelope.metadata.sequence).unwrap_or(0);
+    assert_eq!(must(stage.store().published(&stage.event, last, last).await), 0);
 }
 
-/// Publishes everything that waits.
-async fn publish<F: Fixture>(stage: &Stage<'_, F>) -> Lease {
-    let lease = lease_of(&*stage.store(), &stage.event).await;
-    let last = stage.waiting().await.last().and_then(|envelope| envelope.metadata.sequence).unwrap_or(0);
-    assert_eq!(must(stage.store().published(&stage.event, &lease, last).await), Some(0));
-    lease
+/// Sweeps every SeatingEvent; how many holds ended.
+///
+/// # Errors
+/// A store that does not say what there is.
+pub async fn expire_due(store: &impl Outbox) -> Result<usize, StoreError> {
+    let all: Vec<_> = store.pinned().await?.into_iter().map(|(event, _)| event).collect();
+    Ok(store.sweep(&all).await.ended)
 }

@@ -7,6 +7,7 @@ use boxoffice_domain::state::FAILED_PAYMENT_MEMORY;
 use boxoffice_domain::{Answer, Command, Rejection, ReservationId};
 use uuid::Uuid;
 
+use super::expire_due;
 use super::stage::{Fixture, Stage, TTL, cause, must, valid};
 
 impl<F: Fixture> Stage<'_, F> {
@@ -173,14 +174,14 @@ pub async fn a_failed_payment_is_remembered_for_fifty_hours(on: &impl Fixture) {
         stage.fail_payment(reservation).await;
     }
     stage.advance(FAILED_PAYMENT_MEMORY - 1).await;
-    must(on.store().expire_due().await);
+    must(expire_due(&*on.store()).await);
     assert_eq!(on.state(&stage.event).await.failed.len(), 3);
     let reinstated = Uuid::new_v4();
     let done = Some(Reinstatement::Reinstated(reinstated));
     assert_eq!(stage.pay_late(sold[0], reinstated).await, done);
     stage.advance(1).await;
     assert_eq!(stage.pay_late(sold[1], Uuid::new_v4()).await, None, "nothing swept it away yet");
-    assert_eq!(must(on.store().expire_due().await), 0);
+    assert_eq!(must(expire_due(&*on.store()).await), 0);
     on.restart().await;
     assert_eq!(stage.pay_late(sold[2], Uuid::new_v4()).await, None);
     let cause = Cause { user: None, ..cause("nobody") };

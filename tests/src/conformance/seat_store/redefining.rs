@@ -5,6 +5,7 @@ use boxoffice_domain::definition::Blocked;
 use boxoffice_domain::{Command, Definition, Rejection};
 
 use super::conflicts;
+use super::expire_due;
 use super::stage::{Fixture, Stage, TTL, definition, must};
 
 /// The floor is gone, the pause is on, gold costs more.
@@ -48,7 +49,7 @@ pub async fn a_refused_seat_map_is_tried_again_when_a_seat_comes_back(on: &impl 
             2 => drop(must(stage.staff(Command::StaffRelease { hold, note: None }).await)),
             _ => {
                 stage.advance(TTL).await;
-                must(on.store().expire_due().await);
+                must(expire_due(&*on.store()).await);
             }
         }
         let story = stage.story(before).await;

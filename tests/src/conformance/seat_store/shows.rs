@@ -5,6 +5,7 @@ use boxoffice_domain::definition::Blocked;
 use boxoffice_domain::{Command, HoldId, Rejection};
 use uuid::Uuid;
 
+use super::expire_due;
 use super::stage::{Fixture, Stage, cause, definition, must, valid};
 use super::{conflicts, publish};
 
@@ -157,7 +158,7 @@ pub async fn a_restart_forgets_nothing_that_was_acknowledged(on: &impl Fixture) 
     assert_eq!(stage.hold("carol", &["A-1-1", "A-1-2"]).await, Err(taken));
     stage.advance(lapsing.expires_at - stage.now()).await;
     on.restart().await;
-    assert_eq!(must(on.store().expire_due().await), 2);
+    assert_eq!(must(expire_due(&*on.store()).await), 2);
     assert_eq!(stage.reserve_hold("bob", lapsing.hold).await, Err(Rejection::HoldExpired));
     let story = ["seat.held FLOOR-1", "seat.reserved A-1-1", "reservation.created 12000"];
     assert_eq!(stage.story(0).await[..3], story);

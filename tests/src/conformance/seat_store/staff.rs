@@ -6,6 +6,7 @@ use boxoffice_domain::{Command, Rejection};
 use uuid::Uuid;
 
 use super::conflicts;
+use super::expire_due;
 use super::stage::{Fixture, Stage, TTL, must, reserved, valid};
 
 /// Neither window nor pause nor limit is for them, but what somebody has is.
@@ -46,7 +47,7 @@ pub async fn a_blocked_seat_that_staff_held_is_blocked_again(on: &impl Fixture) 
     must(stage.staff(Command::StaffRelease { hold: taken.hold, note: Some("no show".into()) }).await);
     must(stage.staff_hold("alice", &["A-1-1", "A-2-2"]).await);
     stage.advance(TTL).await;
-    assert_eq!(must(on.store().expire_due().await), 1);
+    assert_eq!(must(expire_due(&*on.store()).await), 1);
     let story = [
         "seat.held A-1-1",
         "seat.released A-1-1 User",

@@ -1,149 +1,412 @@
-//! Publishing one SeatingEvent: from the watermark on, in order, batch after batch, until nothing waits.
+//! One owner at work on one lane: what the store lost is put back, then what waits is published, batch after batch.
 //!
-//! What fails is published again from the watermark, so the log may repeat records but first occurrences have no gap
-//! (I3). A lane is the only one of its SeatingEvent in this process; the ownership guards against other processes. While the
-//! ownership is renewed a publish may take as long as the log lets it; it is given up when the ownership runs out.
+//! A batch has entries of several SeatingEvents and is one transaction on the log, under the lane's id: whoever takes the
+//! lane over fences this owner there, wherever it is and whatever store it believes in. What fails is published again
+//! from the watermark, so the log may repeat records but first occurrences have no gap (I3). What is wrong with one
+//! SeatingEvent lets that one rest and no other.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::events::MalformedEvent;
-use boxoffice_runtime::log::{EventLog, LogError};
-use boxoffice_runtime::record::encode;
-use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use boxoffice_runtime::log::{Appender, LogError};
+use boxoffice_runtime::record::{NewRecord, encode};
+use futures::future::join_all;
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::leases::Leases;
-use super::metrics::RelayMetrics;
-use super::ownership::{Occupancy, Ownership};
-use crate::store::{Outbox, OutboxEntry, StoreError};
+use super::ownership::Occupancy;
+use super::queue::{Queue, Wakes};
+use super::shared::Shared;
+use crate::recover::RecoveryError;
+use crate::store::{OutboxEntry, StoreError, lane_of};
 
-/// Most records a publish, and most while publishing fails: what may be in vain is to be cheap.
+/// Most records of a batch, and most while publishing fails: what may be in vain is to be cheap.
 const BATCH: usize = 500;
 const TRIAL: usize = 50;
-/// A publish begins only while this much of the ownership remains: less means that renewals are late.
-const TO_BEGIN: Duration = Duration::from_millis(500);
-/// It is given up when only this remains, so that nothing is sent any more when the next owner begins.
-const TO_GIVE_UP: Duration = Duration::from_millis(250);
+/// Most SeatingEvents of a batch, and most records of one where there are several.
+const EVENTS: usize = 64;
+const AT_LEAST: usize = 20;
 /// First and longest pause after a failure; it doubles in between.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// After so many records the offsets of SeatingEvents of which nothing waits are moved forward.
+const MOVE_EVERY: u64 = 10_000;
+/// How many of them at once.
+const MOVED_AT_ONCE: usize = 100;
+/// How long nobody must have published before an owner that was fenced from another store fences back, and how often it
+/// looks.
+pub const STILL: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(1);
 
-/// What lanes share.
-pub struct Lanes {
-    /// Where entries wait.
-    pub outbox: Arc<dyn Outbox>,
-    /// Where they go.
-    pub log: Arc<dyn EventLog>,
-    /// The topic.
-    pub topic: String,
-    /// The ReservationService, as the events' source.
-    pub source: String,
-    /// The ownerships of this process.
-    pub leases: Arc<Leases>,
-    /// How many SeatingEvents are published at once.
-    pub permits: Semaphore,
-    /// Whether the last attempt failed: an outage is logged once, not once a SeatingEvent.
-    pub failing: AtomicBool,
-    /// What is measured.
-    pub metrics: RelayMetrics,
-}
-
-/// Why a step published nothing, or not all.
+/// Why a turn of a lane did not do all that there was to do.
 #[derive(Debug, thiserror::Error)]
-enum StepError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
+enum LaneError {
     #[error(transparent)]
     Log(#[from] LogError),
-    #[error("the lease ran out before the log answered")]
-    OwnershipRanOut,
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+}
+
+/// What is wrong with one SeatingEvent.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error(transparent)]
     Malformed(#[from] MalformedEvent),
     #[error("I3: sequence {found} comes where {expected} should")]
     Gap { expected: u64, found: u64 },
 }
 
-enum Step {
-    Empty,
-    More,
-    /// Renewals are late: nothing can be begun now.
-    Late,
-    /// A later owner has spoken.
-    Fenced,
+/// What is published at once.
+#[derive(Default)]
+struct Batch {
+    records: Vec<NewRecord>,
+    /// Each SeatingEvent's partition and last sequence among them.
+    last: Vec<(SeatingEventId, u32, u64)>,
 }
 
-impl Lanes {
-    /// Publishes what waits of `event`; returns when nothing does or when the ownership is over.
-    pub async fn drain(&self, event: &SeatingEventId, ownership: &Occupancy) {
-        let mut failures = 0;
-        while ownership.lasts(Duration::ZERO) {
-            let pause = match self.step(event, ownership).await {
-                Ok(Step::Empty) => break,
-                Ok(Step::More) => {
-                    failures = 0;
-                    continue;
+/// See the module.
+pub struct Lane {
+    shared: Arc<Shared>,
+    place: Occupancy,
+    wakes: Arc<Wakes>,
+    queue: Queue,
+    /// The right to publish, once it is taken.
+    right: Option<Box<dyn Appender>>,
+    /// Whether the store may lack something.
+    recovering: bool,
+    /// SeatingEvents that met the fence (I7).
+    doubted: BTreeSet<SeatingEventId>,
+    closing: bool,
+    /// Turns that failed in a row.
+    failures: u32,
+    /// Records of each partition since offsets were moved.
+    appended: BTreeMap<u32, u64>,
+}
+
+impl Lane {
+    /// A lane that was just taken: nobody knows what its store lacks.
+    pub fn new(shared: Arc<Shared>, place: Occupancy, wakes: Arc<Wakes>) -> Self {
+        Self {
+            shared,
+            place,
+            wakes,
+            queue: Queue::default(),
+            right: None,
+            recovering: false,
+            doubted: BTreeSet::new(),
+            closing: false,
+            failures: 0,
+            appended: BTreeMap::new(),
+        }
+    }
+
+    /// Its number.
+    fn number(&self) -> u32 {
+        self.place.lease.lane
+    }
+
+    /// Works until the ownership is over, or nothing waits and no more is to come. What is under way is finished.
+    pub async fn run(mut self) {
+        self.check().await;
+        while !self.place.is_over() {
+            self.hear();
+            let has_work = self.recovering || self.queue.next().is_some_and(|at| at <= Instant::now());
+            if !has_work {
+                if self.closing && self.queue.is_empty() {
+                    return;
                 }
-                Ok(Step::Late) => PAUSE.0,
-                Ok(Step::Fenced) => {
-                    tracing::info!(bucket = ownership.lease.bucket, %event, "a later lease has spoken");
-                    // Should it be ours all the same, the next one has a higher token.
-                    ownership.finish();
-                    break;
-                }
+                self.wait().await;
+                continue;
+            }
+            match self.turn().await {
+                Ok(()) => self.succeeded(),
                 Err(error) => {
-                    if !self.failing.swap(true, Relaxed) {
-                        tracing::warn!(%event, %error, "events wait to be published");
+                    let pause = self.failed(&error);
+                    tokio::select! {
+                        () = sleep(pause) => {}
+                        () = self.place.over() => {}
                     }
-                    self.metrics.failures.inc();
-                    let pause = PAUSE.0.saturating_mul(1 << failures.min(5)).min(PAUSE.1);
-                    failures += 1;
-                    pause
                 }
-            };
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = ownership.over() => {}
             }
         }
     }
 
-    async fn step(&self, event: &SeatingEventId, ownership: &Ownership) -> Result<Step, StepError> {
-        // The semaphore is never closed; without a permit the step would merely be less patient.
-        let _permit = self.permits.acquire().await;
-        let batch = if self.failing.load(Relaxed) { TRIAL } else { BATCH };
-        let (partition, entries) = self.outbox.unpublished(event, batch).await?;
-        let Some((first, last)) = ends(&entries)? else { return Ok(Step::Empty) };
-        let encoded = entries
-            .iter()
-            .map(|entry| encode(&entry.envelope, partition, &self.source, entry.traceparent.as_deref()));
-        let records = encoded.collect::<Result<Vec<_>, _>>()?;
-        if !ownership.lasts(TO_BEGIN) {
-            return Ok(Step::Late);
+    /// Asks whether the store lacks something.
+    async fn check(&mut self) {
+        let partitions = self.shared.partitions_of(self.number());
+        self.recovering |= !self.shared.recovery.wanting(&partitions).await.is_empty();
+    }
+
+    fn hear(&mut self) {
+        let told = self.wakes.take();
+        for event in told.events {
+            self.queue.add(event);
+        }
+        self.recovering |= told.recover;
+        self.closing = told.closing;
+    }
+
+    async fn wait(&self) {
+        let turn = async {
+            match self.queue.next() {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = turn => {}
+            () = self.wakes.news() => {}
+            () = self.place.over() => {}
+        }
+    }
+
+    fn succeeded(&mut self) {
+        if std::mem::take(&mut self.failures) > 0 {
+            tracing::info!(lane = self.number(), "events are published again");
+        }
+    }
+
+    /// How long to pause. An outage is logged once.
+    fn failed(&mut self, error: &LaneError) -> Duration {
+        if self.failures == 0 {
+            tracing::warn!(lane = self.number(), %error, "events wait to be published");
+        }
+        self.shared.metrics.failures.inc();
+        let pause = PAUSE.0.saturating_mul(1 << self.failures.min(5)).min(PAUSE.1);
+        self.failures += 1;
+        pause
+    }
+
+    async fn turn(&mut self) -> Result<(), LaneError> {
+        if self.recovering {
+            self.recover().await?;
+        }
+        let batch = self.read().await;
+        if batch.records.is_empty() {
+            return Ok(());
+        }
+        let mut counts = BTreeMap::new();
+        for record in &batch.records {
+            *counts.entry(record.partition).or_default() += 1;
+        }
+        match self.append(batch.records).await {
+            Ok(ends) => {
+                self.published(batch.last, &ends).await;
+                self.moved_on(&counts, &ends).await;
+            }
+            Err(error) => {
+                // It is of no use any more, and what became of the records is not known: they are published again.
+                self.right = None;
+                for (event, ..) in batch.last {
+                    self.queue.add(event);
+                }
+                match error {
+                    LogError::Fenced(_) => self.fenced().await,
+                    other @ (LogError::Unavailable(_) | LogError::Missing(_) | LogError::OutOfRange { .. }) => {
+                        return Err(other.into());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the right to publish from everybody who has it, then puts back what the store lacks: from here on nothing
+    /// is added to the log that this owner does not know.
+    async fn recover(&mut self) -> Result<(), LaneError> {
+        self.take_right().await?;
+        for partition in self.shared.partitions_of(self.number()) {
+            self.shared.recovery.recover(partition, &self.doubted).await?;
+        }
+        self.recovering = false;
+        // Those that met the fence may meet it again: what is wrong with them costs the others nothing.
+        for event in std::mem::take(&mut self.doubted) {
+            self.queue.rest(event);
+        }
+        for event in self.events() {
+            self.queue.add(event);
+        }
+        Ok(())
+    }
+
+    /// All SeatingEvents of the lane.
+    fn events(&self) -> Vec<SeatingEventId> {
+        let number = self.number();
+        self.shared.pinned_to(|partition| lane_of(partition) == number)
+    }
+
+    async fn take_right(&mut self) -> Result<&mut Box<dyn Appender>, LogError> {
+        let id = format!("{}/{}", self.shared.source, self.number());
+        self.right = None;
+        Ok(self.right.insert(self.shared.log.appender(&id).await?))
+    }
+
+    async fn append(&mut self, records: Vec<NewRecord>) -> Result<BTreeMap<u32, u64>, LogError> {
+        let topic = self.shared.topic.clone();
+        let right = match &mut self.right {
+            Some(right) => right,
+            None => self.take_right().await?,
+        };
+        right.append(&topic, records).await
+    }
+
+    /// The first entries of those whose turn it is.
+    async fn read(&mut self) -> Batch {
+        let most = if self.failures > 0 { TRIAL } else { BATCH };
+        let events = self.queue.take(EVENTS);
+        let each = (most / events.len().max(1)).max(AT_LEAST);
+        let read = events.into_iter().map(|event| async move {
+            let entries = self.shared.outbox.unpublished(&event, each).await;
+            (event, entries)
+        });
+        let read = join_all(read).await;
+        let mut batch = Batch::default();
+        for (event, entries) in read {
+            self.shared.touch(&event);
+            let records = match entries {
+                Ok((partition, entries)) => self.encoded(partition, &entries),
+                Err(error) => Err(error.into()),
+            };
+            match records {
+                Ok(None) => drop(self.queue.is_well(&event)),
+                Ok(Some((partition, last, records))) => {
+                    batch.records.extend(records);
+                    batch.last.push((event, partition, last));
+                }
+                Err(trouble) => self.rest(event, &trouble),
+            }
+        }
+        batch
+    }
+
+    /// The partition, the last sequence and the records of what waits of a SeatingEvent, if anything does.
+    fn encoded(&self, partition: u32, entries: &[OutboxEntry]) -> Result<Option<Encoded>, Trouble> {
+        let Some(last) = last_of(entries)? else { return Ok(None) };
+        let records = entries.iter().map(|entry| {
+            encode(&entry.envelope, partition, &self.shared.source, entry.traceparent.as_deref())
+        });
+        Ok(Some((partition, last, records.collect::<Result<_, _>>()?)))
+    }
+
+    fn rest(&mut self, event: SeatingEventId, trouble: &Trouble) {
+        if let Trouble::Store(StoreError::Recovering) = trouble {
+            self.doubted.insert(event);
+            self.recovering = true;
+            return;
+        }
+        if self.queue.was_well(&event) {
+            tracing::warn!(%event, error = %trouble, "its events wait to be published");
+        }
+        self.shared.metrics.failures.inc();
+        self.queue.rest(event);
+    }
+
+    /// Tells the store how far the log got, and has those go on of which more waits.
+    async fn published(&mut self, last: Vec<(SeatingEventId, u32, u64)>, ends: &BTreeMap<u32, u64>) {
+        let told = last.into_iter().map(|(event, partition, last)| async move {
+            let offset = ends.get(&partition).copied().unwrap_or_default();
+            let waiting = self.shared.outbox.published(&event, last, offset).await;
+            (event, waiting)
+        });
+        for (event, waiting) in join_all(told).await {
+            self.shared.touch(&event);
+            match waiting {
+                Ok(waiting) => {
+                    if self.queue.is_well(&event) {
+                        tracing::info!(%event, "its events are published again");
+                    }
+                    if waiting > 0 {
+                        self.queue.add(event);
+                    }
+                }
+                Err(error) => self.rest(event, &error.into()),
+            }
+        }
+    }
+
+    /// Moves offsets forward when that is due: at first, for nobody knows how far behind they are, then after many
+    /// records.
+    async fn moved_on(&mut self, counts: &BTreeMap<u32, u64>, ends: &BTreeMap<u32, u64>) {
+        for (partition, offset) in ends {
+            let before = self.appended.get(partition).copied();
+            let since = before.map(|records| records + counts.get(partition).copied().unwrap_or_default());
+            match since {
+                Some(records) if records < MOVE_EVERY => { self.appended.insert(*partition, records); }
+                Some(_) | None => self.move_offsets(*partition, *offset).await,
+            }
+        }
+    }
+
+    /// Moves the offsets of SeatingEvents of which nothing waits to where the log ends: a recovery need not read what
+    /// comes before. One that could not be moved is the next time.
+    async fn move_offsets(&mut self, partition: u32, offset: u64) {
+        self.appended.insert(partition, 0);
+        for events in self.shared.pinned_to(|its| its == partition).chunks(MOVED_AT_ONCE) {
+            let moved = events.iter().map(|event| self.shared.outbox.published(event, 0, offset));
+            for error in join_all(moved).await.into_iter().filter_map(Result::err) {
+                tracing::debug!(%error, "an offset stays behind");
+            }
+        }
+        self.shared.recovery.reached(partition, offset).await;
+    }
+
+    /// Somebody else has taken the right to publish. Where the lease is theirs too, this ends. Where it is still ours,
+    /// they believe in another store: two stores sell the same seats. Theirs is the log, so what is here is not sold on;
+    /// when they have been still for a while the lane is taken back, and what they did is put back here.
+    async fn fenced(&mut self) {
+        tokio::select! {
+            () = self.place.over() => return,
+            () = self.shared.leases.confirmed() => {}
+        }
+        let split = self.shared.metrics.split();
+        tracing::error!(
+            lane = self.number(),
+            "another store sells the same seats and publishes: nothing is sold here until it has been still for {STILL:?}"
+        );
+        self.recovering = true;
+        for event in self.events() {
+            if let Err(error) = self.shared.outbox.distrust(&event).await {
+                tracing::warn!(%event, %error, "it may be sold here though another store sells it");
+            }
         }
         tokio::select! {
-            published = self.log.publish(&self.topic, records) => published?,
-            () = ownership.runs_out(TO_GIVE_UP) => return Err(StepError::OwnershipRanOut),
+            () = self.place.over() => {}
+            () = self.others_are_still() => {}
         }
-        if self.failing.swap(false, Relaxed) {
-            tracing::info!(%event, "events are published again");
+        drop(split);
+    }
+
+    /// Returns when nobody has published on the lane for a while.
+    async fn others_are_still(&self) {
+        let (mut ends, mut since) = (None, Instant::now());
+        while since.elapsed() < STILL {
+            let now = self.ends().await;
+            if now.is_none() || now != ends {
+                (ends, since) = (now, Instant::now());
+            }
+            sleep(LOOK).await;
         }
-        self.metrics.published.inc_by(last - first + 1);
-        Ok(match self.outbox.published(event, &ownership.lease, last).await? {
-            None => Step::Fenced,
-            Some(0) => Step::Empty,
-            Some(_) => Step::More,
-        })
+    }
+
+    /// Where the lane's partitions end, if the log says so.
+    async fn ends(&self) -> Option<Vec<u64>> {
+        let partitions = self.shared.partitions_of(self.number());
+        let ends = partitions.into_iter().map(|partition| self.shared.log.bounds(&self.shared.topic, partition));
+        join_all(ends).await.into_iter().map(|bounds| bounds.ok().map(|(_, end)| end)).collect()
     }
 }
 
-/// First and last sequence of `entries`, which must have no gap.
-fn ends(entries: &[OutboxEntry]) -> Result<Option<(u64, u64)>, StepError> {
+type Encoded = (u32, u64, Vec<NewRecord>);
+
+/// The last sequence of `entries`, which must have no gap.
+fn last_of(entries: &[OutboxEntry]) -> Result<Option<u64>, Trouble> {
     let mut sequences = entries.iter().map(|entry| entry.envelope.metadata.sequence.unwrap_or_default());
     let Some(first) = sequences.next() else { return Ok(None) };
     let last = sequences.try_fold(first, |last, found| {
-        if found == last + 1 { Ok(found) } else { Err(StepError::Gap { expected: last + 1, found }) }
-    })?;
-    Ok(Some((first, last)))
+        if found == last + 1 { Ok(found) } else { Err(Trouble::Gap { expected: last + 1, found }) }
+    });
+    last.map(Some)
 }

@@ -14,6 +14,7 @@ pub struct RelayMetrics {
     /// Attempts to publish that failed.
     pub failures: Counter,
     leases: Gauge,
+    splits: Gauge,
     waiting: Gauge,
     age: Gauge,
 }
@@ -22,16 +23,32 @@ impl RelayMetrics {
     /// Registers them.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let Self { published, failures, leases, waiting, age } = metrics.clone();
+        let Self { published, failures, leases, splits, waiting, age } = metrics.clone();
         registry.register("outbox_published", "Domain events published", published);
         registry.register("outbox_publish_failures", "Attempts to publish that failed", failures);
-        registry.register("outbox_leases", "Buckets that this process publishes", leases);
+        registry.register("outbox_leases", "Lanes that this process owns", leases);
+        registry.register(
+            "outbox_splits",
+            "Lanes of this process that another store sells too, so that nothing is sold there",
+            splits,
+        );
         registry.register("outbox_entries", "Domain events that wait to be published", waiting);
         registry.register_with_unit("outbox_age", "Age of the oldest that waits", Unit::Seconds, age);
         metrics
     }
 
-    /// So many buckets are ours.
+    /// Another store sells a lane of ours, until what is returned is dropped.
+    pub fn split(&self) -> Split {
+        self.splits.inc();
+        Split(self.splits.clone())
+    }
+
+    /// How many lanes of ours another store sells too.
+    pub fn splits(&self) -> i64 {
+        self.splits.get()
+    }
+
+    /// So many lanes are ours.
     pub fn leases(&self, count: usize) {
         self.leases.set(gauge(count as u64));
     }
@@ -50,6 +67,15 @@ impl RelayMetrics {
     /// Whether anything waited when it was looked at last.
     pub fn anything_waits(&self) -> bool {
         self.waiting.get() > 0
+    }
+}
+
+/// A lane that two stores sell.
+pub struct Split(Gauge);
+
+impl Drop for Split {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

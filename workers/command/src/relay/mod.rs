@@ -1,9 +1,9 @@
-//! The relay: publishes what the seat scripts wrote to the outboxes.
+//! The relay: publishes what the seat scripts wrote to the outboxes, and owns what goes on in the background.
 //!
-//! SeatingEvents are spread over buckets, and the relays of all command workers share the buckets out ([`leases`]): one
-//! owner a bucket, for a [`ownership`] at a time. The owner wakes at once when one of its SeatingEvents has something to
-//! publish, and looks at all of them now and then in case it was not told. Each then has a [`lane`]. This file decides
-//! who runs when; it reads and publishes nothing itself.
+//! A SeatingEvent's partition belongs to a lane, and a lane has one owner: the relays of all command workers share the
+//! lanes out ([`leases`]), and each works on those that it has ([`lane`]). It wakes at once when something was written to
+//! one of its SeatingEvents, and looks at all of them now and then in case it was not told. This file decides who runs
+//! when; it reads and publishes nothing itself.
 
 mod lane;
 
@@ -11,50 +11,64 @@ mod leases;
 
 mod ownership;
 
+mod queue;
+
+mod shared;
+
 mod metrics;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::log::EventLog;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::store::{Backlog, LEASE_ROUND, Outbox, Signal};
-use lane::Lanes;
-use leases::Leases;
+use crate::recover::Recover;
+use crate::store::{Backlog, LEASE_ROUND, Outbox, Signal, StoreError, lane_of};
+use lane::Lane;
+pub use lane::STILL;
 pub use metrics::RelayMetrics;
 use ownership::Ownership;
+use queue::Wakes;
+pub use shared::Shared;
 
 /// How often all SeatingEvents are looked at, told or not.
 const SCAN: Duration = Duration::from_secs(5);
 /// How often while something waits: what is measured is that old at most.
 const BUSY_SCAN: Duration = Duration::from_secs(1);
-/// How many SeatingEvents are published at once.
-const LANES: usize = 32;
+/// How often the log is asked how many partitions there are.
+const COUNT: Duration = Duration::from_secs(10);
 
-/// Publishes this process' share of the outboxes.
+/// Works on this process' share of the lanes.
 pub struct Relay {
-    lanes: Arc<Lanes>,
+    shared: Arc<Shared>,
     jobs: JoinSet<Job>,
-    /// SeatingEvents that have a lane, and whether they wait for another one.
-    busy: HashMap<SeatingEventId, bool>,
+    /// How the lanes that are worked on are woken.
+    lanes: BTreeMap<u32, Arc<Wakes>>,
     scanning: bool,
     scan_again: bool,
     scanned: Instant,
+    looking: bool,
+    counting: bool,
+    counted: Option<Instant>,
 }
 
 /// What ended.
 enum Job {
-    Lane(SeatingEventId),
-    Scan(Option<Vec<Backlog>>),
+    Lane(u32, Arc<Wakes>),
+    Scan(Result<Vec<Backlog>, StoreError>),
+    /// Lanes whose store lacks something.
+    Look(Vec<u32>),
+    /// Where an unknown SeatingEvent is pinned.
+    Found(SeatingEventId, Option<u32>),
+    Count,
 }
 
 impl Relay {
@@ -62,54 +76,68 @@ impl Relay {
     pub fn new(
         outbox: Arc<dyn Outbox>,
         log: Arc<dyn EventLog>,
+        recovery: Arc<dyn Recover>,
         topic: String,
         source: String,
         metrics: RelayMetrics,
     ) -> Self {
-        let leases = Arc::new(Leases::new(Arc::clone(&outbox)));
-        let (permits, failing) = (Semaphore::new(LANES), AtomicBool::new(false));
-        let lanes = Lanes { outbox, log, topic, source, leases, permits, failing, metrics };
         Self {
-            lanes: Arc::new(lanes),
+            shared: Arc::new(Shared::new(outbox, log, recovery, topic, source, metrics)),
             jobs: JoinSet::new(),
-            busy: HashMap::new(),
+            lanes: BTreeMap::new(),
             scanning: false,
             scan_again: false,
             scanned: Instant::now(),
+            looking: false,
+            counting: false,
+            counted: None,
         }
     }
 
-    /// Publishes until `stop` is cancelled. Then, for at most `drain`, it brings to an end what is under way and leaves
-    /// the rest to those who stay; where nobody does, it publishes what is there.
+    /// What it owns, for whoever else works on it.
+    pub fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// Works until `stop` is cancelled. Then, for at most `drain`, it brings to an end what is under way and leaves the
+    /// rest to those who stay; where nobody does, it publishes what is there.
     pub async fn run(mut self, stop: CancellationToken, drain: Duration) {
-        let acquired = Arc::new(Notify::new());
-        let keeping =
-            AbortOnDropHandle::new(tokio::spawn(keep(Arc::clone(&self.lanes), Arc::clone(&acquired))));
-        self.publish(&stop, &acquired).await;
-        self.lanes.leases.retire();
+        let (given, mut ownerships) = mpsc::unbounded_channel();
+        let keeping = AbortOnDropHandle::new(tokio::spawn(keep(Arc::clone(&self.shared), given)));
+        self.work(&stop, &mut ownerships).await;
+        self.shared.leases.retire();
         if timeout_at(Instant::now() + drain, self.finish()).await.is_err() {
             tracing::warn!("the outbox is not empty: whoever gets the leases next goes on");
         }
-        // A round after this one would take the buckets again.
+        // A round after this one would take the lanes again.
         keeping.abort();
         drop(keeping.await);
-        self.lanes.leases.leave().await;
+        self.shared.leases.leave().await;
     }
 
-    async fn publish(&mut self, stop: &CancellationToken, acquired: &Notify) {
-        let mut signals = self.lanes.outbox.signals();
+    async fn work(&mut self, stop: &CancellationToken, ownerships: &mut UnboundedReceiver<Arc<Ownership>>) {
+        let mut signals = self.shared.outbox.signals();
         let mut listening = true;
         let mut look = interval(BUSY_SCAN);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = acquired.notified() => self.scan(),
-                _ = look.tick() => if self.is_scan_due() { self.scan() },
+                Some(ownership) = ownerships.recv() => self.begin(&ownership),
+                _ = look.tick() => {
+                    self.count();
+                    self.look();
+                    if self.is_scan_due() {
+                        self.scan();
+                    }
+                }
                 Some(ended) = self.jobs.join_next() => self.ended(ended),
                 signal = signals.recv(), if listening => match signal {
                     Ok(Signal::Wrote(event)) => self.wake(event),
-                    Ok(Signal::Missed) | Err(RecvError::Lagged(_)) => self.scan(),
+                    Ok(Signal::Missed) | Err(RecvError::Lagged(_)) => {
+                        self.look();
+                        self.scan();
+                    }
                     Ok(Signal::Published(..)) => {}
                     Err(RecvError::Closed) => listening = false,
                 },
@@ -120,31 +148,53 @@ impl Relay {
     /// Looks at everything once more and returns when nothing is under way.
     async fn finish(&mut self) {
         // Says that we are leaving, and learns whether somebody stays.
-        self.lanes.leases.keep().await;
+        if let Err(error) = self.shared.leases.keep().await {
+            tracing::debug!(%error, "nobody knows that this relay leaves");
+        }
         self.scan();
+        while self.scanning {
+            let Some(ended) = self.jobs.join_next().await else { break };
+            self.ended(ended);
+        }
+        for wakes in self.lanes.values() {
+            wakes.close();
+        }
         while let Some(ended) = self.jobs.join_next().await {
             self.ended(ended);
         }
     }
 
-    /// Gives `event` a lane if its bucket is ours; a second one only when the first has ended.
+    /// Begins to work on a lane.
+    fn begin(&mut self, ownership: &Arc<Ownership>) {
+        let (number, wakes) = (ownership.lease.lane, Arc::new(Wakes::default()));
+        self.lanes.insert(number, Arc::clone(&wakes));
+        let lane = Lane::new(Arc::clone(&self.shared), ownership.enter(), Arc::clone(&wakes));
+        self.jobs.spawn(async move {
+            lane.run().await;
+            Job::Lane(number, wakes)
+        });
+        self.scan();
+    }
+
+    /// Wakes the lane of `event`, if it is ours.
     fn wake(&mut self, event: SeatingEventId) {
-        if let Some(again) = self.busy.get_mut(&event) {
-            *again = true;
+        if let Some(partition) = self.shared.partition_of(&event) {
+            self.shared.touch(&event);
+            if let Some(wakes) = self.lanes.get(&lane_of(partition)) {
+                wakes.wrote(event);
+            }
             return;
         }
-        let Some(place) = self.lanes.leases.of(&event).and_then(Ownership::enter) else { return };
-        self.busy.insert(event.clone(), false);
-        let lanes = Arc::clone(&self.lanes);
+        let shared = Arc::clone(&self.shared);
         self.jobs.spawn(async move {
-            lanes.drain(&event, &place).await;
-            Job::Lane(event)
+            let found = shared.outbox.pinned_partition(&event).await;
+            let found = found.inspect_err(|error| tracing::debug!(%event, %error, "its lane is not known"));
+            Job::Found(event, found.ok().flatten())
         });
     }
 
     fn is_scan_due(&self) -> bool {
-        let something_waits = !self.busy.is_empty() || self.lanes.metrics.anything_waits();
-        something_waits || self.scanned.elapsed() >= SCAN
+        self.shared.metrics.anything_waits() || self.scanned.elapsed() >= SCAN
     }
 
     /// Looks at every SeatingEvent.
@@ -152,35 +202,79 @@ impl Relay {
         self.scan_again = self.scanning;
         if !self.scanning {
             (self.scanning, self.scanned) = (true, Instant::now());
-            let lanes = Arc::clone(&self.lanes);
-            self.jobs.spawn(async move {
-                let found = lanes.outbox.backlogs().await;
-                Job::Scan(found.inspect_err(|error| tracing::debug!(%error, "outboxes not looked at")).ok())
-            });
+            let shared = Arc::clone(&self.shared);
+            self.jobs.spawn(async move { Job::Scan(waiting(&shared).await) });
         }
+    }
+
+    /// Looks whether the store lacks something of our lanes.
+    fn look(&mut self) {
+        if self.looking || self.lanes.is_empty() {
+            return;
+        }
+        self.looking = true;
+        let (shared, lanes): (_, Vec<_>) = (Arc::clone(&self.shared), self.lanes.keys().copied().collect());
+        self.jobs.spawn(async move {
+            let partitions: Vec<_> = lanes.iter().flat_map(|lane| shared.partitions_of(*lane)).collect();
+            let wanting = shared.recovery.wanting(&partitions).await;
+            Job::Look(wanting.into_iter().map(lane_of).collect())
+        });
+    }
+
+    /// Asks how many partitions there are: the log now and then, at first also the store, which knows what the log said.
+    fn count(&mut self) {
+        if self.counting || self.counted.is_some_and(|at| at.elapsed() < COUNT) {
+            return;
+        }
+        self.counting = true;
+        let shared = Arc::clone(&self.shared);
+        self.jobs.spawn(async move {
+            count(&shared).await;
+            Job::Count
+        });
     }
 
     fn ended(&mut self, job: Result<Job, JoinError>) {
         match job {
-            Ok(Job::Lane(event)) => {
-                if self.busy.remove(&event) == Some(true) {
-                    self.wake(event);
+            Ok(Job::Lane(number, wakes)) => {
+                // Another ownership of the lane may have begun meanwhile.
+                if self.lanes.get(&number).is_some_and(|current| Arc::ptr_eq(current, &wakes)) {
+                    self.lanes.remove(&number);
                 }
             }
             Ok(Job::Scan(found)) => {
                 self.scanning = false;
-                if let Some(mut found) = found {
-                    found.retain(|backlog| self.lanes.leases.of(&backlog.event).is_some());
-                    self.lanes.metrics.waiting(&found);
-                    for backlog in found {
-                        self.wake(backlog.event);
+                match found {
+                    Ok(found) => {
+                        self.shared.metrics.waiting(&found);
+                        for backlog in found {
+                            self.wake(backlog.event);
+                        }
                     }
+                    Err(error) => tracing::debug!(%error, "outboxes not looked at"),
                 }
                 if self.scan_again {
                     self.scan();
                 }
             }
-            // A lane that panicked would leave its SeatingEvent unpublished in silence: the process starts anew.
+            Ok(Job::Look(wanting)) => {
+                self.looking = false;
+                for lane in wanting {
+                    if let Some(wakes) = self.lanes.get(&lane) {
+                        wakes.recover();
+                    }
+                }
+            }
+            Ok(Job::Found(event, Some(partition))) => {
+                self.shared.pin(event.clone(), partition);
+                self.wake(event);
+            }
+            Ok(Job::Found(_, None)) => {}
+            Ok(Job::Count) => {
+                self.counting = false;
+                self.counted = (self.shared.partitions() > 0).then(Instant::now);
+            }
+            // A lane that panicked would leave its SeatingEvents unpublished in silence: the process starts anew.
             Err(error) => {
                 if let Ok(panic) = error.try_into_panic() {
                     std::panic::resume_unwind(panic);
@@ -190,19 +284,50 @@ impl Relay {
     }
 }
 
-/// Has rounds of the leases, for ever: in their pace, and at once when there is a bucket to give back.
-async fn keep(lanes: Arc<Lanes>, acquired: Arc<Notify>) {
+/// What waits in our lanes.
+async fn waiting(shared: &Shared) -> Result<Vec<Backlog>, StoreError> {
+    shared.pin_all(shared.outbox.pinned().await?);
+    Ok(shared.outbox.backlogs(&shared.ours()).await)
+}
+
+/// Learns how many partitions there are.
+async fn count(shared: &Shared) {
+    if shared.partitions() == 0
+        && let Ok(Some(remembered)) = shared.outbox.partitions(None).await
+    {
+        shared.has_partitions(remembered);
+    }
+    match shared.log.partitions(&shared.topic).await {
+        Ok(count) => {
+            shared.has_partitions(count);
+            if let Err(error) = shared.outbox.partitions(Some(count)).await {
+                tracing::debug!(%error, "the number of partitions is not kept");
+            }
+        }
+        Err(error) => tracing::debug!(%error, "the number of partitions is not known"),
+    }
+}
+
+/// Has rounds of the leases, for ever: in their pace, and at once when there is a lane to give back.
+async fn keep(shared: Arc<Shared>, given: UnboundedSender<Arc<Ownership>>) {
     let mut pace = interval(LEASE_ROUND);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = pace.tick() => {}
-            () = lanes.leases.any_idle() => {}
+            () = shared.leases.any_idle() => {}
         }
-        if lanes.leases.keep().await {
-            acquired.notify_one();
+        match shared.leases.keep().await {
+            Ok(new) => {
+                for ownership in new {
+                    if given.send(ownership).is_err() {
+                        return;
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(%error, "no round of the leases"),
         }
-        lanes.metrics.leases(lanes.leases.count());
+        shared.metrics.leases(shared.leases.count());
     }
 }
 

@@ -1,14 +1,14 @@
-//! The right to publish a bucket, until a moment that renewals move.
+//! One owner's time with a lane: from the round that gave the lease to the one that gives it back, or says that somebody
+//! else has it.
 //!
-//! An [`Ownership`] ends by the local clock, counted from before the store was asked: whatever the network does, it has ended
-//! here before the store gives the bucket to somebody else. One that is given back ends in order: lanes that are in it
-//! finish their step, and nobody enters any more.
+//! It says who works. Who may publish is the log's to say, so nothing here runs out by a clock: an owner whose lease
+//! cannot be asked about goes on until the log refuses it. One that is given back ends in order: what is under way in it
+//! is finished, and nothing more is begun.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::Lease;
@@ -17,42 +17,18 @@ use crate::store::Lease;
 pub struct Ownership {
     /// What the store knows.
     pub lease: Lease,
-    ends: watch::Sender<Instant>,
     /// Nothing more is begun in it.
     over: CancellationToken,
-    lanes: Mutex<usize>,
-    /// Told when it is over and the last lane has left.
+    /// Whether somebody is at work in it.
+    occupied: AtomicBool,
+    /// Told when it is over and nobody is.
     idle: Arc<Notify>,
 }
 
 impl Ownership {
-    /// A ownership until `ends`; `idle` is told when it can be given back.
-    pub fn new(lease: Lease, ends: Instant, idle: Arc<Notify>) -> Self {
-        let (ends, over) = (watch::Sender::new(ends), CancellationToken::new());
-        Self { lease, ends, over, lanes: Mutex::new(0), idle }
-    }
-
-    /// Whether something may be begun that needs `span` of it.
-    pub fn lasts(&self, span: Duration) -> bool {
-        !self.over.is_cancelled() && *self.ends.borrow() >= Instant::now() + span
-    }
-
-    /// Whether it has run out.
-    pub fn has_ended(&self) -> bool {
-        *self.ends.borrow() <= Instant::now()
-    }
-
-    /// Returns as soon as less than `span` of it remains, whatever renewals come until then.
-    pub async fn runs_out(&self, span: Duration) {
-        let mut ends = self.ends.subscribe();
-        loop {
-            let end = *ends.borrow_and_update();
-            // The sender is in `self`, which outlives this.
-            tokio::select! {
-                () = sleep_until(end.checked_sub(span).unwrap_or(end)) => return,
-                _ = ends.changed() => {}
-            }
-        }
+    /// An ownership; `idle` is told when it can be given back.
+    pub fn new(lease: Lease, idle: Arc<Notify>) -> Self {
+        Self { lease, over: CancellationToken::new(), occupied: AtomicBool::new(false), idle }
     }
 
     /// Returns when nothing more is to be begun.
@@ -60,17 +36,12 @@ impl Ownership {
         self.over.cancelled().await;
     }
 
-    /// Whether it is.
+    /// Whether nothing more is to be begun.
     pub fn is_over(&self) -> bool {
         self.over.is_cancelled()
     }
 
-    /// Lasts until `ends`.
-    pub fn renew(&self, ends: Instant) {
-        self.ends.send_replace(ends);
-    }
-
-    /// Lets nothing more begin; it can be given back when the last lane has left.
+    /// Lets nothing more begin: it can be given back when what is under way has ended, or is somebody else's already.
     pub fn finish(&self) {
         self.over.cancel();
         if self.is_idle() {
@@ -78,34 +49,19 @@ impl Ownership {
         }
     }
 
-    /// Another owner has the bucket, or may have it: what is under way is to be given up.
-    pub fn lose(&self) {
-        self.over.cancel();
-        self.ends.send_replace(Instant::now());
+    /// The place of whoever works in it.
+    pub fn enter(self: &Arc<Self>) -> Occupancy {
+        self.occupied.store(true, SeqCst);
+        Occupancy(Arc::clone(self))
     }
 
-    /// A place in it for a lane, unless it is over.
-    pub fn enter(self: Arc<Self>) -> Option<Occupancy> {
-        let mut lanes = self.lanes();
-        if self.is_over() {
-            return None;
-        }
-        *lanes += 1;
-        drop(lanes);
-        Some(Occupancy(self))
-    }
-
-    /// Whether it is over, and nobody is in it.
+    /// Whether it can be given back.
     pub fn is_idle(&self) -> bool {
-        self.is_over() && *self.lanes() == 0
-    }
-
-    fn lanes(&self) -> MutexGuard<'_, usize> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.is_over() && !self.occupied.load(SeqCst)
     }
 }
 
-/// A lane's place in a ownership.
+/// Somebody's place in an ownership.
 pub struct Occupancy(Arc<Ownership>);
 
 impl std::ops::Deref for Occupancy {
@@ -118,7 +74,7 @@ impl std::ops::Deref for Occupancy {
 
 impl Drop for Occupancy {
     fn drop(&mut self) {
-        *self.0.lanes() -= 1;
+        self.0.occupied.store(false, SeqCst);
         if self.0.is_idle() {
             self.0.idle.notify_one();
         }
@@ -129,38 +85,13 @@ impl Drop for Occupancy {
 mod tests {
     use super::*;
 
-    fn ownership(millis: u64) -> Arc<Ownership> {
-        let ends = Instant::now() + Duration::from_millis(millis);
-        Arc::new(Ownership::new(Lease { bucket: 0, token: 1 }, ends, Arc::default()))
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_term_that_is_renewed_does_not_run_out() {
-        let (ownership, begun) = (ownership(1000), Instant::now());
-        let renewing = async {
-            tokio::time::sleep(Duration::from_millis(700)).await;
-            ownership.renew(begun + Duration::from_millis(1700));
-        };
-        tokio::join!(ownership.runs_out(Duration::from_millis(200)), renewing);
-        assert_eq!(begun.elapsed(), Duration::from_millis(1500));
-        assert!(ownership.lasts(Duration::from_millis(200)) && !ownership.lasts(Duration::from_millis(201)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_term_that_is_lost_runs_out_at_once() {
-        let (ownership, begun) = (ownership(1000), Instant::now());
-        tokio::join!(ownership.runs_out(Duration::ZERO), async { ownership.lose() });
-        assert_eq!(begun.elapsed(), Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_term_is_given_back_when_the_last_lane_has_left_it() {
-        let ownership = ownership(1000);
-        let places = [Arc::clone(&ownership).enter().unwrap(), Arc::clone(&ownership).enter().unwrap()];
+    #[tokio::test]
+    async fn an_ownership_is_given_back_when_whoever_works_in_it_has_left() {
+        let ownership = Arc::new(Ownership::new(Lease { lane: 0, token: 1 }, Arc::default()));
+        let place = ownership.enter();
         ownership.finish();
-        assert!(Arc::clone(&ownership).enter().is_none(), "nobody enters any more");
         assert!(!ownership.is_idle());
-        drop(places);
+        drop(place);
         assert!(ownership.is_idle());
         ownership.idle.notified().await;
     }

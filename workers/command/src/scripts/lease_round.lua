@@ -1,10 +1,10 @@
 -- A relay's round of the leases: it shows that it is there, gives back what it names, keeps all else that it has, and
--- takes free buckets up to its fair share. One script for all buckets. store/leases.rs is the same rule without a server.
+-- takes free lanes up to its fair share. One script for all lanes. store/leases.rs is the same rule without a server.
 --
--- KEYS leases: bucket -> '<token> <end> <relay>', and relays: those that stay, by the end of their lease; ARGV: LeaseRound
--- (store/redis/wire/args.rs); from REST on the buckets that it gives back
--- Returns its share, then bucket and token of every lease that it has
-local count = tonumber(BUCKETS)
+-- KEYS leases: lane -> '<token> <end> <relay>', and relays: those that stay, by the end of their lease; ARGV: LeaseRound
+-- (store/redis/wire/args.rs); from REST on the lanes that it gives back
+-- Returns its share, then lane and token of every lease that it has
+local count = tonumber(LANES)
 local NOW = now()
 local ENDS = NOW + tonumber(LIFE)
 local stays = STAYS == '1'
@@ -22,34 +22,34 @@ local given = {}
 for i = REST, #ARGV do
   given[tonumber(ARGV[i])] = true
 end
-local buckets = {}
-for bucket = 0, count - 1 do
-  buckets[bucket + 1] = bucket
+local lanes = {}
+for lane = 0, count - 1 do
+  lanes[lane + 1] = lane
 end
-local leases = redis.call('HMGET', LEASES, unpack(buckets))
+local leases = redis.call('HMGET', LEASES, unpack(lanes))
 
 local answer, changes, free, mine = {share}, {}, {}, 0
-local function write(bucket, token, ends)
-  changes[#changes + 1] = bucket
+local function write(lane, token, ends)
+  changes[#changes + 1] = lane
   changes[#changes + 1] = string.format('%.0f %.0f %s', token, ends, RELAY)
 end
-local function have(bucket, token)
-  write(bucket, token, ENDS)
-  answer[#answer + 1] = bucket
+local function have(lane, token)
+  write(lane, token, ENDS)
+  answer[#answer + 1] = lane
   answer[#answer + 1] = token
   mine = mine + 1
 end
-for _, bucket in ipairs(buckets) do
-  local token, ends, owner = string.match(leases[bucket + 1] or '0 0 ', '^(%d+) (%d+) (.*)$')
+for _, lane in ipairs(lanes) do
+  local token, ends, owner = string.match(leases[lane + 1] or '0 0 ', '^(%d+) (%d+) (.*)$')
   token, ends = tonumber(token), tonumber(ends)
   if ends > NOW and owner == RELAY then
-    if given[bucket] then
-      write(bucket, token, 0)
+    if given[lane] then
+      write(lane, token, 0)
     else
-      have(bucket, token)
+      have(lane, token)
     end
-  elseif ends <= NOW and not given[bucket] then
-    free[#free + 1] = {bucket, token}
+  elseif ends <= NOW and not given[lane] then
+    free[#free + 1] = {lane, token}
   end
 end
 for _, lease in ipairs(free) do

@@ -1,4 +1,4 @@
-//! Who may publish which bucket: the rule of a round, for stores without a server. `scripts/lease_round.lua` says the same
+//! Who owns which lane: the rule of a round, for stores without a server. `scripts/lease_round.lua` says the same
 //! in Redis, and one conformance suite holds both to it. Pure: the time is an argument.
 
 use std::collections::{BTreeMap, HashMap};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{LEASE_LIFE, Lease, Round};
 
-/// The relays that stay, and the leases of all buckets.
+/// The relays that stay, and the leases of all lanes.
 #[derive(Debug, Default)]
 pub struct LeaseTable {
     /// Until when each counts as alive.
@@ -24,10 +24,10 @@ struct Entry {
 }
 
 impl LeaseTable {
-    /// A round of `owner` over `buckets` buckets, at `now`: see [`Outbox::round`](super::Outbox::round).
+    /// A round of `owner` over the first `lanes` lanes, at `now`: see [`Outbox::round`](super::Outbox::round).
     pub fn round(
         &mut self,
-        buckets: u32,
+        lanes: u32,
         owner: Uuid,
         stays: bool,
         give_back: &[u32],
@@ -41,37 +41,37 @@ impl LeaseTable {
         } else {
             self.relays.remove(&owner);
         }
-        let share = share(buckets as usize, self.relays.len(), stays);
+        let share = share(lanes as usize, self.relays.len(), stays);
 
         let (mut leases, mut free) = (vec![], vec![]);
-        for bucket in 0..buckets {
-            let entry = self.leases.entry(bucket).or_default();
-            let (given, is_live) = (give_back.contains(&bucket), entry.ends > now);
+        for lane in 0..lanes {
+            let entry = self.leases.entry(lane).or_default();
+            let (given, is_live) = (give_back.contains(&lane), entry.ends > now);
             if is_live && entry.owner == owner {
                 entry.ends = if given { 0 } else { ends };
                 if !given {
-                    leases.push(Lease { bucket, token: entry.token });
+                    leases.push(Lease { lane, token: entry.token });
                 }
             } else if !is_live && !given {
-                free.push(bucket);
+                free.push(lane);
             }
         }
-        for bucket in free.into_iter().take(share.saturating_sub(leases.len())) {
-            let entry = self.leases.entry(bucket).or_default();
+        for lane in free.into_iter().take(share.saturating_sub(leases.len())) {
+            let entry = self.leases.entry(lane).or_default();
             // No lower than the time: higher than every token before, also where a crash took back the last ones.
             *entry = Entry { owner, token: now.max(entry.token + 1), ends };
-            leases.push(Lease { bucket, token: entry.token });
+            leases.push(Lease { lane, token: entry.token });
         }
         Round { leases, share }
     }
 }
 
-/// How many of `buckets` a relay should have where `staying` relays stay. One that is leaving leaves all to them; where
+/// How many of `lanes` lanes a relay should have where `staying` relays stay. One that is leaving leaves all to them; where
 /// nobody stays, whoever is still there does what there is to do.
-fn share(buckets: usize, staying: usize, stays: bool) -> usize {
+fn share(lanes: usize, staying: usize, stays: bool) -> usize {
     match (staying, stays) {
-        (0, _) => buckets,
-        (staying, true) => buckets.div_ceil(staying),
+        (0, _) => lanes,
+        (staying, true) => lanes.div_ceil(staying),
         (_, false) => 0,
     }
 }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_are_shared_out_among_those_who_stay() {
+    fn lanes_are_shared_out_among_those_who_stay() {
         assert_eq!([1, 2, 3, 5, 16, 20].map(|staying| share(16, staying, true)), [16, 8, 6, 4, 1, 1]);
     }
 

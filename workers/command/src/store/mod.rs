@@ -157,11 +157,7 @@ pub trait SeatStore: Send + Sync + 'static {
     /// Forgets a SeatingEvent with its seats, for good. Its outbox must be empty: `false` while it is not.
     async fn purge(&self, event: &SeatingEventId) -> Result<bool, StoreError>;
 
-    /// Releases every hold whose deadline has passed, and forgets what has been remembered for long enough; how many holds
-    /// that were.
-    async fn expire_due(&self) -> Result<usize, StoreError>;
-
-    /// Whether the store answers.
+    /// Whether any part of the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
 }
 
@@ -185,17 +181,26 @@ pub struct OutboxEntry {
     pub traceparent: Option<String>,
 }
 
-/// The right to publish the SeatingEvents of a bucket. One owner a bucket; a later lease has a higher token.
+/// How many lanes there are at most: a SeatingEvent's is its partition modulo this, so that growing the topic changes no
+/// lane.
+pub const LANES: u32 = 64;
+
+/// The lane of a partition: all that goes on in the background for its SeatingEvents is one owner's.
+pub const fn lane_of(partition: u32) -> u32 {
+    partition % LANES
+}
+
+/// The right to work on a lane. Who may publish says the log ([`EventLog::appender`](boxoffice_runtime::log::EventLog::appender)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
-    /// The bucket.
-    pub bucket: u32,
+    /// The lane.
+    pub lane: u32,
     /// Rises with every owner.
     pub token: u64,
 }
 
-/// How long a lease lasts from the round that gave or kept it. A relay that dies is followed within this and the pause
-/// between two rounds; a relay that lives may be late by most of it without losing anything.
+/// How long a lease lasts from the round that gave or kept it: a relay that dies is followed within this and the pause
+/// between two rounds.
 pub const LEASE_LIFE: Duration = Duration::from_millis(1500);
 
 /// How often there is a round of the leases, a sixth of their life: it may be late by several of itself. Links to the
@@ -207,7 +212,7 @@ pub const LEASE_ROUND: Duration = Duration::from_millis(250);
 pub struct Round {
     /// What is its own for another life.
     pub leases: Vec<Lease>,
-    /// How many buckets it should have; what it has above that it is to give back.
+    /// How many lanes it should have; what it has above that it is to give back.
     pub share: usize,
 }
 
@@ -222,22 +227,43 @@ pub struct Backlog {
     pub age: Duration,
 }
 
-/// The relay's side of the store.
+/// What a sweep came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Holds that ended.
+    pub ended: usize,
+    /// For each SeatingEvent that was looked at, in how many milliseconds something is due there, if anything is known
+    /// to be.
+    pub next: Vec<(SeatingEventId, Option<u64>)>,
+}
+
+/// The side of the store that owners of lanes use.
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
-    /// How many buckets SeatingEvents are spread over.
-    fn buckets(&self) -> u32;
+    /// One relay's round of the leases of the first `lanes` lanes: `owner` gives back those of `give_back`, keeps all
+    /// others that it has, and takes free ones up to its fair share among the relays that stay. One that is leaving
+    /// takes none, unless nobody stays. [`LeaseTable`] is the rule.
+    async fn round(
+        &self,
+        owner: Uuid,
+        stays: bool,
+        lanes: u32,
+        give_back: &[u32],
+    ) -> Result<Round, StoreError>;
 
-    /// The bucket of a SeatingEvent.
-    fn bucket_of(&self, event: &SeatingEventId) -> u32;
+    /// How many partitions the topic was known to have when anybody last asked the log, and `known` of now on, where
+    /// somebody did: an owner goes on while the log is away.
+    async fn partitions(&self, known: Option<u32>) -> Result<Option<u32>, StoreError>;
 
-    /// One relay's round of the leases: `owner` gives back the buckets of `give_back`, keeps all others that it has,
-    /// and takes free ones up to its fair share among the relays that stay. One that is leaving takes none, unless
-    /// nobody stays. [`LeaseTable`] is the rule.
-    async fn round(&self, owner: Uuid, stays: bool, give_back: &[u32]) -> Result<Round, StoreError>;
+    /// Every SeatingEvent with its pinned partition (I4), by id. Those of a server that is away are left out unless
+    /// they were known before.
+    async fn pinned(&self) -> Result<Vec<(SeatingEventId, u32)>, StoreError>;
 
-    /// Every SeatingEvent of which something waits.
-    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError>;
+    /// The pinned partition of one.
+    async fn pinned_partition(&self, event: &SeatingEventId) -> Result<Option<u32>, StoreError>;
+
+    /// Those of `events` of which something waits. What a server that is away has is left out.
+    async fn backlogs(&self, events: &[SeatingEventId]) -> Vec<Backlog>;
 
     /// The pinned partition of a SeatingEvent with its first unpublished entries, at most `max`, in order.
     async fn unpublished(
@@ -246,14 +272,13 @@ pub trait Outbox: Send + Sync + 'static {
         max: usize,
     ) -> Result<(u32, Vec<OutboxEntry>), StoreError>;
 
-    /// Advances and announces the published watermark and trims what lies below it, unless a later lease has spoken
-    /// already (`None`). Else how many entries still wait.
-    async fn published(
-        &self,
-        event: &SeatingEventId,
-        lease: &Lease,
-        upto: u64,
-    ) -> Result<Option<u64>, StoreError>;
+    /// Advances and announces the published watermark to `upto`, trims what lies below it and keeps `offset`: nothing
+    /// of the SeatingEvent that lies on the log from there on is published yet. How many entries still wait. With an
+    /// `upto` that is reached already only the offset of one of which nothing waits is moved.
+    async fn published(&self, event: &SeatingEventId, upto: u64, offset: u64) -> Result<u64, StoreError>;
+
+    /// Lets nobody sell `event` until it is recovered: another store may have sold its seats.
+    async fn distrust(&self, event: &SeatingEventId) -> Result<(), StoreError>;
 
     /// The published watermark of the history that the store has now.
     async fn watermark(&self, event: &SeatingEventId) -> Result<u64, StoreError>;
@@ -262,6 +287,10 @@ pub trait Outbox: Send + Sync + 'static {
     async fn history(&self, _event: &SeatingEventId) -> Result<History, StoreError> {
         Ok(History::default())
     }
+
+    /// Releases every hold of `events` whose deadline has passed, and forgets what has been remembered for long enough.
+    /// What one server fails at is no reason not to ask the others: its SeatingEvents are missing in the answer.
+    async fn sweep(&self, events: &[SeatingEventId]) -> Swept;
 
     /// What happens to outboxes from now on.
     fn signals(&self) -> broadcast::Receiver<Signal>;

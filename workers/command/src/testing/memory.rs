@@ -1,6 +1,6 @@
 //! The embedded seat store with nothing behind it, whose clock and outages tests set.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -13,8 +13,8 @@ use uuid::Uuid;
 use crate::store::embedded::journal::{SeatJournal, Ticket, Write};
 use crate::store::embedded::{EmbeddedSeats, Rules};
 use crate::store::{
-    Backlog, Cause, History, Inventory, Lease, LeaseTable, Outbox, OutboxEntry, Outcome, Provisioning, Round,
-    SeatStore, Signal, StoreError,
+    Backlog, Cause, History, Inventory, LANES, LeaseTable, Outbox, OutboxEntry, Outcome, Provisioning, Round,
+    SeatStore, Signal, StoreError, Swept,
 };
 
 /// See the module.
@@ -30,6 +30,10 @@ pub struct Memory {
     quiet: AtomicBool,
     unrenewed: AtomicBool,
     history: Mutex<History>,
+    partitions: Mutex<Option<u32>>,
+    distrusted: Mutex<Vec<SeatingEventId>>,
+    failing_for: Mutex<Option<(SeatingEventId, fn() -> StoreError)>>,
+    swept: AtomicUsize,
 }
 
 /// Forgets what is written, and says that it is safe.
@@ -62,6 +66,10 @@ impl Default for Memory {
             quiet: AtomicBool::default(),
             unrenewed: AtomicBool::default(),
             history: Mutex::default(),
+            partitions: Mutex::default(),
+            distrusted: Mutex::default(),
+            failing_for: Mutex::default(),
+            swept: AtomicUsize::default(),
         }
     }
 }
@@ -81,6 +89,11 @@ impl Memory {
     /// How every call fails from now on.
     pub fn fail_by(&self, how: fn() -> StoreError) {
         *self.failing.lock().unwrap() = Some(how);
+    }
+
+    /// How the outbox of one SeatingEvent cannot be read from now on.
+    pub fn fail_for(&self, event: &SeatingEventId, how: Option<fn() -> StoreError>) {
+        *self.failing_for.lock().unwrap() = how.map(|how| (event.clone(), how));
     }
 
     /// Whether the outbox is at its high watermark from now on.
@@ -104,28 +117,38 @@ impl Memory {
         *self.history.lock().unwrap() = History::named(history);
     }
 
-    /// Has another relay, which then dies, take every bucket and speak first.
-    pub fn usurp(&self, event: &SeatingEventId) {
+    /// Has another relay, which then dies, take every lane.
+    pub fn usurp(&self) {
         *self.leases.lock().unwrap() = LeaseTable::default();
-        let lease = self.relays_round(Uuid::new_v4(), true, &[]).leases[0];
-        self.seats.published(event, &lease, 0).now_or_never().unwrap().unwrap().unwrap();
+        self.relays_round(Uuid::new_v4(), true, LANES, &[]);
     }
 
-    /// How many buckets a relay that comes now is given.
-    pub fn free(&self) -> usize {
-        self.relays_round(Uuid::new_v4(), true, &[]).leases.len()
-    }
-
-    /// The lease of a SeatingEvent, where no relay is at work.
-    pub fn lease(&self, event: &SeatingEventId) -> Lease {
-        let round = self.relays_round(Uuid::nil(), true, &[]);
-        round.leases.into_iter().find(|lease| lease.bucket == self.bucket_of(event)).unwrap()
+    /// How many of so many lanes a relay that comes now is given.
+    pub fn free(&self, lanes: u32) -> usize {
+        self.relays_round(Uuid::new_v4(), true, lanes, &[]).leases.len()
     }
 
     /// Leases run out by the time of the test's runtime.
-    fn relays_round(&self, owner: Uuid, stays: bool, give_back: &[u32]) -> Round {
+    fn relays_round(&self, owner: Uuid, stays: bool, lanes: u32, give_back: &[u32]) -> Round {
         let now = self.now.load(SeqCst) + u64::try_from(self.started.elapsed().as_millis()).unwrap();
-        self.leases.lock().unwrap().round(self.buckets(), owner, stays, give_back, now)
+        self.leases.lock().unwrap().round(lanes, owner, stays, give_back, now)
+    }
+
+    /// How many SeatingEvents were swept.
+    pub fn swept(&self) -> usize {
+        self.swept.load(SeqCst)
+    }
+
+    /// Those that nobody may sell until they are recovered.
+    pub fn distrusted(&self) -> Vec<SeatingEventId> {
+        self.distrusted.lock().unwrap().clone()
+    }
+
+    /// Sweeps all; how many holds ended.
+    pub async fn expire_due(&self) -> Result<usize, StoreError> {
+        self.check()?;
+        let all: Vec<_> = self.pinned().await?.into_iter().map(|(event, _)| event).collect();
+        Ok(self.sweep(&all).await.ended)
     }
 
     /// A hold of `seats`, by the command.
@@ -215,13 +238,6 @@ impl SeatStore for Memory {
         self.seats.purge(event).await
     }
 
-    async fn expire_due(&self) -> Result<usize, StoreError> {
-        self.check()?;
-        let expired = self.seats.expire_due().await;
-        self.tell();
-        expired
-    }
-
     async fn ping(&self) -> Result<(), StoreError> {
         self.check()
     }
@@ -229,25 +245,42 @@ impl SeatStore for Memory {
 
 #[async_trait]
 impl Outbox for Memory {
-    fn buckets(&self) -> u32 {
-        self.seats.buckets()
-    }
-
-    fn bucket_of(&self, event: &SeatingEventId) -> u32 {
-        self.seats.bucket_of(event)
-    }
-
-    async fn round(&self, owner: Uuid, stays: bool, give_back: &[u32]) -> Result<Round, StoreError> {
+    async fn round(
+        &self,
+        owner: Uuid,
+        stays: bool,
+        lanes: u32,
+        give_back: &[u32],
+    ) -> Result<Round, StoreError> {
         self.check()?;
         if self.unrenewed.load(SeqCst) {
             return Err(StoreError::Unavailable("timed out".into()));
         }
-        Ok(self.relays_round(owner, stays, give_back))
+        Ok(self.relays_round(owner, stays, lanes, give_back))
     }
 
-    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+    async fn partitions(&self, known: Option<u32>) -> Result<Option<u32>, StoreError> {
         self.check()?;
-        self.seats.backlogs().await
+        let mut partitions = self.partitions.lock().unwrap();
+        *partitions = known.or(*partitions);
+        Ok(*partitions)
+    }
+
+    async fn pinned(&self) -> Result<Vec<(SeatingEventId, u32)>, StoreError> {
+        self.check()?;
+        self.seats.pinned().await
+    }
+
+    async fn pinned_partition(&self, event: &SeatingEventId) -> Result<Option<u32>, StoreError> {
+        self.check()?;
+        self.seats.pinned_partition(event).await
+    }
+
+    async fn backlogs(&self, events: &[SeatingEventId]) -> Vec<Backlog> {
+        if self.check().is_err() {
+            return vec![];
+        }
+        self.seats.backlogs(events).await
     }
 
     async fn unpublished(
@@ -256,19 +289,35 @@ impl Outbox for Memory {
         max: usize,
     ) -> Result<(u32, Vec<OutboxEntry>), StoreError> {
         self.check()?;
+        if let Some((failing, how)) = &*self.failing_for.lock().unwrap()
+            && failing == event
+        {
+            return Err(how());
+        }
         self.seats.unpublished(event, max).await
     }
 
-    async fn published(
-        &self,
-        event: &SeatingEventId,
-        lease: &Lease,
-        upto: u64,
-    ) -> Result<Option<u64>, StoreError> {
+    async fn published(&self, event: &SeatingEventId, upto: u64, offset: u64) -> Result<u64, StoreError> {
         self.check()?;
-        let published = self.seats.published(event, lease, upto).await;
+        let published = self.seats.published(event, upto, offset).await;
         self.tell();
         published
+    }
+
+    async fn distrust(&self, event: &SeatingEventId) -> Result<(), StoreError> {
+        self.check()?;
+        self.distrusted.lock().unwrap().push(event.clone());
+        Ok(())
+    }
+
+    async fn sweep(&self, events: &[SeatingEventId]) -> Swept {
+        if self.check().is_err() {
+            return Swept::default();
+        }
+        self.swept.fetch_add(events.len(), SeqCst);
+        let swept = self.seats.sweep(events).await;
+        self.tell();
+        swept
     }
 
     async fn watermark(&self, event: &SeatingEventId) -> Result<u64, StoreError> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use boxoffice_command::admin::{AdminToken, guarded};
 use boxoffice_command::app::{App, LISTENING, STORE, Settings};
+use boxoffice_command::recover::NothingIsLost;
 use boxoffice_command::payments::{PaymentMetrics, Source};
 use boxoffice_command::relay::RelayMetrics;
 use boxoffice_command::store::{Inventory, SeatStore};
@@ -124,6 +125,7 @@ impl Platform {
         App::new(
             Arc::clone(&self.seats),
             Arc::new(self.log.clone()),
+            Arc::new(NothingIsLost),
             settings,
             metrics,
             readiness,

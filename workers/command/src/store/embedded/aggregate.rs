@@ -26,8 +26,6 @@ pub struct Aggregate {
     pub(super) outbox: VecDeque<OutboxEntry>,
     /// Sequence up to which it has everything.
     pub(super) published: u64,
-    /// The highest lease token that has spoken.
-    pub(super) token: u64,
     /// The last write about it: what is read of it was committed once that is.
     pub(super) written: Ticket,
     /// What callers who repeat themselves are told.
@@ -81,7 +79,6 @@ impl Aggregate {
             partition,
             outbox: VecDeque::new(),
             published: 0,
-            token: 0,
             written: Ticket::default(),
             answers: Answers::default(),
             wanted: None,
@@ -276,6 +273,12 @@ impl Aggregate {
         }
     }
 
+    /// In how many milliseconds something is due next, if anything is.
+    pub(super) fn due_in(&mut self, clock: UnixMillis) -> Option<u64> {
+        let now = self.time(clock);
+        self.deadlines.first().map(|(deadline, _)| deadline.saturating_sub(now))
+    }
+
     /// A live hold of `user`'s.
     pub(super) fn hold(
         &mut self,
@@ -321,19 +324,14 @@ impl Aggregate {
         seats.iter().find(|seat| !taken(&seat.key)).map(|seat| SeatId::from_chart(&self.state.id, &seat.key))
     }
 
-    /// Moves the published watermark to `upto`, unless a later lease has spoken already: then `false`.
-    pub(super) fn published(&mut self, token: u64, upto: u64) -> bool {
-        if token < self.token {
-            return false;
-        }
-        self.token = token;
+    /// Moves the published watermark to `upto`.
+    pub(super) fn published(&mut self, upto: u64) {
         self.published = self.published.max(upto.min(self.state.sequence));
         let known =
             |entry: &OutboxEntry| entry.envelope.metadata.sequence.unwrap_or_default() <= self.published;
         while self.outbox.front().is_some_and(known) {
             self.outbox.pop_front();
         }
-        true
     }
 }
 

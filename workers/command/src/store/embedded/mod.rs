@@ -22,7 +22,7 @@ use boxoffice_domain::{
 };
 use tokio::sync::broadcast;
 
-use self::aggregate::{Done, Refusal, cause_of_nobody};
+use self::aggregate::{Done, Refusal};
 use self::journal::{SeatJournal, Ticket, Write};
 
 use super::{Cause, Inventory, LeaseTable, Outcome, Provisioning, SeatStore, Signal, StoreError};
@@ -227,25 +227,6 @@ impl<J: SeatJournal> SeatStore for EmbeddedSeats<J> {
         };
         self.journal.committed(ticket).await?;
         Ok(true)
-    }
-
-    async fn expire_due(&self) -> Result<usize, StoreError> {
-        let ended = self.each(|aggregate| {
-            let (mut holds, mut last) = (0, Ticket::default());
-            while let Some(hold) = aggregate.next_due(self.now()) {
-                if let Ok((_, ticket)) = self.decide(aggregate, &Command::Expire { hold }, &cause_of_nobody())
-                {
-                    (holds, last) = (holds + 1, ticket);
-                }
-            }
-            if let Some(upto) = aggregate.forget_answers(self.now()) {
-                last = self.journal.write(Write::Forgotten(aggregate.state.id.clone(), upto));
-            }
-            (holds, last)
-        });
-        let last = ended.iter().map(|(_, ticket)| *ticket).max().unwrap_or_default();
-        self.journal.committed(last).await?;
-        Ok(ended.iter().map(|(holds, _)| holds).sum())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

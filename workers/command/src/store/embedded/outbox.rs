@@ -1,43 +1,50 @@
-//! The relay's side of the store. There is one process, but a relay that was told to stop may still have a publish on
-//! its way when the next one begins: so leases have lives and tokens here as they have in Redis.
+//! The side of the store that owners of lanes use. There is one process, but a relay that was told to stop may still be
+//! at work when the next one begins: so leases have lives and tokens here as they have in Redis.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use boxoffice_domain::SeatingEventId;
-use boxoffice_domain::partition::partition_of;
+use boxoffice_domain::{Command, SeatingEventId};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-use super::aggregate::Aggregate;
+use super::aggregate::{Aggregate, cause_of_nobody};
 use super::journal::{SeatJournal, Ticket, Write};
 use super::{EmbeddedSeats, lock};
-use crate::store::{Backlog, History, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
-
-/// Enough for the relay to work on several SeatingEvents at once; nothing is shared with other processes.
-const BUCKETS: u32 = 4;
+use crate::store::{Backlog, History, Outbox, OutboxEntry, Round, Signal, StoreError, Swept};
 
 #[async_trait]
 impl<J: SeatJournal> Outbox for EmbeddedSeats<J> {
-    fn buckets(&self) -> u32 {
-        BUCKETS
+    async fn round(
+        &self,
+        owner: Uuid,
+        stays: bool,
+        lanes: u32,
+        give_back: &[u32],
+    ) -> Result<Round, StoreError> {
+        Ok(lock(&self.leases).round(lanes, owner, stays, give_back, self.now()))
     }
 
-    fn bucket_of(&self, event: &SeatingEventId) -> u32 {
-        partition_of(event.as_str(), BUCKETS)
+    /// The log is as near as this store: nothing has to be remembered.
+    async fn partitions(&self, known: Option<u32>) -> Result<Option<u32>, StoreError> {
+        Ok(known)
     }
 
-    async fn round(&self, owner: Uuid, stays: bool, give_back: &[u32]) -> Result<Round, StoreError> {
-        Ok(lock(&self.leases).round(BUCKETS, owner, stays, give_back, self.now()))
+    async fn pinned(&self) -> Result<Vec<(SeatingEventId, u32)>, StoreError> {
+        Ok(self.each(|aggregate| (aggregate.state.id.clone(), aggregate.partition)))
     }
 
-    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+    async fn pinned_partition(&self, event: &SeatingEventId) -> Result<Option<u32>, StoreError> {
+        Ok(self.with(event, |aggregate| aggregate.partition))
+    }
+
+    async fn backlogs(&self, events: &[SeatingEventId]) -> Vec<Backlog> {
         let waiting = |aggregate: &mut Aggregate| {
             let (at, written) = (aggregate.time(self.now()), aggregate.outbox.front()?.envelope.timestamp);
             let age = Duration::from_millis(at.saturating_sub(written));
             Some(Backlog { event: aggregate.state.id.clone(), entries: aggregate.outbox.len() as u64, age })
         };
-        Ok(self.each(waiting).into_iter().flatten().collect())
+        events.iter().filter_map(|event| self.with(event, waiting).flatten()).collect()
     }
 
     /// Entries are here before they are in the file, and that is sound: a record that is made of one is written behind
@@ -53,30 +60,46 @@ impl<J: SeatJournal> Outbox for EmbeddedSeats<J> {
         Ok(self.with(event, waiting).unwrap_or_default())
     }
 
-    async fn published(
-        &self,
-        event: &SeatingEventId,
-        lease: &Lease,
-        upto: u64,
-    ) -> Result<Option<u64>, StoreError> {
+    /// The offset is of no use here: what is lost here is lost on the log too.
+    async fn published(&self, event: &SeatingEventId, upto: u64, _offset: u64) -> Result<u64, StoreError> {
         let advance = |aggregate: &mut Aggregate| {
             let before = aggregate.published;
-            if !aggregate.published(lease.token, upto) {
-                return None;
-            }
+            aggregate.published(upto);
             let waiting = aggregate.outbox.len() as u64;
             if aggregate.published == before {
-                return Some((waiting, Ticket::default()));
+                return (waiting, Ticket::default());
             }
             let ticket = self.journal.write(Write::Published(event.clone(), aggregate.published));
             self.signal(Signal::Published(event.clone(), History::default(), aggregate.published));
-            Some((waiting, ticket))
+            (waiting, ticket)
         };
-        let Some(advanced) = self.with(event, advance) else { return Ok(Some(0)) };
-        let Some((waiting, ticket)) = advanced else { return Ok(None) };
+        let Some((waiting, ticket)) = self.with(event, advance) else { return Ok(0) };
         // Whoever waits for the log was told already: lost with the process, this only makes the log repeat records.
         self.journal.committed(ticket).await?;
-        Ok(Some(waiting))
+        Ok(waiting)
+    }
+
+    /// There is no other store.
+    async fn distrust(&self, _event: &SeatingEventId) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn sweep(&self, events: &[SeatingEventId]) -> Swept {
+        let (mut swept, mut last) = (Swept::default(), Ticket::default());
+        for event in events {
+            let sweep = |aggregate: &mut Aggregate| self.sweep_one(aggregate);
+            if let Some((ended, ticket, next)) = self.with(event, sweep) {
+                (swept.ended, last) = (swept.ended + ended, last.max(ticket));
+                swept.next.push((event.clone(), next));
+            }
+        }
+        match self.journal.committed(last).await {
+            Ok(()) => swept,
+            Err(error) => {
+                tracing::debug!(%error, "what was released is not safe yet");
+                Swept::default()
+            }
+        }
     }
 
     async fn watermark(&self, event: &SeatingEventId) -> Result<u64, StoreError> {
@@ -85,5 +108,21 @@ impl<J: SeatJournal> Outbox for EmbeddedSeats<J> {
 
     fn signals(&self) -> broadcast::Receiver<Signal> {
         self.signals.subscribe()
+    }
+}
+
+impl<J: SeatJournal> EmbeddedSeats<J> {
+    /// Ends what is due: how many holds, the last write about it, and in how many ms something is due next.
+    fn sweep_one(&self, aggregate: &mut Aggregate) -> (usize, Ticket, Option<u64>) {
+        let (mut holds, mut last) = (0, Ticket::default());
+        while let Some(hold) = aggregate.next_due(self.now()) {
+            if let Ok((_, ticket)) = self.decide(aggregate, &Command::Expire { hold }, &cause_of_nobody()) {
+                (holds, last) = (holds + 1, ticket);
+            }
+        }
+        if let Some(upto) = aggregate.forget_answers(self.now()) {
+            last = self.journal.write(Write::Forgotten(aggregate.state.id.clone(), upto));
+        }
+        (holds, last, aggregate.due_in(self.now()))
     }
 }

@@ -2,37 +2,39 @@
 //!
 //! Every SeatingEvent carries the history for which it was recovered last, and its scripts refuse to run on a server
 //! that has another one. What is not there has nothing to carry it: whether it never was, or was lost, says a key of the server
-//! as a whole, which `recovery` writes when it is done. What is met behind the fence is remembered for `recovery`.
+//! as a whole, which `recovery` writes when it is done. Whoever meets the fence calls the owner of the lane.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use boxoffice_domain::SeatingEventId;
+use tokio::time::Instant;
 
 use super::RedisStore;
 use super::link::Link;
 use super::slots::Shard;
-use super::wire::{FoundMeta, RECORD_FORMAT};
 use crate::store::{History, StoreError};
 
-/// SeatingEvents that were met behind the fence.
+/// What a SeatingEvent has in place of a history while another store may have sold its seats.
+pub const SPLIT: &str = "split";
+/// Shortest time between two calls for the owner of one lane.
+const CALLS: Duration = Duration::from_millis(250);
+
+/// SeatingEvents that were met behind the fence, and when their owners were called last.
 #[derive(Debug, Default)]
-pub struct InDoubt(Mutex<BTreeSet<SeatingEventId>>);
+pub struct Called(Mutex<HashMap<SeatingEventId, Instant>>);
 
-impl InDoubt {
-    /// Remembers one.
-    pub fn note(&self, event: &SeatingEventId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(event.clone());
-    }
-
-    /// Forgets them all, and says which there were.
-    pub fn take(&self) -> BTreeSet<SeatingEventId> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Whether there are any.
-    pub fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+impl Called {
+    /// Whether it is time to call the owner of `event`, who is called now then.
+    fn is_due(&self, event: &SeatingEventId) -> bool {
+        let (now, mut called) = (Instant::now(), self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        called.retain(|_, at| now - *at < CALLS);
+        if called.contains_key(event) {
+            return false;
+        }
+        called.insert(event.clone(), now);
+        true
     }
 }
 
@@ -67,22 +69,8 @@ impl RedisStore {
         Ok(recovered.is_some_and(|recovered| recovered == link.history))
     }
 
-    /// Whether `event` is there and was not recovered for the server of `link`, or is written in another format.
-    pub(super) async fn is_fenced(
-        &self,
-        link: &Arc<Link>,
-        event: &SeatingEventId,
-    ) -> Result<bool, StoreError> {
-        let mut read = redis::cmd("HMGET");
-        read.arg(self.keys.event(event).meta()).arg(FoundMeta::FIELDS);
-        let found: FoundMeta = self.topology.heed(link, link.query(&read).await)?;
-        let there = found.revision.is_some();
-        let unreadable = there && found.format != Some(RECORD_FORMAT);
-        Ok(unreadable || is_behind(there, found.history.as_deref(), &link.history))
-    }
-
     /// Fails while any server lacks what it should have.
-    pub(super) async fn all_recovered(&self) -> Result<(), StoreError> {
+    pub async fn all_recovered(&self) -> Result<(), StoreError> {
         for shard in self.topology.shards() {
             if !self.is_recovered(&shard).await? {
                 return Err(StoreError::Recovering);
@@ -91,10 +79,21 @@ impl RedisStore {
         Ok(())
     }
 
-    /// The error for a SeatingEvent that is behind the fence, and a hint to whoever takes it out.
+    /// The error for a SeatingEvent that is behind the fence, and a call for the owner of its lane, who is woken as if
+    /// something had been written, and finds the fence himself.
     pub(super) fn behind_the_fence(&self, event: &SeatingEventId) -> StoreError {
-        self.in_doubt.note(event);
-        self.topology.opened().notify_one();
+        if self.called.is_due(event) {
+            let (topology, channel) = (Arc::clone(&self.topology), self.keys.signals());
+            let (slot, call) = (self.keys.event(event).slot(), format!("wrote {event}"));
+            tokio::spawn(async move {
+                let call = redis::cmd("PUBLISH").arg(channel).arg(call).to_owned();
+                let call = &call;
+                let called = topology.ask(slot, |link| async move { link.query::<u64>(call).await });
+                if let Err(error) = called.await {
+                    tracing::debug!(%error, "the owner of a lane looks without being called");
+                }
+            });
+        }
         StoreError::Recovering
     }
 }

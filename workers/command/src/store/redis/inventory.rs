@@ -1,6 +1,7 @@
 //! SeatingEvents as the operator sees them: created, changed, counted, purged.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
 
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId, UnixMillis};
@@ -155,12 +156,47 @@ impl RedisStore {
         Ok(ids)
     }
 
+    /// Every SeatingEvent with its pinned partition. What a server that is away has is as it was known before.
+    pub(super) async fn all_pinned(&self) -> Result<Vec<(SeatingEventId, u32)>, StoreError> {
+        let known = self.pinned.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let events = match self.registered().await {
+            Err(StoreError::Unavailable(_)) if !known.is_empty() => known.keys().cloned().collect(),
+            registered => registered?,
+        };
+        let (mut pinned, mut unknown) = (HashMap::new(), vec![]);
+        for event in events {
+            match known.get(&event) {
+                Some(partition) => drop(pinned.insert(event, *partition)),
+                None => unknown.push(event),
+            }
+        }
+        for events in self.by_server(unknown) {
+            let slot = events.first().map_or(0, |event| self.keys.event(event).slot());
+            let mut read = redis::pipe();
+            for event in &events {
+                read.cmd("HGET").arg(self.keys.event(event).meta()).arg("partition");
+            }
+            match self.query_all::<Vec<Option<u32>>>(slot, &read).await {
+                Ok(partitions) => {
+                    let found = events.into_iter().zip(partitions);
+                    pinned.extend(found.filter_map(|(event, partition)| Some((event, partition?))));
+                }
+                Err(error) => tracing::debug!(%error, "where a server's SeatingEvents are pinned is not known"),
+            }
+        }
+        self.pinned.write().unwrap_or_else(PoisonError::into_inner).clone_from(&pinned);
+        let mut pinned: Vec<_> = pinned.into_iter().collect();
+        pinned.sort();
+        Ok(pinned)
+    }
+
     pub(super) async fn run_purge(&self, event: &SeatingEventId) -> Result<bool, StoreError> {
         let keys = self.keys.event(event);
         let mut purge = self.scripts.purge.tell(&Purging { history: ServerHistory });
         purge.key(&keys.all()).about(event);
         let purged: bool = self.invoke_script(&purge).await?;
         if purged {
+            self.pinned.write().unwrap_or_else(PoisonError::into_inner).remove(event);
             let _: u64 = self.query(redis::cmd("SREM").arg(self.keys.registry()).arg(event.as_str())).await?;
             let created_anew: bool = self.query(redis::cmd("EXISTS").arg(keys.meta())).await?;
             if created_anew {

@@ -2,15 +2,11 @@
 //! slot of a Redis Cluster, as a script needs them.
 
 use boxoffice_domain::SeatingEventId;
-use boxoffice_domain::partition::partition_of;
 use uuid::Uuid;
 
 use super::slots::{slot_of, tag};
 
 use crate::store::IdempotencyKey;
-
-/// How many buckets SeatingEvents are spread over; relays share them out.
-pub const BUCKETS: u32 = 16;
 
 /// The keys of one service.
 #[derive(Debug, Clone)]
@@ -82,9 +78,10 @@ impl Keys {
         format!("{}:{{{}}}:history", self.service, tag(slot))
     }
 
-    /// Who recovers that server now.
-    pub fn recovery(&self, slot: u16) -> String {
-        format!("{}:{{{}}}:recovery", self.service, tag(slot))
+    /// The hash of every partition's history for which that server was recovered last, and of where on the log: the
+    /// server has what lies before. `<history> <offset>` by partition.
+    pub fn recovered(&self, slot: u16) -> String {
+        format!("{}:{{{}}}:recovered", self.service, tag(slot))
     }
 
     /// What is written there only to learn when it is safe, and everything before it.
@@ -92,9 +89,14 @@ impl Keys {
         format!("{}:{{{}}}:barrier", self.service, tag(slot))
     }
 
-    /// The hash of every bucket's lease: all in one slot, so that a relay's round is one script.
+    /// The hash of every lane's lease: all in one slot, so that a relay's round is one script.
     pub fn leases(&self) -> String {
         format!("{}:{{relay}}:leases", self.service)
+    }
+
+    /// How many partitions the topic was known to have.
+    pub fn partitions(&self) -> String {
+        format!("{}:{{relay}}:partitions", self.service)
     }
 
     /// The sorted set of the relays that stay, by the end of their lease.
@@ -135,9 +137,4 @@ impl EventKeys {
     pub fn outbox(&self) -> &str {
         self.all()[6]
     }
-}
-
-/// The bucket of a SeatingEvent.
-pub fn bucket_of(event: &SeatingEventId) -> u32 {
-    partition_of(event.as_str(), BUCKETS)
 }

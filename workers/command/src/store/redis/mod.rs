@@ -9,8 +9,8 @@
 //! not simply available: whether a seat exists and what it costs comes from the definition. Does not publish anything
 //! to Kafka: `relay` does.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,7 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use self::barrier::{Barriers, Level};
 use self::catalog::{Catalog, Known};
-use self::fence::InDoubt;
+use self::fence::Called;
 use self::history::NoHistory;
 use self::invocation::{Script, ScriptInvocation};
 use self::keys::Keys;
@@ -174,7 +174,9 @@ pub struct RedisStore {
     keys: Keys,
     scripts: Scripts,
     catalog: Catalog,
-    in_doubt: InDoubt,
+    called: Called,
+    /// Partitions never change, so each is asked for once.
+    pinned: RwLock<HashMap<SeatingEventId, u32>>,
     barriers: Barriers,
     durability: Durability,
     levels: Vec<Level>,
@@ -200,7 +202,8 @@ impl RedisStore {
             keys,
             scripts: Scripts::new(&clock),
             catalog: Catalog::default(),
-            in_doubt: InDoubt::default(),
+            called: Called::default(),
+            pinned: RwLock::default(),
             barriers: Barriers::default(),
             durability,
             levels,
@@ -300,6 +303,7 @@ impl From<RedisError> for StoreError {
     fn from(error: RedisError) -> Self {
         match error.kind() {
             _ if error.code() == Some("RECOVERING") || history::has_ended(&error) => Self::Recovering,
+            _ if error.code() == Some("SPLIT") => Self::Unavailable(error.to_string()),
             _ if error.code() == Some("FORMAT") => Self::Corrupt(error.to_string()),
             ErrorKind::UnexpectedReturnType
             | ErrorKind::Parse
@@ -369,15 +373,18 @@ impl SeatStore for RedisStore {
         self.run_purge(event).await
     }
 
-    async fn expire_due(&self) -> Result<usize, StoreError> {
-        self.sweep().await
-    }
-
     async fn ping(&self) -> Result<(), StoreError> {
-        for shard in self.topology.shards() {
-            let link = self.topology.link_to(&shard.node).await?;
-            self.topology.heed(&link, link.query::<String>(&redis::cmd("PING")).await)?;
+        let mut failed = StoreError::Unavailable("no server of the cluster is known".into());
+        for shard in self.topology.known_shards().await? {
+            let pinged = async {
+                let link = self.topology.link_to(&shard.node).await?;
+                Ok(self.topology.heed(&link, link.query::<String>(&redis::cmd("PING")).await)?)
+            };
+            match pinged.await {
+                Ok(_) => return Ok(()),
+                Err(error) => failed = error,
+            }
         }
-        Ok(())
+        Err(failed)
     }
 }

@@ -1,4 +1,4 @@
-//! The relay's side of the store: leases with fencing tokens, the events that wait, and the published watermark.
+//! The side of the store that owners of lanes use: leases, the events that wait, the published watermark, and what is due.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,12 @@ use super::RedisStore;
 use super::entry::{self, Stored};
 use super::fence::is_behind;
 use super::history::{self, SECTIONS};
-use super::keys::{BUCKETS, bucket_of};
 use super::link::Link;
 use super::wire::ServerHistory;
-use super::wire::args::{LeaseRound, Publishing};
-use crate::store::{Backlog, History, LEASE_LIFE, Lease, Outbox, OutboxEntry, Round, Signal, StoreError};
+use super::wire::args::{Distrusting, LeaseRound, Publishing};
+use crate::store::{
+    Backlog, History, LEASE_LIFE, Lease, Outbox, OutboxEntry, Round, Signal, StoreError, Swept,
+};
 
 /// The history and the partition in `meta`, what waits, and what the server says of itself after that.
 type Waiting = ((Option<String>, Option<u32>), Vec<Stored>, InfoDict);
@@ -28,30 +29,52 @@ const AT_ONCE: usize = 1000;
 
 #[async_trait]
 impl Outbox for RedisStore {
-    fn buckets(&self) -> u32 {
-        BUCKETS
-    }
-
-    fn bucket_of(&self, event: &SeatingEventId) -> u32 {
-        bucket_of(event)
-    }
-
-    async fn round(&self, owner: Uuid, stays: bool, give_back: &[u32]) -> Result<Round, StoreError> {
-        let told = LeaseRound { relay: owner, stays, life: LEASE_LIFE_MS, buckets: BUCKETS };
+    async fn round(
+        &self,
+        owner: Uuid,
+        stays: bool,
+        lanes: u32,
+        give_back: &[u32],
+    ) -> Result<Round, StoreError> {
+        if lanes == 0 {
+            return Ok(Round { leases: vec![], share: 0 });
+        }
+        let told = LeaseRound { relay: owner, stays, life: LEASE_LIFE_MS, lanes };
         let mut round = self.scripts.lease_round.tell(&told);
         round.key(self.keys.leases()).key(self.keys.relays()).arg(give_back);
         let answer: Vec<u64> = self.invoke_script(&round).await?;
         read_round(&answer).ok_or_else(|| StoreError::Corrupt(format!("a round gave {answer:?}")))
     }
 
-    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+    async fn partitions(&self, known: Option<u32>) -> Result<Option<u32>, StoreError> {
+        let key = self.keys.partitions();
+        match known {
+            Some(count) => self.query::<String>(redis::cmd("SET").arg(key).arg(count)).await.map(|_| known),
+            None => self.query(redis::cmd("GET").arg(key)).await,
+        }
+    }
+
+    async fn pinned(&self) -> Result<Vec<(SeatingEventId, u32)>, StoreError> {
+        self.all_pinned().await
+    }
+
+    async fn pinned_partition(&self, event: &SeatingEventId) -> Result<Option<u32>, StoreError> {
+        let mut read = redis::cmd("HGET");
+        read.arg(self.keys.event(event).meta()).arg("partition");
+        self.query(&read).await
+    }
+
+    async fn backlogs(&self, events: &[SeatingEventId]) -> Vec<Backlog> {
         let mut backlogs = vec![];
-        for events in self.by_server(self.registered().await?) {
+        for events in self.by_server(events.to_vec()) {
             for events in events.chunks(AT_ONCE) {
-                backlogs.extend(self.backlogs_of(events).await?);
+                match self.backlogs_of(events).await {
+                    Ok(some) => backlogs.extend(some),
+                    Err(error) => tracing::debug!(%error, "what waits on a server is not known"),
+                }
             }
         }
-        Ok(backlogs)
+        backlogs
     }
 
     async fn unpublished(
@@ -86,18 +109,23 @@ impl Outbox for RedisStore {
         Ok((partition.unwrap_or_default(), entries))
     }
 
-    async fn published(
-        &self,
-        event: &SeatingEventId,
-        lease: &Lease,
-        upto: u64,
-    ) -> Result<Option<u64>, StoreError> {
+    async fn published(&self, event: &SeatingEventId, upto: u64, offset: u64) -> Result<u64, StoreError> {
         let keys = self.keys.event(event);
         let channel = self.keys.signals();
-        let told = Publishing { token: lease.token, upto, channel: &channel, event, history: ServerHistory };
+        let told = Publishing { upto, offset, channel: &channel, event, history: ServerHistory };
         let mut published = self.scripts.published.tell(&told);
         published.key(keys.meta()).key(keys.outbox()).about(event);
         self.invoke_script(&published).await
+    }
+
+    async fn distrust(&self, event: &SeatingEventId) -> Result<(), StoreError> {
+        let mut distrust = self.scripts.distrust.tell(&Distrusting { history: ServerHistory });
+        distrust.key(self.keys.event(event).meta());
+        self.invoke_script::<bool>(&distrust).await.map(drop)
+    }
+
+    async fn sweep(&self, events: &[SeatingEventId]) -> Swept {
+        self.sweep_all(events).await
     }
 
     async fn watermark(&self, event: &SeatingEventId) -> Result<u64, StoreError> {
@@ -168,11 +196,11 @@ impl RedisStore {
     }
 }
 
-/// `scripts/lease_round.lua`: the share, then bucket and token of each lease.
+/// `scripts/lease_round.lua`: the share, then lane and token of each lease.
 fn read_round(answer: &[u64]) -> Option<Round> {
     let (share, leases) = answer.split_first()?;
     let leases = leases.chunks(2).map(|pair| match pair {
-        [bucket, token] => Some(Lease { bucket: u32::try_from(*bucket).ok()?, token: *token }),
+        [lane, token] => Some(Lease { lane: u32::try_from(*lane).ok()?, token: *token }),
         _ => None,
     });
     Some(Round { leases: leases.collect::<Option<_>>()?, share: usize::try_from(*share).ok()? })

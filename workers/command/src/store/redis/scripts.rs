@@ -6,9 +6,10 @@ use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 
 use super::invocation::Script;
 use super::keys::{BESIDE, PARTS as EVENT};
+use super::fence::SPLIT;
 use super::state::FAILED;
 use super::wire::args::{
-    Applying, Choosing, Expiring, Head, Holding, LeaseRound, Publishing, Purging, Reading, Recovering,
+    Applying, Choosing, Distrusting, Expiring, Head, Holding, LeaseRound, Publishing, Purging, Reading, Recovering,
     ReleasingHold, ReleasingSeat, ReservingHold, ReservingSeat, SaleRules,
 };
 use super::wire::{Told, prologue};
@@ -115,13 +116,14 @@ scripts! {
     purge(EVENT): Purging,
     recover([EVENT.as_slice(), BESIDE.as_slice()].concat()): Recovering<'static>,
     published(["meta", "outbox"]): Publishing<'static>,
+    distrust(["meta"]): Distrusting,
     lease_round(["leases", "relays"]): LeaseRound,
     time([]): (),
 }
 
 fn assemble(script: &str, clock: &str, keys: &[&str], args: &[&str]) -> String {
     let mut code = format!(
-        "local EXPIRED_HOLD_MEMORY, FAILED = {EXPIRED_HOLD_MEMORY}, '{FAILED}'\nlocal NOW\n{clock}{FENCE}{}{}",
+        "local EXPIRED_HOLD_MEMORY, FAILED, SPLIT = {EXPIRED_HOLD_MEMORY}, '{FAILED}', '{SPLIT}'\nlocal NOW\n{clock}{FENCE}{}{}",
         prologue::constants(),
         prologue::names(keys, args)
     );
@@ -173,6 +175,7 @@ mod tests {
             "NOW",
             "EXPIRED_HOLD_MEMORY",
             "FAILED",
+            "SPLIT",
             "ENTRY_FORMAT",
             "RECORD_FORMAT",
             "ANSWER_FORMAT",

@@ -1,6 +1,7 @@
-//! Ends the holds whose deadlines have passed, in all SeatingEvents at once, forgets what has been remembered for long
-//! enough, and tries again what of a definition was
-//! refused because of seats that somebody had.
+//! Ends the holds whose deadlines have passed, in many SeatingEvents at once, forgets what has been remembered for long
+//! enough, and tries again what of a definition was refused because of seats that somebody had.
+
+use std::collections::BTreeSet;
 
 use boxoffice_domain::{Answer, CorrelationId, SeatingEventId, UnixMillis};
 use futures::StreamExt;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 
 use super::RedisStore;
 use super::reply::Reply;
-use crate::store::{Cause, StoreError};
+use crate::store::{Cause, StoreError, Swept};
 
 /// Most holds of one SeatingEvent that one pass ends.
 const HOLDS_A_PASS: usize = 1000;
@@ -18,21 +19,30 @@ const EVENTS_A_PIPELINE: usize = 1000;
 /// Holds that are ended at the same time.
 const IN_FLIGHT: usize = 32;
 
+/// What is asked about a SeatingEvent: holds that are due, whether a seat map is wanted that was refused, and what is
+/// due first.
+type Due = (Vec<String>, bool, Vec<(String, UnixMillis)>);
+
 impl RedisStore {
-    pub(super) async fn sweep(&self) -> Result<usize, StoreError> {
-        let mut all = Ok(0);
-        for events in self.by_server(self.registered().await?) {
+    pub(super) async fn sweep_all(&self, events: &[SeatingEventId]) -> Swept {
+        let mut all = Swept::default();
+        for events in self.by_server(events.to_vec()) {
             for events in events.chunks(EVENTS_A_PIPELINE) {
                 // What one server fails at is no reason not to ask the others.
-                let some = self.sweep_some(events).await;
-                all = all.and_then(|ended| Ok(ended + some?));
+                match self.sweep_some(events).await {
+                    Ok(some) => {
+                        all.ended += some.ended;
+                        all.next.extend(some.next);
+                    }
+                    Err(error) => tracing::debug!(%error, "a server's holds cannot be released"),
+                }
             }
         }
         all
     }
 
-    /// Ends what is due of SeatingEvents of one server.
-    async fn sweep_some(&self, events: &[SeatingEventId]) -> Result<usize, StoreError> {
+    /// Ends what is due of SeatingEvents of one server. What is wrong with one of them is missing in what is told.
+    async fn sweep_some(&self, events: &[SeatingEventId]) -> Result<Swept, StoreError> {
         let slot = events.first().map_or(0, |event| self.keys.event(event).slot());
         let now: UnixMillis = self.invoke_script(&self.time(slot)).await?;
         let mut deadlines = redis::pipe();
@@ -41,23 +51,45 @@ impl RedisStore {
             deadlines.cmd("ZRANGEBYSCORE").arg(keys.deadlines()).arg("-inf").arg(now);
             deadlines.arg("LIMIT").arg(0).arg(HOLDS_A_PASS);
             deadlines.cmd("HEXISTS").arg(keys.meta()).arg("wants");
+            deadlines.cmd("ZRANGE").arg(keys.deadlines()).arg(0).arg(0).arg("WITHSCORES");
         }
-        let due: Vec<redis::Value> = self.query_all(slot, &deadlines).await?;
-        let (mut ends, mut wanting) = (Vec::new(), Vec::new());
-        for (event, due) in events.iter().zip(due.chunks(2)) {
-            let (holds, wants): (Vec<String>, bool) =
-                redis::from_redis_value(redis::Value::Array(due.to_vec()))
-                    .map_err(|error| StoreError::Corrupt(format!("deadlines of {event}: {error}")))?;
-            ends.extend(holds.into_iter().map(|hold| self.end(event, hold)));
-            wanting.extend(wants.then_some(event));
+        let answers: Vec<redis::Value> = self.query_all(slot, &deadlines).await?;
+        let mut due = vec![];
+        for (event, answer) in events.iter().zip(answers.chunks(3)) {
+            let answer: Due = redis::from_redis_value(redis::Value::Array(answer.to_vec()))
+                .map_err(|error| StoreError::Corrupt(format!("deadlines of {event}: {error}")))?;
+            due.push((event, answer));
         }
-        let ended: Vec<_> = stream::iter(ends).buffer_unordered(IN_FLIGHT).collect().await;
-        // After the seats that came back by themselves.
-        for event in wanting {
-            self.try_wanted(event).await?;
+        let ends = due.iter().flat_map(|(event, (holds, ..))| {
+            holds.iter().map(|hold| async { (*event, self.end(event, hold.clone()).await) })
+        });
+        let ended: Vec<_> = stream::iter(ends.collect::<Vec<_>>()).buffer_unordered(IN_FLIGHT).collect().await;
+        let mut failed = BTreeSet::new();
+        let mut swept = Swept::default();
+        for (event, ended) in ended {
+            match ended {
+                Ok(ended) => swept.ended += usize::from(ended),
+                Err(error) => {
+                    tracing::debug!(%event, %error, "a hold cannot be released");
+                    failed.insert(event);
+                }
+            }
         }
-        // Every hold gets its turn before the first failure is told.
-        ended.into_iter().try_fold(0, |sum, ended| Ok(sum + usize::from(ended?)))
+        for (event, (holds, wants, first)) in &due {
+            // After the seats that came back by themselves.
+            if *wants && let Err(error) = self.try_wanted(event).await {
+                tracing::debug!(%event, %error, "the seat map that is wanted waits");
+                failed.insert(event);
+            }
+            if failed.contains(event) {
+                continue;
+            }
+            // What was ended is to be forgotten later, and there may be more that is due.
+            let first = first.first().map(|(_, at)| at.saturating_sub(now));
+            let next = if holds.is_empty() { first } else { Some(0) };
+            swept.next.push(((*event).clone(), next));
+        }
+        Ok(swept)
     }
 
     /// Ends a hold; whether that released seats.

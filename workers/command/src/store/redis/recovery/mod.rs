@@ -1,9 +1,10 @@
 //! Recovery (I7): what a server lost comes back from the log, and then its seats are sold again.
 //!
-//! Every worker looks at every server: when a link opens, when a command met the fence, and now and then. One that has
-//! not been recovered since it started is recovered by whoever takes its lease; the others watch. Two that do it at
-//! once do no harm: both come to the same, and the fence opens once. [`run`] reads the log, [`replay`] works out one
-//! SeatingEvent, [`restore`] writes it. This file decides when, and tells people.
+//! It goes by partition, for whoever owns the partition's lane and has fenced every earlier owner: nothing is added to
+//! the log meanwhile. Each SeatingEvent has kept where on the log there was nothing more of it, so reading begins at the
+//! lowest of these among those in doubt: a server that lost nothing has next to nothing read, however long the log is.
+//! A server on which nothing was kept is read from the partition's first record. [`run`] reads the log, [`replay`] works
+//! out one SeatingEvent, [`restore`] writes it. This file knows what lacks something.
 
 mod metrics;
 
@@ -14,200 +15,138 @@ mod restore;
 mod run;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::log::{EventLog, LogError, PUBLISH_LIMIT};
+use boxoffice_runtime::log::EventLog;
 use futures::future::join_all;
-use tokio::time::{Instant, interval, timeout};
-use uuid::Uuid;
+use tokio::time::{Instant, timeout};
 
 use super::RedisStore;
 use super::link::Link;
 use super::slots::Shard;
-use crate::store::{LEASE_LIFE, StoreError};
+use crate::recover::{Recover, RecoveryError};
+use crate::store::StoreError;
 pub use metrics::RecoveryMetrics;
 
-/// Readiness part: no server waits for its recovery.
+/// Readiness part: seats were complete once.
 pub const RECOVERY: &str = "recovery";
-/// What readiness says meanwhile.
+/// What readiness says until then.
 const BUSY: &str = "seats are being read back from the log";
-/// How often servers are looked at when nothing calls for it.
-const LOOK: Duration = Duration::from_secs(1);
-/// First and longest pause after a failure; it doubles in between.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+/// How often it is looked whether they are.
+const LOOK: Duration = Duration::from_millis(250);
 /// How long a SeatingEvent that could not be recovered is left alone.
 const TROUBLED: Duration = Duration::from_mins(1);
-/// How long the lease of a recovery lasts, and how often it is renewed.
-const LEASE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(2));
-
-/// How long a recovery waits for the relays of the server's earlier history, from when the loss was noticed: what they
-/// had read of it is sent within the limit of a publish, which they begin within the life of their leases.
-pub const QUIET: Duration = LEASE_LIFE.saturating_add(PUBLISH_LIMIT);
-
-/// Why a recovery did not end.
-#[derive(Debug, thiserror::Error)]
-pub enum RecoveryError {
-    /// Redis did not do its part.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The log did not.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// The log gave nothing for too long.
-    #[error("the log gave no record for {} s", run::RECORDS_TIMEOUT.as_secs())]
-    Silence,
-    /// Another worker took over.
-    #[error("the lease of the recovery was lost")]
-    LeaseLost,
-}
 
 /// Looks after the servers of one store.
 pub struct Recovery {
     store: Arc<RedisStore>,
     log: Arc<dyn EventLog>,
     topic: String,
-    quiet: Duration,
     metrics: RecoveryMetrics,
-    owner: Uuid,
-    /// Whether readiness has been reached before: a first start is no recovery to tell people of.
-    was_ready: AtomicBool,
-    told: AtomicBool,
     /// SeatingEvents that could not be recovered, and when that was tried last.
     troubled: Mutex<HashMap<SeatingEventId, Instant>>,
 }
 
+/// What a server has of a partition, where that was written down: everything before an offset, under a history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Recovered {
+    history: String,
+    offset: u64,
+}
+
 impl Recovery {
-    /// Of what `store` lost and `topic` of `log` has; [`QUIET`] is what workers wait for.
+    /// Of what `store` lost and `topic` of `log` has.
     pub fn new(
         store: Arc<RedisStore>,
         log: Arc<dyn EventLog>,
         topic: String,
-        quiet: Duration,
         metrics: RecoveryMetrics,
     ) -> Self {
-        Self {
-            store,
-            log,
-            topic,
-            quiet,
-            metrics,
-            owner: Uuid::new_v4(),
-            was_ready: AtomicBool::default(),
-            told: AtomicBool::default(),
-            troubled: Mutex::default(),
-        }
+        Self { store, log, topic, metrics, troubled: Mutex::default() }
     }
 
-    /// Goes on for ever, and keeps readiness true to what it finds.
-    pub async fn run(self, readiness: Readiness) {
+    /// Returns when every server has been complete once, as far as is known here; readiness says what is missing
+    /// until then. Later losses are told by commands on the SeatingEvents concerned, and by nothing else.
+    pub async fn is_complete(&self, readiness: &Readiness) {
         let opened = self.store.topology.opened();
-        let mut failures = 0;
         loop {
-            let pause = match self.look(&readiness).await {
-                Ok(true) => {
-                    failures = 0;
-                    readiness.ready(RECOVERY);
-                    self.was_ready.store(true, Relaxed);
-                    LOOK
-                }
-                Ok(false) => {
-                    failures = 0;
-                    if self.was_ready.load(Relaxed) {
-                        readiness.not_ready(RECOVERY, "another worker reads seats back from the log");
-                    }
-                    PAUSE.0
-                }
-                Err(error) => {
-                    // Where Redis is away, that is what its own part of readiness says.
-                    if !matches!(error, RecoveryError::Store(StoreError::Unavailable(_))) {
-                        readiness.not_ready(RECOVERY, error.to_string());
-                    }
-                    if failures == 0 {
-                        tracing::warn!(%error, "seats cannot be read back from the log yet");
-                    }
-                    let pause = PAUSE.0.saturating_mul(1 << failures.min(5)).min(PAUSE.1);
-                    failures += 1;
-                    pause
-                }
-            };
-            // After a failure nothing but time makes the next attempt worth more.
-            let wait = async {
-                if failures == 0 {
-                    opened.notified().await;
-                } else {
-                    std::future::pending::<()>().await;
-                }
-            };
-            drop(timeout(pause, wait).await);
-        }
-    }
-
-    /// Looks at every server once and recovers those that need it: whether all are now.
-    ///
-    /// # Errors
-    /// What kept one from being recovered.
-    pub async fn look(&self, readiness: &Readiness) -> Result<bool, RecoveryError> {
-        let in_doubt = self.store.in_doubt.take();
-        let shards = self.store.topology.known_shards().await?;
-        let looks = shards.iter().map(|shard| self.look_at(shard, &in_doubt, readiness));
-        let mut all = true;
-        for looked in join_all(looks).await {
-            match looked {
-                Ok(recovered) => all &= recovered,
-                Err(error) => {
-                    for event in &in_doubt {
-                        self.store.in_doubt.note(event);
-                    }
-                    return Err(error);
-                }
+            match self.store.all_recovered().await {
+                Ok(()) => break,
+                Err(StoreError::Recovering) => readiness.not_ready(RECOVERY, BUSY),
+                Err(error) => readiness.not_ready(RECOVERY, error.to_string()),
             }
+            drop(timeout(LOOK, opened.notified()).await);
         }
-        Ok(all)
+        readiness.ready(RECOVERY);
     }
 
-    async fn look_at(
-        &self,
-        shard: &Shard,
-        in_doubt: &BTreeSet<SeatingEventId>,
-        readiness: &Readiness,
-    ) -> Result<bool, RecoveryError> {
+    fn troubled(&self) -> MutexGuard<'_, HashMap<SeatingEventId, Instant>> {
+        self.troubled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which of `partitions` a server may lack something of.
+    async fn wanting_on(&self, shard: &Shard, partitions: &[u32]) -> Result<BTreeSet<u32>, StoreError> {
         let link = self.store.topology.link_to(&shard.node).await?;
-        let recovered = self.store.is_recovered(shard).await?;
-        let doubted = self.still_fenced(&link, shard, in_doubt).await?;
-        if recovered && doubted.is_empty() {
-            return Ok(true);
-        }
-        if !self.take_lease(&link, shard).await? {
-            return Ok(recovered);
-        }
-        // Where the server as a whole is recovered, a few SeatingEvents are no reason to turn buyers away.
-        let readiness = (!recovered).then_some(readiness);
-        if self.was_ready.load(Relaxed)
-            && let Some(readiness) = readiness
-        {
-            readiness.not_ready(RECOVERY, BUSY);
-        }
-        self.metrics.running.inc();
-        let began = Instant::now();
-        // What a server lost, it may also have lost under a link that stayed.
-        let since = if recovered { link.opened } else { began };
-        let ended = tokio::select! {
-            ended = self.recover(&link, shard, doubted, since, readiness) => ended,
-            lost = self.keep_lease(&link, shard) => Err(lost),
+        let recovered = self.recovered(&link, shard, partitions).await?;
+        let lacks = |recovered: &Option<Recovered>| {
+            recovered.as_ref().is_none_or(|recovered| recovered.history != link.history)
         };
-        self.metrics.running.dec();
-        self.give_lease_back(&link, shard).await;
-        ended?;
-        if !recovered && link.appends {
-            self.rewrite_append_only_file(&link).await;
+        let lacking = partitions.iter().zip(&recovered).filter(|(_, recovered)| lacks(recovered));
+        Ok(lacking.map(|(partition, _)| *partition).collect())
+    }
+
+    async fn recovered(
+        &self,
+        link: &Arc<Link>,
+        shard: &Shard,
+        partitions: &[u32],
+    ) -> Result<Vec<Option<Recovered>>, StoreError> {
+        if partitions.is_empty() {
+            return Ok(vec![]);
         }
-        self.metrics.runs.inc();
-        self.metrics.seconds.observe(began.elapsed().as_secs_f64());
-        Ok(true)
+        let mut read = redis::cmd("HMGET");
+        read.arg(self.store.keys.recovered(shard.first_slot)).arg(partitions);
+        let texts: Vec<Option<String>> = self.store.on(link, link.query(&read).await)?;
+        let parse = |text: String| {
+            let (history, offset) = text.split_once(' ')?;
+            Some(Recovered { history: history.to_owned(), offset: offset.parse().ok()? })
+        };
+        Ok(texts.into_iter().map(|text| text.and_then(parse)).collect())
+    }
+
+    /// Writes down that a server has everything of `partition` before `offset`, and where that makes it complete, that
+    /// too. Whether it does.
+    async fn mark(
+        &self,
+        link: &Arc<Link>,
+        shard: &Shard,
+        partition: u32,
+        offset: u64,
+    ) -> Result<bool, StoreError> {
+        let keys = &self.store.keys;
+        let recovered = keys.recovered(shard.first_slot);
+        let text = format!("{} {offset}", link.history);
+        let mut mark = redis::pipe();
+        mark.cmd("HSET").arg(&recovered).arg(partition).arg(text).ignore();
+        mark.cmd("GET").arg(keys.history(shard.first_slot));
+        let (complete,): (Option<String>,) = self.store.on(link, link.query_all(&mark).await)?;
+        if complete.is_some_and(|history| history == link.history) {
+            return Ok(false);
+        }
+        let partitions: Vec<u32> = (0..self.log.partitions(&self.topic).await.unwrap_or(0)).collect();
+        let all = self.recovered(link, shard, &partitions).await?;
+        let is_complete = !partitions.is_empty()
+            && all.iter().all(|one| one.as_ref().is_some_and(|one| one.history == link.history));
+        if is_complete {
+            let mut mark = redis::cmd("SET");
+            mark.arg(keys.history(shard.first_slot)).arg(link.history.as_str());
+            self.store.on(link, link.query::<String>(&mark).await)?;
+        }
+        Ok(is_complete)
     }
 
     /// Has a server write its append-only file anew. Where a power cut tore it in the middle of a script's writes, their
@@ -222,63 +161,56 @@ impl Recovery {
             );
         }
     }
+}
 
-    /// Those of `in_doubt` that are this server's and still behind the fence, but for those that were tried just now.
-    async fn still_fenced(
+#[async_trait]
+impl Recover for Recovery {
+    async fn wanting(&self, partitions: &[u32]) -> BTreeSet<u32> {
+        let Ok(shards) = self.store.topology.known_shards().await else { return BTreeSet::new() };
+        let looks = shards.iter().map(|shard| self.wanting_on(shard, partitions));
+        let mut wanting = BTreeSet::new();
+        for (looked, shard) in join_all(looks).await.into_iter().zip(&shards) {
+            match looked {
+                Ok(some) => wanting.extend(some),
+                // It is looked at again when it answers.
+                Err(error) => tracing::debug!(node = %shard.node, %error, "what it lacks is not known"),
+            }
+        }
+        wanting
+    }
+
+    /// A server that is away is the next time's: it keeps nobody from selling on the others.
+    async fn recover(
         &self,
-        link: &Arc<Link>,
-        shard: &Shard,
-        in_doubt: &BTreeSet<SeatingEventId>,
-    ) -> Result<BTreeSet<SeatingEventId>, StoreError> {
-        let mut fenced = BTreeSet::new();
-        for event in in_doubt.iter().filter(|event| self.is_of(shard, event)) {
-            let given_up = self.troubled().get(event).is_some_and(|at| at.elapsed() < TROUBLED);
-            if !given_up && self.store.is_fenced(link, event).await? {
-                fenced.insert(event.clone());
+        partition: u32,
+        doubted: &BTreeSet<SeatingEventId>,
+    ) -> Result<(), RecoveryError> {
+        for shard in self.store.topology.known_shards().await? {
+            match self.recover_on(&shard, partition, doubted).await {
+                Ok(()) => {}
+                Err(RecoveryError::Store(error)) => {
+                    tracing::warn!(node = %shard.node, partition, %error, "seats cannot be put back yet");
+                }
+                Err(other) => return Err(other),
             }
         }
-        Ok(fenced)
+        Ok(())
     }
 
-    fn troubled(&self) -> MutexGuard<'_, HashMap<SeatingEventId, Instant>> {
-        self.troubled.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn take_lease(&self, link: &Arc<Link>, shard: &Shard) -> Result<bool, StoreError> {
-        let mut take = redis::cmd("SET");
-        take.arg(self.store.keys.recovery(shard.first_slot)).arg(self.owner.to_string());
-        take.arg("NX").arg("PX").arg(LEASE.0.as_millis());
-        let taken: Option<String> = self.store.topology.heed(link, link.query(&take).await)?;
-        if taken.is_some() {
-            self.told.store(false, Relaxed);
-        } else if !self.told.swap(true, Relaxed) {
-            tracing::info!(node = %link.node, "another worker reads seats back from the log");
-        }
-        Ok(taken.is_some())
-    }
-
-    /// Returns when it is lost.
-    async fn keep_lease(&self, link: &Arc<Link>, shard: &Shard) -> RecoveryError {
-        let mut turn = interval(LEASE.1);
-        let key = self.store.keys.recovery(shard.first_slot);
-        loop {
-            turn.tick().await;
-            let mut renew = redis::pipe();
-            renew.cmd("GET").arg(&key).cmd("PEXPIRE").arg(&key).arg(LEASE.0.as_millis()).ignore();
-            let renewed: Result<(Option<String>,), _> =
-                self.store.topology.heed(link, link.query_all(&renew).await);
-            match renewed {
-                Ok((owner,)) if owner.as_deref() == Some(&self.owner.to_string()) => {}
-                Ok(_) => return RecoveryError::LeaseLost,
-                Err(error) => return StoreError::from(error).into(),
+    async fn reached(&self, partition: u32, offset: u64) {
+        let Ok(shards) = self.store.topology.known_shards().await else { return };
+        for shard in shards {
+            let moved = async {
+                let link = self.store.topology.link_to(&shard.node).await?;
+                let before = self.recovered(&link, &shard, &[partition]).await?.pop().flatten();
+                if before.is_some_and(|before| before.history == link.history && before.offset < offset) {
+                    self.mark(&link, &shard, partition, offset).await?;
+                }
+                Ok::<_, StoreError>(())
+            };
+            if let Err(error) = moved.await {
+                tracing::debug!(node = %shard.node, %error, "the offset of a partition stays behind");
             }
         }
-    }
-
-    /// A lease that cannot be given back runs out.
-    async fn give_lease_back(&self, link: &Arc<Link>, shard: &Shard) {
-        let mut give = redis::cmd("DEL");
-        give.arg(self.store.keys.recovery(shard.first_slot));
-        drop(self.store.topology.heed(link, link.query::<u64>(&give).await));
     }
 }

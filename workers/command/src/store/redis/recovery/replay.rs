@@ -13,8 +13,12 @@ const FORGET_EVERY: u64 = 65_536;
 /// What Redis has of a SeatingEvent, as far as it takes to know whether that is all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
+    /// Whether there is anything.
+    pub is_there: bool,
     /// The history that it was recovered for.
     pub history: Option<String>,
+    /// Where on the log nothing more of it is, where that was kept.
+    pub offset: Option<u64>,
     /// Sequence of its last domain event; 0 where there is none.
     pub sequence: u64,
     /// Up to where its events are known to be on the log.

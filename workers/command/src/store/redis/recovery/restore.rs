@@ -35,11 +35,13 @@ impl RedisStore {
         let mut found: FoundMeta = self.on(link, link.query(&read).await)?;
         if found.format != Some(RECORD_FORMAT) {
             // Records of another version: they are worked out again from the first event.
-            (found.history, found.sequence) = (None, None);
+            (found.history, found.sequence, found.offset) = (None, None, None);
         }
-        let FoundMeta { history, sequence, published, partition, .. } = found;
+        let FoundMeta { revision, history, sequence, published, partition, offset, .. } = found;
         let mut found = Found {
+            is_there: revision.is_some(),
             history,
+            offset,
             sequence: sequence.unwrap_or_default(),
             published: published.unwrap_or_default(),
             partition,
@@ -73,13 +75,14 @@ impl RedisStore {
         }
     }
 
-    /// Takes `event` out of the fence with what `replay` made of it.
+    /// Takes `event` out of the fence with what `replay` made of it, which is all that lies before `offset` on the log.
     pub(super) async fn put_back(
         &self,
         link: &Arc<Link>,
         event: &SeatingEventId,
         mut replay: Replay,
         now: UnixMillis,
+        offset: u64,
     ) -> Result<(), StoreError> {
         let goes_on = replay.go_on_with(&self.waiting(link, event).await?);
         let keys = self.keys.event(event);
@@ -90,6 +93,7 @@ impl RedisStore {
             channel: &channel,
             event,
             logged: replay.logged,
+            offset,
             state: if replay.replaces() { "replace" } else { "keep" },
             waiting: if goes_on { "keep" } else { "drop" },
         });
@@ -149,10 +153,13 @@ impl RedisStore {
         &self,
         link: &Arc<Link>,
         event: &SeatingEventId,
+        partition: u32,
     ) -> Result<(), StoreError> {
-        let mut mark = redis::cmd("HSETNX");
-        mark.arg(self.keys.event(event).meta()).arg("revision").arg("lost");
-        self.on(link, link.query::<bool>(&mark).await).map(drop)
+        let keys = self.keys.event(event);
+        let mut mark = redis::pipe();
+        mark.cmd("HSETNX").arg(keys.meta()).arg("revision").arg("lost").ignore();
+        mark.cmd("HSETNX").arg(keys.meta()).arg("partition").arg(partition).ignore();
+        self.on(link, link.query_all::<()>(&mark).await)
     }
 
     /// Passes on an answer of `link`, which is given up where nothing more comes of it.

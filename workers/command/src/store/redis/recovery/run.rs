@@ -1,18 +1,18 @@
-//! Reads what the log has of the SeatingEvents of one server, from its first record to where it ends now, and puts
-//! back what the server lacks.
+//! Reads what the log has of one partition, from where something may be missing to where it ends now, and puts back
+//! what a server lacks.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_domain::{Envelope, SeatingEventId};
-use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::record::{CE_ID, CE_SEQUENCE, Record, Said};
-use tokio::time::{Instant, sleep_until, timeout};
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use super::replay::{Again, Replay, Step};
-use super::{BUSY, RECOVERY, Recovery, RecoveryError};
+use super::replay::{Again, Found, Replay, Step};
+use super::{Recovery, RecoveryError, TROUBLED};
 use crate::store::StoreError;
 use crate::store::redis::link::Link;
 use crate::store::redis::slots::Shard;
@@ -20,11 +20,21 @@ use crate::store::redis::slots::Shard;
 /// Records taken at once.
 const BATCH: usize = 1000;
 /// Longest wait for records that are there.
-pub const RECORDS_TIMEOUT: Duration = Duration::from_secs(15);
+const RECORDS_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often progress is told, in records.
 const PROGRESS: u64 = 250_000;
+/// SeatingEvents that are asked about, or put back, at once.
+const AT_ONCE: usize = 16;
+
+/// What is to be recovered: a partition's SeatingEvents on one server.
+struct Place<'a> {
+    link: Arc<Link>,
+    shard: &'a Shard,
+    partition: u32,
+}
 
 /// What a reading of the log came to.
+#[derive(Default)]
 struct Reading {
     /// By SeatingEvent; `None` where it is out of the fence already.
     replays: HashMap<SeatingEventId, Option<Replay>>,
@@ -32,32 +42,105 @@ struct Reading {
     troubled: HashMap<SeatingEventId, String>,
     /// Those to begin anew with, and why.
     again: HashMap<SeatingEventId, Again>,
+    /// Whether more has to be read than was.
+    from_the_first: bool,
 }
 
 impl Recovery {
-    pub(super) async fn recover(
+    /// Recovers `partition` on a server that lacks something of it, and those of `doubted` that are its in any case.
+    pub(super) async fn recover_on(
         &self,
-        link: &Arc<Link>,
         shard: &Shard,
-        doubted: BTreeSet<SeatingEventId>,
-        since: Instant,
-        readiness: Option<&Readiness>,
+        partition: u32,
+        doubted: &BTreeSet<SeatingEventId>,
     ) -> Result<(), RecoveryError> {
-        let store = &self.store;
-        tracing::warn!(node = %link.node, history = %link.history, "redis began anew: reading seats back from the log");
-        sleep_until(since + self.quiet).await;
-        let ends = self.ends().await?;
-        if !ends.is_empty()
-            && let Some(readiness) = readiness
-        {
-            readiness.not_ready(RECOVERY, BUSY);
+        let link = self.store.topology.link_to(&shard.node).await?;
+        let kept = self.recovered(&link, shard, &[partition]).await?.pop().flatten();
+        let is_marked = kept.as_ref().is_some_and(|kept| kept.history == link.history);
+        let candidates = if is_marked { doubted.clone() } else { self.pinned_to(partition, doubted).await? };
+        let place = Place { link, shard, partition };
+        let in_doubt = self.in_doubt(&place, candidates).await?;
+        if is_marked && in_doubt.is_empty() {
+            return Ok(());
         }
+        let (begin, end) = self.log.bounds(&self.topic, partition).await?;
+        // Before offsets were kept, a server was marked as a whole.
+        let is_complete = !is_marked && kept.is_none() && self.store.is_recovered(shard).await?;
+        let mut offsets: Vec<_> = in_doubt.values().map(|found| found.offset).collect();
+        if !is_marked {
+            offsets.push(if is_complete { Some(end) } else { kept.map(|kept| kept.offset) });
+        }
+        let from = offsets.into_iter().map(Option::unwrap_or_default).min().unwrap_or(end).clamp(begin, end);
+        if from < end || !in_doubt.is_empty() {
+            self.metrics.running.inc();
+            let began = Instant::now();
+            let ended = self.read_back(&place, in_doubt, (begin, from, end)).await;
+            self.metrics.running.dec();
+            ended?;
+            self.metrics.runs.inc();
+            self.metrics.seconds.observe(began.elapsed().as_secs_f64());
+        }
+        if !is_marked && self.mark(&place.link, shard, partition, end).await? && place.link.appends {
+            self.rewrite_append_only_file(&place.link).await;
+        }
+        Ok(())
+    }
+
+    /// All SeatingEvents that are pinned to `partition`, with `doubted`.
+    async fn pinned_to(
+        &self,
+        partition: u32,
+        doubted: &BTreeSet<SeatingEventId>,
+    ) -> Result<BTreeSet<SeatingEventId>, StoreError> {
+        let pinned = self.store.all_pinned().await?;
+        let of_it = pinned.into_iter().filter(|(_, its)| *its == partition).map(|(event, _)| event);
+        Ok(of_it.chain(doubted.iter().cloned()).collect())
+    }
+
+    /// Those of `events` that are this server's, of this partition and behind the fence, but for those that were tried
+    /// just now.
+    async fn in_doubt(
+        &self,
+        place: &Place<'_>,
+        events: BTreeSet<SeatingEventId>,
+    ) -> Result<BTreeMap<SeatingEventId, Found>, StoreError> {
+        let mine = events.into_iter().filter(|event| {
+            let given_up = self.troubled().get(event).is_some_and(|at| at.elapsed() < TROUBLED);
+            !given_up && self.is_of(place.shard, event)
+        });
+        let found = stream::iter(mine)
+            .map(|event| async move {
+                let found = self.store.found(&place.link, &event).await?;
+                Ok::<_, StoreError>((event, found))
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+        let is_in_doubt = |found: &Found| {
+            found.is_there
+                && found.partition.is_none_or(|its| its == place.partition)
+                && !is_out(found, &place.link)
+        };
+        Ok(found.into_iter().filter(|(_, found)| is_in_doubt(found)).collect())
+    }
+
+    /// Reads from `from` on, and from the first record where that is not enough; then puts back.
+    async fn read_back(
+        &self,
+        place: &Place<'_>,
+        in_doubt: BTreeMap<SeatingEventId, Found>,
+        (begin, mut from, end): (u64, u64, u64),
+    ) -> Result<(), RecoveryError> {
+        let (store, partition) = (&self.store, place.partition);
+        let node = &place.link.node;
+        tracing::info!(%node, partition, in_doubt = in_doubt.len(), from, end, "reading seats back from the log");
         let mut again = HashMap::new();
-        let Reading { mut replays, troubled, .. } = loop {
-            let reading = self.read(link, shard, &ends, &again).await?;
-            if reading.again.is_empty() {
+        let mut reading = loop {
+            let reading = self.read(place, from, end, &in_doubt, &again).await?;
+            if reading.again.is_empty() && !(reading.from_the_first && from > begin) {
                 break reading;
             }
+            from = begin;
             for (event, why) in reading.again {
                 match why {
                     Again::Fork => {
@@ -69,116 +152,107 @@ impl Recovery {
                 again.insert(event, why);
             }
         };
-        // What is not on the log at all is as Redis has it.
-        let on_the_log: BTreeSet<_> = replays.keys().cloned().collect();
-        for event in store.registered().await?.into_iter().chain(doubted) {
-            if self.is_of(shard, &event) && !replays.contains_key(&event) {
-                let found = store.found(link, &event).await?;
-                if found.sequence > 0 {
-                    replays.insert(event.clone(), Some(Replay::new(event, &found, None)));
-                }
+        // What is not on what was read is as Redis has it.
+        let on_the_log: Vec<_> = reading.replays.keys().cloned().collect();
+        for (event, found) in in_doubt {
+            if !reading.replays.contains_key(&event) && found.sequence > 0 {
+                let replay = Replay::new(event.clone(), &found, None);
+                reading.replays.insert(event, Some(replay));
             }
         }
-        let now = store.on(link, link.invoke(&store.time(shard.first_slot)).await)?;
+        let now = store.on(&place.link, place.link.invoke(&store.time(place.shard.first_slot)).await)?;
         let (mut recovered, mut applied) = (0_u64, 0);
-        for (event, replay) in replays {
-            if let Some(trouble) = troubled.get(&event) {
+        let mut whole = vec![];
+        for (event, replay) in reading.replays {
+            if let Some(trouble) = reading.troubled.get(&event) {
                 tracing::error!(%event, trouble, "it stays behind the fence: its log has to be whole");
-                store.keep_behind_the_fence(link, &event).await?;
+                store.keep_behind_the_fence(&place.link, &event, partition).await?;
             } else if let Some(replay) = replay {
                 applied += replay.applied;
-                store.put_back(link, &event, replay, now).await?;
                 recovered += 1;
+                whole.push((event, replay));
             }
         }
-        self.note_troubled(shard, troubled.keys());
+        stream::iter(whole)
+            .map(|(event, replay)| async move { store.put_back(&place.link, &event, replay, now, end).await })
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        self.note_troubled(place, reading.troubled.keys());
         for event in on_the_log {
             store.register(&event).await?;
         }
-        self.mark(link, shard).await?;
         self.metrics.applied.inc_by(applied);
-        let troubled = troubled.len();
-        tracing::info!(node = %link.node, recovered, applied, troubled, "seats are as the log has them");
+        let troubled = reading.troubled.len();
+        tracing::info!(%node, partition, recovered, applied, troubled, "seats are as the log has them");
         Ok(())
     }
 
     /// Leaves those that could not be recovered alone for a while.
-    fn note_troubled<'a>(&self, shard: &Shard, events: impl Iterator<Item = &'a SeatingEventId>) {
+    fn note_troubled<'a>(&self, place: &Place<'_>, events: impl Iterator<Item = &'a SeatingEventId>) {
         let (now, mut known) = (Instant::now(), self.troubled());
-        known.retain(|event, _| !self.is_of(shard, event));
+        known.retain(|event, at| at.elapsed() < TROUBLED || !self.is_of(place.shard, event));
         known.extend(events.map(|event| (event.clone(), now)));
         self.metrics.troubles.set(i64::try_from(known.len()).unwrap_or(i64::MAX));
     }
 
-    /// Where each partition that has records ends now, with its beginning.
-    async fn ends(&self) -> Result<BTreeMap<u32, (u64, u64)>, RecoveryError> {
-        let mut ends = BTreeMap::new();
-        for partition in 0..self.log.partitions(&self.topic).await? {
-            let (begin, end) = self.log.bounds(&self.topic, partition).await?;
-            if begin < end {
-                ends.insert(partition, (begin, end));
-            }
-        }
-        Ok(ends)
-    }
-
-    /// Reads every record before `ends`.
+    /// Reads every record of the partition from `from` up to `end`.
     async fn read(
         &self,
-        link: &Arc<Link>,
-        shard: &Shard,
-        ends: &BTreeMap<u32, (u64, u64)>,
+        place: &Place<'_>,
+        from: u64,
+        end: u64,
+        in_doubt: &BTreeMap<SeatingEventId, Found>,
         again: &HashMap<SeatingEventId, Again>,
     ) -> Result<Reading, RecoveryError> {
-        let mut reading =
-            Reading { replays: HashMap::new(), troubled: HashMap::new(), again: HashMap::new() };
-        if ends.is_empty() {
+        let mut reading = Reading::default();
+        if from >= end {
             return Ok(reading);
         }
-        let from = ends.iter().map(|(partition, (begin, _))| (*partition, *begin)).collect();
-        let mut tail = self.log.tail(&self.topic, from).await?;
-        let mut open: BTreeMap<u32, u64> =
-            ends.iter().map(|(partition, (_, end))| (*partition, *end)).collect();
+        let mut tail = self.log.tail(&self.topic, vec![(place.partition, from)]).await?;
         let mut records = 0;
-        while !open.is_empty() {
+        loop {
             let batch = timeout(RECORDS_TIMEOUT, tail.next(BATCH)).await;
-            for record in batch.map_err(|_| RecoveryError::Silence)?? {
-                let Some(end) = open.get(&record.partition).copied() else { continue };
+            let batch = batch.map_err(|_| RecoveryError::Silence(RECORDS_TIMEOUT.as_secs()))??;
+            let mut is_read = !batch.ended.is_empty();
+            for record in &batch.records {
                 if record.offset < end {
-                    self.take(link, shard, &record, again, &mut reading).await?;
+                    self.take(place, record, in_doubt, again, &mut reading).await?;
                 }
-                if record.offset + 1 >= end {
-                    open.remove(&record.partition);
-                }
+                is_read |= record.offset + 1 >= end;
                 records += 1;
                 if records % PROGRESS == 0 {
-                    tracing::info!(node = %link.node, records, "reading seats back from the log");
+                    tracing::info!(partition = place.partition, records, "reading seats back from the log");
                 }
             }
+            if is_read {
+                return Ok(reading);
+            }
         }
-        Ok(reading)
     }
 
     /// Takes in one record. What is no domain event of a SeatingEvent of this server is none of its business.
     async fn take(
         &self,
-        link: &Arc<Link>,
-        shard: &Shard,
+        place: &Place<'_>,
         record: &Record,
+        in_doubt: &BTreeMap<SeatingEventId, Found>,
         again: &HashMap<SeatingEventId, Again>,
         reading: &mut Reading,
     ) -> Result<(), StoreError> {
-        let Some((event, sequence, id)) = place(record) else { return Ok(()) };
+        let Some((event, sequence, id)) = identity(record) else { return Ok(()) };
         if reading.troubled.contains_key(&event) || reading.again.contains_key(&event) {
             return Ok(());
         }
         if !reading.replays.contains_key(&event) {
-            if !self.is_of(shard, &event) {
+            if !self.is_of(place.shard, &event) {
                 return Ok(());
             }
-            let found = self.store.found(link, &event).await?;
-            let is_out = found.history.as_ref().is_some_and(|history| *history == link.history);
-            let replay = (!is_out).then(|| {
+            let found = match in_doubt.get(&event) {
+                Some(found) => found.clone(),
+                None => self.store.found(&place.link, &event).await?,
+            };
+            let replay = (!is_out(&found, &place.link)).then(|| {
                 let mut replay = Replay::new(event.clone(), &found, again.get(&event).copied());
                 replay.partition = replay.partition.or(Some(record.partition));
                 replay
@@ -188,13 +262,17 @@ impl Recovery {
         let Some(Some(replay)) = reading.replays.get_mut(&event) else { return Ok(()) };
         let mut step = replay.take(sequence, id, || envelope(record));
         if step == Step::NeedsState {
-            replay.state = Some(self.store.read_state(link, &event).await?);
+            replay.state = Some(self.store.read_state(&place.link, &event).await?);
             step = replay.take(sequence, id, || envelope(record));
         }
         match step {
             Step::Done => {}
             Step::Again(why) => drop(reading.again.insert(event, why)),
-            Step::Trouble(trouble) => drop(reading.troubled.insert(event, trouble)),
+            Step::Trouble(trouble) => {
+                // What Redis does not know may have begun before what was read.
+                reading.from_the_first |= replay.applied == 0;
+                reading.troubled.insert(event, trouble);
+            }
             Step::NeedsState => {
                 drop(reading.troubled.insert(event, "its state is not there".to_owned()));
             }
@@ -202,21 +280,19 @@ impl Recovery {
         Ok(())
     }
 
-    pub(super) fn is_of(&self, shard: &Shard, event: &SeatingEventId) -> bool {
+    fn is_of(&self, shard: &Shard, event: &SeatingEventId) -> bool {
         let owner = self.store.topology.owner(self.store.keys.event(event).slot());
         owner.as_ref() == Some(&shard.node)
     }
+}
 
-    /// Says that this server has everything that it should have.
-    async fn mark(&self, link: &Arc<Link>, shard: &Shard) -> Result<(), StoreError> {
-        let mut mark = redis::cmd("SET");
-        mark.arg(self.store.keys.history(shard.first_slot)).arg(link.history.as_str());
-        self.store.on(link, link.query::<String>(&mark).await).map(drop)
-    }
+/// Whether it is out of the fence already.
+fn is_out(found: &Found, link: &Link) -> bool {
+    found.history.as_ref().is_some_and(|history| *history == link.history)
 }
 
 /// Whose a record is, its sequence and its event's id; by the headers, which are there where the body is none.
-fn place(record: &Record) -> Option<(SeatingEventId, u64, Uuid)> {
+fn identity(record: &Record) -> Option<(SeatingEventId, u64, Uuid)> {
     let sequence = record.header(CE_SEQUENCE)?.parse().ok()?;
     Some((record.key.parse().ok()?, sequence, record.header(CE_ID)?.parse().ok()?))
 }

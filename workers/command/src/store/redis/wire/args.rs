@@ -221,12 +221,20 @@ told! {
 }
 
 told! {
+    /// `distrust.lua`.
+    pub struct Distrusting {
+        /// The server's history.
+        pub history: ServerHistory,
+    }
+}
+
+told! {
     /// `published.lua`.
     pub struct Publishing<'a> {
-        /// Of the lease.
-        pub token: u64,
         /// Sequence up to which events are published.
         pub upto: u64,
+        /// Where on the log there is nothing more of them.
+        pub offset: u64,
         /// The signals' channel.
         pub channel: &'a str,
         /// The SeatingEvent's id.
@@ -248,6 +256,8 @@ told! {
         pub event: &'a SeatingEventId,
         /// Sequence up to which the log has its events.
         pub logged: u64,
+        /// Where on the log there is nothing more of them.
+        pub offset: u64,
         /// `keep` or `replace` what is there.
         pub state: &'a str,
         /// `keep` or `drop` what waits to be published.
@@ -256,7 +266,7 @@ told! {
 }
 
 told! {
-    /// `lease_round.lua`: then the buckets that are given back.
+    /// `lease_round.lua`: then the lanes that are given back.
     pub struct LeaseRound {
         /// The relay.
         pub relay: Uuid,
@@ -264,7 +274,7 @@ told! {
         pub stays: bool,
         /// How long a lease lasts, in ms.
         pub life: u64,
-        /// How many buckets there are.
-        pub buckets: u32,
+        /// How many lanes there are.
+        pub lanes: u32,
     }
 }

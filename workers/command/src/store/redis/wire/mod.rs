@@ -260,5 +260,13 @@ meta! {
         blocked: u64,
     }
     /// What a recovery finds.
-    FoundMeta { revision: String, history: String, format: u32, sequence: u64, published: u64, partition: u32, }
+    FoundMeta {
+        revision: String,
+        history: String,
+        format: u32,
+        sequence: u64,
+        published: u64,
+        partition: u32,
+        offset: u64,
+    }
 }

@@ -1,0 +1,61 @@
+//! What an owner of a lane does about what its store lost (I7): the port. Redis' side of it is
+//! [`store::redis::recovery`](crate::store::redis::recovery); a store that is its own log loses nothing.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use boxoffice_domain::SeatingEventId;
+use boxoffice_runtime::log::LogError;
+
+use crate::store::StoreError;
+
+/// Why a recovery did not end.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The store did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log did not.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The log gave nothing for too long.
+    #[error("the log gave no record for {0} s")]
+    Silence(u64),
+}
+
+/// See the module. Whoever calls it owns the lane of the partition and has fenced every earlier owner.
+#[async_trait]
+pub trait Recover: Send + Sync + 'static {
+    /// Which of `partitions` lack something that the log has, or may lack it.
+    async fn wanting(&self, partitions: &[u32]) -> BTreeSet<u32>;
+
+    /// Puts back what the store lacks of `partition`, and of `doubted` in any case.
+    async fn recover(
+        &self,
+        partition: u32,
+        doubted: &BTreeSet<SeatingEventId>,
+    ) -> Result<(), RecoveryError>;
+
+    /// The store has everything of `partition` that lies before `offset`.
+    async fn reached(&self, partition: u32, offset: u64);
+}
+
+/// Of a store that loses nothing that the log has.
+pub struct NothingIsLost;
+
+#[async_trait]
+impl Recover for NothingIsLost {
+    async fn wanting(&self, _partitions: &[u32]) -> BTreeSet<u32> {
+        BTreeSet::new()
+    }
+
+    async fn recover(
+        &self,
+        _partition: u32,
+        _doubted: &BTreeSet<SeatingEventId>,
+    ) -> Result<(), RecoveryError> {
+        Ok(())
+    }
+
+    async fn reached(&self, _partition: u32, _offset: u64) {}
+}
