@@ -52,5 +52,6 @@ impl From<Vec<Backlog>> for OutboxBody {
     )
 )]
 pub(super) async fn show(State(admin): State<Admin>) -> Result<Json<OutboxBody>, Problem> {
-    Ok(Json(admin.outbox.backlogs().await?.into()))
+    let events: Vec<_> = admin.outbox.pinned().await?.into_iter().map(|(event, _)| event).collect();
+    Ok(Json(admin.outbox.backlogs(&events).await.into()))
 }

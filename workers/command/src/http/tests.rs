@@ -469,8 +469,7 @@ async fn i7_a_reserve_that_does_not_reach_the_log_stands_and_says_so() {
     let refused = house.post("alice", RESERVE).await;
     assert!(refused.refused(503, "UNAVAILABLE").detail().contains("the reservation stands"));
 
-    let lease = house.store.lease(&arena());
-    house.store.published(&arena(), &lease, 4).await.unwrap().unwrap();
+    house.store.published(&arena(), 4, 0).await.unwrap();
     assert_eq!(house.post("alice", RESERVE).await.done(200)["sequence"], 4);
     let Answer::Held { .. } = house.store.hold_for("bob", &arena(), &["A-1-2"]).await else { panic!() };
 }

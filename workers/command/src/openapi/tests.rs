@@ -89,8 +89,7 @@ impl Stage {
             }
             "removeEvent" if call.parameter.as_deref() == Some("purge") => {
                 stage.run(&Command::Close).await;
-                let lease = stage.store.lease(&arena());
-                stage.store.published(&arena(), &lease, 2).await.unwrap().unwrap();
+                stage.store.published(&arena(), 2, 0).await.unwrap();
             }
             _ => {}
         }
