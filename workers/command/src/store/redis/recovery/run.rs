@@ -142,7 +142,8 @@ impl Recovery {
         let mut records = 0;
         while !open.is_empty() {
             let batch = timeout(RECORDS_TIMEOUT, tail.next(BATCH)).await;
-            for record in batch.map_err(|_| RecoveryError::Silence)?? {
+            let batch = batch.map_err(|_| RecoveryError::Silence)??;
+            for record in batch.records {
                 let Some(end) = open.get(&record.partition).copied() else { continue };
                 if record.offset < end {
                     self.take(link, shard, &record, again, &mut reading).await?;
@@ -155,6 +156,7 @@ impl Recovery {
                     tracing::info!(node = %link.node, records, "reading seats back from the log");
                 }
             }
+            open.retain(|partition, _| !batch.ended.contains(partition));
         }
         Ok(reading)
     }
