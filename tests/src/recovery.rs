@@ -10,7 +10,7 @@ use boxoffice_command::store::redis::RedisStore;
 use boxoffice_command::store::redis::recovery::{Recovery, RecoveryMetrics};
 use boxoffice_command::store::{Outbox, OutboxEntry, StoreError};
 use boxoffice_domain::SeatingEventId;
-use boxoffice_runtime::log::{EventLog, LogError, Subscription, Tail};
+use boxoffice_runtime::log::{Appender, Batch, EventLog, LogError, Subscription, Tail};
 use boxoffice_runtime::record::{CE_SEQUENCE, NewRecord, Record, encode};
 use tokio::time::{Instant, sleep};
 
@@ -25,6 +25,10 @@ pub struct EmptyLog;
 impl EventLog for EmptyLog {
     async fn publish(&self, topic: &str, _: Vec<NewRecord>) -> Result<(), LogError> {
         Err(LogError::Missing(topic.to_owned()))
+    }
+
+    async fn appender(&self, id: &str) -> Result<Box<dyn Appender>, LogError> {
+        Err(LogError::Missing(id.to_owned()))
     }
 
     async fn partitions(&self, _: &str) -> Result<u32, LogError> {
@@ -96,6 +100,10 @@ impl EventLog for KeptLog {
         Ok(())
     }
 
+    async fn appender(&self, id: &str) -> Result<Box<dyn Appender>, LogError> {
+        Err(LogError::Missing(id.to_owned()))
+    }
+
     async fn partitions(&self, _: &str) -> Result<u32, LogError> {
         Ok(4)
     }
@@ -124,12 +132,12 @@ struct KeptTail(VecDeque<Record>);
 
 #[async_trait]
 impl Tail for KeptTail {
-    async fn next(&mut self, max: usize) -> Result<Vec<Record>, LogError> {
+    async fn next(&mut self, max: usize) -> Result<Batch, LogError> {
         if self.0.is_empty() {
             std::future::pending::<()>().await;
         }
         let count = max.min(self.0.len());
-        Ok(self.0.drain(..count).collect())
+        Ok(Batch { records: self.0.drain(..count).collect(), ended: vec![] })
     }
 }
 

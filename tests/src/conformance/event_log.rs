@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use boxoffice_runtime::log::{EventLog, GroupEvent, LogError, Subscription, Tail, TopicPartition};
+use boxoffice_runtime::log::{
+    Batch, EventLog, GroupEvent, LogError, Subscription, Tail, TopicPartition, UntilEnd,
+};
 use boxoffice_runtime::record::{NewRecord, Record};
 use tokio::time::timeout;
 
@@ -122,10 +124,9 @@ pub async fn a_tail_waits_and_wakes(logs: &dyn Logs) {
     let (log, topic) = (logs.log(), logs.topic(1).await);
     let mut tail = log.tail(&topic, vec![(0, 0)]).await.unwrap();
     for n in 0..3 {
-        let (read, published) =
-            tokio::join!(timeout(PATIENCE, tail.next(10)), log.publish(&topic, vec![numbered(0, n)]));
+        let (read, published) = tokio::join!(next(&mut *tail, 10), log.publish(&topic, vec![numbered(0, n)]));
         published.unwrap();
-        assert_eq!(numbers(&read.expect("a record").unwrap()), [n]);
+        assert_eq!(numbers(&read), [n]);
     }
 }
 
@@ -386,13 +387,33 @@ pub async fn read_tail(log: &dyn EventLog, topic: &str, from: Vec<(u32, u64)>, c
     let mut tail = log.tail(topic, from).await.unwrap();
     let mut records = Vec::new();
     while records.len() < count {
-        records.extend(next(&mut *tail, 1000).await);
+        records.extend(batch(&mut *tail, 1000).await.records);
     }
     records
 }
 
-async fn next(tail: &mut dyn Tail, max: usize) -> Vec<Record> {
-    timeout(PATIENCE, tail.next(max)).await.expect("records in time").unwrap()
+/// Everything that is on a topic now, in order within each partition.
+pub async fn read_all(log: &dyn EventLog, topic: &str) -> Vec<Record> {
+    let mut reading = UntilEnd::open(log, topic).await.unwrap();
+    let mut all = Vec::new();
+    while let Some(records) = timeout(PATIENCE, reading.next(1000)).await.expect("the end in time").unwrap() {
+        all.extend(records);
+    }
+    all
+}
+
+/// The next records of a tail: at least one.
+pub async fn next(tail: &mut dyn Tail, max: usize) -> Vec<Record> {
+    loop {
+        let batch = batch(tail, max).await;
+        if !batch.records.is_empty() {
+            return batch.records;
+        }
+    }
+}
+
+async fn batch(tail: &mut dyn Tail, max: usize) -> Batch {
+    timeout(PATIENCE, tail.next(max)).await.expect("something in time").unwrap()
 }
 
 fn partition(topic: &str, partition: u32) -> TopicPartition {

@@ -10,13 +10,12 @@ use boxoffice_command::store::redis::{RedisStore, Settings};
 use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{Envelope, SeatId, SeatingEventId, SeatingEventState};
-use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::log::kafka::KafkaLog;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::command_worker::CommandWorker;
-use crate::conformance::event_log::read_tail;
+use crate::conformance::event_log::read_all;
 use crate::servers::redis_kinds::RedisKind;
 use crate::servers::{Kafka, Server, topic_on};
 
@@ -168,16 +167,9 @@ pub fn payment_worker(stack: &Stack) -> Vec<(&'static str, String)> {
 /// # Errors
 /// A log that cannot be read, or holds something else.
 pub async fn records(kafka: &str, topic: &str) -> anyhow::Result<Vec<Envelope>> {
-    let log = KafkaLog::new(kafka)?;
-    let mut all = vec![];
-    for partition in 0..log.partitions(topic).await? {
-        let (first, end) = log.bounds(topic, partition).await?;
-        let count = usize::try_from(end - first)?;
-        if count > 0 {
-            ensure!(all.is_empty(), "I4: there are records on several partitions");
-            all = read_tail(&log, topic, vec![(partition, first)], count).await;
-        }
-    }
+    let all = read_all(&KafkaLog::new(kafka)?, topic).await;
+    let partitions: BTreeSet<_> = all.iter().map(|record| record.partition).collect();
+    ensure!(partitions.len() <= 1, "I4: there are records on several partitions");
     let parsed = all.iter().map(|record| match parse(&record.value)? {
         Incoming::Known(envelope) => Ok(envelope),
         Incoming::Unknown(unknown) => anyhow::bail!("an event of an unknown type: {unknown:?}"),

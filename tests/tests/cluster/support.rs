@@ -6,8 +6,8 @@ use std::time::Duration;
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::{Envelope, SeatId};
-use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::log::kafka::KafkaLog;
+use boxoffice_tests::conformance::event_log::read_all;
 use boxoffice_tests::wait::within;
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -235,21 +235,10 @@ pub async fn facts(kafka: &str, topic: &str, id: &str) -> Vec<Envelope> {
     let log = KafkaLog::new(kafka).unwrap();
     let mut seen = std::collections::HashSet::new();
     let mut facts = Vec::new();
-    for partition in 0..log.partitions(topic).await.unwrap() {
-        let (begin, end) = log.bounds(topic, partition).await.unwrap();
-        if begin == end {
-            continue;
-        }
-        let mut tail = log.tail(topic, vec![(partition, begin)]).await.unwrap();
-        let mut next = begin;
-        while next < end {
-            for record in tail.next(1000).await.unwrap() {
-                next = record.offset + 1;
-                let Incoming::Known(envelope) = parse(&record.value).unwrap() else { continue };
-                if record.key == id && seen.insert(envelope.event_id) {
-                    facts.push(envelope);
-                }
-            }
+    for record in read_all(&log, topic).await {
+        let Incoming::Known(envelope) = parse(&record.value).unwrap() else { continue };
+        if record.key == id && seen.insert(envelope.event_id) {
+            facts.push(envelope);
         }
     }
     facts

@@ -185,7 +185,7 @@ async fn stats_are_announced_in_the_chain_of_what_they_count() {
     let cause = &events[5];
     let announced = tokio::time::timeout(Duration::from_secs(30), async {
         loop {
-            for record in tail.next(10).await.unwrap() {
+            for record in tail.next(10).await.unwrap().records {
                 let Ok(Incoming::Known(envelope)) = events::parse(&record.value) else { continue };
                 assert_eq!(record.key, "arena-night");
                 if let DomainEvent::StatsUpdated(stats) = &envelope.event

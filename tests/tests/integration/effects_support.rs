@@ -9,6 +9,7 @@ use boxoffice_domain::partition::partition_of;
 use boxoffice_domain::{DomainEvent, Envelope};
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::log::kafka::KafkaLog;
+use boxoffice_tests::conformance::event_log::read_all;
 use boxoffice_tests::groups::declare;
 use boxoffice_tests::history::new_record;
 use boxoffice_tests::process::Process;
@@ -57,21 +58,11 @@ impl Topics {
     /// What is on the payments' topic, without repeats, by the reservation.
     pub async fn payments(&self) -> BTreeMap<String, Vec<Envelope>> {
         let mut found: BTreeMap<String, Vec<Envelope>> = BTreeMap::new();
-        for partition in 0..PARTITIONS {
-            let (mut offset, end) = self.log.bounds(&self.payments, partition).await.unwrap();
-            if offset == end {
-                continue;
-            }
-            let mut tail = self.log.tail(&self.payments, vec![(partition, offset)]).await.unwrap();
-            while offset < end {
-                for record in tail.next(500).await.unwrap() {
-                    offset = record.offset + 1;
-                    let Ok(Incoming::Known(event)) = parse(&record.value) else { panic!("no event") };
-                    let of = found.entry(event.event.aggregate_id()).or_default();
-                    if !of.contains(&event) {
-                        of.push(event);
-                    }
-                }
+        for record in read_all(&self.log, &self.payments).await {
+            let Ok(Incoming::Known(event)) = parse(&record.value) else { panic!("no event") };
+            let of = found.entry(event.event.aggregate_id()).or_default();
+            if !of.contains(&event) {
+                of.push(event);
             }
         }
         found

@@ -197,7 +197,7 @@ async fn a_partition_with_a_backlog_does_not_starve_another() {
     let mut tail = log.tail(&topic, vec![(0, 0), (1, 0)]).await.unwrap();
     let mut read = Vec::new();
     for _ in 0..2 {
-        read.extend(tail.next(10).await.unwrap());
+        read.extend(tail.next(10).await.unwrap().records);
     }
     assert!(numbers(&read).contains(&99), "{:?}", numbers(&read));
 }

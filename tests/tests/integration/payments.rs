@@ -11,11 +11,11 @@ use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::log::kafka::KafkaLog;
 use boxoffice_runtime::record::encode;
 use boxoffice_tests::command_worker::CommandWorker;
+use boxoffice_tests::conformance::event_log::read_all;
 use boxoffice_tests::servers::{self, Redis, Server};
 use boxoffice_tests::wait::until;
 use reqwest::Client;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 use uuid::Uuid;
 
 const PARTITIONS: u32 = 3;
@@ -118,22 +118,9 @@ impl Sale {
     /// Everything on the topic of the seats, each once; their sequences have no gap (I3).
     async fn facts(&self) -> Vec<Envelope> {
         let mut facts = BTreeMap::new();
-        for partition in 0..PARTITIONS {
-            let (begin, end) = self.log.bounds(&self.seats, partition).await.unwrap();
-            if begin == end {
-                continue;
-            }
-            let mut tail = self.log.tail(&self.seats, vec![(partition, begin)]).await.unwrap();
-            let mut next = begin;
-            while next < end {
-                // What is left may be no records.
-                let Ok(records) = timeout(Duration::from_secs(2), tail.next(1000)).await else { break };
-                for record in records.unwrap() {
-                    let Incoming::Known(envelope) = parse(&record.value).unwrap() else { panic!() };
-                    facts.entry(envelope.metadata.sequence.unwrap()).or_insert(envelope);
-                    next = record.offset + 1;
-                }
-            }
+        for record in read_all(&self.log, &self.seats).await {
+            let Incoming::Known(envelope) = parse(&record.value).unwrap() else { panic!() };
+            facts.entry(envelope.metadata.sequence.unwrap()).or_insert(envelope);
         }
         assert!(facts.keys().copied().eq(1..=facts.len() as u64), "I3: {:?}", facts.keys());
         facts.into_values().collect()

@@ -140,7 +140,7 @@ async fn read(kafka: String, topic: String, arrivals: Arrivals) {
     let log = KafkaLog::new(&kafka).unwrap();
     let mut tail = log.tail(&topic, (0..3).map(|partition| (partition, 0)).collect()).await.unwrap();
     loop {
-        let records = tail.next(1000).await.unwrap();
+        let records = tail.next(1000).await.unwrap().records;
         let at = Instant::now();
         let mut arrivals = arrivals.lock().unwrap();
         for record in records {

@@ -11,7 +11,7 @@ use boxoffice_domain::events::{
 use boxoffice_domain::{
     Definition, DomainEvent, Envelope, HoldId, Metadata, ReservationId, SeatId, SeatMap, SeatingEventId,
 };
-use boxoffice_runtime::log::{EventLog, LogError, Subscription, Tail};
+use boxoffice_runtime::log::{Appender, Batch, EventLog, LogError, Subscription, Tail};
 use boxoffice_runtime::record::{NewRecord, Record};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -144,6 +144,8 @@ impl Default for Changes {
 #[derive(Debug, Default)]
 struct Partition {
     begin: u64,
+    /// Offset of the next record to come.
+    end: u64,
     records: Vec<Record>,
 }
 
@@ -171,16 +173,22 @@ impl FakeLog {
         let mut topics = self.0.lock().unwrap();
         let on = &mut topics.get_mut(topic).unwrap()[partition as usize];
         let headers = sequence.map(|sequence| ("ce_sequence".into(), sequence.to_string().into()));
-        let offset = on.begin + on.records.len() as u64;
         let headers = headers.into_iter().collect();
-        on.records.push(Record::new(partition, offset, key.into(), value.into(), headers));
+        on.records.push(Record::new(partition, on.end, key.into(), value.into(), headers));
+        on.end += 1;
+        self.1.0.send_replace(());
+    }
+
+    /// Takes an offset that no record has, as the end of a transaction does.
+    pub fn mark(&self, topic: &str, partition: u32) {
+        self.0.lock().unwrap().get_mut(topic).unwrap()[partition as usize].end += 1;
         self.1.0.send_replace(());
     }
 
     /// Forgets everything before `begin`, as a retention does.
     pub fn forget_before(&self, topic: &str, partition: u32, begin: u64) {
         self.0.lock().unwrap().get_mut(topic).unwrap()[partition as usize] =
-            Partition { begin, records: vec![] };
+            Partition { begin, end: begin, records: vec![] };
         self.1.0.send_replace(());
     }
 
@@ -188,7 +196,7 @@ impl FakeLog {
         let topics = self.0.lock().unwrap();
         let found = topics.get(topic).and_then(|partitions| partitions.get(partition as usize));
         let found = found.ok_or_else(|| LogError::Missing(format!("{topic}[{partition}]")))?;
-        Ok((found.begin, found.begin + found.records.len() as u64))
+        Ok((found.begin, found.end))
     }
 }
 
@@ -213,6 +221,10 @@ impl EventLog for FakeLog {
         Err(LogError::Unavailable("readers do not publish".into()))
     }
 
+    async fn appender(&self, _: &str) -> Result<Box<dyn Appender>, LogError> {
+        Err(LogError::Unavailable("readers do not append".into()))
+    }
+
     async fn partitions(&self, topic: &str) -> Result<u32, LogError> {
         let count = self.0.lock().unwrap().get(topic).map(|partitions| partitions.len().try_into().unwrap());
         count.ok_or_else(|| LogError::Missing(format!("topic {topic}")))
@@ -223,7 +235,7 @@ impl EventLog for FakeLog {
     }
 
     async fn tail(&self, topic: &str, from: Vec<(u32, u64)>) -> Result<Box<dyn Tail>, LogError> {
-        Ok(Box::new(FakeTail { log: self.clone(), topic: topic.into(), next: from }))
+        Ok(Box::new(FakeTail { log: self.clone(), topic: topic.into(), next: from, told: HashMap::new() }))
     }
 
     async fn subscribe(&self, _: &str, _: &[String]) -> Result<Box<dyn Subscription>, LogError> {
@@ -235,11 +247,13 @@ struct FakeTail {
     log: FakeLog,
     topic: String,
     next: Vec<(u32, u64)>,
+    /// The end that was told last.
+    told: HashMap<u32, u64>,
 }
 
 #[async_trait]
 impl Tail for FakeTail {
-    async fn next(&mut self, max: usize) -> Result<Vec<Record>, LogError> {
+    async fn next(&mut self, max: usize) -> Result<Batch, LogError> {
         let mut changes = self.log.1.0.subscribe();
         loop {
             for (partition, next) in &mut self.next {
@@ -248,13 +262,15 @@ impl Tail for FakeTail {
                     let (topic, partition, offset) = (self.topic.clone(), *partition, *next);
                     return Err(LogError::OutOfRange { topic, partition, offset, begin, end });
                 }
-                if *next < end {
-                    let topics = self.log.0.lock().unwrap();
-                    let on = &topics[&self.topic][*partition as usize];
-                    let from = usize::try_from(*next - begin).unwrap();
-                    let records: Vec<_> = on.records[from..].iter().take(max).cloned().collect();
-                    *next += records.len() as u64;
-                    return Ok(records);
+                let on = &self.log.0.lock().unwrap()[&self.topic][*partition as usize];
+                let records: Vec<_> =
+                    on.records.iter().filter(|record| record.offset >= *next).take(max).cloned().collect();
+                if let Some(last) = records.last() {
+                    *next = last.offset + 1;
+                    return Ok(Batch { records, ended: vec![] });
+                }
+                if self.told.insert(*partition, end) != Some(end) {
+                    return Ok(Batch { records, ended: vec![*partition] });
                 }
             }
             changes.changed().await.unwrap();

@@ -1,7 +1,6 @@
 //! `GET /admin/log`: the service's domain events, one JSON document a line, in the order of the log; for people at a
 //! terminal and for tools. It belongs to no consumer group and moves nothing.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -10,7 +9,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::http::Problem;
-use boxoffice_runtime::log::{EventLog, LogError, Tail};
+use boxoffice_runtime::log::{EventLog, LogError, Tail, UntilEnd};
 use boxoffice_runtime::openapi::schemas;
 use boxoffice_runtime::reading::Query;
 use boxoffice_runtime::record::Record;
@@ -58,10 +57,14 @@ enum Begin {
     Latest,
 }
 
-/// A topic that is being read, and where each of its partitions ends for a reader that does not follow.
-struct Reading {
-    tail: Box<dyn Tail>,
-    ends: Option<BTreeMap<u32, u64>>,
+/// A topic that is being read.
+enum Reading {
+    /// For ever.
+    On(Box<dyn Tail>),
+    /// Up to where it ended when it was opened.
+    UntilEnd(UntilEnd),
+    /// Nothing: neither what there is nor what comes is asked for.
+    Nothing,
 }
 
 /// Read the log
@@ -105,16 +108,18 @@ pub(super) async fn tail(
 }
 
 async fn open(log: &Arc<dyn EventLog>, topic: &str, asked: &Asked) -> Result<Reading, LogError> {
-    let (mut from, mut ends) = (vec![], BTreeMap::new());
-    for partition in 0..log.partitions(topic).await? {
-        let (begin, end) = log.bounds(topic, partition).await?;
-        let offset = if asked.from == Begin::Earliest { begin } else { end };
-        from.push((partition, offset));
-        if offset < end {
-            ends.insert(partition, end);
+    match (asked.from, asked.follow) {
+        (Begin::Latest, false) => log.partitions(topic).await.map(|_| Reading::Nothing),
+        (Begin::Earliest, false) => UntilEnd::open(log.as_ref(), topic).await.map(Reading::UntilEnd),
+        (from, true) => {
+            let mut offsets = vec![];
+            for partition in 0..log.partitions(topic).await? {
+                let (begin, end) = log.bounds(topic, partition).await?;
+                offsets.push((partition, if from == Begin::Earliest { begin } else { end }));
+            }
+            log.tail(topic, offsets).await.map(Reading::On)
         }
     }
-    Ok(Reading { tail: log.tail(topic, from).await?, ends: (!asked.follow).then_some(ends) })
 }
 
 fn lines(
@@ -138,22 +143,15 @@ fn lines(
 fn batches(reading: Reading) -> impl Stream<Item = Result<Vec<Record>, LogError>> {
     stream::unfold(Some(reading), |reading| async move {
         let mut reading = reading?;
-        if reading.ends.as_ref().is_some_and(BTreeMap::is_empty) {
-            return None;
-        }
-        let mut records = match reading.tail.next(BATCH).await {
-            Ok(records) => records,
-            Err(error) => return Some((Err(error), None)),
+        let records = match &mut reading {
+            Reading::On(tail) => tail.next(BATCH).await.map(|batch| Some(batch.records)),
+            Reading::UntilEnd(reading) => reading.next(BATCH).await,
+            Reading::Nothing => Ok(None),
         };
-        if let Some(ends) = &mut reading.ends {
-            records.retain(|record| ends.contains_key(&record.partition));
-            for record in &records {
-                if ends.get(&record.partition).is_some_and(|end| record.offset + 1 >= *end) {
-                    ends.remove(&record.partition);
-                }
-            }
+        match records {
+            Ok(records) => records.map(|records| (Ok(records), Some(reading))),
+            Err(error) => Some((Err(error), None)),
         }
-        Some((Ok(records), Some(reading)))
     })
 }
 

@@ -81,6 +81,7 @@ impl<'a> Member<'a> {
                     GroupEvent::Assigned(partitions) => self.assigned(partitions),
                     GroupEvent::Revoked(partitions) => self.revoked(&partitions),
                     GroupEvent::Records(records) => self.begin(records)?,
+                    GroupEvent::Ended(ends) => self.ended(ends).await,
                     GroupEvent::Idle => {}
                 },
             }
@@ -186,11 +187,25 @@ impl<'a> Member<'a> {
             position.failures = 0;
         }
         position.read_from(worked.next_offset);
-        if let Err(error) = self.subscription.commit(partition, worked.next_offset).await {
+        self.commit(partition, worked.next_offset).await;
+        Ok(())
+    }
+
+    /// Commits ends of partitions of which nothing is in hand.
+    async fn ended(&mut self, ends: Vec<(TopicPartition, u64)>) {
+        for (partition, end) in ends {
+            let position = self.partitions.get(&partition);
+            if position.is_some_and(|position| !position.busy && position.again.is_none()) {
+                self.commit(&partition, end).await;
+            }
+        }
+    }
+
+    async fn commit(&mut self, partition: &TopicPartition, offset: u64) {
+        if let Err(error) = self.subscription.commit(partition, offset).await {
             let (topic, number) = (partition.topic.as_str(), partition.partition);
             tracing::warn!(topic, partition = number, %error, "the committed offset stays behind for now");
         }
-        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ use boxoffice_domain::events::{Payment, PaymentFailure, VERSION};
 use boxoffice_domain::{
     Answer, Command, DomainEvent, Envelope, Metadata, ReservationId, SeatingEventId, UnixMillis,
 };
-use boxoffice_runtime::log::{EventLog, GroupEvent, LogError, Subscription, Tail, TopicPartition};
+use boxoffice_runtime::log::{Appender, EventLog, GroupEvent, LogError, Subscription, Tail, TopicPartition};
 use boxoffice_runtime::record::{NewRecord, Record, encode};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -84,6 +84,10 @@ fn partition(partition: u32) -> TopicPartition {
 impl EventLog for Log {
     async fn publish(&self, topic: &str, _: Vec<NewRecord>) -> Result<(), LogError> {
         Err(LogError::Missing(topic.into()))
+    }
+
+    async fn appender(&self, id: &str) -> Result<Box<dyn Appender>, LogError> {
+        Err(LogError::Missing(id.into()))
     }
 
     async fn partitions(&self, _: &str) -> Result<u32, LogError> {

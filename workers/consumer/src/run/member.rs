@@ -103,7 +103,7 @@ impl<'a> Member<'a> {
             GroupEvent::Assigned(partitions) => self.assigned(partitions)?,
             GroupEvent::Revoked(partitions) => self.revoked(&partitions),
             GroupEvent::Records(records) => self.records(records),
-            GroupEvent::Idle => {}
+            GroupEvent::Ended(_) | GroupEvent::Idle => {}
         }
         Ok(())
     }

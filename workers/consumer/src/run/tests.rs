@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use boxoffice_domain::checkpoint::Start;
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::log::{EventLog, GroupEvent, LogError, Subscription, Tail, TopicPartition};
+use boxoffice_runtime::log::{Appender, EventLog, GroupEvent, LogError, Subscription, Tail, TopicPartition};
 use boxoffice_runtime::record::{NewRecord, Record};
 use boxoffice_runtime::view::{Applied, Batch, Beginning, Checkpoint, Checkpoints, ViewError, ViewStore};
 use prometheus_client::registry::Registry;
@@ -71,6 +71,10 @@ fn partition(partition: u32) -> TopicPartition {
 impl EventLog for Shared {
     async fn publish(&self, _: &str, _: Vec<NewRecord>) -> Result<(), LogError> {
         Ok(())
+    }
+
+    async fn appender(&self, id: &str) -> Result<Box<dyn Appender>, LogError> {
+        Err(LogError::Missing(id.into()))
     }
 
     async fn partitions(&self, _: &str) -> Result<u32, LogError> {

@@ -14,7 +14,7 @@ use boxoffice_domain::checkpoint::Verdict;
 use boxoffice_domain::{DomainEvent, SeatingEventId, UnixMillis};
 use boxoffice_runtime::clock;
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::log::EventLog;
+use boxoffice_runtime::log::{Ends, EventLog};
 use boxoffice_runtime::record::{CE_SEQUENCE, Record, Said};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -83,12 +83,12 @@ impl Follower {
 
     /// Where the log ends, by partition of which it has more than the snapshot. A log that cannot say is not waited
     /// for: then what the snapshot has is served.
-    async fn behind(&self, next_offsets: &BTreeMap<u32, u64>) -> BTreeMap<u32, u64> {
+    async fn behind(&self, next_offsets: &BTreeMap<u32, u64>) -> Ends {
         let mut bounds = match reader::bounds(&self.log, &self.topic).await {
             Ok(bounds) => bounds,
             Err(error) => {
                 tracing::warn!(%error, "how far the view is behind the log is not known");
-                return BTreeMap::new();
+                return Ends::default();
             }
         };
         bounds.retain(|partition, (begin, end)| next_offsets.get(partition).unwrap_or(begin) < end);
@@ -97,12 +97,7 @@ impl Follower {
 
     /// Applies records until a new snapshot is needed, and says whom to believe then. Ready once nothing is left of
     /// `behind`.
-    async fn tail(
-        &self,
-        next_offsets: BTreeMap<u32, u64>,
-        mut behind: BTreeMap<u32, u64>,
-        gaps: &mut Backoff,
-    ) -> Trust {
+    async fn tail(&self, next_offsets: BTreeMap<u32, u64>, mut behind: Ends, gaps: &mut Backoff) -> Trust {
         let mut reader = Reader::new(Arc::clone(&self.log), &self.topic, next_offsets);
         let mut reload_at: Option<Instant> = None;
         loop {
@@ -115,16 +110,14 @@ impl Follower {
                     None => pending().await,
                 }
             };
-            let records = tokio::select! {
-                records = reader.next() => records,
+            let batch = tokio::select! {
+                batch = reader.next() => batch,
                 () = reload => return Trust::Further,
             };
-            match records {
-                Ok(records) => {
-                    for record in &records {
-                        if behind.get(&record.partition).is_some_and(|end| record.offset + 1 >= *end) {
-                            behind.remove(&record.partition);
-                        }
+            match batch {
+                Ok(batch) => {
+                    behind.reached(&batch);
+                    for record in &batch.records {
                         let taken = self.take(record);
                         self.metrics.taken(taken);
                         if taken == Taken::Gap && reload_at.is_none() {

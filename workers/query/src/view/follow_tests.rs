@@ -80,6 +80,18 @@ async fn is_ready_when_it_has_read_what_the_log_had() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn is_ready_on_an_idle_log_whose_last_offsets_no_record_has() {
+    let log = FakeLog::with_topics(&[("seats", 2)]);
+    log.event(0, 1, created("arena"));
+    log.mark("seats", 0);
+    log.mark("seats", 1);
+    for next in [vec![], vec![(0, 1), (1, 0)], vec![(0, 2), (1, 1)]] {
+        let following = follow(&log, vec![Ok(vec![map("arena", 1)])], &next);
+        following.until("ready", || following.readiness.obstacles().is_empty()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn is_ready_after_the_first_load_even_without_a_log() {
     let log = FakeLog::default();
     let following = follow(&log, vec![Err("away"), Err("away"), Ok(vec![map("arena", 2)])], &[]);

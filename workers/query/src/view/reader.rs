@@ -9,8 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use boxoffice_runtime::log::{EventLog, LogError, Tail};
-use boxoffice_runtime::record::Record;
+use boxoffice_runtime::log::{Batch, EventLog, LogError, Tail};
 use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
@@ -43,20 +42,20 @@ impl Reader {
         Self { log, topic: topic.to_owned(), next_offsets, open: None, backoff: Backoff::default() }
     }
 
-    /// The next records: at least one, in order within each partition. Waits as long as it takes. Records may be lost
+    /// What comes next: records, or the end of a partition. Waits as long as it takes. Records may be lost
     /// where the future is dropped half-way: the reader is to be dropped with it.
     ///
     /// # Errors
     /// Only [`LogError::OutOfRange`]: the log does not have what comes next.
-    pub async fn next(&mut self) -> Result<Vec<Record>, LogError> {
+    pub async fn next(&mut self) -> Result<Batch, LogError> {
         loop {
             match self.read().await {
-                Ok(Some(records)) => {
-                    for record in &records {
+                Ok(Some(batch)) => {
+                    for record in &batch.records {
                         self.next_offsets.insert(record.partition, record.offset + 1);
                     }
                     self.backoff.reset();
-                    return Ok(records);
+                    return Ok(batch);
                 }
                 Ok(None) => tracing::info!(topic = self.topic, "the topic has grown"),
                 Err(error @ LogError::OutOfRange { .. }) => return Err(error),
@@ -69,20 +68,20 @@ impl Reader {
         }
     }
 
-    /// Records, or `None` where the topic has grown.
-    async fn read(&mut self) -> Result<Option<Vec<Record>>, LogError> {
+    /// What comes next, or `None` where the topic has grown.
+    async fn read(&mut self) -> Result<Option<Batch>, LogError> {
         let open = match &mut self.open {
             Some(open) => open,
             closed => closed.insert(open(&self.log, &self.topic, &mut self.next_offsets).await?),
         };
         tokio::select! {
-            records = open.tail.next(BATCH) => records.map(Some),
+            batch = open.tail.next(BATCH) => batch.map(Some),
             () = &mut open.grown => Ok(None),
         }
     }
 }
 
-/// First offset of each partition of a topic, and the offset of the next record to come.
+/// First offset of each partition of a topic, and how far it can be read now.
 pub async fn bounds(log: &Arc<dyn EventLog>, topic: &str) -> Result<BTreeMap<u32, (u64, u64)>, LogError> {
     let mut bounds = BTreeMap::new();
     for partition in 0..within(log.partitions(topic)).await? {

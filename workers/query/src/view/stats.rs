@@ -45,7 +45,7 @@ impl Stats {
             let mut reader = Reader::new(Arc::clone(&log), topic, BTreeMap::new());
             loop {
                 match reader.next().await {
-                    Ok(records) => records.iter().for_each(|record| self.take(record)),
+                    Ok(batch) => batch.records.iter().for_each(|record| self.take(record)),
                     Err(error) => {
                         tracing::warn!(%error, "statistics are read from their beginning again");
                         sleep(AGAIN).await;

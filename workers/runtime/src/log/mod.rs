@@ -3,12 +3,15 @@
 //! Kafka stands behind it in a cluster. Every implementation passes the same conformance suite.
 //! Topics and groups are made by the operator; nothing here creates them.
 
+mod ends;
 pub mod kafka;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::ends::{Ends, UntilEnd};
 use crate::record::{NewRecord, Record};
 
 /// Why the log did not do what it was asked to.
@@ -34,13 +37,19 @@ pub enum LogError {
         /// Offset of the next record to come.
         end: u64,
     },
+    /// Somebody else has taken the right to append; what was to be appended is not there.
+    #[error("a later owner has taken over {0}")]
+    Fenced(String),
 }
 
 /// Longest time that a publish goes on sending; then it fails, and its connections are made anew. Whoever may publish
 /// only for a while gives it up earlier by no longer waiting for it.
 pub const PUBLISH_LIMIT: Duration = Duration::from_millis(2500);
 
-/// Publishing and reading without a group.
+/// Longest time that taking the right to append goes on.
+pub const TAKE_OVER_LIMIT: Duration = Duration::from_secs(5);
+
+/// Publishing and reading without a group. Readers see what is committed, and nothing else.
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
     /// Appends `records` to `topic` in order and returns when all are durable. Records of one partition keep their
@@ -48,10 +57,16 @@ pub trait EventLog: Send + Sync + 'static {
     /// caller publishes the same records again, from the first one not known to be durable, before any later one.
     async fn publish(&self, topic: &str, records: Vec<NewRecord>) -> Result<(), LogError>;
 
+    /// Takes the right to append under `id` from whoever had it, wherever they are: what they had not committed is gone
+    /// for good, and what they try later fails with [`LogError::Fenced`]. It may take place also after the wait for it
+    /// was given up.
+    async fn appender(&self, id: &str) -> Result<Box<dyn Appender>, LogError>;
+
     /// How many partitions `topic` has.
     async fn partitions(&self, topic: &str) -> Result<u32, LogError>;
 
-    /// First offset of a partition and the offset of the next record to come.
+    /// First offset of a partition, and how far it can be read now: the offset of the next record to come, or of the
+    /// first that is not committed yet.
     async fn bounds(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError>;
 
     /// Reads a partition from `offset` on, for ever, without a group.
@@ -61,12 +76,37 @@ pub trait EventLog: Send + Sync + 'static {
     async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Box<dyn Subscription>, LogError>;
 }
 
+/// The right to append under an id.
+#[async_trait]
+pub trait Appender: Send {
+    /// Appends all of `records` in order, or none; returns, for each partition among them, the offset behind its last
+    /// record. Readers may see them a moment later.
+    ///
+    /// # Errors
+    /// After one, and after a wait that was given up, nothing more can be appended with it; what became of the records
+    /// is not known until the id's next appender is there, unless it is [`LogError::Fenced`]: then they are not there.
+    async fn append(&mut self, topic: &str, records: Vec<NewRecord>) -> Result<BTreeMap<u32, u64>, LogError>;
+}
+
 /// Reading partitions from given offsets, for ever.
 #[async_trait]
 pub trait Tail: Send {
-    /// The next records, in order within each partition: at least one, at most `max`. Waits for the first one.
+    /// What comes next: at most `max` records. Waits for one, or for the end of a partition.
     /// Transient trouble is retried inside; an error is final for this tail. Giving up the wait loses nothing.
-    async fn next(&mut self, max: usize) -> Result<Vec<Record>, LogError>;
+    async fn next(&mut self, max: usize) -> Result<Batch, LogError>;
+}
+
+/// What a tail hands out at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Records, in order within each partition.
+    pub records: Vec<Record>,
+    /// Partitions of which everything that could be read has been handed out, with this batch and earlier ones: told
+    /// each time that an end is reached, behind its records, and also where there is none.
+    ///
+    /// Not every offset has a record. So a reader up to an end that [`bounds`](EventLog::bounds) gave before the tail
+    /// was opened is done with a partition also when it is among these; [`Ends`] goes by that.
+    pub ended: Vec<u32>,
 }
 
 /// A partition of a topic.
@@ -88,6 +128,10 @@ pub enum GroupEvent {
     Revoked(Vec<TopicPartition>),
     /// Records, in order within each partition.
     Records(Vec<(TopicPartition, Record)>),
+    /// Of these partitions everything before the offset has been handed out, and there were no more records before it:
+    /// what a member that has applied all of it may checkpoint and commit. Told where the offset is further than the one
+    /// behind the last record, and a little later than that record.
+    Ended(Vec<(TopicPartition, u64)>),
     /// Nothing came within the time given.
     Idle,
 }

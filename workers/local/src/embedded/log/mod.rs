@@ -1,7 +1,7 @@
 //! The event log without a server: records in the data file, the newest of them in memory too.
 //!
 //! [`admin`] does what the operator does on Kafka; [`partition`] keeps order and the newest records, [`file`] has the
-//! older ones; [`reader`] reads several partitions in turn, for a [`tail`] and for a [`member`] of a [`groups`] group.
+//! older ones; [`appender`] has one owner an id; [`reader`] reads several partitions in turn, for a [`tail`] and for a [`member`] of a [`groups`] group.
 //!
 //! A record is seen once it is committed, not before; nobody waits for the disk, because what a power cut takes is
 //! still in the seat store's outbox and is published again. Nothing is ever deleted, so every partition begins at 0.
@@ -9,6 +9,7 @@
 //! where the group was declared to begin.
 
 mod admin;
+mod appender;
 mod file;
 mod groups;
 mod member;
@@ -20,16 +21,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use boxoffice_runtime::log::{EventLog, LogError, Subscription, Tail, TopicPartition};
+use boxoffice_runtime::log::{Appender, EventLog, LogError, Subscription, Tail, TopicPartition};
 use boxoffice_runtime::record::NewRecord;
 use tokio::sync::watch;
 
+use self::appender::Owner;
 use self::groups::Group;
-use self::partition::Partition;
-use super::journal::{Journal, JournalError, Ticket, Write};
+use self::partition::{Partition, Prepared};
+use super::journal::{Journal, JournalError, RecordRow, Ticket, Write};
 
 /// First offset of every partition.
 const BEGIN: u64 = 0;
+
+/// Records to append, by the number of their partition.
+type Sorted = BTreeMap<u32, (Arc<Partition>, Vec<Prepared>)>;
 
 /// The event log in a data file. Clones share everything.
 #[derive(Debug, Clone)]
@@ -42,6 +47,17 @@ struct Shared {
     journal: Journal,
     topics: RwLock<BTreeMap<String, Arc<Topic>>>,
     groups: Mutex<HashMap<String, Arc<SharedGroup>>>,
+    /// Who may append, by id.
+    owners: Mutex<HashMap<String, Owner>>,
+}
+
+/// Records that have their offsets, and may be read when their ticket is committed.
+#[derive(Debug, Clone)]
+struct Appended {
+    topic: Arc<Topic>,
+    /// The offset behind the last one of each partition.
+    ends: Vec<(Arc<Partition>, u64)>,
+    ticket: Ticket,
 }
 
 /// A topic as it was when it was looked up; one that has grown since is another value with the same partitions.
@@ -84,7 +100,12 @@ impl EmbeddedLog {
         for (name, partition, offset) in file::group_starts(journal.readers()).await? {
             lock(&groups.entry(name).or_default().group).declare(&partition, offset);
         }
-        let shared = Shared { journal, topics: RwLock::new(topics), groups: Mutex::new(groups) };
+        let shared = Shared {
+            journal,
+            topics: RwLock::new(topics),
+            groups: Mutex::new(groups),
+            owners: Mutex::default(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -99,6 +120,53 @@ impl EmbeddedLog {
 
     fn group(&self, name: &str) -> Arc<SharedGroup> {
         Arc::clone(lock(&self.shared.groups).entry(name.to_owned()).or_default())
+    }
+
+    /// Checks records and sorts them by partition.
+    fn prepare(&self, name: &str, records: Vec<NewRecord>) -> Result<(Arc<Topic>, Sorted), LogError> {
+        let (topic, mut sorted) = (self.topic(name)?, Sorted::new());
+        for record in records {
+            let number = record.partition;
+            let partition = topic.partition(number).ok_or_else(|| missing(name, number))?;
+            let prepared = partition.prepare(record)?;
+            sorted.entry(number).or_insert_with(|| (Arc::clone(partition), vec![])).1.push(prepared);
+        }
+        Ok((topic, sorted))
+    }
+
+    /// Gives records their offsets, and writes all of them at once.
+    fn append(&self, topic: Arc<Topic>, records: Sorted) -> Appended {
+        let mut ends = vec![];
+        let ticket = self.append_each(&mut records.into_values(), vec![], &mut ends);
+        Appended { topic, ends, ticket }
+    }
+
+    /// Each within the one before it, so that all partitions are locked, in their order, until all is written.
+    fn append_each(
+        &self,
+        left: &mut impl Iterator<Item = (Arc<Partition>, Vec<Prepared>)>,
+        mut rows: Vec<RecordRow>,
+        ends: &mut Vec<(Arc<Partition>, u64)>,
+    ) -> Ticket {
+        let Some((partition, records)) = left.next() else {
+            return self.shared.journal.write(Write { records: rows, ..Write::default() });
+        };
+        let (end, ticket) = partition.append(records, |more| {
+            rows.extend(more);
+            self.append_each(left, rows, ends)
+        });
+        ends.push((partition, end));
+        ticket
+    }
+
+    /// Lets records be read as soon as they are committed.
+    async fn show(&self, appended: &Appended) -> Result<(), LogError> {
+        self.shared.journal.committed(appended.ticket).await?;
+        for (partition, end) in &appended.ends {
+            partition.show(*end);
+        }
+        appended.topic.news.send_replace(());
+        Ok(())
     }
 
     /// Every partition of these topics.
@@ -119,27 +187,13 @@ impl Topic {
 #[async_trait]
 impl EventLog for EmbeddedLog {
     async fn publish(&self, topic: &str, records: Vec<NewRecord>) -> Result<(), LogError> {
-        let (name, topic) = (topic, self.topic(topic)?);
-        let mut by_partition = BTreeMap::<u32, Vec<_>>::new();
-        for record in records {
-            let partition =
-                topic.partition(record.partition).ok_or_else(|| missing(name, record.partition))?;
-            by_partition.entry(record.partition).or_default().push(partition.prepare(record)?);
-        }
-        let write = |records| self.shared.journal.write(Write { records, ..Write::default() });
-        let (mut appended, mut last) = (Vec::new(), Ticket::default());
-        for (number, records) in by_partition {
-            let Some(partition) = topic.partition(number) else { continue };
-            let (end, ticket) = partition.append(records, write);
-            appended.push((partition, end));
-            last = ticket;
-        }
-        self.shared.journal.committed(last).await?;
-        for (partition, end) in appended {
-            partition.show(end);
-        }
-        topic.news.send_replace(());
-        Ok(())
+        let (topic, records) = self.prepare(topic, records)?;
+        let appended = self.append(topic, records);
+        self.show(&appended).await
+    }
+
+    async fn appender(&self, id: &str) -> Result<Box<dyn Appender>, LogError> {
+        Ok(Box::new(appender::EmbeddedAppender::take_over(self.clone(), id).await?))
     }
 
     async fn partitions(&self, topic: &str) -> Result<u32, LogError> {

@@ -35,6 +35,8 @@ struct Cursor {
     partition: Arc<Partition>,
     offset: u64,
     is_paused: bool,
+    /// The end that was told last.
+    told: Option<u64>,
 }
 
 /// Records of one partition, in order.
@@ -50,7 +52,7 @@ impl Reader {
     pub fn add(&mut self, partition: &TopicPartition, offset: u64) -> Result<(), LogError> {
         let partition = self.log.partition(&partition.topic, partition.partition)?;
         let offset = within_bounds(&partition, offset)?;
-        self.cursors.push_back(Cursor { partition, offset, is_paused: false });
+        self.cursors.push_back(Cursor { partition, offset, is_paused: false, told: None });
         Ok(())
     }
 
@@ -120,6 +122,19 @@ impl Reader {
             }
         }
         Ok(batches)
+    }
+
+    /// Partitions of which everything that is there now has been handed out; each end is told once.
+    pub fn ended(&mut self) -> Vec<u32> {
+        let mut ended = vec![];
+        for cursor in &mut self.cursors {
+            let end = cursor.partition.end();
+            if cursor.offset == end && cursor.told != Some(end) {
+                cursor.told = Some(end);
+                ended.push(cursor.partition.id().partition);
+            }
+        }
+        ended
     }
 }
 

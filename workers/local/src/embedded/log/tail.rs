@@ -1,8 +1,7 @@
 //! Reading partitions of one topic from given offsets, for ever, without a group.
 
 use async_trait::async_trait;
-use boxoffice_runtime::log::{LogError, Tail, TopicPartition};
-use boxoffice_runtime::record::Record;
+use boxoffice_runtime::log::{Batch, LogError, Tail, TopicPartition};
 
 use super::EmbeddedLog;
 use super::reader::Reader;
@@ -26,12 +25,16 @@ impl EmbeddedTail {
 
 #[async_trait]
 impl Tail for EmbeddedTail {
-    async fn next(&mut self, max: usize) -> Result<Vec<Record>, LogError> {
+    async fn next(&mut self, max: usize) -> Result<Batch, LogError> {
         loop {
             self.reader.listen();
             let batches = self.reader.ready(max).await?;
-            if !batches.is_empty() {
-                return Ok(batches.into_iter().flat_map(|(_, records)| records).collect());
+            let batch = Batch {
+                records: batches.into_iter().flat_map(|(_, records)| records).collect(),
+                ended: self.reader.ended(),
+            };
+            if batch != Batch::default() {
+                return Ok(batch);
             }
             self.reader.wait().await;
         }

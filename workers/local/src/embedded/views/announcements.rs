@@ -14,7 +14,7 @@ use std::time::Duration;
 use boxoffice_domain::events::{Incoming, StatsUpdated, parse};
 use boxoffice_domain::partition::partition_of;
 use boxoffice_domain::{DomainEvent, Envelope, SeatingEventId};
-use boxoffice_runtime::log::{EventLog, LogError};
+use boxoffice_runtime::log::{EventLog, LogError, UntilEnd};
 use boxoffice_runtime::record::{NewRecord, encode};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -89,26 +89,12 @@ impl Relay {
 
     /// The last sequence that was announced of each SeatingEvent before this process began.
     async fn announced(&self) -> Result<HashMap<SeatingEventId, u64>, LogError> {
-        let (mut from, mut ends) = (vec![], BTreeMap::new());
-        for partition in 0..self.log.partitions(&self.topic).await? {
-            let (begin, end) = self.log.bounds(&self.topic, partition).await?;
-            if begin < end {
-                from.push((partition, begin));
-                ends.insert(partition, end);
-            }
-        }
         let mut announced = HashMap::new();
-        if from.is_empty() {
-            return Ok(announced);
-        }
-        let mut tail = self.log.tail(&self.topic, from).await?;
-        while !ends.is_empty() {
-            for record in tail.next(BATCH).await? {
-                ends.retain(|partition, end| *partition != record.partition || record.offset + 1 < *end);
-                if let Some(stats) = stats(&record.value) {
-                    let last: &mut u64 = announced.entry(stats.event_id).or_default();
-                    *last = stats.as_of_sequence.max(*last);
-                }
+        let mut reading = UntilEnd::open(self.log.as_ref(), &self.topic).await?;
+        while let Some(records) = reading.next(BATCH).await? {
+            for stats in records.iter().filter_map(|record| stats(&record.value)) {
+                let last: &mut u64 = announced.entry(stats.event_id).or_default();
+                *last = stats.as_of_sequence.max(*last);
             }
         }
         Ok(announced)

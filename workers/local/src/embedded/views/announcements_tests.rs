@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use async_trait::async_trait;
 use boxoffice_domain::Metadata;
 use boxoffice_domain::events::VERSION;
-use boxoffice_runtime::log::{Subscription, Tail};
+use boxoffice_runtime::log::{Appender, Batch, Subscription, Tail};
 use boxoffice_runtime::record::Record;
 use tokio::sync::watch;
 use tokio_util::sync::DropGuard;
@@ -62,6 +62,10 @@ impl EventLog for FakeLog {
         Ok(())
     }
 
+    async fn appender(&self, _: &str) -> Result<Box<dyn Appender>, LogError> {
+        Err(LogError::Unavailable("a relay only publishes".into()))
+    }
+
     async fn partitions(&self, _: &str) -> Result<u32, LogError> {
         self.fails().map(|()| PARTITIONS)
     }
@@ -84,9 +88,9 @@ struct FakeTail(Vec<Record>);
 
 #[async_trait]
 impl Tail for FakeTail {
-    async fn next(&mut self, _: usize) -> Result<Vec<Record>, LogError> {
+    async fn next(&mut self, _: usize) -> Result<Batch, LogError> {
         assert!(!self.0.is_empty(), "read beyond the end: that waits for ever");
-        Ok(vec![self.0.remove(0)])
+        Ok(Batch { records: vec![self.0.remove(0)], ended: vec![] })
     }
 }
 

@@ -1,9 +1,10 @@
 //! The event log on Apache Kafka.
 //!
-//! `producer` appends, `tail` reads without a group and `subscription` as a member of one; this file says how Kafka is
+//! `producer` publishes, `appender` appends as the one owner of an id, `tail` reads without a group and `subscription` as a member of one; this file says how Kafka is
 //! reached and asks it what there is; `security` says how connections are secured, and `trouble` hears what librdkafka
 //! has to say. It makes no topic and no group: that is the operator's work.
 
+mod appender;
 mod producer;
 pub mod security;
 mod subscription;
@@ -24,7 +25,7 @@ use tokio::sync::oneshot;
 use self::producer::Publisher;
 use self::security::Security;
 use self::trouble::Trouble;
-use super::{EventLog, LogError, PUBLISH_LIMIT, Subscription, Tail};
+use super::{Appender, EventLog, LogError, PUBLISH_LIMIT, Subscription, Tail};
 use crate::record::{NewRecord, Record};
 
 /// Longest wait for an answer to a question: metadata, bounds, a committed offset, a seek.
@@ -104,6 +105,10 @@ impl EventLog for KafkaLog {
         explained(self.publisher.publish(topic, &records).await, &self.trouble)
     }
 
+    async fn appender(&self, id: &str) -> Result<Box<dyn Appender>, LogError> {
+        Ok(Box::new(appender::KafkaAppender::take_over(self.clone(), id).await?))
+    }
+
     async fn partitions(&self, topic: &str) -> Result<u32, LogError> {
         let (producer, name) = (self.publisher.current(), topic.to_owned());
         let metadata = ask(&self.trouble, move || {
@@ -123,6 +128,7 @@ impl EventLog for KafkaLog {
         let (producer, name, number) =
             (self.publisher.current(), topic.to_owned(), number(topic, partition)?);
         let asked = ask(&self.trouble, move || {
+            // Every client reads committed records only, if it is not told otherwise: the end is the last stable offset.
             producer.get()?.client().fetch_watermarks(&name, number, ANSWER).map_err(failed)
         })
         .await;
@@ -219,6 +225,7 @@ fn unavailable(why: impl std::fmt::Display) -> LogError {
 fn failed(error: KafkaError) -> LogError {
     match error.rdkafka_error_code() {
         Some(code) if is_missing(code) => LogError::Missing("such topic or partition".to_owned()),
+        Some(code) if is_fence(code) => LogError::Fenced("this producer's id".to_owned()),
         _ => unavailable(error),
     }
 }
@@ -238,6 +245,12 @@ fn missing(topic: &str, partition: u32) -> LogError {
 fn is_missing(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode::{UnknownPartition, UnknownTopic, UnknownTopicOrPartition};
     matches!(code, UnknownTopicOrPartition | UnknownTopic | UnknownPartition)
+}
+
+/// Whether a producer is told that its id has another owner.
+fn is_fence(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
+    matches!(code, Fenced | ProducerFenced | InvalidProducerEpoch)
 }
 
 /// A partition as librdkafka numbers it.

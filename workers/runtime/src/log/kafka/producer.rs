@@ -21,7 +21,7 @@ use super::{Detached, LogError, Settings, failed, named, number, unavailable};
 use crate::record::NewRecord;
 
 /// Time until the next try when librdkafka's queue is full.
-const ROOM: Duration = Duration::from_millis(5);
+pub const ROOM: Duration = Duration::from_millis(5);
 
 type Shared = Arc<Producing>;
 
@@ -145,17 +145,7 @@ async fn send(producer: &Shared, topic: &str, records: &[NewRecord]) -> Result<(
 
 /// Hands one record to librdkafka; waits for room where its queue is full.
 async fn queue(producer: &Shared, topic: &str, record: &NewRecord) -> Result<DeliveryFuture, LogError> {
-    let room = OwnedHeaders::new_with_capacity(record.headers.len());
-    let headers = record
-        .headers
-        .iter()
-        .fold(room, |headers, (key, value)| headers.insert(Header { key, value: Some(value.as_ref()) }));
-    let mut next = FutureRecord::to(topic)
-        .partition(number(topic, record.partition)?)
-        .key(&record.key)
-        .payload(&record.value)
-        .timestamp(i64::try_from(record.timestamp).unwrap_or(i64::MAX))
-        .headers(headers);
+    let mut next = outgoing(topic, record)?;
     loop {
         {
             let retired = producer.retired.read().unwrap_or_else(PoisonError::into_inner);
@@ -172,4 +162,22 @@ async fn queue(producer: &Shared, topic: &str, record: &NewRecord) -> Result<Del
         }
         tokio::time::sleep(ROOM).await;
     }
+}
+
+/// A record as librdkafka takes it.
+pub fn outgoing<'a>(
+    topic: &'a str,
+    record: &'a NewRecord,
+) -> Result<FutureRecord<'a, String, Vec<u8>>, LogError> {
+    let room = OwnedHeaders::new_with_capacity(record.headers.len());
+    let headers = record
+        .headers
+        .iter()
+        .fold(room, |headers, (key, value)| headers.insert(Header { key, value: Some(value.as_ref()) }));
+    Ok(FutureRecord::to(topic)
+        .partition(number(topic, record.partition)?)
+        .key(&record.key)
+        .payload(&record.value)
+        .timestamp(i64::try_from(record.timestamp).unwrap_or(i64::MAX))
+        .headers(headers))
 }

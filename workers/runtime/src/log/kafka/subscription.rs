@@ -105,6 +105,7 @@ impl Member {
             .set("max.poll.interval.ms", "300000")
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
+            .set("isolation.level", "read_committed")
             .set("auto.offset.reset", "earliest");
         let (sender, rebalances) = unbounded_channel();
         let trouble = log.trouble.clone();

@@ -10,11 +10,11 @@ use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
 
 use super::trouble::Trouble;
 use super::{Detached, KafkaLog, LogError, number, position, read_error, record, unavailable};
-use crate::log::{EventLog, Tail};
-use crate::record::Record;
+use crate::log::{Batch, EventLog, Tail};
 
 /// A tail of one topic.
 pub struct KafkaTail {
@@ -35,6 +35,8 @@ impl KafkaTail {
             .set("group.id", format!("{}-tail", log.settings.client_id))
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "error");
         let consumer =
             StreamConsumer::from_config_and_context(&config, log.trouble.clone()).map_err(unavailable)?;
@@ -82,31 +84,38 @@ impl KafkaTail {
 
 #[async_trait]
 impl Tail for KafkaTail {
-    async fn next(&mut self, max: usize) -> Result<Vec<Record>, LogError> {
+    async fn next(&mut self, max: usize) -> Result<Batch, LogError> {
         if let Some(error) = &self.error {
             self.failed(error).await?;
             self.error = None;
         }
-        let mut records = Vec::new();
-        while records.is_empty() {
-            match self.consumer.get()?.recv().await.map(|message| record(&message)) {
-                Ok(first) => records.push(first),
-                Err(error) => self.failed(&error).await?,
+        let mut batch = Batch::default();
+        while batch.records.is_empty() && batch.ended.is_empty() {
+            if let Err(error) = take(&mut batch, self.consumer.get()?.recv().await) {
+                self.failed(&error).await?;
             }
         }
-        while records.len() < max {
+        while batch.records.len() < max {
             let Some(ready) = self.consumer.get()?.recv().now_or_never() else { break };
-            match ready.map(|message| record(&message)) {
-                Ok(one) => records.push(one),
-                Err(error) => {
-                    self.error = Some(error);
-                    break;
-                }
+            if let Err(error) = take(&mut batch, ready) {
+                self.error = Some(error);
+                break;
             }
         }
-        for record in &records {
+        for record in &batch.records {
             self.next.insert(record.partition, record.offset + 1);
         }
-        Ok(records)
+        Ok(batch)
     }
+}
+
+/// Adds what came to a batch; the error that it may be instead.
+fn take(batch: &mut Batch, came: Result<BorrowedMessage<'_>, KafkaError>) -> Result<(), KafkaError> {
+    match came {
+        Ok(message) => batch.records.push(record(&message)),
+        // It comes through the same queue as the records before it.
+        Err(KafkaError::PartitionEOF(partition)) => batch.ended.push(partition.unsigned_abs()),
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }

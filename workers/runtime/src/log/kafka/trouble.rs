@@ -46,8 +46,9 @@ impl Trouble {
 
     fn told(&self, error: &KafkaError, reason: &str) {
         let kind = match error.rdkafka_error_code() {
-            // It only repeats what was said of each broker.
-            Some(RDKafkaErrorCode::AllBrokersDown) => return,
+            // It only repeats what was said of each broker; or it is the end of one client, such as a producer whose id
+            // has another owner, and the cluster is well.
+            Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::Fatal) => return,
             Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed) => {
                 Kind::Credentials
             }
@@ -117,6 +118,7 @@ mod tests {
         trouble.told(&error(RDKafkaErrorCode::BrokerTransportFailure), "refused");
         trouble.clone().told(&error(RDKafkaErrorCode::Authentication), REFUSED);
         trouble.told(&error(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers are down");
+        trouble.told(&error(RDKafkaErrorCode::Fatal), "fenced by a newer instance");
         assert_eq!(trouble.last().unwrap().kind, Kind::Credentials);
         trouble.is_over();
         assert_eq!(trouble.last(), None);
