@@ -113,14 +113,18 @@ impl EventLog for KeptLog {
         Ok((0, count as u64))
     }
 
-    async fn tail(&self, _: &str, _: Vec<(u32, u64)>) -> Result<Box<dyn Tail>, LogError> {
+    async fn tail(&self, _: &str, from: Vec<(u32, u64)>) -> Result<Box<dyn Tail>, LogError> {
         let mut offsets = [0; 4];
         let place = |record: NewRecord| {
             let offset = &mut offsets[record.partition as usize];
             *offset += 1;
             Record::new(record.partition, *offset - 1, record.key, record.value, record.headers)
         };
-        Ok(Box::new(KeptTail(self.records().clone().into_iter().map(place).collect())))
+        let wanted = |record: &Record| {
+            from.iter().any(|(partition, offset)| record.partition == *partition && record.offset >= *offset)
+        };
+        let records = self.records().clone().into_iter().map(place).filter(wanted).collect();
+        Ok(Box::new(KeptTail(records)))
     }
 
     async fn subscribe(&self, group: &str, _: &[String]) -> Result<Box<dyn Subscription>, LogError> {

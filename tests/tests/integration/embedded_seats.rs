@@ -12,7 +12,7 @@ use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::{Command, SeatingEventId, SeatingEventState, UnixMillis, evolve};
 use boxoffice_local::embedded::journal::{Journal, JournalError};
 use boxoffice_local::embedded::seats::{self, EmbeddedSeats, Rules};
-use boxoffice_tests::conformance::seat_store::lease_of;
+use boxoffice_tests::conformance::seat_store::expire_due;
 use boxoffice_tests::conformance::seat_store::sequences::{cases_or, generated_commands_do_what_decide_says};
 use boxoffice_tests::conformance::seat_store::stage::{
     Fixture, HIGH_WATERMARK, START, Stage, cause, definition, named,
@@ -176,8 +176,7 @@ async fn answers_go_with_their_seating_event() {
     fixture.store().execute(&stage.event, &Command::Close, &cause).await.unwrap().unwrap();
     assert_eq!(fixture.answers().await, 1);
     let store = fixture.store();
-    let lease = lease_of(&*store, &stage.event).await;
-    store.published(&stage.event, &lease, 2).await.unwrap();
+    store.published(&stage.event, 2, 2).await.unwrap();
     assert!(store.purge(&stage.event).await.unwrap());
     assert_eq!(fixture.answers().await, 0);
 }

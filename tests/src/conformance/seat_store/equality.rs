@@ -18,7 +18,6 @@ use uuid::Uuid;
 
 use super::asked::{Asked, Names};
 use super::generate::{Step, USERS};
-use super::lease_of;
 use super::expire_due;
 use super::stage::{Fixture, START, must, valid};
 use crate::servers::unique;
@@ -99,7 +98,6 @@ fn cause_of_nobody(command: Uuid) -> Cause {
 pub async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
     on.set_clock(START).await;
     let event = valid::<SeatingEventId>(&unique("sale"));
-    let lease = lease_of(&*on.store(), &event).await;
     let mut model = Model { state: SeatingEventState::new(event.clone()), now: START, wanted: None };
     let (mut names, mut waiting) = (Names::default(), vec![]);
     for (number, step) in steps.iter().enumerate() {
@@ -178,7 +176,7 @@ pub async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
         let is_last = number + 1 == steps.len();
         if is_last || waiting.len() >= MOST_WAITING {
             let last = model.state.sequence;
-            assert_eq!(must(on.store().published(&event, &lease, last).await), Some(0), "{context}");
+            assert_eq!(must(on.store().published(&event, last, last).await), 0, "{context}");
             waiting.clear();
         }
         if is_last || number % LOOK == LOOK - 1 {

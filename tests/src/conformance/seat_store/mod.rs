@@ -4,10 +4,9 @@
 //! generated commands besides.
 #![expect(clippy::missing_panics_doc, reason = "every sentence panics where it is not true")]
 
-use boxoffice_command::store::{Lease, Outbox};
+use boxoffice_command::store::{Outbox, StoreError};
 use boxoffice_domain::command::ConflictReason;
-use boxoffice_domain::{Conflict, SeatingEventId};
-use uuid::Uuid;
+use boxoffice_domain::Conflict;
 
 pub use self::choosing::*;
 pub use self::holds::*;

@@ -1,6 +1,5 @@
 //! Sentences about what box-office staff do for buyers.
 
-use boxoffice_command::store::SeatStore;
 use boxoffice_domain::events::{DomainEvent, PaidBy};
 use boxoffice_domain::{Command, Rejection};
 use uuid::Uuid;

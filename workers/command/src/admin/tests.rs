@@ -17,7 +17,7 @@ use super::{Admin, AdminToken, guarded, routes};
 use crate::durability::{Durability, Guarantee};
 use crate::http::command_service::CommandService;
 use crate::published::Published;
-use crate::store::{Outbox, SeatStore};
+use crate::store::Outbox;
 use crate::testing::{FakeLog, Memory, arena, definition};
 
 pub const ARENA: &str = "/admin/events/arena-night";

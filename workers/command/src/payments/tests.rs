@@ -237,8 +237,7 @@ impl Stage {
 
     /// Everything that waits is on the log.
     async fn publish(&self) {
-        let lease = self.store.lease(&self.event);
-        self.store.published(&self.event, &lease, u64::MAX).await.unwrap().unwrap();
+        self.store.published(&self.event, u64::MAX, 0).await.unwrap();
     }
 
     /// Publishes now and then, as a relay does.

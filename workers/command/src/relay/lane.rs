@@ -149,7 +149,7 @@ impl Lane {
         self.closing = told.closing;
     }
 
-    async fn wait(&self) {
+    async fn wait(&mut self) {
         let turn = async {
             match self.queue.next() {
                 Some(at) => sleep_until(at).await,
@@ -258,8 +258,9 @@ impl Lane {
         let most = if self.failures > 0 { TRIAL } else { BATCH };
         let events = self.queue.take(EVENTS);
         let each = (most / events.len().max(1)).max(AT_LEAST);
+        let outbox = &self.shared.outbox;
         let read = events.into_iter().map(|event| async move {
-            let entries = self.shared.outbox.unpublished(&event, each).await;
+            let entries = outbox.unpublished(&event, each).await;
             (event, entries)
         });
         let read = join_all(read).await;
@@ -306,9 +307,10 @@ impl Lane {
 
     /// Tells the store how far the log got, and has those go on of which more waits.
     async fn published(&mut self, last: Vec<(SeatingEventId, u32, u64)>, ends: &BTreeMap<u32, u64>) {
+        let outbox = &self.shared.outbox;
         let told = last.into_iter().map(|(event, partition, last)| async move {
             let offset = ends.get(&partition).copied().unwrap_or_default();
-            let waiting = self.shared.outbox.published(&event, last, offset).await;
+            let waiting = outbox.published(&event, last, offset).await;
             (event, waiting)
         });
         for (event, waiting) in join_all(told).await {
@@ -372,31 +374,31 @@ impl Lane {
                 tracing::warn!(%event, %error, "it may be sold here though another store sells it");
             }
         }
+        let partitions = self.shared.partitions_of(self.number());
         tokio::select! {
             () = self.place.over() => {}
-            () = self.others_are_still() => {}
+            () = others_are_still(&self.shared, &partitions) => {}
         }
         drop(split);
     }
+}
 
-    /// Returns when nobody has published on the lane for a while.
-    async fn others_are_still(&self) {
-        let (mut ends, mut since) = (None, Instant::now());
-        while since.elapsed() < STILL {
-            let now = self.ends().await;
-            if now.is_none() || now != ends {
-                (ends, since) = (now, Instant::now());
-            }
-            sleep(LOOK).await;
+/// Returns when nobody has published on `partitions` for a while.
+async fn others_are_still(shared: &Shared, partitions: &[u32]) {
+    let (mut ends, mut since) = (None, Instant::now());
+    while since.elapsed() < STILL {
+        let now = ends_of(shared, partitions).await;
+        if now.is_none() || now != ends {
+            (ends, since) = (now, Instant::now());
         }
+        sleep(LOOK).await;
     }
+}
 
-    /// Where the lane's partitions end, if the log says so.
-    async fn ends(&self) -> Option<Vec<u64>> {
-        let partitions = self.shared.partitions_of(self.number());
-        let ends = partitions.into_iter().map(|partition| self.shared.log.bounds(&self.shared.topic, partition));
-        join_all(ends).await.into_iter().map(|bounds| bounds.ok().map(|(_, end)| end)).collect()
-    }
+/// Where the partitions end, if the log says so.
+async fn ends_of(shared: &Shared, partitions: &[u32]) -> Option<Vec<u64>> {
+    let bounds = partitions.iter().map(|partition| shared.log.bounds(&shared.topic, *partition));
+    join_all(bounds).await.into_iter().map(|bounds| bounds.ok().map(|(_, end)| end)).collect()
 }
 
 type Encoded = (u32, u64, Vec<NewRecord>);

@@ -182,7 +182,7 @@ fn apply(state: &mut SeatingEventState, envelope: &Envelope, revision: &mut Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Outbox, SeatStore};
+    use crate::store::Outbox;
     use crate::testing::{Memory, arena, provisioned};
 
     /// Four events of a sale: created, held, held, reserved twice over.
