@@ -22,6 +22,7 @@ mod event_log;
 mod harness;
 mod kafka_outages;
 mod kafka_security;
+mod kafka_transactions;
 mod local_contract;
 mod local_crash;
 mod local_files;
