@@ -23,6 +23,7 @@ mod harness;
 mod histories_crash;
 mod kafka_outages;
 mod kafka_security;
+mod kafka_transactions;
 mod local_contract;
 mod local_crash;
 mod local_files;

@@ -196,6 +196,23 @@ impl ViewStore for Shared {
             Ok(Applied { applied: batch.records.len() as u64, next_offset, ..Applied::default() })
         })
     }
+
+    async fn pass(
+        &self,
+        partition: &TopicPartition,
+        expected: u64,
+        next_offset: u64,
+    ) -> Result<Applied, ViewError> {
+        self.with(|world| {
+            world.attempts.push(Instant::now());
+            if let Some(trouble) = world.troubles.entry(partition.partition).or_default().pop_front() {
+                return Err(trouble);
+            }
+            assert_eq!(world.checkpoints[&partition.partition], expected, "the loop knows the checkpoint");
+            world.checkpoints.insert(partition.partition, next_offset);
+            Ok(Applied { next_offset, ..Applied::default() })
+        })
+    }
 }
 
 fn record(partition: u32, offset: u64) -> Record {
@@ -268,6 +285,57 @@ async fn i5_reads_from_the_checkpoint_and_copies_it_to_the_group() {
         assert_eq!(world.begun, [(1, false)].into(), "kept before anything is applied");
         assert_eq!(world.left, 1, "a member that stops leaves at once");
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn i5_offsets_that_no_record_has_are_passed_by_the_checkpoint_and_the_group() {
+    let shared = world();
+    watch(&shared, async || {
+        shared.until("all applied", |world| world.committed == [(0, 10), (1, 10)].into()).await;
+        shared.with(|world| {
+            let ends = vec![(partition(0), 12), (partition(1), 10), (partition(2), 3)];
+            world.rebalances.push_back(GroupEvent::Ended(ends));
+        });
+        shared.until("the end is committed", |world| world.committed == [(0, 12), (1, 10)].into()).await;
+        shared.with(|world| {
+            assert_eq!(world.checkpoints, [(0, 12), (1, 10)].into());
+            world.ends.insert(0, 14);
+            world.positions.insert(0, 12);
+        });
+        shared.until("it goes on behind it", |world| world.committed[&0] == 14).await;
+    })
+    .await;
+    shared.with(|world| {
+        assert_eq!(world.applied[&0], (0..10).chain(12..14).collect::<Vec<_>>());
+        assert_eq!(world.attempts.len(), 4, "where nothing moves nothing is written");
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn i5_an_end_moves_nothing_while_records_before_it_are_not_applied() {
+    let shared = world();
+    shared.with(|world| {
+        // Told while the view is still asked where to begin.
+        world.rebalances.push_back(GroupEvent::Ended(vec![(partition(0), 12)]));
+        world.troubles.insert(0, [unavailable(), unavailable()].into());
+    });
+    watch(&shared, async || {
+        shared.until("all applied", |world| world.committed == [(0, 10), (1, 10)].into()).await;
+        // The view is away when it is told; then it is read again from the checkpoint, and ends again.
+        shared.with(|world| {
+            world.troubles.insert(0, [unavailable()].into());
+            world.rebalances.push_back(GroupEvent::Ended(vec![(partition(0), 12)]));
+        });
+        shared.until("it is tried", |world| world.troubles[&0].is_empty()).await;
+        shared.until("it is read again", |world| !world.paused.contains(&0)).await;
+        shared.with(|world| {
+            assert_eq!(world.checkpoints[&0], 10);
+            world.rebalances.push_back(GroupEvent::Ended(vec![(partition(0), 12)]));
+        });
+        shared.until("the end is committed", |world| world.committed[&0] == 12).await;
+    })
+    .await;
+    shared.with(|world| assert_eq!(world.applied[&0], (0..10).collect::<Vec<_>>(), "each once"));
 }
 
 #[tokio::test(start_paused = true)]
