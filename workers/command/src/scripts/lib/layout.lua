@@ -1,33 +1,27 @@
 -- Which seat stands where on the map (lib/map.lua), by its layout.
 local known_rows = {}
 
--- Evenly spaced seats of a row.
-local function evenly_spaced(offset, first, step, count, width)
-  return {offset = tonumber(offset), first = tonumber(first), step = tonumber(step), count = tonumber(count),
-    format = width == '0' and '%.0f' or '%0' .. width .. '.0f'}
+-- How numbers of at least `width` digits are written.
+local function format_of(width)
+  return width == '0' and '%.0f' or '%0' .. width .. '.0f'
 end
 
--- The row called `name`, by what the layout has of it. Most are of one piece and evenly spaced.
+-- The row called `name`, by what the layout has of it.
 local function row_from(name, text)
-  local index, start, length, first, step, count, width =
-    string.match(text, '^(%-?%d+) (%d+) (%d+) 0=(%d+) (%-?%d+) (%d+) (%d+)$')
-  local pieces = {}
-  if first then
-    pieces[1] = evenly_spaced(0, first, step, count, width)
-  else
-    local rest
-    index, start, length, rest = string.match(text, '^(%-?%d+) (%d+) (%d+) (.*)$')
-    for offset, numbers in string.gmatch(rest, '(%d+)=([^|]*)') do
-      first, step, count, width = string.match(numbers, '^(%d+) (%-?%d+) (%d+) (%d+)$')
-      if first then
-        pieces[#pieces + 1] = evenly_spaced(offset, first, step, count, width)
-      else
-        local _, commas = string.gsub(numbers, ',', '')
-        pieces[#pieces + 1] = {offset = tonumber(offset), numbers = ',' .. numbers .. ',', count = commas + 1}
-      end
+  local index, start, length, pieces = string.match(text, '^(%-?%d+) (%d+) (%d+) (.*)$')
+  local row = {name = name, index = tonumber(index), start = tonumber(start), length = tonumber(length), pieces = {}}
+  for offset, numbers in string.gmatch(pieces, '(%d+)=([^|]*)') do
+    local piece = {offset = tonumber(offset)}
+    local first, step, count, width = string.match(numbers, '^(%d+) (%-?%d+) (%d+) (%d+)$')
+    if first then
+      piece.first, piece.step, piece.count = tonumber(first), tonumber(step), tonumber(count)
+      piece.format = format_of(width)
+    else
+      local _, commas = string.gsub(numbers, ',', '')
+      piece.numbers, piece.count = ',' .. numbers .. ',', commas + 1
     end
+    row.pieces[#row.pieces + 1] = piece
   end
-  local row = {name = name, index = tonumber(index), start = tonumber(start), length = tonumber(length), pieces = pieces}
   known_rows[name] = row
   return row
 end
@@ -103,13 +97,15 @@ local function key_in(row, place)
   end
 end
 
-local function places_of(keys)
-  local places = {}
-  for _, key in ipairs(keys) do
-    local place = place_of(key)
-    places[#places + 1] = place
+-- The key of the seat `offset` places behind the beginning of the row called `name`, of which the layout has `text`. Most
+-- rows are of one piece and evenly spaced: such a one is not taken apart for the sake of a seat.
+local function key_at(name, text, offset)
+  local first, step, width = string.match(text, '^%d+ %d+ %d+ 0=(%d+) (%-?%d+) %d+ (%d+)$')
+  if first then
+    return name .. '-' .. string.format(format_of(width), first + offset * step)
   end
-  return places
+  local row = known_rows[name] or row_from(name, text)
+  return key_in(row, row.start + offset)
 end
 
 -- Marks the seats `keys` as free again. Their rows may have longer runs now, though none that is longer than the row.

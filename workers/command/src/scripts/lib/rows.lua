@@ -3,7 +3,7 @@
 --
 -- `runs` has a byte a row of numbered seats: 128 + the longest run of free seats that the row may have, at most 127.
 -- A row that has lost seats may have less than it says and is corrected by whoever looks; one that got seats back says
--- its length, or UNKNOWN. So the rows that are not worth a look are passed over in one search.
+-- its length, one that nobody has looked at UNKNOWN. So the rows that are not worth a look are passed over in one search.
 
 -- Most lapsed holds whose seats count as free before the sweeper has released them, and most seats of them.
 local MOST_LAPSED, MOST_LAPSED_SEATS = 256, 2048
@@ -89,7 +89,7 @@ end
 -- The keys of the numbered seats at `places` (in order), and their sections. All rows that have them are read at once:
 -- a hundred seats may be of a hundred rows, mostly one behind the other.
 local function seats_at(places)
-  local indexes, nth, sections = {}, {}, {}
+  local indexes, nth, offsets, sections = {}, {}, {}, {}
   local index, start, past, section, count = -1, 0, 0, nil, count_rows()
   for i, place in ipairs(places) do
     if place >= past then
@@ -105,13 +105,12 @@ local function seats_at(places)
       past = start + length
       indexes[#indexes + 1] = '#' .. index
     end
-    nth[i], sections[i] = #indexes, section
+    nth[i], offsets[i], sections[i] = #indexes, place - start, section
   end
   local names, keys = read_layout(indexes), {}
   local texts = read_layout(names)
-  for i, place in ipairs(places) do
-    local name = names[nth[i]]
-    keys[i] = key_in(known_rows[name] or row_from(name, texts[nth[i]]), place)
+  for i, offset in ipairs(offsets) do
+    keys[i] = key_at(names[nth[i]], texts[nth[i]], offset)
   end
   return keys, sections
 end
