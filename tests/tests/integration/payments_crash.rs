@@ -157,6 +157,13 @@ impl Shop {
         format!("{} are open at {}:\n{}", open.len(), clock::now(), open.join("\n"))
     }
 
+    /// What the payment workers keep: of each reservation its state, what was charged, and what of it is asked back.
+    async fn kept(&self) -> Vec<(String, String, i64, i64)> {
+        let mut connection = PgConnection::connect(&self.database()).await.unwrap();
+        let kept = "SELECT reservation_id, state, charged, refunded FROM payments";
+        sqlx::query_as(kept).fetch_all(&mut connection).await.unwrap()
+    }
+
     async fn parked(&self) -> i64 {
         let mut connection = PgConnection::connect(&self.database()).await.unwrap();
         let parked = "SELECT (SELECT count(*) FROM effect_lanes WHERE parked IS NOT NULL) \
@@ -328,6 +335,12 @@ async fn every_reservation_is_paid_for_or_given_back_whatever_is_killed() {
         let account = &books.0[&key.parse().unwrap()];
         assert!(account.requested, "{key} was charged without a word");
         assert_eq!(charge.charged, account.charged.is_some(), "{key}: {charge:?}, {account:?}");
+    }
+    for (reservation, state, charged, refunded) in shop.kept().await {
+        let account = &books.0[&reservation.parse().unwrap()];
+        let told = (account.charged.unwrap_or_default(), account.refunded);
+        assert_eq!((charged.cast_unsigned(), refunded.cast_unsigned()), told, "{reservation}: {account:?}");
+        assert_ne!(state, "REQUESTED", "{reservation}: {account:?}");
     }
     let count = |is: fn(&Account) -> bool| books.0.values().filter(|account| is(account)).count();
     let (paid, failed) =
