@@ -46,7 +46,7 @@ const RECOVERY: Duration = Duration::from_mins(1);
 /// How long the gateway is away.
 const AWAY: Duration = Duration::from_mins(1);
 /// Longest time until everything is settled, once nothing is killed any more.
-const SETTLING: Duration = Duration::from_mins(3);
+const SETTLING: Duration = Duration::from_mins(5);
 
 /// The stack with what charges its reservations.
 struct Shop {
