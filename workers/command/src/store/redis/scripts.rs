@@ -4,12 +4,12 @@
 
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 
+use super::fence::SPLIT;
 use super::invocation::Script;
 use super::keys::{BESIDE, PARTS as EVENT};
-use super::fence::SPLIT;
 use super::state::FAILED;
 use super::wire::args::{
-    Applying, Choosing, Distrusting, Expiring, Head, Holding, LeaseRound, Publishing, Purging, Reading, Recovering,
+    Applying, Choosing, Distrusting, Expiring, Head, Holding, LeaseRound, Publishing, Reading, Recovering,
     ReleasingHold, ReleasingSeat, ReservingHold, ReservingSeat, SaleRules,
 };
 use super::wire::{Told, prologue};
@@ -55,6 +55,7 @@ const PARTS: &[(&str, &str)] = &[
     ("floor_plan", include_str!("../../scripts/lib/floor_plan.lua")),
     ("choose", include_str!("../../scripts/lib/choose.lua")),
     ("lists", include_str!("../../scripts/lib/lists.lua")),
+    ("stub", include_str!("../../scripts/lib/stub.lua")),
     ("release", include_str!("../../scripts/lib/release.lua")),
     ("expiry", include_str!("../../scripts/lib/expiry.lua")),
     ("hold", include_str!("../../scripts/lib/hold.lua")),
@@ -113,7 +114,6 @@ scripts! {
     expire(of_command()): OfCommand<Expiring<'static>>,
     read(of_command()): OfCommand<Reading<'static>>,
     apply(of_command()): OfCommand<Applying<'static>>,
-    purge(EVENT): Purging,
     recover([EVENT.as_slice(), BESIDE.as_slice()].concat()): Recovering<'static>,
     published(["meta", "outbox"]): Publishing<'static>,
     distrust(["meta"]): Distrusting,
