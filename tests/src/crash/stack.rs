@@ -77,17 +77,27 @@ impl Stack {
     /// # Errors
     /// Whatever does not start.
     pub async fn start(redis: RedisKind) -> anyhow::Result<Self> {
-        let (redis, kafka) = tokio::try_join!(Server::start(redis), Server::start(Kafka))?;
+        let redis = Server::start(redis).await?;
+        let address = redis.address();
+        Self::around(redis, [&address, &address]).await
+    }
+
+    /// The same around a Redis that runs, which each worker reaches at an address of its own.
+    ///
+    /// # Errors
+    /// Whatever does not start.
+    pub async fn around(redis: Server<RedisKind>, reached: [&str; 2]) -> anyhow::Result<Self> {
+        let kafka = Server::start(Kafka).await?;
         let topic = topic_on(&kafka.address(), "seat-events", PARTITIONS).await?;
         let payment_topic = topic_on(&kafka.address(), "payment-events", PARTITIONS).await?;
-        let worker = || {
+        let worker = |redis: &str| {
             let payments = [
                 ("BOXOFFICE_KAFKA_PAYMENT_TOPIC", payment_topic.clone()),
                 ("BOXOFFICE_PAYMENTS_GROUP", "command-payments".to_owned()),
             ];
-            CommandWorker::start_with(SERVICE, &redis.address(), &kafka.address(), &topic, payments)
+            CommandWorker::start_with(SERVICE, redis, &kafka.address(), &topic, payments)
         };
-        let workers = [worker()?, worker()?];
+        let workers = [worker(reached[0])?, worker(reached[1])?];
         let event: SeatingEventId = "arena-night".parse()?;
         let named = (1..=12).flat_map(|row| (1..=10).map(move |seat| format!("A-{row}-{seat}")));
         let seats = named.map(|key| SeatId::from_chart(&event, &key)).collect();

@@ -20,6 +20,7 @@ mod embedded_seats;
 mod embedded_views;
 mod event_log;
 mod harness;
+mod histories_crash;
 mod kafka_outages;
 mod kafka_security;
 mod local_contract;

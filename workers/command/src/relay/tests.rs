@@ -178,9 +178,11 @@ async fn i3_failures_repeat_from_the_watermark_and_leave_no_gap() {
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_of_the_log_delays_and_loses_nothing() {
-    let log = FakeLog::default();
+    let (store, log) = (Memory::default(), FakeLog::default());
     log.away(true);
-    let line = Line::with(Memory::default(), log).await;
+    // Somebody asked the log before.
+    store.partitions(Some(12)).await.unwrap();
+    let line = Line::with(store, log).await;
     line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
     sleep(Duration::from_secs(30)).await;
     assert!(line.sequences().is_empty());
