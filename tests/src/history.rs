@@ -8,7 +8,7 @@
 use boxoffice_domain::definition::{HoldPolicy, Limits, PriceCategory, Rows, Sales, Section};
 use boxoffice_domain::events::{
     Claim, Payment, ReleaseReason, ReservedSeats, SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined,
-    VERSION,
+    SeatingEventPurged, VERSION,
 };
 use boxoffice_domain::{
     CorrelationId, Definition, DomainEvent, Envelope, HoldId, Metadata, ReservationId, SeatId,
@@ -65,6 +65,11 @@ impl History {
     /// `event.created` with this many seats.
     pub fn created(&self, seats: u32) -> DomainEvent {
         DomainEvent::EventCreated(self.defined(seats))
+    }
+
+    /// `event.purged`.
+    pub fn purged(&self) -> DomainEvent {
+        DomainEvent::EventPurged(SeatingEventPurged { event_id: self.event.clone() })
     }
 
     /// A definition with this many seats.

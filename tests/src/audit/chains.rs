@@ -88,6 +88,7 @@ impl<'a> Chains<'a> {
             DomainEvent::EventCreated(_)
             | DomainEvent::EventUpdated(_)
             | DomainEvent::EventDeleted(_)
+            | DomainEvent::EventPurged(_)
             | DomainEvent::SeatBlocked(_)
             | DomainEvent::SeatUnblocked(_) => true,
             DomainEvent::SeatReleased(e) => match e.reason {
@@ -148,6 +149,7 @@ fn seats_after(state: &SeatingEventState, event: &DomainEvent) -> Vec<SeatId> {
         | DomainEvent::EventCreated(_)
         | DomainEvent::EventUpdated(_)
         | DomainEvent::EventDeleted(_)
+        | DomainEvent::EventPurged(_)
         | DomainEvent::ReservationNotReinstated(_)
         | DomainEvent::StatsUpdated(_)
         | DomainEvent::PaymentRequested(_)

@@ -87,6 +87,7 @@ impl Money {
             | DomainEvent::EventCreated(_)
             | DomainEvent::EventUpdated(_)
             | DomainEvent::EventDeleted(_)
+            | DomainEvent::EventPurged(_)
             | DomainEvent::ReservationNotReinstated(_)
             | DomainEvent::StatsUpdated(_)
             | DomainEvent::PaymentRequested(_)

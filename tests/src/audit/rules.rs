@@ -64,6 +64,7 @@ impl Rules {
                 ensure!(!sale(state)?.closed, "it was closed already");
                 Ok(())
             }
+            DomainEvent::EventPurged(_) => sale(state).map(drop),
             DomainEvent::ReservationNotReinstated(e) => not_reinstated(state, e, fact.timestamp),
             DomainEvent::StatsUpdated(_)
             | DomainEvent::PaymentRequested(_)

@@ -425,6 +425,37 @@ pub async fn i5_lets_one_of_two_members_write<F: Fixture>() {
     log.shows(&[1]).await;
 }
 
+/// A purge forgets the seats and keeps the sequence: one that is created anew under the same id goes on from there, in a
+/// batch of its own or in the same one.
+pub async fn forgets_what_is_purged_and_keeps_its_sequence<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    let neighbour = {
+        let mut other = History::new("neighbour");
+        [other.created(SEATS), F::claim(&other, 1)].map(|event| other.next(event))
+    };
+    neighbour.iter().for_each(|event| log.repeat(event));
+    (1..=3).for_each(|seat| drop(log.claim(seat)));
+    log.apply_all().await;
+    let purge = log.history.purged();
+    let purged = log.append(purge.clone());
+    assert_eq!(counts(log.apply_all().await), [1, 0, 0, 0]);
+    assert_eq!(log.fixture.claimed().await, ["neighbour.A-1-1".to_owned()].into());
+    log.repeat(&purged);
+    let created = log.history.created(SEATS);
+    log.append(created.clone());
+    log.claim(4);
+    assert_eq!(counts(log.apply_all().await), [2, 1, 0, 0]);
+    log.append(purge);
+    log.append(created);
+    log.claim(5);
+    assert_eq!(counts(log.apply_all().await), [3, 0, 0, 0]);
+    let claimed = ["neighbour.A-1-1".to_owned(), log.history.seat(5).to_string()];
+    assert_eq!(log.fixture.claimed().await, claimed.into());
+    log.history.skip_to(20);
+    log.claim(6);
+    assert!(matches!(log.apply().await, Err(ViewError::Gap { sequence: 21, expected: 11, .. })));
+}
+
 /// Partitions have checkpoints of their own, and SeatingEvents sequences of their own.
 pub async fn keeps_partitions_and_seating_events_apart<F: Fixture>() {
     let mut log = Log::<F>::created().await;
@@ -457,7 +488,8 @@ macro_rules! view_store_conformance {
             applies_events_without_a_sequence_once
             parks_poison_with_later_events_of_its_aggregate parks_a_payload_that_does_not_fit parks_poison_once
             parks_foreign_records_alone skips_unknown_types i5_tells_a_member_that_another_one_wrote
-            i5_lets_one_of_two_members_write keeps_partitions_and_seating_events_apart);
+            i5_lets_one_of_two_members_write keeps_partitions_and_seating_events_apart
+            forgets_what_is_purged_and_keeps_its_sequence);
     };
     ($fixture:ty: $($behaviour:ident)*) => {
         $(

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use boxoffice_command::store::{Cause, Idempotency, Outbox, Outcome, SeatStore, answer_memory};
+use boxoffice_command::store::{Cause, Idempotency, Outcome, SeatStore, answer_memory};
 use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::{Command, SeatingEventId, SeatingEventState, UnixMillis, evolve};
 use boxoffice_local::embedded::journal::{Journal, JournalError};
@@ -176,8 +176,8 @@ async fn answers_go_with_their_seating_event() {
     fixture.store().execute(&stage.event, &Command::Close, &cause).await.unwrap().unwrap();
     assert_eq!(fixture.answers().await, 1);
     let store = fixture.store();
-    store.published(&stage.event, 2, 2).await.unwrap();
-    assert!(store.purge(&stage.event).await.unwrap());
+    stage.purge().await.unwrap();
+    expire_due(&*store).await.unwrap();
     assert_eq!(fixture.answers().await, 0);
 }
 

@@ -254,6 +254,21 @@ async fn a_snapshot_is_of_one_moment_with_its_offsets() {
 }
 
 #[tokio::test]
+async fn a_snapshot_tells_how_far_a_purged_seating_event_had_come() {
+    let (view, mut history) = Memory::created(SeatView::new(TOPIC.into()), 3).await;
+    view.apply(&history.sold(1)).await;
+    view.apply(&[history.next(history.purged())]).await;
+    let snapshot = view.0.load().await.unwrap();
+    assert!(snapshot.maps.is_empty());
+    assert_eq!(snapshot.gone, [(history.event.clone(), 5)].into());
+    view.apply(&[history.next(history.created(2))]).await;
+    let snapshot = view.0.load().await.unwrap();
+    assert_eq!((snapshot.maps[0].sequence, snapshot.gone.len()), (6, 0));
+    let of_alice = view.read(|view| view.reservations().of("alice").count());
+    assert_eq!(of_alice, 1, "reservations stay on record");
+}
+
+#[tokio::test]
 async fn persistence_keeps_every_reservation_and_frees_its_seats_on_cancellation() {
     let (view, mut history) = Memory::created(Persistence::default(), 3).await;
     view.apply(&history.sold(1)).await;
@@ -270,6 +285,22 @@ async fn persistence_keeps_every_reservation_and_frees_its_seats_on_cancellation
         let confirmed = view.reservation(&again.reservation_id).unwrap();
         assert_eq!((confirmed.amount, confirmed.cancelled_at), (PRICE, None));
         assert_eq!(confirmed.correlation_id, history.correlation);
+    });
+}
+
+#[tokio::test]
+async fn persistence_keeps_the_reservations_of_a_purged_seating_event_and_lets_its_seats_be_sold_again() {
+    let (view, mut history) = Memory::created(Persistence::default(), 3).await;
+    view.apply(&history.sold(1)).await;
+    let again = ReservedSeats { seat_ids: vec![history.seat(1)], ..history.reservation(2) };
+    let events = [history.purged(), history.created(3), DomainEvent::ReservationCreated(again.clone())];
+    let applied = view.apply(&events.map(|event| history.next(event))).await;
+    assert_eq!((applied.applied, applied.parked), (3, 0));
+    view.read(|view| {
+        let before = view.reservation(&history.reservation(1).reservation_id).unwrap();
+        assert_eq!((before.amount, before.cancelled_at), (PRICE, None));
+        assert_eq!(before.seats, [(history.seat(1), Some(NOW + 5))].into());
+        assert_eq!(view.owners().collect::<Vec<_>>(), [(&history.seat(1), &again.reservation_id)]);
     });
 }
 
@@ -338,6 +369,22 @@ async fn stats_counts_again_by_a_changed_definition_and_releases_go_on() {
     }
     view.apply(&batch).await;
     assert_eq!(announced(&view)[0].0.sections, [section(4, 1, 1, 1)]);
+}
+
+#[tokio::test]
+async fn stats_of_a_purged_seating_event_are_none_and_begin_from_nothing() {
+    let (view, mut history) = Memory::created(Stats::default(), 10).await;
+    let mut batch = history.sold(1).to_vec();
+    for event in [history.held(2), history.released(2), history.purged()] {
+        batch.push(history.next(event));
+    }
+    drop(announced(&view));
+    view.apply(&batch).await;
+    let [(stats, _)] = announced(&view).try_into().unwrap();
+    assert_eq!((stats.sections, stats.as_of_sequence), (vec![], 7));
+    let anew = [history.created(4), history.held(1)];
+    view.apply(&anew.map(|event| history.next(event))).await;
+    assert_eq!(announced(&view)[0].0.sections, [section(3, 1, 0, 0)]);
 }
 
 #[tokio::test]

@@ -90,6 +90,14 @@ async fn a_snapshot_is_what_the_events_before_its_checkpoint_make() {
     view.apply(Some(8), &[gone]).await;
     let closed = view.snapshot().await;
     assert!(closed.maps[0].closed && closed.maps[0].sequence == 9);
+
+    view.apply(Some(9), &[history.next(history.purged())]).await;
+    let purged = view.snapshot().await;
+    assert!(purged.maps.is_empty());
+    assert_eq!(purged.gone, [(history.event.clone(), 10)].into(), "what is created anew goes on from there");
+    view.apply(Some(10), &[history.next(history.created(3))]).await;
+    let anew = view.snapshot().await;
+    assert_eq!((anew.maps[0].sequence, anew.maps[0].counts().available, anew.gone.len()), (11, 3, 0));
 }
 
 /// The map that `events` make, without any database.

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use boxoffice_command::store::redis::recovery::RecoveryMetrics;
 use boxoffice_command::store::redis::state::seats_hash;
 use boxoffice_command::store::redis::{RedisStore, Settings};
-use boxoffice_command::store::{Outbox, Provisioning, SeatStore, StoreError};
+use boxoffice_command::store::{Cause, Outbox, OutboxEntry, Provisioning, SeatStore, StoreError};
 use boxoffice_domain::command::Reinstatement;
-use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId};
+use boxoffice_domain::events::SeatingEventPurged;
+use boxoffice_domain::{
+    Answer, Command, Definition, DomainEvent, Origin, Rejection, SeatingEventId, attribute,
+};
 use boxoffice_tests::conformance::seat_store::stage::{cause, definition};
 use boxoffice_tests::recovery::{KeptLog, nothing_was_lost, recover};
 use boxoffice_tests::servers::redis_kinds::{RedisKind, connection};
@@ -85,6 +88,37 @@ impl Sale {
             under_way.iter().all(|name| about.get::<u8>(name) == Some(0)).then_some(())
         })
         .await;
+    }
+
+    /// What there is of the SeatingEvent in Redis.
+    async fn keys(&self) -> Vec<String> {
+        let mut connection = connection(&self.server.address()).await.unwrap();
+        let pattern = format!("*{{{}}}:*", self.event);
+        let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query_async(&mut connection).await.unwrap();
+        let mut parts: Vec<_> =
+            keys.iter().filter_map(|key| Some(key.rsplit_once(':')?.1.to_owned())).collect();
+        parts.sort();
+        parts
+    }
+
+    /// The fields of its `meta`.
+    async fn meta(&self) -> Vec<String> {
+        let mut connection = connection(&self.server.address()).await.unwrap();
+        let pattern = format!("*{{{}}}:meta", self.event);
+        let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query_async(&mut connection).await.unwrap();
+        let mut fields: Vec<String> =
+            redis::cmd("HKEYS").arg(&keys[0]).query_async(&mut connection).await.unwrap();
+        fields.sort();
+        fields
+    }
+
+    /// Nothing of it can be found.
+    async fn is_gone(&self) {
+        let command = Command::ReleaseSeat { seat: "A-1-1".into(), user: "alice".parse().unwrap() };
+        let refused = self.store.execute(&self.event, &command, &cause("alice")).await.unwrap();
+        assert_eq!(refused, Err(Rejection::EventNotFound));
+        assert_eq!(self.store.inventory(&self.event).await.unwrap(), None);
+        assert_eq!(self.store.inventories().await.unwrap(), []);
     }
 
     async fn is_fenced(&self) {
@@ -186,6 +220,82 @@ async fn i7_an_empty_redis_is_rebuilt_from_the_log() {
     assert_eq!(sale.store.inventories().await.unwrap()[0].seats.reserved, 2);
 }
 
+/// The show is not brought back, whatever Redis had of it; one that is created anew goes on where it had come to.
+#[tokio::test]
+async fn i7_a_purge_lasts() {
+    for kind in [RedisKind::default(), RedisKind::always()] {
+        let mut sale = Sale::on(kind).await;
+        let hold = sale.hold("A-1-1").await.unwrap();
+        sale.reserve(hold).await;
+        sale.hold("A-1-2").await.unwrap();
+        sale.publish().await;
+        sale.run(Command::Purge).await.unwrap();
+        assert_eq!(sale.keys().await, ["meta", "outbox"]);
+        sale.publish().await;
+        let place = ["format", "history", "offset", "partition", "published", "sequence", "time"];
+        assert_eq!(sale.meta().await, place, "its place on the log and nothing else");
+
+        sale.crash().await;
+        assert!(matches!(sale.store.inventory(&sale.event).await, Err(StoreError::Recovering)));
+        sale.recover().await;
+        sale.is_gone().await;
+        assert_eq!(sale.meta().await, place);
+        let state = sale.store.state(&sale.event).await.unwrap();
+        assert_eq!((state.sequence, state.seats.len(), state.claims.len()), (6, 0, 0));
+
+        let anew = sale.store.provision(&sale.event, &tonight(), 0, &cause("operator")).await;
+        let Provisioning { inventory, .. } = anew.unwrap().unwrap();
+        assert_eq!((inventory.sequence, inventory.partition), (7, 3), "it goes on where it had come to");
+        assert_eq!((inventory.seats.held, inventory.seats.reserved), (0, 0));
+        sale.hold("A-1-1").await.unwrap();
+        sale.publish().await;
+        assert_eq!(sale.log.sequences(), (1..=8).collect::<Vec<_>>());
+        let before = sale.hash().await;
+        sale.crash().await;
+        sale.recover().await;
+        assert_eq!(sale.hash().await, before);
+        let inventory = sale.store.inventory(&sale.event).await.unwrap().unwrap();
+        assert_eq!((inventory.sequence, inventory.seats.held, inventory.seats.reserved), (8, 1, 0));
+    }
+}
+
+/// Redis lost its last moments, and has the show as it was before.
+#[tokio::test]
+async fn i7_a_purge_that_redis_forgot_is_done_again() {
+    let mut sale = Sale::on(RedisKind::always()).await;
+    sale.hold("A-1-1").await.unwrap();
+    sale.publish().await;
+    let before = sale.store.state(&sale.event).await.unwrap();
+    let purged = SeatingEventPurged { event_id: sale.event.clone() };
+    let changes = vec![DomainEvent::EventPurged(purged)];
+    let Cause { command, correlation, user, .. } = cause("operator");
+    let origin = Origin { command, correlation, user };
+    let envelopes = attribute(&before, changes, &origin, 1_800_000_000_000);
+    let entries = envelopes.into_iter().map(|envelope| OutboxEntry { envelope, traceparent: None });
+    sale.log.append(3, &entries.collect::<Vec<_>>());
+    sale.crash().await;
+    sale.recover().await;
+    sale.is_gone().await;
+    assert_eq!(sale.keys().await, ["meta"]);
+    let anew = sale.store.provision(&sale.event, &tonight(), 0, &cause("operator")).await;
+    assert_eq!(anew.unwrap().unwrap().inventory.sequence, before.sequence + 2);
+}
+
+/// A purge that is not on the log yet is published when Redis is back, and nothing is sold meanwhile.
+#[tokio::test]
+async fn a_purge_that_waits_for_the_log_survives_a_crash() {
+    let mut sale = Sale::on(RedisKind::always()).await;
+    sale.publish().await;
+    sale.hold("A-1-1").await.unwrap();
+    sale.run(Command::Purge).await.unwrap();
+    sale.crash().await;
+    sale.recover().await;
+    sale.is_gone().await;
+    sale.publish().await;
+    assert_eq!(sale.log.sequences(), [1, 2, 3]);
+    assert_eq!(sale.store.backlogs(std::slice::from_ref(&sale.event)).await, []);
+}
+
 /// The log has the first of its events alone when Redis loses the rest: the command is repeated, as that of a payment is,
 /// and finishes what it began. The reservation is remembered, in one piece.
 #[tokio::test]
@@ -265,7 +375,11 @@ async fn where_the_log_has_another_history_the_log_wins() {
     sale.crash().await;
     let metrics = sale.recover().await;
     assert_eq!((metrics.forks.get(), metrics.applied.get()), (1, 2));
-    assert_eq!(sale.store.backlogs(std::slice::from_ref(&sale.event)).await, [], "what waited was of the other history");
+    assert_eq!(
+        sale.store.backlogs(std::slice::from_ref(&sale.event)).await,
+        [],
+        "what waited was of the other history"
+    );
     assert_eq!(sale.store.inventory(&sale.event).await.unwrap().unwrap().seats.held, 1);
     sale.hold("A-1-2").await.unwrap();
 }

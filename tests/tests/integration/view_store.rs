@@ -11,7 +11,7 @@ use boxoffice_consumer::handlers::stats::StatsHandler;
 use boxoffice_consumer::view::{PgViewStore, migrate};
 use boxoffice_domain::checkpoint::Start;
 use boxoffice_domain::definition::Blocked;
-use boxoffice_domain::events::{self, Incoming, SectionStats};
+use boxoffice_domain::events::{self, Incoming, ReservedSeats, SectionStats};
 use boxoffice_domain::{DomainEvent, Envelope};
 use boxoffice_runtime::log::TopicPartition;
 use boxoffice_runtime::postgres::{DatabaseArgs, pool};
@@ -258,6 +258,40 @@ async fn persistence_keeps_one_row_a_reservation_and_frees_its_seats_on_cancella
 }
 
 #[tokio::test]
+async fn persistence_keeps_the_reservations_of_a_purged_seating_event_and_lets_its_seats_be_sold_again() {
+    let view = Postgres::start(PersistenceHandler).await;
+    let mut history = created(&view, 3).await;
+    view.apply(&history.sold(1)).await;
+    let again = ReservedSeats { seat_ids: vec![history.seat(1)], ..history.reservation(2) };
+    let events = [history.purged(), history.created(3), DomainEvent::ReservationCreated(again)];
+    let applied = view.apply(&events.map(|event| history.next(event))).await;
+    assert_eq!((applied.applied, applied.parked), (3, 0));
+    let rows: (Vec<String>, i64) =
+        view.one("SELECT array_agg(status ORDER BY created_at), sum(amount)::bigint FROM reservations").await;
+    assert_eq!(rows, (vec!["CONFIRMED".into(), "CONFIRMED".into()], 2 * PRICE.cast_signed()));
+    let (released,): (i64,) =
+        view.one("SELECT count(*) FROM reservation_seats WHERE released_at IS NOT NULL").await;
+    assert_eq!(released, 1);
+}
+
+#[tokio::test]
+async fn the_seat_view_keeps_reservations_and_trace_of_a_purged_seating_event_and_nothing_else() {
+    let view = Postgres::start(SeatViewHandler).await;
+    let mut history = created(&view, 3).await;
+    let mut events = vec![history.next(history.held(3))];
+    events.extend(history.sold(2));
+    events.push(history.next(history.purged()));
+    view.apply(&events).await;
+    let left: (i64, i64, i64, i64) = view
+        .one(
+            "SELECT (SELECT count(*) FROM seating_events), (SELECT count(*) FROM seats),
+                    (SELECT count(*) FROM reservations), (SELECT count(*) FROM trace)",
+        )
+        .await;
+    assert_eq!(left, (0, 0, 1, 6));
+}
+
+#[tokio::test]
 async fn i1_a_second_owner_of_a_seat_is_parked_and_the_rest_of_the_batch_goes_on() {
     let view = Postgres::start(PersistenceHandler).await;
     let mut history = created(&view, 3).await;
@@ -306,6 +340,34 @@ async fn stats_counts_a_sale_and_announces_it_once_a_batch() {
     assert_eq!(announced.metadata.causation_id, batch[5].event_id);
     assert_eq!(announced.metadata.correlation_id, history.correlation);
     assert_eq!(announced.metadata.sequence, None);
+}
+
+#[tokio::test]
+async fn stats_of_a_purged_seating_event_are_none_and_begin_from_nothing() {
+    let view = Postgres::start(StatsHandler).await;
+    let mut history = created(&view, 10).await;
+    let mut events = history.sold(1).to_vec();
+    for event in [history.held(2), history.released(2), history.purged()] {
+        events.push(history.next(event));
+    }
+    for (batch, last, expected) in [
+        (events, 7, vec![]),
+        (
+            [history.created(4), history.held(1)].map(|event| history.next(event)).to_vec(),
+            9,
+            vec![(3, 1, 0, 0)],
+        ),
+    ] {
+        view.run("DELETE FROM outbox").await;
+        view.apply(&batch).await;
+        let (envelope, rows): (Vec<u8>, i64) =
+            view.one("SELECT min(envelope::text)::bytea, count(*) FROM outbox").await;
+        let Ok(Incoming::Known(announced)) = events::parse(&envelope) else { panic!("no event") };
+        let DomainEvent::StatsUpdated(stats) = announced.event else { panic!("not stats") };
+        let counts = |it: &SectionStats| (it.available, it.held, it.reserved, it.released);
+        let sections: Vec<_> = stats.sections.iter().map(counts).collect();
+        assert_eq!((sections, stats.as_of_sequence, rows), (expected, last, 1));
+    }
 }
 
 #[tokio::test]

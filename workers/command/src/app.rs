@@ -114,6 +114,7 @@ pub struct App {
     gate: Gate,
     commands: CommandService,
     admin: Admin,
+    published: Arc<Published>,
     seats: Arc<dyn SeatStore>,
     relay: Relay,
     payments: Option<Payments>,
@@ -154,11 +155,22 @@ impl App {
             topic: topic.as_str().into(),
             stats_topic: stats_topic.into(),
             payment_topic: payment_topic.into(),
-            published,
             stop: stop.clone(),
         };
         let relay = Relay::new(outbox, log, recovery, topic, service, metrics);
-        Self { gate, commands, admin, seats, relay, payments, max_body_bytes, drain, readiness, stop }
+        Self {
+            gate,
+            commands,
+            admin,
+            published,
+            seats,
+            relay,
+            payments,
+            max_body_bytes,
+            drain,
+            readiness,
+            stop,
+        }
     }
 
     /// The routes of buyers.
@@ -177,8 +189,7 @@ impl App {
     /// # Errors
     /// A part that ended before it was asked to.
     pub async fn run(self, servers: impl Future<Output = ()> + Send + 'static) -> Result<(), AppError> {
-        let Self { admin: Admin { published, .. }, seats, relay, payments, drain, readiness, stop, .. } =
-            self;
+        let Self { published, seats, relay, payments, drain, readiness, stop, .. } = self;
         let publishing = CancellationToken::new();
         let mut tasks = Tasks::default();
         tasks.begin("sweeper of lapsed holds", sweep(relay.shared()));

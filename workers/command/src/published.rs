@@ -136,7 +136,7 @@ impl Published {
     }
 }
 
-/// Forgets a watermark that nobody waits for any more: a SeatingEvent that was purged begins anew.
+/// Forgets a watermark that nobody waits for any more.
 struct Forget<'a>(&'a Published, &'a Whose);
 
 impl Drop for Forget<'_> {

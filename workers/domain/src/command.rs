@@ -153,6 +153,8 @@ pub enum Command {
     },
     /// Close the sales for good and keep the seats.
     Close,
+    /// Forget it with its seats, whoever has some of them. Its sequence goes on, should it be created again.
+    Purge,
 }
 
 /// What commands have in common: what their caller relies on afterwards, and what they may be refused for.
@@ -197,9 +199,11 @@ impl Command {
             | Self::StaffRelease { .. }
             | Self::StaffCancel { .. }
             | Self::FailPayment { .. } => CommandKind::Release,
-            Self::Provision { .. } | Self::Block { .. } | Self::Unblock { .. } | Self::Close => {
-                CommandKind::Operate
-            }
+            Self::Provision { .. }
+            | Self::Block { .. }
+            | Self::Unblock { .. }
+            | Self::Close
+            | Self::Purge => CommandKind::Operate,
         }
     }
 
@@ -207,7 +211,7 @@ impl Command {
     pub fn wants(&self) -> Wants<'_> {
         match self {
             Self::Provision { definition } => Wants::Definition(definition),
-            Self::Close => Wants::Nothing,
+            Self::Close | Self::Purge => Wants::Nothing,
             Self::Hold { .. }
             | Self::AddToHold { .. }
             | Self::ExtendHold { .. }
@@ -387,7 +391,7 @@ pub enum Answer {
         /// Sequence of the SeatingEvent's last domain event.
         sequence: u64,
     },
-    /// The SeatingEvent is as the operator wants it, but for what is refused.
+    /// The SeatingEvent is as the operator wants it, but for what is refused; also where it is wanted no more.
     Provisioned {
         /// The seats in the way of the seat map that is wanted, which did not take effect; empty where it did.
         refused: Vec<Conflict>,

@@ -75,6 +75,8 @@ pub enum DomainEvent {
     EventUpdated(SeatingEventDefined),
     /// A SeatingEvent was closed for good; its seats are kept.
     EventDeleted(SeatingEventDefined),
+    /// A SeatingEvent was forgotten with its seats. Its id may come back: then `event.created` has the next sequence.
+    EventPurged(SeatingEventPurged),
     /// Counts of a SeatingEvent by section.
     StatsUpdated(StatsUpdated),
     /// A gateway was asked to charge a reservation.
@@ -326,6 +328,14 @@ pub struct SeatingEventDefined {
     pub unblocks: Option<Vec<String>>,
 }
 
+/// Payload of `event.purged`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the fields are the contract's words")]
+pub struct SeatingEventPurged {
+    pub event_id: SeatingEventId,
+}
+
 /// Payload of `stats.updated`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -370,6 +380,7 @@ macro_rules! event_types {
             EventCreated(SeatingEventDefined) = "event.created",
             EventUpdated(SeatingEventDefined) = "event.updated",
             EventDeleted(SeatingEventDefined) = "event.deleted",
+            EventPurged(SeatingEventPurged) = "event.purged",
             StatsUpdated(StatsUpdated) = "stats.updated",
             PaymentRequested(Payment) = "payment.requested",
             PaymentCompleted(Payment) = "payment.completed",
@@ -420,6 +431,7 @@ impl DomainEvent {
             Self::HoldExtended(e) => e.hold_id.to_string(),
             Self::ReservationCreated(e) | Self::ReservationCancelled(e) => e.reservation_id.to_string(),
             Self::EventCreated(e) | Self::EventUpdated(e) | Self::EventDeleted(e) => e.event_id.to_string(),
+            Self::EventPurged(e) => e.event_id.to_string(),
             Self::ReservationNotReinstated(e) => e.reservation_id.to_string(),
             Self::StatsUpdated(e) => e.event_id.to_string(),
             Self::PaymentRequested(e)
@@ -439,6 +451,7 @@ impl DomainEvent {
             Self::HoldExtended(e) => &e.event_id,
             Self::ReservationCreated(e) | Self::ReservationCancelled(e) => &e.event_id,
             Self::EventCreated(e) | Self::EventUpdated(e) | Self::EventDeleted(e) => &e.event_id,
+            Self::EventPurged(e) => &e.event_id,
             Self::ReservationNotReinstated(e) => &e.event_id,
             Self::StatsUpdated(e) => &e.event_id,
             Self::PaymentRequested(e)
@@ -612,6 +625,17 @@ mod tests {
     #[test]
     fn what_was_written_reads_back() {
         let envelope = released();
+        assert_eq!(parse(&envelope.to_json().unwrap()).unwrap(), Incoming::Known(envelope));
+    }
+
+    #[test]
+    fn a_purge_tells_which_seating_event_and_nothing_more() {
+        let purged = SeatingEventPurged { event_id: "arena-night".parse().unwrap() };
+        let envelope = Envelope { event: DomainEvent::EventPurged(purged), ..released() };
+        let json: serde_json::Value = serde_json::from_slice(&envelope.to_json().unwrap()).unwrap();
+        assert_eq!(json["eventType"], "event.purged");
+        assert_eq!((&json["aggregateId"], &json["version"]), (&"arena-night".into(), &1.into()));
+        assert_eq!(json["payload"], serde_json::json!({"eventId": "arena-night"}));
         assert_eq!(parse(&envelope.to_json().unwrap()).unwrap(), Incoming::Known(envelope));
     }
 

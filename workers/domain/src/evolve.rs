@@ -85,6 +85,10 @@ pub fn evolve(state: &mut SeatingEventState, envelope: &Envelope) {
                 state.sale = Some(Arc::new(Sale::new(sale.definition.clone(), true)));
             }
         }
+        DomainEvent::EventPurged(_) => {
+            let sequence = state.sequence;
+            *state = SeatingEventState { sequence, ..SeatingEventState::new(state.id.clone()) };
+        }
         DomainEvent::ReservationNotReinstated(e) => {
             if let Some(failed) = state.failed.get_mut(&e.reservation_id.uuid()) {
                 failed.outcome = Some(Reinstatement::NotReinstated);

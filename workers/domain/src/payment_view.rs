@@ -158,6 +158,7 @@ fn about(event: &DomainEvent) -> Option<(ReservationId, Fact<'_>)> {
         | DomainEvent::EventCreated(_)
         | DomainEvent::EventUpdated(_)
         | DomainEvent::EventDeleted(_)
+        | DomainEvent::EventPurged(_)
         | DomainEvent::StatsUpdated(_) => None,
     }
 }

@@ -12,6 +12,8 @@ pub enum Projected<'a> {
     Defined(&'a SeatingEventDefined),
     /// A SeatingEvent is closed for good.
     Closed,
+    /// A SeatingEvent is forgotten with its seats; what was reserved of it stays on record.
+    Purged,
     /// A seat has this status now.
     Seat {
         /// The seat.
@@ -84,6 +86,7 @@ pub fn project(event: &DomainEvent) -> Projected<'_> {
     match event {
         DomainEvent::EventCreated(e) | DomainEvent::EventUpdated(e) => Projected::Defined(e),
         DomainEvent::EventDeleted(_) => Projected::Closed,
+        DomainEvent::EventPurged(_) => Projected::Purged,
         DomainEvent::SeatHeld(e) => Projected::Seat {
             seat: &e.seat_id,
             to: SeatView::Held { user: e.user_id.clone(), hold: e.hold_id.clone(), expires_at: e.expires_at },

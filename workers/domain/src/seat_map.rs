@@ -69,7 +69,8 @@ impl SeatMap {
                 self.redefine(defined)?;
                 None
             }
-            Projected::Closed => {
+            // Whoever keeps the map forgets it; whoever still looks at it sees that nothing more is sold.
+            Projected::Closed | Projected::Purged => {
                 self.closed = true;
                 Some(vec![])
             }

@@ -25,7 +25,7 @@ pub const FAILED_PAYMENT_MEMORY: UnixMillis = 50 * 3_600_000;
 pub struct SeatingEventState {
     /// Its id.
     pub id: SeatingEventId,
-    /// Its definition with the seats expanded; `None` before `event.created`.
+    /// Its definition with the seats expanded; `None` before `event.created` and after `event.purged`.
     pub sale: Option<Arc<Sale>>,
     /// Sequence of its last domain event; 0 before the first.
     pub sequence: u64,
@@ -221,6 +221,7 @@ impl SeatingEventState {
             claims: BTreeMap::new(),
         }
     }
+
     /// Forgets what nobody has to remember any more: expired holds, and reservations whose payment failed.
     pub fn forget(&mut self, now: UnixMillis) {
         self.holds.retain(|_, hold| {

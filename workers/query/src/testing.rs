@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use boxoffice_domain::definition::{HoldPolicy, Limits, PriceCategory, Rows, Sales, Section};
 use boxoffice_domain::events::{
-    Claim, ReleaseReason, SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined, VERSION,
+    Claim, ReleaseReason, SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined, SeatingEventPurged,
+    VERSION,
 };
 use boxoffice_domain::{
     Definition, DomainEvent, Envelope, HoldId, Metadata, ReservationId, SeatId, SeatMap, SeatingEventId,
@@ -69,6 +70,10 @@ pub fn updated(event: &str, definition: Definition) -> DomainEvent {
 
 pub fn deleted(event: &str) -> DomainEvent {
     DomainEvent::EventDeleted(defined(event))
+}
+
+pub fn purged(event: &str) -> DomainEvent {
+    DomainEvent::EventPurged(SeatingEventPurged { event_id: event_id(event) })
 }
 
 fn defined(event: &str) -> SeatingEventDefined {
@@ -304,6 +309,6 @@ impl Snapshots for FakeSnapshots {
         let load = if given.len() > 1 { given.remove(0) } else { given[0].clone() };
         self.loads.send_modify(|loads| *loads += 1);
         let maps = load.map_err(|error| SnapshotError(error.into()))?;
-        Ok(Snapshot { maps, next_offsets: self.next_offsets.clone() })
+        Ok(Snapshot { maps, gone: BTreeMap::new(), next_offsets: self.next_offsets.clone() })
     }
 }

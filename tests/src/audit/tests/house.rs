@@ -188,3 +188,20 @@ fn nothing_is_held_or_reserved_once_the_sales_are_over() {
     story.reserves("alice", &[1]);
     story.is_refused("sales have closed");
 }
+
+#[test]
+fn what_is_purged_is_there_no_more_and_may_be_created_anew() {
+    let mut story = Story::on_sale();
+    let purge = story.history.purged();
+    story.staff(purge.clone());
+    story.is_sound();
+    story.staff(purge.clone());
+    story.is_refused("it was not created yet");
+
+    let mut story = Story::on_sale();
+    story.staff(purge);
+    let anew = story.history.created(5);
+    story.staff(anew);
+    story.holds("alice", &[1]);
+    story.is_sound();
+}

@@ -95,6 +95,7 @@ impl Names {
                 Command::Provision { definition: Box::new(definitions()[which].clone()) }
             }
             Wish::Close => Command::Close,
+            Wish::Purge => Command::Purge,
         })
     }
 
@@ -107,6 +108,8 @@ impl Names {
         match command {
             Command::Hold { wanted, hold, .. } => self.wanted.push((*hold, wanted.clone())),
             Command::StaffHold { seats, hold, .. } => self.wanted.push((*hold, seats.clone().into())),
+            // Whether an answer of before is still there by chance is nobody's business.
+            Command::Purge => self.kept = None,
             _ => {}
         }
         match &outcome.answer {

@@ -5,8 +5,8 @@
 #![expect(clippy::missing_panics_doc, reason = "every sentence panics where it is not true")]
 
 use boxoffice_command::store::{Outbox, StoreError};
-use boxoffice_domain::command::ConflictReason;
 use boxoffice_domain::Conflict;
+use boxoffice_domain::command::ConflictReason;
 
 pub use self::choosing::*;
 pub use self::holds::*;
@@ -122,7 +122,8 @@ macro_rules! seat_store_suite {
             what_waits_of_every_event_is_known
             signals_wake_the_relay_once_and_announce_the_watermark
             a_full_outbox_refuses_holds_and_nothing_else
-            a_purged_event_is_forgotten_once_its_outbox_is_empty
+            a_purge_is_a_domain_event_and_leaves_nothing_to_find
+            a_purged_event_that_is_created_anew_goes_on
             inventories_show_every_event
             a_restart_forgets_nothing_that_was_acknowledged
             i1_racing_buyers_win_each_seat_once

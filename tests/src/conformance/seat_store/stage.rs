@@ -155,6 +155,11 @@ impl<'a, F: Fixture> Stage<'a, F> {
         self.run("operator", Command::Unblock { seats }).await
     }
 
+    /// Has the operator forget the SeatingEvent with its seats.
+    pub async fn purge(&self) -> Result<Answer, Rejection> {
+        self.run("operator", Command::Purge).await
+    }
+
     /// Has `user` extend a hold.
     pub async fn extend(&self, user: &str, hold: Uuid, seconds: Option<u32>) -> Result<Held, Rejection> {
         self.run(user, Command::ExtendHold { hold, user: valid(user), seconds }).await.map(held)

@@ -43,7 +43,6 @@ use crate::http::command_service::{CommandService, Order};
 use crate::http::refusal::refused;
 use crate::openapi::examples::inventory;
 use crate::openapi::{OPERATOR, OfInventory, OfOperator, about_operators, for_operators};
-use crate::published::Published;
 use crate::store::{Inventory, Outbox, Outcome, SeatStore};
 
 /// Longest definition: four times what Kubernetes lets a resource's annotations have, and more than a stadium needs.
@@ -68,8 +67,6 @@ pub struct Admin {
     pub stats_topic: Arc<str>,
     /// Topic of the payments.
     pub payment_topic: Arc<str>,
-    /// Whether they are there.
-    pub published: Arc<Published>,
     /// Ends answers that would go on for ever.
     pub stop: CancellationToken,
 }
@@ -194,7 +191,7 @@ async fn show(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Removal {
-    /// Whether the seats are forgotten too, once every domain event is published.
+    /// Whether the seats are forgotten too, whoever has some of them.
     #[serde(default)]
     #[param(required = false, example = true)]
     purge: bool,
@@ -202,7 +199,8 @@ struct Removal {
 
 /// Remove a SeatingEvent
 ///
-/// Closes the sales and keeps the seats; with `?purge=true` forgets them too, once every domain event is published.
+/// Closes the sales and keeps the seats; with `?purge=true` forgets them too, whoever has some of them. One that is
+/// provisioned again under the same id has none of them, and its domain events go on with the next sequence.
 #[utoipa::path(
     delete,
     path = "/admin/events/{eventId}",
@@ -226,23 +224,12 @@ async fn remove(
     Id(event): Id<SeatingEventId>,
     Query(removal): Query<Removal>,
 ) -> Result<Response, Problem> {
-    let history = admin.published.history(&event).await?;
-    let closed = admin.execute(&event, &Command::Close, &chain).await?;
+    admin.execute(&event, &Command::Close, &chain).await?;
     if !removal.purge {
         return Ok(Json(InventoryBody::from(admin.inventory(&event).await?)).into_response());
     }
-    let unpublished =
-        || Problem::unavailable("the sales are closed, but not every event is published: purge again");
-    admin
-        .published
-        .reached(&event, history, closed.answer.sequence())
-        .await
-        .map_err(|unreached| unpublished().because(unreached.to_string()))?;
-    if admin.store.purge(&event).await? {
-        Ok(StatusCode::NO_CONTENT.into_response())
-    } else {
-        Err(unpublished())
-    }
+    admin.execute(&event, &Command::Purge, &chain).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 impl Admin {

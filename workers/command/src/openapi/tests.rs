@@ -24,7 +24,7 @@ use crate::http;
 use crate::http::command_service::CommandService;
 use crate::http::gate::Gate;
 use crate::published::Published;
-use crate::store::{Outbox, SeatStore, StoreError};
+use crate::store::{SeatStore, StoreError};
 use crate::testing::{FakeLog, Memory, arena, cause, definition, provisioned};
 
 const ALICE: (&str, &str) = ("x-user-id", "alice");
@@ -53,7 +53,7 @@ impl Stage {
         let (store, log) = (Arc::new(Memory::default()), Arc::new(FakeLog::default()));
         let published = Published::new(Arc::clone(&store) as _);
         let durability = Durability { hold: guarantee, reserve: guarantee };
-        let commands = CommandService::new(Arc::clone(&store) as _, Arc::clone(&published), durability);
+        let commands = CommandService::new(Arc::clone(&store) as _, published, durability);
         let admin = Admin {
             commands: commands.clone(),
             store: Arc::clone(&store) as _,
@@ -62,7 +62,6 @@ impl Stage {
             topic: "t".into(),
             stats_topic: "s".into(),
             payment_topic: "p".into(),
-            published,
             stop: CancellationToken::new(),
         };
         let token = AdminToken::new("secret".into()).unwrap();
@@ -86,10 +85,6 @@ impl Stage {
             "cancelReservation" | "cancelForSomebody" => {
                 stage.hold("alice", &["A-1-1", "A-1-2"]).await;
                 stage.reserve(HOLD).await;
-            }
-            "removeEvent" if call.parameter.as_deref() == Some("purge") => {
-                stage.run(&Command::Close).await;
-                stage.store.published(&arena(), 2, 0).await.unwrap();
             }
             _ => {}
         }

@@ -67,6 +67,7 @@ impl Asks {
             | DomainEvent::EventCreated(_)
             | DomainEvent::EventUpdated(_)
             | DomainEvent::EventDeleted(_)
+            | DomainEvent::EventPurged(_)
             | DomainEvent::StatsUpdated(_) => return Self::Unknown(envelope.event.event_type().to_owned()),
         };
         if payment.reservation_id.event_id() != &payment.event_id {

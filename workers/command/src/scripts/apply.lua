@@ -9,7 +9,7 @@
 -- of meta to forget; entries; then the floor plan where it changes
 -- Returns what the answer says | 'full' | 'changed'
 --
--- include: reply, head, outbox, claims, seats, map, layout, floor_plan, lists
+-- include: reply, head, outbox, claims, seats, map, layout, floor_plan, lists, stub
 if (event.revision or '') ~= REVISION or NOW < tonumber(AT) or (UNTIL ~= '' and NOW >= tonumber(UNTIL)) then
   return CHANGED
 end
@@ -64,7 +64,8 @@ for _, entry in ipairs(take_list()) do
   add_entry(stamped(entry))
 end
 if not event.revision then
-  redis.call('HSET', META, 'history', HISTORY, 'format', RECORD_FORMAT, 'partition', PARTITION)
+  redis.call('HSET', META, 'history', HISTORY, 'format', RECORD_FORMAT)
+  redis.call('HSETNX', META, 'partition', PARTITION)
 end
 if ARGV[next_arg] then
   lay_out(next_arg)
@@ -72,5 +73,8 @@ end
 if event.sequence > before then
   event.held, event.reserved, event.blocked = event.held + HELD, event.reserved + RESERVED, event.blocked + BLOCKED
   commit()
+end
+if PURGES == '1' then
+  forget_all()
 end
 return done_with(stamped(SAYS))

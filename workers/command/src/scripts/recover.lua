@@ -6,7 +6,7 @@
 -- floor plan (lib/floor_plan.lua) where there is a definition
 -- Returns 1, 0 where it is out of the fence already, or the error of the fence where this server has another history
 --
--- include: seats, map, layout, floor_plan, lists
+-- include: seats, map, layout, floor_plan, lists, stub
 local behind = fence(HISTORY, false)
 if behind then
   return behind
@@ -17,6 +17,9 @@ if recovered == HISTORY and tonumber(format or 1) == RECORD_FORMAT then
 end
 local published = tonumber(LOGGED)
 if STATE == 'replace' then
+  if PURGED == '1' then
+    forget_all()
+  end
   local replaced = {[SEATS] = NEW_SEATS, [HOLDS] = NEW_HOLDS, [RESERVATIONS] = NEW_RESERVATIONS,
     [USERS] = NEW_USERS, [DEADLINES] = NEW_DEADLINES}
   for key, new in pairs(replaced) do

@@ -136,7 +136,7 @@ pub trait SeatStore: Send + Sync + 'static {
     ) -> Result<Result<Outcome, Rejection>, StoreError>;
 
     /// Creates a SeatingEvent or changes its definition, as [`Command::Provision`] decides. `partition` is pinned the
-    /// first time and ignored after.
+    /// first time and ignored after, also where it was purged meanwhile: of a purged one sequence and partition stay.
     async fn provision(
         &self,
         event: &SeatingEventId,
@@ -148,14 +148,11 @@ pub trait SeatStore: Send + Sync + 'static {
     /// [`Answer::Held`] of a live hold that is `user`'s; else why not.
     async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError>;
 
-    /// One SeatingEvent.
+    /// One SeatingEvent; `None` where there is none, or it is purged.
     async fn inventory(&self, event: &SeatingEventId) -> Result<Option<Inventory>, StoreError>;
 
-    /// All of them, by id.
+    /// All that are there, by id.
     async fn inventories(&self) -> Result<Vec<Inventory>, StoreError>;
-
-    /// Forgets a SeatingEvent with its seats, for good. Its outbox must be empty: `false` while it is not.
-    async fn purge(&self, event: &SeatingEventId) -> Result<bool, StoreError>;
 
     /// Whether any part of the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -233,11 +233,6 @@ impl SeatStore for Memory {
         self.seats.inventories().await
     }
 
-    async fn purge(&self, event: &SeatingEventId) -> Result<bool, StoreError> {
-        self.check()?;
-        self.seats.purge(event).await
-    }
-
     async fn ping(&self) -> Result<(), StoreError> {
         self.check()
     }

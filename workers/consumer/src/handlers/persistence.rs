@@ -27,7 +27,7 @@ impl Handler for PersistenceHandler {
         sqlx::migrate!("migrations/persistence")
     }
 
-    /// Created and cancelled ones are written in runs: a seat that is sold again within a batch is free before its
+    /// Created and cancelled ones, and those of SeatingEvents that are purged, are written in runs: a seat that is sold again within a batch is free before its
     /// next reservation is written.
     async fn apply(&self, connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError> {
         let facts: Vec<(Fact, Value)> = events.iter().filter_map(|envelope| fact(envelope)).collect();
@@ -35,6 +35,7 @@ impl Handler for PersistenceHandler {
             let statements = match run.first() {
                 Some((Fact::Created, _)) => [CREATE, CREATE_SEATS].as_slice(),
                 Some((Fact::Cancelled, _)) => [RELEASE_SEATS, CANCEL].as_slice(),
+                Some((Fact::Purged, _)) => [FORGET_CLAIMS].as_slice(),
                 None => &[],
             };
             let rows: Vec<&Value> = run.iter().map(|(_, row)| row).collect();
@@ -83,16 +84,26 @@ const CANCEL: &str = "
         cancelled_at = CASE WHEN has_seats THEN NULL ELSE left_over.at END
     FROM left_over WHERE reservations.reservation_id = left_over.reservation_id";
 
+/// The reservations stay on record as they were, but their seats are nobody's: they may be sold again.
+const FORGET_CLAIMS: &str = "
+    UPDATE reservation_seats SET released_at = fact.at
+    FROM jsonb_to_recordset($1) AS fact (event_id text, at bigint) JOIN reservations USING (event_id)
+    WHERE reservation_seats.reservation_id = reservations.reservation_id AND released_at IS NULL";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fact {
     Created,
     Cancelled,
+    Purged,
 }
 
 fn fact(envelope: &Envelope) -> Option<(Fact, Value)> {
     match &envelope.event {
         DomainEvent::ReservationCreated(reservation) => Some((Fact::Created, row(reservation, envelope))),
         DomainEvent::ReservationCancelled(reservation) => Some((Fact::Cancelled, row(reservation, envelope))),
+        DomainEvent::EventPurged(purged) => {
+            Some((Fact::Purged, json!({"event_id": purged.event_id, "at": envelope.timestamp})))
+        }
         _ => None,
     }
 }

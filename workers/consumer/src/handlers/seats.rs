@@ -77,6 +77,16 @@ pub async fn close(connection: &mut PgConnection, event: &SeatingEventId) -> Res
     Ok(())
 }
 
+/// Forgets a SeatingEvent with its seats.
+pub async fn purge(connection: &mut PgConnection, event: &SeatingEventId) -> Result<(), ApplyError> {
+    for statement in
+        ["DELETE FROM seats WHERE event_id = $1", "DELETE FROM seating_events WHERE event_id = $1"]
+    {
+        sqlx::query(statement).bind(event.as_str()).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
 /// The definition so far.
 async fn definition_of(connection: &mut PgConnection, event: &str) -> Result<Option<Definition>, ApplyError> {
     let before: Option<Json<Definition>> =

@@ -147,6 +147,7 @@ impl<'a> Provisioned<'a> {
             Command::Block { seats, reason } => self.block(seats, reason),
             Command::Unblock { seats } => self.unblock(seats),
             Command::Close => Ok(self.close()),
+            Command::Purge => Ok(self.purge()),
             Command::Provision { definition } => self.redefine(definition),
         }
     }

@@ -1,9 +1,9 @@
-//! What the operator does with a SeatingEvent that is there: blocks, and the end of the sales.
+//! What the operator does with a SeatingEvent that is there: blocks, the end of the sales, and of all of it.
 
 use super::redefining::defined;
 use super::{Provisioned, decided};
 use crate::command::{Answer, Conflict, ConflictReason, Decision, Rejection};
-use crate::events::{DomainEvent, SeatBlock};
+use crate::events::{DomainEvent, SeatBlock, SeatingEventPurged};
 use crate::ids::section_of;
 use crate::state::Seat;
 
@@ -54,6 +54,12 @@ impl Provisioned<'_> {
         let definition = || self.sale.definition.clone();
         let deleted = || DomainEvent::EventDeleted(defined(self.state.id.clone(), definition(), None, None));
         self.operated(if self.sale.closed { vec![] } else { vec![deleted()] })
+    }
+
+    /// One that is purged already is not there any more.
+    pub(super) fn purge(&self) -> Decision {
+        let purged = SeatingEventPurged { event_id: self.state.id.clone() };
+        self.operated(vec![DomainEvent::EventPurged(purged)])
     }
 }
 

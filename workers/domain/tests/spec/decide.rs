@@ -199,7 +199,31 @@ fn closing_ends_sales_and_applying_again_finds_the_sold_seats() {
 }
 
 #[test]
+fn a_purge_forgets_everything_but_the_sequence() {
+    let sold = || given(show()).and(hold(1, ["A-1-1", "A-1-2"], ALICE)).and(reserve(2, "A-1-1", ALICE));
+    sold().when(Command::Purge).emits(["event.purged"]);
+    sold().and(Command::Close).when(Command::Purge).emits(["event.purged"]);
+    let purged = || sold().and(Command::Purge);
+    let state = purged().state;
+    assert_eq!((state.sequence, state.sale.is_none()), (6, true));
+    assert_eq!(
+        (state.seats.len(), state.holds.len(), state.reservations.len(), state.claims.len()),
+        (0, 0, 0, 0)
+    );
+    for command in
+        [hold(3, ["A-1-3"], BOB), release_hold(1, ALICE), cancel(2, ALICE), Command::Close, Command::Purge]
+    {
+        purged().when(command).rejects(&Rejection::EventNotFound);
+    }
+    let anew = || Command::Provision { definition: Box::new(show()) };
+    purged().when(anew()).emits(["event.created"]);
+    purged().and(anew()).when(hold(1, ["A-1-1"], BOB)).emits(["seat.held A-1-1"]);
+}
+
+#[test]
 fn nothing_is_possible_before_the_event_exists() {
-    nothing().when(hold(1, ["A-1-1"], ALICE)).rejects(&Rejection::EventNotFound);
+    for command in [hold(1, ["A-1-1"], ALICE), Command::Purge] {
+        nothing().when(command).rejects(&Rejection::EventNotFound);
+    }
     nothing().when(Command::Provision { definition: Box::new(show()) }).emits(["event.created"]);
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Request, Response, header};
 use boxoffice_domain::DomainEvent;
@@ -17,7 +19,7 @@ use crate::view::Trust;
 /// Two SeatingEvents; Alice holds arena.A-1-2 and has arena.A-1-3.
 fn known() -> Knowledge {
     let views = Views::default();
-    views.install(vec![map("arena", 1), map("club", 1)], Trust::Further);
+    views.install(vec![map("arena", 1), map("club", 1)], BTreeMap::new(), Trust::Further);
     let known = Knowledge {
         identity: Identity::by_header(),
         views: Arc::new(views),
@@ -195,7 +197,7 @@ async fn replicas_agree_on_the_tag_however_they_got_there() {
     let followed = known();
     let restarted = known();
     let snapshot = followed.views.get("arena").unwrap().read(Clone::clone);
-    restarted.views.install(vec![snapshot], Trust::Snapshot);
+    restarted.views.install(vec![snapshot], BTreeMap::new(), Trust::Snapshot);
     assert_eq!(tag(&followed).await, tag(&restarted).await);
 }
 

@@ -1,5 +1,6 @@
 //! The document against the worker: every example is sent and every answer compared, those that refuse included.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -46,7 +47,7 @@ fn knowing() -> Knowledge {
     definition.blocked[0].seats = vec!["A-2-3".into()];
     let mut map = SeatMap::new(event_id("arena-night"), definition, 1).unwrap();
     map.set("A-2-3", SeatView::Blocked);
-    knowledge.views.install(vec![map], Trust::Further);
+    knowledge.views.install(vec![map], BTreeMap::new(), Trust::Further);
     let happen = |sequence, fact: DomainEvent| {
         knowledge.views.apply(fact.seating_event(), sequence, Some(&fact)).unwrap();
     };

@@ -69,7 +69,7 @@ impl Follower {
             match self.snapshots.load().await {
                 Ok(snapshot) => {
                     tracing::info!(events = snapshot.maps.len(), "the view is loaded");
-                    self.views.install(snapshot.maps, trust);
+                    self.views.install(snapshot.maps, snapshot.gone, trust);
                     self.views.announce();
                     return snapshot.next_offsets;
                 }

@@ -15,7 +15,7 @@ pub mod stats;
 pub mod tag;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use boxoffice_domain::checkpoint::{Span, Start, Verdict, classify};
 use boxoffice_domain::{ChartError, DomainEvent, SeatMap, SeatingEventId};
@@ -27,11 +27,31 @@ pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use stats::Stats;
 
 /// Every SeatingEvent that was ever provisioned; closed ones are kept, because they may be opened again, but not
-/// shown. One task writes ([`follow::Follower`]); readers never wait for more than one event's application.
+/// shown. Of purged ones only the sequence is kept, for one of the same id goes on with the next. One task writes ([`follow::Follower`]); readers never wait for more than one event's application.
 #[derive(Debug, Default)]
 pub struct Views {
-    maps: RwLock<BTreeMap<SeatingEventId, Arc<LiveMap>>>,
+    known: RwLock<Known>,
     changed: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    maps: BTreeMap<SeatingEventId, Arc<LiveMap>>,
+    /// The last sequence of those that have no map any more.
+    gone: BTreeMap<SeatingEventId, u64>,
+}
+
+impl Known {
+    /// The sequence of the last domain event that was taken in of a SeatingEvent.
+    fn sequence(&self, event: &SeatingEventId) -> Option<u64> {
+        let live = self.maps.get(event).map(|live| live.read(|map| map.sequence));
+        live.or_else(|| self.gone.get(event).copied())
+    }
+
+    fn forget(&mut self, event: SeatingEventId, sequence: u64) {
+        self.maps.remove(&event);
+        self.gone.insert(event, sequence);
+    }
 }
 
 /// Whom to believe where a snapshot and the memory differ.
@@ -51,22 +71,32 @@ impl Views {
 
     /// Every SeatingEvent that is not closed, in the order of their ids.
     pub fn list(&self) -> Vec<Arc<LiveMap>> {
-        let maps = self.maps.read().unwrap_or_else(PoisonError::into_inner);
-        maps.values().filter(|live| live.read(|map| !map.closed)).cloned().collect()
+        self.known().maps.values().filter(|live| live.read(|map| !map.closed)).cloned().collect()
     }
 
-    /// Takes over a snapshot's maps.
-    pub fn install(&self, snapshot: Vec<SeatMap>, trust: Trust) {
-        let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
+    /// Takes over a snapshot: its maps, and the sequences of those that are gone.
+    pub fn install(&self, maps: Vec<SeatMap>, gone: BTreeMap<SeatingEventId, u64>, trust: Trust) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if trust == Trust::Snapshot {
-            maps.retain(|id, _| snapshot.iter().any(|map| map.id == *id));
+            known.maps.retain(|id, _| maps.iter().any(|map| map.id == *id));
+            known.gone.clear();
         }
-        for map in snapshot {
-            match maps.get(&map.id) {
-                Some(live)
-                    if trust == Trust::Further && live.read(|known| known.sequence >= map.sequence) => {}
+        let is_news = |known: &Known, event: &SeatingEventId, sequence| {
+            trust == Trust::Snapshot || known.sequence(event).is_none_or(|met| met < sequence)
+        };
+        for map in maps {
+            if !is_news(&known, &map.id, map.sequence) {
+                continue;
+            }
+            known.gone.remove(&map.id);
+            match known.maps.get(&map.id) {
                 Some(live) => live.replace(map),
-                None => drop(maps.insert(map.id.clone(), Arc::new(LiveMap::new(map)))),
+                None => drop(known.maps.insert(map.id.clone(), Arc::new(LiveMap::new(map)))),
+            }
+        }
+        for (event, sequence) in gone {
+            if is_news(&known, &event, sequence) {
+                known.forget(event, sequence);
             }
         }
     }
@@ -83,20 +113,31 @@ impl Views {
         sequence: u64,
         fact: Option<&DomainEvent>,
     ) -> Result<Verdict, ChartError> {
-        let live = self.find(event.as_str());
-        let met = live.as_ref().map(|live| Span { first: 1, last: live.read(|map| map.sequence) });
+        let (live, last) = {
+            let known = self.known();
+            (known.maps.get(event).cloned(), known.sequence(event))
+        };
+        let met = last.map(|last| Span { first: 1, last });
         // Replicas remember no event ids: whether an old event is a fork is for the view's consumer to find (I5).
         let verdict = classify(met, Start::Earliest, sequence, true);
         if verdict != Verdict::Apply {
             return Ok(verdict);
         }
         match (live, fact) {
+            (Some(live), Some(DomainEvent::EventPurged(_))) => {
+                // For whoever still looks at it.
+                live.apply(fact, sequence)?;
+                self.change(|known| known.forget(event.clone(), sequence));
+            }
             (Some(live), fact) => live.apply(fact, sequence)?,
             (None, Some(DomainEvent::EventCreated(created))) => {
-                let map = SeatMap::created(created, sequence)?;
-                let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
-                maps.insert(event.clone(), Arc::new(LiveMap::new(map)));
+                let live = Arc::new(LiveMap::new(SeatMap::created(created, sequence)?));
+                self.change(|known| {
+                    known.gone.remove(event);
+                    known.maps.insert(event.clone(), live);
+                });
             }
+            (None, _) if last.is_some() => self.change(|known| known.forget(event.clone(), sequence)),
             // A first event that creates nothing leaves the next one a gap, which a new snapshot closes.
             (None, _) => {}
         }
@@ -106,7 +147,7 @@ impl Views {
     /// Returns when the domain event with `sequence` of a SeatingEvent was taken in.
     pub async fn reached(&self, event: &SeatingEventId, sequence: u64) {
         let mut changed = self.changed.subscribe();
-        while self.find(event.as_str()).is_none_or(|live| live.read(|map| map.sequence) < sequence) {
+        while self.known().sequence(event).is_none_or(|last| last < sequence) {
             // The sender is in `self`.
             drop(changed.changed().await);
         }
@@ -118,7 +159,15 @@ impl Views {
     }
 
     fn find(&self, event: &str) -> Option<Arc<LiveMap>> {
-        self.maps.read().unwrap_or_else(PoisonError::into_inner).get(event).cloned()
+        self.known().maps.get(event).cloned()
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Known)) {
+        change(&mut self.known.write().unwrap_or_else(PoisonError::into_inner));
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use boxoffice_domain::project::SeatView;
-use boxoffice_domain::{Definition, SeatMap};
+use boxoffice_domain::{Definition, SeatMap, SeatingEventId};
 use futures::TryStreamExt;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool};
@@ -41,8 +41,9 @@ impl Snapshots for PostgresSnapshots {
             sqlx::query("SET LOCAL statement_timeout = '120s'").execute(&mut *moment).await?;
             let next_offsets = next_offsets(&mut moment, &self.topic).await?;
             let maps = maps(&mut moment).await?;
+            let gone = gone(&mut moment).await?;
             moment.rollback().await?;
-            Ok(Snapshot { maps, next_offsets })
+            Ok(Snapshot { maps, gone, next_offsets })
         };
         timeout(LOAD, load).await.map_err(|_| SnapshotError(format!("no end within {} s", LOAD.as_secs())))?
     }
@@ -88,6 +89,21 @@ async fn maps(moment: &mut PgConnection) -> Result<Vec<SeatMap>, SnapshotError> 
     }
     drop(rows);
     Ok(maps.into_values().collect())
+}
+
+async fn gone(moment: &mut PgConnection) -> Result<BTreeMap<SeatingEventId, u64>, SnapshotError> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT seating_event, sequence FROM checkpoint_events
+         WHERE NOT EXISTS (SELECT FROM seating_events WHERE event_id = seating_event)",
+    )
+    .fetch_all(moment)
+    .await?;
+    let read = |(event, sequence): (String, i64)| {
+        let id =
+            event.parse().map_err(|error| SnapshotError(format!("the checkpoint of {event}: {error}")))?;
+        Ok((id, number(sequence)?))
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// A SeatingEvent whose seats are all available: the rows of its seats say which are not.

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use boxoffice_domain::SeatMap;
+use boxoffice_domain::{SeatMap, SeatingEventId};
 
 /// Every SeatingEvent at one moment, and where the log goes on from there.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// Every SeatingEvent, closed ones too.
+    /// Every SeatingEvent that is there, closed ones too.
     pub maps: Vec<SeatMap>,
+    /// Of SeatingEvents that have no map because they were purged, the sequence of the last domain event.
+    pub gone: BTreeMap<SeatingEventId, u64>,
     /// By partition of the topic, the first offset whose record is not in `maps`; partitions that the view has
     /// nothing of are absent.
     pub next_offsets: BTreeMap<u32, u64>,

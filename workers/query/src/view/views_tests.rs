@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{created, definition, deleted, event_id, held, map, updated};
+use crate::testing::{created, definition, deleted, event_id, held, map, purged, updated};
 
 fn apply(views: &Views, sequence: u64, fact: &DomainEvent) -> Verdict {
     views.apply(fact.seating_event(), sequence, Some(fact)).unwrap()
@@ -37,7 +37,7 @@ fn an_event_of_an_unknown_seating_event_is_a_gap_unless_it_is_its_first() {
 #[test]
 fn what_cannot_be_read_advances_the_sequence_and_nothing_else() {
     let views = Views::default();
-    views.install(vec![map("arena", 4)], Trust::Further);
+    views.install(vec![map("arena", 4)], BTreeMap::new(), Trust::Further);
     assert_eq!(views.apply(&event_id("arena"), 5, None).unwrap(), Verdict::Apply);
     let mut broken = definition();
     broken.sections.clear();
@@ -48,7 +48,7 @@ fn what_cannot_be_read_advances_the_sequence_and_nothing_else() {
 #[test]
 fn a_closed_seating_event_vanishes_until_it_is_opened_again_with_its_seats() {
     let views = Views::default();
-    views.install(vec![map("arena", 1)], Trust::Further);
+    views.install(vec![map("arena", 1)], BTreeMap::new(), Trust::Further);
     apply(&views, 2, &held("arena.A-1-2"));
     apply(&views, 3, &deleted("arena"));
     assert!(views.get("arena").is_none() && views.list().is_empty());
@@ -56,21 +56,52 @@ fn a_closed_seating_event_vanishes_until_it_is_opened_again_with_its_seats() {
     assert_eq!((status(&views, "A-1-2"), views.list().len()), ("HELD", 1));
 }
 
+#[tokio::test]
+async fn a_purged_seating_event_is_forgotten_and_goes_on_when_it_is_created_anew() {
+    let views = Views::default();
+    views.install(vec![map("arena", 1)], BTreeMap::new(), Trust::Further);
+    apply(&views, 2, &held("arena.A-1-2"));
+    let looked_at = views.get("arena").unwrap();
+    assert_eq!(apply(&views, 3, &purged("arena")), Verdict::Apply);
+    assert!(views.get("arena").is_none() && views.list().is_empty());
+    assert!(looked_at.read(|map| map.closed), "whoever still looks at it sees that nothing is sold");
+    views.reached(&event_id("arena"), 3).await;
+    assert_eq!(apply(&views, 3, &purged("arena")), Verdict::Duplicate);
+    assert_eq!(apply(&views, 5, &held("arena.A-1-3")), Verdict::Gap { expected: 4 });
+    assert_eq!(apply(&views, 4, &created("arena")), Verdict::Apply);
+    assert_eq!((sequence(&views), status(&views, "A-1-2")), (4, "AVAILABLE"));
+}
+
+#[test]
+fn a_snapshot_says_what_is_gone_where_it_is_further() {
+    let (views, gone) = (Views::default(), |sequence| BTreeMap::from([(event_id("arena"), sequence)]));
+    views.install(vec![map("arena", 5)], BTreeMap::new(), Trust::Further);
+    views.install(vec![], gone(3), Trust::Further);
+    assert_eq!(sequence(&views), 5);
+    views.install(vec![], gone(6), Trust::Further);
+    assert!(views.get("arena").is_none());
+    views.install(vec![map("arena", 4)], BTreeMap::new(), Trust::Further);
+    assert!(views.get("arena").is_none());
+    assert_eq!(apply(&views, 7, &created("arena")), Verdict::Apply);
+    views.install(vec![], gone(2), Trust::Snapshot);
+    assert_eq!(apply(&views, 3, &created("arena")), Verdict::Apply);
+}
+
 #[test]
 fn readers_never_see_one_history_go_backwards() {
     let views = Views::default();
-    views.install(vec![map("arena", 5), map("late", 1)], Trust::Further);
-    views.install(vec![map("arena", 3)], Trust::Further);
+    views.install(vec![map("arena", 5), map("late", 1)], BTreeMap::new(), Trust::Further);
+    views.install(vec![map("arena", 3)], BTreeMap::new(), Trust::Further);
     assert_eq!((sequence(&views), views.list().len()), (5, 2));
-    views.install(vec![map("arena", 8)], Trust::Further);
+    views.install(vec![map("arena", 8)], BTreeMap::new(), Trust::Further);
     assert_eq!(sequence(&views), 8);
 }
 
 #[test]
 fn another_history_replaces_what_was_known() {
     let views = Views::default();
-    views.install(vec![map("arena", 5), map("gone", 1)], Trust::Further);
-    views.install(vec![map("arena", 3)], Trust::Snapshot);
+    views.install(vec![map("arena", 5), map("gone", 1)], BTreeMap::new(), Trust::Further);
+    views.install(vec![map("arena", 3)], BTreeMap::new(), Trust::Snapshot);
     assert_eq!((sequence(&views), views.list().len()), (3, 1));
 }
 

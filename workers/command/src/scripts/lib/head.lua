@@ -3,7 +3,8 @@
 -- Whether a SeatingEvent that is not here was ever there, the worker finds out.
 local head = redis.call('HMGET', META, 'revision', 'sequence', 'published', 'held', 'reserved', 'blocked', 'history',
   'format', 'time', 'wants')
-local behind = fence(HISTORY, head[1], head[7])
+-- A purged one has a sequence and no revision (lib/stub.lua).
+local behind = fence(HISTORY, head[1] or head[2], head[7])
 if behind then
   return behind
 end

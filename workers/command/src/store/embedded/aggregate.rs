@@ -240,6 +240,7 @@ impl Aggregate {
                 let forgotten_at = self.state.failed.get(&id).map(|failed| (failed.forgotten_at(), id));
                 self.deadlines.extend(forgotten_at);
             }
+            DomainEvent::EventPurged(_) => self.deadlines.clear(),
             _ => {}
         }
         if self.state.sequence > self.published {
@@ -290,7 +291,7 @@ impl Aggregate {
         find_hold(&self.state, hold.uuid(), user, now)
     }
 
-    /// It as the operator sees it; `None` before its first event.
+    /// It as the operator sees it; `None` before its first event, and when it is purged.
     pub(super) fn inventory(&mut self, clock: UnixMillis) -> Option<Inventory> {
         let at = self.time(clock);
         let sale = self.state.sale.as_ref()?;

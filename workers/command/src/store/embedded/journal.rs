@@ -54,8 +54,6 @@ pub enum Write {
     Forgotten(SeatingEventId, UnixMillis),
     /// How far the log has its events.
     Published(SeatingEventId, u64),
-    /// All of it is to be forgotten.
-    Purged(SeatingEventId),
 }
 
 /// Takes writes in order.

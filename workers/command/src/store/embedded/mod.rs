@@ -101,7 +101,7 @@ impl<J: SeatJournal> EmbeddedSeats<J> {
         *self.rules.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at a SeatingEvent, or changes it. It is not purged meanwhile.
+    /// Looks at a SeatingEvent, or changes it.
     fn with<T>(&self, event: &SeatingEventId, look: impl FnOnce(&mut Aggregate) -> T) -> Option<T> {
         let aggregates = self.aggregates.read().unwrap_or_else(PoisonError::into_inner);
         aggregates.get(event).map(|aggregate| look(&mut lock(aggregate)))
@@ -213,20 +213,6 @@ impl<J: SeatJournal> SeatStore for EmbeddedSeats<J> {
 
     async fn inventories(&self) -> Result<Vec<Inventory>, StoreError> {
         Ok(self.each(|aggregate| aggregate.inventory(self.now())).into_iter().flatten().collect())
-    }
-
-    async fn purge(&self, event: &SeatingEventId) -> Result<bool, StoreError> {
-        let ticket = {
-            let mut aggregates = self.aggregates.write().unwrap_or_else(PoisonError::into_inner);
-            let Some(aggregate) = aggregates.get(event) else { return Ok(true) };
-            if !lock(aggregate).outbox.is_empty() {
-                return Ok(false);
-            }
-            aggregates.remove(event);
-            self.journal.write(Write::Purged(event.clone()))
-        };
-        self.journal.committed(ticket).await?;
-        Ok(true)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -70,6 +70,7 @@ impl RedisStore {
             reserved: difference.counts[1],
             blocked: difference.counts[2],
             partition,
+            purges: decision.changes.iter().any(|change| matches!(change, DomainEvent::EventPurged(_))),
         };
         let mut run = self.begin(&self.scripts.apply, event, known, cause, applying);
         run.only_on_if(only_on);

@@ -105,7 +105,8 @@ impl RedisStore {
             | Command::Provision { .. }
             | Command::Block { .. }
             | Command::Unblock { .. }
-            | Command::Close => return None,
+            | Command::Close
+            | Command::Purge => return None,
         })
     }
 

@@ -8,7 +8,8 @@ use std::str::FromStr;
 use boxoffice_domain::definition::Blocked;
 use boxoffice_domain::events::{
     Claim, DomainEvent, Envelope, HoldExtended, Metadata, NotReinstated, PaidBy, ReleaseReason,
-    ReservedSeats, SeatBlock, SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined, VERSION,
+    ReservedSeats, SeatBlock, SeatHeld, SeatReleased, SeatReserved, SeatingEventDefined, SeatingEventPurged,
+    VERSION,
 };
 use boxoffice_domain::ids::event_id;
 use boxoffice_domain::state::SeatingEventState;
@@ -190,6 +191,7 @@ impl Entry<'_> {
             "event.created" => DomainEvent::EventCreated(self.defined()?),
             "event.updated" => DomainEvent::EventUpdated(self.defined()?),
             "event.deleted" => DomainEvent::EventDeleted(self.defined()?),
+            "event.purged" => DomainEvent::EventPurged(SeatingEventPurged { event_id: self.event.clone() }),
             _ => return Err(self.wrong("type", kind)),
         })
     }
@@ -379,6 +381,8 @@ impl<'a> Fields<'a> {
                 self.blocks.clone_from(&e.blocks);
                 self.unblocks.clone_from(&e.unblocks);
             }
+            // The entry's stream says whose it is.
+            DomainEvent::EventPurged(_) => {}
             DomainEvent::StatsUpdated(_)
             | DomainEvent::PaymentRequested(_)
             | DomainEvent::PaymentCompleted(_)

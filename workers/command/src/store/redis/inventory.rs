@@ -9,8 +9,7 @@ use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId, U
 use super::RedisStore;
 use super::fence::is_behind;
 use super::link::Link;
-use super::wire::args::Purging;
-use super::wire::{InventoryMeta, ServerHistory};
+use super::wire::InventoryMeta;
 use crate::store::{Cause, History, Inventory, Provisioning, StoreError};
 
 /// What a server says about SeatingEvents: its history, its time and their numbers.
@@ -125,7 +124,7 @@ impl RedisStore {
             reserved,
             blocked,
         } = numbers;
-        if is_behind(revision.is_some(), recovered.as_deref(), history) {
+        if is_behind(revision.is_some() || sequence.is_some(), recovered.as_deref(), history) {
             return Err(self.behind_the_fence(event));
         }
         let (Some(revision), Some(partition), Some(sequence)) = (revision, partition, sequence) else {
@@ -146,7 +145,8 @@ impl RedisStore {
         }))
     }
 
-    /// The ids of all SeatingEvents, in order; some may be purged.
+    /// The ids of all SeatingEvents, in order. Purged ones stay among them: they have a place on the log, which their lane's
+    /// owner keeps moving, and nothing else.
     pub(super) async fn registered(&self) -> Result<Vec<SeatingEventId>, StoreError> {
         let ids: Vec<String> = self.query(redis::cmd("SMEMBERS").arg(self.keys.registry())).await?;
         let parse =
@@ -181,29 +181,15 @@ impl RedisStore {
                     let found = events.into_iter().zip(partitions);
                     pinned.extend(found.filter_map(|(event, partition)| Some((event, partition?))));
                 }
-                Err(error) => tracing::debug!(%error, "where a server's SeatingEvents are pinned is not known"),
+                Err(error) => {
+                    tracing::debug!(%error, "where a server's SeatingEvents are pinned is not known")
+                }
             }
         }
         self.pinned.write().unwrap_or_else(PoisonError::into_inner).clone_from(&pinned);
         let mut pinned: Vec<_> = pinned.into_iter().collect();
         pinned.sort();
         Ok(pinned)
-    }
-
-    pub(super) async fn run_purge(&self, event: &SeatingEventId) -> Result<bool, StoreError> {
-        let keys = self.keys.event(event);
-        let mut purge = self.scripts.purge.tell(&Purging { history: ServerHistory });
-        purge.key(&keys.all()).about(event);
-        let purged: bool = self.invoke_script(&purge).await?;
-        if purged {
-            self.pinned.write().unwrap_or_else(PoisonError::into_inner).remove(event);
-            let _: u64 = self.query(redis::cmd("SREM").arg(self.keys.registry()).arg(event.as_str())).await?;
-            let created_anew: bool = self.query(redis::cmd("EXISTS").arg(keys.meta())).await?;
-            if created_anew {
-                self.register(event).await?;
-            }
-        }
-        Ok(purged)
     }
 
     /// Registers a SeatingEvent after it came to be. An id without one does no harm.

@@ -112,7 +112,7 @@ impl EventKeys {
         self.ends.map(|end| &self.text[std::mem::replace(&mut begin, end)..end])
     }
 
-    /// The hash of revision, definition, counts, sequence and watermark.
+    /// The hash of revision, definition, counts, sequence and watermark; of a purged one, of its place on the log alone.
     pub fn meta(&self) -> &str {
         &self.text[..self.ends[0]]
     }

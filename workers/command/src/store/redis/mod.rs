@@ -369,10 +369,6 @@ impl SeatStore for RedisStore {
         self.all_inventories().await
     }
 
-    async fn purge(&self, event: &SeatingEventId) -> Result<bool, StoreError> {
-        self.run_purge(event).await
-    }
-
     async fn ping(&self) -> Result<(), StoreError> {
         let mut failed = StoreError::Unavailable("no server of the cluster is known".into());
         for shard in self.topology.known_shards().await? {

@@ -4,12 +4,12 @@
 
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 
+use super::fence::SPLIT;
 use super::invocation::Script;
 use super::keys::{BESIDE, PARTS as EVENT};
-use super::fence::SPLIT;
 use super::state::FAILED;
 use super::wire::args::{
-    Applying, Choosing, Distrusting, Expiring, Head, Holding, LeaseRound, Publishing, Purging, Reading, Recovering,
+    Applying, Choosing, Distrusting, Expiring, Head, Holding, LeaseRound, Publishing, Reading, Recovering,
     ReleasingHold, ReleasingSeat, ReservingHold, ReservingSeat, SaleRules,
 };
 use super::wire::{Told, prologue};
@@ -58,6 +58,7 @@ const PARTS: &[(&str, &str)] = &[
     ("rows", include_str!("../../scripts/lib/rows.lua")),
     ("choose", include_str!("../../scripts/lib/choose.lua")),
     ("lists", include_str!("../../scripts/lib/lists.lua")),
+    ("stub", include_str!("../../scripts/lib/stub.lua")),
     ("release", include_str!("../../scripts/lib/release.lua")),
     ("expiry", include_str!("../../scripts/lib/expiry.lua")),
     ("take", include_str!("../../scripts/lib/take.lua")),
@@ -117,7 +118,6 @@ scripts! {
     expire(of_command()): OfCommand<Expiring<'static>>,
     read(of_command()): OfCommand<Reading<'static>>,
     apply(of_command()): OfCommand<Applying<'static>>,
-    purge(EVENT): Purging,
     recover([EVENT.as_slice(), BESIDE.as_slice()].concat()): Recovering<'static>,
     published(["meta", "outbox"]): Publishing<'static>,
     distrust(["meta"]): Distrusting,

@@ -39,6 +39,10 @@ impl Handler for SeatViewHandler {
                     write(connection, std::mem::take(&mut changes)).await?;
                     seats::define(connection, defined).await?;
                 }
+                Projected::Purged => {
+                    write(connection, std::mem::take(&mut changes)).await?;
+                    seats::purge(connection, envelope.event.seating_event()).await?;
+                }
                 Projected::Closed => seats::close(connection, envelope.event.seating_event()).await?,
                 Projected::Seat { seat, to } => changes.set(seat, to),
                 Projected::Extended { seats, expires_at } => changes.extend(seats, expires_at),

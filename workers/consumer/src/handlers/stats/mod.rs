@@ -43,6 +43,11 @@ impl Handler for StatsHandler {
                     seats::define(connection, defined).await?;
                     recount(connection, &defined.event_id).await?;
                 }
+                // What is announced of it then are no sections.
+                Projected::Purged => {
+                    count(connection, std::mem::take(&mut pending)).await?;
+                    forget(connection, envelope.event.seating_event()).await?;
+                }
                 Projected::Seat { .. } => pending.push(&envelope.event),
                 _ => continue,
             }
@@ -144,6 +149,16 @@ async fn recount(connection: &mut PgConnection, event: &SeatingEventId) -> Resul
     .bind(event.as_str())
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// Forgets a SeatingEvent with its seats and their counts: one of the same id that comes later is counted from nothing.
+async fn forget(connection: &mut PgConnection, event: &SeatingEventId) -> Result<(), ApplyError> {
+    seats::purge(connection, event).await?;
+    sqlx::query("DELETE FROM section_stats WHERE event_id = $1")
+        .bind(event.as_str())
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -86,8 +86,6 @@ pub struct Write {
     pub records: Vec<RecordRow>,
     /// What consumers with effects outside remember, in this order.
     pub effects: Vec<EffectRow>,
-    /// A SeatingEvent to forget.
-    pub purged: Option<String>,
     /// Whether it must survive a power cut, not only the end of the process.
     pub sync: bool,
 }
@@ -293,19 +291,6 @@ async fn commit(
                 .bind(upto.cast_signed())
                 .execute(&mut *transaction)
                 .await?;
-        }
-        if let Some(event) = write.purged {
-            events.retain(|EventRow(of, ..)| *of != event);
-            answers.retain(|AnswerRow(of, ..)| *of != event);
-            published.remove(&event);
-            for table in [
-                "DELETE FROM events WHERE seating_event = ?",
-                "DELETE FROM answers WHERE seating_event = ?",
-                "DELETE FROM seating_events WHERE seating_event = ?",
-                "DELETE FROM published WHERE seating_event = ?",
-            ] {
-                sqlx::query(table).bind(&event).execute(&mut *transaction).await?;
-            }
         }
     }
     EVENTS.insert(&mut transaction, events).await?;

@@ -54,7 +54,6 @@ fn rows(write: Write) -> journal::Write {
         Write::Published(event, upto) => {
             journal::Write { published: Some((event.to_string(), upto)), ..nothing }
         }
-        Write::Purged(event) => journal::Write { purged: Some(event.to_string()), ..nothing },
     }
 }
 

@@ -109,6 +109,11 @@ impl Ledger {
         self.histories.get(seating_event).map(|history| history.next() - 1)
     }
 
+    /// The same of every SeatingEvent.
+    pub fn sequences(&self) -> impl Iterator<Item = (&SeatingEventId, u64)> {
+        self.histories.iter().map(|(event, history)| (event, history.next() - 1))
+    }
+
     /// What was set aside, in the order in which it is to be taken up again.
     pub fn parked(&self) -> &[Parked] {
         &self.parked

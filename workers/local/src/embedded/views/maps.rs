@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use boxoffice_domain::project::SeatView;
 use boxoffice_domain::{ChartError, DomainEvent, SeatId, SeatMap, SeatingEventId};
 
-/// See the module. Closed SeatingEvents are kept, because they may be opened again.
+/// See the module. Closed SeatingEvents are kept, because they may be opened again; purged ones are forgotten.
 #[derive(Debug, Default)]
 pub struct Maps(BTreeMap<SeatingEventId, SeatMap>);
 
@@ -17,6 +17,7 @@ impl Maps {
     pub fn apply(&mut self, fact: &DomainEvent, sequence: u64) -> Result<(), ChartError> {
         let id = fact.seating_event();
         match (self.0.get_mut(id.as_str()), fact) {
+            (Some(_), DomainEvent::EventPurged(_)) => drop(self.0.remove(id.as_str())),
             (Some(map), fact) => drop(map.apply(fact, sequence)?),
             (None, DomainEvent::EventCreated(defined) | DomainEvent::EventUpdated(defined)) => {
                 let map = SeatMap::created(defined, sequence)?;

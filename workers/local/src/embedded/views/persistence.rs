@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use boxoffice_domain::{
-    CorrelationId, DomainEvent, Envelope, ReservationId, SeatId, UnixMillis, UserId, events,
+    CorrelationId, DomainEvent, Envelope, ReservationId, SeatId, SeatingEventId, UnixMillis, UserId, events,
 };
 
 use super::payments::Payments;
@@ -45,6 +45,7 @@ impl MemoryHandler for Persistence {
         match &event.event {
             DomainEvent::ReservationCreated(created) => self.create(created, event)?,
             DomainEvent::ReservationCancelled(cancelled) => self.cancel(cancelled, event.timestamp),
+            DomainEvent::EventPurged(purged) => self.forget_claims(&purged.event_id, event.timestamp),
             _ => {}
         }
         self.payments.apply(event);
@@ -92,6 +93,15 @@ impl Persistence {
         };
         self.reservations.insert(id.clone(), reservation);
         Ok(())
+    }
+
+    /// Reservations stay on record as they were, but their seats are nobody's: they may be sold again.
+    fn forget_claims(&mut self, event: &SeatingEventId, at: UnixMillis) {
+        self.owners.retain(|seat, _| seat.event() != event.as_str());
+        let of_it = self.reservations.iter_mut().filter(|(id, _)| id.event_id() == event);
+        for released_at in of_it.flat_map(|(_, reservation)| reservation.seats.values_mut()) {
+            released_at.get_or_insert(at);
+        }
     }
 
     /// Releases seats of a reservation; one that was never created has none.

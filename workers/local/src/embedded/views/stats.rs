@@ -35,6 +35,10 @@ impl MemoryHandler for Stats {
                 self.maps.apply(&event.event, sequence)?;
                 self.recount(&defined.event_id);
             }
+            Projected::Purged => {
+                self.maps.apply(&event.event, sequence)?;
+                self.forget(event.event.seating_event());
+            }
             Projected::Seat { seat, .. } => self.count(seat, &event.event, sequence)?,
             _ => return Ok(()),
         }
@@ -103,6 +107,12 @@ impl Stats {
             let released = released.get(&section.id).copied().unwrap_or_default();
             self.sections.insert((event.to_string(), section.id.clone()), Counts { released, ..counts });
         }
+    }
+
+    /// What is announced of it then are no sections.
+    fn forget(&mut self, event: &SeatingEventId) {
+        self.amounts.retain(|seat, _| seat.event() != event.as_str());
+        self.sections.retain(|(of, _), _| of != event.as_str());
     }
 
     fn claim(&self, seat: &SeatId, view: &SeatView) -> Claim {

@@ -13,7 +13,7 @@ const FORGET_EVERY: u64 = 65_536;
 /// What Redis has of a SeatingEvent, as far as it takes to know whether that is all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Whether there is anything.
+    /// Whether there is anything, be it the place on the log of one that was purged.
     pub is_there: bool,
     /// The history that it was recovered for.
     pub history: Option<String>,
@@ -34,7 +34,7 @@ pub struct Found {
 pub enum Again {
     /// The log has another event where Redis has one that waits: the log wins.
     Fork,
-    /// It was purged and created anew: what came before is another life.
+    /// It was purged and created anew when a purge was no domain event: what came before is another life.
     BornAgain,
 }
 
@@ -59,6 +59,8 @@ pub struct Replay {
     pub state: Option<SeatingEventState>,
     /// Id of the command that wrote the definition, where one was applied.
     pub revision: Option<Uuid>,
+    /// Whether what Redis has is of before a purge.
+    pub purged: bool,
     /// When the last event that was applied happened; the SeatingEvent's time never goes back.
     pub time: UnixMillis,
     /// The partition of the first record.
@@ -82,6 +84,7 @@ impl Replay {
             state: from_nothing.then(|| SeatingEventState::new(event.clone())),
             event,
             revision: None,
+            purged: false,
             time: 0,
             partition: found.partition,
             logged: 0,
@@ -100,7 +103,7 @@ impl Replay {
                 return Step::Again(Again::BornAgain);
             }
             self.state = Some(SeatingEventState::new(self.event.clone()));
-            (self.logged, self.sequence) = (0, 0);
+            (self.logged, self.sequence, self.purged) = (0, 0, true);
         }
         // A record may be there twice (I3).
         if sequence <= self.logged {
@@ -122,15 +125,27 @@ impl Replay {
             Ok(envelope) => envelope,
             Err(error) => return Step::Trouble(format!("event {sequence} cannot be read: {error}")),
         };
-        apply(state, &envelope, &mut self.revision);
-        self.time = self.time.max(envelope.timestamp);
+        evolve(state, &envelope);
         self.sequence = sequence;
         self.applied += 1;
         if self.applied.is_multiple_of(FORGET_EVERY) {
             state.forget(envelope.timestamp);
         }
+        self.learn(&envelope);
         self.note(sequence, id);
         Step::Done
+    }
+
+    /// What beside the state comes of an event that was applied to it.
+    fn learn(&mut self, envelope: &Envelope) {
+        self.time = self.time.max(envelope.timestamp);
+        match &envelope.event {
+            DomainEvent::EventCreated(_) | DomainEvent::EventUpdated(_) | DomainEvent::EventDeleted(_) => {
+                self.revision = Some(envelope.metadata.causation_id);
+            }
+            DomainEvent::EventPurged(_) => (self.revision, self.purged) = (None, true),
+            _ => {}
+        }
     }
 
     fn note(&mut self, sequence: u64, id: Uuid) {
@@ -148,15 +163,18 @@ impl Replay {
     /// Adds the events that only Redis has, where they go on from what the log has: whether they do.
     pub fn go_on_with(&mut self, entries: &[OutboxEntry]) -> bool {
         let Some(state) = &mut self.state else { return true };
-        let waiting = entries.iter().filter(|entry| sequence_of(entry) > self.logged);
+        let logged = self.logged;
+        let waiting = entries.iter().filter(|entry| sequence_of(entry) > logged);
         let goes_on = self.rebuilt != Some(Again::Fork)
             && (self.sequence + 1..)
                 .zip(waiting.clone())
                 .all(|(expected, entry)| sequence_of(entry) == expected);
         if goes_on {
+            for entry in waiting.clone() {
+                evolve(state, &entry.envelope);
+            }
             for entry in waiting {
-                apply(state, &entry.envelope, &mut self.revision);
-                self.time = self.time.max(entry.envelope.timestamp);
+                self.learn(&entry.envelope);
                 self.sequence = sequence_of(entry);
             }
         }
@@ -168,22 +186,13 @@ fn sequence_of(entry: &OutboxEntry) -> u64 {
     entry.envelope.metadata.sequence.unwrap_or_default()
 }
 
-fn apply(state: &mut SeatingEventState, envelope: &Envelope, revision: &mut Option<Uuid>) {
-    let defines = |event: &DomainEvent| {
-        use DomainEvent as E;
-        matches!(event, E::EventCreated(_) | E::EventUpdated(_) | E::EventDeleted(_))
-    };
-    if defines(&envelope.event) {
-        *revision = Some(envelope.metadata.causation_id);
-    }
-    evolve(state, envelope);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Outbox;
-    use crate::testing::{Memory, arena, provisioned};
+    use boxoffice_domain::Command;
+
+    use crate::store::{Outbox, SeatStore};
+    use crate::testing::{Memory, arena, cause, provisioned};
 
     /// Four events of a sale: created, held, held, reserved twice over.
     async fn history() -> (Vec<OutboxEntry>, SeatingEventState) {
@@ -273,6 +282,33 @@ mod tests {
         assert_eq!(again.logged, 2);
         assert!(again.go_on_with(&second), "what waits goes on from what is on the log");
         assert_eq!(again.state.unwrap().seats, expected.seats);
+    }
+
+    #[tokio::test]
+    async fn a_purge_leaves_the_sequence_and_what_comes_after_is_worked_out_from_it() {
+        let store = Memory::default();
+        let event = provisioned(&store).await;
+        store.hold_for("alice", &event, &["A-1-1"]).await;
+        store.execute(&event, &Command::Purge, &cause()).await.unwrap().unwrap();
+        let (_, purged) = store.unpublished(&event, 100).await.unwrap();
+        let mut replay = Replay::new(arena(), &Found::default(), None);
+        for entry in &purged {
+            assert_eq!(take(&mut replay, entry), Step::Done);
+        }
+        let state = replay.state.as_ref().unwrap();
+        assert_eq!((state.sequence, state.sale.is_none(), state.seats.len()), (3, true, 0));
+        assert_eq!((replay.revision, replay.purged), (None, true));
+
+        provisioned(&store).await;
+        let (_, all) = store.unpublished(&event, 100).await.unwrap();
+        let found = Found { sequence: 2, published: 2, ..Found::default() };
+        let mut replay = Replay::new(arena(), &found, None);
+        replay.state = Some(SeatingEventState { sequence: 2, ..SeatingEventState::new(arena()) });
+        for entry in &all {
+            assert_eq!(take(&mut replay, entry), Step::Done);
+        }
+        assert!(replay.purged, "what Redis has is of the life before");
+        assert_eq!(replay.revision, Some(all[3].envelope.metadata.causation_id));
     }
 
     #[tokio::test]

@@ -33,13 +33,14 @@ impl RedisStore {
         let mut read = redis::cmd("HMGET");
         read.arg(self.keys.event(event).meta()).arg(FoundMeta::FIELDS);
         let mut found: FoundMeta = self.on(link, link.query(&read).await)?;
+        let is_there = found.revision.is_some() || found.sequence.is_some();
         if found.format != Some(RECORD_FORMAT) {
             // Records of another version: they are worked out again from the first event.
             (found.history, found.sequence, found.offset) = (None, None, None);
         }
-        let FoundMeta { revision, history, sequence, published, partition, offset, .. } = found;
+        let FoundMeta { history, sequence, published, partition, offset, .. } = found;
         let mut found = Found {
-            is_there: revision.is_some(),
+            is_there,
             history,
             offset,
             sequence: sequence.unwrap_or_default(),
@@ -95,6 +96,7 @@ impl RedisStore {
             logged: replay.logged,
             offset,
             state: if replay.replaces() { "replace" } else { "keep" },
+            purged: replay.purged,
             waiting: if goes_on { "keep" } else { "drop" },
         });
         recover.key(&keys.all()).key(&beside);
@@ -174,18 +176,16 @@ fn meta(
     replay: &Replay,
     written: &Written,
 ) -> Result<Vec<(&'static str, String)>, StoreError> {
-    let [held, reserved, blocked] = written.counts;
     let mut fields = vec![
         ("sequence", state.sequence.to_string()),
-        ("held", held.to_string()),
-        ("reserved", reserved.to_string()),
-        ("blocked", blocked.to_string()),
         ("format", RECORD_FORMAT.to_string()),
         ("time", replay.time.to_string()),
     ];
     if let Some(sale) = &state.sale {
         let definition = serde_json::to_string(&sale.definition)
             .map_err(|error| StoreError::Corrupt(format!("definition: {error}")))?;
+        let [held, reserved, blocked] = written.counts.map(|count| count.to_string());
+        fields.extend([("held", held), ("reserved", reserved), ("blocked", blocked)]);
         fields.push(("definition", definition));
         fields.push(("total", sale.chart().seats().len().to_string()));
         fields.push(("closed", u8::from(sale.closed).to_string()));
@@ -201,7 +201,9 @@ impl Again {
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Fork => "the log has another history than redis, and is taken for the true one",
-            Self::BornAgain => "it was purged and created anew: what came before is left out",
+            Self::BornAgain => {
+                "it was purged without a domain event and created anew: what came before is left out"
+            }
         }
     }
 }

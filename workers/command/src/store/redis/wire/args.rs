@@ -209,14 +209,8 @@ told! {
         pub blocked: i64,
         /// The partition that is pinned where none is (I4).
         pub partition: Option<u32>,
-    }
-}
-
-told! {
-    /// `purge.lua`.
-    pub struct Purging {
-        /// The server's history.
-        pub history: ServerHistory,
+        /// Whether all but its place on the log is forgotten.
+        pub purges: bool,
     }
 }
 
@@ -260,6 +254,8 @@ told! {
         pub offset: u64,
         /// `keep` or `replace` what is there.
         pub state: &'a str,
+        /// Whether what is there was purged meanwhile, so that nothing of it stays.
+        pub purged: bool,
         /// `keep` or `drop` what waits to be published.
         pub waiting: &'a str,
     }

@@ -21,7 +21,9 @@ impl Snapshots for MemoryView<SeatView> {
                 map
             };
             let maps = seat_view.maps().iter().map(as_of).collect();
-            Snapshot { maps, next_offsets: ledger.next_offsets(&seat_view.topic) }
+            let gone = ledger.sequences().filter(|(event, _)| seat_view.maps().get(event.as_str()).is_none());
+            let gone = gone.map(|(event, sequence)| (event.clone(), sequence)).collect();
+            Snapshot { maps, gone, next_offsets: ledger.next_offsets(&seat_view.topic) }
         }))
     }
 }

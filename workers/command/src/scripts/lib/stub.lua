@@ -1,0 +1,13 @@
+-- What stays of a SeatingEvent that is purged: its place on the log, so that one of the same id that is created later goes
+-- on with the next sequence, on the same partition (I3, I4).
+local outlives_a_purge = {sequence = true, published = true, partition = true, history = true, format = true,
+  offset = true, time = true}
+
+local function forget_all()
+  redis.call('UNLINK', SEATS, HOLDS, RESERVATIONS, USERS, DEADLINES, MAP, ROWS, LAYOUT, RUNS)
+  for _, field in ipairs(redis.call('HKEYS', META)) do
+    if not outlives_a_purge[field] then
+      redis.call('HDEL', META, field)
+    end
+  end
+end
