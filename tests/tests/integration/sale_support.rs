@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::{DomainEvent, Envelope, ReservationId, SeatingEventId};
-use boxoffice_runtime::log::EventLog;
-use boxoffice_tests::conformance::event_log::read_all;
 use boxoffice_tests::command_worker::CommandWorker;
+use boxoffice_tests::conformance::event_log::read_all;
 use boxoffice_tests::servers::{self, service, unique};
 use boxoffice_tests::wait::until;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
-use crate::effects_support::{PARTITIONS, Topics};
+use crate::effects_support::Topics;
 
 /// A worker that sells places, and the topics.
 pub struct Sale {
