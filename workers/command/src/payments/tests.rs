@@ -295,6 +295,30 @@ async fn a_payment_that_fails_releases_and_is_committed_only_behind_the_log() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_end_behind_the_last_record_is_committed_where_nothing_is_in_hand() {
+    let stage = Stage::open().await;
+    let reservation = stage.sell("A-1-1").await;
+    stage.log.append(0, failed(&stage.event, reservation));
+    let told = || {
+        let ends = vec![(partition(0), 3), (partition(1), 5)];
+        stage.log.with(|world| world.rebalances.push_back(GroupEvent::Ended(ends)));
+    };
+    stage
+        .watch(async || {
+            stage.until("it is worked on", |it| it.log.with(|world| world.paused.contains(&0))).await;
+            told();
+            stage.until("committed", |it| it.log.committed(1) == Some(5)).await;
+            assert_eq!(stage.log.committed(0), None, "it is not on the log yet");
+            stage.publish().await;
+            stage.until("committed", |it| it.log.committed(0) == Some(1)).await;
+            stage.until("read on", |it| it.log.with(|world| !world.paused.contains(&0))).await;
+            told();
+            stage.until("committed", |it| it.log.committed(0) == Some(3)).await;
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_it_does_belongs_to_the_chain_of_the_payment() {
     let stage = Stage::open().await;
     let reservation = stage.sell("A-1-1").await;
