@@ -16,10 +16,10 @@ pub async fn open_transaction(kafka: &str, id: &str, topic: &str, partition: u32
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", kafka).set("transactional.id", id).set("transaction.timeout.ms", "60000");
     let producer: FutureProducer = config.create().unwrap();
-    let begun = producer.clone();
+    let own = producer.clone();
     let begin = move || {
-        begun.init_transactions(PATIENCE).unwrap();
-        begun.begin_transaction().unwrap();
+        own.init_transactions(PATIENCE).unwrap();
+        own.begin_transaction().unwrap();
     };
     tokio::task::spawn_blocking(begin).await.unwrap();
     let record = FutureRecord::<str, str>::to(topic).partition(partition.cast_signed()).payload("666");

@@ -205,6 +205,22 @@ pub async fn a_group_is_told_an_end_that_is_further_than_its_last_record(logs: &
     member.leave().await;
 }
 
+/// Also where partitions of both have the same number, and only one has offsets behind its last record.
+pub async fn a_group_of_two_topics_is_told_the_ends_of_each(logs: &dyn Logs) {
+    let (log, one, other) = (logs.log(), logs.topic(1).await, logs.topic(1).await);
+    let mut member = log.subscribe(&unique("group"), &[one.clone(), other.clone()]).await.unwrap();
+    assert_eq!(assigned(&mut *member).await.len(), 2);
+    let mut appender = log.appender(&unique("owner")).await.unwrap();
+    log.publish(&one, vec![numbered(0, 0)]).await.unwrap();
+    assert_eq!(numbers(&records(&mut *member, 1).await), [0]);
+    let end = appender.append(&other, vec![numbered(0, 1)]).await.unwrap()[&0];
+    assert_eq!(numbers(&records(&mut *member, 1).await), [1]);
+    until_end(&*log, &mut *member, &partition(&other, 0), end).await;
+    log.publish(&one, vec![numbered(0, 2)]).await.unwrap();
+    assert_eq!(numbers(&records(&mut *member, 1).await), [2]);
+    member.leave().await;
+}
+
 /// What readers see of a topic as soon as that is `count` records, in order.
 async fn seen(log: &dyn EventLog, topic: &str, count: usize) -> Vec<u32> {
     let partitions = log.partitions(topic).await.unwrap();

@@ -74,6 +74,7 @@ macro_rules! event_log_conformance {
             a_tail_is_told_each_end_behind_its_records
             ends_and_bounds_agree
             a_group_is_told_an_end_that_is_further_than_its_last_record
+            a_group_of_two_topics_is_told_the_ends_of_each
         }
     };
     ($logs:expr => $($behaviour:ident)+) => {

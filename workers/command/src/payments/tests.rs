@@ -7,6 +7,7 @@ use boxoffice_domain::events::{Payment, PaymentFailure, VERSION};
 use boxoffice_domain::{
     Answer, Command, DomainEvent, Envelope, Metadata, ReservationId, SeatingEventId, UnixMillis,
 };
+use boxoffice_runtime::log::GroupEvent;
 use boxoffice_runtime::record::{NewRecord, encode};
 use boxoffice_runtime::testing::group_log::GroupLog;
 use tokio::time::{Instant, sleep};
@@ -167,6 +168,31 @@ async fn a_payment_that_fails_releases_and_is_committed_only_behind_the_log() {
     assert_eq!((stage.metrics.reacted.get(), stage.metrics.failures.get()), (1, 0));
     let (name, left) = stage.log.look(|group| (group.name.clone(), group.left));
     assert_eq!((name.as_str(), left), (GROUP, 1), "a member that stops leaves at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_behind_the_last_record_is_committed_where_nothing_is_in_hand() {
+    let stage = Stage::open().await;
+    let reservation = stage.sell("A-1-1").await;
+    stage.append(0, failed(&stage.event, reservation));
+    let told = || {
+        let ends = vec![(stage.log.partition(0), 3), (stage.log.partition(1), 5)];
+        stage.log.change(|group| group.rebalances.push_back(GroupEvent::Ended(ends)));
+    };
+    let is_paused = |it: &Stage| it.log.look(|group| group.paused.contains(&0));
+    stage
+        .watch(async || {
+            stage.until("it is worked on", is_paused).await;
+            told();
+            stage.until("committed", |it| it.committed(1) == Some(5)).await;
+            assert_eq!(stage.committed(0), None, "it is not on the log yet");
+            stage.publish().await;
+            stage.until("committed", |it| it.committed(0) == Some(1)).await;
+            stage.until("read on", |it| !is_paused(it)).await;
+            told();
+            stage.until("committed", |it| it.committed(0) == Some(3)).await;
+        })
+        .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -84,7 +84,9 @@ impl Consumer {
 
     /// Moves the checkpoint over offsets that have no record.
     async fn pass(&self, partition: &TopicPartition, expected: u64, end: u64) -> Result<Applied, ViewError> {
+        let begun = Instant::now();
         let passed = self.view.pass(partition, expected, end).await?;
+        self.metrics.applied(partition, &passed, begun.elapsed());
         self.offsets.set(partition, passed.next_offset);
         Ok(passed)
     }

@@ -220,3 +220,73 @@ async fn committed(
     });
     Ok(offset(&answer.await?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(topic: &str, partition: u32) -> TopicPartition {
+        TopicPartition { topic: topic.to_owned(), partition }
+    }
+
+    /// Two partitions of two topics each; nothing is ever sent.
+    fn quiet() -> Quiet {
+        let mut quiet = Quiet::new(KafkaLog::new("127.0.0.1:1").unwrap());
+        for topic in ["seats", "payments"] {
+            quiet.begins(&at(topic, 0), Some(7));
+            quiet.begins(&at(topic, 1), None);
+        }
+        quiet
+    }
+
+    fn handed_out(quiet: &mut Quiet, partition: &TopicPartition, offset: u64) {
+        let record = Record::new(partition.partition, offset, String::new(), vec![], vec![]);
+        quiet.handed_out(&[(partition.clone(), record)]);
+    }
+
+    /// What is asked about a partition now.
+    fn asked(quiet: &Quiet, partition: &TopicPartition) -> (TopicPartition, Reading) {
+        (partition.clone(), quiet.readings[partition])
+    }
+
+    #[tokio::test]
+    async fn an_end_is_of_any_topic_that_has_a_partition_of_its_number() {
+        let mut quiet = quiet();
+        quiet.ended(0);
+        assert_eq!(quiet.ended, [at("payments", 0), at("seats", 0)].into());
+        quiet.ended(2);
+        quiet.ends(&at("seats", 0));
+        assert_eq!(quiet.ended, [at("payments", 0)].into());
+    }
+
+    #[tokio::test]
+    async fn what_was_found_out_counts_where_the_reading_is_still_where_it_was() {
+        let mut quiet = quiet();
+        let (still, further, sought, left) =
+            (at("seats", 0), at("seats", 1), at("payments", 0), at("payments", 1));
+        let all = [&still, &further, &sought, &left].map(|partition| asked(&quiet, partition));
+        handed_out(&mut quiet, &further, 4);
+        quiet.begins(&sought, Some(7));
+        quiet.ends(&left);
+        let found: Vec<_> = all.iter().map(|(partition, _)| (partition.clone(), 9)).collect();
+        assert_eq!(quiet.still_true(&all, found.clone()), [(still.clone(), 9)]);
+        assert_eq!(quiet.readings[&still].behind, Some(9), "so it is told once");
+        assert_eq!(quiet.still_true(&all, found), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_asked_of_a_partition_that_has_records_all_the_time() {
+        let (mut quiet, busy) = (quiet(), at("seats", 1));
+        quiet.readings.retain(|partition, _| *partition == busy);
+        let group = || Ok(Weak::new());
+        for offset in 0..20 {
+            handed_out(&mut quiet, &busy, offset);
+            quiet.ended(1);
+            timeout(QUIET / 2, quiet.found(group)).await.unwrap_err();
+            assert!(quiet.looking.is_none());
+        }
+        tokio::time::advance(QUIET).await;
+        quiet.look(group);
+        assert!(quiet.looking.is_some() && quiet.ended.is_empty(), "and then it is");
+    }
+}
