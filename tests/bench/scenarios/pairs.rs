@@ -64,8 +64,10 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         Figure::new("pairs of hold and reserve", most, "1/s"),
         Figure::new("bare transactions of one record, p50", bare.p50_ms, "ms"),
         Figure::new("bare transactions of one record, p99", bare.p99_ms, "ms"),
-        Figure::new("pairs at half that rate, p50 of the reserve", steady.latency_ms(500), "ms").at_most(10.0),
-        Figure::new("pairs at half that rate, p99 of the reserve above a bare one", above, "ms").at_most(30.0),
+        Figure::new("pairs at half that rate, p50 of the reserve", steady.latency_ms(500), "ms")
+            .at_most(10.0),
+        Figure::new("pairs at half that rate, p99 of the reserve above a bare one", above, "ms")
+            .at_most(30.0),
         Figure::new("pairs, p50 of the hold", holds.latency_ms(500), "ms"),
         Figure::new("pairs, p99 of the hold", holds.latency_ms(990), "ms"),
         Figure::new("pairs, p50 of the reserve", reserves.latency_ms(500), "ms"),

@@ -84,18 +84,23 @@ async fn emptied(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let some: Vec<_> = shows.iter().step_by(shows.len().div_ceil(20)).cloned().collect();
     let before = each(&some, async |show| stack.seats_hash(show).await).await?;
 
-    let lost = Instant::now();
+    let emptied_at = Instant::now();
     redis::cmd("FLUSHALL").exec_async(&mut connection(&stack.redis.address()).await?).await?;
     stack.redis.kill();
     stack.redis.restart().await?;
-    let pauses = each(&shows, async |show| sells_again(&stack, show, lost).await).await?;
+    let pauses = each(&shows, async |show| sells_again(&stack, show, emptied_at).await).await?;
     let last = pauses.into_iter().max().unwrap_or_default();
     each(&shows, async |show| give_back(&stack, show).await).await?;
     let after = each(&some, async |show| stack.seats_hash(show).await).await?;
     ensure!(before == after, "the seats are not what they were");
     Ok(vec![
-        Figure::new("recovery, shows that are half sold, of an emptied Redis", count(shows.len() as u64), "shows"),
-        Figure::new("recovery, all sold again after Redis was emptied", last.as_secs_f64(), "s").at_most(30.0),
+        Figure::new(
+            "recovery, shows that are half sold, of an emptied Redis",
+            count(shows.len() as u64),
+            "shows",
+        ),
+        Figure::new("recovery, all sold again after Redis was emptied", last.as_secs_f64(), "s")
+            .at_most(30.0),
         Figure::new("recovery, most memory of a worker", stack.worker_memory()?, "MiB").at_most(512.0),
     ])
 }
@@ -125,10 +130,7 @@ async fn fill(stack: &Stack<'_>, length: u32) -> anyhow::Result<()> {
 }
 
 /// Does the same for every show, many at once; the answers are in the shows' order.
-async fn each<T>(
-    shows: &[Show],
-    work: impl AsyncFn(&Show) -> anyhow::Result<T>,
-) -> anyhow::Result<Vec<T>> {
+async fn each<T>(shows: &[Show], work: impl AsyncFn(&Show) -> anyhow::Result<T>) -> anyhow::Result<Vec<T>> {
     stream::iter(shows).map(|show| work(show)).buffered(AT_ONCE).try_collect().await
 }
 
@@ -165,10 +167,10 @@ async fn sell_half(stack: &Stack<'_>, show: &Show) -> anyhow::Result<()> {
     for row in (0..show.rows.saturating_sub(1)).step_by(2) {
         let seats: Vec<_> = (0..show.width).map(|seat| show.key(row * show.width + seat)).collect();
         let user = format!("user-{row}");
-        let hold = stack.buyer(Method::POST, "/holds", &user)?;
-        let held = answer(hold.json(&json!({"eventId": show.id, "seats": seats}))).await?;
-        let hold = held["holdId"].as_str().context("no holdId")?;
-        answer(stack.buyer(Method::POST, &format!("/holds/{hold}/reserve"), &user)?).await?;
+        let asked = stack.buyer(Method::POST, "/holds", &user)?;
+        let held = answer(asked.json(&json!({"eventId": show.id, "seats": seats}))).await?;
+        let id = held["holdId"].as_str().context("no holdId")?;
+        answer(stack.buyer(Method::POST, &format!("/holds/{id}/reserve"), &user)?).await?;
     }
     Ok(())
 }

@@ -39,6 +39,7 @@ mod payments;
 mod payments_crash;
 mod query_snapshot;
 mod query_worker;
+mod recovery_progress;
 mod redis_crash;
 mod redis_histories;
 mod redis_promises;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use boxoffice_command::published::{LONGEST_WAIT, Published, Unreached};
+use boxoffice_command::recover::Recover;
+use boxoffice_command::store::redis::recovery::{Recovery, RecoveryMetrics};
 use boxoffice_command::store::redis::{ConnectError, RedisStore, Settings};
 use boxoffice_command::store::{History, LEASE_ROUND, Outbox, SeatStore, StoreError};
 use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId};
@@ -125,6 +127,43 @@ async fn i7_a_master_that_followed_its_promoted_replica_for_a_moment_sells_no_se
         assert!(matches!(sold, Err(Rejection::SeatNotAvailable(_))), "link {opened}: {sold:?}");
         pair.log.publish_all(store, &pair.event).await.unwrap();
     }
+    pair.has_no_fork();
+}
+
+/// Two masters for a moment: an owner that comes new to the old one sees on the log that the other one has sold.
+#[tokio::test]
+async fn i1_what_another_master_sold_is_found_before_anything_is_published_and_takes_the_place_of_what_is_here()
+ {
+    let pair = Pair::start().await;
+    let old = pair.open().await.unwrap();
+    pair.replica.promote().await.unwrap();
+    let settings = Settings::new(pair.replica.address(), pair.service.clone());
+    let other = Arc::new(RedisStore::connect(settings).await.unwrap());
+    recover(&other, Arc::clone(&pair.log) as _, "seat-events").await;
+    let metrics = RecoveryMetrics::default();
+    let owner =
+        Recovery::new(Arc::clone(&old), Arc::clone(&pair.log) as _, "seat-events".into(), metrics.clone());
+    assert!(owner.contradicted(3).await.unwrap().is_empty(), "the log has nothing that is not here");
+    pair.sell(&old, "a").await;
+    assert!(owner.contradicted(3).await.unwrap().is_empty(), "what waits is nobody else's business");
+    pair.sell(&other, "b").await;
+    pair.log.publish_all(&other, &pair.event).await.unwrap();
+
+    let contradicted = owner.contradicted(3).await.unwrap();
+    assert_eq!(contradicted, BTreeSet::from([pair.event.clone()]));
+    old.distrust(&pair.event).await.unwrap();
+    let refused = pair.hold(&old, "c").await;
+    assert!(
+        matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("another redis")),
+        "{refused:?}"
+    );
+    owner.recover(3, &contradicted).await.unwrap();
+    assert_eq!(metrics.forks.get(), 1);
+    let state = old.state(&pair.event).await.unwrap();
+    let owners: Vec<_> = state.reservations.values().map(|reservation| reservation.user.as_str()).collect();
+    assert_eq!(owners, ["b"], "what is on the log counts");
+    assert!(owner.contradicted(3).await.unwrap().is_empty());
+    pair.log.publish_all(&old, &pair.event).await.unwrap();
     pair.has_no_fork();
 }
 

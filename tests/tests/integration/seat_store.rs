@@ -10,13 +10,14 @@ use boxoffice_command::store::redis::keys::Keys;
 use boxoffice_command::store::redis::{Clock, ConnectError, RedisStore, Settings};
 use boxoffice_command::store::{Outbox, SeatStore, Signal, StoreError};
 use boxoffice_domain::seating::TAKEN;
-use boxoffice_domain::state::{HoldStatus, Seat};
+use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, HoldStatus, Seat};
 use boxoffice_domain::{Command, SeatingEventId, SeatingEventState, UnixMillis};
 use boxoffice_tests::conformance::seat_store::expire_due;
 use boxoffice_tests::conformance::seat_store::sequences::{cases_or, generated_commands_do_what_decide_says};
 use boxoffice_tests::conformance::seat_store::stage::{
     Fixture, HIGH_WATERMARK, START, Stage, cause, definition, named,
 };
+use boxoffice_tests::crash::setting;
 use boxoffice_tests::recovery::nothing_was_lost;
 use boxoffice_tests::seat_store_suite;
 use boxoffice_tests::servers::{Redis, Server, redis_url, service, unique};
@@ -120,6 +121,59 @@ fn parse<T: FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
 #[test]
 fn i10_generated_commands_do_what_decide_says() {
     generated_commands_do_what_decide_says(OnRedis::fresh, cases_or(2_000));
+}
+
+/// What may differ in bytes without growing: numbers get longer, tables have room.
+const SLACK: u64 = 4_096;
+/// How many holds expire, where somebody wants more than in every run.
+const HOLDS: &str = "BOXOFFICE_EXPIRED_HOLDS";
+/// Most of them at once.
+const AT_ONCE: usize = 4;
+
+/// Whatever a hold leaves behind is forgotten in the end: what Redis keeps of a show does not grow with its past.
+#[tokio::test]
+async fn holds_that_expired_long_ago_leave_nothing_behind() {
+    let fixture = OnRedis::fresh().await;
+    let stage = Stage::open(&fixture).await;
+    stage.redefine(|it| it.starts_at = u64::MAX >> 12).await.unwrap();
+    let keys = Keys::new(&fixture.service).event(&stage.event);
+    let kept = async || {
+        let mut read = redis::pipe();
+        for key in keys.all() {
+            read.cmd("MEMORY").arg("USAGE").arg(key).arg("SAMPLES").arg(0);
+        }
+        let sizes: Vec<Option<u64>> = read.query_async(&mut fixture.connection.clone()).await.unwrap();
+        sizes.into_iter().flatten().sum::<u64>()
+    };
+    let publish = async || {
+        let last = stage.waiting().await.last().and_then(|envelope| envelope.metadata.sequence).unwrap_or(0);
+        fixture.store().published(&stage.event, last, last).await.unwrap();
+    };
+    // The first one leaves what all others find: a stream, counters.
+    let (mut now, mut held, mut before) = (START, 0, 0);
+    let all = setting(HOLDS).unwrap_or(2_000);
+    while held < all {
+        for seat in ["A-1-1", "A-1-2", "FLOOR-1", "FLOOR-2"].iter().take(AT_ONCE) {
+            let user = parse(&format!("user-{held}"));
+            let command = Command::Hold { wanted: named(&[seat]), user, hold: Uuid::new_v4() };
+            fixture.store().execute(&stage.event, &command, &cause("crowd")).await.unwrap().unwrap();
+            held += 1;
+        }
+        now += 300_000;
+        fixture.set_clock(now).await;
+        assert_eq!(expire_due(&*fixture.store()).await.unwrap(), AT_ONCE);
+        publish().await;
+        if held == AT_ONCE {
+            now += EXPIRED_HOLD_MEMORY;
+            fixture.set_clock(now).await;
+            expire_due(&*fixture.store()).await.unwrap();
+            before = kept().await;
+        }
+    }
+    fixture.set_clock(now + EXPIRED_HOLD_MEMORY).await;
+    expire_due(&*fixture.store()).await.unwrap();
+    let after = kept().await;
+    assert!(after <= before + SLACK, "{after} bytes after {held} holds, {before} after the first ones");
 }
 
 #[tokio::test]

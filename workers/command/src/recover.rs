@@ -29,6 +29,10 @@ pub trait Recover: Send + Sync + 'static {
     /// Which of `partitions` lack something that the log has, or may lack it.
     async fn wanting(&self, partitions: &[u32]) -> BTreeSet<u32>;
 
+    /// SeatingEvents of `partition` of which the log has something that the store does not know: somebody sold them on
+    /// another store. To be asked by whoever has just fenced, before anything is published.
+    async fn contradicted(&self, partition: u32) -> Result<BTreeSet<SeatingEventId>, RecoveryError>;
+
     /// Puts back what the store lacks of `partition`, and of `doubted` in any case.
     async fn recover(&self, partition: u32, doubted: &BTreeSet<SeatingEventId>) -> Result<(), RecoveryError>;
 
@@ -43,6 +47,10 @@ pub struct NothingIsLost;
 impl Recover for NothingIsLost {
     async fn wanting(&self, _partitions: &[u32]) -> BTreeSet<u32> {
         BTreeSet::new()
+    }
+
+    async fn contradicted(&self, _partition: u32) -> Result<BTreeSet<SeatingEventId>, RecoveryError> {
+        Ok(BTreeSet::new())
     }
 
     async fn recover(

@@ -175,14 +175,18 @@ impl Lane {
             tracing::warn!(lane = self.number(), %error, "events wait to be published");
         }
         self.shared.metrics.failures.inc();
+        // Holds go on meanwhile, and nobody hears of them.
+        for event in self.events() {
+            self.shared.touch(&event);
+        }
         let pause = PAUSE.0.saturating_mul(1 << self.failures.min(5)).min(PAUSE.1);
         self.failures += 1;
         pause
     }
 
     async fn turn(&mut self) -> Result<(), LaneError> {
-        if self.recovering {
-            self.recover().await?;
+        if self.recovering || self.right.is_none() {
+            self.open().await?;
         }
         let batch = self.read().await;
         if batch.records.is_empty() {
@@ -217,10 +221,31 @@ impl Lane {
         Ok(())
     }
 
-    /// Takes the right to publish from everybody who has it, then puts back what the store lacks: from here on nothing
-    /// is added to the log that this owner does not know.
+    /// Takes the right to publish from everybody who has it, then compares the store with the log, and puts back what it
+    /// lacks: from here on nothing is added to the log that this owner does not know.
+    async fn open(&mut self) -> Result<(), LaneError> {
+        let id = format!("{}/{}", self.shared.source, self.number());
+        self.right = None;
+        let right = self.shared.log.appender(&id).await?;
+        for partition in self.shared.partitions_of(self.number()) {
+            let contradicted = self.shared.recovery.contradicted(partition).await?;
+            for event in &contradicted {
+                tracing::error!(%event, "another store sold it: what the log has takes the place of what is here");
+                if let Err(error) = self.shared.outbox.distrust(event).await {
+                    tracing::warn!(%event, %error, "it stays as it is until its server answers");
+                }
+            }
+            self.recovering |= !contradicted.is_empty();
+            self.doubted.extend(contradicted);
+        }
+        if self.recovering {
+            self.recover().await?;
+        }
+        self.right = Some(right);
+        Ok(())
+    }
+
     async fn recover(&mut self) -> Result<(), LaneError> {
-        self.take_right().await?;
         for partition in self.shared.partitions_of(self.number()) {
             self.shared.recovery.recover(partition, &self.doubted).await?;
         }
@@ -241,19 +266,11 @@ impl Lane {
         self.shared.pinned_to(|partition| lane_of(partition) == number)
     }
 
-    async fn take_right(&mut self) -> Result<&mut Box<dyn Appender>, LogError> {
-        let id = format!("{}/{}", self.shared.source, self.number());
-        self.right = None;
-        Ok(self.right.insert(self.shared.log.appender(&id).await?))
-    }
-
     async fn append(&mut self, records: Vec<NewRecord>) -> Result<BTreeMap<u32, u64>, LogError> {
-        let topic = self.shared.topic.clone();
-        let right = match &mut self.right {
-            Some(right) => right,
-            None => self.take_right().await?,
-        };
-        right.append(&topic, records).await
+        match &mut self.right {
+            Some(right) => right.append(&self.shared.topic, records).await,
+            None => Err(LogError::Unavailable("nobody has the right to publish".to_owned())),
+        }
     }
 
     /// The first entries of those whose turn it is.

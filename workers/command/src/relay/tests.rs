@@ -24,6 +24,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 #[derive(Default)]
 struct FakeRecovery {
     wanting: Mutex<BTreeSet<u32>>,
+    contradicted: Mutex<BTreeSet<SeatingEventId>>,
     recovered: Mutex<Vec<(u32, BTreeSet<SeatingEventId>)>>,
     reached: Mutex<Vec<(u32, u64)>>,
 }
@@ -33,6 +34,10 @@ impl Recover for FakeRecovery {
     async fn wanting(&self, partitions: &[u32]) -> BTreeSet<u32> {
         let wanting = self.wanting.lock().unwrap();
         partitions.iter().copied().filter(|partition| wanting.contains(partition)).collect()
+    }
+
+    async fn contradicted(&self, _partition: u32) -> Result<BTreeSet<SeatingEventId>, RecoveryError> {
+        Ok(std::mem::take(&mut *self.contradicted.lock().unwrap()))
     }
 
     async fn recover(&self, partition: u32, doubted: &BTreeSet<SeatingEventId>) -> Result<(), RecoveryError> {
@@ -284,6 +289,21 @@ async fn what_the_store_lacks_is_put_back_before_anything_is_published() {
     assert!(line.recovery.recovered.lock().unwrap().contains(&(3, BTreeSet::from([line.event.clone()]))));
     line.store.fail_for(&line.event, None);
     line.watermark(2).await;
+    line.shut().await;
+}
+
+/// The owner before has not noticed, or is dead: whoever comes next compares before it publishes.
+#[tokio::test(start_paused = true)]
+async fn i1_what_the_log_contradicts_is_recovered_before_anything_is_published() {
+    let line = Line::with(Memory::default(), FakeLog::default()).await;
+    line.watermark(1).await;
+    line.recovery.contradicted.lock().unwrap().insert(line.event.clone());
+    line.store.usurp();
+    line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
+    line.watermark(2).await;
+    assert_eq!(line.store.distrusted(), std::slice::from_ref(&line.event));
+    let recovered = line.recovery.recovered.lock().unwrap().clone();
+    assert_eq!(recovered, [(3, BTreeSet::from([line.event.clone()]))]);
     line.shut().await;
 }
 

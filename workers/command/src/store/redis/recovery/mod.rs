@@ -179,6 +179,10 @@ impl Recover for Recovery {
         wanting
     }
 
+    async fn contradicted(&self, partition: u32) -> Result<BTreeSet<SeatingEventId>, RecoveryError> {
+        self.find_contradicted(partition).await
+    }
+
     /// A server that is away is the next time's: it keeps nobody from selling on the others.
     async fn recover(&self, partition: u32, doubted: &BTreeSet<SeatingEventId>) -> Result<(), RecoveryError> {
         for shard in self.store.topology.known_shards().await? {

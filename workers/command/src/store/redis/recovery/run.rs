@@ -1,11 +1,13 @@
 //! Reads what the log has of one partition, from where something may be missing to where it ends now, and puts back
 //! what a server lacks.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_domain::{Envelope, SeatingEventId};
+use boxoffice_runtime::log::{Ends, Tail};
 use boxoffice_runtime::record::{CE_ID, CE_SEQUENCE, Record, Said};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Instant, timeout};
@@ -46,6 +48,35 @@ struct Reading {
     from_the_first: bool,
 }
 
+/// Records of one partition, up to an end.
+struct Records {
+    /// None where there is nothing to read.
+    tail: Option<Box<dyn Tail>>,
+    ends: Ends,
+    partition: u32,
+    read: u64,
+}
+
+impl Records {
+    /// The next ones, in order; `None` when all are read.
+    async fn next(&mut self) -> Result<Option<Vec<Record>>, RecoveryError> {
+        let Some(tail) = self.tail.as_mut().filter(|_| !self.ends.is_empty()) else { return Ok(None) };
+        let batch = timeout(RECORDS_TIMEOUT, tail.next(BATCH)).await;
+        let batch = batch.map_err(|_| RecoveryError::Silence(RECORDS_TIMEOUT.as_secs()))??;
+        let records = self.ends.take(batch);
+        let before = self.read / PROGRESS;
+        self.read += records.len() as u64;
+        if self.read / PROGRESS > before {
+            tracing::info!(
+                partition = self.partition,
+                records = self.read,
+                "reading seats back from the log"
+            );
+        }
+        Ok(Some(records))
+    }
+}
+
 impl Recovery {
     /// Recovers `partition` on a server that lacks something of it, and those of `doubted` that are its in any case.
     pub(super) async fn recover_on(
@@ -84,6 +115,51 @@ impl Recovery {
             self.rewrite_append_only_file(&place.link).await;
         }
         Ok(())
+    }
+
+    /// SeatingEvents that are out of the fence, and of which the log has another event than Redis, or one that Redis does
+    /// not know. Everything before the offset that a server keeps is known there; what waits in an outbox is known by its
+    /// id.
+    pub(super) async fn find_contradicted(
+        &self,
+        partition: u32,
+    ) -> Result<BTreeSet<SeatingEventId>, RecoveryError> {
+        let (begin, end) = self.log.bounds(&self.topic, partition).await?;
+        let (mut servers, mut from) = (HashMap::new(), end);
+        for shard in self.store.topology.known_shards().await? {
+            let kept = async {
+                let link = self.store.topology.link_to(&shard.node).await?;
+                let kept = self.recovered(&link, &shard, &[partition]).await?.pop().flatten();
+                Ok::<_, StoreError>((link, kept))
+            };
+            match kept.await {
+                Ok((link, Some(kept))) if kept.history == link.history => {
+                    from = from.min(kept.offset);
+                    servers.insert(shard.node.clone(), link);
+                }
+                // It is recovered as a whole, or away: nothing of it is published.
+                Ok(_) => {}
+                Err(error) => tracing::debug!(node = %shard.node, %error, "it is not compared with the log"),
+            }
+        }
+        let (mut contradicted, mut known) = (BTreeSet::new(), HashMap::new());
+        let mut records = self.records(partition, from.max(begin), end).await?;
+        while let Some(some) = records.next().await? {
+            for record in &some {
+                let Some((event, sequence, id)) = identity(record) else { continue };
+                let owner = self.store.topology.owner(self.store.keys.event(&event).slot());
+                let Some(link) = owner.and_then(|owner| servers.get(&owner)) else { continue };
+                let found = match known.entry(event.clone()) {
+                    Entry::Occupied(found) => found.into_mut(),
+                    Entry::Vacant(place) => place.insert(self.store.found(link, &event).await?),
+                };
+                let is_another = found.waiting.get(&sequence).is_some_and(|waiting| *waiting != id);
+                if is_out(found, link) && (is_another || sequence > found.sequence) {
+                    contradicted.insert(event);
+                }
+            }
+        }
+        Ok(contradicted)
     }
 
     /// All SeatingEvents that are pinned to `partition`, with `doubted`.
@@ -206,29 +282,21 @@ impl Recovery {
         again: &HashMap<SeatingEventId, Again>,
     ) -> Result<Reading, RecoveryError> {
         let mut reading = Reading::default();
-        if from >= end {
-            return Ok(reading);
-        }
-        let mut tail = self.log.tail(&self.topic, vec![(place.partition, from)]).await?;
-        let mut records = 0;
-        loop {
-            let batch = timeout(RECORDS_TIMEOUT, tail.next(BATCH)).await;
-            let batch = batch.map_err(|_| RecoveryError::Silence(RECORDS_TIMEOUT.as_secs()))??;
-            let mut is_read = !batch.ended.is_empty();
-            for record in &batch.records {
-                if record.offset < end {
-                    self.take(place, record, in_doubt, again, &mut reading).await?;
-                }
-                is_read |= record.offset + 1 >= end;
-                records += 1;
-                if records % PROGRESS == 0 {
-                    tracing::info!(partition = place.partition, records, "reading seats back from the log");
-                }
-            }
-            if is_read {
-                return Ok(reading);
+        let mut records = self.records(place.partition, from, end).await?;
+        while let Some(some) = records.next().await? {
+            for record in &some {
+                self.take(place, record, in_doubt, again, &mut reading).await?;
             }
         }
+        Ok(reading)
+    }
+
+    /// Every record of a partition from `from` up to `end`.
+    async fn records(&self, partition: u32, from: u64, end: u64) -> Result<Records, RecoveryError> {
+        let ends = Ends::from_iter((from < end).then_some((partition, end)));
+        let tail =
+            if from < end { Some(self.log.tail(&self.topic, vec![(partition, from)]).await?) } else { None };
+        Ok(Records { tail, ends, partition, read: 0 })
     }
 
     /// Takes in one record. What is no domain event of a SeatingEvent of this server is none of its business.
