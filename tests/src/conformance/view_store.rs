@@ -414,7 +414,9 @@ pub async fn forgets_what_is_purged_and_keeps_its_sequence<F: Fixture>() {
         let mut other = History::new("neighbour");
         [other.created(SEATS), F::claim(&other, 1)].map(|event| other.next(event))
     };
-    neighbour.iter().for_each(|event| log.repeat(event));
+    for event in &neighbour {
+        log.repeat(event);
+    }
     (1..=3).for_each(|seat| drop(log.claim(seat)));
     log.apply_all().await;
     let purge = log.history.purged();

@@ -182,7 +182,7 @@ impl RedisStore {
                     pinned.extend(found.filter_map(|(event, partition)| Some((event, partition?))));
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "where a server's SeatingEvents are pinned is not known")
+                    tracing::debug!(%error, "where a server's SeatingEvents are pinned is not known");
                 }
             }
         }
