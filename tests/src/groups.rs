@@ -4,7 +4,16 @@ use std::time::Duration;
 
 use boxoffice_runtime::log::{EventLog, GroupEvent, LogError};
 
-/// Makes `group` on `topics`, of `partitions` each, at the beginning of every partition.
+/// Where a group begins in every partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// At the first record.
+    First,
+    /// Behind the last one.
+    End,
+}
+
+/// Makes `group` on `topics`, of `partitions` each.
 ///
 /// # Errors
 /// A log that went away.
@@ -13,6 +22,7 @@ pub async fn declare(
     group: &str,
     topics: &[String],
     partitions: u32,
+    begin: Begin,
 ) -> Result<(), LogError> {
     let mut subscription = log.subscribe(group, topics).await?;
     let mut left = topics.len() * partitions as usize;
@@ -20,7 +30,11 @@ pub async fn declare(
         if let GroupEvent::Assigned(assigned) = subscription.next(1, Duration::from_secs(1)).await? {
             for partition in assigned {
                 subscription.pause(&partition)?;
-                subscription.commit(&partition, 0).await?;
+                let offset = match begin {
+                    Begin::First => 0,
+                    Begin::End => log.bounds(&partition.topic, partition.partition).await?.1,
+                };
+                subscription.commit(&partition, offset).await?;
                 left -= 1;
             }
         }

@@ -33,6 +33,7 @@ async fn main() -> anyhow::Result<()> {
         Receiver { key: hmac::Key::new(hmac::HMAC_SHA256, &secret(&key)?), seen: Mutex::default() };
     let routes = Router::new().route("/events", post(receive)).route("/healthz", get(|| async { "ok" }));
     let listener = tokio::net::TcpListener::bind(&addr).await?;
+    print(&format!("listening on {addr}"));
     Ok(axum::serve(listener, routes.with_state(Arc::new(receiver))).await?)
 }
 
@@ -73,7 +74,11 @@ fn is_genuine(key: &hmac::Key, id: &str, timestamp: &str, body: &[u8], signature
     age <= TOLERANCE && signatures.split(' ').any(is_of_key)
 }
 
-#[expect(clippy::print_stdout, reason = "this is the mail")]
+#[expect(clippy::print_stdout, reason = "this is where the mail goes")]
+fn print(line: &str) {
+    println!("{line}");
+}
+
 fn print_mail(kind: &str, event: &Value) {
     let (payload, chain) = (&event["payload"], &event["metadata"]["correlationId"]);
     let text = |name: &str| payload[name].as_str().unwrap_or_default();
@@ -88,5 +93,5 @@ fn print_mail(kind: &str, event: &Value) {
         "payment.refund_requested" => format!("You get back {} {}.", payload["amount"], text("currency")),
         other => format!("{other}: {payload}"),
     };
-    println!("mail to {user} about {reservation} [{chain}]: {line}");
+    print(&format!("mail to {user} about {reservation} [{chain}]: {line}"));
 }

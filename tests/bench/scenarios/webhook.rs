@@ -7,7 +7,7 @@ use boxoffice_domain::Envelope;
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::log::kafka::KafkaLog;
 use boxoffice_tests::doubles::receiver::{KEY, Manner, Receiver};
-use boxoffice_tests::groups::declare;
+use boxoffice_tests::groups::{Begin, declare};
 use boxoffice_tests::history::{History, new_record};
 use boxoffice_tests::process::Process;
 use boxoffice_tests::servers::{Postgres, Server, free_port, topic_on, unique};
@@ -35,7 +35,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let (log, group) = (KafkaLog::new(&kafka)?, unique("webhook"));
     let events = bench.for_its_time(EVENTS);
     publish(&log, &seats, events).await?;
-    declare(&log, &group, &[seats.clone(), payments.clone()], PARTITIONS).await?;
+    declare(&log, &group, &[seats.clone(), payments.clone()], PARTITIONS, Begin::First).await?;
 
     let metrics = format!("127.0.0.1:{}", free_port()?);
     let environment = [

@@ -284,6 +284,25 @@ pub async fn i5_begins_before_anything_is_applied<F: Fixture>() {
     assert!(matches!(store.apply(&early).await, Err(ViewError::Moved { .. })));
 }
 
+/// Offsets that no record has are passed by who knows the checkpoint, and what comes behind them is applied.
+pub async fn i5_passes_offsets_that_no_record_has<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    log.apply_all().await;
+    let (store, at) = (log.fixture.store(), partition(PARTITION));
+    let passed = store.pass(&at, FIRST + 1, FIRST + 3).await.unwrap();
+    assert_eq!(passed, Applied { next_offset: FIRST + 3, ..Applied::default() });
+    assert_eq!(log.checkpoint().await, Some(FIRST + 3));
+    for (at, expected) in [(at, FIRST + 1), (partition(4), 0)] {
+        let moved = store.pass(&at, expected, FIRST + 5).await;
+        assert!(matches!(moved, Err(ViewError::Moved { .. })), "{moved:?}");
+    }
+    let event = log.history.next(F::claim(&log.history, 1));
+    let records = vec![record(&event, PARTITION, FIRST + 4)];
+    let applied = log.fixture.store().apply(&Batch { expected: FIRST + 3, records, ..log.batch() }).await;
+    assert_eq!(applied.unwrap().next_offset, FIRST + 5);
+    log.shows(&[1]).await;
+}
+
 /// Events of types that have no sequence are applied once each, told apart by their ids, and move no sequence.
 pub async fn applies_events_without_a_sequence_once<F: Fixture>() {
     let mut log = Log::<F>::created().await;
@@ -467,6 +486,7 @@ macro_rules! view_store_conformance {
             applies_events_in_order i5_skips_duplicates i5_stops_at_a_gap i5_stops_at_a_fork
             i5_begins_with_the_first_event i5_takes_a_baseline_after_a_start_elsewhere
             i5_skips_what_is_from_before_the_start i5_keeps_where_it_began i5_begins_before_anything_is_applied
+            i5_passes_offsets_that_no_record_has
             applies_events_without_a_sequence_once
             parks_poison_with_later_events_of_its_aggregate parks_a_payload_that_does_not_fit parks_poison_once
             parks_foreign_records_alone skips_unknown_types i5_tells_a_member_that_another_one_wrote

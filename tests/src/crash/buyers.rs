@@ -40,6 +40,8 @@ pub struct Market {
     pub with_keys: bool,
     /// Longest time, in milliseconds, between an answer and the next request.
     pub pace: u64,
+    /// How often, in percent, who is about to change or give back a reservation does.
+    pub regret: u8,
     open: AtomicBool,
     sold: AtomicUsize,
 }
@@ -48,7 +50,7 @@ impl Market {
     /// A market that is open.
     pub fn new(urls: Vec<String>, event: SeatingEventId, seats: Vec<SeatId>, area: &str) -> Self {
         let (open, sold) = (AtomicBool::new(true), AtomicUsize::new(0));
-        Self { urls, event, seats, area: area.to_owned(), with_keys: false, pace: 0, open, sold }
+        Self { urls, event, seats, area: area.to_owned(), with_keys: false, pace: 0, regret: 100, open, sold }
     }
 
     /// Buyers stop after what they are at.
@@ -148,7 +150,10 @@ impl Buyer {
     /// Mostly something that can be done; sometimes with what belongs to somebody else.
     fn wish(&mut self, market: &Market) -> (UserId, Wish) {
         let dice = self.random.u8(..10);
-        let Some(claim) = self.random.choice(&self.claims).filter(|_| dice > 3) else {
+        let has_none = market.regret < 100 && self.random.u8(..100) >= market.regret;
+        let is_left = |claim: &&Claim| has_none && matches!(claim, Claim::Reservation { .. });
+        let claim = self.random.choice(&self.claims).filter(|claim| dice > 3 && !is_left(claim));
+        let Some(claim) = claim else {
             return (self.somebody(), self.new_hold(market));
         };
         let owner = match claim {

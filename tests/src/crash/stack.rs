@@ -55,38 +55,39 @@ pub struct Kept {
     pub counts: SeatCounts,
 }
 
-/// Twelve rows of ten, and an area. Holds are short, so that some of them expire while others are being reserved.
-fn definition() -> Value {
+/// Rows of ten, an area of a third as many, and a limit at which a dozen users can have them all. Holds are short, so that
+/// some of them expire while others are being reserved.
+fn definition(rows: u32) -> Value {
     json!({
         "title": "Arena Night", "startsAt": 4_000_000_000_000_u64,
-        "hold": {"ttlSeconds": 2, "maxSeconds": 5}, "limits": {"seatsPerUser": 16},
+        "hold": {"ttlSeconds": 2, "maxSeconds": 5}, "limits": {"seatsPerUser": rows * 4 / 3},
         "priceCategories": [
             {"name": "gold", "amount": 12_000, "currency": "EUR"},
             {"name": "silver", "amount": 6_000, "currency": "EUR"}
         ],
         "sections": [
-            {"id": "A", "priceCategory": "gold", "rows": [{"rows": "1-12", "seats": "1-10"}]},
-            {"id": AREA, "priceCategory": "silver", "capacity": 40}
+            {"id": "A", "priceCategory": "gold", "rows": [{"rows": format!("1-{rows}"), "seats": "1-10"}]},
+            {"id": AREA, "priceCategory": "silver", "capacity": rows * 10 / 3}
         ]
     })
 }
 
 impl Stack {
-    /// Starts everything, with a SeatingEvent on sale.
+    /// Starts everything, with a SeatingEvent of so many rows on sale.
     ///
     /// # Errors
     /// Whatever does not start.
-    pub async fn start(redis: RedisKind) -> anyhow::Result<Self> {
+    pub async fn start(redis: RedisKind, rows: u32) -> anyhow::Result<Self> {
         let redis = Server::start(redis).await?;
         let address = redis.address();
-        Self::around(redis, [&address, &address]).await
+        Self::around(redis, [&address, &address], rows).await
     }
 
     /// The same around a Redis that runs, which each worker reaches at an address of its own.
     ///
     /// # Errors
     /// Whatever does not start.
-    pub async fn around(redis: Server<RedisKind>, reached: [&str; 2]) -> anyhow::Result<Self> {
+    pub async fn around(redis: Server<RedisKind>, reached: [&str; 2], rows: u32) -> anyhow::Result<Self> {
         let kafka = Server::start(Kafka).await?;
         let topic = topic_on(&kafka.address(), "seat-events", PARTITIONS).await?;
         let payment_topic = topic_on(&kafka.address(), "payment-events", PARTITIONS).await?;
@@ -99,11 +100,11 @@ impl Stack {
         };
         let workers = [worker(reached[0])?, worker(reached[1])?];
         let event: SeatingEventId = "arena-night".parse()?;
-        let named = (1..=12).flat_map(|row| (1..=10).map(move |seat| format!("A-{row}-{seat}")));
+        let named = (1..=rows).flat_map(|row| (1..=10).map(move |seat| format!("A-{row}-{seat}")));
         let seats = named.map(|key| SeatId::from_chart(&event, &key)).collect();
         let mut stack = Self { redis, kafka, workers, event, seats, topic, payment_topic };
         stack.ready().await?;
-        stack.workers[0].provision(&stack.event, &definition()).await?;
+        stack.workers[0].provision(&stack.event, &definition(rows)).await?;
         Ok(stack)
     }
 

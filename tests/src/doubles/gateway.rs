@@ -30,6 +30,8 @@ pub enum Manner {
     Rubbish,
     /// Charges, and answers 503 the first time.
     Stumbles,
+    /// Charges, and answers 503 whenever it is asked.
+    Silent,
     /// Does not hear it the first time: 429 with Retry-After.
     Busy,
 }
@@ -94,6 +96,11 @@ impl Gateway {
     /// Answers nothing but 503 from now on, or no longer.
     pub fn away(&self, away: bool) {
         self.shared.state().away = away;
+    }
+
+    /// How many charges it knows.
+    pub fn count(&self) -> usize {
+        self.shared.state().charges.len()
     }
 
     /// What it knows, by key.
@@ -200,6 +207,7 @@ fn answer(charge: &mut Charge, key: &str, manner: Manner) -> Said {
         Manner::Hangs if first => Said(is("succeeded"), true),
         Manner::Pending if !third => Said(is("pending"), false),
         Manner::Rubbish if first => Said("<html>all is well</html>".into_response(), false),
+        Manner::Silent => Said(StatusCode::SERVICE_UNAVAILABLE.into_response(), false),
         Manner::Stumbles if first => Said(StatusCode::SERVICE_UNAVAILABLE.into_response(), false),
         Manner::Accepts
         | Manner::Hangs

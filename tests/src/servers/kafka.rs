@@ -106,7 +106,7 @@ fn home() -> anyhow::Result<PathBuf> {
 
 /// The settings with these listeners, each a name, a protocol and a port. Nothing is ever deleted, as the operator has it:
 /// histories of tests happen in the past, and a retention would take their records away half a minute after the broker
-/// began.
+/// began. One that was killed is let in again when the session that it had is over: a short one.
 pub(super) fn settings(data: &Path, listeners: &[(&str, &str, u16)], controller: u16) -> String {
     let all = || listeners.iter().copied().chain([("CONTROLLER", "PLAINTEXT", controller)]);
     let addresses: Vec<_> = all().map(|(name, _, port)| format!("{name}://127.0.0.1:{port}")).collect();
@@ -119,6 +119,8 @@ controller.listener.names=CONTROLLER
 listeners={}
 listener.security.protocol.map={}
 log.dirs={}
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 auto.create.topics.enable=false
 log.retention.ms=-1
 group.initial.rebalance.delay.ms=0

@@ -12,6 +12,7 @@ use boxoffice_tests::servers::{self, Kafka, Redis, Server};
 use boxoffice_tests::wait::until;
 use futures::{StreamExt, stream};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -151,24 +152,29 @@ pub async fn on_topic(kafka: &str, topic: &str) -> Vec<Value> {
 fn read_topic(kafka: &str, topic: &str) -> Vec<Value> {
     let timeout = Duration::from_secs(20);
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", kafka).set("group.id", "none").set("enable.partition.eof", "false");
+    config.set("bootstrap.servers", kafka).set("group.id", "none").set("enable.partition.eof", "true");
     let consumer: BaseConsumer = config.create().unwrap();
     let metadata = consumer.fetch_metadata(Some(topic), timeout).unwrap();
     let mut assigned = TopicPartitionList::new();
-    let mut expected = 0;
+    let mut open = 0;
     for partition in metadata.topics()[0].partitions() {
-        let (first, end) = consumer.fetch_watermarks(topic, partition.id(), timeout).unwrap();
-        expected += end - first;
+        open += 1;
         assigned.add_partition_offset(topic, partition.id(), Offset::Beginning).unwrap();
     }
     consumer.assign(&assigned).unwrap();
-    (0..expected)
-        .map(|_| {
-            let record = consumer.poll(timeout).unwrap().unwrap();
-            assert_eq!(record.key(), Some(EVENT.as_bytes()));
-            serde_json::from_slice(record.payload().unwrap()).unwrap()
-        })
-        .collect()
+    let mut records = vec![];
+    while open > 0 {
+        match consumer.poll(timeout).unwrap() {
+            Ok(record) => {
+                assert_eq!(record.key(), Some(EVENT.as_bytes()));
+                records.push(serde_json::from_slice(record.payload().unwrap()).unwrap());
+            }
+            // Not every offset has a record: transactions take some.
+            Err(KafkaError::PartitionEOF(_)) => open -= 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    records
 }
 
 /// I3: first occurrences have no gap, and repeats are the same event.
@@ -346,7 +352,7 @@ async fn sigterm_publishes_what_is_written_and_exits_with_0() {
 }
 
 #[tokio::test]
-async fn an_outage_of_redis_is_told_with_its_reason_and_clears_by_itself() {
+async fn an_outage_of_redis_is_told_by_each_answer_and_clears_by_itself() {
     let mut redis = Server::start(Redis { append_only: true }).await.unwrap();
     let worker = Worker::on(&redis.address(), &servers::kafka()).await;
     worker.api.provision(10, 300).await;
@@ -355,19 +361,13 @@ async fn an_outage_of_redis_is_told_with_its_reason_and_clears_by_itself() {
     redis.pause();
     let (status, refused) = worker.api.seat("alice", 2, "hold").await;
     assert_eq!((status, &refused["code"], &refused["retryable"]), (503, &json!("UNAVAILABLE"), &json!(true)));
-    until("the worker is not ready", async || {
-        worker.api.obstacles().await?.starts_with("redis: ").then_some(())
-    })
-    .await;
+    assert_eq!(worker.api.obstacles().await.as_deref(), Some(""), "it serves whatever can be served");
     redis.resume();
-    until("it is ready again", async || worker.api.obstacles().await?.is_empty().then_some(())).await;
-    assert_eq!(worker.api.seat("alice", 1, "reserve").await.0, 200);
+    let reserved = async || (worker.api.seat("alice", 1, "reserve").await.0 == 200).then_some(());
+    until("seats are sold again", reserved).await;
 
     redis.stop().await.unwrap();
-    until("the worker is not ready", async || {
-        worker.api.obstacles().await?.starts_with("redis: ").then_some(())
-    })
-    .await;
+    assert_eq!(worker.api.seat("alice", 3, "hold").await.0, 503);
     let late = Worker::launch(&worker.api.service, &redis.address(), &worker.api.kafka, &worker.api.topic);
     until("a new one waits for redis", async || {
         late.api.obstacles().await?.contains("redis: ").then_some(())
@@ -382,6 +382,9 @@ async fn an_outage_of_redis_is_told_with_its_reason_and_clears_by_itself() {
     let (status, refused) = late.api.seat("bob", 1, "hold").await;
     assert_eq!((status, &refused["conflicts"][0]["reason"]), (409, &json!("RESERVED")));
     assert_eq!(late.api.seat("bob", 3, "hold").await.0, 200);
-    assert_eq!(worker.api.seat("bob", 3, "reserve").await.0, 200);
+    until("the old one has reached it too", async || {
+        (worker.api.seat("bob", 3, "reserve").await.0 == 200).then_some(())
+    })
+    .await;
     assert_gapless(&late.api.all_published().await);
 }

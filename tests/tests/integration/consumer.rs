@@ -9,10 +9,11 @@ use boxoffice_domain::partition::partition_of;
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::record::NewRecord;
 use boxoffice_tests::history::{History, PRICE, new_record};
-use boxoffice_tests::servers::{Postgres, Server};
+use boxoffice_tests::servers::{self, Kafka, Postgres, Server, unique};
 use boxoffice_tests::wait::{until, within};
 
-use super::consumer_stage::{PARTITIONS, Stage, event_in, partition, sales};
+use super::consumer_stage::{PARTITIONS, Stage, Worker, event_in, partition, sales};
+use super::kafka_transactions::open_transaction;
 
 const RESERVATIONS: &str = "SELECT count(*) FROM reservations";
 
@@ -203,6 +204,75 @@ async fn stats_are_announced_in_the_chain_of_what_they_count() {
     let section = &stats.sections[0];
     assert_eq!((section.available, section.reserved, section.revenue), (0, 2, 2 * PRICE));
     stage.counts("SELECT count(*) FROM outbox", 0).await;
+}
+
+#[tokio::test]
+async fn an_idle_group_has_no_lag_behind_the_ends_of_transactions() {
+    let stage = Stage::new("persistence").await;
+    let worker = stage.ready().await;
+    let events = sales("arena-night", 4);
+    let partition = partition_of("arena-night", PARTITIONS);
+    let id = unique("owner");
+    let mut appender = stage.log.appender(&id).await.unwrap();
+    for events in events.chunks(3) {
+        let records = events.iter().map(|event| new_record(event, partition)).collect();
+        appender.append(&stage.topic, records).await.unwrap();
+    }
+    stage.counts(RESERVATIONS, 4).await;
+    no_lag(&stage, &worker, partition).await;
+
+    // Behind the last record is one that was never committed, and the end of that.
+    let open = open_transaction(&servers::kafka(), &id, &stage.topic, partition).await;
+    let before = stage.log.bounds(&stage.topic, partition).await.unwrap();
+    stage.log.appender(&id).await.unwrap();
+    until("the partition ends further on", async || {
+        (stage.log.bounds(&stage.topic, partition).await.unwrap() != before).then_some(())
+    })
+    .await;
+    no_lag(&stage, &worker, partition).await;
+    stage.counts(RESERVATIONS, 4).await;
+    drop(open);
+}
+
+/// Waits until the view, its group as Kafka's own tool sees it, and the worker's gauge are at the end of a partition.
+async fn no_lag(stage: &Stage, worker: &Worker, partition: u32) {
+    let offset = "SELECT sum(next_offset)::bigint FROM checkpoint_partitions";
+    until("the checkpoint is at the end", async || {
+        let mut ends = 0;
+        for topic in [&stage.topic, &stage.payment_topic] {
+            for partition in 0..PARTITIONS {
+                ends += stage.log.bounds(topic, partition).await.unwrap().1;
+            }
+        }
+        (stage.count(offset).await == Some(ends.cast_signed())).then_some(())
+    })
+    .await;
+    let described = until("Kafka's tool sees no lag", async || {
+        let mut tool = Kafka::tool("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand").unwrap();
+        tool.args(["--bootstrap-server", &servers::kafka(), "--describe", "--group", &stage.group]);
+        let said = tokio::process::Command::from(tool).output().await.unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        let lags = said.lines().filter_map(|line| line.split_whitespace().nth(5)?.parse::<u64>().ok());
+        (lags.sum::<u64>() == 0 && said.contains(&stage.topic)).then_some(said)
+    })
+    .await;
+    let (_, end) = stage.log.bounds(&stage.topic, partition).await.unwrap();
+    let line = described.lines().find(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        words.get(1) == Some(&stage.topic.as_str()) && words.get(2) == Some(&partition.to_string().as_str())
+    });
+    assert_eq!(
+        line.and_then(|line| line.split_whitespace().nth(3)),
+        Some(end.to_string().as_str()),
+        "{described}"
+    );
+    until("the gauges are 0", async || {
+        let text = reqwest::get(format!("{}/metrics", worker.metrics)).await.ok()?.text().await.ok()?;
+        let mut gauges = text.lines().filter(|line| line.starts_with("boxoffice_consumer_lag{")).peekable();
+        gauges.peek()?;
+        gauges.all(|line| line.ends_with(" 0")).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

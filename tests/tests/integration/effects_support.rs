@@ -10,13 +10,13 @@ use boxoffice_domain::{DomainEvent, Envelope};
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::log::kafka::KafkaLog;
 use boxoffice_tests::conformance::event_log::read_all;
-use boxoffice_tests::groups::declare;
+use boxoffice_tests::groups::{Begin, declare};
 use boxoffice_tests::history::new_record;
 use boxoffice_tests::process::Process;
 use boxoffice_tests::servers::{self, Database, database, free_port, topic, unique};
 use boxoffice_tests::wait::within;
-use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, PgPool};
 
 pub const PARTITIONS: u32 = 3;
 
@@ -72,12 +72,22 @@ impl Topics {
 impl Stage {
     /// A consumer whose group begins at the topics' beginning; `settings` are those of its handler.
     pub async fn new(topics: &Topics, handler: &str, settings: &[(&'static str, String)]) -> Self {
+        Self::beginning(topics, handler, settings, Begin::First).await
+    }
+
+    /// The same with a group that begins there.
+    pub async fn beginning(
+        topics: &Topics,
+        handler: &str,
+        settings: &[(&'static str, String)],
+        begin: Begin,
+    ) -> Self {
         let (database, group) = (database("effects").await, unique("group"));
         let read = match handler {
             "webhook" => vec![topics.seats.clone(), topics.payments.clone()],
             _ => vec![topics.seats.clone()],
         };
-        declare(&topics.log, &group, &read, PARTITIONS).await.unwrap();
+        declare(&topics.log, &group, &read, PARTITIONS, begin).await.unwrap();
         let mut environment = vec![
             ("BOXOFFICE_SERVICE", "test/effects".into()),
             ("BOXOFFICE_HANDLER", handler.into()),
@@ -104,6 +114,29 @@ impl Stage {
         let mut worker = self.start();
         worker.process.ready(&format!("http://{}/readyz", worker.address)).await.unwrap();
         worker
+    }
+
+    /// Has the database tell a time that [`Self::move_clock`] moves on: a function of that name is found before its own.
+    /// To be called before a worker connects.
+    pub async fn with_clock(self) -> Self {
+        let time = "RETURN pg_catalog.clock_timestamp() + (SELECT by FROM moved.clock)";
+        let found =
+            "EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database())";
+        for statement in [
+            "CREATE SCHEMA moved".to_owned(),
+            "CREATE TABLE moved.clock AS SELECT interval '0' AS by".to_owned(),
+            format!("CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz VOLATILE {time}"),
+            format!("DO $$ BEGIN {found}; END $$"),
+        ] {
+            sqlx::query(AssertSqlSafe(statement)).execute(&self.pool).await.unwrap();
+        }
+        self
+    }
+
+    /// Moves the database's time on.
+    pub async fn move_clock(&self, by: Duration) {
+        let moved = sqlx::query("UPDATE moved.clock SET by = by + make_interval(secs => $1)");
+        moved.bind(by.as_secs_f64()).execute(&self.pool).await.unwrap();
     }
 
     /// One number of the database; `None` while its tables are not there.

@@ -22,6 +22,8 @@ use fastrand::Rng;
 use tokio::time::{Sleep, sleep};
 
 const BUYERS: usize = 12;
+/// Rows of ten seats.
+const ROWS: u32 = 12;
 /// Longest time between an answer and the next request of a buyer, in milliseconds.
 const PACE: u64 = 20;
 /// Rounds where nothing else is said: each kind twice.
@@ -78,7 +80,7 @@ impl Sale {
         let route = || async { Proxy::start(&host(&master), Duration::ZERO).await.unwrap() };
         let routes = [route().await, route().await];
         let reached = [0, 1].map(|worker: usize| format!("redis://{}", routes[worker].address()));
-        let stack = Stack::around(master, [&reached[0], &reached[1]]).await.unwrap();
+        let stack = Stack::around(master, [&reached[0], &reached[1]], ROWS).await.unwrap();
         let mut random = Rng::with_seed(seed);
         let buyers = (0..BUYERS).map(|_| Buyer::new(random.fork())).collect();
         Self { stack, replica, routes, buyers, requests: vec![], losses: vec![] }

@@ -1,82 +1,20 @@
 //! What the command worker does about payments, as a process on a real Redis and a real Kafka.
 #![expect(clippy::print_stderr, reason = "the figures are of interest also where the test passes")]
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use boxoffice_domain::events::{Incoming, PaidBy, Payment, PaymentFailure, ReleaseReason, VERSION, parse};
-use boxoffice_domain::{DomainEvent, Envelope, Metadata, ReservationId, SeatingEventId};
+use boxoffice_domain::events::{PaidBy, Payment, PaymentFailure, ReleaseReason, VERSION};
+use boxoffice_domain::{DomainEvent, Envelope, Metadata, ReservationId};
 use boxoffice_runtime::clock;
 use boxoffice_runtime::log::EventLog;
-use boxoffice_runtime::log::kafka::KafkaLog;
 use boxoffice_runtime::record::encode;
-use boxoffice_tests::command_worker::CommandWorker;
-use boxoffice_tests::conformance::event_log::read_all;
-use boxoffice_tests::servers::{self, Redis, Server};
+use boxoffice_tests::servers::{Redis, Server};
 use boxoffice_tests::wait::until;
-use reqwest::Client;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
-const PARTITIONS: u32 = 3;
-
-/// A worker that reads payments, and the topics.
-struct Sale {
-    worker: CommandWorker,
-    client: Client,
-    log: KafkaLog,
-    seats: String,
-    payments: String,
-    event: SeatingEventId,
-}
+use crate::sale_support::{Sale, is_cancelled};
 
 impl Sale {
-    /// A show with so many places.
-    async fn open(places: u32) -> Self {
-        Self::on(&servers::redis_url(), places).await
-    }
-
-    async fn on(redis: &str, places: u32) -> Self {
-        let kafka = servers::kafka();
-        let [seats, payments] = [
-            servers::topic("seat-events", PARTITIONS).await,
-            servers::topic("payment-events", PARTITIONS).await,
-        ];
-        let more = [
-            ("BOXOFFICE_KAFKA_PAYMENT_TOPIC", payments.clone()),
-            ("BOXOFFICE_PAYMENTS_GROUP", servers::unique("command-payments")),
-        ];
-        let service = servers::service("payments");
-        let mut worker = CommandWorker::start_with(&service, redis, &kafka, &seats, more).unwrap();
-        worker.ready().await.unwrap();
-        let event: SeatingEventId = servers::unique("tonight").parse().unwrap();
-        let definition = json!({
-            "title": "Tonight", "startsAt": 4_000_000_000_000_u64,
-            "priceCategories": [{"name": "gold", "amount": 12_000, "currency": "EUR"}],
-            "sections": [{"id": "FLOOR", "priceCategory": "gold", "capacity": places}]
-        });
-        worker.provision(&event, &definition).await.unwrap();
-        let client = Client::builder().timeout(Duration::from_secs(20)).no_proxy().build().unwrap();
-        Self { worker, client, log: KafkaLog::new(&kafka).unwrap(), seats, payments, event }
-    }
-
-    async fn post(&self, place: u32, verb: &str) -> Value {
-        let seat = format!("{}.FLOOR-{place}", self.event);
-        until("the worker answers", async || {
-            let post = self.client.post(format!("{}/seats/{seat}/{verb}", self.worker.http));
-            let answer = post.header("x-user-id", "alice").send().await.ok()?;
-            if answer.status().is_success() { answer.json().await.ok() } else { None }
-        })
-        .await
-    }
-
-    /// A place that alice holds and reserves.
-    async fn sell(&self, place: u32) -> ReservationId {
-        self.post(place, "hold").await;
-        let sold = self.post(place, "reserve").await;
-        sold["reservationId"].as_str().unwrap().parse().unwrap()
-    }
-
     /// The gateway's word about a reservation.
     async fn pay(&self, event: DomainEvent) -> Envelope {
         let correlation_id = "order-17".parse().unwrap();
@@ -90,7 +28,7 @@ impl Sale {
 
     async fn publish(&self, envelope: &Envelope) {
         let record = encode(envelope, 1, "test/payments", None).unwrap();
-        self.log.publish(&self.payments, vec![record]).await.unwrap();
+        self.topics.log.publish(&self.topics.payments, vec![record]).await.unwrap();
     }
 
     fn payment(&self, reservation: &ReservationId) -> Payment {
@@ -115,36 +53,12 @@ impl Sale {
         self.pay(DomainEvent::PaymentCompleted(Payment { late: true, ..self.payment(reservation) })).await
     }
 
-    /// Everything on the topic of the seats, each once; their sequences have no gap (I3).
-    async fn facts(&self) -> Vec<Envelope> {
-        let mut facts = BTreeMap::new();
-        for record in read_all(&self.log, &self.seats).await {
-            let Incoming::Known(envelope) = parse(&record.value).unwrap() else { panic!() };
-            facts.entry(envelope.metadata.sequence.unwrap()).or_insert(envelope);
-        }
-        assert!(facts.keys().copied().eq(1..=facts.len() as u64), "I3: {:?}", facts.keys());
-        facts.into_values().collect()
-    }
-
-    /// Once an event is on the topic: it, and all before it.
-    async fn until_fact(&self, what: &str, is: impl Fn(&DomainEvent) -> bool) -> Vec<Envelope> {
-        until(what, async || {
-            let facts = self.facts().await;
-            facts.iter().any(|fact| is(&fact.event)).then_some(facts)
-        })
-        .await
-    }
-
     async fn measured(&self, name: &str) -> Option<u64> {
         let metrics = self.client.get(format!("{}/metrics", self.worker.watched));
         let text = metrics.send().await.ok()?.text().await.ok()?;
         let name = format!("boxoffice_payments_{name}_total ");
         text.lines().find_map(|line| line.strip_prefix(&name)?.trim().parse().ok())
     }
-}
-
-fn is_cancelled(event: &DomainEvent, reservation: &ReservationId) -> bool {
-    matches!(event, DomainEvent::ReservationCancelled(e) if e.reservation_id == *reservation)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,10 +2,10 @@
 //! gateway that is not always kind. In the end every reservation has one final state with the events to show for it:
 //! what was charged and not refunded is what the buyer kept, and the audit of the seats has nothing to say.
 //!
-//! `make soak` charges a thousand.
+//! `make soak` charges a thousand, and the gateway is away for a minute in between.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use boxoffice_domain::{DomainEvent, Envelope, ReservationId};
@@ -16,7 +16,7 @@ use boxoffice_tests::crash::buyers::{Buyer, Market};
 use boxoffice_tests::crash::stack::{AREA, PARTITIONS, Stack, payment_worker, records};
 use boxoffice_tests::crash::{SEED, setting};
 use boxoffice_tests::doubles::gateway::{Gateway, Manner, TOKEN};
-use boxoffice_tests::groups::declare;
+use boxoffice_tests::groups::{Begin, declare};
 use boxoffice_tests::process::Process;
 use boxoffice_tests::servers::redis_kinds::RedisKind;
 use boxoffice_tests::servers::{Postgres, Server, free_port};
@@ -28,13 +28,25 @@ use tokio::time::sleep;
 const BUYERS: usize = 8;
 /// Longest time between an answer and the next request of a buyer, in milliseconds.
 const PACE: u64 = 60;
+/// How often, in percent, a buyer thinks again about what is reserved: most are charged before that.
+const REGRET: u8 = 25;
 /// Reservations to charge, where somebody wants it otherwise, and where nobody does.
 const RESERVATIONS: &str = "BOXOFFICE_RESERVATIONS";
 const FEW: usize = 100;
-/// Fewest kills.
-const KILLS: u32 = 8;
+/// Rows on sale, and one more for so many of them: what is kept has to have room.
+const ROWS: usize = 12;
+const A_ROW: usize = 8;
+/// Fewest kills, and how many are charged for one where that are more.
+const KILLS: usize = 8;
+const A_KILL: usize = 20;
+/// So many are charged between two kills, so that each of them interrupts something.
+const BETWEEN: usize = 3;
+/// Longest time until they are.
+const RECOVERY: Duration = Duration::from_mins(1);
+/// How long the gateway is away.
+const AWAY: Duration = Duration::from_mins(1);
 /// Longest time until everything is settled, once nothing is killed any more.
-const SETTLING: Duration = Duration::from_mins(3);
+const SETTLING: Duration = Duration::from_mins(5);
 
 /// The stack with what charges its reservations.
 struct Shop {
@@ -60,11 +72,12 @@ impl Shop {
         manners.extend((enough > FEW).then_some(Manner::Busy));
         let turns = manners.len() as u64;
         let gateway = Gateway::start(move |number| manners[usize::try_from(number % turns).unwrap()]).await;
-        let (stack, postgres) =
-            tokio::try_join!(Stack::start(RedisKind::always()), Server::start(Postgres::default())).unwrap();
+        let rows = u32::try_from(ROWS + enough / A_ROW).unwrap();
+        let stack = Stack::start(RedisKind::always(), rows);
+        let (stack, postgres) = tokio::try_join!(stack, Server::start(Postgres::default())).unwrap();
         let log = KafkaLog::new(&stack.kafka.address()).unwrap();
         let read = std::slice::from_ref(&stack.topic);
-        declare(&log, "payment-service", read, PARTITIONS).await.unwrap();
+        declare(&log, "payment-service", read, PARTITIONS, Begin::First).await.unwrap();
         let mut shop = Self { stack, postgres, gateway, payers: [None, None] };
         shop.payers = [Some(shop.payer()), Some(shop.payer())];
         shop
@@ -85,31 +98,44 @@ impl Shop {
         Process::start("boxoffice-consumer", payment_worker(&self.stack).into_iter().chain(more)).unwrap()
     }
 
-    /// Kills one or two of all that can be, and starts it again.
-    async fn breaks(&mut self, random: &mut Rng) {
+    /// Kills one or two of all that can be, starts it again, and says what it was.
+    async fn breaks(&mut self, random: &mut Rng) -> &'static str {
         let one = usize::from(random.bool());
         match random.u8(..6) {
             0 | 1 => {
                 self.payers[one] = None;
                 self.payers[one] = Some(self.payer());
+                "a payment worker"
             }
             2 => {
                 self.payers = [None, None];
                 sleep(Duration::from_millis(random.u64(..1000))).await;
                 self.payers = [Some(self.payer()), Some(self.payer())];
+                "both payment workers"
             }
-            3 => self.stack.workers[one].restart().unwrap(),
+            3 => {
+                self.stack.workers[one].restart().unwrap();
+                "a command worker"
+            }
             4 => {
                 self.stack.kafka.kill();
                 sleep(Duration::from_millis(random.u64(..1000))).await;
                 self.stack.kafka.restart().await.unwrap();
+                "Kafka"
             }
             _ => {
                 self.postgres.kill();
                 sleep(Duration::from_millis(random.u64(..1000))).await;
                 self.postgres.restart().await.unwrap();
+                "PostgreSQL"
             }
         }
+    }
+
+    /// Waits until some more are charged than these.
+    async fn charges_on(&self, before: usize) {
+        let charged = within(RECOVERY, async || (self.gateway.count() >= before + BETWEEN).then_some(()));
+        assert_eq!(charged.await, Some(()), "nothing more is charged\n{}", self.logs());
     }
 
     /// What still has to be done about payments; `None` where the database does not say.
@@ -129,6 +155,13 @@ impl Shop {
                     UNION ALL SELECT convert_from(envelope, 'UTF8') FROM outbox";
         let open: Vec<String> = sqlx::query_scalar(open).fetch_all(&mut connection).await.unwrap_or_default();
         format!("{} are open at {}:\n{}", open.len(), clock::now(), open.join("\n"))
+    }
+
+    /// What the payment workers keep: of each reservation its state, what was charged, and what of it is asked back.
+    async fn kept(&self) -> Vec<(String, String, i64, i64)> {
+        let mut connection = PgConnection::connect(&self.database()).await.unwrap();
+        let kept = "SELECT reservation_id, state, charged, refunded FROM payments";
+        sqlx::query_as(kept).fetch_all(&mut connection).await.unwrap()
     }
 
     async fn parked(&self) -> i64 {
@@ -262,13 +295,30 @@ async fn every_reservation_is_paid_for_or_given_back_whatever_is_killed() {
     let mut buyers: Vec<_> = (0..BUYERS).map(|_| Buyer::new(random.fork())).collect();
     let urls = shop.stack.urls();
     let mut market = Market::new(urls, shop.stack.event.clone(), shop.stack.seats.clone(), AREA);
-    (market.with_keys, market.pace) = (true, PACE);
+    (market.with_keys, market.pace, market.regret) = (true, PACE, REGRET);
     let breaking = async {
-        let mut kills = 0;
-        while market.sold() < enough || kills < KILLS {
+        let (begun, least) = (Instant::now(), KILLS.max(enough / A_KILL));
+        let (mut kills, mut away) = (0, None);
+        loop {
             sleep(Duration::from_millis(random.u64(300..1500))).await;
-            shop.breaks(&mut random).await;
+            let (what, charged) = (shop.breaks(&mut random).await, shop.gateway.count());
             kills += 1;
+            println!("{:?}: {what} killed, {} sold, {charged} charged", begun.elapsed(), market.sold());
+            match away {
+                None if enough > FEW && charged > enough / 2 => {
+                    shop.gateway.away(true);
+                    away = Some(Instant::now());
+                }
+                // Nothing is charged meanwhile.
+                Some(since) if since.elapsed() < AWAY => {}
+                Some(_) | None => {
+                    shop.gateway.away(false);
+                    shop.charges_on(charged).await;
+                    if charged >= enough && kills >= least {
+                        break;
+                    }
+                }
+            }
         }
         market.close();
     };
@@ -286,10 +336,17 @@ async fn every_reservation_is_paid_for_or_given_back_whatever_is_killed() {
         assert!(account.requested, "{key} was charged without a word");
         assert_eq!(charge.charged, account.charged.is_some(), "{key}: {charge:?}, {account:?}");
     }
+    for (reservation, state, charged, refunded) in shop.kept().await {
+        let account = &books.0[&reservation.parse().unwrap()];
+        let told = (account.charged.unwrap_or_default(), account.refunded);
+        assert_eq!((charged.cast_unsigned(), refunded.cast_unsigned()), told, "{reservation}: {account:?}");
+        assert_ne!(state, "REQUESTED", "{reservation}: {account:?}");
+    }
     let count = |is: fn(&Account) -> bool| books.0.values().filter(|account| is(account)).count();
     let (paid, failed) =
         (count(|account| account.charged.is_some()), count(|account| account.payment_failed));
     let refunded = count(|account| account.refunded > 0);
     println!("{} reservations: {paid} paid, {failed} failed, {refunded} refunded", books.0.len());
+    assert!(shop.gateway.count() >= enough);
     assert!(paid > 0 && failed > 0 && refunded > 0, "nothing was tried");
 }

@@ -15,7 +15,7 @@ use boxoffice_runtime::record::NewRecord;
 use boxoffice_runtime::view::{Batch, Beginning, ViewStore};
 use boxoffice_tests::history::{History, new_record, record};
 use boxoffice_tests::process::Process;
-use boxoffice_tests::servers::{Database, database, free_port, kafka, service, topic};
+use boxoffice_tests::servers::{Database, database, free_port, kafka, service, topic, unique};
 use boxoffice_tests::wait::until;
 use serde_json::{Value, json};
 
@@ -137,6 +137,25 @@ async fn what_happens_is_seen_and_statistics_too() {
         (&stats["sections"][0]["available"], &stats["sections"][0]["reserved"]),
         (&json!(19), &json!(1))
     );
+}
+
+#[tokio::test]
+async fn a_worker_is_ready_on_an_idle_log_that_ends_with_transactions() {
+    let stage = Stage::set().await;
+    let mut history = History::new("arena-night");
+    let mut events = vec![history.next(history.created(20))];
+    events.extend(history.sold(3));
+    let record = |event| NewRecord { timestamp: clock::now(), ..new_record(event, 1) };
+    let mut appender = stage.log.appender(&unique("owner")).await.unwrap();
+    let end = appender.append(&stage.topic, events.iter().map(record).collect()).await.unwrap()[&1];
+    until("readers see it", async || {
+        (stage.log.bounds(&stage.topic, 1).await.unwrap().1 > end).then_some(())
+    })
+    .await;
+    // The view has its last record, and the checkpoint is right behind that.
+    stage.consume(1, &events).await;
+    let worker = stage.worker().await;
+    worker.shows("/events/arena-night", "/sequence", json!(4)).await;
 }
 
 #[tokio::test]

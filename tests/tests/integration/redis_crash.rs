@@ -118,7 +118,11 @@ async fn i7_redis_is_killed_under_writes_and_then_says_what_the_log_says() {
         until("seats are sold again", async || (sale.acknowledged() > before + 20).then_some(())).await;
         buyers.shutdown().await;
         assert!(sale.recovering.load(SeqCst) > 0, "buyers were told to come again");
-        assert_eq!(reqwest::get(&ready).await.unwrap().status(), 200, "each request says what is wrong, not the worker");
+        assert_eq!(
+            reqwest::get(&ready).await.unwrap().status(),
+            200,
+            "each request says what is wrong, not the worker"
+        );
         says_the_same(&redis.address(), &service, &kafka, &topic, &sale).await;
     }
 }

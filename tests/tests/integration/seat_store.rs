@@ -12,8 +12,8 @@ use boxoffice_command::store::{Outbox, SeatStore, Signal, StoreError};
 use boxoffice_domain::seating::TAKEN;
 use boxoffice_domain::state::{HoldStatus, Seat};
 use boxoffice_domain::{Command, SeatingEventId, SeatingEventState, UnixMillis};
-use boxoffice_tests::conformance::seat_store::sequences::{cases_or, generated_commands_do_what_decide_says};
 use boxoffice_tests::conformance::seat_store::expire_due;
+use boxoffice_tests::conformance::seat_store::sequences::{cases_or, generated_commands_do_what_decide_says};
 use boxoffice_tests::conformance::seat_store::stage::{
     Fixture, HIGH_WATERMARK, START, Stage, cause, definition, named,
 };

@@ -22,6 +22,8 @@ use fastrand::Rng;
 use tokio::time::{Sleep, sleep};
 
 const BUYERS: usize = 16;
+/// Rows on sale: so few that buyers meet.
+const ROWS: u32 = 12;
 /// Longest time between an answer and the next request of a buyer, in milliseconds.
 const PACE: u64 = 20;
 /// Rounds of a test where nothing else is said.
@@ -85,7 +87,7 @@ struct Sale {
 
 impl Sale {
     async fn open(redis: RedisKind, is_cut: bool, seed: u64) -> Self {
-        let stack = Stack::start(redis).await.unwrap();
+        let stack = Stack::start(redis, ROWS).await.unwrap();
         let mut random = Rng::with_seed(seed);
         let buyers = (0..BUYERS).map(|_| Buyer::new(random.fork())).collect();
         Self { stack, is_cut, buyers, requests: vec![], losses: vec![] }

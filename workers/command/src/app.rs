@@ -78,6 +78,16 @@ pub struct Addresses {
     pub admin_token: AdminToken,
 }
 
+/// What stands behind the ports.
+pub struct Ports<S> {
+    /// Where seats are claimed, and the outbox.
+    pub store: Arc<S>,
+    /// Where their domain events go.
+    pub log: Arc<dyn EventLog>,
+    /// What puts back what the store lost.
+    pub recovery: Arc<dyn Recover>,
+}
+
 /// What is measured.
 pub struct Metrics {
     /// Of requests.
@@ -127,14 +137,13 @@ pub struct App {
 impl App {
     /// A worker that does nothing yet. It goes on until `stop` is cancelled.
     pub fn new<S: SeatStore + Outbox>(
-        store: Arc<S>,
-        log: Arc<dyn EventLog>,
-        recovery: Arc<dyn Recover>,
+        ports: Ports<S>,
         settings: Settings,
         metrics: RelayMetrics,
         readiness: Readiness,
         stop: CancellationToken,
     ) -> Self {
+        let Ports { store, log, recovery } = ports;
         let Settings {
             service, topic, stats_topic, payment_topic, durability, max_body_bytes, drain, ..
         } = settings;
@@ -217,9 +226,10 @@ impl App {
         // Reserves in flight wait for the log, so the relay goes on until they are answered.
         unasked(&tasks.until(SERVERS).await)?;
         // So do reactions to payments.
-        match timeout_at(deadline - drain / 2, tasks.until(PAYMENTS)).await {
-            Ok(others) => unasked(&others)?,
-            Err(_) => tracing::warn!("a payment was still in hand: it is taken in again"),
+        if let Ok(others) = timeout_at(deadline - drain / 2, tasks.until(PAYMENTS)).await {
+            unasked(&others)?;
+        } else {
+            tracing::warn!("a payment was still in hand: it is taken in again");
         }
         publishing.cancel();
         match timeout_at(deadline, tasks.until(RELAY)).await {
@@ -237,9 +247,7 @@ fn unasked(ended: &[&'static str]) -> Result<(), AppError> {
 /// Serves buyers and operators, each behind a door of their own, until `stop` is cancelled; then stops accepting,
 /// finishes what is in flight, publishes what is written.
 pub async fn serve<S: SeatStore + Outbox>(
-    store: Arc<S>,
-    log: Arc<dyn EventLog>,
-    recovery: Arc<dyn Recover>,
+    ports: Ports<S>,
     settings: Settings,
     addresses: Addresses,
     metrics: Metrics,
@@ -248,7 +256,7 @@ pub async fn serve<S: SeatStore + Outbox>(
 ) -> Result<(), AppError> {
     let (http_listener, admin_listener) = (bind(addresses.http_addr)?, bind(addresses.admin_addr)?);
     let (Metrics { layer, relay }, drain) = (metrics, settings.drain);
-    let app = App::new(store, log, recovery, settings, relay, readiness, stop.clone());
+    let app = App::new(ports, settings, relay, readiness, stop.clone());
     let operators = admin::guarded(app.operators(), addresses.admin_token);
     let operators = answer(admin_listener, service(operators, layer.apart()), stop.clone(), drain / 2);
     let buyers = app.buyers().merge(pages::routes(&http::document()));

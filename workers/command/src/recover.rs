@@ -30,11 +30,7 @@ pub trait Recover: Send + Sync + 'static {
     async fn wanting(&self, partitions: &[u32]) -> BTreeSet<u32>;
 
     /// Puts back what the store lacks of `partition`, and of `doubted` in any case.
-    async fn recover(
-        &self,
-        partition: u32,
-        doubted: &BTreeSet<SeatingEventId>,
-    ) -> Result<(), RecoveryError>;
+    async fn recover(&self, partition: u32, doubted: &BTreeSet<SeatingEventId>) -> Result<(), RecoveryError>;
 
     /// The store has everything of `partition` that lies before `offset`.
     async fn reached(&self, partition: u32, offset: u64);

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::admin::{AdminToken, EmptyToken};
-use crate::app::{self, AppError, LISTENING, STORE, serve};
+use crate::app::{self, AppError, LISTENING, Ports, STORE, serve};
 use crate::args::Args;
 use crate::durability::Durability;
 use crate::payments::{PaymentMetrics, Source};
@@ -117,7 +117,8 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         let waiting = readiness.clone();
         let _completing =
             AbortOnDropHandle::new(tokio::spawn(async move { completed.is_complete(&waiting).await }));
-        Ok(serve(store, log, recovery, settings, addresses, metrics, readiness, stop).await?)
+        let ports = Ports { store, log, recovery };
+        Ok(serve(ports, settings, addresses, metrics, readiness, stop).await?)
     };
     tokio::select! {
         ended = working => ended,

@@ -58,21 +58,18 @@ async fn pass(shared: &Shared, plans: &mut HashMap<SeatingEventId, Plan>) {
     let mut next: HashMap<_, _> = swept.next.into_iter().collect();
     for event in due {
         let failures = plans.get(&event).map_or(0, |plan| plan.failures);
-        let plan = match next.remove(&event) {
-            Some(in_ms) => {
-                if failures > 0 {
-                    tracing::info!(%event, "expired holds are released again");
-                }
-                let wait = in_ms.map_or(LONGEST, Duration::from_millis);
-                Plan { at: now + wait.min(LONGEST), failures: 0 }
+        let plan = if let Some(in_ms) = next.remove(&event) {
+            if failures > 0 {
+                tracing::info!(%event, "expired holds are released again");
             }
-            None => {
-                if failures == 0 {
-                    tracing::warn!(%event, "expired holds cannot be released");
-                }
-                let wait = REST.0.saturating_mul(1 << failures.min(4)).min(REST.1);
-                Plan { at: now + wait, failures: failures + 1 }
+            let wait = in_ms.map_or(LONGEST, Duration::from_millis);
+            Plan { at: now + wait.min(LONGEST), failures: 0 }
+        } else {
+            if failures == 0 {
+                tracing::warn!(%event, "expired holds cannot be released");
             }
+            let wait = REST.0.saturating_mul(1 << failures.min(4)).min(REST.1);
+            Plan { at: now + wait, failures: failures + 1 }
         };
         plans.insert(event, plan);
     }

@@ -118,4 +118,12 @@ pub trait ViewStore: Send + Sync + 'static {
     /// the start and unknown types are skipped, poison is parked with the later events of the same aggregate; all of
     /// them advance the checkpoint.
     async fn apply(&self, batch: &Batch) -> Result<Applied, ViewError>;
+
+    /// Moves the checkpoint of a partition from `expected` on to `next_offset`, over offsets that have no record.
+    async fn pass(
+        &self,
+        partition: &TopicPartition,
+        expected: u64,
+        next_offset: u64,
+    ) -> Result<Applied, ViewError>;
 }

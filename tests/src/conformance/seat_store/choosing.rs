@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use boxoffice_command::store::SeatStore;
 use boxoffice_domain::command::ConflictReason::SingleSeatGap;
-use boxoffice_domain::definition::{GapPolicy, Point};
+use boxoffice_domain::definition::{GapPolicy, Point, Rows};
 use boxoffice_domain::{Best, Conflict, HoldId, Rejection, Together, Wanted};
 
 use super::conflicts;
@@ -182,6 +182,21 @@ pub async fn where_it_is_required_only_neighbours_are_held(on: &impl Fixture) {
     let three = must(stage.hold_wanted("alice", wanted(3)).await);
     assert_eq!(three.seats, ["A-1-1 12000", "A-1-2 12000", "A-1-3 12000"]);
     assert_eq!(must(stage.hold_best("bob", 4).await).seats.len(), 4);
+}
+
+/// Rows on both sides of one that has nothing left are not one behind the other, also where nobody has looked at it yet.
+pub async fn rows_with_a_full_one_between_are_not_adjacent(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    let changed = stage.redefine(|it| {
+        let first = it.sections[0].rows[0].clone();
+        it.sections[0].rows =
+            ["1", "2", "3"].map(|row| Rows { row: Some(row.into()), ..first.clone() }).to_vec();
+    });
+    must(changed.await);
+    must(stage.hold("alice", &["A-2-1", "A-2-3", "A-2-4"]).await);
+    assert_eq!(stage.hold_best("bob", 5).await, Err(not_enough(5, 8, None)));
+    must(stage.release_seat("alice", "A-2-4").await);
+    assert_eq!(must(stage.hold_best("bob", 9).await).seats.len(), 9);
 }
 
 /// A row is a row on both sides of an aisle, as the map is: whatever is taken there is not given again.

@@ -67,6 +67,7 @@ macro_rules! seat_store_suite {
             the_best_seats_are_on_one_side_of_an_aisle
             seats_are_neighbours_as_their_row_has_them
             where_it_is_required_only_neighbours_are_held
+            rows_with_a_full_one_between_are_not_adjacent
             i1_seats_behind_an_aisle_are_taken_once
             a_single_seat_gap_is_refused_where_that_is_enforced
             a_single_seat_at_an_aisle_is_a_gap

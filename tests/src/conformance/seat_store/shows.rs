@@ -200,10 +200,10 @@ pub async fn a_purge_is_a_domain_event_and_leaves_nothing_to_find(on: &impl Fixt
     stage.advance(hold.expires_at - stage.now()).await;
     assert_eq!(must(expire_due(&*on.store()).await), 0, "nothing is left to expire");
     publish(&stage).await;
-    let state = on.state(&stage.event).await;
-    assert_eq!((state.sequence, state.sale.is_none()), (6, true));
-    assert_eq!((state.seats.len(), state.holds.len()), (0, 0));
-    assert_eq!((state.reservations.len(), state.claims.len()), (0, 0));
+    let left = on.state(&stage.event).await;
+    assert_eq!((left.sequence, left.sale.is_none()), (6, true));
+    assert_eq!((left.seats.len(), left.holds.len()), (0, 0));
+    assert_eq!((left.reservations.len(), left.claims.len()), (0, 0));
 }
 
 /// Its seats are free, nobody has claimed any, and whoever reads the log meets the next sequence on the same partition.

@@ -1,16 +1,15 @@
 //! The reader on seats in memory and a log that the test writes.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use boxoffice_domain::events::{Payment, PaymentFailure, VERSION};
 use boxoffice_domain::{
     Answer, Command, DomainEvent, Envelope, Metadata, ReservationId, SeatingEventId, UnixMillis,
 };
-use boxoffice_runtime::log::{Appender, EventLog, GroupEvent, LogError, Subscription, Tail, TopicPartition};
-use boxoffice_runtime::record::{NewRecord, Record, encode};
+use boxoffice_runtime::log::GroupEvent;
+use boxoffice_runtime::record::{NewRecord, encode};
+use boxoffice_runtime::testing::group_log::GroupLog;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -22,153 +21,6 @@ use crate::testing::{Memory, cause, provisioned};
 
 const TOPIC: &str = "payment-events";
 const GROUP: &str = "command-payments";
-
-/// What the test and the reader share of the log.
-#[derive(Default)]
-struct World {
-    records: BTreeMap<u32, Vec<Record>>,
-    rebalances: VecDeque<GroupEvent>,
-    positions: BTreeMap<u32, u64>,
-    paused: BTreeSet<u32>,
-    committed: BTreeMap<u32, u64>,
-    polled: usize,
-    joined: usize,
-    left: usize,
-    /// How many joins and seeks fail first.
-    refused: usize,
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<World>>);
-
-impl Log {
-    fn with<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
-        look(&mut self.0.lock().unwrap())
-    }
-
-    fn refuse(&self) -> Result<(), LogError> {
-        let refused = self.with(|world| {
-            let refused = world.refused;
-            world.refused = refused.saturating_sub(1);
-            refused
-        });
-        if refused > 0 { Err(LogError::Unavailable("no broker".into())) } else { Ok(()) }
-    }
-
-    /// Appends a payment's event to a partition.
-    fn append(&self, partition: u32, event: DomainEvent) -> Envelope {
-        let envelope = envelope(event);
-        self.repeat(partition, &envelope);
-        envelope
-    }
-
-    /// The same event, once more.
-    fn repeat(&self, partition: u32, envelope: &Envelope) {
-        let NewRecord { key, value, headers, .. } = encode(envelope, partition, "t/main", None).unwrap();
-        self.with(|world| {
-            let records = world.records.entry(partition).or_default();
-            records.push(Record::new(partition, records.len() as u64, key, value, headers));
-        });
-    }
-
-    fn committed(&self, partition: u32) -> Option<u64> {
-        self.with(|world| world.committed.get(&partition).copied())
-    }
-}
-
-fn partition(partition: u32) -> TopicPartition {
-    TopicPartition { topic: TOPIC.into(), partition }
-}
-
-#[async_trait]
-impl EventLog for Log {
-    async fn publish(&self, topic: &str, _: Vec<NewRecord>) -> Result<(), LogError> {
-        Err(LogError::Missing(topic.into()))
-    }
-
-    async fn appender(&self, id: &str) -> Result<Box<dyn Appender>, LogError> {
-        Err(LogError::Missing(id.into()))
-    }
-
-    async fn partitions(&self, _: &str) -> Result<u32, LogError> {
-        Ok(2)
-    }
-
-    async fn bounds(&self, _: &str, _: u32) -> Result<(u64, u64), LogError> {
-        Ok((0, 0))
-    }
-
-    async fn tail(&self, topic: &str, _: Vec<(u32, u64)>) -> Result<Box<dyn Tail>, LogError> {
-        Err(LogError::Missing(topic.into()))
-    }
-
-    async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Box<dyn Subscription>, LogError> {
-        assert_eq!((group, topics), (GROUP, [TOPIC.to_owned()].as_slice()));
-        self.refuse()?;
-        self.with(|world| {
-            world.joined += 1;
-            world.positions = [0, 1].map(|at| (at, world.committed.get(&at).copied().unwrap_or(0))).into();
-            world.paused.clear();
-            world.rebalances = [GroupEvent::Assigned(vec![partition(0), partition(1)])].into();
-        });
-        Ok(Box::new(self.clone()))
-    }
-}
-
-#[async_trait]
-impl Subscription for Log {
-    async fn next(&mut self, max: usize, wait: Duration) -> Result<GroupEvent, LogError> {
-        let event = self.with(|world| {
-            world.polled += 1;
-            if let Some(rebalance) = world.rebalances.pop_front() {
-                return Some(rebalance);
-            }
-            let mut batch = vec![];
-            for (at, position) in &mut world.positions {
-                let records = world.records.get(at).map(Vec::as_slice).unwrap_or_default();
-                while !world.paused.contains(at) && batch.len() < max {
-                    let Some(record) = records.get(usize::try_from(*position).unwrap()) else { break };
-                    batch.push((partition(*at), record.clone()));
-                    *position += 1;
-                }
-            }
-            (!batch.is_empty()).then_some(GroupEvent::Records(batch))
-        });
-        if event.is_none() {
-            sleep(wait.clamp(Duration::from_millis(1), Duration::from_millis(10))).await;
-        }
-        Ok(event.unwrap_or(GroupEvent::Idle))
-    }
-
-    async fn seek(&mut self, partition: &TopicPartition, offset: u64) -> Result<(), LogError> {
-        self.refuse()?;
-        self.with(|world| world.positions.insert(partition.partition, offset));
-        Ok(())
-    }
-
-    fn pause(&mut self, partition: &TopicPartition) -> Result<(), LogError> {
-        self.with(|world| world.paused.insert(partition.partition));
-        Ok(())
-    }
-
-    fn resume(&mut self, partition: &TopicPartition) -> Result<(), LogError> {
-        self.with(|world| world.paused.remove(&partition.partition));
-        Ok(())
-    }
-
-    async fn commit(&mut self, partition: &TopicPartition, offset: u64) -> Result<(), LogError> {
-        self.with(|world| world.committed.insert(partition.partition, offset));
-        Ok(())
-    }
-
-    async fn committed(&mut self, partition: &TopicPartition) -> Result<Option<u64>, LogError> {
-        Ok(Log::committed(self, partition.partition))
-    }
-
-    async fn leave(self: Box<Self>) {
-        self.with(|world| world.left += 1);
-    }
-}
 
 fn envelope(event: DomainEvent) -> Envelope {
     let metadata = Metadata {
@@ -208,7 +60,7 @@ fn late(event: &SeatingEventId, reservation: Uuid) -> DomainEvent {
 #[derive(Clone)]
 struct Stage {
     store: Arc<Memory>,
-    log: Log,
+    log: GroupLog,
     event: SeatingEventId,
     metrics: PaymentMetrics,
 }
@@ -217,7 +69,7 @@ impl Stage {
     async fn open() -> Self {
         let store = Arc::new(Memory::default());
         let event = provisioned(&store).await;
-        Self { store, log: Log::default(), event, metrics: PaymentMetrics::default() }
+        Self { store, log: GroupLog::new(TOPIC, 2), event, metrics: PaymentMetrics::default() }
     }
 
     /// A reservation of alice's.
@@ -228,6 +80,30 @@ impl Stage {
         let sold = self.store.execute(&self.event, &command, &cause()).await.unwrap().unwrap();
         assert!(matches!(sold.answer, Answer::Reserved { .. }));
         reservation
+    }
+
+    /// Appends a payment's event to a partition.
+    fn append(&self, partition: u32, event: DomainEvent) -> Envelope {
+        let envelope = envelope(event);
+        self.repeat(partition, &envelope);
+        envelope
+    }
+
+    /// The same event, once more.
+    fn repeat(&self, partition: u32, envelope: &Envelope) {
+        let record = encode(envelope, partition, "t/main", None).unwrap();
+        self.log.change(|group| group.append(record));
+    }
+
+    /// What cannot be an event of ours.
+    fn append_raw(&self, value: Vec<u8>) {
+        let record =
+            NewRecord { partition: 0, key: "arena-night".into(), value, headers: vec![], timestamp: 0 };
+        self.log.change(|group| group.append(record));
+    }
+
+    fn committed(&self, partition: u32) -> Option<u64> {
+        self.log.look(|group| group.committed.get(&partition).copied())
     }
 
     /// What waits in the outbox after the first `skip`.
@@ -277,20 +153,46 @@ async fn a_payment_that_fails_releases_and_is_committed_only_behind_the_log() {
     let stage = Stage::open().await;
     let reservation = stage.sell("A-1-1").await;
     let before = stage.store.types(&stage.event).len();
-    stage.log.append(0, failed(&stage.event, reservation));
+    stage.append(0, failed(&stage.event, reservation));
     stage
         .watch(async || {
             stage
                 .until("released", |it| it.story(before) == ["seat.released", "reservation.cancelled"])
                 .await;
             sleep(Duration::from_secs(2)).await;
-            assert_eq!(stage.log.committed(0), None, "it is not on the log yet");
+            assert_eq!(stage.committed(0), None, "it is not on the log yet");
             stage.publish().await;
-            stage.until("committed", |it| it.log.committed(0) == Some(1)).await;
+            stage.until("committed", |it| it.committed(0) == Some(1)).await;
         })
         .await;
     assert_eq!((stage.metrics.reacted.get(), stage.metrics.failures.get()), (1, 0));
-    assert_eq!(stage.log.with(|world| world.left), 1, "a member that stops leaves at once");
+    let (name, left) = stage.log.look(|group| (group.name.clone(), group.left));
+    assert_eq!((name.as_str(), left), (GROUP, 1), "a member that stops leaves at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_behind_the_last_record_is_committed_where_nothing_is_in_hand() {
+    let stage = Stage::open().await;
+    let reservation = stage.sell("A-1-1").await;
+    stage.append(0, failed(&stage.event, reservation));
+    let told = || {
+        let ends = vec![(stage.log.partition(0), 3), (stage.log.partition(1), 5)];
+        stage.log.change(|group| group.rebalances.push_back(GroupEvent::Ended(ends)));
+    };
+    let is_paused = |it: &Stage| it.log.look(|group| group.paused.contains(&0));
+    stage
+        .watch(async || {
+            stage.until("it is worked on", is_paused).await;
+            told();
+            stage.until("committed", |it| it.committed(1) == Some(5)).await;
+            assert_eq!(stage.committed(0), None, "it is not on the log yet");
+            stage.publish().await;
+            stage.until("committed", |it| it.committed(0) == Some(1)).await;
+            stage.until("read on", |it| !is_paused(it)).await;
+            told();
+            stage.until("committed", |it| it.committed(0) == Some(3)).await;
+        })
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -298,7 +200,7 @@ async fn what_it_does_belongs_to_the_chain_of_the_payment() {
     let stage = Stage::open().await;
     let reservation = stage.sell("A-1-1").await;
     let before = stage.store.types(&stage.event).len();
-    let cause = stage.log.append(0, failed(&stage.event, reservation));
+    let cause = stage.append(0, failed(&stage.event, reservation));
     stage.watch(async || stage.until("released", |it| it.story(before).len() == 2).await).await;
     for entry in stage.store.entries(&stage.event).split_off(before) {
         let Metadata { correlation_id, causation_id, user_id, .. } = entry.envelope.metadata;
@@ -311,12 +213,12 @@ async fn what_it_does_belongs_to_the_chain_of_the_payment() {
 async fn a_late_payment_gets_its_seats_again_and_a_repeat_finds_the_same() {
     let stage = Stage::open().await;
     let reservation = stage.sell("A-1-1").await;
-    stage.log.append(1, failed(&stage.event, reservation));
-    let paid = stage.log.append(1, late(&stage.event, reservation));
-    stage.log.repeat(1, &paid);
+    stage.append(1, failed(&stage.event, reservation));
+    let paid = stage.append(1, late(&stage.event, reservation));
+    stage.repeat(1, &paid);
     let (stays, gone) = (stage.sell("A-1-2").await, stage.sell("A-1-3").await);
-    stage.log.append(1, DomainEvent::PaymentCompleted(payment(&stage.event, stays)));
-    stage.log.append(1, late(&stage.event, gone));
+    stage.append(1, DomainEvent::PaymentCompleted(payment(&stage.event, stays)));
+    stage.append(1, late(&stage.event, gone));
     let before = stage.store.types(&stage.event).len();
     stage
         .watch(async || {
@@ -330,7 +232,7 @@ async fn a_late_payment_gets_its_seats_again_and_a_repeat_finds_the_same() {
             ];
             assert_eq!(stage.story(before), story);
             stage.publish().await;
-            stage.until("committed", |it| it.log.committed(1) == Some(5)).await;
+            stage.until("committed", |it| it.committed(1) == Some(5)).await;
         })
         .await;
     assert_eq!((stage.metrics.reacted.get(), stage.metrics.unreadable.get()), (2, 0));
@@ -341,29 +243,22 @@ async fn what_cannot_be_read_or_is_unknown_is_left_out() {
     let stage = Stage::open().await;
     let reservation = stage.sell("A-1-1").await;
     let before = stage.store.types(&stage.event).len();
-    stage.log.with(|world| {
-        let malformed = Record::new(0, 0, "arena-night".into(), b"{".to_vec(), vec![]);
-        world.records.entry(0).or_default().push(malformed);
-    });
+    stage.append_raw(b"{".to_vec());
     let unpaid = Payment { late: true, ..payment(&stage.event, reservation) };
-    stage.log.append(0, DomainEvent::PaymentCompleted(unpaid));
+    stage.append(0, DomainEvent::PaymentCompleted(unpaid));
     let elsewhere = Payment { event_id: "elsewhere".parse().unwrap(), ..payment(&stage.event, reservation) };
-    stage.log.append(0, DomainEvent::PaymentFailed(elsewhere));
-    stage.log.append(0, failed(&"nowhere".parse().unwrap(), Uuid::new_v4()));
-    let requested = stage.log.append(0, DomainEvent::PaymentRequested(payment(&stage.event, reservation)));
-    stage.log.with(|world| {
-        let mut json: serde_json::Value = serde_json::from_slice(&requested.to_json().unwrap()).unwrap();
-        json["eventType"] = "payment.polished".into();
-        let records = world.records.entry(0).or_default();
-        let value = json.to_string().into_bytes();
-        records.push(Record::new(0, records.len() as u64, "arena-night".into(), value, vec![]));
-    });
-    stage.log.append(0, failed(&stage.event, reservation));
+    stage.append(0, DomainEvent::PaymentFailed(elsewhere));
+    stage.append(0, failed(&"nowhere".parse().unwrap(), Uuid::new_v4()));
+    let requested = stage.append(0, DomainEvent::PaymentRequested(payment(&stage.event, reservation)));
+    let mut json: serde_json::Value = serde_json::from_slice(&requested.to_json().unwrap()).unwrap();
+    json["eventType"] = "payment.polished".into();
+    stage.append_raw(json.to_string().into_bytes());
+    stage.append(0, failed(&stage.event, reservation));
     stage
         .watch(async || {
             stage.until("the last one", |it| it.story(before).len() == 2).await;
             stage.publish().await;
-            stage.until("committed", |it| it.log.committed(0) == Some(7)).await;
+            stage.until("committed", |it| it.committed(0) == Some(7)).await;
         })
         .await;
     assert_eq!((stage.metrics.unreadable.get(), stage.metrics.failures.get()), (3, 0));
@@ -376,20 +271,20 @@ async fn seats_that_are_away_delay_and_lose_nothing_while_polling_goes_on() {
         let reservation = stage.sell("A-1-1").await;
         let before = stage.store.types(&stage.event).len();
         stage.store.fail_by(how);
-        stage.log.append(0, failed(&stage.event, reservation));
+        stage.append(0, failed(&stage.event, reservation));
         stage
             .watch(async || {
                 stage.until("tried again and again", |it| it.metrics.failures.get() > 4).await;
-                let polled = stage.log.with(|world| world.polled);
-                stage.until("polling goes on", |it| it.log.with(|world| world.polled) > polled + 4).await;
-                assert_eq!(stage.log.committed(0).unwrap_or(0), 0, "nothing is committed meanwhile");
+                let polled = stage.log.look(|group| group.polls);
+                stage.until("polling goes on", |it| it.log.look(|group| group.polls) > polled + 4).await;
+                assert_eq!(stage.committed(0).unwrap_or(0), 0, "nothing is committed meanwhile");
                 stage.store.fail(false);
                 stage.until("released", |it| it.story(before).len() == 2).await;
                 stage.publish().await;
-                stage.until("committed", |it| it.log.committed(0) == Some(1)).await;
+                stage.until("committed", |it| it.committed(0) == Some(1)).await;
             })
             .await;
-        assert_eq!(stage.log.with(|world| (world.joined, world.left)), (1, 1), "it stays in the group");
+        assert_eq!(stage.log.look(|group| (group.joined, group.left)), (1, 1), "it stays in the group");
     }
 }
 
@@ -397,21 +292,21 @@ async fn seats_that_are_away_delay_and_lose_nothing_while_polling_goes_on() {
 async fn a_partition_that_waits_for_the_log_delays_no_other() {
     let stage = Stage::open().await;
     let reservation = stage.sell("A-1-1").await;
-    stage.log.append(0, failed(&stage.event, reservation));
+    stage.append(0, failed(&stage.event, reservation));
     stage
         .watch(async || {
             stage.until("waits", |it| it.metrics.reacted.get() == 1).await;
             let begun = Instant::now();
             for offset in 1..5 {
-                stage.log.append(1, failed(&"nowhere".parse().unwrap(), Uuid::new_v4()));
-                stage.until("the other goes on", |it| it.log.committed(1) == Some(offset)).await;
+                stage.append(1, failed(&"nowhere".parse().unwrap(), Uuid::new_v4()));
+                stage.until("the other goes on", |it| it.committed(1) == Some(offset)).await;
             }
             assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-            assert_eq!(stage.log.committed(0), None);
+            assert_eq!(stage.committed(0), None);
             stage.publish().await;
         })
         .await;
-    assert_eq!(stage.log.committed(0), Some(1), "what is in hand at the end is finished");
+    assert_eq!(stage.committed(0), Some(1), "what is in hand at the end is finished");
 }
 
 /// The store began anew before what was done was on the log: it may be lost, and is done again.
@@ -419,15 +314,15 @@ async fn a_partition_that_waits_for_the_log_delays_no_other() {
 async fn i7_what_another_history_may_have_lost_is_done_again() {
     let stage = Stage::open().await;
     let reservation = stage.sell("A-1-1").await;
-    stage.log.append(0, failed(&stage.event, reservation));
+    stage.append(0, failed(&stage.event, reservation));
     stage
         .watch(async || {
             stage.until("done", |it| it.metrics.reacted.get() == 1).await;
             stage.store.begin_anew("second");
             stage.until("done again", |it| it.metrics.repeated.get() == 1).await;
-            assert_eq!(stage.log.committed(0).unwrap_or(0), 0);
+            assert_eq!(stage.committed(0).unwrap_or(0), 0);
             stage.publish().await;
-            stage.until("committed", |it| it.log.committed(0) == Some(1)).await;
+            stage.until("committed", |it| it.committed(0) == Some(1)).await;
         })
         .await;
     assert_eq!(stage.metrics.failures.get(), 1);
@@ -438,16 +333,16 @@ async fn a_log_that_is_away_is_joined_again_and_what_was_not_committed_comes_aga
     let stage = Stage::open().await;
     let reservation = stage.sell("A-1-1").await;
     let before = stage.store.types(&stage.event).len();
-    stage.log.append(0, failed(&stage.event, reservation));
+    stage.append(0, failed(&stage.event, reservation));
     stage.watch(async || stage.until("done", |it| it.story(before).len() == 2).await).await;
-    assert_eq!(stage.log.committed(0).unwrap_or(0), 0);
-    stage.log.with(|world| world.refused = 3);
+    assert_eq!(stage.committed(0).unwrap_or(0), 0);
+    stage.log.change(|group| group.refused = 3);
     stage
         .watch(async || {
             stage.until("again", |it| it.metrics.repeated.get() > 0).await;
             assert_eq!(stage.story(before).len(), 2, "it is done once");
             stage.publish().await;
-            stage.until("committed", |it| it.log.committed(0) == Some(1)).await;
+            stage.until("committed", |it| it.committed(0) == Some(1)).await;
         })
         .await;
 }
@@ -456,19 +351,19 @@ async fn a_log_that_is_away_is_joined_again_and_what_was_not_committed_comes_aga
 async fn a_seek_that_fails_delays_its_partition_and_keeps_the_membership() {
     let stage = Stage::open().await;
     let reservation = stage.sell("A-1-1").await;
-    stage.log.append(0, failed(&"nowhere".parse().unwrap(), Uuid::new_v4()));
-    let (log, publishing) = (stage.log.clone(), stage.clone());
+    stage.append(0, failed(&"nowhere".parse().unwrap(), Uuid::new_v4()));
+    let publishing = stage.clone();
     tokio::select! {
         () = publishing.publish_for_ever() => {}
         () = stage.watch(async || {
-            stage.until("begun", |it| it.log.with(|world| world.joined) == 1).await;
-            log.with(|world| world.refused = 2);
-            stage.until("one", |it| it.log.committed(0) == Some(1)).await;
-            log.append(0, failed(&stage.event, reservation));
+            stage.until("begun", |it| it.log.look(|group| group.joined) == 1).await;
+            stage.log.change(|group| group.refused = 2);
+            stage.until("one", |it| it.committed(0) == Some(1)).await;
+            stage.append(0, failed(&stage.event, reservation));
             stage.until("in vain", |it| it.metrics.failures.get() == 2).await;
-            log.append(0, failed(&"nowhere".parse().unwrap(), Uuid::new_v4()));
-            stage.until("three", |it| it.log.committed(0) == Some(3)).await;
+            stage.append(0, failed(&"nowhere".parse().unwrap(), Uuid::new_v4()));
+            stage.until("three", |it| it.committed(0) == Some(3)).await;
         }) => {}
     }
-    assert_eq!((stage.metrics.failures.get(), stage.log.with(|world| world.joined)), (2, 1));
+    assert_eq!((stage.metrics.failures.get(), stage.log.look(|group| group.joined)), (2, 1));
 }

@@ -205,7 +205,9 @@ impl Lane {
                 }
                 match error {
                     LogError::Fenced(_) => self.fenced().await,
-                    other @ (LogError::Unavailable(_) | LogError::Missing(_) | LogError::OutOfRange { .. }) => {
+                    other @ (LogError::Unavailable(_)
+                    | LogError::Missing(_)
+                    | LogError::OutOfRange { .. }) => {
                         return Err(other.into());
                     }
                 }
@@ -336,7 +338,9 @@ impl Lane {
             let before = self.appended.get(partition).copied();
             let since = before.map(|records| records + counts.get(partition).copied().unwrap_or_default());
             match since {
-                Some(records) if records < MOVE_EVERY => { self.appended.insert(*partition, records); }
+                Some(records) if records < MOVE_EVERY => {
+                    self.appended.insert(*partition, records);
+                }
                 Some(_) | None => self.move_offsets(*partition, *offset).await,
             }
         }

@@ -17,7 +17,7 @@ mod shared;
 
 mod metrics;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,12 +52,18 @@ pub struct Relay {
     jobs: JoinSet<Job>,
     /// How the lanes that are worked on are woken.
     lanes: BTreeMap<u32, Arc<Wakes>>,
-    scanning: bool,
+    under_way: HashSet<Errand>,
     scan_again: bool,
     scanned: Instant,
-    looking: bool,
-    counting: bool,
     counted: Option<Instant>,
+}
+
+/// What is done by one job at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Errand {
+    Scan,
+    Look,
+    Count,
 }
 
 /// What ended.
@@ -85,11 +91,9 @@ impl Relay {
             shared: Arc::new(Shared::new(outbox, log, recovery, topic, source, metrics)),
             jobs: JoinSet::new(),
             lanes: BTreeMap::new(),
-            scanning: false,
+            under_way: HashSet::new(),
             scan_again: false,
             scanned: Instant::now(),
-            looking: false,
-            counting: false,
             counted: None,
         }
     }
@@ -152,7 +156,7 @@ impl Relay {
             tracing::debug!(%error, "nobody knows that this relay leaves");
         }
         self.scan();
-        while self.scanning {
+        while self.under_way.contains(&Errand::Scan) {
             let Some(ended) = self.jobs.join_next().await else { break };
             self.ended(ended);
         }
@@ -199,9 +203,9 @@ impl Relay {
 
     /// Looks at every SeatingEvent.
     fn scan(&mut self) {
-        self.scan_again = self.scanning;
-        if !self.scanning {
-            (self.scanning, self.scanned) = (true, Instant::now());
+        self.scan_again = !self.under_way.insert(Errand::Scan);
+        if !self.scan_again {
+            self.scanned = Instant::now();
             let shared = Arc::clone(&self.shared);
             self.jobs.spawn(async move { Job::Scan(waiting(&shared).await) });
         }
@@ -209,10 +213,9 @@ impl Relay {
 
     /// Looks whether the store lacks something of our lanes.
     fn look(&mut self) {
-        if self.looking || self.lanes.is_empty() {
+        if self.lanes.is_empty() || !self.under_way.insert(Errand::Look) {
             return;
         }
-        self.looking = true;
         let (shared, lanes): (_, Vec<_>) = (Arc::clone(&self.shared), self.lanes.keys().copied().collect());
         self.jobs.spawn(async move {
             let partitions: Vec<_> = lanes.iter().flat_map(|lane| shared.partitions_of(*lane)).collect();
@@ -223,10 +226,9 @@ impl Relay {
 
     /// Asks how many partitions there are: the log now and then, at first also the store, which knows what the log said.
     fn count(&mut self) {
-        if self.counting || self.counted.is_some_and(|at| at.elapsed() < COUNT) {
+        if self.counted.is_some_and(|at| at.elapsed() < COUNT) || !self.under_way.insert(Errand::Count) {
             return;
         }
-        self.counting = true;
         let shared = Arc::clone(&self.shared);
         self.jobs.spawn(async move {
             count(&shared).await;
@@ -243,7 +245,7 @@ impl Relay {
                 }
             }
             Ok(Job::Scan(found)) => {
-                self.scanning = false;
+                self.under_way.remove(&Errand::Scan);
                 match found {
                     Ok(found) => {
                         self.shared.metrics.waiting(&found);
@@ -258,7 +260,7 @@ impl Relay {
                 }
             }
             Ok(Job::Look(wanting)) => {
-                self.looking = false;
+                self.under_way.remove(&Errand::Look);
                 for lane in wanting {
                     if let Some(wakes) = self.lanes.get(&lane) {
                         wakes.recover();
@@ -271,7 +273,7 @@ impl Relay {
             }
             Ok(Job::Found(_, None)) => {}
             Ok(Job::Count) => {
-                self.counting = false;
+                self.under_way.remove(&Errand::Count);
                 self.counted = (self.shared.partitions() > 0).then(Instant::now);
             }
             // A lane that panicked would leave its SeatingEvents unpublished in silence: the process starts anew.

@@ -89,11 +89,7 @@ impl Shared {
     /// The SeatingEvents of partitions of which `is_meant` says so.
     pub fn pinned_to(&self, is_meant: impl Fn(u32) -> bool) -> Vec<SeatingEventId> {
         let pinned = self.pinned();
-        pinned
-            .iter()
-            .filter(|(_, partition)| is_meant(**partition))
-            .map(|(event, _)| event.clone())
-            .collect()
+        pinned.iter().filter(|(_, partition)| is_meant(**partition)).map(|(event, _)| event.clone()).collect()
     }
 
     /// `event` is pinned to `partition`.

@@ -5,7 +5,8 @@
 -- on name, units and price of each area, then key, price and place of each seat
 -- Returns 'held', 'reserved' where it went into a reservation since | 'full' | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, claims, seats, holds, reservations, map, release, expiry, hold
+-- include: reply, head, outbox, claims, seats, holds, map, take, find_hold, reservations, layout
+-- include: release, expiry, hold
 local best, first_seat = KIND == 'best', REST + 3 * tonumber(AREAS)
 local keys, prices, places = named_seats(first_seat, {})
 local growing, answer = open_hold(not best and keys or nil)
@@ -36,24 +37,25 @@ if refusal then
 end
 
 -- Only now is anything chosen.
--- include: choose
+-- include: rows, choose
 if best then
   local chosen = best_places(wanted, SECTIONS, GAPS, TOGETHER)
   if not chosen then
     return rejected('NOT_ENOUGH_SEATS', QUANTITY, available(SECTIONS), CALLED)
   end
-  local price_of = split(SECTION_PRICES)
-  for i, place in ipairs(chosen) do
-    local key, section = seat_at(place)
-    keys[i], prices[i], places[i] = key, price_of[section + 1], place
+  local price_of, sections = split(SECTION_PRICES), nil
+  keys, sections = seats_at(chosen)
+  places = chosen
+  for i, section in ipairs(sections) do
+    prices[i] = price_of[section + 1]
   end
 else
   local taken = {unpack(places)}
   table.sort(taken)
   if GAPS == 'enforce' then
     local gaps = {}
-    for _, place in ipairs(avoidable_gaps(taken)) do
-      gaps[#gaps + 1] = seat_at(place)
+    for _, key in ipairs((seats_at(avoidable_gaps(taken)))) do
+      gaps[#gaps + 1] = key
       gaps[#gaps + 1] = 'SINGLE_SEAT_GAP'
     end
     if #gaps > 0 then

@@ -6,7 +6,7 @@
 -- floor plan (lib/floor_plan.lua) where there is a definition
 -- Returns 1, 0 where it is out of the fence already, or the error of the fence where this server has another history
 --
--- include: seats, map, floor_plan, lists, stub
+-- include: seats, map, layout, floor_plan, lists, stub
 local behind = fence(HISTORY, false)
 if behind then
   return behind

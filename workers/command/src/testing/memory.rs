@@ -26,15 +26,18 @@ pub struct Memory {
     leases: Mutex<LeaseTable>,
     now: Arc<AtomicU64>,
     started: Instant,
-    failing: Mutex<Option<fn() -> StoreError>>,
+    failing: Mutex<Option<Failure>>,
     quiet: AtomicBool,
     unrenewed: AtomicBool,
     history: Mutex<History>,
     partitions: Mutex<Option<u32>>,
     distrusted: Mutex<Vec<SeatingEventId>>,
-    failing_for: Mutex<Option<(SeatingEventId, fn() -> StoreError)>>,
+    failing_for: Mutex<Option<(SeatingEventId, Failure)>>,
     swept: AtomicUsize,
 }
+
+/// How calls fail.
+type Failure = fn() -> StoreError;
 
 /// Forgets what is written, and says that it is safe.
 struct Nowhere;

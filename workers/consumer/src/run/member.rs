@@ -103,7 +103,8 @@ impl<'a> Member<'a> {
             GroupEvent::Assigned(partitions) => self.assigned(partitions)?,
             GroupEvent::Revoked(partitions) => self.revoked(&partitions),
             GroupEvent::Records(records) => self.records(records),
-            GroupEvent::Ended(_) | GroupEvent::Idle => {}
+            GroupEvent::Ended(ends) => self.ended(ends),
+            GroupEvent::Idle => {}
         }
         Ok(())
     }
@@ -289,15 +290,41 @@ impl<'a> Member<'a> {
             };
             let (topic, number) = (partition.topic.clone(), partition.partition);
             let batch = Batch { topic, partition: number, expected: checkpoint, records };
-            let (consumer, permits) = (self.consumer, Arc::clone(&self.permits));
+            let consumer = self.consumer;
             let applying = Position::Applying { checkpoint, paused: false, next };
-            self.positions.insert(partition.clone(), applying);
-            self.batches.push(Box::pin(async move {
-                // Nobody closes it.
-                let _permit = permits.acquire_owned().await;
-                (partition, consumer.apply(&batch).await)
-            }));
+            self.begin(partition, applying, async move { consumer.apply(&batch).await });
         }
+    }
+
+    /// Moves checkpoints behind offsets that have no record. Where a partition is not just being read it is read again
+    /// from its checkpoint, and ends again.
+    fn ended(&mut self, ends: Vec<(TopicPartition, u64)>) {
+        for (partition, end) in ends {
+            let Some(Position::Reading { checkpoint, next }) = self.positions.get(&partition).copied() else {
+                continue;
+            };
+            if checkpoint < end {
+                let (consumer, at) = (self.consumer, partition.clone());
+                let applying = Position::Applying { checkpoint, paused: false, next };
+                self.begin(partition, applying, async move { consumer.pass(&at, checkpoint, end).await });
+            }
+        }
+    }
+
+    /// Begins what moves a partition's checkpoint, beside the loop.
+    fn begin(
+        &mut self,
+        partition: TopicPartition,
+        applying: Position,
+        work: impl Future<Output = Result<Applied, ViewError>> + Send + 'a,
+    ) {
+        let permits = Arc::clone(&self.permits);
+        self.positions.insert(partition.clone(), applying);
+        self.batches.push(Box::pin(async move {
+            // Nobody closes it.
+            let _permit = permits.acquire_owned().await;
+            (partition, work.await)
+        }));
     }
 
     /// What a batch's result means for its partition.

@@ -82,6 +82,15 @@ impl Consumer {
         Ok(applied)
     }
 
+    /// Moves the checkpoint over offsets that have no record.
+    async fn pass(&self, partition: &TopicPartition, expected: u64, end: u64) -> Result<Applied, ViewError> {
+        let begun = Instant::now();
+        let passed = self.view.pass(partition, expected, end).await?;
+        self.metrics.applied(partition, &passed, begun.elapsed());
+        self.offsets.set(partition, passed.next_offset);
+        Ok(passed)
+    }
+
     fn forget(&self, partition: &TopicPartition) {
         self.offsets.remove(partition);
         self.metrics.forget(partition);

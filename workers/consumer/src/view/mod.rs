@@ -234,6 +234,21 @@ impl<H: Handler> PgViewStore<H> {
         answer.map_err(unavailable)?.map_err(unavailable)
     }
 
+    /// A transaction that moves the checkpoint and does nothing else.
+    async fn advance(&self, nothing: Batch, next_offset: u64) -> Result<Applied, ViewError> {
+        let mut connection = Lent::from(&self.pool).await.map_err(unavailable)?;
+        let mut transaction = connection.begin().await.map_err(unavailable)?;
+        let at = rows::lock(&mut transaction, &nothing, self.start).await.map_err(unavailable)?;
+        let at = at.map(|(at, _)| at);
+        if at != Some(nothing.expected) {
+            return Err(moved(&nothing, at));
+        }
+        rows::advance(&mut transaction, &nothing, next_offset).await.map_err(unavailable)?;
+        transaction.commit().await.map_err(unavailable)?;
+        connection.give_back();
+        Ok(Applied { next_offset, ..Applied::default() })
+    }
+
     async fn apply_or_park(&self, batch: &Batch) -> Result<Applied, Failure> {
         match self.limited(batch, Attempt::Whole).await {
             Err(Failure::Refused(reason)) => {
@@ -288,6 +303,17 @@ impl<H: Handler> ViewStore for PgViewStore<H> {
             return Ok(Applied { next_offset: batch.expected, ..Applied::default() });
         }
         self.apply_up_to_a_stop(batch).await
+    }
+
+    async fn pass(
+        &self,
+        partition: &TopicPartition,
+        expected: u64,
+        next_offset: u64,
+    ) -> Result<Applied, ViewError> {
+        let (topic, partition) = (partition.topic.clone(), partition.partition);
+        let passing = self.advance(Batch { topic, partition, expected, records: vec![] }, next_offset);
+        self.while_there(tokio::time::timeout(ASK, passing)).await?.map_err(unavailable)?
     }
 }
 

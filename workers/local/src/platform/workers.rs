@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use axum::Router;
 use boxoffice_command::admin::{AdminToken, guarded};
-use boxoffice_command::app::{App, LISTENING, STORE, Settings};
-use boxoffice_command::recover::NothingIsLost;
+use boxoffice_command::app::{self, App, LISTENING, STORE, Settings};
 use boxoffice_command::payments::{PaymentMetrics, Source};
+use boxoffice_command::recover::NothingIsLost;
 use boxoffice_command::relay::RelayMetrics;
 use boxoffice_command::store::{Inventory, SeatStore};
 use boxoffice_consumer::run::LOG;
@@ -122,15 +122,12 @@ impl Platform {
             drain: DRAIN,
         };
         let metrics = RelayMetrics::register(registry.sub_registry_with_prefix("boxoffice"));
-        App::new(
-            Arc::clone(&self.seats),
-            Arc::new(self.log.clone()),
-            Arc::new(NothingIsLost),
-            settings,
-            metrics,
-            readiness,
-            stop.clone(),
-        )
+        let ports = app::Ports {
+            store: Arc::clone(&self.seats),
+            log: Arc::new(self.log.clone()),
+            recovery: Arc::new(NothingIsLost),
+        };
+        App::new(ports, settings, metrics, readiness, stop.clone())
     }
 }
 

@@ -1,4 +1,5 @@
-//! What tests of several crates share: files that are made by code and checked in, and documents whose examples are sent.
+//! What tests of several crates share: files that are made by code and checked in, documents whose examples are sent, and a
+//! log in memory.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -7,6 +8,8 @@
 )]
 
 pub mod document;
+
+pub mod group_log;
 
 use std::path::Path;
 

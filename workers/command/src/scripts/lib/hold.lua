@@ -41,22 +41,6 @@ local function held_before(names)
   return held_as_it_is(hold)
 end
 
--- Why nothing can be held now, or nil.
-local function refused_by_sales()
-  if event.revision ~= REVISION then
-    return CHANGED
-  end
-  if CLOSED == '1' or NOW >= tonumber(CLOSES_AT) then
-    return rejected('SALES_CLOSED')
-  end
-  if OPENS_AT ~= '' and NOW < tonumber(OPENS_AT) then
-    return rejected('SALES_NOT_OPEN', OPENS_AT)
-  end
-  if PAUSED == '1' then
-    return rejected('SALES_PAUSED')
-  end
-end
-
 -- What comes before any seat is looked at: the hold that is to grow, or nil; and what to answer at once, if anything.
 local function open_hold(names)
   local answer = held_before(names) or refused_by_sales()
@@ -105,19 +89,6 @@ local function holds_of(seats)
     end
   end
   return holds
-end
-
--- Key, price and place of each seat in ARGV from `first` on, but for those that `has` names.
-local function named_seats(first, has)
-  local keys, prices, places = {}, {}, {}
-  for i = first, #ARGV, 3 do
-    if not contains(has, ARGV[i]) then
-      keys[#keys + 1] = ARGV[i]
-      prices[#prices + 1] = ARGV[i + 1]
-      places[#places + 1] = tonumber(ARGV[i + 2])
-    end
-  end
-  return keys, prices, places
 end
 
 -- The refusal that names every seat of `keys` that cannot be held, or nil. A seat without a price does not exist.
@@ -181,27 +152,5 @@ local function hold_all(growing, keys, prices, places, seats, holds)
       expire(hold)
     end
   end
-  local hold = growing or {id = HOLD, status = 'A', reservation = '', expires = NOW + tonumber(TTL), held_at = NOW,
-    seats = {}, currency = CURRENCY, correlation = CORRELATION, user = USER}
-  local priced = growing and add_priced({}, hold.seats) or {}
-  for i, key in ipairs(keys) do
-    append('seat.held', CORRELATION, ACTOR, {seat = key, holder = USER, hold = HOLD, expires = hold.expires,
-      amount = prices[i], currency = hold.currency})
-    hold_seat(key, HOLD, prices[i])
-    hold.seats[#hold.seats + 1] = key
-    priced[#priced + 1] = key
-    priced[#priced + 1] = prices[i]
-  end
-  hold.sequence = event.sequence
-  mark(places, TAKEN)
-  write_hold(hold)
-  redis.call('ZADD', DEADLINES, hold.expires, HOLD)
-  claim(USER, #keys)
-  event.held = event.held + #keys
-  commit()
-  local words = said('held', hold_words(hold))
-  for _, word in ipairs(priced) do
-    words[#words + 1] = word
-  end
-  return done(words)
+  return take(growing, keys, prices, places)
 end

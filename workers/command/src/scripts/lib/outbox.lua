@@ -7,10 +7,10 @@ local function add_entry(text)
   redis.call('XADD', OUTBOX, string.format('%.0f-0', event.sequence), 'event', text)
 end
 
--- Appends an event of type `kind`. `entry` has what only this type has; what all have is added. The entry is one field
--- of JSON: a field each would cost Redis and the relay several times as much.
-local function append(kind, correlation, actor, entry)
-  entry.format, entry.type, entry.index, entry.at = ENTRY_FORMAT, kind, event.sequence + 1, NOW
+-- What events of type `kind` have in common: `entry`, and what all have but for the index. An entry is one field of JSON:
+-- a field each would cost Redis and the relay several times as much.
+local function in_common(kind, correlation, actor, entry)
+  entry.format, entry.type, entry.at = ENTRY_FORMAT, kind, NOW
   entry.causation, entry.correlation = COMMAND, correlation
   if actor ~= '' then
     entry.user = actor
@@ -18,7 +18,19 @@ local function append(kind, correlation, actor, entry)
   if TRACE ~= '' then
     entry.trace = TRACE
   end
-  add_entry(cjson.encode(entry))
+  return string.sub(cjson.encode(entry), 1, -2)
+end
+
+-- Appends an event that has `common`, which was encoded, and nothing else but a seat and an amount, where it has them:
+-- encoding all of it for each of many seats would take longer than writing it.
+local function append_common(common, seat, amount)
+  local of_seat = seat and ',"seat":' .. cjson.encode(seat) or ''
+  local at_price = amount and ',"amount":' .. cjson.encode(amount) or ''
+  add_entry(common .. of_seat .. at_price .. string.format(',"index":%.0f}', event.sequence + 1))
+end
+
+local function append(kind, correlation, actor, entry)
+  append_common(in_common(kind, correlation, actor, entry))
 end
 
 -- Answers a command that was carried out: its chain, whether it changed anything, and the words. With an idempotency key

@@ -2,8 +2,9 @@
 -- staff held it is blocked again. What becomes of the hold itself, whoever asks says.
 local function release_seats(hold, keys, reason, correlation, actor)
   local seats, free = read_seats(keys), {}
+  local common = in_common('seat.released', correlation, actor, {holder = hold.user, hold = hold.id, reason = reason})
   for i, key in ipairs(keys) do
-    append('seat.released', correlation, actor, {seat = key, holder = hold.user, hold = hold.id, reason = reason})
+    append_common(common, key)
     hold.sequence = event.sequence
     local blocked = seats[i].blocked
     if blocked then

@@ -2,10 +2,11 @@
 -- prices and in the currency that they were held at.
 local function reserve(hold, keys, id)
   local priced, total = add_priced({}, keys), 0
+  local common = in_common('seat.reserved', CORRELATION, ACTOR,
+    {holder = hold.user, hold = hold.id, reservation = id, currency = hold.currency})
   for i = 1, #priced, 2 do
     local key, amount = priced[i], priced[i + 1]
-    append('seat.reserved', CORRELATION, ACTOR, {seat = key, holder = hold.user, hold = hold.id,
-      reservation = id, amount = amount, currency = hold.currency})
+    append_common(common, key, amount)
     reserve_seat(key, id, hold.id, amount)
     hold.seats = without(hold.seats, key)
     total = total + amount

@@ -44,8 +44,16 @@ local function lapse_seat(key, user)
   redis.call('HSET', SEATS, key, 'L\n' .. user)
 end
 
-local function hold_seat(key, hold, amount)
-  redis.call('HSET', SEATS, key, 'H\n' .. hold .. '\n' .. amount)
+-- At the prices of `amounts`. In slices, as above.
+local function hold_seats(keys, hold, amounts)
+  for first = 1, #keys, 1000 do
+    local words = {}
+    for i = first, math.min(first + 999, #keys) do
+      words[#words + 1] = keys[i]
+      words[#words + 1] = 'H\n' .. hold .. '\n' .. amounts[i]
+    end
+    redis.call('HSET', SEATS, unpack(words))
+  end
 end
 
 local function reserve_seat(key, reservation, hold, amount)

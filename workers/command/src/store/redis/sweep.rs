@@ -63,7 +63,8 @@ impl RedisStore {
         let ends = due.iter().flat_map(|(event, (holds, ..))| {
             holds.iter().map(|hold| async { (*event, self.end(event, hold.clone()).await) })
         });
-        let ended: Vec<_> = stream::iter(ends.collect::<Vec<_>>()).buffer_unordered(IN_FLIGHT).collect().await;
+        let ended: Vec<_> =
+            stream::iter(ends.collect::<Vec<_>>()).buffer_unordered(IN_FLIGHT).collect().await;
         let mut failed = BTreeSet::new();
         let mut swept = Swept::default();
         for (event, ended) in ended {

@@ -166,11 +166,16 @@ impl Ledger {
         }
         let last = batch.records[..entries.len()].last();
         let next_offset = last.map_or(batch.expected, |record| record.offset + 1);
-        let partition = TopicPartition { topic: batch.topic.clone(), partition: batch.partition };
+        self.pass(&batch.topic, batch.partition, next_offset);
+        next_offset
+    }
+
+    /// Moves the checkpoint of a partition.
+    pub fn pass(&mut self, topic: &str, partition: u32, next_offset: u64) {
+        let partition = TopicPartition { topic: topic.to_owned(), partition };
         if let Some(progress) = self.partitions.get_mut(&partition) {
             progress.next_offset = next_offset;
         }
-        next_offset
     }
 }
 

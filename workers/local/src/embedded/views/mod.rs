@@ -141,6 +141,18 @@ impl<H: MemoryHandler> State<H> {
     }
 }
 
+impl<H> State<H> {
+    /// Moves the checkpoint over offsets that have no record.
+    fn pass(&mut self, nothing: &Batch, next_offset: u64) -> Result<Applied, ViewError> {
+        let at = self.ledger.progress(&nothing.topic, nothing.partition).map(|(at, _)| at);
+        if at != Some(nothing.expected) {
+            return Err(report::moved(nothing, at));
+        }
+        self.ledger.pass(&nothing.topic, nothing.partition, next_offset);
+        Ok(Applied { next_offset, ..Applied::default() })
+    }
+}
+
 #[async_trait]
 impl<H: MemoryHandler> ViewStore for MemoryView<H> {
     async fn checkpoints(&self, partitions: &[TopicPartition]) -> Result<Checkpoints, ViewError> {
@@ -157,5 +169,16 @@ impl<H: MemoryHandler> ViewStore for MemoryView<H> {
     async fn apply(&self, batch: &Batch) -> Result<Applied, ViewError> {
         let entries: Vec<Entry> = batch.records.iter().map(Entry::read).collect();
         self.state().apply(batch, &entries)
+    }
+
+    async fn pass(
+        &self,
+        partition: &TopicPartition,
+        expected: u64,
+        next_offset: u64,
+    ) -> Result<Applied, ViewError> {
+        let (topic, partition) = (partition.topic.clone(), partition.partition);
+        let nothing = Batch { topic, partition, expected, records: vec![] };
+        self.state().pass(&nothing, next_offset)
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! `producer` publishes, `appender` appends as the one owner of an id, `tail` reads without a group and `subscription` as a member of one; this file says how Kafka is
 //! reached and asks it what there is; `security` says how connections are secured, and `trouble` hears what librdkafka
-//! has to say. It makes no topic and no group: that is the operator's work.
+//! has to say; `quiet` finds out how far a member has everything. It makes no topic and no group: that is the operator's work.
 
 mod appender;
 mod producer;
+mod quiet;
 pub mod security;
 mod subscription;
 mod tail;

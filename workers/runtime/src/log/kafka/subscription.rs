@@ -22,6 +22,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::quiet::Quiet;
 use super::trouble::Trouble;
 use super::{
     ANSWER, Detached, KafkaLog, LogError, ask, failed, named, number, position, read_error, record,
@@ -44,6 +45,7 @@ pub struct Member {
     /// What the caller said of partitions whose assignment is to be carried out.
     starts: HashMap<TopicPartition, u64>,
     paused: HashSet<TopicPartition>,
+    quiet: Quiet,
     /// What came after the records of the last batch.
     error: Option<LogError>,
 }
@@ -54,7 +56,7 @@ enum Rebalance {
 }
 
 /// Where librdkafka's call-backs go. They run inside `recv`, on the caller's task.
-struct Context {
+pub struct Context {
     rebalances: UnboundedSender<Rebalance>,
     trouble: Trouble,
     /// Nobody asks for what happens next any more: rebalances are carried out at once.
@@ -106,6 +108,7 @@ impl Member {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "earliest");
         let (sender, rebalances) = unbounded_channel();
         let trouble = log.trouble.clone();
@@ -119,6 +122,7 @@ impl Member {
             told: None,
             starts: HashMap::new(),
             paused: HashSet::new(),
+            quiet: Quiet::new(log.clone()),
             error: None,
         })
     }
@@ -132,6 +136,9 @@ impl Member {
                     self.starts.get(partition).map_or(Offset::Stored, |at| position(*at))
                 };
                 consumer.incremental_assign(&list(&partitions, start)?).map_err(unavailable)?;
+                for partition in &partitions {
+                    self.quiet.begins(partition, self.starts.get(partition).copied());
+                }
                 let paused: Vec<_> = partitions.into_iter().filter(|one| self.paused.contains(one)).collect();
                 consumer.pause(&list(&paused, |_| Offset::Invalid)?).map_err(unavailable)?;
             }
@@ -139,6 +146,9 @@ impl Member {
                 consumer
                     .incremental_unassign(&list(&partitions, |_| Offset::Invalid)?)
                     .map_err(unavailable)?;
+                for partition in &partitions {
+                    self.quiet.ends(partition);
+                }
             }
         }
         self.starts.clear();
@@ -158,12 +168,14 @@ impl Member {
             let Some(ready) = self.consumer.get()?.recv().now_or_never() else { break };
             match ready {
                 Ok(message) => records.push(entry(&message)),
+                Err(KafkaError::PartitionEOF(number)) => self.quiet.ended(number.unsigned_abs()),
                 Err(error) => {
                     self.error = read_error(&error).err();
                     break;
                 }
             }
         }
+        self.quiet.handed_out(&records);
         Ok(GroupEvent::Records(records))
     }
 }
@@ -201,8 +213,12 @@ impl Subscription for Member {
                         drop(message);
                         return self.batch(first, max);
                     }
+                    Err(KafkaError::PartitionEOF(number)) => self.quiet.ended(number.unsigned_abs()),
                     Err(error) => read_error(&error)?,
                 },
+                ends = self.quiet.found(|| self.consumer.get().map(Arc::downgrade)) => {
+                    return Ok(GroupEvent::Ended(ends));
+                }
                 () = tokio::time::sleep_until(idle) => return Ok(GroupEvent::Idle),
             }
         }
@@ -224,6 +240,7 @@ impl Subscription for Member {
             .await;
             // librdkafka refuses as long as the partition's reading is only starting.
             if sought.is_ok() || Instant::now() >= deadline {
+                self.quiet.begins(partition, Some(offset));
                 return sought;
             }
             sleep(STARTING).await;
@@ -256,10 +273,7 @@ impl Subscription for Member {
         let trouble = consumer.context().trouble.clone();
         let answer = ask(&trouble, move || consumer.committed_offsets(list, ANSWER).map_err(failed)).await;
         let answer = answer.map_err(|error| named(error, &partition.topic, partition.partition))?;
-        Ok(answer.elements().iter().find_map(|element| match element.offset() {
-            Offset::Offset(offset) => u64::try_from(offset).ok(),
-            _ => None,
-        }))
+        Ok(offset(&answer))
     }
 
     async fn leave(mut self: Box<Self>) {
@@ -316,6 +330,15 @@ fn list(
     Ok(list)
 }
 
-fn one(partition: &TopicPartition, offset: Offset) -> Result<TopicPartitionList, LogError> {
+/// The offset of the one partition in the list, where it has one.
+pub fn offset(list: &TopicPartitionList) -> Option<u64> {
+    list.elements().iter().find_map(|element| match element.offset() {
+        Offset::Offset(offset) => u64::try_from(offset).ok(),
+        _ => None,
+    })
+}
+
+/// A list of one partition.
+pub fn one(partition: &TopicPartition, offset: Offset) -> Result<TopicPartitionList, LogError> {
     list(std::slice::from_ref(partition), |_| offset)
 }

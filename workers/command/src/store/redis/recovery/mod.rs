@@ -180,11 +180,7 @@ impl Recover for Recovery {
     }
 
     /// A server that is away is the next time's: it keeps nobody from selling on the others.
-    async fn recover(
-        &self,
-        partition: u32,
-        doubted: &BTreeSet<SeatingEventId>,
-    ) -> Result<(), RecoveryError> {
+    async fn recover(&self, partition: u32, doubted: &BTreeSet<SeatingEventId>) -> Result<(), RecoveryError> {
         for shard in self.store.topology.known_shards().await? {
             match self.recover_on(&shard, partition, doubted).await {
                 Ok(()) => {}

@@ -73,12 +73,12 @@ impl Recovery {
         let from = offsets.into_iter().map(Option::unwrap_or_default).min().unwrap_or(end).clamp(begin, end);
         if from < end || !in_doubt.is_empty() {
             self.metrics.running.inc();
-            let began = Instant::now();
+            let started = Instant::now();
             let ended = self.read_back(&place, in_doubt, (begin, from, end)).await;
             self.metrics.running.dec();
             ended?;
             self.metrics.runs.inc();
-            self.metrics.seconds.observe(began.elapsed().as_secs_f64());
+            self.metrics.seconds.observe(started.elapsed().as_secs_f64());
         }
         if !is_marked && self.mark(&place.link, shard, partition, end).await? && place.link.appends {
             self.rewrite_append_only_file(&place.link).await;

@@ -1,4 +1,5 @@
-//! What every event log does: order, bounds, tails, and groups that hand partitions over without losing any.
+//! What every event log does: order, bounds, tails, and groups that hand partitions over without losing any; in
+//! [`appending`] what owners of an id append, and what readers see of it.
 //!
 //! [`event_log_conformance!`](crate::event_log_conformance) makes a test of each behaviour.
 #![expect(
@@ -7,6 +8,8 @@
     clippy::missing_panics_doc,
     reason = "a suite panics where a test would"
 )]
+
+mod appending;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,6 +21,7 @@ use boxoffice_runtime::log::{
 use boxoffice_runtime::record::{NewRecord, Record};
 use tokio::time::timeout;
 
+pub use self::appending::*;
 use crate::servers::unique;
 use crate::wait::PATIENCE;
 
@@ -62,6 +66,15 @@ macro_rules! event_log_conformance {
             a_member_that_leaves_hands_over_at_once
             groups_do_not_share_offsets
             topics_and_records_survive_a_restart
+            an_append_is_all_or_nothing_and_tells_its_offsets
+            a_later_appender_fences_the_earlier_one
+            a_fenced_appender_leaves_nothing_to_a_group
+            appenders_of_different_ids_do_not_disturb_each_other
+            an_append_that_nobody_waits_for_is_settled_by_the_next_appender
+            a_tail_is_told_each_end_behind_its_records
+            ends_and_bounds_agree
+            a_group_is_told_an_end_that_is_further_than_its_last_record
+            a_group_of_two_topics_is_told_the_ends_of_each
         }
     };
     ($logs:expr => $($behaviour:ident)+) => {
