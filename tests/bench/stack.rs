@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use boxoffice_command::store::redis::keys::Keys;
+use boxoffice_command::store::redis::state::seats_hash;
+use boxoffice_command::store::redis::{RedisStore, Settings};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_tests::process::Process;
 use boxoffice_tests::servers::{Kafka, Redis, Server, child, free_port, service, topic_on};
@@ -36,6 +38,7 @@ pub struct Stack<'a> {
     pub buyers: Vec<SocketAddr>,
     workers: Vec<Process>,
     admin: String,
+    service: String,
     keys: Keys,
     client: Client,
     connection: MultiplexedConnection,
@@ -81,22 +84,29 @@ impl<'a> Stack<'a> {
             workers: vec![],
             admin: String::new(),
             keys: Keys::new(&service),
+            service,
             client: Client::builder().timeout(PATIENCE).no_proxy().build()?,
             connection: redis::Client::open(redis.address())?.get_multiplexed_async_connection().await?,
             topic,
             redis,
         };
-        for _ in 0..workers {
-            stack.add_worker(&service).await?;
-        }
+        stack.add_workers(workers).await?;
         Ok(stack)
     }
 
-    async fn add_worker(&mut self, service: &str) -> anyhow::Result<()> {
+    /// Starts workers and waits until they are ready.
+    pub async fn add_workers(&mut self, count: usize) -> anyhow::Result<()> {
+        for _ in 0..count {
+            self.add_worker().await?;
+        }
+        Ok(())
+    }
+
+    async fn add_worker(&mut self) -> anyhow::Result<()> {
         let addr = || anyhow::Ok(format!("127.0.0.1:{}", free_port()?));
         let (http, admin, metrics) = (addr()?, addr()?, addr()?);
         let environment = [
-            ("BOXOFFICE_SERVICE", service.to_owned()),
+            ("BOXOFFICE_SERVICE", self.service.clone()),
             ("BOXOFFICE_HTTP_ADDR", http.clone()),
             ("BOXOFFICE_ADMIN_ADDR", admin.clone()),
             ("BOXOFFICE_METRICS_ADDR", metrics.clone()),
@@ -175,6 +185,22 @@ impl<'a> Stack<'a> {
             kafka: self.kafka.cpu_seconds()?,
             load: child::cpu_seconds(std::process::id())?,
         })
+    }
+
+    /// The most memory that a worker has had, in MiB.
+    pub fn worker_memory(&self) -> anyhow::Result<f64> {
+        let peaks = self.workers.iter().map(|worker| {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", worker.id()))?;
+            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no peak memory")?;
+            Ok(peak.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
+        });
+        peaks.collect::<anyhow::Result<Vec<_>>>().map(|peaks| peaks.into_iter().fold(0.0, f64::max))
+    }
+
+    /// The seats of a show as Redis has them, as a hash.
+    pub async fn seats_hash(&self, show: &Show) -> anyhow::Result<String> {
+        let store = RedisStore::connect(Settings::new(self.redis.address(), self.service.clone())).await?;
+        Ok(seats_hash(&store.state(&show.id.parse()?).await?))
     }
 
     /// Ends the workers, so that Redis has the machine for itself.

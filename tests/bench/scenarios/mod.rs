@@ -5,6 +5,7 @@ pub mod door;
 pub mod embedded;
 pub mod herd;
 pub mod holds;
+pub mod idle;
 pub mod nearly_full;
 pub mod pairs;
 pub mod recovery;
@@ -41,7 +42,9 @@ pub enum Scenario {
     Door,
     /// Time that the best-available script keeps Redis busy, at 20,000 and 80,000 seats, by how full it is
     Script,
-    /// How long nobody can buy when Redis was restarted, and when it was emptied
+    /// A thousand shows that nobody buys: CPU of worker and Redis
+    Idle,
+    /// How long nobody can buy when Redis was restarted, with a short log and a long one, and when it was emptied
     Recovery,
     /// Domain events over HTTP to a fast receiver: deliveries a second
     Webhook,
@@ -80,6 +83,7 @@ impl Bench {
             Scenario::Herd => herd::measure(self).await,
             Scenario::Door => door::measure(self).await,
             Scenario::Script => script::measure(self).await,
+            Scenario::Idle => idle::measure(self).await,
             Scenario::Recovery => recovery::measure(self).await,
             Scenario::Webhook => webhook::measure(self).await,
         }

@@ -13,6 +13,9 @@ use crate::yardsticks::kafka;
 /// Seats on sale for each second.
 const MOST: u32 = 20_000;
 
+/// Bare transactions beside them.
+const TRANSACTIONS: u32 = 300;
+
 struct Pairs {
     seats: Seats,
     holds: Tally,
@@ -43,14 +46,26 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let before = kafka::written(&bench.kafka, &stack.topic)?;
     let plan = bench.plan(&stack.buyers, Pace::Closed(bench.time));
     let buyers = Pairs { seats, holds: Tally::default(), reserves: Tally::default() };
-    let (Pairs { mut holds, mut reserves, .. }, took) = run(&plan, buyers).await?;
+    let (Pairs { seats, mut holds, mut reserves }, took) = run(&plan, buyers).await?;
     stack.drained(&shows).await?;
     let after = kafka::written(&bench.kafka, &stack.topic)?;
     let refused = holds.refused + reserves.refused;
     ensure!(refused == 0, "{refused} of {} pairs of distinct seats were refused", holds.done);
     let (records, trips) = (after.records - before.records, after.batches - before.batches);
+    let most = reserves.rate(took);
+    // Half of that, beside what a bare transaction of one record takes.
+    let bare = kafka::transactions(&bench.kafka, bench.up_to(TRANSACTIONS)).await?;
+    let pace = Pace::Open { rate: most / 2.0, time: bench.time };
+    let buyers = Pairs { seats, holds: Tally::default(), reserves: Tally::default() };
+    let (Pairs { reserves: mut steady, .. }, _) = run(&bench.plan(&stack.buyers, pace), buyers).await?;
+    ensure!(steady.refused == 0, "{} reserves of distinct seats were refused", steady.refused);
+    let above = steady.latency_ms(990) - bare.p99_ms;
     Ok(vec![
-        Figure::new("pairs of hold and reserve", reserves.rate(took), "1/s"),
+        Figure::new("pairs of hold and reserve", most, "1/s"),
+        Figure::new("bare transactions of one record, p50", bare.p50_ms, "ms"),
+        Figure::new("bare transactions of one record, p99", bare.p99_ms, "ms"),
+        Figure::new("pairs at half that rate, p50 of the reserve", steady.latency_ms(500), "ms").at_most(10.0),
+        Figure::new("pairs at half that rate, p99 of the reserve above a bare one", above, "ms").at_most(30.0),
         Figure::new("pairs, p50 of the hold", holds.latency_ms(500), "ms"),
         Figure::new("pairs, p99 of the hold", holds.latency_ms(990), "ms"),
         Figure::new("pairs, p50 of the reserve", reserves.latency_ms(500), "ms"),

@@ -1,22 +1,34 @@
-//! How long nobody can buy when Redis comes back without its last second, and without anything: what it lost is read
-//! from the log, which has every hold of a load. The worker waits out what may still be under way first, so a few seconds
-//! pass however short the log is.
+//! How long nobody can buy a seat of a show when Redis comes back with its data, which depends on what it lost and not on
+//! how long the log is, and when it comes back empty.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use boxoffice_runtime::log::kafka::KafkaLog;
+use boxoffice_runtime::log::{EventLog, UntilEnd};
+use boxoffice_runtime::record::NewRecord;
 use boxoffice_tests::servers::redis_kinds::connection;
 use boxoffice_tests::wait::within;
+use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
+use serde_json::json;
 
-use super::{Bench, Holders};
-use crate::load::{Pace, count, run};
+use super::Bench;
+use crate::load::count;
 use crate::report::Figure;
-use crate::shows::Seats;
-use crate::stack::Stack;
+use crate::shows::Show;
+use crate::stack::{Stack, answer};
 
-/// Seats on sale for each second of the load.
-const MOST: u32 = 40_000;
+/// Shows on sale.
+const SHOWS: u32 = 1_000;
+/// Domain events on the log when Redis is restarted.
+const LENGTHS: [u32; 2] = [50_000, 5_000_000];
+/// Rows and seats a row where Redis is emptied; half of them are sold.
+const HALL: (u32, u32) = (50, 40);
+/// Records published in one go.
+const BATCH: u32 = 10_000;
+/// Requests at once.
+const AT_ONCE: usize = 64;
 /// Longest that it may take.
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -25,37 +37,138 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// # Errors
 /// A program that is missing, a server that went away, or seats that do not come back.
 pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
-    let mut stack = Stack::start(&bench.kafka, bench.workers).await?;
-    let seats = bench.seats(MOST);
-    let shows = seats.shows.clone();
-    stack.put_on_sale(&shows).await?;
-    let plan = bench.plan(&stack.buyers, Pace::Closed(bench.time));
-    let (buyers, _) = run(&plan, Holders::of(seats)).await?;
-    stack.drained(&shows).await?;
-    let (tally, mut left) = buyers.into_parts();
-    ensure!(tally.refused == 0, "{} holds of distinct seats were refused", tally.refused);
+    let mut figures = vec![];
+    for length in LENGTHS {
+        figures.extend(restarted(bench, bench.up_to(length)).await?);
+    }
+    figures.extend(emptied(bench).await?);
+    Ok(figures)
+}
 
-    let lost = Instant::now();
+/// Redis is killed and restarted with its data, with so many domain events on the log.
+async fn restarted(bench: &Bench, length: u32) -> anyhow::Result<Vec<Figure>> {
+    let mut stack = Stack::start(&bench.kafka, bench.workers).await?;
+    let shows: Vec<_> =
+        (1..=bench.up_to(SHOWS)).map(|number| Show::new(format!("show-{number}"), 2, 10)).collect();
+    stack.put_on_sale(&shows).await?;
+    fill(&stack, length).await?;
+    // Whoever owns the lanes from now on moves the offsets of quiet shows behind all of that.
+    stack.send_workers_home().await?;
+    stack.add_workers(bench.workers).await?;
+    each(&shows, async |show| hold_and_release(&stack, show).await).await?;
+    stack.drained(&shows).await?;
+
     stack.redis.kill();
     stack.redis.restart().await?;
-    let restarted = sells_again(&stack, &mut left, lost).await?;
-    let lost = Instant::now();
-    redis::cmd("FLUSHALL").exec_async(&mut connection(&stack.redis.address()).await?).await?;
-    let emptied = sells_again(&stack, &mut left, lost).await?;
+    let back = Instant::now();
+    let mut pauses = each(&shows, async |show| sells_again(&stack, show, back).await).await?;
+    pauses.sort_unstable();
+    let (median, last) = (pauses[pauses.len() / 2], pauses.last().copied().unwrap_or_default());
+    let name = |what: &str| format!("recovery, {length} events on the log, {what} show sold again after");
     Ok(vec![
-        Figure::new("recovery, domain events on the log", count(tally.done), "events"),
-        Figure::new("recovery, nothing sold when Redis was restarted", restarted.as_secs_f64(), "s"),
-        Figure::new("recovery, nothing sold when Redis was emptied", emptied.as_secs_f64(), "s"),
+        Figure::new(name("the median"), median.as_secs_f64(), "s").at_most(3.0),
+        Figure::new(name("the last"), last.as_secs_f64(), "s"),
     ])
 }
 
-/// How long after `lost` a seat that nobody has is held again.
-async fn sells_again(stack: &Stack<'_>, seats: &mut Seats, lost: Instant) -> anyhow::Result<Duration> {
-    let seat = seats.next_seat().context("every seat is sold")?;
-    let path = format!("/seats/{seat}/hold");
+/// Redis is emptied, with shows of which half is sold.
+async fn emptied(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
+    let mut stack = Stack::start(&bench.kafka, bench.workers).await?;
+    let (rows, width) = HALL;
+    let shows: Vec<_> = (1..=bench.up_to(SHOWS))
+        .map(|number| Show::new(format!("show-{number}"), bench.up_to(rows).max(2), width))
+        .collect();
+    stack.put_on_sale(&shows).await?;
+    each(&shows, async |show| sell_half(&stack, show).await).await?;
+    stack.drained(&shows).await?;
+    let some: Vec<_> = shows.iter().step_by(shows.len().div_ceil(20)).cloned().collect();
+    let before = each(&some, async |show| stack.seats_hash(show).await).await?;
+
+    let lost = Instant::now();
+    redis::cmd("FLUSHALL").exec_async(&mut connection(&stack.redis.address()).await?).await?;
+    stack.redis.kill();
+    stack.redis.restart().await?;
+    let pauses = each(&shows, async |show| sells_again(&stack, show, lost).await).await?;
+    let last = pauses.into_iter().max().unwrap_or_default();
+    each(&shows, async |show| give_back(&stack, show).await).await?;
+    let after = each(&some, async |show| stack.seats_hash(show).await).await?;
+    ensure!(before == after, "the seats are not what they were");
+    Ok(vec![
+        Figure::new("recovery, shows that are half sold, of an emptied Redis", count(shows.len() as u64), "shows"),
+        Figure::new("recovery, all sold again after Redis was emptied", last.as_secs_f64(), "s").at_most(30.0),
+        Figure::new("recovery, most memory of a worker", stack.worker_memory()?, "MiB").at_most(512.0),
+    ])
+}
+
+/// Repeats what is on the log until it has so many domain events: the log may (I3), and nobody has to sell for hours.
+async fn fill(stack: &Stack<'_>, length: u32) -> anyhow::Result<()> {
+    let log = KafkaLog::new(&stack.kafka.address())?;
+    let mut templates = vec![];
+    let mut reading = UntilEnd::open(&log, &stack.topic).await?;
+    while let Some(records) = reading.next(1000).await? {
+        templates.extend(records.into_iter().map(|record| NewRecord {
+            partition: record.partition,
+            key: record.key.clone(),
+            value: record.value.clone(),
+            headers: record.headers.clone(),
+            timestamp: 0,
+        }));
+    }
+    let mut records = templates.iter().cycle();
+    let mut left = length.saturating_sub(u32::try_from(templates.len())?);
+    while left > 0 {
+        let some = left.min(BATCH);
+        log.publish(&stack.topic, records.by_ref().take(some as usize).cloned().collect()).await?;
+        left -= some;
+    }
+    Ok(())
+}
+
+/// Does the same for every show, many at once; the answers are in the shows' order.
+async fn each<T>(
+    shows: &[Show],
+    work: impl AsyncFn(&Show) -> anyhow::Result<T>,
+) -> anyhow::Result<Vec<T>> {
+    stream::iter(shows).map(|show| work(show)).buffered(AT_ONCE).try_collect().await
+}
+
+/// A seat that is never sold.
+fn spare(show: &Show) -> String {
+    show.seat(show.seats() - 1)
+}
+
+async fn hold_and_release(stack: &Stack<'_>, show: &Show) -> anyhow::Result<()> {
+    for verb in ["hold", "release"] {
+        let path = format!("/seats/{}/{verb}", spare(show));
+        answer(stack.buyer(Method::POST, &path, "somebody")?).await?;
+    }
+    Ok(())
+}
+
+async fn give_back(stack: &Stack<'_>, show: &Show) -> anyhow::Result<()> {
+    let path = format!("/seats/{}/release", spare(show));
+    answer(stack.buyer(Method::POST, &path, "the first one after")?).await.map(drop)
+}
+
+/// How long after `since` a seat of the show is held.
+async fn sells_again(stack: &Stack<'_>, show: &Show, since: Instant) -> anyhow::Result<Duration> {
+    let path = format!("/seats/{}/hold", spare(show));
     let held = within(PATIENCE, async || {
         let asked = stack.buyer(Method::POST, &path, "the first one after").ok()?.send().await;
-        asked.is_ok_and(|answer| answer.status().is_success()).then(|| lost.elapsed())
+        asked.is_ok_and(|answer| answer.status().is_success()).then(|| since.elapsed())
     });
-    held.await.with_context(|| format!("no seat is sold {} s after a loss", PATIENCE.as_secs()))
+    held.await.with_context(|| format!("{} is not sold {} s after a loss", show.id, PATIENCE.as_secs()))
+}
+
+/// Sells every other row, a hold and a reserve each.
+async fn sell_half(stack: &Stack<'_>, show: &Show) -> anyhow::Result<()> {
+    for row in (0..show.rows.saturating_sub(1)).step_by(2) {
+        let seats: Vec<_> = (0..show.width).map(|seat| show.key(row * show.width + seat)).collect();
+        let user = format!("user-{row}");
+        let hold = stack.buyer(Method::POST, "/holds", &user)?;
+        let held = answer(hold.json(&json!({"eventId": show.id, "seats": seats}))).await?;
+        let hold = held["holdId"].as_str().context("no holdId")?;
+        answer(stack.buyer(Method::POST, &format!("/holds/{hold}/reserve"), &user)?).await?;
+    }
+    Ok(())
 }

@@ -1,14 +1,19 @@
 //! What Kafka takes from its own tool, and what it got from the relay: records, and the batches that they came in.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use boxoffice_runtime::log::EventLog;
+use boxoffice_runtime::log::kafka::KafkaLog;
+use boxoffice_runtime::record::NewRecord;
 use boxoffice_tests::servers::{Kafka, Server, topic_on};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Headers;
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use tokio::process::Command;
+
+use crate::load::Tally;
 
 /// Longest wait for a record.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,6 +29,39 @@ pub struct Written {
     pub records: u64,
     /// The batches that they came in; the relay has one on its way at a time, so each was a round trip.
     pub batches: u64,
+}
+
+/// How long a transaction of one record takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Transactions {
+    /// Half of them took less, in ms.
+    pub p50_ms: f64,
+    /// 99 % took less, in ms.
+    pub p99_ms: f64,
+}
+
+/// So many transactions of one record, one after the other.
+///
+/// # Errors
+/// A log that does not take them.
+pub async fn transactions(kafka: &Server<Kafka>, number: u32) -> anyhow::Result<Transactions> {
+    let topic = topic_on(&kafka.address(), "yardstick", 1).await?;
+    let log = KafkaLog::new(&kafka.address())?;
+    let mut appender = log.appender("yardstick").await?;
+    let mut tally = Tally::default();
+    for _ in 0..number.max(2) {
+        let record = NewRecord {
+            partition: 0,
+            key: "yardstick".to_owned(),
+            value: vec![b'x'; 450],
+            headers: vec![],
+            timestamp: 0,
+        };
+        let begun = Instant::now();
+        appender.append(&topic, vec![record]).await?;
+        tally.add(200, begun.elapsed());
+    }
+    Ok(Transactions { p50_ms: tally.latency_ms(500), p99_ms: tally.latency_ms(990) })
 }
 
 /// `ProducerPerformance` with as many records of so many bytes, acks=all: records a second.

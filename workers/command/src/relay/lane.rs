@@ -194,6 +194,7 @@ impl Lane {
         }
         match self.append(batch.records).await {
             Ok(ends) => {
+                self.shared.metrics.published.inc_by(counts.values().sum());
                 self.published(batch.last, &ends).await;
                 self.moved_on(&counts, &ends).await;
             }
