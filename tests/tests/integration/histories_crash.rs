@@ -17,7 +17,7 @@ use boxoffice_tests::crash::{ROUNDS, SEED, setting};
 use boxoffice_tests::proxy::Proxy;
 use boxoffice_tests::servers::Server;
 use boxoffice_tests::servers::redis_kinds::RedisKind;
-use boxoffice_tests::wait::{PATIENCE, until, within};
+use boxoffice_tests::wait::{PATIENCE, within};
 use fastrand::Rng;
 use tokio::time::{Sleep, sleep};
 
@@ -116,7 +116,8 @@ impl Sale {
             happens(kind, stack, replica, routes, random).await;
             let loss = Loss { from, to: clock::now() };
             let enough = market.sold() + ENOUGH;
-            until("seats are sold again", async || (market.sold() >= enough).then_some(())).await;
+            let sold = within(PATIENCE, async || (market.sold() >= enough).then_some(())).await;
+            assert!(sold.is_some(), "{kind:?}: seats are not sold again\n{}", stack.logs());
             market.close();
             loss
         };

@@ -136,6 +136,7 @@ async fn i1_what_another_master_sold_is_found_before_anything_is_published_and_t
  {
     let pair = Pair::start().await;
     let old = pair.open().await.unwrap();
+    recover(&old, Arc::clone(&pair.log) as _, "seat-events").await;
     pair.replica.promote().await.unwrap();
     let settings = Settings::new(pair.replica.address(), pair.service.clone());
     let other = Arc::new(RedisStore::connect(settings).await.unwrap());

@@ -20,7 +20,7 @@ use super::ownership::Occupancy;
 use super::queue::{Queue, Wakes};
 use super::shared::Shared;
 use crate::recover::RecoveryError;
-use crate::store::{OutboxEntry, StoreError, lane_of};
+use crate::store::{Outbox, OutboxEntry, StoreError, lane_of};
 
 /// Most records of a batch, and most while publishing fails: what may be in vain is to be cheap.
 const BATCH: usize = 500;
@@ -278,9 +278,9 @@ impl Lane {
         let most = if self.failures > 0 { TRIAL } else { BATCH };
         let events = self.queue.take(EVENTS);
         let each = (most / events.len().max(1)).max(AT_LEAST);
-        let outbox = &self.shared.outbox;
+        let outbox = self.shared.outbox.as_ref();
         let read = events.into_iter().map(|event| async move {
-            let entries = outbox.unpublished(&event, each).await;
+            let entries = whole_commands(outbox, &event, each).await;
             (event, entries)
         });
         let read = join_all(read).await;
@@ -424,6 +424,31 @@ async fn ends_of(shared: &Shared, partitions: &[u32]) -> Option<Vec<u64>> {
 }
 
 type Encoded = (u32, u64, Vec<NewRecord>);
+
+/// The partition and the first entries of a SeatingEvent, about `each` of them, up to the end of a command: what a
+/// command did is on the log as a whole or not at all (I2), whatever the store loses next.
+async fn whole_commands(
+    outbox: &dyn Outbox,
+    event: &SeatingEventId,
+    each: usize,
+) -> Result<(u32, Vec<OutboxEntry>), StoreError> {
+    let mut most = each;
+    loop {
+        let (partition, mut entries) = outbox.unpublished(event, most).await?;
+        if entries.len() < most {
+            return Ok((partition, entries));
+        }
+        let command = |entry: &OutboxEntry| entry.envelope.metadata.causation_id;
+        let last = entries.last().map(command);
+        let whole = entries.iter().rposition(|entry| Some(command(entry)) != last);
+        if let Some(place) = whole {
+            entries.truncate(place + 1);
+            return Ok((partition, entries));
+        }
+        // All of it is one command, which may go on.
+        most = most.saturating_mul(4);
+    }
+}
 
 /// The last sequence of `entries`, which must have no gap.
 fn last_of(entries: &[OutboxEntry]) -> Result<Option<u64>, Trouble> {

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use boxoffice_domain::SeatingEventId;
+use boxoffice_domain::{Definition, SeatingEventId};
 use boxoffice_runtime::log::EventLog;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
+use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -327,6 +328,37 @@ async fn what_is_wrong_with_one_seating_event_lets_the_others_of_its_lane_go_on(
     }
     line.store.fail_for(&line.event, None);
     line.watermark(2).await;
+    line.shut().await;
+}
+
+/// Whatever the size of a batch: half of a command on the log would be half of it for whoever recovers.
+#[tokio::test(start_paused = true)]
+async fn i2_a_command_is_on_the_log_as_a_whole_or_not_at_all() {
+    let log = FakeLog::default();
+    log.takes(Duration::from_secs(1));
+    let line = Line::with(Memory::default(), log).await;
+    let hall: Definition = serde_json::from_value(json!({
+        "title": "Hall", "startsAt": 4_000_000_000_000_u64,
+        "priceCategories": [{"name": "gold", "amount": 12_000, "currency": "EUR"}],
+        "sections": [{"id": "FLOOR", "priceCategory": "gold", "capacity": 2_000}]
+    }))
+    .unwrap();
+    let event: SeatingEventId = "hall".parse().unwrap();
+    line.store.provision(&event, &hall, 3, &cause()).await.unwrap().unwrap();
+    for hold in 0..3 {
+        let seats: Vec<_> = (1..=300).map(|seat| format!("FLOOR-{}", hold * 300 + seat)).collect();
+        line.store.hold_for("alice", &event, &seats.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+    let ends = async {
+        let mut ends = std::collections::BTreeSet::new();
+        while ends.last() != Some(&901) {
+            ends.extend(line.log.sequences(event.as_str()).last().copied());
+            sleep(Duration::from_millis(100)).await;
+        }
+        ends
+    };
+    let ends = timeout(Duration::from_mins(1), ends).await.unwrap();
+    assert!(ends.iter().all(|end| end % 300 == 1), "{ends:?}");
     line.shut().await;
 }
 

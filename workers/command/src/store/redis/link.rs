@@ -30,6 +30,9 @@ use crate::store::{History, LEASE_ROUND, StoreError};
 /// Shortest and longest pause between two attempts to open a link; it doubles in between.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 
+/// So many confirmations in a row that nobody answers end a link.
+const VANISHED: u32 = 2;
+
 /// Why a server is not one to sell seats on.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -135,7 +138,14 @@ impl Link {
 
     /// Ends the link where `error` means that nothing more comes of it.
     pub fn heed(&self, error: &RedisError) {
-        if is_over(error) && !self.over.swap(true, SeqCst) {
+        if is_over(error) {
+            self.give_up(error);
+        }
+    }
+
+    /// Ends the link.
+    fn give_up(&self, error: &RedisError) {
+        if !self.over.swap(true, SeqCst) {
             tracing::info!(node = %self.node, %error, "link to redis dropped");
         }
     }
@@ -144,16 +154,21 @@ impl Link {
 /// Where the one link to a server is kept.
 type Kept = RwLock<Option<Arc<Link>>>;
 
-/// Confirms a link for as long as it is kept, and drops it when it is over. A server that answers late, or not until
-/// the connection's own time-out, delays nobody but itself.
+/// Confirms a link for as long as it is kept, and drops it when it is over. A server that answers late delays
+/// nobody but itself; one that does not answer within the connection's own time-out, twice in a row, is given up.
 async fn look_after(kept: Weak<Kept>, link: Weak<Link>) {
+    let mut unanswered = 0;
     loop {
         sleep(LEASE_ROUND).await;
         let (Some(kept), Some(link)) = (kept.upgrade(), link.upgrade()) else { return };
-        if !link.is_over()
-            && let Err(error) = link.confirm().await
-        {
-            link.heed(&error);
+        if !link.is_over() {
+            match link.confirm().await {
+                Ok(()) => unanswered = 0,
+                Err(error) if error.is_timeout() && unanswered + 1 < VANISHED => unanswered += 1,
+                // A host that vanished says nothing, and its address may be another's by now.
+                Err(error) if error.is_timeout() => link.give_up(&error),
+                Err(error) => link.heed(&error),
+            }
         }
         if link.is_over() {
             let mut current = kept.write().unwrap_or_else(PoisonError::into_inner);

@@ -64,6 +64,10 @@ impl Trouble {
 
 impl ClientContext for Trouble {
     fn error(&self, error: KafkaError, reason: &str) {
+        // No trouble at all: a reader has come to an end.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
+            return;
+        }
         tracing::warn!(%error, reason, "kafka");
         self.told(&error, reason);
     }
