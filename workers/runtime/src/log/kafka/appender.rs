@@ -4,20 +4,26 @@
 //! higher epoch, aborts what the one before left open, and refuses whatever comes with a lower epoch. An appender that
 //! fails is spent: what it still had to send is purged, and the next owner of the id, which may be the same process,
 //! finds out from the log what became of the records. So it never aborts by itself: the next owner does that.
+//!
+//! An append runs on a thread where it may block, and polls for its deliveries there: a process has many owners, most of
+//! them idle, and a thread each that polls all the time would cost more than all the rest.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::future_producer::DeliveryFuture;
-use rdkafka::producer::{FutureProducer, Producer, PurgeConfig};
-use tokio::time::{Instant, sleep, timeout_at};
+use rdkafka::message::Message;
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext, PurgeConfig};
+use tokio::task::spawn_blocking;
 
-use super::producer::{ROOM, outgoing};
+use super::producer::{ROOM, headers, timestamp};
 use super::trouble::Trouble;
-use super::{Detached, KafkaLog, LogError, ask, explained, failed, is_fence, named, unavailable};
+use super::{Detached, KafkaLog, LogError, explained, failed, is_fence, named, number, unavailable};
 use crate::log::{Appender, TAKE_OVER_LIMIT};
 use crate::record::NewRecord;
 
@@ -26,8 +32,59 @@ use crate::record::NewRecord;
 const ABANDONED: &str = "10000";
 /// Wait before another try with the coordinator, which mostly is one after a transaction that was just committed.
 const BACKOFF: &str = "5";
+/// Time between two looks for deliveries: little beside the round trips of a transaction.
+const LOOK: Duration = Duration::from_micros(200);
+/// How often what librdkafka has to say while nothing is appended is heard.
+const LISTEN: Duration = Duration::from_secs(5);
+/// Most of that at once.
+const SAYINGS: usize = 1000;
 
-type Client = FutureProducer<Trouble>;
+type Client = BaseProducer<Context>;
+
+/// Where librdkafka's call-backs go. They run inside `poll`.
+struct Context(Trouble);
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.error(error, reason);
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = Arc<Deliveries>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, deliveries: Arc<Deliveries>) {
+        let mut delivered = deliveries.lock();
+        delivered.count += 1;
+        match result {
+            Ok(message) => {
+                let end = message.offset().unsigned_abs() + 1;
+                delivered.ends.insert(message.partition().unsigned_abs(), end);
+            }
+            Err((error, message)) => {
+                delivered.error = Some((message.partition().unsigned_abs(), error.clone()));
+            }
+        }
+    }
+}
+
+/// What became of an append's records so far.
+#[derive(Default)]
+struct Deliveries(Mutex<Delivered>);
+
+#[derive(Default)]
+struct Delivered {
+    count: usize,
+    /// The offset behind the last one of each partition.
+    ends: BTreeMap<u32, u64>,
+    error: Option<(u32, KafkaError)>,
+}
+
+impl Deliveries {
+    fn lock(&self) -> MutexGuard<'_, Delivered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// See the module.
 pub struct KafkaAppender {
@@ -37,7 +94,7 @@ pub struct KafkaAppender {
 }
 
 enum State {
-    Owner(Detached<Client>),
+    Owner(Detached<Arc<Client>>),
     /// An append failed, or was not waited for.
     Spent,
     /// Another has taken over.
@@ -60,13 +117,10 @@ impl KafkaAppender {
             // A topic that is not there is an error this soon.
             .set("topic.metadata.propagation.max.ms", "1000");
         let trouble = log.trouble.clone();
-        let client = ask(&log.trouble, move || {
-            let client = Client::from_config_and_context(&config, trouble).map_err(unavailable)?;
-            client.init_transactions(TAKE_OVER_LIMIT).map_err(failed)?;
-            Ok(client)
-        });
-        let client = Detached::new(client.await.map_err(|error| of(error, id))?);
-        Ok(Self { log, id: id.to_owned(), state: State::Owner(client) })
+        let client = spawn_blocking(move || initialized(&config, trouble)).await.map_err(unavailable)?;
+        let client = explained(client.map_err(|error| of(error, id)), &log.trouble)?;
+        tokio::spawn(listen_all(Arc::downgrade(&client)));
+        Ok(Self { log, id: id.to_owned(), state: State::Owner(Detached::new(client)) })
     }
 }
 
@@ -82,77 +136,117 @@ impl Appender for KafkaAppender {
                 return Err(LogError::Fenced(self.id.clone()));
             }
         };
-        let limit = self.log.settings.publish_timeout;
-        let deadline = Instant::now() + limit;
-        let appended = timeout_at(deadline, transact(client.get()?, topic, &records, deadline)).await;
-        let error = match appended {
-            Ok(Ok(ends)) => {
-                self.state = State::Owner(client);
-                return explained(Ok(ends), &self.log.trouble);
-            }
-            Ok(Err(error)) => error,
-            Err(_) => unavailable(format!("not committed within {limit:?}")),
-        };
-        client.get()?.purge(PurgeConfig::default().queue().inflight().non_blocking());
-        // What a delivery or a commit says of it depends on how far it got.
-        let error = match client.get()?.client().fatal_error() {
-            Some((code, _)) if is_fence(code) => LogError::Fenced(self.id.clone()),
-            _ => of(error, &self.id),
-        };
-        if matches!(error, LogError::Fenced(_)) {
-            self.state = State::Fenced;
+        let (own, topic, limit) =
+            (client.get()?.clone(), topic.to_owned(), self.log.settings.publish_timeout);
+        let appended = spawn_blocking(move || {
+            transact(&own, &topic, &records, limit).map_err(|error| {
+                own.purge(PurgeConfig::default().queue().inflight().non_blocking());
+                listen(&own);
+                // What a delivery or a commit says of it depends on how far it got.
+                match own.client().fatal_error() {
+                    Some((code, _)) if is_fence(code) => LogError::Fenced(String::new()),
+                    Some(_) | None => error,
+                }
+            })
+        });
+        let appended = appended.await.map_err(unavailable)?.map_err(|error| of(error, &self.id));
+        match &appended {
+            Ok(_) => self.state = State::Owner(client),
+            Err(LogError::Fenced(_)) => self.state = State::Fenced,
+            Err(LogError::Unavailable(_) | LogError::Missing(_) | LogError::OutOfRange { .. }) => {}
         }
-        explained(Err(error), &self.log.trouble)
+        explained(appended, &self.log.trouble)
     }
 }
 
-/// One transaction: the offsets behind its records.
-async fn transact(
+/// A producer that has its id. It may block.
+fn initialized(config: &ClientConfig, trouble: Trouble) -> Result<Arc<Client>, LogError> {
+    let client = Client::from_config_and_context(config, Context(trouble)).map_err(unavailable)?;
+    let initialized = client.init_transactions(TAKE_OVER_LIMIT);
+    listen(&client);
+    initialized.map_err(failed)?;
+    Ok(Arc::new(client))
+}
+
+/// One transaction: the offsets behind its records. It may block.
+fn transact(
     client: &Client,
     topic: &str,
     records: &[NewRecord],
-    deadline: Instant,
+    limit: Duration,
 ) -> Result<BTreeMap<u32, u64>, LogError> {
     if records.is_empty() {
         return Ok(BTreeMap::new());
     }
-    // A word with librdkafka's own thread, none with a broker.
-    client.begin_transaction().map_err(failed)?;
-    let mut deliveries = Vec::with_capacity(records.len());
-    for record in records {
-        let queued = queue(client, topic, record).await;
-        deliveries.push((record.partition, queued.map_err(|error| named(error, topic, record.partition))?));
-    }
-    let mut ends = BTreeMap::new();
-    for (partition, delivery) in deliveries {
-        match delivery.await {
-            Ok(Ok(delivery)) => ends.insert(partition, delivery.offset.unsigned_abs() + 1),
-            Ok(Err((error, _))) => return Err(named(failed(error), topic, partition)),
-            Err(_) => return Err(unavailable("the producer is gone")),
-        };
-    }
-    let committing = client.clone();
-    let committed = tokio::task::spawn_blocking(move || {
-        // A delivery counts for a moment after it was told, and one that counts would be polled for during 100 ms.
-        while committing.in_flight_count() > 0 && Instant::now() < deadline {
-            thread::yield_now();
+    let deadline = Instant::now() + limit;
+    let in_time = || {
+        if Instant::now() < deadline {
+            Ok(())
+        } else {
+            Err(unavailable(format!("not committed within {limit:?}")))
         }
-        committing.commit_transaction(deadline.saturating_duration_since(Instant::now()))
-    });
-    committed.await.map_err(unavailable)?.map_err(failed)?;
-    Ok(ends)
+    };
+    listen(client);
+    client.begin_transaction().map_err(failed)?;
+    let deliveries = Arc::new(Deliveries::default());
+    for record in records {
+        let mut next = BaseRecord::with_opaque_to(topic, Arc::clone(&deliveries))
+            .partition(number(topic, record.partition)?)
+            .key(&record.key)
+            .payload(&record.value)
+            .timestamp(timestamp(record))
+            .headers(headers(record));
+        while let Err((error, returned)) = client.send(next) {
+            if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
+                return Err(named(failed(error), topic, record.partition));
+            }
+            next = returned;
+            in_time()?;
+            client.poll(Duration::ZERO);
+            wait(ROOM);
+        }
+    }
+    // Also what it counts itself has to be none: it would wait for that in steps of 100 ms when it commits.
+    while deliveries.lock().count < records.len() || client.in_flight_count() > 0 {
+        client.poll(Duration::ZERO);
+        if let Some((partition, error)) = deliveries.lock().error.take() {
+            return Err(named(failed(error), topic, partition));
+        }
+        in_time()?;
+        wait(LOOK);
+    }
+    client.commit_transaction(deadline.saturating_duration_since(Instant::now())).map_err(failed)?;
+    Ok(std::mem::take(&mut deliveries.lock().ends))
 }
 
-/// Hands one record to librdkafka; waits for room where its queue is full.
-async fn queue(client: &Client, topic: &str, record: &NewRecord) -> Result<DeliveryFuture, LogError> {
-    let mut next = outgoing(topic, record)?;
-    loop {
-        match client.send_result(next) {
-            Ok(delivery) => return Ok(delivery),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), returned)) => next = returned,
-            Err((error, _)) => return Err(failed(error)),
+#[expect(
+    clippy::disallowed_methods,
+    reason = "on a thread where it may block; a timer of the runtime is ten times as coarse"
+)]
+fn wait(duration: Duration) {
+    thread::sleep(duration);
+}
+
+/// Hears what librdkafka has to say.
+fn listen(client: &Client) {
+    for _ in 0..SAYINGS {
+        if client.in_flight_count() == 0 {
+            break;
         }
-        sleep(ROOM).await;
+        client.poll(Duration::ZERO);
+    }
+}
+
+/// Listens now and then, as long as there is the client.
+async fn listen_all(client: Weak<Client>) {
+    loop {
+        tokio::time::sleep(LISTEN).await;
+        let client = client.clone();
+        // Where this is the last one that has it, it is dropped there.
+        let listened = spawn_blocking(move || client.upgrade().map(|client| listen(&client)));
+        if !matches!(listened.await, Ok(Some(()))) {
+            return;
+        }
     }
 }
 

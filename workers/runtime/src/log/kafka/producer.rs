@@ -145,7 +145,12 @@ async fn send(producer: &Shared, topic: &str, records: &[NewRecord]) -> Result<(
 
 /// Hands one record to librdkafka; waits for room where its queue is full.
 async fn queue(producer: &Shared, topic: &str, record: &NewRecord) -> Result<DeliveryFuture, LogError> {
-    let mut next = outgoing(topic, record)?;
+    let mut next = FutureRecord::to(topic)
+        .partition(number(topic, record.partition)?)
+        .key(&record.key)
+        .payload(&record.value)
+        .timestamp(timestamp(record))
+        .headers(headers(record));
     loop {
         {
             let retired = producer.retired.read().unwrap_or_else(PoisonError::into_inner);
@@ -164,20 +169,16 @@ async fn queue(producer: &Shared, topic: &str, record: &NewRecord) -> Result<Del
     }
 }
 
-/// A record as librdkafka takes it.
-pub fn outgoing<'a>(
-    topic: &'a str,
-    record: &'a NewRecord,
-) -> Result<FutureRecord<'a, String, Vec<u8>>, LogError> {
+/// A record's headers as librdkafka takes them.
+pub fn headers(record: &NewRecord) -> OwnedHeaders {
     let room = OwnedHeaders::new_with_capacity(record.headers.len());
-    let headers = record
+    record
         .headers
         .iter()
-        .fold(room, |headers, (key, value)| headers.insert(Header { key, value: Some(value.as_ref()) }));
-    Ok(FutureRecord::to(topic)
-        .partition(number(topic, record.partition)?)
-        .key(&record.key)
-        .payload(&record.value)
-        .timestamp(i64::try_from(record.timestamp).unwrap_or(i64::MAX))
-        .headers(headers))
+        .fold(room, |headers, (key, value)| headers.insert(Header { key, value: Some(value.as_ref()) }))
+}
+
+/// A record's time as librdkafka takes it.
+pub fn timestamp(record: &NewRecord) -> i64 {
+    i64::try_from(record.timestamp).unwrap_or(i64::MAX)
 }
