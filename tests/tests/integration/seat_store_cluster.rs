@@ -123,7 +123,7 @@ async fn i7_after_a_failover_seats_are_sold_again_once_they_are_recovered() {
             hold(&store, event, "A-1-2").await.unwrap();
         }
     }
-    assert_eq!(store.inventories().await.unwrap().len(), events.len());
+    assert_eq!(store.inventories().await.unwrap().inventories.len(), events.len());
 }
 
 async fn hold(store: &RedisStore, event: &SeatingEventId, seat: &str) -> Result<(), StoreError> {

@@ -3,10 +3,12 @@
 //! It goes by partition, for whoever owns the partition's lane and has fenced every earlier owner: nothing is added to
 //! the log meanwhile. Each SeatingEvent has kept where on the log there was nothing more of it, so reading begins at the
 //! lowest of these among those in doubt: a server that lost nothing has next to nothing read, however long the log is.
-//! A server on which nothing was kept is read from the partition's first record. [`run`] reads the log, [`replay`] works
+//! A server on which nothing was kept is read from the partition's first record, unless slots were moved ([`moved`]). [`run`] reads the log, [`replay`] works
 //! out one SeatingEvent, [`restore`] writes it. This file knows what lacks something.
 
 mod metrics;
+
+mod moved;
 
 mod replay;
 
