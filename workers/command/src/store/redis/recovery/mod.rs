@@ -71,12 +71,12 @@ impl Recovery {
         Self { store, log, topic, metrics, troubled: Mutex::default() }
     }
 
-    /// Returns when every server has been complete once, as far as is known here; readiness says what is missing
+    /// Returns when every server that answers has been complete once, as far as is known here; readiness says what is missing
     /// until then. Later losses are told by commands on the SeatingEvents concerned, and by nothing else.
     pub async fn is_complete(&self, readiness: &Readiness) {
         let opened = self.store.topology.opened();
         loop {
-            match self.store.all_recovered().await {
+            match self.store.are_serving_complete().await {
                 Ok(()) => break,
                 Err(StoreError::Recovering) => readiness.not_ready(RECOVERY, BUSY),
                 Err(error) => readiness.not_ready(RECOVERY, error.to_string()),
