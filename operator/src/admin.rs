@@ -98,6 +98,15 @@ pub struct Problem {
     pub conflicts: Vec<Conflict>,
 }
 
+/// The SeatingEvents of a service that it could tell about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Them.
+    pub inventories: Vec<Inventory>,
+    /// Whether what is missing may be there all the same.
+    pub is_partial: bool,
+}
+
 /// A seat that stands in the way.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -133,6 +142,8 @@ pub enum AdminError {
     },
 }
 
+/// The header of a list in which something may be missing.
+const PARTIAL: &str = "x-partial";
 /// Longest wait for counts, which are asked for all the time: one worker that hangs must not make all others' old.
 const COUNTS_TIMEOUT: Duration = Duration::from_secs(4);
 
@@ -166,9 +177,11 @@ impl AdminApi {
         read(self.send(target, Method::PUT, &path, |request| request.json(definition)).await?).await
     }
 
-    /// Every SeatingEvent of the service, with its counts.
-    pub async fn inventories(&self, target: &Target) -> Result<Vec<Inventory>, AdminError> {
-        read(self.send(target, Method::GET, "/admin/events", quickly).await?).await
+    /// The SeatingEvents of the service, with their counts.
+    pub async fn inventories(&self, target: &Target) -> Result<Listing, AdminError> {
+        let response = self.send(target, Method::GET, "/admin/events", quickly).await?;
+        let is_partial = response.headers().get(PARTIAL).is_some_and(|value| value == "true");
+        Ok(Listing { inventories: read(response).await?, is_partial })
     }
 
     /// What waits for Kafka.

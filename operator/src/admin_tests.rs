@@ -97,6 +97,16 @@ async fn a_problem_keeps_its_code_and_its_seats() {
 }
 
 #[tokio::test]
+async fn a_partial_list_says_so() {
+    for (header, is_partial) in [("x-partial", true), ("x-other", false)] {
+        let list = move || async move { ([(header, "true")], Json(json!([inventory()]))) };
+        let api = serve(Router::new().route("/tickets/main/admin/events", get(list))).await;
+        let listing = api.inventories(&target()).await.unwrap();
+        assert_eq!((listing.inventories.len(), listing.is_partial), (1, is_partial));
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_is_no_problem_document_is_still_a_refusal() {
     let api =
         serve(Router::new().route("/tickets/main/admin/events", get(|| async { StatusCode::BAD_GATEWAY })))

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use boxoffice_domain::Definition;
 
-use crate::admin::{AdminError, Inventory};
+use crate::admin::{AdminError, Inventory, Listing};
 
 /// Names an object: namespace and name.
 pub type Key = (String, String);
@@ -45,11 +45,30 @@ impl Inventories {
     }
 
     /// Keeps the new answer of a service and says for which of `events` it differs from the last one.
-    pub fn note_answer(&self, service: &Key, answer: &Answer, events: &BTreeSet<String>) -> BTreeSet<String> {
+    pub fn note_answer(
+        &self,
+        service: &Key,
+        told: Result<Listing, AdminError>,
+        events: &BTreeSet<String>,
+    ) -> BTreeSet<String> {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = answers.insert(service.clone(), answer.clone());
-        changed(before.as_ref(), answer, events)
+        let before = answers.remove(service);
+        let answer = told.map(|told| completed(told, before.as_ref()));
+        let changed = changed(before.as_ref(), &answer, events);
+        answers.insert(service.clone(), answer);
+        changed
     }
+}
+
+/// What a service told, with what it told `before` of those that a partial answer leaves out: they are there, as far as
+/// anybody knows.
+fn completed(told: Listing, before: Option<&Answer>) -> BTreeMap<String, Inventory> {
+    let mut known = match before {
+        Some(Ok(before)) if told.is_partial => before.clone(),
+        Some(Ok(_) | Err(_)) | None => BTreeMap::new(),
+    };
+    known.extend(told.inventories.into_iter().map(|one| (one.event_id.clone(), one)));
+    known
 }
 
 fn changed(before: Option<&Answer>, after: &Answer, events: &BTreeSet<String>) -> BTreeSet<String> {
@@ -91,6 +110,21 @@ mod tests {
     #[test]
     fn a_seating_event_that_the_store_lost_is_reconciled() {
         assert_eq!(changed(Some(&Ok(two(7))), &Ok(BTreeMap::new()), &events(&["opera"])), events(&["opera"]));
+    }
+
+    #[test]
+    fn a_seating_event_that_a_partial_answer_leaves_out_stays_as_it_was_known() {
+        let (inventories, service) = (Inventories::default(), ("tickets".to_owned(), "main".to_owned()));
+        let all = events(&["arena-night", "opera"]);
+        let mut told = |names: &[&str], sequence, is_partial| {
+            let listed = two(sequence).into_iter().filter(|(id, _)| names.contains(&id.as_str()));
+            let listing = Listing { inventories: listed.map(|(_, one)| one).collect(), is_partial };
+            inventories.note_answer(&service, Ok(listing), &all)
+        };
+        told(&["arena-night", "opera"], 7, false);
+        assert_eq!(told(&["arena-night"], 8, true), events(&["arena-night"]), "opera is as it was");
+        assert_eq!(inventories.answer(&service), Some(Ok(two(8))));
+        assert_eq!(told(&["arena-night"], 8, false), events(&["opera"]), "now it is not there");
     }
 
     #[test]

@@ -52,8 +52,7 @@ async fn ask(
             return;
         }
     };
-    let answer = answer.map(|list| list.into_iter().map(|one| (one.event_id.clone(), one)).collect());
-    for event in context.inventories.note_answer(&service, &answer, &events) {
+    for event in context.inventories.note_answer(&service, answer, &events) {
         // A closed channel means that the controller has ended, and this task with it.
         if wake.unbounded_send(ObjectRef::new(&event).within(&service.0)).is_err() {
             return;

@@ -15,6 +15,9 @@ use crate::wait::within;
 /// How long a cluster may take until it agrees on who has what.
 const AGREEMENT: std::time::Duration = std::time::Duration::from_secs(30);
 
+/// The last slot of each master of a cluster.
+const LAST_SLOTS: [u16; 3] = [5460, 10_922, 16_383];
+
 /// A Redis server with arguments of its own.
 #[derive(Debug, Clone, Default)]
 pub struct RedisKind {
@@ -177,7 +180,7 @@ impl RedisCluster {
     pub async fn start() -> anyhow::Result<Self> {
         let masters = vec![node().await?, node().await?, node().await?];
         let mut first_slot = 0;
-        for (master, last_slot) in masters.iter().zip([5460, 10_922, 16_383]) {
+        for (master, last_slot) in masters.iter().zip(LAST_SLOTS) {
             let mut connection = connection(&master.address()).await?;
             let mut take = redis::cmd("CLUSTER");
             take.arg("ADDSLOTSRANGE").arg(first_slot).arg(last_slot);
@@ -218,6 +221,48 @@ impl RedisCluster {
         self.agreed().await
     }
 
+    /// Which of the masters had `slot` when the cluster was started.
+    pub fn first_master(slot: u16) -> usize {
+        LAST_SLOTS.partition_point(|last| *last < slot)
+    }
+
+    /// Moves a slot with all that is in it, while it is used, from one of the masters to another.
+    ///
+    /// # Errors
+    /// One of them refuses.
+    pub async fn move_slot(&self, slot: u16, from: usize, to: usize) -> anyhow::Result<()> {
+        let mut ids = vec![];
+        for master in &self.masters {
+            let my_id = redis::cmd("CLUSTER").arg("MYID").to_owned();
+            ids.push(my_id.query_async::<String>(&mut connection(&master.address()).await?).await?);
+        }
+        let set = async |master: usize, state: &str, of: usize| -> anyhow::Result<()> {
+            let mut set = redis::cmd("CLUSTER");
+            set.arg("SETSLOT").arg(slot).arg(state).arg(&ids[of]);
+            Ok(set.exec_async(&mut connection(&self.masters[master].address()).await?).await?)
+        };
+        set(to, "IMPORTING", from).await?;
+        set(from, "MIGRATING", to).await?;
+        let mut source = connection(&self.masters[from].address()).await?;
+        let port = self.masters[to].address().rsplit(':').next().unwrap_or_default().to_owned();
+        loop {
+            let mut some = redis::cmd("CLUSTER");
+            some.arg("GETKEYSINSLOT").arg(slot).arg(100);
+            let keys: Vec<String> = some.query_async(&mut source).await?;
+            if keys.is_empty() {
+                break;
+            }
+            let mut migrate = redis::cmd("MIGRATE");
+            migrate.arg("127.0.0.1").arg(&port).arg("").arg(0).arg(5000).arg("KEYS").arg(keys);
+            migrate.exec_async(&mut source).await?;
+        }
+        set(to, "NODE", to).await?;
+        for master in (0..self.masters.len()).filter(|master| *master != to) {
+            set(master, "NODE", to).await?;
+        }
+        Ok(())
+    }
+
     /// Waits until every master says that the cluster is whole.
     async fn agreed(&self) -> anyhow::Result<()> {
         for server in self.masters.iter().chain(&self.replicas) {
@@ -239,8 +284,15 @@ impl RedisCluster {
 
 async fn node() -> anyhow::Result<Server<RedisKind>> {
     let bus = free_port()?.to_string();
-    let arguments = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500", "--cluster-port", &bus];
-    Server::start(RedisKind::new(&[&arguments[..], &["--appendonly", "yes"]].concat())).await
+    let arguments = [
+        ["--cluster-enabled", "yes"],
+        ["--cluster-node-timeout", "1500"],
+        ["--cluster-port", &bus],
+        // A master that is lost costs its own slots.
+        ["--cluster-require-full-coverage", "no"],
+        ["--appendonly", "yes"],
+    ];
+    Server::start(RedisKind::new(arguments.as_flattened())).await
 }
 
 async fn meet(one: &Server<RedisKind>, other: &Server<RedisKind>) -> anyhow::Result<()> {

@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod cluster_losses;
 mod command_worker;
 mod consumer;
 mod consumer_database;

@@ -118,7 +118,7 @@ impl Sale {
         let refused = self.store.execute(&self.event, &command, &cause("alice")).await.unwrap();
         assert_eq!(refused, Err(Rejection::EventNotFound));
         assert_eq!(self.store.inventory(&self.event).await.unwrap(), None);
-        assert_eq!(self.store.inventories().await.unwrap(), []);
+        assert_eq!(self.store.inventories().await.unwrap().inventories, []);
     }
 
     async fn is_fenced(&self) {
@@ -217,7 +217,7 @@ async fn i7_an_empty_redis_is_rebuilt_from_the_log() {
     );
     assert_eq!(sale.store.watermark(&sale.event).await.unwrap(), before.sequence);
     sale.reserve(live).await;
-    assert_eq!(sale.store.inventories().await.unwrap()[0].seats.reserved, 2);
+    assert_eq!(sale.store.inventories().await.unwrap().inventories[0].seats.reserved, 2);
 }
 
 /// The show is not brought back, whatever Redis had of it; one that is created anew goes on where it had come to.

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use boxoffice_command::store::redis::keys::Keys;
 use boxoffice_command::store::redis::slots::tag;
 use boxoffice_command::store::redis::state::seats_hash;
 use boxoffice_command::store::redis::{Clock, RedisStore, Settings};
@@ -123,7 +124,41 @@ async fn i7_after_a_failover_seats_are_sold_again_once_they_are_recovered() {
             hold(&store, event, "A-1-2").await.unwrap();
         }
     }
-    assert_eq!(store.inventories().await.unwrap().len(), events.len());
+    assert_eq!(store.inventories().await.unwrap().inventories.len(), events.len());
+}
+
+/// What a server keeps of a partition is in its lowest slot. Without it, only one that lost something is read anew.
+#[tokio::test]
+async fn i7_a_moved_lowest_slot_has_nothing_read_but_a_lost_seating_event_has() {
+    let cluster = RedisCluster::start().await.unwrap();
+    let (log, service) = (Arc::new(KeptLog::default()), service("moved"));
+    let store = Arc::new(RedisStore::connect(settings(cluster.address(), &service)).await.unwrap());
+    nothing_was_lost(&store).await;
+    recover(&store, Arc::clone(&log) as _, "seat-events").await;
+    let mut definition = definition();
+    definition.starts_at = u64::MAX >> 12;
+    let mut events = vec![];
+    while !(0..3).all(|master| events.iter().any(|(_, slot)| RedisCluster::first_master(*slot) == master)) {
+        let event: SeatingEventId = unique("tonight").parse().unwrap();
+        store.provision(&event, &definition, 1, &cause("operator")).await.unwrap().unwrap();
+        log.publish_all(&store, &event).await.unwrap();
+        let slot = Keys::new(&service).event(&event).slot();
+        events.push((event, slot));
+    }
+    cluster.move_slot(5461, 1, 0).await.unwrap();
+    until("the move is noticed", async || store.all_recovered().await.err()).await;
+    let metrics = recover(&store, Arc::clone(&log) as _, "seat-events").await;
+    assert_eq!((metrics.runs.get(), metrics.applied.get()), (0, 0));
+
+    let (lost, _) = events.iter().find(|(_, slot)| RedisCluster::first_master(*slot) == 2).unwrap();
+    let keys = Keys::new(&service).event(lost);
+    let mut master = connection(&cluster.masters[2].address()).await.unwrap();
+    redis::cmd("DEL").arg(&keys.all()).exec_async(&mut master).await.unwrap();
+    cluster.move_slot(10_923, 2, 0).await.unwrap();
+    until("the move is noticed", async || store.all_recovered().await.err()).await;
+    let metrics = recover(&store, Arc::clone(&log) as _, "seat-events").await;
+    assert_eq!(metrics.applied.get(), 1, "it is read back");
+    assert!(store.inventory(lost).await.unwrap().is_some());
 }
 
 async fn hold(store: &RedisStore, event: &SeatingEventId, seat: &str) -> Result<(), StoreError> {

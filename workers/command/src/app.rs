@@ -27,7 +27,8 @@ use crate::payments::{Payments, Source};
 use crate::published::Published;
 use crate::recover::Recover;
 use crate::relay::{Relay, RelayMetrics};
-use crate::store::{Outbox, SeatStore};
+use crate::servers::ServerMetrics;
+use crate::store::{Outbox, SeatStore, Servers};
 use crate::sweeper::sweep;
 use crate::tasks::Tasks;
 
@@ -94,12 +95,15 @@ pub struct Metrics {
     pub layer: HttpLayer,
     /// Of the relay.
     pub relay: RelayMetrics,
+    /// Of the seat store's servers.
+    pub servers: ServerMetrics,
 }
 
 impl Metrics {
     /// Registers all of it.
     pub fn register(registry: &mut Registry) -> Self {
-        Self { layer: HttpLayer::new(registry), relay: RelayMetrics::register(registry) }
+        let (relay, servers) = (RelayMetrics::register(registry), ServerMetrics::register(registry));
+        Self { layer: HttpLayer::new(registry), relay, servers }
     }
 }
 
@@ -127,6 +131,7 @@ pub struct App {
     published: Arc<Published>,
     seats: Arc<dyn SeatStore>,
     relay: Relay,
+    servers: ServerMetrics,
     payments: Option<Payments>,
     max_body_bytes: usize,
     drain: Duration,
@@ -139,7 +144,7 @@ impl App {
     pub fn new<S: SeatStore + Outbox>(
         ports: Ports<S>,
         settings: Settings,
-        metrics: RelayMetrics,
+        (metrics, servers): (RelayMetrics, ServerMetrics),
         readiness: Readiness,
         stop: CancellationToken,
     ) -> Self {
@@ -174,6 +179,7 @@ impl App {
             published,
             seats,
             relay,
+            servers,
             payments,
             max_body_bytes,
             drain,
@@ -192,19 +198,19 @@ impl App {
         admin::routes(self.admin.clone())
     }
 
-    /// Publishes, sweeps and reacts to payments as long as `servers` serve, which end by themselves when `stop` is
+    /// Publishes, sweeps and reacts to payments as long as `serving` goes on, which ends by themselves when `stop` is
     /// cancelled; then publishes what is written.
     ///
     /// # Errors
     /// A part that ended before it was asked to.
-    pub async fn run(self, servers: impl Future<Output = ()> + Send + 'static) -> Result<(), AppError> {
-        let Self { published, seats, relay, payments, drain, readiness, stop, .. } = self;
+    pub async fn run(self, serving: impl Future<Output = ()> + Send + 'static) -> Result<(), AppError> {
+        let Self { servers, published, seats, relay, payments, drain, readiness, stop, .. } = self;
         let publishing = CancellationToken::new();
         let mut tasks = Tasks::default();
         tasks.begin("sweeper of lapsed holds", sweep(relay.shared()));
         tasks.begin(RELAY, relay.run(publishing.clone(), drain / 2));
         tasks.begin("listener for published events", published.listen());
-        tasks.begin("watch on the seat store", watch(seats, readiness.clone()));
+        tasks.begin("watch on the seat store", watch(seats, servers, readiness.clone()));
         let reacting = stop.clone();
         tasks.begin(PAYMENTS, async move {
             match payments {
@@ -212,7 +218,7 @@ impl App {
                 None => reacting.cancelled().await,
             }
         });
-        tasks.begin(SERVERS, servers);
+        tasks.begin(SERVERS, serving);
         readiness.ready(LISTENING);
 
         tokio::select! {
@@ -255,8 +261,8 @@ pub async fn serve<S: SeatStore + Outbox>(
     stop: CancellationToken,
 ) -> Result<(), AppError> {
     let (http_listener, admin_listener) = (bind(addresses.http_addr)?, bind(addresses.admin_addr)?);
-    let (Metrics { layer, relay }, drain) = (metrics, settings.drain);
-    let app = App::new(ports, settings, relay, readiness, stop.clone());
+    let (Metrics { layer, relay, servers }, drain) = (metrics, settings.drain);
+    let app = App::new(ports, settings, (relay, servers), readiness, stop.clone());
     let operators = admin::guarded(app.operators(), addresses.admin_token);
     let operators = answer(admin_listener, service(operators, layer.apart()), stop.clone(), drain / 2);
     let buyers = app.buyers().merge(pages::routes(&http::document()));
@@ -275,20 +281,22 @@ fn bind(addr: SocketAddr) -> Result<Arc<TcpListener>, AppError> {
 /// Says that the store can be used as soon as any part of it answers. From then on one that does not is told by the
 /// commands that need it: others may be served, and a worker that no Service leads to would serve nobody. Kafka is no
 /// part of it: holds go on without.
-async fn watch(store: Arc<dyn SeatStore>, readiness: Readiness) {
+async fn watch(store: Arc<dyn SeatStore>, servers: ServerMetrics, readiness: Readiness) {
     let mut turn = interval(PING);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut answered = true;
     loop {
         turn.tick().await;
         match store.ping().await {
-            Ok(()) => {
+            Ok(state) => {
+                servers.are(&state);
                 readiness.ready(STORE);
                 if !std::mem::replace(&mut answered, true) {
                     tracing::info!("the seat store answers again");
                 }
             }
             Err(error) => {
+                servers.are(&Servers::new());
                 if std::mem::replace(&mut answered, false) {
                     tracing::warn!(%error, "the seat store does not answer");
                 }

@@ -29,6 +29,8 @@ pub mod openapi;
 
 pub mod app;
 
+pub mod servers;
+
 mod run;
 
 mod tasks;

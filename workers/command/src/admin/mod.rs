@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
@@ -43,12 +43,15 @@ use crate::http::command_service::{CommandService, Order};
 use crate::http::refusal::refused;
 use crate::openapi::examples::inventory;
 use crate::openapi::{OPERATOR, OfInventory, OfOperator, about_operators, for_operators};
-use crate::store::{Inventory, Outbox, Outcome, SeatStore};
+use crate::store::{Inventory, Listing, Outbox, Outcome, SeatStore};
 
 /// Longest definition: four times what Kubernetes lets a resource's annotations have, and more than a stadium needs.
 const MAX_BODY_BYTES: usize = 1 << 20;
 /// Longest wait for the log to say how many partitions it has.
 const LOG_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The header of a list in which something may be missing.
+const PARTIAL: HeaderName = HeaderName::from_static("x-partial");
 
 /// What the routes share.
 #[derive(Clone)]
@@ -141,7 +144,8 @@ impl From<Inventory> for InventoryBody {
 
 /// List SeatingEvents
 ///
-/// All of them with their counts, by id: one call is enough for all statuses.
+/// All of them with their counts, by id: one call is enough for all statuses. Where a part of the store does not say what
+/// it has, the answer has `x-partial: true`, and what is missing in it may be there all the same.
 #[utoipa::path(
     get,
     path = "/admin/events",
@@ -152,13 +156,20 @@ impl From<Inventory> for InventoryBody {
             status = 200,
             description = "The SeatingEvents.",
             body = Vec<InventoryBody>,
+            headers((
+                "x-partial" = bool,
+                description = "There where a part of the store did not say what it has."
+            )),
             example = json!([inventory(1, "OnSale", 1)])
         ),
         OfOperator
     )
 )]
-async fn list(State(admin): State<Admin>) -> Result<Json<Vec<InventoryBody>>, Problem> {
-    Ok(Json(admin.store.inventories().await?.into_iter().map(InventoryBody::from).collect()))
+async fn list(State(admin): State<Admin>) -> Result<Response, Problem> {
+    let Listing { inventories, is_partial } = admin.store.inventories().await?;
+    let body: Vec<_> = inventories.into_iter().map(InventoryBody::from).collect();
+    let partial = is_partial.then_some([(PARTIAL, "true")]);
+    Ok((partial, Json(body)).into_response())
 }
 
 /// Show a SeatingEvent

@@ -14,7 +14,7 @@ use boxoffice_domain::events::MalformedEvent;
 use boxoffice_runtime::log::{Appender, LogError};
 use boxoffice_runtime::record::{NewRecord, encode};
 use futures::future::join_all;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::ownership::Occupancy;
 use super::queue::{Queue, Wakes};
@@ -34,6 +34,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const MOVE_EVERY: u64 = 10_000;
 /// How many of them at once.
 const MOVED_AT_ONCE: usize = 100;
+/// How long a batch waits for the store: a flush to disk may take two seconds, and buyers wait for five.
+const SOON: Duration = Duration::from_millis(2500);
 /// How long nobody must have published before an owner that was fenced from another store fences back, and how often it
 /// looks.
 pub const STILL: Duration = Duration::from_secs(10);
@@ -280,7 +282,7 @@ impl Lane {
         let each = (most / events.len().max(1)).max(AT_LEAST);
         let outbox = self.shared.outbox.as_ref();
         let read = events.into_iter().map(|event| async move {
-            let entries = whole_commands(outbox, &event, each).await;
+            let entries = in_time(whole_commands(outbox, &event, each)).await;
             (event, entries)
         });
         let read = join_all(read).await;
@@ -330,7 +332,7 @@ impl Lane {
         let outbox = &self.shared.outbox;
         let told = last.into_iter().map(|(event, partition, last)| async move {
             let offset = ends.get(&partition).copied().unwrap_or_default();
-            let waiting = outbox.published(&event, last, offset).await;
+            let waiting = in_time(outbox.published(&event, last, offset)).await;
             (event, waiting)
         });
         for (event, waiting) in join_all(told).await {
@@ -369,7 +371,7 @@ impl Lane {
     async fn move_offsets(&mut self, partition: u32, offset: u64) {
         self.appended.insert(partition, 0);
         for events in self.shared.pinned_to(|its| its == partition).chunks(MOVED_AT_ONCE) {
-            let moved = events.iter().map(|event| self.shared.outbox.published(event, 0, offset));
+            let moved = events.iter().map(|event| in_time(self.shared.outbox.published(event, 0, offset)));
             for error in join_all(moved).await.into_iter().filter_map(Result::err) {
                 tracing::debug!(%error, "an offset stays behind");
             }
@@ -403,6 +405,12 @@ impl Lane {
         }
         drop(split);
     }
+}
+
+/// What the store says, if it does soon: a server that hangs must not hold up what is on others.
+async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let late = |_| StoreError::Unavailable(format!("no answer within {SOON:?}"));
+    timeout(SOON, asked).await.map_err(late)?
 }
 
 /// Returns when nobody has published on `partitions` for a while.

@@ -3,6 +3,7 @@
 //! Redis stands behind it in a cluster, in one process [`embedded`]. Every implementation passes the same conformance suite, and does to every
 //! command what [`boxoffice_domain::decide`] says (I10).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -111,6 +112,18 @@ pub struct Inventory {
     pub at: UnixMillis,
 }
 
+/// All SeatingEvents that can be told about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing {
+    /// Those that are there, by id.
+    pub inventories: Vec<Inventory>,
+    /// Whether a part of the store did not say what it has: what is missing may be there all the same.
+    pub is_partial: bool,
+}
+
+/// Whether each server of a store answers, by its name; none where the store has no server.
+pub type Servers = BTreeMap<String, bool>;
+
 /// What became of a definition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Provisioning {
@@ -151,11 +164,11 @@ pub trait SeatStore: Send + Sync + 'static {
     /// One SeatingEvent; `None` where there is none, or it is purged.
     async fn inventory(&self, event: &SeatingEventId) -> Result<Option<Inventory>, StoreError>;
 
-    /// All that are there, by id.
-    async fn inventories(&self) -> Result<Vec<Inventory>, StoreError>;
+    /// All that are there, as far as any part of the store says so.
+    async fn inventories(&self) -> Result<Listing, StoreError>;
 
-    /// Whether any part of the store answers.
-    async fn ping(&self) -> Result<(), StoreError>;
+    /// Which parts of the store answer; fails where none does.
+    async fn ping(&self) -> Result<Servers, StoreError>;
 }
 
 /// What the outbox tells whoever listens, in every process.

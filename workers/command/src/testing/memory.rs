@@ -13,8 +13,8 @@ use uuid::Uuid;
 use crate::store::embedded::journal::{SeatJournal, Ticket, Write};
 use crate::store::embedded::{EmbeddedSeats, Rules};
 use crate::store::{
-    Backlog, Cause, History, Inventory, LANES, LeaseTable, Outbox, OutboxEntry, Outcome, Provisioning, Round,
-    SeatStore, Signal, StoreError, Swept,
+    Backlog, Cause, History, Inventory, LANES, LeaseTable, Listing, Outbox, OutboxEntry, Outcome,
+    Provisioning, Round, SeatStore, Servers, Signal, StoreError, Swept,
 };
 
 /// See the module.
@@ -231,13 +231,14 @@ impl SeatStore for Memory {
         self.seats.inventory(event).await
     }
 
-    async fn inventories(&self) -> Result<Vec<Inventory>, StoreError> {
+    async fn inventories(&self) -> Result<Listing, StoreError> {
         self.check()?;
         self.seats.inventories().await
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.check()
+    async fn ping(&self) -> Result<Servers, StoreError> {
+        self.check()?;
+        Ok(Servers::new())
     }
 }
 

@@ -77,7 +77,7 @@ impl Platform {
                 Err(why) => changes.push(Change::Refused(name, why)),
             }
         }
-        for inventory in self.seats.inventories().await? {
+        for inventory in self.seats.inventories().await?.inventories {
             if !declared.contains(inventory.event.as_str()) && !inventory.closed {
                 let closed = self.seats.execute(&inventory.event, &Command::Close, &cause()).await?;
                 changes.extend(closed.is_ok().then_some(Change::Closed(inventory.event)));
@@ -91,7 +91,8 @@ impl Platform {
     /// # Errors
     /// A data file that failed.
     pub async fn shows(&self) -> Result<Vec<Show>, PlatformError> {
-        let open = self.seats.inventories().await?.into_iter().filter(|inventory| !inventory.closed);
+        let open =
+            self.seats.inventories().await?.inventories.into_iter().filter(|inventory| !inventory.closed);
         let show = |Inventory { event: id, seats, .. }| Show { seat: self.seats.free_seat(&id), id, seats };
         Ok(open.map(show).collect())
     }

@@ -12,6 +12,7 @@ use boxoffice_command::app::{self, App, LISTENING, STORE, Settings};
 use boxoffice_command::payments::{PaymentMetrics, Source};
 use boxoffice_command::recover::NothingIsLost;
 use boxoffice_command::relay::RelayMetrics;
+use boxoffice_command::servers::ServerMetrics;
 use boxoffice_command::store::{Inventory, SeatStore};
 use boxoffice_consumer::run::LOG;
 use boxoffice_query::{Ports, Query, READY, Topics};
@@ -74,7 +75,7 @@ impl Platform {
         let ports = Ports { snapshots: seat_view, log };
         let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry);
 
-        let (views, shows) = (query.views(), self.seats.inventories().await?);
+        let (views, shows) = (query.views(), self.seats.inventories().await?.inventories);
         let waiting = readiness.clone();
         let _showing = AbortOnDropHandle::new(tokio::spawn(async move {
             for Inventory { event, sequence, .. } in shows {
@@ -127,7 +128,7 @@ impl Platform {
             log: Arc::new(self.log.clone()),
             recovery: Arc::new(NothingIsLost),
         };
-        App::new(ports, settings, metrics, readiness, stop.clone())
+        App::new(ports, settings, (metrics, ServerMetrics::default()), readiness, stop.clone())
     }
 }
 

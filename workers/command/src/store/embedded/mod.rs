@@ -25,7 +25,9 @@ use tokio::sync::broadcast;
 use self::aggregate::{Done, Refusal};
 use self::journal::{SeatJournal, Ticket, Write};
 
-use super::{Cause, Inventory, LeaseTable, Outcome, Provisioning, SeatStore, Signal, StoreError};
+use super::{
+    Cause, Inventory, LeaseTable, Listing, Outcome, Provisioning, SeatStore, Servers, Signal, StoreError,
+};
 
 pub use self::aggregate::Aggregate;
 pub use self::answers::Given;
@@ -211,11 +213,13 @@ impl<J: SeatJournal> SeatStore for EmbeddedSeats<J> {
         Ok(self.with(event, |aggregate| aggregate.inventory(self.now())).flatten())
     }
 
-    async fn inventories(&self) -> Result<Vec<Inventory>, StoreError> {
-        Ok(self.each(|aggregate| aggregate.inventory(self.now())).into_iter().flatten().collect())
+    async fn inventories(&self) -> Result<Listing, StoreError> {
+        let inventories = self.each(|aggregate| aggregate.inventory(self.now())).into_iter().flatten();
+        Ok(Listing { inventories: inventories.collect(), is_partial: false })
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.journal.committed(Ticket::default()).await
+    async fn ping(&self) -> Result<Servers, StoreError> {
+        self.journal.committed(Ticket::default()).await?;
+        Ok(Servers::new())
     }
 }

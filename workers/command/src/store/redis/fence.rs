@@ -69,9 +69,23 @@ impl RedisStore {
         Ok(recovered.is_some_and(|recovered| recovered == link.history))
     }
 
+    /// Fails while any server that answers lacks what it should have, or none answers.
+    pub(super) async fn are_serving_complete(&self) -> Result<(), StoreError> {
+        let mut failed = Some(StoreError::Unavailable("no server of the cluster is known".into()));
+        for shard in self.topology.known_shards().await? {
+            match self.is_recovered(&shard).await {
+                Ok(true) => failed = None,
+                Ok(false) => return Err(StoreError::Recovering),
+                // What it has is not sold until it is back.
+                Err(error) => failed = failed.map(|_| error),
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
     /// Fails while any server lacks what it should have.
     pub async fn all_recovered(&self) -> Result<(), StoreError> {
-        for shard in self.topology.shards() {
+        for shard in self.topology.known_shards().await? {
             if !self.is_recovered(&shard).await? {
                 return Err(StoreError::Recovering);
             }

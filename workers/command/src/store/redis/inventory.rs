@@ -5,12 +5,16 @@ use std::sync::{Arc, PoisonError};
 
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId, UnixMillis};
+use futures::future::join_all;
+use tokio::time::timeout;
 
-use super::RedisStore;
 use super::fence::is_behind;
 use super::link::Link;
+use super::registry::Registered;
+use super::slots::Shard;
 use super::wire::InventoryMeta;
-use crate::store::{Cause, History, Inventory, Provisioning, StoreError};
+use super::{RESPONSE_TIMEOUT, RedisStore};
+use crate::store::{Cause, History, Inventory, Listing, Provisioning, StoreError};
 
 /// What a server says about SeatingEvents: its history, its time and their numbers.
 type Counted = (History, UnixMillis, Vec<InventoryMeta>);
@@ -23,6 +27,8 @@ impl RedisStore {
         partition: u32,
         cause: &Cause,
     ) -> Result<Result<Provisioning, Rejection>, StoreError> {
+        // Before it comes to be: what a server may lose is known elsewhere.
+        self.register(std::slice::from_ref(event)).await?;
         let command = Command::Provision { definition: Box::new(definition.clone()) };
         let refused = match self.run_cold(event, &command, Some(partition), cause).await? {
             Ok(ran) => match ran.outcome.answer {
@@ -36,7 +42,6 @@ impl RedisStore {
             },
             Err(rejection) => return Ok(Err(rejection)),
         };
-        self.register(event).await?;
         let purged = || StoreError::Unavailable(format!("{event} was purged meanwhile"));
         let inventory = self.find_inventory(event).await?.ok_or_else(purged)?;
         Ok(Ok(Provisioning { inventory, refused }))
@@ -75,20 +80,64 @@ impl RedisStore {
         Ok(found)
     }
 
-    pub(super) async fn all_inventories(&self) -> Result<Vec<Inventory>, StoreError> {
-        self.all_recovered().await?;
-        let mut inventories = vec![];
-        for events in self.by_server(self.registered().await?) {
-            let (history, at, all) = self.count(&events).await?;
-            for (event, numbers) in events.iter().zip(all) {
-                match self.inventory_of(event, numbers, &history, at).await {
-                    // Asked for alone, it says so.
-                    Err(StoreError::Recovering) => {}
-                    found => inventories.extend(found?),
+    /// All that are on servers that answer and are complete; fails where none is.
+    pub(super) async fn all_inventories(&self) -> Result<Listing, StoreError> {
+        let shards = self.topology.known_shards().await?;
+        let registered = self.registered().await?;
+        let mut by_server: HashMap<_, Vec<_>> = HashMap::new();
+        for event in registered.events {
+            by_server.entry(self.topology.owner(self.keys.event(&event).slot())).or_default().push(event);
+        }
+        let asked = shards.iter().map(|shard| {
+            let events = by_server.remove(&Some(shard.node.clone())).unwrap_or_default();
+            self.inventories_on(shard, events)
+        });
+        let asked = join_all(asked.collect::<Vec<_>>()).await;
+        let mut listing = Listing { inventories: vec![], is_partial: !registered.is_whole };
+        // What is left is in slots without a server.
+        listing.is_partial |= !by_server.is_empty();
+        let mut failed = None;
+        let mut any_answered = false;
+        for answer in asked {
+            match answer {
+                Ok(some) => {
+                    listing.inventories.extend(some);
+                    any_answered = true;
                 }
+                Err(error @ StoreError::Corrupt(_)) => return Err(error),
+                Err(error) => failed = Some(error),
             }
         }
-        inventories.sort_by(|a, b| a.event.cmp(&b.event));
+        listing.is_partial |= failed.is_some();
+        listing.inventories.sort_by(|a, b| a.event.cmp(&b.event));
+        match failed {
+            Some(error) if !any_answered => Err(error),
+            Some(_) | None => Ok(listing),
+        }
+    }
+
+    /// Those of `events`, all of one server's, that are there. A server that lacks something cannot say what is not there.
+    async fn inventories_on(
+        &self,
+        shard: &Shard,
+        events: Vec<SeatingEventId>,
+    ) -> Result<Vec<Inventory>, StoreError> {
+        let late = |_| StoreError::Unavailable(format!("{} does not answer", shard.node));
+        if !timeout(RESPONSE_TIMEOUT, self.is_recovered(shard)).await.map_err(late)?? {
+            return Err(StoreError::Recovering);
+        }
+        if events.is_empty() {
+            return Ok(vec![]);
+        }
+        let (history, at, all) = self.count(&events).await?;
+        let mut inventories = vec![];
+        for (event, numbers) in events.iter().zip(all) {
+            match self.inventory_of(event, numbers, &history, at).await {
+                // Asked for alone, it says so.
+                Err(StoreError::Recovering) => {}
+                found => inventories.extend(found?),
+            }
+        }
         Ok(inventories)
     }
 
@@ -145,24 +194,16 @@ impl RedisStore {
         }))
     }
 
-    /// The ids of all SeatingEvents, in order. Purged ones stay among them: they have a place on the log, which their lane's
-    /// owner keeps moving, and nothing else.
-    pub(super) async fn registered(&self) -> Result<Vec<SeatingEventId>, StoreError> {
-        let ids: Vec<String> = self.query(redis::cmd("SMEMBERS").arg(self.keys.registry())).await?;
-        let parse =
-            |id: String| id.parse().map_err(|error| StoreError::Corrupt(format!("registry: {error}")));
-        let mut ids = ids.into_iter().map(parse).collect::<Result<Vec<SeatingEventId>, _>>()?;
-        ids.sort();
-        Ok(ids)
-    }
-
     /// Every SeatingEvent with its pinned partition. What a server that is away has is as it was known before.
     pub(super) async fn all_pinned(&self) -> Result<Vec<(SeatingEventId, u32)>, StoreError> {
         let known = self.pinned.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let events = match self.registered().await {
-            Err(StoreError::Unavailable(_)) if !known.is_empty() => known.keys().cloned().collect(),
+        let Registered { mut events, is_whole } = match self.registered().await {
+            Err(StoreError::Unavailable(_)) if !known.is_empty() => Registered::default(),
             registered => registered?,
         };
+        if !is_whole {
+            events.extend(known.keys().cloned());
+        }
         let (mut pinned, mut unknown) = (HashMap::new(), vec![]);
         for event in events {
             match known.get(&event) {
@@ -190,10 +231,5 @@ impl RedisStore {
         let mut pinned: Vec<_> = pinned.into_iter().collect();
         pinned.sort();
         Ok(pinned)
-    }
-
-    /// Registers a SeatingEvent after it came to be. An id without one does no harm.
-    pub(super) async fn register(&self, event: &SeatingEventId) -> Result<(), StoreError> {
-        self.query::<u64>(redis::cmd("SADD").arg(self.keys.registry()).arg(event.as_str())).await.map(drop)
     }
 }

@@ -4,9 +4,12 @@
 use boxoffice_domain::SeatingEventId;
 use uuid::Uuid;
 
-use super::slots::{slot_of, tag};
-
+use super::slots::{slot_of, tag, third};
 use crate::store::IdempotencyKey;
+
+/// How many places of a Redis Cluster have what belongs to no SeatingEvent. They are spread over the slots, so that one
+/// server that is away has not all of them. One server has the first place alone.
+pub const PLACES: u16 = 3;
 
 /// The keys of one service.
 #[derive(Debug, Clone)]
@@ -45,9 +48,13 @@ impl Keys {
         Self { service: service.to_owned() }
     }
 
-    /// The set of every SeatingEvent's id.
-    pub fn registry(&self) -> String {
-        format!("{}:events", self.service)
+    /// The set of every SeatingEvent's id, in one of its places.
+    pub fn registry(&self, place: u16) -> String {
+        let first = format!("{}:events", self.service);
+        match place {
+            0 => first,
+            _ => format!("{}:{{{}}}:events", self.service, tag(third(slot_of(first.as_bytes()), place))),
+        }
     }
 
     /// The channel of signals: `wrote <eventId>` and `published <eventId> <sequence> <history>`.
@@ -90,18 +97,25 @@ impl Keys {
     }
 
     /// The hash of every lane's lease: all in one slot, so that a relay's round is one script.
-    pub fn leases(&self) -> String {
-        format!("{}:{{relay}}:leases", self.service)
+    pub fn leases(&self, place: u16) -> String {
+        self.relay(place, "leases")
     }
 
     /// How many partitions the topic was known to have.
-    pub fn partitions(&self) -> String {
-        format!("{}:{{relay}}:partitions", self.service)
+    pub fn partitions(&self, place: u16) -> String {
+        self.relay(place, "partitions")
     }
 
     /// The sorted set of the relays that stay, by the end of their lease.
-    pub fn relays(&self) -> String {
-        format!("{}:{{relay}}:relays", self.service)
+    pub fn relays(&self, place: u16) -> String {
+        self.relay(place, "relays")
+    }
+
+    fn relay(&self, place: u16, part: &str) -> String {
+        match place {
+            0 => format!("{}:{{relay}}:{part}", self.service),
+            _ => format!("{}:{{{}}}:{part}", self.service, tag(third(slot_of(b"relay"), place))),
+        }
     }
 }
 

@@ -55,7 +55,7 @@ pub enum OpenError {
 
 impl OpenError {
     /// Whether another attempt may go better without anybody's help.
-    fn passes(&self) -> bool {
+    pub fn passes(&self) -> bool {
         matches!(self, Self::Redis(_) | Self::Replica(_))
     }
 }
@@ -180,61 +180,53 @@ async fn look_after(kept: Weak<Kept>, link: Weak<Link>) {
 
 /// The one link to a server at a time.
 pub struct Connector {
+    dial: Arc<Dial>,
+    turn: Mutex<()>,
+}
+
+/// What it takes to open one.
+struct Dial {
     client: Client,
     node: Node,
     fsync: bool,
     link: Arc<Kept>,
-    attempts: Mutex<Attempts>,
+    /// Why the last attempt failed, while others go on by themselves.
+    failed: RwLock<Option<String>>,
     opened: Arc<Notify>,
-}
-
-/// What came of trying to open a link.
-#[derive(Default)]
-struct Attempts {
-    failures: u32,
-    last: Option<(Instant, String)>,
 }
 
 impl Connector {
     /// To `node`, which has to be able to put writes on disk where `fsync` says so. `opened` hears of every new link.
     pub fn new(client: Client, node: Node, fsync: bool, opened: Arc<Notify>) -> Self {
-        Self { client, node, fsync, link: Arc::default(), attempts: Mutex::default(), opened }
+        let (link, failed) = (Arc::default(), RwLock::default());
+        Self { dial: Arc::new(Dial { client, node, fsync, link, failed, opened }), turn: Mutex::default() }
     }
 
-    /// The link, opened if need be. After a failure the next attempt is made by whoever comes after a pause, and until
-    /// then the reason of the last one is the answer.
+    /// The link, opened if need be. After a failure others are tried in the background, and until one goes well the
+    /// reason of the last is the answer: nobody waits for a server that is away.
     pub async fn link(&self) -> Result<Arc<Link>, StoreError> {
-        if let Some(link) = self.current() {
-            return Ok(link);
+        if let Some(known) = self.dial.known() {
+            return known;
         }
-        let turn = timeout(TOTAL_TIMEOUT, self.attempts.lock()).await;
-        let mut attempts = turn.map_err(|_| StoreError::Unavailable("nobody answers".into()))?;
-        if let Some(link) = self.current() {
-            return Ok(link);
+        let turn = timeout(TOTAL_TIMEOUT, self.turn.lock()).await;
+        let _turn = turn.map_err(|_| StoreError::Unavailable("nobody answers".into()))?;
+        if let Some(known) = self.dial.known() {
+            return known;
         }
-        if let Some((at, reason)) = &attempts.last
-            && at.elapsed() < pause(attempts.failures)
-        {
-            return Err(StoreError::Unavailable(reason.clone()));
-        }
-        match self.open().await {
-            Ok(link) => {
-                *attempts = Attempts::default();
-                Ok(link)
-            }
-            Err(error) => {
-                attempts.failures += 1;
-                attempts.last = Some((Instant::now(), error.to_string()));
-                Err(StoreError::Unavailable(error.to_string()))
-            }
-        }
+        self.dial.open().await.map_err(|error| {
+            self.dial.fails(Some(error.to_string()));
+            tokio::spawn(try_again(Arc::downgrade(&self.dial)));
+            StoreError::Unavailable(error.to_string())
+        })
     }
 
     /// Opens the first link, and says exactly why not.
     pub async fn first_link(&self) -> Result<Arc<Link>, OpenError> {
-        self.open().await
+        self.dial.open().await
     }
+}
 
+impl Dial {
     async fn open(&self) -> Result<Arc<Link>, OpenError> {
         let opening = Link::open(&self.client, &self.node, self.fsync);
         let link = Arc::new(opening.await.inspect_err(|error| {
@@ -249,9 +241,31 @@ impl Connector {
         Ok(link)
     }
 
-    fn current(&self) -> Option<Arc<Link>> {
+    /// The link, or why there is none; nothing where nobody knows.
+    fn known(&self) -> Option<Result<Arc<Link>, StoreError>> {
         let link = self.link.read().unwrap_or_else(PoisonError::into_inner).clone();
-        link.filter(|link| !link.is_over())
+        if let Some(link) = link.filter(|link| !link.is_over()) {
+            return Some(Ok(link));
+        }
+        let failed = self.failed.read().unwrap_or_else(PoisonError::into_inner).clone();
+        failed.map(|reason| Err(StoreError::Unavailable(reason)))
+    }
+
+    fn fails(&self, reason: Option<String>) {
+        *self.failed.write().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+}
+
+/// Tries to open a link until there is one, or nobody wants it any more.
+async fn try_again(dial: Weak<Dial>) {
+    for failures in 1.. {
+        sleep(pause(failures)).await;
+        let Some(dial) = dial.upgrade() else { return };
+        let opened = dial.open().await;
+        dial.fails(opened.as_ref().err().map(ToString::to_string));
+        if opened.is_ok() {
+            return;
+        }
     }
 }
 
@@ -295,12 +309,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_tries_again_before_the_pause_is_over() {
-        let server = Server::new("redis://127.0.0.1:1", None).unwrap();
+    async fn nobody_waits_for_a_server_that_is_away_and_it_is_known_when_it_is_back() {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server = Server::new(&format!("redis://127.0.0.1:{port}"), None).unwrap();
         let client = server.client(server.first()).unwrap();
         let connector = Connector::new(client, server.first().clone(), false, Arc::default());
         assert!(connector.link().await.is_err());
-        assert!(connector.link().await.is_err());
-        assert_eq!(connector.attempts.lock().await.failures, 1);
+        assert!(matches!(connector.dial.known(), Some(Err(_))));
+        let back = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+        // Whoever comes in was not asked to by anybody here.
+        drop(back.accept().await.unwrap());
     }
 }

@@ -2,7 +2,7 @@
 //! outbox in one step (I2), under the server's clock (I6).
 //!
 //! Reading order: [`keys`] and [`scripts`] say what there is, [`catalog`] knows the definitions, [`commands`] prepares
-//! scripts and [`reply`] reads their answers; [`inventory`] and [`sweep`] look after all SeatingEvents; [`entry`],
+//! scripts and [`reply`] reads their answers; [`inventory`] and [`sweep`] look after all SeatingEvents, [`places`] after leases; [`entry`],
 //! [`outbox`] and [`signals`] are the relay's side. Below them, [`topology`] knows the servers, [`link`] one
 //! connection to one of them and [`history`] what tells servers apart. I7 is kept by [`barrier`], which waits for disk and replicas, by [`fence`], which lets
 //! nobody sell on a server that began anew, and by [`recovery`], which opens the fence again. Redis keeps only what is
@@ -16,6 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 use boxoffice_domain::{Answer, Command, Definition, HoldId, Rejection, SeatingEventId, UserId};
+use futures::future::join_all;
 use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind};
 use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
@@ -25,8 +26,9 @@ use self::catalog::{Catalog, Known};
 use self::fence::Called;
 use self::history::NoHistory;
 use self::invocation::{Script, ScriptInvocation};
-use self::keys::Keys;
+use self::keys::{Keys, PLACES};
 use self::link::OpenError;
+use self::places::LeasePlace;
 use self::reply::{Ran, Reply};
 use self::scripts::Scripts;
 use self::server::Server;
@@ -37,7 +39,9 @@ use self::wire::args::Head;
 use self::wire::{ServerHistory, Told};
 use crate::durability::Durability;
 use crate::store::idempotency::answer_memory;
-use crate::store::{Cause, Inventory, Outbox, Outcome, Provisioning, SeatStore, Signal, StoreError};
+use crate::store::{
+    Cause, Inventory, Listing, Outbox, Outcome, Provisioning, SeatStore, Servers, Signal, StoreError,
+};
 
 pub mod keys;
 
@@ -62,6 +66,10 @@ pub mod apply;
 pub mod reply;
 
 pub mod inventory;
+
+pub mod registry;
+
+pub mod places;
 
 pub mod sweep;
 
@@ -172,6 +180,9 @@ impl From<OpenError> for ConnectError {
 pub struct RedisStore {
     topology: Arc<Topology>,
     keys: Keys,
+    /// How many places have what belongs to no SeatingEvent.
+    places: u16,
+    lease_place: LeasePlace,
     scripts: Scripts,
     catalog: Catalog,
     called: Called,
@@ -200,6 +211,8 @@ impl RedisStore {
         Ok(Self {
             topology,
             keys,
+            places: if cluster { PLACES } else { 1 },
+            lease_place: LeasePlace::default(),
             scripts: Scripts::new(&clock),
             catalog: Catalog::default(),
             called: Called::default(),
@@ -365,22 +378,25 @@ impl SeatStore for RedisStore {
         self.find_inventory(event).await
     }
 
-    async fn inventories(&self) -> Result<Vec<Inventory>, StoreError> {
+    async fn inventories(&self) -> Result<Listing, StoreError> {
         self.all_inventories().await
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
+    async fn ping(&self) -> Result<Servers, StoreError> {
+        let shards = self.topology.known_shards().await?;
+        let pings = shards.iter().map(|shard| async {
+            let link = self.topology.link_to(&shard.node).await?;
+            let pinged = self.topology.heed(&link, link.query::<String>(&redis::cmd("PING")).await);
+            Ok(pinged.map(drop)?)
+        });
         let mut failed = StoreError::Unavailable("no server of the cluster is known".into());
-        for shard in self.topology.known_shards().await? {
-            let pinged = async {
-                let link = self.topology.link_to(&shard.node).await?;
-                Ok(self.topology.heed(&link, link.query::<String>(&redis::cmd("PING")).await)?)
-            };
-            match pinged.await {
-                Ok(_) => return Ok(()),
-                Err(error) => failed = error,
+        let mut servers = Servers::new();
+        for (pinged, shard) in join_all(pings).await.into_iter().zip(&shards) {
+            servers.insert(shard.node.to_string(), pinged.is_ok());
+            if let Err(error) = pinged {
+                failed = error;
             }
         }
-        Err(failed)
+        if servers.values().any(|is_up| *is_up) { Ok(servers) } else { Err(failed) }
     }
 }

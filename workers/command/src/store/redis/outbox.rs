@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use boxoffice_domain::{SeatingEventId, UnixMillis};
+use futures::future::join_all;
 use redis::InfoDict;
 use tokio::sync::broadcast;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::RedisStore;
@@ -14,6 +16,7 @@ use super::entry::{self, Stored};
 use super::fence::is_behind;
 use super::history::{self, SECTIONS};
 use super::link::Link;
+use super::places;
 use super::wire::ServerHistory;
 use super::wire::args::{Distrusting, LeaseRound, Publishing};
 use crate::store::{
@@ -40,18 +43,47 @@ impl Outbox for RedisStore {
             return Ok(Round { leases: vec![], share: 0 });
         }
         let told = LeaseRound { relay: owner, stays, life: LEASE_LIFE_MS, lanes };
-        let mut round = self.scripts.lease_round.tell(&told);
-        round.key(self.keys.leases()).key(self.keys.relays()).arg(give_back);
-        let answer: Vec<u64> = self.invoke_script(&round).await?;
-        read_round(&answer).ok_or_else(|| StoreError::Corrupt(format!("a round gave {answer:?}")))
+        let mut failed = StoreError::Unavailable("no place of the leases is known".into());
+        for place in 0..self.places {
+            let mut round = self.scripts.lease_round.tell(&told);
+            round.key(self.keys.leases(place)).key(self.keys.relays(place));
+            round.arg(&self.lease_place.given_back(place, lanes, give_back));
+            let asked = self.invoke_script::<Vec<u64>>(&round);
+            let answer = if place + 1 == self.places {
+                asked.await
+            } else {
+                let late = |_| StoreError::Unavailable("a place of the leases does not answer".into());
+                timeout(places::ANSWER, asked).await.map_err(late).flatten()
+            };
+            match answer {
+                Ok(answer) => {
+                    let corrupt = || StoreError::Corrupt(format!("a round gave {answer:?}"));
+                    let round = read_round(&answer).ok_or_else(corrupt)?;
+                    self.lease_place.answered(place, &round);
+                    return Ok(round);
+                }
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
     }
 
     async fn partitions(&self, known: Option<u32>) -> Result<Option<u32>, StoreError> {
-        let key = self.keys.partitions();
-        match known {
-            Some(count) => self.query::<String>(redis::cmd("SET").arg(key).arg(count)).await.map(|_| known),
-            None => self.query(redis::cmd("GET").arg(key)).await,
-        }
+        let commands = (0..self.places).map(|place| match known {
+            Some(count) => {
+                redis::cmd("SET").arg(self.keys.partitions(place)).arg(count).arg("GET").to_owned()
+            }
+            None => redis::cmd("GET").arg(self.keys.partitions(place)).to_owned(),
+        });
+        let commands: Vec<_> = commands.collect();
+        let asked = join_all(commands.iter().map(|command| self.query::<Option<u32>>(command))).await;
+        // Topics only grow: the highest is the latest.
+        let answers = asked.into_iter().reduce(|one, other| match (one, other) {
+            (Ok(one), Ok(other)) => Ok(one.max(other)),
+            (Ok(answer), Err(_)) | (Err(_), Ok(answer)) => Ok(answer),
+            (Err(error), Err(_)) => Err(error),
+        });
+        Ok(known.or(answers.transpose()?.flatten()))
     }
 
     async fn pinned(&self) -> Result<Vec<(SeatingEventId, u32)>, StoreError> {

@@ -39,6 +39,11 @@ pub fn tag(slot: u16) -> u32 {
     tags.get(usize::from(slot)).copied().unwrap_or_default()
 }
 
+/// The slot that lies `thirds` thirds of all slots behind `slot`.
+pub fn third(slot: u16, thirds: u16) -> u16 {
+    (slot + thirds % 3 * (SLOTS / 3)) % SLOTS
+}
+
 /// A server with its slots.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shard {
@@ -158,6 +163,12 @@ mod tests {
         for slot in 0..SLOTS {
             assert_eq!(slot_of(tag(slot).to_string().as_bytes()), slot);
         }
+    }
+
+    #[test]
+    fn thirds_are_spread_over_the_slots() {
+        assert_eq!([0, 1, 2].map(|thirds| third(0, thirds)), [0, 5461, 10_922]);
+        assert_eq!([0, 1, 2].map(|thirds| third(16_383, thirds)), [16_383, 5460, 10_921]);
     }
 
     #[test]

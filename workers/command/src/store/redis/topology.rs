@@ -7,6 +7,7 @@
 //! where they arrive before they are sold on.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Topology {
     map: RwLock<SlotMap>,
     dials: Mutex<HashMap<Node, Arc<Connector>>>,
     refreshed: AsyncMutex<Option<Instant>>,
+    /// Whether a server said that something is elsewhere to somebody who asked that server and no other.
+    stale: AtomicBool,
     opened: Arc<Notify>,
 }
 
@@ -55,19 +58,28 @@ impl Topology {
             map: RwLock::new(map),
             dials: Mutex::default(),
             refreshed: AsyncMutex::default(),
+            stale: AtomicBool::new(false),
             opened: Arc::default(),
         }
     }
 
-    /// Opens a link to every master, or says exactly why one may not be used.
+    /// Opens a link to every master that answers, which one at least has to, or says exactly why one may not be used.
     pub async fn open(&self) -> Result<(), OpenError> {
         if self.cluster {
             self.refresh().await?;
         }
+        let (mut any_opened, mut failed) = (false, None);
         for shard in self.shards() {
-            self.connector(&shard.node)?.first_link().await?;
+            match self.connector(&shard.node)?.first_link().await {
+                Ok(_) => any_opened = true,
+                Err(error) if error.passes() => failed = Some(error),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(())
+        match failed {
+            Some(error) if !any_opened => Err(error),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Hears of every new link.
@@ -80,10 +92,14 @@ impl Topology {
         self.map.read().unwrap_or_else(PoisonError::into_inner).shards()
     }
 
-    /// Every master, after another look at the cluster where none is known.
+    /// Every master, after another look at the cluster where none is known or slots were moved.
     pub async fn known_shards(&self) -> Result<Vec<Shard>, StoreError> {
-        if self.shards().is_empty() {
-            self.refresh().await?;
+        let is_unknown = self.shards().is_empty();
+        if (is_unknown || self.stale.load(SeqCst))
+            && let Err(error) = self.refresh().await
+            && is_unknown
+        {
+            return Err(error.into());
         }
         Ok(self.shards())
     }
@@ -152,6 +168,9 @@ impl Topology {
             Ok(answer) => Ok(answer),
             Err(error) => {
                 link.heed(&error);
+                if self.cluster && error.kind() == ErrorKind::Server(ServerErrorKind::Moved) {
+                    self.stale.store(true, SeqCst);
+                }
                 Err(error)
             }
         }
@@ -207,6 +226,7 @@ impl Topology {
         for node in self.nodes() {
             match self.read_map(&node).await {
                 Ok(map) => {
+                    self.stale.store(false, SeqCst);
                     self.take(map);
                     *refreshed = Some(Instant::now());
                     return Ok(());

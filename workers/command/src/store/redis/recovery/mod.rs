@@ -3,10 +3,12 @@
 //! It goes by partition, for whoever owns the partition's lane and has fenced every earlier owner: nothing is added to
 //! the log meanwhile. Each SeatingEvent has kept where on the log there was nothing more of it, so reading begins at the
 //! lowest of these among those in doubt: a server that lost nothing has next to nothing read, however long the log is.
-//! A server on which nothing was kept is read from the partition's first record. [`run`] reads the log, [`replay`] works
+//! A server on which nothing was kept is read from the partition's first record, unless slots were moved ([`moved`]). [`run`] reads the log, [`replay`] works
 //! out one SeatingEvent, [`restore`] writes it. This file knows what lacks something.
 
 mod metrics;
+
+mod moved;
 
 mod replay;
 
@@ -69,12 +71,12 @@ impl Recovery {
         Self { store, log, topic, metrics, troubled: Mutex::default() }
     }
 
-    /// Returns when every server has been complete once, as far as is known here; readiness says what is missing
+    /// Returns when every server that answers has been complete once, as far as is known here; readiness says what is missing
     /// until then. Later losses are told by commands on the SeatingEvents concerned, and by nothing else.
     pub async fn is_complete(&self, readiness: &Readiness) {
         let opened = self.store.topology.opened();
         loop {
-            match self.store.all_recovered().await {
+            match self.store.are_serving_complete().await {
                 Ok(()) => break,
                 Err(StoreError::Recovering) => readiness.not_ready(RECOVERY, BUSY),
                 Err(error) => readiness.not_ready(RECOVERY, error.to_string()),

@@ -2,7 +2,7 @@
 //! what a server lacks.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,10 +29,10 @@ const PROGRESS: u64 = 250_000;
 const AT_ONCE: usize = 16;
 
 /// What is to be recovered: a partition's SeatingEvents on one server.
-struct Place<'a> {
-    link: Arc<Link>,
-    shard: &'a Shard,
-    partition: u32,
+pub(super) struct Place<'a> {
+    pub(super) link: Arc<Link>,
+    pub(super) shard: &'a Shard,
+    pub(super) partition: u32,
 }
 
 /// What a reading of the log came to.
@@ -46,6 +46,8 @@ struct Reading {
     again: HashMap<SeatingEventId, Again>,
     /// Whether more has to be read than was.
     from_the_first: bool,
+    /// All that were met, of this server or another one.
+    met: HashSet<SeatingEventId>,
 }
 
 /// Records of one partition, up to an end.
@@ -99,7 +101,11 @@ impl Recovery {
         let is_complete = !is_marked && kept.is_none() && self.store.is_recovered(shard).await?;
         let mut offsets: Vec<_> = in_doubt.values().map(|found| found.offset).collect();
         if !is_marked {
-            offsets.push(if is_complete { Some(end) } else { kept.map(|kept| kept.offset) });
+            offsets.push(match kept {
+                Some(kept) => Some(kept.offset),
+                None if is_complete || self.has_all(&place).await? => Some(end),
+                None => None,
+            });
         }
         let from = offsets.into_iter().map(Option::unwrap_or_default).min().unwrap_or(end).clamp(begin, end);
         if from < end || !in_doubt.is_empty() {
@@ -228,8 +234,9 @@ impl Recovery {
                 again.insert(event, why);
             }
         };
+        // Before any is put back: what is there says then that the others are known.
+        store.register(&reading.met.drain().collect::<Vec<_>>()).await?;
         // What is not on what was read is as Redis has it.
-        let on_the_log: Vec<_> = reading.replays.keys().cloned().collect();
         for (event, found) in in_doubt {
             if !reading.replays.contains_key(&event) && found.sequence > 0 {
                 let replay = Replay::new(event.clone(), &found, None);
@@ -255,9 +262,6 @@ impl Recovery {
             .try_collect::<()>()
             .await?;
         self.note_troubled(place, reading.troubled.keys());
-        for event in on_the_log {
-            store.register(&event).await?;
-        }
         self.metrics.applied.inc_by(applied);
         let troubled = reading.troubled.len();
         tracing::info!(%node, partition, recovered, applied, troubled, "seats are as the log has them");
@@ -309,6 +313,9 @@ impl Recovery {
         reading: &mut Reading,
     ) -> Result<(), StoreError> {
         let Some((event, sequence, id)) = identity(record) else { return Ok(()) };
+        if !reading.met.contains(&event) {
+            reading.met.insert(event.clone());
+        }
         if reading.troubled.contains_key(&event) || reading.again.contains_key(&event) {
             return Ok(());
         }
@@ -348,7 +355,7 @@ impl Recovery {
         Ok(())
     }
 
-    fn is_of(&self, shard: &Shard, event: &SeatingEventId) -> bool {
+    pub(super) fn is_of(&self, shard: &Shard, event: &SeatingEventId) -> bool {
         let owner = self.store.topology.owner(self.store.keys.event(event).slot());
         owner.as_ref() == Some(&shard.node)
     }
