@@ -234,7 +234,8 @@ impl Connector {
         Ok(link)
     }
 
-    fn current(&self) -> Option<Arc<Link>> {
+    /// The link, where it is open.
+    pub fn current(&self) -> Option<Arc<Link>> {
         let link = self.link.read().unwrap_or_else(PoisonError::into_inner).clone();
         link.filter(|link| !link.is_over())
     }

@@ -26,7 +26,7 @@ use self::fence::Called;
 use self::history::NoHistory;
 use self::invocation::{Script, ScriptInvocation};
 use self::keys::Keys;
-use self::link::OpenError;
+use self::link::{Link, OpenError};
 use self::reply::{Ran, Reply};
 use self::scripts::Scripts;
 use self::server::Server;
@@ -37,7 +37,9 @@ use self::wire::args::Head;
 use self::wire::{ServerHistory, Told};
 use crate::durability::Durability;
 use crate::store::idempotency::answer_memory;
-use crate::store::{Cause, Inventory, Outbox, Outcome, Provisioning, SeatStore, Signal, StoreError};
+use crate::store::{
+    Cause, Inventory, Outbox, Outcome, Provisioning, SeatStore, Signal, StoreError, StoreServer,
+};
 
 pub mod keys;
 
@@ -382,5 +384,11 @@ impl SeatStore for RedisStore {
             }
         }
         Err(failed)
+    }
+
+    fn servers(&self) -> Vec<StoreServer> {
+        let server =
+            |link: Arc<Link>| StoreServer { address: link.node.to_string(), history: link.history.clone() };
+        self.topology.open_links().into_iter().map(server).collect()
     }
 }
