@@ -40,6 +40,7 @@ mod payments_crash;
 mod query_snapshot;
 mod query_worker;
 mod redis_crash;
+mod redis_full;
 mod redis_histories;
 mod redis_promises;
 mod redis_recovery;

@@ -59,10 +59,10 @@ impl KafkaAppender {
             .set("retry.backoff.ms", BACKOFF)
             // A topic that is not there is an error this soon.
             .set("topic.metadata.propagation.max.ms", "1000");
-        let trouble = log.trouble.clone();
+        let (trouble, own) = (log.trouble.clone(), id.to_owned());
         let client = ask(&log.trouble, move || {
             let client = Client::from_config_and_context(&config, trouble).map_err(unavailable)?;
-            client.init_transactions(TAKE_OVER_LIMIT).map_err(failed)?;
+            client.init_transactions(TAKE_OVER_LIMIT).map_err(|error| untaken(error, &client, &own))?;
             Ok(client)
         });
         let client = Detached::new(client.await.map_err(|error| of(error, id))?);
@@ -154,6 +154,18 @@ async fn queue(client: &Client, topic: &str, record: &NewRecord) -> Result<Deliv
         }
         sleep(ROOM).await;
     }
+}
+
+/// Why an id could not be taken over.
+fn untaken(error: KafkaError, client: &Client, id: &str) -> LogError {
+    let fatal = client.client().fatal_error().map(|(code, _)| code);
+    let forbidden = Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed);
+    if error.rdkafka_error_code() == forbidden || fatal == forbidden {
+        return unavailable(format!(
+            "kafka's ACLs do not let this user publish as {id}: allow Write and Describe on that transactional id"
+        ));
+    }
+    failed(error)
 }
 
 /// The same error, with the id that somebody else has.
