@@ -117,15 +117,11 @@ async fn the_operators_calls_are_admitted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_operators_acls_of_the_readme_are_enough() {
     let ([operator, ..], name) = (LIMITED, unique("operator"));
-    let operations = |names: &[&'static str]| -> Vec<&'static str> {
-        names.iter().flat_map(|name| ["--operation", name]).collect()
-    };
-    let topics = operations(&["Create", "Read", "Alter", "DescribeConfigs", "AlterConfigs", "Delete"]);
-    let groups = operations(&["Read", "Delete"]);
-    tokio::join!(
-        allow(operator, &[&["--topic", name.as_str()][..], &topics].concat()),
-        allow(operator, &[&["--group", &name, "--resource-pattern-type", "prefixed"][..], &groups].concat()),
-    );
+    let can = ["Create", "Read", "Alter", "DescribeConfigs", "AlterConfigs", "Delete"];
+    let can = can.map(|operation| format!(" --operation {operation}")).concat();
+    let groups =
+        format!("--group {name} --resource-pattern-type prefixed --operation Read --operation Delete");
+    tokio::join!(allow(operator, format!("--topic {name}{can}")), allow(operator, groups));
     let Security { tls, sasl } = kafka_security(Mechanism::Plain);
     let sasl = sasl.map(|sasl| Sasl { username: operator.to_owned(), ..sasl });
     operates(Security { tls, sasl }, name).await;
@@ -204,28 +200,23 @@ fn limited(kafka: &[(&'static str, String)], user: &str) -> Vec<(&'static str, S
 }
 
 /// Lets `user` do what the arguments of Kafka's own tool say.
-async fn allow(user: &str, what: &[&str]) {
+async fn allow(user: &str, what: String) {
     let mut tool = Kafka::tool("org.apache.kafka.tools.AclCommand").unwrap();
     tool.args(["--bootstrap-server", &kafka(), "--add", "--force", "--allow-principal"]);
-    tool.arg(format!("User:{user}")).args(what);
+    tool.arg(format!("User:{user}")).args(what.split(' '));
     let done = tokio::process::Command::from(tool).output().await.unwrap();
-    assert!(
-        done.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&done.stdout),
-        String::from_utf8_lossy(&done.stderr)
-    );
+    let said = [done.stdout, done.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+    assert!(done.status.success(), "{}", said.concat());
 }
 
-const READ: [&str; 4] = ["--operation", "Read", "--operation", "Describe"];
-const WRITE: [&str; 6] = ["--operation", "Read", "--operation", "Write", "--operation", "Describe"];
+const READ: &str = "--operation Read --operation Describe";
 
 /// What the README says that a command worker needs, but for its transactional ids.
 async fn allow_commands(user: &str, [seats, stats, payments]: &[String; 3], group: &str) {
     tokio::join!(
-        allow(user, &[&["--topic", seats][..], &WRITE].concat()),
-        allow(user, &[&["--topic", stats, "--topic", payments][..], &READ].concat()),
-        allow(user, &["--group", group, "--operation", "Read"]),
+        allow(user, format!("--topic {seats} {READ} --operation Write")),
+        allow(user, format!("--topic {stats} --topic {payments} {READ}")),
+        allow(user, format!("--group {group} --operation Read")),
     );
 }
 
@@ -242,14 +233,13 @@ async fn the_acls_of_the_readme_are_enough() {
     let (topics, service, groups) = (topics().await, service("acls"), [unique("group"), unique("group")]);
     let [_, command, consumer, query, _] = LIMITED;
     let [seats, stats, payments] = &topics;
-    let (read, ids) = (READ, format!("{service}/"));
-    let transactional = ["--transactional-id", &ids, "--resource-pattern-type", "prefixed"];
+    let transactional = format!("--transactional-id {service}/ --resource-pattern-type prefixed");
     tokio::join!(
         allow_commands(command, &topics, &groups[0]),
-        allow(command, &[&transactional[..], &["--operation", "Write", "--operation", "Describe"]].concat()),
-        allow(consumer, &[&["--topic", seats, "--topic", payments][..], &read].concat()),
-        allow(consumer, &["--group", &groups[1], "--operation", "Read"]),
-        allow(query, &[&["--topic", seats, "--topic", stats][..], &read].concat()),
+        allow(command, format!("{transactional} --operation Write --operation Describe")),
+        allow(consumer, format!("--topic {seats} --topic {payments} {READ}")),
+        allow(consumer, format!("--group {} --operation Read", groups[1])),
+        allow(query, format!("--topic {seats} --topic {stats} {READ}")),
     );
     let kafka = environment(&service, &topics, PASSWORD);
     goes_through_all_workers([command, consumer, query].map(|user| limited(&kafka, user)), groups).await;

@@ -191,12 +191,13 @@ async fn deleting_closes_and_keeps_and_a_purge_forgets_at_once() {
 #[tokio::test]
 async fn what_waits_for_the_log_is_counted_over_all_events() {
     let office = Office::open();
-    let none = json!({"events": 0, "depth": 0, "oldestSeconds": 0, "splits": 0, "servers": []});
+    let servers = json!([{"address": "memory:1", "history": "only"}]);
+    let none = json!({"events": 0, "depth": 0, "oldestSeconds": 0, "splits": 0, "servers": servers});
     assert_eq!(office.call("GET", "/admin/outbox", Value::Null).await, (200, none));
     office.provision().await;
     office.store.pass(7_500);
     office.store.hold_for("alice", &arena(), &["A-1-1", "A-1-2"]).await;
-    let waiting = json!({"events": 1, "depth": 3, "oldestSeconds": 7, "splits": 0, "servers": []});
+    let waiting = json!({"events": 1, "depth": 3, "oldestSeconds": 7, "splits": 0, "servers": servers});
     assert_eq!(office.call("GET", "/admin/outbox", Value::Null).await, (200, waiting));
     let split = office.relay.split();
     assert_eq!(office.call("GET", "/admin/outbox", Value::Null).await.1["splits"], 1);

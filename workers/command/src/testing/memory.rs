@@ -14,7 +14,7 @@ use crate::store::embedded::journal::{SeatJournal, Ticket, Write};
 use crate::store::embedded::{EmbeddedSeats, Rules};
 use crate::store::{
     Backlog, Cause, History, Inventory, LANES, LeaseTable, Outbox, OutboxEntry, Outcome, Provisioning, Round,
-    SeatStore, Signal, StoreError, Swept,
+    SeatStore, Signal, StoreError, StoreServer, Swept,
 };
 
 /// See the module.
@@ -238,6 +238,11 @@ impl SeatStore for Memory {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.check()
+    }
+
+    fn servers(&self) -> Vec<StoreServer> {
+        let history = self.history.lock().unwrap().clone();
+        vec![StoreServer { address: "memory:1".to_owned(), history }]
     }
 }
 
