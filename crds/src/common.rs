@@ -22,6 +22,9 @@ pub mod condition {
     /// ReservationService: a payment consumer uses the sandbox, so no money moves. There only while one does; it has no part
     /// in whether the service is ready.
     pub const SANDBOX_PAYMENTS: &str = "SandboxPayments";
+    /// ReservationService: two Redis masters sell the same seats; the message names both. There only while they do, and
+    /// the service is not ready then.
+    pub const REDIS_SPLIT: &str = "RedisSplit";
     /// SeatingEvent: its seats are provisioned as declared.
     pub const INVENTORY_READY: &str = "InventoryReady";
 }

@@ -84,6 +84,26 @@ pub struct Outbox {
     pub oldest_seconds: u64,
 }
 
+/// What one command worker says about the Redis that it uses; one of an earlier version says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Stores {
+    /// Lanes of its own that another Redis sells too.
+    #[serde(default)]
+    pub splits: u64,
+    /// The masters that it uses.
+    #[serde(default)]
+    pub servers: Vec<RedisServer>,
+}
+
+/// A Redis master.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct RedisServer {
+    /// Its address.
+    pub address: String,
+    /// What tells it from another one at that address.
+    pub history: String,
+}
+
 /// The body of a refusal, `application/problem+json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Problem {
@@ -146,6 +166,12 @@ pub enum AdminError {
 const PARTIAL: &str = "x-partial";
 /// Longest wait for counts, which are asked for all the time: one worker that hangs must not make all others' old.
 const COUNTS_TIMEOUT: Duration = Duration::from_secs(4);
+/// Longest wait for what one pod says of itself.
+const POD_TIMEOUT: Duration = Duration::from_secs(2);
+/// Where pods have their admin API.
+const ADMIN_PORT: u16 = 8082;
+/// Where they are probed.
+const PROBES_PORT: u16 = 9090;
 
 /// The client, shared by all reconciles.
 pub struct AdminApi {
@@ -199,10 +225,17 @@ impl AdminApi {
         }
     }
 
+    /// What the command worker in one pod says about the Redis that it uses; nothing where it does not answer.
+    pub async fn stores(&self, pod_address: &str, token: &str) -> Option<Stores> {
+        let request = self.http.get(format!("{}/admin/outbox", at(pod_address, ADMIN_PORT)));
+        let answer = request.bearer_auth(token).timeout(POD_TIMEOUT).send().await.ok()?;
+        answer.error_for_status().ok()?.json().await.ok()
+    }
+
     /// What keeps a worker's pod from being ready, in its own words; nothing where it does not say.
     pub async fn obstacles(&self, pod_address: &str) -> Option<String> {
-        let url = format!("http://{pod_address}:9090/readyz");
-        let answer = self.http.get(url).timeout(Duration::from_secs(2)).send().await.ok()?;
+        let url = format!("{}/readyz", at(pod_address, PROBES_PORT));
+        let answer = self.http.get(url).timeout(POD_TIMEOUT).send().await.ok()?;
         if answer.status().is_success() {
             return None;
         }
@@ -236,6 +269,15 @@ fn quickly(request: RequestBuilder) -> RequestBuilder {
 async fn read<T: DeserializeOwned>(response: Response) -> Result<T, AdminError> {
     let url = response.url().to_string();
     response.json().await.map_err(|error| unreachable(&url, &error))
+}
+
+/// An address of the pod's network with a port: one of IPv6 stands in brackets.
+fn at(address: &str, port: u16) -> String {
+    if address.contains(':') {
+        format!("http://[{address}]:{port}")
+    } else {
+        format!("http://{address}:{port}")
+    }
 }
 
 fn base(template: &str, namespace: &str, service: &str) -> String {

@@ -42,6 +42,22 @@ async fn reads_what_waits_and_passes_over_a_worker_that_cannot_say() {
     assert!(matches!(before, Err(AdminError::Refused { status: 404, .. })), "{before:?}");
 }
 
+#[test]
+fn a_pod_is_reached_by_addresses_of_both_kinds() {
+    assert_eq!(at("10.0.0.7", 8082), "http://10.0.0.7:8082");
+    assert_eq!(at("fd00::7", 9090), "http://[fd00::7]:9090");
+}
+
+#[test]
+fn a_worker_of_an_earlier_version_says_nothing_about_its_redis() {
+    let before: Stores =
+        serde_json::from_value(json!({"events": 0, "depth": 0, "oldestSeconds": 0})).unwrap();
+    assert_eq!(before, Stores::default());
+    let now = json!({"depth": 0, "splits": 2, "servers": [{"address": "redis:6379", "history": "a:b"}]});
+    let now: Stores = serde_json::from_value(now).unwrap();
+    assert_eq!((now.splits, now.servers[0].address.as_str()), (2, "redis:6379"));
+}
+
 #[tokio::test]
 async fn provisions_with_the_token_and_reads_the_inventory() {
     let put = |Path(id): Path<String>, headers: HeaderMap, Json(body): Json<Value>| async move {

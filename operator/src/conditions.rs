@@ -3,7 +3,7 @@
 //! `lastTransitionTime` moves only with the status value, so an unchanged object gives an unchanged list, and the
 //! caller has nothing to write (I12).
 
-use boxoffice_crds::common::condition::{READY, RECONCILING, STALLED};
+use boxoffice_crds::common::condition::{READY, RECONCILING, REDIS_SPLIT, STALLED};
 use boxoffice_crds::common::{Condition, Time};
 
 /// Reasons of a step that is under way: worth showing, not worth a warning.
@@ -51,6 +51,11 @@ impl Finding {
     pub fn waiting(kind: &'static str, message: impl Into<String>) -> Self {
         Self::unmet(kind, progress::WAITING, message)
     }
+
+    /// Whether everything is well as far as this one says: a split is none where it is met.
+    fn is_well(&self) -> bool {
+        self.met != (self.kind == REDIS_SPLIT)
+    }
 }
 
 /// Why only a person can go on.
@@ -72,8 +77,8 @@ impl Stall {
 
 /// The steps' findings with Ready, Reconciling and Stalled before them.
 pub fn with_summary(steps: Vec<Finding>, stall: Option<&Stall>) -> Vec<Finding> {
-    let unmet = steps.iter().find(|step| !step.met && step.reason != progress::WAITING);
-    let unmet = unmet.or_else(|| steps.iter().find(|step| !step.met));
+    let unmet = steps.iter().find(|step| !step.is_well() && step.reason != progress::WAITING);
+    let unmet = unmet.or_else(|| steps.iter().find(|step| !step.is_well()));
     let mut all = match (stall, unmet) {
         (Some(stall), _) => vec![
             Finding::unmet(READY, stall.reason, &stall.message),
@@ -166,6 +171,15 @@ mod tests {
         let met: Vec<_> = all.iter().map(|finding| finding.met).collect();
         assert_eq!(met, [false, false, true]);
         assert_eq!(all[0].reason, "InvalidChart");
+    }
+
+    #[test]
+    fn a_split_is_no_step_and_not_ready_though_all_steps_are_done() {
+        let split = Finding::met(REDIS_SPLIT, "Split", "a:6379 and b:6379");
+        let all = with_summary(vec![split, Finding::met(TOPICS_READY, "Ready", "")], None);
+        assert_eq!((all[0].met, all[0].reason.as_str()), (false, "Split"));
+        let met: Vec<_> = all.iter().map(|finding| finding.met).collect();
+        assert_eq!(met, [false, true, false, true, true]);
     }
 
     #[test]

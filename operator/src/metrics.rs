@@ -20,12 +20,25 @@ struct Result {
     result: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Service {
+    namespace: String,
+    service: String,
+}
+
+impl Service {
+    fn named(namespace: &str, service: &str) -> Self {
+        Self { namespace: namespace.to_owned(), service: service.to_owned() }
+    }
+}
+
 /// The operator's metrics.
 #[derive(Clone)]
 pub struct Metrics {
     reconciles: Family<Result, Counter>,
     durations: Family<Controller, Histogram>,
     last_completed: Family<Controller, Gauge>,
+    splits: Family<Service, Gauge>,
 }
 
 impl Metrics {
@@ -35,8 +48,9 @@ impl Metrics {
             reconciles: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14))),
             last_completed: Family::default(),
+            splits: Family::default(),
         };
-        let Self { reconciles, durations, last_completed } = metrics.clone();
+        let Self { reconciles, durations, last_completed, splits } = metrics.clone();
         registry.register("boxoffice_operator_reconciles", "Reconciles by controller and result", reconciles);
         registry.register_with_unit(
             "boxoffice_operator_reconcile_duration",
@@ -50,7 +64,22 @@ impl Metrics {
             Unit::Seconds,
             last_completed,
         );
+        registry.register(
+            "boxoffice_operator_redis_split",
+            "Whether two Redis masters sell the seats of a ReservationService",
+            splits,
+        );
         metrics
+    }
+
+    /// Notes whether the seats of a service are sold twice.
+    pub fn split(&self, namespace: &str, service: &str, is_split: bool) {
+        self.splits.get_or_create(&Service::named(namespace, service)).set(is_split.into());
+    }
+
+    /// Forgets a service.
+    pub fn forget(&self, namespace: &str, service: &str) {
+        self.splits.remove(&Service::named(namespace, service));
     }
 
     /// Notes a reconcile that took `elapsed` and ended at `now` (Unix seconds).
@@ -67,6 +96,22 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_split_is_told_by_service_for_as_long_as_there_is_the_service() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let text = || {
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+            text
+        };
+        metrics.split("tickets", "main", true);
+        let split = "boxoffice_operator_redis_split{namespace=\"tickets\",service=\"main\"} 1";
+        assert!(text().contains(split), "{}", text());
+        metrics.forget("tickets", "main");
+        assert!(!text().contains("tickets"), "{}", text());
+    }
 
     #[test]
     fn only_a_completed_reconcile_moves_the_timestamp() {

@@ -1,7 +1,7 @@
 //! Kubernetes Events: what was done, and conditions that turned. Never one for each retry.
 
 use boxoffice_crds::common::Condition;
-use boxoffice_crds::common::condition::{READY, STALLED};
+use boxoffice_crds::common::condition::{READY, REDIS_SPLIT, STALLED};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder};
@@ -56,7 +56,8 @@ pub fn transitions(before: &[Condition], after: &[Condition]) -> Vec<Notice> {
     let Some(ready) = find(after, READY) else { return Vec::new() };
     let unchanged =
         find(before, READY).is_some_and(|b| (&b.status, &b.reason) == (&ready.status, &ready.reason));
-    if unchanged || progress::is(&ready.reason) {
+    // A split has notices of its own.
+    if unchanged || progress::is(&ready.reason) || ready.reason == REDIS_SPLIT {
         return Vec::new();
     }
     let stalled = find(after, STALLED).is_some_and(|condition| condition.status == "True");

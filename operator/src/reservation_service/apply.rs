@@ -12,9 +12,10 @@ use super::children::Children;
 use super::credentials::Credentials;
 use super::names;
 use super::outbox;
+use super::split;
 use super::topics::{self, Declared};
 use super::workers::{self, Workers};
-use crate::admin::Outbox;
+use crate::admin::{Outbox, Stores};
 use crate::api::{ApiError, beside, timed};
 use crate::conditions::Finding;
 use crate::context::Context;
@@ -30,6 +31,8 @@ pub struct Applied {
     pub workers: Workers,
     /// What waits for Kafka, where a command worker said it.
     pub outbox: Option<Outbox>,
+    /// What command workers said about their Redis, each for itself; nothing where none did.
+    pub stores: Option<Vec<Stores>>,
     /// The Deployments that should be there; none while the service is being deleted.
     pub wanted: Vec<String>,
     /// The API server's failure that ended it.
@@ -75,6 +78,7 @@ async fn carry_out(
     }
     applied.workers = workers::look(context, service, children.deployments()).await?;
     applied.outbox = outbox::look(context, service, &applied.workers).await?;
+    applied.stores = split::look(context, service, &applied.workers).await?;
     Ok(())
 }
 

@@ -20,6 +20,7 @@ pub mod children;
 pub mod drift;
 pub mod outbox;
 pub mod record;
+pub mod split;
 pub mod topics;
 pub mod workers;
 
@@ -51,11 +52,11 @@ use self::topics::Declared;
 use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
-use crate::conditions::{Stall, find};
+use crate::conditions::{Stall, find, is_met};
 use crate::context::{Context, is_paused};
 use crate::controller::{config, reconciled, retry, roots};
 use crate::notices::{Notice, transitions};
-use boxoffice_crds::common::condition::READY;
+use boxoffice_crds::common::condition::{READY, REDIS_SPLIT};
 
 const NAME: &str = "reservation-service";
 const FINALIZER: &str = "boxoffice.dev/topics";
@@ -160,9 +161,12 @@ async fn report(
         apply_status(&context.client, service, &next).await?;
         let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         notices.extend(transitions(before, &next.conditions));
+        notices.extend(split::notices(before, &next.conditions));
         let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
         notices.extend(outbox::notices(before, next.outbox.as_ref()));
     }
+    let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
+    context.metrics.split(&namespace, &name, is_met(&next.conditions, REDIS_SPLIT));
     context.notices.publish(&service.object_ref(&()), notices).await;
     match (applied, find(&next.conditions, READY)) {
         (Ok(Applied { error: Some(error), .. }), _) => Err(error.into()),
@@ -189,6 +193,7 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
         Ok(Leave::Later(wait)) => Ok(Action::requeue(wait)),
         Ok(Leave::Now) => {
             remove_finalizer(&context.client, service, FINALIZER).await?;
+            context.metrics.forget(&service.namespace().unwrap_or_default(), &service.name_any());
             Ok(Action::await_change())
         }
     }

@@ -14,6 +14,7 @@ use kube::ResourceExt;
 use super::apply::Applied;
 use super::names;
 use super::outbox;
+use super::split;
 use super::topics::Declared;
 use crate::conditions::{Finding, Stall, find, update, with_summary};
 use crate::kafka::converge::{GroupState, TopicState};
@@ -35,7 +36,10 @@ pub fn next(
         }
         Err(stall) => (Vec::new(), Some(stall.clone())),
     };
-    let findings = with_unseen(&findings, &status);
+    let seen = result.ok().and_then(|applied| applied.stores.as_deref());
+    // Before all steps: where the same seats are sold twice it matters most.
+    let split = split::finding(seen, &status.conditions);
+    let findings = split.into_iter().chain(with_unseen(&findings, &status)).collect();
     let mut findings = with_summary(findings, stall.as_ref());
     findings.extend(sandbox(service));
     status.conditions = update(&status.conditions, findings, generation, now);
@@ -118,12 +122,12 @@ fn group_status(group: &GroupState, before: &[ConsumerGroupStatus]) -> ConsumerG
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::Outbox;
+    use crate::admin::{Outbox, RedisServer, Stores};
     use crate::conditions::is_met;
     use crate::kafka::KafkaError;
     use crate::reservation_service::fixtures::main_service;
     use crate::reservation_service::workers::Workers;
-    use boxoffice_crds::common::condition::{READY, STALLED};
+    use boxoffice_crds::common::condition::{READY, REDIS_SPLIT, STALLED};
     use boxoffice_crds::reservation_service::OutboxStatus;
 
     fn at(second: i64) -> Time {
@@ -184,6 +188,29 @@ mod tests {
         service.spec.consumers.pop();
         let status = next(&service, "w:1", Ok(&applied()), &at(2));
         assert_eq!(find(&status.conditions, SANDBOX_PAYMENTS), None);
+    }
+
+    #[test]
+    fn a_split_is_told_until_somebody_answers_that_it_is_over() {
+        let stores = |splits| {
+            let server = |address: &str| RedisServer { address: address.into(), history: "a:b".into() };
+            let of = |splits, address| Stores { splits, servers: vec![server(address)] };
+            Applied { stores: Some(vec![of(splits, "old:6379"), of(0, "new:6379")]), ..applied() }
+        };
+        let mut service = main_service();
+        service.status = Some(next(&service, "w:1", Ok(&stores(0)), &at(1)));
+        assert!(is_met(&service.status.as_ref().unwrap().conditions, READY));
+        service.status = Some(next(&service, "w:1", Ok(&stores(2)), &at(2)));
+        let conditions = &service.status.as_ref().unwrap().conditions;
+        let (ready, told) = (find(conditions, READY).unwrap(), find(conditions, REDIS_SPLIT).unwrap());
+        assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "RedisSplit"));
+        assert!(told.message.contains("new:6379") && told.message.contains("old:6379"), "{}", told.message);
+        for same in [stores(7), Applied { stores: None, ..applied() }] {
+            assert_eq!(Some(next(&service, "w:1", Ok(&same), &at(3))), service.status, "I12");
+        }
+        let after = next(&service, "w:1", Ok(&stores(0)), &at(4));
+        assert_eq!(find(&after.conditions, REDIS_SPLIT), None);
+        assert!(is_met(&after.conditions, READY));
     }
 
     #[test]

@@ -116,7 +116,7 @@ mod tests {
     fn a_seating_event_that_a_partial_answer_leaves_out_stays_as_it_was_known() {
         let (inventories, service) = (Inventories::default(), ("tickets".to_owned(), "main".to_owned()));
         let all = events(&["arena-night", "opera"]);
-        let mut told = |names: &[&str], sequence, is_partial| {
+        let told = |names: &[&str], sequence, is_partial| {
             let listed = two(sequence).into_iter().filter(|(id, _)| names.contains(&id.as_str()));
             let listing = Listing { inventories: listed.map(|(_, one)| one).collect(), is_partial };
             inventories.note_answer(&service, Ok(listing), &all)

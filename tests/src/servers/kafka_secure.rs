@@ -1,5 +1,6 @@
 //! A Kafka that has a second listener, which admits clients by TLS and SASL alone: with a certificate for loopback, and
-//! one user who may come by each mechanism.
+//! one user who may come by each mechanism and do everything. Others come by PLAIN, and may do what ACLs say: at first
+//! nothing. Who comes by the first listener may do everything.
 
 use std::path::Path;
 use std::process::Command;
@@ -16,6 +17,8 @@ use super::server::{Program, free_port};
 pub const USERNAME: &str = "boxoffice";
 /// Its password.
 pub const PASSWORD: &str = "standing-room-only";
+/// Users that may do what ACLs say; they have the same password.
+pub const LIMITED: [&str; 5] = ["operator", "command", "consumer", "query", "stranger"];
 
 /// A single-broker Kafka with a secure listener; clones are the same one.
 #[derive(Debug, Clone)]
@@ -76,12 +79,15 @@ impl Program for SecureKafka {
 
 /// What Kafka needs to know of the listener. A key and its certificate in one file are a key store to Kafka.
 fn listener(keys: &Path) -> String {
+    let limited = LIMITED.map(|name| format!(" user_{name}=\"{PASSWORD}\"")).concat();
     format!(
-        "listener.name.secure.ssl.keystore.type=PEM
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:{USERNAME}
+listener.name.secure.ssl.keystore.type=PEM
 listener.name.secure.ssl.keystore.location={}
 listener.name.secure.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.secure.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
-         user_{USERNAME}=\"{PASSWORD}\";
+         user_{USERNAME}=\"{PASSWORD}\"{limited};
 listener.name.secure.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.secure.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 ",

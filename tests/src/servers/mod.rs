@@ -17,7 +17,7 @@ mod shared;
 
 pub use certificates::Certificates;
 pub use kafka::Kafka;
-pub use kafka_secure::{PASSWORD, SecureKafka, USERNAME};
+pub use kafka_secure::{LIMITED, PASSWORD, SecureKafka, USERNAME};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Postgres, Standby};
 pub use redis::Redis;

@@ -1,5 +1,5 @@
 //! Kafka by TLS and SASL: what the event log, the operator's calls and the workers do on a listener that admits nothing
-//! else, and what they say where it does not admit them.
+//! else, and what they say where it does not admit them, or ACLs do not let them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use boxoffice_tests::conformance::event_log::{Logs, numbered};
 use boxoffice_tests::event_log_conformance;
 use boxoffice_tests::process::Process;
 use boxoffice_tests::servers::{
-    Certificates, KAFKA_CA, PASSWORD, USERNAME, database, free_port, kafka_security, redis_url, secure_kafka,
-    service, topic, unique,
+    Certificates, KAFKA_CA, Kafka, LIMITED, PASSWORD, USERNAME, database, free_port, kafka, kafka_security,
+    redis_url, secure_kafka, service, topic, unique,
 };
 use boxoffice_tests::wait::until;
 use futures::future::join_all;
@@ -111,14 +111,31 @@ async fn a_certificate_that_nobody_known_has_signed_is_told() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_operators_calls_are_admitted() {
-    let (pool, security) = (Pool::default(), kafka_security(Mechanism::ScramSha256));
+    operates(kafka_security(Mechanism::ScramSha256), unique("operator")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operators_acls_of_the_readme_are_enough() {
+    let ([operator, ..], name) = (LIMITED, unique("operator"));
+    let can = ["Create", "Read", "Alter", "DescribeConfigs", "AlterConfigs", "Delete"];
+    let can = can.map(|operation| format!(" --operation {operation}")).concat();
+    let groups =
+        format!("--group {name} --resource-pattern-type prefixed --operation Read --operation Delete");
+    tokio::join!(allow(operator, format!("--topic {name}{can}")), allow(operator, groups));
+    let Security { tls, sasl } = kafka_security(Mechanism::Plain);
+    let sasl = sasl.map(|sasl| Sasl { username: operator.to_owned(), ..sasl });
+    operates(Security { tls, sasl }, name).await;
+}
+
+/// All that the operator asks of Kafka, about a topic and groups whose names begin like it.
+async fn operates(security: Security, name: String) {
+    let pool = Pool::default();
     let cluster = pool.get(&Connection { bootstrap_servers: secure_kafka(), security }).unwrap();
-    let name = unique("operator");
     let wanted = Topic { name: name.clone(), partitions: 1, replication_factor: -1, config: BTreeMap::new() };
     cluster.create_topic(&wanted).await.unwrap();
     until("the topic is there", async || cluster.topic(&name).await.ok()?).await;
     cluster.grow_topic(&name, 2).await.unwrap();
-    let wanted = Group { name: unique("group"), topics: vec![name.clone()], start: Start::Latest };
+    let wanted = Group { name: format!("{name}-group"), topics: vec![name.clone()], start: Start::Latest };
     let partitions = [(name.as_str(), 1)].into();
     let state =
         until("the group is there", async || match group(cluster.as_ref(), &wanted, &partitions).await {
@@ -172,11 +189,86 @@ fn start(
     (Process::start(binary, environment).unwrap(), format!("http://{metrics}/readyz"))
 }
 
+async fn topics() -> [String; 3] {
+    [topic("seat-events", 1).await, topic("stats-events", 1).await, topic("payment-events", 1).await]
+}
+
+/// The same settings for a user that may do what ACLs say.
+fn limited(kafka: &[(&'static str, String)], user: &str) -> Vec<(&'static str, String)> {
+    let own = [("BOXOFFICE_KAFKA_SASL_MECHANISM", "PLAIN"), ("BOXOFFICE_KAFKA_SASL_USERNAME", user)];
+    kafka.iter().cloned().chain(own.map(|(name, value)| (name, value.to_owned()))).collect()
+}
+
+/// Lets `user` do what the arguments of Kafka's own tool say.
+async fn allow(user: &str, what: String) {
+    let mut tool = Kafka::tool("org.apache.kafka.tools.AclCommand").unwrap();
+    tool.args(["--bootstrap-server", &kafka(), "--add", "--force", "--allow-principal"]);
+    tool.arg(format!("User:{user}")).args(what.split(' '));
+    let done = tokio::process::Command::from(tool).output().await.unwrap();
+    let said = [done.stdout, done.stderr].map(|said| String::from_utf8_lossy(&said).into_owned());
+    assert!(done.status.success(), "{}", said.concat());
+}
+
+const READ: &str = "--operation Read --operation Describe";
+
+/// What the README says that a command worker needs, but for its transactional ids.
+async fn allow_commands(user: &str, [seats, stats, payments]: &[String; 3], group: &str) {
+    tokio::join!(
+        allow(user, format!("--topic {seats} {READ} --operation Write")),
+        allow(user, format!("--topic {stats} --topic {payments} {READ}")),
+        allow(user, format!("--group {group} --operation Read")),
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reservation_goes_through_all_workers() {
-    let topics =
-        [topic("seat-events", 1).await, topic("stats-events", 1).await, topic("payment-events", 1).await];
+    let topics = topics().await;
     let kafka = environment(&service("secure"), &topics, PASSWORD);
+    let groups = [unique("group"), unique("group")];
+    goes_through_all_workers([kafka.clone(), kafka.clone(), kafka], groups).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_acls_of_the_readme_are_enough() {
+    let (topics, service, groups) = (topics().await, service("acls"), [unique("group"), unique("group")]);
+    let [_, command, consumer, query, _] = LIMITED;
+    let [seats, stats, payments] = &topics;
+    let transactional = format!("--transactional-id {service}/ --resource-pattern-type prefixed");
+    tokio::join!(
+        allow_commands(command, &topics, &groups[0]),
+        allow(command, format!("{transactional} --operation Write --operation Describe")),
+        allow(consumer, format!("--topic {seats} --topic {payments} {READ}")),
+        allow(consumer, format!("--group {} --operation Read", groups[1])),
+        allow(query, format!("--topic {seats} --topic {stats} {READ}")),
+    );
+    let kafka = environment(&service, &topics, PASSWORD);
+    goes_through_all_workers([command, consumer, query].map(|user| limited(&kafka, user)), groups).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_may_not_use_its_transactional_ids_says_which() {
+    let (topics, service, group) = (topics().await, service("acls"), unique("group"));
+    let [.., stranger] = LIMITED;
+    allow_commands(stranger, &topics, &group).await;
+    let kafka = limited(&environment(&service, &topics, PASSWORD), stranger);
+    let [http, admin] = [(); 2].map(|()| format!("127.0.0.1:{}", free_port().unwrap()));
+    let own = [
+        ("BOXOFFICE_REDIS_URL", redis_url()),
+        ("BOXOFFICE_ADMIN_TOKEN", "secret".to_owned()),
+        ("BOXOFFICE_HTTP_ADDR", http),
+        ("BOXOFFICE_ADMIN_ADDR", admin.clone()),
+        ("BOXOFFICE_PAYMENTS_GROUP", group),
+    ];
+    let (mut command, _) = start("boxoffice-command", &kafka, &own);
+    let lacking = format!("publish as {service}/0: allow Write and Describe on that transactional id");
+    command.says(&lacking).await.unwrap();
+}
+
+/// Has a command worker, a consumer and a query worker sell a seat; each is told about Kafka by its own settings.
+async fn goes_through_all_workers(
+    [of_command, of_consumer, of_query]: [Vec<(&'static str, String)>; 3],
+    [payments, group]: [String; 2],
+) {
     let database = database("secure").await;
     let [http, admin, query] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port().unwrap()));
 
@@ -185,16 +277,16 @@ async fn a_reservation_goes_through_all_workers() {
         ("BOXOFFICE_ADMIN_TOKEN", "secret".to_owned()),
         ("BOXOFFICE_HTTP_ADDR", http.clone()),
         ("BOXOFFICE_ADMIN_ADDR", admin.clone()),
+        ("BOXOFFICE_PAYMENTS_GROUP", payments),
     ];
-    let (mut command, ready) = start("boxoffice-command", &kafka, &own);
+    let (mut command, ready) = start("boxoffice-command", &of_command, &own);
     command.ready(&ready).await.unwrap();
     let url = ("BOXOFFICE_DATABASE_URL", database.url.clone());
-    let own =
-        [url.clone(), ("BOXOFFICE_HANDLER", "seat-view".to_owned()), ("BOXOFFICE_GROUP", unique("group"))];
-    let (mut consumer, ready) = start("boxoffice-consumer", &kafka, &own);
+    let own = [url.clone(), ("BOXOFFICE_HANDLER", "seat-view".to_owned()), ("BOXOFFICE_GROUP", group)];
+    let (mut consumer, ready) = start("boxoffice-consumer", &of_consumer, &own);
     consumer.ready(&ready).await.unwrap();
     let (mut reader, ready) =
-        start("boxoffice-query", &kafka, &[url, ("BOXOFFICE_HTTP_ADDR", query.clone())]);
+        start("boxoffice-query", &of_query, &[url, ("BOXOFFICE_HTTP_ADDR", query.clone())]);
     reader.ready(&ready).await.unwrap();
 
     let client = Client::builder().timeout(Duration::from_secs(20)).no_proxy().build().unwrap();
@@ -221,9 +313,7 @@ async fn a_reservation_goes_through_all_workers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_is_not_admitted_says_so_and_is_not_ready() {
-    let topics =
-        [topic("seat-events", 1).await, topic("stats-events", 1).await, topic("payment-events", 1).await];
-    let kafka = environment(&service("secure"), &topics, "guessed");
+    let kafka = environment(&service("secure"), &topics().await, "guessed");
     let database = database("secure").await;
     let own = [
         ("BOXOFFICE_DATABASE_URL", database.url.clone()),

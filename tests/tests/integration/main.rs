@@ -42,6 +42,7 @@ mod query_snapshot;
 mod query_worker;
 mod recovery_progress;
 mod redis_crash;
+mod redis_full;
 mod redis_histories;
 mod redis_promises;
 mod redis_recovery;

@@ -162,9 +162,10 @@ impl App {
             Payments { log, source, store, published }
         });
         let admin = Admin {
-            commands: commands.clone(),
+            commands: commands.apart(),
             store: Arc::clone(&seats),
             outbox: Arc::clone(&outbox),
+            relay: metrics.clone(),
             log: Arc::clone(&log),
             topic: topic.as_str().into(),
             stats_topic: stats_topic.into(),

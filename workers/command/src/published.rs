@@ -24,7 +24,7 @@ const POLL: Duration = Duration::from_millis(250);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreached {
     /// The events did not reach the log in time; they will later.
-    #[error("sequence {sequence} is not on the log after {} s: {reached} is", LONGEST_WAIT.as_secs())]
+    #[error("sequence {sequence} is not on the log yet: {reached} is")]
     NotYet {
         /// What was waited for.
         sequence: u64,
@@ -100,6 +100,23 @@ impl Published {
         in_time.unwrap_or_else(|_| Err(Unreached::NotYet { sequence, reached: *watermark.borrow() }))
     }
 
+    /// The same for whoever may not wait: what the store says now.
+    pub async fn has_reached(
+        &self,
+        event: &SeatingEventId,
+        history: History,
+        sequence: u64,
+    ) -> Result<(), Unreached> {
+        let whose = (event.clone(), history);
+        let _subscription_ends = Forget(self, &whose);
+        let watermark = self.subscribe(&whose);
+        if let Ok(false) = timeout(POLL, self.ask(&whose)).await {
+            return Err(Unreached::AnotherHistory { sequence });
+        }
+        let reached = *watermark.borrow();
+        if reached >= sequence { Ok(()) } else { Err(Unreached::NotYet { sequence, reached }) }
+    }
+
     /// Asks the store how far it got: `false` where it has another history. One that does not answer is asked again; the
     /// deadline bounds it.
     async fn ask(&self, whose: &Whose) -> bool {
@@ -169,6 +186,20 @@ mod tests {
         publish(&store, &event, 1).await;
         let before = Instant::now();
         assert_eq!(published.reached(&event, History::default(), 1).await, Ok(()));
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        assert!(published.awaited().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_may_not_wait_is_told_how_far_it_is() {
+        let (store, published, event) = waiting().await;
+        let now = |sequence| published.has_reached(&event, History::default(), sequence);
+        let before = Instant::now();
+        assert_eq!(now(1).await, Err(Unreached::NotYet { sequence: 1, reached: 0 }));
+        publish(&store, &event, 1).await;
+        assert_eq!(now(1).await, Ok(()));
+        store.begin_anew("second");
+        assert_eq!(now(1).await, Err(Unreached::AnotherHistory { sequence: 1 }));
         assert_eq!(before.elapsed(), Duration::ZERO);
         assert!(published.awaited().is_empty());
     }

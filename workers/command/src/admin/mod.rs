@@ -43,6 +43,7 @@ use crate::http::command_service::{CommandService, Order};
 use crate::http::refusal::refused;
 use crate::openapi::examples::inventory;
 use crate::openapi::{OPERATOR, OfInventory, OfOperator, about_operators, for_operators};
+use crate::relay::RelayMetrics;
 use crate::store::{Inventory, Listing, Outbox, Outcome, SeatStore};
 
 /// Longest definition: four times what Kubernetes lets a resource's annotations have, and more than a stadium needs.
@@ -62,6 +63,8 @@ pub struct Admin {
     pub store: Arc<dyn SeatStore>,
     /// Where their domain events wait.
     pub outbox: Arc<dyn Outbox>,
+    /// How the relay of this process is.
+    pub relay: RelayMetrics,
     /// Where their domain events go.
     pub log: Arc<dyn EventLog>,
     /// Topic of the domain events.

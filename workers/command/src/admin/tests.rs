@@ -17,6 +17,7 @@ use super::{Admin, AdminToken, guarded, routes};
 use crate::durability::{Durability, Guarantee};
 use crate::http::command_service::CommandService;
 use crate::published::Published;
+use crate::relay::RelayMetrics;
 use crate::testing::{FakeLog, Memory, arena, definition};
 
 pub const ARENA: &str = "/admin/events/arena-night";
@@ -25,6 +26,7 @@ pub const ARENA: &str = "/admin/events/arena-night";
 pub struct Office {
     pub store: Arc<Memory>,
     log: Arc<FakeLog>,
+    relay: RelayMetrics,
     router: Router,
 }
 
@@ -35,12 +37,14 @@ impl Office {
 
     pub fn guaranteeing(reserve: Guarantee) -> Self {
         let (store, log) = (Arc::new(Memory::default()), Arc::new(FakeLog::default()));
+        let relay = RelayMetrics::default();
         let published = Published::new(Arc::clone(&store) as _);
         let durability = Durability { hold: Guarantee::Redis, reserve };
         let admin = Admin {
             commands: CommandService::new(Arc::clone(&store) as _, published, durability),
             store: Arc::clone(&store) as _,
             outbox: Arc::clone(&store) as _,
+            relay: relay.clone(),
             log: Arc::clone(&log) as _,
             topic: "t".into(),
             stats_topic: "s".into(),
@@ -51,6 +55,7 @@ impl Office {
         Self {
             store,
             log,
+            relay,
             router: service(guarded(routes(admin), token), HttpLayer::new(&mut Registry::default())),
         }
     }
@@ -186,13 +191,18 @@ async fn deleting_closes_and_keeps_and_a_purge_forgets_at_once() {
 #[tokio::test]
 async fn what_waits_for_the_log_is_counted_over_all_events() {
     let office = Office::open();
-    let none = json!({"events": 0, "depth": 0, "oldestSeconds": 0});
+    let servers = json!([{"address": "memory:1", "history": "only"}]);
+    let none = json!({"events": 0, "depth": 0, "oldestSeconds": 0, "splits": 0, "servers": servers});
     assert_eq!(office.call("GET", "/admin/outbox", Value::Null).await, (200, none));
     office.provision().await;
     office.store.pass(7_500);
     office.store.hold_for("alice", &arena(), &["A-1-1", "A-1-2"]).await;
-    let waiting = json!({"events": 1, "depth": 3, "oldestSeconds": 7});
+    let waiting = json!({"events": 1, "depth": 3, "oldestSeconds": 7, "splits": 0, "servers": servers});
     assert_eq!(office.call("GET", "/admin/outbox", Value::Null).await, (200, waiting));
+    let split = office.relay.split();
+    assert_eq!(office.call("GET", "/admin/outbox", Value::Null).await.1["splits"], 1);
+    drop(split);
+    assert_eq!(office.call("GET", "/admin/outbox", Value::Null).await.1["splits"], 0);
 }
 
 #[tokio::test]

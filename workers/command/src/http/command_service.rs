@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use boxoffice_domain::{Answer, Command, CommandKind, HoldId, SeatingEventId, UserId};
-use boxoffice_runtime::http::{Problem, RequestContext};
+use boxoffice_runtime::http::{MAX_IN_FLIGHT, Problem, RequestContext};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::caller::cause;
@@ -13,12 +14,17 @@ use crate::durability::{Durability, Guarantee};
 use crate::published::{Published, Unreached};
 use crate::store::{Idempotency, Outcome, SeatStore, StoreError};
 
+/// Most commands that wait for the log at once: while it is away, half of the requests that may be at work are left to
+/// what goes on without it.
+pub(super) const MAX_WAITING: usize = MAX_IN_FLIGHT / 2;
+
 /// What the routes share.
 #[derive(Clone)]
 pub struct CommandService {
     store: Arc<dyn SeatStore>,
     published: Arc<Published>,
     durability: Durability,
+    waiting: Arc<Semaphore>,
 }
 
 /// Who gives a command, and how it is known again.
@@ -35,7 +41,13 @@ pub struct Order<'a> {
 impl CommandService {
     /// Commands for `store`.
     pub fn new(store: Arc<dyn SeatStore>, published: Arc<Published>, durability: Durability) -> Self {
-        Self { store, published, durability }
+        Self { store, published, durability, waiting: Arc::new(Semaphore::new(MAX_WAITING)) }
+    }
+
+    /// The same for another door: a crowd that waits at one must not keep others from waiting at this one.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { waiting: Arc::new(Semaphore::new(MAX_WAITING)), ..self.clone() }
     }
 
     /// Has a command carried out (I7): when this answers, a loss that `durability` covers does not undo it. An answer
@@ -80,7 +92,11 @@ impl CommandService {
             outcome.correlation = chain.correlation.clone();
         }
         if let Some(history) = history {
-            let reached = self.published.reached(event, history, outcome.answer.sequence()).await;
+            let sequence = outcome.answer.sequence();
+            let reached = match self.waiting.try_acquire() {
+                Ok(_place) => self.published.reached(event, history, sequence).await,
+                Err(_) => self.published.has_reached(event, history, sequence).await,
+            };
             reached.map_err(|unreached| match unreached {
                 Unreached::NotYet { .. } => {
                     stands(command, "on the log", outcome.repeated).because(unreached.to_string())

@@ -90,4 +90,7 @@ mod choosing_tests;
 mod keyed_tests;
 
 #[cfg(test)]
+mod waiting_tests;
+
+#[cfg(test)]
 mod gate_tests;

@@ -24,6 +24,7 @@ use crate::http;
 use crate::http::command_service::CommandService;
 use crate::http::gate::Gate;
 use crate::published::Published;
+use crate::relay::RelayMetrics;
 use crate::store::{SeatStore, StoreError};
 use crate::testing::{FakeLog, Memory, arena, cause, definition, provisioned};
 
@@ -58,6 +59,7 @@ impl Stage {
             commands: commands.clone(),
             store: Arc::clone(&store) as _,
             outbox: Arc::clone(&store) as _,
+            relay: RelayMetrics::default(),
             log: Arc::clone(&log) as _,
             topic: "t".into(),
             stats_topic: "s".into(),

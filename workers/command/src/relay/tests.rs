@@ -350,7 +350,7 @@ async fn i2_a_command_is_on_the_log_as_a_whole_or_not_at_all() {
         line.store.hold_for("alice", &event, &seats.iter().map(String::as_str).collect::<Vec<_>>()).await;
     }
     let ends = async {
-        let mut ends = std::collections::BTreeSet::new();
+        let mut ends = BTreeSet::new();
         while ends.last() != Some(&901) {
             ends.extend(line.log.sequences(event.as_str()).last().copied());
             sleep(Duration::from_millis(100)).await;

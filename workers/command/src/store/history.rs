@@ -21,6 +21,12 @@ impl History {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The beginning of each of its parts: enough for people to tell two apart.
+    pub fn in_short(&self) -> String {
+        let parts: Vec<_> = self.0.split(':').map(|part| part.get(..8).unwrap_or(part)).collect();
+        parts.join(":")
+    }
 }
 
 /// The history of a store that never has another one.
@@ -39,5 +45,16 @@ impl fmt::Display for History {
 impl PartialEq<History> for String {
     fn eq(&self, other: &History) -> bool {
         **self == *other.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_short_it_is_the_beginning_of_each_part() {
+        assert_eq!(History::named("0123456789abcdef:fedcba9876543210").in_short(), "01234567:fedcba98");
+        assert_eq!(History::default().in_short(), "only");
     }
 }

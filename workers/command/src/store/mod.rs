@@ -134,6 +134,15 @@ pub struct Provisioning {
     pub refused: Vec<Conflict>,
 }
 
+/// A server of the store, as it is told from others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreServer {
+    /// Its address, without anything that lets one in.
+    pub address: String,
+    /// The history that it has.
+    pub history: History,
+}
+
 /// Commands and look-ups.
 #[async_trait]
 pub trait SeatStore: Send + Sync + 'static {
@@ -169,6 +178,11 @@ pub trait SeatStore: Send + Sync + 'static {
 
     /// Which parts of the store answer; fails where none does.
     async fn ping(&self) -> Result<Servers, StoreError>;
+
+    /// The servers that it uses now; none where it has none.
+    fn servers(&self) -> Vec<StoreServer> {
+        Vec::new()
+    }
 }
 
 /// What the outbox tells whoever listens, in every process.

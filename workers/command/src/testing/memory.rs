@@ -14,7 +14,7 @@ use crate::store::embedded::journal::{SeatJournal, Ticket, Write};
 use crate::store::embedded::{EmbeddedSeats, Rules};
 use crate::store::{
     Backlog, Cause, History, Inventory, LANES, LeaseTable, Listing, Outbox, OutboxEntry, Outcome,
-    Provisioning, Round, SeatStore, Servers, Signal, StoreError, Swept,
+    Provisioning, Round, SeatStore, Servers, Signal, StoreError, StoreServer, Swept,
 };
 
 /// See the module.
@@ -239,6 +239,11 @@ impl SeatStore for Memory {
     async fn ping(&self) -> Result<Servers, StoreError> {
         self.check()?;
         Ok(Servers::new())
+    }
+
+    fn servers(&self) -> Vec<StoreServer> {
+        let history = self.history.lock().unwrap().clone();
+        vec![StoreServer { address: "memory:1".to_owned(), history }]
     }
 }
 

@@ -21,7 +21,7 @@ use super::problem::Problem;
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Most requests at work at once. Beyond it they are turned away at once, which costs less than letting them wait.
-const MAX_IN_FLIGHT: usize = 4096;
+pub const MAX_IN_FLIGHT: usize = 4096;
 
 /// What requests share.
 #[derive(Clone)]

@@ -19,7 +19,7 @@ use axum::middleware::from_fn_with_state;
 
 pub use code::Code;
 pub use context::{CORRELATION_ID, Id, RequestContext, sole};
-pub use layer::{HttpLayer, REQUEST_TIMEOUT};
+pub use layer::{HttpLayer, MAX_IN_FLIGHT, REQUEST_TIMEOUT};
 pub use listen::{allow_open_files, listen, system_backlog};
 pub(crate) use problem::ProblemBody;
 pub use problem::{ConflictBody, Moment, Problem};

@@ -7,8 +7,8 @@ use std::hash::Hash;
 use boxoffice_domain::command::{Reads, Wants};
 use boxoffice_domain::state::{HoldStatus, Seat, SeatingEventState};
 use boxoffice_domain::{
-    Answer, Command, Decision, Definition, DomainEvent, Envelope, Origin, PricedSeat, SeatingEventId, UserId,
-    attribute, evolve,
+    Answer, Command, CommandKind, Decision, Definition, DomainEvent, Envelope, Origin, PricedSeat,
+    SeatingEventId, UserId, attribute, evolve,
 };
 use uuid::Uuid;
 
@@ -52,7 +52,7 @@ impl RedisStore {
         change: &Change<'_>,
         only_on: Option<History>,
     ) -> Result<Reply, StoreError> {
-        let Change { part, reads, decision, cause, partition, .. } = *change;
+        let Change { part, reads, command, decision, cause, partition } = *change;
         let stamp = Stamp { at: part.at, sequence: part.state.sequence };
         let envelopes = attributed(part, decision, cause);
         let mut after = part.state.clone();
@@ -72,7 +72,8 @@ impl RedisStore {
             partition,
             purges: decision.changes.iter().any(|change| matches!(change, DomainEvent::EventPurged(_))),
         };
-        let mut run = self.begin(&self.scripts.apply, event, known, cause, applying);
+        let script = if frees(command) { &self.scripts.apply_freeing } else { &self.scripts.apply };
+        let mut run = self.begin(script, event, known, cause, applying);
         run.only_on_if(only_on);
         tell_reads(&mut run, part, reads);
         difference.tell(&mut run);
@@ -319,6 +320,11 @@ impl Difference {
         let in_chart = |key: &&String| known.is_some_and(|known| known.sale.chart().contains(key));
         run.list(taken.into_iter()).list(self.free.iter().filter(in_chart).collect::<Vec<_>>().into_iter());
     }
+}
+
+/// Whether a command gives back what seats take up, so that it is carried out in a Redis whose memory is full.
+fn frees(command: &Command) -> bool {
+    command.kind() == CommandKind::Release || matches!(command, Command::Close | Command::Purge)
 }
 
 /// Which counter counts a seat: held, reserved or blocked.

@@ -224,6 +224,11 @@ impl Connector {
     pub async fn first_link(&self) -> Result<Arc<Link>, OpenError> {
         self.dial.open().await
     }
+
+    /// The link, where it is open.
+    pub fn current(&self) -> Option<Arc<Link>> {
+        self.dial.known().and_then(Result::ok)
+    }
 }
 
 impl Dial {

@@ -27,7 +27,7 @@ use self::fence::Called;
 use self::history::NoHistory;
 use self::invocation::{Script, ScriptInvocation};
 use self::keys::{Keys, PLACES};
-use self::link::OpenError;
+use self::link::{Link, OpenError};
 use self::places::LeasePlace;
 use self::reply::{Ran, Reply};
 use self::scripts::Scripts;
@@ -41,6 +41,7 @@ use crate::durability::Durability;
 use crate::store::idempotency::answer_memory;
 use crate::store::{
     Cause, Inventory, Listing, Outbox, Outcome, Provisioning, SeatStore, Servers, Signal, StoreError,
+    StoreServer,
 };
 
 pub mod keys;
@@ -398,5 +399,11 @@ impl SeatStore for RedisStore {
             }
         }
         if servers.values().any(|is_up| *is_up) { Ok(servers) } else { Err(failed) }
+    }
+
+    fn servers(&self) -> Vec<StoreServer> {
+        let server =
+            |link: Arc<Link>| StoreServer { address: link.node.to_string(), history: link.history.clone() };
+        self.topology.open_links().into_iter().map(server).collect()
     }
 }

@@ -47,7 +47,7 @@ impl Outbox for RedisStore {
         for place in 0..self.places {
             let mut round = self.scripts.lease_round.tell(&told);
             round.key(self.keys.leases(place)).key(self.keys.relays(place));
-            round.arg(&self.lease_place.given_back(place, lanes, give_back));
+            round.arg(self.lease_place.given_back(place, lanes, give_back));
             let asked = self.invoke_script::<Vec<u64>>(&round);
             let answer = if place + 1 == self.places {
                 asked.await

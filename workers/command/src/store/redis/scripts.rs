@@ -1,6 +1,10 @@
 //! The Lua scripts of `command/src/scripts`, put together: a script names the parts of `lib/` that it needs in an
 //! `include:` line, and has them in its place in that order. The clock, the fence and the names of what it is told
 //! ([`wire`](super::wire)) it has in any case.
+//!
+//! A Redis whose memory is full (`maxmemory`, noeviction) refuses every command that may need more, also in scripts.
+//! Those that give memory back, in the end, or without which nothing is given back, are declared as `frees` and run all
+//! the same; all others are refused before they have written anything.
 
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 
@@ -25,6 +29,14 @@ pub enum Clock {
 }
 
 impl Clock {
+    /// The flags of scripts that run in a full Redis. Keys with the time in them are another slot's.
+    fn flags(&self) -> &'static str {
+        match self {
+            Self::Server => "allow-oom",
+            Self::Keys(_) => "allow-oom,allow-cross-slot-keys",
+        }
+    }
+
     fn lua(&self) -> String {
         match self {
             Self::Server => include_str!("../../scripts/lib/clock.lua").to_owned(),
@@ -75,10 +87,10 @@ fn of_command() -> Vec<&'static str> {
     [EVENT.as_slice(), &["answer"]].concat()
 }
 
-/// Declares [`Scripts`] with a field for every script file: its KEYS, and what it is told.
+/// Declares [`Scripts`] with a field for every script: its file, its KEYS, whether it frees memory, and what it is told.
 macro_rules! scripts {
-    ($($name:ident($keys:expr): $told:ty,)+) => {
-        /// Every script, by the name of its file.
+    ($($name:ident = $file:literal($keys:expr) $($frees:ident)?: $told:ty,)+) => {
+        /// Every script.
         #[derive(Debug)]
         #[expect(missing_docs, reason = "each file says on top what it does")]
         pub struct Scripts { $(pub $name: Script<$told>),+ }
@@ -86,9 +98,12 @@ macro_rules! scripts {
         impl Scripts {
             /// The scripts, which read the time from `clock`.
             pub fn new(clock: &Clock) -> Self {
-                let clock = clock.lua();
                 Self { $($name: Script::new(assemble(
-                    include_str!(concat!("../../scripts/", stringify!($name), ".lua")), &clock, &$keys, &<$told>::names(),
+                    include_str!(concat!("../../scripts/", $file, ".lua")),
+                    clock,
+                    !stringify!($($frees)?).is_empty(),
+                    &$keys,
+                    &<$told>::names(),
                 ))),+ }
             }
         }
@@ -98,7 +113,7 @@ macro_rules! scripts {
         fn all() -> Vec<(&'static str, &'static str, Vec<&'static str>, Vec<&'static str>)> {
             vec![$((
                 stringify!($name),
-                include_str!(concat!("../../scripts/", stringify!($name), ".lua")),
+                include_str!(concat!("../../scripts/", $file, ".lua")),
                 $keys.to_vec(),
                 <$told>::names(),
             )),+]
@@ -109,25 +124,29 @@ macro_rules! scripts {
 type OfCommand<T> = (Head<'static>, T);
 
 scripts! {
-    hold(of_command()): OfCommand<(SaleRules<'static>, Holding<'static>)>,
-    choose_and_hold(of_command()): OfCommand<(SaleRules<'static>, (Holding<'static>, Choosing<'static>))>,
-    reserve_seat(of_command()): OfCommand<ReservingSeat<'static>>,
-    reserve_hold(of_command()): OfCommand<ReservingHold<'static>>,
-    release_seat(of_command()): OfCommand<ReleasingSeat<'static>>,
-    release_hold(of_command()): OfCommand<ReleasingHold<'static>>,
-    expire(of_command()): OfCommand<Expiring<'static>>,
-    read(of_command()): OfCommand<Reading<'static>>,
-    apply(of_command()): OfCommand<Applying<'static>>,
-    recover([EVENT.as_slice(), BESIDE.as_slice()].concat()): Recovering<'static>,
-    published(["meta", "outbox"]): Publishing<'static>,
-    distrust(["meta"]): Distrusting,
-    lease_round(["leases", "relays"]): LeaseRound,
-    time([]): (),
+    hold = "hold"(of_command()): OfCommand<(SaleRules<'static>, Holding<'static>)>,
+    choose_and_hold = "choose_and_hold"(of_command()): OfCommand<(SaleRules<'static>, (Holding<'static>, Choosing<'static>))>,
+    reserve_seat = "reserve_seat"(of_command()): OfCommand<ReservingSeat<'static>>,
+    reserve_hold = "reserve_hold"(of_command()): OfCommand<ReservingHold<'static>>,
+    release_seat = "release_seat"(of_command()) frees: OfCommand<ReleasingSeat<'static>>,
+    release_hold = "release_hold"(of_command()) frees: OfCommand<ReleasingHold<'static>>,
+    expire = "expire"(of_command()) frees: OfCommand<Expiring<'static>>,
+    read = "read"(of_command()): OfCommand<Reading<'static>>,
+    apply = "apply"(of_command()): OfCommand<Applying<'static>>,
+    apply_freeing = "apply"(of_command()) frees: OfCommand<Applying<'static>>,
+    recover = "recover"([EVENT.as_slice(), BESIDE.as_slice()].concat()) frees: Recovering<'static>,
+    published = "published"(["meta", "outbox"]) frees: Publishing<'static>,
+    distrust = "distrust"(["meta"]) frees: Distrusting,
+    lease_round = "lease_round"(["leases", "relays"]) frees: LeaseRound,
+    time = "time"([]): (),
 }
 
-fn assemble(script: &str, clock: &str, keys: &[&str], args: &[&str]) -> String {
+fn assemble(script: &str, clock: &Clock, frees: bool, keys: &[&str], args: &[&str]) -> String {
+    // Redis reads flags off the very first line alone.
+    let flags = if frees { format!("#!lua flags={}\n", clock.flags()) } else { String::new() };
     let mut code = format!(
-        "local EXPIRED_HOLD_MEMORY, FAILED, SPLIT = {EXPIRED_HOLD_MEMORY}, '{FAILED}', '{SPLIT}'\nlocal NOW\n{clock}{FENCE}{}{}",
+        "{flags}local EXPIRED_HOLD_MEMORY, FAILED, SPLIT = {EXPIRED_HOLD_MEMORY}, '{FAILED}', '{SPLIT}'\nlocal NOW\n{}{FENCE}{}{}",
+        clock.lua(),
         prologue::constants(),
         prologue::names(keys, args)
     );
@@ -167,6 +186,15 @@ mod tests {
                 assert!(part(included).is_some(), "{name}: {included}");
             }
         }
+    }
+
+    #[test]
+    fn what_frees_memory_says_so_on_its_first_line_and_nothing_else_does() {
+        let assembled = |frees| assemble("return 1", &Clock::Server, frees, &[], &[]);
+        assert_eq!(assembled(true).lines().next(), Some("#!lua flags=allow-oom"));
+        assert!(!assembled(false).contains("#!lua"));
+        let moved = assemble("return 1", &Clock::Keys(vec!["clock".into()]), true, &[], &[]);
+        assert!(moved.starts_with("#!lua flags=allow-oom,allow-cross-slot-keys\nlocal "), "{moved}");
     }
 
     /// A name that nobody declares would be nil, and refused only where it is read.

@@ -71,7 +71,16 @@ impl Topology {
         let (mut any_opened, mut failed) = (false, None);
         for shard in self.shards() {
             match self.connector(&shard.node)?.first_link().await {
-                Ok(_) => any_opened = true,
+                Ok(link) => {
+                    any_opened = true;
+                    if self.cluster && stops_as_a_whole(&link).await {
+                        tracing::warn!(
+                            node = %shard.node,
+                            "cluster-require-full-coverage is yes: while one shard is away redis serves the seats of no \
+                             other either; set it to no"
+                        );
+                    }
+                }
                 Err(error) if error.passes() => failed = Some(error),
                 Err(error) => return Err(error),
             }
@@ -80,6 +89,13 @@ impl Topology {
             Some(error) if !any_opened => Err(error),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// The links that are open now, one a master at most.
+    pub fn open_links(&self) -> Vec<Arc<Link>> {
+        let shards = self.shards();
+        let dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
+        shards.iter().filter_map(|shard| dials.get(&shard.node)?.current()).collect()
     }
 
     /// Hears of every new link.
@@ -269,4 +285,12 @@ impl Topology {
         dials.insert(node.clone(), Arc::clone(&connector));
         Ok(connector)
     }
+}
+
+/// Whether a node of a cluster serves nothing while any slot has no master. One that may not be asked says nothing.
+async fn stops_as_a_whole(link: &Link) -> bool {
+    let mut ask = redis::cmd("CONFIG");
+    ask.arg("GET").arg("cluster-require-full-coverage");
+    let told = link.query::<HashMap<String, String>>(&ask).await.unwrap_or_default();
+    told.values().any(|value| value == "yes")
 }

@@ -117,7 +117,9 @@ impl KafkaAppender {
             // A topic that is not there is an error this soon.
             .set("topic.metadata.propagation.max.ms", "1000");
         let trouble = log.trouble.clone();
-        let client = spawn_blocking(move || initialized(&config, trouble)).await.map_err(unavailable)?;
+        let own = id.to_owned();
+        let client =
+            spawn_blocking(move || initialized(&config, trouble, &own)).await.map_err(unavailable)?;
         let client = explained(client.map_err(|error| of(error, id)), &log.trouble)?;
         tokio::spawn(listen_all(Arc::downgrade(&client)));
         Ok(Self { log, id: id.to_owned(), state: State::Owner(Detached::new(client)) })
@@ -160,11 +162,11 @@ impl Appender for KafkaAppender {
 }
 
 /// A producer that has its id. It may block.
-fn initialized(config: &ClientConfig, trouble: Trouble) -> Result<Arc<Client>, LogError> {
+fn initialized(config: &ClientConfig, trouble: Trouble, id: &str) -> Result<Arc<Client>, LogError> {
     let client = Client::from_config_and_context(config, Context(trouble)).map_err(unavailable)?;
     let initialized = client.init_transactions(TAKE_OVER_LIMIT);
     listen(&client);
-    initialized.map_err(failed)?;
+    initialized.map_err(|error| untaken(error, &client, id))?;
     Ok(Arc::new(client))
 }
 
@@ -248,6 +250,18 @@ async fn listen_all(client: Weak<Client>) {
             return;
         }
     }
+}
+
+/// Why an id could not be taken over.
+fn untaken(error: KafkaError, client: &Client, id: &str) -> LogError {
+    let fatal = client.client().fatal_error().map(|(code, _)| code);
+    let forbidden = Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed);
+    if error.rdkafka_error_code() == forbidden || fatal == forbidden {
+        return unavailable(format!(
+            "kafka's ACLs do not let this user publish as {id}: allow Write and Describe on that transactional id"
+        ));
+    }
+    failed(error)
 }
 
 /// The same error, with the id that somebody else has.
