@@ -87,6 +87,7 @@ impl Show {
 
 /// The cluster, the workers and the shows.
 struct Sale {
+    _probing: AbortOnDropHandle<()>,
     cluster: RedisCluster,
     workers: [CommandWorker; 2],
     service: String,
@@ -96,7 +97,6 @@ struct Sale {
     buyers: Vec<AbortOnDropHandle<()>>,
     /// What a worker said when it was not ready.
     unready: Arc<Mutex<Vec<String>>>,
-    _probing: AbortOnDropHandle<()>,
 }
 
 impl Sale {

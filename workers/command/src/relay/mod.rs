@@ -17,12 +17,13 @@ mod shared;
 
 mod metrics;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::log::EventLog;
+use tokio::sync::Mutex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::{JoinError, JoinSet};
@@ -52,6 +53,8 @@ pub struct Relay {
     jobs: JoinSet<Job>,
     /// How the lanes that are worked on are woken.
     lanes: BTreeMap<u32, Arc<Wakes>>,
+    /// One at a time works on a lane, also where an ownership follows another one at once: they would fence each other.
+    turns: HashMap<u32, Arc<Mutex<()>>>,
     under_way: HashSet<Errand>,
     scan_again: bool,
     scanned: Instant,
@@ -91,6 +94,7 @@ impl Relay {
             shared: Arc::new(Shared::new(outbox, log, recovery, topic, source, metrics)),
             jobs: JoinSet::new(),
             lanes: BTreeMap::new(),
+            turns: HashMap::new(),
             under_way: HashSet::new(),
             scan_again: false,
             scanned: Instant::now(),
@@ -173,7 +177,9 @@ impl Relay {
         let (number, wakes) = (ownership.lease.lane, Arc::new(Wakes::default()));
         self.lanes.insert(number, Arc::clone(&wakes));
         let lane = Lane::new(Arc::clone(&self.shared), ownership.enter(), Arc::clone(&wakes));
+        let turn = Arc::clone(self.turns.entry(number).or_default());
         self.jobs.spawn(async move {
+            let _turn = turn.lock().await;
             lane.run().await;
             Job::Lane(number, wakes)
         });

@@ -59,8 +59,7 @@ impl Outbox for RedisStore {
                 Ok(answer) => {
                     let corrupt = || StoreError::Corrupt(format!("a round gave {answer:?}"));
                     let round = read_round(&answer).ok_or_else(corrupt)?;
-                    self.lease_place.answered(place, &round);
-                    return Ok(round);
+                    return Ok(self.lease_place.answered(place, round));
                 }
                 Err(error) => failed = error,
             }

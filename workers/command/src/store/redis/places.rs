@@ -5,9 +5,9 @@
 //! comes or goes, or where not all of them reach it. Then the log decides who publishes: whoever takes a lane fences its
 //! earlier owner there. So that this happens as seldom as can be, a relay that comes to another place keeps what it
 //! had and takes nothing more for as long as a lease lives: those who had the rest have come by then, or their leases
-//! are over wherever they are.
+//! are over wherever they are. What it keeps has the same token as before, and whoever works there goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +27,14 @@ pub struct LeasePlace(Mutex<Had>);
 struct Had {
     place: u16,
     since: Option<Instant>,
-    lanes: BTreeSet<u32>,
+    lanes: BTreeMap<u32, Held>,
+}
+
+/// A lease: its token at the place where it is, and the one under which it is known here.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    token: u64,
+    known_as: u64,
 }
 
 impl LeasePlace {
@@ -37,19 +44,27 @@ impl LeasePlace {
         let is_new = had.place != place || had.since.is_some_and(|since| since.elapsed() < LEASE_LIFE);
         let mut given: BTreeSet<_> = lanes_given.iter().copied().collect();
         if is_new {
-            given.extend((0..lanes).filter(|lane| !had.lanes.contains(lane)));
+            given.extend((0..lanes).filter(|lane| !had.lanes.contains_key(lane)));
         }
         given.into_iter().collect()
     }
 
-    /// A round at `place` was answered.
-    pub fn answered(&self, place: u16, round: &Round) {
+    /// What `round`, which was answered at `place`, comes to.
+    pub fn answered(&self, place: u16, mut round: Round) -> Round {
         let mut had = self.had();
-        if had.place != place {
+        let has_moved = had.place != place;
+        if has_moved {
             tracing::info!(place, "leases are in another place now");
             (had.place, had.since) = (place, Some(Instant::now()));
         }
-        had.lanes = round.leases.iter().map(|lease| lease.lane).collect();
+        let before = std::mem::take(&mut had.lanes);
+        for lease in &mut round.leases {
+            let same = before.get(&lease.lane).filter(|held| has_moved || held.token == lease.token);
+            let held = Held { token: lease.token, known_as: same.map_or(lease.token, |held| held.known_as) };
+            lease.token = held.known_as;
+            had.lanes.insert(lease.lane, held);
+        }
+        round
     }
 
     fn had(&self) -> MutexGuard<'_, Had> {
@@ -62,20 +77,22 @@ mod tests {
     use super::*;
     use crate::store::Lease;
 
-    fn round(lanes: impl IntoIterator<Item = u32>) -> Round {
-        Round { leases: lanes.into_iter().map(|lane| Lease { lane, token: 7 }).collect(), share: 4 }
+    fn round(lanes: impl IntoIterator<Item = u32>, token: u64) -> Round {
+        Round { leases: lanes.into_iter().map(|lane| Lease { lane, token }).collect(), share: 4 }
     }
 
     #[tokio::test(start_paused = true)]
     async fn at_another_place_a_relay_keeps_what_it_had_and_takes_more_only_after_a_leases_life() {
         let place = LeasePlace::default();
         assert!(place.given_back(0, 4, &[]).is_empty(), "who begins at the first place takes what is free");
-        place.answered(0, &round([1, 2]));
+        assert_eq!(place.answered(0, round([1, 2], 7)), round([1, 2], 7));
         assert!(place.given_back(0, 4, &[]).is_empty());
         assert_eq!(place.given_back(1, 4, &[2]), [0, 2, 3]);
-        place.answered(1, &round([1]));
+        assert_eq!(place.answered(1, round([1], 9)), round([1], 7), "it is the same lease");
         assert_eq!(place.given_back(1, 4, &[]), [0, 2, 3]);
+        assert_eq!(place.answered(1, round([1], 9)), round([1], 7));
         tokio::time::advance(LEASE_LIFE).await;
+        assert_eq!(place.answered(1, round([1], 10)), round([1], 10), "somebody else had it meanwhile");
         assert_eq!(place.given_back(1, 4, &[3]), [3]);
         assert_eq!(place.given_back(0, 4, &[]), [0, 2, 3], "the same on the way back");
     }
