@@ -212,10 +212,10 @@ async fn allow(user: &str, what: String) {
 const READ: &str = "--operation Read --operation Describe";
 
 /// What the README says that a command worker needs, but for its transactional ids.
-async fn allow_commands(user: &str, [seats, stats, payments]: &[String; 3], group: &str) {
+async fn allow_commands(user: &str, [seats, others @ ..]: &[String; 3], group: &str) {
     tokio::join!(
         allow(user, format!("--topic {seats} {READ} --operation Write")),
-        allow(user, format!("--topic {stats} --topic {payments} {READ}")),
+        allow(user, format!("--topic {} --topic {} {READ}", others[0], others[1])),
         allow(user, format!("--group {group} --operation Read")),
     );
 }
@@ -232,14 +232,14 @@ async fn a_reservation_goes_through_all_workers() {
 async fn the_acls_of_the_readme_are_enough() {
     let (topics, service, groups) = (topics().await, service("acls"), [unique("group"), unique("group")]);
     let [_, command, consumer, query, _] = LIMITED;
-    let [seats, stats, payments] = &topics;
+    let [seats, announced, payments] = &topics;
     let transactional = format!("--transactional-id {service}/ --resource-pattern-type prefixed");
     tokio::join!(
         allow_commands(command, &topics, &groups[0]),
         allow(command, format!("{transactional} --operation Write --operation Describe")),
         allow(consumer, format!("--topic {seats} --topic {payments} {READ}")),
         allow(consumer, format!("--group {} --operation Read", groups[1])),
-        allow(query, format!("--topic {seats} --topic {stats} {READ}")),
+        allow(query, format!("--topic {seats} --topic {announced} {READ}")),
     );
     let kafka = environment(&service, &topics, PASSWORD);
     goes_through_all_workers([command, consumer, query].map(|user| limited(&kafka, user)), groups).await;
