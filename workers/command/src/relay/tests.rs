@@ -300,6 +300,8 @@ async fn i1_what_the_log_contradicts_is_recovered_before_anything_is_published()
     line.watermark(1).await;
     line.recovery.contradicted.lock().unwrap().insert(line.event.clone());
     line.store.usurp();
+    // A round learns it.
+    sleep(Duration::from_millis(600)).await;
     line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
     line.watermark(2).await;
     assert_eq!(line.store.distrusted(), std::slice::from_ref(&line.event));
