@@ -165,10 +165,10 @@ async fn sells_again(stack: &Stack<'_>, show: &Show, since: Instant) -> anyhow::
 /// Sells every other row, a hold and a reserve each.
 async fn sell_half(stack: &Stack<'_>, show: &Show) -> anyhow::Result<()> {
     for row in (0..show.rows.saturating_sub(1)).step_by(2) {
-        let seats: Vec<_> = (0..show.width).map(|seat| show.key(row * show.width + seat)).collect();
+        let seats: Vec<_> = (0..show.width).map(|seat| show.seat(row * show.width + seat)).collect();
         let user = format!("user-{row}");
-        let asked = stack.buyer(Method::POST, "/holds", &user)?;
-        let held = answer(asked.json(&json!({"eventId": show.id, "seats": seats}))).await?;
+        let asked = stack.buyer(Method::POST, &format!("/events/{}/holds", show.id), &user)?;
+        let held = answer(asked.json(&json!({"seats": seats}))).await?;
         let id = held["holdId"].as_str().context("no holdId")?;
         answer(stack.buyer(Method::POST, &format!("/holds/{id}/reserve"), &user)?).await?;
     }
