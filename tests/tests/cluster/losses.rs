@@ -55,8 +55,8 @@ async fn i7_a_redis_that_lost_everything_is_a_condition_and_an_event_until_its_s
         })
         .await;
         let answer = until("commands are taken again", async || {
-            let hold = format!("/seats/{sold}/hold");
-            let answer = service.try_command(reqwest::Method::POST, &hold, "bob", &[]).await.ok()?;
+            let path = format!("/seats/{sold}/hold");
+            let answer = service.try_command(reqwest::Method::POST, &path, "bob", &[]).await.ok()?;
             // Readiness says nothing of seats that are being read back: each answer does.
             (answer.1["code"] != "RECOVERING").then_some(answer)
         })
