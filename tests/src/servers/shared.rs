@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security, Tls};
+use boxoffice_runtime::settings::snapshots_topic;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -72,7 +73,12 @@ pub fn service(hint: &str) -> String {
     format!("test/{}", unique(hint))
 }
 
-/// A new topic on the shared Kafka: its name. It is there, with a leader for each partition, when this returns.
+/// What the topic of the seats' domain events is named after. Beside it lies that of their snapshots, which workers need
+/// and the operator makes.
+const SEATS: &str = "seat-events";
+
+/// A new topic on the shared Kafka: its name. It is there, with a leader for each partition, when this returns; beside one
+/// of `seat-events` its snapshots' too.
 ///
 /// # Panics
 /// When Kafka does not make it.
@@ -86,8 +92,11 @@ pub async fn topic(hint: &str, partitions: u32) -> String {
 /// Kafka does not make it.
 pub async fn topic_on(bootstrap_servers: &str, hint: &str, partitions: u32) -> anyhow::Result<String> {
     let name = unique(hint);
-    let made = create_topic(bootstrap_servers, &name, partitions).await;
-    made.with_context(|| format!("topic {name} cannot be made"))?;
+    let snapshots = (hint == SEATS).then(|| snapshots_topic(&name));
+    for name in snapshots.iter().chain([&name]) {
+        let made = create_topic(bootstrap_servers, name, partitions, snapshots.as_ref() == Some(name)).await;
+        made.with_context(|| format!("topic {name} cannot be made"))?;
+    }
     Ok(name)
 }
 
@@ -135,10 +144,16 @@ async fn administer(statement: String) -> anyhow::Result<()> {
     .context("PostgreSQL does not answer")?
 }
 
-async fn create_topic(bootstrap_servers: &str, name: &str, partitions: u32) -> anyhow::Result<()> {
+async fn create_topic(
+    bootstrap_servers: &str,
+    name: &str,
+    partitions: u32,
+    compacted: bool,
+) -> anyhow::Result<()> {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", bootstrap_servers).create()?;
     let new = NewTopic::new(name, i32::try_from(partitions)?, TopicReplication::Fixed(1));
+    let new = if compacted { new.set("cleanup.policy", "compact") } else { new };
     let options = AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT));
     for result in admin.create_topics([&new], &options).await? {
         result.map_err(|(_, code)| anyhow::anyhow!("{code}"))?;
