@@ -20,6 +20,7 @@ mod embedded_event_log;
 mod embedded_seats;
 mod embedded_views;
 mod event_log;
+mod formats;
 mod harness;
 mod histories_crash;
 mod kafka_outages;

@@ -86,7 +86,7 @@ fn steps_stand_in_the_order_of_the_operator() {
 #[test]
 fn what_is_no_object_is_a_comment_a_line() {
     let found = comments(&planned(&format!("{SERVICE}---\n{EVENT}")));
-    let chart = found[6].split(", ").find_map(|part| part.strip_prefix("chart ")).unwrap();
+    let chart = found[7].split(", ").find_map(|part| part.strip_prefix("chart ")).unwrap();
     assert_eq!(
         found,
         [
