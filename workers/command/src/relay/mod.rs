@@ -38,7 +38,7 @@ pub use lane::STILL;
 pub use metrics::RelayMetrics;
 use ownership::Ownership;
 use queue::Wakes;
-pub use shared::Shared;
+pub use shared::{Logged, Shared};
 
 /// How often all SeatingEvents are looked at, told or not.
 const SCAN: Duration = Duration::from_secs(5);
