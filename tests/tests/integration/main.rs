@@ -53,5 +53,6 @@ mod sale_support;
 mod seat_store;
 mod seat_store_cluster;
 mod stack_crash;
+mod versions_crash;
 mod view_store;
 mod webhook_worker;

@@ -28,9 +28,9 @@ use crate::published::Published;
 use crate::recover::Recover;
 use crate::relay::{Relay, RelayMetrics};
 use crate::servers::ServerMetrics;
-use crate::store::{Outbox, SeatStore, Servers};
 use crate::snapshot::SnapshotMetrics;
 use crate::snapshot::folder::Folder;
+use crate::store::{Outbox, SeatStore, Servers};
 use crate::sweeper::sweep;
 use crate::tasks::Tasks;
 
@@ -175,6 +175,7 @@ impl App {
             topic: topic.as_str().into(),
             stats_topic: stats_topic.into(),
             payment_topic: payment_topic.into(),
+            keeps_snapshots: snapshots.is_some(),
             stop: stop.clone(),
         };
         let relay = Relay::new(outbox, log, recovery, topic, service, metrics);

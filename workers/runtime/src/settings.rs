@@ -67,11 +67,6 @@ pub struct KafkaArgs {
     pub kafka_security: KafkaSecurityArgs,
 }
 
-/// The compacted topic of the SeatingEvents' snapshots that lies beside `topic`, the one of their domain events.
-pub fn snapshots_topic(topic: &str) -> String {
-    format!("{topic}.snapshots")
-}
-
 /// How connections to Kafka are secured: left out, they are in plain text and without credentials.
 #[derive(Clone, Args)]
 pub struct KafkaSecurityArgs {
