@@ -26,7 +26,7 @@ use crate::http::gate::Gate;
 use crate::payments::{Payments, Source};
 use crate::published::Published;
 use crate::recover::Recover;
-use crate::relay::{Relay, RelayMetrics};
+use crate::relay::{Relay, RelayMetrics, Shared};
 use crate::servers::ServerMetrics;
 use crate::store::{Outbox, SeatStore, Servers};
 use crate::sweeper::sweep;
@@ -130,7 +130,7 @@ pub struct App {
     admin: Admin,
     published: Arc<Published>,
     seats: Arc<dyn SeatStore>,
-    relay: Relay,
+    relayed: Arc<Shared>,
     servers: ServerMetrics,
     payments: Option<Payments>,
     max_body_bytes: usize,
@@ -172,14 +172,14 @@ impl App {
             payment_topic: payment_topic.into(),
             stop: stop.clone(),
         };
-        let relay = Relay::new(outbox, log, recovery, topic, service, metrics);
+        let relayed = Arc::new(Shared::new(outbox, log, recovery, topic, service, metrics));
         Self {
             gate,
             commands,
             admin,
             published,
             seats,
-            relay,
+            relayed,
             servers,
             payments,
             max_body_bytes,
@@ -205,11 +205,11 @@ impl App {
     /// # Errors
     /// A part that ended before it was asked to.
     pub async fn run(self, serving: impl Future<Output = ()> + Send + 'static) -> Result<(), AppError> {
-        let Self { servers, published, seats, relay, payments, drain, readiness, stop, .. } = self;
+        let Self { servers, published, seats, relayed, payments, drain, readiness, stop, .. } = self;
         let publishing = CancellationToken::new();
         let mut tasks = Tasks::default();
-        tasks.begin("sweeper of lapsed holds", sweep(relay.shared()));
-        tasks.begin(RELAY, relay.run(publishing.clone(), drain / 2));
+        tasks.begin("sweeper of lapsed holds", sweep(Arc::clone(&relayed)));
+        tasks.begin(RELAY, Relay::new(relayed).run(publishing.clone(), drain / 2));
         tasks.begin("listener for published events", published.listen());
         tasks.begin("watch on the seat store", watch(seats, servers, readiness.clone()));
         let reacting = stop.clone();
