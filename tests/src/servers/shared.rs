@@ -86,7 +86,26 @@ pub async fn topic(hint: &str, partitions: u32) -> String {
 /// Kafka does not make it.
 pub async fn topic_on(bootstrap_servers: &str, hint: &str, partitions: u32) -> anyhow::Result<String> {
     let name = unique(hint);
-    let made = create_topic(bootstrap_servers, &name, partitions).await;
+    let new = NewTopic::new(&name, i32::try_from(partitions)?, TopicReplication::Fixed(1));
+    let made = create_topic(bootstrap_servers, &name, new).await;
+    made.with_context(|| format!("topic {name} cannot be made"))?;
+    Ok(name)
+}
+
+/// The same with each partition on one broker, which is named by its number.
+///
+/// # Errors
+/// Kafka does not make it.
+pub async fn topic_placed(
+    bootstrap_servers: &str,
+    hint: &str,
+    placed: impl IntoIterator<Item = i32>,
+) -> anyhow::Result<String> {
+    let name = unique(hint);
+    let placed: Vec<_> = placed.into_iter().map(|broker| [broker]).collect();
+    let placed: Vec<_> = placed.iter().map(|broker| &broker[..]).collect();
+    let new = NewTopic::new(&name, i32::try_from(placed.len())?, TopicReplication::Variable(&placed));
+    let made = create_topic(bootstrap_servers, &name, new).await;
     made.with_context(|| format!("topic {name} cannot be made"))?;
     Ok(name)
 }
@@ -135,15 +154,14 @@ async fn administer(statement: String) -> anyhow::Result<()> {
     .context("PostgreSQL does not answer")?
 }
 
-async fn create_topic(bootstrap_servers: &str, name: &str, partitions: u32) -> anyhow::Result<()> {
+async fn create_topic(bootstrap_servers: &str, name: &str, new: NewTopic<'_>) -> anyhow::Result<()> {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", bootstrap_servers).create()?;
-    let new = NewTopic::new(name, i32::try_from(partitions)?, TopicReplication::Fixed(1));
     let options = AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT));
     for result in admin.create_topics([&new], &options).await? {
         result.map_err(|(_, code)| anyhow::anyhow!("{code}"))?;
     }
-    let (name, partitions) = (name.to_owned(), usize::try_from(partitions)?);
+    let (name, partitions) = (name.to_owned(), usize::try_from(new.num_partitions)?);
     tokio::task::spawn_blocking(move || led(&admin, &name, partitions)).await?
 }
 

@@ -22,6 +22,7 @@ mod embedded_views;
 mod event_log;
 mod harness;
 mod histories_crash;
+mod kafka_leaderless;
 mod kafka_outages;
 mod kafka_security;
 mod kafka_transactions;
