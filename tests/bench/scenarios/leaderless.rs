@@ -139,7 +139,9 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         Figure::new(name("pairs on all"), f64::from(RATE), "1/s"),
         Figure::new(name("p50 of reserves on others before"), before.reserves.latency_ms(500), "ms"),
         Figure::new(name("p50 of reserves on others"), since.reserves.latency_ms(500), "ms"),
-        Figure::new(name("p99 of reserves on others"), since.reserves.latency_ms(990), "ms").by(&p99).at_most(2.0),
+        Figure::new(name("p99 of reserves on others"), since.reserves.latency_ms(990), "ms")
+            .by(&p99)
+            .at_most(2.0),
         p99,
         Figure::new(name("requests on others refused"), count(since.refused), "requests").at_most(0.0),
         Figure::new(name("p50 of its own reserves before"), before.waiting.latency_ms(500), "ms"),

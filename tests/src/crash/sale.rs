@@ -94,8 +94,7 @@ impl Sale {
 
 /// What is wrong with the deadlines: there is one for each hold that may end.
 fn compare_deadlines(kept: &Kept) -> Option<String> {
-    let may_end =
-        kept.state.holds.iter().filter(|(_, hold)| !matches!(hold.status, HoldStatus::Reserved(_)));
+    let may_end = kept.state.holds.iter().filter(|(_, hold)| !matches!(hold.status, HoldStatus::Reserved(_)));
     let may_end: BTreeSet<_> = may_end.map(|(id, _)| *id).collect();
     let deadlines = &kept.deadlines;
     (may_end != *deadlines).then(|| format!("I6: the holds {may_end:?} have the deadlines {deadlines:?}"))

@@ -127,7 +127,8 @@ impl Place<'_> {
     }
 
     async fn server(&self, name: &'static str) -> Server {
-        let command = ["redis-server", "--bind", "*", "--protected-mode", "no", "--save", "", "--dir", "/data"];
+        let command =
+            ["redis-server", "--bind", "*", "--protected-mode", "no", "--save", "", "--dir", "/data"];
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": self.namespace},
             "spec": {

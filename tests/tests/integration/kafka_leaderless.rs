@@ -87,7 +87,8 @@ impl Show {
             }
             let user: UserId = format!("user-{number}").parse().unwrap();
             let seat = self.seat(number);
-            let second = if sells { Wish::ReserveSeat(seat.clone()) } else { Wish::ReleaseSeat(seat.clone()) };
+            let second =
+                if sells { Wish::ReserveSeat(seat.clone()) } else { Wish::ReleaseSeat(seat.clone()) };
             for wish in [Wish::Hold(vec![seat]), second] {
                 let told = self.ask(&client, &url, &user, wish).await;
                 self.told.lock().unwrap().push(told);
@@ -129,7 +130,8 @@ impl Show {
 /// Waits until some more is sold of each of these.
 async fn sells(shows: &[Arc<Show>]) {
     let goals: Vec<_> = shows.iter().map(|show| (show, show.sold() + SOME)).collect();
-    until("shows are sold", async || goals.iter().all(|(show, goal)| show.sold() >= *goal).then_some(())).await;
+    until("shows are sold", async || goals.iter().all(|(show, goal)| show.sold() >= *goal).then_some(()))
+        .await;
 }
 
 /// Waits until the latest answers of each kind are from after `moment`.
@@ -160,13 +162,16 @@ async fn i1_i3_i7_a_partition_without_a_leader_delays_its_own_shows_alone() {
         until("the show is on sale", async || worker.provision(&show.event, &definition).await.ok()).await;
     }
     let stop = CancellationToken::new();
-    let trading: Vec<_> = shows.iter().flat_map(|show| {
-        // Some buy, and some change their minds.
-        [(0, 2, true), (1, 2, true), (30_000, 1, false)].map(|(first, step, buys)| {
-            let trading = Arc::clone(show).trade(worker.http.clone(), (first, step), buys, stop.clone());
-            AbortOnDropHandle::new(tokio::spawn(trading))
+    let trading: Vec<_> = shows
+        .iter()
+        .flat_map(|show| {
+            // Some buy, and some change their minds.
+            [(0, 2, true), (1, 2, true), (30_000, 1, false)].map(|(first, step, buys)| {
+                let trading = Arc::clone(show).trade(worker.http.clone(), (first, step), buys, stop.clone());
+                AbortOnDropHandle::new(tokio::spawn(trading))
+            })
         })
-    }).collect();
+        .collect();
     let (lost, healthy) = shows.split_first().unwrap();
     // What nobody waited for before it was there.
     sells(&shows).await;
@@ -198,7 +203,10 @@ async fn i1_i3_i7_a_partition_without_a_leader_delays_its_own_shows_alone() {
         assert_eq!(failed, [""; 0], "{} on partition {}", show.event, show.partition);
         drop(told);
         let (before, after) = (show.ninety_ninth(well, killed.0), show.ninety_ninth(leaderless, still));
-        eprintln!("{} on {}: 99 of 100 reserves within {before:?} before and {after:?} while one had no leader", show.event, show.partition);
+        eprintln!(
+            "{} on {}: 99 of 100 reserves within {before:?} before and {after:?} while one had no leader",
+            show.event, show.partition
+        );
     }
     eprintln!("all were sold again {pause:?} after the broker was killed");
     for told in lost.told.lock().unwrap().iter() {
@@ -206,7 +214,12 @@ async fn i1_i3_i7_a_partition_without_a_leader_delays_its_own_shows_alone() {
         if began >= leaderless && ended < still {
             let expected = if told.is_reserve() { (503, "UNAVAILABLE") } else { (200, "") };
             assert_eq!((told.status, told.code.as_str()), expected, "{:?}", told.request);
-            assert!(told.took < LONGEST_WAIT + Duration::from_secs(1), "{:?} took {:?}", told.request, told.took);
+            assert!(
+                told.took < LONGEST_WAIT + Duration::from_secs(1),
+                "{:?} took {:?}",
+                told.request,
+                told.took
+            );
         }
     }
     is_honest(&shows, &worker, &kafka, &topic).await;

@@ -185,8 +185,7 @@ impl Relay {
             return;
         }
         let wakes = Arc::new(Wakes::default());
-        self.works
-            .insert(partition, Work { ownership: Arc::clone(ownership), wakes: Arc::clone(&wakes) });
+        self.works.insert(partition, Work { ownership: Arc::clone(ownership), wakes: Arc::clone(&wakes) });
         let lane = Lane::new(Arc::clone(&self.shared), partition, ownership.enter(), Arc::clone(&wakes));
         let turn = Arc::clone(self.turns.entry(partition).or_default());
         self.jobs.spawn(async move {
