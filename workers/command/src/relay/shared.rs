@@ -43,6 +43,14 @@ pub struct Logged {
     pub closes: bool,
 }
 
+impl Logged {
+    /// What was published with that, and with this before it.
+    pub const fn and(self, that: Self) -> Self {
+        let end = if self.end > that.end { self.end } else { that.end };
+        Self { end, closes: self.closes || that.closes }
+    }
+}
+
 impl Shared {
     /// Of a topic of which nothing is known yet.
     pub fn new(
@@ -127,7 +135,7 @@ impl Shared {
     pub fn logged(&self, partition: u32, logged: Logged) {
         let mut all = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         let before = all.entry(partition).or_default();
-        *before = Logged { end: before.end.max(logged.end), closes: before.closes || logged.closes };
+        *before = before.and(logged);
     }
 
     /// What was published since the last call.
