@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::events::MalformedEvent;
+use boxoffice_domain::{DomainEvent, SeatingEventId};
 use boxoffice_runtime::log::{Appender, LogError};
 use boxoffice_runtime::record::{NewRecord, encode};
 use futures::future::join_all;
@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::ownership::Occupancy;
 use super::queue::{Queue, Wakes};
-use super::shared::Shared;
+use super::shared::{Logged, Shared};
 use super::split;
 use crate::recover::RecoveryError;
 use crate::store::{Outbox, OutboxEntry, StoreError};
@@ -69,6 +69,8 @@ struct Batch {
     records: Vec<NewRecord>,
     /// Each SeatingEvent's partition and last sequence among them.
     last: Vec<(SeatingEventId, u32, u64)>,
+    /// Partitions of SeatingEvents of which it says that they are closed for good or purged.
+    closes: BTreeSet<u32>,
 }
 
 /// See the module.
@@ -203,6 +205,10 @@ impl Lane {
         match self.append(batch.records).await {
             Ok(ends) => {
                 self.shared.metrics.published.inc_by(counts.values().sum());
+                for (partition, end) in &ends {
+                    let closes = batch.closes.contains(partition);
+                    self.shared.logged(*partition, Logged { end: *end, closes });
+                }
                 self.published(batch.last, &ends).await;
                 self.moved_on(&counts, &ends).await;
             }
@@ -289,7 +295,12 @@ impl Lane {
         for (event, entries) in read {
             self.shared.touch(&event);
             let records = match entries {
-                Ok((partition, entries)) => self.encoded(partition, &entries),
+                Ok((partition, entries)) => {
+                    if entries.iter().any(|entry| is_last(&entry.envelope.event)) {
+                        batch.closes.insert(partition);
+                    }
+                    self.encoded(partition, &entries)
+                }
                 Err(error) => Err(error.into()),
             };
             match records {
@@ -410,6 +421,11 @@ async fn whole_commands(
         // All of it is one command, which may go on.
         most = most.saturating_mul(4);
     }
+}
+
+/// Whether no seats are sold any more after this.
+const fn is_last(event: &DomainEvent) -> bool {
+    matches!(event, DomainEvent::EventDeleted(_) | DomainEvent::EventPurged(_))
 }
 
 /// The last sequence of `entries`, which must have no gap.

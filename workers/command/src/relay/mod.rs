@@ -37,7 +37,7 @@ use lane::Lane;
 pub use metrics::RelayMetrics;
 use ownership::Ownership;
 use queue::Wakes;
-pub use shared::Shared;
+pub use shared::{Logged, Shared};
 pub use split::STILL;
 
 /// How often all SeatingEvents are looked at, told or not.

@@ -1,6 +1,6 @@
 //! What everybody shares who works on this process' lanes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
@@ -31,6 +31,24 @@ pub struct Shared {
     partitions: AtomicU32,
     pinned: RwLock<HashMap<SeatingEventId, u32>>,
     touched: Mutex<BTreeSet<SeatingEventId>>,
+    logged: Mutex<BTreeMap<u32, Logged>>,
+}
+
+/// What was published to a partition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Logged {
+    /// The offset behind it.
+    pub end: u64,
+    /// Whether the sales of a SeatingEvent were closed for good, or it was purged.
+    pub closes: bool,
+}
+
+impl Logged {
+    /// What was published with that, and with this before it.
+    pub const fn and(self, that: Self) -> Self {
+        let end = if self.end > that.end { self.end } else { that.end };
+        Self { end, closes: self.closes || that.closes }
+    }
 }
 
 impl Shared {
@@ -55,6 +73,7 @@ impl Shared {
             partitions: AtomicU32::new(0),
             pinned: RwLock::default(),
             touched: Mutex::default(),
+            logged: Mutex::default(),
         }
     }
 
@@ -113,6 +132,18 @@ impl Shared {
     /// What was touched since the last call.
     pub fn take_touched(&self) -> BTreeSet<SeatingEventId> {
         std::mem::take(&mut *self.touched())
+    }
+
+    /// So much of a partition is published.
+    pub fn logged(&self, partition: u32, logged: Logged) {
+        let mut all = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.entry(partition).or_default();
+        *before = before.and(logged);
+    }
+
+    /// What was published since the last call.
+    pub fn take_logged(&self) -> BTreeMap<u32, Logged> {
+        std::mem::take(&mut *self.logged.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn touched(&self) -> MutexGuard<'_, BTreeSet<SeatingEventId>> {
