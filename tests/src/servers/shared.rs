@@ -91,10 +91,36 @@ pub async fn topic(hint: &str, partitions: u32) -> String {
 /// # Errors
 /// Kafka does not make it.
 pub async fn topic_on(bootstrap_servers: &str, hint: &str, partitions: u32) -> anyhow::Result<String> {
-    let name = unique(hint);
+    made(bootstrap_servers, hint, partitions, TopicReplication::Fixed(1)).await
+}
+
+/// The same with each partition on one broker, which is named by its number.
+///
+/// # Errors
+/// Kafka does not make it.
+pub async fn topic_placed(
+    bootstrap_servers: &str,
+    hint: &str,
+    placed: impl IntoIterator<Item = i32>,
+) -> anyhow::Result<String> {
+    let placed: Vec<_> = placed.into_iter().map(|broker| [broker]).collect();
+    let placed: Vec<_> = placed.iter().map(|broker| &broker[..]).collect();
+    let partitions = u32::try_from(placed.len())?;
+    made(bootstrap_servers, hint, partitions, TopicReplication::Variable(&placed)).await
+}
+
+async fn made(
+    bootstrap_servers: &str,
+    hint: &str,
+    partitions: u32,
+    replication: TopicReplication<'_>,
+) -> anyhow::Result<String> {
+    let (name, count) = (unique(hint), i32::try_from(partitions)?);
     let snapshots = (hint == SEATS).then(|| snapshots_topic(&name));
-    for name in snapshots.iter().chain([&name]) {
-        let made = create_topic(bootstrap_servers, name, partitions, snapshots.as_ref() == Some(name)).await;
+    let compacted = |name| NewTopic::new(name, count, replication).set("cleanup.policy", "compact");
+    let topics = snapshots.iter().map(|name| (name, compacted(name)));
+    for (name, new) in topics.chain([(&name, NewTopic::new(&name, count, replication))]) {
+        let made = create_topic(bootstrap_servers, name, new).await;
         made.with_context(|| format!("topic {name} cannot be made"))?;
     }
     Ok(name)
@@ -144,21 +170,14 @@ async fn administer(statement: String) -> anyhow::Result<()> {
     .context("PostgreSQL does not answer")?
 }
 
-async fn create_topic(
-    bootstrap_servers: &str,
-    name: &str,
-    partitions: u32,
-    compacted: bool,
-) -> anyhow::Result<()> {
+async fn create_topic(bootstrap_servers: &str, name: &str, new: NewTopic<'_>) -> anyhow::Result<()> {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", bootstrap_servers).create()?;
-    let new = NewTopic::new(name, i32::try_from(partitions)?, TopicReplication::Fixed(1));
-    let new = if compacted { new.set("cleanup.policy", "compact") } else { new };
     let options = AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT));
     for result in admin.create_topics([&new], &options).await? {
         result.map_err(|(_, code)| anyhow::anyhow!("{code}"))?;
     }
-    let (name, partitions) = (name.to_owned(), usize::try_from(partitions)?);
+    let (name, partitions) = (name.to_owned(), usize::try_from(new.num_partitions)?);
     tokio::task::spawn_blocking(move || led(&admin, &name, partitions)).await?
 }
 

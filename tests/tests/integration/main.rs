@@ -23,6 +23,7 @@ mod event_log;
 mod formats;
 mod harness;
 mod histories_crash;
+mod kafka_leaderless;
 mod kafka_outages;
 mod kafka_security;
 mod kafka_transactions;

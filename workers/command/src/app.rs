@@ -26,7 +26,7 @@ use crate::http::gate::Gate;
 use crate::payments::{Payments, Source};
 use crate::published::Published;
 use crate::recover::Recover;
-use crate::relay::{Relay, RelayMetrics};
+use crate::relay::{Relay, RelayMetrics, Shared};
 use crate::servers::ServerMetrics;
 use crate::snapshot::SnapshotMetrics;
 use crate::snapshot::folder::Folder;
@@ -134,7 +134,7 @@ pub struct App {
     admin: Admin,
     published: Arc<Published>,
     seats: Arc<dyn SeatStore>,
-    relay: Relay,
+    relayed: Arc<Shared>,
     snapshots: Option<SnapshotMetrics>,
     servers: ServerMetrics,
     payments: Option<Payments>,
@@ -178,14 +178,14 @@ impl App {
             keeps_snapshots: snapshots.is_some(),
             stop: stop.clone(),
         };
-        let relay = Relay::new(outbox, log, recovery, topic, service, metrics);
+        let relayed = Arc::new(Shared::new(outbox, log, recovery, topic, service, metrics));
         Self {
             gate,
             commands,
             admin,
             published,
             seats,
-            relay,
+            relayed,
             snapshots,
             servers,
             payments,
@@ -212,14 +212,15 @@ impl App {
     /// # Errors
     /// A part that ended before it was asked to.
     pub async fn run(self, serving: impl Future<Output = ()> + Send + 'static) -> Result<(), AppError> {
-        let Self { servers, published, seats, relay, snapshots, payments, drain, readiness, stop, .. } = self;
+        let Self { servers, published, seats, relayed, snapshots, payments, drain, readiness, stop, .. } =
+            self;
         let publishing = CancellationToken::new();
         let mut tasks = Tasks::default();
-        tasks.begin("sweeper of lapsed holds", sweep(relay.shared()));
+        tasks.begin("sweeper of lapsed holds", sweep(Arc::clone(&relayed)));
         if let Some(metrics) = snapshots {
-            tasks.begin("folder of snapshots", Folder::new(relay.shared(), metrics).run());
+            tasks.begin("folder of snapshots", Folder::new(Arc::clone(&relayed), metrics).run());
         }
-        tasks.begin(RELAY, relay.run(publishing.clone(), drain / 2));
+        tasks.begin(RELAY, Relay::new(relayed).run(publishing.clone(), drain / 2));
         tasks.begin("listener for published events", published.listen());
         tasks.begin("watch on the seat store", watch(seats, servers, readiness.clone()));
         let reacting = stop.clone();

@@ -2,7 +2,8 @@
 //!
 //! A reserve that promises `log` waits here for the watermark that the relay, of this process or of another one,
 //! advances and announces. Announcements are a hint: whoever waits also asks the store, at first and now and then. A
-//! sequence is one of a history's: where the store has another one meanwhile, the wait ends.
+//! sequence is one of a history's: where the store has another one meanwhile, the wait ends. Where many wait for a
+//! SeatingEvent of which nothing comes, no more do: what it takes in places to wait, others lack.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,8 @@ use crate::store::{History, Outbox, Signal, StoreError};
 pub const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How often the store is asked when nothing is announced.
 const POLL: Duration = Duration::from_millis(250);
+/// After so long without news of a SeatingEvent no more than so many wait for it: the log is away for it.
+const AWAY: (Duration, usize) = (Duration::from_secs(1), 64);
 
 /// Why the wait ended in vain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +48,20 @@ type Whose = (SeatingEventId, History);
 /// The watermarks that somebody waits for.
 pub struct Published {
     outbox: Arc<dyn Outbox>,
-    awaited: Mutex<HashMap<Whose, watch::Sender<u64>>>,
+    awaited: Mutex<HashMap<Whose, Awaited>>,
+}
+
+/// A watermark that somebody waits for.
+struct Awaited {
+    watermark: watch::Sender<u64>,
+    /// When it moved last, or somebody began to wait.
+    moved: Instant,
+}
+
+impl Awaited {
+    fn begin() -> Self {
+        Self { watermark: watch::Sender::new(0), moved: Instant::now() }
+    }
 }
 
 impl Published {
@@ -80,6 +96,10 @@ impl Published {
     ) -> Result<(), Unreached> {
         let deadline = Instant::now() + LONGEST_WAIT;
         let whose = (event.clone(), history);
+        if self.is_away(&whose) {
+            let (event, history) = whose;
+            return self.has_reached(&event, history, sequence).await;
+        }
         // Dropped in reverse: the subscription first, also when the caller goes away while waiting.
         let _subscription_ends = Forget(self, &whose);
         let mut watermark = self.subscribe(&whose);
@@ -135,20 +155,31 @@ impl Published {
     }
 
     fn subscribe(&self, whose: &Whose) -> watch::Receiver<u64> {
-        self.awaited().entry(whose.clone()).or_insert_with(|| watch::Sender::new(0)).subscribe()
+        self.awaited().entry(whose.clone()).or_insert_with(Awaited::begin).watermark.subscribe()
+    }
+
+    /// Whether enough wait already for what does not come.
+    fn is_away(&self, whose: &Whose) -> bool {
+        let (silence, crowd) = AWAY;
+        self.awaited().get(whose).is_some_and(|awaited| {
+            awaited.watermark.receiver_count() >= crowd && awaited.moved.elapsed() >= silence
+        })
     }
 
     fn advance(&self, whose: &Whose, upto: u64) {
-        if let Some(watermark) = self.awaited().get(whose) {
-            watermark.send_if_modified(|reached| {
+        if let Some(Awaited { watermark, moved }) = self.awaited().get_mut(whose) {
+            let has_moved = watermark.send_if_modified(|reached| {
                 let news = *reached < upto;
                 *reached = upto.max(*reached);
                 news
             });
+            if has_moved {
+                *moved = Instant::now();
+            }
         }
     }
 
-    fn awaited(&self) -> std::sync::MutexGuard<'_, HashMap<Whose, watch::Sender<u64>>> {
+    fn awaited(&self) -> std::sync::MutexGuard<'_, HashMap<Whose, Awaited>> {
         self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -159,7 +190,7 @@ struct Forget<'a>(&'a Published, &'a Whose);
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
         let mut awaited = self.0.awaited();
-        if awaited.get(self.1).is_some_and(|watermark| watermark.receiver_count() == 0) {
+        if awaited.get(self.1).is_some_and(|awaited| awaited.watermark.receiver_count() == 0) {
             awaited.remove(self.1);
         }
     }
@@ -187,6 +218,29 @@ mod tests {
         let before = Instant::now();
         assert_eq!(published.reached(&event, History::default(), 1).await, Ok(()));
         assert_eq!(before.elapsed(), Duration::ZERO);
+        assert!(published.awaited().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_many_wait_for_what_does_not_come_no_more_do() {
+        let (_store, published, event) = waiting().await;
+        let wait = |event: &SeatingEventId| {
+            let (published, event) = (Arc::clone(&published), event.clone());
+            tokio::spawn(async move {
+                let (begun, history) = (Instant::now(), History::default());
+                (published.reached(&event, history, 9).await.is_err(), begun.elapsed())
+            })
+        };
+        let (silence, most) = AWAY;
+        let crowd: Vec<_> = (0..most).map(|_| wait(&event)).collect();
+        tokio::time::sleep(silence / 2).await;
+        assert!(!published.is_away(&(event.clone(), History::default())), "it may come");
+        tokio::time::sleep(silence / 2).await;
+        assert_eq!(wait(&event).await.unwrap(), (true, Duration::ZERO));
+        assert_eq!(wait(&"matinee".parse().unwrap()).await.unwrap(), (true, LONGEST_WAIT), "of another one");
+        for waited in crowd {
+            assert_eq!(waited.await.unwrap(), (true, LONGEST_WAIT));
+        }
         assert!(published.awaited().is_empty());
     }
 

@@ -1,9 +1,11 @@
-//! One owner at work on one lane: what the store lost is put back, then what waits is published, batch after batch.
+//! The owner of a lane at work on one of its partitions: what the store lost is put back, then what waits is published,
+//! batch after batch.
 //!
-//! A batch has entries of several SeatingEvents and is one transaction on the log, under the lane's id: whoever takes the
-//! lane over fences this owner there, wherever it is and whatever store it believes in. What fails is published again
+//! A batch has entries of several SeatingEvents and is one transaction on the log, under the partition's id: whoever takes
+//! the lane over fences this owner there, wherever it is and whatever store it believes in. What fails is published again
 //! from the watermark, so the log may repeat records but first occurrences have no gap (I3). What is wrong with one
-//! SeatingEvent lets that one rest and no other.
+//! SeatingEvent lets that one rest and no other. What is wrong with one partition holds up no other one: a transaction that
+//! has a partition without a leader does not even end before that has one again, and nor does its id begin another one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,8 +21,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::ownership::Occupancy;
 use super::queue::{Queue, Wakes};
 use super::shared::{Logged, Shared};
+use super::split;
 use crate::recover::RecoveryError;
-use crate::store::{Outbox, OutboxEntry, StoreError, lane_of};
+use crate::store::{Outbox, OutboxEntry, StoreError};
 
 /// Most records of a batch, and most while publishing fails: what may be in vain is to be cheap.
 const BATCH: usize = 500;
@@ -36,10 +39,9 @@ const MOVE_EVERY: u64 = 10_000;
 const MOVED_AT_ONCE: usize = 100;
 /// How long a batch waits for the store: a flush to disk may take two seconds, and buyers wait for five.
 const SOON: Duration = Duration::from_millis(2500);
-/// How long nobody must have published before an owner that was fenced from another store fences back, and how often it
-/// looks.
-pub const STILL: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_secs(1);
+/// After so long without a record the right to publish is laid down: it costs threads and connections, of which a topic
+/// with many partitions would have many.
+const IDLE: Duration = Duration::from_mins(10);
 
 /// Why a turn of a lane did not do all that there was to do.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,7 @@ struct Batch {
 /// See the module.
 pub struct Lane {
     shared: Arc<Shared>,
+    partition: u32,
     place: Occupancy,
     wakes: Arc<Wakes>,
     queue: Queue,
@@ -91,10 +94,11 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// A lane that was just taken: nobody knows what its store lacks.
-    pub fn new(shared: Arc<Shared>, place: Occupancy, wakes: Arc<Wakes>) -> Self {
+    /// A partition of a lane that was just taken: nobody knows what its store lacks.
+    pub fn new(shared: Arc<Shared>, partition: u32, place: Occupancy, wakes: Arc<Wakes>) -> Self {
         Self {
             shared,
+            partition,
             place,
             wakes,
             queue: Queue::default(),
@@ -105,11 +109,6 @@ impl Lane {
             failures: 0,
             appended: BTreeMap::new(),
         }
-    }
-
-    /// Its number.
-    fn number(&self) -> u32 {
-        self.place.lease.lane
     }
 
     /// Works until the ownership is over, or nothing waits and no more is to come. What is under way is finished.
@@ -140,8 +139,7 @@ impl Lane {
 
     /// Asks whether the store lacks something.
     async fn check(&mut self) {
-        let partitions = self.shared.partitions_of(self.number());
-        self.recovering |= !self.shared.recovery.wanting(&partitions).await.is_empty();
+        self.recovering |= !self.shared.recovery.wanting(&[self.partition]).await.is_empty();
     }
 
     fn hear(&mut self) {
@@ -160,23 +158,27 @@ impl Lane {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            () = turn => {}
-            () = self.wakes.news() => {}
-            () = self.place.over() => {}
+        let is_idle = tokio::select! {
+            () = turn => false,
+            () = self.wakes.news() => false,
+            () = self.place.over() => false,
+            () = sleep(IDLE), if self.right.is_some() => true,
+        };
+        if is_idle {
+            self.right = None;
         }
     }
 
     fn succeeded(&mut self) {
         if std::mem::take(&mut self.failures) > 0 {
-            tracing::info!(lane = self.number(), "events are published again");
+            tracing::info!(partition = self.partition, "events are published again");
         }
     }
 
     /// How long to pause. An outage is logged once.
     fn failed(&mut self, error: &LaneError) -> Duration {
         if self.failures == 0 {
-            tracing::warn!(lane = self.number(), %error, "events wait to be published");
+            tracing::warn!(partition = self.partition, %error, "events wait to be published");
         }
         self.shared.metrics.failures.inc();
         // Holds go on meanwhile, and nobody hears of them.
@@ -217,7 +219,9 @@ impl Lane {
                     self.queue.add(event);
                 }
                 match error {
-                    LogError::Fenced(_) => self.fenced().await,
+                    LogError::Fenced(_) => {
+                        self.recovering |= split::met(&self.shared, &self.place, self.partition).await;
+                    }
                     other @ (LogError::Unavailable(_)
                     | LogError::Missing(_)
                     | LogError::OutOfRange { .. }) => {
@@ -232,20 +236,18 @@ impl Lane {
     /// Takes the right to publish from everybody who has it, then compares the store with the log, and puts back what it
     /// lacks: from here on nothing is added to the log that this owner does not know.
     async fn open(&mut self) -> Result<(), LaneError> {
-        let id = format!("{}/{}", self.shared.source, self.number());
+        let id = format!("{}/{}", self.shared.source, self.partition);
         self.right = None;
         let right = self.shared.log.appender(&id).await?;
-        for partition in self.shared.partitions_of(self.number()) {
-            let contradicted = self.shared.recovery.contradicted(partition).await?;
-            for event in &contradicted {
-                tracing::error!(%event, "another store sold it: what the log has takes the place of what is here");
-                if let Err(error) = self.shared.outbox.distrust(event).await {
-                    tracing::warn!(%event, %error, "it stays as it is until its server answers");
-                }
+        let contradicted = self.shared.recovery.contradicted(self.partition).await?;
+        for event in &contradicted {
+            tracing::error!(%event, "another store sold it: what the log has takes the place of what is here");
+            if let Err(error) = self.shared.outbox.distrust(event).await {
+                tracing::warn!(%event, %error, "it stays as it is until its server answers");
             }
-            self.recovering |= !contradicted.is_empty();
-            self.doubted.extend(contradicted);
         }
+        self.recovering |= !contradicted.is_empty();
+        self.doubted.extend(contradicted);
         if self.recovering {
             self.recover().await?;
         }
@@ -254,9 +256,7 @@ impl Lane {
     }
 
     async fn recover(&mut self) -> Result<(), LaneError> {
-        for partition in self.shared.partitions_of(self.number()) {
-            self.shared.recovery.recover(partition, &self.doubted).await?;
-        }
+        self.shared.recovery.recover(self.partition, &self.doubted).await?;
         self.recovering = false;
         // Those that met the fence may meet it again: what is wrong with them costs the others nothing.
         for event in std::mem::take(&mut self.doubted) {
@@ -268,10 +268,9 @@ impl Lane {
         Ok(())
     }
 
-    /// All SeatingEvents of the lane.
+    /// All SeatingEvents of the partition.
     fn events(&self) -> Vec<SeatingEventId> {
-        let number = self.number();
-        self.shared.pinned_to(|partition| lane_of(partition) == number)
+        self.shared.pinned_to(self.partition)
     }
 
     async fn append(&mut self, records: Vec<NewRecord>) -> Result<BTreeMap<u32, u64>, LogError> {
@@ -381,7 +380,7 @@ impl Lane {
     /// comes before. One that could not be moved is the next time.
     async fn move_offsets(&mut self, partition: u32, offset: u64) {
         self.appended.insert(partition, 0);
-        for events in self.shared.pinned_to(|its| its == partition).chunks(MOVED_AT_ONCE) {
+        for events in self.shared.pinned_to(partition).chunks(MOVED_AT_ONCE) {
             let moved = events.iter().map(|event| in_time(self.shared.outbox.published(event, 0, offset)));
             for error in join_all(moved).await.into_iter().filter_map(Result::err) {
                 tracing::debug!(%error, "an offset stays behind");
@@ -389,57 +388,12 @@ impl Lane {
         }
         self.shared.recovery.reached(partition, offset).await;
     }
-
-    /// Somebody else has taken the right to publish. Where the lease is theirs too, this ends. Where it is still ours,
-    /// they believe in another store: two stores sell the same seats. Theirs is the log, so what is here is not sold on;
-    /// when they have been still for a while the lane is taken back, and what they did is put back here.
-    async fn fenced(&mut self) {
-        tokio::select! {
-            () = self.place.over() => return,
-            () = self.shared.leases.confirmed() => {}
-        }
-        let split = self.shared.metrics.split();
-        tracing::error!(
-            lane = self.number(),
-            "another store sells the same seats and publishes: nothing is sold here until it has been still for {STILL:?}"
-        );
-        self.recovering = true;
-        for event in self.events() {
-            if let Err(error) = self.shared.outbox.distrust(&event).await {
-                tracing::warn!(%event, %error, "it may be sold here though another store sells it");
-            }
-        }
-        let partitions = self.shared.partitions_of(self.number());
-        tokio::select! {
-            () = self.place.over() => {}
-            () = others_are_still(&self.shared, &partitions) => {}
-        }
-        drop(split);
-    }
 }
 
 /// What the store says, if it does soon: a server that hangs must not hold up what is on others.
 async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let late = |_| StoreError::Unavailable(format!("no answer within {SOON:?}"));
     timeout(SOON, asked).await.map_err(late)?
-}
-
-/// Returns when nobody has published on `partitions` for a while.
-async fn others_are_still(shared: &Shared, partitions: &[u32]) {
-    let (mut ends, mut since) = (None, Instant::now());
-    while since.elapsed() < STILL {
-        let now = ends_of(shared, partitions).await;
-        if now.is_none() || now != ends {
-            (ends, since) = (now, Instant::now());
-        }
-        sleep(LOOK).await;
-    }
-}
-
-/// Where the partitions end, if the log says so.
-async fn ends_of(shared: &Shared, partitions: &[u32]) -> Option<Vec<u64>> {
-    let bounds = partitions.iter().map(|partition| shared.log.bounds(&shared.topic, *partition));
-    join_all(bounds).await.into_iter().map(|bounds| bounds.ok().map(|(_, end)| end)).collect()
 }
 
 type Encoded = (u32, u64, Vec<NewRecord>);

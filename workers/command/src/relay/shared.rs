@@ -22,7 +22,7 @@ pub struct Shared {
     pub recovery: Arc<dyn Recover>,
     /// The topic.
     pub topic: String,
-    /// The ReservationService, as the events' source; lanes are called after it.
+    /// The ReservationService (namespace/name), as the events' source; who publishes is called after it.
     pub source: String,
     /// The ownerships of this process.
     pub leases: Leases,
@@ -41,6 +41,14 @@ pub struct Logged {
     pub end: u64,
     /// Whether the sales of a SeatingEvent were closed for good, or it was purged.
     pub closes: bool,
+}
+
+impl Logged {
+    /// What was published with that, and with this before it.
+    pub const fn and(self, that: Self) -> Self {
+        let end = if self.end > that.end { self.end } else { that.end };
+        Self { end, closes: self.closes || that.closes }
+    }
 }
 
 impl Shared {
@@ -97,19 +105,22 @@ impl Shared {
         ours.map(|(event, _)| event.clone()).collect()
     }
 
-    /// The SeatingEvents of partitions of which `is_meant` says so.
-    pub fn pinned_to(&self, is_meant: impl Fn(u32) -> bool) -> Vec<SeatingEventId> {
+    /// The SeatingEvents of a partition.
+    pub fn pinned_to(&self, partition: u32) -> Vec<SeatingEventId> {
         let pinned = self.pinned();
-        pinned.iter().filter(|(_, partition)| is_meant(**partition)).map(|(event, _)| event.clone()).collect()
+        pinned.iter().filter(|(_, its)| **its == partition).map(|(event, _)| event.clone()).collect()
     }
 
-    /// `event` is pinned to `partition`.
+    /// `event` is pinned to `partition`, so there is that one.
     pub fn pin(&self, event: SeatingEventId, partition: u32) {
+        self.has_partitions(partition.saturating_add(1));
         self.pinned.write().unwrap_or_else(PoisonError::into_inner).insert(event, partition);
     }
 
     /// These are all that there are.
     pub fn pin_all(&self, all: Vec<(SeatingEventId, u32)>) {
+        let last = all.iter().map(|(_, partition)| partition.saturating_add(1)).max();
+        self.has_partitions(last.unwrap_or_default());
         *self.pinned.write().unwrap_or_else(PoisonError::into_inner) = all.into_iter().collect();
     }
 
@@ -127,7 +138,7 @@ impl Shared {
     pub fn logged(&self, partition: u32, logged: Logged) {
         let mut all = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         let before = all.entry(partition).or_default();
-        *before = Logged { end: before.end.max(logged.end), closes: before.closes || logged.closes };
+        *before = before.and(logged);
     }
 
     /// What was published since the last call.

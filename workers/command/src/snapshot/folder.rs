@@ -44,12 +44,6 @@ struct Writer {
     indexes: HashMap<u32, Index>,
 }
 
-/// A partition on which something was published since it was folded.
-struct Behind {
-    logged: Logged,
-    rests_until: Instant,
-}
-
 /// What changed of a SeatingEvent since it was folded.
 struct Changed {
     event: SeatingEventId,
@@ -62,7 +56,10 @@ pub struct Folder {
     shared: Arc<Shared>,
     metrics: SnapshotMetrics,
     writers: HashMap<u32, Writer>,
-    behind: BTreeMap<u32, Behind>,
+    /// What was published since partitions were folded.
+    behind: BTreeMap<u32, Logged>,
+    /// When that was tried last.
+    rested: HashMap<u32, Instant>,
     /// SeatingEvents that cannot be folded, which was said once.
     troubled: HashSet<SeatingEventId>,
 }
@@ -75,6 +72,7 @@ impl Folder {
             metrics,
             writers: HashMap::new(),
             behind: BTreeMap::new(),
+            rested: HashMap::new(),
             troubled: HashSet::new(),
         }
     }
@@ -83,43 +81,44 @@ impl Folder {
     pub async fn run(mut self) {
         loop {
             sleep(LOOK).await;
-            self.hear();
-            for partition in self.due() {
-                let started = Instant::now();
-                let folded = self.fold(partition).await;
-                let took = started.elapsed();
-                match folded {
-                    Ok(()) => {
-                        self.metrics.seconds.observe(took.as_secs_f64());
-                        self.behind.remove(&partition);
-                    }
-                    Err(error) => {
-                        self.metrics.failures.inc();
-                        // What is known of the lane may not be so any more.
-                        self.writers.remove(&lane_of(partition));
-                        tracing::info!(partition, %error, "its snapshots stay as they are");
-                    }
+            self.turn().await;
+        }
+    }
+
+    /// Folds what is to be folded now.
+    pub(super) async fn turn(&mut self) {
+        self.hear();
+        for partition in self.due() {
+            let started = Instant::now();
+            let folded = self.fold(partition).await;
+            let took = started.elapsed();
+            match folded {
+                Ok(()) => {
+                    self.metrics.seconds.observe(took.as_secs_f64());
+                    self.behind.remove(&partition);
                 }
-                if let Some(behind) = self.behind.get_mut(&partition) {
-                    behind.rests_until = Instant::now() + REST;
+                Err(error) => {
+                    self.metrics.failures.inc();
+                    // What is known of the lane may not be so any more.
+                    self.writers.remove(&lane_of(partition));
+                    tracing::info!(partition, %error, "its snapshots stay as they are");
                 }
-                sleep(took * PAUSE).await;
             }
+            self.rested.insert(partition, Instant::now());
+            sleep(took * PAUSE).await;
         }
     }
 
     /// Takes note of what was published, and forgets lanes that are not ours any more.
     fn hear(&mut self) {
         for (partition, logged) in self.shared.take_logged() {
-            let rests_until = Instant::now();
-            let behind = self.behind.entry(partition);
-            let behind = behind.or_insert(Behind { logged, rests_until });
-            behind.logged.end = behind.logged.end.max(logged.end);
-            behind.logged.closes |= logged.closes;
+            let behind = self.behind.entry(partition).or_default();
+            *behind = behind.and(logged);
         }
         let leases = &self.shared.leases;
         let is_ours = |lane: u32| leases.of(lane).is_some_and(|ownership| !ownership.is_over());
         self.behind.retain(|partition, _| is_ours(lane_of(*partition)));
+        self.rested.retain(|_, at| at.elapsed() < REST);
         self.writers.retain(|lane, writer| {
             leases.of(*lane).is_some_and(|ownership| ownership.lease.token == writer.token)
         });
@@ -127,12 +126,11 @@ impl Folder {
 
     /// Partitions that are to be folded now.
     fn due(&self) -> Vec<u32> {
-        let now = Instant::now();
-        let is_due = |(partition, behind): &(&u32, &Behind)| {
+        let is_due = |(partition, behind): &(&u32, &Logged)| {
             let writer = self.writers.get(&lane_of(**partition));
             let folded = writer.and_then(|writer| writer.indexes.get(partition)).map_or(0, Index::folded);
-            let Logged { end, closes } = behind.logged;
-            behind.rests_until <= now && (closes || end.saturating_sub(folded) >= BEHIND)
+            let Logged { end, closes } = **behind;
+            !self.rested.contains_key(partition) && (closes || end.saturating_sub(folded) >= BEHIND)
         };
         self.behind.iter().filter(is_due).map(|(partition, _)| *partition).collect()
     }
@@ -145,7 +143,7 @@ impl Folder {
         let index = writer.indexes.entry(partition).or_default();
         let (begin, end) = log.bounds(topic, partition).await?;
         let from = index.folded().clamp(begin, end);
-        if end - from < BEHIND && !self.behind.get(&partition).is_some_and(|behind| behind.logged.closes) {
+        if end - from < BEHIND && !self.behind.get(&partition).is_some_and(|behind| behind.closes) {
             self.writers.insert(lane_of(partition), writer);
             return Ok(());
         }
@@ -242,7 +240,7 @@ impl Folder {
 
     /// Writes the snapshots of what was worked out, several in a transaction.
     async fn write(
-        &self,
+        &mut self,
         partition: u32,
         end: u64,
         replays: Vec<(Replay, u32)>,
@@ -262,7 +260,7 @@ impl Folder {
         self.append(partition, batch, writer).await
     }
 
-    async fn append(&self, partition: u32, batch: Batch, writer: &mut Writer) -> Result<(), SnapshotError> {
+    async fn append(&mut self, partition: u32, batch: Batch, writer: &mut Writer) -> Result<(), SnapshotError> {
         let Batch { records, heads, .. } = batch;
         let count = records.len() as u64;
         if count == 0 {

@@ -64,7 +64,7 @@ impl Index {
         Ok(index)
     }
 
-    fn take(&mut self, record: &Record) {
+    pub(super) fn take(&mut self, record: &Record) {
         if record.key == FOLDED {
             // One that cannot be read has everything be read again.
             self.folded = serde_json::from_slice(&record.value).unwrap_or_default();
