@@ -84,7 +84,8 @@ fn pause() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recover::NothingIsLost;
+    use crate::durability::Durability;
+use crate::recover::NothingIsLost;
     use crate::relay::RelayMetrics;
     use crate::store::{LANES, Outbox};
     use crate::testing::{FakeLog, Memory, provisioned};
@@ -97,6 +98,7 @@ mod tests {
             Arc::new(NothingIsLost),
             "seat-events".into(),
             "tickets/main".into(),
+            Durability::default(),
             RelayMetrics::default(),
         );
         shared.has_partitions(LANES);

@@ -9,6 +9,7 @@ use boxoffice_runtime::log::EventLog;
 
 use super::leases::Leases;
 use super::metrics::RelayMetrics;
+use crate::durability::Durability;
 use crate::recover::Recover;
 use crate::store::{LANES, Outbox, lane_of};
 
@@ -26,6 +27,8 @@ pub struct Shared {
     pub source: String,
     /// The ownerships of this process.
     pub leases: Leases,
+    /// Which answers wait for the log.
+    pub durability: Durability,
     /// What is measured.
     pub metrics: RelayMetrics,
     partitions: AtomicU32,
@@ -59,6 +62,7 @@ impl Shared {
         recovery: Arc<dyn Recover>,
         topic: String,
         source: String,
+        durability: Durability,
         metrics: RelayMetrics,
     ) -> Self {
         let leases = Leases::new(Arc::clone(&outbox));
@@ -69,6 +73,7 @@ impl Shared {
             topic,
             source,
             leases,
+            durability,
             metrics,
             partitions: AtomicU32::new(0),
             pinned: RwLock::default(),

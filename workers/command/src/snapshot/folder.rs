@@ -36,12 +36,12 @@ const PAUSE: u32 = 9;
 /// Most bytes of one transaction, unless a single snapshot has more.
 const TRANSACTION: usize = 4 * 1024 * 1024;
 
-/// The right to write the snapshots of a lane, and what is known of its partitions'.
+/// The right to write the snapshots of a partition, and what is known of them.
 struct Writer {
     /// Of the ownership for which it was taken.
     token: u64,
     right: Box<dyn Appender>,
-    indexes: HashMap<u32, Index>,
+    index: Index,
 }
 
 /// What changed of a SeatingEvent since it was folded.
@@ -99,8 +99,8 @@ impl Folder {
                 }
                 Err(error) => {
                     self.metrics.failures.inc();
-                    // What is known of the lane may not be so any more.
-                    self.writers.remove(&lane_of(partition));
+                    // What is known of them may not be so any more.
+                    self.writers.remove(&partition);
                     tracing::info!(partition, %error, "its snapshots stay as they are");
                 }
             }
@@ -119,16 +119,15 @@ impl Folder {
         let is_ours = |lane: u32| leases.of(lane).is_some_and(|ownership| !ownership.is_over());
         self.behind.retain(|partition, _| is_ours(lane_of(*partition)));
         self.rested.retain(|_, at| at.elapsed() < REST);
-        self.writers.retain(|lane, writer| {
-            leases.of(*lane).is_some_and(|ownership| ownership.lease.token == writer.token)
+        self.writers.retain(|partition, writer| {
+            leases.of(lane_of(*partition)).is_some_and(|ownership| ownership.lease.token == writer.token)
         });
     }
 
     /// Partitions that are to be folded now.
     fn due(&self) -> Vec<u32> {
         let is_due = |(partition, behind): &(&u32, &Logged)| {
-            let writer = self.writers.get(&lane_of(**partition));
-            let folded = writer.and_then(|writer| writer.indexes.get(partition)).map_or(0, Index::folded);
+            let folded = self.writers.get(partition).map_or(0, |writer| writer.index.folded());
             let Logged { end, closes } = **behind;
             !self.rested.contains_key(partition) && (closes || end.saturating_sub(folded) >= BEHIND)
         };
@@ -140,14 +139,13 @@ impl Folder {
         let shared = Arc::clone(&self.shared);
         let (log, topic) = (shared.log.as_ref(), shared.topic.as_str());
         let Some(mut writer) = self.writer(partition).await? else { return Ok(()) };
-        let index = writer.indexes.entry(partition).or_default();
         let (begin, end) = log.bounds(topic, partition).await?;
-        let from = index.folded().clamp(begin, end);
+        let from = writer.index.folded().clamp(begin, end);
         if end - from < BEHIND && !self.behind.get(&partition).is_some_and(|behind| behind.closes) {
-            self.writers.insert(lane_of(partition), writer);
+            self.writers.insert(partition, writer);
             return Ok(());
         }
-        let mut changed = changed(log, topic, partition, (from, end), index).await?;
+        let mut changed = changed(log, topic, partition, (from, end), &writer.index).await?;
         while !changed.is_empty() {
             let mut room = WEIGHT;
             let some = changed.iter().take_while(|one| {
@@ -160,31 +158,23 @@ impl Folder {
             self.write(partition, end, replays, &mut writer).await?;
             changed = rest;
         }
-        let index = writer.indexes.entry(partition).or_default();
-        let mark = index.fold(partition, end, now());
+        let mark = writer.index.fold(partition, end, now());
         writer.right.append(&snapshots_topic(topic), vec![mark]).await?;
-        self.writers.insert(lane_of(partition), writer);
+        self.writers.insert(partition, writer);
         Ok(())
     }
 
     /// The writer of a partition that is ours, with what is known of its snapshots.
     async fn writer(&mut self, partition: u32) -> Result<Option<Writer>, SnapshotError> {
         let Shared { log, leases, source, topic, .. } = self.shared.as_ref();
-        let lane = lane_of(partition);
-        let Some(ownership) = leases.of(lane) else { return Ok(None) };
-        let mut writer = match self.writers.remove(&lane) {
-            Some(writer) => writer,
-            None => Writer {
-                token: ownership.lease.token,
-                right: log.appender(&format!("{source}/{lane}/snapshots")).await?,
-                indexes: HashMap::new(),
-            },
-        };
-        if !writer.indexes.contains_key(&partition) {
-            // After the fence: nobody else adds to them.
-            writer.indexes.insert(partition, Index::read(log.as_ref(), topic, partition).await?);
+        let Some(ownership) = leases.of(lane_of(partition)) else { return Ok(None) };
+        if let Some(writer) = self.writers.remove(&partition) {
+            return Ok(Some(writer));
         }
-        Ok(Some(writer))
+        let right = log.appender(&format!("{source}/{partition}/snapshots")).await?;
+        // After the fence: nobody else adds to them.
+        let index = Index::read(log.as_ref(), topic, partition).await?;
+        Ok(Some(Writer { token: ownership.lease.token, right, index }))
     }
 
     /// What the log and the snapshots before say of each.
@@ -268,9 +258,8 @@ impl Folder {
         }
         let ends = writer.right.append(&snapshots_topic(&self.shared.topic), records).await?;
         let first = ends.get(&partition).copied().unwrap_or_default().saturating_sub(count);
-        let index = writer.indexes.entry(partition).or_default();
         for (event, head, place) in heads {
-            index.written(event, Place { first: first + place, head });
+            writer.index.written(event, Place { first: first + place, head });
         }
         Ok(())
     }
