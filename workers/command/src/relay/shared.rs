@@ -31,6 +31,7 @@ pub struct Shared {
     partitions: AtomicU32,
     pinned: RwLock<HashMap<SeatingEventId, u32>>,
     touched: Mutex<BTreeSet<SeatingEventId>>,
+    over: Mutex<BTreeSet<SeatingEventId>>,
 }
 
 impl Shared {
@@ -55,6 +56,7 @@ impl Shared {
             partitions: AtomicU32::new(0),
             pinned: RwLock::default(),
             touched: Mutex::default(),
+            over: Mutex::default(),
         }
     }
 
@@ -102,6 +104,27 @@ impl Shared {
         *self.pinned.write().unwrap_or_else(PoisonError::into_inner) = all.into_iter().collect();
     }
 
+    /// `event` is archived: nobody looks after it any more.
+    pub fn forget(&self, event: &SeatingEventId) {
+        self.pinned.write().unwrap_or_else(PoisonError::into_inner).remove(event);
+        self.over().remove(event);
+    }
+
+    /// These are over, and nothing of them waits: they can be archived.
+    pub fn are_over(&self, events: impl IntoIterator<Item = SeatingEventId>) {
+        self.over().extend(events);
+    }
+
+    /// Whether `event` is one of those that nobody has taken yet.
+    pub fn is_over(&self, event: &SeatingEventId) -> bool {
+        self.over().contains(event)
+    }
+
+    /// Those that are over since the last call. What does not come to be archived is found again.
+    pub fn take_over(&self) -> BTreeSet<SeatingEventId> {
+        std::mem::take(&mut *self.over())
+    }
+
     /// Something was written about `event`: what is due there may be due earlier.
     pub fn touch(&self, event: &SeatingEventId) {
         self.touched().insert(event.clone());
@@ -114,6 +137,10 @@ impl Shared {
 
     fn touched(&self) -> MutexGuard<'_, BTreeSet<SeatingEventId>> {
         self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn over(&self) -> MutexGuard<'_, BTreeSet<SeatingEventId>> {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pinned(&self) -> RwLockReadGuard<'_, HashMap<SeatingEventId, u32>> {
