@@ -13,7 +13,7 @@ use boxoffice_domain::{Definition, SeatingEventId, UnixMillis};
 use super::RedisStore;
 use super::apply::json;
 use super::catalog::read_definition;
-use super::registry::Shelf;
+use super::registry::Kind;
 use super::wire::args::Archiving;
 use super::wire::{DefinitionMeta, InventoryMeta, ServerHistory, SweptMeta};
 use crate::store::idempotency::digest;
@@ -62,7 +62,8 @@ impl RedisStore {
         quiet: Vec<(&SeatingEventId, &str)>,
         now: UnixMillis,
     ) -> Result<Vec<SeatingEventId>, StoreError> {
-        let is_unknown = |(event, revision): &&(&SeatingEventId, &str)| self.ends.of(event, revision).is_none();
+        let is_unknown =
+            |(event, revision): &&(&SeatingEventId, &str)| self.ends.of(event, revision).is_none();
         let unknown: Vec<_> = quiet.iter().filter(is_unknown).map(|(event, _)| *event).collect();
         for events in unknown.chunks(DEFINITIONS) {
             let mut read = redis::pipe();
@@ -120,7 +121,7 @@ impl RedisStore {
 
     /// Moves SeatingEvents that are archived out of the way of the others.
     pub(super) async fn shelve(&self, events: &[SeatingEventId]) -> Result<(), StoreError> {
-        self.move_to(Shelf::Archived, events).await?;
+        self.move_to(Kind::Archived, events).await?;
         // One that was woken before it was moved belongs among the others.
         let mut woken = vec![];
         for event in events {
@@ -135,7 +136,7 @@ impl RedisStore {
 
     /// Has a SeatingEvent that is archived looked after again, before it is recovered.
     pub(super) async fn unshelve(&self, event: &SeatingEventId) -> Result<(), StoreError> {
-        self.move_to(Shelf::Live, std::slice::from_ref(event)).await
+        self.move_to(Kind::Live, std::slice::from_ref(event)).await
     }
 
     /// What an equal `definition` of a SeatingEvent that is archived comes to; `None` of one that is not. Another
@@ -146,7 +147,9 @@ impl RedisStore {
         definition: &Definition,
     ) -> Result<Option<Inventory>, StoreError> {
         let (_, at, mut numbers) = self.count(std::slice::from_ref(event)).await?;
-        let Some(numbers) = numbers.pop().filter(|numbers| numbers.archived.is_some()) else { return Ok(None) };
+        let Some(numbers) = numbers.pop().filter(|numbers| numbers.archived.is_some()) else {
+            return Ok(None);
+        };
         // One that is closed for good an equal definition opens again.
         let is_open = numbers.closed.as_deref() != Some("1");
         if !is_open || numbers.digest != Some(digest_of(definition)?) {

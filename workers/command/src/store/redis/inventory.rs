@@ -246,6 +246,12 @@ impl InventoryMeta {
         let count = |number: Option<u64>| number.unwrap_or_default();
         let (total, held) = (count(self.total), count(self.held));
         let (reserved, blocked) = (count(self.reserved), count(self.blocked));
-        SeatCounts { total, available: total.saturating_sub(held + reserved + blocked), held, reserved, blocked }
+        SeatCounts {
+            total,
+            available: total.saturating_sub(held + reserved + blocked),
+            held,
+            reserved,
+            blocked,
+        }
     }
 }

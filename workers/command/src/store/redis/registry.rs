@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 use boxoffice_domain::SeatingEventId;
 use futures::future::join_all;
+use redis::Cmd;
 
 use super::RedisStore;
 use super::slots::slot_of;
@@ -26,7 +27,7 @@ const AT_ONCE: usize = 1000;
 
 /// One of the two sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shelf {
+pub enum Kind {
     /// Of all that are not archived.
     Live,
     /// Of those that are.
@@ -56,48 +57,66 @@ pub struct Everything {
 impl RedisStore {
     /// All SeatingEvents that any place knows and does not have for archived; fails where none answers.
     pub(super) async fn registered(&self) -> Result<Registered, StoreError> {
-        self.on_shelf(Shelf::Live).await
+        let read = |place| redis::cmd("SMEMBERS").arg(self.keys.registry(place)).to_owned();
+        let (registered, lacking) = self.read_places(read).await?;
+        for (place, ids) in lacking {
+            self.put_right(place, Kind::Live, &ids).await;
+        }
+        Ok(registered)
     }
 
     /// All SeatingEvents that any place knows; fails where none answers.
     pub(super) async fn all_registered(&self) -> Result<Everything, StoreError> {
-        let live = self.on_shelf(Shelf::Live).await?;
-        // Read behind the live ones: what is archived meanwhile is in both.
-        let mut archived = self.on_shelf(Shelf::Archived).await?;
-        archived.events.retain(|event| !live.events.contains(event));
-        let is_whole = live.is_whole && archived.is_whole;
-        Ok(Everything { live: live.events, archived: archived.events, is_whole })
+        let Registered { events: live, .. } = self.registered().await?;
+        // Both sets at one moment: in which of them one was found before may be another by then.
+        let read = |place| {
+            redis::cmd("SUNION").arg(self.keys.registry(place)).arg(self.keys.archived(place)).to_owned()
+        };
+        let (Registered { mut events, is_whole }, lacking) = self.read_places(read).await?;
+        for (place, mut ids) in lacking {
+            ids.retain(|id| !live.contains(id));
+            self.put_right(place, Kind::Archived, &ids).await;
+        }
+        events.retain(|event| !live.contains(event));
+        Ok(Everything { live, archived: events, is_whole })
     }
 
-    async fn on_shelf(&self, shelf: Shelf) -> Result<Registered, StoreError> {
-        let reads = (0..self.places).map(|place| async move {
-            let read = redis::cmd("SMEMBERS").arg(self.shelf(place, shelf)).to_owned();
-            self.query::<BTreeSet<String>>(&read).await
-        });
-        let (mut answers, mut failed) = (vec![], None);
-        for (place, read) in (0..self.places).zip(join_all(reads).await) {
-            match read {
-                Ok(ids) => answers.push((place, ids)),
+    /// What any place says, and what others say that it lacks.
+    async fn read_places(
+        &self,
+        read: impl Fn(u16) -> Cmd,
+    ) -> Result<(Registered, Vec<(u16, Vec<SeatingEventId>)>), StoreError> {
+        let reads = (0..self.places).map(&read).collect::<Vec<_>>();
+        let answers = join_all(reads.iter().map(|read| self.query::<BTreeSet<String>>(read))).await;
+        let (mut found, mut failed) = (vec![], None);
+        for (place, answer) in (0..).zip(answers) {
+            match answer {
+                Ok(ids) => {
+                    let ids = ids.iter().map(|id| {
+                        id.parse().map_err(|error| StoreError::Corrupt(format!("registry: {error}")))
+                    });
+                    found.push((place, ids.collect::<Result<BTreeSet<SeatingEventId>, _>>()?));
+                }
                 Err(error) => failed = Some(error),
             }
         }
         let is_whole = failed.is_none();
-        if let Some(error) = failed.filter(|_| answers.is_empty()) {
+        if let Some(error) = failed.filter(|_| found.is_empty()) {
             return Err(error);
         }
-        let all: BTreeSet<&String> = answers.iter().flat_map(|(_, ids)| ids).collect();
-        for (place, ids) in &answers {
-            let missing: Vec<_> = all.iter().filter(|id| !ids.contains(**id)).map(|id| id.as_str()).collect();
-            if !missing.is_empty()
-                && let Err(error) = self.add_in(*place, shelf, &missing).await
-            {
-                tracing::debug!(place, %error, "a place of the registry stays behind");
-            }
+        let events: BTreeSet<_> = found.iter().flat_map(|(_, ids)| ids).cloned().collect();
+        let lacking =
+            found.into_iter().map(|(place, ids)| (place, events.difference(&ids).cloned().collect()));
+        let lacking = lacking.collect();
+        Ok((Registered { events, is_whole }, lacking))
+    }
+
+    /// Adds what a place lacks.
+    async fn put_right(&self, place: u16, kind: Kind, events: &[SeatingEventId]) {
+        let ids: Vec<_> = events.iter().map(SeatingEventId::as_str).collect();
+        if let Err(error) = self.add_in(place, kind, &ids).await {
+            tracing::debug!(place, %error, "a place of the registry stays behind");
         }
-        let parse = |id: &String| {
-            id.parse::<SeatingEventId>().map_err(|error| StoreError::Corrupt(format!("registry: {error}")))
-        };
-        Ok(Registered { events: all.into_iter().map(parse).collect::<Result<_, _>>()?, is_whole })
     }
 
     /// How many are archived, by the place that knows most of them.
@@ -116,32 +135,32 @@ impl RedisStore {
     /// Registers SeatingEvents in every place that answers, which at least one has to.
     pub(super) async fn register(&self, events: &[SeatingEventId]) -> Result<(), StoreError> {
         let ids: Vec<_> = events.iter().map(SeatingEventId::as_str).collect();
-        let writes = join_all((0..self.places).map(|place| self.add_in(place, Shelf::Live, &ids))).await;
+        let writes = join_all((0..self.places).map(|place| self.add_in(place, Kind::Live, &ids))).await;
         // The others hear of it from whoever reads next.
         writes.into_iter().reduce(Result::or).unwrap_or(Ok(()))
     }
 
     /// Moves SeatingEvents from the other set to this one in every place that answers, which at least one has to.
-    pub(super) async fn move_to(&self, shelf: Shelf, events: &[SeatingEventId]) -> Result<(), StoreError> {
+    pub(super) async fn move_to(&self, kind: Kind, events: &[SeatingEventId]) -> Result<(), StoreError> {
         let ids: Vec<_> = events.iter().map(SeatingEventId::as_str).collect();
-        let moves = join_all((0..self.places).map(|place| self.move_in(place, shelf, &ids))).await;
+        let moves = join_all((0..self.places).map(|place| self.move_in(place, kind, &ids))).await;
         moves.into_iter().reduce(Result::or).unwrap_or(Ok(()))
     }
 
-    async fn add_in(&self, place: u16, shelf: Shelf, ids: &[&str]) -> Result<(), StoreError> {
+    async fn add_in(&self, place: u16, kind: Kind, ids: &[&str]) -> Result<(), StoreError> {
         for some in ids.chunks(AT_ONCE) {
-            let add = redis::cmd("SADD").arg(self.shelf(place, shelf)).arg(some).to_owned();
+            let add = redis::cmd("SADD").arg(self.set_of(place, kind)).arg(some).to_owned();
             self.query::<u64>(&add).await?;
         }
         Ok(())
     }
 
-    async fn move_in(&self, place: u16, shelf: Shelf, ids: &[&str]) -> Result<(), StoreError> {
-        let other = match shelf {
-            Shelf::Live => Shelf::Archived,
-            Shelf::Archived => Shelf::Live,
+    async fn move_in(&self, place: u16, kind: Kind, ids: &[&str]) -> Result<(), StoreError> {
+        let other = match kind {
+            Kind::Live => Kind::Archived,
+            Kind::Archived => Kind::Live,
         };
-        let (from, to) = (self.shelf(place, other), self.shelf(place, shelf));
+        let (from, to) = (self.set_of(place, other), self.set_of(place, kind));
         for some in ids.chunks(AT_ONCE) {
             let mut moving = redis::pipe();
             for id in some {
@@ -154,10 +173,10 @@ impl RedisStore {
         Ok(())
     }
 
-    fn shelf(&self, place: u16, shelf: Shelf) -> String {
-        match shelf {
-            Shelf::Live => self.keys.registry(place),
-            Shelf::Archived => self.keys.archived(place),
+    fn set_of(&self, place: u16, kind: Kind) -> String {
+        match kind {
+            Kind::Live => self.keys.registry(place),
+            Kind::Archived => self.keys.archived(place),
         }
     }
 }

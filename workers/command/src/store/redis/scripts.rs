@@ -13,8 +13,8 @@ use super::invocation::Script;
 use super::keys::{BESIDE, PARTS as EVENT};
 use super::state::FAILED;
 use super::wire::args::{
-    Applying, Archiving, Choosing, Distrusting, Expiring, Head, Holding, LeaseRound, Publishing, Reading, Recovering,
-    ReleasingHold, ReleasingSeat, ReservingHold, ReservingSeat, SaleRules,
+    Applying, Archiving, Choosing, Distrusting, Expiring, Head, Holding, LeaseRound, Publishing, Reading,
+    Recovering, ReleasingHold, ReleasingSeat, ReservingHold, ReservingSeat, SaleRules,
 };
 use super::wire::{Told, prologue};
 

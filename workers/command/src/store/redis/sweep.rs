@@ -82,7 +82,8 @@ impl RedisStore {
         for (event, (holds, meta, first)) in &due {
             // After the seats that came back by themselves.
             if meta.wants.is_some()
-                && let Err(error) = self.try_wanted(event).await {
+                && let Err(error) = self.try_wanted(event).await
+            {
                 tracing::debug!(%event, %error, "the seat map that is wanted waits");
                 failed.insert(event);
             }
@@ -95,7 +96,9 @@ impl RedisStore {
             swept.next.push(((*event).clone(), next));
             match &meta.revision {
                 Some(_) if meta.archived.is_some() => archived.push((*event).clone()),
-                Some(revision) if next.is_none() && meta.is_settled() => quiet.push((*event, revision.as_str())),
+                Some(revision) if next.is_none() && meta.is_settled() => {
+                    quiet.push((*event, revision.as_str()));
+                }
                 Some(_) | None => {}
             }
         }

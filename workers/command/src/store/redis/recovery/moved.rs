@@ -30,8 +30,12 @@ impl Recovery {
         if !registered.is_whole || !self.is_registry_intact(place).await {
             return Ok(false);
         }
-        let mine: Vec<_> =
-            registered.live.into_iter().chain(registered.archived).filter(|event| self.is_of(place.shard, event)).collect();
+        let mine: Vec<_> = registered
+            .live
+            .into_iter()
+            .chain(registered.archived)
+            .filter(|event| self.is_of(place.shard, event))
+            .collect();
         if mine.is_empty() {
             return Ok(true);
         }
