@@ -390,9 +390,12 @@ impl Lane {
     async fn move_offsets(&mut self, offset: u64) {
         self.appended = Some(0);
         for events in self.shared.pinned_to(self.partition).chunks(MOVED_AT_ONCE) {
-            let moved = events.iter().map(|event| in_time(self.shared.outbox.published(event, 0, offset)));
-            for error in join_all(moved).await.into_iter().filter_map(Result::err) {
-                tracing::debug!(%error, "an offset stays behind");
+            let moved = async {
+                self.shared.outbox.move_offsets(events, offset).await;
+                Ok(())
+            };
+            if let Err(error) = in_time(moved).await {
+                tracing::debug!(%error, "offsets stay behind");
             }
         }
         self.shared.recovery.reached(self.partition, offset).await;

@@ -2,11 +2,12 @@
 //!
 //! A partition is folded when its snapshots are [`BEHIND`] records behind what is published there, and when sales of a
 //! SeatingEvent were closed for good or it was purged: each SeatingEvent that changed since gets a new snapshot, which is
-//! its previous one and the log up to one end, and at last a mark says so of the whole partition. Snapshots are published
+//! its previous one and the log up to one end, and at last a mark says so of the whole partition. A SeatingEvent that is over
+//! is archived when its snapshot has all that happened to it. Snapshots are published
 //! under an id of their own, which fences an earlier owner of the lane like the events' one does. Folding is work that
 //! can wait, and sales cannot: no more than a share of the time goes into it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -58,6 +59,8 @@ pub struct Folder {
     writers: HashMap<u32, Writer>,
     /// What was published since partitions were folded.
     behind: BTreeMap<u32, Logged>,
+    /// SeatingEvents that are to be archived when their partition was folded.
+    over: BTreeMap<u32, BTreeSet<SeatingEventId>>,
     /// When that was tried last.
     rested: HashMap<u32, Instant>,
     /// SeatingEvents that cannot be folded, which was said once.
@@ -72,6 +75,7 @@ impl Folder {
             metrics,
             writers: HashMap::new(),
             behind: BTreeMap::new(),
+            over: BTreeMap::new(),
             rested: HashMap::new(),
             troubled: HashSet::new(),
         }
@@ -85,28 +89,73 @@ impl Folder {
         }
     }
 
-    /// Folds what is to be folded now.
+    /// Folds and archives what is due now.
     pub(super) async fn turn(&mut self) {
         self.hear();
+        for (partition, events) in self.shared.take_over() {
+            let left = self.archive(partition, events).await;
+            if !left.is_empty() {
+                self.behind.entry(partition).or_default().closes = true;
+                self.over.insert(partition, left);
+            }
+        }
         for partition in self.due() {
             let started = Instant::now();
             let folded = self.fold(partition).await;
             let took = started.elapsed();
+            self.rested.insert(partition, Instant::now());
             match folded {
                 Ok(()) => {
                     self.metrics.seconds.observe(took.as_secs_f64());
                     self.behind.remove(&partition);
+                    if let Some(events) = self.over.remove(&partition) {
+                        // What is left has gone on meanwhile: it is found again.
+                        drop(self.archive(partition, events).await);
+                    }
                 }
-                Err(error) => {
-                    self.metrics.failures.inc();
-                    // What is known of them may not be so any more.
-                    self.writers.remove(&partition);
-                    tracing::info!(partition, %error, "its snapshots stay as they are");
-                }
+                Err(error) => self.failed(partition, &error),
             }
-            self.rested.insert(partition, Instant::now());
             sleep(took * PAUSE).await;
         }
+    }
+
+    fn failed(&mut self, partition: u32, error: &SnapshotError) {
+        self.metrics.failures.inc();
+        // What is known of them may not be so any more.
+        self.writers.remove(&partition);
+        tracing::info!(partition, %error, "its snapshots stay as they are");
+    }
+
+    /// Archives those of `events` that can be; which are left.
+    async fn archive(
+        &mut self,
+        partition: u32,
+        mut events: BTreeSet<SeatingEventId>,
+    ) -> BTreeSet<SeatingEventId> {
+        let writer = match self.writer(partition).await {
+            Ok(Some(writer)) => writer,
+            Ok(None) => return BTreeSet::new(),
+            Err(error) => {
+                self.failed(partition, &error);
+                return events;
+            }
+        };
+        for (event, place) in events.clone().into_iter().filter_map(|event| {
+            let place = writer.index.place_of(&event)?;
+            Some((event, place))
+        }) {
+            match self.shared.outbox.archive(&event, place.head.sequence, place.first).await {
+                Ok(true) => {
+                    tracing::info!(%event, "archived");
+                    self.shared.forget(&event);
+                    events.remove(&event);
+                }
+                Ok(false) => {}
+                Err(error) => tracing::debug!(%event, %error, "it cannot be archived now"),
+            }
+        }
+        self.writers.insert(partition, writer);
+        events
     }
 
     /// Takes note of what was published, and forgets lanes that are not ours any more.
@@ -118,6 +167,7 @@ impl Folder {
         let leases = &self.shared.leases;
         let is_ours = |lane: u32| leases.of(lane).is_some_and(|ownership| !ownership.is_over());
         self.behind.retain(|partition, _| is_ours(lane_of(*partition)));
+        self.over.retain(|partition, _| is_ours(lane_of(*partition)));
         self.rested.retain(|_, at| at.elapsed() < REST);
         self.writers.retain(|partition, writer| {
             leases.of(lane_of(*partition)).is_some_and(|ownership| ownership.lease.token == writer.token)
