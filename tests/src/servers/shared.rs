@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security, Tls};
+use boxoffice_runtime::settings::snapshots_topic;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -72,7 +73,12 @@ pub fn service(hint: &str) -> String {
     format!("test/{}", unique(hint))
 }
 
-/// A new topic on the shared Kafka: its name. It is there, with a leader for each partition, when this returns.
+/// What the topic of the seats' domain events is named after. Beside it lies that of their snapshots, which workers need
+/// and the operator makes.
+const SEATS: &str = "seat-events";
+
+/// A new topic on the shared Kafka: its name. It is there, with a leader for each partition, when this returns; beside one
+/// of `seat-events` its snapshots' too.
 ///
 /// # Panics
 /// When Kafka does not make it.
@@ -85,11 +91,7 @@ pub async fn topic(hint: &str, partitions: u32) -> String {
 /// # Errors
 /// Kafka does not make it.
 pub async fn topic_on(bootstrap_servers: &str, hint: &str, partitions: u32) -> anyhow::Result<String> {
-    let name = unique(hint);
-    let new = NewTopic::new(&name, i32::try_from(partitions)?, TopicReplication::Fixed(1));
-    let made = create_topic(bootstrap_servers, &name, new).await;
-    made.with_context(|| format!("topic {name} cannot be made"))?;
-    Ok(name)
+    made(bootstrap_servers, hint, partitions, TopicReplication::Fixed(1)).await
 }
 
 /// The same with each partition on one broker, which is named by its number.
@@ -101,12 +103,26 @@ pub async fn topic_placed(
     hint: &str,
     placed: impl IntoIterator<Item = i32>,
 ) -> anyhow::Result<String> {
-    let name = unique(hint);
     let placed: Vec<_> = placed.into_iter().map(|broker| [broker]).collect();
     let placed: Vec<_> = placed.iter().map(|broker| &broker[..]).collect();
-    let new = NewTopic::new(&name, i32::try_from(placed.len())?, TopicReplication::Variable(&placed));
-    let made = create_topic(bootstrap_servers, &name, new).await;
-    made.with_context(|| format!("topic {name} cannot be made"))?;
+    let partitions = u32::try_from(placed.len())?;
+    made(bootstrap_servers, hint, partitions, TopicReplication::Variable(&placed)).await
+}
+
+async fn made(
+    bootstrap_servers: &str,
+    hint: &str,
+    partitions: u32,
+    replication: TopicReplication<'_>,
+) -> anyhow::Result<String> {
+    let (name, count) = (unique(hint), i32::try_from(partitions)?);
+    let snapshots = (hint == SEATS).then(|| snapshots_topic(&name));
+    let compacted = |name| NewTopic::new(name, count, replication).set("cleanup.policy", "compact");
+    let topics = snapshots.iter().map(|name| (name, compacted(name)));
+    for (name, new) in topics.chain([(&name, NewTopic::new(&name, count, replication))]) {
+        let made = create_topic(bootstrap_servers, name, new).await;
+        made.with_context(|| format!("topic {name} cannot be made"))?;
+    }
     Ok(name)
 }
 
