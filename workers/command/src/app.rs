@@ -177,7 +177,7 @@ impl App {
             payment_topic: payment_topic.into(),
             stop: stop.clone(),
         };
-        let relayed = Arc::new(Shared::new(outbox, log, recovery, topic, service, metrics));
+        let relayed = Arc::new(Shared::new(outbox, log, recovery, topic, service, durability, metrics));
         Self {
             gate,
             commands,

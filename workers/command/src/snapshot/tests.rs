@@ -10,6 +10,7 @@ use super::chunks::{Head, put_together, records_of};
 use super::folder::Folder;
 use super::index::{Index, load};
 use super::*;
+use crate::durability::Durability;
 use crate::recover::NothingIsLost;
 use crate::relay::{Logged, RelayMetrics, Shared};
 use crate::store::{LANES, Outbox, OutboxEntry, SeatStore};
@@ -37,6 +38,7 @@ impl Sale {
             Arc::new(NothingIsLost),
             TOPIC.into(),
             "tickets/main".into(),
+            Durability::default(),
             RelayMetrics::default(),
         );
         shared.has_partitions(LANES);

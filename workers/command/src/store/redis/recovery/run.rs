@@ -253,6 +253,8 @@ impl Recovery {
     ) -> Result<(), RecoveryError> {
         let store = &self.store;
         // Before any is put back: what is there says then that the others are known.
+        // What was archived is among the others again before it is woken.
+        reading.met.extend(reading.replays.keys().cloned());
         store.register(&reading.met.drain().collect::<Vec<_>>()).await?;
         let now = store.on(&place.link, place.link.invoke(&store.time(place.shard.first_slot)).await)?;
         let mut whole = vec![];
