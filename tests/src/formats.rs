@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use boxoffice_command::store::{Cause, Idempotency};
-use boxoffice_domain::{Command, Definition, SeatingEventId, UnixMillis, UserId, Wanted};
+use boxoffice_domain::{Command, Definition, SeatingEventId, UnixMillis, UserId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 

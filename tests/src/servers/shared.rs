@@ -91,7 +91,7 @@ pub async fn topic(hint: &str, partitions: u32) -> String {
 /// # Errors
 /// Kafka does not make it.
 pub async fn topic_on(bootstrap_servers: &str, hint: &str, partitions: u32) -> anyhow::Result<String> {
-    made(bootstrap_servers, hint, partitions, TopicReplication::Fixed(1)).await
+    made(bootstrap_servers, hint, i32::try_from(partitions)?, None).await
 }
 
 /// The same with each partition on one broker, which is named by its number.
@@ -105,23 +105,23 @@ pub async fn topic_placed(
 ) -> anyhow::Result<String> {
     let placed: Vec<_> = placed.into_iter().map(|broker| [broker]).collect();
     let placed: Vec<_> = placed.iter().map(|broker| &broker[..]).collect();
-    let partitions = u32::try_from(placed.len())?;
-    made(bootstrap_servers, hint, partitions, TopicReplication::Variable(&placed)).await
+    made(bootstrap_servers, hint, i32::try_from(placed.len())?, Some(&placed)).await
 }
 
 async fn made(
     bootstrap_servers: &str,
     hint: &str,
-    partitions: u32,
-    replication: TopicReplication<'_>,
+    partitions: i32,
+    placed: Option<&[&[i32]]>,
 ) -> anyhow::Result<String> {
-    let (name, count) = (unique(hint), i32::try_from(partitions)?);
+    let name = unique(hint);
+    let replication = || placed.map_or(TopicReplication::Fixed(1), TopicReplication::Variable);
     let snapshots = (hint == SEATS).then(|| snapshots_topic(&name));
-    let compacted = |name| NewTopic::new(name, count, replication).set("cleanup.policy", "compact");
-    let topics = snapshots.iter().map(|name| (name, compacted(name)));
-    for (name, new) in topics.chain([(&name, NewTopic::new(&name, count, replication))]) {
-        let made = create_topic(bootstrap_servers, name, new).await;
-        made.with_context(|| format!("topic {name} cannot be made"))?;
+    for topic in snapshots.iter().chain([&name]) {
+        let new = NewTopic::new(topic, partitions, replication());
+        let new = if *topic == name { new } else { new.set("cleanup.policy", "compact") };
+        let made = create_topic(bootstrap_servers, topic, new).await;
+        made.with_context(|| format!("topic {topic} cannot be made"))?;
     }
     Ok(name)
 }
