@@ -102,7 +102,7 @@ impl Buyers for Pairs {
 }
 
 fn is_of_the_lost(number: u64) -> bool {
-    number % OF_THE_LOST == 0
+    number.is_multiple_of(OF_THE_LOST)
 }
 
 /// See the module.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::future::try_join_all;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::metadata::MetadataPartition;
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::kafka::{self, Kafka, Place};
@@ -104,7 +104,7 @@ impl KafkaCluster {
         let (address, topic, number) = (self.address.clone(), topic.to_owned(), i32::try_from(partition)?);
         asked(move || {
             let metadata = client(&address)?.fetch_metadata(Some(&topic), ANSWER)?;
-            let all = metadata.topics().iter().flat_map(|topic| topic.partitions());
+            let all = metadata.topics().iter().flat_map(MetadataTopic::partitions);
             let found = all.filter(|found| found.id() == number).map(MetadataPartition::leader).next();
             Ok(found.context("no such partition")? >= 0)
         })

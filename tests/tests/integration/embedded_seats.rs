@@ -71,6 +71,10 @@ impl Fixture for InAFile {
         Arc::clone(self.store.lock().unwrap().as_ref().unwrap())
     }
 
+    fn archives(&self) -> bool {
+        false
+    }
+
     async fn restart(&self) {
         let before = self.store.lock().unwrap().take().unwrap();
         assert_eq!(Arc::strong_count(&before), 1, "nobody uses the store any more");

@@ -72,16 +72,16 @@ impl Show {
         SeatId::from_chart(&self.event, &format!("A-{}-{}", number / WIDTH + 1, number % WIDTH + 1))
     }
 
-    /// Buys the seats from `first` on, in steps of `step`: a hold and its reserve each, or its release.
+    /// Buys the seats from `first` on, in steps of `each`: a hold and its reserve each, or its release.
     async fn trade(
         self: Arc<Self>,
         url: String,
-        (first, step): (u32, usize),
+        (first, each): (u32, usize),
         sells: bool,
         stop: CancellationToken,
     ) {
         let client = Client::builder().no_proxy().timeout(ANSWER).build().unwrap();
-        for number in (first..).step_by(step) {
+        for number in (first..).step_by(each) {
             if stop.is_cancelled() {
                 return;
             }
@@ -101,14 +101,14 @@ impl Show {
         let (method, path, body) = request(&self.event, &wish);
         let asked = client.request(method, format!("{url}{path}")).header("x-user-id", user.as_str());
         let asked = body.iter().fold(asked, RequestBuilder::json);
-        let (began, begun) = (clock::now(), Instant::now());
+        let (began, asked_at) = (clock::now(), Instant::now());
         let answer = asked.header("x-correlation-id", correlation.as_str()).send().await.unwrap();
         let (status, body) = (answer.status().as_u16(), answer.json::<Value>().await.unwrap());
         let answer = Answer::read(status, &body).unwrap();
         let between = (began, clock::now());
         let request = Request { user: user.clone(), correlation, key: None, wish, answer, between };
         let code = body["code"].as_str().unwrap_or_default().to_owned();
-        Told { status, code, took: begun.elapsed(), request }
+        Told { status, code, took: asked_at.elapsed(), request }
     }
 
     /// How many reserves were acknowledged.

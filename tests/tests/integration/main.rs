@@ -53,6 +53,7 @@ mod rush;
 mod sale_support;
 mod seat_store;
 mod seat_store_cluster;
+mod snapshots;
 mod stack_crash;
 mod versions_crash;
 mod view_store;

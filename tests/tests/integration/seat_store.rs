@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use boxoffice_command::store::redis::keys::Keys;
 use boxoffice_command::store::redis::{Clock, ConnectError, RedisStore, Settings};
-use boxoffice_command::store::{Outbox, SeatStore, Signal, StoreError};
+use boxoffice_command::store::{Outbox, SeatStore, Signal, StoreError, over_at};
 use boxoffice_domain::seating::TAKEN;
 use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, HoldStatus, Seat};
 use boxoffice_domain::{Command, SeatingEventId, SeatingEventState, UnixMillis};
@@ -39,6 +39,16 @@ struct OnRedis {
 }
 
 impl OnRedis {
+    /// The sizes of all that Redis has of a SeatingEvent, in bytes.
+    async fn kept(&self, event: &SeatingEventId) -> Vec<u64> {
+        let (keys, mut read) = (Keys::new(&self.service).event(event), redis::pipe());
+        for key in keys.all() {
+            read.cmd("MEMORY").arg("USAGE").arg(key).arg("SAMPLES").arg(0);
+        }
+        let sizes: Vec<Option<u64>> = read.query_async(&mut self.connection.clone()).await.unwrap();
+        sizes.into_iter().flatten().collect()
+    }
+
     async fn fresh() -> Self {
         let service = service("seats");
         let clock = format!("{service}:clock");
@@ -136,19 +146,7 @@ async fn holds_that_expired_long_ago_leave_nothing_behind() {
     let fixture = OnRedis::fresh().await;
     let stage = Stage::open(&fixture).await;
     stage.redefine(|it| it.starts_at = u64::MAX >> 12).await.unwrap();
-    let keys = Keys::new(&fixture.service).event(&stage.event);
-    let kept = async || {
-        let mut read = redis::pipe();
-        for key in keys.all() {
-            read.cmd("MEMORY").arg("USAGE").arg(key).arg("SAMPLES").arg(0);
-        }
-        let sizes: Vec<Option<u64>> = read.query_async(&mut fixture.connection.clone()).await.unwrap();
-        sizes.into_iter().flatten().sum::<u64>()
-    };
-    let publish = async || {
-        let last = stage.waiting().await.last().and_then(|envelope| envelope.metadata.sequence).unwrap_or(0);
-        fixture.store().published(&stage.event, last, last).await.unwrap();
-    };
+    let kept = async || fixture.kept(&stage.event).await.iter().sum::<u64>();
     // The first one leaves what all others find: a stream, counters.
     let (mut now, mut held, mut before) = (START, 0, 0);
     let all = setting(HOLDS).unwrap_or(2_000);
@@ -162,7 +160,7 @@ async fn holds_that_expired_long_ago_leave_nothing_behind() {
         now += 300_000;
         fixture.set_clock(now).await;
         assert_eq!(expire_due(&*fixture.store()).await.unwrap(), AT_ONCE);
-        publish().await;
+        publish(&stage).await;
         if held == AT_ONCE {
             now += EXPIRED_HOLD_MEMORY;
             fixture.set_clock(now).await;
@@ -174,6 +172,40 @@ async fn holds_that_expired_long_ago_leave_nothing_behind() {
     expire_due(&*fixture.store()).await.unwrap();
     let after = kept().await;
     assert!(after <= before + SLACK, "{after} bytes after {held} holds, {before} after the first ones");
+}
+
+/// Most bytes that one takes which is archived.
+const STUB: u64 = 1_000;
+
+/// However many seats it had, and whoever has them.
+#[tokio::test]
+async fn what_is_archived_takes_next_to_nothing() {
+    let fixture = OnRedis::fresh().await;
+    let stage = Stage::open(&fixture).await;
+    stage.redefine(|it| it.sections[1].capacity = Some(20_000)).await.unwrap();
+    for buyer in 0..20 {
+        let user = format!("user-{buyer}");
+        let hold = stage.hold_with(&user, &[], &[("FLOOR", 15)]).await.unwrap().hold;
+        publish(&stage).await;
+        stage.reserve_hold(&user, hold).await.unwrap();
+        publish(&stage).await;
+    }
+    stage.advance(over_at(&definition()) - START).await;
+    let sequence = fixture.store().inventory(&stage.event).await.unwrap().unwrap().sequence;
+    let before: u64 = fixture.kept(&stage.event).await.iter().sum();
+    assert!(fixture.store().archive(&stage.event, sequence, 7).await.unwrap());
+    let after = fixture.kept(&stage.event).await;
+    assert!(
+        matches!(after.as_slice(), [stub] if *stub <= STUB && *stub * 50 < before),
+        "{after:?} of {before}"
+    );
+    let seats = fixture.store().inventory(&stage.event).await.unwrap().unwrap().seats;
+    assert_eq!((seats.total, seats.reserved), (20_006, 300));
+}
+
+async fn publish(stage: &Stage<'_, OnRedis>) {
+    let last = stage.waiting().await.last().and_then(|envelope| envelope.metadata.sequence).unwrap_or(0);
+    stage.store().published(&stage.event, last, last).await.unwrap();
 }
 
 #[tokio::test]

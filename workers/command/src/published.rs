@@ -1,12 +1,13 @@
 //! Waiting until domain events are on the log.
 //!
 //! A reserve that promises `log` waits here for the watermark that the relay, of this process or of another one,
-//! advances and announces. Announcements are a hint: whoever waits also asks the store, at first and now and then. A
-//! sequence is one of a history's: where the store has another one meanwhile, the wait ends. Where many wait for a
-//! SeatingEvent of which nothing comes, no more do: what it takes in places to wait, others lack.
+//! advances and announces. Announcements are a hint: of all who wait for a SeatingEvent one also asks the store, at first and
+//! whenever it has heard nothing for a while. A sequence is one of a history's: where the store has another one meanwhile,
+//! the wait ends. Where many wait for a SeatingEvent of which nothing comes, no more do: what it takes in places to wait,
+//! others lack.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use boxoffice_domain::SeatingEventId;
@@ -45,23 +46,70 @@ pub enum Unreached {
 /// Whose watermark: a SeatingEvent's, under one history.
 type Whose = (SeatingEventId, History);
 
-/// The watermarks that somebody waits for.
-pub struct Published {
-    outbox: Arc<dyn Outbox>,
-    awaited: Mutex<HashMap<Whose, Awaited>>,
+/// What is known of a watermark.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Progress {
+    reached: u64,
+    /// Whether the store has said so since somebody waits.
+    is_asked: bool,
+    /// Whether the store has another history.
+    is_over: bool,
+}
+
+impl Progress {
+    fn is_news(self, sequence: u64) -> bool {
+        self.is_over || self.reached >= sequence
+    }
+
+    fn of(self, sequence: u64) -> Result<(), Unreached> {
+        match self {
+            Self { reached, .. } if reached >= sequence => Ok(()),
+            Self { is_over: true, .. } => Err(Unreached::AnotherHistory { sequence }),
+            Self { reached, .. } => Err(Unreached::NotYet { sequence, reached }),
+        }
+    }
 }
 
 /// A watermark that somebody waits for.
 struct Awaited {
-    watermark: watch::Sender<u64>,
+    progress: watch::Sender<Progress>,
     /// When it moved last, or somebody began to wait.
-    moved: Instant,
+    moved: Mutex<Instant>,
+    /// The turn of whoever asks for all of them, and when the store was asked last.
+    asking: tokio::sync::Mutex<Option<Instant>>,
+}
+
+impl Default for Awaited {
+    fn default() -> Self {
+        let asking = tokio::sync::Mutex::default();
+        Self { progress: watch::Sender::default(), moved: Mutex::new(Instant::now()), asking }
+    }
 }
 
 impl Awaited {
-    fn begin() -> Self {
-        Self { watermark: watch::Sender::new(0), moved: Instant::now() }
+    fn advance(&self, upto: u64) {
+        let has_moved = self.progress.send_if_modified(|known| {
+            let is_news = known.reached < upto;
+            known.reached = upto.max(known.reached);
+            is_news
+        });
+        if has_moved {
+            *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
     }
+
+    /// Whether enough wait already for what does not come.
+    fn is_away(&self) -> bool {
+        let (silence, crowd) = AWAY;
+        let moved = *self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        self.progress.receiver_count() >= crowd && moved.elapsed() >= silence
+    }
+}
+
+/// The watermarks that somebody waits for.
+pub struct Published {
+    outbox: Arc<dyn Outbox>,
+    awaited: Mutex<HashMap<Whose, Arc<Awaited>>>,
 }
 
 impl Published {
@@ -75,7 +123,11 @@ impl Published {
         let mut signals = self.outbox.signals();
         loop {
             match signals.recv().await {
-                Ok(Signal::Published(event, history, upto)) => self.advance(&(event, history), upto),
+                Ok(Signal::Published(event, history, upto)) => {
+                    if let Some(awaited) = self.awaited().get(&(event, history)) {
+                        awaited.advance(upto);
+                    }
+                }
                 Ok(Signal::Wrote(_) | Signal::Missed) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             }
@@ -94,30 +146,13 @@ impl Published {
         history: History,
         sequence: u64,
     ) -> Result<(), Unreached> {
-        let deadline = Instant::now() + LONGEST_WAIT;
         let whose = (event.clone(), history);
         if self.is_away(&whose) {
             let (event, history) = whose;
             return self.has_reached(&event, history, sequence).await;
         }
-        // Dropped in reverse: the subscription first, also when the caller goes away while waiting.
-        let _subscription_ends = Forget(self, &whose);
-        let mut watermark = self.subscribe(&whose);
-        let waited = timeout_at(deadline, async {
-            let mut announced = false;
-            while *watermark.borrow_and_update() < sequence {
-                // An announcement says how far it got; only silence is a reason to ask.
-                if !announced && !self.ask(&whose).await {
-                    return Err(Unreached::AnotherHistory { sequence });
-                }
-                if *watermark.borrow() < sequence {
-                    announced = timeout(POLL, watermark.changed()).await.is_ok();
-                }
-            }
-            Ok(())
-        });
-        let in_time = waited.await;
-        in_time.unwrap_or_else(|_| Err(Unreached::NotYet { sequence, reached: *watermark.borrow() }))
+        let is_enough = |progress: &Progress| progress.is_news(sequence);
+        self.wait(&whose, LONGEST_WAIT, is_enough).await.of(sequence)
     }
 
     /// The same for whoever may not wait: what the store says now.
@@ -127,59 +162,71 @@ impl Published {
         history: History,
         sequence: u64,
     ) -> Result<(), Unreached> {
-        let whose = (event.clone(), history);
-        let _subscription_ends = Forget(self, &whose);
-        let watermark = self.subscribe(&whose);
-        if let Ok(false) = timeout(POLL, self.ask(&whose)).await {
-            return Err(Unreached::AnotherHistory { sequence });
-        }
-        let reached = *watermark.borrow();
-        if reached >= sequence { Ok(()) } else { Err(Unreached::NotYet { sequence, reached }) }
+        let is_enough = |progress: &Progress| progress.is_asked || progress.is_news(sequence);
+        self.wait(&(event.clone(), history), POLL, is_enough).await.of(sequence)
     }
 
-    /// Asks the store how far it got: `false` where it has another history. One that does not answer is asked again; the
-    /// deadline bounds it.
-    async fn ask(&self, whose: &Whose) -> bool {
-        let (event, history) = whose;
-        let upto = self.outbox.watermark(event).await;
-        // Asked after the watermark: a history that the store still has is the one that this was read under.
-        match (upto, self.outbox.history(event).await) {
-            (Err(StoreError::Recovering), _) => false,
-            (_, Ok(now)) if now != *history => false,
-            (Ok(upto), Ok(_)) => {
-                self.advance(whose, upto);
-                true
+    /// What is known of a watermark when that is enough, or when `patience` is over.
+    async fn wait(
+        &self,
+        whose: &Whose,
+        patience: Duration,
+        is_enough: impl FnMut(&Progress) -> bool,
+    ) -> Progress {
+        // Dropped in reverse: the subscription first, also when the caller goes away while waiting.
+        let _subscription_ends = Forget(self, whose);
+        let (awaited, mut progress) = self.subscribe(whose);
+        let waiting = async {
+            tokio::select! {
+                _ = progress.wait_for(is_enough) => {}
+                () = self.ask(whose, &awaited) => {}
             }
-            (Err(_), _) | (_, Err(_)) => true,
+        };
+        drop(timeout(patience, waiting).await);
+        *awaited.progress.borrow()
+    }
+
+    /// Asks the store for all who wait, when it is this one's turn: at first, then whenever nothing was announced for a
+    /// while. Returns when the store has another history.
+    async fn ask(&self, (event, history): &Whose, awaited: &Awaited) {
+        let progress = &awaited.progress;
+        let mut asked = awaited.asking.lock().await;
+        let mut announced = progress.subscribe();
+        loop {
+            if let Some(mut heard) = *asked {
+                // An announcement says how far it got; only silence is a reason to ask.
+                while timeout_at(heard + POLL, announced.changed()).await.is_ok() {
+                    heard = Instant::now();
+                }
+            }
+            let upto = self.outbox.watermark(event).await;
+            // Asked after the watermark: a history that the store still has is the one that this was read under.
+            match (upto, self.outbox.history(event).await) {
+                (Err(StoreError::Recovering), _) => break,
+                (_, Ok(now)) if now != *history => break,
+                (Ok(upto), Ok(_)) => awaited.advance(upto),
+                // One that does not answer is asked again.
+                (Err(_), _) | (_, Err(_)) => {}
+            }
+            progress.send_if_modified(|known| !std::mem::replace(&mut known.is_asked, true));
+            announced.mark_unchanged();
+            *asked = Some(Instant::now());
         }
+        progress.send_modify(|known| known.is_over = true);
     }
 
-    fn subscribe(&self, whose: &Whose) -> watch::Receiver<u64> {
-        self.awaited().entry(whose.clone()).or_insert_with(Awaited::begin).watermark.subscribe()
+    fn subscribe(&self, whose: &Whose) -> (Arc<Awaited>, watch::Receiver<Progress>) {
+        let mut all = self.awaited();
+        let awaited = Arc::clone(all.entry(whose.clone()).or_default());
+        let progress = awaited.progress.subscribe();
+        (awaited, progress)
     }
 
-    /// Whether enough wait already for what does not come.
     fn is_away(&self, whose: &Whose) -> bool {
-        let (silence, crowd) = AWAY;
-        self.awaited().get(whose).is_some_and(|awaited| {
-            awaited.watermark.receiver_count() >= crowd && awaited.moved.elapsed() >= silence
-        })
+        self.awaited().get(whose).is_some_and(|awaited| awaited.is_away())
     }
 
-    fn advance(&self, whose: &Whose, upto: u64) {
-        if let Some(Awaited { watermark, moved }) = self.awaited().get_mut(whose) {
-            let has_moved = watermark.send_if_modified(|reached| {
-                let news = *reached < upto;
-                *reached = upto.max(*reached);
-                news
-            });
-            if has_moved {
-                *moved = Instant::now();
-            }
-        }
-    }
-
-    fn awaited(&self) -> std::sync::MutexGuard<'_, HashMap<Whose, Awaited>> {
+    fn awaited(&self) -> MutexGuard<'_, HashMap<Whose, Arc<Awaited>>> {
         self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -190,7 +237,7 @@ struct Forget<'a>(&'a Published, &'a Whose);
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
         let mut awaited = self.0.awaited();
-        if awaited.get(self.1).is_some_and(|awaited| awaited.watermark.receiver_count() == 0) {
+        if awaited.get(self.1).is_some_and(|awaited| awaited.progress.receiver_count() == 0) {
             awaited.remove(self.1);
         }
     }
@@ -198,6 +245,8 @@ impl Drop for Forget<'_> {
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join_all;
+
     use super::*;
     use crate::testing::{Memory, provisioned};
 
@@ -330,5 +379,37 @@ mod tests {
         let gone = timeout(Duration::from_secs(1), published.reached(&event, History::default(), 1)).await;
         assert!(gone.is_err());
         assert!(published.awaited().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_who_wait_for_one_seating_event_ask_once() {
+        let (store, published, event) = waiting().await;
+        store.hush(true);
+        let waits = (0..100).map(|_| published.reached(&event, History::default(), 1));
+        let publishing = async {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+            assert_eq!(store.asked(), 1);
+            let now = (0..100).map(|_| published.has_reached(&event, History::default(), 1));
+            let not_yet = Err(Unreached::NotYet { sequence: 1, reached: 0 });
+            assert!(join_all(now).await.into_iter().all(|known| known == not_yet));
+            publish(&store, &event, 1).await;
+        };
+        let (reached, ()) = tokio::join!(join_all(waits), publishing);
+        assert_eq!(reached, vec![Ok(()); 100]);
+        assert_eq!(store.asked(), 2, "at first, and after a quarter of a second without an announcement");
+        assert!(published.awaited().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_next_does_so_when_it_is_time() {
+        let (store, published, event) = waiting().await;
+        store.hush(true);
+        let patience = |millis| Duration::from_millis(millis);
+        let one = async |millis| {
+            let reached = published.reached(&event, History::default(), 1);
+            timeout(patience(millis), reached).await.is_err()
+        };
+        assert_eq!(tokio::join!(one(100), one(200), one(300), one(600)), (true, true, true, true));
+        assert_eq!(store.asked(), 3, "at first, after 250 ms and after 500 ms, whoever had left by then");
     }
 }

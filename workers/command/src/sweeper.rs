@@ -3,7 +3,7 @@
 //! The owner of a lane sweeps its SeatingEvents, and of these only those in which something is due: the store says what
 //! is due next when it is asked, and whatever is written there since may have made it earlier. Two sweepers of one moment
 //! do no harm, for the store decides. Whoever asks for a lapsed seat before the sweeper comes has it released in the same
-//! step: nobody waits for this loop.
+//! step: nobody waits for this loop. What it finds to be over is for whoever archives it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -55,6 +55,7 @@ async fn pass(shared: &Shared, plans: &mut HashMap<SeatingEventId, Plan>) {
     if swept.ended > 0 {
         tracing::debug!(holds = swept.ended, "holds expired");
     }
+    shared.are_over(swept.over);
     let mut next: HashMap<_, _> = swept.next.into_iter().collect();
     for event in due {
         let failures = plans.get(&event).map_or(0, |plan| plan.failures);
@@ -84,10 +85,11 @@ fn pause() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::durability::Durability;
     use crate::recover::NothingIsLost;
     use crate::relay::RelayMetrics;
-    use crate::store::{LANES, Outbox};
-    use crate::testing::{FakeLog, Memory, provisioned};
+    use crate::store::{LANES, Outbox, SeatStore, over_at};
+    use crate::testing::{FakeLog, Memory, definition, provisioned};
 
     /// What a relay shares that has every lane.
     async fn owner(store: &Arc<Memory>) -> Arc<Shared> {
@@ -97,6 +99,7 @@ mod tests {
             Arc::new(NothingIsLost),
             "seat-events".into(),
             "tickets/main".into(),
+            Durability::default(),
             RelayMetrics::default(),
         );
         shared.has_partitions(LANES);
@@ -145,6 +148,34 @@ mod tests {
         // What is due is due by the store's clock, which tests move: the next look is what the longest wait leaves.
         is_released_in(&store, &event, LONGEST + Duration::from_secs(1)).await;
         sweeping.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_over_is_found_until_it_is_archived() {
+        let store = Arc::new(Memory::default());
+        let event = provisioned(&store).await;
+        let shared = owner(&store).await;
+        let look = async || {
+            pass(&shared, &mut HashMap::new()).await;
+            let is_over = shared.is_over(&event);
+            assert_eq!(shared.take_over().values().any(|events| events.contains(&event)), is_over);
+            assert!(!shared.is_over(&event), "it was taken");
+            is_over
+        };
+        let left = over_at(&definition()) - store.inventory(&event).await.unwrap().unwrap().at;
+        store.pass(left - 1);
+        store.published(&event, 1, 1).await.unwrap();
+        assert!(!look().await, "a late payment may still come");
+        store.pass(1);
+        assert!(look().await && look().await, "as often as it is looked for");
+        assert!(store.archive(&event, 1, 7).await.unwrap());
+        assert_eq!(store.stubs(), [(event.clone(), 7)].into());
+        assert!(!look().await);
+        shared.forget(&event);
+        assert_eq!(shared.ours(), []);
+        store.wake(&event);
+        shared.pin_all(store.pinned().await.unwrap());
+        assert!(look().await, "whoever woke it is done with it at some time");
     }
 
     #[tokio::test(start_paused = true)]

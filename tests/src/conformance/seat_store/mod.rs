@@ -8,6 +8,7 @@ use boxoffice_command::store::{Outbox, StoreError};
 use boxoffice_domain::Conflict;
 use boxoffice_domain::command::ConflictReason;
 
+pub use self::archiving::*;
 pub use self::choosing::*;
 pub use self::holds::*;
 pub use self::idempotency::*;
@@ -21,6 +22,7 @@ use self::stage::{Fixture, Stage, must};
 
 pub mod stage;
 
+mod archiving;
 mod choosing;
 mod holds;
 mod idempotency;
@@ -125,6 +127,10 @@ macro_rules! seat_store_suite {
             a_purge_is_a_domain_event_and_leaves_nothing_to_find
             a_purged_event_that_is_created_anew_goes_on
             inventories_show_every_event
+            what_is_over_is_found_when_nothing_is_left_to_do
+            one_that_is_archived_is_listed_as_before_and_sells_nothing
+            an_equal_definition_leaves_one_that_is_archived_as_it_is
+            nothing_is_archived_that_moved_on
             a_restart_forgets_nothing_that_was_acknowledged
             i1_racing_buyers_win_each_seat_once
         }

@@ -43,6 +43,11 @@ pub trait Fixture: Send + Sync {
         true
     }
 
+    /// Whether what is over is archived; else it stays as it is.
+    fn archives(&self) -> bool {
+        true
+    }
+
     /// All that the store holds of a SeatingEvent. What it may forget by its own choice, it may show or not.
     async fn state(&self, event: &SeatingEventId) -> SeatingEventState;
 }

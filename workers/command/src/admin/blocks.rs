@@ -143,7 +143,8 @@ async fn keys(admin: &Admin, event: &SeatingEventId, seats: &[String]) -> Result
             keys.push(seat.key().to_owned());
         }
     }
-    let definition = admin.inventory(event).await?.definition;
+    // Of one that is archived the command itself says that it has to be recovered first.
+    let Some(definition) = admin.inventory(event).await?.definition else { return Ok(keys) };
     let chart = Chart::expand(&definition).map_err(|error| {
         Problem::unavailable("the chart cannot be read: try again").because(error.to_string())
     })?;

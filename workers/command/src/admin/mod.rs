@@ -138,15 +138,9 @@ struct InventoryBody {
 
 impl From<Inventory> for InventoryBody {
     fn from(inventory: Inventory) -> Self {
-        let Inventory { event, definition, closed, partition, sequence, seats, at } = inventory;
-        Self {
-            event_id: event,
-            chart_hash: definition.chart_hash(),
-            partition,
-            sequence,
-            phase: definition.phase(closed, seats.available, at),
-            seats,
-        }
+        let phase = inventory.phase();
+        let Inventory { event, chart_hash, partition, sequence, seats, .. } = inventory;
+        Self { event_id: event, chart_hash, partition, sequence, phase, seats }
     }
 }
 

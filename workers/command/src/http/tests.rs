@@ -31,6 +31,7 @@ pub const TTL: u64 = 300_000;
 /// The API of one SeatingEvent, with the store behind it.
 pub struct House {
     pub store: Arc<Memory>,
+    pub published: Arc<Published>,
     router: Router,
 }
 
@@ -56,9 +57,11 @@ impl House {
         provisioned(&store).await;
         let published = Published::new(Arc::clone(&store) as Arc<dyn Outbox>);
         let durability = Durability { hold: Guarantee::Redis, reserve };
-        let commands = CommandService::new(Arc::clone(&store) as Arc<dyn SeatStore>, published, durability);
+        let seats: Arc<dyn SeatStore> = Arc::clone(&store) as _;
+        let commands = CommandService::new(seats, Arc::clone(&published), durability);
         Self {
             store,
+            published,
             router: service(routes(gate(), commands, 1024), HttpLayer::new(&mut Registry::default())),
         }
     }
@@ -444,7 +447,9 @@ async fn router_with_long_bodies(house: &House, body: &str) -> Answered {
     let store = Arc::clone(&house.store) as Arc<dyn SeatStore>;
     let commands = CommandService::new(store, published, durability);
     let router = service(routes(gate(), commands, 1 << 20), HttpLayer::new(&mut Registry::default()));
-    House { store: Arc::clone(&house.store), router }.post_json("alice", HOLDS, body).await
+    House { store: Arc::clone(&house.store), published: Arc::clone(&house.published), router }
+        .post_json("alice", HOLDS, body)
+        .await
 }
 
 #[tokio::test]

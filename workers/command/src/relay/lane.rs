@@ -7,7 +7,7 @@
 //! SeatingEvent lets that one rest and no other. What is wrong with one partition holds up no other one: a transaction that
 //! has a partition without a leader does not even end before that has one again, and nor does its id begin another one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const MOVE_EVERY: u64 = 10_000;
 /// How many of them at once.
 const MOVED_AT_ONCE: usize = 100;
+/// Longest time without another batch after one that nobody waits for.
+const REST: Duration = Duration::from_millis(50);
 /// How long a batch waits for the store: a flush to disk may take two seconds, and buyers wait for five.
 const SOON: Duration = Duration::from_millis(2500);
 /// After so long without a record the right to publish is laid down: it costs threads and connections, of which a topic
@@ -61,16 +63,20 @@ enum Trouble {
     Malformed(#[from] MalformedEvent),
     #[error("I3: sequence {found} comes where {expected} should")]
     Gap { expected: u64, found: u64 },
+    #[error("I4: it is pinned to partition {0}")]
+    Elsewhere(u32),
 }
 
 /// What is published at once.
 #[derive(Default)]
 struct Batch {
     records: Vec<NewRecord>,
-    /// Each SeatingEvent's partition and last sequence among them.
-    last: Vec<(SeatingEventId, u32, u64)>,
-    /// Partitions of SeatingEvents of which it says that they are closed for good or purged.
-    closes: BTreeSet<u32>,
+    /// Each SeatingEvent's last sequence among them.
+    last: Vec<(SeatingEventId, u64)>,
+    /// Whether it says of one that it is closed for good or purged.
+    closes: bool,
+    /// Whether somebody may wait for it.
+    is_awaited: bool,
 }
 
 /// See the module.
@@ -89,8 +95,8 @@ pub struct Lane {
     closing: bool,
     /// Turns that failed in a row.
     failures: u32,
-    /// Records of each partition since offsets were moved.
-    appended: BTreeMap<u32, u64>,
+    /// Records since offsets were moved; nobody knows when it begins.
+    appended: Option<u64>,
 }
 
 impl Lane {
@@ -107,7 +113,7 @@ impl Lane {
             doubted: BTreeSet::new(),
             closing: false,
             failures: 0,
-            appended: BTreeMap::new(),
+            appended: None,
         }
     }
 
@@ -198,24 +204,22 @@ impl Lane {
         if batch.records.is_empty() {
             return Ok(());
         }
-        let mut counts = BTreeMap::new();
-        for record in &batch.records {
-            *counts.entry(record.partition).or_default() += 1;
-        }
+        let (count, began) = (batch.records.len() as u64, Instant::now());
         match self.append(batch.records).await {
-            Ok(ends) => {
-                self.shared.metrics.published.inc_by(counts.values().sum());
-                for (partition, end) in &ends {
-                    let closes = batch.closes.contains(partition);
-                    self.shared.logged(*partition, Logged { end: *end, closes });
+            Ok(end) => {
+                let took = began.elapsed();
+                self.shared.metrics.published.inc_by(count);
+                self.shared.logged(self.partition, Logged { end, closes: batch.closes });
+                self.published(batch.last, end).await;
+                self.moved_on(count, end).await;
+                if !batch.is_awaited {
+                    self.pause(took.min(REST)).await;
                 }
-                self.published(batch.last, &ends).await;
-                self.moved_on(&counts, &ends).await;
             }
             Err(error) => {
                 // It is of no use any more, and what became of the records is not known: they are published again.
                 self.right = None;
-                for (event, ..) in batch.last {
+                for (event, _) in batch.last {
                     self.queue.add(event);
                 }
                 match error {
@@ -273,10 +277,20 @@ impl Lane {
         self.shared.pinned_to(self.partition)
     }
 
-    async fn append(&mut self, records: Vec<NewRecord>) -> Result<BTreeMap<u32, u64>, LogError> {
-        match &mut self.right {
-            Some(right) => right.append(&self.shared.topic, records).await,
-            None => Err(LogError::Unavailable("nobody has the right to publish".to_owned())),
+    /// Appends a batch; the offset behind it.
+    async fn append(&mut self, records: Vec<NewRecord>) -> Result<u64, LogError> {
+        let Some(right) = &mut self.right else {
+            return Err(LogError::Unavailable("nobody has the right to publish".to_owned()));
+        };
+        let ends = right.append(&self.shared.topic, records).await?;
+        Ok(ends.get(&self.partition).copied().unwrap_or_default())
+    }
+
+    /// Lets more come together, as long as nobody waits for it: a transaction costs the log the same whatever it has.
+    async fn pause(&mut self, pause: Duration) {
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = self.place.over() => {}
         }
     }
 
@@ -295,19 +309,21 @@ impl Lane {
         for (event, entries) in read {
             self.shared.touch(&event);
             let records = match entries {
-                Ok((partition, entries)) => {
-                    if entries.iter().any(|entry| is_last(&entry.envelope.event)) {
-                        batch.closes.insert(partition);
+                Ok((partition, entries)) if partition == self.partition || entries.is_empty() => {
+                    for entry in &entries {
+                        batch.closes |= is_last(&entry.envelope.event);
+                        batch.is_awaited |= self.shared.durability.waits_for_log(&entry.envelope.event);
                     }
-                    self.encoded(partition, &entries)
+                    self.encoded(&entries)
                 }
+                Ok((partition, _)) => Err(Trouble::Elsewhere(partition)),
                 Err(error) => Err(error.into()),
             };
             match records {
                 Ok(None) => drop(self.queue.is_well(&event)),
-                Ok(Some((partition, last, records))) => {
+                Ok(Some((last, records))) => {
                     batch.records.extend(records);
-                    batch.last.push((event, partition, last));
+                    batch.last.push((event, last));
                 }
                 Err(trouble) => self.rest(event, &trouble),
             }
@@ -315,13 +331,13 @@ impl Lane {
         batch
     }
 
-    /// The partition, the last sequence and the records of what waits of a SeatingEvent, if anything does.
-    fn encoded(&self, partition: u32, entries: &[OutboxEntry]) -> Result<Option<Encoded>, Trouble> {
+    /// The last sequence and the records of what waits of a SeatingEvent, if anything does.
+    fn encoded(&self, entries: &[OutboxEntry]) -> Result<Option<Encoded>, Trouble> {
         let Some(last) = last_of(entries)? else { return Ok(None) };
         let records = entries.iter().map(|entry| {
-            encode(&entry.envelope, partition, &self.shared.source, entry.traceparent.as_deref())
+            encode(&entry.envelope, self.partition, &self.shared.source, entry.traceparent.as_deref())
         });
-        Ok(Some((partition, last, records.collect::<Result<_, _>>()?)))
+        Ok(Some((last, records.collect::<Result<_, _>>()?)))
     }
 
     fn rest(&mut self, event: SeatingEventId, trouble: &Trouble) {
@@ -338,10 +354,9 @@ impl Lane {
     }
 
     /// Tells the store how far the log got, and has those go on of which more waits.
-    async fn published(&mut self, last: Vec<(SeatingEventId, u32, u64)>, ends: &BTreeMap<u32, u64>) {
+    async fn published(&mut self, last: Vec<(SeatingEventId, u64)>, offset: u64) {
         let outbox = &self.shared.outbox;
-        let told = last.into_iter().map(|(event, partition, last)| async move {
-            let offset = ends.get(&partition).copied().unwrap_or_default();
+        let told = last.into_iter().map(|(event, last)| async move {
             let waiting = in_time(outbox.published(&event, last, offset)).await;
             (event, waiting)
         });
@@ -363,30 +378,27 @@ impl Lane {
 
     /// Moves offsets forward when that is due: at first, for nobody knows how far behind they are, then after many
     /// records.
-    async fn moved_on(&mut self, counts: &BTreeMap<u32, u64>, ends: &BTreeMap<u32, u64>) {
-        for (partition, offset) in ends {
-            let before = self.appended.get(partition).copied();
-            let since = before.map(|records| records + counts.get(partition).copied().unwrap_or_default());
-            match since {
-                Some(records) if records < MOVE_EVERY => {
-                    self.appended.insert(*partition, records);
-                }
-                Some(_) | None => self.move_offsets(*partition, *offset).await,
-            }
+    async fn moved_on(&mut self, count: u64, offset: u64) {
+        match self.appended {
+            Some(before) if before + count < MOVE_EVERY => self.appended = Some(before + count),
+            Some(_) | None => self.move_offsets(offset).await,
         }
     }
 
     /// Moves the offsets of SeatingEvents of which nothing waits to where the log ends: a recovery need not read what
     /// comes before. One that could not be moved is the next time.
-    async fn move_offsets(&mut self, partition: u32, offset: u64) {
-        self.appended.insert(partition, 0);
-        for events in self.shared.pinned_to(partition).chunks(MOVED_AT_ONCE) {
-            let moved = events.iter().map(|event| in_time(self.shared.outbox.published(event, 0, offset)));
-            for error in join_all(moved).await.into_iter().filter_map(Result::err) {
-                tracing::debug!(%error, "an offset stays behind");
+    async fn move_offsets(&mut self, offset: u64) {
+        self.appended = Some(0);
+        for events in self.shared.pinned_to(self.partition).chunks(MOVED_AT_ONCE) {
+            let moved = async {
+                self.shared.outbox.move_offsets(events, offset).await;
+                Ok(())
+            };
+            if let Err(error) = in_time(moved).await {
+                tracing::debug!(%error, "offsets stay behind");
             }
         }
-        self.shared.recovery.reached(partition, offset).await;
+        self.shared.recovery.reached(self.partition, offset).await;
     }
 }
 
@@ -396,7 +408,7 @@ async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Resul
     timeout(SOON, asked).await.map_err(late)?
 }
 
-type Encoded = (u32, u64, Vec<NewRecord>);
+type Encoded = (u64, Vec<NewRecord>);
 
 /// The partition and the first entries of a SeatingEvent, about `each` of them, up to the end of a command: what a
 /// command did is on the log as a whole or not at all (I2), whatever the store loses next.

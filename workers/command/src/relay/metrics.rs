@@ -13,6 +13,7 @@ pub struct RelayMetrics {
     pub published: Counter,
     /// Attempts to publish that failed.
     pub failures: Counter,
+    archived: Gauge,
     leases: Gauge,
     splits: Gauge,
     waiting: Gauge,
@@ -23,9 +24,11 @@ impl RelayMetrics {
     /// Registers them.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let Self { published, failures, leases, splits, waiting, age } = metrics.clone();
+        let Self { published, failures, archived, leases, splits, waiting, age } = metrics.clone();
         registry.register("outbox_published", "Domain events published", published);
         registry.register("outbox_publish_failures", "Attempts to publish that failed", failures);
+        let help = "SeatingEvents that are over, of which the store keeps what lists show and no more";
+        registry.register("archived_seating_events", help, archived);
         registry.register("outbox_leases", "Lanes that this process owns", leases);
         registry.register(
             "outbox_splits",
@@ -46,6 +49,11 @@ impl RelayMetrics {
     /// How many lanes of ours another store sells too.
     pub fn splits(&self) -> i64 {
         self.splits.get()
+    }
+
+    /// So many SeatingEvents are archived, whoever did it.
+    pub fn archived(&self, count: u64) {
+        self.archived.set(gauge(count));
     }
 
     /// So many lanes are ours.

@@ -311,6 +311,10 @@ impl Relay {
 /// What waits in our lanes.
 async fn waiting(shared: &Shared) -> Result<Vec<Backlog>, StoreError> {
     shared.pin_all(shared.outbox.pinned().await?);
+    match shared.outbox.archived().await {
+        Ok(count) => shared.metrics.archived(count),
+        Err(error) => tracing::debug!(%error, "how many SeatingEvents are archived is not known"),
+    }
     Ok(shared.outbox.backlogs(&shared.ours()).await)
 }
 

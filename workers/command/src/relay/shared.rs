@@ -9,6 +9,7 @@ use boxoffice_runtime::log::EventLog;
 
 use super::leases::Leases;
 use super::metrics::RelayMetrics;
+use crate::durability::Durability;
 use crate::recover::Recover;
 use crate::store::{LANES, Outbox, lane_of};
 
@@ -26,12 +27,15 @@ pub struct Shared {
     pub source: String,
     /// The ownerships of this process.
     pub leases: Leases,
+    /// Which answers wait for the log.
+    pub durability: Durability,
     /// What is measured.
     pub metrics: RelayMetrics,
     partitions: AtomicU32,
     pinned: RwLock<HashMap<SeatingEventId, u32>>,
     touched: Mutex<BTreeSet<SeatingEventId>>,
     logged: Mutex<BTreeMap<u32, Logged>>,
+    over: Mutex<BTreeSet<SeatingEventId>>,
 }
 
 /// What was published to a partition.
@@ -45,6 +49,7 @@ pub struct Logged {
 
 impl Logged {
     /// What was published with that, and with this before it.
+    #[must_use]
     pub const fn and(self, that: Self) -> Self {
         let end = if self.end > that.end { self.end } else { that.end };
         Self { end, closes: self.closes || that.closes }
@@ -59,6 +64,7 @@ impl Shared {
         recovery: Arc<dyn Recover>,
         topic: String,
         source: String,
+        durability: Durability,
         metrics: RelayMetrics,
     ) -> Self {
         let leases = Leases::new(Arc::clone(&outbox));
@@ -69,11 +75,13 @@ impl Shared {
             topic,
             source,
             leases,
+            durability,
             metrics,
             partitions: AtomicU32::new(0),
             pinned: RwLock::default(),
             touched: Mutex::default(),
             logged: Mutex::default(),
+            over: Mutex::default(),
         }
     }
 
@@ -124,6 +132,34 @@ impl Shared {
         *self.pinned.write().unwrap_or_else(PoisonError::into_inner) = all.into_iter().collect();
     }
 
+    /// `event` is archived: nobody looks after it any more.
+    pub fn forget(&self, event: &SeatingEventId) {
+        self.pinned.write().unwrap_or_else(PoisonError::into_inner).remove(event);
+        self.over().remove(event);
+    }
+
+    /// These are over, and nothing of them waits: they can be archived.
+    pub fn are_over(&self, events: impl IntoIterator<Item = SeatingEventId>) {
+        self.over().extend(events);
+    }
+
+    /// Whether `event` is one of those that nobody has taken yet.
+    pub fn is_over(&self, event: &SeatingEventId) -> bool {
+        self.over().contains(event)
+    }
+
+    /// Those that are over since the last call, by partition. What does not come to be archived is found again.
+    pub fn take_over(&self) -> BTreeMap<u32, BTreeSet<SeatingEventId>> {
+        let over = std::mem::take(&mut *self.over());
+        let mut by_partition: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for event in over {
+            if let Some(partition) = self.partition_of(&event) {
+                by_partition.entry(partition).or_default().insert(event);
+            }
+        }
+        by_partition
+    }
+
     /// Something was written about `event`: what is due there may be due earlier.
     pub fn touch(&self, event: &SeatingEventId) {
         self.touched().insert(event.clone());
@@ -148,6 +184,10 @@ impl Shared {
 
     fn touched(&self) -> MutexGuard<'_, BTreeSet<SeatingEventId>> {
         self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn over(&self) -> MutexGuard<'_, BTreeSet<SeatingEventId>> {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pinned(&self) -> RwLockReadGuard<'_, HashMap<SeatingEventId, u32>> {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Relay, RelayMetrics, STILL, Shared};
+use crate::durability::Durability;
 use crate::recover::{Recover, RecoveryError};
 use crate::store::{LANES, Outbox, SeatStore, StoreError};
 use crate::testing::{FakeLog, Memory, cause, definition, provisioned};
@@ -84,6 +85,7 @@ impl Line {
             Arc::clone(&recovery) as _,
             "seat-events".into(),
             "tickets/main".into(),
+            Durability::default(),
             RelayMetrics::register(&mut registry),
         );
         let relay = tokio::spawn(Relay::new(Arc::new(shared)).run(stop.clone(), DRAIN));

@@ -41,6 +41,7 @@ if WAITING == 'drop' then
 else
   redis.call('XTRIM', OUTBOX, 'MINID', string.format('%.0f', published + 1))
 end
+redis.call('HDEL', META, 'archived', 'chart', 'digest')
 redis.call('HSET', META, 'history', HISTORY, 'published', string.format('%.0f', published), 'offset', OFFSET)
 redis.call('PUBLISH', CHANNEL, string.format('published %s %.0f %s', EVENT, published, HISTORY))
 if redis.call('XLEN', OUTBOX) > 0 then

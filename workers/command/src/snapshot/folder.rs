@@ -2,16 +2,18 @@
 //!
 //! A partition is folded when its snapshots are [`BEHIND`] records behind what is published there, and when sales of a
 //! SeatingEvent were closed for good or it was purged: each SeatingEvent that changed since gets a new snapshot, which is
-//! its previous one and the log up to one end, and at last a mark says so of the whole partition. Snapshots are published
+//! its previous one and the log up to one end, and at last a mark says so of the whole partition. A SeatingEvent that is over
+//! is archived when its snapshot has all that happened to it. Snapshots are published
 //! under an id of their own, which fences an earlier owner of the lane like the events' one does. Folding is work that
 //! can wait, and sales cannot: no more than a share of the time goes into it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use boxoffice_domain::SeatingEventId;
-use boxoffice_runtime::log::Appender;
+use boxoffice_runtime::clock;
+use boxoffice_runtime::log::{Appender, EventLog};
 use boxoffice_runtime::record::NewRecord;
 use boxoffice_runtime::settings::snapshots_topic;
 use tokio::task::spawn_blocking;
@@ -36,12 +38,12 @@ const PAUSE: u32 = 9;
 /// Most bytes of one transaction, unless a single snapshot has more.
 const TRANSACTION: usize = 4 * 1024 * 1024;
 
-/// The right to write the snapshots of a lane, and what is known of its partitions'.
+/// The right to write the snapshots of a partition, and what is known of them.
 struct Writer {
     /// Of the ownership for which it was taken.
     token: u64,
     right: Box<dyn Appender>,
-    indexes: HashMap<u32, Index>,
+    index: Index,
 }
 
 /// What changed of a SeatingEvent since it was folded.
@@ -58,6 +60,8 @@ pub struct Folder {
     writers: HashMap<u32, Writer>,
     /// What was published since partitions were folded.
     behind: BTreeMap<u32, Logged>,
+    /// SeatingEvents that are to be archived when their partition was folded.
+    over: BTreeMap<u32, BTreeSet<SeatingEventId>>,
     /// When that was tried last.
     rested: HashMap<u32, Instant>,
     /// SeatingEvents that cannot be folded, which was said once.
@@ -72,6 +76,7 @@ impl Folder {
             metrics,
             writers: HashMap::new(),
             behind: BTreeMap::new(),
+            over: BTreeMap::new(),
             rested: HashMap::new(),
             troubled: HashSet::new(),
         }
@@ -85,28 +90,73 @@ impl Folder {
         }
     }
 
-    /// Folds what is to be folded now.
+    /// Folds and archives what is due now.
     pub(super) async fn turn(&mut self) {
         self.hear();
+        for (partition, events) in self.shared.take_over() {
+            let left = self.archive(partition, events).await;
+            if !left.is_empty() {
+                self.behind.entry(partition).or_default().closes = true;
+                self.over.insert(partition, left);
+            }
+        }
         for partition in self.due() {
             let started = Instant::now();
             let folded = self.fold(partition).await;
             let took = started.elapsed();
+            self.rested.insert(partition, Instant::now());
             match folded {
                 Ok(()) => {
                     self.metrics.seconds.observe(took.as_secs_f64());
                     self.behind.remove(&partition);
+                    if let Some(events) = self.over.remove(&partition) {
+                        // What is left has gone on meanwhile: it is found again.
+                        drop(self.archive(partition, events).await);
+                    }
                 }
-                Err(error) => {
-                    self.metrics.failures.inc();
-                    // What is known of the lane may not be so any more.
-                    self.writers.remove(&lane_of(partition));
-                    tracing::info!(partition, %error, "its snapshots stay as they are");
-                }
+                Err(error) => self.failed(partition, &error),
             }
-            self.rested.insert(partition, Instant::now());
             sleep(took * PAUSE).await;
         }
+    }
+
+    fn failed(&mut self, partition: u32, error: &SnapshotError) {
+        self.metrics.failures.inc();
+        // What is known of them may not be so any more.
+        self.writers.remove(&partition);
+        tracing::info!(partition, %error, "its snapshots stay as they are");
+    }
+
+    /// Archives those of `events` that can be; which are left.
+    async fn archive(
+        &mut self,
+        partition: u32,
+        mut events: BTreeSet<SeatingEventId>,
+    ) -> BTreeSet<SeatingEventId> {
+        let writer = match self.writer(partition).await {
+            Ok(Some(writer)) => writer,
+            Ok(None) => return BTreeSet::new(),
+            Err(error) => {
+                self.failed(partition, &error);
+                return events;
+            }
+        };
+        for (event, place) in events.clone().into_iter().filter_map(|event| {
+            let place = writer.index.place_of(&event)?;
+            Some((event, place))
+        }) {
+            match self.shared.outbox.archive(&event, place.head.sequence, place.first).await {
+                Ok(true) => {
+                    tracing::info!(%event, "archived");
+                    self.shared.forget(&event);
+                    events.remove(&event);
+                }
+                Ok(false) => {}
+                Err(error) => tracing::debug!(%event, %error, "it cannot be archived now"),
+            }
+        }
+        self.writers.insert(partition, writer);
+        events
     }
 
     /// Takes note of what was published, and forgets lanes that are not ours any more.
@@ -118,17 +168,17 @@ impl Folder {
         let leases = &self.shared.leases;
         let is_ours = |lane: u32| leases.of(lane).is_some_and(|ownership| !ownership.is_over());
         self.behind.retain(|partition, _| is_ours(lane_of(*partition)));
+        self.over.retain(|partition, _| is_ours(lane_of(*partition)));
         self.rested.retain(|_, at| at.elapsed() < REST);
-        self.writers.retain(|lane, writer| {
-            leases.of(*lane).is_some_and(|ownership| ownership.lease.token == writer.token)
+        self.writers.retain(|partition, writer| {
+            leases.of(lane_of(*partition)).is_some_and(|ownership| ownership.lease.token == writer.token)
         });
     }
 
     /// Partitions that are to be folded now.
     fn due(&self) -> Vec<u32> {
         let is_due = |(partition, behind): &(&u32, &Logged)| {
-            let writer = self.writers.get(&lane_of(**partition));
-            let folded = writer.and_then(|writer| writer.indexes.get(partition)).map_or(0, Index::folded);
+            let folded = self.writers.get(partition).map_or(0, |writer| writer.index.folded());
             let Logged { end, closes } = **behind;
             !self.rested.contains_key(partition) && (closes || end.saturating_sub(folded) >= BEHIND)
         };
@@ -140,14 +190,13 @@ impl Folder {
         let shared = Arc::clone(&self.shared);
         let (log, topic) = (shared.log.as_ref(), shared.topic.as_str());
         let Some(mut writer) = self.writer(partition).await? else { return Ok(()) };
-        let index = writer.indexes.entry(partition).or_default();
         let (begin, end) = log.bounds(topic, partition).await?;
-        let from = index.folded().clamp(begin, end);
+        let from = writer.index.folded().clamp(begin, end);
         if end - from < BEHIND && !self.behind.get(&partition).is_some_and(|behind| behind.closes) {
-            self.writers.insert(lane_of(partition), writer);
+            self.writers.insert(partition, writer);
             return Ok(());
         }
-        let mut changed = changed(log, topic, partition, (from, end), index).await?;
+        let mut changed = changed(log, topic, partition, (from, end), &writer.index).await?;
         while !changed.is_empty() {
             let mut room = WEIGHT;
             let some = changed.iter().take_while(|one| {
@@ -160,31 +209,23 @@ impl Folder {
             self.write(partition, end, replays, &mut writer).await?;
             changed = rest;
         }
-        let index = writer.indexes.entry(partition).or_default();
-        let mark = index.fold(partition, end, now());
+        let mark = writer.index.fold(partition, end, clock::now());
         writer.right.append(&snapshots_topic(topic), vec![mark]).await?;
-        self.writers.insert(lane_of(partition), writer);
+        self.writers.insert(partition, writer);
         Ok(())
     }
 
     /// The writer of a partition that is ours, with what is known of its snapshots.
     async fn writer(&mut self, partition: u32) -> Result<Option<Writer>, SnapshotError> {
         let Shared { log, leases, source, topic, .. } = self.shared.as_ref();
-        let lane = lane_of(partition);
-        let Some(ownership) = leases.of(lane) else { return Ok(None) };
-        let mut writer = match self.writers.remove(&lane) {
-            Some(writer) => writer,
-            None => Writer {
-                token: ownership.lease.token,
-                right: log.appender(&format!("{source}/{lane}/snapshots")).await?,
-                indexes: HashMap::new(),
-            },
-        };
-        if !writer.indexes.contains_key(&partition) {
-            // After the fence: nobody else adds to them.
-            writer.indexes.insert(partition, Index::read(log.as_ref(), topic, partition).await?);
+        let Some(ownership) = leases.of(lane_of(partition)) else { return Ok(None) };
+        if let Some(writer) = self.writers.remove(&partition) {
+            return Ok(Some(writer));
         }
-        Ok(Some(writer))
+        let right = log.appender(&format!("{source}/{partition}/snapshots")).await?;
+        // After the fence: nobody else adds to them.
+        let index = Index::read(log.as_ref(), topic, partition).await?;
+        Ok(Some(Writer { token: ownership.lease.token, right, index }))
     }
 
     /// What the log and the snapshots before say of each.
@@ -260,7 +301,12 @@ impl Folder {
         self.append(partition, batch, writer).await
     }
 
-    async fn append(&mut self, partition: u32, batch: Batch, writer: &mut Writer) -> Result<(), SnapshotError> {
+    async fn append(
+        &mut self,
+        partition: u32,
+        batch: Batch,
+        writer: &mut Writer,
+    ) -> Result<(), SnapshotError> {
         let Batch { records, heads, .. } = batch;
         let count = records.len() as u64;
         if count == 0 {
@@ -268,9 +314,8 @@ impl Folder {
         }
         let ends = writer.right.append(&snapshots_topic(&self.shared.topic), records).await?;
         let first = ends.get(&partition).copied().unwrap_or_default().saturating_sub(count);
-        let index = writer.indexes.entry(partition).or_default();
         for (event, head, place) in heads {
-            index.written(event, Place { first: first + place, head });
+            writer.index.written(event, Place { first: first + place, head });
         }
         Ok(())
     }
@@ -299,7 +344,7 @@ async fn recorded(
     before: u32,
 ) -> Result<(SeatingEventId, Head, Vec<NewRecord>), SnapshotError> {
     let event = snapshot.state.id.clone();
-    let work = spawn_blocking(move || records_of(&snapshot, before, now()));
+    let work = spawn_blocking(move || records_of(&snapshot, before, clock::now()));
     let unusable = |reason: String| SnapshotError::Unusable { event: event.clone(), reason };
     let (head, records) = work.await.map_err(|error| unusable(error.to_string()))??;
     Ok((event, head, records))
@@ -308,7 +353,7 @@ async fn recorded(
 /// Which SeatingEvents the log has more of than their snapshots: those that have one in the order in which these lie
 /// there, then the others.
 async fn changed(
-    log: &dyn boxoffice_runtime::log::EventLog,
+    log: &dyn EventLog,
     topic: &str,
     partition: u32,
     (from, end): (u64, u64),
@@ -324,14 +369,9 @@ async fn changed(
             }
         }
     }
-    let changed = counts.into_iter().map(|(event, events)| Changed { at: index.place_of(&event), event, events });
+    let changed =
+        counts.into_iter().map(|(event, events)| Changed { at: index.place_of(&event), event, events });
     let mut changed: Vec<_> = changed.collect();
     changed.sort_unstable_by_key(|one| one.at.map_or(u64::MAX, |at| at.first));
     Ok(changed)
-}
-
-/// Unix milliseconds.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

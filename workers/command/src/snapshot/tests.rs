@@ -10,6 +10,7 @@ use super::chunks::{Head, put_together, records_of};
 use super::folder::Folder;
 use super::index::{Index, load};
 use super::*;
+use crate::durability::Durability;
 use crate::recover::NothingIsLost;
 use crate::relay::{Logged, RelayMetrics, Shared};
 use crate::store::{LANES, Outbox, OutboxEntry, SeatStore};
@@ -37,6 +38,7 @@ impl Sale {
             Arc::new(NothingIsLost),
             TOPIC.into(),
             "tickets/main".into(),
+            Durability::default(),
             RelayMetrics::default(),
         );
         shared.has_partitions(LANES);
@@ -48,8 +50,7 @@ impl Sale {
     async fn publish(&mut self) {
         let (partition, entries) = self.store.unpublished(&arena(), 100).await.unwrap();
         let new = entries.iter().filter(|entry| entry.envelope.metadata.sequence > Some(self.published));
-        let record =
-            |entry: &OutboxEntry| encode(&entry.envelope, partition, "tickets/main", None).unwrap();
+        let record = |entry: &OutboxEntry| encode(&entry.envelope, partition, "tickets/main", None).unwrap();
         let records: Vec<_> = new.map(record).collect();
         self.published += records.len() as u64;
         let mut right = self.log.appender("tickets/main/3").await.unwrap();

@@ -69,7 +69,7 @@ pub fn derived_id(parts: &[&str]) -> Uuid {
 }
 
 /// 32 hexadecimal digits, of which nobody finds two alike.
-fn digest(parts: &[&str]) -> String {
+pub(super) fn digest(parts: &[&str]) -> String {
     hash(parts).iter().fold(String::with_capacity(32), |mut text, byte| {
         // Writing to a string does not fail.
         let _ = write!(text, "{byte:02x}");

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use boxoffice_domain::definition::Phase;
 use boxoffice_domain::seat_map::SeatCounts;
+use boxoffice_domain::state::FAILED_PAYMENT_MEMORY;
 use boxoffice_domain::{
     Answer, Command, Conflict, CorrelationId, Definition, Envelope, HoldId, Rejection, SeatingEventId,
     UnixMillis, UserId,
@@ -93,13 +95,24 @@ pub struct Outcome {
     pub repeated: bool,
 }
 
+/// How long nothing more is sold or cancelled when a SeatingEvent is over: as long as a failed payment is remembered, so that
+/// a late one is met by all that it needs.
+pub const AFTERWARDS: UnixMillis = FAILED_PAYMENT_MEMORY;
+
+/// When a SeatingEvent is over, so that it is archived as soon as a snapshot has all that happened to it.
+pub fn over_at(definition: &Definition) -> UnixMillis {
+    definition.closes_at().max(definition.cancel_until()).saturating_add(AFTERWARDS)
+}
+
 /// A SeatingEvent as the operator sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inventory {
     /// Its id.
     pub event: SeatingEventId,
-    /// Its definition.
-    pub definition: Definition,
+    /// Its definition; `None` of one that is archived.
+    pub definition: Option<Definition>,
+    /// A fingerprint of its seats and their prices.
+    pub chart_hash: String,
     /// Whether it is closed for good.
     pub closed: bool,
     /// Its partition, pinned (I4).
@@ -110,6 +123,14 @@ pub struct Inventory {
     pub seats: SeatCounts,
     /// The store's time.
     pub at: UnixMillis,
+}
+
+impl Inventory {
+    /// Where its sale stands. One that is archived has been closed for long.
+    pub fn phase(&self) -> Phase {
+        let phase = |definition: &Definition| definition.phase(self.closed, self.seats.available, self.at);
+        self.definition.as_ref().map_or(Phase::Closed, phase)
+    }
 }
 
 /// All SeatingEvents that can be told about.
@@ -259,6 +280,8 @@ pub struct Swept {
     /// For each SeatingEvent that was looked at, in how many milliseconds something is due there, if anything is known
     /// to be.
     pub next: Vec<(SeatingEventId, Option<u64>)>,
+    /// Those of them that are over ([`over_at`]), of which nothing waits to be published and nothing is due any more.
+    pub over: Vec<SeatingEventId>,
 }
 
 /// The side of the store that owners of lanes use.
@@ -279,8 +302,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// somebody did: an owner goes on while the log is away.
     async fn partitions(&self, known: Option<u32>) -> Result<Option<u32>, StoreError>;
 
-    /// Every SeatingEvent with its pinned partition (I4), by id. Those of a server that is away are left out unless
-    /// they were known before.
+    /// Every SeatingEvent that is not archived, with its pinned partition (I4), by id. Those of a server that is away are
+    /// left out unless they were known before.
     async fn pinned(&self) -> Result<Vec<(SeatingEventId, u32)>, StoreError>;
 
     /// The pinned partition of one.
@@ -297,9 +320,22 @@ pub trait Outbox: Send + Sync + 'static {
     ) -> Result<(u32, Vec<OutboxEntry>), StoreError>;
 
     /// Advances and announces the published watermark to `upto`, trims what lies below it and keeps `offset`: nothing
-    /// of the SeatingEvent that lies on the log from there on is published yet. How many entries still wait. With an
-    /// `upto` that is reached already only the offset of one of which nothing waits is moved.
+    /// of the SeatingEvent that lies on the log from there on is published yet. How many entries still wait.
     async fn published(&self, event: &SeatingEventId, upto: u64, offset: u64) -> Result<u64, StoreError>;
+
+    /// Moves `offset` forward to this one for those of `events` of which nothing waits. Those that cannot be told stay as
+    /// they are.
+    async fn move_offsets(&self, events: &[SeatingEventId], offset: u64);
+
+    /// Archives a SeatingEvent that is over, all of whose domain events up to `sequence` are in a snapshot that begins at
+    /// offset `snapshot` of its partition of the snapshots' topic: inventories show it as before and an equal definition
+    /// changes nothing; for all else it has to be recovered first. `false` where it is not over, something of it waits to
+    /// be published or may become due, or `sequence` is not its last one.
+    async fn archive(&self, event: &SeatingEventId, sequence: u64, snapshot: u64)
+    -> Result<bool, StoreError>;
+
+    /// How many SeatingEvents are archived.
+    async fn archived(&self) -> Result<u64, StoreError>;
 
     /// Lets nobody sell `event` until it is recovered: another store may have sold its seats.
     async fn distrust(&self, event: &SeatingEventId) -> Result<(), StoreError>;

@@ -1,5 +1,6 @@
 //! The embedded seat store with nothing behind it, whose clock and outages tests set.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +15,7 @@ use crate::store::embedded::journal::{SeatJournal, Ticket, Write};
 use crate::store::embedded::{EmbeddedSeats, Rules};
 use crate::store::{
     Backlog, Cause, History, Inventory, LANES, LeaseTable, Listing, Outbox, OutboxEntry, Outcome,
-    Provisioning, Round, SeatStore, Servers, Signal, StoreError, StoreServer, Swept,
+    Provisioning, Round, SeatStore, Servers, Signal, StoreError, StoreServer, Swept, over_at,
 };
 
 /// See the module.
@@ -32,6 +33,8 @@ pub struct Memory {
     history: Mutex<History>,
     partitions: Mutex<Option<u32>>,
     distrusted: Mutex<Vec<SeatingEventId>>,
+    archived: Mutex<BTreeMap<SeatingEventId, u64>>,
+    asked: AtomicUsize,
     failing_for: Mutex<Option<(SeatingEventId, Failure)>>,
     swept: AtomicUsize,
 }
@@ -71,6 +74,8 @@ impl Default for Memory {
             history: Mutex::default(),
             partitions: Mutex::default(),
             distrusted: Mutex::default(),
+            archived: Mutex::default(),
+            asked: AtomicUsize::default(),
             failing_for: Mutex::default(),
             swept: AtomicUsize::default(),
         }
@@ -147,6 +152,21 @@ impl Memory {
         self.distrusted.lock().unwrap().clone()
     }
 
+    /// Where the snapshots of those are that are archived.
+    pub fn stubs(&self) -> BTreeMap<SeatingEventId, u64> {
+        self.archived.lock().unwrap().clone()
+    }
+
+    /// Has one that is archived back.
+    pub fn wake(&self, event: &SeatingEventId) {
+        self.archived.lock().unwrap().remove(event);
+    }
+
+    /// How often anybody asked for a watermark.
+    pub fn asked(&self) -> usize {
+        self.asked.load(SeqCst)
+    }
+
     /// Sweeps all; how many holds ended.
     pub async fn expire_due(&self) -> Result<usize, StoreError> {
         self.check()?;
@@ -177,6 +197,20 @@ impl Memory {
         failing.map_or(Ok(()), |how| Err(how()))
     }
 
+    fn check_for(&self, event: &SeatingEventId) -> Result<(), StoreError> {
+        self.check()?;
+        if self.archived.lock().unwrap().contains_key(event) { Err(StoreError::Recovering) } else { Ok(()) }
+    }
+
+    /// The sequence of one that is over, where nothing of it waits or is live.
+    async fn over(&self, event: &SeatingEventId) -> Option<u64> {
+        let Inventory { definition, sequence, seats, at, .. } = self.seats.inventory(event).await.ok()??;
+        let waits = !self.seats.backlogs(std::slice::from_ref(event)).await.is_empty();
+        let is_archived = self.archived.lock().unwrap().contains_key(event);
+        let is_over = at >= over_at(&definition?) && seats.held == 0 && !waits && !is_archived;
+        is_over.then_some(sequence)
+    }
+
     /// Passes on what the seats said, in the history that there is now.
     fn tell(&self) {
         let mut heard = self.heard.lock().unwrap();
@@ -202,7 +236,7 @@ impl SeatStore for Memory {
         command: &Command,
         cause: &Cause,
     ) -> Result<Result<Outcome, Rejection>, StoreError> {
-        self.check()?;
+        self.check_for(event)?;
         let executed = self.seats.execute(event, command, cause).await;
         self.tell();
         executed
@@ -216,13 +250,17 @@ impl SeatStore for Memory {
         cause: &Cause,
     ) -> Result<Result<Provisioning, Rejection>, StoreError> {
         self.check()?;
+        let stands = self.seats.inventory(event).await?.and_then(|inventory| inventory.definition);
+        if stands.as_ref() != Some(definition) {
+            self.check_for(event)?;
+        }
         let provisioned = self.seats.provision(event, definition, partition, cause).await;
         self.tell();
         provisioned
     }
 
     async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError> {
-        self.check()?;
+        self.check_for(hold.event_id())?;
         self.seats.hold(hold, user).await
     }
 
@@ -272,7 +310,9 @@ impl Outbox for Memory {
 
     async fn pinned(&self) -> Result<Vec<(SeatingEventId, u32)>, StoreError> {
         self.check()?;
-        self.seats.pinned().await
+        let mut pinned = self.seats.pinned().await?;
+        pinned.retain(|(event, _)| !self.archived.lock().unwrap().contains_key(event));
+        Ok(pinned)
     }
 
     async fn pinned_partition(&self, event: &SeatingEventId) -> Result<Option<u32>, StoreError> {
@@ -292,7 +332,7 @@ impl Outbox for Memory {
         event: &SeatingEventId,
         max: usize,
     ) -> Result<(u32, Vec<OutboxEntry>), StoreError> {
-        self.check()?;
+        self.check_for(event)?;
         if let Some((failing, how)) = &*self.failing_for.lock().unwrap()
             && failing == event
         {
@@ -308,6 +348,29 @@ impl Outbox for Memory {
         published
     }
 
+    async fn move_offsets(&self, events: &[SeatingEventId], offset: u64) {
+        self.seats.move_offsets(events, offset).await;
+    }
+
+    async fn archive(
+        &self,
+        event: &SeatingEventId,
+        sequence: u64,
+        snapshot: u64,
+    ) -> Result<bool, StoreError> {
+        self.check()?;
+        let is_over = self.over(event).await == Some(sequence);
+        if is_over {
+            self.archived.lock().unwrap().insert(event.clone(), snapshot);
+        }
+        Ok(is_over)
+    }
+
+    async fn archived(&self) -> Result<u64, StoreError> {
+        self.check()?;
+        Ok(self.stubs().len() as u64)
+    }
+
     async fn distrust(&self, event: &SeatingEventId) -> Result<(), StoreError> {
         self.check()?;
         self.distrusted.lock().unwrap().push(event.clone());
@@ -319,13 +382,19 @@ impl Outbox for Memory {
             return Swept::default();
         }
         self.swept.fetch_add(events.len(), SeqCst);
-        let swept = self.seats.sweep(events).await;
+        let mut swept = self.seats.sweep(events).await;
         self.tell();
+        for event in events {
+            if self.over(event).await.is_some() {
+                swept.over.push(event.clone());
+            }
+        }
         swept
     }
 
     async fn watermark(&self, event: &SeatingEventId) -> Result<u64, StoreError> {
-        self.check()?;
+        self.asked.fetch_add(1, SeqCst);
+        self.check_for(event)?;
         self.seats.watermark(event).await
     }
 

@@ -318,7 +318,8 @@ impl Aggregate {
         }
         Some(Inventory {
             event: self.state.id.clone(),
-            definition: sale.definition.clone(),
+            definition: Some(sale.definition.clone()),
+            chart_hash: sale.definition.chart_hash(),
             closed: sale.closed,
             partition: self.partition,
             sequence: self.state.sequence,

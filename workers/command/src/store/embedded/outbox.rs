@@ -79,6 +79,23 @@ impl<J: SeatJournal> Outbox for EmbeddedSeats<J> {
         Ok(waiting)
     }
 
+    /// See [`published`](Self::published).
+    async fn move_offsets(&self, _events: &[SeatingEventId], _offset: u64) {}
+
+    /// What happened is in its own file, and nowhere else: nothing of it is ever over.
+    async fn archive(
+        &self,
+        _event: &SeatingEventId,
+        _sequence: u64,
+        _snapshot: u64,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn archived(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     /// There is no other store.
     async fn distrust(&self, _event: &SeatingEventId) -> Result<(), StoreError> {
         Ok(())

@@ -1,15 +1,19 @@
-//! The worker's own copy of every definition, so that a command costs one script and no look-up.
+//! The worker's own copy of definitions, so that a command costs one script and no look-up.
 //!
 //! A copy is good for its revision: scripts are told the one they were prepared for and refuse another, upon which
 //! the copy is read again. The revision is the id of the command that wrote the definition, so not even purging a
 //! SeatingEvent and creating it anew brings one back.
+//!
+//! What a copy takes up is its chart, which it has once a command asks for it, so copies are bounded by the seats that they
+//! have together. The one that was used least lately makes room; it is read again when somebody asks.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
-use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::definition::GapPolicy;
 use boxoffice_domain::state::Sale;
+use boxoffice_domain::{Definition, SeatingEventId};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -18,6 +22,12 @@ use super::wire::args::{PackedRules, SaleRules};
 use super::{RESPONSE_TIMEOUT, RedisStore};
 use crate::store::StoreError;
 
+/// How many seats all copies together have at most. A seat takes some 250 bytes, with its key, its place in the order of
+/// preference and the indices of both.
+const SEATS: u64 = 1_000_000;
+/// What a copy counts for besides its seats: its texts and rules.
+const BESIDES: u64 = 100;
+
 /// A definition as of a revision, with what does not change but with it.
 #[derive(Debug)]
 pub struct Known {
@@ -25,12 +35,16 @@ pub struct Known {
     pub revision: String,
     /// What is on sale.
     pub sale: Arc<Sale>,
+    /// A fingerprint of its seats and their prices.
+    pub chart_hash: String,
     /// What holds are checked by.
     pub rules: PackedRules,
+    /// How many seats it has.
+    seats: u64,
 }
 
 impl Known {
-    fn new(revision: String, sale: Sale, high_watermark: u64) -> Self {
+    fn new(revision: String, sale: Sale, seats: u64, high_watermark: u64) -> Self {
         let Sale { definition, closed, .. } = &sale;
         let price = |id: &str| definition.price_of(id).map_or(0, |price| price.amount).to_string();
         let prices: Vec<_> = definition.sections.iter().map(|section| price(&section.id)).collect();
@@ -51,28 +65,118 @@ impl Known {
             },
             section_prices: &prices.join(","),
         });
-        Self { revision, sale: Arc::new(sale), rules }
+        let chart_hash = definition.chart_hash();
+        Self { revision, sale: Arc::new(sale), chart_hash, rules, seats }
     }
 }
 
-/// What is known of every SeatingEvent that this worker has met.
-#[derive(Debug, Default)]
+/// What is known of the SeatingEvents that this worker met last.
+#[derive(Debug)]
 pub struct Catalog {
-    known: RwLock<HashMap<SeatingEventId, Arc<Known>>>,
-    reading: Mutex<()>,
+    kept: RwLock<Kept>,
+    /// Counts uses.
+    uses: AtomicU64,
+    most: u64,
+    reading: std::sync::Mutex<HashMap<SeatingEventId, Weak<Mutex<()>>>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    copies: HashMap<SeatingEventId, Used>,
+    seats: u64,
+}
+
+/// A copy, and when it was used last.
+#[derive(Debug)]
+struct Used {
+    known: Arc<Known>,
+    at: AtomicU64,
+}
+
+impl Used {
+    fn weight(&self) -> u64 {
+        self.known.seats + BESIDES
+    }
+}
+
+impl Kept {
+    fn remove(&mut self, event: &SeatingEventId) {
+        if let Some(copy) = self.copies.remove(event) {
+            self.seats -= copy.weight();
+        }
+    }
+
+    /// Removes what was used least lately until `more` seats have room, or nothing is left.
+    fn make_room(&mut self, more: u64, most: u64) {
+        while self.seats + more > most {
+            let last = self.copies.iter().min_by_key(|(_, copy)| copy.at.load(Relaxed));
+            let Some(event) = last.map(|(event, _)| event.clone()) else { return };
+            self.remove(&event);
+        }
+    }
+
+    fn insert(&mut self, event: &SeatingEventId, copy: Used) {
+        self.seats += copy.weight();
+        self.copies.insert(event.clone(), copy);
+    }
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        Self::of(SEATS)
+    }
 }
 
 impl Catalog {
-    fn get(&self, event: &SeatingEventId) -> Option<Arc<Known>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).get(event).cloned()
+    fn of(most: u64) -> Self {
+        Self { kept: RwLock::default(), uses: AtomicU64::new(1), most, reading: std::sync::Mutex::default() }
     }
 
-    fn set(&self, event: &SeatingEventId, known: Option<Arc<Known>>) {
-        let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        match known {
-            Some(known) => all.insert(event.clone(), known),
-            None => all.remove(event),
-        };
+    fn get(&self, event: &SeatingEventId) -> Option<Arc<Known>> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let copy = kept.copies.get(event)?;
+        copy.at.store(self.uses.fetch_add(1, Relaxed), Relaxed);
+        Some(Arc::clone(&copy.known))
+    }
+
+    /// The same for lists, which look at all and use none.
+    fn glance(&self, event: &SeatingEventId) -> Option<Arc<Known>> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        kept.copies.get(event).map(|copy| Arc::clone(&copy.known))
+    }
+
+    /// Keeps a copy in place of the one before, or none.
+    pub(super) fn set(&self, event: &SeatingEventId, known: Option<Arc<Known>>) {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(event);
+        if let Some(known) = known {
+            let copy = Used { known, at: AtomicU64::new(self.uses.fetch_add(1, Relaxed)) };
+            // The one that is used now is kept, whatever its size.
+            kept.make_room(copy.weight(), self.most);
+            kept.insert(event, copy);
+        }
+    }
+
+    /// Keeps a copy where that takes nobody's room.
+    fn offer(&self, event: &SeatingEventId, known: &Arc<Known>) {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        kept.remove(event);
+        let copy = Used { known: Arc::clone(known), at: AtomicU64::new(0) };
+        if kept.seats + copy.weight() <= self.most {
+            kept.insert(event, copy);
+        }
+    }
+
+    /// The turn of those who read the definition of one SeatingEvent.
+    fn turn(&self, event: &SeatingEventId) -> Arc<Mutex<()>> {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        reading.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = reading.get(event).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::default();
+        reading.insert(event.clone(), Arc::downgrade(&turn));
+        turn
     }
 }
 
@@ -85,16 +189,20 @@ impl RedisStore {
         }
     }
 
-    /// The definition of a SeatingEvent at `revision`.
-    pub(super) async fn known_at(
+    /// The definition of a SeatingEvent at `revision`, for lists: they leave what commands use as it is.
+    pub(super) async fn listed_at(
         &self,
         event: &SeatingEventId,
         revision: &str,
     ) -> Result<Option<Arc<Known>>, StoreError> {
-        match self.catalog.get(event) {
-            Some(known) if known.revision == revision => Ok(Some(known)),
-            stale => self.known_after(event, stale.as_deref()).await,
+        if let Some(known) = self.catalog.glance(event).filter(|known| known.revision == revision) {
+            return Ok(Some(known));
         }
+        let known = self.read_known(event).await?;
+        if let Some(known) = &known {
+            self.catalog.offer(event, known);
+        }
+        Ok(known)
     }
 
     /// Reads a definition that is not `stale` any more, once for all who wait for it.
@@ -103,30 +211,115 @@ impl RedisStore {
         event: &SeatingEventId,
         stale: Option<&Known>,
     ) -> Result<Option<Arc<Known>>, StoreError> {
-        let turn = timeout(RESPONSE_TIMEOUT, self.catalog.reading.lock()).await;
-        let _turn = turn.map_err(|_| StoreError::Unavailable("definitions cannot be read".into()))?;
+        let turn = self.catalog.turn(event);
+        let turn = timeout(RESPONSE_TIMEOUT, turn.lock()).await;
+        let _turn = turn.map_err(|_| StoreError::Unavailable(format!("{event} cannot be read")))?;
         let is_stale = |known: &Known| stale.is_some_and(|stale| stale.revision == known.revision);
         if let Some(known) = self.catalog.get(event).filter(|known| !is_stale(known)) {
             return Ok(Some(known));
         }
-        let mut read = redis::cmd("HMGET");
-        read.arg(self.keys.event(event).meta()).arg(DefinitionMeta::FIELDS);
-        let known = match self.query::<DefinitionMeta>(&read).await? {
-            DefinitionMeta { revision: Some(_), definition: None, .. } => {
-                return Err(self.behind_the_fence(event));
-            }
-            DefinitionMeta { revision: Some(revision), definition: Some(definition), closed } => {
-                let definition = serde_json::from_str(&definition)
-                    .map_err(|error| StoreError::Corrupt(format!("definition of {event}: {error}")))?;
-                let offered = Sale::new(definition, closed.as_deref() == Some("1"));
-                Some(Arc::new(Known::new(revision, offered, self.high_watermark)))
-            }
-            DefinitionMeta { revision: None, .. } => {
-                self.confirm_absent(event).await?;
-                None
-            }
-        };
+        let known = self.read_known(event).await?;
         self.catalog.set(event, known.clone());
         Ok(known)
+    }
+
+    async fn read_known(&self, event: &SeatingEventId) -> Result<Option<Arc<Known>>, StoreError> {
+        let mut read = redis::cmd("HMGET");
+        read.arg(self.keys.event(event).meta()).arg(DefinitionMeta::FIELDS);
+        match self.query::<DefinitionMeta>(&read).await? {
+            DefinitionMeta { revision: Some(_), definition: None, .. } => Err(self.behind_the_fence(event)),
+            DefinitionMeta { revision: Some(revision), definition: Some(definition), closed, total } => {
+                let sale = Sale::new(read_definition(event, &definition)?, closed.as_deref() == Some("1"));
+                let known = Known::new(revision, sale, total.unwrap_or_default(), self.high_watermark);
+                Ok(Some(Arc::new(known)))
+            }
+            DefinitionMeta { revision: None, .. } => {
+                self.confirm_whole(event).await?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Reads a definition as it is kept.
+pub(super) fn read_definition(event: &SeatingEventId, text: &str) -> Result<Definition, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("definition of {event}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::definition;
+
+    fn event(id: &str) -> SeatingEventId {
+        id.parse().unwrap()
+    }
+
+    fn known(revision: &str, seats: u64) -> Arc<Known> {
+        Arc::new(Known::new(revision.to_owned(), Sale::new(definition(), false), seats, 1))
+    }
+
+    fn kept(catalog: &Catalog) -> (Vec<String>, u64) {
+        let kept = catalog.kept.read().unwrap();
+        let mut events: Vec<_> = kept.copies.keys().map(ToString::to_string).collect();
+        events.sort();
+        (events, kept.seats)
+    }
+
+    #[test]
+    fn what_was_used_least_lately_makes_room_for_what_is_used_now() {
+        let catalog = Catalog::of(3 * (400 + BESIDES));
+        for id in ["a", "b", "c"] {
+            catalog.set(&event(id), Some(known("1", 400)));
+        }
+        assert!(catalog.get(&event("a")).is_some());
+        catalog.set(&event("d"), Some(known("1", 400)));
+        assert_eq!(kept(&catalog), (vec!["a".into(), "c".into(), "d".into()], 1500));
+        // A larger one takes the place of two.
+        catalog.set(&event("e"), Some(known("1", 800)));
+        assert_eq!(kept(&catalog), (vec!["d".into(), "e".into()], 1400));
+        // One that is larger than all that there is room for is kept alone.
+        catalog.set(&event("f"), Some(known("1", 5_000)));
+        assert_eq!(kept(&catalog), (vec!["f".into()], 5_100));
+        catalog.set(&event("g"), Some(known("1", 400)));
+        assert_eq!(kept(&catalog), (vec!["g".into()], 500));
+        catalog.set(&event("g"), None);
+        assert_eq!(kept(&catalog), (vec![], 0));
+    }
+
+    #[test]
+    fn a_later_revision_takes_the_place_of_the_one_before() {
+        let catalog = Catalog::of(1_000);
+        catalog.set(&event("a"), Some(known("1", 400)));
+        catalog.set(&event("a"), Some(known("2", 300)));
+        assert_eq!(kept(&catalog), (vec!["a".into()], 400));
+        assert_eq!(catalog.get(&event("a")).unwrap().revision, "2");
+    }
+
+    #[test]
+    fn a_list_takes_nobodys_room() {
+        let catalog = Catalog::of(2 * (400 + BESIDES));
+        catalog.set(&event("a"), Some(known("1", 400)));
+        catalog.offer(&event("b"), &known("1", 400));
+        catalog.offer(&event("c"), &known("1", 400));
+        assert_eq!(kept(&catalog).0, ["a", "b"]);
+        assert!(catalog.glance(&event("a")).is_some());
+        // Whoever was only listed goes first.
+        catalog.set(&event("c"), Some(known("1", 400)));
+        assert_eq!(kept(&catalog).0, ["a", "c"]);
+    }
+
+    #[tokio::test]
+    async fn who_reads_one_seating_event_holds_up_nobody_who_reads_another() {
+        let catalog = Catalog::default();
+        let (a, same, other) = (event("a"), catalog.turn(&event("a")), catalog.turn(&event("b")));
+        let reading = same.lock().await;
+        assert!(catalog.turn(&a).try_lock().is_err(), "its readers wait for each other");
+        assert!(other.try_lock().is_ok());
+        drop(reading);
+        assert!(catalog.turn(&a).try_lock().is_ok());
+        drop((same, other));
+        assert_eq!(Arc::strong_count(&catalog.turn(&a)), 1);
+        assert_eq!(catalog.reading.lock().unwrap().len(), 1, "those whom nobody reads are forgotten");
     }
 }

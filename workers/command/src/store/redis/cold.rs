@@ -67,7 +67,7 @@ impl RedisStore {
                 return Ok(Err(Rejection::EventNotFound));
             }
             // It comes to be only where it is sure not to have been lost.
-            let only_on = if known.is_none() { Some(self.confirm_absent(event).await?) } else { None };
+            let only_on = if known.is_none() { Some(self.confirm_whole(event).await?) } else { None };
             let part = match self.read_part(event, known.as_deref(), &reads, cause).await? {
                 Read::Part(part) => part,
                 Read::Answered(mut ran) => {

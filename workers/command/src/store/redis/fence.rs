@@ -45,8 +45,9 @@ pub fn is_behind(there: bool, recovered: Option<&str>, history: &History) -> boo
 }
 
 impl RedisStore {
-    /// The history of the server that does not have `event`, where it has everything that it should have.
-    pub(super) async fn confirm_absent(&self, event: &SeatingEventId) -> Result<History, StoreError> {
+    /// The history of the server whose `event` is, where it has everything that it should have: what is not there never
+    /// was, and of what is archived nothing happened since.
+    pub(super) async fn confirm_whole(&self, event: &SeatingEventId) -> Result<History, StoreError> {
         let slot = self.keys.event(event).slot();
         let ask = |link: Arc<Link>| async move {
             let first_slot = self.topology.shard_of(slot).map_or(slot, |shard| shard.first_slot);

@@ -1,6 +1,6 @@
 //! SeatingEvents as the operator sees them: created, changed, counted, purged.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError};
 
 use boxoffice_domain::seat_map::SeatCounts;
@@ -8,9 +8,10 @@ use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId, U
 use futures::future::join_all;
 use tokio::time::timeout;
 
+use super::archive::inventory_of_stub;
 use super::fence::is_behind;
 use super::link::Link;
-use super::registry::Registered;
+use super::registry::{Everything, Registered};
 use super::slots::Shard;
 use super::wire::InventoryMeta;
 use super::{RESPONSE_TIMEOUT, RedisStore};
@@ -27,6 +28,9 @@ impl RedisStore {
         partition: u32,
         cause: &Cause,
     ) -> Result<Result<Provisioning, Rejection>, StoreError> {
+        if let Some(inventory) = self.provisioned_again(event, definition).await? {
+            return Ok(Ok(Provisioning { inventory, refused: vec![] }));
+        }
         // Before it comes to be: what a server may lose is known elsewhere.
         self.register(std::slice::from_ref(event)).await?;
         let command = Command::Provision { definition: Box::new(definition.clone()) };
@@ -70,12 +74,11 @@ impl RedisStore {
         event: &SeatingEventId,
     ) -> Result<Option<Inventory>, StoreError> {
         let (history, at, mut numbers) = self.count(std::slice::from_ref(event)).await?;
-        let found = match numbers.pop() {
-            Some(numbers) => self.inventory_of(event, numbers, &history, at).await?,
-            None => None,
-        };
-        if found.is_none() {
-            self.confirm_absent(event).await?;
+        let Some(numbers) = numbers.pop() else { return Ok(None) };
+        let is_archived = numbers.archived.is_some();
+        let found = self.inventory_of(event, numbers, &history, at).await?;
+        if found.is_none() || is_archived {
+            self.confirm_whole(event).await?;
         }
         Ok(found)
     }
@@ -83,17 +86,17 @@ impl RedisStore {
     /// All that are on servers that answer and are complete; fails where none is.
     pub(super) async fn all_inventories(&self) -> Result<Listing, StoreError> {
         let shards = self.topology.known_shards().await?;
-        let registered = self.registered().await?;
+        let Everything { live, archived, is_whole } = self.all_registered().await?;
         let mut by_server: HashMap<_, Vec<_>> = HashMap::new();
-        for event in registered.events {
+        for event in live.into_iter().chain(archived.iter().cloned()) {
             by_server.entry(self.topology.owner(self.keys.event(&event).slot())).or_default().push(event);
         }
         let asked = shards.iter().map(|shard| {
             let events = by_server.remove(&Some(shard.node.clone())).unwrap_or_default();
-            self.inventories_on(shard, events)
+            self.inventories_on(shard, events, &archived)
         });
         let asked = join_all(asked.collect::<Vec<_>>()).await;
-        let mut listing = Listing { inventories: vec![], is_partial: !registered.is_whole };
+        let mut listing = Listing { inventories: vec![], is_partial: !is_whole };
         // What is left is in slots without a server.
         listing.is_partial |= !by_server.is_empty();
         let mut failed = None;
@@ -117,10 +120,12 @@ impl RedisStore {
     }
 
     /// Those of `events`, all of one server's, that are there. A server that lacks something cannot say what is not there.
+    /// One that is registered as `archived` and is not, is registered among the others.
     async fn inventories_on(
         &self,
         shard: &Shard,
         events: Vec<SeatingEventId>,
+        archived: &BTreeSet<SeatingEventId>,
     ) -> Result<Vec<Inventory>, StoreError> {
         let late = |_| StoreError::Unavailable(format!("{} does not answer", shard.node));
         if !timeout(RESPONSE_TIMEOUT, self.is_recovered(shard)).await.map_err(late)?? {
@@ -130,20 +135,26 @@ impl RedisStore {
             return Ok(vec![]);
         }
         let (history, at, all) = self.count(&events).await?;
-        let mut inventories = vec![];
+        let (mut inventories, mut woken) = (vec![], vec![]);
         for (event, numbers) in events.iter().zip(all) {
+            if numbers.archived.is_none() && numbers.sequence.is_some() && archived.contains(event) {
+                woken.push(event.clone());
+            }
             match self.inventory_of(event, numbers, &history, at).await {
                 // Asked for alone, it says so.
                 Err(StoreError::Recovering) => {}
                 found => inventories.extend(found?),
             }
         }
+        if !woken.is_empty() {
+            self.register(&woken).await?;
+        }
         Ok(inventories)
     }
 
     /// The numbers of SeatingEvents of one server, at least one.
-    async fn count(&self, events: &[SeatingEventId]) -> Result<Counted, StoreError> {
-        let slot = events.first().map_or(0, |event| self.keys.event(event).slot());
+    pub(super) async fn count(&self, events: &[SeatingEventId]) -> Result<Counted, StoreError> {
+        let slot = self.slot_of_first(events);
         let mut read = redis::pipe();
         for event in events {
             read.cmd("HMGET").arg(self.keys.event(event).meta()).arg(InventoryMeta::FIELDS);
@@ -163,38 +174,33 @@ impl RedisStore {
         history: &History,
         at: UnixMillis,
     ) -> Result<Option<Inventory>, StoreError> {
-        let InventoryMeta {
-            history: recovered,
-            revision,
-            partition,
-            sequence,
-            total,
-            held,
-            reserved,
-            blocked,
-        } = numbers;
-        if is_behind(revision.is_some() || sequence.is_some(), recovered.as_deref(), history) {
+        if numbers.archived.is_some() {
+            return Ok(inventory_of_stub(event, &numbers, at));
+        }
+        let is_there = numbers.revision.is_some() || numbers.sequence.is_some();
+        if is_behind(is_there, numbers.history.as_deref(), history) {
             return Err(self.behind_the_fence(event));
         }
-        let (Some(revision), Some(partition), Some(sequence)) = (revision, partition, sequence) else {
+        let seats = numbers.seats();
+        let (Some(revision), Some(partition), Some(sequence)) =
+            (numbers.revision, numbers.partition, numbers.sequence)
+        else {
             return Ok(None);
         };
-        let Some(known) = self.known_at(event, &revision).await? else { return Ok(None) };
-        let (held, reserved, blocked) = (held.unwrap_or(0), reserved.unwrap_or(0), blocked.unwrap_or(0));
-        let total = total.unwrap_or(0);
-        let available = total.saturating_sub(held + reserved + blocked);
+        let Some(known) = self.listed_at(event, &revision).await? else { return Ok(None) };
         Ok(Some(Inventory {
             event: event.clone(),
-            definition: known.sale.definition.clone(),
+            definition: Some(known.sale.definition.clone()),
+            chart_hash: known.chart_hash.clone(),
             closed: known.sale.closed,
             partition,
             sequence,
-            seats: SeatCounts { total, available, held, reserved, blocked },
+            seats,
             at,
         }))
     }
 
-    /// Every SeatingEvent with its pinned partition. What a server that is away has is as it was known before.
+    /// Every SeatingEvent that is not archived, with its pinned partition. What a server that is away has is as it was known before.
     pub(super) async fn all_pinned(&self) -> Result<Vec<(SeatingEventId, u32)>, StoreError> {
         let known = self.pinned.read().unwrap_or_else(PoisonError::into_inner).clone();
         let Registered { mut events, is_whole } = match self.registered().await {
@@ -212,7 +218,7 @@ impl RedisStore {
             }
         }
         for events in self.by_server(unknown) {
-            let slot = events.first().map_or(0, |event| self.keys.event(event).slot());
+            let slot = self.slot_of_first(&events);
             let mut read = redis::pipe();
             for event in &events {
                 read.cmd("HGET").arg(self.keys.event(event).meta()).arg("partition");
@@ -231,5 +237,21 @@ impl RedisStore {
         let mut pinned: Vec<_> = pinned.into_iter().collect();
         pinned.sort();
         Ok(pinned)
+    }
+}
+
+impl InventoryMeta {
+    /// Seats by status.
+    pub(super) fn seats(&self) -> SeatCounts {
+        let count = |number: Option<u64>| number.unwrap_or_default();
+        let (total, held) = (count(self.total), count(self.held));
+        let (reserved, blocked) = (count(self.reserved), count(self.blocked));
+        SeatCounts {
+            total,
+            available: total.saturating_sub(held + reserved + blocked),
+            held,
+            reserved,
+            blocked,
+        }
     }
 }

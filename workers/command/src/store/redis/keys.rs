@@ -48,12 +48,22 @@ impl Keys {
         Self { service: service.to_owned() }
     }
 
-    /// The set of every SeatingEvent's id, in one of its places.
+    /// The set of every SeatingEvent's id but for those that are archived, in one of its places.
     pub fn registry(&self, place: u16) -> String {
         let first = format!("{}:events", self.service);
         match place {
             0 => first,
             _ => format!("{}:{{{}}}:events", self.service, tag(third(slot_of(first.as_bytes()), place))),
+        }
+    }
+
+    /// The set of the ids of those that are archived, in the slot of [`registry`](Self::registry): an id goes from one to
+    /// the other in one step.
+    pub fn archived(&self, place: u16) -> String {
+        let live = self.registry(place);
+        match place {
+            0 => format!("{{{live}}}:archived"),
+            _ => format!("{live}:archived"),
         }
     }
 
@@ -126,7 +136,8 @@ impl EventKeys {
         self.ends.map(|end| &self.text[std::mem::replace(&mut begin, end)..end])
     }
 
-    /// The hash of revision, definition, counts, sequence and watermark; of a purged one, of its place on the log alone.
+    /// The hash of revision, definition, counts, sequence and watermark; of a purged one, of its place on the log alone, of
+    /// one that is archived also of what lists show.
     pub fn meta(&self) -> &str {
         &self.text[..self.ends[0]]
     }

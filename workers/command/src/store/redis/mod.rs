@@ -2,7 +2,7 @@
 //! outbox in one step (I2), under the server's clock (I6).
 //!
 //! Reading order: [`keys`] and [`scripts`] say what there is, [`catalog`] knows the definitions, [`commands`] prepares
-//! scripts and [`reply`] reads their answers; [`inventory`] and [`sweep`] look after all SeatingEvents, [`places`] after leases; [`entry`],
+//! scripts and [`reply`] reads their answers; [`inventory`] and [`sweep`] look after all SeatingEvents, [`archive`] after those that are over, [`places`] after leases; [`entry`],
 //! [`outbox`] and [`signals`] are the relay's side. Below them, [`topology`] knows the servers, [`link`] one
 //! connection to one of them and [`history`] what tells servers apart. I7 is kept by [`barrier`], which waits for disk and replicas, by [`fence`], which lets
 //! nobody sell on a server that began anew, and by [`recovery`], which opens the fence again. Redis keeps only what is
@@ -21,6 +21,7 @@ use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKin
 use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
 
+use self::archive::Ends;
 use self::barrier::{Barriers, Level};
 use self::catalog::{Catalog, Known};
 use self::fence::Called;
@@ -69,6 +70,8 @@ pub mod reply;
 pub mod inventory;
 
 pub mod registry;
+
+pub mod archive;
 
 pub mod places;
 
@@ -186,6 +189,7 @@ pub struct RedisStore {
     lease_place: LeasePlace,
     scripts: Scripts,
     catalog: Catalog,
+    ends: Ends,
     called: Called,
     /// Partitions never change, so each is asked for once.
     pinned: RwLock<HashMap<SeatingEventId, u32>>,
@@ -216,6 +220,7 @@ impl RedisStore {
             lease_place: LeasePlace::default(),
             scripts: Scripts::new(&clock),
             catalog: Catalog::default(),
+            ends: Ends::default(),
             called: Called::default(),
             pinned: RwLock::default(),
             barriers: Barriers::default(),
@@ -263,7 +268,7 @@ impl RedisStore {
         if reply == Reply::Rejected(Rejection::EventNotFound)
             && let Some(event) = run.event()
         {
-            self.confirm_absent(event).await?;
+            self.confirm_whole(event).await?;
         }
         Ok(reply)
     }
@@ -300,6 +305,11 @@ impl RedisStore {
         let mut time = self.scripts.time.tell(&());
         time.key(self.keys.history(slot));
         time
+    }
+
+    /// A slot of the server that has all of `events`.
+    fn slot_of_first(&self, events: &[SeatingEventId]) -> u16 {
+        events.first().map_or(0, |event| self.keys.event(event).slot())
     }
 
     /// SeatingEvents by the server that has them, at least one each.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use boxoffice_domain::{SeatingEventId, UnixMillis};
 use futures::future::join_all;
-use redis::InfoDict;
+use redis::{InfoDict, RedisResult};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::RedisStore;
 use super::entry::{self, Stored};
 use super::fence::is_behind;
-use super::history::{self, SECTIONS};
+use super::history::{self, REPLICATION};
 use super::link::Link;
 use super::places;
 use super::wire::ServerHistory;
@@ -23,8 +23,9 @@ use crate::store::{
     Backlog, History, LEASE_LIFE, Lease, Outbox, OutboxEntry, Round, Signal, StoreError, Swept,
 };
 
-/// The history and the partition in `meta`, what waits, and what the server says of itself after that.
-type Waiting = ((Option<String>, Option<u32>), Vec<Stored>, InfoDict);
+/// The history, the partition and the snapshot of one that is archived in `meta`, what waits, and what the server says of
+/// itself after that.
+type Waiting = ((Option<String>, Option<u32>, Option<u64>), Vec<Stored>, InfoDict);
 
 const LEASE_LIFE_MS: u64 = LEASE_LIFE.as_secs() * 1000 + LEASE_LIFE.subsec_millis() as u64;
 /// SeatingEvents asked about in one pipeline.
@@ -115,19 +116,25 @@ impl Outbox for RedisStore {
     ) -> Result<(u32, Vec<OutboxEntry>), StoreError> {
         let keys = self.keys.event(event);
         let mut read = redis::pipe();
-        read.cmd("HMGET").arg(keys.meta()).arg(&["history", "partition"]);
+        read.cmd("HMGET").arg(keys.meta()).arg(&["history", "partition", "archived"]);
         // The stream begins above the watermark: it is trimmed in the step that advances it.
         read.cmd("XRANGE").arg(keys.outbox()).arg("-").arg("+").arg("COUNT").arg(max);
-        read.cmd("INFO").arg(&SECTIONS);
+        read.cmd("INFO").arg(REPLICATION);
         let read = &read;
         let ask = |link: Arc<Link>| async move {
             let (meta, entries, about) = link.query_all::<Waiting>(read).await?;
             // What another history has in these places must not be on the log.
-            history::confirm(&about, &link.history)?;
+            history::confirm_replication(&about, &link.history)?;
             Ok((link.history.clone(), meta, entries))
         };
-        let (history, (recovered, partition), entries) = self.topology.ask(keys.slot(), ask).await?;
-        if is_behind(recovered.is_some() || !entries.is_empty(), recovered.as_deref(), &history) {
+        let (history, (recovered, partition, archived), entries) =
+            self.topology.ask(keys.slot(), ask).await?;
+        if archived.is_some() {
+            // Whoever is told that it is behind the fence recovers it: from then on it has to be found.
+            self.unshelve(event).await?;
+        }
+        let is_there = recovered.is_some() || archived.is_some() || !entries.is_empty();
+        if is_behind(is_there, recovered.as_deref(), &history) {
             return Err(self.behind_the_fence(event));
         }
         // What Redis could still lose must not be on the log (I7).
@@ -147,6 +154,30 @@ impl Outbox for RedisStore {
         let mut published = self.scripts.published.tell(&told);
         published.key(keys.meta()).key(keys.outbox()).about(event);
         self.invoke_script(&published).await
+    }
+
+    async fn move_offsets(&self, events: &[SeatingEventId], offset: u64) {
+        let moves = self.by_server(events.to_vec()).into_iter().map(|events| async move {
+            for events in events.chunks(AT_ONCE) {
+                if let Err(error) = self.move_offsets_of(events, offset).await {
+                    tracing::debug!(%error, "the offsets of a server's SeatingEvents stay behind");
+                }
+            }
+        });
+        join_all(moves).await;
+    }
+
+    async fn archive(
+        &self,
+        event: &SeatingEventId,
+        sequence: u64,
+        snapshot: u64,
+    ) -> Result<bool, StoreError> {
+        self.run_archive(event, sequence, snapshot).await
+    }
+
+    async fn archived(&self) -> Result<u64, StoreError> {
+        self.count_archived().await
     }
 
     async fn distrust(&self, event: &SeatingEventId) -> Result<(), StoreError> {
@@ -185,9 +216,40 @@ impl Outbox for RedisStore {
 }
 
 impl RedisStore {
+    /// Moves the offsets of SeatingEvents of one server, at least one, in one go.
+    async fn move_offsets_of(&self, events: &[SeatingEventId], offset: u64) -> Result<(), StoreError> {
+        let (slot, channel) = (self.slot_of_first(events), self.keys.signals());
+        let moves = events.iter().map(|event| {
+            let told = Publishing { upto: 0, offset, channel: &channel, event, history: ServerHistory };
+            let (keys, mut moved) = (self.keys.event(event), self.scripts.published.tell(&told));
+            moved.key(keys.meta()).key(keys.outbox());
+            moved
+        });
+        let moves: Vec<_> = moves.collect();
+        let moves = &moves;
+        let ask = |link: Arc<Link>| async move {
+            let mut run = redis::pipe();
+            // What is wrong with one of them is no reason not to move the others.
+            run.ignore_errors();
+            if let Some(first) = moves.first() {
+                run.add_command(first.load()).ignore();
+            }
+            for one in moves {
+                run.add_command(one.command(&link.history));
+            }
+            link.query_all::<Vec<RedisResult<u64>>>(&run).await
+        };
+        for (event, moved) in events.iter().zip(self.topology.ask(slot, ask).await?) {
+            if let Err(error) = moved {
+                tracing::debug!(%event, %error, "its offset stays behind");
+            }
+        }
+        Ok(())
+    }
+
     /// What waits of SeatingEvents of one server.
     async fn backlogs_of(&self, events: &[SeatingEventId]) -> Result<Vec<Backlog>, StoreError> {
-        let slot = events.first().map_or(0, |event| self.keys.event(event).slot());
+        let slot = self.slot_of_first(events);
         let waiting = self.behind(slot, events).await?;
         if waiting.is_empty() {
             return Ok(vec![]);

@@ -13,8 +13,8 @@ use super::invocation::Script;
 use super::keys::{BESIDE, PARTS as EVENT};
 use super::state::FAILED;
 use super::wire::args::{
-    Applying, Choosing, Distrusting, Expiring, Head, Holding, LeaseRound, Publishing, Reading, Recovering,
-    ReleasingHold, ReleasingSeat, ReservingHold, ReservingSeat, SaleRules,
+    Applying, Archiving, Choosing, Distrusting, Expiring, Head, Holding, LeaseRound, Publishing, Reading,
+    Recovering, ReleasingHold, ReleasingSeat, ReservingHold, ReservingSeat, SaleRules,
 };
 use super::wire::{Told, prologue};
 
@@ -135,6 +135,7 @@ scripts! {
     apply = "apply"(of_command()): OfCommand<Applying<'static>>,
     apply_freeing = "apply"(of_command()) frees: OfCommand<Applying<'static>>,
     recover = "recover"([EVENT.as_slice(), BESIDE.as_slice()].concat()) frees: Recovering<'static>,
+    archive = "archive"(EVENT) frees: Archiving<'static>,
     published = "published"(["meta", "outbox"]) frees: Publishing<'static>,
     distrust = "distrust"(["meta"]) frees: Distrusting,
     lease_round = "lease_round"(["leases", "relays"]) frees: LeaseRound,

@@ -1,5 +1,5 @@
 //! Ends the holds whose deadlines have passed, in many SeatingEvents at once, forgets what has been remembered for long
-//! enough, and tries again what of a definition was refused because of seats that somebody had.
+//! enough, tries again what of a definition was refused because of seats that somebody had, and finds what is over.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::RedisStore;
 use super::reply::Reply;
+use super::wire::SweptMeta;
 use crate::store::{Cause, StoreError, Swept};
 
 /// Most holds of one SeatingEvent that one pass ends.
@@ -19,9 +20,9 @@ const EVENTS_A_PIPELINE: usize = 1000;
 /// Holds that are ended at the same time.
 const IN_FLIGHT: usize = 32;
 
-/// What is asked about a SeatingEvent: holds that are due, whether a seat map is wanted that was refused, and what is
-/// due first.
-type Due = (Vec<String>, bool, Vec<(String, UnixMillis)>);
+/// What is asked about a SeatingEvent: holds that are due, whether a seat map is wanted that was refused and where it
+/// stands, and what is due first.
+type Due = (Vec<String>, SweptMeta, Vec<(String, UnixMillis)>);
 
 impl RedisStore {
     pub(super) async fn sweep_all(&self, events: &[SeatingEventId]) -> Swept {
@@ -33,6 +34,7 @@ impl RedisStore {
                     Ok(some) => {
                         all.ended += some.ended;
                         all.next.extend(some.next);
+                        all.over.extend(some.over);
                     }
                     Err(error) => tracing::debug!(%error, "a server's holds cannot be released"),
                 }
@@ -43,14 +45,14 @@ impl RedisStore {
 
     /// Ends what is due of SeatingEvents of one server. What is wrong with one of them is missing in what is told.
     async fn sweep_some(&self, events: &[SeatingEventId]) -> Result<Swept, StoreError> {
-        let slot = events.first().map_or(0, |event| self.keys.event(event).slot());
+        let slot = self.slot_of_first(events);
         let now: UnixMillis = self.invoke_script(&self.time(slot)).await?;
         let mut deadlines = redis::pipe();
         for event in events {
             let keys = self.keys.event(event);
             deadlines.cmd("ZRANGEBYSCORE").arg(keys.deadlines()).arg("-inf").arg(now);
             deadlines.arg("LIMIT").arg(0).arg(HOLDS_A_PASS);
-            deadlines.cmd("HEXISTS").arg(keys.meta()).arg("wants");
+            deadlines.cmd("HMGET").arg(keys.meta()).arg(SweptMeta::FIELDS);
             deadlines.cmd("ZRANGE").arg(keys.deadlines()).arg(0).arg(0).arg("WITHSCORES");
         }
         let answers: Vec<redis::Value> = self.query_all(slot, &deadlines).await?;
@@ -76,9 +78,12 @@ impl RedisStore {
                 }
             }
         }
-        for (event, (holds, wants, first)) in &due {
+        let (mut quiet, mut archived) = (vec![], vec![]);
+        for (event, (holds, meta, first)) in &due {
             // After the seats that came back by themselves.
-            if *wants && let Err(error) = self.try_wanted(event).await {
+            if meta.wants.is_some()
+                && let Err(error) = self.try_wanted(event).await
+            {
                 tracing::debug!(%event, %error, "the seat map that is wanted waits");
                 failed.insert(event);
             }
@@ -89,6 +94,23 @@ impl RedisStore {
             let first = first.first().map(|(_, at)| at.saturating_sub(now));
             let next = if holds.is_empty() { first } else { Some(0) };
             swept.next.push(((*event).clone(), next));
+            match &meta.revision {
+                Some(_) if meta.archived.is_some() => archived.push((*event).clone()),
+                Some(revision) if next.is_none() && meta.is_settled() => {
+                    quiet.push((*event, revision.as_str()));
+                }
+                Some(_) | None => {}
+            }
+        }
+        match self.over_among(slot, quiet, now).await {
+            Ok(over) => swept.over = over,
+            Err(error) => tracing::debug!(%error, "which SeatingEvents are over is not known"),
+        }
+        // Whoever archived them did not come so far.
+        if !archived.is_empty()
+            && let Err(error) = self.shelve(&archived).await
+        {
+            tracing::debug!(%error, "SeatingEvents that are archived are still looked after");
         }
         Ok(swept)
     }

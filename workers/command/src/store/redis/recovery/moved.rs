@@ -26,12 +26,16 @@ impl Recovery {
         if store.places == 1 {
             return Ok(false);
         }
-        let registered = store.registered().await?;
+        let registered = store.all_registered().await?;
         if !registered.is_whole || !self.is_registry_intact(place).await {
             return Ok(false);
         }
-        let mine: Vec<_> =
-            registered.events.into_iter().filter(|event| self.is_of(place.shard, event)).collect();
+        let mine: Vec<_> = registered
+            .live
+            .into_iter()
+            .chain(registered.archived)
+            .filter(|event| self.is_of(place.shard, event))
+            .collect();
         if mine.is_empty() {
             return Ok(true);
         }

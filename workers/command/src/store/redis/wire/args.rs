@@ -223,6 +223,26 @@ told! {
 }
 
 told! {
+    /// `archive.lua`.
+    pub struct Archiving<'a> {
+        /// The server's history.
+        pub history: ServerHistory,
+        /// Of the definition that the rest is about.
+        pub revision: &'a str,
+        /// Sequence of the last event in the snapshot.
+        pub sequence: u64,
+        /// When it is over, by that definition.
+        pub over_at: UnixMillis,
+        /// Where the snapshot is.
+        pub snapshot: u64,
+        /// The fingerprint of its chart.
+        pub chart: &'a str,
+        /// What an equal definition is known by.
+        pub digest: &'a str,
+    }
+}
+
+told! {
     /// `published.lua`.
     pub struct Publishing<'a> {
         /// Sequence up to which events are published.

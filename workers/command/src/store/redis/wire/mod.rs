@@ -246,19 +246,25 @@ macro_rules! meta {
     )+};
 }
 meta! {
-    /// A definition, and since when.
-    DefinitionMeta { revision: String, definition: String, closed: String, }
-    /// What makes an inventory.
+    /// A definition, since when, and how many seats it has.
+    DefinitionMeta { revision: String, definition: String, closed: String, total: u64, }
+    /// What makes an inventory; the last three of one that is archived.
     InventoryMeta {
         history: String,
         revision: String,
+        closed: String,
         partition: u32,
         sequence: u64,
         total: u64,
         held: u64,
         reserved: u64,
         blocked: u64,
+        archived: u64,
+        chart: String,
+        digest: String,
     }
+    /// What a sweep asks about.
+    SweptMeta { revision: String, sequence: u64, published: u64, wants: String, archived: u64, }
     /// What a recovery finds.
     FoundMeta {
         revision: String,
