@@ -10,7 +10,7 @@ use boxoffice_command::store::redis::state::seats_hash;
 use boxoffice_command::store::redis::{RedisStore, Settings};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_tests::process::Process;
-use boxoffice_tests::servers::{Kafka, Redis, Server, child, free_port, service, topic_on};
+use boxoffice_tests::servers::{Kafka, KafkaCluster, Redis, Server, child, free_port, service, topic_on};
 use boxoffice_tests::wait::within;
 use redis::aio::MultiplexedConnection;
 use reqwest::{Client, Method, RequestBuilder};
@@ -26,12 +26,44 @@ const HIGH_WATERMARK: u32 = 100_000_000;
 /// Longest wait for one administrative answer, and for an outbox to be published.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// The brokers of a Kafka.
+pub trait Brokers {
+    /// Their bootstrap servers.
+    fn address(&self) -> String;
+
+    /// CPU seconds that they have spent so far.
+    ///
+    /// # Errors
+    /// They have ended.
+    fn cpu_seconds(&self) -> anyhow::Result<f64>;
+}
+
+impl Brokers for Server<Kafka> {
+    fn address(&self) -> String {
+        self.address()
+    }
+
+    fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        self.cpu_seconds()
+    }
+}
+
+impl Brokers for KafkaCluster {
+    fn address(&self) -> String {
+        self.address().to_owned()
+    }
+
+    fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        Ok(self.cpu_seconds())
+    }
+}
+
 /// A running write side.
 pub struct Stack<'a> {
     /// Its Redis.
     pub redis: Server<Redis>,
     /// Its Kafka.
-    pub kafka: &'a Server<Kafka>,
+    pub kafka: &'a dyn Brokers,
     /// Its topic.
     pub topic: String,
     /// Where buyers reach each worker.
@@ -75,9 +107,20 @@ impl<'a> Stack<'a> {
     /// # Errors
     /// A program that is not installed or not built, or does not become ready.
     pub async fn start(kafka: &'a Server<Kafka>, workers: usize) -> anyhow::Result<Self> {
-        let redis = Server::start(Redis { append_only: true }).await?;
-        let (service, topic) =
-            (service("bench"), topic_on(&kafka.address(), "seat-events", PARTITIONS).await?);
+        let topic = topic_on(&kafka.address(), "seat-events", PARTITIONS).await?;
+        Self::publishing_to(kafka, topic, workers).await
+    }
+
+    /// The same with a topic that there is.
+    ///
+    /// # Errors
+    /// A program that is not installed or not built, or does not become ready.
+    pub async fn publishing_to(
+        kafka: &'a dyn Brokers,
+        topic: String,
+        workers: usize,
+    ) -> anyhow::Result<Self> {
+        let (redis, service) = (Server::start(Redis { append_only: true }).await?, service("bench"));
         let mut stack = Self {
             kafka,
             buyers: vec![],

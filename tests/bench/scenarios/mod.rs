@@ -6,6 +6,7 @@ pub mod embedded;
 pub mod herd;
 pub mod holds;
 pub mod idle;
+pub mod leaderless;
 pub mod nearly_full;
 pub mod pairs;
 pub mod recovery;
@@ -34,6 +35,9 @@ pub enum Scenario {
     Steady,
     /// A hold and its reserve, acknowledged by Kafka: pairs a second, records a round trip
     Pairs,
+    /// Reserves that are acknowledged by Kafka, before and while a partition of a Kafka of three brokers has no leader: those
+    /// of shows on the other partitions
+    Leaderless,
     /// A thousand clients for fifty seats
     Contended,
     /// Two thousand ask for the best available seats of a hall of 8,000
@@ -79,6 +83,7 @@ impl Bench {
             Scenario::Holds => holds::measure(self).await,
             Scenario::Steady => steady::measure(self).await,
             Scenario::Pairs => pairs::measure(self).await,
+            Scenario::Leaderless => leaderless::measure(self).await,
             Scenario::Contended => contended::measure(self).await,
             Scenario::Herd => herd::measure(self).await,
             Scenario::Door => door::measure(self).await,

@@ -2,14 +2,16 @@
 //! the settings of a long run.
 //!
 //! [`wishes`] puts what a buyer asks for into HTTP, [`buyers`] do this and that at random and keep all that they were
-//! told; [`stack`] is Redis, Kafka and two command workers, each of which can be killed. Whether the sale was honest is
-//! [`audit`](crate::audit)'s business.
+//! told; [`stack`] is Redis, Kafka and two command workers, each of which can be killed; [`sale`] has the ones buy from the
+//! other while something happens. Whether that was honest is [`audit`](crate::audit)'s business.
 
 pub mod wishes;
 
 pub mod buyers;
 
 pub mod stack;
+
+pub mod sale;
 
 use std::str::FromStr;
 

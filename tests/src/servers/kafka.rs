@@ -1,5 +1,5 @@
-//! Apache Kafka: one process that is broker and controller, from the jars that `tests/servers/install servers` keeps
-//! in the cache folder.
+//! Apache Kafka: a process that is broker and controller, alone or one of several, from the jars that
+//! `tests/servers/install servers` keeps in the cache folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,11 +16,30 @@ use super::server::{Program, free_port};
 /// The one place that says which version it is.
 const POM: &str = include_str!("../../servers/kafka/pom.xml");
 /// Quick to start, small in memory: a broker of a test serves a few thousand records.
-const JVM: [&str; 4] = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+const JVM: [&str; 3] = ["-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+/// The most memory of one broker that is alone, and of one of several.
+const MOST: &str = "-Xmx512m";
+const MOST_OF_SEVERAL: &str = "-Xmx256m";
 
 /// A single-broker Kafka.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Kafka;
+
+/// Which of the brokers of a Kafka one is.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// Its number, from 1.
+    pub(super) node: usize,
+    /// The controllers' ports, of every broker.
+    pub(super) controllers: Vec<u16>,
+}
+
+impl Place {
+    /// The only one.
+    pub(super) fn alone() -> anyhow::Result<Self> {
+        Ok(Self { node: 1, controllers: vec![free_port()?] })
+    }
+}
 
 #[async_trait]
 impl Program for Kafka {
@@ -28,13 +47,11 @@ impl Program for Kafka {
 
     async fn prepare(&self, folder: &Path, port: u16) -> anyhow::Result<()> {
         let listeners = [("PLAINTEXT", "PLAINTEXT", port)];
-        format(folder, &settings(&folder.join("data"), &listeners, free_port()?), &[]).await
+        format(folder, &settings(&folder.join("data"), &listeners, &Place::alone()?), &[]).await
     }
 
     fn command(&self, folder: &Path, _: u16) -> anyhow::Result<Command> {
-        let mut command = java()?;
-        command.arg("kafka.Kafka").arg(folder.join("server.properties"));
-        Ok(command)
+        broker(folder, MOST)
     }
 
     async fn answers(&self, port: u16) -> anyhow::Result<()> {
@@ -56,11 +73,22 @@ impl Program for Kafka {
     }
 }
 
+/// Runs one of several brokers with the settings of its folder.
+pub(super) fn one_of_several(folder: &Path) -> anyhow::Result<Command> {
+    broker(folder, MOST_OF_SEVERAL)
+}
+
+fn broker(folder: &Path, memory: &str) -> anyhow::Result<Command> {
+    let mut command = java(memory)?;
+    command.arg("kafka.Kafka").arg(folder.join("server.properties"));
+    Ok(command)
+}
+
 /// Writes the settings and makes the data folder that they name; `scram` are users that it knows from the beginning.
 pub(super) async fn format(folder: &Path, settings: &str, scram: &[String]) -> anyhow::Result<()> {
     let properties = folder.join("server.properties");
     std::fs::write(&properties, settings)?;
-    let formatted = tokio::process::Command::from(java()?)
+    let formatted = tokio::process::Command::from(java(MOST_OF_SEVERAL)?)
         .args(["kafka.tools.StorageTool", "format", "--cluster-id", "Ym94b2ZmaWNlLXRlc3RzMQ", "--config"])
         .arg(&properties)
         .args(scram.iter().flat_map(|user| ["--add-scram", user]))
@@ -71,11 +99,11 @@ pub(super) async fn format(folder: &Path, settings: &str, scram: &[String]) -> a
     Ok(())
 }
 
-fn java() -> anyhow::Result<Command> {
+fn java(memory: &str) -> anyhow::Result<Command> {
     let home = home()?;
     ensure!(home.is_dir(), "Kafka is not in {}: run tests/servers/install servers", home.display());
     let mut command = bound("java", Kafka::END, None);
-    command.args(JVM).arg("-cp").arg(home.join("*"));
+    command.args(JVM).arg(memory).arg("-cp").arg(home.join("*"));
     Ok(command)
 }
 
@@ -106,15 +134,21 @@ fn home() -> anyhow::Result<PathBuf> {
 
 /// The settings with these listeners, each a name, a protocol and a port. Nothing is ever deleted, as the operator has it:
 /// histories of tests happen in the past, and a retention would take their records away half a minute after the broker
-/// began. One that was killed is let in again when the session that it had is over: a short one.
-pub(super) fn settings(data: &Path, listeners: &[(&str, &str, u16)], controller: u16) -> String {
-    let all = || listeners.iter().copied().chain([("CONTROLLER", "PLAINTEXT", controller)]);
+/// began. One that was killed is let in again when the session that it had is over: a short one. Kafka's own topics are on
+/// every broker, and one of several may be away.
+pub(super) fn settings(data: &Path, listeners: &[(&str, &str, u16)], place: &Place) -> String {
+    let Place { node, controllers } = place;
+    let (replicas, in_sync) = (controllers.len(), (controllers.len() - 1).max(1));
+    let own = controllers.get(node - 1).copied().unwrap_or_default();
+    let all = || listeners.iter().copied().chain([("CONTROLLER", "PLAINTEXT", own)]);
     let addresses: Vec<_> = all().map(|(name, _, port)| format!("{name}://127.0.0.1:{port}")).collect();
     let protocols: Vec<_> = all().map(|(name, protocol, _)| format!("{name}:{protocol}")).collect();
+    let voters: Vec<_> =
+        (1..).zip(controllers).map(|(node, port)| format!("{node}@127.0.0.1:{port}")).collect();
     format!(
         "process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
+node.id={node}
+controller.quorum.voters={}
 controller.listener.names=CONTROLLER
 listeners={}
 listener.security.protocol.map={}
@@ -124,14 +158,16 @@ broker.heartbeat.interval.ms=500
 auto.create.topics.enable=false
 log.retention.ms=-1
 group.initial.rebalance.delay.ms=0
-default.replication.factor=1
-offsets.topic.replication.factor=1
+default.replication.factor={replicas}
+min.insync.replicas={in_sync}
+offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={in_sync}
 ",
+        voters.join(","),
         addresses.join(","),
         protocols.join(","),
         data.display()

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 
 use super::certificates::Certificates;
-use super::kafka::{self, Kafka};
+use super::kafka::{self, Kafka, Place};
 use super::server::{Program, free_port};
 
 /// The user that the secure listener knows.
@@ -59,7 +59,7 @@ impl Program for SecureKafka {
         let Certificates { authority: _, certificate, key } = &self.certificates;
         std::fs::write(&keys, format!("{}{}", key.text, certificate.text))?;
         let listeners = [("PLAINTEXT", "PLAINTEXT", port), ("SECURE", "SASL_SSL", self.port)];
-        let settings = kafka::settings(&folder.join("data"), &listeners, free_port()?) + &listener(&keys);
+        let settings = kafka::settings(&folder.join("data"), &listeners, &Place::alone()?) + &listener(&keys);
         let scram = |mechanism| format!("{mechanism}=[name={USERNAME},password={PASSWORD}]");
         kafka::format(folder, &settings, &["SCRAM-SHA-256", "SCRAM-SHA-512"].map(scram)).await
     }

@@ -7,6 +7,7 @@ mod append_only;
 pub mod certificates;
 pub mod child;
 mod kafka;
+mod kafka_cluster;
 mod kafka_secure;
 mod pgbouncer;
 mod postgres;
@@ -17,6 +18,7 @@ mod shared;
 
 pub use certificates::Certificates;
 pub use kafka::Kafka;
+pub use kafka_cluster::KafkaCluster;
 pub use kafka_secure::{LIMITED, PASSWORD, SecureKafka, USERNAME};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Postgres, Standby};
@@ -24,5 +26,5 @@ pub use redis::Redis;
 pub use server::{Program, Server, free_port};
 pub use shared::{
     Database, KAFKA, KAFKA_CA, KAFKA_SECURE, POSTGRES, REDIS, database, kafka, kafka_security, redis_url,
-    secure_kafka, service, topic, topic_on, unique,
+    secure_kafka, service, topic, topic_on, topic_placed, unique,
 };

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security, Tls};
+use boxoffice_runtime::settings::snapshots_topic;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -72,7 +73,12 @@ pub fn service(hint: &str) -> String {
     format!("test/{}", unique(hint))
 }
 
-/// A new topic on the shared Kafka: its name. It is there, with a leader for each partition, when this returns.
+/// What the topic of the seats' domain events is named after. Beside it lies that of their snapshots, which workers need
+/// and the operator makes.
+const SEATS: &str = "seat-events";
+
+/// A new topic on the shared Kafka: its name. It is there, with a leader for each partition, when this returns; beside one
+/// of `seat-events` its snapshots' too.
 ///
 /// # Panics
 /// When Kafka does not make it.
@@ -85,9 +91,38 @@ pub async fn topic(hint: &str, partitions: u32) -> String {
 /// # Errors
 /// Kafka does not make it.
 pub async fn topic_on(bootstrap_servers: &str, hint: &str, partitions: u32) -> anyhow::Result<String> {
+    made(bootstrap_servers, hint, i32::try_from(partitions)?, None).await
+}
+
+/// The same with each partition on one broker, which is named by its number.
+///
+/// # Errors
+/// Kafka does not make it.
+pub async fn topic_placed(
+    bootstrap_servers: &str,
+    hint: &str,
+    placed: impl IntoIterator<Item = i32>,
+) -> anyhow::Result<String> {
+    let placed: Vec<_> = placed.into_iter().map(|broker| [broker]).collect();
+    let placed: Vec<_> = placed.iter().map(|broker| &broker[..]).collect();
+    made(bootstrap_servers, hint, i32::try_from(placed.len())?, Some(&placed)).await
+}
+
+async fn made(
+    bootstrap_servers: &str,
+    hint: &str,
+    partitions: i32,
+    placed: Option<&[&[i32]]>,
+) -> anyhow::Result<String> {
     let name = unique(hint);
-    let made = create_topic(bootstrap_servers, &name, partitions).await;
-    made.with_context(|| format!("topic {name} cannot be made"))?;
+    let replication = || placed.map_or(TopicReplication::Fixed(1), TopicReplication::Variable);
+    let snapshots = (hint == SEATS).then(|| snapshots_topic(&name));
+    for topic in snapshots.iter().chain([&name]) {
+        let new = NewTopic::new(topic, partitions, replication());
+        let new = if *topic == name { new } else { new.set("cleanup.policy", "compact") };
+        let made = create_topic(bootstrap_servers, topic, new).await;
+        made.with_context(|| format!("topic {topic} cannot be made"))?;
+    }
     Ok(name)
 }
 
@@ -135,15 +170,14 @@ async fn administer(statement: String) -> anyhow::Result<()> {
     .context("PostgreSQL does not answer")?
 }
 
-async fn create_topic(bootstrap_servers: &str, name: &str, partitions: u32) -> anyhow::Result<()> {
+async fn create_topic(bootstrap_servers: &str, name: &str, new: NewTopic<'_>) -> anyhow::Result<()> {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", bootstrap_servers).create()?;
-    let new = NewTopic::new(name, i32::try_from(partitions)?, TopicReplication::Fixed(1));
     let options = AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT));
     for result in admin.create_topics([&new], &options).await? {
         result.map_err(|(_, code)| anyhow::anyhow!("{code}"))?;
     }
-    let (name, partitions) = (name.to_owned(), usize::try_from(partitions)?);
+    let (name, partitions) = (name.to_owned(), usize::try_from(new.num_partitions)?);
     tokio::task::spawn_blocking(move || led(&admin, &name, partitions)).await?
 }
 

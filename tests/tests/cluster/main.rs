@@ -18,6 +18,8 @@ mod outage;
 
 mod losses;
 
+mod split;
+
 mod refusals;
 
 mod plan;

@@ -5,33 +5,26 @@
 //!
 //! `make soak` runs it at full length. A round prints its seed; `BOXOFFICE_CRASH_SEED` begins with that one.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use boxoffice_domain::UnixMillis;
 use boxoffice_runtime::clock;
-use boxoffice_tests::audit::{Audit, Loss, Request};
-use boxoffice_tests::crash::buyers::{Buyer, Market, reservations, share_out};
-use boxoffice_tests::crash::stack::{AREA, Stack};
+use boxoffice_tests::audit::Loss;
+use boxoffice_tests::crash::sale::{Sale, moment};
+use boxoffice_tests::crash::stack::Stack;
 use boxoffice_tests::crash::{ROUNDS, SEED, setting};
 use boxoffice_tests::proxy::Proxy;
 use boxoffice_tests::servers::Server;
 use boxoffice_tests::servers::redis_kinds::RedisKind;
-use boxoffice_tests::wait::{PATIENCE, within};
 use fastrand::Rng;
-use tokio::time::{Sleep, sleep};
 
 const BUYERS: usize = 12;
 /// Rows of ten seats.
 const ROWS: u32 = 12;
-/// Longest time between an answer and the next request of a buyer, in milliseconds.
-const PACE: u64 = 20;
 /// Rounds where nothing else is said: each kind twice.
 const FEW_ROUNDS: u64 = 2 * KINDS.len() as u64;
 /// Most rounds of one stack: its log is read from the beginning after each.
 const ROUNDS_A_STACK: usize = 8;
-/// Reservations that are acknowledged after everything is well again, before a round ends.
-const ENOUGH: usize = 20;
 /// What a master wrote in the last moments may not be on its replica yet.
 const BEHIND: UnixMillis = 2_000;
 
@@ -58,21 +51,18 @@ async fn i1_i3_i7_histories_change_and_owners_freeze_under_load() {
     let mut seeds = seed..seed + rounds;
     while !seeds.is_empty() {
         let of_one_stack: Vec<_> = seeds.by_ref().take(ROUNDS_A_STACK).collect();
-        Sale::open(of_one_stack[0]).await.goes_through(&of_one_stack).await;
+        Followed::open(of_one_stack[0]).await.goes_through(&of_one_stack).await;
     }
 }
 
-/// A stack on which buyers buy, whose Redis has a replica; each worker reaches one of them through a proxy of its own.
-struct Sale {
-    stack: Stack,
+/// A sale on a stack whose Redis has a replica; each worker reaches one of them through a proxy of its own.
+struct Followed {
+    sale: Sale,
     replica: Server<RedisKind>,
     routes: [Proxy; 2],
-    buyers: Vec<Buyer>,
-    requests: Vec<Request>,
-    losses: Vec<Loss>,
 }
 
-impl Sale {
+impl Followed {
     async fn open(seed: u64) -> Self {
         let kind = RedisKind::followed_at_once();
         let (master, replica) = tokio::try_join!(Server::start(kind.clone()), Server::start(kind)).unwrap();
@@ -81,64 +71,23 @@ impl Sale {
         let routes = [route().await, route().await];
         let reached = [0, 1].map(|worker: usize| format!("redis://{}", routes[worker].address()));
         let stack = Stack::around(master, [&reached[0], &reached[1]], ROWS).await.unwrap();
-        let mut random = Rng::with_seed(seed);
-        let buyers = (0..BUYERS).map(|_| Buyer::new(random.fork())).collect();
-        Self { stack, replica, routes, buyers, requests: vec![], losses: vec![] }
+        Self { sale: Sale::open(stack, BUYERS, seed), replica, routes }
     }
 
     async fn goes_through(mut self, seeds: &[u64]) {
         for seed in seeds {
             let kind = KINDS[usize::try_from(*seed).unwrap() % KINDS.len()];
             println!("{SEED}={seed} {kind:?}");
-            self.round(kind, &mut Rng::with_seed(*seed)).await;
-            let (findings, audit) = self.audit().await;
-            let asked = self.requests.len();
-            assert!(
-                findings.is_empty(),
-                "{SEED}={seed} {kind:?}, after {asked} requests and {} domain events:\n{}\n{}",
-                audit.facts.len(),
-                findings.join("\n"),
-                self.stack.logs()
-            );
-            share_out(reservations(&audit.state), &mut self.buyers);
+            let (Self { sale, replica, routes }, mut random) = (&mut self, Rng::with_seed(*seed));
+            let happening = async |stack: &mut Stack| {
+                moment(&mut random, 100..=500).await;
+                let from = clock::now() - BEHIND;
+                happens(kind, stack, replica, routes, &mut random).await;
+                Some(Loss { from, to: clock::now() })
+            };
+            sale.round(happening).await;
+            sale.is_honest(*seed, &format!("{kind:?}")).await;
         }
-    }
-
-    /// Everybody buys while it happens, and until seats are sold again.
-    async fn round(&mut self, kind: Kind, random: &mut Rng) {
-        let mut market =
-            Market::new(self.stack.urls(), self.stack.event.clone(), self.stack.seats.clone(), AREA);
-        (market.with_keys, market.pace) = (true, PACE);
-        let Self { stack, replica, routes, buyers, .. } = self;
-        let happening = async {
-            moment(random, 100..=500).await;
-            let from = clock::now() - BEHIND;
-            happens(kind, stack, replica, routes, random).await;
-            let loss = Loss { from, to: clock::now() };
-            let enough = market.sold() + ENOUGH;
-            let sold = within(PATIENCE, async || (market.sold() >= enough).then_some(())).await;
-            assert!(sold.is_some(), "{kind:?}: seats are not sold again\n{}", stack.logs());
-            market.close();
-            loss
-        };
-        let (requests, loss) = tokio::join!(market.trade(buyers), happening);
-        self.requests.extend(requests);
-        self.losses.push(loss);
-    }
-
-    /// What is wrong, once everything is on the log.
-    async fn audit(&self) -> (Vec<String>, Audit) {
-        let mut trouble = None;
-        let at_rest = async || {
-            self.stack.at_rest().await.inspect_err(|error| trouble = Some(format!("{error:#}"))).ok()?
-        };
-        let kept = within(PATIENCE, at_rest).await;
-        let kept = kept.unwrap_or_else(|| panic!("what Redis has does not come to the log: {trouble:?}"));
-        let records = self.stack.records().await.unwrap();
-        let audit = Audit::of(&self.stack.event, records, &self.requests, &self.losses);
-        let mut findings = audit.findings.clone();
-        findings.extend(audit.compare_stored(&kept.state, kept.counts));
-        (findings, audit)
     }
 }
 
@@ -193,9 +142,4 @@ fn lead_to(routes: &mut [Proxy; 2], redis: &Server<RedisKind>) {
 /// Where it listens: host:port.
 fn host(redis: &Server<RedisKind>) -> String {
     redis.address().trim_start_matches("redis://").to_owned()
-}
-
-/// A wait by the clock: when something happens is what is tried.
-fn moment(random: &mut Rng, milliseconds: RangeInclusive<u64>) -> Sleep {
-    sleep(Duration::from_millis(random.u64(milliseconds)))
 }

@@ -5,33 +5,22 @@
 //!
 //! `make soak` runs it at full length. A round prints its seed; `BOXOFFICE_CRASH_SEED` begins with that one.
 
-use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
-use std::time::Duration;
-
 use boxoffice_domain::UnixMillis;
-use boxoffice_domain::state::HoldStatus;
 use boxoffice_runtime::clock;
-use boxoffice_tests::audit::{Answer, Audit, Loss, Request};
-use boxoffice_tests::crash::buyers::{Buyer, Market, reservations, share_out};
-use boxoffice_tests::crash::stack::{AREA, Stack};
+use boxoffice_tests::audit::{Answer, Loss};
+use boxoffice_tests::crash::sale::{Sale, moment};
+use boxoffice_tests::crash::stack::Stack;
 use boxoffice_tests::crash::{ROUNDS, SEED, setting};
 use boxoffice_tests::servers::redis_kinds::RedisKind;
-use boxoffice_tests::wait::{PATIENCE, until, within};
 use fastrand::Rng;
-use tokio::time::{Sleep, sleep};
 
 const BUYERS: usize = 16;
 /// Rows on sale: so few that buyers meet.
 const ROWS: u32 = 12;
-/// Longest time between an answer and the next request of a buyer, in milliseconds.
-const PACE: u64 = 20;
 /// Rounds of a test where nothing else is said.
 const FEW_ROUNDS: u64 = 5;
 /// Most rounds of one stack: its log is read from the beginning after each.
 const ROUNDS_A_STACK: usize = 10;
-/// Reservations that are acknowledged after everything is back, before a round ends.
-const ENOUGH: usize = 20;
 /// Redis puts a write to its file off for as long as a flush is under way, at most two seconds.
 const PUT_OFF: UnixMillis = 2_000;
 
@@ -71,90 +60,25 @@ async fn survives(redis: RedisKind, is_cut: bool, first: u64) {
     let mut seeds = seed..seed + rounds;
     while !seeds.is_empty() {
         let of_one_stack: Vec<_> = seeds.by_ref().take(ROUNDS_A_STACK).collect();
-        Sale::open(redis.clone(), is_cut, of_one_stack[0]).await.goes_through(&of_one_stack).await;
+        let stack = Stack::start(redis.clone(), ROWS).await.unwrap();
+        goes_through(Sale::open(stack, BUYERS, of_one_stack[0]), is_cut, &of_one_stack).await;
     }
 }
 
-/// A stack on which buyers buy.
-struct Sale {
-    stack: Stack,
-    /// Whether Redis loses what it has not flushed.
-    is_cut: bool,
-    buyers: Vec<Buyer>,
-    requests: Vec<Request>,
-    losses: Vec<Loss>,
-}
-
-impl Sale {
-    async fn open(redis: RedisKind, is_cut: bool, seed: u64) -> Self {
-        let stack = Stack::start(redis, ROWS).await.unwrap();
-        let mut random = Rng::with_seed(seed);
-        let buyers = (0..BUYERS).map(|_| Buyer::new(random.fork())).collect();
-        Self { stack, is_cut, buyers, requests: vec![], losses: vec![] }
+async fn goes_through(mut sale: Sale, is_cut: bool, seeds: &[u64]) {
+    for seed in seeds {
+        let (targets, mut random) =
+            (TARGETS[usize::try_from(*seed).unwrap() % TARGETS.len()], Rng::with_seed(*seed));
+        println!("{SEED}={seed} kills {targets:?}");
+        sale.round(async |stack: &mut Stack| breaks(stack, targets, is_cut, &mut random).await).await;
+        sale.is_honest(*seed, &format!("kills {targets:?}")).await;
     }
-
-    async fn goes_through(mut self, seeds: &[u64]) {
-        for seed in seeds {
-            let targets = TARGETS[usize::try_from(*seed).unwrap() % TARGETS.len()];
-            println!("{SEED}={seed} kills {targets:?}");
-            self.round(targets, &mut Rng::with_seed(*seed)).await;
-            let (findings, audit) = self.audit().await;
-            let asked = self.requests.len();
-            assert!(
-                findings.is_empty(),
-                "{SEED}={seed}, after {asked} requests and {} domain events:\n{}\n{}",
-                audit.facts.len(),
-                findings.join("\n"),
-                self.stack.logs()
-            );
-            share_out(reservations(&audit.state), &mut self.buyers);
-        }
-        let count =
-            |kind: fn(&Answer) -> bool| self.requests.iter().filter(|request| kind(&request.answer)).count();
-        let sold = count(|answer| matches!(answer, Answer::Reserved { .. }));
-        let cut_off = count(|answer| matches!(answer, Answer::Unknown));
-        println!("{} requests: {sold} sold something, {cut_off} have no answer", self.requests.len());
-        assert!(sold > 0 && cut_off > 0, "nothing was tried");
-    }
-
-    /// Everybody buys while `targets` are killed and come back, and until seats are sold again.
-    async fn round(&mut self, targets: &[Target], random: &mut Rng) {
-        let mut market =
-            Market::new(self.stack.urls(), self.stack.event.clone(), self.stack.seats.clone(), AREA);
-        (market.with_keys, market.pace) = (true, PACE);
-        let (stack, is_cut) = (&mut self.stack, self.is_cut);
-        let breaking = async {
-            let loss = breaks(stack, targets, is_cut, random).await;
-            let enough = market.sold() + ENOUGH;
-            until("seats are sold again", async || (market.sold() >= enough).then_some(())).await;
-            market.close();
-            loss
-        };
-        let (requests, loss) = tokio::join!(market.trade(&mut self.buyers), breaking);
-        self.requests.extend(requests);
-        self.losses.extend(loss);
-    }
-
-    /// What is wrong, once everything is on the log.
-    async fn audit(&self) -> (Vec<String>, Audit) {
-        let mut trouble = None;
-        let at_rest = async || {
-            self.stack.at_rest().await.inspect_err(|error| trouble = Some(format!("{error:#}"))).ok()?
-        };
-        let kept = within(PATIENCE, at_rest).await;
-        let kept = kept.unwrap_or_else(|| panic!("what Redis has does not come to the log: {trouble:?}"));
-        let records = self.stack.records().await.unwrap();
-        let audit = Audit::of(&self.stack.event, records, &self.requests, &self.losses);
-        let mut findings = audit.findings.clone();
-        findings.extend(audit.compare_stored(&kept.state, kept.counts));
-        let may_end =
-            kept.state.holds.iter().filter(|(_, hold)| !matches!(hold.status, HoldStatus::Reserved(_)));
-        let may_end: BTreeSet<_> = may_end.map(|(id, _)| *id).collect();
-        if may_end != kept.deadlines {
-            findings.push(format!("I6: the holds {may_end:?} have the deadlines {:?}", kept.deadlines));
-        }
-        (findings, audit)
-    }
+    let count =
+        |kind: fn(&Answer) -> bool| sale.requests.iter().filter(|request| kind(&request.answer)).count();
+    let sold = count(|answer| matches!(answer, Answer::Reserved { .. }));
+    let cut_off = count(|answer| matches!(answer, Answer::Unknown));
+    println!("{} requests: {sold} sold something, {cut_off} have no answer", sale.requests.len());
+    assert!(sold > 0 && cut_off > 0, "nothing was tried");
 }
 
 /// Kills `targets` at some moment, cuts what Redis has not flushed where that `is_cut`, and starts them again.
@@ -208,9 +132,4 @@ async fn breaks(stack: &mut Stack, targets: &[Target], is_cut: bool, random: &mu
     tokio::join!(redis, kafka, workers);
     stack.ready().await.unwrap();
     has_lost.then_some(loss)
-}
-
-/// A wait by the clock: when something happens is what is tried.
-fn moment(random: &mut Rng, milliseconds: RangeInclusive<u64>) -> Sleep {
-    sleep(Duration::from_millis(random.u64(milliseconds)))
 }

@@ -26,8 +26,10 @@ use crate::http::gate::Gate;
 use crate::payments::{Payments, Source};
 use crate::published::Published;
 use crate::recover::Recover;
-use crate::relay::{Relay, RelayMetrics};
+use crate::relay::{Relay, RelayMetrics, Shared};
 use crate::servers::ServerMetrics;
+use crate::snapshot::SnapshotMetrics;
+use crate::snapshot::folder::Folder;
 use crate::store::{Outbox, SeatStore, Servers};
 use crate::sweeper::sweep;
 use crate::tasks::Tasks;
@@ -87,6 +89,8 @@ pub struct Ports<S> {
     pub log: Arc<dyn EventLog>,
     /// What puts back what the store lost.
     pub recovery: Arc<dyn Recover>,
+    /// Where the log keeps snapshots of SeatingEvents: what is measured of them.
+    pub snapshots: Option<SnapshotMetrics>,
 }
 
 /// What is measured.
@@ -130,7 +134,8 @@ pub struct App {
     admin: Admin,
     published: Arc<Published>,
     seats: Arc<dyn SeatStore>,
-    relay: Relay,
+    relayed: Arc<Shared>,
+    snapshots: Option<SnapshotMetrics>,
     servers: ServerMetrics,
     payments: Option<Payments>,
     max_body_bytes: usize,
@@ -148,7 +153,7 @@ impl App {
         readiness: Readiness,
         stop: CancellationToken,
     ) -> Self {
-        let Ports { store, log, recovery } = ports;
+        let Ports { store, log, recovery, snapshots } = ports;
         let Settings {
             service, topic, stats_topic, payment_topic, durability, max_body_bytes, drain, ..
         } = settings;
@@ -170,16 +175,18 @@ impl App {
             topic: topic.as_str().into(),
             stats_topic: stats_topic.into(),
             payment_topic: payment_topic.into(),
+            keeps_snapshots: snapshots.is_some(),
             stop: stop.clone(),
         };
-        let relay = Relay::new(outbox, log, recovery, topic, service, metrics);
+        let relayed = Arc::new(Shared::new(outbox, log, recovery, topic, service, durability, metrics));
         Self {
             gate,
             commands,
             admin,
             published,
             seats,
-            relay,
+            relayed,
+            snapshots,
             servers,
             payments,
             max_body_bytes,
@@ -205,11 +212,15 @@ impl App {
     /// # Errors
     /// A part that ended before it was asked to.
     pub async fn run(self, serving: impl Future<Output = ()> + Send + 'static) -> Result<(), AppError> {
-        let Self { servers, published, seats, relay, payments, drain, readiness, stop, .. } = self;
+        let Self { servers, published, seats, relayed, snapshots, payments, drain, readiness, stop, .. } =
+            self;
         let publishing = CancellationToken::new();
         let mut tasks = Tasks::default();
-        tasks.begin("sweeper of lapsed holds", sweep(relay.shared()));
-        tasks.begin(RELAY, relay.run(publishing.clone(), drain / 2));
+        tasks.begin("sweeper of lapsed holds", sweep(Arc::clone(&relayed)));
+        if let Some(metrics) = snapshots {
+            tasks.begin("folder of snapshots", Folder::new(Arc::clone(&relayed), metrics).run());
+        }
+        tasks.begin(RELAY, Relay::new(relayed).run(publishing.clone(), drain / 2));
         tasks.begin("listener for published events", published.listen());
         tasks.begin("watch on the seat store", watch(seats, servers, readiness.clone()));
         let reacting = stop.clone();

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use boxoffice_domain::{Command, CommandKind};
+use boxoffice_domain::{Command, CommandKind, DomainEvent};
 
 /// What has to be so before a command is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,31 @@ impl Durability {
             CommandKind::Reserve => self.reserve,
             CommandKind::Release | CommandKind::Operate => Guarantee::Redis,
         }
+    }
+}
+
+impl Durability {
+    /// Whether anybody's answer may wait until `event` is on the log.
+    pub fn waits_for_log(&self, event: &DomainEvent) -> bool {
+        let guarantee = match event {
+            DomainEvent::SeatHeld(_) | DomainEvent::HoldExtended(_) => self.hold,
+            DomainEvent::SeatReserved(_) | DomainEvent::ReservationCreated(_) => self.reserve,
+            DomainEvent::SeatReleased(_)
+            | DomainEvent::SeatBlocked(_)
+            | DomainEvent::SeatUnblocked(_)
+            | DomainEvent::ReservationCancelled(_)
+            | DomainEvent::ReservationNotReinstated(_)
+            | DomainEvent::EventCreated(_)
+            | DomainEvent::EventUpdated(_)
+            | DomainEvent::EventDeleted(_)
+            | DomainEvent::EventPurged(_)
+            | DomainEvent::StatsUpdated(_)
+            | DomainEvent::PaymentRequested(_)
+            | DomainEvent::PaymentCompleted(_)
+            | DomainEvent::PaymentFailed(_)
+            | DomainEvent::PaymentRefundRequested(_) => return false,
+        };
+        guarantee == Guarantee::Log
     }
 }
 

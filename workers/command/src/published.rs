@@ -2,8 +2,9 @@
 //!
 //! A reserve that promises `log` waits here for the watermark that the relay, of this process or of another one,
 //! advances and announces. Announcements are a hint: of all who wait for a SeatingEvent one also asks the store, at first and
-//! whenever it has heard nothing for a while. A sequence is one of a history's: where the
-//! store has another one meanwhile, the wait ends.
+//! whenever it has heard nothing for a while. A sequence is one of a history's: where the store has another one meanwhile,
+//! the wait ends. Where many wait for a SeatingEvent of which nothing comes, no more do: what it takes in places to wait,
+//! others lack.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,8 @@ use crate::store::{History, Outbox, Signal, StoreError};
 pub const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How often the store is asked when nothing is announced.
 const POLL: Duration = Duration::from_millis(250);
+/// After so long without news of a SeatingEvent no more than so many wait for it: the log is away for it.
+const AWAY: (Duration, usize) = (Duration::from_secs(1), 64);
 
 /// Why the wait ended in vain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,11 +71,39 @@ impl Progress {
 }
 
 /// A watermark that somebody waits for.
-#[derive(Default)]
 struct Awaited {
     progress: watch::Sender<Progress>,
+    /// When it moved last, or somebody began to wait.
+    moved: Mutex<Instant>,
     /// The turn of whoever asks for all of them, and when the store was asked last.
     asking: tokio::sync::Mutex<Option<Instant>>,
+}
+
+impl Default for Awaited {
+    fn default() -> Self {
+        let asking = tokio::sync::Mutex::default();
+        Self { progress: watch::Sender::default(), moved: Mutex::new(Instant::now()), asking }
+    }
+}
+
+impl Awaited {
+    fn advance(&self, upto: u64) {
+        let has_moved = self.progress.send_if_modified(|known| {
+            let is_news = known.reached < upto;
+            known.reached = upto.max(known.reached);
+            is_news
+        });
+        if has_moved {
+            *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
+    }
+
+    /// Whether enough wait already for what does not come.
+    fn is_away(&self) -> bool {
+        let (silence, crowd) = AWAY;
+        let moved = *self.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        self.progress.receiver_count() >= crowd && moved.elapsed() >= silence
+    }
 }
 
 /// The watermarks that somebody waits for.
@@ -94,7 +125,7 @@ impl Published {
             match signals.recv().await {
                 Ok(Signal::Published(event, history, upto)) => {
                     if let Some(awaited) = self.awaited().get(&(event, history)) {
-                        advance(&awaited.progress, upto);
+                        awaited.advance(upto);
                     }
                 }
                 Ok(Signal::Wrote(_) | Signal::Missed) | Err(RecvError::Lagged(_)) => {}
@@ -115,8 +146,13 @@ impl Published {
         history: History,
         sequence: u64,
     ) -> Result<(), Unreached> {
+        let whose = (event.clone(), history);
+        if self.is_away(&whose) {
+            let (event, history) = whose;
+            return self.has_reached(&event, history, sequence).await;
+        }
         let is_enough = |progress: &Progress| progress.is_news(sequence);
-        self.wait(&(event.clone(), history), LONGEST_WAIT, is_enough).await.of(sequence)
+        self.wait(&whose, LONGEST_WAIT, is_enough).await.of(sequence)
     }
 
     /// The same for whoever may not wait: what the store says now.
@@ -168,7 +204,7 @@ impl Published {
             match (upto, self.outbox.history(event).await) {
                 (Err(StoreError::Recovering), _) => break,
                 (_, Ok(now)) if now != *history => break,
-                (Ok(upto), Ok(_)) => advance(progress, upto),
+                (Ok(upto), Ok(_)) => awaited.advance(upto),
                 // One that does not answer is asked again.
                 (Err(_), _) | (_, Err(_)) => {}
             }
@@ -186,17 +222,13 @@ impl Published {
         (awaited, progress)
     }
 
+    fn is_away(&self, whose: &Whose) -> bool {
+        self.awaited().get(whose).is_some_and(|awaited| awaited.is_away())
+    }
+
     fn awaited(&self) -> MutexGuard<'_, HashMap<Whose, Arc<Awaited>>> {
         self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn advance(progress: &watch::Sender<Progress>, upto: u64) {
-    progress.send_if_modified(|known| {
-        let is_news = known.reached < upto;
-        known.reached = upto.max(known.reached);
-        is_news
-    });
 }
 
 /// Forgets a watermark that nobody waits for any more.
@@ -235,6 +267,29 @@ mod tests {
         let before = Instant::now();
         assert_eq!(published.reached(&event, History::default(), 1).await, Ok(()));
         assert_eq!(before.elapsed(), Duration::ZERO);
+        assert!(published.awaited().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_many_wait_for_what_does_not_come_no_more_do() {
+        let (_store, published, event) = waiting().await;
+        let wait = |event: &SeatingEventId| {
+            let (published, event) = (Arc::clone(&published), event.clone());
+            tokio::spawn(async move {
+                let (begun, history) = (Instant::now(), History::default());
+                (published.reached(&event, history, 9).await.is_err(), begun.elapsed())
+            })
+        };
+        let (silence, most) = AWAY;
+        let crowd: Vec<_> = (0..most).map(|_| wait(&event)).collect();
+        tokio::time::sleep(silence / 2).await;
+        assert!(!published.is_away(&(event.clone(), History::default())), "it may come");
+        tokio::time::sleep(silence / 2).await;
+        assert_eq!(wait(&event).await.unwrap(), (true, Duration::ZERO));
+        assert_eq!(wait(&"matinee".parse().unwrap()).await.unwrap(), (true, LONGEST_WAIT), "of another one");
+        for waited in crowd {
+            assert_eq!(waited.await.unwrap(), (true, LONGEST_WAIT));
+        }
         assert!(published.awaited().is_empty());
     }
 

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::log::LogError;
 
+use crate::replay::records::RecordsError;
+use crate::snapshot::SnapshotError;
 use crate::store::StoreError;
 
 /// Why a recovery did not end.
@@ -18,9 +20,12 @@ pub enum RecoveryError {
     /// The log did not.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The log gave nothing for too long.
-    #[error("the log gave no record for {0} s")]
-    Silence(u64),
+    /// What the log has was not to be had from its snapshots.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The log gave no records.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
 }
 
 /// See the module. Whoever calls it owns the lane of the partition and has fenced every earlier owner.

@@ -21,6 +21,7 @@ use crate::app::{self, AppError, LISTENING, Ports, STORE, serve};
 use crate::args::Args;
 use crate::durability::Durability;
 use crate::payments::{PaymentMetrics, Source};
+use crate::snapshot::SnapshotMetrics;
 use crate::store::StoreError;
 use crate::store::redis::recovery::{RECOVERY, Recovery, RecoveryMetrics};
 use crate::store::redis::{Clock, ConnectError, RedisStore, Settings};
@@ -106,6 +107,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     });
     let log = Arc::new(log?);
     let recovering = RecoveryMetrics::register(&mut registry);
+    let snapshots = SnapshotMetrics::register(&mut registry);
 
     // Probes are answered from before Redis is reached until the drain is over.
     let probing = health::serve(metrics_addr, registry, readiness.clone(), CancellationToken::new());
@@ -117,7 +119,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         let waiting = readiness.clone();
         let _completing =
             AbortOnDropHandle::new(tokio::spawn(async move { completed.is_complete(&waiting).await }));
-        let ports = Ports { store, log, recovery };
+        let ports = Ports { store, log, recovery, snapshots: Some(snapshots) };
         Ok(serve(ports, settings, addresses, metrics, readiness, stop).await?)
     };
     tokio::select! {

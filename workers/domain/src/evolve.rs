@@ -154,7 +154,7 @@ fn release(state: &mut SeatingEventState, e: &SeatReleased) {
         Claim::Reservation(reservation) => {
             let id = reservation.uuid();
             let Some(reservation) = state.reservations.get_mut(&id) else { return };
-            reservation.seats.retain(|seat| seat != key);
+            take_out(&mut reservation.seats, key);
             reservation.sequence = state.sequence;
             if reservation.seats.is_empty() {
                 let hold = reservation.hold;
@@ -170,11 +170,19 @@ fn release(state: &mut SeatingEventState, e: &SeatReleased) {
 /// Takes a seat out of its hold, which has status `when_empty` once its last seat has left.
 fn leave_hold(holds: &mut HashMap<Uuid, Hold>, id: Uuid, key: &str, when_empty: HoldStatus, sequence: u64) {
     if let Some(hold) = holds.get_mut(&id) {
-        hold.seats.retain(|seat| seat != key);
+        take_out(&mut hold.seats, key);
         hold.sequence = sequence;
         if hold.seats.is_empty() {
             hold.status = when_empty;
         }
+    }
+}
+
+/// Takes a seat out of those that go together. Whoever gives all of them back does so in their order, so it is mostly the
+/// first one: it is found without a look at the others.
+fn take_out<S: PartialEq<str>>(seats: &mut Vec<S>, key: &str) {
+    if let Some(place) = seats.iter().position(|seat| *seat == *key) {
+        seats.remove(place);
     }
 }
 
@@ -241,4 +249,36 @@ fn named<'a>(blocks: impl IntoIterator<Item = &'a Blocked>) -> HashMap<String, S
         }
     }
     seats
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A seat that counts how often it is looked at.
+    struct Counted<'a>(String, &'a Cell<usize>);
+
+    impl PartialEq<str> for Counted<'_> {
+        fn eq(&self, key: &str) -> bool {
+            self.1.set(self.1.get() + 1);
+            self.0 == key
+        }
+    }
+
+    #[test]
+    fn giving_many_seats_back_takes_one_look_at_each() {
+        let (looks, keys) = (Cell::new(0), (0..1000).map(|seat| format!("A-1-{seat}")).collect::<Vec<_>>());
+        let mut seats: Vec<_> = keys.iter().map(|key| Counted(key.clone(), &looks)).collect();
+        for key in &keys {
+            take_out(&mut seats, key);
+        }
+        assert_eq!((seats.len(), looks.get()), (0, 1000));
+        let mut seats = keys.clone();
+        take_out(&mut seats, "A-1-7");
+        take_out(&mut seats, "B-1-7");
+        assert_eq!(seats.len(), 999);
+        assert!(!seats.contains(&keys[7]));
+    }
 }

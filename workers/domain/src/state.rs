@@ -1,10 +1,12 @@
 //! What the facts of one SeatingEvent add up to: the state that commands are decided on.
 //!
-//! The Redis store keeps the same state in its own form; tests compare the two after every command.
+//! The Redis store keeps the same state in its own form; tests compare the two after every command. Its JSON is what
+//! snapshots say.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::chart::Chart;
@@ -21,7 +23,8 @@ pub const EXPIRED_HOLD_MEMORY: UnixMillis = 3_600_000;
 pub const FAILED_PAYMENT_MEMORY: UnixMillis = 50 * 3_600_000;
 
 /// One SeatingEvent: its definition, and who claims which seat.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SeatingEventState {
     /// Its id.
     pub id: SeatingEventId,
@@ -42,13 +45,16 @@ pub struct SeatingEventState {
 }
 
 /// What is on sale: a definition with its seats, and whether its sales are over for good.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Sale {
     /// The definition.
     pub definition: Definition,
     /// Whether sales are closed for good (`event.deleted`).
     pub closed: bool,
+    #[serde(skip)]
     chart: OnceLock<Chart>,
+    #[serde(skip)]
     seating: OnceLock<Seating>,
 }
 
@@ -102,7 +108,8 @@ impl Sale {
 }
 
 /// A seat that is not simply available.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Seat {
     /// Available; the last hold on it expired, which its holder may still ask about.
     Lapsed {
@@ -135,7 +142,8 @@ pub enum Seat {
 }
 
 /// A hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Hold {
     /// Whose.
     pub user: UserId,
@@ -156,7 +164,8 @@ pub struct Hold {
 }
 
 /// Where a hold stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum HoldStatus {
     /// It has seats (though its deadline may have passed).
     Active,
@@ -167,7 +176,8 @@ pub enum HoldStatus {
 }
 
 /// A reservation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Reservation {
     /// Whose.
     pub user: UserId,
@@ -186,7 +196,8 @@ pub struct Reservation {
 }
 
 /// A reservation whose payment failed, as it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FailedReservation {
     /// Whose it was.
     pub user: UserId,

@@ -30,7 +30,7 @@ pub struct NewRecord {
     pub partition: u32,
     /// SeatingEvent id.
     pub key: String,
-    /// The envelope's JSON.
+    /// The envelope's JSON. An empty one is none at all: on a compacted topic nothing of that key is kept.
     pub value: Vec<u8>,
     /// Header names and values.
     pub headers: Headers,
@@ -53,7 +53,7 @@ pub struct Record {
 pub struct Content {
     /// SeatingEvent id; empty where the record has no key or one that is not text.
     pub key: String,
-    /// The envelope's JSON.
+    /// The envelope's JSON; empty where the record has none.
     pub value: Vec<u8>,
     /// Header names and values; those that are not text are left out.
     pub headers: Headers,

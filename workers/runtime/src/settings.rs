@@ -42,6 +42,11 @@ fn service_name(text: &str) -> Result<String, String> {
     }
 }
 
+/// The topic that keeps a snapshot of each SeatingEvent whose domain events are on `topic`.
+pub fn snapshots_topic(topic: &str) -> String {
+    format!("{topic}.snapshots")
+}
+
 /// Where domain events are published and read.
 #[derive(Debug, Clone, Args)]
 pub struct KafkaArgs {

@@ -36,7 +36,7 @@ impl Gate {
                     "more than {rate} requests a second: wait, then go on slower"
                 )))
             }
-            _ => Ok(user),
+            Some(_) | None => Ok(user),
         }
     }
 }

@@ -1,16 +1,18 @@
-//! One owner at work on one lane: what the store lost is put back, then what waits is published, batch after batch.
+//! The owner of a lane at work on one of its partitions: what the store lost is put back, then what waits is published,
+//! batch after batch.
 //!
-//! A batch has entries of several SeatingEvents and is one transaction on the log, under the lane's id: whoever takes the
-//! lane over fences this owner there, wherever it is and whatever store it believes in. What fails is published again
+//! A batch has entries of several SeatingEvents and is one transaction on the log, under the partition's id: whoever takes
+//! the lane over fences this owner there, wherever it is and whatever store it believes in. What fails is published again
 //! from the watermark, so the log may repeat records but first occurrences have no gap (I3). What is wrong with one
-//! SeatingEvent lets that one rest and no other.
+//! SeatingEvent lets that one rest and no other. What is wrong with one partition holds up no other one: a transaction that
+//! has a partition without a leader does not even end before that has one again, and nor does its id begin another one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::events::MalformedEvent;
+use boxoffice_domain::{DomainEvent, SeatingEventId};
 use boxoffice_runtime::log::{Appender, LogError};
 use boxoffice_runtime::record::{NewRecord, encode};
 use futures::future::join_all;
@@ -18,9 +20,10 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::ownership::Occupancy;
 use super::queue::{Queue, Wakes};
-use super::shared::Shared;
+use super::shared::{Logged, Shared};
+use super::split;
 use crate::recover::RecoveryError;
-use crate::store::{Outbox, OutboxEntry, StoreError, lane_of};
+use crate::store::{Outbox, OutboxEntry, StoreError};
 
 /// Most records of a batch, and most while publishing fails: what may be in vain is to be cheap.
 const BATCH: usize = 500;
@@ -34,12 +37,13 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const MOVE_EVERY: u64 = 10_000;
 /// How many of them at once.
 const MOVED_AT_ONCE: usize = 100;
+/// Longest time without another batch after one that nobody waits for.
+const REST: Duration = Duration::from_millis(50);
 /// How long a batch waits for the store: a flush to disk may take two seconds, and buyers wait for five.
 const SOON: Duration = Duration::from_millis(2500);
-/// How long nobody must have published before an owner that was fenced from another store fences back, and how often it
-/// looks.
-pub const STILL: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_secs(1);
+/// After so long without a record the right to publish is laid down: it costs threads and connections, of which a topic
+/// with many partitions would have many.
+const IDLE: Duration = Duration::from_mins(10);
 
 /// Why a turn of a lane did not do all that there was to do.
 #[derive(Debug, thiserror::Error)]
@@ -59,19 +63,26 @@ enum Trouble {
     Malformed(#[from] MalformedEvent),
     #[error("I3: sequence {found} comes where {expected} should")]
     Gap { expected: u64, found: u64 },
+    #[error("I4: it is pinned to partition {0}")]
+    Elsewhere(u32),
 }
 
 /// What is published at once.
 #[derive(Default)]
 struct Batch {
     records: Vec<NewRecord>,
-    /// Each SeatingEvent's partition and last sequence among them.
-    last: Vec<(SeatingEventId, u32, u64)>,
+    /// Each SeatingEvent's last sequence among them.
+    last: Vec<(SeatingEventId, u64)>,
+    /// Whether it says of one that it is closed for good or purged.
+    closes: bool,
+    /// Whether somebody may wait for it.
+    is_awaited: bool,
 }
 
 /// See the module.
 pub struct Lane {
     shared: Arc<Shared>,
+    partition: u32,
     place: Occupancy,
     wakes: Arc<Wakes>,
     queue: Queue,
@@ -84,15 +95,16 @@ pub struct Lane {
     closing: bool,
     /// Turns that failed in a row.
     failures: u32,
-    /// Records of each partition since offsets were moved.
-    appended: BTreeMap<u32, u64>,
+    /// Records since offsets were moved; nobody knows when it begins.
+    appended: Option<u64>,
 }
 
 impl Lane {
-    /// A lane that was just taken: nobody knows what its store lacks.
-    pub fn new(shared: Arc<Shared>, place: Occupancy, wakes: Arc<Wakes>) -> Self {
+    /// A partition of a lane that was just taken: nobody knows what its store lacks.
+    pub fn new(shared: Arc<Shared>, partition: u32, place: Occupancy, wakes: Arc<Wakes>) -> Self {
         Self {
             shared,
+            partition,
             place,
             wakes,
             queue: Queue::default(),
@@ -101,13 +113,8 @@ impl Lane {
             doubted: BTreeSet::new(),
             closing: false,
             failures: 0,
-            appended: BTreeMap::new(),
+            appended: None,
         }
-    }
-
-    /// Its number.
-    fn number(&self) -> u32 {
-        self.place.lease.lane
     }
 
     /// Works until the ownership is over, or nothing waits and no more is to come. What is under way is finished.
@@ -138,8 +145,7 @@ impl Lane {
 
     /// Asks whether the store lacks something.
     async fn check(&mut self) {
-        let partitions = self.shared.partitions_of(self.number());
-        self.recovering |= !self.shared.recovery.wanting(&partitions).await.is_empty();
+        self.recovering |= !self.shared.recovery.wanting(&[self.partition]).await.is_empty();
     }
 
     fn hear(&mut self) {
@@ -158,23 +164,27 @@ impl Lane {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
-            () = turn => {}
-            () = self.wakes.news() => {}
-            () = self.place.over() => {}
+        let is_idle = tokio::select! {
+            () = turn => false,
+            () = self.wakes.news() => false,
+            () = self.place.over() => false,
+            () = sleep(IDLE), if self.right.is_some() => true,
+        };
+        if is_idle {
+            self.right = None;
         }
     }
 
     fn succeeded(&mut self) {
         if std::mem::take(&mut self.failures) > 0 {
-            tracing::info!(lane = self.number(), "events are published again");
+            tracing::info!(partition = self.partition, "events are published again");
         }
     }
 
     /// How long to pause. An outage is logged once.
     fn failed(&mut self, error: &LaneError) -> Duration {
         if self.failures == 0 {
-            tracing::warn!(lane = self.number(), %error, "events wait to be published");
+            tracing::warn!(partition = self.partition, %error, "events wait to be published");
         }
         self.shared.metrics.failures.inc();
         // Holds go on meanwhile, and nobody hears of them.
@@ -194,24 +204,28 @@ impl Lane {
         if batch.records.is_empty() {
             return Ok(());
         }
-        let mut counts = BTreeMap::new();
-        for record in &batch.records {
-            *counts.entry(record.partition).or_default() += 1;
-        }
+        let (count, began) = (batch.records.len() as u64, Instant::now());
         match self.append(batch.records).await {
-            Ok(ends) => {
-                self.shared.metrics.published.inc_by(counts.values().sum());
-                self.published(batch.last, &ends).await;
-                self.moved_on(&counts, &ends).await;
+            Ok(end) => {
+                let took = began.elapsed();
+                self.shared.metrics.published.inc_by(count);
+                self.shared.logged(self.partition, Logged { end, closes: batch.closes });
+                self.published(batch.last, end).await;
+                self.moved_on(count, end).await;
+                if !batch.is_awaited {
+                    self.pause(took.min(REST)).await;
+                }
             }
             Err(error) => {
                 // It is of no use any more, and what became of the records is not known: they are published again.
                 self.right = None;
-                for (event, ..) in batch.last {
+                for (event, _) in batch.last {
                     self.queue.add(event);
                 }
                 match error {
-                    LogError::Fenced(_) => self.fenced().await,
+                    LogError::Fenced(_) => {
+                        self.recovering |= split::met(&self.shared, &self.place, self.partition).await;
+                    }
                     other @ (LogError::Unavailable(_)
                     | LogError::Missing(_)
                     | LogError::OutOfRange { .. }) => {
@@ -226,20 +240,18 @@ impl Lane {
     /// Takes the right to publish from everybody who has it, then compares the store with the log, and puts back what it
     /// lacks: from here on nothing is added to the log that this owner does not know.
     async fn open(&mut self) -> Result<(), LaneError> {
-        let id = format!("{}/{}", self.shared.source, self.number());
+        let id = format!("{}/{}", self.shared.source, self.partition);
         self.right = None;
         let right = self.shared.log.appender(&id).await?;
-        for partition in self.shared.partitions_of(self.number()) {
-            let contradicted = self.shared.recovery.contradicted(partition).await?;
-            for event in &contradicted {
-                tracing::error!(%event, "another store sold it: what the log has takes the place of what is here");
-                if let Err(error) = self.shared.outbox.distrust(event).await {
-                    tracing::warn!(%event, %error, "it stays as it is until its server answers");
-                }
+        let contradicted = self.shared.recovery.contradicted(self.partition).await?;
+        for event in &contradicted {
+            tracing::error!(%event, "another store sold it: what the log has takes the place of what is here");
+            if let Err(error) = self.shared.outbox.distrust(event).await {
+                tracing::warn!(%event, %error, "it stays as it is until its server answers");
             }
-            self.recovering |= !contradicted.is_empty();
-            self.doubted.extend(contradicted);
         }
+        self.recovering |= !contradicted.is_empty();
+        self.doubted.extend(contradicted);
         if self.recovering {
             self.recover().await?;
         }
@@ -248,9 +260,7 @@ impl Lane {
     }
 
     async fn recover(&mut self) -> Result<(), LaneError> {
-        for partition in self.shared.partitions_of(self.number()) {
-            self.shared.recovery.recover(partition, &self.doubted).await?;
-        }
+        self.shared.recovery.recover(self.partition, &self.doubted).await?;
         self.recovering = false;
         // Those that met the fence may meet it again: what is wrong with them costs the others nothing.
         for event in std::mem::take(&mut self.doubted) {
@@ -262,16 +272,25 @@ impl Lane {
         Ok(())
     }
 
-    /// All SeatingEvents of the lane.
+    /// All SeatingEvents of the partition.
     fn events(&self) -> Vec<SeatingEventId> {
-        let number = self.number();
-        self.shared.pinned_to(|partition| lane_of(partition) == number)
+        self.shared.pinned_to(self.partition)
     }
 
-    async fn append(&mut self, records: Vec<NewRecord>) -> Result<BTreeMap<u32, u64>, LogError> {
-        match &mut self.right {
-            Some(right) => right.append(&self.shared.topic, records).await,
-            None => Err(LogError::Unavailable("nobody has the right to publish".to_owned())),
+    /// Appends a batch; the offset behind it.
+    async fn append(&mut self, records: Vec<NewRecord>) -> Result<u64, LogError> {
+        let Some(right) = &mut self.right else {
+            return Err(LogError::Unavailable("nobody has the right to publish".to_owned()));
+        };
+        let ends = right.append(&self.shared.topic, records).await?;
+        Ok(ends.get(&self.partition).copied().unwrap_or_default())
+    }
+
+    /// Lets more come together, as long as nobody waits for it: a transaction costs the log the same whatever it has.
+    async fn pause(&mut self, pause: Duration) {
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = self.place.over() => {}
         }
     }
 
@@ -290,14 +309,21 @@ impl Lane {
         for (event, entries) in read {
             self.shared.touch(&event);
             let records = match entries {
-                Ok((partition, entries)) => self.encoded(partition, &entries),
+                Ok((partition, entries)) if partition == self.partition || entries.is_empty() => {
+                    for entry in &entries {
+                        batch.closes |= is_last(&entry.envelope.event);
+                        batch.is_awaited |= self.shared.durability.waits_for_log(&entry.envelope.event);
+                    }
+                    self.encoded(&entries)
+                }
+                Ok((partition, _)) => Err(Trouble::Elsewhere(partition)),
                 Err(error) => Err(error.into()),
             };
             match records {
                 Ok(None) => drop(self.queue.is_well(&event)),
-                Ok(Some((partition, last, records))) => {
+                Ok(Some((last, records))) => {
                     batch.records.extend(records);
-                    batch.last.push((event, partition, last));
+                    batch.last.push((event, last));
                 }
                 Err(trouble) => self.rest(event, &trouble),
             }
@@ -305,13 +331,13 @@ impl Lane {
         batch
     }
 
-    /// The partition, the last sequence and the records of what waits of a SeatingEvent, if anything does.
-    fn encoded(&self, partition: u32, entries: &[OutboxEntry]) -> Result<Option<Encoded>, Trouble> {
+    /// The last sequence and the records of what waits of a SeatingEvent, if anything does.
+    fn encoded(&self, entries: &[OutboxEntry]) -> Result<Option<Encoded>, Trouble> {
         let Some(last) = last_of(entries)? else { return Ok(None) };
         let records = entries.iter().map(|entry| {
-            encode(&entry.envelope, partition, &self.shared.source, entry.traceparent.as_deref())
+            encode(&entry.envelope, self.partition, &self.shared.source, entry.traceparent.as_deref())
         });
-        Ok(Some((partition, last, records.collect::<Result<_, _>>()?)))
+        Ok(Some((last, records.collect::<Result<_, _>>()?)))
     }
 
     fn rest(&mut self, event: SeatingEventId, trouble: &Trouble) {
@@ -328,10 +354,9 @@ impl Lane {
     }
 
     /// Tells the store how far the log got, and has those go on of which more waits.
-    async fn published(&mut self, last: Vec<(SeatingEventId, u32, u64)>, ends: &BTreeMap<u32, u64>) {
+    async fn published(&mut self, last: Vec<(SeatingEventId, u64)>, offset: u64) {
         let outbox = &self.shared.outbox;
-        let told = last.into_iter().map(|(event, partition, last)| async move {
-            let offset = ends.get(&partition).copied().unwrap_or_default();
+        let told = last.into_iter().map(|(event, last)| async move {
             let waiting = in_time(outbox.published(&event, last, offset)).await;
             (event, waiting)
         });
@@ -353,24 +378,18 @@ impl Lane {
 
     /// Moves offsets forward when that is due: at first, for nobody knows how far behind they are, then after many
     /// records.
-    async fn moved_on(&mut self, counts: &BTreeMap<u32, u64>, ends: &BTreeMap<u32, u64>) {
-        for (partition, offset) in ends {
-            let before = self.appended.get(partition).copied();
-            let since = before.map(|records| records + counts.get(partition).copied().unwrap_or_default());
-            match since {
-                Some(records) if records < MOVE_EVERY => {
-                    self.appended.insert(*partition, records);
-                }
-                Some(_) | None => self.move_offsets(*partition, *offset).await,
-            }
+    async fn moved_on(&mut self, count: u64, offset: u64) {
+        match self.appended {
+            Some(before) if before + count < MOVE_EVERY => self.appended = Some(before + count),
+            Some(_) | None => self.move_offsets(offset).await,
         }
     }
 
     /// Moves the offsets of SeatingEvents of which nothing waits to where the log ends: a recovery need not read what
     /// comes before. One that could not be moved is the next time.
-    async fn move_offsets(&mut self, partition: u32, offset: u64) {
-        self.appended.insert(partition, 0);
-        for events in self.shared.pinned_to(|its| its == partition).chunks(MOVED_AT_ONCE) {
+    async fn move_offsets(&mut self, offset: u64) {
+        self.appended = Some(0);
+        for events in self.shared.pinned_to(self.partition).chunks(MOVED_AT_ONCE) {
             let moved = async {
                 self.shared.outbox.move_offsets(events, offset).await;
                 Ok(())
@@ -379,34 +398,7 @@ impl Lane {
                 tracing::debug!(%error, "offsets stay behind");
             }
         }
-        self.shared.recovery.reached(partition, offset).await;
-    }
-
-    /// Somebody else has taken the right to publish. Where the lease is theirs too, this ends. Where it is still ours,
-    /// they believe in another store: two stores sell the same seats. Theirs is the log, so what is here is not sold on;
-    /// when they have been still for a while the lane is taken back, and what they did is put back here.
-    async fn fenced(&mut self) {
-        tokio::select! {
-            () = self.place.over() => return,
-            () = self.shared.leases.confirmed() => {}
-        }
-        let split = self.shared.metrics.split();
-        tracing::error!(
-            lane = self.number(),
-            "another store sells the same seats and publishes: nothing is sold here until it has been still for {STILL:?}"
-        );
-        self.recovering = true;
-        for event in self.events() {
-            if let Err(error) = self.shared.outbox.distrust(&event).await {
-                tracing::warn!(%event, %error, "it may be sold here though another store sells it");
-            }
-        }
-        let partitions = self.shared.partitions_of(self.number());
-        tokio::select! {
-            () = self.place.over() => {}
-            () = others_are_still(&self.shared, &partitions) => {}
-        }
-        drop(split);
+        self.shared.recovery.reached(self.partition, offset).await;
     }
 }
 
@@ -416,25 +408,7 @@ async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Resul
     timeout(SOON, asked).await.map_err(late)?
 }
 
-/// Returns when nobody has published on `partitions` for a while.
-async fn others_are_still(shared: &Shared, partitions: &[u32]) {
-    let (mut ends, mut since) = (None, Instant::now());
-    while since.elapsed() < STILL {
-        let now = ends_of(shared, partitions).await;
-        if now.is_none() || now != ends {
-            (ends, since) = (now, Instant::now());
-        }
-        sleep(LOOK).await;
-    }
-}
-
-/// Where the partitions end, if the log says so.
-async fn ends_of(shared: &Shared, partitions: &[u32]) -> Option<Vec<u64>> {
-    let bounds = partitions.iter().map(|partition| shared.log.bounds(&shared.topic, *partition));
-    join_all(bounds).await.into_iter().map(|bounds| bounds.ok().map(|(_, end)| end)).collect()
-}
-
-type Encoded = (u32, u64, Vec<NewRecord>);
+type Encoded = (u64, Vec<NewRecord>);
 
 /// The partition and the first entries of a SeatingEvent, about `each` of them, up to the end of a command: what a
 /// command did is on the log as a whole or not at all (I2), whatever the store loses next.
@@ -459,6 +433,11 @@ async fn whole_commands(
         // All of it is one command, which may go on.
         most = most.saturating_mul(4);
     }
+}
+
+/// Whether no seats are sold any more after this.
+const fn is_last(event: &DomainEvent) -> bool {
+    matches!(event, DomainEvent::EventDeleted(_) | DomainEvent::EventPurged(_))
 }
 
 /// The last sequence of `entries`, which must have no gap.

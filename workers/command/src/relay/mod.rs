@@ -1,11 +1,13 @@
 //! The relay: publishes what the seat scripts wrote to the outboxes, and owns what goes on in the background.
 //!
 //! A SeatingEvent's partition belongs to a lane, and a lane has one owner: the relays of all command workers share the
-//! lanes out ([`leases`]), and each works on those that it has ([`lane`]). It wakes at once when something was written to
+//! lanes out ([`leases`]), and each works on those that it has, a partition beside the other ([`lane`]). It wakes at once when something was written to
 //! one of its SeatingEvents, and looks at all of them now and then in case it was not told. This file decides who runs
 //! when; it reads and publishes nothing itself.
 
 mod lane;
+
+mod split;
 
 mod leases;
 
@@ -17,12 +19,11 @@ mod shared;
 
 mod metrics;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_domain::SeatingEventId;
-use boxoffice_runtime::log::EventLog;
 use tokio::sync::Mutex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -31,14 +32,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::recover::Recover;
-use crate::store::{Backlog, LEASE_ROUND, Outbox, Signal, StoreError, lane_of};
+use crate::store::{Backlog, LANES, LEASE_ROUND, Signal, StoreError};
 use lane::Lane;
-pub use lane::STILL;
 pub use metrics::RelayMetrics;
 use ownership::Ownership;
 use queue::Wakes;
-pub use shared::Shared;
+pub use shared::{Logged, Shared};
+pub use split::STILL;
 
 /// How often all SeatingEvents are looked at, told or not.
 const SCAN: Duration = Duration::from_secs(5);
@@ -51,14 +51,23 @@ const COUNT: Duration = Duration::from_secs(10);
 pub struct Relay {
     shared: Arc<Shared>,
     jobs: JoinSet<Job>,
-    /// How the lanes that are worked on are woken.
-    lanes: BTreeMap<u32, Arc<Wakes>>,
-    /// One at a time works on a lane, also where an ownership follows another one at once: they would fence each other.
+    /// The partitions that are worked on.
+    works: BTreeMap<u32, Work>,
+    /// How many partitions there were when all of our lanes' were begun with.
+    begun: u32,
+    /// One at a time works on a partition, also where an ownership follows another one at once: they would fence each
+    /// other.
     turns: HashMap<u32, Arc<Mutex<()>>>,
     under_way: HashSet<Errand>,
     scan_again: bool,
     scanned: Instant,
     counted: Option<Instant>,
+}
+
+/// What is known of the work on a partition.
+struct Work {
+    ownership: Arc<Ownership>,
+    wakes: Arc<Wakes>,
 }
 
 /// What is done by one job at a time.
@@ -71,40 +80,29 @@ enum Errand {
 
 /// What ended.
 enum Job {
-    Lane(u32, Arc<Wakes>),
+    Work(u32, Arc<Wakes>),
     Scan(Result<Vec<Backlog>, StoreError>),
-    /// Lanes whose store lacks something.
-    Look(Vec<u32>),
+    /// Partitions of which the store lacks something.
+    Look(BTreeSet<u32>),
     /// Where an unknown SeatingEvent is pinned.
     Found(SeatingEventId, Option<u32>),
     Count,
 }
 
 impl Relay {
-    /// A relay from `outbox` to `topic` of `log`; `source` is the ReservationService (namespace/name).
-    pub fn new(
-        outbox: Arc<dyn Outbox>,
-        log: Arc<dyn EventLog>,
-        recovery: Arc<dyn Recover>,
-        topic: String,
-        source: String,
-        metrics: RelayMetrics,
-    ) -> Self {
+    /// A relay that has no lane yet. What it comes to own, everybody sees who shares it.
+    pub fn new(shared: Arc<Shared>) -> Self {
         Self {
-            shared: Arc::new(Shared::new(outbox, log, recovery, topic, source, metrics)),
+            shared,
             jobs: JoinSet::new(),
-            lanes: BTreeMap::new(),
+            works: BTreeMap::new(),
+            begun: 0,
             turns: HashMap::new(),
             under_way: HashSet::new(),
             scan_again: false,
             scanned: Instant::now(),
             counted: None,
         }
-    }
-
-    /// What it owns, for whoever else works on it.
-    pub fn shared(&self) -> Arc<Shared> {
-        Arc::clone(&self.shared)
     }
 
     /// Works until `stop` is cancelled. Then, for at most `drain`, it brings to an end what is under way and leaves the
@@ -134,6 +132,7 @@ impl Relay {
                 Some(ownership) = ownerships.recv() => self.begin(&ownership),
                 _ = look.tick() => {
                     self.count();
+                    self.grow();
                     self.look();
                     if self.is_scan_due() {
                         self.scan();
@@ -164,8 +163,8 @@ impl Relay {
             let Some(ended) = self.jobs.join_next().await else { break };
             self.ended(ended);
         }
-        for wakes in self.lanes.values() {
-            wakes.close();
+        for work in self.works.values() {
+            work.wakes.close();
         }
         while let Some(ended) = self.jobs.join_next().await {
             self.ended(ended);
@@ -174,24 +173,47 @@ impl Relay {
 
     /// Begins to work on a lane.
     fn begin(&mut self, ownership: &Arc<Ownership>) {
-        let (number, wakes) = (ownership.lease.lane, Arc::new(Wakes::default()));
-        self.lanes.insert(number, Arc::clone(&wakes));
-        let lane = Lane::new(Arc::clone(&self.shared), ownership.enter(), Arc::clone(&wakes));
-        let turn = Arc::clone(self.turns.entry(number).or_default());
-        self.jobs.spawn(async move {
-            let _turn = turn.lock().await;
-            lane.run().await;
-            Job::Lane(number, wakes)
-        });
+        for partition in self.shared.partitions_of(ownership.lease.lane) {
+            self.begin_on(partition, ownership);
+        }
         self.scan();
     }
 
-    /// Wakes the lane of `event`, if it is ours.
+    /// Begins to work on a partition, unless that was begun in the same ownership.
+    fn begin_on(&mut self, partition: u32, ownership: &Arc<Ownership>) {
+        if self.works.get(&partition).is_some_and(|work| Arc::ptr_eq(&work.ownership, ownership)) {
+            return;
+        }
+        let wakes = Arc::new(Wakes::default());
+        self.works.insert(partition, Work { ownership: Arc::clone(ownership), wakes: Arc::clone(&wakes) });
+        let lane = Lane::new(Arc::clone(&self.shared), partition, ownership.enter(), Arc::clone(&wakes));
+        let turn = Arc::clone(self.turns.entry(partition).or_default());
+        self.jobs.spawn(async move {
+            let _turn = turn.lock().await;
+            lane.run().await;
+            Job::Work(partition, wakes)
+        });
+    }
+
+    /// Begins to work on what our lanes got since, where the topic has grown.
+    fn grow(&mut self) {
+        if self.begun == self.shared.partitions() {
+            return;
+        }
+        self.begun = self.shared.partitions();
+        for ownership in (0..LANES).filter_map(|lane| self.shared.leases.of(lane)).collect::<Vec<_>>() {
+            if !ownership.is_over() {
+                self.begin(&ownership);
+            }
+        }
+    }
+
+    /// Wakes who works on the partition of `event`, if that is ours.
     fn wake(&mut self, event: SeatingEventId) {
         if let Some(partition) = self.shared.partition_of(&event) {
             self.shared.touch(&event);
-            if let Some(wakes) = self.lanes.get(&lane_of(partition)) {
-                wakes.wrote(event);
+            if let Some(work) = self.works.get(&partition) {
+                work.wakes.wrote(event);
             }
             return;
         }
@@ -217,17 +239,13 @@ impl Relay {
         }
     }
 
-    /// Looks whether the store lacks something of our lanes.
+    /// Looks whether the store lacks something of our partitions.
     fn look(&mut self) {
-        if self.lanes.is_empty() || !self.under_way.insert(Errand::Look) {
+        if self.works.is_empty() || !self.under_way.insert(Errand::Look) {
             return;
         }
-        let (shared, lanes): (_, Vec<_>) = (Arc::clone(&self.shared), self.lanes.keys().copied().collect());
-        self.jobs.spawn(async move {
-            let partitions: Vec<_> = lanes.iter().flat_map(|lane| shared.partitions_of(*lane)).collect();
-            let wanting = shared.recovery.wanting(&partitions).await;
-            Job::Look(wanting.into_iter().map(lane_of).collect())
-        });
+        let (shared, ours): (_, Vec<_>) = (Arc::clone(&self.shared), self.works.keys().copied().collect());
+        self.jobs.spawn(async move { Job::Look(shared.recovery.wanting(&ours).await) });
     }
 
     /// Asks how many partitions there are: the log now and then, at first also the store, which knows what the log said.
@@ -244,10 +262,10 @@ impl Relay {
 
     fn ended(&mut self, job: Result<Job, JoinError>) {
         match job {
-            Ok(Job::Lane(number, wakes)) => {
+            Ok(Job::Work(partition, wakes)) => {
                 // Another ownership of the lane may have begun meanwhile.
-                if self.lanes.get(&number).is_some_and(|current| Arc::ptr_eq(current, &wakes)) {
-                    self.lanes.remove(&number);
+                if self.works.get(&partition).is_some_and(|current| Arc::ptr_eq(&current.wakes, &wakes)) {
+                    self.works.remove(&partition);
                 }
             }
             Ok(Job::Scan(found)) => {
@@ -267,10 +285,8 @@ impl Relay {
             }
             Ok(Job::Look(wanting)) => {
                 self.under_way.remove(&Errand::Look);
-                for lane in wanting {
-                    if let Some(wakes) = self.lanes.get(&lane) {
-                        wakes.recover();
-                    }
+                for work in wanting.iter().filter_map(|partition| self.works.get(partition)) {
+                    work.wakes.recover();
                 }
             }
             Ok(Job::Found(event, Some(partition))) => {

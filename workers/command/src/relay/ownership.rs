@@ -6,7 +6,7 @@
 //! is finished, and nothing more is begun.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -19,8 +19,8 @@ pub struct Ownership {
     pub lease: Lease,
     /// Nothing more is begun in it.
     over: CancellationToken,
-    /// Whether somebody is at work in it.
-    occupied: AtomicBool,
+    /// How many are at work in it: one a partition.
+    occupied: AtomicUsize,
     /// Told when it is over and nobody is.
     idle: Arc<Notify>,
 }
@@ -28,7 +28,7 @@ pub struct Ownership {
 impl Ownership {
     /// An ownership; `idle` is told when it can be given back.
     pub fn new(lease: Lease, idle: Arc<Notify>) -> Self {
-        Self { lease, over: CancellationToken::new(), occupied: AtomicBool::new(false), idle }
+        Self { lease, over: CancellationToken::new(), occupied: AtomicUsize::new(0), idle }
     }
 
     /// Returns when nothing more is to be begun.
@@ -51,13 +51,13 @@ impl Ownership {
 
     /// The place of whoever works in it.
     pub fn enter(self: &Arc<Self>) -> Occupancy {
-        self.occupied.store(true, SeqCst);
+        self.occupied.fetch_add(1, SeqCst);
         Occupancy(Arc::clone(self))
     }
 
     /// Whether it can be given back.
     pub fn is_idle(&self) -> bool {
-        self.is_over() && !self.occupied.load(SeqCst)
+        self.is_over() && self.occupied.load(SeqCst) == 0
     }
 }
 
@@ -74,7 +74,7 @@ impl std::ops::Deref for Occupancy {
 
 impl Drop for Occupancy {
     fn drop(&mut self) {
-        self.0.occupied.store(false, SeqCst);
+        self.0.occupied.fetch_sub(1, SeqCst);
         if self.0.is_idle() {
             self.0.idle.notify_one();
         }
@@ -86,12 +86,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_ownership_is_given_back_when_whoever_works_in_it_has_left() {
+    async fn an_ownership_is_given_back_when_all_who_work_in_it_have_left() {
         let ownership = Arc::new(Ownership::new(Lease { lane: 0, token: 1 }, Arc::default()));
-        let place = ownership.enter();
+        let places = [ownership.enter(), ownership.enter()];
         ownership.finish();
-        assert!(!ownership.is_idle());
-        drop(place);
+        for place in places {
+            assert!(!ownership.is_idle());
+            drop(place);
+        }
         assert!(ownership.is_idle());
         ownership.idle.notified().await;
     }

@@ -1,6 +1,6 @@
 //! What everybody shares who works on this process' lanes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
@@ -9,6 +9,7 @@ use boxoffice_runtime::log::EventLog;
 
 use super::leases::Leases;
 use super::metrics::RelayMetrics;
+use crate::durability::Durability;
 use crate::recover::Recover;
 use crate::store::{LANES, Outbox, lane_of};
 
@@ -22,16 +23,37 @@ pub struct Shared {
     pub recovery: Arc<dyn Recover>,
     /// The topic.
     pub topic: String,
-    /// The ReservationService, as the events' source; lanes are called after it.
+    /// The ReservationService (namespace/name), as the events' source; who publishes is called after it.
     pub source: String,
     /// The ownerships of this process.
     pub leases: Leases,
+    /// Which answers wait for the log.
+    pub durability: Durability,
     /// What is measured.
     pub metrics: RelayMetrics,
     partitions: AtomicU32,
     pinned: RwLock<HashMap<SeatingEventId, u32>>,
     touched: Mutex<BTreeSet<SeatingEventId>>,
+    logged: Mutex<BTreeMap<u32, Logged>>,
     over: Mutex<BTreeSet<SeatingEventId>>,
+}
+
+/// What was published to a partition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Logged {
+    /// The offset behind it.
+    pub end: u64,
+    /// Whether the sales of a SeatingEvent were closed for good, or it was purged.
+    pub closes: bool,
+}
+
+impl Logged {
+    /// What was published with that, and with this before it.
+    #[must_use]
+    pub const fn and(self, that: Self) -> Self {
+        let end = if self.end > that.end { self.end } else { that.end };
+        Self { end, closes: self.closes || that.closes }
+    }
 }
 
 impl Shared {
@@ -42,6 +64,7 @@ impl Shared {
         recovery: Arc<dyn Recover>,
         topic: String,
         source: String,
+        durability: Durability,
         metrics: RelayMetrics,
     ) -> Self {
         let leases = Leases::new(Arc::clone(&outbox));
@@ -52,10 +75,12 @@ impl Shared {
             topic,
             source,
             leases,
+            durability,
             metrics,
             partitions: AtomicU32::new(0),
             pinned: RwLock::default(),
             touched: Mutex::default(),
+            logged: Mutex::default(),
             over: Mutex::default(),
         }
     }
@@ -88,19 +113,22 @@ impl Shared {
         ours.map(|(event, _)| event.clone()).collect()
     }
 
-    /// The SeatingEvents of partitions of which `is_meant` says so.
-    pub fn pinned_to(&self, is_meant: impl Fn(u32) -> bool) -> Vec<SeatingEventId> {
+    /// The SeatingEvents of a partition.
+    pub fn pinned_to(&self, partition: u32) -> Vec<SeatingEventId> {
         let pinned = self.pinned();
-        pinned.iter().filter(|(_, partition)| is_meant(**partition)).map(|(event, _)| event.clone()).collect()
+        pinned.iter().filter(|(_, its)| **its == partition).map(|(event, _)| event.clone()).collect()
     }
 
-    /// `event` is pinned to `partition`.
+    /// `event` is pinned to `partition`, so there is that one.
     pub fn pin(&self, event: SeatingEventId, partition: u32) {
+        self.has_partitions(partition.saturating_add(1));
         self.pinned.write().unwrap_or_else(PoisonError::into_inner).insert(event, partition);
     }
 
     /// These are all that there are.
     pub fn pin_all(&self, all: Vec<(SeatingEventId, u32)>) {
+        let last = all.iter().map(|(_, partition)| partition.saturating_add(1)).max();
+        self.has_partitions(last.unwrap_or_default());
         *self.pinned.write().unwrap_or_else(PoisonError::into_inner) = all.into_iter().collect();
     }
 
@@ -120,9 +148,16 @@ impl Shared {
         self.over().contains(event)
     }
 
-    /// Those that are over since the last call. What does not come to be archived is found again.
-    pub fn take_over(&self) -> BTreeSet<SeatingEventId> {
-        std::mem::take(&mut *self.over())
+    /// Those that are over since the last call, by partition. What does not come to be archived is found again.
+    pub fn take_over(&self) -> BTreeMap<u32, BTreeSet<SeatingEventId>> {
+        let over = std::mem::take(&mut *self.over());
+        let mut by_partition: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for event in over {
+            if let Some(partition) = self.partition_of(&event) {
+                by_partition.entry(partition).or_default().insert(event);
+            }
+        }
+        by_partition
     }
 
     /// Something was written about `event`: what is due there may be due earlier.
@@ -133,6 +168,18 @@ impl Shared {
     /// What was touched since the last call.
     pub fn take_touched(&self) -> BTreeSet<SeatingEventId> {
         std::mem::take(&mut *self.touched())
+    }
+
+    /// So much of a partition is published.
+    pub fn logged(&self, partition: u32, logged: Logged) {
+        let mut all = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.entry(partition).or_default();
+        *before = before.and(logged);
+    }
+
+    /// What was published since the last call.
+    pub fn take_logged(&self) -> BTreeMap<u32, Logged> {
+        std::mem::take(&mut *self.logged.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn touched(&self) -> MutexGuard<'_, BTreeSet<SeatingEventId>> {

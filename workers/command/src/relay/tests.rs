@@ -14,9 +14,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Relay, RelayMetrics, STILL};
+use super::{Relay, RelayMetrics, STILL, Shared};
+use crate::durability::Durability;
 use crate::recover::{Recover, RecoveryError};
-use crate::store::{Outbox, SeatStore, StoreError};
+use crate::store::{LANES, Outbox, SeatStore, StoreError};
 use crate::testing::{FakeLog, Memory, cause, definition, provisioned};
 
 const DRAIN: Duration = Duration::from_secs(5);
@@ -78,15 +79,16 @@ impl Line {
         let recovery = Arc::new(FakeRecovery::default());
         let stop = CancellationToken::new();
         let mut registry = Registry::default();
-        let relay = Relay::new(
+        let shared = Shared::new(
             Arc::clone(&store) as _,
             Arc::clone(&log) as _,
             Arc::clone(&recovery) as _,
             "seat-events".into(),
             "tickets/main".into(),
+            Durability::default(),
             RelayMetrics::register(&mut registry),
         );
-        let relay = tokio::spawn(relay.run(stop.clone(), DRAIN));
+        let relay = tokio::spawn(Relay::new(Arc::new(shared)).run(stop.clone(), DRAIN));
         Self { store, log, recovery, event, stop, relay, registry }
     }
 
@@ -307,6 +309,60 @@ async fn i1_what_the_log_contradicts_is_recovered_before_anything_is_published()
     assert_eq!(line.store.distrusted(), std::slice::from_ref(&line.event));
     let recovered = line.recovery.recovered.lock().unwrap().clone();
     assert_eq!(recovered, [(3, BTreeSet::from([line.event.clone()]))]);
+    line.shut().await;
+}
+
+/// Also of the same lane, which is a partition modulo 64.
+#[tokio::test(start_paused = true)]
+async fn a_partition_without_a_leader_holds_up_no_other() {
+    let log = FakeLog::default();
+    log.has_partitions(128);
+    log.lead(3, false);
+    let line = Line::with(Memory::default(), log).await;
+    let other: SeatingEventId = "matinee".parse().unwrap();
+    line.store.provision(&other, &definition(), 3 + LANES, &cause()).await.unwrap().unwrap();
+    // The first time a partition is taken over it is found by a scan.
+    sleep(Duration::from_secs(5)).await;
+    for (before, seat) in (1..).zip(["A-1-1", "A-1-2", "A-1-3"]) {
+        assert_eq!(line.log.sequences(other.as_str()).len(), before);
+        line.store.hold_for("alice", &line.event, &[seat]).await;
+        line.store.hold_for("bob", &other, &[seat]).await;
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(line.log.sequences(other.as_str()), [1, 2, 3, 4]);
+    assert!(line.sequences().is_empty());
+    line.log.lead(3, true);
+    line.watermark(4).await;
+    assert_eq!(line.sequences(), [1, 2, 3, 4]);
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_that_a_topic_gets_later_are_worked_on() {
+    let line = Line::with(Memory::default(), FakeLog::default()).await;
+    line.watermark(1).await;
+    line.log.has_partitions(128);
+    let other: SeatingEventId = "matinee".parse().unwrap();
+    line.store.provision(&other, &definition(), 3 + LANES, &cause()).await.unwrap().unwrap();
+    let published = async {
+        while line.log.sequences(other.as_str()).is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(7), published).await.unwrap();
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_right_to_publish_is_laid_down_where_nothing_is_written_and_taken_again() {
+    let line = Line::with(Memory::default(), FakeLog::default()).await;
+    line.watermark(1).await;
+    assert_eq!(line.log.appenders(), 1);
+    sleep(Duration::from_mins(11)).await;
+    assert_eq!(line.log.appenders(), 0);
+    line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
+    line.watermark(2).await;
+    assert_eq!((line.log.appenders(), line.sequences()), (1, vec![1, 2]));
     line.shut().await;
 }
 

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use boxoffice_runtime::log::{Appender, Batch, EventLog, LogError, Subscription, 
 use boxoffice_runtime::record::{CE_SEQUENCE, NewRecord, Record};
 use tokio::sync::watch;
 
-/// How many partitions every topic has.
+/// How many partitions every topic has where nothing else is said.
 const PARTITIONS: u32 = 12;
 
 /// See the module.
@@ -28,6 +28,11 @@ struct Shared {
     lost: AtomicUsize,
     delay: Mutex<Duration>,
     at_work: Mutex<HashSet<String>>,
+    more_partitions: AtomicU32,
+    leaderless: Mutex<HashSet<u32>>,
+    /// Partitions of transactions that have not ended, by id.
+    open: Mutex<HashMap<String, HashSet<u32>>>,
+    appenders: AtomicUsize,
     /// Which owner of an id is the last, by the order of taking over.
     owners: Mutex<HashMap<String, u64>>,
 }
@@ -84,6 +89,27 @@ impl FakeLog {
         *self.0.delay.lock().unwrap() = delay;
     }
 
+    /// Every topic has so many partitions from now on, 12 at least.
+    pub fn has_partitions(&self, count: u32) {
+        self.0.more_partitions.store(count.saturating_sub(PARTITIONS), SeqCst);
+    }
+
+    /// Whether a partition has a leader from now on. As on Kafka, a transaction that has one without does not end before it
+    /// has one again, and its id begins no other meanwhile.
+    pub fn lead(&self, partition: u32, is_led: bool) {
+        let mut leaderless = self.0.leaderless.lock().unwrap();
+        if is_led {
+            leaderless.remove(&partition);
+        } else {
+            leaderless.insert(partition);
+        }
+    }
+
+    /// How many there are.
+    pub fn appenders(&self) -> usize {
+        self.0.appenders.load(SeqCst)
+    }
+
     /// Sequences of what was published with a key, in order.
     pub fn sequences(&self, key: &str) -> Vec<u64> {
         let kept = self.0.kept.borrow();
@@ -120,6 +146,15 @@ impl Shared {
         tokio::time::sleep(delay).await;
     }
 
+    /// Fails where one of `partitions` has no leader.
+    fn led<'a>(&self, partitions: impl IntoIterator<Item = &'a u32>) -> Result<(), LogError> {
+        let leaderless = self.leaderless.lock().unwrap();
+        match partitions.into_iter().find(|partition| leaderless.contains(partition)) {
+            Some(partition) => Err(LogError::Unavailable(format!("partition {partition} has no leader"))),
+            None => Ok(()),
+        }
+    }
+
     fn is_owner(&self, id: &str, owner: u64) -> bool {
         self.owners.lock().unwrap().get(id) == Some(&owner)
     }
@@ -152,18 +187,22 @@ impl EventLog for FakeLog {
 
     async fn appender(&self, id: &str) -> Result<Box<dyn Appender>, LogError> {
         self.0.reached()?;
+        self.0.led(self.0.open.lock().unwrap().get(id).into_iter().flatten())?;
+        self.0.open.lock().unwrap().remove(id);
         let mut owners = self.0.owners.lock().unwrap();
         let last = owners.entry(id.to_owned()).or_default();
         *last += 1;
+        self.0.appenders.fetch_add(1, SeqCst);
         Ok(Box::new(FakeAppender { log: self.0.clone(), id: id.to_owned(), owner: *last, is_spent: false }))
     }
 
     async fn partitions(&self, _: &str) -> Result<u32, LogError> {
-        self.0.reached().map(|()| PARTITIONS)
+        self.0.reached().map(|()| PARTITIONS + self.0.more_partitions.load(SeqCst))
     }
 
     async fn bounds(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
         self.0.reached()?;
+        self.0.led(&[partition])?;
         Ok((0, self.0.kept.borrow().end(topic, partition)))
     }
 
@@ -195,6 +234,11 @@ impl Appender for FakeAppender {
         }
         self.log.take_time(&records).await;
         self.log.reached()?;
+        let partitions: HashSet<_> = records.iter().map(|record| record.partition).collect();
+        if let Err(error) = self.log.led(&partitions) {
+            self.log.open.lock().unwrap().insert(self.id.clone(), partitions);
+            return Err(error);
+        }
         if !self.log.is_owner(&self.id, self.owner) {
             return Err(LogError::Fenced(self.id.clone()));
         }
@@ -217,6 +261,12 @@ impl Appender for FakeAppender {
         }
         self.is_spent = false;
         Ok(ends)
+    }
+}
+
+impl Drop for FakeAppender {
+    fn drop(&mut self) {
+        self.log.appenders.fetch_sub(1, SeqCst);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Effects outside: what a handler wrote down inside of its transaction (I5) is carried out beside the loop, and what
 //! comes of it is written down again.
 //!
-//! A [`Lane`] is one aggregate on one topic. It is what members take, each for a while, and its effects hang below it in
+//! A [`Lane`] is one aggregate on one topic; beside those of the write side it is called an effect lane (table
+//! `effect_lanes`). It is what members take, each for a while, and its effects hang below it in
 //! order: order is per aggregate and topic, nothing more. An [`EffectStore`] keeps lanes, a [`Work`] knows what they mean,
 //! the [`engine`] brings the two together: takes what is due, carries it out side by side, settles what came of it. Who
 //! is killed in between has its lanes taken by another once their lease ends; so an effect may be carried out twice, with

@@ -1,5 +1,7 @@
 //! Giving claimed seats back, or taking them back when their time is over.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use super::{Provisioned, decided, not_held};
@@ -94,6 +96,7 @@ impl Provisioned<'_> {
     }
 
     fn left(&self, seats: &[String], released: &[String]) -> Vec<PricedSeat> {
+        let released: HashSet<_> = released.iter().collect();
         let left = seats.iter().filter(|key| !released.contains(key));
         left.map(|key| self.at_its_price(key)).collect()
     }

@@ -127,6 +127,7 @@ impl Platform {
             store: Arc::clone(&self.seats),
             log: Arc::new(self.log.clone()),
             recovery: Arc::new(NothingIsLost),
+            snapshots: None,
         };
         App::new(ports, settings, (metrics, ServerMetrics::default()), readiness, stop.clone())
     }

@@ -70,6 +70,24 @@ impl UntilEnd {
         Ok(Self { tail, ends: Ends(ends) })
     }
 
+    /// Opens one partition at `from`, and reads what is before `end`, which was asked for before.
+    ///
+    /// # Errors
+    /// A log that does not answer, or does not have `from`.
+    pub async fn of(
+        log: &dyn EventLog,
+        topic: &str,
+        partition: u32,
+        from: u64,
+        end: u64,
+    ) -> Result<Self, LogError> {
+        if from >= end {
+            return Ok(Self { tail: None, ends: Ends::default() });
+        }
+        let tail = Some(log.tail(topic, vec![(partition, from)]).await?);
+        Ok(Self { tail, ends: Ends::from_iter([(partition, end)]) })
+    }
+
     /// The next records, at most `max`, in order within each partition; `None` when all are read.
     ///
     /// # Errors

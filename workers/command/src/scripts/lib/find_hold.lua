@@ -7,12 +7,15 @@ local function split(text)
   return parts
 end
 
--- `list` without `value`.
-local function without(list, value)
-  local rest = {}
-  for _, other in ipairs(list) do
-    if other ~= value then
-      rest[#rest + 1] = other
+-- `list` without what is in `gone`: one look at each.
+local function without(list, gone)
+  local is_gone, rest = {}, {}
+  for _, value in ipairs(gone) do
+    is_gone[value] = true
+  end
+  for _, value in ipairs(list) do
+    if not is_gone[value] then
+      rest[#rest + 1] = value
     end
   end
   return rest
@@ -91,13 +94,11 @@ end
 -- The hold of a held seat, if it is `user`'s and live. Else nil and the refusal.
 local function hold_of_seat(id, user)
   local hold = read_hold(id)
-  if not hold then
-    return nil, rejected('SEAT_NOT_HELD')
+  local lapsed = has_lapsed(hold)
+  if not hold or hold.user ~= user then
+    return nil, rejected(lapsed and 'SEAT_NOT_HELD' or 'NOT_HOLDER')
   end
-  if hold.user ~= user then
-    return nil, rejected(has_lapsed(hold) and 'SEAT_NOT_HELD' or 'NOT_HOLDER')
-  end
-  if has_lapsed(hold) then
+  if lapsed then
     return nil, rejected('HOLD_EXPIRED')
   end
   return hold

@@ -43,9 +43,7 @@ end
 -- Releases `keys`, seats of a live hold, because its holder gives them back. A hold without seats is forgotten.
 local function release(hold, keys)
   release_seats(hold, keys, 'user', CORRELATION, ACTOR)
-  for _, key in ipairs(keys) do
-    hold.seats = without(hold.seats, key)
-  end
+  hold.seats = without(hold.seats, keys)
   if #hold.seats == 0 then
     forget_hold(hold)
   else

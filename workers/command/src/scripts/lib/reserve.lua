@@ -8,10 +8,9 @@ local function reserve(hold, keys, id)
     local key, amount = priced[i], priced[i + 1]
     append_common(common, key, amount)
     reserve_seat(key, id, hold.id, amount)
-    hold.seats = without(hold.seats, key)
     total = total + amount
   end
-  hold.sequence = event.sequence
+  hold.seats, hold.sequence = without(hold.seats, keys), event.sequence
   if #hold.seats == 0 then
     hold.status, hold.reservation = 'R', id
     redis.call('ZREM', DEADLINES, hold.id)

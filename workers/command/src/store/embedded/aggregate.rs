@@ -184,11 +184,7 @@ impl Aggregate {
 
     fn was_in_the_way(&self, event: &DomainEvent) -> bool {
         let Some(wanted) = &self.wanted else { return false };
-        match event {
-            DomainEvent::SeatReleased(released) => wanted.refused.contains(released.seat_id.key()),
-            DomainEvent::SeatUnblocked(block) => wanted.refused.contains(block.seat_id.key()),
-            _ => false,
-        }
+        freed(event).is_some_and(|seat| wanted.refused.contains(seat.key()))
     }
 
     /// Provisions what is wanted again, as a command of nobody's: its events.
@@ -241,7 +237,20 @@ impl Aggregate {
                 self.deadlines.extend(forgotten_at);
             }
             DomainEvent::EventPurged(_) => self.deadlines.clear(),
-            _ => {}
+            DomainEvent::SeatReserved(_)
+            | DomainEvent::SeatReleased(_)
+            | DomainEvent::SeatBlocked(_)
+            | DomainEvent::SeatUnblocked(_)
+            | DomainEvent::ReservationCreated(_)
+            | DomainEvent::ReservationNotReinstated(_)
+            | DomainEvent::EventCreated(_)
+            | DomainEvent::EventUpdated(_)
+            | DomainEvent::EventDeleted(_)
+            | DomainEvent::StatsUpdated(_)
+            | DomainEvent::PaymentRequested(_)
+            | DomainEvent::PaymentCompleted(_)
+            | DomainEvent::PaymentFailed(_)
+            | DomainEvent::PaymentRefundRequested(_) => {}
         }
         if self.state.sequence > self.published {
             self.outbox.push_back(entry);
@@ -334,6 +343,30 @@ impl Aggregate {
         while self.outbox.front().is_some_and(known) {
             self.outbox.pop_front();
         }
+    }
+}
+
+/// The seat that nobody claims any more, and that is not blocked any more, by `event`.
+fn freed(event: &DomainEvent) -> Option<&SeatId> {
+    match event {
+        DomainEvent::SeatReleased(released) => Some(&released.seat_id),
+        DomainEvent::SeatUnblocked(block) => Some(&block.seat_id),
+        DomainEvent::SeatHeld(_)
+        | DomainEvent::SeatReserved(_)
+        | DomainEvent::SeatBlocked(_)
+        | DomainEvent::HoldExtended(_)
+        | DomainEvent::ReservationCreated(_)
+        | DomainEvent::ReservationCancelled(_)
+        | DomainEvent::ReservationNotReinstated(_)
+        | DomainEvent::EventCreated(_)
+        | DomainEvent::EventUpdated(_)
+        | DomainEvent::EventDeleted(_)
+        | DomainEvent::EventPurged(_)
+        | DomainEvent::StatsUpdated(_)
+        | DomainEvent::PaymentRequested(_)
+        | DomainEvent::PaymentCompleted(_)
+        | DomainEvent::PaymentFailed(_)
+        | DomainEvent::PaymentRefundRequested(_) => None,
     }
 }
 

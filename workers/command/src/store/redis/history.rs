@@ -47,6 +47,17 @@ pub fn confirm(about: &InfoDict, history: &History) -> Result<(), RedisError> {
     if is_the_same { Ok(()) } else { Err(ended()) }
 }
 
+/// The section of INFO that [`confirm_replication`] reads.
+pub const REPLICATION: &str = "replication";
+
+/// The same by that section alone, which is less to tell: enough on a connection whose server has told its run id, for
+/// that lives as long as the connection.
+pub fn confirm_replication(about: &InfoDict, history: &History) -> Result<(), RedisError> {
+    let id = about.get::<String>("master_replid").unwrap_or_default();
+    let is_the_same = history.as_str().split_once(':').is_some_and(|(_, replication)| replication == id);
+    if is_master(about) && is_the_same { Ok(()) } else { Err(ended()) }
+}
+
 /// The error of a link whose server is not, or no longer, what it took it for.
 pub fn ended() -> RedisError {
     redis::make_extension_error(CODE.to_owned(), Some("the server has another history now".to_owned()))
@@ -93,6 +104,10 @@ mod tests {
         assert!(confirm(&told("master", RUN, REPL), &history).is_ok());
         for other in [told("slave", RUN, REPL), told("master", RUN, RUN), told("master", REPL, REPL)] {
             assert!(has_ended(&confirm(&other, &history).unwrap_err()));
+        }
+        assert!(confirm_replication(&told("master", "", REPL), &history).is_ok());
+        for other in [told("slave", RUN, REPL), told("master", RUN, RUN), told("master", RUN, "")] {
+            assert!(has_ended(&confirm_replication(&other, &history).unwrap_err()));
         }
         assert!(!has_ended(&redis::make_extension_error("RECOVERING".into(), None)));
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::RedisStore;
 use super::entry::{self, Stored};
 use super::fence::is_behind;
-use super::history::{self, SECTIONS};
+use super::history::{self, REPLICATION};
 use super::link::Link;
 use super::places;
 use super::wire::ServerHistory;
@@ -119,12 +119,12 @@ impl Outbox for RedisStore {
         read.cmd("HMGET").arg(keys.meta()).arg(&["history", "partition", "archived"]);
         // The stream begins above the watermark: it is trimmed in the step that advances it.
         read.cmd("XRANGE").arg(keys.outbox()).arg("-").arg("+").arg("COUNT").arg(max);
-        read.cmd("INFO").arg(&SECTIONS);
+        read.cmd("INFO").arg(REPLICATION);
         let read = &read;
         let ask = |link: Arc<Link>| async move {
             let (meta, entries, about) = link.query_all::<Waiting>(read).await?;
             // What another history has in these places must not be on the log.
-            history::confirm(&about, &link.history)?;
+            history::confirm_replication(&about, &link.history)?;
             Ok((link.history.clone(), meta, entries))
         };
         let (history, (recovered, partition, archived), entries) =

@@ -195,9 +195,9 @@ fn transact(
         let mut next = BaseRecord::with_opaque_to(topic, Arc::clone(&deliveries))
             .partition(number(topic, record.partition)?)
             .key(&record.key)
-            .payload(&record.value)
             .timestamp(timestamp(record))
             .headers(headers(record));
+        next.payload = Some(&record.value).filter(|value| !value.is_empty());
         while let Err((error, returned)) = client.send(next) {
             if error != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
                 return Err(named(failed(error), topic, record.partition));

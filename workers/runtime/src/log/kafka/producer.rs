@@ -148,9 +148,9 @@ async fn queue(producer: &Shared, topic: &str, record: &NewRecord) -> Result<Del
     let mut next = FutureRecord::to(topic)
         .partition(number(topic, record.partition)?)
         .key(&record.key)
-        .payload(&record.value)
         .timestamp(timestamp(record))
         .headers(headers(record));
+    next.payload = Some(&record.value).filter(|value| !value.is_empty());
     loop {
         {
             let retired = producer.retired.read().unwrap_or_else(PoisonError::into_inner);

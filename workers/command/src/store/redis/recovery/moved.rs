@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 
-use super::run::Place;
+use super::reading::Place;
 use super::{Recovery, StoreError};
 use crate::store::redis::link::Link;
 use crate::store::redis::slots::slot_of;

@@ -10,7 +10,7 @@ use boxoffice_domain::{SeatingEventId, SeatingEventState, UnixMillis};
 use redis::Pipeline;
 use uuid::Uuid;
 
-use super::replay::{Again, Found, Replay};
+use crate::replay::{Again, Found, Replay};
 use crate::store::redis::RedisStore;
 use crate::store::redis::entry::{self, Stored};
 use crate::store::redis::floor_plan::FloorPlan;
@@ -38,11 +38,12 @@ impl RedisStore {
             // Records of another version: they are worked out again from the first event.
             (found.history, found.sequence, found.offset) = (None, None, None);
         }
-        let FoundMeta { history, sequence, published, partition, offset, .. } = found;
+        let FoundMeta { history, sequence, published, partition, offset, archived, .. } = found;
         let mut found = Found {
             is_there,
             history,
             offset,
+            archived,
             sequence: sequence.unwrap_or_default(),
             published: published.unwrap_or_default(),
             partition,

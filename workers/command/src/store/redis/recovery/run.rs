@@ -1,81 +1,57 @@
-//! Reads what the log has of one partition, from where something may be missing to where it ends now, and puts back
-//! what a server lacks.
+//! Puts back what a server lacks of one partition: decides where on the log to begin, and what to go on from.
+//!
+//! What Redis has goes on from the offset that it kept. What it does not have, or what is of no use, goes on from the
+//! snapshots, which end at an offset that they all share; and what those do not have either is worked out from the
+//! partition's first record. Each way is tried with what the one before left over. States are worked out a few at a time,
+//! and put back before the next ones: whoever goes on after a recovery that was cut short finds those out of the fence.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use boxoffice_domain::{Envelope, SeatingEventId};
-use boxoffice_runtime::log::{Ends, Tail};
-use boxoffice_runtime::record::{CE_ID, CE_SEQUENCE, Record, Said};
+use boxoffice_domain::SeatingEventId;
+use boxoffice_runtime::log::LogError;
 use futures::{StreamExt, TryStreamExt, stream};
-use tokio::time::{Instant, timeout};
-use uuid::Uuid;
+use tokio::time::Instant;
 
-use super::replay::{Again, Found, Replay, Step};
+use super::reading::{Place, Reading, is_out};
 use super::{Recovery, RecoveryError, TROUBLED};
+use crate::replay::{Again, Found, Replay, WEIGHT};
+use crate::snapshot::SnapshotError;
+use crate::snapshot::index::{self, Index};
 use crate::store::StoreError;
-use crate::store::redis::link::Link;
 use crate::store::redis::slots::Shard;
 
-/// Records taken at once.
-const BATCH: usize = 1000;
-/// Longest wait for records that are there.
-const RECORDS_TIMEOUT: Duration = Duration::from_secs(15);
-/// How often progress is told, in records.
-const PROGRESS: u64 = 250_000;
 /// SeatingEvents that are asked about, or put back, at once.
 const AT_ONCE: usize = 16;
 
-/// What is to be recovered: a partition's SeatingEvents on one server.
-pub(super) struct Place<'a> {
-    pub(super) link: Arc<Link>,
-    pub(super) shard: &'a Shard,
-    pub(super) partition: u32,
-}
-
-/// What a reading of the log came to.
+/// What is left to do, and what was done.
 #[derive(Default)]
-struct Reading {
-    /// By SeatingEvent; `None` where it is out of the fence already.
-    replays: HashMap<SeatingEventId, Option<Replay>>,
-    /// Those that cannot be worked out.
-    troubled: HashMap<SeatingEventId, String>,
-    /// Those to begin anew with, and why.
-    again: HashMap<SeatingEventId, Again>,
-    /// Whether more has to be read than was.
-    from_the_first: bool,
-    /// All that were met, of this server or another one.
-    met: HashSet<SeatingEventId>,
+struct Left {
+    /// What Redis has of those that are behind the fence.
+    in_doubt: BTreeMap<SeatingEventId, Found>,
+    /// Those that what was tried was not enough for, what is wrong with them, and why what Redis has is of no use.
+    failed: BTreeMap<SeatingEventId, Failure>,
+    /// SeatingEvents put back.
+    recovered: u64,
+    /// Events that were applied.
+    applied: u64,
 }
 
-/// Records of one partition, up to an end.
-struct Records {
-    /// None where there is nothing to read.
-    tail: Option<Box<dyn Tail>>,
-    ends: Ends,
-    partition: u32,
-    read: u64,
+/// See [`Left::failed`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failure {
+    trouble: String,
+    again: Option<Again>,
 }
 
-impl Records {
-    /// The next ones, in order; `None` when all are read.
-    async fn next(&mut self) -> Result<Option<Vec<Record>>, RecoveryError> {
-        let Some(tail) = self.tail.as_mut().filter(|_| !self.ends.is_empty()) else { return Ok(None) };
-        let batch = timeout(RECORDS_TIMEOUT, tail.next(BATCH)).await;
-        let batch = batch.map_err(|_| RecoveryError::Silence(RECORDS_TIMEOUT.as_secs()))??;
-        let records = self.ends.take(batch);
-        let before = self.read / PROGRESS;
-        self.read += records.len() as u64;
-        if self.read / PROGRESS > before {
-            tracing::info!(
-                partition = self.partition,
-                records = self.read,
-                "reading seats back from the log"
-            );
-        }
-        Ok(Some(records))
+impl Left {
+    fn failed(&mut self, event: SeatingEventId, trouble: String, again: Option<Again>) {
+        let again = again.or_else(|| self.failed.get(&event)?.again);
+        self.failed.insert(event, Failure { trouble, again });
+    }
+
+    fn is_back(&mut self, event: &SeatingEventId) {
+        self.in_doubt.remove(event);
+        self.failed.remove(event);
     }
 }
 
@@ -92,14 +68,18 @@ impl Recovery {
         let is_marked = kept.as_ref().is_some_and(|kept| kept.history == link.history);
         let candidates = if is_marked { doubted.clone() } else { self.pinned_to(partition, doubted).await? };
         let place = Place { link, shard, partition };
-        let in_doubt = self.in_doubt(&place, candidates).await?;
+        let mut in_doubt = self.in_doubt(&place, candidates).await?;
+        // What is archived stays so until somebody asks for it.
+        in_doubt.retain(|event, found| found.archived.is_none() || doubted.contains(event));
         if is_marked && in_doubt.is_empty() {
             return Ok(());
         }
         let (begin, end) = self.log.bounds(&self.topic, partition).await?;
         // Before offsets were kept, a server was marked as a whole.
         let is_complete = !is_marked && kept.is_none() && self.store.is_recovered(shard).await?;
-        let mut offsets: Vec<_> = in_doubt.values().map(|found| found.offset).collect();
+        // Nothing of what is archived is on the log behind its snapshot.
+        let of = |found: &Found| found.archived.map_or(found.offset, |_| Some(end));
+        let mut offsets: Vec<_> = in_doubt.values().map(of).collect();
         if !is_marked {
             offsets.push(match kept {
                 Some(kept) => Some(kept.offset),
@@ -107,8 +87,9 @@ impl Recovery {
                 None => None,
             });
         }
-        let from = offsets.into_iter().map(Option::unwrap_or_default).min().unwrap_or(end).clamp(begin, end);
-        if from < end || !in_doubt.is_empty() {
+        let from = offsets.into_iter().collect::<Option<Vec<_>>>();
+        let from = from.map(|offsets| offsets.into_iter().min().unwrap_or(end).clamp(begin, end));
+        if from.is_none_or(|from| from < end) || !in_doubt.is_empty() {
             self.metrics.running.inc();
             let started = Instant::now();
             let ended = self.read_back(&place, in_doubt, (begin, from, end)).await;
@@ -121,51 +102,6 @@ impl Recovery {
             self.rewrite_append_only_file(&place.link).await;
         }
         Ok(())
-    }
-
-    /// SeatingEvents that are out of the fence, and of which the log has another event than Redis, or one that Redis does
-    /// not know. Everything before the offset that a server keeps is known there; what waits in an outbox is known by its
-    /// id.
-    pub(super) async fn find_contradicted(
-        &self,
-        partition: u32,
-    ) -> Result<BTreeSet<SeatingEventId>, RecoveryError> {
-        let (begin, end) = self.log.bounds(&self.topic, partition).await?;
-        let (mut servers, mut from) = (HashMap::new(), end);
-        for shard in self.store.topology.known_shards().await? {
-            let kept = async {
-                let link = self.store.topology.link_to(&shard.node).await?;
-                let kept = self.recovered(&link, &shard, &[partition]).await?.pop().flatten();
-                Ok::<_, StoreError>((link, kept))
-            };
-            match kept.await {
-                Ok((link, Some(kept))) if kept.history == link.history => {
-                    from = from.min(kept.offset);
-                    servers.insert(shard.node.clone(), link);
-                }
-                // It is recovered as a whole, or away: nothing of it is published.
-                Ok(_) => {}
-                Err(error) => tracing::debug!(node = %shard.node, %error, "it is not compared with the log"),
-            }
-        }
-        let (mut contradicted, mut known) = (BTreeSet::new(), HashMap::new());
-        let mut records = self.records(partition, from.max(begin), end).await?;
-        while let Some(some) = records.next().await? {
-            for record in &some {
-                let Some((event, sequence, id)) = identity(record) else { continue };
-                let owner = self.store.topology.owner(self.store.keys.event(&event).slot());
-                let Some(link) = owner.and_then(|owner| servers.get(&owner)) else { continue };
-                let found = match known.entry(event.clone()) {
-                    Entry::Occupied(found) => found.into_mut(),
-                    Entry::Vacant(place) => place.insert(self.store.found(link, &event).await?),
-                };
-                let is_another = found.waiting.get(&sequence).is_some_and(|waiting| *waiting != id);
-                if is_out(found, link) && (is_another || sequence > found.sequence) {
-                    contradicted.insert(event);
-                }
-            }
-        }
-        Ok(contradicted)
     }
 
     /// All SeatingEvents that are pinned to `partition`, with `doubted`.
@@ -190,82 +126,274 @@ impl Recovery {
             let given_up = self.troubled().get(event).is_some_and(|at| at.elapsed() < TROUBLED);
             !given_up && self.is_of(place.shard, event)
         });
-        let found = stream::iter(mine)
-            .map(|event| async move {
-                let found = self.store.found(&place.link, &event).await?;
-                Ok::<_, StoreError>((event, found))
-            })
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<Vec<_>>()
-            .await?;
         let is_in_doubt = |found: &Found| {
             found.is_there
                 && found.partition.is_none_or(|its| its == place.partition)
                 && !is_out(found, &place.link)
         };
+        let found = self.all_found(place, mine.collect()).await?;
         Ok(found.into_iter().filter(|(_, found)| is_in_doubt(found)).collect())
     }
 
-    /// Reads from `from` on, and from the first record where that is not enough; then puts back.
+    /// What Redis has of each.
+    async fn all_found(
+        &self,
+        place: &Place<'_>,
+        events: Vec<SeatingEventId>,
+    ) -> Result<Vec<(SeatingEventId, Found)>, StoreError> {
+        stream::iter(events)
+            .map(|event| async move {
+                let found = self.store.found(&place.link, &event).await?;
+                Ok::<_, StoreError>((event, found))
+            })
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    /// Reads from `from` on, where that is known, then what that was not enough for; puts back what comes of it.
     async fn read_back(
         &self,
         place: &Place<'_>,
         in_doubt: BTreeMap<SeatingEventId, Found>,
-        (begin, mut from, end): (u64, u64, u64),
+        (begin, from, end): (u64, Option<u64>, u64),
     ) -> Result<(), RecoveryError> {
-        let (store, partition) = (&self.store, place.partition);
-        let node = &place.link.node;
+        let (node, partition) = (&place.link.node, place.partition);
         tracing::info!(%node, partition, in_doubt = in_doubt.len(), from, end, "reading seats back from the log");
-        let mut again = HashMap::new();
-        let mut reading = loop {
-            let reading = self.read(place, from, end, &in_doubt, &again).await?;
-            if reading.again.is_empty() && !(reading.from_the_first && from > begin) {
-                break reading;
+        let mut left = Left { in_doubt, ..Left::default() };
+        if let Some(from) = from {
+            let archived = self.archived(partition, &mut left).await?;
+            self.pass_by_pass(place, archived, (from, end), &mut left).await?;
+        }
+        if from.is_none() || !left.failed.is_empty() {
+            let index = self.index_of(partition).await?;
+            let wanted = self.wanted(place, &index, from.is_none(), &mut left).await?;
+            let folded = index.folded().clamp(begin, end);
+            // What Redis has goes on from where it was.
+            let kept = left.in_doubt.values().filter_map(|found| found.offset.filter(|_| from.is_none()));
+            let from = kept.min().unwrap_or(folded).clamp(begin, folded);
+            self.pass_by_pass(place, wanted, (from, end), &mut left).await?;
+        }
+        let mut before = BTreeMap::new();
+        while !left.failed.is_empty() && left.failed != before {
+            before = left.failed.clone();
+            self.pass_by_pass(place, vec![], (begin, end), &mut left).await?;
+        }
+        self.finish(place, left, end).await
+    }
+
+    /// Reads from `from` up to `end`, once for as many SeatingEvents as there is room for at a time: those that go on
+    /// from a snapshot, and all that are met behind the fence.
+    async fn pass_by_pass(
+        &self,
+        place: &Place<'_>,
+        mut snapshots: Vec<(SeatingEventId, index::Place)>,
+        (from, end): (u64, u64),
+        left: &mut Left,
+    ) -> Result<(), RecoveryError> {
+        let mut others = HashSet::new();
+        loop {
+            let mut room = WEIGHT;
+            let now = snapshots.iter().take_while(|(_, at)| {
+                let fits = room > 0;
+                room = room.saturating_sub(at.head.size);
+                fits
+            });
+            let now = now.count();
+            let rest = snapshots.split_off(now);
+            let again =
+                left.failed.iter().filter_map(|(event, failure)| Some((event.clone(), failure.again?)));
+            let mut reading = Reading {
+                found: std::mem::take(&mut left.in_doubt),
+                rebuilt: again.collect(),
+                others: std::mem::take(&mut others),
+                ..Reading::default()
+            };
+            reading.others.extend(rest.iter().map(|(event, _)| event.clone()));
+            self.begin_with(place.partition, &snapshots, &mut reading).await?;
+            self.read(place, from, end, &mut reading).await?;
+            let is_all = rest.is_empty() && reading.later.is_empty();
+            self.settle(place, &mut reading, end, left).await?;
+            if is_all {
+                return Ok(());
             }
-            from = begin;
-            for (event, why) in reading.again {
-                match why {
-                    Again::Fork => {
-                        self.metrics.forks.inc();
-                        tracing::error!(%event, "{}", why.words());
-                    }
-                    Again::BornAgain => tracing::info!(%event, "{}", why.words()),
+            // What this was not enough for is not tried in the same way again.
+            others = left.failed.keys().cloned().collect();
+            snapshots = rest;
+        }
+    }
+
+    /// Has those of `snapshots` go on from there.
+    async fn begin_with(
+        &self,
+        partition: u32,
+        snapshots: &[(SeatingEventId, index::Place)],
+        reading: &mut Reading,
+    ) -> Result<(), RecoveryError> {
+        let loaded = index::load(self.log.as_ref(), &self.topic, partition, snapshots).await?;
+        for ((event, snapshot), (_, at)) in loaded.into_iter().zip(snapshots) {
+            match snapshot {
+                Ok(snapshot) => {
+                    let rebuilt = reading.rebuilt.get(&event).copied();
+                    let replay = Replay::from_snapshot(snapshot, at.head.size, rebuilt);
+                    reading.begin(event, Some(replay));
                 }
-                again.insert(event, why);
-            }
-        };
-        // Before any is put back: what is there says then that the others are known.
-        store.register(&reading.met.drain().collect::<Vec<_>>()).await?;
-        // What is not on what was read is as Redis has it.
-        for (event, found) in in_doubt {
-            if !reading.replays.contains_key(&event) && found.sequence > 0 {
-                let replay = Replay::new(event.clone(), &found, None);
-                reading.replays.insert(event, Some(replay));
+                Err(error) => drop(reading.troubled.insert(event, error.to_string())),
             }
         }
+        Ok(())
+    }
+
+    /// Puts back what a pass worked out, and keeps what it was not enough for.
+    async fn settle(
+        &self,
+        place: &Place<'_>,
+        reading: &mut Reading,
+        end: u64,
+        left: &mut Left,
+    ) -> Result<(), RecoveryError> {
+        let store = &self.store;
+        // Before any is put back: what is there says then that the others are known.
+        // What was archived is among the others again before it is woken.
+        reading.met.extend(reading.replays.keys().cloned());
+        store.register(&reading.met.drain().collect::<Vec<_>>()).await?;
         let now = store.on(&place.link, place.link.invoke(&store.time(place.shard.first_slot)).await)?;
-        let (mut recovered, mut applied) = (0_u64, 0);
         let mut whole = vec![];
-        for (event, replay) in reading.replays {
-            if let Some(trouble) = reading.troubled.get(&event) {
-                tracing::error!(%event, trouble, "it stays behind the fence: its log has to be whole");
-                store.keep_behind_the_fence(&place.link, &event, partition).await?;
-            } else if let Some(replay) = replay {
-                applied += replay.applied;
-                recovered += 1;
-                whole.push((event, replay));
+        for (event, replay) in reading.replays.drain() {
+            let is_failed = reading.troubled.contains_key(&event) || reading.again.contains_key(&event);
+            match replay {
+                _ if is_failed => {}
+                None => {
+                    reading.found.remove(&event);
+                    left.is_back(&event);
+                }
+                Some(replay) => {
+                    let found = reading.found.get(&event);
+                    let has = found.is_some_and(|found| found.sequence > 0 && found.archived.is_none());
+                    if replay.replaces() || (has && replay.rebuilt.is_none()) {
+                        whole.push((event, replay));
+                    }
+                }
             }
+        }
+        left.in_doubt = std::mem::take(&mut reading.found);
+        for (event, trouble) in reading.troubled.drain() {
+            left.failed(event, trouble, None);
+        }
+        for (event, why) in reading.again.drain() {
+            match why {
+                Again::Fork => {
+                    self.metrics.forks.inc();
+                    tracing::error!(%event, "{}", why.words());
+                }
+                Again::BornAgain => tracing::info!(%event, "{}", why.words()),
+            }
+            left.failed(event, why.words().to_owned(), Some(why));
+        }
+        for (event, replay) in &whole {
+            left.is_back(event);
+            left.recovered += 1;
+            left.applied += replay.applied;
         }
         stream::iter(whole)
             .map(|(event, replay)| async move { store.put_back(&place.link, &event, replay, now, end).await })
             .buffer_unordered(AT_ONCE)
             .try_collect::<()>()
             .await?;
-        self.note_troubled(place, reading.troubled.keys());
+        Ok(())
+    }
+
+    /// What was on nothing that was read is as Redis has it; what cannot be worked out stays behind the fence.
+    async fn finish(&self, place: &Place<'_>, mut left: Left, end: u64) -> Result<(), RecoveryError> {
+        let (store, node, partition) = (&self.store, &place.link.node, place.partition);
+        for (event, Failure { trouble, .. }) in &left.failed {
+            tracing::error!(%event, trouble, "it stays behind the fence: its log has to be whole");
+            store.keep_behind_the_fence(&place.link, event, partition).await?;
+        }
+        let failed = &left.failed;
+        left.in_doubt.retain(|event, found| {
+            found.sequence > 0
+                && found.archived.is_none()
+                && !failed.contains_key(event)
+                && !is_out(found, &place.link)
+        });
+        let now = store.on(&place.link, place.link.invoke(&store.time(place.shard.first_slot)).await)?;
+        for (event, found) in &left.in_doubt {
+            let replay = Replay::new(event.clone(), found, None);
+            store.put_back(&place.link, event, replay, now, end).await?;
+            left.recovered += 1;
+        }
+        self.note_troubled(place, left.failed.keys());
+        let Left { recovered, applied, .. } = left;
         self.metrics.applied.inc_by(applied);
-        let troubled = reading.troubled.len();
+        let troubled = left.failed.len();
         tracing::info!(%node, partition, recovered, applied, troubled, "seats are as the log has them");
         Ok(())
+    }
+
+    /// Where the snapshots are of those that are archived.
+    async fn archived(
+        &self,
+        partition: u32,
+        left: &mut Left,
+    ) -> Result<Vec<(SeatingEventId, index::Place)>, RecoveryError> {
+        let mut all = vec![];
+        let archived = left
+            .in_doubt
+            .iter()
+            .filter_map(|(event, found)| Some((event.clone(), found.sequence, found.archived?)));
+        for (event, sequence, at) in archived.collect::<Vec<_>>() {
+            match index::at(self.log.as_ref(), &self.topic, partition, &event, at).await? {
+                Some(place) if place.head.sequence >= sequence => all.push((event, place)),
+                _ => left.failed(event, "its snapshot is not where it was".to_owned(), None),
+            }
+        }
+        all.sort_unstable_by_key(|(_, place)| place.first);
+        Ok(all)
+    }
+
+    /// Where the partition's snapshots are; without a topic for them there are none.
+    async fn index_of(&self, partition: u32) -> Result<Index, RecoveryError> {
+        match Index::read(self.log.as_ref(), &self.topic, partition).await {
+            Err(SnapshotError::Log(LogError::Missing(what))) => {
+                tracing::warn!(
+                    partition,
+                    "the log has no {what}: the partition is read from its first record"
+                );
+                Ok(Index::default())
+            }
+            read => Ok(read?),
+        }
+    }
+
+    /// The snapshots that say more than Redis does: of those that failed, and where `all` is wanted, of all that are this
+    /// server's.
+    async fn wanted(
+        &self,
+        place: &Place<'_>,
+        index: &Index,
+        all: bool,
+        left: &mut Left,
+    ) -> Result<Vec<(SeatingEventId, index::Place)>, RecoveryError> {
+        let mut wanted = index.all();
+        if !all {
+            wanted.retain(|(event, _)| left.failed.contains_key(event));
+            return Ok(wanted);
+        }
+        wanted.retain(|(event, _)| self.is_of(place.shard, event));
+        let events =
+            wanted.iter().map(|(event, _)| event).filter(|event| !left.in_doubt.contains_key(*event));
+        let found = self.all_found(place, events.cloned().collect()).await?;
+        let behind = found.into_iter().filter(|(_, found)| !is_out(found, &place.link));
+        // What is archived is known by its stub, and stays so.
+        left.in_doubt.extend(behind.filter(|(_, found)| found.archived.is_none()));
+        let says_more = |(event, at): &(SeatingEventId, index::Place)| {
+            left.in_doubt
+                .get(event)
+                .is_some_and(|found| at.head.sequence > found.sequence || found.archived.is_some())
+        };
+        wanted.retain(says_more);
+        Ok(wanted)
     }
 
     /// Leaves those that could not be recovered alone for a while.
@@ -274,108 +402,5 @@ impl Recovery {
         known.retain(|event, at| at.elapsed() < TROUBLED || !self.is_of(place.shard, event));
         known.extend(events.map(|event| (event.clone(), now)));
         self.metrics.troubles.set(i64::try_from(known.len()).unwrap_or(i64::MAX));
-    }
-
-    /// Reads every record of the partition from `from` up to `end`.
-    async fn read(
-        &self,
-        place: &Place<'_>,
-        from: u64,
-        end: u64,
-        in_doubt: &BTreeMap<SeatingEventId, Found>,
-        again: &HashMap<SeatingEventId, Again>,
-    ) -> Result<Reading, RecoveryError> {
-        let mut reading = Reading::default();
-        let mut records = self.records(place.partition, from, end).await?;
-        while let Some(some) = records.next().await? {
-            for record in &some {
-                self.take(place, record, in_doubt, again, &mut reading).await?;
-            }
-        }
-        Ok(reading)
-    }
-
-    /// Every record of a partition from `from` up to `end`.
-    async fn records(&self, partition: u32, from: u64, end: u64) -> Result<Records, RecoveryError> {
-        let ends = Ends::from_iter((from < end).then_some((partition, end)));
-        let tail =
-            if from < end { Some(self.log.tail(&self.topic, vec![(partition, from)]).await?) } else { None };
-        Ok(Records { tail, ends, partition, read: 0 })
-    }
-
-    /// Takes in one record. What is no domain event of a SeatingEvent of this server is none of its business.
-    async fn take(
-        &self,
-        place: &Place<'_>,
-        record: &Record,
-        in_doubt: &BTreeMap<SeatingEventId, Found>,
-        again: &HashMap<SeatingEventId, Again>,
-        reading: &mut Reading,
-    ) -> Result<(), StoreError> {
-        let Some((event, sequence, id)) = identity(record) else { return Ok(()) };
-        if !reading.met.contains(&event) {
-            reading.met.insert(event.clone());
-        }
-        if reading.troubled.contains_key(&event) || reading.again.contains_key(&event) {
-            return Ok(());
-        }
-        if !reading.replays.contains_key(&event) {
-            if !self.is_of(place.shard, &event) {
-                return Ok(());
-            }
-            let found = match in_doubt.get(&event) {
-                Some(found) => found.clone(),
-                None => self.store.found(&place.link, &event).await?,
-            };
-            let replay = (!is_out(&found, &place.link)).then(|| {
-                let mut replay = Replay::new(event.clone(), &found, again.get(&event).copied());
-                replay.partition = replay.partition.or(Some(record.partition));
-                replay
-            });
-            reading.replays.insert(event.clone(), replay);
-        }
-        let Some(Some(replay)) = reading.replays.get_mut(&event) else { return Ok(()) };
-        let mut step = replay.take(sequence, id, || envelope(record));
-        if step == Step::NeedsState {
-            replay.state = Some(self.store.read_state(&place.link, &event).await?);
-            step = replay.take(sequence, id, || envelope(record));
-        }
-        match step {
-            Step::Done => {}
-            Step::Again(why) => drop(reading.again.insert(event, why)),
-            Step::Trouble(trouble) => {
-                // What Redis does not know may have begun before what was read.
-                reading.from_the_first |= replay.applied == 0;
-                reading.troubled.insert(event, trouble);
-            }
-            Step::NeedsState => {
-                drop(reading.troubled.insert(event, "its state is not there".to_owned()));
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn is_of(&self, shard: &Shard, event: &SeatingEventId) -> bool {
-        let owner = self.store.topology.owner(self.store.keys.event(event).slot());
-        owner.as_ref() == Some(&shard.node)
-    }
-}
-
-/// Whether it is out of the fence already.
-fn is_out(found: &Found, link: &Link) -> bool {
-    found.history.as_ref().is_some_and(|history| *history == link.history)
-}
-
-/// Whose a record is, its sequence and its event's id; by the headers, which are there where the body is none.
-fn identity(record: &Record) -> Option<(SeatingEventId, u64, Uuid)> {
-    let sequence = record.header(CE_SEQUENCE)?.parse().ok()?;
-    Some((record.key.parse().ok()?, sequence, record.header(CE_ID)?.parse().ok()?))
-}
-
-fn envelope(record: &Record) -> Result<Envelope, String> {
-    match record.said() {
-        Said::Known(envelope) => Ok(Envelope::clone(envelope)),
-        Said::Unknown(unknown) => Err(format!("{} is of a later version", unknown.event_type)),
-        Said::Malformed(reason) => Err(reason.clone()),
     }
 }

@@ -274,5 +274,6 @@ meta! {
         published: u64,
         partition: u32,
         offset: u64,
+        archived: u64,
     }
 }

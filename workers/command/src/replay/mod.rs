@@ -1,16 +1,26 @@
-//! One SeatingEvent on its way back from the log. Pure: [`super::run`] reads records and keeps what comes out.
+//! One SeatingEvent worked out from the log: on its way back to a store that lost some of it
+//! ([`recovery`](crate::store::redis::recovery)), or into its next [`snapshot`](crate::snapshot). Pure: others read records
+//! and keep what comes out.
+
+pub mod records;
 
 use std::collections::HashMap;
 
 use boxoffice_domain::{DomainEvent, Envelope, SeatingEventId, SeatingEventState, UnixMillis, evolve};
 use uuid::Uuid;
 
+use crate::snapshot::{FORMAT, Snapshot};
 use crate::store::OutboxEntry;
 
+/// About how many bytes of states are worked out at the same time: what is above that has a pass of its own.
+pub const WEIGHT: u64 = 96 * 1024 * 1024;
 /// How often, in events, what nobody has to remember any more is forgotten.
 const FORGET_EVERY: u64 = 65_536;
+/// About how many bytes of memory one takes that has nothing yet, and how many more an event that was applied.
+const EMPTY: u64 = 16_384;
+const APPLIED: u64 = 256;
 
-/// What Redis has of a SeatingEvent, as far as it takes to know whether that is all.
+/// What a store has of a SeatingEvent, as far as it takes to know whether that is all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     /// Whether there is anything, be it the place on the log of one that was purged.
@@ -19,6 +29,8 @@ pub struct Found {
     pub history: Option<String>,
     /// Where on the log nothing more of it is, where that was kept.
     pub offset: Option<u64>,
+    /// Where its snapshot is, if that is all that there is of it but for a few numbers.
+    pub archived: Option<u64>,
     /// Sequence of its last domain event; 0 where there is none.
     pub sequence: u64,
     /// Up to where its events are known to be on the log.
@@ -69,8 +81,11 @@ pub struct Replay {
     pub logged: u64,
     /// Events applied.
     pub applied: u64,
-    /// Whether it is worked out from its first event.
+    /// Whether what Redis has is of no use, and why.
     pub rebuilt: Option<Again>,
+    /// Bytes of the snapshot that it began at.
+    size: u64,
+    is_snapshot: bool,
     sequence: u64,
     waiting: HashMap<u64, Uuid>,
     born: Option<Uuid>,
@@ -90,10 +105,47 @@ impl Replay {
             logged: 0,
             applied: 0,
             rebuilt,
+            size: 0,
+            is_snapshot: false,
             sequence: if from_nothing { 0 } else { found.sequence },
             waiting: if from_nothing { HashMap::new() } else { found.waiting.clone() },
             born: None,
         }
+    }
+
+    /// Goes on from a snapshot, whose JSON has `size` bytes.
+    pub fn from_snapshot(snapshot: Snapshot, size: u64, rebuilt: Option<Again>) -> Self {
+        let Snapshot { format: _, partition, offset: _, time, revision, state } = snapshot;
+        let sequence = state.sequence;
+        Self {
+            event: state.id.clone(),
+            revision,
+            purged: state.sale.is_none(),
+            time,
+            partition: Some(partition),
+            logged: sequence,
+            applied: 0,
+            // What came before a second life is not in a snapshot.
+            rebuilt: rebuilt.filter(|why| *why == Again::Fork),
+            size,
+            is_snapshot: true,
+            sequence,
+            waiting: HashMap::new(),
+            born: None,
+            state: Some(state),
+        }
+    }
+
+    /// The snapshot of what the log has before `offset`; `None` where it has nothing of it.
+    pub fn into_snapshot(mut self, partition: u32, offset: u64) -> Option<Snapshot> {
+        let mut state = self.state.take().filter(|state| state.sequence > 0)?;
+        state.forget(self.time);
+        Some(Snapshot { format: FORMAT, partition, offset, time: self.time, revision: self.revision, state })
+    }
+
+    /// About how many bytes of memory it takes.
+    pub const fn weight(&self) -> u64 {
+        weight_of(self.size, self.applied)
     }
 
     /// Takes in the record of the event `id`.
@@ -156,8 +208,8 @@ impl Replay {
     }
 
     /// Whether what Redis has is to be replaced.
-    pub fn replaces(&self) -> bool {
-        self.applied > 0
+    pub const fn replaces(&self) -> bool {
+        self.applied > 0 || self.is_snapshot
     }
 
     /// Adds the events that only Redis has, where they go on from what the log has: whether they do.
@@ -180,6 +232,11 @@ impl Replay {
         }
         goes_on
     }
+}
+
+/// About how many bytes a state takes of whose snapshot's JSON has `size` and to which so many events are applied.
+pub const fn weight_of(size: u64, applied: u64) -> u64 {
+    EMPTY + size + applied * APPLIED
 }
 
 fn sequence_of(entry: &OutboxEntry) -> u64 {

@@ -1,0 +1,54 @@
+//! Two stores that sell the same seats (a split): what becomes of an owner that another one has fenced.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::ownership::Ownership;
+use super::shared::Shared;
+
+/// How long nobody must have published before an owner that was fenced from another store fences back, and how often it
+/// looks.
+pub const STILL: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Somebody else has taken the right to publish on `partition`. Where the lease is theirs too, the ownership ends. Where
+/// it is still ours, they believe in another store: two stores sell the same seats. Theirs is the log, so what is here is
+/// not sold on until they have been still for a while.
+///
+/// `true` where that was so: then the partition can be taken back, and what they did is to be put back here.
+pub async fn met(shared: &Shared, place: &Ownership, partition: u32) -> bool {
+    tokio::select! {
+        () = place.over() => return false,
+        () = shared.leases.confirmed() => {}
+    }
+    let split = shared.metrics.split();
+    tracing::error!(
+        partition,
+        "another store sells the same seats and publishes: nothing is sold here until it has been still for {STILL:?}"
+    );
+    for event in shared.pinned_to(partition) {
+        if let Err(error) = shared.outbox.distrust(&event).await {
+            tracing::warn!(%event, %error, "it may be sold here though another store sells it");
+        }
+    }
+    tokio::select! {
+        () = place.over() => {}
+        () = others_are_still(shared, partition) => {}
+    }
+    drop(split);
+    true
+}
+
+/// Returns when nobody has published on `partition` for a while.
+async fn others_are_still(shared: &Shared, partition: u32) {
+    let (mut end, mut since) = (None, Instant::now());
+    while since.elapsed() < STILL {
+        let bounds = shared.log.bounds(&shared.topic, partition).await;
+        let now = bounds.ok().map(|(_, end)| end);
+        if now.is_none() || now != end {
+            (end, since) = (now, Instant::now());
+        }
+        sleep(LOOK).await;
+    }
+}

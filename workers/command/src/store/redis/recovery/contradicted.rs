@@ -1,0 +1,59 @@
+//! What another store sold, as the log tells whoever has just fenced.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+
+use boxoffice_domain::SeatingEventId;
+
+use super::reading::is_out;
+use super::{Recovery, RecoveryError};
+use crate::replay::records::{Records, identity};
+use crate::store::StoreError;
+
+impl Recovery {
+    /// SeatingEvents that are out of the fence, and of which the log has another event than Redis, or one that Redis does
+    /// not know. Everything before the offset that a server keeps is known there; what waits in an outbox is known by its
+    /// id.
+    pub(super) async fn find_contradicted(
+        &self,
+        partition: u32,
+    ) -> Result<BTreeSet<SeatingEventId>, RecoveryError> {
+        let (begin, end) = self.log.bounds(&self.topic, partition).await?;
+        let (mut servers, mut from) = (HashMap::new(), end);
+        for shard in self.store.topology.known_shards().await? {
+            let kept = async {
+                let link = self.store.topology.link_to(&shard.node).await?;
+                let kept = self.recovered(&link, &shard, &[partition]).await?.pop().flatten();
+                Ok::<_, StoreError>((link, kept))
+            };
+            match kept.await {
+                Ok((link, Some(kept))) if kept.history == link.history => {
+                    from = from.min(kept.offset);
+                    servers.insert(shard.node.clone(), link);
+                }
+                // It is recovered as a whole, or away: nothing of it is published.
+                Ok(_) => {}
+                Err(error) => tracing::debug!(node = %shard.node, %error, "it is not compared with the log"),
+            }
+        }
+        let (mut contradicted, mut known) = (BTreeSet::new(), HashMap::new());
+        let (log, topic) = (self.log.as_ref(), &self.topic);
+        let mut records = Records::open(log, topic, partition, from.max(begin), end).await?;
+        while let Some(some) = records.next().await? {
+            for record in &some {
+                let Some((event, sequence, id)) = identity(record) else { continue };
+                let owner = self.store.topology.owner(self.store.keys.event(&event).slot());
+                let Some(link) = owner.and_then(|owner| servers.get(&owner)) else { continue };
+                let found = match known.entry(event.clone()) {
+                    Entry::Occupied(found) => found.into_mut(),
+                    Entry::Vacant(place) => place.insert(self.store.found(link, &event).await?),
+                };
+                let is_another = found.waiting.get(&sequence).is_some_and(|waiting| *waiting != id);
+                if is_out(found, link) && (is_another || sequence > found.sequence) {
+                    contradicted.insert(event);
+                }
+            }
+        }
+        Ok(contradicted)
+    }
+}
