@@ -38,8 +38,7 @@ impl Stage {
         let redis = Server::start(RedisKind::every_second()).await.unwrap();
         let topic = servers::topic("seat-events", 1).await;
         let service = servers::service("snapshots");
-        let mut worker =
-            CommandWorker::start(&service, &redis.address(), &servers::kafka(), &topic).unwrap();
+        let mut worker = CommandWorker::start(&service, &redis.address(), &servers::kafka(), &topic).unwrap();
         worker.ready().await.unwrap();
         let log = KafkaLog::new(&servers::kafka()).unwrap();
         let client = Client::builder().timeout(Duration::from_secs(10)).no_proxy().build().unwrap();
@@ -56,7 +55,8 @@ impl Stage {
     async fn sell(&self, event: &SeatingEventId, place: u32) {
         for verb in ["hold", "reserve"] {
             until("a place is sold", async || {
-                let post = self.client.post(format!("{}/seats/{event}.FLOOR-{place}/{verb}", self.worker.http));
+                let post =
+                    self.client.post(format!("{}/seats/{event}.FLOOR-{place}/{verb}", self.worker.http));
                 let answer = post.header("x-user-id", "alice").send().await.unwrap();
                 answer.status().is_success().then_some(())
             })
@@ -64,7 +64,12 @@ impl Stage {
         }
     }
 
-    async fn admin(&self, method: Method, event: &SeatingEventId, body: Option<Value>) -> (StatusCode, Value) {
+    async fn admin(
+        &self,
+        method: Method,
+        event: &SeatingEventId,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
         let request = self.client.request(method, format!("{}/admin/events/{event}", self.worker.admin));
         let request = body.iter().fold(request.bearer_auth(TOKEN), |request, body| request.json(body));
         let answer = request.send().await.unwrap();
@@ -190,7 +195,11 @@ async fn what_is_over_is_archived_and_woken_by_whoever_asks_for_more() {
         if status == StatusCode::OK {
             return Some(());
         }
-        assert_eq!((status, &told["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("RECOVERING")), "{told}");
+        assert_eq!(
+            (status, &told["code"]),
+            (StatusCode::SERVICE_UNAVAILABLE, &json!("RECOVERING")),
+            "{told}"
+        );
         None
     })
     .await;

@@ -17,8 +17,8 @@ if revision ~= REVISION or sequence ~= SEQUENCE or published ~= sequence or want
   or redis.call('XLEN', OUTBOX) > 0 or redis.call('EXISTS', DEADLINES) == 1 then
   return 0
 end
-forget_all({sequence = true, published = true, partition = true, format = true, offset = true, time = true,
-  revision = true, closed = true, total = true, held = true, reserved = true, blocked = true})
+forget_all({'sequence', 'published', 'partition', 'format', 'offset', 'time', 'revision', 'closed', 'total', 'held',
+  'reserved', 'blocked'})
 redis.call('UNLINK', OUTBOX)
 redis.call('HSET', META, 'archived', SNAPSHOT, 'chart', CHART, 'digest', DIGEST)
 return 1

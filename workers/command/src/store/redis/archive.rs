@@ -7,8 +7,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use boxoffice_domain::{Definition, SeatingEventId, UnixMillis};
+use tokio::time::Instant;
 
 use super::RedisStore;
 use super::apply::json;
@@ -21,6 +23,8 @@ use crate::store::{Inventory, StoreError, over_at};
 
 /// Definitions read in one go.
 const DEFINITIONS: usize = 50;
+/// How long one that was woken stays so: whoever was told to come back finds it.
+const AWAKE: Duration = Duration::from_mins(10);
 /// How many ends are remembered: it costs a look at each definition to know them again.
 const ENDS: usize = 100_000;
 
@@ -44,6 +48,23 @@ impl Ends {
 
     fn forget(&self, event: &SeatingEventId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(event);
+    }
+}
+
+/// SeatingEvents that this process woke, and when.
+#[derive(Debug, Default)]
+pub struct Woken(Mutex<HashMap<SeatingEventId, Instant>>);
+
+impl Woken {
+    fn now(&self, event: &SeatingEventId) {
+        let (now, mut woken) = (Instant::now(), self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        woken.retain(|_, at| now - *at < AWAKE);
+        woken.insert(event.clone(), now);
+    }
+
+    fn is_awake(&self, event: &SeatingEventId) -> bool {
+        let woken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        woken.get(event).is_some_and(|at| at.elapsed() < AWAKE)
     }
 }
 
@@ -78,7 +99,7 @@ impl RedisStore {
             }
         }
         let is_over = |(event, revision): &(&SeatingEventId, &str)| {
-            self.ends.of(event, revision).is_some_and(|over_at| now >= over_at)
+            self.ends.of(event, revision).is_some_and(|over_at| now >= over_at) && !self.woken.is_awake(event)
         };
         Ok(quiet.into_iter().filter(is_over).map(|(event, _)| event.clone()).collect())
     }
@@ -136,6 +157,7 @@ impl RedisStore {
 
     /// Has a SeatingEvent that is archived looked after again, before it is recovered.
     pub(super) async fn unshelve(&self, event: &SeatingEventId) -> Result<(), StoreError> {
+        self.woken.now(event);
         self.move_to(Kind::Live, std::slice::from_ref(event)).await
     }
 

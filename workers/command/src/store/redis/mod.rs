@@ -21,7 +21,7 @@ use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKin
 use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::archive::Ends;
+use self::archive::{Ends, Woken};
 use self::barrier::{Barriers, Level};
 use self::catalog::{Catalog, Known};
 use self::fence::Called;
@@ -190,6 +190,7 @@ pub struct RedisStore {
     scripts: Scripts,
     catalog: Catalog,
     ends: Ends,
+    woken: Woken,
     called: Called,
     /// Partitions never change, so each is asked for once.
     pinned: RwLock<HashMap<SeatingEventId, u32>>,
@@ -221,6 +222,7 @@ impl RedisStore {
             scripts: Scripts::new(&clock),
             catalog: Catalog::default(),
             ends: Ends::default(),
+            woken: Woken::default(),
             called: Called::default(),
             pinned: RwLock::default(),
             barriers: Barriers::default(),
