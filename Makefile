@@ -50,7 +50,7 @@ test: ## every suite, as CI runs it; SUITES=lint,unit,charts,integration,cluster
 	@$(suite) $(suites)
 
 .PHONY: soak
-soak: ## the crash suites at full length
+soak: ## the crash suites at full length, also beside the version before (BOXOFFICE_BEFORE=COMMIT)
 	@$(suite) soak
 
 .PHONY: bench

@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::process::Process;
 use crate::servers::free_port;
 
-const BINARY: &str = "boxoffice-command";
+/// The worker of this version.
+pub const BINARY: &str = "boxoffice-command";
 /// The bearer token of its admin API.
 pub const TOKEN: &str = "secret";
 /// Longest wait for an answer of the admin API.
@@ -27,6 +28,7 @@ pub struct CommandWorker {
     pub admin: String,
     /// Where probes and measurements are.
     pub watched: String,
+    binary: String,
     environment: Vec<(&'static str, String)>,
 }
 
@@ -65,7 +67,16 @@ impl CommandWorker {
         let environment: Vec<_> = environment.into_iter().chain(more).collect();
         let process = Process::start(BINARY, environment.clone())?;
         let [http, admin, watched] = [http, admin, watched].map(|address| format!("http://{address}"));
-        Ok(Self { process, http, admin, watched, environment })
+        Ok(Self { process, http, admin, watched, binary: BINARY.to_owned(), environment })
+    }
+
+    /// Starts it again, where it was, as the worker of another version from now on; does not wait until it is ready.
+    ///
+    /// # Errors
+    /// A binary that is not there.
+    pub fn becomes(&mut self, binary: &str) -> anyhow::Result<()> {
+        binary.clone_into(&mut self.binary);
+        self.restart()
     }
 
     /// Waits until it is ready.
@@ -82,7 +93,7 @@ impl CommandWorker {
     /// A binary that is gone.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         self.process.kill();
-        self.process = Process::start(BINARY, self.environment.clone())?;
+        self.process = Process::start(&self.binary, self.environment.clone())?;
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 //! [`conformance`] holds one suite a port; [`history`] makes the domain events of a SeatingEvent, [`groups`] the groups
 //! that read them, and [`audit`] says whether a sale was honest; [`contract`]
 //! checks a running platform from outside; [`crash`] sells while things break; [`doubles`]
-//! stand for services of other people. The tests themselves are in `tests/tests/`.
+//! stand for services of other people; [`formats`] keeps what versions left each other. The tests themselves are in `tests/tests/`.
 #![expect(clippy::panic, reason = "what goes wrong in here is a failed test, and that is a panic")]
 
 pub mod audit;
@@ -15,6 +15,7 @@ pub mod conformance;
 pub mod contract;
 pub mod crash;
 pub mod doubles;
+pub mod formats;
 pub mod groups;
 pub mod history;
 pub mod process;

@@ -21,7 +21,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `binary` (`boxoffice-command`, ...) with nothing in its environment but `environment`.
+    /// Starts `binary` (`boxoffice-command`, ..., or the path of one that was built elsewhere) with nothing in its environment
+    /// but `environment`.
     ///
     /// # Errors
     /// A binary that was not built: tests find it in the target folder and do not build it themselves.
@@ -41,7 +42,8 @@ impl Process {
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
         environment: impl IntoIterator<Item = (&'a str, String)>,
     ) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix(&format!("{binary}-")).tempdir()?;
+        let name = binary.rsplit('/').next().unwrap_or(binary);
+        let folder = tempfile::Builder::new().prefix(&format!("{name}-")).tempdir()?;
         let mut command = command(binary)?;
         command.args(arguments);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(environment);

@@ -30,7 +30,8 @@ fn topics_and_groups_carry_the_prefix() {
             ("staging.seat-events", 6),
             ("staging.stats-events", 6),
             ("staging.payment-events", 6),
-            ("staging.seat-events.dlq", 6)
+            ("staging.seat-events.dlq", 6),
+            ("staging.seat-events.snapshots", 6)
         ]
     );
     let reads = |index: usize| service.consumers[index].group.topics.join(" ");
@@ -39,6 +40,28 @@ fn topics_and_groups_carry_the_prefix() {
     assert_eq!(service.payments_group, None, "nobody makes payments");
     assert!(service.topics.iter().all(|topic| topic.replication_factor == -1), "the broker's default");
     assert_eq!(service.consumers[1].group.name, "staging.reservation-persistence-service");
+}
+
+#[test]
+fn snapshots_are_compacted_and_as_safe_as_the_seats() {
+    let mut service = main_service();
+    service.spec.kafka.topic.replication_factor = Some(3);
+    service.spec.kafka.topic.config.insert("min.insync.replicas".into(), "2".into());
+    let topic = validated(&service).topics.pop().unwrap();
+    assert_eq!((topic.name.as_str(), topic.replication_factor), ("staging.seat-events.snapshots", 3));
+    let config = [("cleanup.policy", "compact"), ("min.insync.replicas", "2"), ("segment.bytes", "67108864")];
+    assert!(topic.config.iter().map(|(key, value)| (key.as_str(), value.as_str())).eq(config), "{topic:?}");
+}
+
+#[test]
+fn a_name_that_leaves_no_room_for_the_topic_of_snapshots_is_refused() {
+    let mut service = main_service();
+    service.spec.kafka.prefix = "p".repeat(100);
+    service.spec.kafka.topic.name = "n".repeat(139);
+    assert_eq!(validated(&service).topics.last().unwrap().name.len(), 249);
+    service.spec.kafka.topic.name.push('n');
+    let stall = validate(&service, NONE, "").unwrap_err();
+    assert!(stall.message.contains("it has 240 characters, and 239 is the most"), "{stall}");
 }
 
 #[test]

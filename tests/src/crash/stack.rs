@@ -14,7 +14,7 @@ use boxoffice_runtime::log::kafka::KafkaLog;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::command_worker::CommandWorker;
+use crate::command_worker::{BINARY, CommandWorker};
 use crate::conformance::event_log::read_all;
 use crate::servers::redis_kinds::RedisKind;
 use crate::servers::{Kafka, Server, topic_on};
@@ -88,6 +88,25 @@ impl Stack {
     /// # Errors
     /// Whatever does not start.
     pub async fn around(redis: Server<RedisKind>, reached: [&str; 2], rows: u32) -> anyhow::Result<Self> {
+        Self::with(redis, reached, BINARY, rows).await
+    }
+
+    /// The same with workers of another version.
+    ///
+    /// # Errors
+    /// Whatever does not start.
+    pub async fn of_one_version(redis: RedisKind, binary: &str, rows: u32) -> anyhow::Result<Self> {
+        let redis = Server::start(redis).await?;
+        let address = redis.address();
+        Self::with(redis, [&address, &address], binary, rows).await
+    }
+
+    async fn with(
+        redis: Server<RedisKind>,
+        reached: [&str; 2],
+        binary: &str,
+        rows: u32,
+    ) -> anyhow::Result<Self> {
         let kafka = Server::start(Kafka).await?;
         let topic = topic_on(&kafka.address(), "seat-events", PARTITIONS).await?;
         let payment_topic = topic_on(&kafka.address(), "payment-events", PARTITIONS).await?;
@@ -98,7 +117,10 @@ impl Stack {
             ];
             CommandWorker::start_with(SERVICE, redis, &kafka.address(), &topic, payments)
         };
-        let workers = [worker(reached[0])?, worker(reached[1])?];
+        let mut workers = [worker(reached[0])?, worker(reached[1])?];
+        if binary != BINARY {
+            workers.iter_mut().try_for_each(|worker| worker.becomes(binary))?;
+        }
         let event: SeatingEventId = "arena-night".parse()?;
         let named = (1..=rows).flat_map(|row| (1..=10).map(move |seat| format!("A-{row}-{seat}")));
         let seats = named.map(|key| SeatId::from_chart(&event, &key)).collect();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security, Tls};
+use boxoffice_runtime::settings::snapshots_topic;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -72,7 +73,12 @@ pub fn service(hint: &str) -> String {
     format!("test/{}", unique(hint))
 }
 
-/// A new topic on the shared Kafka: its name. It is there, with a leader for each partition, when this returns.
+/// What the topic of the seats' domain events is named after. Beside it lies that of their snapshots, which workers need
+/// and the operator makes.
+const SEATS: &str = "seat-events";
+
+/// A new topic on the shared Kafka: its name. It is there, with a leader for each partition, when this returns; beside one
+/// of `seat-events` its snapshots' too.
 ///
 /// # Panics
 /// When Kafka does not make it.
@@ -85,11 +91,7 @@ pub async fn topic(hint: &str, partitions: u32) -> String {
 /// # Errors
 /// Kafka does not make it.
 pub async fn topic_on(bootstrap_servers: &str, hint: &str, partitions: u32) -> anyhow::Result<String> {
-    let name = unique(hint);
-    let new = NewTopic::new(&name, i32::try_from(partitions)?, TopicReplication::Fixed(1));
-    let made = create_topic(bootstrap_servers, &name, new).await;
-    made.with_context(|| format!("topic {name} cannot be made"))?;
-    Ok(name)
+    made(bootstrap_servers, hint, i32::try_from(partitions)?, None).await
 }
 
 /// The same with each partition on one broker, which is named by its number.
@@ -101,12 +103,26 @@ pub async fn topic_placed(
     hint: &str,
     placed: impl IntoIterator<Item = i32>,
 ) -> anyhow::Result<String> {
-    let name = unique(hint);
     let placed: Vec<_> = placed.into_iter().map(|broker| [broker]).collect();
     let placed: Vec<_> = placed.iter().map(|broker| &broker[..]).collect();
-    let new = NewTopic::new(&name, i32::try_from(placed.len())?, TopicReplication::Variable(&placed));
-    let made = create_topic(bootstrap_servers, &name, new).await;
-    made.with_context(|| format!("topic {name} cannot be made"))?;
+    made(bootstrap_servers, hint, i32::try_from(placed.len())?, Some(&placed)).await
+}
+
+async fn made(
+    bootstrap_servers: &str,
+    hint: &str,
+    partitions: i32,
+    placed: Option<&[&[i32]]>,
+) -> anyhow::Result<String> {
+    let name = unique(hint);
+    let replication = || placed.map_or(TopicReplication::Fixed(1), TopicReplication::Variable);
+    let snapshots = (hint == SEATS).then(|| snapshots_topic(&name));
+    for topic in snapshots.iter().chain([&name]) {
+        let new = NewTopic::new(topic, partitions, replication());
+        let new = if *topic == name { new } else { new.set("cleanup.policy", "compact") };
+        let made = create_topic(bootstrap_servers, topic, new).await;
+        made.with_context(|| format!("topic {topic} cannot be made"))?;
+    }
     Ok(name)
 }
 

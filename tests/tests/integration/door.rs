@@ -51,7 +51,7 @@ fn address(url: &str) -> SocketAddr {
 
 #[tokio::test]
 async fn a_command_worker_takes_a_crowd_on_each_port() {
-    let topic = topic("door", 1).await;
+    let topic = topic("seat-events", 1).await;
     let mut worker = CommandWorker::start(&service("door"), &redis_url(), &kafka(), &topic).unwrap();
     worker.ready().await.unwrap();
     let ports = [(&worker.http, "/"), (&worker.admin, "/admin/events"), (&worker.watched, "/healthz")];

@@ -42,7 +42,7 @@ struct Asked {
 impl Rush {
     async fn on(sections: Value) -> (Self, Definition) {
         let (redis, topic) =
-            (Server::start(Redis::default()).await.unwrap(), servers::topic("rush", 1).await);
+            (Server::start(Redis::default()).await.unwrap(), servers::topic("seat-events", 1).await);
         let mut worker =
             CommandWorker::start("tests/rush", &redis.address(), &servers::kafka(), &topic).unwrap();
         worker.ready().await.unwrap();

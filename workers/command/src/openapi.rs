@@ -89,6 +89,8 @@ refusals! {
     OfLog = [[code::INVALID_REQUEST, code::UNAUTHENTICATED, code::UNAVAILABLE]];
     /// Of the operator, about a SeatingEvent.
     OfInventory = [ANYBODY, [code::EVENT_NOT_FOUND]];
+    /// Of a snapshot.
+    OfSnapshot = [ANYBODY, [code::EVENT_NOT_FOUND, code::SNAPSHOT_NOT_FOUND]];
     /// Of provisioning.
     OfProvisioning = [ANYBODY, [code::DEFINITION_CONFLICT]];
     /// Of blocking seats.

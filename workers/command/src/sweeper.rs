@@ -86,7 +86,7 @@ fn pause() -> Duration {
 mod tests {
     use super::*;
     use crate::durability::Durability;
-use crate::recover::NothingIsLost;
+    use crate::recover::NothingIsLost;
     use crate::relay::RelayMetrics;
     use crate::store::{LANES, Outbox, SeatStore, over_at};
     use crate::testing::{FakeLog, Memory, definition, provisioned};

@@ -88,6 +88,15 @@ pub enum Command {
     Block(Block),
     /// Puts blocked seats back on sale, by the admin API
     Unblock(Unblock),
+    /// Shows the newest snapshot of a SeatingEvent, by the admin API
+    ///
+    /// A snapshot is what the log says of a SeatingEvent up to an offset: recovery goes on from it, so that nobody reads a
+    /// long log from its first record. The owner of a partition writes them to the topic <topic>.snapshots: when 50,000
+    /// records of the partition are published since the last time, and when sales of one of its SeatingEvents are closed
+    /// for good. What happened since is not in it: `boxoffice events tail` shows that. With --json it is printed whole,
+    /// user ids included. `boxoffice local` keeps none.
+    #[command(after_help = SNAPSHOT_EXAMPLES)]
+    Snapshot(Snapshot),
     /// Prints what a shell needs to complete this command
     ///
     /// For bash: `source <(boxoffice completions bash)`.
@@ -129,6 +138,11 @@ const EXTEND_EXAMPLES: &str = "Examples:
 const BLOCK_EXAMPLES: &str = "Examples:
   boxoffice block arena-night.A-7-7 arena-night.A-7-8 --reason camera
   boxoffice block arena-night.A-7-7 --reason camera --service tickets/main";
+
+const SNAPSHOT_EXAMPLES: &str = "Examples:
+  boxoffice snapshot arena-night --service tickets/main
+  boxoffice snapshot arena-night --service tickets/main --json > arena-night.json
+  boxoffice snapshot arena-night --admin-url http://127.0.0.1:8082 --admin-token TOKEN";
 
 /// Where the resources are.
 #[derive(Debug, ArgGroup)]
@@ -361,6 +375,19 @@ pub struct Unblock {
     /// Seats of one SeatingEvent, such as arena-night.A-7-7.
     #[arg(required = true, value_name = "SEAT")]
     pub seats: Vec<SeatId>,
+    /// Where.
+    #[command(flatten)]
+    pub admin: Admin,
+}
+
+/// Arguments of `snapshot`.
+#[derive(Debug, ArgGroup)]
+pub struct Snapshot {
+    /// The SeatingEvent.
+    pub event: SeatingEventId,
+    /// Print all of it, as JSON.
+    #[arg(long)]
+    pub json: bool,
     /// Where.
     #[command(flatten)]
     pub admin: Admin,

@@ -12,7 +12,7 @@ use clap::CommandFactory;
 use crate::args::{Args, Command, Events, Files, Local, Output, Plan};
 use crate::failure::Failure;
 use crate::resources::{Loaded, Resources, load};
-use crate::terminal::{block, buy, tail};
+use crate::terminal::{block, buy, snapshot, tail};
 use crate::{lint, local, plan, tell};
 
 /// Carries a command out.
@@ -32,6 +32,7 @@ pub async fn run(Args { log: _, command }: Args) -> Result<(), Failure> {
         Command::Cancel(cancel) => buy::cancel(cancel).await,
         Command::Block(block) => block::block(block).await,
         Command::Unblock(unblock) => block::unblock(unblock).await,
+        Command::Snapshot(snapshot) => snapshot::show(snapshot).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Args::command(), "boxoffice", &mut stdout());
             Ok(())

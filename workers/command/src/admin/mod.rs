@@ -9,6 +9,8 @@ mod blocks;
 
 mod staff;
 
+mod snapshot;
+
 mod outbox;
 
 mod log;
@@ -73,6 +75,8 @@ pub struct Admin {
     pub stats_topic: Arc<str>,
     /// Topic of the payments.
     pub payment_topic: Arc<str>,
+    /// Whether the log keeps snapshots beside the domain events.
+    pub keeps_snapshots: bool,
     /// Ends answers that would go on for ever.
     pub stop: CancellationToken,
 }
@@ -96,6 +100,7 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(list))
         .routes(routes!(show, provisioning::provision, remove))
         .routes(routes!(blocks::block, blocks::unblock))
+        .routes(routes!(snapshot::show))
         .routes(routes!(staff::hold))
         .routes(routes!(staff::reserve))
         .routes(routes!(staff::release))

@@ -18,7 +18,7 @@ use crate::durability::{Durability, Guarantee};
 use crate::http::command_service::CommandService;
 use crate::published::Published;
 use crate::relay::RelayMetrics;
-use crate::testing::{FakeLog, Memory, arena, definition};
+use crate::testing::{FakeLog, Memory, arena, definition, snapshot};
 
 pub const ARENA: &str = "/admin/events/arena-night";
 
@@ -36,6 +36,10 @@ impl Office {
     }
 
     pub fn guaranteeing(reserve: Guarantee) -> Self {
+        Self::with(reserve, true)
+    }
+
+    fn with(reserve: Guarantee, keeps_snapshots: bool) -> Self {
         let (store, log) = (Arc::new(Memory::default()), Arc::new(FakeLog::default()));
         let relay = RelayMetrics::default();
         let published = Published::new(Arc::clone(&store) as _);
@@ -49,6 +53,7 @@ impl Office {
             topic: "t".into(),
             stats_topic: "s".into(),
             payment_topic: "p".into(),
+            keeps_snapshots,
             stop: CancellationToken::new(),
         };
         let token = AdminToken::new("secret".into()).unwrap();
@@ -203,6 +208,43 @@ async fn what_waits_for_the_log_is_counted_over_all_events() {
     assert_eq!(office.call("GET", "/admin/outbox", Value::Null).await.1["splits"], 1);
     drop(split);
     assert_eq!(office.call("GET", "/admin/outbox", Value::Null).await.1["splits"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_snapshot_is_shown_and_where_there_is_none_when_there_will_be_one() {
+    let (office, path) = (Office::open(), format!("{ARENA}/snapshot"));
+    let look = || office.call("GET", &path, Value::Null);
+    assert_eq!(look().await.1["code"], "EVENT_NOT_FOUND");
+    office.provision().await;
+    let (status, problem) = look().await;
+    assert_eq!((status, &problem["code"]), (404, &json!("SNAPSHOT_NOT_FOUND")));
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("no snapshot of arena-night yet") && detail.contains("50000 records"),
+        "{detail}"
+    );
+
+    for (seats, sequence) in [(["A-1-1", "A-1-2"], 3), (["A-1-3", "FLOOR-1"], 5)] {
+        office.store.hold_for("alice", &arena(), &seats).await;
+        snapshot(&office.store, &office.log, "t").await;
+        let (status, body) = look().await;
+        assert_eq!((status, &body["sequence"]), (200, &json!(sequence)), "{body}");
+        assert_eq!(body["claims"], json!({"alice": sequence - 1}));
+        assert_eq!(body["seats"][seats[0]]["status"], "HELD");
+    }
+    office.log.away(true);
+    let (status, problem) = look().await;
+    assert_eq!((status, &problem["code"]), (503, &json!("UNAVAILABLE")));
+    assert!(problem["detail"].as_str().unwrap().starts_with("the snapshots of partition "), "{problem}");
+}
+
+#[tokio::test]
+async fn where_none_are_kept_that_is_told() {
+    let office = Office::with(Guarantee::Redis, false);
+    office.provision().await;
+    let (status, problem) = office.call("GET", &format!("{ARENA}/snapshot"), Value::Null).await;
+    assert_eq!((status, &problem["code"]), (404, &json!("SNAPSHOT_NOT_FOUND")));
+    assert!(problem["detail"].as_str().unwrap().starts_with("no snapshots are kept here"), "{problem}");
 }
 
 #[tokio::test]

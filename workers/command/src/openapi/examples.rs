@@ -85,6 +85,54 @@ pub fn partly_provisioned(sequence: u64) -> Value {
     with(inventory(sequence, "OnSale", 1), &[("applied", false.into()), ("refused", refused)])
 }
 
+/// A snapshot of the same SeatingEvent, with a hold of two seats.
+pub fn snapshot() -> Value {
+    const HOLD: &str = "5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11";
+    let held = json!({"status": "HELD", "hold": HOLD, "amount": 12_000, "blocked": null});
+    let hold = json!({
+        "user": "alice",
+        "correlation": "order-17",
+        "seats": ["A-1-1", "A-1-2"],
+        "heldAt": 1_700_000_000_000_u64,
+        "expiresAt": 1_700_000_300_000_u64,
+        "currency": "EUR",
+        "sequence": 3,
+        "status": "ACTIVE"
+    });
+    json!({
+        "eventId": "arena-night",
+        "format": 1,
+        "partition": 3,
+        "offset": 1_204,
+        "sequence": 3,
+        "time": 1_700_000_000_000_u64,
+        "revision": "0b8e3f3a-7a1d-4a35-b9f4-6c1f2d8a5e77",
+        "sale": {"closed": false, "definition": defined()},
+        "seats": {"A-1-1": held, "A-1-2": held, "A-1-4": {"status": "BLOCKED", "reason": "camera"}},
+        "holds": {HOLD: hold},
+        "reservations": {},
+        "failed": {},
+        "claims": {"alice": 2}
+    })
+}
+
+/// Its definition, with all that was left out.
+fn defined() -> Value {
+    json!({
+        "title": "Arena Night",
+        "startsAt": 4_000_000_000_000_u64,
+        "sales": {"paused": false},
+        "hold": {"ttlSeconds": 300, "maxSeconds": 900, "noSingleSeatGaps": "prefer"},
+        "limits": {"seatsPerUser": 4},
+        "priceCategories": [{"name": "gold", "amount": 12_000, "currency": "EUR"}],
+        "sections": [
+            {"id": "A", "priceCategory": "gold", "rows": [{"row": "1", "seats": "1-4"}]},
+            {"id": "FLOOR", "priceCategory": "gold", "capacity": 2}
+        ],
+        "blocked": [{"seats": ["A-1-4"], "reason": "camera"}]
+    })
+}
+
 fn with(mut answer: Value, more: &[(&str, Value)]) -> Value {
     if let Some(fields) = answer.as_object_mut() {
         fields.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));

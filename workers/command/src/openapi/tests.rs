@@ -26,7 +26,7 @@ use crate::http::gate::Gate;
 use crate::published::Published;
 use crate::relay::RelayMetrics;
 use crate::store::{SeatStore, StoreError};
-use crate::testing::{FakeLog, Memory, arena, cause, definition, provisioned};
+use crate::testing::{FakeLog, Memory, arena, cause, definition, provisioned, snapshot};
 
 const ALICE: (&str, &str) = ("x-user-id", "alice");
 const BOB: (&str, &str) = ("x-user-id", "bob");
@@ -64,6 +64,7 @@ impl Stage {
             topic: "t".into(),
             stats_topic: "s".into(),
             payment_topic: "p".into(),
+            keeps_snapshots: true,
             stop: CancellationToken::new(),
         };
         let token = AdminToken::new("secret".into()).unwrap();
@@ -82,6 +83,10 @@ impl Stage {
             "reserveSeat" | "releaseSeat" | "showHold" | "reserveHold" | "extendHold" | "releaseHold"
             | "sellHold" | "takeHoldBack" => {
                 stage.hold("alice", &["A-1-1", "A-1-2"]).await;
+            }
+            "showSnapshot" => {
+                stage.hold("alice", &["A-1-1", "A-1-2"]).await;
+                snapshot(&stage.store, &stage.log, "t").await;
             }
             "addToHold" => stage.hold("alice", &["A-1-1"]).await,
             "cancelReservation" | "cancelForSomebody" => {
@@ -147,7 +152,11 @@ async fn refused(call: &Call, code: &str) -> Option<Answer> {
             Stage::behind(Gate::new(Identity::by_header(), NonZeroU32::new(1)), Guarantee::Redis)
         }
         "IDEMPOTENCY_IN_FLIGHT" => Stage::ready_for(call, Guarantee::Log).await,
-        "SEAT_NOT_HELD" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" | "DEFINITION_CONFLICT" => {
+        "SEAT_NOT_HELD"
+        | "HOLD_NOT_FOUND"
+        | "RESERVATION_NOT_FOUND"
+        | "SNAPSHOT_NOT_FOUND"
+        | "DEFINITION_CONFLICT" => {
             let stage = Stage::empty(Guarantee::Redis);
             provisioned(&stage.store).await;
             stage
@@ -208,7 +217,11 @@ async fn refused(call: &Call, code: &str) -> Option<Answer> {
             stage.store.fail(true);
             stage.log.away(true);
         }
-        "EVENT_NOT_FOUND" | "SEAT_NOT_HELD" | "HOLD_NOT_FOUND" | "RESERVATION_NOT_FOUND" => {}
+        "EVENT_NOT_FOUND"
+        | "SEAT_NOT_HELD"
+        | "HOLD_NOT_FOUND"
+        | "RESERVATION_NOT_FOUND"
+        | "SNAPSHOT_NOT_FOUND" => {}
         _ => return None,
     }
     Some(stage.send(&call, who).await)

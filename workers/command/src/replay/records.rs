@@ -28,7 +28,7 @@ pub enum RecordsError {
 
 /// See the module.
 pub struct Records {
-    records: UntilEnd,
+    reading: UntilEnd,
     partition: u32,
     batch: usize,
     read: u64,
@@ -46,11 +46,12 @@ impl Records {
         from: u64,
         end: u64,
     ) -> Result<Self, RecordsError> {
-        let records = UntilEnd::of(log, topic, partition, from, end).await?;
-        Ok(Self { records, partition, batch: BATCH, read: 0 })
+        let reading = UntilEnd::of(log, topic, partition, from, end).await?;
+        Ok(Self { reading, partition, batch: BATCH, read: 0 })
     }
 
     /// So many at a time, where each may be large.
+    #[must_use]
     pub fn at_once(self, batch: usize) -> Self {
         Self { batch, ..self }
     }
@@ -60,7 +61,7 @@ impl Records {
     /// # Errors
     /// A log that does not answer.
     pub async fn next(&mut self) -> Result<Option<Vec<Record>>, RecordsError> {
-        let some = timeout(RECORDS_TIMEOUT, self.records.next(self.batch)).await;
+        let some = timeout(RECORDS_TIMEOUT, self.reading.next(self.batch)).await;
         let some = some.map_err(|_| RecordsError::Silence(RECORDS_TIMEOUT.as_secs()))??;
         let before = self.read / PROGRESS;
         self.read += some.as_ref().map_or(0, |records| records.len() as u64);

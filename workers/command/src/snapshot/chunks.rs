@@ -83,7 +83,11 @@ fn key_of(event: &SeatingEventId, number: u32) -> String {
 ///
 /// # Errors
 /// A state that has no JSON.
-pub fn records_of(snapshot: &Snapshot, before: u32, timestamp: u64) -> Result<(Head, Vec<NewRecord>), SnapshotError> {
+pub fn records_of(
+    snapshot: &Snapshot,
+    before: u32,
+    timestamp: u64,
+) -> Result<(Head, Vec<NewRecord>), SnapshotError> {
     let event = &snapshot.state.id;
     let wrong = |reason: String| SnapshotError::Unusable { event: event.clone(), reason };
     let json = serde_json::to_vec(snapshot).map_err(|error| wrong(error.to_string()))?;

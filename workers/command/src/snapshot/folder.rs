@@ -9,10 +9,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use boxoffice_domain::SeatingEventId;
-use boxoffice_runtime::log::Appender;
+use boxoffice_runtime::clock;
+use boxoffice_runtime::log::{Appender, EventLog};
 use boxoffice_runtime::record::NewRecord;
 use boxoffice_runtime::settings::snapshots_topic;
 use tokio::task::spawn_blocking;
@@ -208,7 +209,7 @@ impl Folder {
             self.write(partition, end, replays, &mut writer).await?;
             changed = rest;
         }
-        let mark = writer.index.fold(partition, end, now());
+        let mark = writer.index.fold(partition, end, clock::now());
         writer.right.append(&snapshots_topic(topic), vec![mark]).await?;
         self.writers.insert(partition, writer);
         Ok(())
@@ -300,7 +301,12 @@ impl Folder {
         self.append(partition, batch, writer).await
     }
 
-    async fn append(&mut self, partition: u32, batch: Batch, writer: &mut Writer) -> Result<(), SnapshotError> {
+    async fn append(
+        &mut self,
+        partition: u32,
+        batch: Batch,
+        writer: &mut Writer,
+    ) -> Result<(), SnapshotError> {
         let Batch { records, heads, .. } = batch;
         let count = records.len() as u64;
         if count == 0 {
@@ -338,7 +344,7 @@ async fn recorded(
     before: u32,
 ) -> Result<(SeatingEventId, Head, Vec<NewRecord>), SnapshotError> {
     let event = snapshot.state.id.clone();
-    let work = spawn_blocking(move || records_of(&snapshot, before, now()));
+    let work = spawn_blocking(move || records_of(&snapshot, before, clock::now()));
     let unusable = |reason: String| SnapshotError::Unusable { event: event.clone(), reason };
     let (head, records) = work.await.map_err(|error| unusable(error.to_string()))??;
     Ok((event, head, records))
@@ -347,7 +353,7 @@ async fn recorded(
 /// Which SeatingEvents the log has more of than their snapshots: those that have one in the order in which these lie
 /// there, then the others.
 async fn changed(
-    log: &dyn boxoffice_runtime::log::EventLog,
+    log: &dyn EventLog,
     topic: &str,
     partition: u32,
     (from, end): (u64, u64),
@@ -363,14 +369,9 @@ async fn changed(
             }
         }
     }
-    let changed = counts.into_iter().map(|(event, events)| Changed { at: index.place_of(&event), event, events });
+    let changed =
+        counts.into_iter().map(|(event, events)| Changed { at: index.place_of(&event), event, events });
     let mut changed: Vec<_> = changed.collect();
     changed.sort_unstable_by_key(|one| one.at.map_or(u64::MAX, |at| at.first));
     Ok(changed)
-}
-
-/// Unix milliseconds.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -132,7 +132,9 @@ pub async fn at(
     let (begin, end) = log.bounds(&topic, partition).await?;
     let mut records = Records::open(log, &topic, partition, offset.max(begin), end.min(offset + 1)).await?;
     let some = records.next().await?.unwrap_or_default();
-    let first = some.iter().find(|record| piece_of(&record.key).is_some_and(|(of, piece)| (&of, piece) == (event, 0)));
+    let first = some
+        .iter()
+        .find(|record| piece_of(&record.key).is_some_and(|(of, piece)| (&of, piece) == (event, 0)));
     Ok(first.and_then(|record| Some(Place { first: record.offset, head: Head::of(record)? })))
 }
 
@@ -181,7 +183,5 @@ pub async fn load(
 async fn unpacked(event: SeatingEventId, head: Head, packed: Vec<u8>) -> Result<Snapshot, SnapshotError> {
     let of = event.clone();
     let work = tokio::task::spawn_blocking(move || put_together(&event, head, &packed));
-    work.await.unwrap_or_else(|error| {
-        Err(SnapshotError::Unusable { event: of, reason: error.to_string() })
-    })
+    work.await.unwrap_or_else(|error| Err(SnapshotError::Unusable { event: of, reason: error.to_string() }))
 }

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::index::Index;
-use crate::replay::records::RecordsError;
 pub use self::metrics::SnapshotMetrics;
+use crate::replay::records::RecordsError;
 
 /// The form that this version writes. It reads this one and the one before.
 pub const FORMAT: u32 = 1;

@@ -50,8 +50,7 @@ impl Sale {
     async fn publish(&mut self) {
         let (partition, entries) = self.store.unpublished(&arena(), 100).await.unwrap();
         let new = entries.iter().filter(|entry| entry.envelope.metadata.sequence > Some(self.published));
-        let record =
-            |entry: &OutboxEntry| encode(&entry.envelope, partition, "tickets/main", None).unwrap();
+        let record = |entry: &OutboxEntry| encode(&entry.envelope, partition, "tickets/main", None).unwrap();
         let records: Vec<_> = new.map(record).collect();
         self.published += records.len() as u64;
         let mut right = self.log.appender("tickets/main/3").await.unwrap();

@@ -4,14 +4,21 @@ mod log;
 
 mod memory;
 
-use boxoffice_domain::{CorrelationId, Definition, SeatingEventId};
+use std::io::Write;
+
+use boxoffice_domain::{CorrelationId, Definition, SeatingEventId, SeatingEventState, evolve};
+use boxoffice_runtime::log::EventLog;
+use boxoffice_runtime::record::NewRecord;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::json;
 use uuid::Uuid;
 
 pub use log::FakeLog;
 pub use memory::Memory;
 
-use crate::store::{Cause, SeatStore};
+use crate::snapshot::{FORMAT, Snapshot};
+use crate::store::{Cause, Outbox, SeatStore};
 
 /// Three seats in row A-1, two standing places, and one blocked seat; a hold lasts 300 s and a user may claim four.
 pub fn definition() -> Definition {
@@ -43,4 +50,36 @@ pub async fn provisioned(store: &Memory) -> SeatingEventId {
 pub fn cause() -> Cause {
     let correlation = CorrelationId::from(Uuid::new_v4());
     Cause { command: Uuid::new_v4(), correlation, user: None, traceparent: None, idempotency: None }
+}
+
+/// Puts a snapshot of all that has happened on `log`, beside `topic`, as folders do.
+pub async fn snapshot(store: &Memory, log: &FakeLog, topic: &str) {
+    let (partition, entries) = store.unpublished(&arena(), 1000).await.unwrap();
+    let mut state = SeatingEventState::new(arena());
+    entries.iter().for_each(|entry| evolve(&mut state, &entry.envelope));
+    let (sequence, offset) = (state.sequence, entries.len() as u64);
+    let time = entries.last().unwrap().envelope.timestamp;
+    let revision = Some(entries[0].envelope.metadata.causation_id);
+    let snapshot = Snapshot { format: FORMAT, partition, offset, time, revision, state };
+    let text = serde_json::to_vec(&snapshot).unwrap();
+    let mut packed = GzEncoder::new(vec![], Compression::fast());
+    packed.write_all(&text).unwrap();
+    let size = text.len() as u64;
+    let headers = [
+        ("snapshot-format", FORMAT.into()),
+        ("sequence", sequence),
+        ("offset", offset),
+        ("pieces", 1),
+        ("size", size),
+    ];
+    let headers =
+        headers.map(|(name, value): (&str, u64)| (name.to_owned().into(), value.to_string().into()));
+    let record = NewRecord {
+        partition,
+        key: format!("{}/0", arena()),
+        value: packed.finish().unwrap(),
+        headers: headers.into(),
+        timestamp: time,
+    };
+    log.publish(&format!("{topic}.snapshots"), vec![record]).await.unwrap();
 }

@@ -75,6 +75,7 @@ fn steps_stand_in_the_order_of_the_operator() {
             "stats-events",
             "payment-events",
             "seat-events.dlq",
+            "seat-events.snapshots",
             "group seat-view",
             "Deployment",
             "club-night",
@@ -85,7 +86,7 @@ fn steps_stand_in_the_order_of_the_operator() {
 #[test]
 fn what_is_no_object_is_a_comment_a_line() {
     let found = comments(&planned(&format!("{SERVICE}---\n{EVENT}")));
-    let chart = found[6].split(", ").find_map(|part| part.strip_prefix("chart ")).unwrap();
+    let chart = found[7].split(", ").find_map(|part| part.strip_prefix("chart ")).unwrap();
     assert_eq!(
         found,
         [
@@ -96,6 +97,9 @@ fn what_is_no_object_is_a_comment_a_line() {
             "topic payment-events of default/main: 12 partitions, replication factor the broker's, retention.ms=-1"
                 .to_owned(),
             "topic seat-events.dlq of default/main: 12 partitions, replication factor the broker's, retention.ms=-1"
+                .to_owned(),
+            "topic seat-events.snapshots of default/main: 12 partitions, replication factor the broker's, \
+             cleanup.policy=compact, segment.bytes=67108864"
                 .to_owned(),
             "consumer group seat-view of default/main: seat-events and payment-events from earliest".to_owned(),
             format!(
@@ -117,7 +121,10 @@ fn objects_have_the_default_image_and_no_owner_yet() {
     assert_eq!(deployment["spec"]["template"]["spec"]["containers"][0]["image"], IMAGE);
     assert!(objects.iter().all(|object| object["metadata"].get("ownerReferences").is_none()));
     let record = objects.iter().find(|object| object["metadata"]["name"] == "main-retained").unwrap();
-    assert_eq!(record["data"]["topics"], "payment-events\nseat-events\nseat-events.dlq\nstats-events");
+    assert_eq!(
+        record["data"]["topics"],
+        "payment-events\nseat-events\nseat-events.dlq\nseat-events.snapshots\nstats-events"
+    );
 }
 
 #[test]

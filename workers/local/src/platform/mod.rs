@@ -24,6 +24,7 @@ use boxoffice_consumer::effects::Refused;
 use boxoffice_runtime::clock;
 use boxoffice_runtime::identity::settings::InvalidSettings;
 use boxoffice_runtime::log::LogError;
+use boxoffice_runtime::settings::snapshots_topic;
 
 use crate::embedded::journal::{Journal, JournalError};
 use crate::embedded::log::EmbeddedLog;
@@ -80,7 +81,9 @@ impl Platform {
     /// # Errors
     /// A data file that failed.
     pub async fn declare(&self, declared: &Declared) -> Result<(), PlatformError> {
-        for topic in &declared.desired.topics {
+        // This log forgets nothing, and its seats are worked out from all of it at each start: there are no snapshots.
+        let snapshots = snapshots_topic(declared.topic());
+        for topic in declared.desired.topics.iter().filter(|topic| topic.name != snapshots) {
             self.log.create_topic(&topic.name, topic.partitions.unsigned_abs()).await?;
         }
         for group in &declared.desired.groups {

@@ -2,7 +2,7 @@
 //!
 //! [`target`] finds it, [`forward`] reaches into a cluster, [`wish`] reads what a hold is to have, [`buy`] gives buyers'
 //! commands and those of the box office, [`told`] says in a line what came of it, [`block`] gives operators' commands,
-//! [`tail`] follows domain events, in [`order`].
+//! [`snapshot`] shows what recovery begins with, [`tail`] follows domain events, in [`order`].
 
 pub mod target;
 
@@ -15,6 +15,8 @@ mod told;
 pub mod buy;
 
 pub mod block;
+
+pub mod snapshot;
 
 pub mod order;
 

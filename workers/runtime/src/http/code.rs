@@ -127,6 +127,11 @@ codes! {
         "Take the id from the answer of the reserve."
         "Nothing was done; the same request will be refused again. After a cancellation whose answer was lost this says that the reservation is gone."
         "there is no such reservation";
+    SNAPSHOT_NOT_FOUND [404], last_word:
+        "The SeatingEvent has no snapshot yet, or none are kept here."
+        "Ask again when its sales are closed for good, or 50,000 domain events of its partition have been published: then one is written. The detail says where none ever will be."
+        "Nothing was done; a retry is harmless."
+        "there is no snapshot of arena-night yet";
     METHOD_NOT_ALLOWED [405], last_word:
         "The address exists and does not take this method."
         "Use one of those in the header Allow."

@@ -31,11 +31,10 @@ pub fn read(event: &SeatingEventId, (id, (_, text)): &Stored) -> Result<OutboxEn
         .map_err(|error| StoreError::Corrupt(format!("outbox of {event}, entry {id}: {error}")))?;
     let entry = Entry { event, id, fields };
     let Fields { format, causation, index, at, ref user, ref trace, .. } = entry.fields;
-    if format > ENTRY_FORMAT {
-        return Err(entry.wrong(
-            "format",
-            format!("{format} is of a later version, this one reads up to {ENTRY_FORMAT}"),
-        ));
+    if !(ENTRY_FORMAT - 1..=ENTRY_FORMAT).contains(&format) {
+        let problem =
+            format!("{format} is of another version, this one reads {} and {ENTRY_FORMAT}", ENTRY_FORMAT - 1);
+        return Err(entry.wrong("format", problem));
     }
     let metadata = Metadata {
         correlation_id: entry.valid("correlation", &entry.fields.correlation)?,
@@ -57,8 +56,8 @@ pub fn written((_, (_, text)): &Stored) -> Option<UnixMillis> {
 /// What entries have, of whatever type. A text that is not there is empty, which no other text is.
 #[derive(Default, Serialize, Deserialize)]
 struct Fields<'a> {
-    /// How it is written; absent in entries of before there were formats.
-    #[serde(default)]
+    /// How it is written; the first one carries no number.
+    #[serde(default = "first_format")]
     format: u32,
     #[serde(rename = "type")]
     kind: &'a str,
@@ -81,6 +80,10 @@ struct Fields<'a> {
     seat: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "is_nothing")]
     keys: Cow<'a, str>,
+    /// Keys of seats, each with its price behind a blank: what the first format has of reservations in place of `keys`
+    /// and `amount`.
+    #[serde(borrow, default, skip_serializing)]
+    seats: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,6 +109,10 @@ struct Fields<'a> {
     blocks: Option<Vec<Blocked>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unblocks: Option<Vec<String>>,
+}
+
+const fn first_format() -> u32 {
+    1
 }
 
 fn is_nothing(text: &str) -> bool {
@@ -210,13 +217,28 @@ impl Entry<'_> {
         self.fields.keys.split(',').map(|key| self.seat_of("keys", key)).collect()
     }
 
+    /// Seats of a reservation, and what they cost together.
+    fn priced_seats(&self) -> Result<(Vec<SeatId>, u64), StoreError> {
+        if self.fields.format != first_format() {
+            return Ok((self.seats()?, self.valid("amount", &self.fields.amount)?));
+        }
+        let (mut seats, mut amount) = (vec![], 0);
+        for seat in self.fields.seats.split(',') {
+            let (key, price) = seat.split_once(' ').ok_or_else(|| self.wrong("seats", seat))?;
+            seats.push(self.seat_of("seats", key)?);
+            amount += self.valid::<u64>("seats", price)?;
+        }
+        Ok((seats, amount))
+    }
+
     fn reservation_of_seats(&self) -> Result<ReservedSeats, StoreError> {
+        let (seat_ids, amount) = self.priced_seats()?;
         Ok(ReservedSeats {
             reservation_id: self.reservation()?,
             event_id: self.event.clone(),
             user_id: self.holder()?,
-            seat_ids: self.seats()?,
-            amount: self.valid("amount", &self.fields.amount)?,
+            seat_ids,
+            amount,
             currency: self.currency()?,
             paid_by: some(&self.fields.paid_by).map(|text| PaidBy::from(text.to_owned())),
             reason: self.fields.reason.is_some().then(|| self.reason()).transpose()?,
@@ -405,6 +427,10 @@ impl<'a> Fields<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
     use super::*;
 
     const HELD: &str = r#"{"type": "seat.held", "index": 0, "at": 7, "causation": "00000000-0000-0000-0000-000000000001",
@@ -427,5 +453,54 @@ mod tests {
         let block = HELD.replace("seat.held", "seat.blocked");
         assert!(read_text(&block).unwrap_err().to_string().contains("reason: missing"));
         assert!(read_text(&block.replace("holder", "reason")).is_ok());
+    }
+
+    /// The file of the format ties what is written to its number, and can do so only for fields that are in it: a new one
+    /// wants a step of `tests/src/formats.rs` that writes it, and a new number.
+    #[test]
+    fn every_field_is_in_the_file_of_the_format() {
+        let (id, text) = (Some(Uuid::nil()), Cow::Borrowed("text"));
+        let all = Fields {
+            format: ENTRY_FORMAT,
+            kind: "type",
+            index: 0,
+            at: 0,
+            causation: Uuid::nil(),
+            correlation: text.clone(),
+            user: text.clone(),
+            trace: text.clone(),
+            holder: text.clone(),
+            seat: text.clone(),
+            keys: text.clone(),
+            seats: text.clone(),
+            hold: id,
+            reservation: id,
+            expires: Some(0),
+            amount: text.clone(),
+            currency: text.clone(),
+            reason: Some(text.clone()),
+            definition: text.clone(),
+            paid_by: text.clone(),
+            payment: text.clone(),
+            note: text,
+            blocks: Some(vec![]),
+            unblocks: Some(vec![]),
+        };
+        let names = |entry: &Value| entry.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        let mut declared = names(&serde_json::to_value(&all).unwrap());
+        declared.extend(["index", "at"].map(str::to_owned));
+        let file = format!("{}/../../tests/formats/entries-{ENTRY_FORMAT}.json", env!("CARGO_MANIFEST_DIR"));
+        let kept: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let shows = kept.as_object().unwrap().values().flat_map(|show| show.as_object().unwrap().values());
+        assert_eq!(shows.flat_map(names).collect::<BTreeSet<_>>(), declared);
+    }
+
+    #[test]
+    fn another_format_than_this_one_and_the_one_before_is_refused_by_its_number() {
+        for format in [0, ENTRY_FORMAT + 1] {
+            let text = HELD.replacen('{', &format!("{{\"format\": {format}, "), 1);
+            let error = read_text(&text).unwrap_err().to_string();
+            assert!(error.contains(&format!("format: {format} is of another version")), "{error}");
+        }
     }
 }

@@ -68,8 +68,7 @@ impl Recovery {
         end: u64,
         reading: &mut Reading,
     ) -> Result<(), RecoveryError> {
-        let mut records =
-            Records::open(self.log.as_ref(), &self.topic, place.partition, from, end).await?;
+        let mut records = Records::open(self.log.as_ref(), &self.topic, place.partition, from, end).await?;
         while let Some(some) = records.next().await? {
             for record in &some {
                 self.take(place, record, reading).await?;
@@ -116,7 +115,8 @@ impl Recovery {
         let Some(Some(replay)) = reading.replays.get_mut(&event) else { return Ok(()) };
         let before = replay.weight();
         let mut step = replay.take(sequence, id, || envelope(record));
-        if step == Step::NeedsState && !reading.found.get(&event).is_some_and(|found| found.archived.is_some()) {
+        if step == Step::NeedsState && reading.found.get(&event).is_none_or(|found| found.archived.is_none())
+        {
             replay.state = Some(self.store.read_state(&place.link, &event).await?);
             step = replay.take(sequence, id, || envelope(record));
         }

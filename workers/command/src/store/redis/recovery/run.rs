@@ -201,7 +201,8 @@ impl Recovery {
             });
             let now = now.count();
             let rest = snapshots.split_off(now);
-            let again = left.failed.iter().filter_map(|(event, failure)| Some((event.clone(), failure.again?)));
+            let again =
+                left.failed.iter().filter_map(|(event, failure)| Some((event.clone(), failure.again?)));
             let mut reading = Reading {
                 found: std::mem::take(&mut left.in_doubt),
                 rebuilt: again.collect(),
@@ -311,7 +312,10 @@ impl Recovery {
         }
         let failed = &left.failed;
         left.in_doubt.retain(|event, found| {
-            found.sequence > 0 && found.archived.is_none() && !failed.contains_key(event) && !is_out(found, &place.link)
+            found.sequence > 0
+                && found.archived.is_none()
+                && !failed.contains_key(event)
+                && !is_out(found, &place.link)
         });
         let now = store.on(&place.link, place.link.invoke(&store.time(place.shard.first_slot)).await)?;
         for (event, found) in &left.in_doubt {
@@ -334,9 +338,10 @@ impl Recovery {
         left: &mut Left,
     ) -> Result<Vec<(SeatingEventId, index::Place)>, RecoveryError> {
         let mut all = vec![];
-        let archived = left.in_doubt.iter().filter_map(|(event, found)| {
-            Some((event.clone(), found.sequence, found.archived?))
-        });
+        let archived = left
+            .in_doubt
+            .iter()
+            .filter_map(|(event, found)| Some((event.clone(), found.sequence, found.archived?)));
         for (event, sequence, at) in archived.collect::<Vec<_>>() {
             match index::at(self.log.as_ref(), &self.topic, partition, &event, at).await? {
                 Some(place) if place.head.sequence >= sequence => all.push((event, place)),
@@ -351,7 +356,10 @@ impl Recovery {
     async fn index_of(&self, partition: u32) -> Result<Index, RecoveryError> {
         match Index::read(self.log.as_ref(), &self.topic, partition).await {
             Err(SnapshotError::Log(LogError::Missing(what))) => {
-                tracing::warn!(partition, "the log has no {what}: the partition is read from its first record");
+                tracing::warn!(
+                    partition,
+                    "the log has no {what}: the partition is read from its first record"
+                );
                 Ok(Index::default())
             }
             read => Ok(read?),
@@ -373,15 +381,16 @@ impl Recovery {
             return Ok(wanted);
         }
         wanted.retain(|(event, _)| self.is_of(place.shard, event));
-        let events = wanted.iter().map(|(event, _)| event).filter(|event| !left.in_doubt.contains_key(*event));
+        let events =
+            wanted.iter().map(|(event, _)| event).filter(|event| !left.in_doubt.contains_key(*event));
         let found = self.all_found(place, events.cloned().collect()).await?;
         let behind = found.into_iter().filter(|(_, found)| !is_out(found, &place.link));
         // What is archived is known by its stub, and stays so.
         left.in_doubt.extend(behind.filter(|(_, found)| found.archived.is_none()));
         let says_more = |(event, at): &(SeatingEventId, index::Place)| {
-            left.in_doubt.get(event).is_some_and(|found| {
-                at.head.sequence > found.sequence || found.archived.is_some()
-            })
+            left.in_doubt
+                .get(event)
+                .is_some_and(|found| at.head.sequence > found.sequence || found.archived.is_some())
         };
         wanted.retain(says_more);
         Ok(wanted)
