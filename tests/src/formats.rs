@@ -183,7 +183,7 @@ impl Script {
             command: id(10_000 + number as u128),
             correlation: valid(&format!("chain-{number}")),
             user: user.map(valid),
-            traceparent: (number % 2 == 0).then(|| format!("00-{number:032x}-0000000000000001-01")),
+            traceparent: number.is_multiple_of(2).then(|| format!("00-{number:032x}-0000000000000001-01")),
             idempotency: None,
         };
         self.0.push(Step { event: valid(event), at: START + second * 1_000, cause, command });
