@@ -21,8 +21,12 @@ pub const PARTITION: u32 = 3;
 /// How much of the first show is published, and the offset behind it.
 pub const PUBLISHED: (u64, u64) = (3, 17);
 
-/// The shows: one with a claim of every kind, one that was closed, one that was purged.
-pub const SHOWS: [&str; 3] = ["arena-night", "closed-night", "purged-night"];
+/// The shows: one with a claim of every kind, one that was closed, one that was purged, and one that is long over.
+pub const SHOWS: [&str; 4] = ["arena-night", "closed-night", "purged-night", OVER];
+/// The one that is over.
+pub const OVER: &str = "bygone-night";
+/// Where its snapshot is, which it is archived with.
+pub const SNAPSHOT: u64 = 42;
 
 /// A step of the sale.
 #[derive(Debug)]
@@ -83,17 +87,29 @@ fn shortened() -> Definition {
     definition
 }
 
+/// The same, of the week before last.
+fn over() -> Definition {
+    const LONG: UnixMillis = 14 * 86_400_000;
+    let mut definition = definition();
+    definition.starts_at = START - LONG;
+    let sales = &mut definition.sales;
+    (sales.opens_at, sales.closes_at, sales.cancel_until) =
+        (Some(START - 2 * LONG), Some(START - LONG), Some(START - LONG));
+    definition
+}
+
 /// The sale, in order.
 pub fn sale() -> Vec<Step> {
     let mut script = Script::default();
-    let [arena, closed, purged] = SHOWS;
-    for show in SHOWS {
+    let [arena, closed, purged, bygone] = SHOWS;
+    for show in [arena, closed, purged] {
         script.operator(show, 0, Command::Provision { definition: Box::new(definition()) });
     }
     sell(&mut script, arena);
     script.operator(closed, 1, Command::Close);
     script.operator(purged, 1, Command::Close);
     script.operator(purged, 2, Command::Purge);
+    script.operator(bygone, 3, Command::Provision { definition: Box::new(over()) });
     script.0
 }
 

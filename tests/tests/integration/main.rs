@@ -53,6 +53,7 @@ mod rush;
 mod sale_support;
 mod seat_store;
 mod seat_store_cluster;
+mod snapshot_shown;
 mod snapshots;
 mod stack_crash;
 mod versions_crash;
