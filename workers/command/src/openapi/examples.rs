@@ -88,7 +88,7 @@ pub fn partly_provisioned(sequence: u64) -> Value {
 /// A snapshot of the same SeatingEvent, with a hold of two seats.
 pub fn snapshot() -> Value {
     const HOLD: &str = "5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11";
-    let held = json!({"status": "HELD", "hold": HOLD, "amount": 12_000, "blocked": null});
+    let seat = json!({"status": "HELD", "hold": HOLD, "amount": 12_000, "blocked": null});
     let hold = json!({
         "user": "alice",
         "correlation": "order-17",
@@ -108,7 +108,7 @@ pub fn snapshot() -> Value {
         "time": 1_700_000_000_000_u64,
         "revision": "0b8e3f3a-7a1d-4a35-b9f4-6c1f2d8a5e77",
         "sale": {"closed": false, "definition": defined()},
-        "seats": {"A-1-1": held, "A-1-2": held, "A-1-4": {"status": "BLOCKED", "reason": "camera"}},
+        "seats": {"A-1-1": seat, "A-1-2": seat, "A-1-4": {"status": "BLOCKED", "reason": "camera"}},
         "holds": {HOLD: hold},
         "reservations": {},
         "failed": {},

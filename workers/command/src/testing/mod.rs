@@ -56,7 +56,9 @@ pub fn cause() -> Cause {
 pub async fn snapshot(store: &Memory, log: &FakeLog, topic: &str) {
     let (partition, entries) = store.unpublished(&arena(), 1000).await.unwrap();
     let mut state = SeatingEventState::new(arena());
-    entries.iter().for_each(|entry| evolve(&mut state, &entry.envelope));
+    for entry in &entries {
+        evolve(&mut state, &entry.envelope);
+    }
     let (sequence, offset) = (state.sequence, entries.len() as u64);
     let time = entries.last().unwrap().envelope.timestamp;
     let revision = Some(entries[0].envelope.metadata.causation_id);
