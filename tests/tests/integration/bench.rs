@@ -49,7 +49,15 @@ async fn every_scenario_of_the_bench_tells_its_figures() {
     let yardstick = &figures["redis-benchmark, our hold script"];
     let ratio = holds["value"].as_f64().unwrap() / yardstick["value"].as_f64().unwrap();
     assert!((holds["ratio"].as_f64().unwrap() - ratio).abs() < 1e-9, "{holds}");
-    for begin in ["holds, embedded", "steady holds", "pairs", "door", "best-available script", "webhook"] {
+    for begin in [
+        "holds, embedded",
+        "steady holds",
+        "pairs",
+        "leaderless partition",
+        "door",
+        "best-available script",
+        "webhook",
+    ] {
         assert!(figures.keys().any(|name| name.starts_with(begin)), "{begin}: {said}");
     }
     let table = String::from_utf8_lossy(&stdout);
