@@ -17,7 +17,7 @@ use boxoffice_tests::wait::until;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 /// Long ago.
@@ -71,7 +71,7 @@ impl Stage {
         body: Option<Value>,
     ) -> (StatusCode, Value) {
         let request = self.client.request(method, format!("{}/admin/events/{event}", self.worker.admin));
-        let request = body.iter().fold(request.bearer_auth(TOKEN), |request, body| request.json(body));
+        let request = body.iter().fold(request.bearer_auth(TOKEN), RequestBuilder::json);
         let answer = request.send().await.unwrap();
         (answer.status(), answer.json().await.unwrap_or_default())
     }
@@ -150,7 +150,7 @@ async fn i7_an_emptied_redis_is_rebuilt_from_snapshots_and_the_log_behind_them()
         assert!(stage.sequence(show).await > sequence);
         // A hold and its reserve: what was sold before is what it was.
         let (_, counts) = stage.worker.counts(show).await.unwrap();
-        assert_eq!(u64::from(counts.reserved), if *show == late { 2 } else { reserved(show, &shows) });
+        assert_eq!(counts.reserved, if *show == late { 2 } else { reserved(show, &shows) });
     }
     assert_eq!(stage.sequence(&closed).await, before[&closed].0);
     assert_eq!(stage.hash(&closed).await, before[&closed].1);
