@@ -85,6 +85,14 @@ impl Stage {
         .await
     }
 
+    /// How many SeatingEvents the worker says are archived.
+    async fn archived(&self) -> Option<u64> {
+        let metrics = self.client.get(format!("{}/metrics", self.worker.watched)).send().await.unwrap();
+        let text = metrics.text().await.unwrap();
+        let line = text.lines().find(|line| line.starts_with("boxoffice_archived_seating_events "));
+        line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
+    }
+
     async fn sequence(&self, event: &SeatingEventId) -> u64 {
         self.worker.counts(event).await.unwrap().0
     }
@@ -177,17 +185,11 @@ fn reserved(show: &SeatingEventId, shows: &[SeatingEventId; 2]) -> u64 {
 async fn what_is_over_is_archived_and_woken_by_whoever_asks_for_more() {
     let stage = Stage::new().await;
     let event = stage.show("long-ago", PAST).await;
-    let archived = async || {
-        let metrics = stage.client.get(format!("{}/metrics", stage.worker.watched)).send().await.unwrap();
-        let text = metrics.text().await.unwrap();
-        let line = text.lines().find(|line| line.starts_with("boxoffice_archived_seating_events "));
-        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
-    };
-    until("it is archived", async || (archived().await == Some(1)).then_some(())).await;
+    until("it is archived", async || (stage.archived().await == Some(1)).then_some(())).await;
     let (status, listed) = stage.admin(Method::GET, &event, None).await;
     assert_eq!((status, &listed["seats"]["total"]), (StatusCode::OK, &json!(100)), "{listed}");
     assert_eq!(stage.admin(Method::PUT, &event, Some(definition(PAST))).await.0, StatusCode::OK);
-    assert_eq!(archived().await, Some(1), "an equal definition wakes nobody");
+    assert_eq!(stage.archived().await, Some(1), "an equal definition wakes nobody");
 
     // It is put on again.
     until("it is woken", async || {
@@ -205,4 +207,23 @@ async fn what_is_over_is_archived_and_woken_by_whoever_asks_for_more() {
     .await;
     stage.sell(&event, 1).await;
     assert_eq!(stage.sequence(&event).await, 5, "created, updated, held, reserved and the reservation");
+}
+
+/// By whoever repeats it until it is done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_archived_is_purged_and_created_anew() {
+    let stage = Stage::new().await;
+    let event = stage.show("long-ago", PAST).await;
+    until("it is archived", async || (stage.archived().await == Some(1)).then_some(())).await;
+    let purge = format!("{}/admin/events/{event}?purge=true", stage.worker.admin);
+    until("it is purged", async || {
+        let answer = stage.client.delete(&purge).bearer_auth(TOKEN).send().await.unwrap();
+        (answer.status() == StatusCode::NO_CONTENT).then_some(())
+    })
+    .await;
+    assert_eq!(stage.admin(Method::GET, &event, None).await.0, StatusCode::NOT_FOUND);
+    until("nothing is archived", async || (stage.archived().await == Some(0)).then_some(())).await;
+    stage.worker.provision(&event, &definition(FUTURE)).await.unwrap();
+    assert_eq!(stage.sequence(&event).await, 4, "created, deleted, purged and created");
+    stage.sell(&event, 1).await;
 }

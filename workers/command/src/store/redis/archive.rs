@@ -99,7 +99,7 @@ impl RedisStore {
             }
         }
         let is_over = |(event, revision): &(&SeatingEventId, &str)| {
-            self.ends.of(event, revision).is_some_and(|over_at| now >= over_at) && !self.woken.is_awake(event)
+            self.ends.of(event, revision).is_some_and(|over_at| now >= over_at) && !self.is_awake(event)
         };
         Ok(quiet.into_iter().filter(is_over).map(|(event, _)| event.clone()).collect())
     }
@@ -143,16 +143,22 @@ impl RedisStore {
     /// Moves SeatingEvents that are archived out of the way of the others.
     pub(super) async fn shelve(&self, events: &[SeatingEventId]) -> Result<(), StoreError> {
         self.move_to(Kind::Archived, events).await?;
-        // One that was woken before it was moved belongs among the others.
+        // One that is being woken, or was before it was moved, belongs among the others. Whoever wakes it says so before it
+        // moves it, so it comes either after this or is known here.
         let mut woken = vec![];
         for event in events {
             let mut read = redis::cmd("HEXISTS");
             read.arg(self.keys.event(event).meta()).arg("archived");
-            if !self.query::<bool>(&read).await? {
+            if self.is_awake(event) || !self.query::<bool>(&read).await? {
                 woken.push(event.clone());
             }
         }
         if woken.is_empty() { Ok(()) } else { self.register(&woken).await }
+    }
+
+    /// Whether this process woke a SeatingEvent a short while ago.
+    pub(super) fn is_awake(&self, event: &SeatingEventId) -> bool {
+        self.woken.is_awake(event)
     }
 
     /// Has a SeatingEvent that is archived looked after again, before it is recovered.

@@ -95,7 +95,10 @@ impl RedisStore {
             let next = if holds.is_empty() { first } else { Some(0) };
             swept.next.push(((*event).clone(), next));
             match &meta.revision {
-                Some(_) if meta.archived.is_some() => archived.push((*event).clone()),
+                Some(_) if meta.archived.is_some() => {
+                    // One that is being woken is about to be recovered.
+                    archived.extend((!self.is_awake(event)).then(|| (*event).clone()));
+                }
                 Some(revision) if next.is_none() && meta.is_settled() => {
                     quiet.push((*event, revision.as_str()));
                 }
