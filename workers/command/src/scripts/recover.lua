@@ -11,8 +11,9 @@ local behind = fence(HISTORY, false)
 if behind then
   return behind
 end
-local recovered, format = unpack(redis.call('HMGET', META, 'history', 'format'))
-if recovered == HISTORY and tonumber(format or 1) == RECORD_FORMAT then
+local recovered, format, archived = unpack(redis.call('HMGET', META, 'history', 'format', 'archived'))
+-- A version that knows of no archive may have taken a stub for all that there is.
+if recovered == HISTORY and tonumber(format or 1) == RECORD_FORMAT and not archived then
   return 0
 end
 local published = tonumber(LOGGED)

@@ -138,7 +138,7 @@ impl Recovery {
     }
 }
 
-/// Whether it is out of the fence already.
+/// Whether it is out of the fence already. A stub never is, though a version that knows of no archive may have said so.
 pub(super) fn is_out(found: &Found, link: &Link) -> bool {
-    found.history.as_ref().is_some_and(|history| *history == link.history)
+    found.archived.is_none() && found.history.as_ref().is_some_and(|history| *history == link.history)
 }
