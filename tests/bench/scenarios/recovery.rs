@@ -8,16 +8,17 @@ use boxoffice_runtime::log::kafka::KafkaLog;
 use boxoffice_runtime::log::{EventLog, UntilEnd};
 use boxoffice_runtime::record::NewRecord;
 use boxoffice_tests::servers::redis_kinds::connection;
+use boxoffice_tests::servers::unique;
 use boxoffice_tests::wait::within;
 use futures::{StreamExt, TryStreamExt, stream};
-use reqwest::Method;
-use serde_json::json;
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
 
 use super::Bench;
 use crate::load::count;
 use crate::report::Figure;
 use crate::shows::Show;
-use crate::stack::{Stack, answer};
+use crate::stack::Stack;
 
 /// Shows on sale.
 const SHOWS: u32 = 1_000;
@@ -142,14 +143,28 @@ fn spare(show: &Show) -> String {
 async fn hold_and_release(stack: &Stack<'_>, show: &Show) -> anyhow::Result<()> {
     for verb in ["hold", "release"] {
         let path = format!("/seats/{}/{verb}", spare(show));
-        answer(stack.buyer(Method::POST, &path, "somebody")?).await?;
+        at_last(stack.buyer(Method::POST, &path, "somebody")?).await?;
     }
     Ok(())
 }
 
+/// The answer of a request that is repeated as long as it is told to come again: what was written to the log a moment ago
+/// goes to the disk that Redis writes to.
+async fn at_last(request: RequestBuilder) -> anyhow::Result<Value> {
+    let request = request.header("idempotency-key", unique("recovery"));
+    let answered = within(PATIENCE, async || {
+        let answer = request.try_clone()?.send().await.ok()?;
+        (answer.status() != StatusCode::SERVICE_UNAVAILABLE).then_some(answer)
+    });
+    let answer = answered.await.context("told to come again for too long")?;
+    let (status, text) = (answer.status(), answer.text().await?);
+    ensure!(status.is_success(), "{status}: {text}");
+    Ok(serde_json::from_str(&text).unwrap_or_default())
+}
+
 async fn give_back(stack: &Stack<'_>, show: &Show) -> anyhow::Result<()> {
     let path = format!("/seats/{}/release", spare(show));
-    answer(stack.buyer(Method::POST, &path, "the first one after")?).await.map(drop)
+    at_last(stack.buyer(Method::POST, &path, "the first one after")?).await.map(drop)
 }
 
 /// How long after `since` a seat of the show is held.
@@ -168,9 +183,9 @@ async fn sell_half(stack: &Stack<'_>, show: &Show) -> anyhow::Result<()> {
         let seats: Vec<_> = (0..show.width).map(|seat| show.seat(row * show.width + seat)).collect();
         let user = format!("user-{row}");
         let asked = stack.buyer(Method::POST, &format!("/events/{}/holds", show.id), &user)?;
-        let held = answer(asked.json(&json!({"seats": seats}))).await?;
+        let held = at_last(asked.json(&json!({"seats": seats}))).await?;
         let id = held["holdId"].as_str().context("no holdId")?;
-        answer(stack.buyer(Method::POST, &format!("/holds/{id}/reserve"), &user)?).await?;
+        at_last(stack.buyer(Method::POST, &format!("/holds/{id}/reserve"), &user)?).await?;
     }
     Ok(())
 }

@@ -38,7 +38,10 @@ pub struct Cluster {
 impl Cluster {
     pub async fn connect() -> Self {
         let client = Client::try_default().await.unwrap();
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(15)).build().unwrap();
+        // A connection that is kept leads to where the address of a Service led when it was made, which may have been
+        // another Service's a moment before.
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(15)).pool_max_idle_per_host(0);
+        let http = http.build().unwrap();
         Self { client, kafka: setting("KAFKA"), reservations: setting("DATABASE_URL_RESERVATIONS"), http }
     }
 
