@@ -3,7 +3,7 @@
 
 # What the caller names.
 GIVEN=(KAFKA REDIS_URL DATABASE_URL_VIEW DATABASE_URL_RESERVATIONS DATABASE_URL_STATS DATABASE_URL_PAYMENTS
-  DATABASE_URL_NOTIFICATIONS IMAGES_FROM REDIS_IMAGE)
+  DATABASE_URL_NOTIFICATIONS IMAGES_FROM)
 
 given_up() {
   local name missing=()
@@ -11,8 +11,7 @@ given_up() {
   ((${#missing[@]} == 0)) || die "KUBECONFIG is set, so these must be too: ${missing[*]}.
   KAFKA (host:9092), REDIS_URL (redis://host:6379) and DATABASE_URL_* are servers that the pods and
   this machine reach; IMAGES_FROM is where the cluster pulls images: <IMAGES_FROM>/operator:$VERSION,
-  <IMAGES_FROM>/workers:$VERSION and <IMAGES_FROM>/notification:$VERSION, built as the Dockerfile says; REDIS_IMAGE is one with
-  redis-server, for tests that start some. Without KUBECONFIG, a cluster
+  <IMAGES_FROM>/workers:$VERSION and <IMAGES_FROM>/notification:$VERSION, built as the Dockerfile says. Without KUBECONFIG, a cluster
   and all servers are started on this machine."
   "$CHECKOUT/tests/cluster/programs" helm
   have kubectl || "$CHECKOUT/tests/cluster/programs" kubernetes

@@ -19,13 +19,13 @@ image_roots() {
   image_root notification boxoffice-notification
 }
 
-# image_root NAME BINARY...: of the checkout, or one that this host has, by its path.
+# image_root NAME BINARY...
 image_root() {
   local root=$IMAGES/$1/rootfs binary
   rm -rf "$root"
   mkdir -p "$root/usr/local/bin" "$root/etc/ssl/certs"
   for binary in "${@:2}"; do
-    [[ $binary == /* ]] || binary=$TARGET/release/$binary
+    binary=$TARGET/release/$binary
     strip -o "$root/usr/local/bin/$(basename "$binary")" "$binary"
     # Lines of ldd: "name => /path (address)" and, for the loader, "/path (address)".
     ldd "$binary" | grep -o '/[^ ]*' | (cd / && xargs -I{} cp -L --parents {} "$root")
@@ -39,11 +39,8 @@ image_root() {
 images_up() {
   local name content
   image_roots
-  # For tests that need a Redis of their own, or two.
-  image_root redis "$(command -v redis-server)"
-  REDIS_IMAGE=$IMAGE_PREFIX/redis:$VERSION
   mkdir -p "$STATE/images"
-  for name in operator workers notification redis; do
+  for name in operator workers notification; do
     content=$(content_of "$IMAGES/$name/rootfs")
     [[ $(cat "$STATE/images/$name" 2>/dev/null) == "$content" ]] && continue
     say "building the image boxoffice/$name:$VERSION"
