@@ -18,7 +18,6 @@ mod outage;
 
 mod losses;
 
-
 mod refusals;
 
 mod plan;
