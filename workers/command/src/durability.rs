@@ -42,9 +42,7 @@ impl Durability {
             CommandKind::Release | CommandKind::Operate => Guarantee::Redis,
         }
     }
-}
 
-impl Durability {
     /// Whether anybody's answer may wait until `event` is on the log.
     pub fn waits_for_log(&self, event: &DomainEvent) -> bool {
         let guarantee = match event {

@@ -50,9 +50,8 @@ pub struct Logged {
 impl Logged {
     /// What was published with that, and with this before it.
     #[must_use]
-    pub const fn and(self, that: Self) -> Self {
-        let end = if self.end > that.end { self.end } else { that.end };
-        Self { end, closes: self.closes || that.closes }
+    pub fn and(self, that: Self) -> Self {
+        Self { end: self.end.max(that.end), closes: self.closes || that.closes }
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::chunks::{Head, records_of};
-use super::index::{Index, Place, load};
+use super::index::{Index, Loaded, Place, load};
 use super::{Snapshot, SnapshotError, SnapshotMetrics};
 use crate::relay::{Logged, Shared};
 use crate::replay::records::{Records, envelope, identity};
@@ -196,6 +196,7 @@ impl Folder {
             self.writers.insert(partition, writer);
             return Ok(());
         }
+        let mut is_whole = true;
         let mut changed = changed(log, topic, partition, (from, end), &writer.index).await?;
         while !changed.is_empty() {
             let mut room = WEIGHT;
@@ -205,9 +206,17 @@ impl Folder {
                 fits
             });
             let rest = changed.split_off(some.count());
+            let expected = changed.len();
             let replays = self.replays(partition, (from, end), changed).await?;
+            is_whole &= replays.len() == expected;
             self.write(partition, end, replays, &mut writer).await?;
             changed = rest;
+        }
+        if !is_whole {
+            // The mark would say that the snapshots have what only the log has.
+            self.metrics.failures.inc();
+            self.writers.insert(partition, writer);
+            return Ok(());
         }
         let mark = writer.index.fold(partition, end, clock::now());
         writer.right.append(&snapshots_topic(topic), vec![mark]).await?;
@@ -237,18 +246,17 @@ impl Folder {
     ) -> Result<Vec<(Replay, u32)>, SnapshotError> {
         let shared = Arc::clone(&self.shared);
         let (log, topic) = (shared.log.as_ref(), shared.topic.as_str());
-        let (mut replays, mut before, mut wanted) = (HashMap::new(), HashMap::new(), vec![]);
+        let (mut replays, mut pieces, mut wanted) = (HashMap::new(), HashMap::new(), vec![]);
         for Changed { event, at, .. } in changed {
             if let Some(at) = at {
-                before.insert(event.clone(), at);
+                pieces.insert(event.clone(), at.head.pieces);
                 wanted.push((event, at));
             } else {
                 let replay = Replay::new(event.clone(), &Found::default(), Some(Again::BornAgain));
                 replays.insert(event, replay);
             }
         }
-        for (event, snapshot) in load(log, topic, partition, &wanted).await? {
-            let size = before.get(&event).map_or(0, |at| at.head.size);
+        for Loaded { event, size, snapshot } in load(log, topic, partition, &wanted).await? {
             match snapshot {
                 Ok(snapshot) => drop(replays.insert(event, Replay::from_snapshot(snapshot, size, None))),
                 Err(error) => self.trouble(&event, &error.to_string()),
@@ -268,11 +276,12 @@ impl Folder {
                 self.trouble(&event, &trouble);
             }
         }
-        let pieces = |event: &SeatingEventId| before.get(event).map_or(0, |at| at.head.pieces);
-        Ok(replays.into_iter().map(|(event, replay)| (replay, pieces(&event))).collect())
+        let before = |event: &SeatingEventId| pieces.get(event).copied().unwrap_or_default();
+        Ok(replays.into_iter().map(|(event, replay)| (replay, before(&event))).collect())
     }
 
-    /// One that cannot be folded keeps the snapshot that it has: whoever needs it reads the log from further back.
+    /// One that cannot be folded keeps the snapshot that it has, and the partition its mark: whoever needs it reads the log
+    /// from there.
     fn trouble(&mut self, event: &SeatingEventId, trouble: &str) {
         if self.troubled.insert(event.clone()) {
             tracing::warn!(%event, trouble, "it gets no new snapshot: its log has to be whole");

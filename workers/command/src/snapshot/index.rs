@@ -138,6 +138,17 @@ pub async fn at(
     Ok(first.and_then(|record| Some(Place { first: record.offset, head: Head::of(record)? })))
 }
 
+/// What was found at a place.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Whose it is.
+    pub event: SeatingEventId,
+    /// Bytes of its JSON.
+    pub size: u64,
+    /// The snapshot, or why it is of no use.
+    pub snapshot: Result<Snapshot, SnapshotError>,
+}
+
 /// Reads the snapshots at `wanted`, which are in the order in which they lie there. One that is not there any more, for a
 /// later one has taken its place, is left out; one that is of no use says why.
 ///
@@ -148,7 +159,7 @@ pub async fn load(
     topic: &str,
     partition: u32,
     wanted: &[(SeatingEventId, Place)],
-) -> Result<Vec<(SeatingEventId, Result<Snapshot, SnapshotError>)>, SnapshotError> {
+) -> Result<Vec<Loaded>, SnapshotError> {
     let (Some((_, first)), Some((_, last))) = (wanted.first(), wanted.last()) else { return Ok(vec![]) };
     let topic = snapshots_topic(topic);
     let (begin, end) = log.bounds(&topic, partition).await?;
@@ -172,7 +183,7 @@ pub async fn load(
                 let packed = std::mem::take(&mut packed);
                 let (event, head) = (event.clone(), place.head);
                 let snapshot = unpacked(event.clone(), head, packed).await;
-                loaded.push((event, snapshot));
+                loaded.push(Loaded { event, size: head.size, snapshot });
             }
         }
     }

@@ -75,7 +75,7 @@ pub async fn read(
     let index = Index::read(log, topic, partition).await?;
     let Some(place) = index.place_of(event) else { return Ok(None) };
     let mut found = index::load(log, topic, partition, &[(event.clone(), place)]).await?;
-    found.pop().map(|(_, snapshot)| snapshot).transpose()
+    found.pop().map(|loaded| loaded.snapshot).transpose()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use boxoffice_domain::state::Seat;
 use boxoffice_domain::{Command, evolve};
-use boxoffice_runtime::record::{NewRecord, Record, encode};
+use boxoffice_runtime::record::{CE_SEQUENCE, NewRecord, Record, encode};
 use uuid::Uuid;
 
 use super::chunks::{Head, put_together, records_of};
@@ -130,6 +130,29 @@ async fn what_did_not_change_gets_no_new_snapshot() {
     let written = sale.log.records().len();
     sale.fold(&mut folder).await;
     assert_eq!(sale.log.records().len(), written + 1, "the mark alone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_one_cannot_be_folded_the_mark_stays_before_what_only_the_log_has() {
+    let mut sale = Sale::new().await;
+    sale.publish().await;
+    let mut folder = sale.folder();
+    sale.fold(&mut folder).await;
+    let mark = async || Index::read(sale.log.as_ref(), TOPIC, PARTITION).await.unwrap().folded();
+    let before = mark().await;
+    assert!(before > 0);
+    let (topic, created) = sale.log.records().remove(0);
+    let mut unreadable = NewRecord { value: b"no JSON".to_vec(), ..created };
+    for (name, value) in &mut unreadable.headers {
+        if name == CE_SEQUENCE {
+            *value = "2".into();
+        }
+    }
+    let mut right = sale.log.appender("tickets/main/3").await.unwrap();
+    right.append(&topic, vec![unreadable]).await.unwrap();
+    sale.fold(&mut folder).await;
+    assert_eq!(mark().await, before);
+    assert_eq!(sale.snapshot().await.unwrap().state.sequence, 1);
 }
 
 #[tokio::test(start_paused = true)]

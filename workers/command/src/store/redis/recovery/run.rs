@@ -16,7 +16,7 @@ use super::reading::{Place, Reading, is_out};
 use super::{Recovery, RecoveryError, TROUBLED};
 use crate::replay::{Again, Found, Replay, WEIGHT};
 use crate::snapshot::SnapshotError;
-use crate::snapshot::index::{self, Index};
+use crate::snapshot::index::{self, Index, Loaded};
 use crate::store::StoreError;
 use crate::store::redis::slots::Shard;
 
@@ -230,17 +230,21 @@ impl Recovery {
         snapshots: &[(SeatingEventId, index::Place)],
         reading: &mut Reading,
     ) -> Result<(), RecoveryError> {
+        let mut missing: BTreeSet<_> = snapshots.iter().map(|(event, _)| event.clone()).collect();
         let loaded = index::load(self.log.as_ref(), &self.topic, partition, snapshots).await?;
-        for ((event, snapshot), (_, at)) in loaded.into_iter().zip(snapshots) {
+        for Loaded { event, size, snapshot } in loaded {
+            missing.remove(&event);
             match snapshot {
                 Ok(snapshot) => {
                     let rebuilt = reading.rebuilt.get(&event).copied();
-                    let replay = Replay::from_snapshot(snapshot, at.head.size, rebuilt);
+                    let replay = Replay::from_snapshot(snapshot, size, rebuilt);
                     reading.begin(event, Some(replay));
                 }
                 Err(error) => drop(reading.troubled.insert(event, error.to_string())),
             }
         }
+        let gone = |event| (event, "its snapshot is not where it was".to_owned());
+        reading.troubled.extend(missing.into_iter().map(gone));
         Ok(())
     }
 
