@@ -109,7 +109,7 @@ mod tests {
     fn a_show_has_the_seats_that_it_names() {
         let show = Show::new("hall", 3, 4);
         let chart = Chart::expand(&show.definition()).unwrap();
-        assert_eq!(chart.seats().len(), 12);
+        assert_eq!(chart.len(), 12);
         assert!((0..12).all(|number| chart.contains(&show.key(number))));
         assert_eq!(show.seat(11), "hall.A-3-4");
     }

@@ -60,7 +60,7 @@ where
 }
 
 fn counted(state: &SeatingEventState) -> SeatCounts {
-    let total = state.sale.as_ref().map_or(0, |sale| sale.chart().seats().len() as u64);
+    let total = state.sale.as_ref().map_or(0, |sale| sale.chart().len() as u64);
     let mut counts = SeatCounts { total, available: total, ..SeatCounts::default() };
     for seat in state.seats.values() {
         let of_its_kind = match seat {

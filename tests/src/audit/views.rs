@@ -36,7 +36,7 @@ impl Audit {
         if state.sequence != shown.sequence {
             return vec![format!("the map is as of {}, which has not happened", shown.sequence)];
         }
-        let chart = state.sale.as_ref().map(|sale| sale.chart().seats()).unwrap_or_default();
+        let chart = state.sale.iter().flat_map(|sale| sale.chart().seats());
         let status = |key: &str| match state.seats.get(key) {
             None | Some(Seat::Lapsed { .. }) => "AVAILABLE",
             Some(Seat::Held { .. }) => "HELD",
@@ -46,8 +46,9 @@ impl Audit {
         let mut unexpected = shown.seats.clone();
         let mut findings = vec![];
         for seat in chart {
-            let id = SeatId::from_chart(&state.id, &seat.key);
-            let (shown, expected) = (unexpected.remove(&id), status(&seat.key));
+            let key = seat.key();
+            let id = SeatId::from_chart(&state.id, &key);
+            let (shown, expected) = (unexpected.remove(&id), status(&key));
             if shown.as_deref() != Some(expected) {
                 findings.push(format!("{id} is shown {shown:?}, but is {expected} as of {}", state.sequence));
             }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use boxoffice_domain::definition::Blocked;
 use boxoffice_domain::events::{ReservedSeats, SectionStats, StatsUpdated};
-use boxoffice_domain::project::SeatView as Seat;
+use boxoffice_domain::project::SeatStatus;
 use boxoffice_domain::{DomainEvent, Envelope, PaymentState, PaymentView, SeatId};
 use boxoffice_local::embedded::views::maps::Maps;
 use boxoffice_local::embedded::views::{MemoryHandler, MemoryView, Persistence, SeatView, Stats};
@@ -35,9 +35,9 @@ trait Shown: MemoryHandler + Sized {
 
 fn claimed(maps: &Maps) -> BTreeSet<String> {
     let seats =
-        maps.iter().flat_map(|map| map.chart().seats().iter().zip(map.seats()).map(|seat| (&map.id, seat)));
-    let claimed = seats.filter(|(_, (_, seat))| matches!(seat, Seat::Held { .. } | Seat::Reserved { .. }));
-    claimed.map(|(event, (seat, _))| SeatId::from_chart(event, &seat.key).to_string()).collect()
+        maps.iter().flat_map(|map| map.chart().seats().zip(map.statuses()).map(|seat| (&map.id, seat)));
+    let claimed = seats.filter(|(_, (_, seat))| matches!(seat, SeatStatus::Held | SeatStatus::Reserved));
+    claimed.map(|(event, (seat, _))| SeatId::from_chart(event, &seat.key()).to_string()).collect()
 }
 
 impl Shown for SeatView {
@@ -220,8 +220,9 @@ async fn a_changed_definition_keeps_claims_and_blocks_what_it_says() {
     after.definition.blocked = blocked(&["A-1-2", "A-1-3", "A-1-4", "A-1-5"]);
     let events = [DomainEvent::EventCreated(before), history.held(4), DomainEvent::EventUpdated(after)];
     view.apply(&events.map(|event| history.next(event))).await;
-    let statuses: Vec<_> =
-        view.read(|view| view.maps().get("arena-night").unwrap().seats().iter().map(Seat::status).collect());
+    let statuses: Vec<_> = view.read(|view| {
+        view.maps().get("arena-night").unwrap().statuses().iter().map(|status| status.as_str()).collect()
+    });
     assert_eq!(statuses, ["AVAILABLE", "BLOCKED", "BLOCKED", "HELD", "AVAILABLE"]);
 }
 

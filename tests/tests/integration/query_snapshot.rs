@@ -81,7 +81,7 @@ async fn a_snapshot_is_what_the_events_before_its_checkpoint_make() {
     let snapshot = view.snapshot().await;
     let [loaded] = &snapshot.maps[..] else { panic!("one SeatingEvent: {snapshot:?}") };
     let expected = folded(&events);
-    assert_eq!(loaded.seats(), expected.seats());
+    assert_eq!(loaded.statuses(), expected.statuses());
     assert_eq!(loaded.definition, expected.definition);
     assert_eq!((loaded.counts(), loaded.sequence), (expected.counts(), expected.sequence));
     assert_eq!(snapshot.next_offsets, [(PARTITION, 8)].into());

@@ -7,37 +7,149 @@
 mod error;
 mod ranges;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops;
 
 use crate::definition::{Definition, Rows, Section};
 use crate::ids::is_label;
 
 pub use error::ChartError;
-use ranges::{Name, Ranges};
+use ranges::{End, Ranges};
 
 /// Most seats that one SeatingEvent may have.
 pub const MAX_SEATS: usize = 200_000;
 
-/// A seat of the chart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChartSeat {
-    /// What names it within the SeatingEvent: `A-12-7`, or `FLOOR-17` for a general-admission unit.
-    pub key: String,
-    /// Index into [`Definition::sections`].
-    pub section: usize,
-    /// Its row; empty for a general-admission unit.
-    pub row: String,
-    /// Its number within the row or area.
-    pub number: String,
-    /// Whether it is the neighbour of the seat that comes before it in its row. Units of an area all are.
-    pub adjoins: bool,
-}
+/// Most rows of one name that are looked through for a seat.
+const FEW: usize = 16;
 
-/// Every seat of a SeatingEvent, in chart order, with an index by key.
+/// Every seat of a SeatingEvent, in chart order. Rows are kept, and what they say of their seats as the text says it: keys
+/// and places are worked out from each other, so a chart takes up memory for its rows alone.
 #[derive(Debug, Clone, Default)]
 pub struct Chart {
-    seats: Vec<ChartSeat>,
-    index: HashMap<String, usize>,
+    /// Ids of the sections.
+    sections: Vec<Box<str>>,
+    /// What rows have as seats: those of one entry share it.
+    seats: Vec<Ranges>,
+    rows: Vec<Run>,
+    /// Indices of `rows`, sorted by section id and row name.
+    by_name: Vec<u32>,
+    /// Places by key, of rows that have more than a few entries each.
+    crowded: HashMap<Box<str>, u32>,
+    count: usize,
+}
+
+/// Seats of one row that follow each other in chart order: what one entry says of it.
+#[derive(Debug, Clone)]
+struct Run {
+    section: u32,
+    /// The row; empty for an area.
+    name: Box<str>,
+    /// Index into [`Chart::seats`].
+    seats: u32,
+    /// The place of its first seat.
+    first: u32,
+    /// Whether that one is the neighbour of the last seat that an entry before gave the same row.
+    continues: bool,
+}
+
+/// A row of the chart, or a part of it that has an entry of its own; or an area.
+#[derive(Debug, Clone, Copy)]
+pub struct ChartRow<'a> {
+    chart: &'a Chart,
+    index: usize,
+}
+
+/// A seat of the chart.
+#[derive(Debug, Clone, Copy)]
+pub struct ChartSeat<'a> {
+    row: ChartRow<'a>,
+    nth: u32,
+}
+
+impl<'a> ChartRow<'a> {
+    fn run(self) -> &'a Run {
+        &self.chart.rows[self.index]
+    }
+
+    fn ranges(self) -> &'a Ranges {
+        &self.chart.seats[self.run().seats as usize]
+    }
+
+    /// Index into [`Definition::sections`].
+    pub fn section(self) -> usize {
+        self.run().section as usize
+    }
+
+    /// Its name within the section; empty for an area.
+    pub fn name(self) -> &'a str {
+        &self.run().name
+    }
+
+    /// What its seats' keys begin with: `A-12` of `A-12-7`, `FLOOR` of `FLOOR-17`.
+    pub fn key(self) -> String {
+        let section = &self.chart.sections[self.section()];
+        if self.name().is_empty() { section.to_string() } else { format!("{section}-{}", self.name()) }
+    }
+
+    /// The places of its seats in chart order.
+    pub fn places(self) -> ops::Range<usize> {
+        let first = self.run().first as usize;
+        first..self.chart.rows.get(self.index + 1).map_or(self.chart.count, |next| next.first as usize)
+    }
+
+    /// The numbers of its seats, in chart order.
+    pub fn numbers(self) -> impl Iterator<Item = Cow<'a, str>> {
+        self.ranges().names()
+    }
+
+    /// The number of the seat at a place in chart order.
+    pub fn number(self, place: usize) -> Option<Cow<'a, str>> {
+        self.ranges().nth(u32::try_from(place.checked_sub(self.places().start)?).ok()?)
+    }
+
+    /// Its seats, in chart order.
+    pub fn seats(self) -> impl Iterator<Item = ChartSeat<'a>> {
+        (0..).take(self.places().len()).map(move |nth| ChartSeat { row: self, nth })
+    }
+
+    /// Places of its seats that follow each other as neighbours, each with whether the first of them is the neighbour of
+    /// the seat that comes before it in its row, whichever entry that one has.
+    pub fn pieces(self) -> impl Iterator<Item = (ops::Range<usize>, bool)> {
+        let places = self.places();
+        let first = |nth: u64| places.start + usize::try_from(nth).unwrap_or(usize::MAX);
+        let firsts: Vec<_> = self.ranges().breaks().map(first).collect();
+        let ends: Vec<_> = firsts.iter().skip(1).copied().chain([places.end]).collect();
+        let continues = self.run().continues;
+        firsts.into_iter().zip(ends).map(move |(first, end)| (first..end, continues && first == places.start))
+    }
+}
+
+impl<'a> ChartSeat<'a> {
+    /// What names it within the SeatingEvent: `A-12-7`, or `FLOOR-17` for a general-admission unit.
+    pub fn key(self) -> String {
+        format!("{}-{}", self.row.key(), self.number())
+    }
+
+    /// Index into [`Definition::sections`].
+    pub fn section(self) -> usize {
+        self.row.section()
+    }
+
+    /// Its row; empty for a general-admission unit.
+    pub fn row(self) -> &'a str {
+        self.row.name()
+    }
+
+    /// Its number within the row or area.
+    pub fn number(self) -> Cow<'a, str> {
+        self.row.ranges().nth(self.nth).unwrap_or_default()
+    }
+
+    /// Whether it is the neighbour of the seat that comes before it in its row. Units of an area all are.
+    pub fn adjoins(self) -> bool {
+        self.row.ranges().adjoins(self.nth) || (self.nth == 0 && self.row.run().continues)
+    }
 }
 
 impl Chart {
@@ -61,30 +173,74 @@ impl Chart {
             _ => {}
         }
         let mut builder = Builder::default();
-        for (index, (section, described)) in definition.sections.iter().zip(&described).enumerate() {
+        for (index, (section, described)) in definition.sections.iter().zip(described).enumerate() {
             builder.section(index, &section.id, described)?;
         }
+        let chart = builder.build()?;
         for (index, blocked) in definition.blocked.iter().enumerate() {
-            if let Some(key) = blocked.seats.iter().find(|key| !builder.chart.contains(key)) {
+            if let Some(key) = blocked.seats.iter().find(|key| !chart.contains(key)) {
                 return Err(ChartError::UnknownBlocked { index, key: key.clone() });
             }
         }
-        Ok(builder.chart)
+        Ok(chart)
+    }
+
+    /// How many seats there are.
+    pub const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none, which no definition that is accepted comes to.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// How many entries there are for rows: what it takes up memory for.
+    pub const fn weight(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The rows and areas, in chart order.
+    pub fn rows(&self) -> impl Iterator<Item = ChartRow<'_>> {
+        (0..self.rows.len()).map(|index| ChartRow { chart: self, index })
     }
 
     /// The seats, in chart order.
-    pub fn seats(&self) -> &[ChartSeat] {
-        &self.seats
+    pub fn seats(&self) -> impl Iterator<Item = ChartSeat<'_>> {
+        self.rows().flat_map(ChartRow::seats)
+    }
+
+    /// The seat at a place in chart order.
+    pub fn seat(&self, place: usize) -> Option<ChartSeat<'_>> {
+        let behind = self.rows.partition_point(|row| row.first as usize <= place);
+        let row = ChartRow { chart: self, index: behind.checked_sub(1)? };
+        let nth = u32::try_from(place - row.places().start).ok()?;
+        (place < self.count).then_some(ChartSeat { row, nth })
     }
 
     /// Whether there is a seat `key`.
     pub fn contains(&self, key: &str) -> bool {
-        self.index.contains_key(key)
+        self.position(key).is_some()
     }
 
     /// The place of seat `key` in chart order.
     pub fn position(&self, key: &str) -> Option<usize> {
-        self.index.get(key).copied()
+        let (row, number) = key.rsplit_once('-')?;
+        let (section, row) = row.split_once('-').unwrap_or((row, ""));
+        let begin = self.by_name.partition_point(|row_at| self.name(*row_at) < (section, row));
+        let of_it = self.by_name.get(begin..)?.iter().take_while(|at| self.name(**at) == (section, row));
+        let found = of_it.take(FEW).find_map(|at| {
+            let run = &self.rows[*at as usize];
+            Some(run.first + self.seats[run.seats as usize].position(number)?)
+        });
+        let found = found.or_else(|| self.crowded.get(key).copied());
+        found.map(|place| place as usize)
+    }
+
+    /// Section id and name of a row.
+    fn name(&self, row: u32) -> (&str, &str) {
+        let run = &self.rows[row as usize];
+        (&self.sections[run.section as usize], &run.name)
     }
 }
 
@@ -158,73 +314,108 @@ impl Entry {
 #[derive(Default)]
 struct Builder {
     chart: Chart,
-    /// For each seat, the field that described it: two fields make the message of a duplicate.
+    /// For each row, the index of the field that described it: two fields make the message of a duplicate.
     origins: Vec<u32>,
     fields: Vec<String>,
     /// The last seat of each row so far: another entry may go on with the row.
-    ends: HashMap<(usize, String), Name>,
+    ends: HashMap<(u32, Box<str>), End>,
 }
 
 impl Builder {
-    fn section(&mut self, section: usize, id: &str, described: &Described) -> Result<(), ChartError> {
+    fn section(&mut self, section: usize, id: &str, described: Described) -> Result<(), ChartError> {
+        let section = u32::try_from(section).unwrap_or(u32::MAX);
+        self.chart.sections.push(id.into());
         match described {
+            // The count of all was seen to be within bounds.
+            Described::Units { capacity: 0, .. } => {}
             Described::Units { field, capacity } => {
-                let origin = self.origin(field);
-                (1..=*capacity).try_for_each(|n| {
-                    let (key, number, adjoins) = (format!("{id}-{n}"), n.to_string(), n > 1);
-                    self.push(ChartSeat { key, section, row: String::new(), number, adjoins }, origin)
-                })
+                self.fields.push(field);
+                self.chart.seats.push(Ranges::up_to(capacity));
+                self.row(section, "");
             }
-            Described::Rows(entries) => entries.iter().try_for_each(|entry| self.entry(section, id, entry)),
-        }
-    }
-
-    fn entry(&mut self, section: usize, id: &str, entry: &Entry) -> Result<(), ChartError> {
-        let origin = self.origin(&entry.field);
-        let seats: Vec<Name> = entry.seats.names().collect();
-        for Name { text: row, .. } in entry.rows.names() {
-            let mut before = self.ends.remove(&(section, row.clone()));
-            for seat in &seats {
-                let (key, number) = (format!("{id}-{row}-{}", seat.text), seat.text.clone());
-                let adjoins = before.as_ref().is_some_and(|before| seat.adjoins(before));
-                let pushed = ChartSeat { key, section, row: row.clone(), number, adjoins };
-                self.push(pushed, origin).map_err(|error| within_one_entry(error, entry, &seats))?;
-                before = Some(seat.clone());
+            Described::Rows(entries) => {
+                entries.into_iter().try_for_each(|entry| self.entry(section, id, entry))?;
             }
-            self.ends.extend(before.map(|end| ((section, row), end)));
         }
         Ok(())
     }
 
-    fn origin(&mut self, field: &str) -> u32 {
-        self.fields.push(field.to_owned());
-        u32::try_from(self.fields.len() - 1).unwrap_or(u32::MAX)
-    }
-
-    fn push(&mut self, seat: ChartSeat, origin: u32) -> Result<(), ChartError> {
-        let position = self.chart.seats.len();
-        if let Some(&earlier) = self.chart.index.get(&seat.key) {
-            let field = |origin: u32| self.fields[origin as usize].clone();
-            let (first, second) = (field(self.origins[earlier]), field(origin));
-            return Err(ChartError::Duplicate { key: seat.key, first, second });
+    fn entry(&mut self, section: u32, id: &str, entry: Entry) -> Result<(), ChartError> {
+        let Entry { field, rows, mut seats } = entry;
+        if let Err(number) = seats.index() {
+            let row = rows.nth(0).unwrap_or_default();
+            return Err(ChartError::Repeated {
+                field: format!("{field}.seats"),
+                key: format!("{id}-{row}-{number}"),
+            });
         }
-        self.chart.index.insert(seat.key.clone(), position);
-        self.chart.seats.push(seat);
-        self.origins.push(origin);
+        self.fields.push(field);
+        self.chart.seats.push(seats);
+        for row in rows.names() {
+            self.row(section, &row);
+        }
         Ok(())
     }
-}
 
-/// A duplicate of `entry` with itself, told as what it is: its rows or its seats name something twice.
-fn within_one_entry(error: ChartError, entry: &Entry, seats: &[Name]) -> ChartError {
-    let ChartError::Duplicate { first, second, key } = &error else { return error };
-    if first != second {
-        return error;
+    /// One row more, with the seats of the entry that was begun last.
+    fn row(&mut self, section: u32, name: &str) {
+        let chart = &mut self.chart;
+        let index = |count: usize| u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX);
+        let (seats, first) = (index(chart.seats.len()), u32::try_from(chart.count).unwrap_or(u32::MAX));
+        let Some((ranges, (begin, end))) = chart.seats.last().and_then(|it| Some((it, it.ends()?))) else {
+            return;
+        };
+        chart.count += usize::try_from(ranges.count()).unwrap_or(usize::MAX);
+        let before = self.ends.insert((section, name.into()), end);
+        let continues = before.is_some_and(|before| begin.is_near(before));
+        chart.rows.push(Run { section, name: name.into(), seats, first, continues });
+        self.origins.push(index(self.fields.len()));
     }
-    let number = key.rsplit_once('-').map_or(key.as_str(), |(_, number)| number);
-    let twice = seats.iter().filter(|seat| seat.text == number).count() > 1;
-    let field = format!("{}.{}", entry.field, if twice { "seats" } else { "rows" });
-    ChartError::Repeated { field, key: key.clone() }
+
+    /// The chart, unless two entries give the same seat.
+    fn build(mut self) -> Result<Chart, ChartError> {
+        let mut by_name: Vec<_> = (0..).take(self.chart.rows.len()).collect();
+        by_name.sort_by(|a, b| self.chart.name(*a).cmp(&self.chart.name(*b)));
+        let same = by_name.chunk_by(|a, b| self.chart.name(*a) == self.chart.name(*b));
+        let mut crowded = HashMap::new();
+        let firsts = same.filter(|rows| rows.len() > 1).filter_map(|rows| self.twice(rows, &mut crowded));
+        if let Some((_, error)) = firsts.min_by_key(|(place, _)| *place) {
+            return Err(error);
+        }
+        self.chart.crowded = crowded;
+        self.chart.by_name = by_name;
+        Ok(self.chart)
+    }
+
+    /// The first seat that rows of one name give twice: the place of the second, and what is to be told. Seats of rows
+    /// behind the first few go to `crowded`.
+    fn twice(&self, rows: &[u32], crowded: &mut HashMap<Box<str>, u32>) -> Option<(u32, ChartError)> {
+        let chart = &self.chart;
+        let mut met: HashMap<Cow<'_, str>, u32> = HashMap::new();
+        for (nth, row) in rows.iter().enumerate() {
+            let run = &chart.rows[*row as usize];
+            for (place, number) in (run.first..).zip(chart.seats[run.seats as usize].names()) {
+                let key = || ChartRow { chart, index: *row as usize }.key() + "-" + &number;
+                if nth >= FEW {
+                    crowded.insert(key().into(), place);
+                }
+                if let Some(earlier) = met.insert(number.clone(), *row) {
+                    return Some((place, self.duplicate(key(), earlier, *row)));
+                }
+            }
+        }
+        None
+    }
+
+    fn duplicate(&self, key: String, earlier: u32, later: u32) -> ChartError {
+        let field = |row: u32| self.fields[self.origins[row as usize] as usize].clone();
+        let (first, second) = (field(earlier), field(later));
+        // Two rows of one entry.
+        if first == second {
+            return ChartError::Repeated { field: format!("{first}.rows"), key };
+        }
+        ChartError::Duplicate { key, first, second }
+    }
 }
 
 #[cfg(test)]
@@ -256,7 +447,7 @@ mod tests {
     }
 
     fn keys(definition: &Definition) -> Vec<String> {
-        Chart::expand(definition).unwrap().seats().iter().map(|s| s.key.clone()).collect()
+        Chart::expand(definition).unwrap().seats().map(ChartSeat::key).collect()
     }
 
     #[test]
@@ -320,7 +511,7 @@ mod tests {
             section("FLOOR", vec![], Some(2)),
         ]);
         let chart = Chart::expand(&chart).unwrap();
-        let alone = chart.seats().iter().filter(|seat| !seat.adjoins).map(|seat| seat.key.as_str());
+        let alone = chart.seats().filter(|seat| !seat.adjoins()).map(ChartSeat::key);
         assert_eq!(alone.collect::<Vec<_>>(), ["A-1-1", "A-2-1", "A-2-5", "FLOOR-1"]);
     }
 

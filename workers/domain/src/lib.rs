@@ -44,7 +44,7 @@ pub mod partition;
 pub mod invariants;
 
 pub use attribute::{Origin, attribute};
-pub use chart::{Chart, ChartError, ChartSeat};
+pub use chart::{Chart, ChartError, ChartRow, ChartSeat};
 pub use command::{
     Answer, Area, Best, Command, CommandKind, Conflict, Decision, PricedSeat, Rejection, Together, Wanted,
 };

@@ -1,6 +1,10 @@
 //! Turns a fact into what views show: the one projection behind the view database, the query worker's memory and
 //! the statistics.
 
+use std::str::FromStr;
+
+use serde::Serialize;
+
 use crate::events::{DomainEvent, ReservedSeats, SeatingEventDefined};
 use crate::ids::{HoldId, ReservationId, SeatId, UnixMillis, UserId};
 
@@ -61,14 +65,51 @@ pub enum SeatView {
     Blocked,
 }
 
-impl SeatView {
+/// What a seat can be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[repr(u8)]
+#[expect(missing_docs, reason = "the contract's words")]
+pub enum SeatStatus {
+    #[default]
+    Available,
+    Held,
+    Reserved,
+    Blocked,
+}
+
+impl SeatStatus {
+    /// All that there are, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Available, Self::Held, Self::Reserved, Self::Blocked];
+
     /// `AVAILABLE`, `HELD`, `RESERVED` or `BLOCKED`.
-    pub fn status(&self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Available => "AVAILABLE",
-            Self::Held { .. } => "HELD",
-            Self::Reserved { .. } => "RESERVED",
+            Self::Held => "HELD",
+            Self::Reserved => "RESERVED",
             Self::Blocked => "BLOCKED",
+        }
+    }
+}
+
+impl FromStr for SeatStatus {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|status| status.as_str() == text);
+        found.ok_or_else(|| format!("there is no status {text:?}"))
+    }
+}
+
+impl SeatView {
+    /// What the seat is.
+    pub const fn status(&self) -> SeatStatus {
+        match self {
+            Self::Available => SeatStatus::Available,
+            Self::Held { .. } => SeatStatus::Held,
+            Self::Reserved { .. } => SeatStatus::Reserved,
+            Self::Blocked => SeatStatus::Blocked,
         }
     }
 

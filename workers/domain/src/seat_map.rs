@@ -1,5 +1,10 @@
 //! One SeatingEvent as the read side keeps it in memory: every seat in chart order, with counts.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroU64;
+use std::sync::LazyLock;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -7,8 +12,8 @@ use crate::chart::{Chart, ChartError};
 use crate::definition::{Definition, Phase};
 use crate::events::{DomainEvent, SeatingEventDefined};
 use crate::evolve::block_changes;
-use crate::ids::{SeatingEventId, UnixMillis};
-use crate::project::{Projected, SeatView, project};
+use crate::ids::{SeatingEventId, UnixMillis, UserId};
+use crate::project::{Projected, SeatStatus, SeatView, project};
 
 /// Seats by status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,7 +27,8 @@ pub struct SeatCounts {
     pub blocked: u64,
 }
 
-/// A SeatingEvent's seats as of a sequence.
+/// A SeatingEvent's seats as of a sequence. A replica has a million of them: a seat takes up nine bytes beside its row's part
+/// of the chart, whoever has it, and a few more while it is held.
 #[derive(Debug, Clone)]
 pub struct SeatMap {
     /// The SeatingEvent.
@@ -34,18 +40,37 @@ pub struct SeatMap {
     /// Sequence of the last domain event applied.
     pub sequence: u64,
     chart: Chart,
-    seats: Vec<SeatView>,
-    counts: SeatCounts,
+    statuses: Vec<SeatStatus>,
+    owners: Vec<Option<Owner>>,
+    deadlines: HashMap<usize, UnixMillis>,
+    sections: Vec<SeatCounts>,
+}
+
+/// Who has a seat, as a fingerprint under a key of this process: enough to tell somebody's own seats from others', and a
+/// name takes up many times as much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Owner(NonZeroU64);
+
+impl Owner {
+    fn of(user: &UserId) -> Self {
+        static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        Self(NonZeroU64::new(KEY.hash_one(user.as_str())).unwrap_or(NonZeroU64::MIN))
+    }
 }
 
 impl SeatMap {
     /// The seats of a definition, all available: what is blocked or claimed is [`set`](Self::set).
     pub fn new(id: SeatingEventId, definition: Definition, sequence: u64) -> Result<Self, ChartError> {
         let chart = Chart::expand(&definition)?;
-        let total = chart.seats().len();
-        let counts = SeatCounts { total: total as u64, available: total as u64, ..SeatCounts::default() };
-        let seats = vec![SeatView::Available; total];
-        Ok(Self { id, definition, closed: false, sequence, chart, seats, counts })
+        let mut sections = vec![SeatCounts::default(); definition.sections.len()];
+        for row in chart.rows() {
+            let seats = row.places().len() as u64;
+            sections[row.section()].total += seats;
+            sections[row.section()].available += seats;
+        }
+        let (statuses, owners) = (vec![SeatStatus::Available; chart.len()], vec![None; chart.len()]);
+        let deadlines = HashMap::new();
+        Ok(Self { id, definition, closed: false, sequence, chart, statuses, owners, deadlines, sections })
     }
 
     /// The seats of a SeatingEvent that has just come on the platform.
@@ -53,7 +78,7 @@ impl SeatMap {
         let mut map = Self::new(e.event_id.clone(), e.definition.clone(), sequence)?;
         let (blocks, _) = block_changes(e, None);
         for key in blocks.keys() {
-            map.set(key, SeatView::Blocked);
+            map.set(key, &SeatView::Blocked);
         }
         Ok(map)
     }
@@ -74,7 +99,7 @@ impl SeatMap {
                 self.closed = true;
                 Some(vec![])
             }
-            Projected::Seat { seat, to } => Some(self.set(seat.key(), to).into_iter().collect()),
+            Projected::Seat { seat, to } => Some(self.set(seat.key(), &to).into_iter().collect()),
             Projected::Extended { seats, expires_at } => {
                 Some(seats.iter().filter_map(|seat| self.extend(seat.key(), expires_at)).collect())
             }
@@ -84,48 +109,69 @@ impl SeatMap {
         Ok(changed)
     }
 
-    /// Sets the status of a seat; its place, if the chart has it.
-    pub fn set(&mut self, key: &str, to: SeatView) -> Option<usize> {
-        let position = self.chart.position(key)?;
-        let seat = &mut self.seats[position];
-        *self.counts.of(seat) -= 1;
-        *self.counts.of(&to) += 1;
-        *seat = to;
-        Some(position)
+    /// Sets what a seat is; its place, if the chart has it.
+    pub fn set(&mut self, key: &str, to: &SeatView) -> Option<usize> {
+        let place = self.chart.position(key)?;
+        let deadline = match to {
+            SeatView::Held { expires_at, .. } => Some(*expires_at),
+            SeatView::Available | SeatView::Reserved { .. } | SeatView::Blocked => None,
+        };
+        self.put(place, to.status(), to.user().map(Owner::of), deadline);
+        Some(place)
+    }
+
+    fn put(
+        &mut self,
+        place: usize,
+        to: SeatStatus,
+        owner: Option<Owner>,
+        deadline: Option<UnixMillis>,
+    ) -> Option<()> {
+        let section = self.chart.seat(place)?.section();
+        let counts = self.sections.get_mut(section)?;
+        let status = self.statuses.get_mut(place)?;
+        *counts.of(*status) -= 1;
+        *counts.of(to) += 1;
+        *status = to;
+        self.owners[place] = owner;
+        match deadline {
+            Some(deadline) => drop(self.deadlines.insert(place, deadline)),
+            None => drop(self.deadlines.remove(&place)),
+        }
+        Some(())
     }
 
     fn extend(&mut self, key: &str, until: UnixMillis) -> Option<usize> {
-        let position = self.chart.position(key)?;
-        match &mut self.seats[position] {
-            SeatView::Held { expires_at, .. } => *expires_at = until,
-            _ => return None,
-        }
-        Some(position)
+        let place = self.chart.position(key)?;
+        *self.deadlines.get_mut(&place)? = until;
+        Some(place)
     }
 
     fn redefine(&mut self, e: &SeatingEventDefined) -> Result<(), ChartError> {
         let (blocks, unblocks) = block_changes(e, Some(&self.definition));
-        let mut next = Self::new(self.id.clone(), e.definition.clone(), self.sequence)?;
-        for (seat, view) in self.chart.seats().iter().zip(self.seats.drain(..)) {
-            if view != SeatView::Available {
-                next.set(&seat.key, view);
+        if e.definition.sections == self.definition.sections {
+            self.definition = e.definition.clone();
+            self.closed = false;
+        } else {
+            let mut next = Self::new(self.id.clone(), e.definition.clone(), self.sequence)?;
+            for (place, seat) in self.chart.seats().enumerate() {
+                let status = self.statuses[place];
+                if status == SeatStatus::Available {
+                    continue;
+                }
+                if let Some(new) = next.chart.position(&seat.key()) {
+                    next.put(new, status, self.owners[place], self.deadlines.get(&place).copied());
+                }
+            }
+            *self = next;
+        }
+        let unblocked = unblocks.iter().map(|key| (key, &SeatView::Available));
+        for (key, to) in unblocked.chain(blocks.keys().map(|key| (key, &SeatView::Blocked))) {
+            let has_owner = |place: usize| self.owners.get(place).is_some_and(Option::is_some);
+            if self.chart.position(key).is_some_and(|place| !has_owner(place)) {
+                self.set(key, to);
             }
         }
-        for (key, to) in unblocks
-            .iter()
-            .map(|key| (key, SeatView::Available))
-            .chain(blocks.keys().map(|key| (key, SeatView::Blocked)))
-        {
-            if next
-                .chart
-                .position(key)
-                .and_then(|at| next.seats.get(at))
-                .is_some_and(|seat| seat.user().is_none())
-            {
-                next.set(key, to);
-            }
-        }
-        *self = next;
         Ok(())
     }
 
@@ -134,40 +180,61 @@ impl SeatMap {
         &self.chart
     }
 
-    /// The status of the seat at a place in chart order.
-    pub fn seat(&self, position: usize) -> Option<&SeatView> {
-        self.seats.get(position)
+    /// What the seat at a place in chart order is.
+    pub fn status(&self, place: usize) -> Option<SeatStatus> {
+        self.statuses.get(place).copied()
     }
 
-    /// The statuses, in chart order.
-    pub fn seats(&self) -> &[SeatView] {
-        &self.seats
+    /// What the seats are, in chart order.
+    pub fn statuses(&self) -> &[SeatStatus] {
+        &self.statuses
+    }
+
+    /// Whether `user` holds the seat at a place in chart order, or has it.
+    pub fn is_owner(&self, user: &UserId, place: usize) -> bool {
+        self.owners.get(place).is_some_and(|owner| *owner == Some(Owner::of(user)))
+    }
+
+    /// Until when the seat at a place in chart order is held, if it is.
+    pub fn deadline(&self, place: usize) -> Option<UnixMillis> {
+        self.deadlines.get(&place).copied()
     }
 
     /// Seats by status.
     pub fn counts(&self) -> SeatCounts {
-        self.counts
+        self.sections.iter().copied().fold(SeatCounts::default(), SeatCounts::and)
+    }
+
+    /// Seats by status, of each section of the definition.
+    pub fn sections(&self) -> &[SeatCounts] {
+        &self.sections
     }
 
     /// Where the sale stands at `now`.
     pub fn phase(&self, now: UnixMillis) -> Phase {
-        self.definition.phase(self.closed, self.counts.available, now)
+        self.definition.phase(self.closed, self.counts().available, now)
     }
 }
 
 impl SeatCounts {
-    /// Counts one more seat.
-    pub fn add(&mut self, seat: &SeatView) {
-        self.total += 1;
-        *self.of(seat) += 1;
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            total: self.total + other.total,
+            available: self.available + other.available,
+            held: self.held + other.held,
+            reserved: self.reserved + other.reserved,
+            blocked: self.blocked + other.blocked,
+        }
     }
 
-    fn of(&mut self, seat: &SeatView) -> &mut u64 {
-        match seat {
-            SeatView::Available => &mut self.available,
-            SeatView::Held { .. } => &mut self.held,
-            SeatView::Reserved { .. } => &mut self.reserved,
-            SeatView::Blocked => &mut self.blocked,
+    const fn of(&mut self, status: SeatStatus) -> &mut u64 {
+        match status {
+            SeatStatus::Available => &mut self.available,
+            SeatStatus::Held => &mut self.held,
+            SeatStatus::Reserved => &mut self.reserved,
+            SeatStatus::Blocked => &mut self.blocked,
         }
     }
 }

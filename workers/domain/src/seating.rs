@@ -26,7 +26,7 @@ pub struct Row {
     pub name: String,
     /// Index into [`Definition::sections`].
     pub section: usize,
-    /// Its seats in order, from aisle to aisle: at least one piece.
+    /// Its seats in order: at least one piece.
     pub pieces: Vec<Piece>,
     /// Where it begins on the map.
     pub start: usize,
@@ -36,13 +36,13 @@ pub struct Row {
     pub neighbours: [Option<usize>; 2],
 }
 
-/// Seats of a row without an aisle between them.
+/// Seats of a row without an aisle between them that follow each other in chart order too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     /// How many places behind the beginning of the row it begins.
     pub offset: usize,
-    /// Its seats in order, as places in chart order.
-    pub seats: Vec<usize>,
+    /// Its seats, as places in chart order.
+    pub seats: Range<usize>,
 }
 
 /// See the module.
@@ -50,7 +50,8 @@ pub struct Piece {
 pub struct Seating {
     rows: Vec<Row>,
     numbered: usize,
-    places: Vec<usize>,
+    /// Where on the map each piece begins, with its first seat, sorted by that.
+    places: Vec<(usize, usize)>,
     map: Vec<u8>,
 }
 
@@ -64,20 +65,10 @@ impl Row {
         self.pieces.last().map_or(0, |last| last.offset + last.seats.len())
     }
 
-    /// Adds the seat at a place in chart order.
-    fn push(&mut self, seat: usize, adjoins: bool) {
-        let width = self.width();
-        match self.pieces.last_mut() {
-            Some(piece) if adjoins => piece.seats.push(seat),
-            Some(_) => self.pieces.push(Piece { offset: width + 1, seats: vec![seat] }),
-            None => self.pieces.push(Piece { offset: 0, seats: vec![seat] }),
-        }
-    }
-
-    /// Every seat, as a place in chart order, with its place on the map.
-    fn seats(&self) -> impl Iterator<Item = (usize, usize)> {
-        let places = |piece: &Piece| self.start + piece.offset..;
-        self.pieces.iter().flat_map(move |piece| piece.seats.iter().copied().zip(places(piece)))
+    /// Adds seats, given as places in chart order.
+    fn push(&mut self, seats: Range<usize>, adjoins: bool) {
+        let aisle = usize::from(!adjoins && !self.pieces.is_empty());
+        self.pieces.push(Piece { offset: self.width() + aisle, seats });
     }
 }
 
@@ -87,16 +78,18 @@ impl Seating {
         let (numbered, areas) = rows(definition, chart);
         let mut seating = Self { numbered: numbered.len(), ..Self::default() };
         seating.rows = numbered.into_iter().chain(areas).collect();
-        seating.places = vec![0; chart.seats().len()];
         for row in &mut seating.rows {
+            row.pieces.shrink_to_fit();
             row.start = seating.map.len();
             // What no seat stands on is an aisle, or behind the row.
             seating.map.resize(row.span().end + 1, BETWEEN);
-            for (seat, place) in row.seats() {
-                seating.places[seat] = place;
-                seating.map[place] = FREE;
+            for piece in &row.pieces {
+                let place = row.start + piece.offset;
+                seating.places.push((piece.seats.start, place));
+                seating.map[place..place + piece.seats.len()].fill(FREE);
             }
         }
+        seating.places.sort_unstable();
         seating
     }
 
@@ -122,7 +115,11 @@ impl Seating {
 
     /// Where a seat, given as a place in chart order, stands on the map.
     pub fn place(&self, seat: usize) -> Option<usize> {
-        self.places.get(seat).copied()
+        let behind = self.places.partition_point(|(first, _)| *first <= seat);
+        let (first, place) = self.places.get(behind.checked_sub(1)?)?;
+        let place = place + (seat - first);
+        // Behind the last seat nothing is free, and nothing is a seat.
+        (self.map.get(place) == Some(&FREE)).then_some(place)
     }
 
     /// The row that has a place of the map.
@@ -136,7 +133,7 @@ impl Seating {
         let offset = place.checked_sub(row.start)?;
         let pieces = row.pieces.get(..row.pieces.partition_point(|piece| piece.offset <= offset))?;
         let piece = pieces.last()?;
-        piece.seats.get(offset - piece.offset).copied()
+        piece.seats.clone().nth(offset - piece.offset)
     }
 
     /// Whether all of some places of the map, in any order, are neighbours: each of the next, or all of them units of one
@@ -155,14 +152,16 @@ impl Seating {
 fn rows(definition: &Definition, chart: &Chart) -> (Vec<Row>, Vec<Row>) {
     let mut in_chart_order: Vec<Row> = Vec::new();
     let mut index: HashMap<(usize, &str), usize> = HashMap::new();
-    for (place, seat) in chart.seats().iter().enumerate() {
-        let at = *index.entry((seat.section, &seat.row)).or_insert_with(|| {
-            let name = seat.key.rsplit_once('-').map_or(seat.key.as_str(), |(name, _)| name).to_owned();
-            let (section, pieces) = (seat.section, Vec::new());
+    for of_chart in chart.rows() {
+        let section = of_chart.section();
+        let at = *index.entry((section, of_chart.name())).or_insert_with(|| {
+            let (name, pieces) = (of_chart.key(), Vec::new());
             in_chart_order.push(Row { name, section, pieces, start: 0, middle: 0, neighbours: [None, None] });
             in_chart_order.len() - 1
         });
-        in_chart_order[at].push(place, seat.adjoins);
+        for (seats, adjoins) in of_chart.pieces() {
+            in_chart_order[at].push(seats, adjoins);
+        }
     }
     let is_area = |row: &Row| definition.sections.get(row.section).is_some_and(|s| s.capacity.is_some());
     let (areas, numbered): (Vec<_>, Vec<_>) = in_chart_order.into_iter().partition(is_area);

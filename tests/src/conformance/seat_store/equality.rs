@@ -279,7 +279,7 @@ fn is_forgotten(hold: &Hold, now: UnixMillis) -> bool {
 }
 
 fn counts(state: &SeatingEventState) -> Option<SeatCounts> {
-    let total = state.sale.as_ref()?.chart().seats().len() as u64;
+    let total = state.sale.as_ref()?.chart().len() as u64;
     let mut counts = SeatCounts { total, available: total, ..SeatCounts::default() };
     for seat in state.seats.values() {
         let of_its_kind = match seat {

@@ -5,7 +5,7 @@
 
 use boxoffice_domain::events::SeatingEventDefined;
 use boxoffice_domain::evolve::block_changes;
-use boxoffice_domain::{Chart, Definition, SeatingEventId};
+use boxoffice_domain::{Chart, ChartSeat, Definition, SeatingEventId};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
@@ -18,7 +18,7 @@ use super::ApplyError;
 pub async fn define(connection: &mut PgConnection, defined: &SeatingEventDefined) -> Result<(), ApplyError> {
     let event = defined.event_id.as_str();
     let chart = Chart::expand(&defined.definition).map_err(|error| ApplyError::Refused(error.to_string()))?;
-    let keys: Vec<&str> = chart.seats().iter().map(|seat| seat.key.as_str()).collect();
+    let keys: Vec<String> = chart.seats().map(ChartSeat::key).collect();
     let before = definition_of(connection, event).await?;
     let (blocks, unblocks) = block_changes(defined, before.as_ref());
     let blocks: Vec<String> = blocks.into_keys().collect();

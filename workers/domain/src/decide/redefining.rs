@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
-use crate::chart::Chart;
+use crate::chart::{Chart, ChartSeat};
 use crate::command::{Answer, Conflict, Decision, Rejection};
 use crate::definition::{Blocked, Definition, PriceCategory};
 use crate::events::{DomainEvent, SeatingEventDefined};
@@ -54,8 +54,8 @@ impl Provisioned<'_> {
         let mut keys: Vec<_> =
             named_blocks(wanted).into_keys().filter(|key| !before.contains_key(key)).collect();
         if wanted.sections != self.sale.definition.sections {
-            let gone = self.sale.chart().seats().iter().filter(|seat| !chart.contains(&seat.key));
-            keys.extend(gone.map(|seat| seat.key.clone()));
+            let before = self.sale.chart().seats().map(ChartSeat::key);
+            keys.extend(before.filter(|key| !chart.contains(key)));
         }
         keys.sort_unstable();
         keys.dedup();

@@ -1,6 +1,7 @@
 //! Which seats a hold gets: those that it names, units of areas, or the best that are available.
 
 use super::{Provisioned, count};
+use crate::chart::ChartSeat;
 use crate::choose::{available, avoidable_gaps, best, units};
 use crate::command::{Area, Best, Conflict, ConflictReason, PricedSeat, Rejection, Wanted};
 use crate::definition::{Definition, GapPolicy, Section};
@@ -198,7 +199,7 @@ impl Provisioned<'_> {
 
     fn key_at(&self, place: usize) -> Option<String> {
         let seat = self.sale.seating().seat_at(place)?;
-        self.sale.chart().seats().get(seat).map(|seat| seat.key.clone())
+        self.sale.chart().seat(seat).map(ChartSeat::key)
     }
 }
 

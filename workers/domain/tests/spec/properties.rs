@@ -351,14 +351,14 @@ fn failed_price(books: &HashMap<Uuid, Account>, e: &ReservedSeats) -> (u64, Stri
 }
 
 fn agrees(map: &SeatMap, state: &SeatingEventState) {
-    for (seat, view) in map.chart().seats().iter().zip(map.seats()) {
-        let status = match state.seats.get(&seat.key) {
+    for (seat, shown) in map.chart().seats().zip(map.statuses()) {
+        let status = match state.seats.get(&seat.key()) {
             None | Some(Seat::Lapsed { .. }) => "AVAILABLE",
             Some(Seat::Held { .. }) => "HELD",
             Some(Seat::Reserved { .. }) => "RESERVED",
             Some(Seat::Blocked { .. }) => "BLOCKED",
         };
-        assert_eq!(view.status(), status, "{}", seat.key);
+        assert_eq!(shown.as_str(), status, "{}", seat.key());
     }
     let counts = map.counts();
     assert_eq!(counts.total, counts.available + counts.held + counts.reserved + counts.blocked);

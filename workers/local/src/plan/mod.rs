@@ -105,7 +105,9 @@ fn inventory(event: &SeatingEvent, services: &[Arc<ReservationService>]) -> Resu
         .find(|one| qualified(one.as_ref()) == service)
         .map(|one| one.spec.kafka.topic.partitions);
     let blocked: BTreeSet<_> = definition.blocked.iter().flat_map(|group| &group.seats).collect();
-    let seats_of = |section: usize| chart.seats().iter().filter(|seat| seat.section == section).count();
+    let seats_of = |section: usize| {
+        chart.rows().filter(|row| row.section() == section).map(|row| row.places().len()).sum()
+    };
     let sections = definition.sections.iter().enumerate();
     let sections =
         sections.map(|(index, section)| SectionSeats { id: section.id.clone(), seats: seats_of(index) });
@@ -113,7 +115,7 @@ fn inventory(event: &SeatingEvent, services: &[Arc<ReservationService>]) -> Resu
         service,
         partition: partitions.map(|partitions| partition_of(&id, partitions)),
         event_id: id,
-        seats: chart.seats().len(),
+        seats: chart.len(),
         blocked: blocked.len(),
         sections: sections.collect(),
         chart_hash: definition.chart_hash(),

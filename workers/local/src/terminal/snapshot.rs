@@ -67,7 +67,7 @@ fn seats(snapshot: &Value) -> String {
     let definition = serde_json::from_value::<Definition>(snapshot["sale"]["definition"].clone()).ok();
     let chart = definition.and_then(|definition| Chart::expand(&definition).ok());
     let taken = format!("{held} held, {reserved} reserved, {blocked} blocked");
-    match chart.map(|chart| chart.seats().len()) {
+    match chart.map(|chart| chart.len()) {
         Some(total) => {
             let available = total.saturating_sub(held + reserved + blocked);
             format!("{total}: {available} available, {taken}")

@@ -255,10 +255,7 @@ impl Summary {
 impl Detail {
     fn of(map: &SeatMap, now: UnixMillis) -> Self {
         let definition = &map.definition;
-        let mut sections: Vec<_> = definition.sections.iter().map(SectionBody::empty).collect();
-        for (seat, view) in map.chart().seats().iter().zip(map.seats()) {
-            sections[seat.section].seats.add(view);
-        }
+        let sections = definition.sections.iter().zip(map.sections());
         Self {
             summary: Summary::of(map, now),
             sequence: map.sequence,
@@ -270,19 +267,19 @@ impl Detail {
             limits: definition.limits.clone(),
             focal_point: definition.focal_point,
             price_categories: definition.price_categories.clone(),
-            sections,
+            sections: sections.map(|(section, seats)| SectionBody::new(section, *seats)).collect(),
         }
     }
 }
 
 impl SectionBody {
-    fn empty(section: &Section) -> Self {
+    fn new(section: &Section, seats: SeatCounts) -> Self {
         Self {
             section_id: section.id.clone(),
             price_category: section.price_category.clone(),
             general_admission: section.capacity.is_some(),
             layout: section.layout,
-            seats: SeatCounts::default(),
+            seats,
         }
     }
 }

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use boxoffice_domain::project::SeatView;
 use boxoffice_domain::{SeatId, SeatMap, UnixMillis, UserId};
 use boxoffice_runtime::http::{Id, Problem, code};
 use boxoffice_runtime::openapi::params::OfSeat;
@@ -47,7 +46,7 @@ pub(super) struct SeatBody {
 /// What a seat can be.
 #[derive(ToSchema)]
 #[schema(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(dead_code, reason = "describes the words of SeatView::status")]
+#[expect(dead_code, reason = "describes the words of the domain's")]
 pub(super) enum SeatStatus {
     Available,
     Held,
@@ -120,19 +119,16 @@ pub(super) async fn show(
 impl SeatBody {
     fn of(map: &SeatMap, seat: &SeatId, user: Option<&UserId>) -> Option<Self> {
         let position = map.chart().position(seat.key())?;
-        let (place, view) = (map.chart().seats().get(position)?, map.seat(position)?);
-        let mine = user.is_some() && view.user() == user;
+        let (place, status) = (map.chart().seat(position)?, map.status(position)?);
+        let mine = user.is_some_and(|user| map.is_owner(user, position));
         Some(Self {
             seat_id: seat.clone(),
             event_id: map.id.to_string(),
             section_id: seat.section().to_owned(),
-            row: place.row.clone(),
-            number: place.number.clone(),
-            status: view.status(),
-            expires_at: match view {
-                SeatView::Held { expires_at, .. } if mine => Some(*expires_at),
-                _ => None,
-            },
+            row: place.row().to_owned(),
+            number: place.number().into_owned(),
+            status: status.as_str(),
+            expires_at: map.deadline(position).filter(|_| mine),
             mine,
         })
     }

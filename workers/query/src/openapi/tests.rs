@@ -46,7 +46,7 @@ fn knowing() -> Knowledge {
     definition.sections[0].layout = Some(Layout { x: 0.0, y: 2.0, angle: 0.0 });
     definition.blocked[0].seats = vec!["A-2-3".into()];
     let mut map = SeatMap::new(event_id("arena-night"), definition, 1).unwrap();
-    map.set("A-2-3", SeatView::Blocked);
+    map.set("A-2-3", &SeatView::Blocked);
     knowledge.views.install(vec![map], BTreeMap::new(), Trust::Further);
     let happen = |sequence, fact: DomainEvent| {
         knowledge.views.apply(fact.seating_event(), sequence, Some(&fact)).unwrap();

@@ -113,7 +113,7 @@ impl LiveMap {
         Frame {
             template: Arc::clone(current.template.get_or_init(|| Arc::new(Template::new(&current.map)))),
             tag: Tag { chart_hash: current.chart_hash.clone(), sequence: current.map.sequence },
-            statuses: current.map.seats().iter().map(boxoffice_domain::project::SeatView::status).collect(),
+            statuses: current.map.statuses().to_vec(),
         }
     }
 

@@ -6,6 +6,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use boxoffice_domain::project::SeatStatus;
 use boxoffice_domain::{SeatId, SeatMap};
 use bytes::Bytes;
 use flate2::Compression;
@@ -40,16 +41,15 @@ struct SectionTemplate {
 impl Template {
     /// The template of a map's chart.
     pub fn new(map: &SeatMap) -> Self {
-        let chart = map.chart().seats();
         let mut sections: Vec<_> = map.definition.sections.iter().map(SectionTemplate::new).collect();
-        let (mut seats, mut ends) = (String::new(), Vec::with_capacity(chart.len()));
-        for seat in chart {
-            let section = &mut sections[seat.section];
+        let (mut seats, mut ends) = (String::new(), Vec::with_capacity(map.chart().len()));
+        for seat in map.chart().seats() {
+            let section = &mut sections[seat.section()];
             section.seats += 1;
-            let id = SeatId::from_chart(&map.id, &seat.key);
+            let id = SeatId::from_chart(&map.id, &seat.key());
             // Ids and labels are letters, digits, hyphens and underscores: nothing in them needs an escape.
             seats.extend([r#"{"seatId":""#, id.as_str(), r#"","sectionId":""#, &section.id]);
-            seats.extend([r#"","row":""#, &seat.row, r#"","number":""#, &seat.number, r#"","status":""#]);
+            seats.extend([r#"","row":""#, seat.row(), r#"","number":""#, &seat.number(), r#"","status":""#]);
             ends.push(seats.len());
         }
         Self { head: format!(r#"{{"eventId":"{}","sequence":"#, map.id), seats, ends, sections }
@@ -71,7 +71,7 @@ pub struct Frame {
     /// Which moment.
     pub tag: Tag,
     /// Each seat's status, in chart order.
-    pub statuses: Vec<&'static str>,
+    pub statuses: Vec<SeatStatus>,
 }
 
 /// A rendered map.
@@ -103,7 +103,7 @@ impl Picture {
                 if shown {
                     json.extend_from_slice(separator);
                     json.extend_from_slice(&template.seats.as_bytes()[start..end]);
-                    json.extend_from_slice(status.as_bytes());
+                    json.extend_from_slice(status.as_str().as_bytes());
                     json.extend_from_slice(part.tail.as_bytes());
                     separator = b",";
                 }

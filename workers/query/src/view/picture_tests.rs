@@ -28,14 +28,14 @@ struct ReferenceSeat {
 }
 
 fn reference(map: &SeatMap, section: Option<&str>) -> String {
-    let seats = map.chart().seats().iter().zip(map.seats()).filter_map(|(seat, view)| {
-        let of = &map.definition.sections[seat.section];
+    let seats = map.chart().seats().zip(map.statuses()).filter_map(|(seat, status)| {
+        let of = &map.definition.sections[seat.section()];
         section.is_none_or(|id| id == of.id).then(|| ReferenceSeat {
-            seat_id: format!("{}.{}", map.id, seat.key),
+            seat_id: format!("{}.{}", map.id, seat.key()),
             section_id: of.id.clone(),
-            row: seat.row.clone(),
-            number: seat.number.clone(),
-            status: view.status().into(),
+            row: seat.row().into(),
+            number: seat.number().into(),
+            status: status.as_str().into(),
             price_category: of.price_category.clone(),
         })
     });

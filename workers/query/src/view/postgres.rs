@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use boxoffice_domain::project::SeatView;
+use boxoffice_domain::project::{SeatStatus, SeatView};
 use boxoffice_domain::{Definition, SeatMap, SeatingEventId};
 use futures::TryStreamExt;
 use sqlx::types::Json;
@@ -84,7 +84,7 @@ async fn maps(moment: &mut PgConnection) -> Result<Vec<SeatMap>, SnapshotError> 
     while let Some(row) = rows.try_next().await? {
         let row: SeatRow = row;
         if let Some(map) = maps.get_mut(&row.event_id) {
-            map.set(&row.seat_key, seat(&row)?);
+            map.set(&row.seat_key, &seat(&row)?);
         }
     }
     drop(rows);
@@ -128,19 +128,18 @@ struct SeatRow {
 }
 
 fn seat(row: &SeatRow) -> Result<SeatView, SnapshotError> {
-    Ok(match row.status.as_str() {
-        "HELD" => SeatView::Held {
+    Ok(match row.status.parse().map_err(|problem: String| malformed(row, &problem))? {
+        SeatStatus::Held => SeatView::Held {
             user: column(row, "user_id", row.user_id.as_deref())?,
             hold: column(row, "hold_id", row.hold_id.as_deref())?,
             expires_at: number(row.expires_at.unwrap_or_default())?,
         },
-        "RESERVED" => SeatView::Reserved {
+        SeatStatus::Reserved => SeatView::Reserved {
             user: column(row, "user_id", row.user_id.as_deref())?,
             reservation: column(row, "reservation_id", row.reservation_id.as_deref())?,
         },
-        "BLOCKED" => SeatView::Blocked,
-        "AVAILABLE" => SeatView::Available,
-        status => return Err(malformed(row, &format_args!("there is no status {status:?}"))),
+        SeatStatus::Blocked => SeatView::Blocked,
+        SeatStatus::Available => SeatView::Available,
     })
 }
 

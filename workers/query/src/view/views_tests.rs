@@ -7,7 +7,7 @@ fn apply(views: &Views, sequence: u64, fact: &DomainEvent) -> Verdict {
 
 fn status(views: &Views, seat: &str) -> &'static str {
     let live = views.get("arena").unwrap();
-    live.read(|map| map.seat(map.chart().position(seat).unwrap()).unwrap().status())
+    live.read(|map| map.status(map.chart().position(seat).unwrap()).unwrap().as_str())
 }
 
 fn sequence(views: &Views) -> u64 {

@@ -7,8 +7,9 @@ use boxoffice_domain::command::Wants;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, HoldStatus, Seat};
 use boxoffice_domain::{
-    Answer, Command, CorrelationId, Decision, Definition, DomainEvent, Envelope, HoldId, Origin, Rejection,
-    SeatId, SeatingEventId, SeatingEventState, UnixMillis, UserId, attribute, decide, evolve, find_hold,
+    Answer, ChartSeat, Command, CorrelationId, Decision, Definition, DomainEvent, Envelope, HoldId, Origin,
+    Rejection, SeatId, SeatingEventId, SeatingEventState, UnixMillis, UserId, attribute, decide, evolve,
+    find_hold,
 };
 use uuid::Uuid;
 
@@ -304,7 +305,7 @@ impl Aggregate {
     pub(super) fn inventory(&mut self, clock: UnixMillis) -> Option<Inventory> {
         let at = self.time(clock);
         let sale = self.state.sale.as_ref()?;
-        let total = sale.chart().seats().len() as u64;
+        let total = sale.chart().len() as u64;
         let mut seats = SeatCounts { total, available: total, ..SeatCounts::default() };
         for seat in self.state.seats.values() {
             let of_its_kind = match seat {
@@ -331,8 +332,8 @@ impl Aggregate {
     /// The first seat of the chart that is available.
     pub(super) fn free_seat(&self) -> Option<SeatId> {
         let taken = |key: &str| !matches!(self.state.seats.get(key), None | Some(Seat::Lapsed { .. }));
-        let seats = self.state.sale.as_ref()?.chart().seats();
-        seats.iter().find(|seat| !taken(&seat.key)).map(|seat| SeatId::from_chart(&self.state.id, &seat.key))
+        let mut keys = self.state.sale.as_ref()?.chart().seats().map(ChartSeat::key);
+        keys.find(|key| !taken(key)).map(|key| SeatId::from_chart(&self.state.id, &key))
     }
 
     /// Moves the published watermark to `upto`.

@@ -118,7 +118,7 @@ impl RedisStore {
         let mut fields: Vec<String> = vec![];
         let mut set = |field: &str, value: String| fields.extend([field.to_owned(), value]);
         if let Some((definition, closed)) = defined {
-            let total = after.sale.as_ref().map_or(0, |sale| sale.chart().seats().len());
+            let total = after.sale.as_ref().map_or(0, |sale| sale.chart().len());
             set("revision", change.cause.command.to_string());
             set("definition", json(definition)?);
             set("closed", u8::from(closed).to_string());

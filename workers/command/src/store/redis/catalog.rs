@@ -4,8 +4,8 @@
 //! the copy is read again. The revision is the id of the command that wrote the definition, so not even purging a
 //! SeatingEvent and creating it anew brings one back.
 //!
-//! What a copy takes up is its chart, which it has once a command asks for it, so copies are bounded by the seats that they
-//! have together. The one that was used least lately makes room; it is read again when somebody asks.
+//! Copies are bounded by the memory that they take up together, by estimate. The one that was used least lately makes room;
+//! it is read again when somebody asks.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -22,11 +22,12 @@ use super::wire::args::{PackedRules, SaleRules};
 use super::{RESPONSE_TIMEOUT, RedisStore};
 use crate::store::StoreError;
 
-/// How many seats all copies together have at most. A seat takes 160 bytes in a hall of 2,000 and 300 in a stadium of 80,000,
-/// with its key, its place in the order of preference and the indices of both.
-const SEATS: u64 = 1_000_000;
-/// What a copy counts for besides its seats: its texts and rules.
-const BESIDES: u64 = 100;
+/// About how many bytes all copies together take up at most: 200 stadiums of 80,000 seats.
+const BYTES: u64 = 144 * 1024 * 1024;
+/// About how many bytes an entry for a row takes in the chart and in the order of preference, and a copy besides its rows,
+/// seats and texts.
+const ROW: u64 = 256;
+const BESIDES: u64 = 4_096;
 
 /// A definition as of a revision, with what does not change but with it.
 #[derive(Debug)]
@@ -39,12 +40,12 @@ pub struct Known {
     pub chart_hash: String,
     /// What holds are checked by.
     pub rules: PackedRules,
-    /// How many seats it has.
-    seats: u64,
+    /// About how many bytes of memory it takes up.
+    bytes: u64,
 }
 
 impl Known {
-    fn new(revision: String, sale: Sale, seats: u64, high_watermark: u64) -> Self {
+    fn new(revision: String, sale: Sale, bytes: u64, high_watermark: u64) -> Self {
         let Sale { definition, closed, .. } = &sale;
         let price = |id: &str| definition.price_of(id).map_or(0, |price| price.amount).to_string();
         let prices: Vec<_> = definition.sections.iter().map(|section| price(&section.id)).collect();
@@ -66,7 +67,7 @@ impl Known {
             section_prices: &prices.join(","),
         });
         let chart_hash = definition.chart_hash();
-        Self { revision, sale: Arc::new(sale), chart_hash, rules, seats }
+        Self { revision, sale: Arc::new(sale), chart_hash, rules, bytes }
     }
 }
 
@@ -83,7 +84,7 @@ pub struct Catalog {
 #[derive(Debug, Default)]
 struct Kept {
     copies: HashMap<SeatingEventId, Used>,
-    seats: u64,
+    bytes: u64,
 }
 
 /// A copy, and when it was used last.
@@ -93,22 +94,16 @@ struct Used {
     at: AtomicU64,
 }
 
-impl Used {
-    fn weight(&self) -> u64 {
-        self.known.seats + BESIDES
-    }
-}
-
 impl Kept {
     fn remove(&mut self, event: &SeatingEventId) {
         if let Some(copy) = self.copies.remove(event) {
-            self.seats -= copy.weight();
+            self.bytes -= copy.known.bytes;
         }
     }
 
-    /// Removes what was used least lately until `more` seats have room, or nothing is left.
+    /// Removes what was used least lately until `more` bytes have room, or nothing is left.
     fn make_room(&mut self, more: u64, most: u64) {
-        while self.seats + more > most {
+        while self.bytes + more > most {
             let last = self.copies.iter().min_by_key(|(_, copy)| copy.at.load(Relaxed));
             let Some(event) = last.map(|(event, _)| event.clone()) else { return };
             self.remove(&event);
@@ -116,14 +111,14 @@ impl Kept {
     }
 
     fn insert(&mut self, event: &SeatingEventId, copy: Used) {
-        self.seats += copy.weight();
+        self.bytes += copy.known.bytes;
         self.copies.insert(event.clone(), copy);
     }
 }
 
 impl Default for Catalog {
     fn default() -> Self {
-        Self::of(SEATS)
+        Self::of(BYTES)
     }
 }
 
@@ -152,7 +147,7 @@ impl Catalog {
         if let Some(known) = known {
             let copy = Used { known, at: AtomicU64::new(self.uses.fetch_add(1, Relaxed)) };
             // The one that is used now is kept, whatever its size.
-            kept.make_room(copy.weight(), self.most);
+            kept.make_room(copy.known.bytes, self.most);
             kept.insert(event, copy);
         }
     }
@@ -162,7 +157,7 @@ impl Catalog {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         kept.remove(event);
         let copy = Used { known: Arc::clone(known), at: AtomicU64::new(0) };
-        if kept.seats + copy.weight() <= self.most {
+        if kept.bytes + copy.known.bytes <= self.most {
             kept.insert(event, copy);
         }
     }
@@ -228,10 +223,10 @@ impl RedisStore {
         read.arg(self.keys.event(event).meta()).arg(DefinitionMeta::FIELDS);
         match self.query::<DefinitionMeta>(&read).await? {
             DefinitionMeta { revision: Some(_), definition: None, .. } => Err(self.behind_the_fence(event)),
-            DefinitionMeta { revision: Some(revision), definition: Some(definition), closed, total } => {
+            DefinitionMeta { revision: Some(revision), definition: Some(definition), closed } => {
                 let sale = Sale::new(read_definition(event, &definition)?, closed.as_deref() == Some("1"));
-                let known = Known::new(revision, sale, total.unwrap_or_default(), self.high_watermark);
-                Ok(Some(Arc::new(known)))
+                let bytes = bytes_of(&sale, definition.len());
+                Ok(Some(Arc::new(Known::new(revision, sale, bytes, self.high_watermark))))
             }
             DefinitionMeta { revision: None, .. } => {
                 self.confirm_whole(event).await?;
@@ -239,6 +234,12 @@ impl RedisStore {
             }
         }
     }
+}
+
+/// About how many bytes a copy takes up whose definition is a text of that length.
+fn bytes_of(sale: &Sale, text: usize) -> u64 {
+    // The texts are in the definition and, in part, in what scripts are told; a seat is a byte of a map.
+    BESIDES + 2 * text as u64 + ROW * sale.chart().weight() as u64 + sale.chart().len() as u64
 }
 
 /// Reads a definition as it is kept.
@@ -255,34 +256,34 @@ mod tests {
         id.parse().unwrap()
     }
 
-    fn known(revision: &str, seats: u64) -> Arc<Known> {
-        Arc::new(Known::new(revision.to_owned(), Sale::new(definition(), false), seats, 1))
+    fn known(revision: &str, bytes: u64) -> Arc<Known> {
+        Arc::new(Known::new(revision.to_owned(), Sale::new(definition(), false), bytes, 1))
     }
 
     fn kept(catalog: &Catalog) -> (Vec<String>, u64) {
         let kept = catalog.kept.read().unwrap();
         let mut events: Vec<_> = kept.copies.keys().map(ToString::to_string).collect();
         events.sort();
-        (events, kept.seats)
+        (events, kept.bytes)
     }
 
     #[test]
     fn what_was_used_least_lately_makes_room_for_what_is_used_now() {
-        let catalog = Catalog::of(3 * (400 + BESIDES));
+        let catalog = Catalog::of(3 * 400);
         for id in ["a", "b", "c"] {
             catalog.set(&event(id), Some(known("1", 400)));
         }
         assert!(catalog.get(&event("a")).is_some());
         catalog.set(&event("d"), Some(known("1", 400)));
-        assert_eq!(kept(&catalog), (vec!["a".into(), "c".into(), "d".into()], 1500));
+        assert_eq!(kept(&catalog), (vec!["a".into(), "c".into(), "d".into()], 1_200));
         // A larger one takes the place of two.
         catalog.set(&event("e"), Some(known("1", 800)));
-        assert_eq!(kept(&catalog), (vec!["d".into(), "e".into()], 1400));
+        assert_eq!(kept(&catalog), (vec!["d".into(), "e".into()], 1_200));
         // One that is larger than all that there is room for is kept alone.
         catalog.set(&event("f"), Some(known("1", 5_000)));
-        assert_eq!(kept(&catalog), (vec!["f".into()], 5_100));
+        assert_eq!(kept(&catalog), (vec!["f".into()], 5_000));
         catalog.set(&event("g"), Some(known("1", 400)));
-        assert_eq!(kept(&catalog), (vec!["g".into()], 500));
+        assert_eq!(kept(&catalog), (vec!["g".into()], 400));
         catalog.set(&event("g"), None);
         assert_eq!(kept(&catalog), (vec![], 0));
     }
@@ -292,13 +293,13 @@ mod tests {
         let catalog = Catalog::of(1_000);
         catalog.set(&event("a"), Some(known("1", 400)));
         catalog.set(&event("a"), Some(known("2", 300)));
-        assert_eq!(kept(&catalog), (vec!["a".into()], 400));
+        assert_eq!(kept(&catalog), (vec!["a".into()], 300));
         assert_eq!(catalog.get(&event("a")).unwrap().revision, "2");
     }
 
     #[test]
     fn a_list_takes_nobodys_room() {
-        let catalog = Catalog::of(2 * (400 + BESIDES));
+        let catalog = Catalog::of(2 * 400);
         catalog.set(&event("a"), Some(known("1", 400)));
         catalog.offer(&event("b"), &known("1", 400));
         catalog.offer(&event("c"), &known("1", 400));

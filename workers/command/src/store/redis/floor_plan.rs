@@ -1,7 +1,7 @@
 //! Where seats stand, as `scripts/lib/map.lua` wants it: how `choose_and_hold.lua` finds seats without looking at each.
 
 use boxoffice_domain::seating::{Piece, Row, Seating};
-use boxoffice_domain::{Chart, Definition};
+use boxoffice_domain::{Chart, ChartSeat, Definition};
 
 use super::invocation::ScriptInvocation;
 
@@ -57,21 +57,21 @@ fn record(row: &Row) -> impl Iterator<Item = u8> {
 
 /// The numbers of a piece's seats: `first step count width` where they are evenly spaced, else each, with commas.
 fn numbers(chart: &Chart, piece: &Piece) -> String {
-    let seats = piece.seats.iter().filter_map(|seat| chart.seats().get(*seat));
-    let labels: Vec<&str> = seats.map(|seat| seat.number.as_str()).collect();
+    let seats = piece.seats.clone().filter_map(|seat| chart.seat(seat));
+    let labels: Vec<_> = seats.map(ChartSeat::number).collect();
     evenly_spaced(&labels).unwrap_or_else(|| labels.join(","))
 }
 
-fn evenly_spaced(labels: &[&str]) -> Option<String> {
-    let width =
-        labels.iter().find(|label| label.len() > 1 && label.starts_with('0')).map_or(0, |it| it.len());
+fn evenly_spaced<T: AsRef<str>>(labels: &[T]) -> Option<String> {
+    let labels = || labels.iter().map(AsRef::as_ref);
+    let width = labels().find(|label| label.len() > 1 && label.starts_with('0')).map_or(0, str::len);
     let number =
-        |label: &&str| label.parse().ok().filter(|number: &i64| format!("{number:0width$}") == **label);
-    let numbers = labels.iter().map(number).collect::<Option<Vec<i64>>>()?;
+        |label: &str| label.parse().ok().filter(|number: &i64| format!("{number:0width$}") == *label);
+    let numbers = labels().map(number).collect::<Option<Vec<i64>>>()?;
     let (first, last) = (numbers.first()?, numbers.last()?);
     let step = numbers.get(1).map_or(1, |second| second - first);
     let even = step != 0 && numbers.windows(2).all(|pair| matches!(pair, [a, b] if b - a == step));
-    (even && *first.max(last) < EXACT).then(|| format!("{first} {step} {} {width}", labels.len()))
+    (even && *first.max(last) < EXACT).then(|| format!("{first} {step} {} {width}", numbers.len()))
 }
 
 /// Lua counts in floating point: below this it is exact.

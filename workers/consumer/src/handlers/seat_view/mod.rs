@@ -90,7 +90,7 @@ async fn set_seats(connection: &mut PgConnection, set: &[(SeatId, SeatView)]) ->
     )
     .bind(set.iter().map(|(seat, _)| seat.event()).collect::<Vec<_>>())
     .bind(set.iter().map(|(seat, _)| seat.key()).collect::<Vec<_>>())
-    .bind(set.iter().map(|(_, view)| view.status()).collect::<Vec<_>>())
+    .bind(set.iter().map(|(_, view)| view.status().as_str()).collect::<Vec<_>>())
     .bind(set.iter().map(|(_, view)| view.user().map(ToString::to_string)).collect::<Vec<_>>())
     .bind(set.iter().map(|(_, view)| hold(view)).collect::<Vec<_>>())
     .bind(set.iter().map(|(_, view)| reservation(view)).collect::<Vec<_>>())

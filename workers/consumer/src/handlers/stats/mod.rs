@@ -121,6 +121,7 @@ async fn claims(
     rows.into_iter()
         .map(|(seat, status, amount)| {
             let seat = seat.parse().map_err(|error| ApplyError::Refused(format!("{error}")))?;
+            let status = status.parse().map_err(ApplyError::Refused)?;
             Ok((seat, Claim { status, amount }))
         })
         .collect()

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use boxoffice_domain::events::SectionStats;
+use boxoffice_domain::project::SeatStatus;
 use boxoffice_domain::{DomainEvent, Projected, SeatId, project};
 
 use crate::handlers::{ApplyError, bigint};
 
 /// What is claimed of a seat.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
-    /// AVAILABLE, HELD, RESERVED or BLOCKED.
-    pub status: String,
+    /// What the seat is.
+    pub status: SeatStatus,
     /// What the claim costs; 0 where there is none.
     pub amount: i64,
 }
@@ -32,11 +33,11 @@ impl Counts {
     /// What one seat contributes, once (`by` = 1) or no longer (`by` = -1).
     pub fn of(claim: &Claim, by: i64) -> Self {
         let none = Self::default();
-        match claim.status.as_str() {
-            "AVAILABLE" => Self { available: by, ..none },
-            "HELD" => Self { held: by, ..none },
-            "RESERVED" => Self { reserved: by, revenue: by.saturating_mul(claim.amount), ..none },
-            _ => none,
+        match claim.status {
+            SeatStatus::Available => Self { available: by, ..none },
+            SeatStatus::Held => Self { held: by, ..none },
+            SeatStatus::Reserved => Self { reserved: by, revenue: by.saturating_mul(claim.amount), ..none },
+            SeatStatus::Blocked => none,
         }
     }
 
@@ -100,7 +101,7 @@ impl Tally {
             DomainEvent::SeatReserved(reserved) => bigint(reserved.amount)?,
             _ => 0,
         };
-        let next = Claim { status: to.status().to_owned(), amount };
+        let next = Claim { status: to.status(), amount };
         let released = i64::from(matches!(event, DomainEvent::SeatReleased(_)));
         let section = (seat.event().to_owned(), seat.section().to_owned());
         let counts = self.sections.entry(section).or_default();
@@ -174,8 +175,8 @@ mod tests {
         })
     }
 
-    fn changes(before: (&str, i64), events: &[DomainEvent]) -> Counts {
-        let claim = Claim { status: before.0.into(), amount: before.1 };
+    fn changes(before: (SeatStatus, i64), events: &[DomainEvent]) -> Counts {
+        let claim = Claim { status: before.0, amount: before.1 };
         let mut tally = Tally::new([(seat(), claim)].into());
         for event in events {
             tally.count(event).unwrap();
@@ -185,18 +186,18 @@ mod tests {
 
     #[test]
     fn a_sale_moves_a_seat_from_available_to_reserved_with_its_price() {
-        let sold = changes(("AVAILABLE", 0), &[held(120), reserved(120)]);
+        let sold = changes((SeatStatus::Available, 0), &[held(120), reserved(120)]);
         assert_eq!(sold, Counts { available: -1, reserved: 1, revenue: 120, ..Counts::default() });
     }
 
     #[test]
     fn a_release_gives_back_what_the_claim_cost() {
-        let back = changes(("RESERVED", 120), &[released()]);
+        let back = changes((SeatStatus::Reserved, 120), &[released()]);
         assert_eq!(
             back,
             Counts { available: 1, reserved: -1, released: 1, revenue: -120, ..Counts::default() }
         );
-        let resold = changes(("RESERVED", 120), &[released(), held(90), reserved(90)]);
+        let resold = changes((SeatStatus::Reserved, 120), &[released(), held(90), reserved(90)]);
         assert_eq!(resold, Counts { released: 1, revenue: -30, ..Counts::default() });
     }
 
@@ -208,9 +209,9 @@ mod tests {
             section_id: "A".into(),
             reason: "camera".into(),
         };
-        let blocked = changes(("AVAILABLE", 0), &[DomainEvent::SeatBlocked(block.clone())]);
+        let blocked = changes((SeatStatus::Available, 0), &[DomainEvent::SeatBlocked(block.clone())]);
         assert_eq!(blocked, Counts { available: -1, ..Counts::default() });
-        let unblocked = changes(("BLOCKED", 0), &[DomainEvent::SeatUnblocked(block)]);
+        let unblocked = changes((SeatStatus::Blocked, 0), &[DomainEvent::SeatUnblocked(block)]);
         assert_eq!(unblocked, Counts { available: 1, ..Counts::default() });
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use boxoffice_domain::project::SeatView;
+use boxoffice_domain::project::SeatStatus;
 use boxoffice_domain::{ChartError, DomainEvent, SeatId, SeatMap, SeatingEventId};
 
 /// See the module. Closed SeatingEvents are kept, because they may be opened again; purged ones are forgotten.
@@ -38,9 +38,9 @@ impl Maps {
         self.0.values()
     }
 
-    /// A seat, if the chart has it.
-    pub fn seat(&self, seat: &SeatId) -> Option<&SeatView> {
+    /// What a seat is, if the chart has it.
+    pub fn status(&self, seat: &SeatId) -> Option<SeatStatus> {
         let map = self.get(seat.event())?;
-        map.seat(map.chart().position(seat.key())?)
+        map.status(map.chart().position(seat.key())?)
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use boxoffice_consumer::handlers::stats::announcement::{Cause, announce};
 use boxoffice_consumer::handlers::stats::tally::{Claim, Counts, Sections, Tally};
 use boxoffice_domain::events::SectionStats;
-use boxoffice_domain::project::SeatView;
+use boxoffice_domain::project::SeatStatus;
 use boxoffice_domain::{DomainEvent, Envelope, Projected, SeatId, SeatingEventId, project};
 
 use super::announcements::Outbox;
@@ -74,8 +74,8 @@ impl Stats {
 
     /// Counts what an event means for the section of its seat; one that the chart does not have counts nothing.
     fn count(&mut self, seat: &SeatId, event: &DomainEvent, sequence: u64) -> Result<(), Refusal> {
-        let Some(view) = self.maps.seat(seat) else { return Ok(()) };
-        let mut tally = Tally::new([(seat.clone(), self.claim(seat, view))].into());
+        let Some(status) = self.maps.status(seat) else { return Ok(()) };
+        let mut tally = Tally::new([(seat.clone(), self.claim(seat, status))].into());
         tally.count(event)?;
         self.maps.apply(event, sequence)?;
         let (claims, changes) = tally.into_parts();
@@ -96,9 +96,9 @@ impl Stats {
     fn recount(&mut self, event: &SeatingEventId) {
         let Some(map) = self.maps.get(event.as_str()) else { return };
         let mut sections = vec![Counts::default(); map.definition.sections.len()];
-        for (seat, view) in map.chart().seats().iter().zip(map.seats()) {
-            let id = SeatId::from_chart(event, &seat.key);
-            sections[seat.section] += Counts::of(&self.claim(&id, view), 1);
+        for (seat, status) in map.chart().seats().zip(map.statuses()) {
+            let id = SeatId::from_chart(event, &seat.key());
+            sections[seat.section()] += Counts::of(&self.claim(&id, *status), 1);
         }
         let known = self.sections.extract_if(.., |(of, _), _| of == event.as_str());
         let released: BTreeMap<String, i64> =
@@ -115,8 +115,7 @@ impl Stats {
         self.sections.retain(|(of, _), _| of != event.as_str());
     }
 
-    fn claim(&self, seat: &SeatId, view: &SeatView) -> Claim {
-        let amount = self.amounts.get(seat).copied().unwrap_or_default();
-        Claim { status: view.status().to_owned(), amount }
+    fn claim(&self, seat: &SeatId, status: SeatStatus) -> Claim {
+        Claim { status, amount: self.amounts.get(seat).copied().unwrap_or_default() }
     }
 }

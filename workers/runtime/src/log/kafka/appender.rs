@@ -22,7 +22,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 use tokio::task::spawn_blocking;
 
 use super::producer::{ROOM, headers, timestamp};
-use super::trouble::Trouble;
+use super::trouble::{Trouble, listen};
 use super::{Detached, KafkaLog, LogError, explained, failed, is_fence, named, number, unavailable};
 use crate::log::{Appender, TAKE_OVER_LIMIT};
 use crate::record::NewRecord;
@@ -37,8 +37,6 @@ const BACKOFF: &str = "5";
 const LOOK: Duration = Duration::from_millis(1);
 /// How often what librdkafka has to say while nothing is appended is heard.
 const LISTEN: Duration = Duration::from_secs(5);
-/// Most of that at once.
-const SAYINGS: usize = 1000;
 
 type Client = BaseProducer<Context>;
 
@@ -228,16 +226,6 @@ fn transact(
 )]
 fn wait(duration: Duration) {
     thread::sleep(duration);
-}
-
-/// Hears what librdkafka has to say.
-fn listen(client: &Client) {
-    for _ in 0..SAYINGS {
-        if client.in_flight_count() == 0 {
-            break;
-        }
-        client.poll(Duration::ZERO);
-    }
 }
 
 /// Listens now and then, as long as there is the client.

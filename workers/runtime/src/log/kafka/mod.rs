@@ -16,16 +16,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rdkafka::config::ClientConfig;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::metadata::MetadataTopic;
-use rdkafka::producer::Producer;
+use rdkafka::producer::{BaseProducer, Producer};
 use tokio::sync::oneshot;
 
 use self::producer::Publisher;
 use self::security::Security;
-use self::trouble::Trouble;
+use self::trouble::{Trouble, listen};
 use super::{Appender, EventLog, LogError, PUBLISH_LIMIT, Subscription, Tail};
 use crate::record::{NewRecord, Record};
 
@@ -76,6 +76,8 @@ impl Settings {
 #[derive(Clone)]
 pub struct KafkaLog {
     settings: Settings,
+    /// Who is asked. It has no thread that polls all the time, which would cost an idle process most of what it takes.
+    questions: Arc<Detached<BaseProducer<Trouble>>>,
     publisher: Arc<Publisher>,
     trouble: Trouble,
 }
@@ -95,8 +97,25 @@ impl KafkaLog {
     /// Settings that librdkafka refuses.
     pub fn with(settings: Settings) -> Result<Self, LogError> {
         let trouble = Trouble::default();
-        let publisher = Publisher::new(&settings, trouble.clone()).map_err(unavailable)?;
-        Ok(Self { settings, publisher: Arc::new(publisher), trouble })
+        let client = BaseProducer::from_config_and_context(&settings.client(), trouble.clone());
+        let questions = Arc::new(Detached::new(client.map_err(unavailable)?));
+        let publisher = Arc::new(Publisher::new(settings.clone(), trouble.clone()));
+        Ok(Self { settings, questions, publisher, trouble })
+    }
+
+    /// Asks about the cluster as a whole.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&BaseProducer<Trouble>) -> Result<T, KafkaError> + Send + 'static,
+    ) -> Result<T, LogError> {
+        let questions = Arc::clone(&self.questions);
+        ask(&self.trouble, move || {
+            let client = questions.get()?;
+            let answer = question(client).map_err(failed);
+            listen(client);
+            answer
+        })
+        .await
     }
 }
 
@@ -111,11 +130,8 @@ impl EventLog for KafkaLog {
     }
 
     async fn partitions(&self, topic: &str) -> Result<u32, LogError> {
-        let (producer, name) = (self.publisher.current(), topic.to_owned());
-        let metadata = ask(&self.trouble, move || {
-            producer.get()?.client().fetch_metadata(Some(&name), ANSWER).map_err(failed)
-        })
-        .await?;
+        let name = topic.to_owned();
+        let metadata = self.ask(move |client| client.client().fetch_metadata(Some(&name), ANSWER)).await?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let count = found.map_or(0, |found| found.partitions().len());
         match found.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from) {
@@ -126,13 +142,9 @@ impl EventLog for KafkaLog {
     }
 
     async fn bounds(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
-        let (producer, name, number) =
-            (self.publisher.current(), topic.to_owned(), number(topic, partition)?);
-        let asked = ask(&self.trouble, move || {
-            // Every client reads committed records only, if it is not told otherwise: the end is the last stable offset.
-            producer.get()?.client().fetch_watermarks(&name, number, ANSWER).map_err(failed)
-        })
-        .await;
+        let (name, number) = (topic.to_owned(), number(topic, partition)?);
+        // Every client reads committed records only, if it is not told otherwise: the end is the last stable offset.
+        let asked = self.ask(move |client| client.client().fetch_watermarks(&name, number, ANSWER)).await;
         let (begin, end) = asked.map_err(|error| named(error, topic, partition))?;
         Ok((begin.unsigned_abs(), end.unsigned_abs()))
     }

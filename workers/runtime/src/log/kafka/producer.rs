@@ -33,8 +33,7 @@ pub struct Producing {
 }
 
 impl Producing {
-    /// The client, for questions.
-    pub fn get(&self) -> Result<&FutureProducer<Trouble>, LogError> {
+    fn get(&self) -> Result<&FutureProducer<Trouble>, LogError> {
         self.client.get()
     }
 
@@ -47,28 +46,32 @@ impl Producing {
     }
 }
 
-/// The producer of the moment.
+/// The producer of the moment, from the first publish on: its thread polls all the time.
 pub struct Publisher {
     settings: Settings,
     trouble: Trouble,
-    current: Mutex<Shared>,
+    current: Mutex<Option<Shared>>,
 }
 
 impl Publisher {
-    /// A publisher; nothing is sent yet.
-    pub fn new(settings: &Settings, trouble: Trouble) -> Result<Self, KafkaError> {
-        let current = Mutex::new(producer(settings, &trouble)?);
-        Ok(Self { settings: settings.clone(), trouble, current })
+    /// A publisher that has published nothing yet.
+    pub fn new(settings: Settings, trouble: Trouble) -> Self {
+        Self { settings, trouble, current: Mutex::default() }
     }
 
-    /// The producer of the moment.
-    pub fn current(&self) -> Shared {
-        self.lock().clone()
+    fn current(&self) -> Result<Shared, KafkaError> {
+        let mut current = self.lock();
+        if let Some(producer) = &*current {
+            return Ok(Arc::clone(producer));
+        }
+        let fresh = producer(&self.settings, &self.trouble)?;
+        Ok(Arc::clone(current.insert(fresh)))
     }
 
     /// Appends all of `records` in order, or fails; then they may be published again, from the first one on.
     pub async fn publish(&self, topic: &str, records: &[NewRecord]) -> Result<(), LogError> {
-        let mut attempt = Attempt { publisher: self, producer: self.current(), succeeded: false };
+        let producer = self.current().map_err(unavailable)?;
+        let mut attempt = Attempt { publisher: self, producer, succeeded: false };
         let timeout = self.settings.publish_timeout;
         let sent = tokio::time::timeout(timeout, send(&attempt.producer, topic, records)).await;
         let result =
@@ -77,20 +80,15 @@ impl Publisher {
         result
     }
 
-    /// Puts a fresh producer in the place of one that failed, unless that has been done.
-    fn replace(&self, spent: &Shared) {
+    /// Takes leave of a producer that failed, unless that has been done: the next publish makes a fresh one.
+    fn retire(&self, spent: &Shared) {
         let mut current = self.lock();
-        if !Arc::ptr_eq(&current, spent) {
-            return;
-        }
-        spent.retire();
-        match producer(&self.settings, &self.trouble) {
-            Ok(fresh) => *current = fresh,
-            Err(error) => tracing::error!(%error, "no new producer"),
+        if let Some(spent) = current.take_if(|current| Arc::ptr_eq(current, spent)) {
+            spent.retire();
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Shared>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -105,7 +103,7 @@ struct Attempt<'a> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if !self.succeeded {
-            self.publisher.replace(&self.producer);
+            self.publisher.retire(&self.producer);
         }
     }
 }

@@ -37,6 +37,9 @@ impl KafkaTail {
             .set("enable.auto.offset.store", "false")
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true")
+            // What is read ahead. A process has many tails where it recovers; one that is full is filled again this soon.
+            .set("queued.max.messages.kbytes", "8192")
+            .set("fetch.queue.backoff.ms", "10")
             .set("auto.offset.reset", "error");
         let consumer =
             StreamConsumer::from_config_and_context(&config, log.trouble.clone()).map_err(unavailable)?;

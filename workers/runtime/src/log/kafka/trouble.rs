@@ -4,10 +4,15 @@
 //! clients of one cluster share a [`Trouble`], and whoever reports a failed call adds what it knows.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, DeliveryResult, Producer, ProducerContext};
+
+/// Most of what librdkafka has to say that is heard at once.
+const SAYINGS: usize = 1000;
 
 /// Why a cluster cannot be used, as far as librdkafka has told.
 #[derive(Debug, Clone, Default)]
@@ -74,6 +79,23 @@ impl ClientContext for Trouble {
 }
 
 impl ConsumerContext for Trouble {}
+
+/// Of a client that publishes nothing.
+impl ProducerContext for Trouble {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _result: &DeliveryResult<'_>, (): ()) {}
+}
+
+/// Hears what librdkafka has to say to a client that nobody polls all the time.
+pub fn listen<C: ProducerContext>(client: &BaseProducer<C>) {
+    for _ in 0..SAYINGS {
+        if client.in_flight_count() == 0 {
+            break;
+        }
+        client.poll(Duration::ZERO);
+    }
+}
 
 /// `words` without the broker before them and the time behind them: what brokers say alike reads alike.
 fn lasting(words: &str) -> &str {

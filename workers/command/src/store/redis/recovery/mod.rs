@@ -28,6 +28,7 @@ use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::log::EventLog;
 use futures::future::join_all;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use super::RedisStore;
@@ -45,6 +46,8 @@ const BUSY: &str = "seats are being read back from the log";
 const LOOK: Duration = Duration::from_millis(250);
 /// How long a SeatingEvent that could not be recovered is left alone.
 const TROUBLED: Duration = Duration::from_mins(1);
+/// Partitions that are read back at the same time: each takes memory for its states, and a worker may own all of them.
+const AT_ONCE: usize = 2;
 
 /// Looks after the servers of one store.
 pub struct Recovery {
@@ -52,6 +55,8 @@ pub struct Recovery {
     log: Arc<dyn EventLog>,
     topic: String,
     metrics: RecoveryMetrics,
+    /// Whose turn it is to read.
+    turns: Semaphore,
     /// SeatingEvents that could not be recovered, and when that was tried last.
     troubled: Mutex<HashMap<SeatingEventId, Instant>>,
 }
@@ -71,7 +76,8 @@ impl Recovery {
         topic: String,
         metrics: RecoveryMetrics,
     ) -> Self {
-        Self { store, log, topic, metrics, troubled: Mutex::default() }
+        let turns = Semaphore::new(AT_ONCE);
+        Self { store, log, topic, metrics, turns, troubled: Mutex::default() }
     }
 
     /// Returns when every server that answers has been complete once, as far as is known here; readiness says what is missing

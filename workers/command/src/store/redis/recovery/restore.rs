@@ -188,7 +188,7 @@ fn meta(
         let [held, reserved, blocked] = written.counts.map(|count| count.to_string());
         fields.extend([("held", held), ("reserved", reserved), ("blocked", blocked)]);
         fields.push(("definition", definition));
-        fields.push(("total", sale.chart().seats().len().to_string()));
+        fields.push(("total", sale.chart().len().to_string()));
         fields.push(("closed", u8::from(sale.closed).to_string()));
     }
     // Where none was applied, the revision that stands is the one of the definition that stands.

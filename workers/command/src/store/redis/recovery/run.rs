@@ -90,6 +90,7 @@ impl Recovery {
         let from = offsets.into_iter().collect::<Option<Vec<_>>>();
         let from = from.map(|offsets| offsets.into_iter().min().unwrap_or(end).clamp(begin, end));
         if from.is_none_or(|from| from < end) || !in_doubt.is_empty() {
+            let _turn = self.turns.acquire().await;
             self.metrics.running.inc();
             let started = Instant::now();
             let ended = self.read_back(&place, in_doubt, (begin, from, end)).await;

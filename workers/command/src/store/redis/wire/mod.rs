@@ -246,8 +246,8 @@ macro_rules! meta {
     )+};
 }
 meta! {
-    /// A definition, since when, and how many seats it has.
-    DefinitionMeta { revision: String, definition: String, closed: String, total: u64, }
+    /// A definition, and since when.
+    DefinitionMeta { revision: String, definition: String, closed: String, }
     /// What makes an inventory; the last three of one that is archived.
     InventoryMeta {
         history: String,
