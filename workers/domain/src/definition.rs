@@ -240,11 +240,21 @@ impl Definition {
         self.price_categories.first().map_or("", |p| &p.currency)
     }
 
-    /// A fingerprint of the seats and their prices: 16 hexadecimal digits that change when the chart does.
+    /// A fingerprint of all that a chart shows, where seats stand and what they cost, but not what is blocked: 16
+    /// hexadecimal digits.
     pub fn chart_hash(&self) -> String {
-        let chart = serde_json::json!([self.price_categories, self.sections, self.blocked]);
-        let digest = Sha256::digest(chart.to_string());
-        let (head, _) = digest.split_at(8);
-        format!("{:016x}", head.iter().fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte)))
+        fingerprint(&serde_json::json!([self.price_categories, self.sections, self.focal_point]))
     }
+
+    /// A fingerprint of which seats there are, and in which order: what a seat's place in it means.
+    pub fn seats_hash(&self) -> String {
+        let seats = |section: &Section| serde_json::json!([section.id, section.rows, section.capacity]);
+        fingerprint(&self.sections.iter().map(seats).collect())
+    }
+}
+
+fn fingerprint(of: &serde_json::Value) -> String {
+    let digest = Sha256::digest(of.to_string());
+    let (head, _) = digest.split_at(8);
+    format!("{:016x}", head.iter().fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte)))
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU64;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,17 @@ pub struct SeatCounts {
     pub blocked: u64,
 }
 
+/// What a fact changed of a map. Seats are told as places in chart order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// What these are.
+    Seats(Vec<usize>),
+    /// The definition, but not which seats there are; and what these are.
+    Definition(Vec<usize>),
+    /// Which seats there are: every place means another one.
+    Chart,
+}
+
 /// A SeatingEvent's seats as of a sequence. A replica has a million of them: a seat takes up nine bytes beside its row's part
 /// of the chart, whoever has it, and a few more while it is held.
 #[derive(Debug, Clone)]
@@ -34,12 +45,14 @@ pub struct SeatMap {
     /// The SeatingEvent.
     pub id: SeatingEventId,
     /// Its definition.
-    pub definition: Definition,
+    pub definition: Arc<Definition>,
     /// Whether it is closed for good.
     pub closed: bool,
     /// Sequence of the last domain event applied.
     pub sequence: u64,
-    chart: Chart,
+    /// Raised when something else than the next domain event changed what a sequence shows; 0 at first.
+    pub epoch: u64,
+    chart: Arc<Chart>,
     statuses: Vec<SeatStatus>,
     owners: Vec<Option<Owner>>,
     deadlines: HashMap<usize, UnixMillis>,
@@ -61,7 +74,8 @@ impl Owner {
 impl SeatMap {
     /// The seats of a definition, all available: what is blocked or claimed is [`set`](Self::set).
     pub fn new(id: SeatingEventId, definition: Definition, sequence: u64) -> Result<Self, ChartError> {
-        let chart = Chart::expand(&definition)?;
+        let chart = Arc::new(Chart::expand(&definition)?);
+        let definition = Arc::new(definition);
         let mut sections = vec![SeatCounts::default(); definition.sections.len()];
         for row in chart.rows() {
             let seats = row.places().len() as u64;
@@ -70,7 +84,18 @@ impl SeatMap {
         }
         let (statuses, owners) = (vec![SeatStatus::Available; chart.len()], vec![None; chart.len()]);
         let deadlines = HashMap::new();
-        Ok(Self { id, definition, closed: false, sequence, chart, statuses, owners, deadlines, sections })
+        Ok(Self {
+            id,
+            definition,
+            closed: false,
+            sequence,
+            epoch: 0,
+            chart,
+            statuses,
+            owners,
+            deadlines,
+            sections,
+        })
     }
 
     /// The seats of a SeatingEvent that has just come on the platform.
@@ -83,27 +108,26 @@ impl SeatMap {
         Ok(map)
     }
 
-    /// Applies a fact and says which seats it changed, as places in chart order; `None` where the chart itself is
-    /// another one now and every seat may have changed.
+    /// Applies a fact and says what it changed.
     ///
     /// # Errors
     /// The chart of an `event.updated` that does not expand.
-    pub fn apply(&mut self, event: &DomainEvent, sequence: u64) -> Result<Option<Vec<usize>>, ChartError> {
+    pub fn apply(&mut self, event: &DomainEvent, sequence: u64) -> Result<Changed, ChartError> {
         let changed = match project(event) {
-            Projected::Defined(defined) => {
-                self.redefine(defined)?;
-                None
-            }
+            Projected::Defined(defined) => self.redefine(defined)?,
             // Whoever keeps the map forgets it; whoever still looks at it sees that nothing more is sold.
             Projected::Closed | Projected::Purged => {
                 self.closed = true;
-                Some(vec![])
+                Changed::Seats(vec![])
             }
-            Projected::Seat { seat, to } => Some(self.set(seat.key(), &to).into_iter().collect()),
+            Projected::Seat { seat, to } => Changed::Seats(self.set(seat.key(), &to).into_iter().collect()),
             Projected::Extended { seats, expires_at } => {
-                Some(seats.iter().filter_map(|seat| self.extend(seat.key(), expires_at)).collect())
+                for seat in seats {
+                    self.extend(seat.key(), expires_at);
+                }
+                Changed::Seats(vec![])
             }
-            Projected::Reserved(_) | Projected::Cancelled(_) | Projected::Nothing => Some(vec![]),
+            Projected::Reserved(_) | Projected::Cancelled(_) | Projected::Nothing => Changed::Seats(vec![]),
         };
         self.sequence = sequence;
         Ok(changed)
@@ -141,16 +165,18 @@ impl SeatMap {
         Some(())
     }
 
-    fn extend(&mut self, key: &str, until: UnixMillis) -> Option<usize> {
-        let place = self.chart.position(key)?;
-        *self.deadlines.get_mut(&place)? = until;
-        Some(place)
+    fn extend(&mut self, key: &str, until: UnixMillis) {
+        let place = self.chart.position(key);
+        if let Some(deadline) = place.and_then(|place| self.deadlines.get_mut(&place)) {
+            *deadline = until;
+        }
     }
 
-    fn redefine(&mut self, e: &SeatingEventDefined) -> Result<(), ChartError> {
+    fn redefine(&mut self, e: &SeatingEventDefined) -> Result<Changed, ChartError> {
+        let is_alike = e.definition.seats_hash() == self.definition.seats_hash();
         let (blocks, unblocks) = block_changes(e, Some(&self.definition));
-        if e.definition.sections == self.definition.sections {
-            self.definition = e.definition.clone();
+        if is_alike {
+            self.definition = Arc::new(e.definition.clone());
             self.closed = false;
         } else {
             let mut next = Self::new(self.id.clone(), e.definition.clone(), self.sequence)?;
@@ -163,20 +189,21 @@ impl SeatMap {
                     next.put(new, status, self.owners[place], self.deadlines.get(&place).copied());
                 }
             }
-            *self = next;
+            *self = Self { epoch: self.epoch, ..next };
         }
+        let mut changed = vec![];
         let unblocked = unblocks.iter().map(|key| (key, &SeatView::Available));
         for (key, to) in unblocked.chain(blocks.keys().map(|key| (key, &SeatView::Blocked))) {
             let has_owner = |place: usize| self.owners.get(place).is_some_and(Option::is_some);
             if self.chart.position(key).is_some_and(|place| !has_owner(place)) {
-                self.set(key, to);
+                changed.extend(self.set(key, to));
             }
         }
-        Ok(())
+        Ok(if is_alike { Changed::Definition(changed) } else { Changed::Chart })
     }
 
     /// The seats of the chart, in order.
-    pub fn chart(&self) -> &Chart {
+    pub const fn chart(&self) -> &Arc<Chart> {
         &self.chart
     }
 

@@ -30,6 +30,7 @@ use http::Knowledge;
 use metrics::Metrics;
 use view::follow::Follower;
 pub use view::follow::READY;
+use view::streams::Streams;
 use view::{Snapshots, Stats, Views};
 
 /// What a query worker stands on.
@@ -58,16 +59,19 @@ pub struct Query {
     readiness: Readiness,
     views: Arc<Views>,
     stats: Arc<Stats>,
+    streams: Arc<Streams>,
+    stop: CancellationToken,
 }
 
 impl Query {
-    /// A worker on `ports`; the process' `readiness` waits for its part [`READY`].
+    /// A worker on `ports`, until `stop` is cancelled; the process' `readiness` waits for its part [`READY`].
     pub fn new(
         ports: Ports,
         topics: Topics,
         identity: Identity,
         readiness: Readiness,
         registry: &mut Registry,
+        stop: CancellationToken,
     ) -> Self {
         Self {
             ports,
@@ -77,6 +81,8 @@ impl Query {
             readiness,
             views: Arc::default(),
             stats: Arc::default(),
+            streams: Arc::new(Streams::new(stop.clone())),
+            stop,
         }
     }
 
@@ -86,6 +92,7 @@ impl Query {
             identity: self.identity.clone(),
             views: Arc::clone(&self.views),
             stats: Arc::clone(&self.stats),
+            streams: Arc::clone(&self.streams),
             metrics: self.metrics.clone(),
         })
     }
@@ -106,16 +113,11 @@ impl Query {
         }
     }
 
-    /// Follows the log and answers requests until `stop` is cancelled; requests in progress then have `drain` to end.
-    pub async fn serve(
-        self,
-        listener: Arc<TcpListener>,
-        layer: HttpLayer,
-        stop: CancellationToken,
-        drain: Duration,
-    ) {
+    /// Follows the log and answers requests until it is stopped; requests in progress then have `drain` to end.
+    pub async fn serve(self, listener: Arc<TcpListener>, layer: HttpLayer, drain: Duration) {
         let routes = self.routes().merge(pages::routes(&http::document()));
         let service = boxoffice_runtime::http::service(routes, layer);
+        let stop = self.stop.clone();
         tokio::select! {
             () = boxoffice_runtime::http::serve(listener, service, stop, drain) => {}
             never = self.follow() => match never {},

@@ -67,14 +67,14 @@ async fn main() -> anyhow::Result<()> {
     let readiness = Readiness::waiting_for(&[READY]);
     let own = registry.sub_registry_with_prefix("boxoffice_query");
     let identity = Identity::open(identity.try_into()?, own, &readiness).context("who readers are")?;
-    let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry);
+    let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry, stop.clone());
     let listener = listen(http_addr).with_context(|| format!("listening on {http_addr}"))?;
     tracing::info!(service = service.service, %http_addr, "serving");
     let health = health::serve(service.metrics_addr, registry, readiness, stop.clone());
     tokio::try_join!(
         async { health.await.with_context(|| format!("listening on {}", service.metrics_addr)) },
         async {
-            query.serve(listener, layer, stop, service.drain()).await;
+            query.serve(listener, layer, service.drain()).await;
             Ok(())
         },
     )?;

@@ -20,6 +20,10 @@ refusals! {
     OfList = [ANYBODY];
     /// Of a SeatingEvent.
     OfEventRead = [ANYBODY, [code::EVENT_NOT_FOUND]];
+    /// Of a map, or of what changed of it.
+    OfMap = [ANYBODY, [code::EVENT_NOT_FOUND, code::SEQUENCE_GONE]];
+    /// Of a chart.
+    OfChart = [ANYBODY, [code::NOT_FOUND, code::EVENT_NOT_FOUND]];
     /// Of a seat, which is shown to its holder as theirs.
     OfSeatRead = [ANYBODY, [code::UNAUTHENTICATED, code::EVENT_NOT_FOUND, code::SEAT_NOT_FOUND]];
 }

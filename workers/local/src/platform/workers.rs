@@ -73,7 +73,7 @@ impl Platform {
         let (seat_view, consuming) = self.consume(declared, &mut registry, &readiness, stop).await?;
         let topics = Topics { seats: declared.topic().to_owned(), stats: declared.stats_topic().to_owned() };
         let ports = Ports { snapshots: seat_view, log };
-        let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry);
+        let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry, stop.clone());
 
         let (views, shows) = (query.views(), self.seats.inventories().await?.inventories);
         let waiting = readiness.clone();

@@ -1,44 +1,63 @@
 //! Entity tags and content encodings of the seat map.
 //!
-//! A tag is made of the chart's fingerprint and the sequence, which say all that a map shows; so it holds on every
-//! replica and after a restart. The gzip form is other bytes and has a tag of its own, but a client that has either
-//! form has the map.
+//! A tag is made of the seats' fingerprint, epoch and sequence, which say all that a map shows; so it holds on every
+//! replica and after a restart. The other forms are other bytes and have tags of their own, but a client that has any of
+//! them has the map.
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 
+use crate::view::forms::Encoding;
+use crate::view::forms::packed::MEDIA_TYPE;
 use crate::view::tag::Tag;
 
-/// How a body is sent.
+/// What a map is sent as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
-    /// As it is.
-    Identity,
-    /// Compressed.
-    Gzip,
+pub(super) enum Form {
+    /// JSON.
+    Json(Encoding),
+    /// As few bytes as it takes.
+    Packed,
 }
 
-impl Encoding {
-    /// Gzip where the client takes it (RFC 9110, 12.5.3).
+impl Form {
+    const ALL: [Self; 3] = [Self::Json(Encoding::Identity), Self::Json(Encoding::Gzip), Self::Packed];
+
+    /// Packed for those who name it, else JSON.
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
-        let weight = |coding: &str| {
-            let mut offers =
-                headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-            offers.find_map(|offer| offer.split(',').find_map(|part| weight_of(part, coding)))
-        };
-        if weight("gzip").or_else(|| weight("*")).is_some_and(|weight| weight > 0.0) {
-            Self::Gzip
-        } else {
-            Self::Identity
-        }
+        let is_packed = weight_in(headers, &header::ACCEPT, MEDIA_TYPE).is_some_and(|weight| weight > 0.0);
+        if is_packed { Self::Packed } else { Self::Json(encoding(headers)) }
     }
 
-    /// The `content-encoding`, where one is to be named.
-    pub(super) fn name(self) -> Option<&'static str> {
+    const fn suffix(self) -> &'static str {
         match self {
-            Self::Identity => None,
-            Self::Gzip => Some("gzip"),
+            Self::Json(Encoding::Identity) => "",
+            Self::Json(Encoding::Gzip) => "-gzip",
+            Self::Packed => "-packed",
         }
     }
+}
+
+/// Gzip where the client takes it (RFC 9110, 12.5.3).
+pub(super) fn encoding(headers: &HeaderMap) -> Encoding {
+    let weight = |coding: &str| weight_in(headers, &header::ACCEPT_ENCODING, coding);
+    if weight("gzip").or_else(|| weight("*")).is_some_and(|weight| weight > 0.0) {
+        Encoding::Gzip
+    } else {
+        Encoding::Identity
+    }
+}
+
+/// The `content-encoding`, where one is to be named.
+pub(super) const fn content_encoding(encoding: Encoding) -> Option<[(HeaderName, &'static str); 1]> {
+    match encoding {
+        Encoding::Identity => None,
+        Encoding::Gzip => Some([(header::CONTENT_ENCODING, "gzip")]),
+    }
+}
+
+fn weight_in(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> Option<f32> {
+    let mut offers = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    offers.find_map(|offer| offer.split(',').find_map(|part| weight_of(part, wanted)))
 }
 
 /// The weight that `part` (`gzip;q=0.5`) gives to `coding`, if it speaks of it.
@@ -52,14 +71,13 @@ fn weight_of(part: &str, coding: &str) -> Option<f32> {
 }
 
 /// The strong entity tag of a form of a map.
-pub(super) fn entity_tag(tag: &Tag, encoding: Encoding) -> String {
-    let form = encoding.name().map(|name| format!("-{name}")).unwrap_or_default();
-    format!("\"{}-{}{form}\"", tag.chart_hash, tag.sequence)
+pub(super) fn entity_tag(tag: &Tag, form: Form) -> String {
+    format!("\"{tag}{}\"", form.suffix())
 }
 
 /// Whether the client says that it has the map already (`If-None-Match`), in whichever form.
 pub(super) fn has(headers: &HeaderMap, tag: &Tag) -> bool {
-    let forms = [Encoding::Identity, Encoding::Gzip].map(|encoding| entity_tag(tag, encoding));
+    let forms = Form::ALL.map(|form| entity_tag(tag, form));
     let mut listed = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     listed.any(|list| {
         let mut tags = list.split(',').map(|tag| tag.trim().trim_start_matches("W/"));
@@ -69,8 +87,6 @@ pub(super) fn has(headers: &HeaderMap, tag: &Tag) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderName;
-
     use super::*;
 
     fn headers(name: HeaderName, value: &str) -> HeaderMap {
@@ -90,22 +106,37 @@ mod tests {
             ("", false),
         ];
         for (offer, taken) in cases {
-            let accepted = Encoding::accepted(&headers(header::ACCEPT_ENCODING, offer));
+            let accepted = encoding(&headers(header::ACCEPT_ENCODING, offer));
             assert_eq!(accepted == Encoding::Gzip, taken, "{offer}");
         }
-        assert_eq!(Encoding::accepted(&HeaderMap::new()), Encoding::Identity);
+        assert_eq!(encoding(&HeaderMap::new()), Encoding::Identity);
+    }
+
+    #[test]
+    fn the_packed_form_is_sent_to_those_who_name_it() {
+        for (offer, taken) in [
+            ("application/vnd.boxoffice.seatmap", true),
+            ("application/json;q=0.5, application/vnd.boxoffice.seatmap;q=0.9", true),
+            ("application/vnd.boxoffice.seatmap;q=0, */*", false),
+            ("*/*", false),
+            ("application/json", false),
+        ] {
+            assert_eq!(Form::accepted(&headers(header::ACCEPT, offer)) == Form::Packed, taken, "{offer}");
+        }
     }
 
     #[test]
     fn either_form_counts_as_having_the_map() {
-        let tag = Tag { chart_hash: "abc".into(), sequence: 7 };
+        let tag = Tag { seats_hash: "abc".into(), epoch: 0, sequence: 7 };
         for (value, known) in [
-            ("\"abc-7\"", true),
-            ("W/\"abc-7\"", true),
-            ("\"x\", \"abc-7-gzip\"", true),
+            ("\"abc-0-7\"", true),
+            ("W/\"abc-0-7\"", true),
+            ("\"x\", \"abc-0-7-gzip\"", true),
             ("*", true),
-            ("\"abc-6\"", false),
-            ("abc-7", false),
+            ("\"abc-0-6\"", false),
+            ("abc-0-7", false),
+            ("\"abc-1-7\"", false),
+            ("\"abc-0-7-packed\"", true),
         ] {
             assert_eq!(has(&headers(header::IF_NONE_MATCH, value), &tag), known, "{value}");
         }

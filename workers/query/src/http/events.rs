@@ -15,6 +15,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Knowledge;
+use super::viewed::{After, Viewed};
 use crate::openapi::{EVENTS, OfEventRead, OfList};
 
 /// A SeatingEvent as a list shows it.
@@ -135,7 +136,7 @@ pub(super) async fn list(State(known): State<Knowledge>, _: Query<Nothing>) -> J
     path = "/events/{eventId}",
     operation_id = "showEvent",
     tag = EVENTS,
-    params(OfEvent),
+    params(OfEvent, After),
     responses(
         (
             status = 200,
@@ -175,10 +176,15 @@ pub(super) async fn list(State(known): State<Knowledge>, _: Query<Nothing>) -> J
 pub(super) async fn show(
     State(known): State<Knowledge>,
     Id(event): Id<SeatingEventId>,
-    _: Query<Nothing>,
-) -> Result<Json<Detail>, Problem> {
+    Query(After { after }): Query<After>,
+) -> Result<Viewed<Json<Detail>>, Problem> {
+    let live = known.event_after(&event, after).await?;
     let now = clock::now();
-    Ok(Json(known.event(event.as_str())?.read(|map| Detail::of(map, now))))
+    Ok(live.read(|map| Viewed {
+        sequence: map.sequence,
+        epoch: map.epoch,
+        answer: Json(Detail::of(map, now)),
+    }))
 }
 
 /// Show statistics
@@ -191,7 +197,7 @@ pub(super) async fn show(
     path = "/events/{eventId}/stats",
     operation_id = "showStats",
     tag = EVENTS,
-    params(OfEvent),
+    params(OfEvent, After),
     responses(
         (
             status = 200,
@@ -212,15 +218,17 @@ pub(super) async fn show(
 pub(super) async fn stats(
     State(known): State<Knowledge>,
     Id(event): Id<SeatingEventId>,
-    _: Query<Nothing>,
-) -> Result<Json<StatsBody>, Problem> {
-    let live = known.event(event.as_str())?;
-    let currency = live.read(|map| map.definition.currency().to_owned());
+    Query(After { after }): Query<After>,
+) -> Result<Viewed<Json<StatsBody>>, Problem> {
+    let live = known.event_after(&event, after).await?;
+    let (sequence, epoch, currency) =
+        live.read(|map| (map.sequence, map.epoch, map.definition.currency().to_owned()));
     let (as_of_sequence, sections) = match known.stats.get(event.as_str()) {
         Some(stats) => (stats.as_of_sequence, stats.sections.clone()),
         None => (0, vec![]),
     };
-    Ok(Json(StatsBody { event_id: event, as_of_sequence, currency, sections }))
+    let answer = Json(StatsBody { event_id: event, as_of_sequence, currency, sections });
+    Ok(Viewed { sequence, epoch, answer })
 }
 
 /// The payload of `stats.updated`, as it was published, with the currency of its revenue.

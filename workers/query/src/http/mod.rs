@@ -1,18 +1,20 @@
 //! The HTTP API of readers: every answer comes from memory, none from a store.
 //!
-//! `events` answers for SeatingEvents, `seat_map` for their seats (with `conditional`: tags and encodings),
-//! `seats` for one seat. A closed SeatingEvent is answered as one that is not there.
+//! `events` answers for SeatingEvents, `chart` for what does not change of their seats, `seat_map` for what does (with
+//! `conditional`: tags and encodings), `stream` for that as it happens, `seats` for one seat; `viewed` says of which state. A closed SeatingEvent is answered as one that is not there.
 
+mod chart;
 mod conditional;
 mod events;
+mod pieces;
 mod seat_map;
 mod seats;
+mod stream;
+mod viewed;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
-use boxoffice_runtime::http::{Problem, code};
 use boxoffice_runtime::identity::Identity;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,7 +22,8 @@ use utoipa_axum::routes;
 
 use crate::metrics::Metrics;
 use crate::openapi::{about_readers, for_readers};
-use crate::view::{LiveMap, Stats, Views};
+use crate::view::streams::Streams;
+use crate::view::{Stats, Views};
 
 /// What the routes answer from.
 #[derive(Debug, Clone)]
@@ -31,15 +34,10 @@ pub struct Knowledge {
     pub views: Arc<Views>,
     /// The statistics.
     pub stats: Arc<Stats>,
+    /// Those who are told of every change.
+    pub streams: Arc<Streams>,
     /// Counts renderings.
     pub metrics: Metrics,
-}
-
-impl Knowledge {
-    fn event(&self, id: &str) -> Result<Arc<LiveMap>, Problem> {
-        let unknown = || Problem::new(StatusCode::NOT_FOUND, code::EVENT_NOT_FOUND, "there is no such event");
-        self.views.get(id).ok_or_else(unknown)
-    }
 }
 
 /// The routes.
@@ -57,7 +55,9 @@ fn described() -> OpenApiRouter<Knowledge> {
     OpenApiRouter::with_openapi(about_readers())
         .routes(routes!(events::list))
         .routes(routes!(events::show))
+        .routes(routes!(chart::show))
         .routes(routes!(seat_map::show))
+        .routes(routes!(stream::show))
         .routes(routes!(events::stats))
         .routes(routes!(seats::show))
 }

@@ -1,25 +1,34 @@
 //! `GET /events/{eventId}/seats`: every seat of a SeatingEvent, or of one section of it.
 //!
-//! Bodies are rendered once a sequence ([`LiveMap::picture`](crate::view::LiveMap::picture)); a client that has the
-//! newest one is told so before anything is rendered.
+//! Renderings are shared by all who ask ([`Views::rendering`](crate::view::Views::rendering)); a client that has the last one
+//! is told so before anything is rendered, and one that has an earlier one may ask for what changed since.
 
+use std::sync::Arc;
+
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
-use boxoffice_runtime::http::{Id, Problem};
+use boxoffice_runtime::http::{Id, Problem, code};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::schemas;
 use boxoffice_runtime::reading::Query;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::Knowledge;
-use super::conditional::{Encoding, entity_tag, has};
+use super::conditional::{Form, content_encoding, entity_tag, has};
+use super::pieces::body;
 use super::seats::SeatStatus;
-use crate::openapi::{OfEventRead, SEAT_MAPS};
-use crate::view::live_map::PictureError;
+use super::viewed::Viewed;
+use crate::openapi::{OfMap, SEAT_MAPS};
+use crate::view::forms::Encoding;
+use crate::view::forms::packed::MEDIA_TYPE;
+use crate::view::ring::Changes;
 use crate::view::tag::Tag;
+use crate::view::{LiveMap, Rendered, Untold};
 
 /// What of a map is asked for. Other parameters are refused: their answer would not be what the client expects.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -29,6 +38,29 @@ pub(super) struct Asked {
     /// Only the seats of this section.
     #[param(example = "A")]
     section: Option<String>,
+    /// Only what changed after this sequence; where that is not known any more the answer is 410.
+    #[param(example = 1)]
+    since: Option<u64>,
+    /// What sequences are of, as `x-view-epoch` said; with `since` 0 where it is left out. Where it is another one by now the
+    /// answer is 410.
+    #[param(example = 0)]
+    epoch: Option<u64>,
+    /// Waits, for at most two seconds, until the domain event with this sequence was taken in.
+    #[param(example = 1)]
+    after: Option<u64>,
+}
+
+/// What changed of a map.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SeatMapChanges)]
+struct ChangesBody {
+    /// Sequence of the last domain event in it: where to ask from the next time.
+    sequence: u64,
+    /// What the sequence is of.
+    epoch: u64,
+    /// Seats that changed: the place in the order of the chart, and what the seat is now.
+    #[schema(value_type = Vec<(u32, SeatStatus)>)]
+    changes: Vec<(u32, &'static str)>,
 }
 
 /// What a map that is known already is asked for with.
@@ -41,16 +73,29 @@ struct Conditional {
     if_none_match: Option<String>,
 }
 
-/// The JSON of [`Picture`](crate::view::picture::Picture), which is rendered without serde.
+/// A map, or what changed of it.
+#[derive(ToSchema)]
+#[schema(as = SeatMapOrChanges)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what is answered")]
+enum MapOrChanges {
+    Map(MapBody),
+    Changes(ChangesBody),
+}
+
+/// The JSON of a [`Rendering`](crate::view::forms::Rendering), which is made without serde.
 #[derive(ToSchema)]
 #[schema(as = SeatMap, rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes what Picture renders")]
+#[expect(dead_code, reason = "describes what is rendered")]
 struct MapBody {
     /// The SeatingEvent.
     #[schema(value_type = schemas::SeatingEventId)]
     event_id: String,
-    /// Sequence of the last domain event in it.
+    /// Sequence of the last domain event in it; of a section, of the last one that changed anything of that.
     sequence: u64,
+    /// What the sequence is of; absent where that is 0.
+    #[schema(required = false)]
+    epoch: u64,
     /// In the order of the chart.
     seats: Vec<MapSeat>,
 }
@@ -58,7 +103,7 @@ struct MapBody {
 /// A seat on a map.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes what Picture renders")]
+#[expect(dead_code, reason = "describes what is rendered")]
 struct MapSeat {
     /// Its id.
     #[schema(value_type = schemas::SeatId)]
@@ -77,7 +122,9 @@ struct MapSeat {
 
 /// Show a seat map
 ///
-/// Every seat, or those of one section. It is compressed for those who take gzip, and not sent again to those who have it.
+/// Every seat, or those of one section; at most 100 ms old. It is compressed for those who take gzip, and not sent again to
+/// those who have it: they ask with the tag that they have, or for what changed `since`. As
+/// `application/vnd.boxoffice.seatmap` it has a quarter of a byte a seat, in the order of the chart.
 #[utoipa::path(
     get,
     path = "/events/{eventId}/seats",
@@ -87,73 +134,146 @@ struct MapSeat {
     responses(
         (
             status = 200,
-            description = "The seats.",
-            body = MapBody,
+            description = "The seats, or what changed of them.",
+            content(
+                (MapOrChanges = "application/json", examples(
+                    ("map" = (summary = "The seats", value = json!({
+                        "eventId": "arena-night",
+                        "sequence": 3,
+                        "seats": [{
+                            "seatId": "arena-night.A-1-1",
+                            "sectionId": "A",
+                            "row": "1",
+                            "number": "1",
+                            "status": "HELD",
+                            "priceCategory": "gold"
+                        }]
+                    }))),
+                    ("changes" = (summary = "What changed since a sequence", value = json!({
+                        "sequence": 3,
+                        "epoch": 0,
+                        "changes": [[0, "HELD"]]
+                    })))
+                )),
+                (Vec<u8> = "application/vnd.boxoffice.seatmap")
+            ),
             headers(("etag", description = "Names this state of the seats, for if-none-match.")),
-            example = json!({
-                "eventId": "arena-night",
-                "sequence": 3,
-                "seats": [{
-                    "seatId": "arena-night.A-1-1",
-                    "sectionId": "A",
-                    "row": "1",
-                    "number": "1",
-                    "status": "HELD",
-                    "priceCategory": "gold"
-                }]
-            })
         ),
         (status = 304, description = "The client's map still holds."),
-        OfEventRead
+        OfMap
     )
 )]
 pub(super) async fn show(
     State(known): State<Knowledge>,
     Id(event): Id<SeatingEventId>,
-    Query(Asked { section }): Query<Asked>,
+    Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let live = known.event(event.as_str())?;
-    let section = section.as_deref();
-    live.has(section)?;
-    let (tag, mut encoding) = (live.tag(), Encoding::accepted(&headers));
-    if has(&headers, &tag) {
-        return Ok((StatusCode::NOT_MODIFIED, validators(&tag, encoding)).into_response());
+    let Asked { section, since, epoch, after } = asked;
+    let live = known.event_after(&event, after.max(since)).await?;
+    if let Some(section) = &section
+        && !live.read(|map| map.definition.sections.iter().any(|known| known.id == *section))
+    {
+        return Err(Problem::invalid(format!(
+            "section: there is no section {section:?}: GET /events/{event} lists them"
+        )));
     }
-    let drawn = live.picture(section).await?;
-    if drawn.anew {
-        known.metrics.renders.inc();
+    match since {
+        Some(since) if section.is_none() => changes(&known, &live, since, epoch.unwrap_or_default()),
+        Some(_) => Err(Problem::invalid("since: tells changes of the whole map: leave section out")),
+        None => {
+            let of = live.tag();
+            if epoch.is_some_and(|epoch| epoch != of.epoch) {
+                return Err(problem(Untold::Gone { event, sequence: of.sequence }));
+            }
+            map(&known, &live, section.as_deref(), after.unwrap_or_default(), &headers).await
+        }
     }
-    let picture = drawn.picture;
-    let compressed = match encoding {
-        Encoding::Gzip => picture.gzip().await,
-        Encoding::Identity => None,
-    };
-    let body = compressed.unwrap_or_else(|| {
-        encoding = Encoding::Identity;
-        picture.json.clone()
-    });
-    let form = encoding.name().map(|name| [(header::CONTENT_ENCODING, name)]);
-    let json = [(header::CONTENT_TYPE, "application/json")];
-    Ok((validators(&picture.tag, encoding), form, json, body).into_response())
 }
 
+async fn map(
+    known: &Knowledge,
+    live: &Arc<LiveMap>,
+    section: Option<&str>,
+    after: u64,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let form = Form::accepted(headers);
+    if section.is_some() && form == Form::Packed {
+        return Err(Problem::invalid("section: the packed form has all of them: leave it out"));
+    }
+    // Where nobody else asks nothing is rendered for whoever has the map.
+    let current = live.tag();
+    if section.is_none() && has(headers, &current) {
+        return Ok(not_modified(&current, form));
+    }
+    let Rendered { rendering, anew } = known.views.rendering(live, after).await.map_err(problem)?;
+    if anew {
+        known.metrics.renders.inc();
+    }
+    let gone = || Problem::invalid("section: it is gone: load the chart again");
+    let tag = match section {
+        Some(section) => rendering.tag_of(section).ok_or_else(gone)?,
+        None => rendering.tag.clone(),
+    };
+    if has(headers, &tag) {
+        return Ok(not_modified(&tag, form));
+    }
+    let pieces = match form {
+        Form::Packed => vec![rendering.packed()],
+        Form::Json(encoding) if encoding == Encoding::Identity || rendering.is_deflated(section) => {
+            rendering.json(section, encoding).ok_or_else(gone)?
+        }
+        Form::Json(encoding) => {
+            let section = section.map(str::to_owned);
+            let compressed = spawn_blocking(move || rendering.json(section.as_deref(), encoding));
+            compressed.await.map_err(|error| problem(error.into()))?.ok_or_else(gone)?
+        }
+    };
+    let (kind, encoding) = match form {
+        Form::Packed => (MEDIA_TYPE, None),
+        Form::Json(encoding) => ("application/json", content_encoding(encoding)),
+    };
+    let answer = (validators(&tag, form), encoding, [(header::CONTENT_TYPE, kind)], body(pieces));
+    Ok(Viewed { sequence: tag.sequence, epoch: tag.epoch, answer }.into_response())
+}
+
+fn not_modified(tag: &Tag, form: Form) -> Response {
+    let answer = (StatusCode::NOT_MODIFIED, validators(tag, form));
+    Viewed { sequence: tag.sequence, epoch: tag.epoch, answer }.into_response()
+}
+
+/// What changed after a sequence.
+fn changes(known: &Knowledge, live: &LiveMap, since: u64, epoch: u64) -> Result<Response, Problem> {
+    let Changes { upto, seats } = known.views.since(live, since, epoch).map_err(problem)?;
+    let changes = seats.into_iter().map(|(place, status)| (place, status.as_str())).collect();
+    let body = Json(ChangesBody { sequence: upto, epoch, changes });
+    Ok(Viewed { sequence: upto, epoch, answer: ([(header::CACHE_CONTROL, SHARED)], body) }.into_response())
+}
+
+/// Whoever stands between may give it to others for a second, and for another one while it asks for the next.
+const SHARED: &str = "public, max-age=0, s-maxage=1, stale-while-revalidate=1";
+
 /// Whoever keeps a map asks whether it still holds, and gets the form that it takes.
-fn validators(tag: &Tag, encoding: Encoding) -> [(HeaderName, String); 3] {
+fn validators(tag: &Tag, form: Form) -> [(HeaderName, String); 3] {
     [
-        (header::ETAG, entity_tag(tag, encoding)),
-        (header::CACHE_CONTROL, "no-cache".to_owned()),
-        (header::VARY, "accept-encoding".to_owned()),
+        (header::ETAG, entity_tag(tag, form)),
+        (header::CACHE_CONTROL, SHARED.to_owned()),
+        (header::VARY, "accept, accept-encoding".to_owned()),
     ]
 }
 
-impl From<PictureError> for Problem {
-    fn from(error: PictureError) -> Self {
-        match error {
-            PictureError::NoSuchSection => Self::invalid("section: the event has no such section"),
-            PictureError::Stopped(_) => {
-                Self::unavailable("the worker is shutting down").because(error.to_string())
-            }
+/// What is told where something cannot be.
+pub(super) fn problem(error: Untold) -> Problem {
+    match error {
+        Untold::Gone { event, sequence } => {
+            let detail = format!(
+                "since: what changed after {sequence} is not known any more: load /events/{event}/seats"
+            );
+            Problem::new(StatusCode::GONE, code::SEQUENCE_GONE, detail)
+        }
+        Untold::Stopped(error) => {
+            Problem::unavailable("the worker is shutting down").because(error.to_string())
         }
     }
 }

@@ -7,11 +7,12 @@ use boxoffice_domain::{SeatId, SeatMap, UnixMillis, UserId};
 use boxoffice_runtime::http::{Id, Problem, code};
 use boxoffice_runtime::openapi::params::OfSeat;
 use boxoffice_runtime::openapi::schemas;
-use boxoffice_runtime::reading::{Nothing, Query};
+use boxoffice_runtime::reading::Query;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Knowledge;
+use super::viewed::{After, Viewed};
 use crate::openapi::{OfSeatRead, SEAT_MAPS};
 
 /// A seat.
@@ -65,7 +66,7 @@ type Private<T> = ([(HeaderName, &'static str); 2], Json<T>);
     path = "/seats/{seatId}",
     operation_id = "showSeat",
     tag = SEAT_MAPS,
-    params(OfSeat),
+    params(OfSeat, After),
     security((), ("user" = []), ("token" = [])),
     responses(
         (
@@ -105,15 +106,17 @@ type Private<T> = ([(HeaderName, &'static str); 2], Json<T>);
 pub(super) async fn show(
     State(known): State<Knowledge>,
     Id(seat): Id<SeatId>,
-    _: Query<Nothing>,
+    Query(After { after }): Query<After>,
     headers: HeaderMap,
-) -> Result<Private<SeatBody>, Problem> {
+) -> Result<Viewed<Private<SeatBody>>, Problem> {
     let user = known.identity.user(&headers).await?;
-    let event = known.event(seat.event())?;
+    let event = known.event_after(&seat.event_id(), after).await?;
     let unknown = || Problem::new(StatusCode::NOT_FOUND, code::SEAT_NOT_FOUND, "there is no such seat");
-    let body = event.read(|map| SeatBody::of(map, &seat, user.as_ref())).ok_or_else(unknown)?;
+    let look = |map: &SeatMap| Some((map.sequence, map.epoch, SeatBody::of(map, &seat, user.as_ref())?));
+    let (sequence, epoch, body) = event.read(look).ok_or_else(unknown)?;
     let by_user = (header::VARY, known.identity.header());
-    Ok(([(header::CACHE_CONTROL, "private, no-store"), by_user], Json(body)))
+    let answer = ([(header::CACHE_CONTROL, "private, no-store"), by_user], Json(body));
+    Ok(Viewed { sequence, epoch, answer })
 }
 
 impl SeatBody {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{Request, Response, header};
+use axum::http::{Request, Response, StatusCode, header};
 use boxoffice_domain::DomainEvent;
 use boxoffice_domain::events::{SectionStats, StatsUpdated};
 use boxoffice_runtime::health::Readiness;
@@ -10,10 +10,11 @@ use boxoffice_runtime::identity::settings::Settings;
 use boxoffice_runtime::identity::testing::{SECRET, Signer, trusting};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::*;
-use crate::testing::{created, deleted, event_id, held, map, reserved};
+use crate::testing::{created, definition, deleted, event_id, held, map, reserved, updated};
 use crate::view::Trust;
 
 /// Two SeatingEvents; Alice holds arena.A-1-2 and has arena.A-1-3.
@@ -24,6 +25,7 @@ fn known() -> Knowledge {
         identity: Identity::by_header(),
         views: Arc::new(views),
         stats: Arc::default(),
+        streams: Arc::new(Streams::new(CancellationToken::new())),
         metrics: Metrics::register(&mut Registry::default()),
     };
     happen(&known, 2, &held("arena.A-1-2"));
@@ -41,6 +43,10 @@ async fn get_with(known: &Knowledge, path: &str, headers: &[(&str, &str)]) -> Re
     let request =
         headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
     service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+fn said<'a>(response: &'a Response<Body>, header: &str) -> &'a str {
+    response.headers()[header].to_str().unwrap()
 }
 
 async fn body(response: Response<Body>) -> Bytes {
@@ -76,9 +82,9 @@ async fn events_are_listed_with_phase_and_counts() {
 #[tokio::test]
 async fn events_are_listed_as_they_start() {
     let known = known();
-    let mut sooner = crate::testing::definition();
+    let mut sooner = definition();
     sooner.starts_at = 1_000;
-    happen(&known, 2, &crate::testing::updated("club", sooner));
+    happen(&known, 2, &updated("club", sooner));
     let events = get_json(&known, "/events").await;
     assert_eq!((&events[0]["eventId"], &events[0]["phase"]), (&json!("club"), &json!("Closed")));
 }
@@ -162,12 +168,14 @@ async fn a_map_never_says_who() {
     assert!(!String::from_utf8(seats.to_vec()).unwrap().contains("alice"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_map_has_a_tag_and_is_not_sent_again_while_nothing_changes() {
     let known = known();
     let first = get_with(&known, "/events/arena/seats", &[]).await;
-    assert_eq!(first.headers()[header::CACHE_CONTROL], "no-cache");
-    assert_eq!(first.headers()[header::VARY], "accept-encoding");
+    let cached = "public, max-age=0, s-maxage=1, stale-while-revalidate=1";
+    assert_eq!(first.headers()[header::CACHE_CONTROL], cached);
+    assert_eq!(first.headers()[header::VARY], "accept, accept-encoding");
+    assert_eq!((said(&first, "x-view-sequence"), first.headers().get("x-view-epoch")), ("3", None));
     assert_eq!(first.headers()[header::CONTENT_TYPE], "application/json");
     let tag = first.headers()[header::ETAG].to_str().unwrap().to_owned();
     let seats: Value = serde_json::from_slice(&body(first).await).unwrap();
@@ -184,7 +192,10 @@ async fn a_map_has_a_tag_and_is_not_sent_again_while_nothing_changes() {
     assert!(body(again).await.is_empty());
 
     happen(&known, 4, &held("arena.A-2-1"));
-    let changed = get_with(&known, "/events/arena/seats", &[("if-none-match", &tag)]).await;
+    // A map may be 100 ms old, and its tag says which one it is; who changed something asks for what comes after it.
+    let tagged = [("if-none-match", &*tag)];
+    assert_eq!(get_with(&known, "/events/arena/seats", &tagged).await.status(), StatusCode::NOT_MODIFIED);
+    let changed = get_with(&known, "/events/arena/seats?after=4", &tagged).await;
     assert_eq!(changed.status(), StatusCode::OK);
     assert_ne!(changed.headers()[header::ETAG].to_str().unwrap(), tag);
 }
@@ -216,6 +227,120 @@ async fn a_map_is_sent_compressed_to_those_who_take_it() {
 }
 
 #[tokio::test]
+async fn what_changed_since_a_map_leads_from_it_to_the_next() {
+    let known = known();
+    let changes = get_json(&known, "/events/arena/seats?since=1").await;
+    assert_eq!(changes, json!({"sequence": 3, "epoch": 0, "changes": [[1, "HELD"], [2, "RESERVED"]]}));
+    let none = json!({"sequence": 3, "epoch": 0, "changes": []});
+    assert_eq!(get_json(&known, "/events/arena/seats?since=3&epoch=0").await, none);
+    let gone = get_with(&known, "/events/arena/seats?since=0", &[]).await;
+    let problem: Value = serde_json::from_slice(&body(gone).await).unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains("/events/arena/seats"), "{problem}");
+}
+
+#[tokio::test]
+async fn whoever_is_ahead_of_the_replica_waits_until_it_knows() {
+    let known = known();
+    for path in ["/events/arena", "/events/arena/seats", "/events/arena/seats?since=4", "/seats/arena.A-2-1"]
+    {
+        let next = known.views.get("arena").unwrap().tag().sequence + 1;
+        let path = path.replace("since=4", &format!("since={next}"));
+        let path = if path.contains('?') { path } else { format!("{path}?after={next}") };
+        let happens = async {
+            tokio::task::yield_now().await;
+            happen(&known, next, &held("arena.A-2-1"));
+            known.views.announce();
+        };
+        let (answer, ()) = tokio::join!(get_with(&known, &path, &[]), happens);
+        assert_eq!((answer.status(), said(&answer, "x-view-sequence")), (StatusCode::OK, &*next.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn the_packed_form_says_each_seat_in_two_bits_as_the_chart_has_them() {
+    let known = known();
+    let accept = ("accept", "application/vnd.boxoffice.seatmap");
+    let packed = get_with(&known, "/events/arena/seats", &[accept]).await;
+    assert_eq!(packed.headers()[header::CONTENT_TYPE], "application/vnd.boxoffice.seatmap");
+    let tag = packed.headers()[header::ETAG].to_str().unwrap().to_owned();
+    let chart = get_json(&known, "/events/arena/chart").await;
+    let seats_hash = u64::from_str_radix(chart["seatsHash"].as_str().unwrap(), 16).unwrap();
+    let bytes = body(packed).await;
+    assert_eq!(bytes[8..16], seats_hash.to_be_bytes());
+    assert_eq!(bytes[36..], [0b_00_10_01_11, 0]);
+    let again = get_with(&known, "/events/arena/seats", &[accept, ("if-none-match", &tag)]).await;
+    assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    let section = get_with(&known, "/events/arena/seats?section=A", &[accept]).await;
+    assert_eq!(section.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_section_keeps_its_tag_while_others_change() {
+    let known = known();
+    let tag = async |section: &str, after: u64| {
+        let path = format!("/events/arena/seats?section={section}&after={after}");
+        get_with(&known, &path, &[]).await.headers()[header::ETAG].clone()
+    };
+    let (a, floor) = (tag("A", 3).await, tag("FLOOR", 3).await);
+    happen(&known, 4, &held("arena.FLOOR-1"));
+    assert_eq!(tag("A", 4).await, a);
+    assert_ne!(tag("FLOOR", 4).await, floor);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chart_under_its_hash_is_kept_for_ever_and_another_hash_is_told_the_current_one() {
+    let known = known();
+    let chart = get_json(&known, "/events/arena/chart").await;
+    let row = |row: &str| json!({"row": row, "seats": ["1", "2", "3"]});
+    let expected = json!([
+        {"sectionId": "A", "priceCategory": "gold", "rows": [row("1"), row("2")]},
+        {"sectionId": "FLOOR", "priceCategory": "\"s\"", "capacity": 2, "rows": []}
+    ]);
+    assert_eq!(chart["sections"], expected);
+    let hash = chart["chartHash"].as_str().unwrap();
+    let kept = get_with(&known, &format!("/events/arena/chart?hash={hash}"), &[]).await;
+    assert_eq!(kept.headers()[header::CACHE_CONTROL], "public, max-age=31536000, immutable");
+    let other = get_with(&known, "/events/arena/chart?hash=0", &[]).await;
+    assert_eq!((other.status(), said(&other, "x-chart-hash")), (StatusCode::NOT_FOUND, hash));
+    assert_eq!(other.headers()[header::CACHE_CONTROL], "no-store");
+    // One that the replica does not know yet is waited for.
+    let mut dearer = definition();
+    dearer.price_categories[0].amount += 1;
+    let path = format!("/events/arena/chart?hash={}", dearer.chart_hash());
+    let changes = async {
+        tokio::task::yield_now().await;
+        happen(&known, 4, &updated("arena", dearer));
+        known.views.announce();
+    };
+    let (answer, ()) = tokio::join!(get_with(&known, &path, &[]), changes);
+    assert_eq!((answer.status(), said(&answer, "x-view-sequence")), (StatusCode::OK, "4"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_goes_on_from_what_its_client_had() {
+    let known = known();
+    let first = async |headers: &[(&str, &str)]| {
+        let answer = get_with(&known, "/events/arena/stream", headers).await;
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/event-stream");
+        let frame = futures::StreamExt::next(&mut answer.into_body().into_data_stream()).await;
+        String::from_utf8(frame.unwrap().unwrap().to_vec()).unwrap()
+    };
+    let reset = "id: 3\nevent: reset\ndata: {\"sequence\":3}\n\n";
+    assert_eq!(first(&[]).await, format!("retry: 1000\n\n{reset}"));
+    assert!(first(&[("last-event-id", "0")]).await.ends_with(reset), "the ring begins at 1");
+    assert!(first(&[("last-event-id", "1-3")]).await.ends_with(reset), "of another epoch");
+    let resumed = first(&[("last-event-id", "2")]).await;
+    let changes =
+        "id: 3\nevent: changes\ndata: {\"sequence\":3,\"epoch\":0,\"changes\":[[2,\"RESERVED\"]]}\n\n";
+    assert!(resumed.contains("event: definition") && resumed.ends_with(changes), "{resumed}");
+    assert_eq!(first(&[("last-event-id", "3")]).await, "retry: 1000\n\n");
+    for id in ["x", "1-", "-1", ""] {
+        let refused = get_with(&known, "/events/arena/stream", &[("last-event-id", id)]).await;
+        assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{id}");
+    }
+}
+
+#[tokio::test]
 async fn statistics_are_what_was_published_with_most_events_in_it() {
     let known = known();
     assert_eq!(
@@ -241,7 +366,7 @@ async fn statistics_are_what_was_published_with_most_events_in_it() {
     assert_eq!(get_json(&known, "/events/arena/stats").await, expected);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_not_there_or_malformed_is_a_problem_with_a_code() {
     let known = known();
     happen(&known, 2, &deleted("club"));
@@ -255,12 +380,25 @@ async fn what_is_not_there_or_malformed_is_a_problem_with_a_code() {
         ("/seats/A-1-1", 400, "INVALID_REQUEST"),
         ("/events/Not%20one", 400, "INVALID_REQUEST"),
         ("/events/arena/seats?section=B", 400, "INVALID_REQUEST"),
-        ("/events/arena/seats?since=1", 400, "INVALID_REQUEST"),
+        ("/events/arena/seats?since=one", 400, "INVALID_REQUEST"),
+        ("/events/arena/seats?since=-1", 400, "INVALID_REQUEST"),
+        ("/events/arena/seats?epoch=1", 410, "SEQUENCE_GONE"),
+        ("/events/arena/seats?since=1&section=A", 400, "INVALID_REQUEST"),
+        ("/events/arena/seats?after=", 400, "INVALID_REQUEST"),
+        ("/events/arena/seats?since=0", 410, "SEQUENCE_GONE"),
+        ("/events/arena/seats?since=3&epoch=1", 410, "SEQUENCE_GONE"),
+        ("/events/arena/chart?hash=1", 404, "NOT_FOUND"),
+        ("/events/arena/chart?nonce=1", 400, "INVALID_REQUEST"),
+        ("/events/arena?after=99", 503, "UNAVAILABLE"),
+        ("/events/arena/seats?since=99", 503, "UNAVAILABLE"),
+        ("/seats/arena.A-1-1?after=99", 503, "UNAVAILABLE"),
+        ("/events/nowhere?after=1", 404, "EVENT_NOT_FOUND"),
         ("/events?nonce=1", 400, "INVALID_REQUEST"),
         ("/events/arena?nonce=1", 400, "INVALID_REQUEST"),
         ("/events/arena/stats?nonce=1", 400, "INVALID_REQUEST"),
         ("/seats/arena.A-1-1?nonce=1", 400, "INVALID_REQUEST"),
-        ("/events/arena/stream", 404, "NOT_FOUND"),
+        ("/events/nowhere/stream", 404, "EVENT_NOT_FOUND"),
+        ("/events/arena/stream?nonce=1", 400, "INVALID_REQUEST"),
         ("/", 404, "NOT_FOUND"),
     ];
     for (path, status, code) in expected {

@@ -1,136 +1,144 @@
-//! One SeatingEvent in memory: its seats behind a lock that is held for moments, and their JSON, rendered outside it.
+//! One SeatingEvent in memory, behind a lock that is held for moments.
 //!
-//! Written by [`follow`](super::follow), read by the handlers. Rendering happens on a blocking thread, once for all
-//! who wait: a request that comes while a rendering runs waits for the one after it, or takes this one if nothing
-//! changed since. So however many buyers and events there are, one map is rendered by one thread at a time. What is kept
-//! of it is its last rendering, and those of the sections that were asked for: less than the seats themselves take.
+//! Written by [`follow`](super::follow), read by the handlers; what is sent of it is rendered outside the lock
+//! ([`forms`](super::forms)), from a [`Moment`] that is taken out of it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use boxoffice_domain::project::SeatStatus;
+use boxoffice_domain::seat_map::Changed;
 use boxoffice_domain::{ChartError, DomainEvent, SeatMap};
-use tokio::task::spawn_blocking;
 
-use super::picture::{Frame, Picture, Template};
+use super::forms::Moment;
 use super::tag::Tag;
 
-/// A SeatingEvent's seats with their rendered forms.
+/// A SeatingEvent's seats.
 #[derive(Debug)]
 pub struct LiveMap {
     current: RwLock<Current>,
-    /// The last rendering of the whole map (`None`) and of each section that was asked for.
-    pictures: Mutex<HashMap<Option<String>, Slot>>,
+    /// The turn of whoever renders.
+    pub(super) turn: tokio::sync::Mutex<()>,
 }
-
-type Slot = Arc<tokio::sync::Mutex<Option<Arc<Picture>>>>;
 
 #[derive(Debug)]
 struct Current {
     map: SeatMap,
-    chart_hash: String,
-    /// What of the JSON does not change with the seats' status; made when it is first needed.
-    template: OnceLock<Arc<Template>>,
+    hashes: Hashes,
+    /// Sequence of the last change of the definition.
+    defined: u64,
+    /// By section, the sequence of the last domain event that changed anything of it.
+    sections: Vec<u64>,
+}
+
+/// Fingerprints of a definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hashes {
+    /// Of all that a chart shows.
+    pub chart: Arc<str>,
+    /// Of which seats there are.
+    pub seats: Arc<str>,
+}
+
+impl Hashes {
+    fn of(map: &SeatMap) -> Self {
+        Self { chart: map.definition.chart_hash().into(), seats: map.definition.seats_hash().into() }
+    }
 }
 
 impl Current {
     fn new(map: SeatMap) -> Self {
-        Self { chart_hash: map.definition.chart_hash(), map, template: OnceLock::new() }
+        let sections = vec![map.sequence; map.definition.sections.len()];
+        Self { hashes: Hashes::of(&map), defined: map.sequence, sections, map }
     }
 }
 
-/// A rendering, and whether it was made for this request.
-#[derive(Debug)]
-pub struct Drawn {
-    /// The rendering.
-    pub picture: Arc<Picture>,
-    /// Whether it was not there already.
-    pub anew: bool,
-}
-
-/// Why there is no rendering.
-#[derive(Debug, thiserror::Error)]
-pub enum PictureError {
-    /// The chart has no such section.
-    #[error("there is no such section")]
-    NoSuchSection,
-    /// The process is shutting down.
-    #[error("rendering stopped: {0}")]
-    Stopped(#[from] tokio::task::JoinError),
+/// What an event changed, for those who have an earlier map.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Difference {
+    /// Places in chart order, and what the seats are now.
+    Seats(Vec<(usize, SeatStatus)>),
+    /// Places mean other seats.
+    Chart,
 }
 
 impl LiveMap {
-    /// A map that nothing was rendered of yet.
+    /// A map.
     pub fn new(map: SeatMap) -> Self {
-        Self { current: RwLock::new(Current::new(map)), pictures: Mutex::default() }
+        Self { current: RwLock::new(Current::new(map)), turn: tokio::sync::Mutex::default() }
     }
 
     /// Looks at the seats. `look` runs under the lock, so it is short and takes no other lock.
     pub fn read<T>(&self, look: impl FnOnce(&SeatMap) -> T) -> T {
-        look(&self.current.read().unwrap_or_else(PoisonError::into_inner).map)
+        look(&self.current().map)
+    }
+
+    /// Fingerprints of the definition.
+    pub fn hashes(&self) -> Hashes {
+        self.current().hashes.clone()
     }
 
     /// The state that a request would see now.
     pub fn tag(&self) -> Tag {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        Tag { chart_hash: current.chart_hash.clone(), sequence: current.map.sequence }
+        self.current().tag()
+    }
+
+    /// The state and all that a rendering of it takes.
+    pub(super) fn moment(&self) -> Moment {
+        let current = self.current();
+        Moment {
+            tag: current.tag(),
+            event: current.map.id.clone(),
+            definition: current.map.definition.clone(),
+            chart: current.map.chart().clone(),
+            defined: current.defined,
+            sections: current.sections.clone(),
+            statuses: current.map.statuses().to_vec(),
+        }
     }
 
     /// Applies the next domain event; one that cannot be read (`None`) only advances the sequence.
-    pub(super) fn apply(&self, fact: Option<&DomainEvent>, sequence: u64) -> Result<(), ChartError> {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn apply(&self, fact: Option<&DomainEvent>, sequence: u64) -> Result<Difference, ChartError> {
+        let mut guard = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let current = &mut *guard;
         current.map.sequence = sequence;
-        let Some(fact) = fact else { return Ok(()) };
-        if current.map.apply(fact, sequence)?.is_none() {
-            current.chart_hash = current.map.definition.chart_hash();
-            current.template = OnceLock::new();
-            self.forget_pictures();
-        }
-        Ok(())
+        let Some(fact) = fact else { return Ok(Difference::Seats(vec![])) };
+        let places = match current.map.apply(fact, sequence)? {
+            Changed::Seats(places) => {
+                for section in places.iter().filter_map(|place| current.map.chart().seat(*place)) {
+                    current.sections[section.section()] = sequence;
+                }
+                places
+            }
+            Changed::Definition(places) => {
+                current.hashes = Hashes::of(&current.map);
+                current.defined = sequence;
+                current.sections.fill(sequence);
+                places
+            }
+            Changed::Chart => {
+                current.hashes = Hashes::of(&current.map);
+                current.defined = sequence;
+                current.sections = vec![sequence; current.map.definition.sections.len()];
+                return Ok(Difference::Chart);
+            }
+        };
+        let statuses = current.map.statuses();
+        let changed = places.into_iter().filter_map(|place| Some((place, *statuses.get(place)?)));
+        Ok(Difference::Seats(changed.collect()))
     }
 
     /// Takes another map in place of this one.
     pub(super) fn replace(&self, map: SeatMap) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Current::new(map);
-        self.forget_pictures();
     }
 
-    /// The seats as JSON, of the whole map or of one section, no older than this call.
-    pub async fn picture(self: &Arc<Self>, section: Option<&str>) -> Result<Drawn, PictureError> {
-        let slot = self.slot(section)?;
-        let wanted = self.tag();
-        let mut latest = slot.lock().await;
-        if let Some(picture) = latest.as_ref().filter(|picture| picture.shows(&wanted)) {
-            return Ok(Drawn { picture: Arc::clone(picture), anew: false });
-        }
-        let (live, section) = (Arc::clone(self), section.map(str::to_owned));
-        let picture = spawn_blocking(move || Picture::render(&live.frame(), section.as_deref())).await?;
-        Ok(Drawn { picture: Arc::clone(latest.insert(Arc::new(picture))), anew: true })
+    fn current(&self) -> RwLockReadGuard<'_, Current> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// What a rendering needs, so that it runs without the lock.
-    fn frame(&self) -> Frame {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        Frame {
-            template: Arc::clone(current.template.get_or_init(|| Arc::new(Template::new(&current.map)))),
-            tag: Tag { chart_hash: current.chart_hash.clone(), sequence: current.map.sequence },
-            statuses: current.map.statuses().to_vec(),
-        }
-    }
-
-    /// Whether a request for `section` can be answered.
-    pub fn has(&self, section: Option<&str>) -> Result<(), PictureError> {
-        let exists =
-            |id: &str| self.read(|map| map.definition.sections.iter().any(|section| section.id == id));
-        if section.is_none_or(exists) { Ok(()) } else { Err(PictureError::NoSuchSection) }
-    }
-
-    fn slot(&self, section: Option<&str>) -> Result<Slot, PictureError> {
-        self.has(section)?;
-        let mut pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(pictures.entry(section.map(str::to_owned)).or_default()))
-    }
-
-    fn forget_pictures(&self) {
-        self.pictures.lock().unwrap_or_else(PoisonError::into_inner).clear();
+impl Current {
+    fn tag(&self) -> Tag {
+        Tag { seats_hash: Arc::clone(&self.hashes.seats), epoch: self.map.epoch, sequence: self.map.sequence }
     }
 }

@@ -2,16 +2,19 @@
 //!
 //! Data path: [`snapshot`] loads the view that the `seat-view` consumer keeps ([`postgres`] is where from),
 //! [`follow`] goes on from its checkpoint on the log (through [`reader`]) and writes [`Views`]; [`live_map`] is one
-//! SeatingEvent, [`picture`] its seats as JSON, rendered once a sequence, [`tag`] which. [`stats`] keeps the newest statistics.
+//! SeatingEvent, [`forms`] what is sent of its seats, [`tag`] which state of them, [`ring`] what changed lately. [`stats`] keeps
+//! the newest statistics.
 //! Handlers in [`crate::http`] read; nothing here writes a store, and no request waits for one.
 
 pub mod follow;
+pub mod forms;
 pub mod live_map;
-pub mod picture;
 pub mod postgres;
 pub mod reader;
+pub mod ring;
 pub mod snapshot;
 pub mod stats;
+pub mod streams;
 pub mod tag;
 
 use std::collections::BTreeMap;
@@ -21,10 +24,24 @@ use boxoffice_domain::checkpoint::{Span, Start, Verdict, classify};
 use boxoffice_domain::{ChartError, DomainEvent, SeatMap, SeatingEventId};
 
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep_until;
 
+use forms::{Rendering, Renderings};
+use live_map::Difference;
 pub use live_map::LiveMap;
+use ring::{Changes, Ring};
 pub use snapshot::{Snapshot, SnapshotError, Snapshots};
 pub use stats::Stats;
+
+/// A rendering, and whether it was made for this request.
+#[derive(Debug)]
+pub struct Rendered {
+    /// The rendering.
+    pub rendering: Arc<Rendering>,
+    /// Whether it was not there already.
+    pub anew: bool,
+}
 
 /// Every SeatingEvent that was ever provisioned; closed ones are kept, because they may be opened again, but not
 /// shown. Of purged ones only the sequence is kept, for one of the same id goes on with the next. One task writes ([`follow::Follower`]); readers never wait for more than one event's application.
@@ -32,6 +49,24 @@ pub use stats::Stats;
 pub struct Views {
     known: RwLock<Known>,
     changed: watch::Sender<()>,
+    ring: Ring,
+    renderings: Renderings,
+}
+
+/// What is asked for of a SeatingEvent and cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum Untold {
+    /// What changed since then is not known any more.
+    #[error("what changed of {event} since sequence {sequence} is not known any more")]
+    Gone {
+        /// The SeatingEvent.
+        event: SeatingEventId,
+        /// Since when.
+        sequence: u64,
+    },
+    /// The process is shutting down.
+    #[error("rendering stopped: {0}")]
+    Stopped(#[from] tokio::task::JoinError),
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +124,9 @@ impl Views {
                 continue;
             }
             known.gone.remove(&map.id);
+            // Nobody knows what changed in between.
+            self.ring.begin(&map.id, map.sequence);
+            self.renderings.forget(&map.id);
             match known.maps.get(&map.id) {
                 Some(live) => live.replace(map),
                 None => drop(known.maps.insert(map.id.clone(), Arc::new(LiveMap::new(map)))),
@@ -96,6 +134,8 @@ impl Views {
         }
         for (event, sequence) in gone {
             if is_news(&known, &event, sequence) {
+                self.ring.forget(&event);
+                self.renderings.forget(&event);
                 known.forget(event, sequence);
             }
         }
@@ -127,11 +167,17 @@ impl Views {
             (Some(live), Some(DomainEvent::EventPurged(_))) => {
                 // For whoever still looks at it.
                 live.apply(fact, sequence)?;
+                self.ring.forget(event);
+                self.renderings.forget(event);
                 self.change(|known| known.forget(event.clone(), sequence));
             }
-            (Some(live), fact) => live.apply(fact, sequence)?,
+            (Some(live), fact) => match live.apply(fact, sequence)? {
+                Difference::Seats(changed) => self.ring.push(event, sequence, changed),
+                Difference::Chart => self.ring.begin(event, sequence),
+            },
             (None, Some(DomainEvent::EventCreated(created))) => {
                 let live = Arc::new(LiveMap::new(SeatMap::created(created, sequence)?));
+                self.ring.begin(event, sequence);
                 self.change(|known| {
                     known.gone.remove(event);
                     known.maps.insert(event.clone(), live);
@@ -144,10 +190,61 @@ impl Views {
         Ok(Verdict::Apply)
     }
 
+    /// The newest rendering, at most [`forms::TICK`] old, and not before `after` was taken in. A new one is made where the last
+    /// one is that old and shows another state; whoever comes meanwhile waits for it.
+    ///
+    /// # Errors
+    /// [`Untold::Stopped`].
+    pub async fn rendering(&self, live: &Arc<LiveMap>, after: u64) -> Result<Rendered, Untold> {
+        let event = live.read(|map| map.id.clone());
+        loop {
+            let last = self.renderings.get(&event);
+            let of_now = live.tag();
+            if let Some(rendering) = &last {
+                let is_fresh =
+                    rendering.at.elapsed() < forms::TICK && rendering.tag.seats_hash == of_now.seats_hash;
+                if rendering.tag == of_now || (is_fresh && rendering.tag.sequence >= after) {
+                    return Ok(Rendered { rendering: Arc::clone(rendering), anew: false });
+                }
+                // It waits for the next one with all others.
+                sleep_until(rendering.at + forms::TICK).await;
+            }
+            let Ok(_turn) = live.turn.try_lock() else {
+                drop(live.turn.lock().await);
+                continue;
+            };
+            let moment = live.moment();
+            let rendering = spawn_blocking(move || Rendering::new(moment, last.as_deref())).await?;
+            let rendering = Arc::new(rendering);
+            self.renderings.keep(&event, Arc::clone(&rendering));
+            return Ok(Rendered { rendering, anew: true });
+        }
+    }
+
+    /// The last rendering, if there is one.
+    pub fn last_rendering(&self, live: &LiveMap) -> Option<Arc<Rendering>> {
+        self.renderings.get(&live.read(|map| map.id.clone()))
+    }
+
+    /// What changed after a sequence of an epoch.
+    ///
+    /// # Errors
+    /// [`Untold::Gone`] where the ring does not reach back so far, or the epoch is another one.
+    pub fn since(&self, live: &LiveMap, sequence: u64, epoch: u64) -> Result<Changes, Untold> {
+        let (event, its) = live.read(|map| (map.id.clone(), map.epoch));
+        let changes = self.ring.since(&event, sequence).ok().filter(|_| its == epoch);
+        changes.ok_or(Untold::Gone { event, sequence })
+    }
+
     /// Returns when the domain event with `sequence` of a SeatingEvent was taken in.
     pub async fn reached(&self, event: &SeatingEventId, sequence: u64) {
+        self.holds(|| self.known().sequence(event).is_some_and(|last| last >= sequence)).await;
+    }
+
+    /// Returns when a condition holds that only what is taken in can bring about.
+    pub async fn holds(&self, condition: impl Fn() -> bool) {
         let mut changed = self.changed.subscribe();
-        while self.known().sequence(event).is_none_or(|last| last < sequence) {
+        while !condition() {
             // The sender is in `self`.
             drop(changed.changed().await);
         }

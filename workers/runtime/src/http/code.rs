@@ -192,6 +192,11 @@ codes! {
         "Repeat the same request with the same key until it is answered."
         "A retry with the same key is safe: it never acts twice."
         "the reservation stands but is not on the log yet: repeat with the same Idempotency-Key";
+    SEQUENCE_GONE [410], last_word:
+        "What changed since that sequence is not known here any more, or the sequence is of another epoch."
+        "Load the whole map at the address in the detail, and ask from its sequence on."
+        "Nothing was done; the same request will be refused again."
+        "since: what changed after 17 is not known any more: load /events/arena-night/seats";
     PAYLOAD_TOO_LARGE [413], last_word:
         "The body is longer than this service takes."
         "Send less at once."

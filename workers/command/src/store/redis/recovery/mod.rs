@@ -46,7 +46,7 @@ const BUSY: &str = "seats are being read back from the log";
 const LOOK: Duration = Duration::from_millis(250);
 /// How long a SeatingEvent that could not be recovered is left alone.
 const TROUBLED: Duration = Duration::from_mins(1);
-/// Partitions that are read back at the same time: each takes memory for its states, and a worker may own all of them.
+/// Partitions that are rebuilt at the same time: each takes memory for its states, and a worker may own all of them.
 const AT_ONCE: usize = 2;
 
 /// Looks after the servers of one store.

@@ -16,6 +16,7 @@ use super::reading::{Place, Reading, is_out};
 use super::{Recovery, RecoveryError, TROUBLED};
 use crate::replay::{Again, Found, Replay, WEIGHT};
 use crate::snapshot::SnapshotError;
+use crate::snapshot::folder::BEHIND;
 use crate::snapshot::index::{self, Index, Loaded};
 use crate::store::StoreError;
 use crate::store::redis::slots::Shard;
@@ -90,7 +91,6 @@ impl Recovery {
         let from = offsets.into_iter().collect::<Option<Vec<_>>>();
         let from = from.map(|offsets| offsets.into_iter().min().unwrap_or(end).clamp(begin, end));
         if from.is_none_or(|from| from < end) || !in_doubt.is_empty() {
-            let _turn = self.turns.acquire().await;
             self.metrics.running.inc();
             let started = Instant::now();
             let ended = self.read_back(&place, in_doubt, (begin, from, end)).await;
@@ -162,11 +162,19 @@ impl Recovery {
         let (node, partition) = (&place.link.node, place.partition);
         tracing::info!(%node, partition, in_doubt = in_doubt.len(), from, end, "reading seats back from the log");
         let mut left = Left { in_doubt, ..Left::default() };
+        // A few records are read at once by all, whose time goes into waiting; what takes many states takes turns.
+        let mut turn = None;
+        if from.is_none_or(|from| end - from > BEHIND) {
+            turn = self.turns.acquire().await.ok();
+        }
         if let Some(from) = from {
             let archived = self.archived(partition, &mut left).await?;
             self.pass_by_pass(place, archived, (from, end), &mut left).await?;
         }
         if from.is_none() || !left.failed.is_empty() {
+            if turn.is_none() {
+                turn = self.turns.acquire().await.ok();
+            }
             let index = self.index_of(partition).await?;
             let wanted = self.wanted(place, &index, from.is_none(), &mut left).await?;
             let folded = index.folded().clamp(begin, end);
@@ -180,7 +188,9 @@ impl Recovery {
             before = left.failed.clone();
             self.pass_by_pass(place, vec![], (begin, end), &mut left).await?;
         }
-        self.finish(place, left, end).await
+        self.finish(place, left, end).await?;
+        drop(turn);
+        Ok(())
     }
 
     /// Reads from `from` up to `end`, once for as many SeatingEvents as there is room for at a time: those that go on

@@ -1,0 +1,114 @@
+//! `GET /events/{eventId}/stream`: server-sent events about a SeatingEvent's seats.
+
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use boxoffice_domain::SeatingEventId;
+use boxoffice_runtime::http::{Id, Problem};
+use boxoffice_runtime::openapi::params::OfEvent;
+use boxoffice_runtime::reading::Query;
+use bytes::{Bytes, BytesMut};
+use futures::stream::unfold;
+
+use super::Knowledge;
+use super::viewed::{After, Viewed};
+use crate::openapi::{OfEventRead, SEAT_MAPS};
+use crate::view::streams::{Full, Listener, Told, reset};
+
+/// How long a client waits before it comes again.
+const AGAIN: &str = "retry: 1000\n\n";
+
+/// What a client that comes again says.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes what the route reads")]
+struct Resumed {
+    /// The `id` of the last frame that the client had: what came since is told first.
+    #[param(rename = "last-event-id", example = "1")]
+    last_event_id: Option<String>,
+}
+
+/// Follow a seat map
+///
+/// Server-sent events: `changes` {sequence, epoch, changes: [[place, status]...]}, at most one in 100 ms, with what the seats
+/// at these places of the chart are now; `definition` {chartHash, seatsHash} when the chart is another one; `reset` {sequence}
+/// where what came before is not known: load the map `after` that sequence. Its `id` is the sequence, with the epoch and a hyphen
+/// before it where that is above 0. Whoever falls six seconds behind is cut off and comes again.
+#[utoipa::path(
+    get,
+    path = "/events/{eventId}/stream",
+    operation_id = "followSeatMap",
+    tag = SEAT_MAPS,
+    params(OfEvent, After, Resumed),
+    responses(
+        (
+            status = 200,
+            description = "Frames, for as long as the client stays.",
+            content_type = "text/event-stream",
+            body = String
+        ),
+        OfEventRead
+    )
+)]
+pub(super) async fn show(
+    State(known): State<Knowledge>,
+    Id(event): Id<SeatingEventId>,
+    Query(After { after }): Query<After>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let resumed = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
+    let resumed = resumed.map(resumed_at).transpose()?;
+    let live = known.event_after(&event, after).await?;
+    // Before it is looked what there is: nothing falls in between.
+    let listener = known.streams.listen(&known.views, &live).map_err(|Full| {
+        Problem::unavailable(
+            "too many clients follow seat maps here: come again, or ask for changes since a sequence",
+        )
+    })?;
+    let (sequence, epoch) = live.read(|map| (map.sequence, map.epoch));
+    let mut first = BytesMut::from(AGAIN);
+    match resumed {
+        // From here on, as it was told by a replica that is further.
+        Some((of, at)) if of == epoch && at >= sequence => {}
+        Some((of, at)) => {
+            for frame in Told::upto(of, at).next(&known.views, &live) {
+                first.extend_from_slice(&frame);
+            }
+        }
+        None => first.extend_from_slice(&reset(epoch, sequence)),
+    }
+    let frames = unfold((Some(first.freeze()), listener), |(first, mut listener)| async {
+        match first {
+            Some(first) => Some((Ok::<_, Infallible>(first), (None, listener))),
+            None => Some((Ok(next(&mut listener).await?), (None, listener))),
+        }
+    });
+    let answer = (
+        [
+            (header::CONTENT_TYPE, "text/event-stream"),
+            (header::CACHE_CONTROL, "no-store"),
+            // Gateways that collect answers would hold frames back.
+            (header::HeaderName::from_static("x-accel-buffering"), "no"),
+        ],
+        Body::from_stream(frames),
+    );
+    Ok(Viewed { sequence, epoch, answer }.into_response())
+}
+
+/// The next frame; `None` for one who is too far behind, and when the process is about to end.
+async fn next(listener: &mut Listener) -> Option<Bytes> {
+    tokio::select! {
+        frame = listener.frames.recv() => frame.ok(),
+        () = listener.stop.cancelled() => None,
+    }
+}
+
+/// Epoch and sequence of a frame's id.
+fn resumed_at(id: &str) -> Result<(u64, u64), Problem> {
+    let (epoch, sequence) = id.split_once('-').unwrap_or(("0", id));
+    let malformed = || Problem::invalid("last-event-id: is no id of a frame: leave it out to begin anew");
+    Ok((epoch.parse().map_err(|_| malformed())?, sequence.parse().map_err(|_| malformed())?))
+}

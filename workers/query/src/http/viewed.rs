@@ -1,0 +1,84 @@
+//! What every answer about one SeatingEvent says of the state that it comes from: `x-view-sequence`, and `x-view-epoch` above
+//! 0; and how a reader asks for one that is late enough: `?after=`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use boxoffice_domain::SeatingEventId;
+use boxoffice_runtime::http::{Problem, code};
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use super::Knowledge;
+use crate::view::LiveMap;
+
+/// The sequence of the state.
+pub(super) const SEQUENCE: HeaderName = HeaderName::from_static("x-view-sequence");
+/// What the sequence is of.
+pub(super) const EPOCH: HeaderName = HeaderName::from_static("x-view-epoch");
+/// Longest wait for a state that is late enough.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The query of an address that takes no other parameter.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct After {
+    /// Waits, for at most two seconds, until the domain event with this sequence was taken in: a client that has just changed
+    /// something sees it.
+    #[param(example = 1)]
+    pub(super) after: Option<u64>,
+}
+
+/// An answer, with the state that it comes from.
+pub(super) struct Viewed<T> {
+    /// The sequence.
+    pub(super) sequence: u64,
+    /// The epoch.
+    pub(super) epoch: u64,
+    /// The answer.
+    pub(super) answer: T,
+}
+
+impl<T: IntoResponse> IntoResponse for Viewed<T> {
+    fn into_response(self) -> Response {
+        let mut response = self.answer.into_response();
+        let headers = response.headers_mut();
+        headers.insert(SEQUENCE, HeaderValue::from(self.sequence));
+        if self.epoch > 0 {
+            headers.insert(EPOCH, HeaderValue::from(self.epoch));
+        }
+        response
+    }
+}
+
+impl Knowledge {
+    /// A SeatingEvent.
+    pub(super) fn event(&self, id: &str) -> Result<Arc<LiveMap>, Problem> {
+        let unknown = || Problem::new(StatusCode::NOT_FOUND, code::EVENT_NOT_FOUND, "there is no such event");
+        self.views.get(id).ok_or_else(unknown)
+    }
+
+    /// A SeatingEvent, once it is known up to a sequence.
+    pub(super) async fn event_after(
+        &self,
+        event: &SeatingEventId,
+        after: Option<u64>,
+    ) -> Result<Arc<LiveMap>, Problem> {
+        if let Some(after) = after
+            && timeout(PATIENCE, self.views.reached(event, after)).await.is_err()
+        {
+            // One that nobody knows may be one that was made just now; it was waited for all the same.
+            self.event(event.as_str())?;
+            return Err(not_yet(after));
+        }
+        self.event(event.as_str())
+    }
+}
+
+/// 503: somebody waited for a sequence in vain.
+pub(super) fn not_yet(after: u64) -> Problem {
+    Problem::unavailable(format!("after: sequence {after} is not known here yet: ask again"))
+}
