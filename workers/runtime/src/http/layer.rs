@@ -1,15 +1,19 @@
 //! What every request passes on its way in and out: the chain it belongs to, the limits, the log line, the metrics,
 //! and the rendering of a [`Problem`].
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hyper::body::{Frame, SizeHint};
 use prometheus_client::registry::Registry;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
@@ -43,13 +47,52 @@ impl HttpLayer {
     }
 
     async fn answer(&self, request: Request, next: Next) -> Response {
-        let Ok(_permit) = self.in_flight.try_acquire() else {
+        let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else {
             return Problem::unavailable("too many requests at once: try again").into_response();
         };
-        timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
+        let answered = timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
             let detail = "no answer within 10 s, and what was asked for may have been done: repeat it";
             Problem::unavailable(detail).into_response()
-        })
+        });
+        kept_until_sent(answered, permit)
+    }
+}
+
+/// An answer of which so many bytes are sent at once is not kept by whoever is slow to take it.
+const SENT_AT_ONCE: u64 = 16 * 1024;
+
+/// An answer counts as being at work until all of it was taken, unless it is one without end, which is counted where it is made.
+fn kept_until_sent(answer: Response, permit: OwnedSemaphorePermit) -> Response {
+    let has_an_end = answer.body().size_hint().exact();
+    if has_an_end.is_none_or(|bytes| bytes <= SENT_AT_ONCE) {
+        return answer;
+    }
+    answer.map(|body| Body::new(Kept { body, _permit: permit }))
+}
+
+/// A body that keeps a permit.
+struct Kept {
+    body: Body,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl HttpBody for Kept {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -98,4 +141,27 @@ fn rendered(mut response: Response, chain: &RequestContext) -> (Response, Option
         rendered.headers_mut().entry(name).or_insert_with(|| value.clone());
     }
     (rendered, problem.cause().map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_large_answer_is_at_work_until_it_was_taken() {
+        let places = Arc::new(Semaphore::new(2));
+        let take = || Arc::clone(&places).try_acquire_owned().unwrap();
+        let small = kept_until_sent("ok".into_response(), take());
+        assert_eq!(places.available_permits(), 2);
+        let large = kept_until_sent(vec![0_u8; 100_000].into_response(), take());
+        assert_eq!(places.available_permits(), 1);
+        assert_eq!(large.body().size_hint().exact(), Some(100_000));
+        assert_eq!(to_bytes(large.into_body(), usize::MAX).await.unwrap().len(), 100_000);
+        assert_eq!(places.available_permits(), 2);
+        let abandoned = kept_until_sent(vec![0_u8; 100_000].into_response(), take());
+        drop((small, abandoned));
+        assert_eq!(places.available_permits(), 2);
+    }
 }

@@ -12,6 +12,7 @@ mod listen;
 mod metrics;
 pub mod outbound;
 mod problem;
+mod rate;
 mod server;
 
 use axum::Router;

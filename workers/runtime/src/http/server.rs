@@ -1,8 +1,9 @@
 //! The server under every router: connections, and what one of them may cost before anybody knows who it is.
 //!
 //! HTTP/1.1, and HTTP/2 for clients that begin with it. A connection has a while to send its first request and another
-//! while to send each next one, and a request's head is bounded: hyper answers 431 to one that is larger. Bodies are
-//! bounded where they are read, requests in time by [`super::layer`]. It knows no route and no problem+json.
+//! while to send each next one, has to take its answers at a [minimum rate](MinimumRate), and a request's head is bounded:
+//! hyper answers 431 to one that is larger. Bodies are bounded where they are read, requests in time by [`super::layer`],
+//! connections by what the process may open. It knows no route and no problem+json.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,11 +18,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use rustix::process::{Resource, getrlimit};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt;
+
+use super::rate::MinimumRate;
 
 /// Longest head of a request, in bytes: room for a token and a gateway's headers.
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -34,6 +40,11 @@ const NEXT_REQUEST: Duration = Duration::from_secs(75);
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// That is told no more often than this.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// Most connections; where the process may not open so many files, fewer: it needs some for itself.
+const CONNECTIONS: usize = 20_000;
+const FILES_OF_ITS_OWN: u64 = 512;
+/// Bytes that the system takes over before they can be sent: what is behind them stays where all who get it share it.
+const UNSENT: u32 = 16 * 1024;
 
 /// Serves until `stop` is cancelled; requests in progress then have `drain` to end.
 pub async fn serve(listener: Arc<TcpListener>, service: Router, stop: CancellationToken, drain: Duration) {
@@ -48,16 +59,21 @@ pub async fn serve(listener: Arc<TcpListener>, service: Router, stop: Cancellati
 /// Accepts connections, each of which is answered by a task, until `stop` is cancelled.
 async fn accept(listener: Arc<TcpListener>, service: Router, stop: CancellationToken) -> GracefulShutdown {
     let (server, connections) = (Arc::new(server()), GracefulShutdown::new());
+    let places = Arc::new(Semaphore::new(most_connections()));
     let mut told: Option<Instant> = None;
     loop {
+        // Whoever finds no place waits in the port's queue.
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accepted(&listener, &places) => accepted,
             () = stop.cancelled() => return connections,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let watcher = connections.watcher();
-                tokio::spawn(answer(Arc::clone(&server), stream, service.clone(), watcher));
+            Ok((stream, place)) => {
+                let answered = answer(Arc::clone(&server), stream, service.clone(), connections.watcher());
+                tokio::spawn(async move {
+                    answered.await;
+                    drop(place);
+                });
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -72,6 +88,29 @@ async fn accept(listener: Arc<TcpListener>, service: Router, stop: CancellationT
             }
         }
     }
+}
+
+async fn accepted(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    let socket = SockRef::from(&stream);
+    // Neither is worth a connection.
+    for set in [socket.set_tcp_nodelay(true), socket.set_tcp_notsent_lowat(UNSENT)] {
+        if let Err(error) = set {
+            tracing::debug!(%error, "a connection stays as the system makes it");
+        }
+    }
+    Ok((stream, place))
+}
+
+/// How many connections there may be.
+fn most_connections() -> usize {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let free = usize::try_from(files.saturating_sub(FILES_OF_ITS_OWN)).unwrap_or(usize::MAX);
+    CONNECTIONS.min(free).max(1)
 }
 
 fn server() -> Builder<TokioExecutor> {
@@ -94,7 +133,8 @@ async fn answer(server: Arc<Builder<TokioExecutor>>, stream: TcpStream, service:
         begun.store(true, Ordering::Relaxed);
         service.clone().oneshot(request.map(Body::new))
     });
-    let connection = watcher.watch(server.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let connection =
+        watcher.watch(server.serve_connection_with_upgrades(TokioIo::new(MinimumRate::new(stream)), service));
     let patience = tokio::time::sleep(FIRST_REQUEST);
     if let Either::Right(((), connection)) = select(pin!(connection), pin!(patience)).await
         && begun.load(Ordering::Relaxed)
