@@ -39,6 +39,8 @@ pub struct SeatMap {
     pub closed: bool,
     /// Sequence of the last domain event applied.
     pub sequence: u64,
+    /// How often what a sequence shows has become something else.
+    pub epoch: u64,
     chart: Chart,
     statuses: Vec<SeatStatus>,
     owners: Vec<Option<Owner>>,
@@ -70,7 +72,18 @@ impl SeatMap {
         }
         let (statuses, owners) = (vec![SeatStatus::Available; chart.len()], vec![None; chart.len()]);
         let deadlines = HashMap::new();
-        Ok(Self { id, definition, closed: false, sequence, chart, statuses, owners, deadlines, sections })
+        Ok(Self {
+            id,
+            definition,
+            closed: false,
+            sequence,
+            epoch: 0,
+            chart,
+            statuses,
+            owners,
+            deadlines,
+            sections,
+        })
     }
 
     /// The seats of a SeatingEvent that has just come on the platform.
@@ -154,6 +167,7 @@ impl SeatMap {
             self.closed = false;
         } else {
             let mut next = Self::new(self.id.clone(), e.definition.clone(), self.sequence)?;
+            next.epoch = self.epoch;
             for (place, seat) in self.chart.seats().enumerate() {
                 let status = self.statuses[place];
                 if status == SeatStatus::Available {
