@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use boxoffice_consumer::handlers::Followers;
 use boxoffice_domain::checkpoint::Start;
 use boxoffice_domain::{DomainEvent, Envelope};
 use boxoffice_runtime::log::TopicPartition;
@@ -37,6 +38,8 @@ fn next_offset(checkpoints: &Checkpoints, number: u32) -> Option<u64> {
 /// A store of its own for one test.
 #[async_trait]
 pub trait Fixture: Sized {
+    /// What a parked event means for later ones of its aggregate.
+    const FOLLOWERS: Followers;
     /// A store with nothing in it.
     async fn fresh() -> Self;
     /// The store.
@@ -317,20 +320,48 @@ pub async fn applies_events_without_a_sequence_once<F: Fixture>() {
     log.shows(&[1]).await;
 }
 
-/// A record whose body cannot be read is parked with the later events of its seat, in order; the rest goes on.
-pub async fn parks_poison_with_later_events_of_its_aggregate<F: Fixture>() {
+/// A record whose body cannot be read is parked. Later events of its seat are parked behind it, in order, where the handler
+/// needs what it says, and applied where it does not; the rest goes on in any case.
+pub async fn parks_poison_with_what_waits_for_it<F: Fixture>() {
     let mut log = Log::<F>::created().await;
     log.claim(1);
     log.rewrite("}{");
     log.claim(2);
     log.free(1);
-    assert_eq!(counts(log.apply_all().await), [2, 0, 0, 2]);
+    let first = counts(log.apply_all().await);
     log.shows(&[2]).await;
     log.claim(1);
     log.claim(3);
-    assert_eq!(counts(log.apply_all().await), [1, 0, 0, 1]);
-    log.shows(&[2, 3]).await;
-    assert_eq!(log.fixture.parked().await, [11, 13, 14]);
+    let second = counts(log.apply_all().await);
+    let parked = log.fixture.parked().await;
+    match F::FOLLOWERS {
+        Followers::Wait => {
+            assert_eq!((first, second), ([2, 0, 0, 2], [1, 0, 0, 1]));
+            log.shows(&[2, 3]).await;
+            assert_eq!(parked, [11, 13, 14]);
+        }
+        Followers::GoOn => {
+            assert_eq!((first, second), ([3, 0, 0, 1], [2, 0, 0, 0]));
+            log.shows(&[1, 2, 3]).await;
+            assert_eq!(parked, [11]);
+        }
+    }
+}
+
+/// What is claimed of a SeatingEvent whose definition cannot be read is not lost: it is shown as soon as one is there.
+pub async fn keeps_what_is_claimed_before_there_is_a_definition<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    log.rewrite("}{");
+    (1..=3).for_each(|seat| drop(log.claim(seat)));
+    log.free(2);
+    assert_eq!(counts(log.apply_all().await), [4, 0, 0, 1]);
+    let defined = DomainEvent::EventUpdated(log.history.defined(SEATS));
+    log.append(defined);
+    log.apply_all().await;
+    log.shows(&[1, 3]).await;
+    log.free(1);
+    log.apply_all().await;
+    log.shows(&[3]).await;
 }
 
 /// A payload that does not fit its type is poison too.
@@ -488,7 +519,8 @@ macro_rules! view_store_conformance {
             i5_skips_what_is_from_before_the_start i5_keeps_where_it_began i5_begins_before_anything_is_applied
             i5_passes_offsets_that_no_record_has
             applies_events_without_a_sequence_once
-            parks_poison_with_later_events_of_its_aggregate parks_a_payload_that_does_not_fit parks_poison_once
+            parks_poison_with_what_waits_for_it keeps_what_is_claimed_before_there_is_a_definition
+            parks_a_payload_that_does_not_fit parks_poison_once
             parks_foreign_records_alone skips_unknown_types i5_tells_a_member_that_another_one_wrote
             i5_lets_one_of_two_members_write keeps_partitions_and_seating_events_apart
             forgets_what_is_purged_and_keeps_its_sequence);

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use boxoffice_consumer::handlers::Followers;
 use boxoffice_domain::definition::Blocked;
 use boxoffice_domain::events::{ReservedSeats, SectionStats, StatsUpdated};
 use boxoffice_domain::project::SeatStatus;
@@ -56,7 +57,7 @@ impl Shown for Stats {
     }
 
     fn claimed(&self) -> BTreeSet<String> {
-        claimed(self.maps())
+        self.claimed().map(ToString::to_string).collect()
     }
 }
 
@@ -124,6 +125,8 @@ impl<H: MemoryHandler> Memory<H> {
 
 #[async_trait]
 impl<H: Shown> Fixture for Memory<H> {
+    const FOLLOWERS: Followers = H::FOLLOWERS;
+
     async fn fresh() -> Self {
         Self(MemoryView::new(H::handler()))
     }
@@ -235,6 +238,25 @@ async fn a_definition_that_does_not_expand_is_parked_and_changes_nothing() {
     let applied = view.apply(&events.map(|event| history.next(event))).await;
     assert_eq!((applied.applied, applied.parked), (2, 1));
     assert_eq!(view.read(|view| claimed(view.maps()).len()), 2);
+}
+
+#[tokio::test]
+async fn what_was_claimed_before_a_definition_could_be_read_is_shown_with_it() {
+    let (view, mut history) = (Memory::of(SeatView::new(TOPIC.into())), History::new("arena-night"));
+    let [mut unreadable, mut defined] = [history.defined(4), history.defined(4)];
+    unreadable.definition.sections.clear();
+    let blocked = vec![Blocked { seats: vec!["A-1-1".into(), "A-1-3".into()], reason: "camera".into() }];
+    defined.blocks = Some(blocked);
+    let events =
+        [DomainEvent::EventCreated(unreadable), history.held(1), history.held(2), history.released(2)];
+    let applied = view.apply(&events.map(|event| history.next(event))).await;
+    assert_eq!((applied.applied, applied.parked), (3, 1));
+    assert_eq!(view.0.load().await.unwrap().gone, [(history.event.clone(), 4)].into());
+    view.apply(&[history.next(DomainEvent::EventUpdated(defined))]).await;
+    let snapshot = view.0.load().await.unwrap();
+    let statuses: Vec<_> = snapshot.maps[0].statuses().iter().map(|status| status.as_str()).collect();
+    assert_eq!(statuses, ["HELD", "AVAILABLE", "BLOCKED", "AVAILABLE"]);
+    assert!(snapshot.gone.is_empty());
 }
 
 #[tokio::test]
@@ -370,6 +392,20 @@ async fn stats_counts_again_by_a_changed_definition_and_releases_go_on() {
     }
     view.apply(&batch).await;
     assert_eq!(announced(&view)[0].0.sections, [section(4, 1, 1, 1)]);
+}
+
+#[tokio::test]
+async fn stats_begin_with_the_first_definition_that_can_be_read_and_know_what_was_sold_before() {
+    let (view, mut history) = (Memory::of(Stats::default()), History::new("arena-night"));
+    let mut unreadable = history.defined(9);
+    unreadable.definition.sections.clear();
+    let mut events = vec![history.next(DomainEvent::EventCreated(unreadable))];
+    events.extend(history.sold(1));
+    events.push(history.next(history.held(2)));
+    view.apply(&events).await;
+    assert_eq!(announced(&view), [], "how many seats there are is not known");
+    view.apply(&[history.next(DomainEvent::EventUpdated(history.defined(9)))]).await;
+    assert_eq!(announced(&view)[0].0.sections, [section(7, 1, 1, 0)]);
 }
 
 #[tokio::test]

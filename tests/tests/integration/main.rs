@@ -57,5 +57,6 @@ mod snapshot_shown;
 mod snapshots;
 mod stack_crash;
 mod versions_crash;
+mod view_order;
 mod view_store;
 mod webhook_worker;

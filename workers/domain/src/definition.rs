@@ -8,6 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::ids::UnixMillis;
 
+/// How long after its end the seats of a SeatingEvent are still looked at: a week.
+const LOOKED_AT: UnixMillis = 7 * 24 * 60 * 60 * 1000;
+
 /// The definition of a SeatingEvent: everything about the sale but what was sold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -214,6 +217,11 @@ impl Definition {
     /// The last moment at which buyers cancel what they have reserved.
     pub fn cancel_until(&self) -> UnixMillis {
         self.sales.cancel_until.unwrap_or(self.starts_at)
+    }
+
+    /// When the SeatingEvent is over for whoever looks at seats: nothing more is sold, shown or cancelled then.
+    pub fn over_at(&self) -> UnixMillis {
+        self.starts_at.max(self.closes_at()).max(self.cancel_until()).saturating_add(LOOKED_AT)
     }
 
     /// Where the sale stands at `now` with `available` seats left.

@@ -50,7 +50,7 @@ pub struct SeatMap {
     pub closed: bool,
     /// Sequence of the last domain event applied.
     pub sequence: u64,
-    /// Raised when something else than the next domain event changed what a sequence shows; 0 at first.
+    /// How often what a sequence shows has become something else.
     pub epoch: u64,
     chart: Arc<Chart>,
     statuses: Vec<SeatStatus>,
@@ -180,6 +180,7 @@ impl SeatMap {
             self.closed = false;
         } else {
             let mut next = Self::new(self.id.clone(), e.definition.clone(), self.sequence)?;
+            next.epoch = self.epoch;
             for (place, seat) in self.chart.seats().enumerate() {
                 let status = self.statuses[place];
                 if status == SeatStatus::Available {

@@ -1,7 +1,7 @@
 //! What a consumer does with domain events: one handler a process, each with tables of its own.
 //!
 //! A handler sees events that are new, in order and readable, and writes inside the transaction that also holds the
-//! checkpoint (see [`crate::view`]). It never sees the log. Reading order: [`seats`] is the chart in a database,
+//! checkpoint (see [`crate::view`]). It never sees the log. Reading order: [`seats`] are the SeatingEvents in a database,
 //! shared by [`seat_view`] and [`stats`]; [`payments`] are those beside the reservations of [`seat_view`] and
 //! [`persistence`]. [`payment`] and [`webhook`] keep what [`crate::effects`] carries out.
 
@@ -35,6 +35,16 @@ pub enum Topic {
     Stats,
 }
 
+/// What becomes of the later events of an aggregate of which one is parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Followers {
+    /// They are parked behind it, in order, because what they mean hangs on it.
+    Wait,
+    /// They are applied, because the handler keeps with all that it writes the sequence that it came with: what is redriven
+    /// changes nothing that a later event said.
+    GoOn,
+}
+
 /// Builds a view.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
@@ -47,6 +57,9 @@ pub trait Handler: Send + Sync + 'static {
     /// Which topics it reads. Events of different topics come in no order that it can rely on.
     const READS: &'static [Topic] = &[Topic::Seats];
 
+    /// What a parked event means for later ones of its aggregate.
+    const FOLLOWERS: Followers = Followers::Wait;
+
     /// Whether it produces domain events of its own: then its tables include an `outbox`.
     const PRODUCES: bool = false;
 
@@ -57,7 +70,8 @@ pub trait Handler: Send + Sync + 'static {
     fn migrations() -> Migrator;
 
     /// Writes `events`, in order, on a connection that is inside a transaction. Called again with the same events when
-    /// that is rolled back, and with fewer and fewer of them when its tables refuse one of several.
+    /// that is rolled back, and with fewer and fewer of them when its tables refuse one of several. An event that was
+    /// parked comes when it is redriven: late, with a sequence that is not above the checkpoint's.
     async fn apply(&self, connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError>;
 }
 

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod report;
 mod rows;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,10 +30,10 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::Notify;
 
-use crate::handlers::{ApplyError, Handler};
+use crate::handlers::{ApplyError, Followers, Handler};
 pub use database::migrate;
 use entry::Entry;
-use plan::{Facts, Plan, Stop};
+use plan::{Facts, Plan, Rules, Stop};
 use report::{log, moved};
 use rows::Parked;
 
@@ -134,8 +135,9 @@ impl<H: Handler> PgViewStore<H> {
             Some((at, start)) if at == batch.expected => start,
             other => return Err(Failure::View(moved(batch, other.map(|(at, _)| at)))),
         };
-        let facts = facts(connection, entries).await?;
-        let mut plan = Plan::new(entries, facts, start).map_err(Failure::Stop)?;
+        let facts = facts::<H>(connection, entries).await?;
+        let rules = Rules { start, followers: H::FOLLOWERS };
+        let mut plan = Plan::new(entries, facts, rules).map_err(Failure::Stop)?;
         match attempt {
             Attempt::Whole => self.whole(connection, entries, &plan).await?,
             Attempt::Halving => self.halving(connection, entries, &mut plan).await?,
@@ -326,7 +328,7 @@ fn envelopes<'e>(entries: &'e [Entry], indexes: &[usize]) -> Vec<&'e Envelope> {
     indexes.iter().filter_map(|index| entries[*index].envelope()).collect()
 }
 
-async fn facts(connection: &mut PgConnection, entries: &[Entry]) -> Result<Facts, sqlx::Error> {
+async fn facts<H: Handler>(connection: &mut PgConnection, entries: &[Entry]) -> Result<Facts, sqlx::Error> {
     let places: Vec<_> = entries.iter().filter_map(|entry| entry.place.as_ref()).collect();
     let ids: Vec<_> = places.iter().filter_map(|place| place.event_id).collect();
     let mut events: Vec<&str> = places.iter().map(|place| place.seating_event.as_str()).collect();
@@ -336,6 +338,9 @@ async fn facts(connection: &mut PgConnection, entries: &[Entry]) -> Result<Facts
     Ok(Facts {
         spans: rows::spans(connection, &events).await?,
         fresh: rows::remember(connection, &ids).await?,
-        parked: rows::parked(connection, &aggregates).await?,
+        parked: match H::FOLLOWERS {
+            Followers::Wait => rows::parked(connection, &aggregates).await?,
+            Followers::GoOn => HashSet::new(),
+        },
     })
 }

@@ -11,6 +11,7 @@ use boxoffice_runtime::view::{Applied, ViewError};
 use uuid::Uuid;
 
 use super::entry::{Body, Entry, Place};
+use crate::handlers::Followers;
 
 /// What the store says about a batch.
 #[derive(Debug, Default)]
@@ -23,8 +24,17 @@ pub struct Facts {
     pub parked: HashSet<String>,
 }
 
+/// By what records are decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Where the view began.
+    pub start: Start,
+    /// What a parked event means for later ones of its aggregate.
+    pub followers: Followers,
+}
+
 /// What becomes of the records of a batch, by their index.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Plan {
     /// For the handler, in order.
     pub apply: Vec<usize>,
@@ -38,6 +48,7 @@ pub struct Plan {
     pub unknown: u64,
     /// The sequences met by SeatingEvent, of those that advance.
     pub spans: BTreeMap<String, Span>,
+    followers: Followers,
     parked: HashSet<String>,
 }
 
@@ -55,17 +66,27 @@ impl Plan {
     ///
     /// # Errors
     /// The first record that shows a gap or a fork.
-    pub fn new(entries: &[Entry], facts: Facts, start: Start) -> Result<Self, Stop> {
-        match Self::up_to_a_stop(entries, facts, start) {
+    pub fn new(entries: &[Entry], facts: Facts, rules: Rules) -> Result<Self, Stop> {
+        match Self::up_to_a_stop(entries, facts, rules) {
             (plan, None) => Ok(plan),
             (_, Some(stop)) => Err(stop),
         }
     }
 
     /// Decides on `entries` up to the first one that shows a gap or a fork, if there is one.
-    pub fn up_to_a_stop(entries: &[Entry], facts: Facts, start: Start) -> (Self, Option<Stop>) {
+    pub fn up_to_a_stop(entries: &[Entry], facts: Facts, rules: Rules) -> (Self, Option<Stop>) {
         let Facts { mut spans, mut fresh, parked } = facts;
-        let mut plan = Self { parked, ..Self::default() };
+        let Rules { start, followers } = rules;
+        let mut plan = Self {
+            apply: vec![],
+            park: BTreeMap::new(),
+            duplicates: vec![],
+            before_start: 0,
+            unknown: 0,
+            spans: BTreeMap::new(),
+            followers,
+            parked,
+        };
         for (index, entry) in entries.iter().enumerate() {
             let Some(place) = &entry.place else {
                 plan.take(index, entry);
@@ -131,7 +152,8 @@ impl Plan {
 
     /// Whether earlier events of the same aggregate are parked, so that this one must wait behind them.
     fn held_up(&self, entry: &Entry) -> bool {
-        entry.place.as_ref().is_some_and(|Place { aggregate, .. }| self.parked.contains(aggregate))
+        self.followers == Followers::Wait
+            && entry.place.as_ref().is_some_and(|Place { aggregate, .. }| self.parked.contains(aggregate))
     }
 
     /// Parks the record at `index` behind earlier ones of its aggregate.
@@ -139,7 +161,7 @@ impl Plan {
         self.park.insert(index, "an earlier event of the same aggregate is parked".into());
     }
 
-    /// Parks the record at `index` for `reason`, and with it what comes later of its aggregate.
+    /// Parks the record at `index` for `reason`, and where the handler needs that, what comes later of its aggregate.
     pub fn park(&mut self, index: usize, entry: &Entry, reason: String) {
         self.park.insert(index, reason);
         self.parked.extend(entry.place.as_ref().map(|place| place.aggregate.clone()));

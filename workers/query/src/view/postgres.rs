@@ -67,8 +67,8 @@ async fn next_offsets(moment: &mut PgConnection, topic: &str) -> Result<BTreeMap
 async fn maps(moment: &mut PgConnection) -> Result<Vec<SeatMap>, SnapshotError> {
     let mut maps = HashMap::new();
     let mut rows = sqlx::query_as(
-        "SELECT event_id, definition, closed, sequence
-         FROM seating_events JOIN checkpoint_events ON seating_event = event_id",
+        "SELECT event_id, definition, closed, checkpoint_events.sequence, coalesce(epoch, 0)
+         FROM seating_events JOIN checkpoint_events ON seating_event = event_id LEFT JOIN shows USING (event_id)",
     )
     .fetch(&mut *moment);
     while let Some(row) = rows.try_next().await? {
@@ -107,12 +107,12 @@ async fn gone(moment: &mut PgConnection) -> Result<BTreeMap<SeatingEventId, u64>
 }
 
 /// A SeatingEvent whose seats are all available: the rows of its seats say which are not.
-fn seating_event(row: (String, Json<Definition>, bool, i64)) -> Result<SeatMap, SnapshotError> {
-    let (id, Json(definition), closed, sequence) = row;
+fn seating_event(row: (String, Json<Definition>, bool, i64, i64)) -> Result<SeatMap, SnapshotError> {
+    let (id, Json(definition), closed, sequence, epoch) = row;
     let unexpected = |problem: &dyn Display| SnapshotError(format!("the row of {id}: {problem}"));
     let event = id.parse().map_err(|error| unexpected(&error))?;
     let mut map = SeatMap::new(event, definition, number(sequence)?).map_err(|error| unexpected(&error))?;
-    map.closed = closed;
+    (map.closed, map.epoch) = (closed, number(epoch)?);
     Ok(map)
 }
 

@@ -1,21 +1,24 @@
-//! The seat view: every seat with its status, the reservations of each user with their payments, and the trace of every
-//! domain event.
+//! The seat view: every seat that was ever claimed or blocked, the reservations of each user with their payments, and the
+//! trace of every domain event.
 //!
 //! The query worker loads these tables as its snapshot and goes on from their checkpoint by itself.
-//! [`changes`] collapses a batch to the last state of each seat, [`reservations`] and [`trace`] write the rest.
+//! [`rows`] are the seats, [`reservations`] and [`trace`] the rest. All of it is the same whatever order events come in,
+//! so an event that cannot be read is parked alone: later ones of its seat are applied, and it changes nothing that they
+//! said when it is redriven.
 
-pub mod changes;
 mod reservations;
+mod rows;
 mod trace;
 
 use async_trait::async_trait;
 use boxoffice_domain::project::SeatView;
-use boxoffice_domain::{Envelope, Projected, SeatId, project};
+use boxoffice_domain::{DomainEvent, Envelope, Projected, project};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
-use super::{ApplyError, Handler, Topic, bigint, payments, seats};
-use changes::Changes;
+use super::seats::history::Histories;
+use super::seats::known::{Change, SeatChange};
+use super::{ApplyError, Followers, Handler, Topic, payments, seats};
 
 /// Keeps the seat view.
 #[derive(Debug, Clone, Copy)]
@@ -26,97 +29,81 @@ impl Handler for SeatViewHandler {
     const NAME: &'static str = "seat-view";
     const REPLAYABLE: bool = true;
     const READS: &'static [Topic] = &[Topic::Seats, Topic::Payments];
+    const FOLLOWERS: Followers = Followers::GoOn;
 
     fn migrations() -> Migrator {
         sqlx::migrate!("migrations/seat_view")
     }
 
     async fn apply(&self, connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError> {
-        let mut changes = Changes::default();
+        let mut histories = Histories::load(connection, events).await?;
+        let mut changes = vec![];
         for envelope in events {
-            match project(&envelope.event) {
-                Projected::Defined(defined) => {
-                    write(connection, std::mem::take(&mut changes)).await?;
-                    seats::define(connection, defined).await?;
-                }
-                Projected::Purged => {
-                    write(connection, std::mem::take(&mut changes)).await?;
-                    seats::purge(connection, envelope.event.seating_event()).await?;
-                }
-                Projected::Closed => seats::close(connection, envelope.event.seating_event()).await?,
-                Projected::Seat { seat, to } => changes.set(seat, to),
-                Projected::Extended { seats, expires_at } => changes.extend(seats, expires_at),
-                Projected::Reserved(_) | Projected::Cancelled(_) | Projected::Nothing => {}
+            // What has no sequence is about no seat.
+            let Some(sequence) = envelope.metadata.sequence else { continue };
+            if histories.is_forgotten(envelope.event.seating_event(), sequence) {
+                continue;
             }
+            take(connection, &mut histories, &mut changes, &envelope.event, sequence).await?;
         }
-        write(connection, changes).await?;
+        rows::write(connection, &mut histories, changes).await?;
+        histories.write(connection).await?;
         reservations::write(connection, events).await?;
         payments::write(connection, events).await?;
         trace::write(connection, events).await
     }
 }
 
-/// Writes the last state of every seat that changed, in two statements.
-async fn write(connection: &mut PgConnection, changes: Changes) -> Result<(), ApplyError> {
-    let (set, extended) = changes.into_parts();
-    if !set.is_empty() {
-        set_seats(connection, &set).await?;
-    }
-    if !extended.is_empty() {
-        let deadlines = extended.iter().map(|(_, at)| bigint(*at)).collect::<Result<Vec<_>, _>>()?;
-        sqlx::query(
-            "UPDATE seats SET expires_at = change.expires_at
-             FROM UNNEST($1::text[], $2::text[], $3::bigint[]) AS change (event_id, seat_key, expires_at)
-             WHERE seats.event_id = change.event_id AND seats.seat_key = change.seat_key
-             AND seats.status = 'HELD'",
-        )
-        .bind(extended.iter().map(|(seat, _)| seat.event()).collect::<Vec<_>>())
-        .bind(extended.iter().map(|(seat, _)| seat.key()).collect::<Vec<_>>())
-        .bind(deadlines)
-        .execute(connection)
-        .await?;
+/// Takes in what `event` says about seats: most of it becomes `changes`, to be written together.
+async fn take(
+    connection: &mut PgConnection,
+    histories: &mut Histories,
+    changes: &mut Vec<SeatChange<SeatView>>,
+    event: &DomainEvent,
+    sequence: u64,
+) -> Result<(), ApplyError> {
+    let show = event.seating_event();
+    match project(event) {
+        Projected::Defined(defined) => {
+            // Its chart is held against what the database has.
+            rows::write(connection, histories, std::mem::take(changes)).await?;
+            let done = seats::define(connection, histories, defined, sequence).await?;
+            if done.is_shown {
+                histories.changed(show, sequence);
+            }
+            changes.extend(done.seats);
+        }
+        Projected::Purged => {
+            rows::write(connection, histories, std::mem::take(changes)).await?;
+            let (freed, is_gone) = seats::purge(connection, show, sequence).await?;
+            if is_gone {
+                histories.changed(show, sequence);
+            }
+            histories.purge(show, sequence);
+            changes.extend(freed);
+        }
+        Projected::Closed => {
+            if seats::close(connection, show, sequence).await? {
+                histories.changed(show, sequence);
+            }
+            histories.close(show, sequence);
+        }
+        Projected::Seat { seat, to } => changes.push((seat.clone(), sequence, Change::Set(to))),
+        Projected::Extended { seats, .. } => {
+            let Some(to) = held(event) else { return Ok(()) };
+            changes.extend(seats.iter().map(|seat| (seat.clone(), sequence, Change::Set(to.clone()))));
+        }
+        Projected::Reserved(_) | Projected::Cancelled(_) | Projected::Nothing => {}
     }
     Ok(())
 }
 
-async fn set_seats(connection: &mut PgConnection, set: &[(SeatId, SeatView)]) -> Result<(), ApplyError> {
-    let deadlines = set.iter().map(|(_, view)| deadline(view)).collect::<Result<Vec<_>, _>>()?;
-    sqlx::query(
-        "UPDATE seats SET status = change.status, user_id = change.user_id, hold_id = change.hold_id,
-                reservation_id = change.reservation_id, expires_at = change.expires_at
-         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])
-              AS change (event_id, seat_key, status, user_id, hold_id, reservation_id, expires_at)
-         WHERE seats.event_id = change.event_id AND seats.seat_key = change.seat_key",
-    )
-    .bind(set.iter().map(|(seat, _)| seat.event()).collect::<Vec<_>>())
-    .bind(set.iter().map(|(seat, _)| seat.key()).collect::<Vec<_>>())
-    .bind(set.iter().map(|(_, view)| view.status().as_str()).collect::<Vec<_>>())
-    .bind(set.iter().map(|(_, view)| view.user().map(ToString::to_string)).collect::<Vec<_>>())
-    .bind(set.iter().map(|(_, view)| hold(view)).collect::<Vec<_>>())
-    .bind(set.iter().map(|(_, view)| reservation(view)).collect::<Vec<_>>())
-    .bind(deadlines)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-fn deadline(view: &SeatView) -> Result<Option<i64>, ApplyError> {
-    match view {
-        SeatView::Held { expires_at, .. } => bigint(*expires_at).map(Some),
-        SeatView::Available | SeatView::Reserved { .. } | SeatView::Blocked => Ok(None),
-    }
-}
-
-fn hold(view: &SeatView) -> Option<String> {
-    match view {
-        SeatView::Held { hold, .. } => Some(hold.to_string()),
-        SeatView::Available | SeatView::Reserved { .. } | SeatView::Blocked => None,
-    }
-}
-
-fn reservation(view: &SeatView) -> Option<String> {
-    match view {
-        SeatView::Reserved { reservation, .. } => Some(reservation.to_string()),
-        SeatView::Available | SeatView::Held { .. } | SeatView::Blocked => None,
-    }
+/// What an extension says of each of its seats, which is all that there is to say.
+fn held(event: &DomainEvent) -> Option<SeatView> {
+    let DomainEvent::HoldExtended(hold) = event else { return None };
+    Some(SeatView::Held {
+        user: hold.user_id.clone(),
+        hold: hold.hold_id.clone(),
+        expires_at: hold.expires_at,
+    })
 }

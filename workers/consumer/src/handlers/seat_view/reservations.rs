@@ -1,7 +1,8 @@
 //! Reservations as their user sees them: the seats that they still have, and what these cost.
 //!
 //! Created and cancelled ones are written in runs, so that a seat that changes hands within a batch ends with the
-//! right one.
+//! right one. What is cancelled of a reservation that is not there, because the event that made it is parked, is kept
+//! aside until it comes.
 
 use boxoffice_domain::events::ReservedSeats;
 use boxoffice_domain::{DomainEvent, Envelope};
@@ -17,8 +18,10 @@ pub async fn write(connection: &mut PgConnection, events: &[&Envelope]) -> Resul
     for run in facts.chunk_by(|one, next| one.0 == next.0) {
         let rows: Vec<&Value> = run.iter().map(|(_, row)| row).collect();
         let cancelled = run.first().is_some_and(|(cancelled, _)| *cancelled);
-        let statement = if cancelled { CANCEL } else { CREATE };
-        sqlx::query(statement).bind(Json(rows)).execute(&mut *connection).await?;
+        let statements = if cancelled { [KEEP, CANCEL] } else { [CREATE, TAKE_UP] };
+        for statement in statements {
+            sqlx::query(statement).bind(Json(&rows)).execute(&mut *connection).await?;
+        }
     }
     Ok(())
 }
@@ -28,6 +31,31 @@ const CREATE: &str = "
     SELECT * FROM jsonb_to_recordset($1) AS fact
         (reservation_id text, event_id text, user_id text, seat_ids text[], amount bigint, currency text, at bigint,
          paid_by text)";
+
+/// Cancels of those that were just created what was cancelled before.
+const TAKE_UP: &str = "
+    WITH early AS (
+        DELETE FROM early_cancellations USING jsonb_to_recordset($1) AS fact (reservation_id text)
+        WHERE early_cancellations.reservation_id = fact.reservation_id
+        RETURNING early_cancellations.*
+    )
+    UPDATE reservations SET
+        seat_ids = ARRAY(SELECT seat_id FROM UNNEST(reservations.seat_ids) WITH ORDINALITY AS seat (seat_id, place)
+                         WHERE seat_id <> ALL(early.seat_ids) ORDER BY place),
+        amount = reservations.amount - early.amount,
+        cancelled_at = CASE WHEN reservations.seat_ids <@ early.seat_ids THEN early.at END
+    FROM early WHERE reservations.reservation_id = early.reservation_id";
+
+/// Keeps aside what is cancelled of reservations that are not there.
+const KEEP: &str = "
+    INSERT INTO early_cancellations AS early (reservation_id, event_id, seat_ids, amount, at)
+    SELECT reservation_id, min(event_id), array_agg(seat_id), sum(amount) FILTER (WHERE place = 1), max(at)
+    FROM jsonb_to_recordset($1) AS fact (reservation_id text, event_id text, seat_ids text[], amount bigint, at bigint),
+         UNNEST(fact.seat_ids) WITH ORDINALITY AS seat (seat_id, place)
+    WHERE NOT EXISTS (SELECT FROM reservations WHERE reservations.reservation_id = fact.reservation_id)
+    GROUP BY reservation_id
+    ON CONFLICT (reservation_id) DO UPDATE SET
+        seat_ids = early.seat_ids || EXCLUDED.seat_ids, amount = early.amount + EXCLUDED.amount, at = EXCLUDED.at";
 
 const CANCEL: &str = "
     WITH fact AS (

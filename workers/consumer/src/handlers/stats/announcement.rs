@@ -24,6 +24,14 @@ impl From<&Envelope> for Cause {
     }
 }
 
+impl Cause {
+    /// The same, of counts that have all up to `sequence` in them.
+    #[must_use]
+    pub fn not_before(self, sequence: u64) -> Self {
+        Self { sequence: self.sequence.max(sequence), ..self }
+    }
+}
+
 /// Announces the counts of a SeatingEvent's sections.
 pub fn announce(event_id: SeatingEventId, cause: Cause, sections: Vec<SectionStats>) -> Envelope {
     Envelope {

@@ -1,12 +1,14 @@
 //! Counts in memory what a batch of domain events changes in the sections. No IO.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::AddAssign;
 
 use boxoffice_domain::events::SectionStats;
 use boxoffice_domain::project::SeatStatus;
-use boxoffice_domain::{DomainEvent, Projected, SeatId, project};
+use boxoffice_domain::{Chart, Definition, DomainEvent, Projected, SeatId, project};
 
+use crate::handlers::seats::known::{Change, Known, SeatChange, State};
+use crate::handlers::seats::take;
 use crate::handlers::{ApplyError, bigint};
 
 /// What is claimed of a seat.
@@ -18,14 +20,34 @@ pub struct Claim {
     pub amount: i64,
 }
 
-/// The counts of a section, or how they change.
+impl State for Claim {
+    fn free() -> Self {
+        Self { status: SeatStatus::Available, amount: 0 }
+    }
+
+    fn blocked() -> Self {
+        Self { status: SeatStatus::Blocked, amount: 0 }
+    }
+
+    fn status(&self) -> SeatStatus {
+        self.status
+    }
+}
+
+/// The counts of a section, or how they change. What is neither held nor reserved nor blocked is available.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are the contract's words")]
 pub struct Counts {
-    pub available: i64,
+    /// Seats of the chart; 0 as long as no definition has the section.
+    pub total: i64,
+    /// Held ones.
     pub held: i64,
+    /// Reserved ones.
     pub reserved: i64,
+    /// Blocked ones.
+    pub blocked: i64,
+    /// How often one was released, ever.
     pub released: i64,
+    /// What the reserved ones cost together.
     pub revenue: i64,
 }
 
@@ -34,10 +56,10 @@ impl Counts {
     pub fn of(claim: &Claim, by: i64) -> Self {
         let none = Self::default();
         match claim.status {
-            SeatStatus::Available => Self { available: by, ..none },
+            SeatStatus::Available => none,
             SeatStatus::Held => Self { held: by, ..none },
             SeatStatus::Reserved => Self { reserved: by, revenue: by.saturating_mul(claim.amount), ..none },
-            SeatStatus::Blocked => none,
+            SeatStatus::Blocked => Self { blocked: by, ..none },
         }
     }
 
@@ -46,7 +68,7 @@ impl Counts {
         let count = |number: i64| number.max(0).cast_unsigned();
         SectionStats {
             section_id: id,
-            available: count(self.available),
+            available: count(self.total - self.held - self.reserved - self.blocked),
             held: count(self.held),
             reserved: count(self.reserved),
             released: count(self.released),
@@ -57,9 +79,10 @@ impl Counts {
 
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
-        self.available += other.available;
+        self.total += other.total;
         self.held += other.held;
         self.reserved += other.reserved;
+        self.blocked += other.blocked;
         self.released += other.released;
         self.revenue = self.revenue.saturating_add(other.revenue);
     }
@@ -68,53 +91,85 @@ impl AddAssign for Counts {
 /// Section counts by SeatingEvent and section.
 pub type Sections = BTreeMap<(String, String), Counts>;
 
-/// The seats of a batch, and what became of their sections.
+/// What is known of seats.
+pub type Rows = HashMap<SeatId, Known<Claim>>;
+
+/// How many seats each section of a chart has.
+pub fn totals(definition: &Definition, chart: &Chart) -> BTreeMap<String, i64> {
+    let mut totals = vec![0_i64; definition.sections.len()];
+    for row in chart.rows() {
+        if let Some(total) = totals.get_mut(row.section()) {
+            *total += i64::try_from(row.places().len()).unwrap_or(i64::MAX);
+        }
+    }
+    definition.sections.iter().map(|section| section.id.clone()).zip(totals).collect()
+}
+
+/// What is to be counted.
 #[derive(Debug, Default)]
 pub struct Tally {
-    claims: BTreeMap<SeatId, Claim>,
+    changes: Vec<SeatChange<Claim>>,
     sections: Sections,
 }
 
-/// The seat that an event changes, if it changes one.
-pub fn seat(event: &DomainEvent) -> Option<&SeatId> {
-    match project(event) {
-        Projected::Seat { seat, .. } => Some(seat),
-        _ => None,
-    }
-}
-
 impl Tally {
-    /// Begins with the claims as they are.
-    pub fn new(claims: BTreeMap<SeatId, Claim>) -> Self {
-        Self { claims, sections: Sections::new() }
-    }
-
-    /// Counts one event; one about a seat that the chart does not have counts nothing.
+    /// Notes what the event with `sequence` says about seats; whether it says anything.
     ///
     /// # Errors
     /// An amount that no database can hold.
-    pub fn count(&mut self, event: &DomainEvent) -> Result<(), ApplyError> {
-        let Projected::Seat { seat, to } = project(event) else { return Ok(()) };
-        let Some(claim) = self.claims.get_mut(seat) else { return Ok(()) };
+    pub fn event(&mut self, event: &DomainEvent, sequence: u64) -> Result<bool, ApplyError> {
         let amount = match event {
             DomainEvent::SeatHeld(held) => bigint(held.amount)?,
             DomainEvent::SeatReserved(reserved) => bigint(reserved.amount)?,
             _ => 0,
         };
-        let next = Claim { status: to.status(), amount };
-        let released = i64::from(matches!(event, DomainEvent::SeatReleased(_)));
-        let section = (seat.event().to_owned(), seat.section().to_owned());
-        let counts = self.sections.entry(section).or_default();
-        *counts += Counts::of(claim, -1);
-        *counts += Counts::of(&next, 1);
-        *counts += Counts { released, ..Counts::default() };
-        *claim = next;
-        Ok(())
+        match project(event) {
+            Projected::Seat { seat, to } => {
+                let claim = Claim { status: to.status(), amount };
+                self.changes.push((seat.clone(), sequence, Change::Set(claim)));
+                self.section(seat).released += i64::from(matches!(event, DomainEvent::SeatReleased(_)));
+            }
+            // What a held seat costs counts when it is reserved, and that event says it again.
+            Projected::Extended { seats, .. } => {
+                let held = Claim { status: SeatStatus::Held, amount };
+                self.changes.extend(seats.iter().map(|seat| (seat.clone(), sequence, Change::Set(held))));
+            }
+            Projected::Defined(_)
+            | Projected::Closed
+            | Projected::Purged
+            | Projected::Reserved(_)
+            | Projected::Cancelled(_)
+            | Projected::Nothing => return Ok(false),
+        }
+        Ok(true)
     }
 
-    /// The claims as they are now, and how the sections' counts changed.
-    pub fn into_parts(self) -> (BTreeMap<SeatId, Claim>, Sections) {
-        (self.claims, self.sections)
+    /// Notes what a definition means for seats.
+    pub fn extend(&mut self, changes: Vec<SeatChange<Claim>>) {
+        self.changes.extend(changes);
+    }
+
+    /// The seats that something was noted about.
+    pub fn seats(&self) -> impl Iterator<Item = &SeatId> {
+        self.changes.iter().map(|(seat, _, _)| seat)
+    }
+
+    /// Takes what was noted in where it is due, with what is known of the seats, and tells how that changes the counts.
+    pub fn count(mut self, rows: &mut Rows) -> Sections {
+        let mut moved = vec![];
+        take(rows, std::mem::take(&mut self.changes), |seat, _, before, after| {
+            moved.push((seat.clone(), *before, *after));
+        });
+        for (seat, before, after) in moved {
+            let counts = self.section(&seat);
+            *counts += Counts::of(&before, -1);
+            *counts += Counts::of(&after, 1);
+        }
+        self.sections
+    }
+
+    fn section(&mut self, seat: &SeatId) -> &mut Counts {
+        self.sections.entry((seat.event().to_owned(), seat.section().to_owned())).or_default()
     }
 }
 
@@ -177,32 +232,32 @@ mod tests {
 
     fn changes(before: (SeatStatus, i64), events: &[DomainEvent]) -> Counts {
         let claim = Claim { status: before.0, amount: before.1 };
-        let mut tally = Tally::new([(seat(), claim)].into());
-        for event in events {
-            tally.count(event).unwrap();
+        let mut rows = Rows::from([(seat(), Known { state: claim, sequence: 1, block: None })]);
+        let mut tally = Tally::default();
+        for (event, sequence) in events.iter().zip(2..) {
+            assert!(tally.event(event, sequence).unwrap());
         }
-        tally.into_parts().1[&("arena-night".to_owned(), "A".to_owned())]
+        tally.count(&mut rows)[&("arena-night".to_owned(), "A".to_owned())]
     }
 
     #[test]
     fn a_sale_moves_a_seat_from_available_to_reserved_with_its_price() {
         let sold = changes((SeatStatus::Available, 0), &[held(120), reserved(120)]);
-        assert_eq!(sold, Counts { available: -1, reserved: 1, revenue: 120, ..Counts::default() });
+        assert_eq!(sold, Counts { reserved: 1, revenue: 120, ..Counts::default() });
+        let all = Counts { total: 10, blocked: 2, ..sold }.announced("A".into());
+        assert_eq!((all.available, all.reserved), (7, 1));
     }
 
     #[test]
     fn a_release_gives_back_what_the_claim_cost() {
         let back = changes((SeatStatus::Reserved, 120), &[released()]);
-        assert_eq!(
-            back,
-            Counts { available: 1, reserved: -1, released: 1, revenue: -120, ..Counts::default() }
-        );
+        assert_eq!(back, Counts { reserved: -1, released: 1, revenue: -120, ..Counts::default() });
         let resold = changes((SeatStatus::Reserved, 120), &[released(), held(90), reserved(90)]);
         assert_eq!(resold, Counts { released: 1, revenue: -30, ..Counts::default() });
     }
 
     #[test]
-    fn a_blocked_seat_counts_nowhere() {
+    fn a_blocked_seat_is_not_available() {
         let block = SeatBlock {
             seat_id: seat(),
             event_id: event_id(),
@@ -210,15 +265,21 @@ mod tests {
             reason: "camera".into(),
         };
         let blocked = changes((SeatStatus::Available, 0), &[DomainEvent::SeatBlocked(block.clone())]);
-        assert_eq!(blocked, Counts { available: -1, ..Counts::default() });
+        assert_eq!(blocked, Counts { blocked: 1, ..Counts::default() });
         let unblocked = changes((SeatStatus::Blocked, 0), &[DomainEvent::SeatUnblocked(block)]);
-        assert_eq!(unblocked, Counts { available: 1, ..Counts::default() });
+        assert_eq!(unblocked, Counts { blocked: -1, ..Counts::default() });
     }
 
     #[test]
-    fn a_seat_that_the_chart_does_not_have_counts_nothing() {
+    fn what_comes_late_counts_as_a_release_and_moves_no_seat() {
+        let mut rows = Rows::new();
         let mut tally = Tally::default();
-        tally.count(&held(120)).unwrap();
-        assert_eq!(tally.into_parts(), (BTreeMap::new(), Sections::new()));
+        tally.event(&held(120), 5).unwrap();
+        drop(tally.count(&mut rows));
+        let mut late = Tally::default();
+        late.event(&held(120), 3).unwrap();
+        late.event(&released(), 4).unwrap();
+        let counts = late.count(&mut rows)[&("arena-night".to_owned(), "A".to_owned())];
+        assert_eq!(counts, Counts { released: 1, ..Counts::default() });
     }
 }

@@ -185,7 +185,9 @@ fn places(entries: &[Entry]) -> impl Iterator<Item = &Place> {
 
 #[cfg(test)]
 mod tests {
+    use boxoffice_consumer::handlers::Followers;
     use boxoffice_consumer::view::entry::Body;
+    use boxoffice_consumer::view::plan::Rules;
     use boxoffice_runtime::view::ViewError;
 
     use super::*;
@@ -224,7 +226,8 @@ mod tests {
             expected: ledger.progress(TOPIC, 0).unwrap().0,
             records: (offset..).take(entries.len()).map(record).collect(),
         };
-        let (plan, stop) = Plan::up_to_a_stop(entries, ledger.facts(entries), Start::Elsewhere);
+        let rules = Rules { start: Start::Elsewhere, followers: Followers::Wait };
+        let (plan, stop) = Plan::up_to_a_stop(entries, ledger.facts(entries), rules);
         let good = stop.as_ref().map_or(entries.len(), |stop| stop.index);
         ledger.advance(&batch, &entries[..good], &plan);
         (plan, stop.map(|stop| stop.error))

@@ -2,13 +2,13 @@
 //!
 //! Does what the store on PostgreSQL does, by the same [`Plan`]. Between the consumer's loop, which brings batches, and
 //! a [`MemoryHandler`], which knows what to keep. [`ledger`] is the framework's own memory: checkpoints, what was seen,
-//! what is set aside. Of the handlers, [`seat_view`] and [`stats`] keep [`maps`], [`seat_view`] and [`persistence`]
-//! [`payments`];
-//! [`announcements`] publishes what the statistics announce.
+//! what is set aside. Of the handlers, [`seat_view`] keeps [`maps`], [`seat_view`] and [`persistence`] keep [`payments`];
+//! [`announcements`] publishes what [`stats`] announces.
 //!
 //! A batch is one moment because it is applied under one lock, and no commit can fail: a handler takes in an event
 //! whole or not at all. Nothing survives the process. At every start views are built anew from the first record of the
-//! log, whatever offset a group committed before; so a declared reset has nothing to undo, and the reset id is empty.
+//! log, whatever offset a group committed before; so a declared reset has nothing to undo, and the reset id is empty. What
+//! is set aside goes with the process too, so nothing is redriven: every event comes in its order.
 
 pub mod ledger;
 
@@ -27,9 +27,9 @@ pub mod announcements;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use boxoffice_consumer::handlers::ApplyError;
+use boxoffice_consumer::handlers::{ApplyError, Followers};
 use boxoffice_consumer::view::entry::Entry;
-use boxoffice_consumer::view::plan::Plan;
+use boxoffice_consumer::view::plan::{Plan, Rules};
 use boxoffice_consumer::view::report;
 use boxoffice_domain::{ChartError, Envelope, ReservationId, SeatId};
 use boxoffice_runtime::log::TopicPartition;
@@ -42,6 +42,9 @@ pub use stats::Stats;
 
 /// Builds a view in memory from domain events that are new, in order and readable.
 pub trait MemoryHandler: Send + 'static {
+    /// What a parked event means for later ones of its aggregate.
+    const FOLLOWERS: Followers = Followers::Wait;
+
     /// Takes in one event, which stands at this place of the log.
     ///
     /// # Errors
@@ -119,7 +122,8 @@ impl<H: MemoryHandler> State<H> {
             Some((at, start)) if at == batch.expected => start,
             other => return Err(report::moved(batch, other.map(|(at, _)| at))),
         };
-        let (mut plan, stop) = Plan::up_to_a_stop(entries, self.ledger.facts(entries), start);
+        let (mut plan, stop) =
+            Plan::up_to_a_stop(entries, self.ledger.facts(entries), Rules { start, followers: H::FOLLOWERS });
         let entries = &entries[..stop.as_ref().map_or(entries.len(), |stop| stop.index)];
         for index in std::mem::take(&mut plan.apply) {
             let entry = &entries[index];

@@ -10,6 +10,7 @@ pub mod trace;
 
 mod snapshots;
 
+use boxoffice_consumer::handlers::Followers;
 use boxoffice_domain::{DomainEvent, Envelope};
 
 use super::maps::Maps;
@@ -30,6 +31,8 @@ pub struct SeatView {
 }
 
 impl MemoryHandler for SeatView {
+    const FOLLOWERS: Followers = Followers::GoOn;
+
     fn apply(&mut self, event: &Envelope, _: Place<'_>) -> Result<(), Refusal> {
         match &event.event {
             DomainEvent::ReservationCreated(created) => self.reservations.create(created, event.timestamp)?,
