@@ -10,7 +10,7 @@ use boxoffice_command::store::redis::RedisStore;
 use boxoffice_command::store::redis::recovery::{Recovery, RecoveryMetrics};
 use boxoffice_command::store::{Outbox, OutboxEntry, StoreError};
 use boxoffice_domain::SeatingEventId;
-use boxoffice_runtime::log::{Appender, Batch, EventLog, LogError, Subscription, Tail};
+use boxoffice_runtime::log::{Appender, Batch, EventLog, LogError, ReadToEnd, Subscription, Tail};
 use boxoffice_runtime::record::{CE_SEQUENCE, NewRecord, Record, encode};
 use tokio::time::{Instant, sleep};
 
@@ -142,6 +142,10 @@ impl Tail for KeptTail {
         }
         let count = max.min(self.0.len());
         Ok(Batch { records: self.0.drain(..count).collect(), ended: vec![] })
+    }
+
+    fn read_to_end(&self) -> ReadToEnd {
+        ReadToEnd::Always
     }
 }
 

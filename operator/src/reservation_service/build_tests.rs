@@ -195,10 +195,20 @@ fn tokens_are_checked_by_what_is_published_or_by_a_key_in_a_secret() {
 fn settings_that_a_service_does_not_declare_are_not_there() {
     let plain = settings(&main_service());
     let names = plain.as_object().unwrap().keys();
-    assert!(names.clone().all(|name| !name.contains("AUTH") && !name.contains("PER_USER")), "{names:?}");
+    for undeclared in ["AUTH", "PER_USER", "VIEW_AGE", "ORIGINS", "COMMAND_URL"] {
+        assert!(names.clone().all(|name| !name.contains(undeclared)), "{names:?}");
+    }
     let mut limited = main_service();
     limited.spec.limits.requests_per_user_per_second = Some(20);
     assert_eq!(settings(&limited)["BOXOFFICE_REQUESTS_PER_USER_PER_SECOND"], "20");
+    let mut shown = with_tokens("secretRef: {name: issuer, key: public.pem}");
+    shown.spec.max_view_age_seconds = 30;
+    let web = r#"{"commandUrl": "https://tickets.example.com", "allowOrigins": ["https://a.example.com", "https://b.example.com"]}"#;
+    shown.spec.web = Some(serde_json::from_str(web).unwrap());
+    let settings = settings(&shown);
+    assert_eq!(settings["BOXOFFICE_MAX_VIEW_AGE_SECONDS"], "30");
+    assert_eq!(settings["BOXOFFICE_COMMAND_URL"], "https://tickets.example.com");
+    assert_eq!(settings["BOXOFFICE_ALLOW_ORIGINS"], "https://a.example.com,https://b.example.com");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
 use boxoffice_runtime::identity::settings::IdentityArgs;
-use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
+use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs, WebArgs};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Parser};
 
@@ -31,6 +31,9 @@ pub struct Args {
     /// Who buyers are.
     #[command(flatten)]
     pub identity: IdentityArgs,
+    /// Which pages may call the buyers' API.
+    #[command(flatten)]
+    pub web: WebArgs,
     /// Address of the buyers' API.
     #[arg(long, env = "BOXOFFICE_HTTP_ADDR", default_value = "0.0.0.0:8080")]
     pub http_addr: SocketAddr,

@@ -56,7 +56,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let Args { service, kafka, http_addr, admin_addr, admin_token, .. } = args;
     let Args { redis_url, redis_cluster, redis_ca, .. } = args;
     let Args { durability_hold, durability_reserve, outbox_high_watermark, max_body_bytes, .. } = args;
-    let Args { identity, requests_per_user_per_second, payments_group, .. } = args;
+    let Args { identity, requests_per_user_per_second, payments_group, web, .. } = args;
     let ServiceArgs { service, metrics_addr, log: directives, drain_seconds } = service;
     let KafkaArgs {
         kafka_bootstrap_servers,
@@ -82,6 +82,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let readiness = Readiness::waiting_for(&[LISTENING, STORE, RECOVERY]);
     let mut registry = Registry::with_prefix("boxoffice");
     let metrics = app::Metrics::register(&mut registry);
+    let metrics = app::Metrics { layer: metrics.layer.allowing(web.allow_origins), ..metrics };
     let payments = payments_group.map(|group| Source {
         topic: kafka_payment_topic.clone(),
         group,

@@ -8,6 +8,10 @@ use boxoffice_runtime::log::kafka::{KafkaLog, Settings};
 use boxoffice_runtime::{shutdown, telemetry};
 use clap::Parser;
 
+/// Batches are many small allocations on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use http::Knowledge;
 use metrics::Metrics;
+use view::age::Age;
 use view::follow::Follower;
 pub use view::follow::READY;
 use view::streams::Streams;
@@ -60,6 +61,9 @@ pub struct Query {
     views: Arc<Views>,
     stats: Arc<Stats>,
     streams: Arc<Streams>,
+    age: Arc<Age>,
+    oldest: Option<Duration>,
+    command_url: Option<String>,
     stop: CancellationToken,
 }
 
@@ -82,8 +86,23 @@ impl Query {
             views: Arc::default(),
             stats: Arc::default(),
             streams: Arc::new(Streams::new(stop.clone())),
+            age: Arc::default(),
+            oldest: None,
+            command_url: None,
             stop,
         }
+    }
+
+    /// Not ready where what it knows may be older.
+    #[must_use]
+    pub fn not_older_than(self, oldest: Option<Duration>) -> Self {
+        Self { oldest, ..self }
+    }
+
+    /// Tells pages where they send commands, where that is not their own origin.
+    #[must_use]
+    pub fn commanded_at(self, command_url: Option<String>) -> Self {
+        Self { command_url, ..self }
     }
 
     /// The routes.
@@ -93,6 +112,8 @@ impl Query {
             views: Arc::clone(&self.views),
             stats: Arc::clone(&self.stats),
             streams: Arc::clone(&self.streams),
+            age: Arc::clone(&self.age),
+            command_url: self.command_url.clone(),
             metrics: self.metrics.clone(),
         })
     }
@@ -104,9 +125,10 @@ impl Query {
 
     /// Loads the view and follows the log, for ever.
     pub async fn follow(self) -> Infallible {
-        let Self { ports: Ports { snapshots, log }, topics, metrics, readiness, views, stats, .. } = self;
+        let Self { ports: Ports { snapshots, log }, topics, metrics, readiness, views, stats, age, oldest, .. } =
+            self;
         let follower =
-            Follower { snapshots, log: Arc::clone(&log), topic: topics.seats, views, readiness, metrics };
+            Follower { snapshots, log: Arc::clone(&log), topic: topics.seats, views, age, oldest, readiness, metrics };
         tokio::select! {
             never = follower.run() => never,
             never = stats.follow(log, &topics.stats) => never,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use boxoffice_query::view::postgres::PostgresSnapshots;
@@ -12,10 +13,14 @@ use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::identity::settings::IdentityArgs;
 use boxoffice_runtime::log::kafka::{KafkaLog, Settings};
 use boxoffice_runtime::postgres::DatabaseArgs;
-use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
+use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs, WebArgs};
 use boxoffice_runtime::{health, postgres, shutdown, telemetry};
 use clap::Parser;
 use prometheus_client::registry::Registry;
+
+/// Maps are large and short-lived, and what they took has to go back to the system.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Most connections to the view's database: it is read once, and again after trouble.
 const CONNECTIONS: u32 = 2;
@@ -40,6 +45,14 @@ struct Args {
     database: DatabaseArgs,
     #[command(flatten)]
     identity: IdentityArgs,
+    #[command(flatten)]
+    web: WebArgs,
+    /// Where pages send commands, such as https://tickets.example.com; left out: to the page's own origin.
+    #[arg(long, env = "BOXOFFICE_COMMAND_URL")]
+    command_url: Option<String>,
+    /// Not ready where what it shows may be older than so many seconds; 0: whatever its age.
+    #[arg(long, env = "BOXOFFICE_MAX_VIEW_AGE_SECONDS", default_value_t = 0)]
+    max_view_age_seconds: u32,
     /// Address of the HTTP API.
     #[arg(long, env = "BOXOFFICE_HTTP_ADDR", default_value = "0.0.0.0:8081")]
     http_addr: SocketAddr,
@@ -47,7 +60,16 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Args { service, kafka, database, identity, http_addr } = Args::parse();
+    let Args {
+        service,
+        kafka,
+        database,
+        identity,
+        web,
+        command_url,
+        max_view_age_seconds,
+        http_addr,
+    } = Args::parse();
     telemetry::init(&service.log)?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let stop = shutdown::on_signal()?;
@@ -64,10 +86,13 @@ async fn main() -> anyhow::Result<()> {
 
     let mut registry = Registry::default();
     let layer = HttpLayer::new(registry.sub_registry_with_prefix("boxoffice_query"));
+    let layer = layer.allowing(web.allow_origins);
     let readiness = Readiness::waiting_for(&[READY]);
     let own = registry.sub_registry_with_prefix("boxoffice_query");
     let identity = Identity::open(identity.try_into()?, own, &readiness).context("who readers are")?;
     let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry, stop.clone());
+    let oldest = (max_view_age_seconds > 0).then(|| Duration::from_secs(max_view_age_seconds.into()));
+    let query = query.not_older_than(oldest).commanded_at(command_url);
     let listener = listen(http_addr).with_context(|| format!("listening on {http_addr}"))?;
     tracing::info!(service = service.service, %http_addr, "serving");
     let health = health::serve(service.metrics_addr, registry, readiness, stop.clone());

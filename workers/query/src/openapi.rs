@@ -12,6 +12,9 @@ pub(crate) const EVENTS: &str = "Events";
 /// Tag: their seats.
 pub(crate) const SEAT_MAPS: &str = "Seat maps";
 
+/// Tag: what pages have to know.
+pub(crate) const PAGES: &str = "Pages";
+
 /// What every reader can be told.
 const ANYBODY: [Code; 2] = [code::INVALID_REQUEST, code::UNAVAILABLE];
 
@@ -33,7 +36,7 @@ pub(crate) fn about_readers() -> OpenApi {
     let description = "What is on sale, and which seats are free.\n\n\
         Every answer comes from memory. Seats that somebody else holds or has are shown as such, never by whom. Times are \
         Unix milliseconds; prices are in the currency's minor unit.";
-    let tags = [(EVENTS, "SeatingEvents: phases, counts, statistics."), (SEAT_MAPS, "Every seat, or one.")];
+    let tags = [(EVENTS, "SeatingEvents: phases, counts, statistics."), (SEAT_MAPS, "Every seat, or one."), (PAGES, "What a page has to know.")];
     about("Box Office queries", description, &tags)
 }
 

@@ -12,7 +12,7 @@ use boxoffice_domain::events::{
 use boxoffice_domain::{
     Definition, DomainEvent, Envelope, HoldId, Metadata, ReservationId, SeatId, SeatMap, SeatingEventId,
 };
-use boxoffice_runtime::log::{Appender, Batch, EventLog, LogError, Subscription, Tail};
+use boxoffice_runtime::log::{Appender, Batch, EventLog, LogError, ReadToEnd, Subscription, Tail};
 use boxoffice_runtime::record::{NewRecord, Record};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -280,6 +280,10 @@ impl Tail for FakeTail {
             }
             changes.changed().await.unwrap();
         }
+    }
+
+    fn read_to_end(&self) -> ReadToEnd {
+        ReadToEnd::Always
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -45,6 +46,15 @@ fn service_name(text: &str) -> Result<String, String> {
 /// The topic that keeps a snapshot of each SeatingEvent whose domain events are on `topic`.
 pub fn snapshots_topic(topic: &str) -> String {
     format!("{topic}.snapshots")
+}
+
+/// Who may call a worker from a page.
+#[derive(Debug, Clone, Default, Args)]
+pub struct WebArgs {
+    /// Origins whose pages may call this worker, such as https://www.example.com, with commas. Who calls is told by a token
+    /// then: the x-user-id of a page is believed nowhere.
+    #[arg(long, env = "BOXOFFICE_ALLOW_ORIGINS", value_delimiter = ',')]
+    pub allow_origins: Vec<HeaderValue>,
 }
 
 /// Where domain events are published and read.

@@ -41,6 +41,15 @@ pub(super) fn build(service: &ValidatedService) -> ConfigMap {
         data.insert("BOXOFFICE_JWT_AUDIENCE", jwt.audience.clone());
         data.extend(jwt.jwks_url.clone().map(|url| ("BOXOFFICE_JWT_JWKS_URL", url)));
     }
+    if spec.max_view_age_seconds > 0 {
+        data.insert("BOXOFFICE_MAX_VIEW_AGE_SECONDS", spec.max_view_age_seconds.to_string());
+    }
+    if let Some(web) = &spec.web {
+        data.extend(web.command_url.clone().map(|url| ("BOXOFFICE_COMMAND_URL", url)));
+        if !web.allow_origins.is_empty() {
+            data.insert("BOXOFFICE_ALLOW_ORIGINS", web.allow_origins.join(","));
+        }
+    }
     let rate = spec.limits.requests_per_user_per_second;
     data.extend(rate.map(|rate| ("BOXOFFICE_REQUESTS_PER_USER_PER_SECOND", rate.to_string())));
     ConfigMap {

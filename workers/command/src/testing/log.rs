@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use boxoffice_runtime::log::{Appender, Batch, EventLog, LogError, Subscription, Tail};
+use boxoffice_runtime::log::{Appender, Batch, EventLog, LogError, ReadToEnd, Subscription, Tail};
 use boxoffice_runtime::record::{CE_SEQUENCE, NewRecord, Record};
 use tokio::sync::watch;
 
@@ -306,6 +306,10 @@ impl Tail for FakeTail {
             }
             changes.changed().await.ok();
         }
+    }
+
+    fn read_to_end(&self) -> ReadToEnd {
+        ReadToEnd::Always
     }
 }
 

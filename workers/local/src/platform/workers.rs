@@ -69,11 +69,15 @@ impl Platform {
         let identity = Identity::open(declared.identity.clone(), own, &readiness)?;
         let app = self.command(declared, identity.clone(), &mut registry, readiness.clone(), stop);
         let layer = HttpLayer::new(registry.sub_registry_with_prefix("boxoffice"));
+        let web = declared.service.spec.web.clone().unwrap_or_default();
+        let origins = web.allow_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+        let layer = layer.allowing(origins);
 
         let (seat_view, consuming) = self.consume(declared, &mut registry, &readiness, stop).await?;
         let topics = Topics { seats: declared.topic().to_owned(), stats: declared.stats_topic().to_owned() };
         let ports = Ports { snapshots: seat_view, log };
-        let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry, stop.clone());
+        let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry, stop.clone())
+            .commanded_at(web.command_url);
 
         let (views, shows) = (query.views(), self.seats.inventories().await?.inventories);
         let waiting = readiness.clone();

@@ -170,7 +170,7 @@ pub(super) async fn show(
         [(header::CONTENT_TYPE, "application/json")],
         body(pieces),
     );
-    Ok(Viewed { sequence, epoch, answer }.into_response())
+    Ok(Viewed { sequence, epoch, partition: live.partition(), answer }.into_response())
 }
 
 /// The chart is another one.

@@ -183,6 +183,7 @@ pub(super) async fn show(
     Ok(live.read(|map| Viewed {
         sequence: map.sequence,
         epoch: map.epoch,
+        partition: live.partition(),
         answer: Json(Detail::of(map, now)),
     }))
 }
@@ -228,7 +229,7 @@ pub(super) async fn stats(
         None => (0, vec![]),
     };
     let answer = Json(StatsBody { event_id: event, as_of_sequence, currency, sections });
-    Ok(Viewed { sequence, epoch, answer })
+    Ok(Viewed { sequence, epoch, partition: live.partition(), answer })
 }
 
 /// The payload of `stats.updated`, as it was published, with the currency of its revenue.

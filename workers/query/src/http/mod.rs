@@ -1,7 +1,8 @@
 //! The HTTP API of readers: every answer comes from memory, none from a store.
 //!
 //! `events` answers for SeatingEvents, `chart` for what does not change of their seats, `seat_map` for what does (with
-//! `conditional`: tags and encodings), `stream` for that as it happens, `seats` for one seat; `viewed` says of which state. A closed SeatingEvent is answered as one that is not there.
+//! `conditional`: tags and encodings), `stream` for that as it happens, `seats` for one seat; `viewed` says of which state, `web` what a page has to
+//! know. A closed SeatingEvent is answered as one that is not there.
 
 mod chart;
 mod conditional;
@@ -11,10 +12,12 @@ mod seat_map;
 mod seats;
 mod stream;
 mod viewed;
+mod web;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use boxoffice_runtime::identity::Identity;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,6 +25,7 @@ use utoipa_axum::routes;
 
 use crate::metrics::Metrics;
 use crate::openapi::{about_readers, for_readers};
+use crate::view::age::Age;
 use crate::view::streams::Streams;
 use crate::view::{Stats, Views};
 
@@ -36,6 +40,10 @@ pub struct Knowledge {
     pub stats: Arc<Stats>,
     /// Those who are told of every change.
     pub streams: Arc<Streams>,
+    /// How old all of that may be.
+    pub age: Arc<Age>,
+    /// Where pages send commands, where that is not their own origin.
+    pub command_url: Option<String>,
     /// Counts renderings.
     pub metrics: Metrics,
 }
@@ -43,7 +51,7 @@ pub struct Knowledge {
 /// The routes.
 pub fn routes(knowledge: Knowledge) -> Router {
     let (routes, _) = described().split_for_parts();
-    routes.with_state(knowledge)
+    routes.layer(from_fn_with_state(knowledge.clone(), viewed::tell_age)).with_state(knowledge)
 }
 
 /// What the routes do, for programs and people.
@@ -60,6 +68,7 @@ fn described() -> OpenApiRouter<Knowledge> {
         .routes(routes!(stream::show))
         .routes(routes!(events::stats))
         .routes(routes!(seats::show))
+        .routes(routes!(web::show))
 }
 
 #[cfg(test)]

@@ -205,7 +205,7 @@ async fn map(
     // Where nobody else asks nothing is rendered for whoever has the map.
     let current = live.tag();
     if section.is_none() && has(headers, &current) {
-        return Ok(not_modified(&current, form));
+        return Ok(not_modified(live, &current, form));
     }
     let Rendered { rendering, anew } = known.views.rendering(live, after).await.map_err(problem)?;
     if anew {
@@ -217,7 +217,7 @@ async fn map(
         None => rendering.tag.clone(),
     };
     if has(headers, &tag) {
-        return Ok(not_modified(&tag, form));
+        return Ok(not_modified(live, &tag, form));
     }
     let pieces = match form {
         Form::Packed => vec![rendering.packed()],
@@ -235,12 +235,16 @@ async fn map(
         Form::Json(encoding) => ("application/json", content_encoding(encoding)),
     };
     let answer = (validators(&tag, form), encoding, [(header::CONTENT_TYPE, kind)], body(pieces));
-    Ok(Viewed { sequence: tag.sequence, epoch: tag.epoch, answer }.into_response())
+    Ok(viewed(live, &tag, answer))
 }
 
-fn not_modified(tag: &Tag, form: Form) -> Response {
-    let answer = (StatusCode::NOT_MODIFIED, validators(tag, form));
-    Viewed { sequence: tag.sequence, epoch: tag.epoch, answer }.into_response()
+fn not_modified(live: &LiveMap, tag: &Tag, form: Form) -> Response {
+    viewed(live, tag, (StatusCode::NOT_MODIFIED, validators(tag, form)))
+}
+
+fn viewed(live: &LiveMap, tag: &Tag, answer: impl IntoResponse) -> Response {
+    let (sequence, epoch, partition) = (tag.sequence, tag.epoch, live.partition());
+    Viewed { sequence, epoch, partition, answer }.into_response()
 }
 
 /// What changed after a sequence.
@@ -248,7 +252,8 @@ fn changes(known: &Knowledge, live: &LiveMap, since: u64, epoch: u64) -> Result<
     let Changes { upto, seats } = known.views.since(live, since, epoch).map_err(problem)?;
     let changes = seats.into_iter().map(|(place, status)| (place, status.as_str())).collect();
     let body = Json(ChangesBody { sequence: upto, epoch, changes });
-    Ok(Viewed { sequence: upto, epoch, answer: ([(header::CACHE_CONTROL, SHARED)], body) }.into_response())
+    let answer = ([(header::CACHE_CONTROL, SHARED)], body);
+    Ok(Viewed { sequence: upto, epoch, partition: live.partition(), answer }.into_response())
 }
 
 /// Whoever stands between may give it to others for a second, and for another one while it asks for the next.

@@ -116,7 +116,7 @@ pub(super) async fn show(
     let (sequence, epoch, body) = event.read(look).ok_or_else(unknown)?;
     let by_user = (header::VARY, known.identity.header());
     let answer = ([(header::CACHE_CONTROL, "private, no-store"), by_user], Json(body));
-    Ok(Viewed { sequence, epoch, answer })
+    Ok(Viewed { sequence, epoch, partition: event.partition(), answer })
 }
 
 impl SeatBody {

@@ -95,7 +95,7 @@ pub(super) async fn show(
         ],
         Body::from_stream(frames),
     );
-    Ok(Viewed { sequence, epoch, answer }.into_response())
+    Ok(Viewed { sequence, epoch, partition: live.partition(), answer }.into_response())
 }
 
 /// The next frame; `None` for one who is too far behind, and when the process is about to end.

@@ -26,6 +26,8 @@ fn known() -> Knowledge {
         views: Arc::new(views),
         stats: Arc::default(),
         streams: Arc::new(Streams::new(CancellationToken::new())),
+        age: Arc::default(),
+        command_url: None,
         metrics: Metrics::register(&mut Registry::default()),
     };
     happen(&known, 2, &held("arena.A-1-2"));
@@ -412,4 +414,35 @@ async fn a_seating_event_that_comes_is_shown() {
     let known = known();
     happen(&known, 1, &created("theatre"));
     assert_eq!(get_json(&known, "/events/theatre").await["sequence"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_answer_says_how_old_it_may_be_by_its_partition() {
+    use boxoffice_runtime::log::ReadToEnd;
+    let known = known();
+    known.views.lies_on(&event_id("club"), 1);
+    let age = async |path: &str| said(&get_with(&known, path, &[]).await, "x-view-age").to_owned();
+    let second = std::time::Duration::from_secs(1);
+    known.age.learn(0..2, ReadToEnd::Known([(0, tokio::time::Instant::now())].into()));
+    tokio::time::advance(second).await;
+    known.age.learn(0..2, ReadToEnd::Known([(1, tokio::time::Instant::now())].into()));
+    tokio::time::advance(second).await;
+    assert_eq!((age("/events").await, age("/events/club").await), ("2000".into(), "1000".into()));
+    assert_eq!((age("/events/arena/seats").await, age("/nowhere").await), ("2000".into(), "2000".into()));
+    known.age.learn(0..2, ReadToEnd::Always);
+    assert_eq!(age("/events").await, "0");
+}
+
+#[tokio::test]
+async fn a_page_learns_where_commands_go_and_how_buyers_are_known() {
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = json!({"auth": {"mode": "header"}, "version": version});
+    assert_eq!(get_json(&known(), "/web.json").await, expected);
+    let settings = Settings::Jwt(trusting(&Signer::secret(SECRET)));
+    let identity = Identity::open(settings, &mut Registry::default(), &Readiness::default()).unwrap();
+    let elsewhere = Some("https://tickets.example.com".to_owned());
+    let known = Knowledge { identity, command_url: elsewhere, ..known() };
+    let expected =
+        json!({"commandUrl": "https://tickets.example.com", "auth": {"mode": "jwt"}, "version": version});
+    assert_eq!(get_json(&known, "/web.json").await, expected);
 }

@@ -1,10 +1,12 @@
-//! What every answer about one SeatingEvent says of the state that it comes from: `x-view-sequence`, and `x-view-epoch` above
-//! 0; and how a reader asks for one that is late enough: `?after=`.
+//! What every answer says of the state that it comes from: `x-view-age`, and about one SeatingEvent `x-view-sequence` and, above
+//! 0, `x-view-epoch`; and how a reader asks for one that is late enough: `?after=`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::http::{Problem, code};
@@ -18,6 +20,8 @@ use crate::view::LiveMap;
 pub(super) const SEQUENCE: HeaderName = HeaderName::from_static("x-view-sequence");
 /// What the sequence is of.
 pub(super) const EPOCH: HeaderName = HeaderName::from_static("x-view-epoch");
+/// How many milliseconds ago it was known last that nothing is missing.
+const AGE: HeaderName = HeaderName::from_static("x-view-age");
 /// Longest wait for a state that is late enough.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -38,9 +42,24 @@ pub(super) struct Viewed<T> {
     pub(super) sequence: u64,
     /// The epoch.
     pub(super) epoch: u64,
+    /// The partition that the SeatingEvent lies on, where that is known.
+    pub(super) partition: Option<u32>,
     /// The answer.
     pub(super) answer: T,
 }
+
+/// Says how old an answer may be: by the partition of its SeatingEvent, else by the oldest.
+pub(super) async fn tell_age(State(known): State<Knowledge>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let partition = response.extensions().get::<OfPartition>().map(|OfPartition(partition)| *partition);
+    let age = known.age.of(partition).as_millis();
+    response.headers_mut().insert(AGE, HeaderValue::from(u64::try_from(age).unwrap_or(u64::MAX)));
+    response
+}
+
+/// The partition that an answer is about.
+#[derive(Debug, Clone, Copy)]
+struct OfPartition(u32);
 
 impl<T: IntoResponse> IntoResponse for Viewed<T> {
     fn into_response(self) -> Response {
@@ -49,6 +68,9 @@ impl<T: IntoResponse> IntoResponse for Viewed<T> {
         headers.insert(SEQUENCE, HeaderValue::from(self.sequence));
         if self.epoch > 0 {
             headers.insert(EPOCH, HeaderValue::from(self.epoch));
+        }
+        if let Some(partition) = self.partition {
+            response.extensions_mut().insert(OfPartition(partition));
         }
         response
     }

@@ -36,6 +36,8 @@ fn ignorant() -> Knowledge {
         views: Arc::new(Views::default()),
         stats: Arc::new(Stats::default()),
         streams: Arc::new(Streams::new(over())),
+        age: Arc::default(),
+        command_url: Some("https://tickets.example.com".into()),
         metrics: Metrics::register(&mut Registry::default()),
     }
 }

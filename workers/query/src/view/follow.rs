@@ -16,15 +16,19 @@ use boxoffice_runtime::clock;
 use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::log::{Ends, EventLog};
 use boxoffice_runtime::record::{CE_SEQUENCE, Record, Said};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::reader::{self, Reader};
+use super::age::Age;
 use super::{Snapshots, Trust, Views};
 use crate::backoff::Backoff;
 use crate::metrics::{Metrics, Taken};
 
 /// The part of readiness that the view is: loaded, and caught up with the log once.
 pub const READY: &str = "view";
+
+/// How often it is looked how old what is known may be.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A view after which this long no gap was met is sound: the next gap is looked into at once again.
 const SOUND_AFTER: Duration = Duration::from_mins(1);
@@ -39,6 +43,10 @@ pub struct Follower {
     pub topic: String,
     /// What is kept current.
     pub views: Arc<Views>,
+    /// How old it may be.
+    pub age: Arc<Age>,
+    /// Above that the worker is not ready, if anything is said.
+    pub oldest: Option<Duration>,
     /// Told once the view is there.
     pub readiness: Readiness,
     /// Counts what happens.
@@ -100,9 +108,11 @@ impl Follower {
     async fn tail(&self, next_offsets: BTreeMap<u32, u64>, mut behind: Ends, gaps: &mut Backoff) -> Trust {
         let mut reader = Reader::new(Arc::clone(&self.log), &self.topic, next_offsets);
         let mut reload_at: Option<Instant> = None;
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if behind.is_empty() {
-                self.readiness.ready(READY);
+                self.tell();
             }
             let reload = async {
                 match reload_at {
@@ -113,6 +123,11 @@ impl Follower {
             let batch = tokio::select! {
                 batch = reader.next() => batch,
                 () = reload => return Trust::Further,
+                _ = look.tick() => {
+                    let (partitions, read) = reader.read_to_end();
+                    self.age.learn(partitions, read);
+                    continue;
+                }
             };
             match batch {
                 Ok(batch) => {
@@ -141,6 +156,18 @@ impl Follower {
         }
     }
 
+    /// Tells whether readers are to be sent here: once everything was read, as long as it is not too old.
+    fn tell(&self) {
+        let age = self.age.of(None);
+        match self.oldest.filter(|oldest| age > *oldest) {
+            Some(oldest) => {
+                let why = format!("the view may be {} s old, above the {} s that are allowed", age.as_secs(), oldest.as_secs());
+                self.readiness.not_ready(READY, why);
+            }
+            None => self.readiness.ready(READY),
+        }
+    }
+
     /// Takes in one record.
     fn take(&self, record: &Record) -> Taken {
         let Some(event) = Placed::of(record) else {
@@ -152,7 +179,9 @@ impl Follower {
             return Taken::Foreign;
         };
         let Placed { id, sequence, fact, timestamp } = event;
-        match self.views.apply(&id, sequence, fact) {
+        let applied = self.views.apply(&id, sequence, fact);
+        self.views.lies_on(&id, record.partition);
+        match applied {
             Ok(Verdict::Apply) if fact.is_none() => Taken::Unreadable,
             Ok(Verdict::Apply) => {
                 if let Some(timestamp) = timestamp {

@@ -28,6 +28,8 @@ fn follow(log: &FakeLog, loads: Vec<Result<Vec<SeatMap>, &'static str>>, next: &
         log: Arc::new(log.clone()),
         topic: "seats".into(),
         views: Arc::clone(&views),
+        age: Arc::default(),
+        oldest: None,
         readiness: readiness.clone(),
         metrics: Metrics::register(&mut Registry::default()),
     };

@@ -3,7 +3,7 @@
 //! Written by [`follow`](super::follow), read by the handlers; what is sent of it is rendered outside the lock
 //! ([`forms`](super::forms)), from a [`Moment`] that is taken out of it.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use boxoffice_domain::project::SeatStatus;
 use boxoffice_domain::seat_map::Changed;
@@ -18,6 +18,8 @@ pub struct LiveMap {
     current: RwLock<Current>,
     /// The turn of whoever renders.
     pub(super) turn: tokio::sync::Mutex<()>,
+    /// Where on the log it lies, once something of it was read there.
+    partition: OnceLock<u32>,
 }
 
 #[derive(Debug)]
@@ -64,12 +66,26 @@ pub(super) enum Difference {
 impl LiveMap {
     /// A map.
     pub fn new(map: SeatMap) -> Self {
-        Self { current: RwLock::new(Current::new(map)), turn: tokio::sync::Mutex::default() }
+        Self {
+            current: RwLock::new(Current::new(map)),
+            turn: tokio::sync::Mutex::default(),
+            partition: OnceLock::new(),
+        }
     }
 
     /// Looks at the seats. `look` runs under the lock, so it is short and takes no other lock.
     pub fn read<T>(&self, look: impl FnOnce(&SeatMap) -> T) -> T {
         look(&self.current().map)
+    }
+
+    /// The partition that it lies on, where that is known.
+    pub fn partition(&self) -> Option<u32> {
+        self.partition.get().copied()
+    }
+
+    /// Something of it was read on a partition, which is pinned (I4).
+    pub(super) fn lies_on(&self, partition: u32) {
+        self.partition.get_or_init(|| partition);
     }
 
     /// Fingerprints of the definition.

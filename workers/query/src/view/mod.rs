@@ -3,9 +3,10 @@
 //! Data path: [`snapshot`] loads the view that the `seat-view` consumer keeps ([`postgres`] is where from),
 //! [`follow`] goes on from its checkpoint on the log (through [`reader`]) and writes [`Views`]; [`live_map`] is one
 //! SeatingEvent, [`forms`] what is sent of its seats, [`tag`] which state of them, [`ring`] what changed lately. [`stats`] keeps
-//! the newest statistics.
+//! the newest statistics, [`age`] how old all of that may be.
 //! Handlers in [`crate::http`] read; nothing here writes a store, and no request waits for one.
 
+pub mod age;
 pub mod follow;
 pub mod forms;
 pub mod live_map;
@@ -234,6 +235,13 @@ impl Views {
         let (event, its) = live.read(|map| (map.id.clone(), map.epoch));
         let changes = self.ring.since(&event, sequence).ok().filter(|_| its == epoch);
         changes.ok_or(Untold::Gone { event, sequence })
+    }
+
+    /// Something of a SeatingEvent was read on a partition.
+    pub(crate) fn lies_on(&self, event: &SeatingEventId, partition: u32) {
+        if let Some(live) = self.known().maps.get(event) {
+            live.lies_on(partition);
+        }
     }
 
     /// Returns when the domain event with `sequence` of a SeatingEvent was taken in.

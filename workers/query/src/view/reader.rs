@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use boxoffice_runtime::log::{Batch, EventLog, LogError, Tail};
+use boxoffice_runtime::log::{Batch, EventLog, LogError, ReadToEnd, Tail};
 use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
@@ -42,8 +42,8 @@ impl Reader {
         Self { log, topic: topic.to_owned(), next_offsets, open: None, backoff: Backoff::default() }
     }
 
-    /// What comes next: records, or the end of a partition. Waits as long as it takes. Records may be lost
-    /// where the future is dropped half-way: the reader is to be dropped with it.
+    /// What comes next: records, or the end of a partition. Waits as long as it takes; giving up the wait
+    /// loses nothing.
     ///
     /// # Errors
     /// Only [`LogError::OutOfRange`]: the log does not have what comes next.
@@ -57,15 +57,24 @@ impl Reader {
                     self.backoff.reset();
                     return Ok(batch);
                 }
-                Ok(None) => tracing::info!(topic = self.topic, "the topic has grown"),
+                Ok(None) => {
+                    tracing::info!(topic = self.topic, "the topic has grown");
+                    self.open = None;
+                }
                 Err(error @ LogError::OutOfRange { .. }) => return Err(error),
                 Err(error) => {
                     tracing::warn!(topic = self.topic, %error, "reading is interrupted");
+                    self.open = None;
                     sleep(self.backoff.wait()).await;
                 }
             }
-            self.open = None;
         }
+    }
+
+    /// The partitions that are read, and when it was known last that nothing of them is missing.
+    pub fn read_to_end(&self) -> (impl Iterator<Item = u32>, ReadToEnd) {
+        let read = self.open.as_ref().map(|open| open.tail.read_to_end());
+        (self.next_offsets.keys().copied(), read.unwrap_or(ReadToEnd::Known(BTreeMap::new())))
     }
 
     /// What comes next, or `None` where the topic has grown.

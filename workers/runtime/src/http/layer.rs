@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderValue;
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 use prometheus_client::registry::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
+use tower_http::cors::CorsLayer;
 use tracing::Instrument;
 
 use super::context::{CORRELATION_ID, RequestContext};
@@ -32,18 +33,51 @@ pub const MAX_IN_FLIGHT: usize = 4096;
 pub struct HttpLayer {
     metrics: HttpMetrics,
     in_flight: Arc<Semaphore>,
+    pub(super) cors: Option<CorsLayer>,
 }
+
+/// How long a browser remembers what a page may send.
+const REMEMBERED: Duration = Duration::from_hours(1);
+/// What a page may send beside what every page may, and what it may read.
+const SENT: [&str; 7] = [
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-none-match",
+    "last-event-id",
+    "traceparent",
+    CORRELATION_ID,
+];
+const READ: [&str; 6] =
+    ["etag", "retry-after", "x-view-age", "x-view-sequence", "x-view-epoch", CORRELATION_ID];
 
 impl HttpLayer {
     /// With its metrics in `registry`.
     pub fn new(registry: &mut Registry) -> Self {
-        Self { metrics: HttpMetrics::register(registry), in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) }
+        let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
+        Self { metrics: HttpMetrics::register(registry), in_flight, cors: None }
+    }
+
+    /// Lets pages of these origins call, without what a gateway says of who that is.
+    #[must_use]
+    pub fn allowing(self, origins: Vec<HeaderValue>) -> Self {
+        let names = |names: &[&'static str]| names.iter().map(|name| HeaderName::from_static(name)).collect::<Vec<_>>();
+        let cors = (!origins.is_empty()).then(|| {
+            CorsLayer::new()
+                .allow_origin(origins)
+                .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
+                .allow_headers(names(&SENT))
+                .expose_headers(names(&READ))
+                .max_age(REMEMBERED)
+        });
+        Self { cors, ..self }
     }
 
     /// The same measures with requests of their own: a crowd at one door must not close the other.
     #[must_use]
     pub fn apart(&self) -> Self {
-        Self { metrics: self.metrics.clone(), in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)) }
+        let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
+        Self { metrics: self.metrics.clone(), in_flight, cors: None }
     }
 
     async fn answer(&self, request: Request, next: Next) -> Response {

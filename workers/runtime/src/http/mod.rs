@@ -28,10 +28,15 @@ pub use server::serve;
 
 /// `routes` with everything that each request passes on its way in and out.
 pub fn service(routes: Router, layer: HttpLayer) -> Router {
-    routes
+    let cors = layer.cors.clone();
+    let service = routes
         .fallback(|| async { Problem::no_route() })
         .method_not_allowed_fallback(|| async { Problem::no_method() })
-        .layer(from_fn_with_state(layer, layer::pass))
+        .layer(from_fn_with_state(layer, layer::pass));
+    match cors {
+        Some(cors) => service.layer(cors),
+        None => service,
+    }
 }
 
 #[cfg(test)]

@@ -124,3 +124,25 @@ async fn what_the_caller_wrote_comes_back_harmless() {
         assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["correlationId"], correlation);
     }
 }
+
+#[tokio::test]
+async fn pages_of_named_origins_may_call_and_say_who_they_are_by_token_alone() {
+    let ours = "https://www.example.com";
+    let layer = HttpLayer::new(&mut Registry::default()).allowing(vec![ours.parse().unwrap()]);
+    let service = service(routes(), layer);
+    let asked = async |method: &str, origin: &str| {
+        let request = Request::builder().method(method).uri("/chain").header("origin", origin);
+        let request = request.header("access-control-request-method", "POST");
+        service.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    };
+    let preflight = asked("OPTIONS", ours).await;
+    assert_eq!((preflight.status(), &preflight.headers()["access-control-allow-origin"]), (StatusCode::OK, ours));
+    let allowed = preflight.headers()["access-control-allow-headers"].to_str().unwrap();
+    assert!(allowed.contains("authorization") && !allowed.contains("x-user-id"), "{allowed}");
+    let read = asked("GET", ours).await;
+    assert!(read.headers()["access-control-expose-headers"].to_str().unwrap().contains("etag"));
+    let other = asked("GET", "https://evil.example.com").await;
+    assert!(!other.headers().contains_key("access-control-allow-origin"));
+    let nobody = call("/chain", &[]).await;
+    assert!(!nobody.headers().contains_key("access-control-allow-origin"), "by default no page may");
+}

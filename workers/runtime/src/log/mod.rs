@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 pub use self::ends::{Ends, UntilEnd};
 use crate::record::{NewRecord, Record};
@@ -94,6 +95,18 @@ pub trait Tail: Send {
     /// What comes next: at most `max` records. Waits for one, or for the end of a partition.
     /// Transient trouble is retried inside; an error is final for this tail. Giving up the wait loses nothing.
     async fn next(&mut self, max: usize) -> Result<Batch, LogError>;
+
+    /// When it was known last that everything that could be read has been handed out.
+    fn read_to_end(&self) -> ReadToEnd;
+}
+
+/// See [`Tail::read_to_end`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadToEnd {
+    /// Nothing is ever missing: the log is in this process.
+    Always,
+    /// By partition; one of which it was never known is not among them.
+    Known(BTreeMap<u32, Instant>),
 }
 
 /// What a tail hands out at once.

@@ -1,7 +1,7 @@
 //! Reading partitions of one topic from given offsets, for ever, without a group.
 
 use async_trait::async_trait;
-use boxoffice_runtime::log::{Batch, LogError, Tail, TopicPartition};
+use boxoffice_runtime::log::{Batch, LogError, ReadToEnd, Tail, TopicPartition};
 
 use super::EmbeddedLog;
 use super::reader::Reader;
@@ -38,5 +38,9 @@ impl Tail for EmbeddedTail {
             }
             self.reader.wait().await;
         }
+    }
+
+    fn read_to_end(&self) -> ReadToEnd {
+        ReadToEnd::Always
     }
 }

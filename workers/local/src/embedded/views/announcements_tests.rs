@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use async_trait::async_trait;
 use boxoffice_domain::Metadata;
 use boxoffice_domain::events::VERSION;
-use boxoffice_runtime::log::{Appender, Batch, Subscription, Tail};
+use boxoffice_runtime::log::{Appender, Batch, ReadToEnd, Subscription, Tail};
 use boxoffice_runtime::record::Record;
 use tokio::sync::watch;
 use tokio_util::sync::DropGuard;
@@ -91,6 +91,10 @@ impl Tail for FakeTail {
     async fn next(&mut self, _: usize) -> Result<Batch, LogError> {
         assert!(!self.0.is_empty(), "read beyond the end: that waits for ever");
         Ok(Batch { records: vec![self.0.remove(0)], ended: vec![] })
+    }
+
+    fn read_to_end(&self) -> ReadToEnd {
+        ReadToEnd::Always
     }
 }
 

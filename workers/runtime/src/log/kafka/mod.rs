@@ -1,10 +1,11 @@
 //! The event log on Apache Kafka.
 //!
-//! `producer` publishes, `appender` appends as the one owner of an id, `tail` reads without a group and `subscription` as a member of one; this file says how Kafka is
+//! `producer` publishes, `appender` appends as the one owner of an id, `tail` reads without a group (`heard` knows how late that is) and `subscription` as a member of one; this file says how Kafka is
 //! reached and asks it what there is; `security` says how connections are secured, and `trouble` hears what librdkafka
 //! has to say; `quiet` finds out how far a member has everything. It makes no topic and no group: that is the operator's work.
 
 mod appender;
+mod heard;
 mod producer;
 mod quiet;
 pub mod security;

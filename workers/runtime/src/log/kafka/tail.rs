@@ -12,9 +12,9 @@ use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 
-use super::trouble::Trouble;
+use super::heard::{Heard, Listening};
 use super::{Detached, KafkaLog, LogError, number, position, read_error, record, unavailable};
-use crate::log::{Batch, EventLog, Tail};
+use crate::log::{Batch, EventLog, ReadToEnd, Tail};
 
 /// A tail of one topic.
 pub struct KafkaTail {
@@ -22,7 +22,8 @@ pub struct KafkaTail {
     topic: String,
     /// The next offset of each partition.
     next: BTreeMap<u32, u64>,
-    consumer: Detached<StreamConsumer<Trouble>>,
+    consumer: Detached<StreamConsumer<Listening>>,
+    heard: Heard,
     /// What came after the records of the last batch.
     error: Option<KafkaError>,
 }
@@ -40,9 +41,11 @@ impl KafkaTail {
             // What is read ahead. A process has many tails where it recovers; one that is full is filled again this soon.
             .set("queued.max.messages.kbytes", "8192")
             .set("fetch.queue.backoff.ms", "10")
+            .set("statistics.interval.ms", "1000")
             .set("auto.offset.reset", "error");
-        let consumer =
-            StreamConsumer::from_config_and_context(&config, log.trouble.clone()).map_err(unavailable)?;
+        let heard = Heard::default();
+        let context = Listening { trouble: log.trouble.clone(), topic: topic.to_owned(), heard: heard.clone() };
+        let consumer = StreamConsumer::from_config_and_context(&config, context).map_err(unavailable)?;
         let mut start = TopicPartitionList::new();
         for (partition, offset) in from {
             let number = number(topic, *partition)?;
@@ -54,6 +57,7 @@ impl KafkaTail {
             topic: topic.to_owned(),
             next: from.iter().copied().collect(),
             consumer: Detached::new(consumer),
+            heard,
             error: None,
         };
         match tail.out_of_range().await? {
@@ -108,7 +112,12 @@ impl Tail for KafkaTail {
         for record in &batch.records {
             self.next.insert(record.partition, record.offset + 1);
         }
+        self.heard.took(&batch);
         Ok(batch)
+    }
+
+    fn read_to_end(&self) -> ReadToEnd {
+        ReadToEnd::Known(self.heard.known())
     }
 }
 
