@@ -125,10 +125,27 @@ impl Query {
 
     /// Loads the view and follows the log, for ever.
     pub async fn follow(self) -> Infallible {
-        let Self { ports: Ports { snapshots, log }, topics, metrics, readiness, views, stats, age, oldest, .. } =
-            self;
-        let follower =
-            Follower { snapshots, log: Arc::clone(&log), topic: topics.seats, views, age, oldest, readiness, metrics };
+        let Self {
+            ports: Ports { snapshots, log },
+            topics,
+            metrics,
+            readiness,
+            views,
+            stats,
+            age,
+            oldest,
+            ..
+        } = self;
+        let follower = Follower {
+            snapshots,
+            log: Arc::clone(&log),
+            topic: topics.seats,
+            views,
+            age,
+            oldest,
+            readiness,
+            metrics,
+        };
         tokio::select! {
             never = follower.run() => never,
             never = stats.follow(log, &topics.stats) => never,

@@ -60,16 +60,8 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Args {
-        service,
-        kafka,
-        database,
-        identity,
-        web,
-        command_url,
-        max_view_age_seconds,
-        http_addr,
-    } = Args::parse();
+    let Args { service, kafka, database, identity, web, command_url, max_view_age_seconds, http_addr } =
+        Args::parse();
     telemetry::init(&service.log)?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let stop = shutdown::on_signal()?;

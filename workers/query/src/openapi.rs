@@ -36,7 +36,11 @@ pub(crate) fn about_readers() -> OpenApi {
     let description = "What is on sale, and which seats are free.\n\n\
         Every answer comes from memory. Seats that somebody else holds or has are shown as such, never by whom. Times are \
         Unix milliseconds; prices are in the currency's minor unit.";
-    let tags = [(EVENTS, "SeatingEvents: phases, counts, statistics."), (SEAT_MAPS, "Every seat, or one."), (PAGES, "What a page has to know.")];
+    let tags = [
+        (EVENTS, "SeatingEvents: phases, counts, statistics."),
+        (SEAT_MAPS, "Every seat, or one."),
+        (PAGES, "What a page has to know."),
+    ];
     about("Box Office queries", description, &tags)
 }
 

@@ -428,7 +428,10 @@ async fn every_answer_says_how_old_it_may_be_by_its_partition() {
     known.age.learn(0..2, ReadToEnd::Known([(1, tokio::time::Instant::now())].into()));
     tokio::time::advance(second).await;
     assert_eq!((age("/events").await, age("/events/club").await), ("2000".into(), "1000".into()));
-    assert_eq!((age("/events/arena/seats").await, age("/nowhere").await), ("2000".into(), "2000".into()));
+    assert_eq!(
+        (age("/events/arena/seats").await, age("/events/nowhere").await),
+        ("2000".into(), "2000".into())
+    );
     known.age.learn(0..2, ReadToEnd::Always);
     assert_eq!(age("/events").await, "0");
 }

@@ -41,7 +41,8 @@ impl Age {
         };
         for partition in partitions {
             let at = known.partitions.entry(partition).or_insert(begun);
-            *at = read.get(&partition).map_or(*at, |read| *at.max(read));
+            let read = read.get(&partition).copied().unwrap_or(begun);
+            *at = read.max(*at);
         }
     }
 

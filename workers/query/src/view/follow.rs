@@ -18,8 +18,8 @@ use boxoffice_runtime::log::{Ends, EventLog};
 use boxoffice_runtime::record::{CE_SEQUENCE, Record, Said};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
-use super::reader::{self, Reader};
 use super::age::Age;
+use super::reader::{self, Reader};
 use super::{Snapshots, Trust, Views};
 use crate::backoff::Backoff;
 use crate::metrics::{Metrics, Taken};
@@ -161,7 +161,11 @@ impl Follower {
         let age = self.age.of(None);
         match self.oldest.filter(|oldest| age > *oldest) {
             Some(oldest) => {
-                let why = format!("the view may be {} s old, above the {} s that are allowed", age.as_secs(), oldest.as_secs());
+                let why = format!(
+                    "the view may be {} s old, above the {} s that are allowed",
+                    age.as_secs(),
+                    oldest.as_secs()
+                );
                 self.readiness.not_ready(READY, why);
             }
             None => self.readiness.ready(READY),

@@ -61,7 +61,9 @@ impl HttpLayer {
     /// Lets pages of these origins call, without what a gateway says of who that is.
     #[must_use]
     pub fn allowing(self, origins: Vec<HeaderValue>) -> Self {
-        let names = |names: &[&'static str]| names.iter().map(|name| HeaderName::from_static(name)).collect::<Vec<_>>();
+        let names = |names: &[&'static str]| {
+            names.iter().map(|name| HeaderName::from_static(name)).collect::<Vec<_>>()
+        };
         let cors = (!origins.is_empty()).then(|| {
             CorsLayer::new()
                 .allow_origin(origins)

@@ -44,7 +44,8 @@ impl KafkaTail {
             .set("statistics.interval.ms", "1000")
             .set("auto.offset.reset", "error");
         let heard = Heard::default();
-        let context = Listening { trouble: log.trouble.clone(), topic: topic.to_owned(), heard: heard.clone() };
+        let context =
+            Listening { trouble: log.trouble.clone(), topic: topic.to_owned(), heard: heard.clone() };
         let consumer = StreamConsumer::from_config_and_context(&config, context).map_err(unavailable)?;
         let mut start = TopicPartitionList::new();
         for (partition, offset) in from {
