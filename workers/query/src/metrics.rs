@@ -4,6 +4,7 @@ use boxoffice_domain::UnixMillis;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -32,8 +33,9 @@ struct Records {
 pub struct Metrics {
     records: Family<Records, Counter>,
     age: Histogram,
-    /// Snapshots loaded again after the first.
+    /// Snapshots loaded again after the first, of all SeatingEvents or of one.
     pub reloads: Counter,
+    stale: Gauge,
     /// Seat maps rendered, rather than served as they were.
     pub renders: Counter,
 }
@@ -46,6 +48,7 @@ impl Metrics {
             records: Family::default(),
             age: Histogram::new(AGES),
             reloads: Counter::default(),
+            stale: Gauge::default(),
             renders: Counter::default(),
         };
         let registry = registry.sub_registry_with_prefix("boxoffice_query");
@@ -57,8 +60,15 @@ impl Metrics {
             metrics.age.clone(),
         );
         registry.register("reloads", "Snapshots loaded again", metrics.reloads.clone());
+        let stale = "SeatingEvents of which events are missing: they stay as they were until they are loaded again";
+        registry.register("stale_seating_events", stale, metrics.stale.clone());
         registry.register("renders", "Seat maps rendered", metrics.renders.clone());
         metrics
+    }
+
+    /// So many SeatingEvents have a gap.
+    pub fn stale(&self, count: usize) {
+        self.stale.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Counts a record.

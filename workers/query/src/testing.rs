@@ -315,4 +315,8 @@ impl Snapshots for FakeSnapshots {
         let maps = load.map_err(|error| SnapshotError(error.into()))?;
         Ok(Snapshot { maps, gone: BTreeMap::new(), next_offsets: self.next_offsets.clone() })
     }
+
+    async fn load_one(&self, event: &SeatingEventId) -> Result<Option<SeatMap>, SnapshotError> {
+        Ok(self.load().await?.maps.into_iter().find(|map| map.id == *event))
+    }
 }

@@ -1,26 +1,28 @@
 //! Keeps [`Views`] current: a snapshot, then the log from its checkpoint on.
 //!
-//! Where events are missing before one (a gap) that SeatingEvent stays as it is, a new snapshot is loaded soon, and
-//! everything else goes on meanwhile. With the database or the log away, what is in memory is served. The worker is
-//! ready once it has read what the log had when the first snapshot was loaded.
+//! Where events are missing before one (a gap) that SeatingEvent stays as it is and is loaded by itself, again and again if
+//! need be, and everything else goes on meanwhile. With the database or the log away, what is in memory is served. The
+//! worker is ready once it has read what the log had when the first snapshot was loaded.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_domain::checkpoint::Verdict;
-use boxoffice_domain::{DomainEvent, SeatingEventId, UnixMillis};
+use boxoffice_domain::{DomainEvent, SeatMap, SeatingEventId, UnixMillis};
 use boxoffice_runtime::clock;
 use boxoffice_runtime::health::Readiness;
 use boxoffice_runtime::log::{Ends, EventLog};
 use boxoffice_runtime::record::{CE_SEQUENCE, Record, Said};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::age::Age;
+use super::gaps::Gaps;
 use super::reader::{self, Reader};
-use super::{Snapshots, Trust, Views};
+use super::{SnapshotError, Snapshots, Trust, Views};
 use crate::backoff::Backoff;
 use crate::metrics::{Metrics, Taken};
 
@@ -30,7 +32,7 @@ pub const READY: &str = "view";
 /// How often it is looked how old what is known may be.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// A view after which this long no gap was met is sound: the next gap is looked into at once again.
+/// A view that this long belonged to its log is sound: the next time it does not is looked into at once again.
 const SOUND_AFTER: Duration = Duration::from_mins(1);
 
 /// The one task that writes [`Views`].
@@ -56,16 +58,18 @@ pub struct Follower {
 impl Follower {
     /// Follows for ever.
     pub async fn run(self) -> Infallible {
-        let mut gaps = Backoff::default();
+        let mut backoff = Backoff::default();
         let mut trust = Trust::Further;
         loop {
             let next_offsets = self.load(trust).await;
             let loaded = Instant::now();
             let behind = self.behind(&next_offsets).await;
-            trust = self.tail(next_offsets, behind, &mut gaps).await;
+            self.tail(next_offsets, behind).await;
+            trust = Trust::Snapshot;
             if loaded.elapsed() > SOUND_AFTER {
-                gaps.reset();
+                backoff.reset();
             }
+            sleep(backoff.wait()).await;
             self.metrics.reloads.inc();
         }
     }
@@ -89,40 +93,45 @@ impl Follower {
         }
     }
 
-    /// Where the log ends, by partition of which it has more than the snapshot. A log that cannot say is not waited
-    /// for: then what the snapshot has is served.
+    /// Where the log ends, by partition of which it has more than the snapshot. A log that does not answer may have any
+    /// number.
     async fn behind(&self, next_offsets: &BTreeMap<u32, u64>) -> Ends {
-        let mut bounds = match reader::bounds(&self.log, &self.topic).await {
-            Ok(bounds) => bounds,
-            Err(error) => {
-                tracing::warn!(%error, "how far the view is behind the log is not known");
-                return Ends::default();
+        let mut backoff = Backoff::default();
+        let mut bounds = loop {
+            match reader::bounds(&self.log, &self.topic).await {
+                Ok(bounds) => break bounds,
+                Err(error) => {
+                    tracing::warn!(%error, "how far the view is behind the log is not known");
+                    sleep(backoff.wait()).await;
+                }
             }
         };
         bounds.retain(|partition, (begin, end)| next_offsets.get(partition).unwrap_or(begin) < end);
         bounds.into_iter().map(|(partition, (_, end))| (partition, end)).collect()
     }
 
-    /// Applies records until a new snapshot is needed, and says whom to believe then. Ready once nothing is left of
-    /// `behind`.
-    async fn tail(&self, next_offsets: BTreeMap<u32, u64>, mut behind: Ends, gaps: &mut Backoff) -> Trust {
+    /// Applies records until the log turns out to be another one. Ready once nothing is left of `behind`.
+    async fn tail(&self, next_offsets: BTreeMap<u32, u64>, mut behind: Ends) {
         let mut reader = Reader::new(Arc::clone(&self.log), &self.topic, next_offsets);
-        let mut reload_at: Option<Instant> = None;
+        let (mut gaps, mut loading) = (Gaps::default(), FuturesUnordered::new());
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if behind.is_empty() {
                 self.tell();
             }
-            let reload = async {
-                match reload_at {
-                    Some(at) => sleep_until(at).await,
-                    None => pending().await,
-                }
-            };
+            // One at a time, and on with it whatever is read meanwhile.
+            if loading.is_empty()
+                && let Some((event, at)) = gaps.next()
+            {
+                loading.push(self.load_at(event, at));
+            }
             let batch = tokio::select! {
                 batch = reader.next() => batch,
-                () = reload => return Trust::Further,
+                Some((event, loaded)) = loading.next() => {
+                    self.loaded(&event, loaded, &mut gaps);
+                    continue;
+                }
                 _ = look.tick() => {
                     let (partitions, read) = reader.read_to_end();
                     self.age.learn(partitions, read);
@@ -133,26 +142,68 @@ impl Follower {
                 Ok(batch) => {
                     behind.reached(&batch);
                     for record in &batch.records {
-                        let taken = self.take(record);
-                        self.metrics.taken(taken);
-                        if taken == Taken::Gap && reload_at.is_none() {
-                            let wait = gaps.wait();
-                            tracing::warn!(
-                                event = record.key,
-                                ?wait,
-                                "I5: events are missing: a new snapshot is due"
-                            );
-                            reload_at = Some(Instant::now() + wait);
-                        }
+                        self.take_in_turn(record, &mut gaps);
                     }
+                    self.metrics.stale(gaps.count());
                     self.views.announce();
                 }
                 Err(error) => {
                     tracing::error!(%error, "the view does not belong to this log: it is loaded again");
-                    sleep(gaps.wait()).await;
-                    return Trust::Snapshot;
+                    return;
                 }
             }
+        }
+    }
+
+    /// Loads a SeatingEvent when it is due.
+    async fn load_at(
+        &self,
+        event: SeatingEventId,
+        at: Instant,
+    ) -> (SeatingEventId, Result<Option<SeatMap>, SnapshotError>) {
+        sleep_until(at).await;
+        let loaded = self.snapshots.load_one(&event).await;
+        (event, loaded)
+    }
+
+    /// Goes on with a SeatingEvent from what was loaded.
+    fn loaded(
+        &self,
+        event: &SeatingEventId,
+        loaded: Result<Option<SeatMap>, SnapshotError>,
+        gaps: &mut Gaps,
+    ) {
+        let waiting = gaps.take(event);
+        match loaded {
+            Ok(Some(map)) => {
+                self.metrics.reloads.inc();
+                self.views.install(vec![map], BTreeMap::new(), Trust::Further);
+                gaps.close(event);
+            }
+            Ok(None) => tracing::debug!(%event, "the view has no seats of it yet"),
+            Err(error) => tracing::warn!(%event, %error, "what is missing of it is not there yet"),
+        }
+        for record in &waiting {
+            self.take_in_turn(record, gaps);
+        }
+        self.metrics.stale(gaps.count());
+        self.views.announce();
+    }
+
+    /// Takes in one record, or has it wait where its SeatingEvent has a gap.
+    fn take_in_turn(&self, record: &Record, gaps: &mut Gaps) {
+        let event = record.key.parse().ok();
+        if let Some(event) = event.as_ref().filter(|event| gaps.has(event)) {
+            gaps.wait(event, record.clone());
+            return;
+        }
+        let taken = self.take(record);
+        self.metrics.taken(taken);
+        if taken == Taken::Gap
+            && let Some(event) = event
+        {
+            tracing::warn!(%event, "I5: events are missing: it is loaded again");
+            gaps.wait(&event, record.clone());
         }
     }
 

@@ -94,14 +94,15 @@ async fn is_ready_on_an_idle_log_whose_last_offsets_no_record_has() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn is_ready_after_the_first_load_even_without_a_log() {
+async fn a_log_that_does_not_answer_may_have_more_though_what_is_loaded_is_there() {
     let log = FakeLog::default();
     let following = follow(&log, vec![Err("away"), Err("away"), Ok(vec![map("arena", 2)])], &[]);
-    assert_eq!(following.readiness.obstacles().len(), 1);
-    following.until("ready", || following.readiness.obstacles().is_empty()).await;
     following.reaches("arena", 2).await;
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(following.readiness.obstacles().len(), 1);
     following.log.grow("seats", 1);
     following.log.event(0, 3, held("arena.A-1-2"));
+    following.until("ready", || following.readiness.obstacles().is_empty()).await;
     following.reaches("arena", 3).await;
 }
 
@@ -117,6 +118,19 @@ async fn a_gap_is_closed_by_a_new_snapshot_while_others_go_on() {
     assert_eq!(following.loads(), 1);
     following.reaches("arena", 6).await;
     assert_eq!(following.loads(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_that_no_snapshot_closes_is_looked_into_ever_less_and_costs_the_others_nothing() {
+    let log = FakeLog::with_topics(&[("seats", 1)]);
+    log.event(0, 5, held("arena.A-1-2"));
+    let following = follow(&log, vec![Ok(vec![map("arena", 3)])], &[(0, 0)]);
+    sleep(Duration::from_mins(10)).await;
+    let loads = following.loads();
+    assert!((15..40).contains(&loads), "{loads} loads in ten minutes");
+    log.event(0, 1, created("club"));
+    following.reaches("club", 1).await;
+    assert!(following.views.get("arena").is_some_and(|live| live.read(|map| map.sequence == 3)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! What the query worker knows: every SeatingEvent's seats, in memory, as of a sequence.
 //!
 //! Data path: [`snapshot`] loads the view that the `seat-view` consumer keeps ([`postgres`] is where from),
-//! [`follow`] goes on from its checkpoint on the log (through [`reader`]) and writes [`Views`]; [`live_map`] is one
+//! [`follow`] goes on from its checkpoint on the log (through [`reader`], with [`gaps`] in it) and writes [`Views`]; [`live_map`] is one
 //! SeatingEvent, [`forms`] what is sent of its seats, [`tag`] which state of them, [`ring`] what changed lately. [`stats`] keeps
 //! the newest statistics, [`age`] how old all of that may be.
 //! Handlers in [`crate::http`] read; nothing here writes a store, and no request waits for one.
@@ -9,6 +9,7 @@
 pub mod age;
 pub mod follow;
 pub mod forms;
+pub mod gaps;
 pub mod live_map;
 pub mod postgres;
 pub mod reader;

@@ -16,6 +16,8 @@ use super::{Snapshot, SnapshotError, Snapshots};
 
 /// Longest load: several hundred thousand seats take seconds.
 const LOAD: Duration = Duration::from_mins(2);
+/// Longest wait for one SeatingEvent.
+const LOAD_ONE: Duration = Duration::from_secs(10);
 
 /// The view database.
 #[derive(Debug, Clone)]
@@ -40,12 +42,23 @@ impl Snapshots for PostgresSnapshots {
             // The one statement of this worker that may take longer than the server's limit for all others.
             sqlx::query("SET LOCAL statement_timeout = '120s'").execute(&mut *moment).await?;
             let next_offsets = next_offsets(&mut moment, &self.topic).await?;
-            let maps = maps(&mut moment).await?;
+            let maps = maps(&mut moment, None).await?;
             let gone = gone(&mut moment).await?;
             moment.rollback().await?;
             Ok(Snapshot { maps, gone, next_offsets })
         };
         timeout(LOAD, load).await.map_err(|_| SnapshotError(format!("no end within {} s", LOAD.as_secs())))?
+    }
+
+    async fn load_one(&self, event: &SeatingEventId) -> Result<Option<SeatMap>, SnapshotError> {
+        let load = async {
+            let mut moment = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+            let map = maps(&mut moment, Some(event)).await?.pop();
+            moment.rollback().await?;
+            Ok(map)
+        };
+        let late = |_| SnapshotError(format!("no end within {} s", LOAD_ONE.as_secs()));
+        timeout(LOAD_ONE, load).await.map_err(late)?
     }
 }
 
@@ -64,12 +77,19 @@ async fn next_offsets(moment: &mut PgConnection, topic: &str) -> Result<BTreeMap
     rows.into_iter().map(|(partition, offset)| Ok((number(partition)?, number(offset)?))).collect()
 }
 
-async fn maps(moment: &mut PgConnection) -> Result<Vec<SeatMap>, SnapshotError> {
+/// All, or one.
+async fn maps(
+    moment: &mut PgConnection,
+    only: Option<&SeatingEventId>,
+) -> Result<Vec<SeatMap>, SnapshotError> {
+    let only = only.map(SeatingEventId::as_str);
     let mut maps = HashMap::new();
     let mut rows = sqlx::query_as(
         "SELECT event_id, definition, closed, checkpoint_events.sequence, coalesce(epoch, 0)
-         FROM seating_events JOIN checkpoint_events ON seating_event = event_id LEFT JOIN shows USING (event_id)",
+         FROM seating_events JOIN checkpoint_events ON seating_event = event_id LEFT JOIN shows USING (event_id)
+         WHERE $1::text IS NULL OR event_id = $1",
     )
+    .bind(only)
     .fetch(&mut *moment);
     while let Some(row) = rows.try_next().await? {
         let map = seating_event(row)?;
@@ -78,8 +98,9 @@ async fn maps(moment: &mut PgConnection) -> Result<Vec<SeatMap>, SnapshotError> 
     drop(rows);
     let mut rows = sqlx::query_as(
         "SELECT event_id, seat_key, status, user_id, hold_id, reservation_id, expires_at
-         FROM seats WHERE status <> 'AVAILABLE'",
+         FROM seats WHERE status <> 'AVAILABLE' AND ($1::text IS NULL OR event_id = $1)",
     )
+    .bind(only)
     .fetch(moment);
     while let Some(row) = rows.try_next().await? {
         let row: SeatRow = row;

@@ -27,4 +27,7 @@ pub struct SnapshotError(pub String);
 pub trait Snapshots: Send + Sync + 'static {
     /// The view as of now. All of it is of one moment: the maps hold exactly the records before the offsets.
     async fn load(&self) -> Result<Snapshot, SnapshotError>;
+
+    /// One SeatingEvent as of now; `None` where the view has no seats of it.
+    async fn load_one(&self, event: &SeatingEventId) -> Result<Option<SeatMap>, SnapshotError>;
 }
