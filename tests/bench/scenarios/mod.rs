@@ -7,6 +7,7 @@ pub mod herd;
 pub mod holds;
 pub mod idle;
 pub mod leaderless;
+pub mod maps;
 pub mod nearly_full;
 pub mod pairs;
 pub mod recovery;
@@ -50,6 +51,8 @@ pub enum Scenario {
     Idle,
     /// How long nobody can buy when Redis was restarted, with a short log and a long one, and when it was emptied
     Recovery,
+    /// Seat maps in each form, still and while they change, and a replica with a million seats
+    Maps,
     /// Domain events over HTTP to a fast receiver: deliveries a second
     Webhook,
 }
@@ -90,6 +93,7 @@ impl Bench {
             Scenario::Script => script::measure(self).await,
             Scenario::Idle => idle::measure(self).await,
             Scenario::Recovery => recovery::measure(self).await,
+            Scenario::Maps => maps::measure(self).await,
             Scenario::Webhook => webhook::measure(self).await,
         }
     }
