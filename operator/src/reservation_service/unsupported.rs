@@ -72,14 +72,13 @@ fn concerns(matters: Matters, place: Place) -> bool {
     matters == Matters::Everywhere || place == Place::Cluster
 }
 
-fn of_service(spec: &ReservationServiceSpec) -> [(Matters, &'static str, bool); 6] {
+fn of_service(spec: &ReservationServiceSpec) -> [(Matters, &'static str, bool); 5] {
     use Matters::{Everywhere, InACluster};
     [
         (InACluster, "onSale", spec.on_sale.is_some()),
         (InACluster, "command.autoscaling", spec.command.autoscaling.is_some()),
         (InACluster, "query.autoscaling", spec.query.autoscaling.is_some()),
         (Everywhere, "web", spec.web.is_some()),
-        (Everywhere, "retention", spec.retention.is_some()),
         // One process reads what it wrote itself: its view has no age.
         (InACluster, "maxViewAgeSeconds", spec.max_view_age_seconds > 0),
     ]
@@ -108,7 +107,6 @@ mod tests {
         spec.command.autoscaling = Some(serde_json::from_str(autoscaling).unwrap());
         spec.query.autoscaling = Some(serde_json::from_str(r#"{"external": true}"#).unwrap());
         spec.web = Some(serde_json::from_str(r#"{"allowOrigins": ["https://www.example.com"]}"#).unwrap());
-        spec.retention = Some(serde_json::from_str(r#"{"traceDays": 7}"#).unwrap());
         spec.max_view_age_seconds = 5;
         spec.consumers[0].scaling =
             Some(serde_json::from_str(r#"{"autoscaling": {"external": true}}"#).unwrap());
@@ -133,7 +131,7 @@ mod tests {
         for field in [
             "command.autoscaling",
             "query.autoscaling",
-            "web, retention, maxViewAgeSeconds",
+            "web, maxViewAgeSeconds",
             "consumers[seat-view].scaling.autoscaling",
             "consumers[reservation-persistence-service].scaling.lag",
         ] {
@@ -145,7 +143,7 @@ mod tests {
     fn one_process_ignores_what_only_matters_in_a_cluster() {
         let found = in_use(&demanding(), Place::Local);
         let fields: Vec<_> = found.iter().map(|one| one.field.as_str()).collect();
-        assert_eq!(fields, ["web", "retention"]);
+        assert_eq!(fields, ["web"]);
         assert_eq!(found[0].problem(), "this version does not support this yet: remove it");
     }
 }

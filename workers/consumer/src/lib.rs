@@ -6,6 +6,7 @@
 
 pub mod run;
 
+pub mod upkeep;
 pub mod view;
 
 pub mod handlers;

@@ -1,4 +1,5 @@
-//! Every domain event with its correlation and cause: what `/trace/{correlationId}` is drawn from.
+//! Every domain event with its correlation and cause: what `/trace/{correlationId}` is drawn from. A table a month, made
+//! when a batch needs it.
 
 use boxoffice_domain::{Envelope, UserId};
 use sqlx::PgConnection;
@@ -8,6 +9,14 @@ use crate::handlers::{ApplyError, bigint};
 /// Adds `events` to the trace.
 pub async fn write(connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError> {
     let timestamps = events.iter().map(|event| bigint(event.timestamp)).collect::<Result<Vec<_>, _>>()?;
+    sqlx::query(
+        "SELECT trace_month(at) FROM (
+             SELECT DISTINCT at FROM UNNEST($1::bigint[]) AS event (at)
+             WHERE NOT EXISTS (SELECT FROM trace_months WHERE begins_at <= at AND at < ends_at)) AS missing",
+    )
+    .bind(&timestamps)
+    .execute(&mut *connection)
+    .await?;
     let sequences = events.iter().map(|event| bigint(event.metadata.sequence.unwrap_or_default()));
     sqlx::query(
         "INSERT INTO trace (event_id, correlation_id, causation_id, event_type, aggregate_id, seating_event,

@@ -54,6 +54,7 @@ impl Handler for StatsHandler {
                     let done = seats::define(connection, &histories, defined, sequence).await?;
                     tally.extend(done.seats);
                     if done.is_shown {
+                        histories.is_there(event);
                         set_totals(connection, event, &defined.definition).await?;
                     }
                 }
@@ -63,7 +64,7 @@ impl Handler for StatsHandler {
                     let (freed, _) = seats::purge(connection, event, sequence).await?;
                     recount(connection, event).await?;
                     tally.extend(freed);
-                    histories.purge(event, sequence);
+                    histories.purge(event, sequence, envelope.timestamp);
                 }
                 Projected::Seat { .. } | Projected::Extended { .. } => {
                     tally.event(&envelope.event, sequence)?;
