@@ -7,6 +7,8 @@ use std::path::Path;
 use boxoffice_consumer::handlers::seat_view::SeatViewHandler;
 use boxoffice_consumer::handlers::stats::StatsHandler;
 use boxoffice_consumer::handlers::{Handler, Retention, Upkeep};
+use boxoffice_consumer::relay::LOCK;
+use boxoffice_consumer::upkeep::rounds;
 use boxoffice_consumer::view::{PgViewStore, migrate};
 use boxoffice_domain::checkpoint::Start;
 use boxoffice_domain::definition::Blocked;
@@ -189,6 +191,26 @@ async fn reservations_of_a_purged_show_are_kept_as_long_as_those_of_one_that_is_
     assert_eq!(view.rows("SELECT DISTINCT event_id FROM reservations").await, ["arena-night"]);
     view.upkeep(NOW + 401 * DAY).await;
     assert!(view.rows("SELECT reservation_id FROM reservations").await.is_empty());
+}
+
+#[tokio::test]
+async fn one_member_at_a_time_looks_after_what_is_old() {
+    let view = View::new().await;
+    sold(&view, &mut History::new("one"), NOW).await;
+    sold(&view, &mut History::new("two"), NOW).await;
+    let options = (*view.pool.connect_options()).clone();
+    let mut other = view.pool.begin().await.unwrap();
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *other).await.unwrap();
+    rounds(&SeatViewHandler, &options, DEFAULTS).await.unwrap();
+    other.rollback().await.unwrap();
+    assert_eq!(view.snapshot().await.maps.len(), 2, "another one is about it");
+    rounds(&SeatViewHandler, &options, DEFAULTS).await.unwrap();
+    assert_eq!(view.snapshot().await.maps.len(), 0);
+    assert_eq!(view.rows(MONTHS).await, Vec::<String>::new());
+    assert!(
+        view.rows("SELECT reservation_id FROM reservations").await.is_empty(),
+        "since more than 400 days"
+    );
 }
 
 /// The tables of handler `H` as they were before migration `next`.

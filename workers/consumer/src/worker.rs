@@ -156,7 +156,7 @@ async fn run_handler<H: Handler + Clone>(
             probe(options.clone(), view.lost(), &readiness, &stop),
             async {
                 if H::HAS_UPKEEP {
-                    upkeep::run(&handler, options, retention.into(), &stop).await;
+                    Box::pin(upkeep::run(&handler, options, retention.into(), &stop)).await;
                 }
             },
             async {

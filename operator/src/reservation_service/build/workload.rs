@@ -87,7 +87,7 @@ fn consumer_worker(
         plain("BOXOFFICE_START_FROM", &group.start.to_string()),
         env("BOXOFFICE_DATABASE_URL", database),
     ];
-    env.extend(retention.filter(|_| *handler == "seat-view").iter().flat_map(kept_for));
+    env.extend(retention.filter(|_| *handler == "seat-view").into_iter().flat_map(kept_for));
     env.extend(declared.payment.iter().flat_map(payment));
     env.extend(declared.webhook.iter().flat_map(webhook));
     Worker {
@@ -102,7 +102,7 @@ fn consumer_worker(
 }
 
 /// What the worker of the view database is told about what gets old.
-fn kept_for(retention: &Retention) -> [EnvVar; 2] {
+fn kept_for(retention: Retention) -> [EnvVar; 2] {
     let Retention { trace_days, reservation_days } = retention;
     [
         plain("BOXOFFICE_TRACE_DAYS", &trace_days.to_string()),

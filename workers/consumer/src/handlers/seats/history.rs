@@ -29,6 +29,8 @@ pub struct History {
     is_rewritten: bool,
 }
 
+type Row = (String, i64, i64, i64, Option<i64>, bool);
+
 /// Those of a batch.
 #[derive(Debug, Default)]
 pub struct Histories {
@@ -40,7 +42,6 @@ impl Histories {
     /// Of the SeatingEvents that `events` are about.
     pub async fn load(connection: &mut PgConnection, events: &[&Envelope]) -> Result<Self, ApplyError> {
         let asked: BTreeSet<&str> = events.iter().map(|event| event.event.seating_event().as_str()).collect();
-        type Row = (String, i64, i64, i64, Option<i64>, bool);
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT event_id, coalesce(checkpoint_events.sequence, 0), coalesce(closed_at, 0), coalesce(purged_at, 0),
                     over_at, blocked IS NOT NULL
