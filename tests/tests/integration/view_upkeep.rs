@@ -271,14 +271,37 @@ async fn a_view_of_before_keeps_what_it_shows_and_knows_since_when() {
     assert_eq!((applied.applied, applied.parked), (2, 0), "nothing waits behind what is parked any more");
     assert_eq!(view.rows(seats).await, ["A-1-1 AVAILABLE 7", "A-1-2 HELD 6"]);
     assert_eq!(view.rows("SELECT count(*)::text FROM trace").await, ["3"]);
-    view.upkeep(NOW + 3000 * DAY).await;
-    assert_eq!(
-        view.rows("SELECT count(*)::text FROM trace_before").await,
-        ["3"],
-        "it goes with its last month"
-    );
-    view.upkeep(NOW + 30_000 * DAY).await;
+    let ends = view.rows("SELECT ends_at::text FROM trace_months WHERE name = 'trace_before'").await;
+    let ends: u64 = ends[0].parse().unwrap();
+    view.upkeep(ends + 30 * DAY - 1).await;
+    let kept = view.rows("SELECT count(*)::text FROM trace_before").await;
+    assert_eq!(kept, ["3"], "it goes with its last month");
+    view.upkeep(ends + 30 * DAY).await;
     assert_eq!(view.rows("SELECT count(*)::text FROM trace").await, ["0"]);
+}
+
+/// The SQLSTATE with which `statement` fails.
+async fn failure(pool: &PgPool, statement: &'static str) -> String {
+    let error = sqlx::raw_sql(statement).execute(pool).await.unwrap_err();
+    error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned()
+}
+
+#[tokio::test]
+async fn a_worker_of_an_older_version_fails_as_where_the_database_is_in_trouble_and_parks_nothing() {
+    let view = View::new().await;
+    view.apply(&[History::new("arena-night").next(History::new("arena-night").created(3))]).await;
+    let traced =
+        "INSERT INTO trace (event_id, correlation_id, causation_id, event_type, aggregate_id, seating_event,
+                                     sequence, timestamp, user_id)
+                  SELECT gen_random_uuid(), 'c', gen_random_uuid(), 't', 'a', 'e', 1, 1700000000000, 'alice'";
+    assert_eq!(failure(&view.pool, traced).await, "55000");
+    let (_database, options) = empty().await;
+    migrate::<StatsHandler>(&options).await.unwrap();
+    let pool = pool(options, 1);
+    assert_eq!(
+        failure(&pool, "UPDATE section_stats SET available = section_stats.available + 1").await,
+        "428C9"
+    );
 }
 
 #[tokio::test]

@@ -2,11 +2,21 @@
 
 SET LOCAL statement_timeout = '30min'; -- a trace may have many millions of rows
 
+-- A worker of an older version changes seats where they have a row, and they need none any more: what it wrote would be lost.
+-- It says no version of the events that it traces, so that its transactions fail, and it waits until it is replaced.
+CREATE FUNCTION worker_is_too_old() RETURNS integer LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the tables are of a newer version: update this worker, or give it an empty database'
+        USING ERRCODE = 'object_not_in_prerequisite_state';
+END $$;
+
 ALTER TABLE trace RENAME TO trace_before;
 ALTER INDEX trace_by_correlation RENAME TO trace_before_by_correlation;
 ALTER TABLE trace_before
     DROP CONSTRAINT trace_pkey,
-    ADD CONSTRAINT trace_before_pkey PRIMARY KEY (event_id, timestamp);
+    ADD CONSTRAINT trace_before_pkey PRIMARY KEY (event_id, timestamp),
+    ADD COLUMN version integer NOT NULL DEFAULT 1; -- the only one that there was
+ALTER TABLE trace_before ALTER COLUMN version DROP DEFAULT;
 
 CREATE TABLE trace (
     event_id       uuid   NOT NULL,         -- of the envelope
@@ -18,6 +28,7 @@ CREATE TABLE trace (
     sequence       bigint NOT NULL,
     timestamp      bigint NOT NULL,
     user_id        text,
+    version        integer NOT NULL DEFAULT worker_is_too_old(), -- of the event's schema
     PRIMARY KEY (event_id, timestamp)
 ) PARTITION BY RANGE (timestamp);
 
@@ -72,6 +83,6 @@ BEGIN
     END IF;
 END $$;
 
--- A worker of an older version makes no months: those that it will need are there.
+-- This month and the next two, so that a batch seldom has to.
 SELECT trace_month((extract(epoch FROM now() + ahead * interval '1 month') * 1000)::bigint)
 FROM generate_series(0, 2) AS ahead;

@@ -20,7 +20,7 @@ pub async fn round(
     now: UnixMillis,
 ) -> Result<Upkeep, ApplyError> {
     let Retention { trace_days, reservation_days } = retention;
-    // What a worker of an older version needs, which makes no months.
+    // So that a batch seldom has to.
     sqlx::query("SELECT trace_month($1 + ahead * 31 * 86400000::bigint) FROM generate_series(0, 1) AS ahead")
         .bind(bigint(now)?)
         .execute(&mut *connection)

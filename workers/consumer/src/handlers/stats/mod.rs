@@ -88,11 +88,11 @@ impl Handler for StatsHandler {
 
 /// Counts what changes of seats mean for their sections.
 async fn count(connection: &mut PgConnection, tally: Tally) -> Result<(), ApplyError> {
-    let mut rows = read(connection, &tally).await?;
-    let sections = tally.count(&mut rows);
-    if rows.is_empty() && sections.is_empty() {
+    if tally.seats().next().is_none() {
         return Ok(());
     }
+    let mut rows = read(connection, &tally).await?;
+    let sections = tally.count(&mut rows);
     store(connection, rows.into_iter().collect()).await?;
     let column = |of: fn(&Counts) -> i64| sections.values().map(of).collect::<Vec<i64>>();
     sqlx::query(
