@@ -128,7 +128,7 @@ pub struct ReservationServiceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web: Option<Web>,
 
-    /// How long the view database keeps what no map needs any more. Left out: for ever.
+    /// How long the view database keeps what no map needs any more. Left out: as long as the defaults of both say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
 
@@ -242,7 +242,7 @@ pub struct Prescale {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Retention {
-    /// Days for which the chain of events behind a correlation id is kept, 1 to 3650. Default: 30.
+    /// Days for which the chain of events behind a correlation id is kept, 1 to 3650; it goes by whole months. Default: 30.
     #[schemars(range(min = 1, max = 3650))]
     pub trace_days: u32,
     /// Days for which reservations and payments are kept once their show is over, 1 to 36500. Default: 400.

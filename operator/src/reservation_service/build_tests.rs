@@ -87,6 +87,19 @@ fn workers_that_act_outside_are_told_how_and_secrets_stay_where_they_are() {
 }
 
 #[test]
+fn the_worker_of_the_view_database_alone_is_told_what_gets_old_where_that_is_declared() {
+    let told = |service: &ReservationService, component| {
+        let env = template(service, component)["spec"]["containers"][0]["env"].to_string();
+        (env.contains("BOXOFFICE_TRACE_DAYS"), env.contains("BOXOFFICE_RESERVATION_DAYS"))
+    };
+    let mut service = main_service();
+    assert_eq!(told(&service, "seat-view"), (false, false));
+    service.spec.retention = Some(serde_json::from_str(r#"{"traceDays": 7}"#).unwrap());
+    assert_eq!(told(&service, "seat-view"), (true, true));
+    assert_eq!(told(&service, "reservation-persistence-service"), (false, false));
+}
+
+#[test]
 fn workers_that_act_outside_may_go_there_but_not_where_clouds_keep_credentials() {
     let mut service = main_service();
     let sandbox = "{name: pay, handler: payment, database: {url: d}, payment: {sandbox: true}}";

@@ -72,13 +72,12 @@ fn concerns(matters: Matters, place: Place) -> bool {
     matters == Matters::Everywhere || place == Place::Cluster
 }
 
-fn of_service(spec: &ReservationServiceSpec) -> [(Matters, &'static str, bool); 4] {
-    use Matters::{Everywhere, InACluster};
+fn of_service(spec: &ReservationServiceSpec) -> [(Matters, &'static str, bool); 3] {
+    use Matters::InACluster;
     [
         (InACluster, "onSale", spec.on_sale.is_some()),
         (InACluster, "command.autoscaling", spec.command.autoscaling.is_some()),
         (InACluster, "query.autoscaling", spec.query.autoscaling.is_some()),
-        (Everywhere, "retention", spec.retention.is_some()),
     ]
 }
 
@@ -104,7 +103,7 @@ mod tests {
         let autoscaling = r#"{"minReplicas": 1, "maxReplicas": 2, "targetCPUUtilization": 80}"#;
         spec.command.autoscaling = Some(serde_json::from_str(autoscaling).unwrap());
         spec.query.autoscaling = Some(serde_json::from_str(r#"{"external": true}"#).unwrap());
-        spec.retention = Some(serde_json::from_str(r#"{"traceDays": 7}"#).unwrap());
+        spec.consumers[0].reset = Some(serde_json::from_str(r#"{"requestId": "a", "to": "earliest"}"#).unwrap());
         spec.consumers[0].scaling =
             Some(serde_json::from_str(r#"{"autoscaling": {"external": true}}"#).unwrap());
         spec.consumers[1].scaling = Some(Scaling {
@@ -128,7 +127,6 @@ mod tests {
         for field in [
             "command.autoscaling",
             "query.autoscaling",
-            "retention",
             "consumers[seat-view].scaling.autoscaling",
             "consumers[reservation-persistence-service].scaling.lag",
         ] {
@@ -140,7 +138,7 @@ mod tests {
     fn one_process_ignores_what_only_matters_in_a_cluster() {
         let found = in_use(&demanding(), Place::Local);
         let fields: Vec<_> = found.iter().map(|one| one.field.as_str()).collect();
-        assert_eq!(fields, ["retention"]);
+        assert_eq!(fields, ["consumers[0].reset"]);
         assert_eq!(found[0].problem(), "this version does not support this yet: remove it");
     }
 }

@@ -59,4 +59,5 @@ mod stack_crash;
 mod versions_crash;
 mod view_order;
 mod view_store;
+mod view_upkeep;
 mod webhook_worker;

@@ -209,7 +209,9 @@ async fn a_late_purge_forgets_what_was_before_it_and_nothing_else() {
     for poison in [vec![5], vec![2, 5], vec![5, 6], vec![0, 4, 5, 7]] {
         let (seats, counts) = (View::of(SeatViewHandler).await, View::of(StatsHandler).await);
         let mut log = records(&events);
-        poison.iter().for_each(|index| log[*index] = torn(&log[*index]));
+        for index in &poison {
+            log[*index] = torn(&log[*index]);
+        }
         seats.apply(&log, 100).await;
         counts.apply(&log, 100).await;
         for index in poison.iter().rev() {

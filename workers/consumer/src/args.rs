@@ -6,6 +6,7 @@ use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
 use clap::{Parser, ValueEnum};
 
 use crate::effects::settings::{PaymentArgs, WebhookArgs};
+use crate::handlers::Retention;
 
 /// Keeps one view up to date from the domain events on Kafka, in PostgreSQL.
 ///
@@ -42,12 +43,35 @@ pub struct Args {
     /// The declared reset that this generation of the view began with.
     #[arg(long, env = "BOXOFFICE_RESET_ID", default_value = "", hide = true)]
     pub reset_id: String,
+    /// For how long a view keeps what is old.
+    #[command(flatten)]
+    pub retention: RetentionArgs,
     /// Who charges.
     #[command(flatten)]
     pub payment: PaymentArgs,
     /// Who is told.
     #[command(flatten)]
     pub webhook: WebhookArgs,
+}
+
+/// For how long a view keeps what is old.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct RetentionArgs {
+    /// Days for which seat-view keeps the trace, by whole months.
+    #[arg(long, env = "BOXOFFICE_TRACE_DAYS", default_value_t = 30, value_name = "DAYS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub trace_days: u32,
+    /// Days for which seat-view keeps reservations and payments once their show is over.
+    #[arg(long, env = "BOXOFFICE_RESERVATION_DAYS", default_value_t = 400, value_name = "DAYS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub reservation_days: u32,
+}
+
+impl From<RetentionArgs> for Retention {
+    fn from(args: RetentionArgs) -> Self {
+        let RetentionArgs { trace_days, reservation_days } = args;
+        Self { trace_days, reservation_days }
+    }
 }
 
 /// A handler, as it is named on the command line.

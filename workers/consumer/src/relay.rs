@@ -27,8 +27,8 @@ const BATCH: i64 = 200;
 const POLL: Duration = Duration::from_secs(1);
 /// Longest time for a round: read, publish, delete. Shorter than the server lets a transaction be idle.
 const ROUND: Duration = Duration::from_secs(20);
-/// The advisory lock: one publisher a database.
-const LOCK: i64 = 0x626f_786f_6666_6963;
+/// The advisory lock: one publisher a database, and one who looks after what is old.
+pub const LOCK: i64 = 0x626f_786f_6666_6963;
 
 /// Publishes one database's outbox.
 pub struct Relay {

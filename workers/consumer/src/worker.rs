@@ -34,6 +34,7 @@ use crate::relay::Relay;
 use crate::run::lag::{self, Offsets};
 use crate::run::origin::Origin;
 use crate::run::{Consumer, LOG};
+use crate::upkeep;
 use crate::view::PgViewStore;
 use crate::view::database::{DatabaseError, Owner, claim};
 
@@ -95,7 +96,7 @@ pub async fn run(args: Args, log: Arc<dyn EventLog>, stop: CancellationToken) ->
     }
 }
 
-async fn run_handler<H: Handler>(
+async fn run_handler<H: Handler + Clone>(
     handler: H,
     start: Start,
     effects: Option<Beside>,
@@ -103,7 +104,7 @@ async fn run_handler<H: Handler>(
     log: Arc<dyn EventLog>,
     stop: CancellationToken,
 ) -> Result<(), WorkerError> {
-    let Args { service, kafka, database, handler: _, group, start_from: _, reset_id, .. } = args;
+    let Args { service, kafka, database, handler: _, group, start_from: _, reset_id, retention, .. } = args;
     let drain = service.drain();
     let ServiceArgs { service, metrics_addr, log: _, drain_seconds: _ } = service;
     let owner = Owner { service: service.clone(), group: group.clone(), topic: kafka.kafka_topic.clone() };
@@ -121,7 +122,8 @@ async fn run_handler<H: Handler>(
 
     let work = async {
         let Some(options) = prepared::<H>(&database, &owner, &stop).await? else { return Ok(()) };
-        let view = Arc::new(PgViewStore::new(options.clone(), handler, start, reset_id.clone()));
+        let view = PgViewStore::new(options.clone(), handler.clone(), start, reset_id.clone());
+        let view = Arc::new(view);
         let (more, announced) = (view.committed(), Arc::new(Notify::new()));
         let effects = effects.map(|(beside, metrics)| {
             let (database, stop, more) = (options.clone(), stop.clone(), Arc::clone(&more));
@@ -151,7 +153,12 @@ async fn run_handler<H: Handler>(
         tokio::join!(
             consumer.run(&stop),
             lag::watch(log, offsets, metrics, stop.clone()),
-            probe(options, view.lost(), &readiness, &stop),
+            probe(options.clone(), view.lost(), &readiness, &stop),
+            async {
+                if H::HAS_UPKEEP {
+                    Box::pin(upkeep::run(&handler, options, retention.into(), &stop)).await;
+                }
+            },
             async {
                 if let Some(relay) = relay {
                     relay.run(stop.clone()).await;

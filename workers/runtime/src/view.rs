@@ -115,8 +115,8 @@ pub trait ViewStore: Send + Sync + 'static {
     async fn begin(&self, beginnings: &[Beginning]) -> Result<Checkpoints, ViewError>;
 
     /// Applies a batch in one transaction: all of it, with the checkpoint, or nothing. Duplicates, what is from before
-    /// the start and unknown types are skipped, poison is parked with the later events of the same aggregate; all of
-    /// them advance the checkpoint.
+    /// the start and unknown types are skipped, poison is parked, with the later events of the same aggregate where the view
+    /// needs their order; all of them advance the checkpoint.
     async fn apply(&self, batch: &Batch) -> Result<Applied, ViewError>;
 
     /// Moves the checkpoint of a partition from `expected` on to `next_offset`, over offsets that have no record.

@@ -1,6 +1,7 @@
 //! The workers' Deployments and budgets. Pods run as nobody, on a read-only root, with nothing to gain.
 
 use boxoffice_crds::consumers::{Payment, Webhook};
+use boxoffice_crds::reservation_service::Retention;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapEnvSource, Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource,
@@ -68,11 +69,17 @@ pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Wo
         env: [vec![env("BOXOFFICE_DATABASE_URL", &service.view_database)], jwt_key].concat(),
         settings_hash: settings_hash.to_owned(),
     };
-    let consumers = service.consumers.iter().map(|consumer| consumer_worker(consumer, settings_hash));
+    let retention = service.spec.retention;
+    let consumers =
+        service.consumers.iter().map(|consumer| consumer_worker(consumer, retention, settings_hash));
     [command, query].into_iter().chain(consumers).collect()
 }
 
-fn consumer_worker(consumer: &ValidatedConsumer, settings_hash: &str) -> Worker {
+fn consumer_worker(
+    consumer: &ValidatedConsumer,
+    retention: Option<Retention>,
+    settings_hash: &str,
+) -> Worker {
     let ValidatedConsumer { declared, handler, database, group } = consumer;
     let mut env = vec![
         plain("BOXOFFICE_HANDLER", handler),
@@ -80,6 +87,7 @@ fn consumer_worker(consumer: &ValidatedConsumer, settings_hash: &str) -> Worker 
         plain("BOXOFFICE_START_FROM", &group.start.to_string()),
         env("BOXOFFICE_DATABASE_URL", database),
     ];
+    env.extend(retention.filter(|_| *handler == "seat-view").into_iter().flat_map(kept_for));
     env.extend(declared.payment.iter().flat_map(payment));
     env.extend(declared.webhook.iter().flat_map(webhook));
     Worker {
@@ -91,6 +99,15 @@ fn consumer_worker(consumer: &ValidatedConsumer, settings_hash: &str) -> Worker 
         env,
         settings_hash: settings_hash.to_owned(),
     }
+}
+
+/// What the worker of the view database is told about what gets old.
+fn kept_for(retention: Retention) -> [EnvVar; 2] {
+    let Retention { trace_days, reservation_days } = retention;
+    [
+        plain("BOXOFFICE_TRACE_DAYS", &trace_days.to_string()),
+        plain("BOXOFFICE_RESERVATION_DAYS", &reservation_days.to_string()),
+    ]
 }
 
 /// What a payment worker is told of its gateway.

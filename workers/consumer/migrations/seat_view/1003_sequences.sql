@@ -1,6 +1,8 @@
 -- Everything that is shown is kept with the sequence that made it so, so that events may come in any order: what was
 -- parked and is redriven changes nothing that a later event said.
 
+SET LOCAL statement_timeout = '30min'; -- a view may have many millions of rows
+
 -- What became of a SeatingEvent, also of one that has no row in `seating_events`: yet, because its definition is parked,
 -- or any more.
 CREATE TABLE shows (
@@ -8,7 +10,7 @@ CREATE TABLE shows (
     epoch     bigint NOT NULL DEFAULT 0,    -- raised when something that came late changed what a sequence shows
     closed_at bigint NOT NULL DEFAULT 0,    -- the sequence that closed it
     purged_at bigint NOT NULL DEFAULT 0,    -- the sequence that purged it: what is not above it is forgotten
-    over_at   bigint,                       -- since when its seats are not needed any more, where they have left
+    over_at   bigint,                       -- since when it is over, where it is not in the view any more
     blocked   text[]                        -- the seats that were blocked when they left, for should it come back
 );
 
@@ -54,6 +56,9 @@ CREATE TABLE early_cancellations (
     at             bigint NOT NULL
 );
 
+ALTER TABLE reservations
+    ADD COLUMN sequence bigint NOT NULL DEFAULT 0; -- of the event that made it; 0: it was not kept yet
+
 CREATE INDEX seating_events_by_end ON seating_events (over_at);
-CREATE INDEX reservations_by_event ON reservations (event_id);
-CREATE INDEX payments_by_event ON payments (event_id);
+CREATE INDEX reservations_of_show ON reservations (event_id);
+CREATE INDEX payments_of_show ON payments (event_id);

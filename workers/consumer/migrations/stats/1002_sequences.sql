@@ -1,6 +1,8 @@
 -- Seats are kept with the sequence that made them what they are, so that events may come in any order: what was parked and
 -- is redriven changes nothing that a later event said.
 
+SET LOCAL statement_timeout = '30min'; -- a view may have many millions of rows
+
 CREATE TABLE shows (
     event_id  text   PRIMARY KEY,
     epoch     bigint NOT NULL DEFAULT 0,

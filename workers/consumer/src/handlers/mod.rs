@@ -20,7 +20,7 @@ pub mod payment;
 pub mod webhook;
 
 use async_trait::async_trait;
-use boxoffice_domain::Envelope;
+use boxoffice_domain::{Envelope, UnixMillis};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
@@ -45,6 +45,24 @@ pub enum Followers {
     GoOn,
 }
 
+/// For how long a view keeps what is old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Days for which the trace is kept.
+    pub trace_days: u32,
+    /// Days for which reservations and payments are kept once their show is over.
+    pub reservation_days: u32,
+}
+
+/// Whether old things are left after a round of upkeep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upkeep {
+    /// There may be more.
+    More,
+    /// There are none.
+    Done,
+}
+
 /// Builds a view.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
@@ -66,6 +84,9 @@ pub trait Handler: Send + Sync + 'static {
     /// Where these go.
     const PRODUCES_TO: Topic = Topic::Stats;
 
+    /// Whether something in its tables gets old: then [`upkeep`](Self::upkeep) is called now and then.
+    const HAS_UPKEEP: bool = false;
+
     /// Its tables.
     fn migrations() -> Migrator;
 
@@ -73,6 +94,17 @@ pub trait Handler: Send + Sync + 'static {
     /// that is rolled back, and with fewer and fewer of them when its tables refuse one of several. An event that was
     /// parked comes when it is redriven: late, with a sequence that is not above the checkpoint's.
     async fn apply(&self, connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError>;
+
+    /// Takes out a bounded part of what is old at `now`, on a connection that is inside a transaction of its own, of one
+    /// member at a time.
+    async fn upkeep(
+        &self,
+        _connection: &mut PgConnection,
+        _retention: Retention,
+        _now: UnixMillis,
+    ) -> Result<Upkeep, ApplyError> {
+        Ok(Upkeep::Done)
+    }
 }
 
 /// Why a handler did not write.

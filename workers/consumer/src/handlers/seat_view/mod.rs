@@ -2,23 +2,24 @@
 //! trace of every domain event.
 //!
 //! The query worker loads these tables as its snapshot and goes on from their checkpoint by itself.
-//! [`rows`] are the seats, [`reservations`] and [`trace`] the rest. All of it is the same whatever order events come in,
+//! [`rows`] are the seats, [`reservations`] and [`trace`] the rest; [`upkeep`] takes out what is old. All of it is the same whatever order events come in,
 //! so an event that cannot be read is parked alone: later ones of its seat are applied, and it changes nothing that they
 //! said when it is redriven.
 
 mod reservations;
 mod rows;
 mod trace;
+mod upkeep;
 
 use async_trait::async_trait;
 use boxoffice_domain::project::SeatView;
-use boxoffice_domain::{DomainEvent, Envelope, Projected, project};
+use boxoffice_domain::{DomainEvent, Envelope, Projected, UnixMillis, project};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
 use super::seats::history::Histories;
 use super::seats::known::{Change, SeatChange};
-use super::{ApplyError, Followers, Handler, Topic, payments, seats};
+use super::{ApplyError, Followers, Handler, Retention, Topic, Upkeep, payments, seats};
 
 /// Keeps the seat view.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +31,7 @@ impl Handler for SeatViewHandler {
     const REPLAYABLE: bool = true;
     const READS: &'static [Topic] = &[Topic::Seats, Topic::Payments];
     const FOLLOWERS: Followers = Followers::GoOn;
+    const HAS_UPKEEP: bool = true;
 
     fn migrations() -> Migrator {
         sqlx::migrate!("migrations/seat_view")
@@ -44,13 +46,22 @@ impl Handler for SeatViewHandler {
             if histories.is_forgotten(envelope.event.seating_event(), sequence) {
                 continue;
             }
-            take(connection, &mut histories, &mut changes, &envelope.event, sequence).await?;
+            take(connection, &mut histories, &mut changes, envelope, sequence).await?;
         }
         rows::write(connection, &mut histories, changes).await?;
         histories.write(connection).await?;
         reservations::write(connection, events).await?;
         payments::write(connection, events).await?;
         trace::write(connection, events).await
+    }
+
+    async fn upkeep(
+        &self,
+        connection: &mut PgConnection,
+        retention: Retention,
+        now: UnixMillis,
+    ) -> Result<Upkeep, ApplyError> {
+        upkeep::round(connection, retention, now).await
     }
 }
 
@@ -59,16 +70,21 @@ async fn take(
     connection: &mut PgConnection,
     histories: &mut Histories,
     changes: &mut Vec<SeatChange<SeatView>>,
-    event: &DomainEvent,
+    envelope: &Envelope,
     sequence: u64,
 ) -> Result<(), ApplyError> {
+    let event = &envelope.event;
     let show = event.seating_event();
     match project(event) {
         Projected::Defined(defined) => {
             // Its chart is held against what the database has.
             rows::write(connection, histories, std::mem::take(changes)).await?;
+            if histories.of(show).has_left {
+                upkeep::come_back(connection, show, histories.of(show)).await?;
+            }
             let done = seats::define(connection, histories, defined, sequence).await?;
             if done.is_shown {
+                histories.is_there(show);
                 histories.changed(show, sequence);
             }
             changes.extend(done.seats);
@@ -79,7 +95,7 @@ async fn take(
             if is_gone {
                 histories.changed(show, sequence);
             }
-            histories.purge(show, sequence);
+            histories.purge(show, sequence, envelope.timestamp);
             changes.extend(freed);
         }
         Projected::Closed => {

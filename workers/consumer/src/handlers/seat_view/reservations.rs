@@ -27,10 +27,11 @@ pub async fn write(connection: &mut PgConnection, events: &[&Envelope]) -> Resul
 }
 
 const CREATE: &str = "
-    INSERT INTO reservations (reservation_id, event_id, user_id, seat_ids, amount, currency, created_at, paid_by)
+    INSERT INTO reservations (reservation_id, event_id, user_id, seat_ids, amount, currency, created_at, paid_by,
+                              sequence)
     SELECT * FROM jsonb_to_recordset($1) AS fact
         (reservation_id text, event_id text, user_id text, seat_ids text[], amount bigint, currency text, at bigint,
-         paid_by text)";
+         paid_by text, sequence bigint)";
 
 /// Cancels of those that were just created what was cancelled before.
 const TAKE_UP: &str = "
@@ -79,13 +80,13 @@ const CANCEL: &str = "
 /// Whether it is a cancellation, and the row.
 fn fact(envelope: &Envelope) -> Option<(bool, Value)> {
     match &envelope.event {
-        DomainEvent::ReservationCreated(reservation) => Some((false, row(reservation, envelope.timestamp))),
-        DomainEvent::ReservationCancelled(reservation) => Some((true, row(reservation, envelope.timestamp))),
+        DomainEvent::ReservationCreated(reservation) => Some((false, row(reservation, envelope))),
+        DomainEvent::ReservationCancelled(reservation) => Some((true, row(reservation, envelope))),
         _ => None,
     }
 }
 
-fn row(reservation: &ReservedSeats, at: u64) -> Value {
+fn row(reservation: &ReservedSeats, envelope: &Envelope) -> Value {
     json!({
         "reservation_id": reservation.reservation_id,
         "event_id": reservation.event_id,
@@ -93,7 +94,8 @@ fn row(reservation: &ReservedSeats, at: u64) -> Value {
         "seat_ids": reservation.seat_ids,
         "amount": reservation.amount,
         "currency": reservation.currency,
-        "at": at,
+        "at": envelope.timestamp,
         "paid_by": reservation.paid_by,
+        "sequence": envelope.metadata.sequence.unwrap_or_default(),
     })
 }

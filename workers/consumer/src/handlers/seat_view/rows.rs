@@ -1,6 +1,5 @@
 //! The rows of seats: one of each that was ever claimed or blocked, with the sequences that made it what it is.
 
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -9,7 +8,7 @@ use boxoffice_domain::project::{SeatStatus, SeatView};
 use sqlx::{FromRow, PgConnection};
 
 use crate::handlers::seats::history::Histories;
-use crate::handlers::seats::known::{Block, Known, SeatChange};
+use crate::handlers::seats::known::{Block, Known, Rows, SeatChange};
 use crate::handlers::{ApplyError, bigint, seats};
 
 /// Takes in `changes`: however often a seat changes in a batch, it is read and written once.
@@ -48,7 +47,7 @@ struct Row {
 async fn read(
     connection: &mut PgConnection,
     changes: &[SeatChange<SeatView>],
-) -> Result<HashMap<SeatId, Known<SeatView>>, ApplyError> {
+) -> Result<Rows<SeatView>, ApplyError> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT DISTINCT event_id, seat_key, status, user_id, hold_id, reservation_id, expires_at, sequence, is_blocked,
                 block_sequence

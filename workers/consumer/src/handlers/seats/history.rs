@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use boxoffice_domain::{Envelope, SeatingEventId};
+use boxoffice_domain::{Envelope, SeatingEventId, UnixMillis};
 use sqlx::PgConnection;
 
 use crate::handlers::{ApplyError, bigint};
@@ -21,11 +21,15 @@ pub struct History {
     pub closed_at: u64,
     /// The sequence that purged it: what is not above it is forgotten; 0 where none did.
     pub purged_at: u64,
-    /// Whether it left the view because it was over.
+    /// Since when it is over, where it is not in the view any more.
+    pub over_at: Option<u64>,
+    /// Whether its seats have left the view because it was over.
     pub has_left: bool,
     /// Whether something that came late changed what is shown.
     is_rewritten: bool,
 }
+
+type Row = (String, i64, i64, i64, Option<i64>, bool);
 
 /// Those of a batch.
 #[derive(Debug, Default)]
@@ -38,21 +42,22 @@ impl Histories {
     /// Of the SeatingEvents that `events` are about.
     pub async fn load(connection: &mut PgConnection, events: &[&Envelope]) -> Result<Self, ApplyError> {
         let asked: BTreeSet<&str> = events.iter().map(|event| event.event.seating_event().as_str()).collect();
-        let rows: Vec<(String, i64, i64, i64, bool)> = sqlx::query_as(
+        let rows: Vec<Row> = sqlx::query_as(
             "SELECT event_id, coalesce(checkpoint_events.sequence, 0), coalesce(closed_at, 0), coalesce(purged_at, 0),
-                    blocked IS NOT NULL
+                    over_at, blocked IS NOT NULL
              FROM UNNEST($1::text[]) AS asked (event_id)
              LEFT JOIN checkpoint_events ON seating_event = event_id LEFT JOIN shows USING (event_id)",
         )
         .bind(asked.into_iter().collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
-        let read = |(event, last, closed_at, purged_at, has_left): (String, i64, i64, i64, bool)| {
+        let read = |(event, last, closed_at, purged_at, over_at, has_left): Row| {
             let id = event.parse().map_err(|error| ApplyError::Refused(format!("{error}")))?;
             let history = History {
                 last: last.cast_unsigned(),
                 closed_at: closed_at.cast_unsigned(),
                 purged_at: purged_at.cast_unsigned(),
+                over_at: over_at.map(i64::cast_unsigned),
                 has_left,
                 is_rewritten: false,
             };
@@ -77,17 +82,20 @@ impl Histories {
         self.change(event, |history| history.closed_at = history.closed_at.max(sequence));
     }
 
-    /// `sequence` purged it.
-    pub fn purge(&mut self, event: &SeatingEventId, sequence: u64) {
+    /// `sequence` purged it, `at` this time: that is when it is over.
+    pub fn purge(&mut self, event: &SeatingEventId, sequence: u64, at: UnixMillis) {
         self.change(event, |history| {
             history.purged_at = history.purged_at.max(sequence);
-            history.has_left = false;
+            (history.over_at, history.has_left) = (Some(at), false);
         });
     }
 
-    /// It is in the view again.
-    pub fn come_back(&mut self, event: &SeatingEventId) {
-        self.change(event, |history| history.has_left = false);
+    /// A definition of it is in the view.
+    pub fn is_there(&mut self, event: &SeatingEventId) {
+        let History { over_at, has_left, .. } = self.of(event);
+        if over_at.is_some() || has_left {
+            self.change(event, |history| (history.over_at, history.has_left) = (None, false));
+        }
     }
 
     /// The event with `sequence` changed what is shown.
@@ -111,16 +119,22 @@ impl Histories {
             self.touched.iter().map(|event| bigint(of(&self.of(event)))).collect::<Result<Vec<_>, _>>()
         };
         sqlx::query(
-            "INSERT INTO shows AS show (event_id, epoch, closed_at, purged_at)
-             SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
+            "INSERT INTO shows AS show (event_id, epoch, closed_at, purged_at, over_at)
+             SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
              ON CONFLICT (event_id) DO UPDATE
              SET epoch = show.epoch + EXCLUDED.epoch, closed_at = EXCLUDED.closed_at, purged_at = EXCLUDED.purged_at,
-                 blocked = CASE WHEN show.event_id = ANY($5) THEN show.blocked END",
+                 over_at = EXCLUDED.over_at, blocked = CASE WHEN show.event_id = ANY($6) THEN show.blocked END",
         )
         .bind(self.touched.iter().map(SeatingEventId::as_str).collect::<Vec<_>>())
         .bind(column(|history| u64::from(history.is_rewritten))?)
         .bind(column(|history| history.closed_at)?)
         .bind(column(|history| history.purged_at)?)
+        .bind(
+            self.touched
+                .iter()
+                .map(|event| self.of(event).over_at.map(bigint).transpose())
+                .collect::<Result<Vec<_>, _>>()?,
+        )
         .bind(
             self.touched
                 .iter()

@@ -5,6 +5,8 @@
 //! or puts it on sale where nobody has it. The last of either is kept with its sequence, so that an earlier one that
 //! comes late, because it was parked before it was redriven, changes nothing that a later one said.
 
+use std::collections::HashMap;
+
 use boxoffice_domain::SeatId;
 use boxoffice_domain::project::{SeatStatus, SeatView};
 
@@ -43,6 +45,9 @@ pub enum Change<S> {
 
 /// A seat, a sequence of its SeatingEvent, and what the event with that sequence says about the seat.
 pub type SeatChange<S> = (SeatId, u64, Change<S>);
+
+/// What is known of seats.
+pub type Rows<S> = HashMap<SeatId, Known<S>>;
 
 /// The last definition that said whether a seat is blocked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

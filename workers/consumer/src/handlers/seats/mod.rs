@@ -10,8 +10,6 @@ pub mod history;
 
 pub mod known;
 
-use std::collections::HashMap;
-
 use boxoffice_domain::events::SeatingEventDefined;
 use boxoffice_domain::evolve::block_changes;
 use boxoffice_domain::{Chart, Definition, SeatId, SeatingEventId};
@@ -20,7 +18,7 @@ use sqlx::types::Json;
 
 use super::{ApplyError, bigint};
 use history::Histories;
-use known::{Change, Known, SeatChange, State};
+use known::{Change, Rows, SeatChange, State};
 
 /// What a definition did.
 pub struct Defined<S> {
@@ -143,18 +141,17 @@ pub async fn purge<S: State>(
     Ok((freed.collect(), gone > 0))
 }
 
-/// Takes `changes` in where they are due, with the rows that the database has of their seats. What each did is told to
-/// `changed`: the seat, the sequence, and what it was and is, where that is not the same.
+/// Takes `changes` in where they are due, with what is known of their seats. What each did is told: the seat, the sequence, and what it was and is, where that is not the same.
 pub fn take<S: State>(
-    rows: &mut HashMap<SeatId, Known<S>>,
+    rows: &mut Rows<S>,
     changes: Vec<SeatChange<S>>,
-    mut changed: impl FnMut(&SeatId, u64, &S, &S),
+    mut told: impl FnMut(&SeatId, u64, &S, &S),
 ) {
     for (seat, sequence, change) in changes {
         let known = rows.entry(seat.clone()).or_default();
         let before = known.state.clone();
         if known.take(sequence, change) {
-            changed(&seat, sequence, &before, &known.state);
+            told(&seat, sequence, &before, &known.state);
         }
     }
 }

@@ -54,6 +54,7 @@ impl Handler for StatsHandler {
                     let done = seats::define(connection, &histories, defined, sequence).await?;
                     tally.extend(done.seats);
                     if done.is_shown {
+                        histories.is_there(event);
                         set_totals(connection, event, &defined.definition).await?;
                     }
                 }
@@ -63,7 +64,7 @@ impl Handler for StatsHandler {
                     let (freed, _) = seats::purge(connection, event, sequence).await?;
                     recount(connection, event).await?;
                     tally.extend(freed);
-                    histories.purge(event, sequence);
+                    histories.purge(event, sequence, envelope.timestamp);
                 }
                 Projected::Seat { .. } | Projected::Extended { .. } => {
                     tally.event(&envelope.event, sequence)?;
@@ -87,11 +88,11 @@ impl Handler for StatsHandler {
 
 /// Counts what changes of seats mean for their sections.
 async fn count(connection: &mut PgConnection, tally: Tally) -> Result<(), ApplyError> {
-    let mut rows = read(connection, &tally).await?;
-    let sections = tally.count(&mut rows);
-    if rows.is_empty() && sections.is_empty() {
+    if tally.seats().next().is_none() {
         return Ok(());
     }
+    let mut rows = read(connection, &tally).await?;
+    let sections = tally.count(&mut rows);
     store(connection, rows.into_iter().collect()).await?;
     let column = |of: fn(&Counts) -> i64| sections.values().map(of).collect::<Vec<i64>>();
     sqlx::query(

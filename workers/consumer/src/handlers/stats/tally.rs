@@ -1,13 +1,13 @@
 //! Counts in memory what a batch of domain events changes in the sections. No IO.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 use boxoffice_domain::events::SectionStats;
 use boxoffice_domain::project::SeatStatus;
 use boxoffice_domain::{Chart, Definition, DomainEvent, Projected, SeatId, project};
 
-use crate::handlers::seats::known::{Change, Known, SeatChange, State};
+use crate::handlers::seats::known::{self, Change, SeatChange, State};
 use crate::handlers::seats::take;
 use crate::handlers::{ApplyError, bigint};
 
@@ -92,7 +92,7 @@ impl AddAssign for Counts {
 pub type Sections = BTreeMap<(String, String), Counts>;
 
 /// What is known of seats.
-pub type Rows = HashMap<SeatId, Known<Claim>>;
+pub type Rows = known::Rows<Claim>;
 
 /// How many seats each section of a chart has.
 pub fn totals(definition: &Definition, chart: &Chart) -> BTreeMap<String, i64> {
@@ -232,7 +232,7 @@ mod tests {
 
     fn changes(before: (SeatStatus, i64), events: &[DomainEvent]) -> Counts {
         let claim = Claim { status: before.0, amount: before.1 };
-        let mut rows = Rows::from([(seat(), Known { state: claim, sequence: 1, block: None })]);
+        let mut rows = Rows::from([(seat(), known::Known { state: claim, sequence: 1, block: None })]);
         let mut tally = Tally::default();
         for (event, sequence) in events.iter().zip(2..) {
             assert!(tally.event(event, sequence).unwrap());

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use boxoffice_consumer::handlers::seats::blocks;
-use boxoffice_consumer::handlers::seats::known::{Change, Known};
+use boxoffice_consumer::handlers::seats::known::{Change, Rows};
 use boxoffice_domain::events::SeatingEventDefined;
 use boxoffice_domain::project::SeatView;
-use boxoffice_domain::{ChartError, DomainEvent, Projected, SeatId, SeatMap, SeatingEventId, project};
+use boxoffice_domain::{ChartError, DomainEvent, Projected, SeatMap, SeatingEventId, project};
 
 /// See the module. Closed SeatingEvents are kept, because they may be opened again; purged ones are forgotten.
 #[derive(Debug, Default)]
@@ -14,7 +14,7 @@ pub struct Maps {
     defined: BTreeMap<SeatingEventId, SeatMap>,
     /// The seats of those that have no definition yet, because the event that brought it cannot be read: they are shown
     /// when another one brings it.
-    undefined: HashMap<SeatingEventId, HashMap<SeatId, Known<SeatView>>>,
+    undefined: HashMap<SeatingEventId, Rows<SeatView>>,
 }
 
 impl Maps {
