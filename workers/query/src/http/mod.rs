@@ -1,18 +1,24 @@
-//! The HTTP API of readers: every answer comes from memory, none from a store.
+//! The HTTP API of readers. What everybody is shown comes from memory; what one user has, and how it came about, from where
+//! the view is kept.
 //!
 //! `events` answers for SeatingEvents, `seat_map` for their seats (with `conditional`: tags and encodings),
-//! `seats` for one seat. A closed SeatingEvent is answered as one that is not there.
+//! `seats` for one seat. A closed SeatingEvent is answered as one that is not there. `users` and `reservations` tell a user what
+//! the user has, `trace` what came of a request.
 
 mod conditional;
 mod events;
+pub(crate) mod reservations;
 mod seat_map;
 mod seats;
+pub(crate) mod trace;
+mod users;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::http::StatusCode;
-use boxoffice_runtime::http::{Problem, code};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::{Json, Router};
+use boxoffice_domain::events::SectionStats;
+use boxoffice_runtime::http::{Lasting, Problem, code};
 use boxoffice_runtime::identity::Identity;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,6 +26,7 @@ use utoipa_axum::routes;
 
 use crate::metrics::Metrics;
 use crate::openapi::{about_readers, for_readers};
+use crate::orders::Desk;
 use crate::view::{LiveMap, Stats, Views};
 
 /// What the routes answer from.
@@ -31,15 +38,42 @@ pub struct Knowledge {
     pub views: Arc<Views>,
     /// The statistics.
     pub stats: Arc<Stats>,
+    /// What users have.
+    pub desk: Desk,
     /// Counts renderings.
     pub metrics: Metrics,
 }
 
+/// An answer that depends on who asks, so nothing on the way may keep it.
+type Private<T> = ([(HeaderName, &'static str); 2], Json<T>);
+
+/// Reads that may take longer than others.
+pub const LASTING: &[Lasting] = &[reservations::LASTING];
+
 impl Knowledge {
     fn event(&self, id: &str) -> Result<Arc<LiveMap>, Problem> {
-        let unknown = || Problem::new(StatusCode::NOT_FOUND, code::EVENT_NOT_FOUND, "there is no such event");
-        self.views.get(id).ok_or_else(unknown)
+        self.views.get(id).ok_or_else(no_event)
     }
+
+    /// The same, closed or not.
+    pub(crate) fn any_event(&self, id: &str) -> Result<Arc<LiveMap>, Problem> {
+        self.views.find(id).ok_or_else(no_event)
+    }
+
+    /// The statistics of a SeatingEvent, and the sequence of the last domain event that they cover. Before their first word
+    /// there are none, as of sequence 0.
+    pub(crate) fn statistics(&self, event: &str) -> (u64, Vec<SectionStats>) {
+        let newest = self.stats.get(event);
+        newest.map_or((0, vec![]), |stats| (stats.as_of_sequence, stats.sections.clone()))
+    }
+
+    fn private_headers(&self) -> [(HeaderName, &'static str); 2] {
+        [(header::CACHE_CONTROL, "private, no-store"), (header::VARY, self.identity.header())]
+    }
+}
+
+fn no_event() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, code::EVENT_NOT_FOUND, "there is no such event")
 }
 
 /// The routes.
@@ -60,7 +94,14 @@ fn described() -> OpenApiRouter<Knowledge> {
         .routes(routes!(seat_map::show))
         .routes(routes!(events::stats))
         .routes(routes!(seats::show))
+        .routes(routes!(users::reservations))
+        .routes(routes!(users::holds))
+        .routes(routes!(reservations::show))
+        .routes(routes!(trace::show))
 }
+
+#[cfg(test)]
+mod own_tests;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,10 @@
-//! The seat view in memory: every seat with its status, the reservations of each user with their payments, and the trace
-//! of every event.
+//! The seat view in memory: every seat with its status, the reservations of each user with their payments, their holds, and
+//! the trace of the last events.
 //!
-//! [`snapshots`] is how the query worker loads it. The seats take as much memory as there are seats; [`reservations`]
-//! and [`trace`] grow with what is sold.
+//! [`snapshots`] is how the query worker loads it, [`orders`] what it looks up. The seats take as much memory as there are seats;
+//! [`reservations`] grow with what is sold.
+
+pub mod holds;
 
 pub mod reservations;
 
@@ -10,11 +12,14 @@ pub mod trace;
 
 mod snapshots;
 
-use boxoffice_domain::{DomainEvent, Envelope};
+mod orders;
+
+use boxoffice_domain::{DomainEvent, Envelope, project};
 
 use super::maps::Maps;
 use super::payments::Payments;
 use super::{MemoryHandler, Place, Refusal};
+use holds::Holds;
 use reservations::Reservations;
 use trace::Trace;
 
@@ -25,6 +30,7 @@ pub struct SeatView {
     topic: String,
     maps: Maps,
     reservations: Reservations,
+    holds: Holds,
     payments: Payments,
     trace: Trace,
 }
@@ -43,6 +49,7 @@ impl MemoryHandler for SeatView {
                 }
             }
         }
+        self.holds.apply(event.event.seating_event(), &project(&event.event));
         self.payments.apply(event);
         self.trace.add(event);
         Ok(())
@@ -53,7 +60,8 @@ impl SeatView {
     /// A view of the domain events on a topic.
     pub fn new(topic: String) -> Self {
         let (maps, reservations, trace) = (Maps::default(), Reservations::default(), Trace::default());
-        Self { topic, maps, reservations, payments: Payments::default(), trace }
+        let (holds, payments) = (Holds::default(), Payments::default());
+        Self { topic, maps, reservations, holds, payments, trace }
     }
 
     /// The seats.
@@ -64,6 +72,11 @@ impl SeatView {
     /// The reservations.
     pub fn reservations(&self) -> &Reservations {
         &self.reservations
+    }
+
+    /// The holds.
+    pub fn holds(&self) -> &Holds {
+        &self.holds
     }
 
     /// The payments.
