@@ -231,10 +231,18 @@ fn everybody_may_bring_a_token_but_only_the_operator_administers() {
         let rules = may_reach(&open, component, port);
         assert_eq!((rules.len(), rules[0].get("from")), (1, None), "{component}");
     }
-    let admin = may_reach(&open, "command", ADMIN_PORT);
-    assert_eq!((admin.len(), admin[0]["from"].as_array().unwrap().len()), (1, 1));
-    assert!(admin[0]["from"][0]["podSelector"]["matchLabels"].to_string().contains("boxoffice-operator"));
-    assert!(may_reach(&open, "query", ADMIN_PORT).is_empty());
+    for component in ["command", "query"] {
+        let admin = may_reach(&open, component, ADMIN_PORT);
+        assert_eq!((admin.len(), admin[0]["from"].as_array().unwrap().len()), (1, 1), "{component}");
+        let who = admin[0]["from"][0]["podSelector"]["matchLabels"].to_string();
+        assert!(who.contains("boxoffice-operator"), "{component}: {who}");
+    }
+    let with_token = |component| {
+        let template = template(&open, component);
+        let env = template["spec"]["containers"][0]["env"].as_array().unwrap().clone();
+        env.iter().any(|variable| variable["name"] == "BOXOFFICE_ADMIN_TOKEN")
+    };
+    assert!(with_token("command") && with_token("query") && !with_token("stats-service"));
 
     let mut narrow = open;
     narrow.spec.auth.allow_from = main_service().spec.auth.allow_from;

@@ -98,6 +98,8 @@ async fn query(
     let environment = [
         ("BOXOFFICE_SERVICE", service("bench")),
         ("BOXOFFICE_HTTP_ADDR", addr.to_string()),
+        ("BOXOFFICE_ADMIN_ADDR", format!("127.0.0.1:{}", free_port()?)),
+        ("BOXOFFICE_ADMIN_TOKEN", "secret".to_owned()),
         ("BOXOFFICE_METRICS_ADDR", format!("127.0.0.1:{}", free_port()?)),
         ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", bench.kafka.address()),
         ("BOXOFFICE_KAFKA_TOPIC", topic.to_owned()),

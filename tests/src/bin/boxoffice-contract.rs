@@ -37,7 +37,10 @@ struct Args {
     /// SeatingEvents of its own.
     #[arg(long, value_name = "URL", conflicts_with = "recall")]
     admin_url: Option<String>,
-    /// Bearer token of the admin API.
+    /// Base URL of the query worker's admin API (port 8082). Left out: the same as --admin-url.
+    #[arg(long, value_name = "URL", requires = "admin_url")]
+    query_admin_url: Option<String>,
+    /// Bearer token of the admin APIs.
     #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
     admin_token: Option<String>,
     /// Makes reservations at the end, and writes what must be so after a restart.
@@ -67,6 +70,7 @@ async fn run(args: Args) -> anyhow::Result<Report> {
         event,
         strict_event,
         admin_url,
+        query_admin_url,
         admin_token,
         remember: to,
         recall: from,
@@ -84,7 +88,8 @@ async fn run(args: Args) -> anyhow::Result<Report> {
     }
     if let Some(url) = admin_url {
         let (command, query) = (command_url.clone(), query_url.clone());
-        report.add(check_admin(&Admin { command, query, url, token: admin_token }).await);
+        let figures = query_admin_url.unwrap_or_else(|| url.clone());
+        report.add(check_admin(&Admin { command, query, url, figures, token: admin_token }).await);
     }
     if let Some(file) = to {
         let made = remember(&stage).await.and_then(|memory| write(&file, &memory));

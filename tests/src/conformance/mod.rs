@@ -2,5 +2,6 @@
 
 pub mod effect_store;
 pub mod event_log;
+pub mod orders;
 pub mod seat_store;
 pub mod view_store;

@@ -18,6 +18,8 @@ pub struct Admin {
     pub query: String,
     /// Base URL of the admin API.
     pub url: String,
+    /// Base URL of the query worker's.
+    pub figures: String,
     /// Its bearer token, where it asks for one.
     pub token: Option<String>,
 }
@@ -85,6 +87,17 @@ impl House {
             None => request,
         };
         self.api.send(body.into_iter().fold(request, reqwest::RequestBuilder::json)).await
+    }
+
+    /// What the query worker tells operators.
+    pub async fn figures(&self, path: &str) -> anyhow::Result<Answer> {
+        let url = format!("{}{path}", self.admin.figures.trim_end_matches('/'));
+        let request = self.api.request(Method::GET, &url);
+        let request = match &self.admin.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        self.api.send(request).await
     }
 
     /// The inventory as it is now.

@@ -4,8 +4,8 @@
 //! `answer` says what is wrong with what came back, [`Stage`] finds seats to play with, and `report` tells how each check
 //! went. The checks follow a buyer: `holding`, `reserving`, `several`, `choosing`,
 //! `extending`, `expiry`, `repeating`, `refusals`, and then whoever looks on:
-//! `reading`, `statistics`, `documents`. Where the [`admin`] API is reached, `declaring` and `staff` look at what
-//! operators and the box office do. [`memory`] is about what must survive a restart. None of them knows a store or a log: those
+//! `reading`, `statistics`, `orders`, `documents`. Where the [`admin`] APIs are reached, `declaring`, `staff` and `figures` look at
+//! what operators and the box office do, and what they are told. [`memory`] is about what must survive a restart. None of them knows a store or a log: those
 //! have suites of their own in [`conformance`](crate::conformance).
 
 pub mod api;
@@ -38,6 +38,8 @@ mod seat_map;
 
 mod statistics;
 
+mod orders;
+
 mod documents;
 
 pub mod admin;
@@ -45,6 +47,8 @@ pub mod admin;
 mod declaring;
 
 mod staff;
+
+mod figures;
 
 pub mod memory;
 
@@ -85,6 +89,9 @@ pub async fn check(stage: &Stage) -> Report {
         seat_map: a_map_shows_every_seat, a_map_has_a_tag_that_changes_with_it, a_map_is_sent_compressed,
             a_map_of_one_section;
         statistics: statistics_follow;
+        orders: a_user_sees_what_the_user_holds, a_user_sees_what_the_user_reserved, a_reservation_is_waited_for,
+            a_trace_is_a_tree_of_what_names_the_user, what_is_ones_own_is_told_to_nobody_else,
+            what_is_asked_wrongly_of_ones_own_is_named;
         documents: each_worker_describes_its_routes, a_document_is_browsed_without_help_from_elsewhere,
             a_problem_is_explained_where_its_type_says;
     }
@@ -109,6 +116,8 @@ pub async fn check_admin(admin: &admin::Admin) -> Report {
             a_refused_seat_map_is_tried_again, the_currency_never_changes, deleting_ends_the_sales;
         staff: staff_hold_for_somebody_and_take_back, staff_sell_at_the_counter,
             buyers_cancel_until_the_last_moment_and_staff_after_it;
+        figures: revenue_is_told_to_operators_alone, sales_are_told_by_minute, orders_and_payments_are_listed,
+            operators_trace_whatever_happened, operators_are_told_what_they_asked_wrongly;
     }
     report
 }

@@ -19,9 +19,10 @@ async fn the_contract_is_kept_and_what_was_sold_survives_new_pods() {
     let memory = tempfile::NamedTempFile::new().unwrap();
     let memory = memory.path().to_str().unwrap();
     let admin = cluster.address(&service.namespace, "main-command", 8082).await;
+    let figures = cluster.address(&service.namespace, "main-query", 8082).await;
     let token = cluster.admin_token(&service.namespace, "main").await;
-    let whole =
-        ["--strict-event", &strict.id, "--remember", memory, "--admin-url", &admin, "--admin-token", &token];
+    let office = ["--admin-url", &admin, "--query-admin-url", &figures, "--admin-token", &token];
+    let whole = [&["--strict-event", &strict.id, "--remember", memory], &office[..]].concat();
     contract(&service, &show.id, &whole).await;
     for deployment in ["main-command", "main-query"] {
         replace_pods(&cluster, &service.namespace, deployment).await;

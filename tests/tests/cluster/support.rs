@@ -148,6 +148,16 @@ impl Service<'_> {
         }
     }
 
+    /// What the query role tells operators; null where it does not answer.
+    pub async fn figures(&self, path: &str) -> Value {
+        let url = self.cluster.address(&self.namespace, "main-query", 8082).await;
+        let token = self.cluster.admin_token(&self.namespace, "main").await;
+        match self.cluster.http.get(format!("{url}{path}")).bearer_auth(token).send().await {
+            Ok(answer) => answer.json().await.unwrap_or(Value::Null),
+            Err(_) => Value::Null,
+        }
+    }
+
     /// Waits until the query role shows a seat with a status.
     pub async fn shows(&self, seat: &str, status: &str) {
         until(&format!("{seat} is {status}"), async || {

@@ -63,9 +63,11 @@ async fn a_command_worker_takes_a_crowd_on_each_port() {
 #[tokio::test]
 async fn a_query_worker_takes_a_crowd_on_each_port() {
     let (database, topic, stats) = (database("view").await, topic("door", 1).await, topic("stats", 1).await);
-    let [http, metrics] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port().unwrap())));
+    let [http, admin, metrics] = [(); 3].map(|()| SocketAddr::from(([127, 0, 0, 1], free_port().unwrap())));
     let environment = [
         ("BOXOFFICE_SERVICE", service("query")),
+        ("BOXOFFICE_ADMIN_ADDR", admin.to_string()),
+        ("BOXOFFICE_ADMIN_TOKEN", "secret".to_owned()),
         ("BOXOFFICE_HTTP_ADDR", http.to_string()),
         ("BOXOFFICE_METRICS_ADDR", metrics.to_string()),
         ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", kafka()),

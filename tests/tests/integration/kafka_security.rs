@@ -278,7 +278,7 @@ async fn goes_through_all_workers(
     [payments, group]: [String; 2],
 ) {
     let database = database("secure").await;
-    let [http, admin, query] = [(); 3].map(|()| format!("127.0.0.1:{}", free_port().unwrap()));
+    let [http, admin, query, figures] = [(); 4].map(|()| format!("127.0.0.1:{}", free_port().unwrap()));
 
     let own = [
         ("BOXOFFICE_REDIS_URL", redis_url()),
@@ -293,8 +293,13 @@ async fn goes_through_all_workers(
     let own = [url.clone(), ("BOXOFFICE_HANDLER", "seat-view".to_owned()), ("BOXOFFICE_GROUP", group)];
     let (mut consumer, ready) = start("boxoffice-consumer", &of_consumer, &own);
     consumer.ready(&ready).await.unwrap();
-    let (mut reader, ready) =
-        start("boxoffice-query", &of_query, &[url, ("BOXOFFICE_HTTP_ADDR", query.clone())]);
+    let own = [
+        url,
+        ("BOXOFFICE_HTTP_ADDR", query.clone()),
+        ("BOXOFFICE_ADMIN_ADDR", figures),
+        ("BOXOFFICE_ADMIN_TOKEN", "secret".to_owned()),
+    ];
+    let (mut reader, ready) = start("boxoffice-query", &of_query, &own);
     reader.ready(&ready).await.unwrap();
 
     let client = Client::builder().timeout(Duration::from_secs(20)).no_proxy().build().unwrap();

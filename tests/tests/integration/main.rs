@@ -36,6 +36,7 @@ mod local_support;
 mod local_terminal;
 mod local_tokens;
 mod operator_kafka;
+mod orders;
 mod payment_and_seats;
 mod payment_worker;
 mod payments;

@@ -18,6 +18,7 @@ use boxoffice_tests::process::Process;
 use boxoffice_tests::servers::{Database, database, free_port, kafka, service, topic, unique};
 use boxoffice_tests::wait::until;
 use serde_json::{Value, json};
+use sqlx::Connection;
 
 const PARTITIONS: u32 = 3;
 
@@ -66,11 +67,18 @@ impl Stage {
         self.view.apply(&batch).await.unwrap();
     }
 
+    async fn connection(&self) -> sqlx::PgConnection {
+        let options = DatabaseArgs { database_url: self.database.url.clone() }.options("test").unwrap();
+        sqlx::PgConnection::connect_with(&options).await.unwrap()
+    }
+
     async fn worker(&self) -> Worker {
-        let (http, metrics) = (free_port().unwrap(), free_port().unwrap());
+        let [http, admin, metrics] = [(); 3].map(|()| free_port().unwrap());
         let environment = [
             ("BOXOFFICE_SERVICE", service("query")),
             ("BOXOFFICE_HTTP_ADDR", format!("127.0.0.1:{http}")),
+            ("BOXOFFICE_ADMIN_ADDR", format!("127.0.0.1:{admin}")),
+            ("BOXOFFICE_ADMIN_TOKEN", "secret".to_owned()),
             ("BOXOFFICE_METRICS_ADDR", format!("127.0.0.1:{metrics}")),
             ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", kafka()),
             ("BOXOFFICE_KAFKA_TOPIC", self.topic.clone()),
@@ -79,13 +87,15 @@ impl Stage {
         ];
         let mut process = Process::start("boxoffice-query", environment).unwrap();
         process.ready(&format!("http://127.0.0.1:{metrics}/readyz")).await.unwrap();
-        Worker { process, url: format!("http://127.0.0.1:{http}") }
+        let [url, admin] = [http, admin].map(|port| format!("http://127.0.0.1:{port}"));
+        Worker { process, url, admin }
     }
 }
 
 struct Worker {
     process: Process,
     url: String,
+    admin: String,
 }
 
 impl Worker {
@@ -180,4 +190,61 @@ async fn a_restart_goes_on_from_the_checkpoint_to_the_same_map() {
     let after = second.get("/events/arena-night/seats").await;
     assert_eq!(after.headers()["etag"], tag);
     assert_eq!(after.text().await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn what_was_sold_is_told_to_its_buyer_and_to_operators() {
+    let stage = Stage::set().await;
+    let mut history = History::new("arena-night");
+    history.correlation = "order-17".parse().unwrap();
+    let mut events = vec![history.next(history.created(20))];
+    events.extend(history.sold(3));
+    let worker = stage.worker().await;
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+    let reservation = history.reservation(3).reservation_id;
+    let as_alice = |path: String| client.get(format!("{}{path}", worker.url)).header("x-user-id", "alice");
+    // Whoever waits for it is told as soon as it is in the view.
+    let (waited, ()) = tokio::join!(as_alice(format!("/reservations/{reservation}?wait=20")).send(), async {
+        stage.publish(2, &events).await;
+        stage.consume(2, &events).await;
+    });
+    let waited = waited.unwrap();
+    assert_eq!(waited.status(), 200);
+    let told: Value = serde_json::from_str(&waited.text().await.unwrap()).unwrap();
+    assert_eq!((&told["reservationId"], &told["total"]), (&json!(reservation), &json!(12_000)));
+    let own = as_alice("/users/alice/reservations".to_owned()).send().await.unwrap().text().await.unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&own).unwrap(), json!([told]));
+
+    let as_operator = async |path: &str, token: &str| {
+        let answer = client.get(format!("{}{path}", worker.admin)).bearer_auth(token).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_str::<Value>(&answer.text().await.unwrap()).unwrap())
+    };
+    let (_, chain) = as_operator("/admin/trace/order-17", "secret").await;
+    assert_eq!(chain["events"].as_array().unwrap().len(), 4, "{chain}");
+    assert_eq!(as_operator("/admin/trace/order-17", "guessed").await.0, 401);
+    assert_eq!(worker.get("/admin/trace/order-17").await.status(), 404, "readers' port has none of it");
+    let (_, document) = as_operator("/admin/openapi.json", "secret").await;
+    assert!(document["paths"]["/admin/orders"]["get"].is_object());
+}
+
+#[tokio::test]
+async fn a_worker_that_goes_away_answers_those_who_wait() {
+    let stage = Stage::set().await;
+    let mut worker = stage.worker().await;
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+    let reservation = History::new("arena-night").reservation(3).reservation_id;
+    let waits = client.get(format!("{}/reservations/{reservation}?wait=25", worker.url));
+    let waits = tokio::spawn(waits.header("x-user-id", "alice").send());
+    until("it waits", async || {
+        let busy = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%FROM reservations%' AND application_name = 'boxoffice-query'
+                    AND datname = current_database()";
+        let (looks,): (i64,) = sqlx::query_as(busy).fetch_one(&mut stage.connection().await).await.unwrap();
+        (looks > 0).then_some(())
+    })
+    .await;
+    let began = std::time::Instant::now();
+    worker.process.terminate().await.unwrap();
+    assert_eq!(waits.await.unwrap().unwrap().status(), 404);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }

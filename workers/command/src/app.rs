@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::http::{HttpLayer, listen, serve as answer, service};
+use boxoffice_runtime::http::{AdminToken, HttpLayer, guarded, listen, serve as answer, service};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::openapi::pages;
@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Admin, AdminToken};
+use crate::admin::{self, Admin};
 use crate::durability::Durability;
 use crate::http;
 use crate::http::command_service::CommandService;
@@ -275,7 +275,8 @@ pub async fn serve<S: SeatStore + Outbox>(
     let (http_listener, admin_listener) = (bind(addresses.http_addr)?, bind(addresses.admin_addr)?);
     let (Metrics { layer, relay, servers }, drain) = (metrics, settings.drain);
     let app = App::new(ports, settings, (relay, servers), readiness, stop.clone());
-    let operators = admin::guarded(app.operators(), addresses.admin_token);
+    let operators = app.operators().merge(pages::of_operators(&admin::document()));
+    let operators = guarded(operators, addresses.admin_token);
     let operators = answer(admin_listener, service(operators, layer.apart()), stop.clone(), drain / 2);
     let buyers = app.buyers().merge(pages::routes(&http::document()));
     let buyers = answer(http_listener, service(buyers, layer), stop, drain / 2);

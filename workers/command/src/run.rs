@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_runtime::health::{self, Readiness};
+use boxoffice_runtime::http::{AdminToken, EmptyToken};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::identity::settings::InvalidSettings;
 use boxoffice_runtime::log::LogError;
@@ -16,7 +17,6 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::admin::{AdminToken, EmptyToken};
 use crate::app::{self, AppError, LISTENING, Ports, STORE, serve};
 use crate::args::Args;
 use crate::durability::Durability;

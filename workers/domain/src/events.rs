@@ -460,6 +460,29 @@ impl DomainEvent {
             | Self::PaymentRefundRequested(e) => &e.event_id,
         }
     }
+
+    /// The user whose seats, hold, reservation or payment it is about, where it is about somebody's.
+    pub fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::SeatHeld(e) => Some(&e.user_id),
+            Self::SeatReserved(e) => Some(&e.user_id),
+            Self::SeatReleased(e) => Some(&e.user_id),
+            Self::HoldExtended(e) => Some(&e.user_id),
+            Self::ReservationCreated(e) | Self::ReservationCancelled(e) => Some(&e.user_id),
+            Self::ReservationNotReinstated(e) => Some(&e.user_id),
+            Self::PaymentRequested(e)
+            | Self::PaymentCompleted(e)
+            | Self::PaymentFailed(e)
+            | Self::PaymentRefundRequested(e) => Some(&e.user_id),
+            Self::SeatBlocked(_)
+            | Self::SeatUnblocked(_)
+            | Self::EventCreated(_)
+            | Self::EventUpdated(_)
+            | Self::EventDeleted(_)
+            | Self::EventPurged(_)
+            | Self::StatsUpdated(_) => None,
+        }
+    }
 }
 
 /// The fact alone, as the envelope's `payload`.
@@ -529,6 +552,11 @@ const USUAL: usize = 768;
 pub struct MalformedEvent(#[from] serde_json::Error);
 
 impl Envelope {
+    /// The user whom it names: whose seats it is about, else who acted.
+    pub fn user(&self) -> Option<&UserId> {
+        self.event.user().or(self.metadata.user_id.as_ref())
+    }
+
     /// The record's value.
     ///
     /// # Errors
@@ -596,6 +624,23 @@ mod tests {
                 note: None,
             }),
         }
+    }
+
+    #[test]
+    fn an_event_names_whose_seats_it_is_about_before_who_acted() {
+        let mut lapsed = released();
+        lapsed.metadata.user_id = Some("bob".parse().unwrap());
+        assert_eq!(lapsed.user().map(UserId::as_str), Some("alice"), "bob only asked for the seat");
+        let block = SeatBlock {
+            seat_id: "arena.A-1-1".parse().unwrap(),
+            event_id: "arena".parse().unwrap(),
+            section_id: "A".into(),
+            reason: "camera".into(),
+        };
+        lapsed.event = DomainEvent::SeatBlocked(block);
+        assert_eq!(lapsed.user().map(UserId::as_str), Some("bob"));
+        lapsed.metadata.user_id = None;
+        assert_eq!(lapsed.user(), None);
     }
 
     #[test]

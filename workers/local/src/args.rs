@@ -5,7 +5,7 @@ pub mod values;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use boxoffice_domain::{Area, HoldId, ReservationId, SeatId, SeatingEventId, UserId};
+use boxoffice_domain::{Area, CorrelationId, HoldId, ReservationId, SeatId, SeatingEventId, UserId};
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -34,6 +34,7 @@ const EXAMPLES: &str = "Examples:
   boxoffice hold arena-night --best 4
   boxoffice reserve arena-night.A-7-7 --user alice
   boxoffice events tail arena-night --from earliest
+  boxoffice trace my-first-sale
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 Installed as kubectl-boxoffice it is `kubectl boxoffice`.";
@@ -97,6 +98,16 @@ pub enum Command {
     /// user ids included. `boxoffice local` keeps none.
     #[command(after_help = SNAPSHOT_EXAMPLES)]
     Snapshot(Snapshot),
+    /// Shows what came of a request: its domain events as a tree, each below what caused it
+    ///
+    /// A request and all that follows from it are one chain, also in other services: the event that a hold or a reservation
+    /// wrote, the payment that this set off, the cancellation that came of that. The chain's id is the header x-correlation-id
+    /// of the request, or the one that was made for it: every answer has it as correlationId. A line tells when it happened,
+    /// its type, what it is about, its number within the SeatingEvent and whom it names. Operators see all of it, by the query
+    /// worker's admin API; with --user or --token it is what that user sees: the events that name the user. What happened
+    /// a moment ago may not be in it yet, and `retention.traceDays` says how long it is kept.
+    #[command(after_help = TRACE_EXAMPLES)]
+    Trace(Trace),
     /// Prints what a shell needs to complete this command
     ///
     /// For bash: `source <(boxoffice completions bash)`.
@@ -143,6 +154,12 @@ const SNAPSHOT_EXAMPLES: &str = "Examples:
   boxoffice snapshot arena-night --service tickets/main
   boxoffice snapshot arena-night --service tickets/main --json > arena-night.json
   boxoffice snapshot arena-night --admin-url http://127.0.0.1:8082 --admin-token TOKEN";
+
+const TRACE_EXAMPLES: &str = "Examples:
+  boxoffice trace my-first-sale
+  boxoffice trace my-first-sale --user alice
+  boxoffice trace 0d1c2b3a-4f5e-4d6c-8b7a-112233445566 --service tickets/main
+  boxoffice trace my-first-sale --query-url http://127.0.0.1:8082 --admin-token TOKEN";
 
 /// Where the resources are.
 #[derive(Debug, ArgGroup)]
@@ -391,6 +408,32 @@ pub struct Snapshot {
     /// Where.
     #[command(flatten)]
     pub admin: Admin,
+}
+
+/// Arguments of `trace`.
+#[derive(Debug, ArgGroup)]
+pub struct Trace {
+    /// The chain: the correlationId of an answer, or the x-correlation-id that was sent.
+    #[arg(value_name = "ID", value_parser = str::parse::<CorrelationId>)]
+    pub id: CorrelationId,
+    /// Print the answer as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Base URL of the query worker (its port 8082; 8081 with --user), or of `boxoffice local`.
+    #[arg(long, value_name = "URL", env = "BOXOFFICE_QUERY_URL", default_value = "http://127.0.0.1:8080")]
+    pub query_url: String,
+    /// A ReservationService of the cluster that the kubeconfig names, as namespace/name, in place of a URL.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub service: Option<String>,
+    /// As this user: the header x-user-id. Left out: as an operator.
+    #[arg(short, long, value_parser = str::parse::<UserId>)]
+    pub user: Option<UserId>,
+    /// As a user, where the service knows its users by tokens: sent as Authorization: Bearer.
+    #[arg(long, conflicts_with = "user")]
+    pub token: Option<String>,
+    /// Bearer token of the admin API.
+    #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
+    pub admin_token: Option<String>,
 }
 
 /// What to do with domain events.

@@ -3,16 +3,16 @@
 use std::io::{Write, stdout};
 use std::path::Path;
 
-use boxoffice_command::admin::AdminToken;
 use boxoffice_operator::reservation_service::unsupported::Place;
 use boxoffice_runtime::clock;
+use boxoffice_runtime::http::AdminToken;
 use boxoffice_runtime::identity::key_text::KeyText;
 use clap::CommandFactory;
 
 use crate::args::{Args, Command, Events, Files, Local, Output, Plan};
 use crate::failure::Failure;
 use crate::resources::{Loaded, Resources, load};
-use crate::terminal::{block, buy, snapshot, tail};
+use crate::terminal::{block, buy, snapshot, tail, trace};
 use crate::{lint, local, plan, tell};
 
 /// Carries a command out.
@@ -33,6 +33,7 @@ pub async fn run(Args { log: _, command }: Args) -> Result<(), Failure> {
         Command::Block(block) => block::block(block).await,
         Command::Unblock(unblock) => block::unblock(unblock).await,
         Command::Snapshot(snapshot) => snapshot::show(snapshot).await,
+        Command::Trace(trace) => trace::show(trace).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Args::command(), "boxoffice", &mut stdout());
             Ok(())

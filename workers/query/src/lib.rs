@@ -1,12 +1,15 @@
 //! The query worker: what is on sale and which seats are free, answered from memory.
 //!
-//! Reading order: [`view`] loads and follows what happened, [`http`] answers from it, [`openapi`] describes its answers, [`serve`] runs both. Replicas
+//! Reading order: [`view`] loads and follows what happened, [`orders`] are what users have, [`http`] answers buyers and [`admin`]
+//! operators, [`openapi`] describes the answers, [`Query::serve`] runs it all. Replicas
 //! share nothing, belong to no consumer group and write nothing, so there may be as many as readers need.
 
+pub mod admin;
 pub mod backoff;
 pub mod http;
 pub mod metrics;
 pub mod openapi;
+pub mod orders;
 pub mod view;
 
 #[cfg(test)]
@@ -18,7 +21,7 @@ use std::time::Duration;
 
 use axum::Router;
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::http::HttpLayer;
+use boxoffice_runtime::http::{AdminToken, HttpLayer, guarded};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::openapi::pages;
@@ -28,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use http::Knowledge;
 use metrics::Metrics;
+use orders::{Desk, Orders};
 use view::age::Age;
 use view::follow::Follower;
 pub use view::follow::READY;
@@ -40,6 +44,8 @@ pub struct Ports {
     pub snapshots: Arc<dyn Snapshots>,
     /// Where it goes on.
     pub log: Arc<dyn EventLog>,
+    /// What users have.
+    pub orders: Arc<dyn Orders>,
 }
 
 /// What a query worker reads.
@@ -53,7 +59,9 @@ pub struct Topics {
 
 /// A query worker that does nothing yet: its metrics are registered.
 pub struct Query {
-    ports: Ports,
+    snapshots: Arc<dyn Snapshots>,
+    log: Arc<dyn EventLog>,
+    desk: Desk,
     topics: Topics,
     identity: Identity,
     metrics: Metrics,
@@ -77,8 +85,11 @@ impl Query {
         registry: &mut Registry,
         stop: CancellationToken,
     ) -> Self {
+        let Ports { snapshots, log, orders } = ports;
         Self {
-            ports,
+            snapshots,
+            log,
+            desk: Desk::new(orders),
             topics,
             identity,
             metrics: Metrics::register(registry),
@@ -107,15 +118,25 @@ impl Query {
 
     /// The routes.
     pub fn routes(&self) -> Router {
-        http::routes(Knowledge {
+        http::routes(self.knowledge())
+    }
+
+    /// The routes of operators, for whoever reaches them.
+    pub fn operators(&self) -> Router {
+        admin::routes(self.knowledge())
+    }
+
+    fn knowledge(&self) -> Knowledge {
+        Knowledge {
             identity: self.identity.clone(),
             views: Arc::clone(&self.views),
             stats: Arc::clone(&self.stats),
             streams: Arc::clone(&self.streams),
             age: Arc::clone(&self.age),
             command_url: self.command_url.clone(),
+            desk: self.desk.clone(),
             metrics: self.metrics.clone(),
-        })
+        }
     }
 
     /// What is known.
@@ -123,19 +144,14 @@ impl Query {
         Arc::clone(&self.views)
     }
 
-    /// Loads the view and follows the log, for ever.
+    /// Loads the view and follows the log, for ever. When the worker is stopped, requests that wait are answered.
     pub async fn follow(self) -> Infallible {
-        let Self {
-            ports: Ports { snapshots, log },
-            topics,
-            metrics,
-            readiness,
-            views,
-            stats,
-            age,
-            oldest,
-            ..
-        } = self;
+        let Self { snapshots, log, desk, topics, metrics, readiness, views, stats, age, oldest, stop, .. } = self;
+        let closing = async {
+            stop.cancelled().await;
+            desk.close();
+            std::future::pending().await
+        };
         let follower = Follower {
             snapshots,
             log: Arc::clone(&log),
@@ -149,16 +165,28 @@ impl Query {
         tokio::select! {
             never = follower.run() => never,
             never = stats.follow(log, &topics.stats) => never,
+            never = desk.clone().look() => never,
+            never = closing => never,
         }
     }
 
-    /// Follows the log and answers requests until it is stopped; requests in progress then have `drain` to end.
-    pub async fn serve(self, listener: Arc<TcpListener>, layer: HttpLayer, drain: Duration) {
-        let routes = self.routes().merge(pages::routes(&http::document()));
-        let service = boxoffice_runtime::http::service(routes, layer);
-        let stop = self.stop.clone();
+    /// Follows the log and answers readers and operators until it is stopped; requests in progress then have `drain` to end.
+    pub async fn serve(
+        self,
+        listener: Arc<TcpListener>,
+        operators: (Arc<TcpListener>, AdminToken),
+        layer: HttpLayer,
+        drain: Duration,
+    ) {
+        use boxoffice_runtime::http::{serve, service};
+        let (admin_listener, token) = operators;
+        let admin = guarded(self.operators().merge(pages::of_operators(&admin::document())), token);
+        let admin = serve(admin_listener, service(admin, layer.apart()), self.stop.clone(), drain);
+        let readers = self.routes().merge(pages::routes(&http::document()));
+        let readers =
+            serve(listener, service(readers, layer.lasting(http::LASTING)), self.stop.clone(), drain);
         tokio::select! {
-            () = boxoffice_runtime::http::serve(listener, service, stop, drain) => {}
+            ((), ()) = async { tokio::join!(readers, admin) } => {}
             never = self.follow() => match never {},
         }
     }

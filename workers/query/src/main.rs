@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use boxoffice_query::orders::postgres::{self as orders, PostgresOrders};
 use boxoffice_query::view::postgres::PostgresSnapshots;
 use boxoffice_query::{Ports, Query, READY, Topics};
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::http::{HttpLayer, listen};
+use boxoffice_runtime::http::{AdminToken, HttpLayer, listen};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::identity::settings::IdentityArgs;
 use boxoffice_runtime::log::kafka::{KafkaLog, Settings};
@@ -22,19 +23,19 @@ use prometheus_client::registry::Registry;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Most connections to the view's database: it is read once, and again after trouble.
+/// Most connections by which the view is loaded: once, and again after trouble.
 const CONNECTIONS: u32 = 2;
 
-/// Answers what is on sale and which seats are free, from memory.
+/// Answers what is on sale and which seats are free, from memory; what a user has, and what came of a request.
 ///
 /// Loads the view that the seat-view consumer keeps in PostgreSQL, then follows Kafka by itself: several processes
-/// share nothing and need no consumer group.
+/// share nothing and need no consumer group. Reservations, holds and traces are looked up there when they are asked for.
 #[derive(Debug, Parser)]
 #[command(
     name = "boxoffice-query",
     version,
     after_help = "Example:\n  boxoffice-query --service tickets/main --kafka-bootstrap-servers kafka:9092 \\\n    \
-    --database-url postgres://boxoffice@postgres/view"
+    --database-url postgres://boxoffice@postgres/view --admin-token secret"
 )]
 struct Args {
     #[command(flatten)]
@@ -56,15 +57,32 @@ struct Args {
     /// Address of the HTTP API.
     #[arg(long, env = "BOXOFFICE_HTTP_ADDR", default_value = "0.0.0.0:8081")]
     http_addr: SocketAddr,
+    /// Address of the operators' API; keep it apart from buyers.
+    #[arg(long, env = "BOXOFFICE_ADMIN_ADDR", default_value = "0.0.0.0:8082")]
+    admin_addr: SocketAddr,
+    /// Bearer token that the operators' API asks for.
+    #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
+    admin_token: String,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Args { service, kafka, database, identity, web, command_url, max_view_age_seconds, http_addr } =
-        Args::parse();
+    let Args {
+        service,
+        kafka,
+        database,
+        identity,
+        web,
+        command_url,
+        max_view_age_seconds,
+        http_addr,
+        admin_addr,
+        admin_token,
+    } = Args::parse();
     telemetry::init(&service.log)?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let stop = shutdown::on_signal()?;
+    let admin_token = AdminToken::new(admin_token)?;
 
     let options = database.options("boxoffice-query").context("the database's URL")?;
     let log = KafkaLog::with(Settings {
@@ -72,8 +90,10 @@ async fn main() -> anyhow::Result<()> {
         security: kafka.kafka_security.into(),
         ..Settings::new(&kafka.kafka_bootstrap_servers)
     })?;
+    let reading = postgres::reading(options.clone(), orders::CONNECTIONS, orders::LONGEST);
     let snapshots = PostgresSnapshots::new(postgres::pool(options, CONNECTIONS), &kafka.kafka_topic);
-    let ports = Ports { snapshots: Arc::new(snapshots), log: Arc::new(log) };
+    let orders = Arc::new(PostgresOrders::new(reading));
+    let ports = Ports { snapshots: Arc::new(snapshots), log: Arc::new(log), orders };
     let topics = Topics { seats: kafka.kafka_topic, stats: kafka.kafka_stats_topic };
 
     let mut registry = Registry::default();
@@ -86,12 +106,13 @@ async fn main() -> anyhow::Result<()> {
     let oldest = (max_view_age_seconds > 0).then(|| Duration::from_secs(max_view_age_seconds.into()));
     let query = query.not_older_than(oldest).commanded_at(command_url);
     let listener = listen(http_addr).with_context(|| format!("listening on {http_addr}"))?;
-    tracing::info!(service = service.service, %http_addr, "serving");
+    let admin = listen(admin_addr).with_context(|| format!("listening on {admin_addr}"))?;
+    tracing::info!(service = service.service, %http_addr, %admin_addr, "serving");
     let health = health::serve(service.metrics_addr, registry, readiness, stop.clone());
     tokio::try_join!(
         async { health.await.with_context(|| format!("listening on {}", service.metrics_addr)) },
         async {
-            query.serve(listener, layer, service.drain()).await;
+            query.serve(listener, (admin, admin_token), layer, service.drain()).await;
             Ok(())
         },
     )?;

@@ -65,8 +65,27 @@ pub fn pool(options: PgConnectOptions, max: u32) -> PgPool {
     watched(options, max, Lost::default())
 }
 
+/// The same for reads that the server gives up after `longest`.
+pub fn reading(options: PgConnectOptions, max: u32, longest: Duration) -> PgPool {
+    let longest = format!("{}ms", longest.as_millis());
+    settings(max, Lost::default())
+        .after_connect(move |connection, _| {
+            let longest = longest.clone();
+            Box::pin(async move {
+                limit(connection).await?;
+                let set = sqlx::query("SELECT set_config('statement_timeout', $1, false)").bind(longest);
+                set.execute(connection).await.map(drop)
+            })
+        })
+        .connect_lazy_with(options)
+}
+
 /// The same, without the connections that were open when the server was `lost`.
 pub fn watched(options: PgConnectOptions, max: u32, lost: Lost) -> PgPool {
+    settings(max, lost).connect_lazy_with(options)
+}
+
+fn settings(max: u32, lost: Lost) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(max)
         .acquire_timeout(CONNECT)
@@ -79,7 +98,6 @@ pub fn watched(options: PgConnectOptions, max: u32, lost: Lost) -> PgPool {
                 Ok(!is_of_before && matches!(tokio::time::timeout(PING, connection.ping()).await, Ok(Ok(()))))
             })
         })
-        .connect_lazy_with(options)
 }
 
 /// A connection that no pool has.

@@ -21,7 +21,7 @@ use crate::kafka::{Group, Topic};
 const COMMAND_PORT: i32 = 8080;
 /// Port of buyers' queries.
 const QUERY_PORT: i32 = 8081;
-/// Port of the command worker's admin API.
+/// Port of the admin API of the command worker, and of that of the query worker.
 const ADMIN_PORT: i32 = 8082;
 /// Port of probes and metrics.
 const METRICS_PORT: i32 = 9090;

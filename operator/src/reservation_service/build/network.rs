@@ -17,7 +17,7 @@ const DNS_PORT: i32 = 53;
 
 pub(super) fn services(service: &ValidatedService) -> [Service; 2] {
     let command = [("http", COMMAND_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)];
-    let query = [("http", QUERY_PORT), ("metrics", METRICS_PORT)];
+    let query = [("http", QUERY_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)];
     [worker_service(service, names::COMMAND, &command), worker_service(service, names::QUERY, &query)]
 }
 
@@ -41,13 +41,10 @@ fn worker_service(service: &ValidatedService, component: &str, ports: &[(&str, i
 }
 
 /// Header auth trusts whoever reaches the port: only `auth.allowFrom` may. Tokens are checked whoever brings them: there
-/// everybody may where it is left out. The admin port is the operator's, metrics are everybody's.
+/// everybody may where it is left out. The admin ports are the operator's, metrics are everybody's.
 pub(super) fn policies(service: &ValidatedService) -> Vec<NetworkPolicy> {
     let acting = service.consumers.iter().filter(|consumer| consumer.declared.handler.acts_outside());
-    let buyers = [
-        policy(service, names::COMMAND, COMMAND_PORT, true),
-        policy(service, names::QUERY, QUERY_PORT, false),
-    ];
+    let buyers = [policy(service, names::COMMAND, COMMAND_PORT), policy(service, names::QUERY, QUERY_PORT)];
     buyers.into_iter().chain(acting.map(|consumer| of_effects(service, &consumer.declared.name))).collect()
 }
 
@@ -69,7 +66,7 @@ fn of_effects(service: &ValidatedService, component: &str) -> NetworkPolicy {
     allow(service, component, vec![rule(None, METRICS_PORT)], Some(egress))
 }
 
-fn policy(service: &ValidatedService, component: &str, buyers: i32, has_admin: bool) -> NetworkPolicy {
+fn policy(service: &ValidatedService, component: &str, buyers: i32) -> NetworkPolicy {
     let peers: Vec<_> = service
         .spec
         .auth
@@ -81,11 +78,11 @@ fn policy(service: &ValidatedService, component: &str, buyers: i32, has_admin: b
             ip_block: None,
         })
         .collect();
-    let mut ingress =
-        vec![rule(Some(peers).filter(|peers| !peers.is_empty()), buyers), rule(None, METRICS_PORT)];
-    if has_admin {
-        ingress.push(rule(Some(vec![operator()]), ADMIN_PORT));
-    }
+    let ingress = vec![
+        rule(Some(peers).filter(|peers| !peers.is_empty()), buyers),
+        rule(None, METRICS_PORT),
+        rule(Some(vec![operator()]), ADMIN_PORT),
+    ];
     allow(service, component, ingress, None)
 }
 

@@ -65,8 +65,12 @@ pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Wo
         program: "boxoffice-query",
         replicas: service.spec.query.replicas,
         resources: Some(service.spec.query.resources.clone()),
-        ports: vec![("http", QUERY_PORT), ("metrics", METRICS_PORT)],
-        env: [vec![env("BOXOFFICE_DATABASE_URL", &service.view_database)], jwt_key].concat(),
+        ports: vec![("http", QUERY_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)],
+        env: [
+            vec![env("BOXOFFICE_DATABASE_URL", &service.view_database), env("BOXOFFICE_ADMIN_TOKEN", &token)],
+            jwt_key,
+        ]
+        .concat(),
         settings_hash: settings_hash.to_owned(),
     };
     let retention = service.spec.retention;

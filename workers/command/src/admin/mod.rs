@@ -1,8 +1,6 @@
 //! The operator's and the box office's API, on a port of its own: SeatingEvents go in as definitions and come back as
 //! inventories (I8), and staff act for buyers.
 
-mod auth;
-
 mod provisioning;
 
 mod blocks;
@@ -20,7 +18,6 @@ use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderName, StatusCode};
-use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use boxoffice_domain::definition::Phase;
@@ -28,9 +25,8 @@ use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::{Command, Rejection, SeatingEventId};
 use boxoffice_runtime::http::{Id, Problem, RequestContext};
 use boxoffice_runtime::log::EventLog;
-use boxoffice_runtime::openapi::pages::serving;
 use boxoffice_runtime::openapi::params::OfEvent;
-use boxoffice_runtime::openapi::{schemas, text};
+use boxoffice_runtime::openapi::schemas;
 use boxoffice_runtime::reading::Query;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -38,8 +34,6 @@ use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-pub use auth::{AdminToken, EmptyToken};
 
 use crate::http::command_service::{CommandService, Order};
 use crate::http::refusal::refused;
@@ -81,13 +75,10 @@ pub struct Admin {
     pub stop: CancellationToken,
 }
 
-/// The routes, for whoever reaches them, and their document.
+/// The routes, for whoever reaches them.
 pub fn routes(admin: Admin) -> Router {
     let (routes, _) = described().split_for_parts();
-    routes
-        .with_state(admin)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .route("/admin/openapi.json", serving("application/json", text(&document())))
+    routes.with_state(admin).layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
 }
 
 /// What the routes do, for programs and people.
@@ -107,11 +98,6 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(staff::cancel))
         .routes(routes!(outbox::show))
         .routes(routes!(log::tail))
-}
-
-/// `routes` for whoever shows `token`.
-pub fn guarded(routes: Router, token: AdminToken) -> Router {
-    routes.layer(from_fn_with_state(token, auth::require))
 }
 
 /// An [`Inventory`] as the operator reads it.

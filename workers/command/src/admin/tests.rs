@@ -7,13 +7,13 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use axum::http::request::Builder;
 use boxoffice_domain::partition::partition_of;
-use boxoffice_runtime::http::{HttpLayer, service};
+use boxoffice_runtime::http::{AdminToken, HttpLayer, guarded, service};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{Admin, AdminToken, guarded, routes};
+use super::{Admin, routes};
 use crate::durability::{Durability, Guarantee};
 use crate::http::command_service::CommandService;
 use crate::published::Published;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use axum::Router;
 use boxoffice_domain::Answer::Held;
 use boxoffice_domain::{Command, Definition, HoldId};
-use boxoffice_runtime::http::{HttpLayer, service};
+use boxoffice_runtime::http::{AdminToken, HttpLayer, guarded, service};
 use boxoffice_runtime::identity::Identity;
-use boxoffice_runtime::openapi::text;
+use boxoffice_runtime::openapi::{pages, text};
 use boxoffice_runtime::testing::document::{Answer, Call, Document};
 use boxoffice_runtime::testing::golden;
 use prometheus_client::registry::Registry;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use crate::admin::{self, Admin, AdminToken, guarded};
+use crate::admin::{self, Admin};
 use crate::durability::{Durability, Guarantee};
 use crate::http;
 use crate::http::command_service::CommandService;
@@ -68,7 +68,8 @@ impl Stage {
             stop: CancellationToken::new(),
         };
         let token = AdminToken::new("secret".into()).unwrap();
-        let routes = http::routes(gate, commands, 1024).merge(guarded(admin::routes(admin), token));
+        let routes = http::routes(gate, commands, 1024)
+            .merge(guarded(admin::routes(admin).merge(pages::of_operators(&admin::document())), token));
         Self { store, log, router: service(routes, HttpLayer::new(&mut Registry::default())) }
     }
 

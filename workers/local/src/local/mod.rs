@@ -7,10 +7,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::pin;
 
-use boxoffice_command::admin::AdminToken;
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_operator::reservation_service::unsupported::Place;
 use boxoffice_runtime::clock;
+use boxoffice_runtime::http::AdminToken;
 use boxoffice_runtime::identity::key_text::KeyText;
 use boxoffice_runtime::shutdown;
 use kube::ResourceExt;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use boxoffice_command::admin::{AdminToken, guarded};
 use boxoffice_command::app::{self, App, LISTENING, STORE, Settings};
 use boxoffice_command::payments::{PaymentMetrics, Source};
 use boxoffice_command::recover::NothingIsLost;
@@ -17,7 +16,7 @@ use boxoffice_command::store::{Inventory, SeatStore};
 use boxoffice_consumer::run::LOG;
 use boxoffice_query::{Ports, Query, READY, Topics};
 use boxoffice_runtime::health::{self, Readiness};
-use boxoffice_runtime::http::{HttpLayer, listen, serve, service};
+use boxoffice_runtime::http::{AdminToken, HttpLayer, guarded, listen, serve, service};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::openapi::{pages, together};
@@ -71,11 +70,11 @@ impl Platform {
         let layer = HttpLayer::new(registry.sub_registry_with_prefix("boxoffice"));
         let web = declared.service.spec.web.clone().unwrap_or_default();
         let origins = web.allow_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
-        let layer = layer.allowing(origins);
+        let layer = layer.lasting(boxoffice_query::http::LASTING).allowing(origins);
 
         let (seat_view, consuming) = self.consume(declared, &mut registry, &readiness, stop).await?;
         let topics = Topics { seats: declared.topic().to_owned(), stats: declared.stats_topic().to_owned() };
-        let ports = Ports { snapshots: seat_view, log };
+        let ports = Ports { snapshots: Arc::clone(&seat_view) as _, log, orders: seat_view };
         let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry, stop.clone())
             .commanded_at(web.command_url);
 
@@ -88,11 +87,12 @@ impl Platform {
             waiting.ready(SHOWS);
         }));
 
-        let routes = app.buyers().merge(query.routes()).merge(operators(app.operators(), door));
+        let admin = app.operators().merge(query.operators()).merge(pages::of_operators(&admin_document()));
+        let routes = app.buyers().merge(query.routes()).merge(operators(admin, door));
         let routes = routes.merge(pages::routes(&document())).merge(front::routes());
         let routes = service(routes, layer).merge(health::routes(registry, readiness));
         let server = serve(Arc::clone(&door.listener), routes, stop.clone(), DRAIN / 2);
-        let _following = AbortOnDropHandle::new(tokio::spawn(query.follow()));
+        let _following = AbortOnDropHandle::new(tokio::spawn(query.follow(stop.clone())));
         tokio::select! {
             ended = app.run(server) => ended?,
             failed = self.journal.failed() => return Err(failed.into()),
@@ -155,6 +155,12 @@ fn document() -> OpenApi {
     together("Box Office", boxoffice_command::http::document(), boxoffice_query::http::document())
 }
 
+/// One document of everything that operators can ask for.
+fn admin_document() -> OpenApi {
+    let (commands, queries) = (boxoffice_command::admin::document(), boxoffice_query::admin::document());
+    together("Box Office administration", commands, queries)
+}
+
 /// `/admin` as the door has it: for the bearer of the token; else for everybody on this machine, and on a port that
 /// others reach for nobody.
 fn operators(routes: Router, door: &Door) -> Router {
@@ -177,5 +183,9 @@ mod tests {
         both.sound();
         assert_eq!(both.at("/paths/~1seats~1{seatId}/get/operationId"), "showSeat");
         assert_eq!(both.at("/paths/~1seats~1{seatId}~1hold/post/operationId"), "holdSeat");
+        let operators = Document::new(&admin_document());
+        operators.sound();
+        assert_eq!(operators.at("/paths/~1admin~1events/get/operationId"), "listInventories");
+        assert_eq!(operators.at("/paths/~1admin~1orders/get/operationId"), "listOrders");
     }
 }

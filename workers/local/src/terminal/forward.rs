@@ -22,19 +22,25 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// Leads to `port` of a command worker of a ReservationService.
+    /// Leads to `port` of a worker of a ReservationService: of its command or its query workers.
     ///
     /// # Errors
     /// A service without a pod that is ready.
-    pub async fn to(client: Client, namespace: &str, service: &str, port: u16) -> Result<Self, Failure> {
+    pub async fn to(
+        client: Client,
+        namespace: &str,
+        service: &str,
+        component: &str,
+        port: u16,
+    ) -> Result<Self, Failure> {
         let pods: Api<Pod> = Api::namespaced(client, namespace);
-        let labels = names::selector(service, names::COMMAND);
+        let labels = names::selector(service, component);
         let labels: Vec<_> = labels.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         let found = pods.list(&ListParams::default().labels(&labels.join(","))).await;
         let found = found.map_err(|error| Failure::Refused(format!("the cluster: {error}")))?;
         let pod = found.items.into_iter().find(is_ready).ok_or_else(|| {
             Failure::Refused(format!(
-                "ReservationService {namespace}/{service} has no command worker that is ready"
+                "ReservationService {namespace}/{service} has no {component} worker that is ready"
             ))
         })?;
         let listener = listen((Ipv4Addr::LOCALHOST, 0).into())?;

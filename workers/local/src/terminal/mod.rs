@@ -2,7 +2,7 @@
 //!
 //! [`target`] finds it, [`forward`] reaches into a cluster, [`wish`] reads what a hold is to have, [`buy`] gives buyers'
 //! commands and those of the box office, [`told`] says in a line what came of it, [`block`] gives operators' commands,
-//! [`snapshot`] shows what recovery begins with, [`tail`] follows domain events, in [`order`].
+//! [`snapshot`] shows what recovery begins with, [`trace`] what came of a request, [`tail`] follows domain events, in [`order`].
 
 pub mod target;
 
@@ -21,3 +21,5 @@ pub mod snapshot;
 pub mod order;
 
 pub mod tail;
+
+pub mod trace;

@@ -27,13 +27,43 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause that an answer can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Which of a command worker's ports.
+/// Which of the workers' ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Port {
     /// Buyers' commands.
     Commands,
-    /// The operator's.
+    /// The command worker's for operators.
     Admin,
+    /// Buyers' queries.
+    Queries,
+    /// The query worker's for operators.
+    Figures,
+}
+
+impl Port {
+    fn number(self) -> u16 {
+        match self {
+            Self::Commands => 8080,
+            Self::Queries => 8081,
+            Self::Admin | Self::Figures => 8082,
+        }
+    }
+
+    /// The workers that have it.
+    fn component(self) -> &'static str {
+        match self {
+            Self::Commands | Self::Admin => names::COMMAND,
+            Self::Queries | Self::Figures => names::QUERY,
+        }
+    }
+
+    /// Whether it asks for the admin token.
+    fn is_operators(self) -> bool {
+        match self {
+            Self::Admin | Self::Figures => true,
+            Self::Commands | Self::Queries => false,
+        }
+    }
 }
 
 /// A place to send requests to.
@@ -51,6 +81,12 @@ impl Endpoint {
     /// The place at `url`.
     pub fn at(url: &str, token: Option<String>) -> Self {
         Self { url: url.trim_end_matches('/').to_owned(), token, _forward: None }
+    }
+
+    /// The same with another token, where one is given.
+    #[must_use]
+    pub fn with_token(self, token: Option<String>) -> Self {
+        Self { token: token.or(self.token), ..self }
     }
 
     /// The request with the token, where one is known.
@@ -155,8 +191,7 @@ impl Target {
     /// A service that is not in the cluster, or has no pod that is ready.
     pub async fn reach(&self, port: Port) -> Result<Endpoint, Failure> {
         let Some(service) = &self.service else { return Ok(Endpoint::at(&self.command_url, None)) };
-        let reached = timeout(CLUSTER, in_cluster(service, port)).await;
-        reached.map_err(|_| Failure::Refused(format!("the cluster does not answer within {CLUSTER:?}")))?
+        reach(service, port).await
     }
 }
 
@@ -171,8 +206,17 @@ impl Admin {
             Some(url) => Endpoint::at(&url, None),
             None => target.reach(Port::Admin).await?,
         };
-        Ok(Endpoint { token: admin_token.or(endpoint.token), ..endpoint })
+        Ok(endpoint.with_token(admin_token))
     }
+}
+
+/// A port of a ReservationService in the cluster, named as namespace/name.
+///
+/// # Errors
+/// A service that is not in the cluster, or has no pod that is ready.
+pub async fn reach(service: &str, port: Port) -> Result<Endpoint, Failure> {
+    let reached = timeout(CLUSTER, in_cluster(service, port)).await;
+    reached.map_err(|_| Failure::Refused(format!("the cluster does not answer within {CLUSTER:?}")))?
 }
 
 async fn in_cluster(service: &str, port: Port) -> Result<Endpoint, Failure> {
@@ -183,20 +227,15 @@ async fn in_cluster(service: &str, port: Port) -> Result<Endpoint, Failure> {
     };
     let failed = |error: kube::Error| Failure::Refused(format!("the cluster: {error}"));
     let client = Client::try_default().await.map_err(failed)?;
-    let token = match port {
-        Port::Commands => None,
-        Port::Admin => {
-            let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-            let secret = secrets.get(&names::admin_token(name)).await.map_err(failed)?;
-            let token = secret.data.and_then(|mut data| data.remove(names::ADMIN_TOKEN_KEY));
-            token.and_then(|token| String::from_utf8(token.0).ok())
-        }
+    let token = if port.is_operators() {
+        let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+        let secret = secrets.get(&names::admin_token(name)).await.map_err(failed)?;
+        let token = secret.data.and_then(|mut data| data.remove(names::ADMIN_TOKEN_KEY));
+        token.and_then(|token| String::from_utf8(token.0).ok())
+    } else {
+        None
     };
-    let number = match port {
-        Port::Commands => 8080,
-        Port::Admin => 8082,
-    };
-    let forward = Forward::to(client, namespace, name, number).await?;
+    let forward = Forward::to(client, namespace, name, port.component(), port.number()).await?;
     Ok(Endpoint { url: forward.url(), token, _forward: Some(forward) })
 }
 

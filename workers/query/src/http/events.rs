@@ -207,10 +207,7 @@ pub(super) async fn show(
             example = json!({
                 "eventId": "arena-night",
                 "asOfSequence": 3,
-                "currency": "EUR",
-                "sections": [{
-                    "sectionId": "A", "available": 3, "held": 1, "reserved": 1, "released": 0, "revenue": 12_000
-                }]
+                "sections": [{"sectionId": "A", "available": 3, "held": 1, "reserved": 1, "released": 0}]
             })
         ),
         OfEventRead
@@ -222,17 +219,14 @@ pub(super) async fn stats(
     Query(After { after }): Query<After>,
 ) -> Result<Viewed<Json<StatsBody>>, Problem> {
     let live = known.event_after(&event, after).await?;
-    let (sequence, epoch, currency) =
-        live.read(|map| (map.sequence, map.epoch, map.definition.currency().to_owned()));
-    let (as_of_sequence, sections) = match known.stats.get(event.as_str()) {
-        Some(stats) => (stats.as_of_sequence, stats.sections.clone()),
-        None => (0, vec![]),
-    };
-    let answer = Json(StatsBody { event_id: event, as_of_sequence, currency, sections });
+    let (sequence, epoch) = live.read(|map| (map.sequence, map.epoch));
+    let (as_of_sequence, sections) = known.statistics(event.as_str())?;
+    let sections = sections.into_iter().map(SectionCounts::from).collect();
+    let answer = Json(StatsBody { event_id: event, as_of_sequence, sections });
     Ok(Viewed { sequence, epoch, partition: live.partition(), answer })
 }
 
-/// The payload of `stats.updated`, as it was published, with the currency of its revenue.
+/// Counts as of a domain event. What they came to is the operators' business.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Statistics)]
 #[serde(rename_all = "camelCase")]
@@ -242,11 +236,31 @@ pub(super) struct StatsBody {
     event_id: SeatingEventId,
     /// Sequence of the last domain event that they cover.
     as_of_sequence: u64,
-    /// Of the revenue.
-    currency: String,
     /// A section each.
-    #[schema(value_type = Vec<schemas::SectionStats>)]
-    sections: Vec<SectionStats>,
+    sections: Vec<SectionCounts>,
+}
+
+/// Counts of a section.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SectionCounts {
+    /// The section.
+    section_id: String,
+    /// Seats that can be held now.
+    available: u64,
+    /// Seats in holds.
+    held: u64,
+    /// Seats in reservations.
+    reserved: u64,
+    /// How often a seat was released, ever.
+    released: u64,
+}
+
+impl From<SectionStats> for SectionCounts {
+    fn from(stats: SectionStats) -> Self {
+        let SectionStats { section_id, available, held, reserved, released, revenue: _ } = stats;
+        Self { section_id, available, held, reserved, released }
+    }
 }
 
 impl Summary {

@@ -1,23 +1,31 @@
-//! The HTTP API of readers: every answer comes from memory, none from a store.
+//! The HTTP API of readers. What everybody is shown comes from memory; what one user has, and how it came about, from where
+//! the view is kept.
 //!
 //! `events` answers for SeatingEvents, `chart` for what does not change of their seats, `seat_map` for what does (with
-//! `conditional`: tags and encodings), `stream` for that as it happens, `seats` for one seat; `viewed` says of which state, `web` what a page has to
-//! know. A closed SeatingEvent is answered as one that is not there.
+//! `conditional`: tags and encodings), `stream` for that as it happens, `seats` for one seat; `viewed` says of which state,
+//! `web` what a page has to know. A closed SeatingEvent is answered as one that is not there. `users` and `reservations` tell a
+//! user what the user has, `trace` what came of a request.
 
 mod chart;
 mod conditional;
 mod events;
 mod pieces;
+pub(crate) mod reservations;
 mod seat_map;
 mod seats;
 mod stream;
+pub(crate) mod trace;
+mod users;
 mod viewed;
 mod web;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::http::{HeaderName, StatusCode, header};
 use axum::middleware::from_fn_with_state;
+use axum::{Json, Router};
+use boxoffice_domain::events::SectionStats;
+use boxoffice_runtime::http::{Lasting, Problem, code};
 use boxoffice_runtime::identity::Identity;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -25,9 +33,10 @@ use utoipa_axum::routes;
 
 use crate::metrics::Metrics;
 use crate::openapi::{about_readers, for_readers};
+use crate::orders::Desk;
 use crate::view::age::Age;
 use crate::view::streams::Streams;
-use crate::view::{Stats, Views};
+use crate::view::{LiveMap, Stats, Views};
 
 /// What the routes answer from.
 #[derive(Debug, Clone)]
@@ -44,8 +53,43 @@ pub struct Knowledge {
     pub age: Arc<Age>,
     /// Where pages send commands, where that is not their own origin.
     pub command_url: Option<String>,
+    /// What users have.
+    pub desk: Desk,
     /// Counts renderings.
     pub metrics: Metrics,
+}
+
+/// An answer that depends on who asks, so nothing on the way may keep it.
+type Private<T> = ([(HeaderName, &'static str); 2], Json<T>);
+
+/// Reads that may take longer than others.
+pub const LASTING: &[Lasting] = &[reservations::LASTING];
+
+impl Knowledge {
+    /// A SeatingEvent that is not closed.
+    fn event(&self, id: &str) -> Result<Arc<LiveMap>, Problem> {
+        self.views.get(id).ok_or_else(no_event)
+    }
+
+    /// The same, closed or not.
+    pub(crate) fn any_event(&self, id: &str) -> Result<Arc<LiveMap>, Problem> {
+        self.views.find(id).ok_or_else(no_event)
+    }
+
+    /// The statistics of a SeatingEvent, and the sequence of the last domain event that they cover.
+    pub(crate) fn statistics(&self, event: &str) -> Result<(u64, Vec<SectionStats>), Problem> {
+        let newest = self.stats.get(event).map(|stats| (stats.as_of_sequence, stats.sections.clone()));
+        // Nothing was read of it yet, which says nothing of what was sold.
+        newest.ok_or_else(|| Problem::unavailable("its statistics are not known here yet: ask again"))
+    }
+
+    fn private_headers(&self) -> [(HeaderName, &'static str); 2] {
+        [(header::CACHE_CONTROL, "private, no-store"), (header::VARY, self.identity.header())]
+    }
+}
+
+fn no_event() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, code::EVENT_NOT_FOUND, "there is no such event")
 }
 
 /// The routes.
@@ -69,7 +113,14 @@ fn described() -> OpenApiRouter<Knowledge> {
         .routes(routes!(events::stats))
         .routes(routes!(seats::show))
         .routes(routes!(web::show))
+        .routes(routes!(users::reservations))
+        .routes(routes!(users::holds))
+        .routes(routes!(reservations::show))
+        .routes(routes!(trace::show))
 }
+
+#[cfg(test)]
+mod own_tests;
 
 #[cfg(test)]
 mod tests;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
-use boxoffice_runtime::http::{Problem, code};
+use boxoffice_runtime::http::Problem;
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -77,12 +77,6 @@ impl<T: IntoResponse> IntoResponse for Viewed<T> {
 }
 
 impl Knowledge {
-    /// A SeatingEvent.
-    pub(super) fn event(&self, id: &str) -> Result<Arc<LiveMap>, Problem> {
-        let unknown = || Problem::new(StatusCode::NOT_FOUND, code::EVENT_NOT_FOUND, "there is no such event");
-        self.views.get(id).ok_or_else(unknown)
-    }
-
     /// A SeatingEvent, once it is known up to a sequence.
     pub(super) async fn event_after(
         &self,

@@ -9,7 +9,7 @@ use boxoffice_domain::events::{SectionStats, StatsUpdated};
 use boxoffice_domain::project::SeatView;
 use boxoffice_domain::{DomainEvent, SeatMap};
 use boxoffice_runtime::health::Readiness;
-use boxoffice_runtime::http::{HttpLayer, service};
+use boxoffice_runtime::http::{AdminToken, HttpLayer, guarded, service};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::identity::settings::Settings;
 use boxoffice_runtime::identity::testing::{SECRET, Signer, trusting};
@@ -20,13 +20,17 @@ use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::http::{Knowledge, document, routes};
+use crate::admin;
+use crate::http::{Knowledge, LASTING, document, routes};
 use crate::metrics::Metrics;
+use crate::orders::Desk;
+use crate::orders::testing::FakeOrders;
 use crate::testing::{definition, event_id, held, reserved};
 use crate::view::streams::Streams;
 use crate::view::{Stats, Trust, Views};
 
 const ALICE: (&str, &str) = ("x-user-id", "alice");
+const OPERATOR: (&str, &str) = ("authorization", "Bearer secret");
 const NOBODY: (&str, &str) = ("accept", "application/json");
 
 /// A worker that knows nothing.
@@ -38,6 +42,7 @@ fn ignorant() -> Knowledge {
         streams: Arc::new(Streams::new(over())),
         age: Arc::default(),
         command_url: Some("https://tickets.example.com".into()),
+        desk: Desk::new(Arc::new(FakeOrders::default())),
         metrics: Metrics::register(&mut Registry::default()),
     }
 }
@@ -51,7 +56,8 @@ fn over() -> CancellationToken {
 
 /// A worker that knows the SeatingEvent of the examples.
 fn knowing() -> Knowledge {
-    let knowledge = ignorant();
+    let mut knowledge = ignorant();
+    knowledge.desk = Desk::new(Arc::new(FakeOrders::of_examples()));
     let mut definition = definition();
     definition.limits.seats_per_user = Some(8);
     definition.focal_point = Some(Point { x: 0.0, y: -4.0 });
@@ -72,15 +78,20 @@ fn knowing() -> Knowledge {
 }
 
 async fn send(knowledge: Knowledge, call: &Call, who: (&str, &str)) -> Answer {
-    let router: Router = service(routes(knowledge), HttpLayer::new(&mut Registry::default()));
+    let operators = guarded(admin::routes(knowledge.clone()), AdminToken::new("secret".into()).unwrap());
+    let routes = routes(knowledge).merge(operators);
+    let router: Router = service(routes, HttpLayer::new(&mut Registry::default()).lasting(LASTING));
     Answer::read(router.oneshot(call.request(who)).await.unwrap()).await
 }
 
 /// What an operation answers where `code` is due; `None` where nothing here leads to that.
 async fn refused(call: &Call, code: &str) -> Option<Answer> {
-    let (mut call, mut knowledge, mut who) = (call.clone(), knowing(), ALICE);
+    let is_operators = call.path.starts_with("/admin");
+    let (mut call, mut knowledge, mut who) =
+        (call.clone(), knowing(), if is_operators { OPERATOR } else { ALICE });
     match code {
         "INVALID_REQUEST" => call.headers.push(("x-correlation-id".to_owned(), String::new())),
+        "UNAUTHENTICATED" if is_operators => who = NOBODY,
         "UNAUTHENTICATED" => {
             let settings = Settings::Jwt(trusting(&Signer::secret(SECRET)));
             let (mut registry, readiness) = (Registry::default(), Readiness::default());
@@ -90,6 +101,10 @@ async fn refused(call: &Call, code: &str) -> Option<Answer> {
         "SEQUENCE_GONE" if !call.path.contains("epoch=") => call.path = asking(&call.path, "epoch=9"),
         "NOT_FOUND" if !call.path.contains("hash=") => call.path = asking(&call.path, "hash=0"),
         "EVENT_NOT_FOUND" => knowledge = ignorant(),
+        "NOT_FOUND" | "RESERVATION_NOT_FOUND" => {
+            knowledge.desk = ignorant().desk;
+            call.path = call.path.replace("alice", "bob");
+        }
         "SEAT_NOT_FOUND" => call.path = call.path.replace("A-1-1", "Z-1-1"),
         _ => return None,
     }
@@ -103,13 +118,12 @@ fn asking(path: &str, parameter: &str) -> String {
 /// A worker that is going away, or has too much to do.
 const NEVER_HERE: [&str; 1] = ["UNAVAILABLE"];
 
-#[tokio::test(start_paused = true)]
-async fn every_example_of_the_document_is_what_the_worker_does() {
-    let document = Document::new(&document());
-    document.sound();
+/// Sends everything that a document shows, by each of these.
+async fn met(document: &Document, by: &[(&str, &str)]) {
     for call in document.calls() {
-        for who in [ALICE, NOBODY] {
-            let answer = send(knowing(), &call, who).await;
+        let is_own = document.codes(&call.operation).iter().any(|(_, code)| is_own(code));
+        for who in by.iter().filter(|who| !is_own || **who != NOBODY) {
+            let answer = send(knowing(), &call, *who).await;
             assert!(answer.status == 200 || answer.status == 304, "{call:?} {answer:?}");
             document.take(&call, &answer);
         }
@@ -123,7 +137,33 @@ async fn every_example_of_the_document_is_what_the_worker_does() {
     document.all_seen(&NEVER_HERE);
 }
 
+/// A code of what users alone are told.
+fn is_own(code: &str) -> bool {
+    ["NOT_FOUND", "RESERVATION_NOT_FOUND"].contains(&code)
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_example_of_the_readers_document_is_what_the_worker_does() {
+    let document = Document::new(&document());
+    document.sound();
+    met(&document, &[ALICE, NOBODY]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_example_of_the_operators_document_is_what_the_worker_does() {
+    let document = Document::new(&admin::document());
+    document.sound();
+    met(&document, &[OPERATOR]).await;
+}
+
 #[test]
-fn golden_document_is_that_of_the_routes() {
+fn readers_are_told_nothing_of_the_operators_routes_nor_of_revenue() {
+    let text = text(&document());
+    assert!(!text.contains("/admin") && !text.contains("revenue"));
+}
+
+#[test]
+fn golden_documents_are_those_of_the_routes() {
     golden(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json"), &text(&document()));
+    golden(concat!(env!("CARGO_MANIFEST_DIR"), "/admin-openapi.json"), &text(&admin::document()));
 }

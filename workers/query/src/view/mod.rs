@@ -264,7 +264,8 @@ impl Views {
         self.changed.send_replace(());
     }
 
-    fn find(&self, event: &str) -> Option<Arc<LiveMap>> {
+    /// A SeatingEvent, closed or not.
+    pub fn find(&self, event: &str) -> Option<Arc<LiveMap>> {
         self.known().maps.get(event).cloned()
     }
 

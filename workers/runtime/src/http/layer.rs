@@ -34,7 +34,11 @@ pub struct HttpLayer {
     metrics: HttpMetrics,
     in_flight: Arc<Semaphore>,
     pub(super) cors: Option<CorsLayer>,
+    lasting: &'static [Lasting],
 }
+
+/// A read that may take longer than others, because it is asked to wait: the pattern of its path, and how long it may.
+pub type Lasting = (&'static str, Duration);
 
 /// How long a browser remembers what a page may send.
 const REMEMBERED: Duration = Duration::from_hours(1);
@@ -55,7 +59,7 @@ impl HttpLayer {
     /// With its metrics in `registry`.
     pub fn new(registry: &mut Registry) -> Self {
         let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-        Self { metrics: HttpMetrics::register(registry), in_flight, cors: None }
+        Self { metrics: HttpMetrics::register(registry), in_flight, cors: None, lasting: &[] }
     }
 
     /// Lets pages of these origins call, without what a gateway says of who that is.
@@ -75,19 +79,33 @@ impl HttpLayer {
         Self { cors, ..self }
     }
 
+    /// The same with reads that may take longer.
+    #[must_use]
+    pub fn lasting(self, lasting: &'static [Lasting]) -> Self {
+        Self { lasting, ..self }
+    }
+
     /// The same measures with requests of their own: a crowd at one door must not close the other.
     #[must_use]
     pub fn apart(&self) -> Self {
         let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-        Self { metrics: self.metrics.clone(), in_flight, cors: None }
+        Self { metrics: self.metrics.clone(), in_flight, cors: None, lasting: self.lasting }
     }
 
-    async fn answer(&self, request: Request, next: Next) -> Response {
+    /// Longest time from a request to its answer.
+    fn longest(&self, method: &Method, route: &str) -> Duration {
+        let of_route = self.lasting.iter().find(|(lasting, _)| method == Method::GET && *lasting == route);
+        of_route.map_or(REQUEST_TIMEOUT, |(_, longest)| *longest)
+    }
+
+    async fn answer(&self, request: Request, next: Next, longest: Duration) -> Response {
         let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else {
             return Problem::unavailable("too many requests at once: try again").into_response();
         };
-        let answered = timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
-            let detail = "no answer within 10 s, and what was asked for may have been done: repeat it";
+        let answered = timeout(longest, next.run(request)).await.unwrap_or_else(|_| {
+            let longest = longest.as_secs();
+            let detail =
+                format!("no answer within {longest} s, and what was asked for may have been done: repeat it");
             Problem::unavailable(detail).into_response()
         });
         kept_until_sent(answered, permit)
@@ -147,9 +165,10 @@ pub(super) async fn pass(State(layer): State<HttpLayer>, mut request: Request, n
     // for whoever looks closely, and what failed says by itself which request it was.
     let span = tracing::debug_span!("request", correlationId = %chain.correlation, %method, route);
 
+    let longest = layer.longest(&method, &route);
     let answer = match malformed {
         Some(problem) => problem.into_response(),
-        None => layer.answer(request, next).instrument(span.clone()).await,
+        None => layer.answer(request, next, longest).instrument(span.clone()).await,
     };
     let (mut response, cause) = rendered(answer, &chain);
     // An answer that repeats an earlier one may have named that one's chain.

@@ -2,8 +2,9 @@
 //! line, metrics, and problem+json for whatever is not answered ([`code`] lists what that can be).
 //!
 //! Handlers answer `Result<_, Problem>` and take [`RequestContext`] and [`Id`]; [`service`] puts the [`HttpLayer`] around them, [`listen`]
-//! opens a port, [`client`] asks services of other people where [`outbound`] allows it, and [`serve`] ends when told to, after the requests in progress.
+//! opens a port, [`guarded`] is the door of operators, [`client`] asks services of other people where [`outbound`] allows it, and [`serve`] ends when told to, after the requests in progress.
 
+mod admin;
 pub mod client;
 pub mod code;
 mod context;
@@ -18,9 +19,10 @@ mod server;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 
+pub use admin::{AdminToken, EmptyToken, guarded};
 pub use code::Code;
 pub use context::{CORRELATION_ID, Id, RequestContext, sole};
-pub use layer::{HttpLayer, MAX_IN_FLIGHT, REQUEST_TIMEOUT};
+pub use layer::{HttpLayer, Lasting, MAX_IN_FLIGHT, REQUEST_TIMEOUT};
 pub use listen::{allow_open_files, listen, system_backlog};
 pub(crate) use problem::ProblemBody;
 pub use problem::{ConflictBody, Moment, Problem};

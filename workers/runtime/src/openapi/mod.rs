@@ -112,6 +112,8 @@ fn ids_in(paths: &Paths) -> Vec<(String, RefOr<Schema>)> {
     schemas::SeatId::schemas(&mut known);
     schemas::HoldId::schemas(&mut known);
     schemas::ReservationId::schemas(&mut known);
+    schemas::UserId::schemas(&mut known);
+    schemas::CorrelationId::schemas(&mut known);
     known.retain(|(name, _)| used.contains(&*Ref::from_schema_name(name).ref_location));
     known
 }

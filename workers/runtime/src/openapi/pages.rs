@@ -27,6 +27,11 @@ pub fn routes(document: &OpenApi) -> Router {
         .route("/problems/{code}", get(problem))
 }
 
+/// `/admin/openapi.json`, the document of an admin port.
+pub fn of_operators(document: &OpenApi) -> Router {
+    Router::new().route("/admin/openapi.json", serving("application/json", super::text(document)))
+}
+
 /// A route that answers one text.
 pub fn serving<S: Clone + Send + Sync + 'static>(
     content_type: &'static str,

@@ -24,6 +24,8 @@ ids_in_paths! {
     OfEvent "eventId" schemas::SeatingEventId, "The SeatingEvent.", "arena-night";
     OfSeat "seatId" schemas::SeatId, "The seat, or the general-admission unit.", "arena-night.A-1-1";
     OfHold "holdId" schemas::HoldId, "The hold.", "arena-night.5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11";
+    OfUser "userId" schemas::UserId, "The user: the one that the request names.", "alice";
+    OfChain "correlationId" schemas::CorrelationId, "The chain: what a request named as x-correlation-id.", "order-17";
     OfReservation "reservationId" schemas::ReservationId, "The reservation.",
         "arena-night.8d1f6c0e-2b7a-4e0d-9d55-3c1b7a90e2f4";
 }

@@ -32,7 +32,7 @@ pub async fn write(connection: &mut PgConnection, events: &[&Envelope]) -> Resul
     .bind(events.iter().map(|event| event.event.seating_event().as_str()).collect::<Vec<_>>())
     .bind(sequences.collect::<Result<Vec<_>, _>>()?)
     .bind(timestamps)
-    .bind(events.iter().map(|event| event.metadata.user_id.as_ref().map(UserId::as_str)).collect::<Vec<_>>())
+    .bind(events.iter().map(|event| event.user().map(UserId::as_str)).collect::<Vec<_>>())
     .bind(events.iter().map(|event| event.version.cast_signed()).collect::<Vec<_>>())
     .execute(connection)
     .await?;

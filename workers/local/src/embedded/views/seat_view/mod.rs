@@ -1,8 +1,10 @@
-//! The seat view in memory: every seat with its status, the reservations of each user with their payments, and the trace
-//! of every event.
+//! The seat view in memory: every seat with its status, the reservations of each user with their payments, their holds, and
+//! the trace of the last events.
 //!
-//! [`snapshots`] is how the query worker loads it. The seats take as much memory as there are seats; [`reservations`]
-//! and [`trace`] grow with what is sold.
+//! [`snapshots`] is how the query worker loads it, [`orders`] what it looks up. The seats take as much memory as there are seats;
+//! [`reservations`] grow with what is sold.
+
+pub mod holds;
 
 pub mod reservations;
 
@@ -10,12 +12,15 @@ pub mod trace;
 
 mod snapshots;
 
+mod orders;
+
 use boxoffice_consumer::handlers::Followers;
-use boxoffice_domain::{DomainEvent, Envelope};
+use boxoffice_domain::{DomainEvent, Envelope, project};
 
 use super::maps::Maps;
 use super::payments::Payments;
 use super::{MemoryHandler, Place, Refusal};
+use holds::Holds;
 use reservations::Reservations;
 use trace::Trace;
 
@@ -26,6 +31,7 @@ pub struct SeatView {
     topic: String,
     maps: Maps,
     reservations: Reservations,
+    holds: Holds,
     payments: Payments,
     trace: Trace,
 }
@@ -46,6 +52,7 @@ impl MemoryHandler for SeatView {
                 }
             }
         }
+        self.holds.apply(event.event.seating_event(), &project(&event.event));
         self.payments.apply(event);
         self.trace.add(event);
         Ok(())
@@ -56,7 +63,8 @@ impl SeatView {
     /// A view of the domain events on a topic.
     pub fn new(topic: String) -> Self {
         let (maps, reservations, trace) = (Maps::default(), Reservations::default(), Trace::default());
-        Self { topic, maps, reservations, payments: Payments::default(), trace }
+        let (holds, payments) = (Holds::default(), Payments::default());
+        Self { topic, maps, reservations, holds, payments, trace }
     }
 
     /// The seats.
@@ -67,6 +75,11 @@ impl SeatView {
     /// The reservations.
     pub fn reservations(&self) -> &Reservations {
         &self.reservations
+    }
+
+    /// The holds.
+    pub fn holds(&self) -> &Holds {
+        &self.holds
     }
 
     /// The payments.

@@ -13,6 +13,8 @@ use crate::embedded::views::Refusal;
 pub struct Reservation {
     /// Its id.
     pub id: ReservationId,
+    /// Whose it is.
+    pub user: UserId,
     /// The seats that it still has.
     pub seats: Vec<SeatId>,
     /// What these cost together, in the currency's minor unit.
@@ -36,6 +38,16 @@ pub struct Reservations {
 }
 
 impl Reservations {
+    /// A reservation.
+    pub fn get(&self, id: &ReservationId) -> Option<&Reservation> {
+        self.all.get(id)
+    }
+
+    /// Everybody's, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Reservation> {
+        self.all.values()
+    }
+
     /// The reservations of a user, cancelled ones too, oldest first.
     pub fn of(&self, user: &str) -> impl Iterator<Item = &Reservation> {
         self.by_user.get(user).into_iter().flatten().filter_map(|id| self.all.get(id))
@@ -48,6 +60,7 @@ impl Reservations {
         };
         vacant.insert(Reservation {
             id: id.clone(),
+            user: created.user_id.clone(),
             seats: created.seat_ids.clone(),
             amount: created.amount,
             currency: created.currency.clone(),

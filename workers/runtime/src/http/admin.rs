@@ -1,11 +1,13 @@
-//! The operator's bearer token.
+//! The bearer token of the admin ports: the operator shows it, and whoever stands in for the operator.
 
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header;
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use boxoffice_runtime::http::Problem;
 use subtle::ConstantTimeEq;
+
+use super::Problem;
 
 /// The token that the operator shows. Never printed.
 #[derive(Clone)]
@@ -33,12 +35,13 @@ impl AdminToken {
     }
 }
 
+/// `routes` for whoever shows `token`.
+pub fn guarded(routes: Router, token: AdminToken) -> Router {
+    routes.layer(from_fn_with_state(token, require))
+}
+
 /// Turns away whoever does not show the token.
-pub async fn require(
-    State(token): State<AdminToken>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
+async fn require(State(token): State<AdminToken>, request: Request, next: Next) -> Result<Response, Problem> {
     if token.admits(&request) {
         Ok(next.run(request).await)
     } else {

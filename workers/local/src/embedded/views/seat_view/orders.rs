@@ -1,0 +1,158 @@
+//! What users have, for the query role: read from the view in memory, between two batches.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use boxoffice_domain::{
+    CorrelationId, PaymentState, PaymentView, ReservationId, SeatingEventId, UnixMillis, UserId,
+};
+use boxoffice_query::orders::{
+    Hold, MOST_EVENTS, MOST_HOLDS, MOST_PAYMENTS, MOST_RESERVATIONS, Minute, Orders, OrdersError, Paid,
+    Payment, Reservation, Sum, Traced,
+};
+
+use super::SeatView;
+use super::holds::Held;
+use super::reservations::Reservation as Kept;
+use crate::embedded::views::MemoryView;
+
+#[async_trait]
+impl Orders for MemoryView<SeatView> {
+    async fn reservations(&self, ids: &[ReservationId]) -> Result<Vec<Reservation>, OrdersError> {
+        Ok(self.read(|view, _| {
+            ids.iter().filter_map(|id| view.reservations.get(id)).map(|kept| view.reservation(kept)).collect()
+        }))
+    }
+
+    async fn reservations_of(&self, user: &UserId) -> Result<Vec<Reservation>, OrdersError> {
+        Ok(self.read(|view, _| view.newest(view.reservations.of(user.as_str()))))
+    }
+
+    async fn holds_of(&self, user: &UserId) -> Result<Vec<Hold>, OrdersError> {
+        let hold = |held: &Held| {
+            let Held { id, seats, expires_at } = held.clone();
+            Hold { id, seats: seats.into_iter().collect(), expires_at }
+        };
+        Ok(self.read(|view, _| view.holds.of(user.as_str()).take(MOST_HOLDS).map(hold).collect()))
+    }
+
+    async fn chain(&self, chain: &CorrelationId, user: Option<&UserId>) -> Result<Vec<Traced>, OrdersError> {
+        let mut events: Vec<_> = self.read(|view, _| {
+            let names = |event: &&super::trace::Traced| user.is_none() || event.user_id.as_ref() == user;
+            view.trace.of(chain.as_str()).into_iter().filter(names).map(Traced::from).collect()
+        });
+        events.sort_by_key(|event: &Traced| (event.timestamp, event.sequence, event.event_id));
+        events.truncate(MOST_EVENTS + 1);
+        Ok(events)
+    }
+
+    async fn reservations_since(&self, since: UnixMillis) -> Result<Vec<Reservation>, OrdersError> {
+        Ok(self.read(|view, _| {
+            view.newest(view.reservations.iter().filter(|reservation| reservation.created_at >= since))
+        }))
+    }
+
+    async fn curve(&self, event: &SeatingEventId, since: UnixMillis) -> Result<Vec<Minute>, OrdersError> {
+        Ok(self.read(|view, _| {
+            let mut minutes: BTreeMap<(UnixMillis, &str), Minute> = BTreeMap::new();
+            let of_event = |kept: &&Kept| kept.id.event_id() == event && kept.created_at >= since;
+            for kept in view.reservations.iter().filter(of_event) {
+                let at = kept.created_at / 60_000 * 60_000;
+                let currency = kept.currency.clone();
+                let minute = minutes.entry((at, &kept.currency)).or_insert(Minute {
+                    at,
+                    reservations: 0,
+                    seats: 0,
+                    amount: 0,
+                    currency,
+                });
+                minute.reservations += 1;
+                minute.seats += kept.seats.len() as u64;
+                minute.amount += kept.amount;
+            }
+            minutes.into_values().collect()
+        }))
+    }
+
+    async fn sums(&self, since: UnixMillis) -> Result<Vec<Sum>, OrdersError> {
+        Ok(self.read(|view, _| {
+            let mut sums: BTreeMap<(&str, &str), Sum> = BTreeMap::new();
+            for (_, payment) in view.payments.iter().filter(|(_, payment)| payment.updated_at >= since) {
+                let Some(Payment { state, charged, refunded, reason: _ }) = told(payment) else { continue };
+                let currency = payment.currency.clone();
+                let sum = sums.entry((state.as_str(), &payment.currency)).or_insert(Sum {
+                    state,
+                    currency,
+                    count: 0,
+                    charged: 0,
+                    refunded: 0,
+                });
+                sum.count += 1;
+                sum.charged += charged;
+                sum.refunded += refunded;
+            }
+            sums.into_values().collect()
+        }))
+    }
+
+    async fn payments(
+        &self,
+        since: UnixMillis,
+        state: Option<PaymentState>,
+    ) -> Result<Vec<Paid>, OrdersError> {
+        let mut payments: Vec<_> = self.read(|view, _| {
+            let paid = |(reservation, payment): (&ReservationId, &PaymentView)| {
+                let told = told(payment).filter(|told| state.is_none_or(|state| told.state == state))?;
+                (payment.updated_at >= since).then(|| Paid {
+                    reservation: reservation.clone(),
+                    user: payment.user_id.clone(),
+                    currency: payment.currency.clone(),
+                    payment: told,
+                    payment_id: payment.payment_id.clone(),
+                    updated_at: payment.updated_at,
+                })
+            };
+            view.payments.iter().filter_map(paid).collect()
+        });
+        payments.sort_by_cached_key(|paid: &Paid| (Reverse(paid.updated_at), paid.reservation.to_string()));
+        payments.truncate(MOST_PAYMENTS);
+        Ok(payments)
+    }
+}
+
+impl SeatView {
+    fn reservation(&self, kept: &Kept) -> Reservation {
+        let Kept { id, user, seats, amount, currency, paid_by, created_at, cancelled_at } = kept.clone();
+        let payment = self.payments.of(&id).and_then(told);
+        Reservation { id, user, seats, amount, currency, created_at, cancelled_at, paid_by, payment }
+    }
+
+    /// The newest of these, newest first.
+    fn newest<'a>(&self, kept: impl Iterator<Item = &'a Kept>) -> Vec<Reservation> {
+        let mut kept: Vec<_> = kept.collect();
+        kept.sort_by_cached_key(|kept| (Reverse(kept.created_at), kept.id.to_string()));
+        kept.into_iter().take(MOST_RESERVATIONS).map(|kept| self.reservation(kept)).collect()
+    }
+}
+
+/// A payment as it is told; nothing of one that nobody asked for, or not yet.
+fn told(payment: &PaymentView) -> Option<Payment> {
+    let (charged, refunded) = (payment.charged.unwrap_or_default(), payment.refunded);
+    Some(Payment { state: payment.state()?, charged, refunded, reason: payment.reason() })
+}
+
+impl From<&super::trace::Traced> for Traced {
+    fn from(traced: &super::trace::Traced) -> Self {
+        Self {
+            event_id: traced.event_id,
+            causation_id: traced.causation_id,
+            event_type: traced.event_type.to_owned(),
+            aggregate_id: traced.aggregate_id.to_string(),
+            seating_event: traced.seating_event.clone(),
+            sequence: traced.sequence,
+            timestamp: traced.timestamp,
+            user: traced.user_id.clone(),
+        }
+    }
+}
