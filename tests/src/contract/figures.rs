@@ -134,6 +134,8 @@ pub async fn operators_are_told_what_they_asked_wrongly(admin: &Admin) -> anyhow
         house.figures(path).await?.refused(404, "EVENT_NOT_FOUND")?;
     }
     house.figures("/admin/trace/nothing-of-this-name").await?.refused(404, "NOT_FOUND")?;
+    let document = house.figures("/admin/openapi.json").await?;
+    ensure!(document.shown()?["paths"]["/admin/orders"]["get"].is_object(), "/admin/orders is not described");
     if admin.token.is_some() {
         for path in ["/admin/orders", "/admin/payments", "/admin/trace/x", &format!("{event}/stats")] {
             let url = format!("{}{path}", admin.figures.trim_end_matches('/'));

@@ -5,6 +5,7 @@ use std::process::Command;
 use boxoffice_crds::ReservationService;
 use boxoffice_domain::DomainEvent;
 use boxoffice_domain::events::ReleaseReason;
+use boxoffice_tests::process::run;
 use reqwest::Method;
 
 use crate::support::{Cluster, assert_gapless, reserved_rows, setting, until};
@@ -47,6 +48,15 @@ async fn a_seat_is_sold_and_everybody_learns_of_it() {
         let counted = service.figures(&format!("/admin/events/{}/stats", show.id)).await;
         let section = counted["sections"].as_array()?.iter().find(|s| s["sectionId"] == "A")?.clone();
         (section["revenue"] == 12000).then_some(())
+    })
+    .await;
+
+    let name = format!("{}/main", service.namespace);
+    until("the chain is drawn, through the API server", async || {
+        let output = run("boxoffice", ["trace", &correlation, "--service", &name]).await.unwrap();
+        let drawn = String::from_utf8_lossy(&output.stdout).into_owned();
+        let facts = ["seat.held", "seat.reserved", "reservation.created"];
+        facts.iter().all(|fact| drawn.contains(fact)).then_some(())
     })
     .await;
 

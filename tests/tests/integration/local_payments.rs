@@ -123,3 +123,41 @@ async fn a_kill_neither_charges_nor_mails_again() {
     }
     local.close().await;
 }
+
+#[tokio::test]
+async fn the_buyer_waits_for_the_payment_and_sees_how_it_came_about() {
+    let story = Story::begin().await;
+    let local = story.open().await;
+    let seat = buy(&local, "arena.A-1-1", "alice", "a-wait").await;
+    assert_eq!(seat["status"], "RESERVED");
+    let own = async |path: String| {
+        let answer = local.request(Method::GET, &path).header("x-user-id", "alice").send().await.unwrap();
+        answer.json::<Value>().await.unwrap()
+    };
+    let all = until("the reservation is told", async || {
+        let all = own("/users/alice/reservations".to_owned()).await;
+        all[0]["reservationId"].is_string().then_some(all)
+    })
+    .await;
+    let id = all[0]["reservationId"].as_str().unwrap().to_owned();
+    let paid = until("it is paid", async || {
+        let told = own(format!("/reservations/{id}?wait=5")).await;
+        (told["payment"]["state"] == "PAID").then_some(told)
+    })
+    .await;
+    assert_eq!((&paid["payment"]["charged"], &paid["total"]), (&12_000.into(), &12_000.into()));
+
+    // The payment hangs below the reservation, wherever in between.
+    let created = until("the chain is told whole", async || {
+        let chain = own("/trace/a-wait".to_owned()).await;
+        let mut events = chain["events"].as_array()?.iter();
+        let created = events.find(|event| event["eventType"] == "reservation.created")?;
+        created.to_string().contains("payment.completed").then(|| created.clone())
+    })
+    .await;
+    assert_eq!(created["caused"][0]["eventType"], "payment.requested", "{created:#}");
+
+    let (_, payments) = local.get("/admin/payments?state=PAID").await;
+    assert_eq!(payments["payments"][0]["reservationId"], id.as_str());
+    local.close().await;
+}

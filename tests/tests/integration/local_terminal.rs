@@ -254,3 +254,33 @@ fn types(lines: &str, event: &str) -> Vec<String> {
         })
         .collect()
 }
+
+#[tokio::test]
+async fn what_came_of_a_request_is_drawn_in_a_terminal() {
+    let house = House::with(&["arena"]);
+    let local = house.open().await;
+    let held = done(&local, &["hold", "arena.A-1-1", "--user", "alice"]).await;
+    let chain = held["correlationId"].as_str().unwrap();
+    let trace = async |more: &[&str]| {
+        let output =
+            run(BOXOFFICE, [&["trace", chain, "--query-url", &local.url], more].concat()).await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let told = until("the chain is told", async || {
+        let (code, told, _) = trace(&[]).await;
+        (code == Some(0)).then_some(told)
+    })
+    .await;
+    let (first, event) = told.split_once('\n').unwrap();
+    assert_eq!(first, chain);
+    assert!(event.starts_with("└─ ") && event.ends_with("seat.held arena.A-1-1 #2 alice\n"), "{told}");
+    let (_, hers, _) = trace(&["--user", "alice"]).await;
+    assert_eq!(hers, told);
+    let (code, nothing, complained) = trace(&["--user", "bob"]).await;
+    assert_eq!((code, nothing.as_str()), (Some(1), ""));
+    assert!(complained.contains("names you"), "{complained}");
+    let (_, json, _) = trace(&["--json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["events"][0]["eventType"], "seat.held");
+    local.close().await;
+}

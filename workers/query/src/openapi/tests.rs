@@ -79,8 +79,8 @@ fn knowing() -> Knowledge {
 
 async fn send(knowledge: Knowledge, call: &Call, who: (&str, &str)) -> Answer {
     let operators = guarded(admin::routes(knowledge.clone()), AdminToken::new("secret".into()).unwrap());
-    let routes = routes(knowledge).merge(operators);
-    let router: Router = service(routes, HttpLayer::new(&mut Registry::default()).lasting(LASTING));
+    let both = routes(knowledge).merge(operators);
+    let router: Router = service(both, HttpLayer::new(&mut Registry::default()).lasting(LASTING));
     Answer::read(router.oneshot(call.request(who)).await.unwrap()).await
 }
 

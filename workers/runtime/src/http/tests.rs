@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode};
 use axum::routing::get;
@@ -96,6 +98,19 @@ async fn a_request_that_takes_too_long_is_told_to_come_again() {
     );
     let late = json_of(late).await;
     assert_eq!((&late["code"], &late["retryable"]), (&json!("UNAVAILABLE"), &json!(true)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_may_last_is_given_its_time_and_no_other_request() {
+    const LASTING: &[Lasting] = &[("/slow", Duration::from_secs(30))];
+    let slow = async || tokio::time::sleep(Duration::from_secs(20)).await;
+    let routes = Router::new().route("/slow", get(slow).post(slow)).route("/other", get(slow));
+    let layer = HttpLayer::new(&mut Registry::default()).lasting(LASTING);
+    for (method, path, status) in [("GET", "/slow", 200), ("POST", "/slow", 503), ("GET", "/other", 503)] {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let answer = service(routes.clone(), layer.apart()).oneshot(request).await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{method} {path}");
+    }
 }
 
 #[tokio::test]
