@@ -103,7 +103,8 @@ mod tests {
         let autoscaling = r#"{"minReplicas": 1, "maxReplicas": 2, "targetCPUUtilization": 80}"#;
         spec.command.autoscaling = Some(serde_json::from_str(autoscaling).unwrap());
         spec.query.autoscaling = Some(serde_json::from_str(r#"{"external": true}"#).unwrap());
-        spec.consumers[0].reset = Some(serde_json::from_str(r#"{"requestId": "a", "to": "earliest"}"#).unwrap());
+        spec.consumers[0].reset =
+            Some(serde_json::from_str(r#"{"requestId": "a", "to": "earliest"}"#).unwrap());
         spec.consumers[0].scaling =
             Some(serde_json::from_str(r#"{"autoscaling": {"external": true}}"#).unwrap());
         spec.consumers[1].scaling = Some(Scaling {

@@ -88,9 +88,12 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     for changes in CHANGES {
         let _changing = (changes > 0).then(|| hall.change(bench, changes)).transpose()?;
         for form in [PLAIN, GZIP, PACKED] {
-            let request = format!("GET /events/hall-1/seats HTTP/1.1\r\nhost: boxoffice\r\n{}\r\n", form.header);
+            let request =
+                format!("GET /events/hall-1/seats HTTP/1.1\r\nhost: boxoffice\r\n{}\r\n", form.header);
             let map = cost(bench, &hall.process, hall.addr, &request).await?;
-            figures.extend(compared(bench, &format!("{}, {changes} changes/s", form.name), form.goal, map).await?);
+            figures.extend(
+                compared(bench, &format!("{}, {changes} changes/s", form.name), form.goal, map).await?,
+            );
         }
     }
     let tag = reqwest::get(format!("http://{}/events/hall-1/seats", hall.addr)).await?;
@@ -105,7 +108,8 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let million = Replica::start(bench, bench.up_to(SHOWS).max(1), true).await?;
     let took = begun.elapsed() - million.filled;
     let peak = memory(&million.process)?;
-    figures.push(Figure::new("a million seats, half sold, ready after", took.as_secs_f64(), "s").at_most(10.0));
+    figures
+        .push(Figure::new("a million seats, half sold, ready after", took.as_secs_f64(), "s").at_most(10.0));
     figures.push(Figure::new("a million seats, half sold, most memory", peak, "MiB").at_most(256.0));
     Ok(figures)
 }
@@ -117,7 +121,8 @@ async fn compared(bench: &Bench, what: &str, goal: Option<f64>, map: Cost) -> an
     server.ready(&format!("http://{addr}/readyz")).await?;
     let request = format!("GET /bytes/{} HTTP/1.1\r\nhost: boxoffice\r\n\r\n", map.size);
     let bare = cost(bench, &server, addr, &request).await?;
-    let bare = Figure::new(format!("constant answer of {} bytes, for {what}", map.size), bare.answers, "1/CPU s");
+    let bare =
+        Figure::new(format!("constant answer of {} bytes, for {what}", map.size), bare.answers, "1/CPU s");
     let figure = Figure::new(format!("maps, {what}"), map.answers, "1/CPU s").by(&bare);
     let p99 = Figure::new(format!("maps, {what}, p99"), map.p99_ms, "ms");
     let figure = match goal {
@@ -200,7 +205,8 @@ impl Replica {
                 due.tick().await;
                 let some = last + 1..=last + u64::from(rate / PUBLISHED);
                 last = *some.end();
-                let records = some.map(|sequence| encode(&held(&event, &user, sequence), 0, "bench/bench", None));
+                let records =
+                    some.map(|sequence| encode(&held(&event, &user, sequence), 0, "bench/bench", None));
                 let Ok(records) = records.collect() else { return };
                 if log.publish(&topic, records).await.is_err() {
                     return;

@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use http::Knowledge;
 use metrics::Metrics;
-use orders::{Desk, Orders};
+use orders::{OrderService, Orders};
 use view::age::Age;
 use view::follow::Follower;
 pub use view::follow::READY;
@@ -61,7 +61,7 @@ pub struct Topics {
 pub struct Query {
     snapshots: Arc<dyn Snapshots>,
     log: Arc<dyn EventLog>,
-    desk: Desk,
+    order_service: OrderService,
     topics: Topics,
     identity: Identity,
     metrics: Metrics,
@@ -89,7 +89,7 @@ impl Query {
         Self {
             snapshots,
             log,
-            desk: Desk::new(orders),
+            order_service: OrderService::new(orders),
             topics,
             identity,
             metrics: Metrics::register(registry),
@@ -134,7 +134,7 @@ impl Query {
             streams: Arc::clone(&self.streams),
             age: Arc::clone(&self.age),
             command_url: self.command_url.clone(),
-            desk: self.desk.clone(),
+            order_service: self.order_service.clone(),
             metrics: self.metrics.clone(),
         }
     }
@@ -146,10 +146,23 @@ impl Query {
 
     /// Loads the view and follows the log, for ever. When the worker is stopped, requests that wait are answered.
     pub async fn follow(self) -> Infallible {
-        let Self { snapshots, log, desk, topics, metrics, readiness, views, stats, age, oldest, stop, .. } = self;
+        let Self {
+            snapshots,
+            log,
+            order_service,
+            topics,
+            metrics,
+            readiness,
+            views,
+            stats,
+            age,
+            oldest,
+            stop,
+            ..
+        } = self;
         let closing = async {
             stop.cancelled().await;
-            desk.close();
+            order_service.close();
             std::future::pending().await
         };
         let follower = Follower {
@@ -165,7 +178,7 @@ impl Query {
         tokio::select! {
             never = follower.run() => never,
             never = stats.follow(log, &topics.stats) => never,
-            never = desk.clone().look() => never,
+            never = order_service.clone().look() => never,
             never = closing => never,
         }
     }

@@ -60,7 +60,8 @@ impl Metrics {
             metrics.age.clone(),
         );
         registry.register("reloads", "Snapshots loaded again", metrics.reloads.clone());
-        let stale = "SeatingEvents of which events are missing: they stay as they were until they are loaded again";
+        let stale =
+            "SeatingEvents of which events are missing: they stay as they were until they are loaded again";
         registry.register("stale_seating_events", stale, metrics.stale.clone());
         registry.register("renders", "Seat maps rendered", metrics.renders.clone());
         metrics

@@ -66,7 +66,7 @@ pub(super) async fn list(
     State(known): State<Knowledge>,
     Query(Asked { minutes }): Query<Asked>,
 ) -> Result<Json<Vec<OrderBody>>, Problem> {
-    let orders = known.desk.orders().reservations_since(minutes_ago(minutes)?).await?;
+    let orders = known.order_service.orders().reservations_since(minutes_ago(minutes)?).await?;
     Ok(Json(orders.into_iter().map(OrderBody::from).collect()))
 }
 

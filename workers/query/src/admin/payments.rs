@@ -115,7 +115,7 @@ pub(super) async fn list(
     Query(Asked { minutes, state }): Query<Asked>,
 ) -> Result<Json<PaymentsBody>, Problem> {
     let since = minutes_ago(minutes)?;
-    let orders = known.desk.orders();
+    let orders = known.order_service.orders();
     let (sums, payments) = tokio::try_join!(orders.sums(since), orders.payments(since, state))?;
     let is_asked_for = |sum: &Sum| state.is_none_or(|state| sum.state == state);
     Ok(Json(PaymentsBody {

@@ -143,7 +143,7 @@ pub(super) async fn curve(
     Query(Asked { minutes }): Query<Asked>,
 ) -> Result<Json<CurveBody>, Problem> {
     let since = minutes_ago(minutes)?;
-    let minutes = known.desk.orders().curve(&event, since).await?;
+    let minutes = known.order_service.orders().curve(&event, since).await?;
     if minutes.is_empty() {
         known.any_event(event.as_str())?;
     }

@@ -15,7 +15,7 @@ use tower::ServiceExt;
 use super::routes;
 use crate::http::Knowledge;
 use crate::metrics::Metrics;
-use crate::orders::Desk;
+use crate::orders::OrderService;
 use crate::orders::testing::FakeOrders;
 use crate::testing::{deleted, event_id, map};
 use crate::view::{Stats, Trust, Views};
@@ -34,7 +34,7 @@ fn known() -> Knowledge {
         identity: Identity::by_header(),
         views: Arc::new(views),
         stats: Arc::new(stats),
-        desk: Desk::new(orders),
+        order_service: OrderService::new(orders),
         metrics: Metrics::register(&mut Registry::default()),
     }
 }

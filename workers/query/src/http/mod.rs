@@ -33,7 +33,7 @@ use utoipa_axum::routes;
 
 use crate::metrics::Metrics;
 use crate::openapi::{about_readers, for_readers};
-use crate::orders::Desk;
+use crate::orders::OrderService;
 use crate::view::age::Age;
 use crate::view::streams::Streams;
 use crate::view::{LiveMap, Stats, Views};
@@ -54,7 +54,7 @@ pub struct Knowledge {
     /// Where pages send commands, where that is not their own origin.
     pub command_url: Option<String>,
     /// What users have.
-    pub desk: Desk,
+    pub order_service: OrderService,
     /// Counts renderings.
     pub metrics: Metrics,
 }

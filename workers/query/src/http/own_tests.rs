@@ -16,7 +16,7 @@ use tower::ServiceExt;
 
 use super::{Knowledge, LASTING, routes};
 use crate::metrics::Metrics;
-use crate::orders::Desk;
+use crate::orders::OrderService;
 use crate::orders::testing::{self, FakeOrders, paid, reservation};
 
 const HERS: &str = "/reservations/arena-night.8d1f6c0e-2b7a-4e0d-9d55-3c1b7a90e2f4";
@@ -31,13 +31,13 @@ struct Stage {
 impl Stage {
     fn set() -> Self {
         let orders = Arc::new(FakeOrders::of_a_busy_day());
-        let desk = Desk::new(Arc::clone(&orders) as _);
-        let looking = AbortOnDropHandle::new(tokio::spawn(desk.clone().look()));
+        let order_service = OrderService::new(Arc::clone(&orders) as _);
+        let looking = AbortOnDropHandle::new(tokio::spawn(order_service.clone().look()));
         let known = Knowledge {
             identity: Identity::by_header(),
             views: Arc::default(),
             stats: Arc::default(),
-            desk,
+            order_service,
             metrics: Metrics::register(&mut Registry::default()),
         };
         Self { orders, known, _looking: looking }

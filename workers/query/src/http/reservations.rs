@@ -161,11 +161,11 @@ pub(super) async fn show(
         return Err(Problem::invalid(format!("wait: {wait} s is too long: ask for at most {LONGEST_WAIT}")));
     }
     let user = known.identity.caller(&headers).await?;
-    let mut found = known.desk.find(&id, &user).await?;
+    let mut found = known.order_service.find(&id, &user).await?;
     let has = |found: &Option<Reservation>| found.as_ref().is_some_and(|it| has(&headers, &tag(it)));
     let is_news = found.is_some() && headers.contains_key(header::IF_NONE_MATCH) && !has(&found);
     if wait > 0 && !is_news {
-        found = known.desk.after(found, &id, &user, Duration::from_secs(wait)).await?;
+        found = known.order_service.after(found, &id, &user, Duration::from_secs(wait)).await?;
     }
     let unchanged = has(&found);
     let unknown =

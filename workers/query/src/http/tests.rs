@@ -29,7 +29,7 @@ fn known() -> Knowledge {
         streams: Arc::new(Streams::new(CancellationToken::new())),
         age: Arc::default(),
         command_url: None,
-        desk: Desk::new(Arc::new(FakeOrders::of_examples())),
+        order_service: OrderService::new(Arc::new(FakeOrders::of_examples())),
         metrics: Metrics::register(&mut Registry::default()),
     };
     happen(&known, 2, &held("arena.A-1-2"));

@@ -116,7 +116,7 @@ impl Knowledge {
         chain: CorrelationId,
         user: Option<&UserId>,
     ) -> Result<TraceBody, Problem> {
-        let mut events = self.desk.orders().chain(&chain, user).await?;
+        let mut events = self.order_service.orders().chain(&chain, user).await?;
         if events.is_empty() {
             let detail = match user {
                 Some(_) => "no domain event of this chain names you",

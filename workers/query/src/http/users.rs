@@ -61,7 +61,7 @@ pub(super) async fn reservations(
     headers: HeaderMap,
 ) -> Result<Private<Vec<ReservationBody>>, Problem> {
     known.is_caller(&user, &headers).await?;
-    let reservations = known.desk.orders().reservations_of(&user).await?;
+    let reservations = known.order_service.orders().reservations_of(&user).await?;
     Ok(known.private(reservations.into_iter().map(ReservationBody::from).collect()))
 }
 
@@ -102,7 +102,7 @@ pub(super) async fn holds(
     headers: HeaderMap,
 ) -> Result<Private<Vec<HoldBody>>, Problem> {
     known.is_caller(&user, &headers).await?;
-    let holds = known.desk.orders().holds_of(&user).await?;
+    let holds = known.order_service.orders().holds_of(&user).await?;
     Ok(known.private(holds.into_iter().map(HoldBody::from).collect()))
 }
 

@@ -23,7 +23,7 @@ use tower::ServiceExt;
 use crate::admin;
 use crate::http::{Knowledge, LASTING, document, routes};
 use crate::metrics::Metrics;
-use crate::orders::Desk;
+use crate::orders::OrderService;
 use crate::orders::testing::FakeOrders;
 use crate::testing::{definition, event_id, held, reserved};
 use crate::view::streams::Streams;
@@ -42,7 +42,7 @@ fn ignorant() -> Knowledge {
         streams: Arc::new(Streams::new(over())),
         age: Arc::default(),
         command_url: Some("https://tickets.example.com".into()),
-        desk: Desk::new(Arc::new(FakeOrders::default())),
+        order_service: OrderService::new(Arc::new(FakeOrders::default())),
         metrics: Metrics::register(&mut Registry::default()),
     }
 }
@@ -57,7 +57,7 @@ fn over() -> CancellationToken {
 /// A worker that knows the SeatingEvent of the examples.
 fn knowing() -> Knowledge {
     let mut knowledge = ignorant();
-    knowledge.desk = Desk::new(Arc::new(FakeOrders::of_examples()));
+    knowledge.order_service = OrderService::new(Arc::new(FakeOrders::of_examples()));
     let mut definition = definition();
     definition.limits.seats_per_user = Some(8);
     definition.focal_point = Some(Point { x: 0.0, y: -4.0 });
@@ -102,7 +102,7 @@ async fn refused(call: &Call, code: &str) -> Option<Answer> {
         "NOT_FOUND" if !call.path.contains("hash=") => call.path = asking(&call.path, "hash=0"),
         "EVENT_NOT_FOUND" => knowledge = ignorant(),
         "NOT_FOUND" | "RESERVATION_NOT_FOUND" => {
-            knowledge.desk = ignorant().desk;
+            knowledge.order_service = ignorant().order_service;
             call.path = call.path.replace("alice", "bob");
         }
         "SEAT_NOT_FOUND" => call.path = call.path.replace("A-1-1", "Z-1-1"),

@@ -1,12 +1,12 @@
 //! What users have, what it came to and how it came about: reservations with their payments, holds, and the trace of domain
 //! events. Asked for one by one, so it is read where the seat view is kept and not held in memory.
 //!
-//! [`Orders`] is the port, [`postgres`] the view database; one process has its own, in memory. [`Desk`] is what routes ask:
+//! [`Orders`] is the port, [`postgres`] the view database; one process has its own, in memory. [`OrderService`] is what routes ask:
 //! it turns what cannot be read into a problem, and lets requests wait ([`waiting`]) for a change. [`chain`] makes a tree of a trace.
 
 pub mod chain;
 
-mod desk;
+mod order_service;
 
 pub mod postgres;
 
@@ -24,7 +24,7 @@ use boxoffice_domain::{
 };
 use uuid::Uuid;
 
-pub use desk::Desk;
+pub use order_service::OrderService;
 pub use waiting::MAX_WAITING;
 
 /// Most reservations that one answer tells: the newest.

@@ -68,7 +68,7 @@ impl Drop for Wanted<'_> {
 }
 
 impl Waiting {
-    /// See [`Desk::after`](super::Desk::after).
+    /// See [`OrderService::after`](super::OrderService::after).
     pub(super) async fn change(
         &self,
         before: Option<Reservation>,

@@ -21,9 +21,7 @@ impl Snapshots for MemoryView<SeatView> {
     }
 
     async fn load_one(&self, event: &SeatingEventId) -> Result<Option<SeatMap>, SnapshotError> {
-        Ok(self.read(|seat_view, ledger| {
-            seat_view.maps().get(event.as_str()).map(|map| as_of(map, ledger))
-        }))
+        Ok(self.read(|seat_view, ledger| seat_view.maps().get(event.as_str()).map(|map| as_of(map, ledger))))
     }
 }
 

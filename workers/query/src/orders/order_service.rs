@@ -14,13 +14,13 @@ use super::{Orders, OrdersError, Reservation};
 
 /// Clones share the place for those who wait.
 #[derive(Debug, Clone)]
-pub struct Desk {
+pub struct OrderService {
     orders: Arc<dyn Orders>,
     waiting: Arc<Waiting>,
 }
 
-impl Desk {
-    /// A desk at which nobody waits.
+impl OrderService {
+    /// One of whom nobody asked anything yet.
     pub fn new(orders: Arc<dyn Orders>) -> Self {
         Self { orders, waiting: Arc::default() }
     }
