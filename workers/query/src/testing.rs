@@ -12,12 +12,34 @@ use boxoffice_domain::events::{
 use boxoffice_domain::{
     Definition, DomainEvent, Envelope, HoldId, Metadata, ReservationId, SeatId, SeatMap, SeatingEventId,
 };
+use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::{Appender, Batch, EventLog, LogError, ReadToEnd, Subscription, Tail};
 use boxoffice_runtime::record::{NewRecord, Record};
+use prometheus_client::registry::Registry;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::http::Knowledge;
+use crate::metrics::Metrics;
+use crate::orders::OrderService;
+use crate::orders::testing::FakeOrders;
+use crate::view::streams::Streams;
 use crate::view::{Snapshot, SnapshotError, Snapshots};
+
+/// What a worker has to answer from that knows nothing.
+pub fn knowledge() -> Knowledge {
+    Knowledge {
+        identity: Identity::by_header(),
+        views: Arc::default(),
+        stats: Arc::default(),
+        streams: Arc::new(Streams::new(CancellationToken::new())),
+        age: Arc::default(),
+        order_service: OrderService::new(Arc::new(FakeOrders::default())),
+        command_url: None,
+        metrics: Metrics::register(&mut Registry::default()),
+    }
+}
 
 pub const FAR: u64 = 4_000_000_000_000;
 

@@ -7,17 +7,15 @@ use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use boxoffice_domain::events::{SectionStats, StatsUpdated};
 use boxoffice_runtime::http::{AdminToken, HttpLayer, guarded, service};
-use boxoffice_runtime::identity::Identity;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::routes;
 use crate::http::Knowledge;
-use crate::metrics::Metrics;
 use crate::orders::OrderService;
 use crate::orders::testing::FakeOrders;
-use crate::testing::{deleted, event_id, map};
+use crate::testing::{deleted, event_id, knowledge, map};
 use crate::view::{Stats, Trust, Views};
 
 fn known() -> Knowledge {
@@ -30,13 +28,8 @@ fn known() -> Knowledge {
         as_of_sequence: 3,
         sections: vec![section],
     });
-    Knowledge {
-        identity: Identity::by_header(),
-        views: Arc::new(views),
-        stats: Arc::new(stats),
-        order_service: OrderService::new(orders),
-        metrics: Metrics::register(&mut Registry::default()),
-    }
+    let (views, stats) = (Arc::new(views), Arc::new(stats));
+    Knowledge { views, stats, order_service: OrderService::new(orders), ..knowledge() }
 }
 
 async fn get_by(known: &Knowledge, path: &str, token: &str) -> (u16, Value) {

@@ -190,8 +190,8 @@ pub(super) async fn show(
 
 /// Show statistics
 ///
-/// What the `stats` consumer published last. Before its first word that is what was
-/// known before the SeatingEvent's first domain event: no sections, as of sequence 0. Counts that need no statistics
+/// What the `stats` consumer published last. Before its first word
+/// the answer is 503, for nobody knows what was sold. Counts that need no statistics
 /// are in `GET /events/{eventId}`.
 #[utoipa::path(
     get,

@@ -7,7 +7,6 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, header};
 use boxoffice_domain::PaymentState;
 use boxoffice_runtime::http::{HttpLayer, service};
-use boxoffice_runtime::identity::Identity;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -15,9 +14,9 @@ use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt;
 
 use super::{Knowledge, LASTING, routes};
-use crate::metrics::Metrics;
 use crate::orders::OrderService;
 use crate::orders::testing::{self, FakeOrders, paid, reservation};
+use crate::testing::knowledge;
 
 const HERS: &str = "/reservations/arena-night.8d1f6c0e-2b7a-4e0d-9d55-3c1b7a90e2f4";
 const BOBS: &str = "/reservations/arena-night.00000000-0000-0000-0000-000000000002";
@@ -33,13 +32,7 @@ impl Stage {
         let orders = Arc::new(FakeOrders::of_a_busy_day());
         let order_service = OrderService::new(Arc::clone(&orders) as _);
         let looking = AbortOnDropHandle::new(tokio::spawn(order_service.clone().look()));
-        let known = Knowledge {
-            identity: Identity::by_header(),
-            views: Arc::default(),
-            stats: Arc::default(),
-            order_service,
-            metrics: Metrics::register(&mut Registry::default()),
-        };
+        let known = Knowledge { order_service, ..knowledge() };
         Self { orders, known, _looking: looking }
     }
 

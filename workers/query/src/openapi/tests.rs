@@ -22,12 +22,11 @@ use tower::ServiceExt;
 
 use crate::admin;
 use crate::http::{Knowledge, LASTING, document, routes};
-use crate::metrics::Metrics;
 use crate::orders::OrderService;
 use crate::orders::testing::FakeOrders;
-use crate::testing::{definition, event_id, held, reserved};
+use crate::testing::{definition, event_id, held, knowledge, reserved};
+use crate::view::Trust;
 use crate::view::streams::Streams;
-use crate::view::{Stats, Trust, Views};
 
 const ALICE: (&str, &str) = ("x-user-id", "alice");
 const OPERATOR: (&str, &str) = ("authorization", "Bearer secret");
@@ -35,16 +34,8 @@ const NOBODY: (&str, &str) = ("accept", "application/json");
 
 /// A worker that knows nothing.
 fn ignorant() -> Knowledge {
-    Knowledge {
-        identity: Identity::by_header(),
-        views: Arc::new(Views::default()),
-        stats: Arc::new(Stats::default()),
-        streams: Arc::new(Streams::new(over())),
-        age: Arc::default(),
-        command_url: Some("https://tickets.example.com".into()),
-        order_service: OrderService::new(Arc::new(FakeOrders::default())),
-        metrics: Metrics::register(&mut Registry::default()),
-    }
+    let streams = Arc::new(Streams::new(over()));
+    Knowledge { streams, command_url: Some("https://tickets.example.com".into()), ..knowledge() }
 }
 
 /// Streams end with their first frame: what is answered is read to its end.
@@ -99,7 +90,8 @@ async fn refused(call: &Call, code: &str) -> Option<Answer> {
             who = ("authorization", "Bearer nonsense");
         }
         "SEQUENCE_GONE" if !call.path.contains("epoch=") => call.path = asking(&call.path, "epoch=9"),
-        "NOT_FOUND" if !call.path.contains("hash=") => call.path = asking(&call.path, "hash=0"),
+        "NOT_FOUND" if call.path.contains("hash=") => return None,
+        "NOT_FOUND" if call.operation == "showChart" => call.path = asking(&call.path, "hash=0"),
         "EVENT_NOT_FOUND" => knowledge = ignorant(),
         "NOT_FOUND" | "RESERVATION_NOT_FOUND" => {
             knowledge.order_service = ignorant().order_service;

@@ -173,18 +173,28 @@ impl Follower {
         loaded: Result<Option<SeatMap>, SnapshotError>,
         gaps: &mut Gaps,
     ) {
-        let waiting = gaps.take(event);
         match loaded {
             Ok(Some(map)) => {
                 self.metrics.reloads.inc();
                 self.views.install(vec![map], BTreeMap::new(), Trust::Further);
-                gaps.close(event);
             }
             Ok(None) => tracing::debug!(%event, "the view has no seats of it yet"),
             Err(error) => tracing::warn!(%event, %error, "what is missing of it is not there yet"),
         }
-        for record in &waiting {
-            self.take_in_turn(record, gaps);
+        let mut waiting = gaps.take(event);
+        while let Some(record) = waiting.front() {
+            let taken = self.take(record);
+            self.metrics.taken(taken);
+            if taken == Taken::Gap {
+                break;
+            }
+            waiting.pop_front();
+        }
+        if waiting.is_empty() {
+            gaps.close(event);
+        }
+        for record in waiting {
+            gaps.wait(event, record);
         }
         self.metrics.stale(gaps.count());
         self.views.announce();
