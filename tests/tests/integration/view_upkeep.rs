@@ -283,7 +283,7 @@ async fn a_view_of_before_keeps_what_it_shows_and_knows_since_when() {
 /// The SQLSTATE with which `statement` fails.
 async fn failure(pool: &PgPool, statement: &'static str) -> String {
     let error = sqlx::raw_sql(statement).execute(pool).await.unwrap_err();
-    error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned()
+    error.as_database_error().unwrap().code().unwrap().into_owned()
 }
 
 #[tokio::test]

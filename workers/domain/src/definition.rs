@@ -266,3 +266,28 @@ fn fingerprint(of: &serde_json::Value) -> String {
     let (head, _) = digest.split_at(8);
     format!("{:016x}", head.iter().fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_show_is_over_a_week_after_the_last_that_happens_to_it() {
+        let definition = |starts_at, closes_at, cancel_until| Definition {
+            title: "Arena Night".into(),
+            starts_at,
+            sales: Sales { closes_at, cancel_until, ..Sales::default() },
+            hold: HoldPolicy::default(),
+            focal_point: None,
+            limits: Limits::default(),
+            price_categories: vec![],
+            sections: vec![],
+            blocked: vec![],
+        };
+        for (starts_at, closes_at, cancel_until, last) in
+            [(5, None, None, 5), (5, Some(3), Some(1), 5), (5, Some(9), None, 9), (5, Some(3), Some(7), 7)]
+        {
+            assert_eq!(definition(starts_at, closes_at, cancel_until).over_at(), last + 604_800_000);
+        }
+    }
+}
