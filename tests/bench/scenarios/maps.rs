@@ -106,7 +106,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
 
     let begun = Instant::now();
     let million = Replica::start(bench, bench.up_to(SHOWS).max(1), true).await?;
-    let took = begun.elapsed() - million.filled;
+    let took = begun.elapsed().saturating_sub(million.filled);
     let peak = memory(&million.process)?;
     figures
         .push(Figure::new("a million seats, half sold, ready after", took.as_secs_f64(), "s").at_most(10.0));

@@ -29,6 +29,10 @@ pub enum Projected<'a> {
     Extended {
         /// The seats.
         seats: &'a [SeatId],
+        /// Who holds them.
+        user: &'a UserId,
+        /// In which hold.
+        hold: &'a HoldId,
         /// Their deadline.
         expires_at: UnixMillis,
     },
@@ -139,7 +143,12 @@ pub fn project(event: &DomainEvent) -> Projected<'_> {
         DomainEvent::SeatReleased(e) => Projected::Seat { seat: &e.seat_id, to: SeatView::Available },
         DomainEvent::SeatBlocked(e) => Projected::Seat { seat: &e.seat_id, to: SeatView::Blocked },
         DomainEvent::SeatUnblocked(e) => Projected::Seat { seat: &e.seat_id, to: SeatView::Available },
-        DomainEvent::HoldExtended(e) => Projected::Extended { seats: &e.seat_ids, expires_at: e.expires_at },
+        DomainEvent::HoldExtended(e) => Projected::Extended {
+            seats: &e.seat_ids,
+            user: &e.user_id,
+            hold: &e.hold_id,
+            expires_at: e.expires_at,
+        },
         DomainEvent::ReservationCreated(e) => Projected::Reserved(e),
         DomainEvent::ReservationCancelled(e) => Projected::Cancelled(e),
         DomainEvent::ReservationNotReinstated(_)

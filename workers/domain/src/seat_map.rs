@@ -121,11 +121,10 @@ impl SeatMap {
                 Changed::Seats(vec![])
             }
             Projected::Seat { seat, to } => Changed::Seats(self.set(seat.key(), &to).into_iter().collect()),
-            Projected::Extended { seats, expires_at } => {
-                for seat in seats {
-                    self.extend(seat.key(), expires_at);
-                }
-                Changed::Seats(vec![])
+            // It says the whole state of each, also of one whose hold was not to be read.
+            Projected::Extended { seats, user, hold, expires_at } => {
+                let to = SeatView::Held { user: user.clone(), hold: hold.clone(), expires_at };
+                Changed::Seats(seats.iter().filter_map(|seat| self.set(seat.key(), &to)).collect())
             }
             Projected::Reserved(_) | Projected::Cancelled(_) | Projected::Nothing => Changed::Seats(vec![]),
         };
@@ -163,13 +162,6 @@ impl SeatMap {
             None => drop(self.deadlines.remove(&place)),
         }
         Some(())
-    }
-
-    fn extend(&mut self, key: &str, until: UnixMillis) {
-        let place = self.chart.position(key);
-        if let Some(deadline) = place.and_then(|place| self.deadlines.get_mut(&place)) {
-            *deadline = until;
-        }
     }
 
     fn redefine(&mut self, e: &SeatingEventDefined) -> Result<Changed, ChartError> {

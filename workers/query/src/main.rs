@@ -48,7 +48,7 @@ struct Args {
     identity: IdentityArgs,
     #[command(flatten)]
     web: WebArgs,
-    /// Where pages send commands, such as https://tickets.example.com; left out: to the page's own origin.
+    /// Where pages send commands, such as `https://tickets.example.com`; left out: to the page's own origin.
     #[arg(long, env = "BOXOFFICE_COMMAND_URL")]
     command_url: Option<String>,
     /// Not ready where what it shows may be older than so many seconds; 0: whatever its age.

@@ -51,7 +51,7 @@ pub fn snapshots_topic(topic: &str) -> String {
 /// Who may call a worker from a page.
 #[derive(Debug, Clone, Default, Args)]
 pub struct WebArgs {
-    /// Origins whose pages may call this worker, such as https://www.example.com, with commas. Who calls is told by a token
+    /// Origins whose pages may call this worker, such as `https://www.example.com`, with commas. Who calls is told by a token
     /// then: the x-user-id of a page is believed nowhere.
     #[arg(long, env = "BOXOFFICE_ALLOW_ORIGINS", value_delimiter = ',')]
     pub allow_origins: Vec<HeaderValue>,

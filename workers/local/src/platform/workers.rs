@@ -92,7 +92,7 @@ impl Platform {
         let routes = routes.merge(pages::routes(&document())).merge(front::routes());
         let routes = service(routes, layer).merge(health::routes(registry, readiness));
         let server = serve(Arc::clone(&door.listener), routes, stop.clone(), DRAIN / 2);
-        let _following = AbortOnDropHandle::new(tokio::spawn(query.follow(stop.clone())));
+        let _following = AbortOnDropHandle::new(tokio::spawn(query.follow()));
         tokio::select! {
             ended = app.run(server) => ended?,
             failed = self.journal.failed() => return Err(failed.into()),

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     fn record(offset: u64) -> Record {
-        Record::new(0, offset, "arena".into(), vec![], Vec::new().into())
+        Record::new(0, offset, "arena".into(), vec![], Vec::new())
     }
 
     #[tokio::test(start_paused = true)]

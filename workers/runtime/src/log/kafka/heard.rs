@@ -95,7 +95,7 @@ mod tests {
     use crate::record::Record;
 
     fn batch(records: &[u32], ended: &[u32]) -> Batch {
-        let record = |partition: &u32| Record::new(*partition, 0, String::new(), vec![], Vec::new().into());
+        let record = |partition: &u32| Record::new(*partition, 0, String::new(), vec![], Vec::new());
         Batch { records: records.iter().map(record).collect(), ended: ended.to_vec() }
     }
 

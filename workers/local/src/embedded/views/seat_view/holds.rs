@@ -39,7 +39,7 @@ impl Holds {
                     self.enter(seat, user, hold, *expires_at);
                 }
             }
-            Projected::Extended { seats, expires_at } => {
+            Projected::Extended { seats, expires_at, .. } => {
                 for seat in *seats {
                     if let Some(held) = self.hold_of(seat) {
                         held.expires_at = *expires_at;
