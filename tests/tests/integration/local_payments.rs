@@ -128,8 +128,7 @@ async fn a_kill_neither_charges_nor_mails_again() {
 async fn the_buyer_waits_for_the_payment_and_sees_how_it_came_about() {
     let story = Story::begin().await;
     let local = story.open().await;
-    let seat = buy(&local, "arena.A-1-1", "alice", "a-wait").await;
-    assert_eq!(seat["status"], "RESERVED");
+    buy(&local, "arena.A-1-1", "alice", "a-wait").await;
     let own = async |path: String| {
         let answer = local.request(Method::GET, &path).header("x-user-id", "alice").send().await.unwrap();
         answer.json::<Value>().await.unwrap()
