@@ -60,5 +60,4 @@ ALTER TABLE reservations
     ADD COLUMN sequence bigint NOT NULL DEFAULT 0; -- of the event that made it; 0: it was not kept yet
 
 CREATE INDEX seating_events_by_end ON seating_events (over_at);
-CREATE INDEX reservations_of_show ON reservations (event_id);
 CREATE INDEX payments_of_show ON payments (event_id);
