@@ -77,11 +77,15 @@ pub(super) fn entity_tag(tag: &Tag, form: Form) -> String {
 
 /// Whether the client says that it has the map already (`If-None-Match`), in whichever form.
 pub(super) fn has(headers: &HeaderMap, tag: &Tag) -> bool {
-    let forms = Form::ALL.map(|form| entity_tag(tag, form));
+    names_any(headers, &Form::ALL.map(|form| entity_tag(tag, form)))
+}
+
+/// Whether the client says that it has something with one of these tags (`If-None-Match`).
+pub(super) fn names_any(headers: &HeaderMap, known: &[String]) -> bool {
     let mut listed = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     listed.any(|list| {
         let mut tags = list.split(',').map(|tag| tag.trim().trim_start_matches("W/"));
-        tags.any(|tag| tag == "*" || forms.iter().any(|form| form == tag))
+        tags.any(|tag| tag == "*" || known.iter().any(|known| known == tag))
     })
 }
 

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Knowledge;
+use super::conditional::names_any;
 use crate::openapi::{OfReservationRead, USERS};
 use crate::orders::{Payment, Reservation};
 
@@ -162,7 +163,7 @@ pub(super) async fn show(
     }
     let user = known.identity.caller(&headers).await?;
     let mut found = known.order_service.find(&id, &user).await?;
-    let has = |found: &Option<Reservation>| found.as_ref().is_some_and(|it| has(&headers, &tag(it)));
+    let has = |found: &Option<Reservation>| found.as_ref().is_some_and(|it| names_any(&headers, &[tag(it)]));
     let is_news = found.is_some() && headers.contains_key(header::IF_NONE_MATCH) && !has(&found);
     if wait > 0 && !is_news {
         found = known.order_service.after(found, &id, &user, Duration::from_secs(wait)).await?;
@@ -194,15 +195,6 @@ fn tag(reservation: &Reservation) -> String {
             format!("\"{seats}-{amount}-{state}-{charged}-{refunded}\"")
         }
     }
-}
-
-/// Whether the client says that it has what `tag` names.
-fn has(headers: &HeaderMap, tag: &str) -> bool {
-    let mut listed = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    listed.any(|list| {
-        let mut tags = list.split(',').map(|tag| tag.trim().trim_start_matches("W/"));
-        tags.any(|listed| listed == "*" || listed == tag)
-    })
 }
 
 impl From<Reservation> for ReservationBody {
