@@ -178,6 +178,8 @@ impl Replica {
             ("BOXOFFICE_SERVICE", service("bench")),
             ("BOXOFFICE_HTTP_ADDR", addr.to_string()),
             ("BOXOFFICE_METRICS_ADDR", metrics.clone()),
+            ("BOXOFFICE_ADMIN_ADDR", format!("127.0.0.1:{}", free_port()?)),
+            ("BOXOFFICE_ADMIN_TOKEN", "bench".to_owned()),
             ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", bench.kafka.address()),
             ("BOXOFFICE_KAFKA_TOPIC", topic.clone()),
             ("BOXOFFICE_KAFKA_STATS_TOPIC", stats),

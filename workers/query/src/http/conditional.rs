@@ -75,6 +75,11 @@ pub(super) fn entity_tag(tag: &Tag, form: Form) -> String {
     format!("\"{tag}{}\"", form.suffix())
 }
 
+/// That of a section, which is weak: the seats are the same, the sequence that is told beside them goes on.
+pub(super) fn entity_tag_of_section(tag: &Tag, form: Form) -> String {
+    format!("W/{}", entity_tag(tag, form))
+}
+
 /// Whether the client says that it has the map already (`If-None-Match`), in whichever form.
 pub(super) fn has(headers: &HeaderMap, tag: &Tag) -> bool {
     names_any(headers, &Form::ALL.map(|form| entity_tag(tag, form)))

@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::Knowledge;
-use super::conditional::{Form, content_encoding, entity_tag, has};
+use super::conditional::{Form, content_encoding, entity_tag, entity_tag_of_section, has};
 use super::pieces::body;
 use super::seats::SeatStatus;
 use super::viewed::Viewed;
@@ -91,7 +91,7 @@ struct MapBody {
     /// The SeatingEvent.
     #[schema(value_type = schemas::SeatingEventId)]
     event_id: String,
-    /// Sequence of the last domain event in it; of a section, of the last one that changed anything of that.
+    /// Sequence of the last domain event in it.
     sequence: u64,
     /// What the sequence is of; absent where that is 0.
     #[schema(required = false)]
@@ -205,20 +205,26 @@ async fn map(
     // Where nobody else asks nothing is rendered for whoever has the map.
     let current = live.tag();
     if section.is_none() && has(headers, &current) {
-        return Ok(not_modified(live, &current, form));
+        let named = entity_tag(&current, form);
+        return Ok(viewed(live, &current, (StatusCode::NOT_MODIFIED, validators(named))));
     }
     let Rendered { rendering, anew } = known.views.rendering(live, after).await.map_err(problem)?;
     if anew {
         known.metrics.renders.inc();
     }
     let gone = || Problem::invalid("section: it is gone: load the chart again");
-    let tag = match section {
-        Some(section) => rendering.tag_of(section).ok_or_else(gone)?,
-        None => rendering.tag.clone(),
+    let (tag, named) = match section {
+        Some(section) => {
+            let tag = rendering.tag_of(section).ok_or_else(gone)?;
+            let named = entity_tag_of_section(&tag, form);
+            (tag, named)
+        }
+        None => (rendering.tag.clone(), entity_tag(&rendering.tag, form)),
     };
     if has(headers, &tag) {
-        return Ok(not_modified(live, &tag, form));
+        return Ok(viewed(live, &rendering.tag, (StatusCode::NOT_MODIFIED, validators(named))));
     }
+    let shown = rendering.tag.clone();
     let pieces = match form {
         Form::Packed => vec![rendering.packed()],
         Form::Json(encoding) if encoding == Encoding::Identity || rendering.is_deflated(section) => {
@@ -234,12 +240,8 @@ async fn map(
         Form::Packed => (MEDIA_TYPE, None),
         Form::Json(encoding) => ("application/json", content_encoding(encoding)),
     };
-    let answer = (validators(&tag, form), encoding, [(header::CONTENT_TYPE, kind)], body(pieces));
-    Ok(viewed(live, &tag, answer))
-}
-
-fn not_modified(live: &LiveMap, tag: &Tag, form: Form) -> Response {
-    viewed(live, tag, (StatusCode::NOT_MODIFIED, validators(tag, form)))
+    let answer = (validators(named), encoding, [(header::CONTENT_TYPE, kind)], body(pieces));
+    Ok(viewed(live, &shown, answer))
 }
 
 fn viewed(live: &LiveMap, tag: &Tag, answer: impl IntoResponse) -> Response {
@@ -260,9 +262,9 @@ fn changes(known: &Knowledge, live: &LiveMap, since: u64, epoch: u64) -> Result<
 const SHARED: &str = "public, max-age=0, s-maxage=1, stale-while-revalidate=1";
 
 /// Whoever keeps a map asks whether it still holds, and gets the form that it takes.
-fn validators(tag: &Tag, form: Form) -> [(HeaderName, String); 3] {
+fn validators(entity_tag: String) -> [(HeaderName, String); 3] {
     [
-        (header::ETAG, entity_tag(tag, form)),
+        (header::ETAG, entity_tag),
         (header::CACHE_CONTROL, SHARED.to_owned()),
         (header::VARY, "accept, accept-encoding".to_owned()),
     ]

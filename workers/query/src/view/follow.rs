@@ -32,6 +32,9 @@ pub const READY: &str = "view";
 /// How often it is looked how old what is known may be.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How often those that are over are taken leave of.
+const LEAVE: Duration = Duration::from_mins(1);
+
 /// A view that this long belonged to its log is sound: the next time it does not is looked into at once again.
 const SOUND_AFTER: Duration = Duration::from_mins(1);
 
@@ -115,7 +118,10 @@ impl Follower {
         let mut reader = Reader::new(Arc::clone(&self.log), &self.topic, next_offsets);
         let (mut gaps, mut loading) = (Gaps::default(), FuturesUnordered::new());
         let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut leave = interval(LEAVE);
+        for now_and_then in [&mut look, &mut leave] {
+            now_and_then.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
         loop {
             if behind.is_empty() {
                 self.tell();
@@ -135,6 +141,10 @@ impl Follower {
                 _ = look.tick() => {
                     let (partitions, read) = reader.read_to_end();
                     self.age.learn(partitions, read);
+                    continue;
+                }
+                _ = leave.tick() => {
+                    self.views.leave(clock::now());
                     continue;
                 }
             };

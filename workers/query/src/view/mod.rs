@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use boxoffice_domain::checkpoint::{Span, Start, Verdict, classify};
-use boxoffice_domain::{ChartError, DomainEvent, SeatMap, SeatingEventId};
+use boxoffice_domain::{ChartError, DomainEvent, SeatMap, SeatingEventId, UnixMillis};
 
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -45,8 +45,8 @@ pub struct Rendered {
     pub anew: bool,
 }
 
-/// Every SeatingEvent that was ever provisioned; closed ones are kept, because they may be opened again, but not
-/// shown. Of purged ones only the sequence is kept, for one of the same id goes on with the next. One task writes ([`follow::Follower`]); readers never wait for more than one event's application.
+/// Every SeatingEvent that is not over; closed ones are kept, because they may be opened again, but not shown. Of purged ones
+/// and those that are over only the sequence is kept, for one of the same id goes on with the next. One task writes ([`follow::Follower`]); readers never wait for more than one event's application.
 #[derive(Debug, Default)]
 pub struct Views {
     known: RwLock<Known>,
@@ -165,6 +165,10 @@ impl Views {
         if verdict != Verdict::Apply {
             return Ok(verdict);
         }
+        // One that has left is put off: where it is kept, its seats are worked out again.
+        if let (None, Some(DomainEvent::EventUpdated(_))) = (&live, fact) {
+            return Ok(Verdict::Gap { expected: sequence });
+        }
         match (live, fact) {
             (Some(live), Some(DomainEvent::EventPurged(_))) => {
                 // For whoever still looks at it.
@@ -190,6 +194,19 @@ impl Views {
             (None, _) => {}
         }
         Ok(Verdict::Apply)
+    }
+
+    /// Takes leave of the seats of SeatingEvents that are over at `now`; the sequence is kept, for one of them may be put off.
+    pub fn leave(&self, now: UnixMillis) {
+        let over = |live: &LiveMap| {
+            live.read(|map| (map.definition.over_at() <= now).then(|| (map.id.clone(), map.sequence)))
+        };
+        let over: Vec<_> = self.known().maps.values().filter_map(|live| over(live)).collect();
+        for (event, sequence) in over {
+            self.ring.forget(&event);
+            self.renderings.forget(&event);
+            self.change(|known| known.forget(event, sequence));
+        }
     }
 
     /// The newest rendering, at most [`forms::TICK`] old, and not before `after` was taken in. A new one is made where the last

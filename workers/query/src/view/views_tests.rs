@@ -88,6 +88,29 @@ fn a_snapshot_says_what_is_gone_where_it_is_further() {
 }
 
 #[test]
+fn one_that_has_left_and_is_put_off_is_loaded_again() {
+    let views = Views::default();
+    views.install(vec![], BTreeMap::from([(event_id("arena"), 5)]), Trust::Further);
+    assert_eq!(apply(&views, 6, &updated("arena", definition())), Verdict::Gap { expected: 6 });
+    views.install(vec![map("arena", 6)], BTreeMap::new(), Trust::Further);
+    assert_eq!(apply(&views, 7, &held("arena.A-1-2")), Verdict::Apply);
+}
+
+#[test]
+fn one_that_is_over_is_taken_leave_of_and_its_sequence_is_known() {
+    let views = Views::default();
+    views.install(vec![map("arena", 5)], BTreeMap::new(), Trust::Further);
+    let over_at = definition().over_at();
+    views.leave(over_at - 1);
+    assert!(views.get("arena").is_some());
+    views.leave(over_at);
+    assert!(views.get("arena").is_none() && views.list().is_empty());
+    assert_eq!(apply(&views, 5, &held("arena.A-1-2")), Verdict::Duplicate);
+    assert_eq!(apply(&views, 6, &held("arena.A-1-2")), Verdict::Apply, "nobody looks at it");
+    assert!(views.get("arena").is_none());
+}
+
+#[test]
 fn readers_never_see_one_history_go_backwards() {
     let views = Views::default();
     views.install(vec![map("arena", 5), map("late", 1)], BTreeMap::new(), Trust::Further);

@@ -106,7 +106,8 @@ impl Rendering {
         }
     }
 
-    /// What a section shows; `None` where there is no such section.
+    /// Which state of a section it shows: one changes with the seats of the section alone, though what is sent says the sequence
+    /// of the whole map. `None` where there is no such section.
     pub fn tag_of(&self, section: &str) -> Option<Tag> {
         let sequence = self.shown(Some(section)).map(|form| form.sequence).max()?;
         Some(Tag { sequence, ..self.tag.clone() })
@@ -115,10 +116,10 @@ impl Rendering {
     /// All seats, or those of one section, as JSON; `None` where there is no such section. Compressing takes a while where
     /// that was not done yet.
     pub fn json(&self, section: Option<&str>, encoding: Encoding) -> Option<Vec<Bytes>> {
-        let sequence = match section {
-            Some(id) => self.tag_of(id)?.sequence,
-            None => self.tag.sequence,
-        };
+        let sequence = self.tag.sequence;
+        if section.is_some() {
+            self.shown(section).next()?;
+        }
         let epoch =
             if self.tag.epoch > 0 { format!(r#","epoch":{}"#, self.tag.epoch) } else { String::new() };
         let head = format!(r#"{{"eventId":"{}","sequence":{sequence}{epoch},"seats":["#, self.event);
