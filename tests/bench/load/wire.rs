@@ -87,7 +87,11 @@ fn whole(buffer: &[u8]) -> anyhow::Result<Option<Extent>> {
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     };
     let body = head + 4;
-    let length = body + text.lines().find_map(length).context("no content-length")?;
+    let length = match status {
+        // It has no body, and need not say so.
+        304 => body,
+        _ => body + text.lines().find_map(length).context("no content-length")?,
+    };
     Ok((buffer.len() >= length).then_some(Extent { status, body, length }))
 }
 
