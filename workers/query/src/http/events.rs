@@ -33,6 +33,8 @@ pub(super) struct Summary {
     /// Where its sale stands.
     #[schema(value_type = schemas::Phase)]
     phase: Phase,
+    /// When seats can be held.
+    sales: Window,
     /// Seats by status.
     #[schema(value_type = schemas::SeatCounts)]
     seats: SeatCounts,
@@ -47,8 +49,6 @@ pub(super) struct Detail {
     summary: Summary,
     /// Sequence of the last domain event in it.
     sequence: u64,
-    /// When seats can be held.
-    sales: Window,
     /// What one user may claim.
     #[schema(value_type = schemas::Limits)]
     limits: Limits,
@@ -114,6 +114,7 @@ struct SectionBody {
                 "title": "Arena Night",
                 "startsAt": 4_000_000_000_000_u64,
                 "phase": "OnSale",
+                "sales": {"closesAt": 4_000_000_000_000_u64, "paused": false},
                 "seats": {"total": 8, "available": 5, "held": 1, "reserved": 1, "blocked": 1}
             }])
         ),
@@ -147,9 +148,9 @@ pub(super) async fn list(State(known): State<Knowledge>, _: Query<Nothing>) -> J
                 "title": "Arena Night",
                 "startsAt": 4_000_000_000_000_u64,
                 "phase": "OnSale",
+                "sales": {"closesAt": 4_000_000_000_000_u64, "paused": false},
                 "seats": {"total": 8, "available": 5, "held": 1, "reserved": 1, "blocked": 1},
                 "sequence": 3,
-                "sales": {"closesAt": 4_000_000_000_000_u64, "paused": false},
                 "limits": {"seatsPerUser": 8},
                 "focalPoint": {"x": 0.0, "y": -4.0},
                 "priceCategories": [{"name": "gold", "amount": 12_000, "currency": "EUR"}],
@@ -270,6 +271,11 @@ impl Summary {
             title: map.definition.title.clone(),
             starts_at: map.definition.starts_at,
             phase: map.phase(now),
+            sales: Window {
+                opens_at: map.definition.sales.opens_at,
+                closes_at: map.definition.closes_at(),
+                paused: map.definition.sales.paused,
+            },
             seats: map.counts(),
         }
     }
@@ -282,11 +288,6 @@ impl Detail {
         Self {
             summary: Summary::of(map, now),
             sequence: map.sequence,
-            sales: Window {
-                opens_at: definition.sales.opens_at,
-                closes_at: definition.closes_at(),
-                paused: definition.sales.paused,
-            },
             limits: definition.limits.clone(),
             focal_point: definition.focal_point,
             price_categories: definition.price_categories.clone(),
