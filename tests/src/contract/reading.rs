@@ -8,7 +8,7 @@ use super::answer::{exactly, list, number, same, text};
 use super::api::soon;
 use super::stage::{Stage, newcomer};
 
-const SUMMARY: [&str; 5] = ["eventId", "phase", "seats", "startsAt", "title"];
+const SUMMARY: [&str; 6] = ["eventId", "phase", "sales", "seats", "startsAt", "title"];
 const COUNTS: [&str; 5] = ["available", "blocked", "held", "reserved", "total"];
 const SEAT: [&str; 6] = ["eventId", "number", "row", "seatId", "sectionId", "status"];
 
