@@ -136,9 +136,7 @@ impl Views {
         }
         for (event, sequence) in gone {
             if is_news(&known, &event, sequence) {
-                self.ring.forget(&event);
-                self.renderings.forget(&event);
-                known.forget(event, sequence);
+                self.forget(&mut known, event, sequence);
             }
         }
     }
@@ -173,9 +171,7 @@ impl Views {
             (Some(live), Some(DomainEvent::EventPurged(_))) => {
                 // For whoever still looks at it.
                 live.apply(fact, sequence)?;
-                self.ring.forget(event);
-                self.renderings.forget(event);
-                self.change(|known| known.forget(event.clone(), sequence));
+                self.change(|known| self.forget(known, event.clone(), sequence));
             }
             (Some(live), fact) => match live.apply(fact, sequence)? {
                 Difference::Seats(changed) => self.ring.push(event, sequence, changed),
@@ -203,9 +199,7 @@ impl Views {
         };
         let over: Vec<_> = self.known().maps.values().filter_map(|live| over(live)).collect();
         for (event, sequence) in over {
-            self.ring.forget(&event);
-            self.renderings.forget(&event);
-            self.change(|known| known.forget(event, sequence));
+            self.change(|known| self.forget(known, event, sequence));
         }
     }
 
@@ -238,11 +232,6 @@ impl Views {
             self.renderings.keep(&event, Arc::clone(&rendering));
             return Ok(Rendered { rendering, anew: true });
         }
-    }
-
-    /// The last rendering, if there is one.
-    pub fn last_rendering(&self, live: &LiveMap) -> Option<Arc<Rendering>> {
-        self.renderings.get(&live.read(|map| map.id.clone()))
     }
 
     /// What changed after a sequence of an epoch.
@@ -284,6 +273,13 @@ impl Views {
     /// A SeatingEvent, closed or not.
     pub fn find(&self, event: &str) -> Option<Arc<LiveMap>> {
         self.known().maps.get(event).cloned()
+    }
+
+    /// Forgets all of a SeatingEvent but its sequence.
+    fn forget(&self, known: &mut Known, event: SeatingEventId, sequence: u64) {
+        self.ring.forget(&event);
+        self.renderings.forget(&event);
+        known.forget(event, sequence);
     }
 
     fn known(&self) -> RwLockReadGuard<'_, Known> {
