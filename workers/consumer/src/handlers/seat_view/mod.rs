@@ -13,7 +13,7 @@ mod upkeep;
 
 use async_trait::async_trait;
 use boxoffice_domain::project::SeatView;
-use boxoffice_domain::{DomainEvent, Envelope, Projected, UnixMillis, project};
+use boxoffice_domain::{Envelope, Projected, UnixMillis, project};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
@@ -105,21 +105,12 @@ async fn take(
             histories.close(show, sequence);
         }
         Projected::Seat { seat, to } => changes.push((seat.clone(), sequence, Change::Set(to))),
-        Projected::Extended { seats, .. } => {
-            let Some(to) = held(event) else { return Ok(()) };
+        // An extension says the whole state of each of its seats.
+        Projected::Extended { seats, user, hold, expires_at } => {
+            let to = SeatView::Held { user: user.clone(), hold: hold.clone(), expires_at };
             changes.extend(seats.iter().map(|seat| (seat.clone(), sequence, Change::Set(to.clone()))));
         }
         Projected::Reserved(_) | Projected::Cancelled(_) | Projected::Nothing => {}
     }
     Ok(())
-}
-
-/// What an extension says of each of its seats, which is all that there is to say.
-fn held(event: &DomainEvent) -> Option<SeatView> {
-    let DomainEvent::HoldExtended(hold) = event else { return None };
-    Some(SeatView::Held {
-        user: hold.user_id.clone(),
-        hold: hold.hold_id.clone(),
-        expires_at: hold.expires_at,
-    })
 }
