@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use boxoffice_runtime::log::{Appender, EventLog, GroupEvent, LogError, Subscription, TopicPartition};
+use futures::future::join_all;
 use futures::{FutureExt, poll};
 use tokio::time::timeout;
 
@@ -73,6 +74,34 @@ pub async fn a_fenced_appender_leaves_nothing_to_a_group(logs: &dyn Logs) {
     second.append(&topic, vec![numbered(0, 3)]).await.unwrap();
     assert_eq!(numbers(&records(&mut *member, 2).await), [2, 3]);
     member.leave().await;
+}
+
+/// Whoever reads what there is after taking over, and appends what comes next, knows that nobody else did: also where
+/// several take over at the same time.
+pub async fn contenders_that_read_before_they_append_never_repeat_each_other(logs: &dyn Logs) {
+    let (topic, id) = (logs.topic(1).await, unique("owner"));
+    let contend = |turns: u32| {
+        let (log, topic, id) = (logs.log(), topic.clone(), id.clone());
+        async move {
+            for _ in 0..turns {
+                let Ok(mut appender) = log.appender(&id).await else { continue };
+                let Ok(there) = u32::try_from(read_all(&*log, &topic).await.len()) else { return };
+                for next in there..there + 3 {
+                    match appender.append(&topic, vec![numbered(0, next)]).await {
+                        Ok(_) => {}
+                        Err(LogError::Fenced(_)) => break,
+                        Err(other) => panic!("{other:?}"),
+                    }
+                }
+            }
+        }
+    };
+    join_all((0..3).map(|_| contend(4))).await;
+    let mut last = logs.log().appender(&id).await.unwrap();
+    let there = read_all(&*logs.log(), &topic).await;
+    last.append(&topic, vec![numbered(0, u32::try_from(there.len()).unwrap())]).await.unwrap();
+    let numbers = numbers(&read_all(&*logs.log(), &topic).await);
+    assert_eq!(numbers, (0..).take(numbers.len()).collect::<Vec<_>>());
 }
 
 /// Taking over one id is nothing to the owner of another, on the same partition.

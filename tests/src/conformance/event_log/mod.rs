@@ -69,6 +69,7 @@ macro_rules! event_log_conformance {
             an_append_is_all_or_nothing_and_tells_its_offsets
             a_later_appender_fences_the_earlier_one
             a_fenced_appender_leaves_nothing_to_a_group
+            contenders_that_read_before_they_append_never_repeat_each_other
             appenders_of_different_ids_do_not_disturb_each_other
             an_append_that_nobody_waits_for_is_settled_by_the_next_appender
             a_tail_is_told_each_end_behind_its_records

@@ -13,7 +13,7 @@ use crate::snapshot::{FORMAT, Snapshot};
 use crate::store::OutboxEntry;
 
 /// About how many bytes of states are worked out at the same time: what is above that has a pass of its own.
-pub const WEIGHT: u64 = 96 * 1024 * 1024;
+pub const WEIGHT: u64 = 48 * 1024 * 1024;
 /// How often, in events, what nobody has to remember any more is forgotten.
 const FORGET_EVERY: u64 = 65_536;
 /// About how many bytes of memory one takes that has nothing yet, and how many more an event that was applied.

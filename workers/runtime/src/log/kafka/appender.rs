@@ -5,6 +5,11 @@
 //! fails is spent: what it still had to send is purged, and the next owner of the id, which may be the same process,
 //! finds out from the log what became of the records. So it never aborts by itself: the next owner does that.
 //!
+//! The coordinator is done with a transaction a while after it said that it is committed, and librdkafka waits 20 ms before
+//! it asks again for what comes too early. So an owner has two ids, used in turn. It takes the first one, then the second,
+//! and its first transaction is on the first: whoever has the second one after somebody else took both took the first one
+//! before, so it is refused there and gets no further. Refused on either, an owner is none any more.
+//!
 //! An append runs on a thread where it may block, and polls for its deliveries there: a process has many owners, most of
 //! them idle, and a thread each that polls all the time would cost more than all the rest.
 
@@ -30,7 +35,7 @@ use crate::record::NewRecord;
 /// How long Kafka keeps an open transaction whose owner is silent, and with it holds up the readers of its partitions,
 /// where no other owner comes.
 const ABANDONED: &str = "10000";
-/// Wait before another try with the coordinator, which mostly is one after a transaction that was just committed.
+/// Wait before another try with the coordinator.
 const BACKOFF: &str = "5";
 /// Time between two looks for deliveries. A busy process has several transactions under way all the time, and looking five
 /// times as often costs it a quarter of its CPU; buyers wait half of this longer.
@@ -92,8 +97,18 @@ pub struct KafkaAppender {
     state: State,
 }
 
+/// The producers of an owner, of which the first has its turn.
+struct InTurn([Detached<Arc<Client>>; 2]);
+
+impl InTurn {
+    fn next(self) -> Self {
+        let [used, next] = self.0;
+        Self([next, used])
+    }
+}
+
 enum State {
-    Owner(Detached<Arc<Client>>),
+    Owner(InTurn),
     /// An append failed, or was not waited for.
     Spent,
     /// Another has taken over.
@@ -101,36 +116,46 @@ enum State {
 }
 
 impl KafkaAppender {
-    /// Takes over `id`.
+    /// Takes over `id`, and the one beside it.
     pub async fn take_over(log: KafkaLog, id: &str) -> Result<Self, LogError> {
-        let mut config = log.settings.client();
-        let limit = log.settings.publish_timeout.as_millis().to_string();
-        config
-            .set("transactional.id", id)
-            .set("transaction.timeout.ms", ABANDONED)
-            .set("message.timeout.ms", limit)
-            .set("acks", "all")
-            .set("linger.ms", "0")
-            .set("compression.type", "lz4")
-            .set("retry.backoff.ms", BACKOFF)
-            // A topic that is not there is an error this soon.
-            .set("topic.metadata.propagation.max.ms", "1000");
-        let trouble = log.trouble.clone();
-        let own = id.to_owned();
-        let client =
-            spawn_blocking(move || initialized(&config, trouble, &own)).await.map_err(unavailable)?;
-        let client = explained(client.map_err(|error| of(error, id)), &log.trouble)?;
-        tokio::spawn(listen_all(Arc::downgrade(&client)));
-        Ok(Self { log, id: id.to_owned(), state: State::Owner(Detached::new(client)) })
+        let first = taken_over(&log, id).await?;
+        let second = taken_over(&log, &format!("{id}/2")).await?;
+        Ok(Self { log, id: id.to_owned(), state: State::Owner(InTurn([first, second])) })
     }
+}
+
+/// A producer that has `id`.
+async fn taken_over(log: &KafkaLog, id: &str) -> Result<Detached<Arc<Client>>, LogError> {
+    let mut config = log.settings.client();
+    let limit = log.settings.publish_timeout.as_millis().to_string();
+    config
+        .set("transactional.id", id)
+        .set("transaction.timeout.ms", ABANDONED)
+        .set("message.timeout.ms", limit)
+        .set("acks", "all")
+        .set("linger.ms", "0")
+        .set("compression.type", "lz4")
+        .set("retry.backoff.ms", BACKOFF)
+        // A topic that is not there is an error this soon.
+        .set("topic.metadata.propagation.max.ms", "1000");
+    let trouble = log.trouble.clone();
+    let own = id.to_owned();
+    let client = spawn_blocking(move || initialized(&config, trouble, &own)).await.map_err(unavailable)?;
+    let client = explained(client.map_err(|error| of(error, id)), &log.trouble)?;
+    tokio::spawn(listen_all(Arc::downgrade(&client)));
+    Ok(Detached::new(client))
 }
 
 #[async_trait]
 impl Appender for KafkaAppender {
     async fn append(&mut self, topic: &str, records: Vec<NewRecord>) -> Result<BTreeMap<u32, u64>, LogError> {
+        // Nothing is no transaction, and whose turn it is stays.
+        if records.is_empty() {
+            return Ok(BTreeMap::new());
+        }
         // Also for one who gives up the wait.
-        let client = match std::mem::replace(&mut self.state, State::Spent) {
-            State::Owner(client) => client,
+        let clients = match std::mem::replace(&mut self.state, State::Spent) {
+            State::Owner(clients) => clients,
             State::Spent => return Err(unavailable(format!("an append as {} failed before", self.id))),
             State::Fenced => {
                 self.state = State::Fenced;
@@ -138,7 +163,7 @@ impl Appender for KafkaAppender {
             }
         };
         let (own, topic, limit) =
-            (client.get()?.clone(), topic.to_owned(), self.log.settings.publish_timeout);
+            (clients.0[0].get()?.clone(), topic.to_owned(), self.log.settings.publish_timeout);
         let appended = spawn_blocking(move || {
             transact(&own, &topic, &records, limit).map_err(|error| {
                 own.purge(PurgeConfig::default().queue().inflight().non_blocking());
@@ -152,7 +177,7 @@ impl Appender for KafkaAppender {
         });
         let appended = appended.await.map_err(unavailable)?.map_err(|error| of(error, &self.id));
         match &appended {
-            Ok(_) => self.state = State::Owner(client),
+            Ok(_) => self.state = State::Owner(clients.next()),
             Err(LogError::Fenced(_)) => self.state = State::Fenced,
             Err(LogError::Unavailable(_) | LogError::Missing(_) | LogError::OutOfRange { .. }) => {}
         }
@@ -176,9 +201,6 @@ fn transact(
     records: &[NewRecord],
     limit: Duration,
 ) -> Result<BTreeMap<u32, u64>, LogError> {
-    if records.is_empty() {
-        return Ok(BTreeMap::new());
-    }
     let deadline = Instant::now() + limit;
     let in_time = || {
         if Instant::now() < deadline {
