@@ -21,6 +21,12 @@ default-jre-headless java runs Kafka
 maven mvn fetches Kafka
 openssl openssl certificates of servers that speak TLS
 EOT
+    node) cat <<'EOT' ;;
+npm npm fetches Node
+EOT
+    browser) cat <<'EOT' ;;
+chromium chromium the browser of the pages' tests
+EOT
     cluster) cat <<'EOT' ;;
 containerd containerd runs the pods
 runc runc runs the pods
