@@ -187,6 +187,10 @@ pub struct Local {
     /// The address to listen on. On any but a loopback address /admin is served only with --admin-token.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub listen: IpAddr,
+    /// Another name by which it is reached, such as this machine's. May be given several times. Requests that name a host
+    /// which is neither one of these nor this machine's address are refused, and so are those of pages of other sites.
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<String>,
     /// The ReservationService to run, as namespace/name, where the files declare several.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub service: Option<String>,

@@ -43,13 +43,23 @@ pub async fn run(Args { log: _, command }: Args) -> Result<(), Failure> {
 
 async fn run_local(local: Local) -> Result<(), Failure> {
     let Local { files: Files { files, namespace }, data_dir, port, listen, service, .. } = local;
-    let Local { admin_token, jwt_key, consumers, .. } = local;
+    let Local { admin_token, jwt_key, consumers, hosts, .. } = local;
     let jwt_key = jwt_key.map(|file| key_in(&file)).transpose()?;
     let admin_token = admin_token.map(AdminToken::new).transpose();
     let admin_token = admin_token.map_err(|error| Failure::Refused(error.to_string()))?;
-    local::Local { files, namespace, service, data_dir, listen, port, admin_token, jwt_key, consumers }
-        .run()
-        .await
+    let local = local::Local {
+        files,
+        namespace,
+        service,
+        data_dir,
+        listen,
+        port,
+        hosts,
+        admin_token,
+        jwt_key,
+        consumers,
+    };
+    local.run().await
 }
 
 fn key_in(file: &Path) -> Result<KeyText, Failure> {
