@@ -13,7 +13,7 @@ use crate::args::{Args, Command, Events, Files, Local, Output, Plan};
 use crate::failure::Failure;
 use crate::resources::{Loaded, Resources, load};
 use crate::terminal::{block, buy, snapshot, tail, trace};
-use crate::{lint, local, plan, tell};
+use crate::{lint, local, ops, plan, tell};
 
 /// Carries a command out.
 ///
@@ -34,6 +34,7 @@ pub async fn run(Args { log: _, command }: Args) -> Result<(), Failure> {
         Command::Unblock(unblock) => block::unblock(unblock).await,
         Command::Snapshot(snapshot) => snapshot::show(snapshot).await,
         Command::Trace(trace) => trace::show(trace).await,
+        Command::Ops(ops) => ops::run(&ops.service, ops.port).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Args::command(), "boxoffice", &mut stdout());
             Ok(())
