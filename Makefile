@@ -21,7 +21,7 @@ help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # What the pages are made of. Whatever of it is newer than what was built has them built again.
-pages := $(shell find web -mindepth 1 \( -name node_modules -o -name dist -o -name target -o -name crate -o -name tests -o -name '*.md' \) -prune -o -print)
+pages := LICENSE $(shell find web -mindepth 1 \( -name node_modules -o -name dist -o -name target -o -name crate -o -name tests -o -name '*.md' \) -prune -o -print)
 npm   := tests/servers/npm
 
 web/node_modules/.package-lock.json: web/package.json web/package-lock.json
@@ -35,6 +35,7 @@ web/dist/.built: web/node_modules/.package-lock.json $(pages)
 
 .PHONY: web
 web: web/dist/.built ## the pages that the binaries serve, from the sources in web/
+	@:
 
 .PHONY: run
 run: web ## the whole platform in one process, with examples/ on sale on port 8080 (ARGS="--port 9000"), and the mail to buyers
