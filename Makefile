@@ -7,7 +7,7 @@ SHELL := bash
 .NOTPARALLEL:
 
 # The suites of `make test`, in order: make test SUITES=unit,integration
-SUITES ?= lint,unit,charts,integration,cluster
+SUITES ?= lint,unit,web,charts,integration,cluster
 
 install := tests/servers/install
 suite   := tests/suite
@@ -20,14 +20,31 @@ suites := $(subst $(comma), ,$(SUITES))
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# What the pages are made of. Whatever of it is newer than what was built has them built again.
+pages := LICENSE $(shell find web -mindepth 1 \( -name node_modules -o -name dist -o -name target -o -name crate -o -name tests -o -name '*.md' \) -prune -o -print)
+npm   := tests/servers/npm
+
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	@$(install) node
+	$(npm) ci --no-audit --no-fund
+	@touch $@
+
+web/dist/.built: web/node_modules/.package-lock.json $(pages)
+	$(npm) run build
+	@touch web/dist/.gitkeep $@
+
+.PHONY: web
+web: web/dist/.built ## the pages that the binaries serve, from the sources in web/
+	@:
+
 .PHONY: run
-run: ## the whole platform in one process, with examples/ on sale on port 8080 (ARGS="--port 9000"), and the mail to buyers
+run: web ## the whole platform in one process, with examples/ on sale on port 8080 (ARGS="--port 9000"), and the mail to buyers
 	@$(install) build
 	cargo build --release --locked --package boxoffice-local --package boxoffice-notification
 	@examples/notification/run $(target)/release -f examples/ $(ARGS)
 
 .PHONY: build
-build: ## compile everything, tests included
+build: web ## compile everything, tests included
 	@$(install) build
 	cargo build --workspace --all-targets
 
@@ -46,15 +63,21 @@ generate: ## write the files made from the Rust types (a test fails when they di
 	BOXOFFICE_REGENERATE=1 cargo test --quiet --lib -p boxoffice-runtime -p boxoffice-command -p boxoffice-query golden_
 
 .PHONY: test
-test: ## every suite, as CI runs it; SUITES=lint,unit,charts,integration,cluster chooses
+test: ## every suite, as CI runs it; SUITES=lint,unit,web,charts,integration,cluster chooses
 	@$(suite) $(suites)
 
 .PHONY: soak
 soak: ## the crash suites at full length, also beside the version before (BOXOFFICE_BEFORE=COMMIT)
 	@$(suite) soak
 
+.PHONY: screenshots
+screenshots: web ## pictures of the pages, as README shows them
+	@$(install) build browser
+	cargo build --release --locked --package boxoffice-local
+	BOXOFFICE=$(abspath $(target)/release/boxoffice) $(npm) run screenshots
+
 .PHONY: bench
-bench: ## what it can do on this machine: a table, and target/bench.jsonl (ARGS="--only holds"; ARGS=--help)
+bench: web ## what it can do on this machine: a table, and target/bench.jsonl (ARGS="--only holds"; ARGS=--help)
 	@$(install) build servers
 	cargo build --release --locked --package boxoffice-command --package boxoffice-consumer --package boxoffice-query --package boxoffice-local --package boxoffice-tests --bins
 	$(target)/release/boxoffice-bench --output $(target)/bench.jsonl $(ARGS)

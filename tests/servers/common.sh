@@ -7,6 +7,10 @@ DENY_VERSION=0.20.2
 HELM_VERSION=v4.3.1
 COREDNS_VERSION=v1.15.0
 KIND_VERSION=v0.33.0
+NODE_VERSION=22.21.1
+NPM_VERSION=11.6.2
+# The oldest Node that builds the pages.
+NODE_LEAST=20.19
 
 CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # Downloads and builds that outlive the checkout, each in a folder named after its version.
@@ -25,6 +29,15 @@ die() { printf '%s error: %s\n' "$(date +%H:%M:%S)" "$*" >&2; exit 1; }
 
 # have COMMAND: is it installed? The folders that only root has in its PATH count too.
 have() { PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null; }
+
+# node_is_enough: is there a Node that builds the pages, with its npm?
+node_is_enough() {
+  have node && have npm || return 1
+  printf '%s\nv%s\n' "$(node --version)" "$NODE_LEAST" | sort -V | head -n 1 | grep -qx "v$NODE_LEAST"
+}
+
+# node_folder: where the commands of the one in the cache folder are.
+node_folder() { echo "$CACHE/node-$NODE_VERSION/node_modules/.bin"; }
 
 # wait_until SECONDS WHAT COMMAND...: repeats the command until it succeeds; false after the deadline.
 wait_until() {

@@ -21,6 +21,15 @@ default-jre-headless java runs Kafka
 maven mvn fetches Kafka
 openssl openssl certificates of servers that speak TLS
 EOT
+    gateway) cat <<'EOT' ;;
+nginx-light nginx the gateway before the workers
+EOT
+    node) cat <<'EOT' ;;
+npm npm fetches Node
+EOT
+    browser) cat <<'EOT' ;;
+chromium chromium the browser of the pages' tests
+EOT
     cluster) cat <<'EOT' ;;
 containerd containerd runs the pods
 runc runc runs the pods
@@ -86,6 +95,6 @@ without_services() (
 # enabled_services: those of our packages that start at boot; none where there is no systemd.
 enabled_services() {
   have systemctl || return 0
-  systemctl list-unit-files --state=enabled --no-legend redis-server.service postgresql.service pgbouncer.service containerd.service 2>/dev/null |
+  systemctl list-unit-files --state=enabled --no-legend redis-server.service postgresql.service pgbouncer.service containerd.service nginx.service 2>/dev/null |
     awk '{print $1}' | sort
 }

@@ -44,10 +44,13 @@ pub fn labels(service: &str) -> BTreeMap<String, String> {
     labels
 }
 
+/// The label that says which worker of a service a pod is.
+pub const COMPONENT: &str = "app.kubernetes.io/component";
+
 /// The labels that pick out one worker's pods; they never change, because a Deployment's selector cannot.
 pub fn selector(service: &str, component: &str) -> BTreeMap<String, String> {
     let mut labels = selector_of_service(service);
-    labels.insert("app.kubernetes.io/component".to_owned(), component.to_owned());
+    labels.insert(COMPONENT.to_owned(), component.to_owned());
     labels
 }
 

@@ -27,6 +27,7 @@ given_up() {
 given_down() {
   given_folders
   export KUBECONFIG=$OUT/kubeconfig
+  gateway_down
   stop command-forward
   stop query-forward
   undeploy

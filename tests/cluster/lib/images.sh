@@ -11,6 +11,7 @@ K8S=(--namespace k8s.io)
 
 # image_roots: compiles the binaries and lays out the images' root folders.
 image_roots() {
+  make --no-print-directory --directory "$CHECKOUT" web
   say "compiling the binaries (release)"
   (cd "$CHECKOUT" && cargo build --release --quiet --locked \
     -p boxoffice-operator -p boxoffice-command -p boxoffice-consumer -p boxoffice-query -p boxoffice-notification --bins)

@@ -20,6 +20,7 @@ kind_up() {
 }
 
 kind_down() {
+  gateway_down
   stop command-forward
   stop query-forward
   servers_down

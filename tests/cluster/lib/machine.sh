@@ -21,6 +21,7 @@ machine_up() {
 }
 
 machine_down() {
+  gateway_down
   node_down
   servers_down
   control_plane_down

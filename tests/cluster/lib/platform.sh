@@ -1,7 +1,7 @@
 # Which cluster is used, and the parts that do not depend on it. A platform NAME is a file with
 # NAME_up (cluster, servers, images), NAME_down and NAME_url (SERVICE PORT).
 cd "$CHECKOUT" || exit
-for part in machine kind given servers images deploy ready; do source "tests/cluster/lib/$part.sh"; done
+for part in machine kind given servers images deploy gateway ready; do source "tests/cluster/lib/$part.sh"; done
 
 # choose_platform: KUBECONFIG's cluster; what is up already; kind where Docker answers; this machine.
 choose_platform() {

@@ -60,8 +60,9 @@ write_env() {
   COMMAND_URL=$("${platform}_url" main-command 8080)
   QUERY_URL=$("${platform}_url" main-query 8081)
   wait_until 30 "an answer from $QUERY_URL" curl -fs -m 2 "$QUERY_URL/events" || { dump; die "the query worker does not answer"; }
+  gateway_up
   local name
-  (umask 077 && for name in KUBECONFIG COMMAND_URL QUERY_URL KAFKA REDIS_URL DATABASE_URL_VIEW \
+  (umask 077 && for name in KUBECONFIG COMMAND_URL QUERY_URL GATEWAY_URL KAFKA REDIS_URL DATABASE_URL_VIEW \
     DATABASE_URL_RESERVATIONS DATABASE_URL_STATS DATABASE_URL_PAYMENTS DATABASE_URL_NOTIFICATIONS; do printf '%s=%q\n' "$name" "${!name}"; done >"$OUT/env")
   mkdir -p "$OUT/bin"
   ln -sf "$(command -v kubectl)" "$(command -v helm)" "$OUT/bin/"
@@ -71,6 +72,8 @@ The cluster is up; its addresses are in .cluster/env, and its kubectl and helm i
 
   set -a; source .cluster/env; PATH=\$PWD/.cluster/bin:\$PATH; set +a
   kubectl --namespace $NAMESPACE get rsvc,sevent
+  $GATEWAY_URL/sign-in?user=alice                 # the page, through a gateway, for a browser on this machine
+  cargo run --release -p boxoffice-local -- ops --service $NAMESPACE/main    # the operators' page
   curl -s $QUERY_URL/events
   curl -s -X POST $COMMAND_URL/seats/arena-night.A-7-7/hold -H 'x-user-id: alice'
   curl -s -X POST $COMMAND_URL/seats/arena-night.A-7-7/reserve -H 'x-user-id: alice'

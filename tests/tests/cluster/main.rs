@@ -21,3 +21,5 @@ mod losses;
 mod refusals;
 
 mod plan;
+
+mod ops;

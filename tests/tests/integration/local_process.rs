@@ -43,11 +43,19 @@ async fn its_address_leads_to_everything_that_there_is() {
     let house = House::with(&["arena"]);
     let local = house.open().await;
     let page = reqwest::get(&local.url).await.unwrap().text().await.unwrap();
-    let links: Vec<_> = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    assert!(["/docs", "/events", "/metrics", "/readyz"].iter().all(|link| links.contains(link)), "{page}");
-    for link in links {
-        let answer = reqwest::get(format!("{}{link}", local.url)).await.unwrap();
-        assert_eq!(answer.status().as_u16(), 200, "{link}");
+    let named = page.split('"').filter(|part| part.starts_with('/') && part.len() > 1);
+    let others = [
+        "/ops",
+        "/docs",
+        "/command/docs",
+        "/licenses",
+        "/openapi.json",
+        "/command/openapi.json",
+        "/web.json",
+    ];
+    for path in named.chain(others).chain(["/events", "/metrics", "/readyz"]) {
+        let answer = reqwest::get(format!("{}{path}", local.url)).await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
     }
     local.close().await;
 }

@@ -30,7 +30,9 @@ mod kafka_transactions;
 mod local_contract;
 mod local_crash;
 mod local_files;
+mod local_lock;
 mod local_payments;
+
 mod local_process;
 mod local_support;
 mod local_terminal;

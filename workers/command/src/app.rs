@@ -278,7 +278,9 @@ pub async fn serve<S: SeatStore + Outbox>(
     let operators = app.operators().merge(pages::of_operators(&admin::document()));
     let operators = guarded(operators, addresses.admin_token);
     let operators = answer(admin_listener, service(operators, layer.apart()), stop.clone(), drain / 2);
-    let buyers = app.buyers().merge(pages::routes(&http::document()));
+    let document = http::document();
+    let buyers = app.buyers().merge(pages::routes(&document)).merge(pages::of_commands(&document));
+    let buyers = buyers.merge(boxoffice_web::of_command());
     let buyers = answer(http_listener, service(buyers, layer), stop, drain / 2);
     app.run(async move { _ = tokio::join!(buyers, operators) }).await
 }

@@ -108,6 +108,13 @@ pub enum Command {
     /// a moment ago may not be in it yet, and `retention.traceDays` says how long it is kept.
     #[command(after_help = TRACE_EXAMPLES)]
     Trace(Trace),
+    /// Serves the operators' page of a ReservationService in a cluster, on this machine alone
+    ///
+    /// Sales, orders and payments as they happen, and what the box office does by clicking seats. Requests go through the API
+    /// server to a pod of each worker that is ready, with your own rights: you need to read the Secret of the admin token and
+    /// to forward ports. The address that is printed works once; the browser that opened it stays in until Ctrl-C.
+    #[command(after_help = OPS_EXAMPLES)]
+    Ops(Ops),
     /// Prints what a shell needs to complete this command
     ///
     /// For bash: `source <(boxoffice completions bash)`.
@@ -161,6 +168,10 @@ const TRACE_EXAMPLES: &str = "Examples:
   boxoffice trace 0d1c2b3a-4f5e-4d6c-8b7a-112233445566 --service tickets/main
   boxoffice trace my-first-sale --query-url http://127.0.0.1:8082 --admin-token TOKEN";
 
+const OPS_EXAMPLES: &str = "Examples:
+  boxoffice ops --service tickets/main
+  boxoffice ops --service tickets/main --port 8090";
+
 /// Where the resources are.
 #[derive(Debug, ArgGroup)]
 pub struct Files {
@@ -187,6 +198,10 @@ pub struct Local {
     /// The address to listen on. On any but a loopback address /admin is served only with --admin-token.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub listen: IpAddr,
+    /// Another name by which it is reached, such as this machine's. May be given several times. Requests that name a host
+    /// which is neither one of these nor this machine's address are refused, and so are those of pages of other sites.
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<String>,
     /// The ReservationService to run, as namespace/name, where the files declare several.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub service: Option<String>,
@@ -434,6 +449,17 @@ pub struct Trace {
     /// Bearer token of the admin API.
     #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
     pub admin_token: Option<String>,
+}
+
+/// Arguments of `ops`.
+#[derive(Debug, ArgGroup)]
+pub struct Ops {
+    /// A ReservationService of the cluster that the kubeconfig names, as namespace/name.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub service: String,
+    /// The port, on a loopback address; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
 }
 
 /// What to do with domain events.

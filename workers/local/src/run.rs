@@ -13,7 +13,7 @@ use crate::args::{Args, Command, Events, Files, Local, Output, Plan};
 use crate::failure::Failure;
 use crate::resources::{Loaded, Resources, load};
 use crate::terminal::{block, buy, snapshot, tail, trace};
-use crate::{lint, local, plan, tell};
+use crate::{lint, local, ops, plan, tell};
 
 /// Carries a command out.
 ///
@@ -34,6 +34,7 @@ pub async fn run(Args { log: _, command }: Args) -> Result<(), Failure> {
         Command::Unblock(unblock) => block::unblock(unblock).await,
         Command::Snapshot(snapshot) => snapshot::show(snapshot).await,
         Command::Trace(trace) => trace::show(trace).await,
+        Command::Ops(ops) => ops::run(&ops.service, ops.port).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Args::command(), "boxoffice", &mut stdout());
             Ok(())
@@ -43,13 +44,23 @@ pub async fn run(Args { log: _, command }: Args) -> Result<(), Failure> {
 
 async fn run_local(local: Local) -> Result<(), Failure> {
     let Local { files: Files { files, namespace }, data_dir, port, listen, service, .. } = local;
-    let Local { admin_token, jwt_key, consumers, .. } = local;
+    let Local { admin_token, jwt_key, consumers, hosts, .. } = local;
     let jwt_key = jwt_key.map(|file| key_in(&file)).transpose()?;
     let admin_token = admin_token.map(AdminToken::new).transpose();
     let admin_token = admin_token.map_err(|error| Failure::Refused(error.to_string()))?;
-    local::Local { files, namespace, service, data_dir, listen, port, admin_token, jwt_key, consumers }
-        .run()
-        .await
+    let local = local::Local {
+        files,
+        namespace,
+        service,
+        data_dir,
+        listen,
+        port,
+        hosts,
+        admin_token,
+        jwt_key,
+        consumers,
+    };
+    local.run().await
 }
 
 fn key_in(file: &Path) -> Result<KeyText, Failure> {

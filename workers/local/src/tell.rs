@@ -29,8 +29,9 @@ pub async fn welcome(
         Folder::Kept(path) => format!("kept in {}", path.display()),
         Folder::Temporary(_) => "gone at the end (--data-dir keeps it)".to_owned(),
     };
-    let mut text =
-        format!("Box Office is ready: ReservationService {} at {url}, data {kept}\n\n", declared.name());
+    let name = declared.name();
+    let mut text = format!("Box Office is ready: ReservationService {name} at {url}, data {kept}\n\n");
+    _ = writeln!(text, "  {url}/ sells the seats, {url}/ops shows the sale to operators\n");
     let mut seat = None;
     let shows = platform.shows().await?;
     let width = shows.iter().map(|show| show.id.as_str().len()).max().unwrap_or_default();

@@ -29,7 +29,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use http::Knowledge;
+use http::{Charts, Knowledge};
 use metrics::Metrics;
 use orders::{OrderService, Orders};
 use view::age::Age;
@@ -70,6 +70,7 @@ pub struct Query {
     stats: Arc<Stats>,
     streams: Arc<Streams>,
     age: Arc<Age>,
+    charts: Arc<Charts>,
     oldest: Option<Duration>,
     command_url: Option<String>,
     stop: CancellationToken,
@@ -98,6 +99,7 @@ impl Query {
             stats: Arc::default(),
             streams: Arc::new(Streams::new(stop.clone())),
             age: Arc::default(),
+            charts: Arc::default(),
             oldest: None,
             command_url: None,
             stop,
@@ -133,6 +135,7 @@ impl Query {
             stats: Arc::clone(&self.stats),
             streams: Arc::clone(&self.streams),
             age: Arc::clone(&self.age),
+            charts: Arc::clone(&self.charts),
             command_url: self.command_url.clone(),
             order_service: self.order_service.clone(),
             metrics: self.metrics.clone(),
@@ -196,6 +199,7 @@ impl Query {
         let admin = guarded(self.operators().merge(pages::of_operators(&admin::document())), token);
         let admin = serve(admin_listener, service(admin, layer.apart()), self.stop.clone(), drain);
         let readers = self.routes().merge(pages::routes(&http::document()));
+        let readers = readers.merge(boxoffice_web::of_query(self.command_url.as_deref()));
         let readers =
             serve(listener, service(readers, layer.lasting(http::LASTING)), self.stop.clone(), drain);
         tokio::select! {

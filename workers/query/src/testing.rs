@@ -35,6 +35,7 @@ pub fn knowledge() -> Knowledge {
         stats: Arc::default(),
         streams: Arc::new(Streams::new(CancellationToken::new())),
         age: Arc::default(),
+        charts: Arc::default(),
         order_service: OrderService::new(Arc::new(FakeOrders::default())),
         command_url: None,
         metrics: Metrics::register(&mut Registry::default()),

@@ -41,6 +41,8 @@ pub struct Local {
     pub listen: IpAddr,
     /// The one port; 0 takes a free one.
     pub port: u16,
+    /// Further names that the port is reached by.
+    pub hosts: Vec<String>,
     /// The token of `/admin`.
     pub admin_token: Option<AdminToken>,
     /// The issuer's key, where `auth.jwt` names a Secret.
@@ -67,7 +69,8 @@ impl Local {
         let mut sale = self.read()?;
         let folder = Folder::of(self.data_dir.as_deref(), &sale.declared)?;
         // Whoever comes while the data are read waits for the answer instead of being turned away.
-        let door = Door::open(SocketAddr::new(self.listen, self.port), self.admin_token.clone())?;
+        let addr = SocketAddr::new(self.listen, self.port);
+        let door = Door::open(addr, &self.hosts, self.admin_token.clone())?;
         let platform = Platform::open(folder.path()).await?;
         let mut began = false;
         while let Some(next) =

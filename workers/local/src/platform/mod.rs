@@ -1,12 +1,10 @@
 //! One ReservationService in one process: the workers of a cluster, on one port, on the embedded store.
 //!
 //! [`declared`] makes of the resource what the operator would make of it (I11), [`workers`] and [`consumers`] run the roles on
-//! the ports, `front` is the page that leads to them, [`inventory`] keeps the SeatingEvents as the files declare them. What lives longer than one version of the resource
+//! the ports, [`inventory`] keeps the SeatingEvents as the files declare them. What lives longer than one version of the resource
 //! is here: the data file, the log and the seats.
 
 pub mod declared;
-
-mod front;
 
 mod workers;
 

@@ -16,7 +16,9 @@ use boxoffice_command::store::{Inventory, SeatStore};
 use boxoffice_consumer::run::LOG;
 use boxoffice_query::{Ports, Query, READY, Topics};
 use boxoffice_runtime::health::{self, Readiness};
-use boxoffice_runtime::http::{AdminToken, HttpLayer, guarded, listen, serve, service};
+use boxoffice_runtime::http::{
+    AdminToken, HttpLayer, Lock, guarded, json_alone, listen, locked, serve, service,
+};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::openapi::{pages, together};
@@ -27,7 +29,6 @@ use tokio_util::task::AbortOnDropHandle;
 use utoipa::openapi::OpenApi;
 
 use super::declared::Declared;
-use super::front;
 use super::{Platform, PlatformError};
 
 /// Readiness part: the query role shows every SeatingEvent as it was when the roles began.
@@ -43,6 +44,8 @@ pub struct Door {
     pub addr: SocketAddr,
     /// The token of `/admin`; without one `/admin` is open, which only a loopback address is.
     pub admin_token: Option<AdminToken>,
+    /// Keeps pages of other sites out.
+    pub lock: Lock,
 }
 
 /// Not ready until every role is.
@@ -69,12 +72,14 @@ impl Platform {
         let app = self.command(declared, identity.clone(), &mut registry, readiness.clone(), stop);
         let layer = HttpLayer::new(registry.sub_registry_with_prefix("boxoffice"));
         let web = declared.service.spec.web.clone().unwrap_or_default();
-        let origins = web.allow_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+        let origins: Vec<_> = web.allow_origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+        let lock = door.lock.admitting(origins.clone());
         let layer = layer.lasting(boxoffice_query::http::LASTING).allowing(origins);
 
         let (seat_view, consuming) = self.consume(declared, &mut registry, &readiness, stop).await?;
         let topics = Topics { seats: declared.topic().to_owned(), stats: declared.stats_topic().to_owned() };
         let ports = Ports { snapshots: Arc::clone(&seat_view) as _, log, orders: seat_view };
+        let web_pages = boxoffice_web::of_one_process(web.command_url.as_deref());
         let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry, stop.clone())
             .commanded_at(web.command_url);
 
@@ -89,8 +94,9 @@ impl Platform {
 
         let admin = app.operators().merge(query.operators()).merge(pages::of_operators(&admin_document()));
         let routes = app.buyers().merge(query.routes()).merge(operators(admin, door));
-        let routes = routes.merge(pages::routes(&document())).merge(front::routes());
-        let routes = service(routes, layer).merge(health::routes(registry, readiness));
+        let routes = routes.merge(pages::routes(&document())).merge(web_pages);
+        let routes = routes.merge(pages::of_commands(&boxoffice_command::http::document()));
+        let routes = locked(service(routes, layer).merge(health::routes(registry, readiness)), lock);
         let server = serve(Arc::clone(&door.listener), routes, stop.clone(), DRAIN / 2);
         let _following = AbortOnDropHandle::new(tokio::spawn(query.follow()));
         tokio::select! {
@@ -138,15 +144,19 @@ impl Platform {
 }
 
 impl Door {
-    /// Opens a port.
+    /// Opens a port that is known by `hosts` too.
     ///
     /// # Errors
     /// An address that cannot be listened on.
-    pub fn open(addr: SocketAddr, admin_token: Option<AdminToken>) -> Result<Self, PlatformError> {
+    pub fn open(
+        addr: SocketAddr,
+        hosts: &[String],
+        admin_token: Option<AdminToken>,
+    ) -> Result<Self, PlatformError> {
         let failed = |source| PlatformError::Listen { addr, source };
         let listener = listen(addr).map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, addr, admin_token })
+        Ok(Self { listener, addr, admin_token, lock: Lock::of(addr, hosts) })
     }
 }
 
@@ -166,7 +176,7 @@ fn admin_document() -> OpenApi {
 fn operators(routes: Router, door: &Door) -> Router {
     match &door.admin_token {
         Some(token) => guarded(routes, token.clone()),
-        None if door.addr.ip().is_loopback() => routes,
+        None if door.addr.ip().is_loopback() => json_alone(routes),
         None => Router::new(),
     }
 }

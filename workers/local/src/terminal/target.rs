@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::forward::Forward;
+use super::pods::Pods;
 use crate::args::{Admin, Target};
 use crate::failure::Failure;
 
@@ -41,7 +42,7 @@ pub enum Port {
 }
 
 impl Port {
-    fn number(self) -> u16 {
+    pub(crate) fn number(self) -> u16 {
         match self {
             Self::Commands => 8080,
             Self::Queries => 8081,
@@ -50,7 +51,7 @@ impl Port {
     }
 
     /// The workers that have it.
-    fn component(self) -> &'static str {
+    pub(crate) fn component(self) -> &'static str {
         match self {
             Self::Commands | Self::Admin => names::COMMAND,
             Self::Queries | Self::Figures => names::QUERY,
@@ -216,27 +217,67 @@ impl Admin {
 /// A service that is not in the cluster, or has no pod that is ready.
 pub async fn reach(service: &str, port: Port) -> Result<Endpoint, Failure> {
     let reached = timeout(CLUSTER, in_cluster(service, port)).await;
-    reached.map_err(|_| Failure::Refused(format!("the cluster does not answer within {CLUSTER:?}")))?
+    reached.map_err(|_| silent())?
 }
 
 async fn in_cluster(service: &str, port: Port) -> Result<Endpoint, Failure> {
-    let Some((namespace, name)) = service.split_once('/') else {
-        return Err(Failure::Usage(format!(
-            "--service {service}: expected namespace/name, such as tickets/main"
-        )));
-    };
-    let failed = |error: kube::Error| Failure::Refused(format!("the cluster: {error}"));
-    let client = Client::try_default().await.map_err(failed)?;
-    let token = if port.is_operators() {
-        let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-        let secret = secrets.get(&names::admin_token(name)).await.map_err(failed)?;
-        let token = secret.data.and_then(|mut data| data.remove(names::ADMIN_TOKEN_KEY));
-        token.and_then(|token| String::from_utf8(token.0).ok())
-    } else {
-        None
-    };
-    let forward = Forward::to(client, namespace, name, port.component(), port.number()).await?;
+    let service = Clustered::of(service).await?;
+    let token = if port.is_operators() { service.admin_token().await? } else { None };
+    let forward = Forward::to(service.pods(port), port.number()).await?;
     Ok(Endpoint { url: forward.url(), token, _forward: Some(forward) })
+}
+
+/// A ReservationService of the cluster that the kubeconfig names.
+pub struct Clustered<'a> {
+    client: Client,
+    namespace: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Clustered<'a> {
+    /// The one that is named as namespace/name; it may not be there.
+    ///
+    /// # Errors
+    /// A name that is none, or no kubeconfig.
+    pub async fn of(service: &'a str) -> Result<Self, Failure> {
+        let Some((namespace, name)) = service.split_once('/') else {
+            return Err(Failure::Usage(format!(
+                "--service {service}: expected namespace/name, such as tickets/main"
+            )));
+        };
+        let client = Client::try_default().await.map_err(of_cluster)?;
+        Ok(Self { client, namespace, name })
+    }
+
+    /// The bearer token of its admin APIs.
+    ///
+    /// # Errors
+    /// A Secret that is not there, or that this user may not read.
+    pub async fn admin_token(&self) -> Result<Option<String>, Failure> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace);
+        let secret = timeout(CLUSTER, secrets.get(&names::admin_token(self.name))).await;
+        let secret = secret.map_err(|_| silent())?.map_err(of_cluster)?;
+        let token = secret.data.and_then(|mut data| data.remove(names::ADMIN_TOKEN_KEY));
+        Ok(token.and_then(|token| String::from_utf8(token.0).ok()))
+    }
+
+    /// The pods of all its workers.
+    pub fn all(&self) -> Pods {
+        Pods::of_all(self.client.clone(), self.namespace, self.name)
+    }
+
+    /// The pods that have a port.
+    pub fn pods(&self, port: Port) -> Pods {
+        Pods::of(self.client.clone(), self.namespace, self.name, port.component())
+    }
+}
+
+fn of_cluster(error: kube::Error) -> Failure {
+    Failure::Refused(format!("the cluster: {error}"))
+}
+
+fn silent() -> Failure {
+    Failure::Refused(format!("the cluster does not answer within {CLUSTER:?}"))
 }
 
 #[cfg(test)]

@@ -1,21 +1,26 @@
 //! `GET /events/{eventId}/chart`: what does not change while seats are sold; under its hash it may be kept for ever.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::definition::{Layout, Point, PriceCategory};
+use boxoffice_runtime::http::negotiate::names;
 use boxoffice_runtime::http::{Id, Problem, code};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::schemas;
 use boxoffice_runtime::reading::Query;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::Knowledge;
-use super::conditional::{content_encoding, encoding};
+use super::charts::brotli;
+use super::conditional::encoding;
 use super::pieces::body;
 use super::viewed::{PATIENCE, Viewed};
 use crate::openapi::{OfChart, SEAT_MAPS};
@@ -147,30 +152,72 @@ pub(super) async fn show(
             return Ok(another(&current));
         }
     }
+    let coding = Coding::taken(&headers);
+    let current = live.hashes().chart;
     let (sequence, epoch, definition, chart) =
         live.read(|map| (map.sequence, map.epoch, map.definition.clone(), map.chart().clone()));
-    let encoding = encoding(&headers);
-    let made = spawn_blocking(move || {
-        let chart = ChartBody::of(&definition, &chart);
-        let json = serde_json::to_vec(&chart).unwrap_or_default();
-        let pieces = match encoding {
-            Encoding::Identity => vec![json.into()],
-            Encoding::Gzip => member([&deflate(&json)]),
-        };
-        (chart.chart_hash, pieces)
-    });
-    let (own, pieces) = made
-        .await
-        .map_err(|error| Problem::unavailable("the worker is shutting down").because(error.to_string()))?;
+    let kept = if coding == Coding::Brotli { known.charts.get(&current) } else { None };
+    let (own, pieces) = match kept {
+        Some(kept) => (current.to_string(), vec![kept]),
+        None => {
+            let charts = Arc::clone(&known.charts);
+            let made = spawn_blocking(move || {
+                let chart = ChartBody::of(&definition, &chart);
+                let pieces = coding.pieces(serde_json::to_vec(&chart).unwrap_or_default());
+                if let (Coding::Brotli, [piece]) = (coding, pieces.as_slice()) {
+                    charts.keep(&chart.chart_hash, piece);
+                }
+                (chart.chart_hash, pieces)
+            });
+            made.await.map_err(|error| {
+                Problem::unavailable("the worker is shutting down").because(error.to_string())
+            })?
+        }
+    };
     // Without a hash whoever asks wants the one that there is.
     let kept = if hash == Some(own) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let answer = (
         [(header::CACHE_CONTROL, kept), (header::VARY, "accept-encoding")],
-        content_encoding(encoding),
+        coding.name().map(|name| [(header::CONTENT_ENCODING, name)]),
         [(header::CONTENT_TYPE, "application/json")],
         body(pieces),
     );
     Ok(Viewed { sequence, epoch, partition: live.partition(), answer }.into_response())
+}
+
+/// What a chart is compressed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Plain,
+    Gzip,
+    Brotli,
+}
+
+impl Coding {
+    /// The best one that the client takes.
+    fn taken(headers: &HeaderMap) -> Self {
+        match encoding(headers) {
+            Encoding::Identity | Encoding::Gzip if names(headers, "br") => Self::Brotli,
+            Encoding::Gzip => Self::Gzip,
+            Encoding::Identity => Self::Plain,
+        }
+    }
+
+    const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Gzip => Some("gzip"),
+            Self::Brotli => Some("br"),
+        }
+    }
+
+    fn pieces(self, json: Vec<u8>) -> Vec<Bytes> {
+        match self {
+            Self::Plain => vec![json.into()],
+            Self::Gzip => member([&deflate(&json)]),
+            Self::Brotli => vec![brotli(&json)],
+        }
+    }
 }
 
 /// The chart is another one.

@@ -1,12 +1,13 @@
 //! The HTTP API of readers. What everybody is shown comes from memory; what one user has, and how it came about, from where
 //! the view is kept.
 //!
-//! `events` answers for SeatingEvents, `chart` for what does not change of their seats, `seat_map` for what does (with
+//! `events` answers for SeatingEvents, `chart` for what does not change of their seats (by brotli from `charts`), `seat_map` for what does (with
 //! `conditional`: tags and encodings), `stream` for that as it happens, `seats` for one seat; `viewed` says of which state,
 //! `web` what a page has to know. A closed SeatingEvent is answered as one that is not there. `users` and `reservations` tell a
 //! user what the user has, `trace` what came of a request.
 
 mod chart;
+mod charts;
 mod conditional;
 mod events;
 mod pieces;
@@ -31,6 +32,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use charts::Charts;
+
 use crate::metrics::Metrics;
 use crate::openapi::{about_readers, for_readers};
 use crate::orders::OrderService;
@@ -53,6 +56,8 @@ pub struct Knowledge {
     pub age: Arc<Age>,
     /// Where pages send commands, where that is not their own origin.
     pub command_url: Option<String>,
+    /// Charts that were compressed.
+    pub charts: Arc<Charts>,
     /// What users have.
     pub order_service: OrderService,
     /// Counts renderings.

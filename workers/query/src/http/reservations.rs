@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::events::{PaidBy, PaymentFailure};
 use boxoffice_domain::{PaymentState, ReservationId, SeatId, UnixMillis};
+use boxoffice_runtime::http::negotiate::has_any;
 use boxoffice_runtime::http::{Id, Lasting, Problem, REQUEST_TIMEOUT, code};
 use boxoffice_runtime::openapi::params::OfReservation;
 use boxoffice_runtime::openapi::schemas;
@@ -16,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Knowledge;
-use super::conditional::names_any;
 use crate::openapi::{OfReservationRead, USERS};
 use crate::orders::{Payment, Reservation};
 
@@ -163,7 +163,7 @@ pub(super) async fn show(
     }
     let user = known.identity.caller(&headers).await?;
     let mut found = known.order_service.find(&id, &user).await?;
-    let has = |found: &Option<Reservation>| found.as_ref().is_some_and(|it| names_any(&headers, &[tag(it)]));
+    let has = |found: &Option<Reservation>| found.as_ref().is_some_and(|it| has_any(&headers, &[tag(it)]));
     let is_news = found.is_some() && headers.contains_key(header::IF_NONE_MATCH) && !has(&found);
     if wait > 0 && !is_news {
         found = known.order_service.after(found, &id, &user, Duration::from_secs(wait)).await?;

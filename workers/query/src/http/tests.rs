@@ -282,6 +282,23 @@ async fn a_section_keeps_its_tag_while_others_change() {
     assert_ne!(tag("FLOOR", 4).await, floor);
 }
 
+#[tokio::test]
+async fn a_chart_is_sent_by_brotli_to_those_who_name_it_and_made_once() {
+    let known = known();
+    let plain = body(get_with(&known, "/events/arena/chart", &[]).await).await;
+    for made in [false, true] {
+        let hash = known.views.get("arena").unwrap().hashes().chart;
+        assert_eq!(known.charts.get(&hash).is_some(), made);
+        let packed = get_with(&known, "/events/arena/chart", &[("accept-encoding", "gzip, br")]).await;
+        assert_eq!((said(&packed, "content-encoding"), said(&packed, "vary")), ("br", "accept-encoding"));
+        let mut unpacked = vec![];
+        brotli::BrotliDecompress(&mut &*body(packed).await, &mut unpacked).unwrap();
+        assert!(plain == unpacked);
+    }
+    let gzip = get_with(&known, "/events/arena/chart", &[("accept-encoding", "gzip, br;q=0")]).await;
+    assert_eq!(said(&gzip, "content-encoding"), "gzip");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_chart_under_its_hash_is_kept_for_ever_and_another_hash_is_told_the_current_one() {
     let known = known();

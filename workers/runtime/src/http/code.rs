@@ -102,6 +102,11 @@ codes! {
         "Act as the user who holds it, or choose other seats."
         "Nothing was done; the same request will be refused as long as the other user has it."
         "it belongs to another user";
+    ORIGIN_REFUSED [403], last_word:
+        "The request comes from a page of another site, or is addressed to another host than the one that this process listens on. boxoffice local and boxoffice ops answer programs and their own pages alone."
+        "Open the address that was printed. Further names of the host are given with --host, pages that may sell in spec.web.allowOrigins."
+        "Nothing was done; the same request will be refused again."
+        "sec-fetch-site: a page of another site led here: open the address by itself";
     NOT_FOUND [404], last_word:
         "There is nothing at this address."
         "Compare the path with the document at /openapi.json."

@@ -2,7 +2,7 @@
 //! line, metrics, and problem+json for whatever is not answered ([`code`] lists what that can be).
 //!
 //! Handlers answer `Result<_, Problem>` and take [`RequestContext`] and [`Id`]; [`service`] puts the [`HttpLayer`] around them, [`listen`]
-//! opens a port, [`guarded`] is the door of operators, [`client`] asks services of other people where [`outbound`] allows it, and [`serve`] ends when told to, after the requests in progress.
+//! opens a port, [`guarded`] is the door of operators, [`locked`] the one of a port that asks for no password, [`negotiate`] reads what a client takes, [`client`] asks services of other people where [`outbound`] allows it, and [`serve`] ends when told to, after the requests in progress.
 
 mod admin;
 pub mod client;
@@ -10,7 +10,9 @@ pub mod code;
 mod context;
 mod layer;
 mod listen;
+mod lock;
 mod metrics;
+pub mod negotiate;
 pub mod outbound;
 mod problem;
 mod rate;
@@ -19,11 +21,12 @@ mod server;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 
-pub use admin::{AdminToken, EmptyToken, guarded};
+pub use admin::{AdminToken, EmptyToken, guarded, json_alone};
 pub use code::Code;
 pub use context::{CORRELATION_ID, Id, RequestContext, sole};
 pub use layer::{HttpLayer, Lasting, MAX_IN_FLIGHT, REQUEST_TIMEOUT};
 pub use listen::{allow_open_files, listen, system_backlog};
+pub use lock::{Lock, locked};
 pub(crate) use problem::ProblemBody;
 pub use problem::{ConflictBody, Moment, Problem};
 pub use server::serve;
