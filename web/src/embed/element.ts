@@ -1,0 +1,2 @@
+// The custom element <box-office-map>: a seat map for pages of others.
+export {};
