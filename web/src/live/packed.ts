@@ -30,7 +30,7 @@ export interface PackedMap {
   epoch: number;
   sequence: number;
   /** One byte a seat, in the order of the chart. */
-  statuses: Uint8Array;
+  statuses: Uint8Array<ArrayBuffer>;
 }
 
 const HEADER = 36;
