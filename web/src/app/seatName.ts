@@ -1,0 +1,40 @@
+// What seats are called: ids in words, and lists of them. `theatre.STALLS-A-8` is "Stalls, row A, seat 8".
+import type { Chart } from "../live/chart";
+import { list } from "./format";
+import { t } from "./i18n/index.svelte";
+
+export interface SeatParts {
+  section: string;
+  /** None of a unit of an area. */
+  row?: string;
+  number: string;
+}
+
+export function partsOf(seatId: string): SeatParts {
+  const [section = "", second = "", third] = seatId.slice(seatId.indexOf(".") + 1).split("-");
+  return third === undefined ? { section, number: second } : { section, row: second, number: third };
+}
+
+export function titleOf(chart: Chart | undefined, section: string): string {
+  return chart?.sectionById(section)?.title ?? section;
+}
+
+export function seatName(seatId: string, chart?: Chart): string {
+  const { section, row, number } = partsOf(seatId);
+  const title = titleOf(chart, section);
+  return row === undefined ? t("seat.unit", { section: title }) : t("seat.name", { section: title, row, number });
+}
+
+/** Seats one by one, units of areas by their count, at most `most` of them. */
+export function seatNames(seatIds: readonly string[], chart?: Chart, most = 6): string {
+  const units = new Map<string, number>();
+  const names: string[] = [];
+  for (const seatId of seatIds) {
+    const { section, row } = partsOf(seatId);
+    if (row === undefined) units.set(section, (units.get(section) ?? 0) + 1);
+    else names.push(seatName(seatId, chart));
+  }
+  for (const [section, n] of units) names.push(`${titleOf(chart, section)} × ${n}`);
+  if (names.length <= most) return list(names);
+  return list([...names.slice(0, most - 1), `+${names.length - most + 1}`]);
+}
