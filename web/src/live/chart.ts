@@ -20,6 +20,8 @@ export interface PriceCategory {
   /** In the smallest unit of the currency. */
   amount: number;
   currency: string;
+  /** How many are dearer: colour and shape of its seats on the map follow from it. */
+  nth: number;
   /** How the map paints its seats: `#rrggbb`. */
   color: string;
 }
@@ -106,7 +108,8 @@ export class Chart {
       // Colours follow the price, so that the dearest seats look alike in every show.
       const alike = taken.get(category.amount) ?? 0;
       taken.set(category.amount, alike + 1);
-      return { ...category, color: colorOf(dearest.indexOf(category.amount) + alike) };
+      const nth = dearest.indexOf(category.amount) + alike;
+      return { ...category, nth, color: colorOf(nth) };
     });
     const categories = new Map(body.priceCategories.map(({ name }, index) => [name, index]));
     const lists = new Map<string, string[]>();
@@ -212,8 +215,8 @@ function rowsOf(told: ChartBody["sections"][number]["rows"], first: number, list
   return { rows: [...rows.values()], count };
 }
 
-/** Index of the last whose first place is not behind `place`. */
-function lastUpto(all: readonly { first: number; count: number }[], place: number): number {
+/** Index of the last of all whose first place is not behind `place`. */
+export function lastUpto(all: readonly { first: number }[], place: number): number {
   let low = 0;
   let high = all.length - 1;
   while (low < high) {

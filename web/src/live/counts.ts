@@ -14,7 +14,7 @@ export class Tally {
   readonly #numbers: Int32Array;
 
   constructor(
-    readonly sections: readonly Section[],
+    readonly sections: readonly Pick<Section, "id" | "first" | "count">[],
     statuses?: Uint8Array,
   ) {
     this.#numbers = new Int32Array(sections.length * 4);
@@ -27,6 +27,11 @@ export class Tally {
   change(section: number, from: Status, to: Status): void {
     this.#numbers[section * 4 + from]!--;
     this.#numbers[section * 4 + to]!++;
+  }
+
+  /** How many of a section have a status. */
+  of(section: number, status: Status): number {
+    return this.#numbers[section * 4 + status]!;
   }
 
   counts(): SectionCounts[] {

@@ -1,4 +1,5 @@
 // Colours of price categories, from the dearest on. They differ in hue and in lightness, on light and on dark ground.
+// Nobody has to tell them apart: seats of a category have a shape of their own, too (src/map/shapes.ts).
 
 const COLORS = [
   "#6e56cf", // violet

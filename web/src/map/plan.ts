@@ -23,6 +23,7 @@ export interface RowPlan {
 }
 
 export interface SectionPlan extends Box {
+  id: string;
   title: string;
   category: number;
   first: number;
@@ -41,6 +42,8 @@ export interface Plan {
   stage: Stage | undefined;
   bounds: Bounds;
   total: number;
+  /** Of each price category: how many are dearer. */
+  categories: number[];
 }
 
 /** Free space between sections that the chart places nowhere. */
@@ -65,6 +68,7 @@ export function planOf(chart: Chart): Plan {
     const height = isArea ? width / AREA_ASPECT : Math.max(1, rows.length);
     const angle = ((section.layout?.angle ?? 0) * Math.PI) / 180;
     return {
+      id: section.id,
       title: section.title,
       category: section.priceCategory,
       first: section.first,
@@ -84,7 +88,8 @@ export function planOf(chart: Chart): Plan {
   for (const area of sections.filter(({ isArea }, at) => isArea && isPlaced[at])) shrink(area, sections);
   const stage = stageOf(sections, chart.focalPoint ?? { x: 0, y: 0 }, boundsOf(sections));
   const bounds = boundsOf(stage ? [...sections, stage] : sections);
-  return { sections, lists, stage, bounds, total: chart.total };
+  const categories = chart.priceCategories.map(({ nth }) => nth);
+  return { sections, lists, stage, bounds, total: chart.total, categories };
 }
 
 /** Quarter turns are exact. */
