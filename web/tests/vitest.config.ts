@@ -1,11 +1,10 @@
-// The page in a browser against a Box Office in one process: `npm run e2e`, never part of `npm test`.
+// How browser tests and pictures run; `launch.mjs` says which files. Never part of `npm test`.
 import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   root: resolve(import.meta.dirname, ".."),
   test: {
-    include: ["tests/**/*.e2e.ts"],
     globalSetup: ["tests/support/setup.ts"],
     // One browser and little more than one core: files run after one another.
     fileParallelism: false,

@@ -2,6 +2,7 @@
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import "swagger-ui-dist/swagger-ui.css";
 import "./docs.css";
+import { nameControls } from "./names";
 
 const domNode = document.querySelector("#docs");
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -13,6 +14,7 @@ function follow(): void {
 
 if (domNode !== null) {
   follow();
+  nameControls(domNode);
   dark.addEventListener("change", follow);
   SwaggerUI({
     url: location.pathname.startsWith("/command/") ? "/command/openapi.json" : "/openapi.json",

@@ -6,18 +6,24 @@ import type { Page } from "playwright-core";
 
 const source = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** A line each: the rule, how bad it is, where, and what is wrong. */
+/** A line each: the rule, how bad it is, where, and of contrast which colours. The same wrong twice is told once. */
 export async function findings(page: Page): Promise<string[]> {
   // Evaluated by the debugger, so that the page's own policy need not allow it.
   await page.evaluate(source);
-  const results = await page.evaluate(
-    () => (window as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run() as Promise<AxeResults>,
-  );
-  return results.violations
+  const results = await page.evaluate(() => {
+    const { axe } = window as unknown as { axe: { run(options: object): Promise<AxeResults> } };
+    return axe.run({ resultTypes: ["violations"] });
+  });
+  const lines = results.violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
     .flatMap(({ id, impact, nodes }) =>
-      nodes.map((node) => `${impact} ${id}: ${node.html.slice(0, 160)} ${node.failureSummary?.replace(/\s+/g, " ")}`),
+      nodes.map(({ html, any }) => {
+        const told = (any[0]?.data ?? {}) as { fgColor?: string; bgColor?: string; contrastRatio?: number };
+        const colors = told.fgColor === undefined ? "" : ` ${told.fgColor} on ${told.bgColor}: ${told.contrastRatio}`;
+        return `${impact} ${id}${colors}: ${html.replace(/>[^]*$/, ">").slice(0, 140)}`;
+      }),
     );
+  return [...new Set(lines)];
 }
 
 /** How much wider than the window the page is. */

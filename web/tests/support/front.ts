@@ -1,6 +1,6 @@
 // Serves dist/ as the binary does, with the same policy, and hands everything else to the process behind it.
 import { existsSync, readFileSync } from "node:fs";
-import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type OutgoingHttpHeaders, request, type ServerResponse } from "node:http";
 import { extname, join } from "node:path";
 
 const dist = join(import.meta.dirname, "../../dist");
@@ -9,7 +9,9 @@ const dist = join(import.meta.dirname, "../../dist");
 export const policy =
   "default-src 'self'; img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; " +
   "frame-ancestors 'none'; object-src 'none'";
-export const docsPolicy = policy.replace("; connect-src", "; style-src 'self' 'unsafe-inline'; connect-src");
+export const docsPolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const pages: Record<string, string> = {
   "/": "index.html",
@@ -28,6 +30,9 @@ const types: Record<string, string> = {
   ".png": "image/png",
   ".json": "application/json",
 };
+
+/** What /web.json says where the process has none of its own, as when it was built without the page. */
+const web = { commandUrl: "", auth: { mode: "header" }, version: "" };
 
 export interface Front {
   url: string;
@@ -61,10 +66,15 @@ function serve(path: string, found: string | null, answer: ServerResponse): void
 }
 
 function pass(backend: URL, asked: IncomingMessage, answer: ServerResponse): void {
-  const headers = { ...asked.headers, host: backend.host };
+  const headers: OutgoingHttpHeaders = { ...asked.headers, host: backend.host };
   // The process answers its own pages alone; here they come from another port.
   for (const name of ["origin", "referer", "sec-fetch-site"]) delete headers[name];
   const onward = request(new URL(asked.url ?? "/", backend), { method: asked.method, headers }, (reply) => {
+    if (reply.statusCode === 404 && asked.url === "/web.json") {
+      reply.resume();
+      answer.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(web));
+      return;
+    }
     answer.writeHead(reply.statusCode ?? 502, reply.headers);
     reply.pipe(answer);
     reply.once("error", () => answer.destroy());

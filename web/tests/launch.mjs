@@ -1,0 +1,33 @@
+// Looks whether what browser tests and pictures need is there, then runs the files that are meant.
+//   BOXOFFICE=PATH             the command `boxoffice`
+//   CHROMIUM=PATH              the browser, where it is not Debian's
+//   BOXOFFICE_SERVES_PAGE=1    the page that the command itself serves, in place of dist/ behind a small server
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { startVitest } from "vitest/node";
+
+const root = resolve(import.meta.dirname, "..");
+
+function missing() {
+  const { BOXOFFICE, CHROMIUM = "/usr/bin/chromium", BOXOFFICE_SERVES_PAGE } = process.env;
+  return [
+    [!BOXOFFICE, "BOXOFFICE is not set: the path of the command `boxoffice`, such as ../target/release/boxoffice"],
+    [BOXOFFICE && !existsSync(BOXOFFICE), `BOXOFFICE: there is no ${BOXOFFICE}`],
+    [!existsSync(CHROMIUM), "there is no browser: apt-get install --no-install-recommends chromium, or CHROMIUM=PATH"],
+    [!BOXOFFICE_SERVES_PAGE && !existsSync(resolve(root, "dist/licenses.html")), "the page is not built: npm run build"],
+  ].flatMap(([is, what]) => (is ? [what] : []));
+}
+
+/** `include`: which files there are; the arguments of the command line choose from them. */
+export async function launch(include) {
+  const lacks = missing();
+  for (const what of lacks) console.error(`e2e: ${what}`);
+  if (lacks.length > 0) process.exit(2);
+  const vitest = await startVitest("test", process.argv.slice(2), {
+    root,
+    config: resolve(import.meta.dirname, "vitest.config.ts"),
+    include: [include],
+    watch: false,
+  });
+  await vitest.close();
+}
