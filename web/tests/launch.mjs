@@ -4,7 +4,7 @@
 //   BOXOFFICE_SERVES_PAGE=1    the page that the command itself serves, in place of dist/ behind a small server
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { startVitest } from "vitest/node";
+import { parseCLI, startVitest } from "vitest/node";
 
 const root = resolve(import.meta.dirname, "..");
 
@@ -18,12 +18,14 @@ function missing() {
   ].flatMap(([is, what]) => (is ? [what] : []));
 }
 
-/** `include`: which files there are; the arguments of the command line choose from them. */
+/** `include`: which files there are; the command line chooses from them as Vitest's does. */
 export async function launch(include) {
   const lacks = missing();
   for (const what of lacks) console.error(`e2e: ${what}`);
   if (lacks.length > 0) process.exit(2);
-  const vitest = await startVitest("test", process.argv.slice(2), {
+  const { filter, options } = parseCLI(["vitest", "run", ...process.argv.slice(2)]);
+  const vitest = await startVitest("test", filter, {
+    ...options,
     root,
     config: resolve(import.meta.dirname, "vitest.config.ts"),
     include: [include],

@@ -18,13 +18,13 @@ beforeAll(async () => {
 afterAll(() => boxOffice?.stop());
 
 test.each([
-  ["ops-desktop", { width: 1440, height: 1000 }],
-  ["ops-dark", { width: 1440, height: 1000, scheme: "dark", language: "de" }],
-  ["ops-phone", { width: 360, height: 800 }],
+  ["ops-desktop", { width: 1440, height: 1500 }],
+  ["ops-dark", { width: 1440, height: 1500, scheme: "dark", language: "de" }],
+  ["ops-phone", { width: 360, height: 2800 }],
 ] as const)("%s", async (name, look) => {
   await inTab(boxOffice.url, "/ops?event=hall", look, async (page) => {
-    await page.getByRole("button", { name: /what came of|was aus/i }).first().click();
+    await page.getByRole("button", { name: /^(Trace|Verlauf) / }).first().click();
     await page.getByText("payment.completed").first().waitFor();
-    await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+    await page.screenshot({ path: join(folder, `${name}.png`) });
   });
 });

@@ -77,7 +77,9 @@ export class Plots {
       width: this.#above.clientWidth,
       legend: { show: false },
       cursor: { sync: { key: "sales" }, points: { show: false }, drag: { x: false, y: false } },
-      scales: { x: { time: true }, y: { range: fromZero } },
+      padding: [10, 8, 0, 0],
+      // A minute is as wide as a bar: the last one has its place too.
+      scales: { x: { time: true, range: (_, from, to) => [from, to + 60] }, y: { range: fromZero } },
     } satisfies Partial<uPlot.Options>;
     const total = { label: labels.total, stroke: look.accent, fill: look.soft, width: 2, points: { show: false } };
     const bars = uPlot.paths.bars?.({ size: [0.7, 24], align: 1 });

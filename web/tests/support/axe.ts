@@ -26,7 +26,13 @@ export async function findings(page: Page): Promise<string[]> {
   return [...new Set(lines)];
 }
 
-/** How much wider than the window the page is. */
-export function overflow(page: Page): Promise<number> {
-  return page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+/** What sticks out of the window to the right, the innermost of it first; nothing where the page is as wide as the window. */
+export function overflow(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    if (document.documentElement.scrollWidth <= window.innerWidth) return [];
+    const outside = [...document.querySelectorAll("body *")].filter(
+      (element) => element.getBoundingClientRect().right > window.innerWidth + 0.5,
+    );
+    return outside.reverse().map(({ outerHTML }) => outerHTML.slice(0, 120));
+  });
 }
