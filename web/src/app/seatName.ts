@@ -1,7 +1,11 @@
 // What seats are called: ids in words, and lists of them. `theatre.STALLS-A-8` is "Stalls, row A, seat 8".
-import type { Chart } from "../live/chart";
 import { list } from "./format";
 import { t } from "./i18n/index.svelte";
+
+/** Whoever knows what sections are called: a chart, or less. */
+export interface Titles {
+  sectionById(id: string): { title: string } | undefined;
+}
 
 export interface SeatParts {
   section: string;
@@ -15,18 +19,18 @@ export function partsOf(seatId: string): SeatParts {
   return third === undefined ? { section, number: second } : { section, row: second, number: third };
 }
 
-export function titleOf(chart: Chart | undefined, section: string): string {
+export function titleOf(chart: Titles | undefined, section: string): string {
   return chart?.sectionById(section)?.title ?? section;
 }
 
-export function seatName(seatId: string, chart?: Chart): string {
+export function seatName(seatId: string, chart?: Titles): string {
   const { section, row, number } = partsOf(seatId);
   const title = titleOf(chart, section);
   return row === undefined ? t("seat.unit", { section: title }) : t("seat.name", { section: title, row, number });
 }
 
 /** Seats one by one, units of areas by their count, at most `most` of them. */
-export function seatNames(seatIds: readonly string[], chart?: Chart, most = 6): string {
+export function seatNames(seatIds: readonly string[], chart?: Titles, most = 6): string {
   const units = new Map<string, number>();
   const names: string[] = [];
   for (const seatId of seatIds) {

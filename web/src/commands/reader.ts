@@ -20,6 +20,12 @@ export class Reader {
     return this.#get("/events", signal);
   }
 
+  /** What sections are called, by their ids; those without a title are not told. */
+  async titles(eventId: string): Promise<Map<string, string>> {
+    const chart = await this.#get<{ sections: { sectionId: string; title?: string }[] }>(`/events/${encodeURIComponent(eventId)}/chart`);
+    return new Map(chart.sections.flatMap(({ sectionId, title }) => (title === undefined ? [] : [[sectionId, title]])));
+  }
+
   holds(userId: string): Promise<OwnHold[]> {
     return this.#get(`/users/${encodeURIComponent(userId)}/holds`);
   }

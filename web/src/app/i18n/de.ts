@@ -51,8 +51,6 @@ export const de: Messages = {
   "show.map": "Plan",
   "show.seatList": "Liste",
   "show.mapFailed": "Der Plan konnte nicht geladen werden. Die Liste der Plätze geht trotzdem.",
-  "show.prices": "Preise",
-  "show.price": "{name}, {price}, {count} frei",
   "show.lost": "Verbindung unterbrochen. Stand der Plätze: vor {age}.",
   "show.resumed": "Wieder verbunden. Die Plätze sind aktuell.",
   "show.loading": "Plätze werden geladen …",

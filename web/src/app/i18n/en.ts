@@ -49,8 +49,6 @@ export const en = {
   "show.map": "Map",
   "show.seatList": "List",
   "show.mapFailed": "The map could not be loaded. The list of seats works all the same.",
-  "show.prices": "Prices",
-  "show.price": "{name}, {price}, {count} available",
   "show.lost": "Connection lost. Seats are shown as they were {age} ago.",
   "show.resumed": "Connected again. Seats are up to date.",
   "show.loading": "Loading seats…",

@@ -64,9 +64,9 @@ export class Showing {
     return limit === undefined ? MOST : Math.max(1, limit - this.cart.seats.length - this.cart.owned.size);
   });
 
-  readonly mine = $derived(this.#places([...this.cart.seats.map(({ seatId }) => seatId), ...this.cart.owned]));
-  readonly selected = $derived(this.#places([...this.cart.asked]));
-  readonly lost = $derived(this.#places(this.cart.lost?.conflicts.map(({ seatId }) => seatId) ?? []));
+  readonly mine = $derived.by(() => this.#places([...this.cart.seats.map(({ seatId }) => seatId), ...this.cart.owned]));
+  readonly selected = $derived.by(() => this.#places([...this.cart.asked]));
+  readonly lost = $derived.by(() => this.#places(this.cart.lost?.conflicts.map(({ seatId }) => seatId) ?? []));
 
   /** Follows the show, the clock and what one has, until the page is left. */
   start(): () => void {
