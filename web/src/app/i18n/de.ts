@@ -14,14 +14,12 @@ export const de: Messages = {
   back: "Zurück",
   tryAgain: "Noch einmal versuchen",
   dismiss: "Ausblenden",
-  or: "oder",
 
   "list.title": "Das läuft",
   "list.lead": "Veranstaltung wählen, Plätze wählen.",
   "list.empty": "Zurzeit ist nichts im Verkauf. Neue Veranstaltungen erscheinen hier von selbst.",
   "list.choose": "Plätze wählen",
   "list.look": "Saalplan ansehen",
-  "list.available": { one: "{n} Platz frei", other: "{n} Plätze frei" },
   "list.of": "{available} von {total} Plätzen frei",
   "list.failed": "Die Veranstaltungen konnten nicht geladen werden.",
 
@@ -33,7 +31,6 @@ export const de: Messages = {
   "phase.Paused": "Verkauf unterbrochen",
   "phase.Few": "Wenige Plätze",
 
-  "show.starts": "Beginn {when}",
   "show.opens": "Verkauf ab {when}",
   "show.opensIn": "Der Verkauf beginnt in",
   "show.opened": "Der Verkauf hat begonnen.",
@@ -79,12 +76,9 @@ export const de: Messages = {
   "best.fewer": "Einen Platz weniger",
   "best.none": "So viele Plätze sind dort nicht frei.",
   "best.noneTogether": "So viele Plätze nebeneinander gibt es dort nicht.",
-  "best.found": "Gefunden: {seats}",
-  "best.notTogether": "Diese Plätze liegen nicht alle nebeneinander.",
   less: "Einer weniger",
   more: "Einer mehr",
 
-  "area.title": "Stehplätze und freie Platzwahl",
   "area.dialog": "{section}: wie viele Plätze?",
   "area.free": "Hier wird kein Platz gewählt: Alle sind gleich.",
   "area.available": { one: "{n} Platz frei", other: "{n} Plätze frei" },
@@ -99,7 +93,6 @@ export const de: Messages = {
   "cart.remove": "{seat} zurückgeben",
   "cart.removeShort": "Zurückgeben",
   "cart.clear": "Alle zurückgeben",
-  "cart.clearAsk": "Alle Plätze zurückgeben?",
   "cart.reserve": "Jetzt reservieren",
   "cart.reserving": "Wird reserviert …",
   "cart.left": "Für Sie gehalten noch",
@@ -112,7 +105,6 @@ export const de: Messages = {
   "cart.asking": "Wird gehalten …",
   "cart.show": "Ihre Plätze zeigen",
   "cart.hide": "Ihre Plätze ausblenden",
-  "cart.open": "Warenkorb",
   "cart.apart": "Ihre Plätze liegen nicht alle nebeneinander.",
 
   "ended.title": "Ihre Zeit ist um",
@@ -122,7 +114,6 @@ export const de: Messages = {
 
   "lost.title": { one: "Dieser Platz ist gerade weg", other: "{n} Plätze sind gerade weg" },
   "lost.text": "Jemand war schneller: {seats}.",
-  "lost.gone": "{seats}: nicht mehr zu haben.",
   "lost.offer": "Am nächsten frei: {seats}",
   "lost.take": { one: "Diesen Platz stattdessen nehmen", other: "Diese Plätze stattdessen nehmen" },
   "lost.none": "In der Nähe ist nichts frei. Wir suchen gern das Beste, das noch da ist.",
@@ -153,7 +144,6 @@ export const de: Messages = {
   "done.title": "Die Plätze gehören Ihnen",
   "done.lead": "Reserviert für {name}.",
   "done.leadPlain": "Für Sie reserviert.",
-  "done.seats": "Plätze",
   "done.number": "Reservierung",
   "done.ticket": "Tickets ansehen und drucken",
   "done.more": "Weitere Plätze wählen",
@@ -171,7 +161,6 @@ export const de: Messages = {
   "pay.CANCELLED": "Vor der Abbuchung storniert",
   "pay.REINSTATED": "Spät bezahlt, für eine neue Reservierung",
   "pay.REFUND_REQUESTED": "Rückzahlung läuft",
-  "pay.none": "Keine Zahlung verlangt",
   "pay.counter": "An der Kasse bezahlt",
   "pay.late": "Mit einer früheren Zahlung bezahlt",
   "pay.refunded": "{amount} von {charged} werden zurückgezahlt",
@@ -223,7 +212,6 @@ export const de: Messages = {
   "grid.later": "Spätere Reihen",
   "grid.rows": "Reihen {first} bis {last} von {total}",
   "grid.row": "Reihe {row}",
-  "grid.stage": "Die erste Reihe ist der Bühne am nächsten.",
   "grid.onlyFree": "Nur Bereiche mit freien Plätzen",
 
   "problem.title": "Das hat nicht geklappt",

@@ -12,14 +12,12 @@ export const en = {
   back: "Back",
   tryAgain: "Try again",
   dismiss: "Dismiss",
-  or: "or",
 
   "list.title": "What’s on",
   "list.lead": "Choose a show, choose your seats.",
   "list.empty": "Nothing is on sale right now. New shows appear here by themselves.",
   "list.choose": "Choose seats",
   "list.look": "See the seat map",
-  "list.available": { one: "{n} seat available", other: "{n} seats available" },
   "list.of": "{available} of {total} seats available",
   "list.failed": "The list of shows could not be loaded.",
 
@@ -31,7 +29,6 @@ export const en = {
   "phase.Paused": "Sales paused",
   "phase.Few": "Few seats left",
 
-  "show.starts": "Starts {when}",
   "show.opens": "Sales open {when}",
   "show.opensIn": "Sales open in",
   "show.opened": "Sales are open.",
@@ -77,12 +74,9 @@ export const en = {
   "best.fewer": "One seat fewer",
   "best.none": "There are not so many seats available there.",
   "best.noneTogether": "There are not so many seats side by side there.",
-  "best.found": "Found: {seats}",
-  "best.notTogether": "These seats are not all side by side.",
   less: "One fewer",
   more: "One more",
 
-  "area.title": "Standing or free seating",
   "area.dialog": "{section}: how many places?",
   "area.free": "Nobody chooses a place here: all are alike.",
   "area.available": { one: "{n} place available", other: "{n} places available" },
@@ -97,7 +91,6 @@ export const en = {
   "cart.remove": "Give back {seat}",
   "cart.removeShort": "Give back",
   "cart.clear": "Give back all",
-  "cart.clearAsk": "Give back all seats?",
   "cart.reserve": "Reserve now",
   "cart.reserving": "Reserving…",
   "cart.left": "Held for you for",
@@ -110,7 +103,6 @@ export const en = {
   "cart.asking": "Holding…",
   "cart.show": "Show your seats",
   "cart.hide": "Hide your seats",
-  "cart.open": "Cart",
   "cart.apart": "Your seats are not all side by side.",
 
   "ended.title": "Your time is up",
@@ -120,7 +112,6 @@ export const en = {
 
   "lost.title": { one: "This seat has just gone", other: "{n} seats have just gone" },
   "lost.text": "Somebody was quicker: {seats}.",
-  "lost.gone": "{seats} can no longer be had.",
   "lost.offer": "Nearest free: {seats}",
   "lost.take": { one: "Take this seat instead", other: "Take these seats instead" },
   "lost.none": "There is nothing close by. Let us find the best that is left.",
@@ -151,7 +142,6 @@ export const en = {
   "done.title": "The seats are yours",
   "done.lead": "Reserved for {name}.",
   "done.leadPlain": "Reserved for you.",
-  "done.seats": "Seats",
   "done.number": "Reservation",
   "done.ticket": "See and print tickets",
   "done.more": "Choose more seats",
@@ -169,7 +159,6 @@ export const en = {
   "pay.CANCELLED": "Cancelled before it was charged",
   "pay.REINSTATED": "Paid late, for a new reservation",
   "pay.REFUND_REQUESTED": "Refund under way",
-  "pay.none": "No payment asked for",
   "pay.counter": "Paid at the counter",
   "pay.late": "Paid with an earlier payment",
   "pay.refunded": "{amount} of {charged} is given back",
@@ -221,7 +210,6 @@ export const en = {
   "grid.later": "Later rows",
   "grid.rows": "Rows {first} to {last} of {total}",
   "grid.row": "Row {row}",
-  "grid.stage": "The first row is nearest to the stage.",
   "grid.onlyFree": "Only sections with free seats",
 
   "problem.title": "That did not work",
