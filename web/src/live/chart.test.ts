@@ -49,7 +49,7 @@ describe("chart", () => {
 
   it("gives the dearest seats the first colour", () => {
     const [silver, gold] = chart.priceCategories;
-    expect(gold!.color).toBe("#6e56cf");
+    expect(gold!.color).toBe("#6750d6");
     expect(silver!.color).not.toBe(gold!.color);
     expect(chart.section(0).title).toBe("Loge Süd");
     expect(chart.section(12).title).toBe("B");

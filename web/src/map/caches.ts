@@ -34,6 +34,10 @@ export class Caches {
     return 4 * section.halfWidth * section.halfHeight * size * size <= LARGEST;
   }
 
+  has(index: number): boolean {
+    return this.#cached.has(index);
+  }
+
   /** The picture of a section. */
   of(index: number): Surface {
     let cached = this.#cached.get(index);

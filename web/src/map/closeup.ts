@@ -71,7 +71,7 @@ export class CloseUp {
     for (const row of rowsIn(section, part)) {
       const { name, width } = section.rows[row]!;
       const origin = rowOrigin(section, row);
-      for (const across of [origin.x - 0.55, origin.x + width + 0.55]) paint(name, look.muted, across, origin.y, 0.9);
+      for (const across of [origin.x - 0.48, origin.x + width + 0.48]) paint(name, look.muted, across, origin.y, 0.85);
     }
   }
 }

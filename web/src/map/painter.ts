@@ -13,6 +13,8 @@ import { Sprites } from "./sprites";
 
 /** Pixels a seat of the pictures; what is larger is painted seat by seat. */
 const LEVELS = [1, 2, 4, 8, 16];
+/** Milliseconds that one paint may make new pictures for. */
+const BUILDING = 6;
 /** So many times of paints are kept. */
 const TIMES = 600;
 
@@ -185,23 +187,37 @@ export class Painter {
     for (const index of seated) paintTitle(context, scene, index);
   }
 
+  /** While a gesture lasts, and until there was time for others, the pictures that there are do. */
   #pictures(scene: Scene, seated: number[], level: number): void {
     const context = this.#context;
     context.imageSmoothingEnabled = true;
     context.imageSmoothingQuality = scene.view.k < 0.6 ? "medium" : "low";
+    const begin = performance.now();
+    let isAllThere = true;
     for (const index of seated) {
       const section = scene.plan.sections[index]!;
       let size = level;
       while (size > 1 && !Caches.fits(section, size)) size /= 2;
-      const picture = this.#cachesOf(scene, size).of(index);
+      let caches = this.#cachesOf(scene, size);
+      if (!caches.has(index) && (this.#moving || performance.now() - begin > BUILDING)) {
+        const other = LEVELS.findLast((other) => other >= size / 4 && this.#caches.get(other)?.has(index));
+        isAllThere &&= other === undefined;
+        if (other !== undefined) caches = this.#caches.get(other)!;
+      }
       turn(context, scene.view, section);
-      context.drawImage(picture, -section.halfWidth, -section.halfHeight, 2 * section.halfWidth, 2 * section.halfHeight);
+      context.drawImage(caches.of(index), -section.halfWidth, -section.halfHeight, 2 * section.halfWidth, 2 * section.halfHeight);
     }
-    this.#caches.get(level)?.trim(scene.width * scene.height);
-    // Pictures of other sizes are made again when they are needed; the neighbouring sizes are likely to be.
+    if (isAllThere) this.#trim(scene, level);
+    else if (!this.#moving) this.#request();
+  }
+
+  /** Gives back pictures that are larger than what is on the screen, and what is over the limit. */
+  #trim(scene: Scene, level: number): void {
     for (const [size, caches] of this.#caches) {
-      if (size <= level * 2 && size * 2 >= level) continue;
-      if (size < level) continue;
+      if (size <= level * 2) {
+        caches.trim(scene.width * scene.height);
+        continue;
+      }
       caches.clear();
       this.#caches.delete(size);
     }
@@ -221,11 +237,6 @@ export class Painter {
     const size = CloseUp.sizeFor(scene.view.k);
     if (this.#closeUp?.size !== size) this.#closeUp = new CloseUp(size, scene);
     return this.#closeUp;
-  }
-
-  /** Whether a gesture lasts. */
-  get moving(): boolean {
-    return this.#moving;
   }
 }
 

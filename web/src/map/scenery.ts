@@ -8,6 +8,9 @@ import type { Stage } from "./stage";
 
 /** Titles stand on sections as long as their seats are too small to look at, in CSS pixels a seat. */
 const TITLES_UPTO = 9;
+/** How far the ground of a section goes beyond its seats: beside them are the names of rows. */
+const BESIDE = 0.9;
+const AROUND = 0.5;
 
 export function paintStage(context: Context, scene: Scene, stage: Stage): void {
   const { look, view, words } = scene;
@@ -58,7 +61,7 @@ export function paintPlate(context: Context, scene: Scene, index: number): void 
   const { halfWidth: w, halfHeight: h } = section;
   turn(context, view, section);
   context.beginPath();
-  context.roundRect(-w - 0.6, -h - 0.6, 2 * w + 1.2, 2 * h + 1.2, Math.min(1.6, 1 + h * 0.1));
+  context.roundRect(-w - BESIDE, -h - AROUND, 2 * (w + BESIDE), 2 * (h + AROUND), 1);
   context.fillStyle = mode.heat ? heatOf(soldShare(scene, index), look) : mix(look.plate, look.categories[section.category]!, 0.07);
   context.fill();
 }
@@ -101,44 +104,64 @@ export function paintArea(context: Context, scene: Scene, index: number): void {
   if (left > 0) bar(Math.max(thick, length * share), color);
 }
 
-/** What a section is called, and in the operators' view how much of it is sold. */
+/**
+ * What a section is called, and in the operators' view how much of it is sold: on its seats from afar, above them close up.
+ */
 export function paintTitle(context: Context, scene: Scene, index: number): void {
   const { look, view, plan, ratio, mode } = scene;
   const section = plan.sections[index]!;
   const css = view.k / ratio;
-  if (css > TITLES_UPTO) return;
+  const middle = { x: section.x * view.k + view.x, y: section.y * view.k + view.y };
   const room = { across: extent(section, 1, 0) * view.k, down: extent(section, 0, 1) * view.k };
-  const lines = mode.heat ? [section.title, percent(scene, index)] : [section.title];
-  let size = Math.min(15 * ratio, Math.max(9.5 * ratio, room.down * 0.22));
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.font = `650 ${size}px ${look.font}`;
-  let width = Math.max(...lines.map((line) => context.measureText(line).width));
-  const most = room.across * 0.96 - 6 * ratio;
-  if (width > most) {
-    size *= most / width;
-    width = most;
-  }
-  if (size < 6.5 * ratio) return;
-  const { x, y } = { x: section.x * view.k + view.x, y: section.y * view.k + view.y };
-  const height = size * 1.2 * lines.length;
-  if (height + 3 * ratio > room.down) return;
-  context.globalAlpha = Math.min(1, (TITLES_UPTO - css) / 2);
-  if (!mode.heat) {
-    const pad = { x: size * 0.5, y: size * 0.16 };
-    context.beginPath();
-    context.roundRect(x - width / 2 - pad.x, y - height / 2 - pad.y, width + 2 * pad.x, height + 2 * pad.y, (height + 2 * pad.y) / 2);
-    context.fillStyle = look.ground;
-    context.globalAlpha *= 0.92;
-    context.fill();
-    context.globalAlpha = Math.min(1, (TITLES_UPTO - css) / 2);
-  }
-  const ink = mode.heat ? inkOn(heatOf(soldShare(scene, index), look)) : look.text;
+  // Of one that stands askew, what is within.
+  const isAskew = Math.abs(section.cos * section.sin) > 0.2;
+  const inner = isAskew ? 2.4 * Math.min(section.halfWidth, section.halfHeight) * view.k : Infinity;
   context.textAlign = "center";
   context.textBaseline = "middle";
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  if (css > TITLES_UPTO) {
+    const size = 13 * ratio;
+    const y = middle.y - room.down / 2 - BESIDE * view.k - size * 0.7;
+    context.font = `650 ${size}px ${look.font}`;
+    context.lineJoin = "round";
+    context.lineWidth = 4 * ratio;
+    context.strokeStyle = look.ground;
+    context.strokeText(section.title, middle.x, y);
+    context.fillStyle = look.text;
+    return context.fillText(section.title, middle.x, y);
+  }
+  const lines = mode.heat ? [section.title, percent(scene, index)] : [section.title];
+  const wanted = Math.min(13 * ratio, Math.max(8.5 * ratio, Math.min(room.down, room.across) * 0.24));
+  context.font = `650 ${wanted}px ${look.font}`;
+  const width = Math.max(...lines.map((line) => context.measureText(line).width)) / wanted;
+  const height = 1.2 * lines.length;
+  const fits = (across: number, down: number) => {
+    return Math.min(wanted, (across * 0.94) / (width + 0.9), (down * 0.94) / (height + 0.25));
+  };
+  // Turned where the section is narrow.
+  const upright = fits(Math.min(inner, room.across), Math.min(inner, room.down));
+  const aside = isAskew ? 0 : fits(room.down, room.across);
+  const isTurned = upright < 8 * ratio && aside > upright * 1.15;
+  const size = isTurned ? aside : upright;
+  if (size < 6 * ratio) return;
+  context.translate(middle.x, middle.y);
+  if (isTurned) context.rotate(-Math.PI / 2);
+  const alpha = Math.min(1, (TITLES_UPTO - css) / 2);
+  const isGone = scene.tally.of(index, 0) === 0;
+  const signColor = mode.heat ? heatOf(soldShare(scene, index), look) : isGone ? look.held : look.categories[section.category]!;
+  if (!mode.heat) {
+    const [w, h] = [(width + 0.9) * size, (height + 0.25) * size];
+    context.beginPath();
+    context.roundRect(-w / 2, -h / 2, w, h, h * 0.32);
+    context.fillStyle = signColor;
+    context.globalAlpha = alpha * 0.95;
+    context.fill();
+  }
+  context.globalAlpha = alpha;
+  context.fillStyle = inkOn(signColor);
   lines.forEach((line, at) => {
     context.font = `${at === 0 ? 650 : 500} ${size}px ${look.font}`;
-    context.fillStyle = ink;
-    context.fillText(line, x, y + (at - (lines.length - 1) / 2) * size * 1.2 + size * 0.06);
+    context.fillText(line, 0, (at - (lines.length - 1) / 2) * size * 1.2 + size * 0.06);
   });
   context.globalAlpha = 1;
 }

@@ -33,8 +33,8 @@ export function paintSeat(context: Context, nth: number, color: string, kind: Ki
       line(context, CROSS, mix(look.reserved, look.muted, 0.45), 8);
       break;
     case 3:
-      inner(context, shape, look.blocked, 7);
-      line(context, "M32 68L68 32", look.blocked, 7);
+      inner(context, shape, mix(look.ground, look.muted, 0.32), 6);
+      line(context, "M34 66L66 34", mix(look.ground, look.muted, 0.32), 7);
       break;
     case SELECTED:
       fill(context, shape, look.mine);
@@ -109,7 +109,7 @@ export class Sprites {
     const fills = [color, look.held, look.reserved, look.blocked, look.mine, look.mine, look.bad];
     this.#context.fillStyle = fills[kind]!;
     if (this.size < 4) return this.#context.fillRect(0, 0, 1, 1);
-    this.#context.globalAlpha = 0.6;
+    this.#context.globalAlpha = 0.74;
     this.#context.fillRect(0, 0, 1, 1);
     this.#context.globalAlpha = 1;
     this.#context.fillRect(0, 0, 0.75, 0.75);

@@ -17,7 +17,8 @@ export function stageOf(sections: readonly SectionPlan[], focus: Point, bounds: 
   if (polygons.some((polygon) => contains(polygon, focus))) return undefined;
   const extent = Math.max(bounds[2] - bounds[0], bounds[3] - bounds[1]);
   const around = Array.from({ length: RAYS }, (_, ray) => isBlocked(polygons, focus, (ray / RAYS) * 2 * Math.PI, extent));
-  if (around.every(Boolean)) return field(polygons, focus, extent);
+  // Corners may be open.
+  if (around.filter(Boolean).length >= RAYS * 0.7) return field(polygons, focus, extent);
   return inFront(sections, polygons, focus, extent);
 }
 
@@ -47,8 +48,7 @@ function inFront(sections: readonly SectionPlan[], polygons: Point[][], focus: P
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
   // How far it is to the seats.
   const reaches = (depth: number) => isFree(polygons, rectangle(shift(focus, depth / 2, cos, sin), 1, depth / 2, cos, sin));
-  const room = Math.min(largest(reaches, extent), extent * 0.08);
-  const front = Math.max(room - GAP, 0);
+  const front = Math.max(Math.min(largest(reaches, extent) - 1.2 * GAP, extent * 0.1), 0);
   const depth = Math.max(3, Math.min(extent * 0.09, 24));
   const middle = shift(focus, front - depth / 2, cos, sin);
   const fits = (halfWidth: number) => isFree(polygons, rectangle(middle, halfWidth + GAP, depth / 2 + 0.4, cos, sin));

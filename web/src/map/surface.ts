@@ -1,5 +1,5 @@
 // Where the map is painted: a worker if that is possible, else this thread. Both take the same messages.
-import { Painter } from "./painter";
+import type { Painter } from "./painter";
 import type { Timings, ToPainter, ToWorker } from "./protocol";
 
 export interface PaintSurface {
@@ -50,16 +50,23 @@ function apart(canvas: HTMLCanvasElement, worker: Worker): PaintSurface {
   };
 }
 
+/** The painter is loaded for those who need it here; until it is there, what it is told waits. */
 function here(canvas: HTMLCanvasElement): PaintSurface {
   const answers: ((paints: number[]) => void)[] = [];
-  const painter = new Painter(canvas, (paints) => answers.shift()?.(paints));
+  const waiting: ToPainter[] = [];
+  let painter: Painter | undefined;
+  void import("./painter").then(({ Painter }) => {
+    painter = new Painter(canvas, (paints) => answers.shift()?.(paints));
+    for (const message of waiting.splice(0)) painter.take(message);
+  });
+  const tell = (message: ToPainter) => (painter ? painter.take(message) : void waiting.push(message));
   return {
     isApart: false,
-    tell: (message) => painter.take(message),
+    tell,
     timings: () => {
       return new Promise((resolve) => {
         answers.push(resolve);
-        painter.take({ kind: "timings" });
+        tell({ kind: "timings" });
       });
     },
     close: () => {},

@@ -29,7 +29,7 @@ const en: MapWords = {
   legend: "Prices and signs",
   stage: "Stage",
   row: "Row {row}",
-  seat: "Seat {number}",
+  seat: "seat {number}",
   left: "{count} left",
   soldOut: "Sold out",
   statuses: ["Available", "On hold", "Taken", "Not for sale"],
