@@ -29,16 +29,24 @@ export function seatName(seatId: string, chart?: Titles): string {
   return row === undefined ? t("seat.unit", { section: title }) : t("seat.name", { section: title, row, number });
 }
 
-/** Seats one by one, units of areas by their count, at most `most` of them. */
+/** Seats row by row, units of areas by their count; at most so many rows and areas by name. */
 export function seatNames(seatIds: readonly string[], chart?: Titles, most = 6): string {
   const units = new Map<string, number>();
-  const names: string[] = [];
+  const rows = new Map<string, SeatParts[]>();
   for (const seatId of seatIds) {
-    const { section, row } = partsOf(seatId);
+    const parts = partsOf(seatId);
+    const { section, row } = parts;
     if (row === undefined) units.set(section, (units.get(section) ?? 0) + 1);
-    else names.push(seatName(seatId, chart));
+    else rows.set(`${section}-${row}`, [...(rows.get(`${section}-${row}`) ?? []), parts]);
   }
+  const names = [...rows.values()].map((seats) => {
+    const { section, row = "", number } = seats[0]!;
+    const values = { section: titleOf(chart, section), row };
+    if (seats.length === 1) return t("seat.name", { ...values, number });
+    const numbers = seats.map(({ number }) => number).sort(new Intl.Collator("en", { numeric: true }).compare);
+    return t("seat.several", { ...values, numbers: list(numbers) });
+  });
   for (const [section, n] of units) names.push(`${titleOf(chart, section)} × ${n}`);
-  if (names.length <= most) return list(names);
-  return list([...names.slice(0, most - 1), `+${names.length - most + 1}`]);
+  if (names.length <= most) return names.join("; ");
+  return [...names.slice(0, most - 1), `+${names.length - most + 1}`].join("; ");
 }

@@ -53,6 +53,7 @@ export const de: Messages = {
   "show.loading": "Plätze werden geladen …",
 
   "seat.name": "{section}, Reihe {row}, Platz {number}",
+  "seat.several": "{section}, Reihe {row}, Plätze {numbers}",
   "seat.short": "Reihe {row}, Platz {number}",
   "seat.unit": "{section}",
   "seat.status0": "frei",
@@ -86,6 +87,7 @@ export const de: Messages = {
   "area.places": { one: "{n} Platz", other: "{n} Plätze" },
 
   "cart.title": "Ihre Plätze",
+  "cart.choose": "Plätze wählen",
   "cart.empty": "Noch keine Plätze gewählt",
   "cart.emptyMore": "Wählen Sie Plätze im Plan, oder lassen Sie uns die besten finden.",
   "cart.count": { one: "{n} Platz", other: "{n} Plätze" },
@@ -95,7 +97,7 @@ export const de: Messages = {
   "cart.clear": "Alle zurückgeben",
   "cart.reserve": "Jetzt reservieren",
   "cart.reserving": "Wird reserviert …",
-  "cart.left": "Für Sie gehalten noch",
+  "cart.left": "Gehalten noch",
   "cart.leftSpoken": "Noch {time} zum Reservieren",
   "cart.extend": "Mehr Zeit",
   "cart.extended": "Sie haben jetzt {time}.",

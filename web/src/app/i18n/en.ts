@@ -51,6 +51,7 @@ export const en = {
   "show.loading": "Loading seats…",
 
   "seat.name": "{section}, row {row}, seat {number}",
+  "seat.several": "{section}, row {row}, seats {numbers}",
   "seat.short": "Row {row}, seat {number}",
   "seat.unit": "{section}",
   "seat.status0": "available",
@@ -84,6 +85,7 @@ export const en = {
   "area.places": { one: "{n} place", other: "{n} places" },
 
   "cart.title": "Your seats",
+  "cart.choose": "Choose your seats",
   "cart.empty": "No seats chosen yet",
   "cart.emptyMore": "Pick seats on the map, or let us find the best ones.",
   "cart.count": { one: "{n} seat", other: "{n} seats" },
@@ -93,7 +95,7 @@ export const en = {
   "cart.clear": "Give back all",
   "cart.reserve": "Reserve now",
   "cart.reserving": "Reserving…",
-  "cart.left": "Held for you for",
+  "cart.left": "Held for",
   "cart.leftSpoken": "{time} left to reserve",
   "cart.extend": "More time",
   "cart.extended": "You have {time} now.",
