@@ -37,7 +37,8 @@ function cleanPaths(): Plugin {
   return {
     name: "clean-paths",
     configureServer: (server) => void server.middlewares.use((request, _, next) => {
-      request.url = rewrite(request.url);
+      // What other pages load is built under this name.
+      request.url = rewrite(request.url)?.replace(/^\/embed\.js$/, "/src/embed/element.ts");
       next();
     }),
     configurePreviewServer: (server) => void server.middlewares.use((request, _, next) => {

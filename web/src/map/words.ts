@@ -71,3 +71,14 @@ export function moneyOf(amount: number, currency: string, language: string): str
   const short = new Intl.NumberFormat(language, { style: "currency", currency, minimumFractionDigits: 0 });
   return (Number.isInteger(value) ? short : format).format(value);
 }
+
+/** Tells the language that an element stands in, now and when that changes. In a shadow the host says it before the page does. */
+export function languageAround(element: Element, tell: (language: string) => void): () => void {
+  const root = element.getRootNode();
+  const hosts = [root instanceof ShadowRoot ? root.host : undefined, document.documentElement].filter((host) => host !== undefined);
+  const say = () => tell(hosts.map((host) => host.getAttribute("lang")).find(Boolean) ?? (navigator.language || "en"));
+  const watch = new MutationObserver(say);
+  for (const host of hosts) watch.observe(host, { attributeFilter: ["lang"] });
+  say();
+  return () => watch.disconnect();
+}
