@@ -6,9 +6,9 @@ export default defineConfig({
   root: resolve(import.meta.dirname, ".."),
   test: {
     globalSetup: ["tests/support/setup.ts"],
-    // One browser and little more than one core: files run after one another.
-    fileParallelism: false,
+    // Each file has a Box Office of its own, all share one browser. Tests wait most of their time: two files at once.
     pool: "forks",
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type OutgoingHttpHeaders, request, type ServerResponse } from "node:http";
 import { extname, join } from "node:path";
 
-const dist = join(import.meta.dirname, "../../dist");
+const dist = process.env.DIST ?? join(import.meta.dirname, "../../dist");
 
 /** What the pages may do; `docs.html` states its own. */
 export const policy =
