@@ -3,6 +3,7 @@ import { lastUpto } from "../live/chart";
 import { middleOf, outOf, rowOrigin, seatAt, slotOf } from "./plan";
 import type { Scene } from "./painter";
 import { turn } from "./painter";
+import { groundOf } from "./scenery";
 import type { Context } from "./protocol";
 import { LOST, MINE, paintSeat, SELECTED, type Kind } from "./sprites";
 
@@ -50,17 +51,13 @@ function mark(context: Context, scene: Scene, place: number, kind: Kind): void {
   context.translate(across - size / 2, down - size / 2);
   context.scale(size, size);
   // The seat below is covered.
-  context.fillStyle = mixPlate(scene);
+  context.fillStyle = groundOf(look, section.category);
   context.fillRect(0, 0, 1, 1);
   // Ticks stand upright however the section is turned.
   context.translate(0.5, 0.5);
   context.transform(section.cos, -section.sin, section.sin, section.cos, 0, 0);
   context.translate(-0.5, -0.5);
   paintSeat(context, plan.categories[section.category]!, look.categories[section.category]!, kind, look);
-}
-
-function mixPlate({ look }: Scene): string {
-  return look.plate;
 }
 
 function ring(context: Context, scene: Scene, place: number, color: string, width: number): void {

@@ -133,7 +133,7 @@ export class Painter {
 
   #paint(): void {
     const scene = this.#scene();
-    if (!scene) return;
+    if (!scene) return this.#paintGround();
     const begin = performance.now();
     this.#paintScene(scene);
     this.#paints.push(performance.now() - begin);
@@ -142,6 +142,8 @@ export class Painter {
 
   #scene(): Scene | undefined {
     if (!this.#plan || !this.#look || !this.#words) return undefined;
+    // The plan is told before the colours of its prices.
+    if (this.#look.categories.length < this.#plan.categories.length) return undefined;
     const { width, height } = this.canvas;
     const ratio = this.#ratio;
     const view = { k: this.#view.k * ratio, x: this.#view.x * ratio, y: this.#view.y * ratio };
@@ -167,12 +169,17 @@ export class Painter {
     };
   }
 
+  #paintGround(): void {
+    if (!this.#look) return;
+    this.#context.setTransform(1, 0, 0, 1, 0, 0);
+    this.#context.fillStyle = this.#look.ground;
+    this.#context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+  }
+
   #paintScene(scene: Scene): void {
-    const { plan, look, view, visible, width, height } = scene;
+    const { plan, view, visible } = scene;
     const context = this.#context;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.fillStyle = look.ground;
-    context.fillRect(0, 0, width, height);
+    this.#paintGround();
     if (plan.stage) paintStage(context, scene, plan.stage);
     for (const index of visible) {
       const section = plan.sections[index]!;

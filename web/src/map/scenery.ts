@@ -1,5 +1,5 @@
 // What is no seat: the stage, plates under sections, areas with their counts, titles.
-import { heatOf, inkOn, mix } from "./look";
+import { heatOf, inkOn, mix, type Look } from "./look";
 import { outOf, type Box } from "./plan";
 import type { Scene } from "./painter";
 import { turn } from "./painter";
@@ -54,6 +54,11 @@ export function paintStage(context: Context, scene: Scene, stage: Stage): void {
   text(context, scene, stage, 0, -h * 0.08, spaced, size, look.dark ? look.text : "#ffffff", 600);
 }
 
+/** The colour under seats of a category. */
+export function groundOf(look: Look, category: number): string {
+  return mix(look.plate, look.categories[category]!, 0.07);
+}
+
 /** The ground that the seats of a section stand on. */
 export function paintPlate(context: Context, scene: Scene, index: number): void {
   const { look, view, plan, mode } = scene;
@@ -62,7 +67,7 @@ export function paintPlate(context: Context, scene: Scene, index: number): void 
   turn(context, view, section);
   context.beginPath();
   context.roundRect(-w - BESIDE, -h - AROUND, 2 * (w + BESIDE), 2 * (h + AROUND), 1);
-  context.fillStyle = mode.heat ? heatOf(soldShare(scene, index), look) : mix(look.plate, look.categories[section.category]!, 0.07);
+  context.fillStyle = mode.heat ? heatOf(soldShare(scene, index), look) : groundOf(look, section.category);
   context.fill();
 }
 
