@@ -53,9 +53,9 @@ export class Session {
       if (given !== undefined) this.signIn(given);
       return;
     }
-    this.gateway = await new Reader(undefined, "", ask).isKnown();
     const name = stored(NAME);
-    if (!this.gateway && name !== undefined) this.signIn(name);
+    // A name was asked for only because no gateway knew one.
+    if (name === undefined || !this.signIn(name)) this.gateway = await new Reader(undefined, "", ask).isKnown();
   }
 
   take(web: Web): void {
