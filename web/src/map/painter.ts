@@ -8,7 +8,7 @@ import type { Look } from "./look";
 import { paintMarks } from "./marks";
 import { boundsOf, type Bounds, type Plan, type SectionPlan } from "./plan";
 import { contextOf, type Context, type Marks, type Mode, type Surface, type ToPainter, type View, type Words } from "./protocol";
-import { paintArea, paintPlate, paintStage, paintTitle } from "./scenery";
+import { paintArea, paintPlate, paintStage, paintTitle, TITLES_UPTO } from "./scenery";
 import { Sprites } from "./sprites";
 
 /** Pixels a seat of the pictures; what is larger is painted seat by seat. */
@@ -189,7 +189,8 @@ export class Painter {
     const level = LEVELS.find((size) => size >= view.k);
     const seated = visible.filter((index) => !plan.sections[index]!.isArea);
     if (level === undefined) this.#closeUpOf(scene).paint(context, scene, seated);
-    else this.#pictures(scene, seated, level);
+    // From afar, heat is all that a section shows.
+    else if (!scene.mode.heat || view.k / scene.ratio > TITLES_UPTO) this.#pictures(scene, seated, level);
     paintMarks(context, scene);
     for (const index of seated) paintTitle(context, scene, index);
   }

@@ -29,6 +29,8 @@ export interface SectionPlan extends Box {
   first: number;
   count: number;
   isArea: boolean;
+  /** Whether there is room for a title above it, close up. */
+  isTitled: boolean;
   rows: RowPlan[];
 }
 
@@ -74,6 +76,7 @@ export function planOf(chart: Chart): Plan {
       first: section.first,
       count: section.count,
       isArea,
+      isTitled: false,
       rows,
       x: section.layout?.x ?? 0,
       y: section.layout?.y ?? 0,
@@ -86,6 +89,7 @@ export function planOf(chart: Chart): Plan {
   const isPlaced = chart.sections.map(({ layout }) => layout !== undefined);
   placeOthers(sections, isPlaced);
   for (const area of sections.filter(({ isArea }, at) => isArea && isPlaced[at])) shrink(area, sections);
+  for (const section of sections) section.isTitled = !section.isArea && hasRoomAbove(section, sections);
   const stage = stageOf(sections, chart.focalPoint ?? { x: 0, y: 0 }, boundsOf(sections));
   const bounds = boundsOf(stage ? [...sections, stage] : sections);
   const categories = chart.priceCategories.map(({ nth }) => nth);
@@ -137,6 +141,15 @@ function shrink(area: SectionPlan, sections: SectionPlan[]): void {
     area.halfWidth *= 0.94;
     area.halfHeight *= 0.94;
   }
+}
+
+/** Whether a line of text fits between a section and what is above it. */
+function hasRoomAbove(section: SectionPlan, sections: SectionPlan[]): boolean {
+  const halfHeight = 1.2;
+  const y = section.y - reach(section, 0, 1) - 0.9 - halfHeight;
+  const halfWidth = Math.min(4, reach(section, 1, 0));
+  const line = { x: section.x, y, halfWidth, halfHeight, cos: 1, sin: 0 };
+  return !sections.some((other) => other !== section && overlap(line, other, 0.9));
 }
 
 /** Whether two boxes come nearer to each other than `gap`: no axis separates them. */

@@ -7,7 +7,7 @@ import type { Context } from "./protocol";
 import type { Stage } from "./stage";
 
 /** Titles stand on sections as long as their seats are too small to look at, in CSS pixels a seat. */
-const TITLES_UPTO = 9;
+export const TITLES_UPTO = 9;
 /** How far the ground of a section goes beyond its seats: beside them are the names of rows. */
 const BESIDE = 0.9;
 const AROUND = 0.5;
@@ -125,6 +125,7 @@ export function paintTitle(context: Context, scene: Scene, index: number): void 
   context.textBaseline = "middle";
   context.setTransform(1, 0, 0, 1, 0, 0);
   if (css > TITLES_UPTO) {
+    if (!section.isTitled) return;
     const size = 13 * ratio;
     const y = middle.y - room.down / 2 - BESIDE * view.k - size * 0.7;
     context.font = `650 ${size}px ${look.font}`;

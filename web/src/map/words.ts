@@ -37,7 +37,7 @@ const en: MapWords = {
   mine: "Yours",
   lost: "Just taken",
   area: "Standing",
-  sold: "Sold",
+  sold: "sold",
 };
 
 const de: MapWords = {
@@ -56,7 +56,7 @@ const de: MapWords = {
   mine: "Ihr Platz",
   lost: "Gerade vergeben",
   area: "Stehplätze",
-  sold: "Verkauft",
+  sold: "verkauft",
 };
 
 export function wordsFor(language: string): MapWords {
