@@ -1,4 +1,5 @@
 // Where the reader is: one page, told by its query. `/` lists shows, `/?event=ID` is one, `/?tickets` are one's own, `/?tickets=ID` is one of them.
+import { announce } from "./announce.svelte";
 
 export type Route = { page: "list" } | { page: "show"; eventId: string } | { page: "tickets"; reservationId?: string };
 
@@ -19,16 +20,34 @@ export const links = {
 };
 
 class Router {
+  /** The reader went somewhere, and the page there has not said its name. */
+  #isGoing = false;
   current = $state.raw<Route>(routeOf(typeof location === "undefined" ? "" : location.search));
 
   start(): void {
-    addEventListener("popstate", () => (this.current = routeOf(location.search)));
+    addEventListener("popstate", () => this.#move());
   }
 
   go(href: string): void {
     history.pushState(null, "", href);
-    this.current = routeOf(location.search);
+    this.#move();
     scrollTo(0, 0);
+  }
+
+  #move(): void {
+    this.#isGoing = true;
+    this.current = routeOf(location.search);
+  }
+
+  /** Of a page's main part: whoever came here by a link goes on from its beginning. */
+  arrive = (main: HTMLElement): void => {
+    if (this.#isGoing) main.focus({ preventScroll: true });
+  };
+
+  /** Of a page that knows its name: whoever came here by a link hears it. */
+  named(title: string): void {
+    if (this.#isGoing) announce(title);
+    this.#isGoing = false;
   }
 
   /** Of links: a plain click stays on the page, everything else is the browser's. */
