@@ -1,0 +1,221 @@
+// The cart: clicks in a row make one hold that grows, what is lost is told, and a repeat keeps its key.
+import { describe, expect, it } from "vitest";
+import { Problem } from "../commands/problem";
+import type { Commands } from "../commands/client";
+import type { Choice, ClaimedSeat, Conflict, Hold } from "../commands/types";
+import { Cart, type Happening } from "./cart.svelte";
+import { linesOf } from "./lines";
+
+const seat = (seatId: string, price = 1000): ClaimedSeat => ({ seatId, sectionId: seatId.split(/[.-]/)[1] ?? "", priceCategory: "gold", price });
+const refused = (code: string, conflicts: Conflict[] = [], retryable = false) => new Problem(code, 409, code, retryable, undefined, { conflicts });
+const taken = (...seatIds: string[]) => refused("SEAT_NOT_AVAILABLE", seatIds.map((seatId) => ({ seatId, reason: "HELD" })));
+
+/** A service in memory: what is `taken` is refused, `fails` come first. */
+function shop() {
+  const calls: { call: string; key?: string; seats?: string[] }[] = [];
+  const said: Happening["kind"][] = [];
+  const state = { taken: new Set<string>(), fails: [] as Problem[], isSignedIn: true, expiresAt: 1000, found: undefined as string | undefined };
+  const seats: string[] = [];
+  const whole = (): Hold => ({
+    holdId: "show.1",
+    seats: seats.map((seatId) => seat(seatId)),
+    currency: "EUR",
+    total: seats.length * 1000,
+    expiresAt: state.expiresAt,
+    together: true,
+    sequence: 1,
+    correlationId: "",
+  });
+  const act = (call: string, key?: string, choice?: Choice) => {
+    calls.push({ call, ...(key === undefined ? {} : { key }), ...(choice?.seats ? { seats: choice.seats } : {}) });
+    const fail = state.fails.shift();
+    if (fail) throw fail;
+    const lost = (choice?.seats ?? []).filter((seatId) => state.taken.has(seatId));
+    if (lost.length > 0) throw taken(...lost);
+    seats.push(...(choice?.seats ?? []));
+    for (const { sectionId, quantity } of choice?.areas ?? []) for (let n = 1; n <= quantity; n++) seats.push(`show.${sectionId}-${n}`);
+    return whole();
+  };
+  const commands = {
+    hold: async (_: string, choice: Choice, key: string) => (seats.splice(0), act("hold", key, choice)),
+    addToHold: async (_: string, choice: Choice, key: string) => act("add", key, choice),
+    readHold: async () => act("read"),
+    extend: async () => act("extend"),
+    reserve: async () => ({ ...act("reserve"), reservationId: "show.2", reservedAt: 1 }),
+    release: async () => (act("release"), seats.splice(0), undefined),
+    releaseSeat: async (seatId: string) => {
+      act("releaseSeat");
+      seats.splice(seats.indexOf(seatId), 1);
+      return { released: [seatId], seats: whole().seats, currency: "EUR", total: 0, sequence: 2 };
+    },
+  };
+  const cart = new Cart({
+    commands: commands as unknown as Commands,
+    eventId: "show",
+    signIn: async () => state.isSignedIn,
+    forgotten: () => undefined,
+    findHold: async () => state.found,
+    said: (happening) => said.push(happening.kind),
+  });
+  const held = () => cart.seats.map(({ seatId }) => seatId);
+  return { cart, calls, said, state, held };
+}
+
+describe("clicks", () => {
+  it("hold, then grow the hold; what is clicked meanwhile goes together", async () => {
+    const { cart, calls, held } = shop();
+    void cart.toggle("show.A-1-1");
+    await Promise.resolve();
+    await Promise.resolve();
+    void cart.toggle("show.A-1-2");
+    await cart.toggle("show.A-1-3");
+    expect(calls.map(({ call, seats }) => [call, seats?.length])).toEqual([
+      ["hold", 1],
+      ["add", 2],
+    ]);
+    expect([held().length, cart.asked.size, cart.hold?.total]).toEqual([3, 0, 3000]);
+  });
+
+  it("on a held seat give it back, and the last one ends the hold", async () => {
+    const { cart, calls, held, said } = shop();
+    await cart.take(["show.A-1-1", "show.A-1-2"]);
+    await cart.toggle("show.A-1-1");
+    expect(held()).toEqual(["show.A-1-2"]);
+    await cart.toggle("show.A-1-2");
+    expect([cart.hold, calls.at(-1)?.call, said]).toEqual([undefined, "release", ["added", "released", "released"]]);
+  });
+
+  it("on a seat that is not asked for yet take it back", async () => {
+    const { cart, calls } = shop();
+    const first = cart.toggle("show.A-1-1");
+    await cart.toggle("show.A-1-1");
+    await first;
+    expect([calls, cart.asked.size]).toEqual([[], 0]);
+  });
+
+  it("of nobody do nothing", async () => {
+    const { cart, calls, state } = shop();
+    state.isSignedIn = false;
+    await cart.toggle("show.A-1-1");
+    expect([calls, cart.asked.size, cart.working]).toEqual([[], 0, undefined]);
+  });
+});
+
+describe("seats that somebody else got", () => {
+  it("are told, and the rest is held", async () => {
+    const { cart, held, state, said } = shop();
+    state.taken.add("show.A-1-2");
+    await cart.take(["show.A-1-1", "show.A-1-2", "show.A-1-3"]);
+    expect(held()).toEqual(["show.A-1-1", "show.A-1-3"]);
+    expect(cart.lost?.conflicts.map(({ seatId }) => seatId)).toEqual(["show.A-1-2"]);
+    expect(said).toEqual(["added", "lost"]);
+  });
+
+  it("may be one's own in another tab: then that hold is taken up", async () => {
+    const { cart, state, calls } = shop();
+    state.found = "show.1";
+    state.fails = [refused("SEAT_NOT_AVAILABLE", [{ seatId: "show.A-1-1", reason: "HELD", mine: true }])];
+    await cart.take(["show.A-1-1"]);
+    expect([cart.lost, calls.at(-1)?.call, cart.hold?.holdId]).toEqual([undefined, "read", "show.1"]);
+  });
+
+  it("would be left single: nothing is held, and both are offered", async () => {
+    const { cart, state } = shop();
+    state.fails = [refused("SEAT_NOT_AVAILABLE", [{ seatId: "show.A-1-1", reason: "SINGLE_SEAT_GAP" }])];
+    await cart.take(["show.A-1-2"]);
+    expect(cart.lost).toMatchObject({ isGap: true, asked: ["show.A-1-2"] });
+    expect(cart.hold).toBeUndefined();
+  });
+});
+
+describe("a wish that failed", () => {
+  it("is repeated under its key", async () => {
+    const { cart, calls, state, held } = shop();
+    state.fails = [new Problem("NETWORK", 0, "", true)];
+    await cart.take(["show.A-1-1"]);
+    expect([cart.problem?.code, held()]).toEqual(["NETWORK", []]);
+    cart.retry?.();
+    await cart.restore();
+    const keys = calls.filter(({ call }) => call === "hold").map(({ key }) => key);
+    expect([keys.length, keys[0] === keys[1], held()]).toEqual([2, true, ["show.A-1-1"]]);
+  });
+
+  it("may have been done: before another one that hold is looked for", async () => {
+    const { cart, calls, state } = shop();
+    state.fails = [new Problem("NETWORK", 0, "", true)];
+    await cart.take(["show.A-1-1"]);
+    state.found = "show.1";
+    await cart.take(["show.A-1-2"]);
+    expect(calls.map(({ call }) => call)).toEqual(["hold", "read", "add"]);
+  });
+
+  it("is not repeated when it was refused", async () => {
+    const { cart, state } = shop();
+    state.fails = [refused("LIMIT_EXCEEDED")];
+    await cart.take(["show.A-1-1"]);
+    expect([cart.problem?.code, cart.retry]).toEqual(["LIMIT_EXCEEDED", undefined]);
+  });
+
+  it("of the best seats tells what there is not", async () => {
+    const { cart, state } = shop();
+    state.fails = [refused("NOT_ENOUGH_SEATS")];
+    await cart.best({ quantity: 4, together: "required" });
+    expect([cart.refused?.quantity, cart.problem]).toEqual([4, undefined]);
+  });
+});
+
+describe("the deadline", () => {
+  it("ends the hold when it is reached, and the same can be held again", async () => {
+    const { cart, held, said } = shop();
+    await cart.take(["show.A-1-1"]);
+    await cart.area("FLOOR", 2);
+    cart.tick(999);
+    expect(cart.ended).toEqual([]);
+    cart.tick(1000);
+    expect([cart.hold, cart.ended.length, said.at(-1)]).toEqual([undefined, 3, "ended"]);
+    await cart.again(cart.ended);
+    expect(held()).toEqual(["show.A-1-1", "show.FLOOR-1", "show.FLOOR-2"]);
+    expect(cart.ended).toEqual([]);
+  });
+
+  it("that the service saw first ends it too, and what was clicked begins a new hold", async () => {
+    const { cart, calls, state, held } = shop();
+    await cart.take(["show.A-1-1"]);
+    state.fails = [refused("HOLD_EXPIRED")];
+    await cart.take(["show.A-1-2"]);
+    expect([calls.map(({ call }) => call), held()]).toEqual([["hold", "add", "hold"], ["show.A-1-2"]]);
+    state.fails = [refused("HOLD_EXPIRED")];
+    await cart.reserve();
+    expect([cart.hold, cart.ended.length, cart.reservation]).toEqual([undefined, 1, undefined]);
+  });
+
+  it("moves by an extension, until there is no more", async () => {
+    const { cart, state } = shop();
+    await cart.take(["show.A-1-1"]);
+    state.expiresAt = 9000;
+    await cart.extend();
+    expect([cart.hold?.expiresAt, cart.isMost]).toEqual([9000, false]);
+    await cart.extend();
+    expect(cart.isMost).toBe(true);
+  });
+});
+
+describe("a reservation", () => {
+  it("ends the hold, and its seats are one's own", async () => {
+    const { cart, said } = shop();
+    await cart.take(["show.A-1-1"]);
+    await cart.reserve();
+    expect([cart.hold, cart.reservation?.reservationId, [...cart.owned], said.at(-1)]).toEqual([undefined, "show.2", ["show.A-1-1"], "reserved"]);
+  });
+});
+
+describe("lines", () => {
+  it("are one a seat, and one an area and price", () => {
+    const lines = linesOf([seat("show.A-1-1"), seat("show.FLOOR-1", 500), seat("show.FLOOR-2", 500), seat("show.FLOOR-3", 400)]);
+    expect(lines.map(({ key, sum, seatIds }) => [key, sum, seatIds.length])).toEqual([
+      ["show.A-1-1", 1000, 1],
+      ["FLOOR@500", 1000, 2],
+      ["FLOOR@400", 400, 1],
+    ]);
+  });
+});

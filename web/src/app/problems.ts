@@ -1,0 +1,12 @@
+// Problems in the reader's words.
+import type { Problem } from "../commands/client";
+import { moment } from "./format";
+import { isKey, t } from "./i18n/index.svelte";
+
+export function wordsOf(problem: Problem): string {
+  const key = `problem.${problem.code}`;
+  // A closed cancellation tells when it closed; one that does not is told in the service's own words.
+  const lacks = problem.code === "CANCELLATION_CLOSED" && problem.cancelUntil === undefined;
+  if (!isKey(key) || lacks) return t("problem.other", { detail: problem.detail });
+  return t(key, { when: problem.cancelUntil === undefined ? "" : moment(problem.cancelUntil) });
+}

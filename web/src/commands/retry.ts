@@ -1,0 +1,71 @@
+// Repeats what may be repeated: waits as long as the service asks, or ever longer, and gives up after a while. Whoever waits is told so.
+import { Problem, silence } from "./problem";
+
+/** Why one waits: the service is busy, the buyer was too quick, or nothing answers. */
+export interface Waiting {
+  reason: "busy" | "limited" | "offline";
+  attempt: number;
+  until: number;
+}
+
+export interface Patience {
+  /** How long all attempts together may take, in milliseconds. */
+  total: number;
+  attempts: number;
+  now: () => number;
+  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+}
+
+export const patience: Patience = { total: 60_000, attempts: 10, now: () => Date.now(), sleep };
+
+/** Ends early when the network is back or the caller gives up. */
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      globalThis.removeEventListener?.("online", end);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    globalThis.addEventListener?.("online", end);
+    signal?.addEventListener("abort", end);
+  });
+}
+
+/** Half a second, a whole one, two, four, then eight, a quarter of it by chance: many that were refused together do not return together. */
+export function backoff(attempt: number, chance = Math.random()): number {
+  return Math.min(8000, 500 * 2 ** (attempt - 1)) * (0.875 + chance * 0.25);
+}
+
+export function reasonOf(problem: Problem): Waiting["reason"] {
+  if (problem.code === "NETWORK") return "offline";
+  return problem.status === 429 ? "limited" : "busy";
+}
+
+/** Runs `attempt` until it succeeds, is refused for good, or patience ends: then the last problem is thrown. */
+export async function repeat<T>(
+  attempt: (number: number) => Promise<T>,
+  { total, attempts, now, sleep }: Patience,
+  waiting: (waiting: Waiting | undefined) => void,
+  signal?: AbortSignal,
+): Promise<T> {
+  const end = now() + total;
+  try {
+    for (let number = 1; ; number++) {
+      try {
+        return await attempt(number);
+      } catch (cause) {
+        if (signal?.aborted) throw cause;
+        const problem = cause instanceof Problem ? cause : silence(cause);
+        const wait = Math.max(problem.retryAfter ?? 0, backoff(number));
+        if (!problem.retryable || number >= attempts || now() + wait > end) throw problem;
+        waiting({ reason: reasonOf(problem), attempt: number, until: now() + wait });
+        await sleep(wait, signal);
+        if (signal?.aborted) throw problem;
+      }
+    }
+  } finally {
+    waiting(undefined);
+  }
+}

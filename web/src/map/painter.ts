@@ -1,0 +1,254 @@
+// Paints the map: sections as pictures from afar, seats one by one close up. Runs in a worker, or where there is none in the page.
+import { lastUpto } from "../live/chart";
+import { Tally } from "../live/counts";
+import type { Status } from "../live/packed";
+import { Caches } from "./caches";
+import { CloseUp } from "./closeup";
+import type { Look } from "./look";
+import { paintMarks } from "./marks";
+import { boundsOf, type Bounds, type Plan, type SectionPlan } from "./plan";
+import { contextOf, type Context, type Marks, type Mode, type Surface, type ToPainter, type View, type Words } from "./protocol";
+import { paintArea, paintPlate, paintStage, paintTitle, TITLES_UPTO } from "./scenery";
+import { Sprites } from "./sprites";
+
+/** Pixels a seat of the pictures; what is larger is painted seat by seat. */
+const LEVELS = [1, 2, 4, 8, 16];
+/** Milliseconds that one paint may make new pictures for. */
+const BUILDING = 6;
+/** So many times of paints are kept. */
+const TIMES = 600;
+
+/** All that one paint needs to know. */
+export interface Scene {
+  plan: Plan;
+  statuses: Uint8Array;
+  tally: Tally;
+  look: Look;
+  words: Words;
+  mode: Mode;
+  marks: Marks;
+  /** In device pixels. */
+  view: View;
+  width: number;
+  height: number;
+  ratio: number;
+  /** Sections on the screen. */
+  visible: number[];
+  /** What of the plane is on the screen. */
+  window: Bounds;
+}
+
+export class Painter {
+  readonly #context: Context;
+  #plan: Plan | undefined;
+  #extents: Bounds[] = [];
+  #statuses = new Uint8Array(0);
+  #tally = new Tally([]);
+  #look: Look | undefined;
+  #words: Words | undefined;
+  #mode: Mode = { heat: false };
+  #marks: Marks = { selected: [], mine: [], lost: [], focus: undefined, hover: undefined };
+  #view: View = { k: 1, x: 0, y: 0 };
+  #moving = false;
+  #ratio = 1;
+  #caches = new Map<number, Caches>();
+  #closeUp: CloseUp | undefined;
+  #requested = false;
+  readonly #paints: number[] = [];
+
+  constructor(
+    readonly canvas: Surface,
+    readonly answer: (paints: number[]) => void,
+  ) {
+    // Nothing shines through it: that is cheaper.
+    this.#context = contextOf(canvas, { alpha: false });
+  }
+
+  take(message: ToPainter): void {
+    switch (message.kind) {
+      case "size":
+        this.canvas.width = Math.max(1, Math.round(message.width * message.ratio));
+        this.canvas.height = Math.max(1, Math.round(message.height * message.ratio));
+        this.#ratio = message.ratio;
+        // A resized canvas is black until it is painted.
+        return this.#paint();
+      case "plan":
+        this.#plan = message.plan;
+        this.#extents = message.plan.sections.map((section) => boundsOf([section]));
+        this.#statuses = message.statuses;
+        this.#tally = new Tally(message.plan.sections, message.statuses);
+        this.#forget();
+        break;
+      case "changes":
+        this.#change(message.changes);
+        break;
+      case "view":
+        this.#view = message.view;
+        this.#moving = message.moving;
+        break;
+      case "marks":
+        this.#marks = message.marks;
+        break;
+      case "look":
+        this.#look = message.look;
+        this.#words = message.words;
+        this.#mode = message.mode;
+        this.#forget();
+        break;
+      case "timings":
+        return this.answer(this.#paints.splice(0));
+    }
+    this.#request();
+  }
+
+  #forget(): void {
+    for (const caches of this.#caches.values()) caches.clear();
+    this.#caches.clear();
+    this.#closeUp = undefined;
+  }
+
+  #change(changes: Uint32Array): void {
+    const { sections } = this.#plan ?? { sections: [] };
+    for (const change of changes) {
+      const [place, status] = [change >>> 2, (change & 3) as Status];
+      const before = this.#statuses[place] as Status | undefined;
+      if (before === undefined || before === status) continue;
+      const section = lastUpto(sections, place);
+      this.#statuses[place] = status;
+      this.#tally.change(section, before, status);
+      for (const caches of this.#caches.values()) caches.change(section, place);
+    }
+  }
+
+  #request(): void {
+    if (this.#requested) return;
+    this.#requested = true;
+    const paint = () => {
+      this.#requested = false;
+      this.#paint();
+    };
+    if (typeof requestAnimationFrame === "function") requestAnimationFrame(paint);
+    else setTimeout(paint, 16);
+  }
+
+  #paint(): void {
+    const scene = this.#scene();
+    if (!scene) return this.#paintGround();
+    const begin = performance.now();
+    this.#paintScene(scene);
+    this.#paints.push(performance.now() - begin);
+    if (this.#paints.length > TIMES) this.#paints.shift();
+  }
+
+  #scene(): Scene | undefined {
+    if (!this.#plan || !this.#look || !this.#words) return undefined;
+    // The plan is told before the colours of its prices.
+    if (this.#look.categories.length < this.#plan.categories.length) return undefined;
+    const { width, height } = this.canvas;
+    const ratio = this.#ratio;
+    const view = { k: this.#view.k * ratio, x: this.#view.x * ratio, y: this.#view.y * ratio };
+    const window: Bounds = [-view.x / view.k, -view.y / view.k, (width - view.x) / view.k, (height - view.y) / view.k];
+    const visible: number[] = [];
+    this.#extents.forEach(([left, top, right, bottom], index) => {
+      if (left < window[2] && right > window[0] && top < window[3] && bottom > window[1]) visible.push(index);
+    });
+    return {
+      plan: this.#plan,
+      statuses: this.#statuses,
+      tally: this.#tally,
+      look: this.#look,
+      words: this.#words,
+      mode: this.#mode,
+      marks: this.#marks,
+      view,
+      width,
+      height,
+      ratio,
+      visible,
+      window,
+    };
+  }
+
+  #paintGround(): void {
+    if (!this.#look) return;
+    this.#context.setTransform(1, 0, 0, 1, 0, 0);
+    this.#context.fillStyle = this.#look.ground;
+    this.#context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+  }
+
+  #paintScene(scene: Scene): void {
+    const { plan, view, visible } = scene;
+    const context = this.#context;
+    this.#paintGround();
+    if (plan.stage) paintStage(context, scene, plan.stage);
+    for (const index of visible) {
+      const section = plan.sections[index]!;
+      if (section.isArea) paintArea(context, scene, index);
+      else paintPlate(context, scene, index);
+    }
+    const level = LEVELS.find((size) => size >= view.k);
+    const seated = visible.filter((index) => !plan.sections[index]!.isArea);
+    if (level === undefined) this.#closeUpOf(scene).paint(context, scene, seated);
+    // From afar, heat is all that a section shows.
+    else if (!scene.mode.heat || view.k / scene.ratio > TITLES_UPTO) this.#pictures(scene, seated, level);
+    paintMarks(context, scene);
+    for (const index of seated) paintTitle(context, scene, index);
+  }
+
+  /** While a gesture lasts, and until there was time for others, the pictures that there are do. */
+  #pictures(scene: Scene, seated: number[], level: number): void {
+    const context = this.#context;
+    context.imageSmoothingEnabled = true;
+    context.imageSmoothingQuality = scene.view.k < 0.6 ? "medium" : "low";
+    const begin = performance.now();
+    let isAllThere = true;
+    for (const index of seated) {
+      const section = scene.plan.sections[index]!;
+      let size = level;
+      while (size > 1 && !Caches.fits(section, size)) size /= 2;
+      let caches = this.#cachesOf(scene, size);
+      if (!caches.has(index) && (this.#moving || performance.now() - begin > BUILDING)) {
+        const other = LEVELS.findLast((other) => other >= size / 4 && this.#caches.get(other)?.has(index));
+        isAllThere &&= other === undefined;
+        if (other !== undefined) caches = this.#caches.get(other)!;
+      }
+      turn(context, scene.view, section);
+      context.drawImage(caches.of(index), -section.halfWidth, -section.halfHeight, 2 * section.halfWidth, 2 * section.halfHeight);
+    }
+    if (isAllThere) this.#trim(scene, level);
+    else if (!this.#moving) this.#request();
+  }
+
+  /** Gives back pictures that are larger than what is on the screen, and what is over the limit. */
+  #trim(scene: Scene, level: number): void {
+    for (const [size, caches] of this.#caches) {
+      if (size <= level * 2) {
+        caches.trim(scene.width * scene.height);
+        continue;
+      }
+      caches.clear();
+      this.#caches.delete(size);
+    }
+  }
+
+  #cachesOf({ plan, statuses, look }: Scene, size: number): Caches {
+    let caches = this.#caches.get(size);
+    if (!caches) {
+      caches = new Caches(plan, statuses, new Sprites(size, look, plan.categories));
+      this.#caches.set(size, caches);
+    }
+    return caches;
+  }
+
+  #closeUpOf(scene: Scene): CloseUp {
+    // Sizes in steps, so that a zoom does not make new sprites with each paint.
+    const size = CloseUp.sizeFor(scene.view.k);
+    if (this.#closeUp?.size !== size) this.#closeUp = new CloseUp(size, scene);
+    return this.#closeUp;
+  }
+}
+
+/** From here on, coordinates are a section's own. */
+export function turn(context: Context, { k, x, y }: View, { x: cx, y: cy, cos, sin }: Pick<SectionPlan, "x" | "y" | "cos" | "sin">): void {
+  context.setTransform(cos * k, sin * k, -sin * k, cos * k, cx * k + x, cy * k + y);
+}
