@@ -163,3 +163,19 @@ async fn what_a_page_loads_is_there() {
         }
     }
 }
+
+/// Two of these headers are none to a browser.
+#[tokio::test]
+async fn who_may_load_a_file_is_said_once() {
+    let layer = || {
+        HttpLayer::new(&mut Registry::default()).allowing(vec!["https://www.example.com".parse().unwrap()])
+    };
+    for (origin, expected) in
+        [("https://www.example.com", "https://www.example.com"), ("https://a.example", "*")]
+    {
+        let request = Request::get("/assets/none.js").header("origin", origin).body(Body::empty()).unwrap();
+        let answer = service(of_query(None), layer()).oneshot(request).await.unwrap();
+        let said: Vec<_> = answer.headers().get_all("access-control-allow-origin").iter().collect();
+        assert_eq!(said, [expected], "{origin}");
+    }
+}

@@ -1,10 +1,12 @@
 //! Loopback is not a lock: any web site may have a browser send requests to `boxoffice local`. Each test sends what a browser
 //! would send for a page of another origin.
 
+use boxoffice_runtime::identity::testing::{Issuer, Signer};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::local_support::{House, Local, SERVICE};
+use crate::local_tokens;
 
 const ELSEWHERE: &str = "https://evil.example.com";
 const GUEST: &str = "https://www.example.com";
@@ -73,13 +75,20 @@ async fn a_page_of_another_origin_reads_and_changes_nothing() {
 
 #[tokio::test]
 async fn what_is_allowed_to_buy_is_not_allowed_to_operate() {
-    let house = House::with(&["arena"]);
+    // A page of another origin cannot be trusted with a header that names the user.
+    let issuer = Issuer::open(&[Signer::ec().jwk(Some("one"))]).await;
+    let house = local_tokens::house(&format!("jwksUrl: \"{}\"", issuer.url()), "{}");
     let service = std::fs::read_to_string(house.file(SERVICE)).unwrap();
-    let web = format!("spec:\n  web: {{allowOrigins: [\"{GUEST}\"]}}\n");
+    let web = format!(
+        "spec:\n  web: {{commandUrl: \"https://tickets.example.com/sales\", allowOrigins: [\"{GUEST}\"]}}\n"
+    );
     house.write(SERVICE, &service.replacen("spec:\n", &web, 1));
     let local = house.open().await;
     let allowed = told(simple(&local, Method::GET, "/events", GUEST)).await;
     assert_eq!(allowed, (200, String::new(), Some(GUEST.to_owned())));
+    let page = local.request(Method::GET, "/").send().await.unwrap();
+    let policy = page.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.ends_with("connect-src 'self' https://tickets.example.com"), "{policy}");
     let preflight = simple(&local, Method::OPTIONS, "/seats/arena.A-1-2/hold", GUEST);
     let preflight = preflight.header("access-control-request-method", "POST");
     assert_eq!(told(preflight).await, (200, String::new(), Some(GUEST.to_owned())));

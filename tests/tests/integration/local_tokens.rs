@@ -11,7 +11,7 @@ use crate::local_support::{BOXOFFICE, House, Local, SERVICE};
 const SEAT: &str = "/seats/arena.A-1-1";
 
 /// Something on sale by a service that knows its users by tokens which are checked with `keys`.
-fn house(keys: &str, limits: &str) -> House {
+pub fn house(keys: &str, limits: &str) -> House {
     let house = House::with(&["arena"]);
     let service = std::fs::read_to_string(house.file(SERVICE)).unwrap();
     let (before, rest) = service.split_once("  auth:").unwrap();

@@ -31,7 +31,7 @@ pub async fn welcome(
     };
     let name = declared.name();
     let mut text = format!("Box Office is ready: ReservationService {name} at {url}, data {kept}\n\n");
-    _ = writeln!(text, "  {url}/ sells the seats, {url}/ops shows the sale to operators\n");
+    _ = writeln!(text, "  {url}/     the page, for buyers\n  {url}/ops  the page for operators\n");
     let mut seat = None;
     let shows = platform.shows().await?;
     let width = shows.iter().map(|show| show.id.as_str().len()).max().unwrap_or_default();
