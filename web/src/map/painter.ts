@@ -7,6 +7,7 @@ import { CloseUp } from "./closeup";
 import type { Look } from "./look";
 import { paintMarks } from "./marks";
 import { boundsOf, type Bounds, type Plan, type SectionPlan } from "./plan";
+import { Pulses } from "./pulses";
 import { contextOf, type Context, type Marks, type Mode, type Surface, type ToPainter, type View, type Words } from "./protocol";
 import { paintArea, paintPlate, paintStage, paintTitle, TITLES_UPTO } from "./scenery";
 import { Sprites } from "./sprites";
@@ -15,6 +16,8 @@ import { Sprites } from "./sprites";
 const LEVELS = [1, 2, 4, 8, 16];
 /** Milliseconds that one paint may make new pictures for. */
 const BUILDING = 6;
+/** So many changes at once are worth to be pointed at. */
+const CALM = 12;
 /** So many times of paints are kept. */
 const TIMES = 600;
 
@@ -46,7 +49,7 @@ export class Painter {
   #tally = new Tally([]);
   #look: Look | undefined;
   #words: Words | undefined;
-  #mode: Mode = { heat: false };
+  #mode: Mode = { heat: false, still: true };
   #marks: Marks = { selected: [], mine: [], lost: [], focus: undefined, hover: undefined };
   #view: View = { k: 1, x: 0, y: 0 };
   #moving = false;
@@ -54,6 +57,7 @@ export class Painter {
   #caches = new Map<number, Caches>();
   #closeUp: CloseUp | undefined;
   #requested = false;
+  readonly #pulses = new Pulses();
   readonly #paints: number[] = [];
 
   constructor(
@@ -117,6 +121,7 @@ export class Painter {
       this.#statuses[place] = status;
       this.#tally.change(section, before, status);
       for (const caches of this.#caches.values()) caches.change(section, place);
+      if (!this.#mode.still && changes.length <= CALM) this.#pulses.add(place, status);
     }
   }
 
@@ -193,6 +198,8 @@ export class Painter {
     else if (!scene.mode.heat || view.k / scene.ratio > TITLES_UPTO) this.#pictures(scene, seated, level);
     paintMarks(context, scene);
     for (const index of seated) paintTitle(context, scene, index);
+    // Not with every frame of the screen: it is only an ornament.
+    if (!this.#mode.still && this.#pulses.paint(context, scene)) setTimeout(() => this.#request(), 45);
   }
 
   /** While a gesture lasts, and until there was time for others, the pictures that there are do. */

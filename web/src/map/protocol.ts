@@ -31,6 +31,8 @@ export interface Words {
 export interface Mode {
   /** Sections say how much of them is sold. */
   heat: boolean;
+  /** The reader wants nothing to move by itself. */
+  still: boolean;
 }
 
 export type ToPainter =
