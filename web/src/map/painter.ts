@@ -49,7 +49,7 @@ export class Painter {
   #tally = new Tally([]);
   #look: Look | undefined;
   #words: Words | undefined;
-  #mode: Mode = { heat: false, still: true };
+  #mode: Mode = { heat: false, still: true, only: undefined };
   #marks: Marks = { selected: [], mine: [], lost: [], focus: undefined, hover: undefined };
   #view: View = { k: 1, x: 0, y: 0 };
   #moving = false;
@@ -96,8 +96,10 @@ export class Painter {
       case "look":
         this.#look = message.look;
         this.#words = message.words;
-        this.#mode = message.mode;
         this.#forget();
+        break;
+      case "mode":
+        this.#mode = message.mode;
         break;
       case "timings":
         return this.answer(this.#paints.splice(0));
@@ -188,9 +190,11 @@ export class Painter {
     if (plan.stage) paintStage(context, scene, plan.stage);
     for (const index of visible) {
       const section = plan.sections[index]!;
+      context.globalAlpha = strengthOf(scene, section);
       if (section.isArea) paintArea(context, scene, index);
       else paintPlate(context, scene, index);
     }
+    context.globalAlpha = 1;
     const level = LEVELS.find((size) => size >= view.k);
     const seated = visible.filter((index) => !plan.sections[index]!.isArea);
     if (level === undefined) this.#closeUpOf(scene).paint(context, scene, seated);
@@ -220,8 +224,10 @@ export class Painter {
         if (other !== undefined) caches = this.#caches.get(other)!;
       }
       turn(context, scene.view, section);
+      context.globalAlpha = strengthOf(scene, section);
       context.drawImage(caches.of(index), -section.halfWidth, -section.halfHeight, 2 * section.halfWidth, 2 * section.halfHeight);
     }
+    context.globalAlpha = 1;
     if (isAllThere) this.#trim(scene, level);
     else if (!this.#moving) this.#request();
   }
@@ -253,6 +259,11 @@ export class Painter {
     if (this.#closeUp?.size !== size) this.#closeUp = new CloseUp(size, scene);
     return this.#closeUp;
   }
+}
+
+/** How strongly a section is painted: what one does not look for steps back. */
+export function strengthOf({ mode }: Scene, { category }: SectionPlan): number {
+  return mode.only === undefined || mode.only === category ? 1 : 0.16;
 }
 
 /** From here on, coordinates are a section's own. */

@@ -2,7 +2,7 @@
 import { heatOf, inkOn, mix, type Look } from "./look";
 import { boundsOf, groundOf, outOf, type Box } from "./plan";
 import type { Scene } from "./painter";
-import { turn } from "./painter";
+import { strengthOf, turn } from "./painter";
 import type { Context } from "./protocol";
 import type { Stage } from "./stage";
 
@@ -112,6 +112,7 @@ export function paintArea(context: Context, scene: Scene, index: number): void {
 export function paintTitle(context: Context, scene: Scene, index: number): void {
   const { look, view, plan, ratio, mode } = scene;
   const section = plan.sections[index]!;
+  if (strengthOf(scene, section) < 1) return;
   const css = view.k / ratio;
   const middle = { x: section.x * view.k + view.x, y: section.y * view.k + view.y };
   const room = { across: extent(section, 1, 0) * view.k, down: extent(section, 0, 1) * view.k };
