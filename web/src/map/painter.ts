@@ -206,7 +206,7 @@ export class Painter {
     if (!this.#mode.still && this.#pulses.paint(context, scene)) setTimeout(() => this.#request(), 45);
   }
 
-  /** While a gesture lasts, and until there was time for others, the pictures that there are do. */
+  /** New pictures are made as long as a frame has time for them, less while a gesture lasts; until then those that there are do. */
   #pictures(scene: Scene, seated: number[], level: number): void {
     const context = this.#context;
     context.imageSmoothingEnabled = true;
@@ -218,10 +218,12 @@ export class Painter {
       let size = level;
       while (size > 1 && !Caches.fits(section, size)) size /= 2;
       let caches = this.#cachesOf(scene, size);
-      if (!caches.has(index) && (this.#moving || performance.now() - begin > BUILDING)) {
-        const other = LEVELS.findLast((other) => other >= size / 4 && this.#caches.get(other)?.has(index));
-        isAllThere &&= other === undefined;
-        if (other !== undefined) caches = this.#caches.get(other)!;
+      if (!caches.has(index) && performance.now() - begin > (this.#moving ? BUILDING / 3 : BUILDING)) {
+        isAllThere = false;
+        const other = LEVELS.findLast((other) => this.#caches.get(other)?.has(index));
+        // The ground alone, for a moment.
+        if (other === undefined) continue;
+        caches = this.#caches.get(other)!;
       }
       turn(context, scene.view, section);
       context.globalAlpha = strengthOf(scene, section);
@@ -229,7 +231,7 @@ export class Painter {
     }
     context.globalAlpha = 1;
     if (isAllThere) this.#trim(scene, level);
-    else if (!this.#moving) this.#request();
+    else this.#request();
   }
 
   /** Gives back pictures that are larger than what is on the screen, and what is over the limit. */
@@ -255,8 +257,10 @@ export class Painter {
 
   #closeUpOf(scene: Scene): CloseUp {
     // Sizes in steps, so that a zoom does not make new sprites with each paint.
-    const size = CloseUp.sizeFor(scene.view.k);
-    if (this.#closeUp?.size !== size) this.#closeUp = new CloseUp(size, scene);
+    const { k } = scene.view;
+    const size = CloseUp.sizeFor(k);
+    const does = this.#moving && this.#closeUp && this.#closeUp.size > k / 2 && this.#closeUp.size < k * 3;
+    if (!this.#closeUp || (!does && this.#closeUp.size !== size)) this.#closeUp = new CloseUp(size, scene);
     return this.#closeUp;
   }
 }
