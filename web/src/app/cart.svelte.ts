@@ -241,7 +241,7 @@ export class Cart {
         await run();
       } catch (cause) {
         if (!(cause instanceof Problem)) throw cause;
-        this.#failed(cause, () => void this.#queue(work, run));
+        this.#failed(cause, work === undefined ? undefined : () => void this.#queue(work, run));
       } finally {
         this.working = undefined;
       }
@@ -250,8 +250,10 @@ export class Cart {
     return this.#line;
   }
 
-  #failed(problem: Problem, retry: () => void): void {
+  /** What nobody asked for fails without a word; it is tried again with the next wish. */
+  #failed(problem: Problem, retry: (() => void) | undefined): void {
     if (problem.code === "HOLD_EXPIRED" || problem.code === "HOLD_NOT_FOUND") return this.#end(problem.code === "HOLD_NOT_FOUND");
+    if (retry === undefined) return;
     if (problem.code === "UNAUTHENTICATED") this.#desk.forgotten();
     this.problem = problem;
     this.retry = problem.retryable ? retry : undefined;
