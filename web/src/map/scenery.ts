@@ -135,7 +135,7 @@ export function paintTitle(context: Context, scene: Scene, index: number): void 
     return context.fillText(section.title, middle.x, y);
   }
   const lines = mode.heat ? [section.title, percent(scene, index)] : [section.title];
-  const wanted = Math.min(13 * ratio, Math.max(8.5 * ratio, Math.min(room.down, room.across) * 0.24));
+  const wanted = Math.min(13 * ratio, Math.max(10 * ratio, Math.min(room.down, room.across) * 0.24));
   context.font = `650 ${wanted}px ${look.font}`;
   const width = Math.max(...lines.map((line) => context.measureText(line).width)) / wanted;
   const height = 1.2 * lines.length;
