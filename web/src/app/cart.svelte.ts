@@ -229,16 +229,19 @@ export class Cart {
   #queue(work: Work | undefined, run: () => Promise<void>): Promise<void> {
     const attempt = async () => {
       if (work !== undefined) {
-        if (!(await this.#desk.signIn())) {
-          this.#wanted.clear();
-          this.asked = new Set();
-          this.leaving = new Set();
-          return;
-        }
+        if (!(await this.#desk.signIn())) return this.#drop();
         this.working = work;
       }
       try {
-        await run();
+        try {
+          await run();
+        } catch (cause) {
+          // A token's time was over: whoever signs in again goes on with the same wish.
+          if (work === undefined || !(cause instanceof Problem) || cause.code !== "UNAUTHENTICATED") throw cause;
+          this.#desk.forgotten();
+          if (!(await this.#desk.signIn())) return this.#drop();
+          await run();
+        }
       } catch (cause) {
         if (!(cause instanceof Problem)) throw cause;
         this.#failed(cause, work === undefined ? undefined : () => void this.#queue(work, run));
@@ -250,11 +253,16 @@ export class Cart {
     return this.#line;
   }
 
+  #drop(): void {
+    this.#wanted.clear();
+    this.asked = new Set();
+    this.leaving = new Set();
+  }
+
   /** What nobody asked for fails without a word; it is tried again with the next wish. */
   #failed(problem: Problem, retry: (() => void) | undefined): void {
     if (problem.code === "HOLD_EXPIRED" || problem.code === "HOLD_NOT_FOUND") return this.#end(problem.code === "HOLD_NOT_FOUND");
     if (retry === undefined) return;
-    if (problem.code === "UNAUTHENTICATED") this.#desk.forgotten();
     this.problem = problem;
     this.retry = problem.retryable ? retry : undefined;
     this.#desk.said({ kind: "problem", problem });

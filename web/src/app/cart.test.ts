@@ -152,6 +152,13 @@ describe("a wish that failed", () => {
     expect([cart.hold, cart.problem]).toEqual([undefined, undefined]);
   });
 
+  it("goes on, under its key, when one has signed in again", async () => {
+    const { cart, calls, state, held } = shop();
+    state.fails = [new Problem("UNAUTHENTICATED", 401, "", false)];
+    await cart.take(["show.A-1-1"]);
+    expect([held(), cart.problem, new Set(calls.map(({ key }) => key)).size]).toEqual([["show.A-1-1"], undefined, 1]);
+  });
+
   it("is not repeated when it was refused", async () => {
     const { cart, state } = shop();
     state.fails = [refused("LIMIT_EXCEEDED")];
