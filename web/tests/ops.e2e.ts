@@ -66,6 +66,23 @@ test("staff block and unblock, and take back the hold of a buyer who was there b
   });
 });
 
+test("seats are chosen by clicking them on the map, and let go by another click", async () => {
+  await inTab(boxOffice.url, "/ops#event=hall", {}, async (page) => {
+    const map = page.locator("canvas").first();
+    await page.getByText("Choose seats on the map", { exact: false }).waitFor();
+    await page.getByText(/^\d+ left$/).first().waitFor();
+    // The stalls are in the middle, in the upper half of the map.
+    const box = await map.boundingBox();
+    if (box === null) throw new Error("the map is not shown");
+    const click = () => page.mouse.click(box.x + box.width / 2, box.y + box.height * 0.34);
+    await click();
+    await page.getByText("1 seat chosen").waitFor();
+    await page.getByRole("button", { name: /^Leave out Stalls, row [A-D], seat [56]$/ }).waitFor();
+    await click();
+    await page.getByText("1 seat chosen").waitFor({ state: "hidden" });
+  });
+});
+
 test("what is in the way is told in the question itself", async () => {
   await inTab(boxOffice.url, "/ops#event=hall", {}, async (page) => {
     await choose(page, "STALLS-D-1");

@@ -27,13 +27,14 @@ beforeAll(async () => {
 afterAll(() => boxOffice?.stop());
 
 test("the stadium on a desk", async () => {
-  const look = { width: 1180, height: 720 };
+  const look = { width: 1220, height: 680 };
   await inTab(boxOffice.url, "/?event=stadium-final", look, async (page) => {
     await page.locator("canvas").first().waitFor();
     await page.getByRole("button", { name: "Find 2 seats" }).click();
     await page.getByRole("textbox", { name: "Your name" }).fill("alice");
     await page.getByRole("button", { name: "Continue" }).click();
     await page.getByRole("button", { name: "Reserve now" }).waitFor();
+    await page.getByRole("timer").first().getByText(/^4:5\d$/).waitFor();
     const path = join(folder, "stadium.png");
     await page.screenshot({ path });
     expect(statSync(path).size).toBeLessThan(LARGEST);
@@ -49,6 +50,7 @@ test("a cart on a phone", async () => {
     await page.getByRole("textbox", { name: "Your name" }).fill("alice");
     await page.getByRole("button", { name: "Continue" }).click();
     await page.getByRole("button", { name: "Reserve now" }).waitFor();
+    await page.getByRole("timer").first().getByText(/^9:5\d$/).waitFor();
     const path = join(folder, "checkout.png");
     await page.screenshot({ path });
     expect(statSync(path).size).toBeLessThan(LARGEST);
