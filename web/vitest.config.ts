@@ -5,5 +5,5 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   plugins: [svelte()],
   resolve: { conditions: ["browser"] },
-  test: { include: ["src/**/*.test.ts"], environment: "node", maxWorkers: 1 },
+  test: { include: ["src/**/*.test.ts", "build/**/*.test.ts"], environment: "node", maxWorkers: 1 },
 });

@@ -71,6 +71,28 @@ test("by keyboard alone", async () => {
   });
 });
 
+test("by pointer on the map: a seat, and places of an area", async () => {
+  await inTab(boxOffice.url, "/?event=hall", {}, async (page) => {
+    const map = page.locator("canvas").first();
+    // The map fits into its place: the stage is above, the stalls are in the upper half, the area is below, all in the middle.
+    const click = async (down: number) => {
+      const box = await map.boundingBox();
+      if (box === null) throw new Error("the map is not shown");
+      await page.mouse.click(box.x + box.width / 2, box.y + box.height * down);
+    };
+    await page.getByText(/^3\d left$/).first().waitFor();
+    const given = page.getByRole("button", { name: /^Give back Stalls, row/ });
+    const name = page.getByRole("textbox", { name: "Your name" });
+    await click(0.34);
+    await name.fill("mia");
+    await page.getByRole("button", { name: "Continue" }).click();
+    await given.waitFor();
+    await click(0.86);
+    await page.getByRole("dialog").getByRole("button", { name: /^Add \d places?/ }).click();
+    await page.getByRole("button", { name: /^Give back Standing/ }).waitFor();
+  });
+});
+
 test("two buyers want the same seat: one has it, the other is offered another", async () => {
   const open = async (page: Page, name: string) => {
     const buyer = new Buyer(page, name);
@@ -143,7 +165,7 @@ test("the best seats side by side, places in an area, and one given back", async
     await until("two seats", async () => (await given.count()) === 2 || undefined);
     await page.getByRole("button", { name: "List", exact: true }).click();
     await page.getByRole("button", { name: /^Standing/ }).click();
-    await page.getByRole("button", { name: /^Add \d places?$/ }).click();
+    await page.getByRole("button", { name: /^Add \d places?/ }).click();
     await page.getByRole("button", { name: /^Give back Standing/ }).waitFor();
     await given.first().click();
     await until("one seat", async () => (await given.count()) === 1 || undefined);

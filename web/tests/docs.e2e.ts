@@ -27,9 +27,11 @@ test("docs.html states the policy that it is tested under", () => {
 test("no findings in an operation that is open, in light and dark", async () => {
   await inTab(boxOffice.url, "/docs", {}, async (page) => {
     // A body with examples, answers with headers, parameters: what an operation can show.
-    const open = operation(page, "post", "/events/{eventId}/holds");
+    const open = operation(page, "post", "/holds/{holdId}/extend");
     await open.locator(".opblock-summary-control").click();
     await open.locator(".responses-inner").waitFor();
+    // An example that is sent twice would be refused the second time.
+    expect(await open.getByRole("textbox", { name: "Idempotency-Key" }).inputValue()).toBe("");
     expect(await findingsInBoth(page, { within: ".opblock.is-open" })).toEqual([]);
     expect(await findingsInBoth(page, { within: ".information-container, .scheme-container" })).toEqual([]);
   });

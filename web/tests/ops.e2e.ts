@@ -29,7 +29,7 @@ async function act(page: Page, action: string, field?: string, text?: string): P
 }
 
 test("staff hold for somebody, sell it at the counter, and cancel it with a note", async () => {
-  await inTab(boxOffice.url, "/ops?event=hall", {}, async (page) => {
+  await inTab(boxOffice.url, "/ops#event=hall", {}, async (page) => {
     await choose(page, "STALLS-A-1 STALLS-A-2");
     await act(page, "Hold for somebody", "For whom", "walter");
     await page.getByText(/^Held for walter until/).waitFor();
@@ -50,7 +50,7 @@ test("staff hold for somebody, sell it at the counter, and cancel it with a note
 
 test("staff block and unblock, and take back the hold of a buyer who was there before the page", async () => {
   await boxOffice.call("POST", "/events/hall/holds", "early", { seats: ["hall.STALLS-B-1", "hall.STALLS-B-2"] });
-  await inTab(boxOffice.url, "/ops?event=hall", {}, async (page) => {
+  await inTab(boxOffice.url, "/ops#event=hall", {}, async (page) => {
     await choose(page, "STALLS-C-1, STALLS-C-2");
     await act(page, "Block", "Reason", "camera");
     await page.getByText("2 seats blocked.").waitFor();
@@ -66,8 +66,25 @@ test("staff block and unblock, and take back the hold of a buyer who was there b
   });
 });
 
+test("seats are chosen by clicking them on the map, and let go by another click", async () => {
+  await inTab(boxOffice.url, "/ops#event=hall", {}, async (page) => {
+    const map = page.locator("canvas").first();
+    await page.getByText("Choose seats on the map", { exact: false }).waitFor();
+    await page.getByText(/^\d+ left$/).first().waitFor();
+    // The stalls are in the middle, in the upper half of the map.
+    const box = await map.boundingBox();
+    if (box === null) throw new Error("the map is not shown");
+    const click = () => page.mouse.click(box.x + box.width / 2, box.y + box.height * 0.34);
+    await click();
+    await page.getByText("1 seat chosen").waitFor();
+    await page.getByRole("button", { name: /^Leave out Stalls, row [A-D], seat [56]$/ }).waitFor();
+    await click();
+    await page.getByText("1 seat chosen").waitFor({ state: "hidden" });
+  });
+});
+
 test("what is in the way is told in the question itself", async () => {
-  await inTab(boxOffice.url, "/ops?event=hall", {}, async (page) => {
+  await inTab(boxOffice.url, "/ops#event=hall", {}, async (page) => {
     await choose(page, "STALLS-D-1");
     await page.getByRole("button", { name: "Hold for somebody" }).click();
     await boxOffice.call("POST", "/seats/hall.STALLS-D-1/hold", "quicker");
@@ -80,7 +97,7 @@ test("what is in the way is told in the question itself", async () => {
 });
 
 test("an order appears by itself, with what came of it as a tree", async () => {
-  await inTab(boxOffice.url, "/ops?event=hall", {}, async (page) => {
+  await inTab(boxOffice.url, "/ops#event=hall", {}, async (page) => {
     await page.getByRole("region", { name: "Orders" }).last().getByText("buyer-").first().waitFor();
     const held = await boxOffice.call<{ holdId: string }>("POST", "/events/hall/holds", "decline-dora", {
       areas: [{ sectionId: "FLOOR", quantity: 2 }],
@@ -100,7 +117,7 @@ test.each([
   ["en", 1280],
   ["de", 360],
 ] as const)("no findings in %s, nothing wider than %i, in light and dark", async (language, width) => {
-  await inTab(boxOffice.url, "/ops?event=hall", { language, width }, async (page) => {
+  await inTab(boxOffice.url, "/ops#event=hall", { language, width }, async (page) => {
     await page.getByText(/up to date|aktuell/).first().waitFor();
     await page.getByRole("textbox", { name: /such as|etwa/ }).fill("STALLS-A-5");
     await page.getByRole("button", { name: /^(Add|Dazu)$/ }).click();
@@ -112,4 +129,26 @@ test.each([
     await page.getByRole("dialog").waitFor();
     expect(await findingsInBoth(page)).toEqual([]);
   });
+});
+
+test("the key in the address is taken, sent and no longer shown; without one it is asked for", async () => {
+  const locked = await BoxOffice.start(resources, ["--admin-token", "open-sesame"]);
+  try {
+    await inTab(locked.url, "/ops#key=open-sesame&event=paused", {}, async (page) => {
+      await page.getByText(/up to date/).first().waitFor();
+      expect(page.url()).toBe(`${locked.url}/ops#event=paused`);
+      expect(await page.getByRole("combobox", { name: "Show" }).inputValue()).toBe("paused");
+    });
+    await inTab(locked.url, "/ops", {}, async (page) => {
+      const key = page.getByLabel("Operator key");
+      await key.fill("guess");
+      await page.getByRole("button", { name: "Enter" }).click();
+      await page.getByText("That key is not the right one.").waitFor();
+      await key.fill("open-sesame");
+      await page.getByRole("button", { name: "Enter" }).click();
+      await page.getByText(/up to date/).first().waitFor();
+    });
+  } finally {
+    await locked.stop();
+  }
 });

@@ -22,7 +22,7 @@ test.each([
   ["ops-dark", { width: 1440, height: 1500, scheme: "dark", language: "de" }],
   ["ops-phone", { width: 360, height: 2800 }],
 ] as const)("%s", async (name, look) => {
-  await inTab(boxOffice.url, "/ops?event=hall", look, async (page) => {
+  await inTab(boxOffice.url, "/ops#event=hall", look, async (page) => {
     await page.getByRole("button", { name: /^(Trace|Verlauf) / }).first().click();
     await page.getByText("payment.completed").first().waitFor();
     await page.screenshot({ path: join(folder, `${name}.png`) });

@@ -28,7 +28,7 @@ const looks: readonly (Look & { name: string })[] = [
   { name: "German, 360 px", language: "de", width: 360, height: 740, touch: true },
 ];
 
-test.each(looks)("$name", { timeout: 60_000 }, async ({ name, ...how }) => {
+test.each(looks)("$name", { timeout: 120_000 }, async ({ name, ...how }) => {
   await inTab(boxOffice.url, "/", how, async (page) => {
     const wrong: string[] = [];
     for (const state of states(name)) {

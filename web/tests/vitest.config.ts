@@ -9,8 +9,8 @@ export default defineConfig({
     // Each file has a Box Office of its own, all share one browser. Tests wait most of their time: two files at once.
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     teardownTimeout: 10_000,
     passWithNoTests: false,
   },

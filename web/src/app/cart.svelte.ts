@@ -46,6 +46,8 @@ export class Cart {
   lost = $state.raw<Lost>();
   /** The seats of a hold whose time was up. */
   ended: readonly ClaimedSeat[] = $state.raw([]);
+  /** It ended before its time: it was taken back. */
+  isCutShort = $state(false);
   problem = $state.raw<Problem>();
   /** Repeats what failed, under the same Idempotency-Key. */
   retry = $state.raw<() => void>();
@@ -63,8 +65,8 @@ export class Cart {
   readonly #desk: Desk;
   #wanted = new Set<string>();
   #line: Promise<void> = Promise.resolve();
-  /** The answer to a hold was lost: there may be one that is not known here. */
-  #isInDoubt = false;
+  /** There may be a hold that is not known here: nobody has looked yet, or an answer was lost. */
+  #isInDoubt = true;
   /** Under which key a choice is wished for, and into which hold: a repeat keeps both. */
   #wishes = new WeakMap<Choice, { key: string; holdId?: string }>();
 
@@ -193,6 +195,15 @@ export class Cart {
     return this.#queue(undefined, () => this.#restore());
   }
 
+  /** Somebody else buys from now on. */
+  forget(): void {
+    this.dismiss();
+    this.hold = undefined;
+    this.reservation = undefined;
+    this.owned = new Set();
+    this.#isInDoubt = true;
+  }
+
   /** Some seat of the hold changed on the map although nothing was done here: staff may have taken it back. */
   check(): Promise<void> {
     return this.#queue(undefined, async () => {
@@ -218,19 +229,22 @@ export class Cart {
   #queue(work: Work | undefined, run: () => Promise<void>): Promise<void> {
     const attempt = async () => {
       if (work !== undefined) {
-        if (!(await this.#desk.signIn())) {
-          this.#wanted.clear();
-          this.asked = new Set();
-          this.leaving = new Set();
-          return;
-        }
+        if (!(await this.#desk.signIn())) return this.#drop();
         this.working = work;
       }
       try {
-        await run();
+        try {
+          await run();
+        } catch (cause) {
+          // A token's time was over: whoever signs in again goes on with the same wish.
+          if (work === undefined || !(cause instanceof Problem) || cause.code !== "UNAUTHENTICATED") throw cause;
+          this.#desk.forgotten();
+          if (!(await this.#desk.signIn())) return this.#drop();
+          await run();
+        }
       } catch (cause) {
         if (!(cause instanceof Problem)) throw cause;
-        this.#failed(cause, () => void this.#queue(work, run));
+        this.#failed(cause, work === undefined ? undefined : () => void this.#queue(work, run));
       } finally {
         this.working = undefined;
       }
@@ -239,9 +253,16 @@ export class Cart {
     return this.#line;
   }
 
-  #failed(problem: Problem, retry: () => void): void {
-    if (problem.code === "HOLD_EXPIRED" || problem.code === "HOLD_NOT_FOUND") return this.#end();
-    if (problem.code === "UNAUTHENTICATED") this.#desk.forgotten();
+  #drop(): void {
+    this.#wanted.clear();
+    this.asked = new Set();
+    this.leaving = new Set();
+  }
+
+  /** What nobody asked for fails without a word; it is tried again with the next wish. */
+  #failed(problem: Problem, retry: (() => void) | undefined): void {
+    if (problem.code === "HOLD_EXPIRED" || problem.code === "HOLD_NOT_FOUND") return this.#end(problem.code === "HOLD_NOT_FOUND");
+    if (retry === undefined) return;
     this.problem = problem;
     this.retry = problem.retryable ? retry : undefined;
     this.#desk.said({ kind: "problem", problem });
@@ -249,7 +270,14 @@ export class Cart {
 
   /** One wish: into the hold, or into a new one. What stands in its way is told, and the rest of named seats is taken. */
   async #add(choice: Choice): Promise<void> {
-    if (this.hold === undefined && this.#isInDoubt) await this.#restore();
+    if (this.hold === undefined && this.#isInDoubt) {
+      try {
+        await this.#restore();
+      } catch (cause) {
+        // Buying does not wait for what one may have besides.
+        if (!(cause instanceof Problem)) throw cause;
+      }
+    }
     const wish = this.#wishes.get(choice) ?? { key: newWish(), holdId: this.hold?.holdId };
     this.#wishes.set(choice, wish);
     try {
@@ -329,8 +357,9 @@ export class Cart {
     this.#desk.said({ kind: "reserved", reserved });
   }
 
-  #end(): void {
+  #end(isCutShort = false): void {
     if (this.hold === undefined) return;
+    this.isCutShort = isCutShort;
     this.ended = this.hold.seats;
     this.hold = undefined;
     this.isApart = false;

@@ -113,6 +113,7 @@ describe("seats that somebody else got", () => {
 
   it("may be one's own in another tab: then that hold is taken up", async () => {
     const { cart, state, calls } = shop();
+    await cart.restore();
     state.found = "show.1";
     state.fails = [refused("SEAT_NOT_AVAILABLE", [{ seatId: "show.A-1-1", reason: "HELD", mine: true }])];
     await cart.take(["show.A-1-1"]);
@@ -147,6 +148,15 @@ describe("a wish that failed", () => {
     state.found = "show.1";
     await cart.take(["show.A-1-2"]);
     expect(calls.map(({ call }) => call)).toEqual(["hold", "read", "add"]);
+    cart.forget();
+    expect([cart.hold, cart.problem]).toEqual([undefined, undefined]);
+  });
+
+  it("goes on, under its key, when one has signed in again", async () => {
+    const { cart, calls, state, held } = shop();
+    state.fails = [new Problem("UNAUTHENTICATED", 401, "", false)];
+    await cart.take(["show.A-1-1"]);
+    expect([held(), cart.problem, new Set(calls.map(({ key }) => key)).size]).toEqual([["show.A-1-1"], undefined, 1]);
   });
 
   it("is not repeated when it was refused", async () => {
@@ -161,6 +171,31 @@ describe("a wish that failed", () => {
     state.fails = [refused("NOT_ENOUGH_SEATS")];
     await cart.best({ quantity: 4, together: "required" });
     expect([cart.refused?.quantity, cart.problem]).toEqual([4, undefined]);
+  });
+});
+
+describe("a hold that was made elsewhere", () => {
+  it("is looked for before the first wish, and grown", async () => {
+    const { cart, calls, state } = shop();
+    state.found = "show.1";
+    await cart.take(["show.A-1-2"]);
+    expect(calls.map(({ call }) => call)).toEqual(["read", "add"]);
+  });
+
+  it("does not stand in the way when it cannot be looked for", async () => {
+    const { cart, calls, state } = shop();
+    state.found = "show.1";
+    state.fails = [refused("UNAVAILABLE")];
+    await cart.take(["show.A-1-2"]);
+    expect([calls.map(({ call }) => call), cart.problem]).toEqual([["read", "hold"], undefined]);
+  });
+
+  it("may be taken back: that is told when its seats change", async () => {
+    const { cart, state } = shop();
+    await cart.take(["show.A-1-2"]);
+    state.fails = [refused("HOLD_NOT_FOUND")];
+    await cart.check();
+    expect([cart.hold, cart.ended.length, cart.isCutShort]).toEqual([undefined, 1, true]);
   });
 });
 

@@ -11,6 +11,8 @@ class Shared {
   waiting = $state.raw<Waiting>();
   /** The question who buys is open; `isAgain` if it was answered before. */
   asking = $state.raw<{ isAgain: boolean; answer: (isKnown: boolean) => void }>();
+  /** How often somebody signed out. */
+  partings = $state(0);
   #commands: Commands | undefined;
   #isForgotten = false;
   #started: Promise<void> | undefined;
@@ -60,6 +62,7 @@ class Shared {
   signOut(): void {
     this.session.signOut();
     own.forget();
+    this.partings++;
   }
 
   /** The hold of a show that ends last, where one has any. */

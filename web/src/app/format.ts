@@ -1,10 +1,24 @@
 // Money, times and durations as the reader writes them: in the show's currency and the reader's zone.
 import { locale, t } from "./i18n/index.svelte";
 
+const currencies = new Map<string, { format: Intl.NumberFormat; unit: number }>();
+
+/** Kept: a list of seats has a price each, and a format takes longer to make than to use. */
+function currencyFormat(currency: string): { format: Intl.NumberFormat; unit: number } {
+  const key = `${locale()} ${currency}`;
+  let kept = currencies.get(key);
+  if (kept === undefined) {
+    const format = new Intl.NumberFormat(locale(), { style: "currency", currency });
+    kept = { format, unit: 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2) };
+    currencies.set(key, kept);
+  }
+  return kept;
+}
+
 /** An amount in the currency's minor unit: 12000 is 120.00 EUR, and 12,000 JPY. */
 export function money(amount: number, currency: string): string {
-  const format = new Intl.NumberFormat(locale(), { style: "currency", currency });
-  return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
+  const { format, unit } = currencyFormat(currency);
+  return format.format(amount / unit);
 }
 
 /** Day and time with the zone's short name. */

@@ -2,6 +2,7 @@
 import SwaggerUI from "swagger-ui-dist/swagger-ui-es-bundle.js";
 import "swagger-ui-dist/swagger-ui.css";
 import "./docs.css";
+import { withoutKeys } from "./examples";
 import { nameControls } from "./names";
 
 const domNode = document.querySelector("#docs");
@@ -26,5 +27,8 @@ if (domNode !== null) {
     displayRequestDuration: true,
     defaultModelsExpandDepth: 0,
     docExpansion: "list",
+    plugins: [
+      { statePlugins: { spec: { wrapActions: { updateJsonSpec: (original) => (spec) => original(withoutKeys(spec)) } } } },
+    ],
   });
 }

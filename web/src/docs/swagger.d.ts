@@ -1,5 +1,9 @@
 // What this page uses of Swagger UI, which comes without types.
 declare module "swagger-ui-dist/swagger-ui-es-bundle.js" {
+  type UpdateJsonSpec = (spec: unknown) => unknown;
+  interface Plugin {
+    statePlugins: { spec: { wrapActions: { updateJsonSpec(original: UpdateJsonSpec): UpdateJsonSpec } } };
+  }
   interface Options {
     url: string;
     domNode: Element;
@@ -9,7 +13,7 @@ declare module "swagger-ui-dist/swagger-ui-es-bundle.js" {
     displayRequestDuration?: boolean;
     defaultModelsExpandDepth?: number;
     docExpansion?: "list" | "full" | "none";
-    onComplete?(): void;
+    plugins?: Plugin[];
   }
   export default function SwaggerUI(options: Options): unknown;
 }

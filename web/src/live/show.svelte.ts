@@ -34,6 +34,8 @@ export interface Source {
 const COUNTS_EVERY = 250;
 /** How often what is no part of the stream is read again: title, phase, sales. */
 const SUMMARY_EVERY = 20_000;
+/** So often a map is asked for that is not older than a sequence; who has not got there by then has another past. */
+const PATIENT = 2;
 /** A tab may be hidden for so long before its stream is closed. */
 const HIDDEN = 3_000;
 const STATUS_OF = new Map<string, Status>(STATUSES.map((name, status) => [name, status as Status]));
@@ -110,7 +112,7 @@ export class LiveShow {
   async #load(signal: AbortSignal, after?: number): Promise<void> {
     for (let tries = 1; !signal.aborted; tries++) {
       try {
-        await this.#loadOnce(signal, after);
+        await this.#loadOnce(signal, tries <= PATIENT ? after : undefined);
         this.problem = undefined;
         return this.#open();
       } catch (error) {
@@ -179,6 +181,10 @@ export class LiveShow {
       address: `${this.#address}/stream`,
       fetch: this.#fetch,
       lastEventId: this.epoch > 0 ? `${this.epoch}-${this.sequence}` : String(this.sequence),
+      onopen: (sequence, epoch) => {
+        // It is behind, or it has another past: a map that is not older than ours is asked for, then any.
+        if (this.#stream === stream && (sequence < this.sequence || epoch !== this.epoch)) this.#reload(this.sequence);
+      },
       onframe: (frame) => this.#stream === stream && this.#frame(frame),
       onsign: (age) => this.#stream === stream && this.#sign(age),
       onlost: () => this.#stream === stream && (this.connection = "lost"),

@@ -21,6 +21,7 @@ function packed(sequence: number, statuses: number[], epoch = 0): ArrayBuffer {
 class Server {
   sequence = 1;
   statuses = [0, 0, 0, 0, 0];
+  epoch = 0;
   chartHash = "c1";
   asked: string[] = [];
   lastEventIds: (string | null)[] = [];
@@ -32,7 +33,9 @@ class Server {
     this.asked.push(path);
     if (this.down) throw new TypeError("down");
     if (path.startsWith("/chart")) return Response.json(this.#chart());
-    if (path.startsWith("/seats")) return new Response(packed(this.sequence, this.statuses));
+    const after = Number(/after=(\d+)/.exec(path)?.[1] ?? 0);
+    if (after > this.sequence) return Response.json({ code: "UNAVAILABLE" }, { status: 503 });
+    if (path.startsWith("/seats")) return new Response(packed(this.sequence, this.statuses, this.epoch));
     if (path.startsWith("/stream")) return this.#stream(new Headers(init?.headers));
     return Response.json({ eventId: "e", title: "E", startsAt: 0, phase: "OnSale", sales: { paused: false } });
   }) as typeof fetch;
@@ -53,7 +56,8 @@ class Server {
 
   #stream(headers: Headers) {
     this.lastEventIds.push(headers.get("last-event-id"));
-    return new Response(new ReadableStream<Uint8Array>({ start: (controller) => void this.streams.push(controller) }));
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => void this.streams.push(controller) });
+    return new Response(body, { headers: { "x-view-sequence": String(this.sequence), "x-view-epoch": String(this.epoch) } });
   }
 }
 
@@ -91,6 +95,7 @@ describe("a live show", () => {
     const live = await started(server);
     server.tell('id: 7\nevent: changes\ndata: {"sequence":7,"epoch":0,"changes":[]}\n\n');
     await vi.waitFor(() => expect(live.sequence).toBe(7));
+    server.sequence = 7;
     server.streams[0]!.close();
     await vi.waitFor(() => expect(live.connection).toBe("lost"));
     await vi.waitFor(() => expect(server.lastEventIds).toEqual(["1", "7"]), 3000);
@@ -113,6 +118,7 @@ describe("a live show", () => {
     const server = new Server();
     const live = await started(server);
     const before = live.chart;
+    server.sequence = 2;
     server.tell(`event: definition\ndata: {"chartHash":"c1","seatsHash":"${SEATS}"}\n\n`);
     server.tell('id: 2\nevent: changes\ndata: {"sequence":2,"epoch":0,"changes":[]}\n\n');
     await vi.waitFor(() => expect(live.sequence).toBe(2));
@@ -125,10 +131,24 @@ describe("a live show", () => {
   it("loads anew where the epoch is another one", async () => {
     const server = new Server();
     const live = await started(server);
-    server.sequence = 5;
+    [server.sequence, server.epoch] = [5, 1];
     server.tell('id: 1-5\nevent: changes\ndata: {"sequence":5,"epoch":1,"changes":[]}\n\n');
     await vi.waitFor(() => expect(live.sequence).toBe(5));
   });
+
+  it("takes over from a server that began anew", async () => {
+    const server = new Server();
+    const live = await started(server);
+    server.sequence = 7;
+    server.tell('id: 7\nevent: changes\ndata: {"sequence":7,"epoch":0,"changes":[[0,"HELD"]]}\n\n');
+    await vi.waitFor(() => expect(live.sequence).toBe(7));
+    server.sequence = 2;
+    server.streams[0]!.close();
+    await vi.waitFor(() => expect(live.sequence).toBe(2), 6000);
+    expect(server.asked).toContain("/seats?after=7");
+    expect(live.statuses[0]).toBe(0);
+    await vi.waitFor(() => expect(live.connection).toBe("live"));
+  }, 10_000);
 
   it("says why there is nothing, and goes on trying", async () => {
     const server = new Server();

@@ -7,6 +7,8 @@ export interface StreamOptions {
   fetch: typeof fetch;
   /** Id of what one has already. */
   lastEventId: string | undefined;
+  /** It is open at a server that has got to this sequence of this epoch. */
+  onopen(sequence: number, epoch: number): void;
   onframe(frame: Frame): void;
   /** The stream is open, or something arrived on it. */
   onsign(age: number): void;
@@ -88,7 +90,11 @@ export class Stream {
       const parser = new FrameParser();
       const text = response.body.pipeThrough(new TextDecoderStream()).getReader();
       alive();
-      this.options.onsign(Number(response.headers.get("x-view-age") ?? 0));
+      const { headers: told } = response;
+      this.options.onsign(Number(told.get("x-view-age") ?? 0));
+      // Not told to pages of other origins, unless the service exposes it.
+      const sequence = told.get("x-view-sequence");
+      if (sequence !== null) this.options.onopen(Number(sequence), Number(told.get("x-view-epoch") ?? 0));
       for (;;) {
         const { done, value } = await text.read();
         if (done) return new ReadError("UNREACHABLE");

@@ -3,7 +3,7 @@ import type { Bounds, SectionPlan } from "./plan";
 import { into, outOf, placeAt, rowOrigin } from "./plan";
 import type { Context } from "./protocol";
 import type { Scene } from "./painter";
-import { turn } from "./painter";
+import { strengthOf, turn } from "./painter";
 import { Glyphs, inks, Sprites } from "./sprites";
 
 /** From so many CSS pixels a seat on, seats have numbers, and rows names. */
@@ -38,9 +38,11 @@ export class CloseUp {
     for (const index of seated) {
       const section = scene.plan.sections[index]!;
       const part = inSection(section, scene.window);
+      context.globalAlpha = strengthOf(scene, section);
       this.#seats(context, scene, section, part);
       if (css >= NAMES_FROM) this.#texts(context, scene, section, part, css >= NUMBERS_FROM);
     }
+    context.globalAlpha = 1;
   }
 
   #seats(context: Context, scene: Scene, section: SectionPlan, part: Bounds): void {

@@ -3,7 +3,7 @@ import { lastUpto } from "../live/chart";
 import { middleOf, outOf, rowOrigin, seatAt, slotOf } from "./plan";
 import type { Scene } from "./painter";
 import { turn } from "./painter";
-import { groundOf } from "./scenery";
+import { colorUnder } from "./scenery";
 import type { Context } from "./protocol";
 import { LOST, MINE, paintSeat, SELECTED, type Kind } from "./sprites";
 
@@ -51,7 +51,7 @@ function mark(context: Context, scene: Scene, place: number, kind: Kind): void {
   context.translate(across - size / 2, down - size / 2);
   context.scale(size, size);
   // The seat below is covered.
-  context.fillStyle = groundOf(look, section.category);
+  context.fillStyle = colorUnder(look, section.category);
   context.fillRect(0, 0, 1, 1);
   // Ticks stand upright however the section is turned.
   context.translate(0.5, 0.5);

@@ -7,6 +7,7 @@ import { CloseUp } from "./closeup";
 import type { Look } from "./look";
 import { paintMarks } from "./marks";
 import { boundsOf, type Bounds, type Plan, type SectionPlan } from "./plan";
+import { Pulses } from "./pulses";
 import { contextOf, type Context, type Marks, type Mode, type Surface, type ToPainter, type View, type Words } from "./protocol";
 import { paintArea, paintPlate, paintStage, paintTitle, TITLES_UPTO } from "./scenery";
 import { Sprites } from "./sprites";
@@ -15,6 +16,8 @@ import { Sprites } from "./sprites";
 const LEVELS = [1, 2, 4, 8, 16];
 /** Milliseconds that one paint may make new pictures for. */
 const BUILDING = 6;
+/** So many changes at once are worth to be pointed at. */
+const CALM = 12;
 /** So many times of paints are kept. */
 const TIMES = 600;
 
@@ -46,7 +49,7 @@ export class Painter {
   #tally = new Tally([]);
   #look: Look | undefined;
   #words: Words | undefined;
-  #mode: Mode = { heat: false };
+  #mode: Mode = { heat: false, still: true, only: undefined };
   #marks: Marks = { selected: [], mine: [], lost: [], focus: undefined, hover: undefined };
   #view: View = { k: 1, x: 0, y: 0 };
   #moving = false;
@@ -54,6 +57,7 @@ export class Painter {
   #caches = new Map<number, Caches>();
   #closeUp: CloseUp | undefined;
   #requested = false;
+  readonly #pulses = new Pulses();
   readonly #paints: number[] = [];
 
   constructor(
@@ -92,8 +96,10 @@ export class Painter {
       case "look":
         this.#look = message.look;
         this.#words = message.words;
-        this.#mode = message.mode;
         this.#forget();
+        break;
+      case "mode":
+        this.#mode = message.mode;
         break;
       case "timings":
         return this.answer(this.#paints.splice(0));
@@ -117,6 +123,7 @@ export class Painter {
       this.#statuses[place] = status;
       this.#tally.change(section, before, status);
       for (const caches of this.#caches.values()) caches.change(section, place);
+      if (!this.#mode.still && changes.length <= CALM) this.#pulses.add(place, status);
     }
   }
 
@@ -183,9 +190,11 @@ export class Painter {
     if (plan.stage) paintStage(context, scene, plan.stage);
     for (const index of visible) {
       const section = plan.sections[index]!;
+      context.globalAlpha = strengthOf(scene, section);
       if (section.isArea) paintArea(context, scene, index);
       else paintPlate(context, scene, index);
     }
+    context.globalAlpha = 1;
     const level = LEVELS.find((size) => size >= view.k);
     const seated = visible.filter((index) => !plan.sections[index]!.isArea);
     if (level === undefined) this.#closeUpOf(scene).paint(context, scene, seated);
@@ -193,9 +202,11 @@ export class Painter {
     else if (!scene.mode.heat || view.k / scene.ratio > TITLES_UPTO) this.#pictures(scene, seated, level);
     paintMarks(context, scene);
     for (const index of seated) paintTitle(context, scene, index);
+    // Not with every frame of the screen: it is only an ornament.
+    if (!this.#mode.still && this.#pulses.paint(context, scene)) setTimeout(() => this.#request(), 45);
   }
 
-  /** While a gesture lasts, and until there was time for others, the pictures that there are do. */
+  /** New pictures are made as long as a frame has time for them, less while a gesture lasts; until then those that there are do. */
   #pictures(scene: Scene, seated: number[], level: number): void {
     const context = this.#context;
     context.imageSmoothingEnabled = true;
@@ -207,16 +218,20 @@ export class Painter {
       let size = level;
       while (size > 1 && !Caches.fits(section, size)) size /= 2;
       let caches = this.#cachesOf(scene, size);
-      if (!caches.has(index) && (this.#moving || performance.now() - begin > BUILDING)) {
-        const other = LEVELS.findLast((other) => other >= size / 4 && this.#caches.get(other)?.has(index));
-        isAllThere &&= other === undefined;
-        if (other !== undefined) caches = this.#caches.get(other)!;
+      if (!caches.has(index) && performance.now() - begin > (this.#moving ? BUILDING / 3 : BUILDING)) {
+        isAllThere = false;
+        const other = LEVELS.findLast((other) => this.#caches.get(other)?.has(index));
+        // The ground alone, for a moment.
+        if (other === undefined) continue;
+        caches = this.#caches.get(other)!;
       }
       turn(context, scene.view, section);
+      context.globalAlpha = strengthOf(scene, section);
       context.drawImage(caches.of(index), -section.halfWidth, -section.halfHeight, 2 * section.halfWidth, 2 * section.halfHeight);
     }
+    context.globalAlpha = 1;
     if (isAllThere) this.#trim(scene, level);
-    else if (!this.#moving) this.#request();
+    else this.#request();
   }
 
   /** Gives back pictures that are larger than what is on the screen, and what is over the limit. */
@@ -242,10 +257,17 @@ export class Painter {
 
   #closeUpOf(scene: Scene): CloseUp {
     // Sizes in steps, so that a zoom does not make new sprites with each paint.
-    const size = CloseUp.sizeFor(scene.view.k);
-    if (this.#closeUp?.size !== size) this.#closeUp = new CloseUp(size, scene);
+    const { k } = scene.view;
+    const size = CloseUp.sizeFor(k);
+    const does = this.#moving && this.#closeUp && this.#closeUp.size > k / 2 && this.#closeUp.size < k * 3;
+    if (!this.#closeUp || (!does && this.#closeUp.size !== size)) this.#closeUp = new CloseUp(size, scene);
     return this.#closeUp;
   }
+}
+
+/** How strongly a section is painted: what one does not look for steps back. */
+export function strengthOf({ mode }: Scene, { category }: SectionPlan): number {
+  return mode.only === undefined || mode.only === category ? 1 : 0.16;
 }
 
 /** From here on, coordinates are a section's own. */

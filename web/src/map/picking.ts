@@ -1,5 +1,6 @@
 // What is under a point of the map: a grid over the sections, and within a section a computation.
-import { boundsOf, indexAt, into, placeAt, rowOrigin, type Plan } from "./plan";
+import type { Point } from "../live/chart";
+import { boundsOf, indexAt, into, placeAt, rowOrigin, type Bounds, type Plan } from "./plan";
 
 export interface Picked {
   /** Index of the section. */
@@ -8,22 +9,26 @@ export interface Picked {
   place: number | undefined;
 }
 
+/** Sections are found so far beside them: what reaches further is no finger. */
+const BESIDE = 1;
 /** The grid has about so many cells along each side. */
 const CELLS = 24;
 
 export class Picker {
   readonly #cells: number[][];
+  readonly #corner: Point;
   readonly #size: number;
   readonly #columns: number;
 
   constructor(readonly plan: Plan) {
-    const [left, top, right, bottom] = plan.bounds;
+    const [left, top, right, bottom] = wider(plan.bounds);
+    this.#corner = { x: left, y: top };
     this.#size = Math.max((right - left) / CELLS, (bottom - top) / CELLS, 1);
     this.#columns = Math.ceil((right - left) / this.#size) + 1;
     const rows = Math.ceil((bottom - top) / this.#size) + 1;
     this.#cells = Array.from({ length: this.#columns * rows }, () => []);
     plan.sections.forEach((section, index) => {
-      const [l, t, r, b] = boundsOf([section]);
+      const [l, t, r, b] = wider(boundsOf([section]));
       for (let y = this.#cell(t - top); y <= this.#cell(b - top); y++) {
         for (let x = this.#cell(l - left); x <= this.#cell(r - left); x++) {
           this.#cells[y * this.#columns + x]?.push(index);
@@ -52,9 +57,9 @@ export class Picker {
   }
 
   #near(x: number, y: number): number[] {
-    const column = this.#cell(x - this.plan.bounds[0]);
+    const column = this.#cell(x - this.#corner.x);
     if (column < 0 || column >= this.#columns) return [];
-    return this.#cells[this.#cell(y - this.plan.bounds[1]) * this.#columns + column] ?? [];
+    return this.#cells[this.#cell(y - this.#corner.y) * this.#columns + column] ?? [];
   }
 
   #seat(index: number, across: number, down: number): number | undefined {
@@ -73,4 +78,8 @@ export class Picker {
     }
     return undefined;
   }
+}
+
+function wider([left, top, right, bottom]: Bounds): Bounds {
+  return [left - BESIDE, top - BESIDE, right + BESIDE, bottom + BESIDE];
 }

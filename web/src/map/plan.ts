@@ -145,11 +145,16 @@ function shrink(area: SectionPlan, sections: SectionPlan[]): void {
 
 /** Whether a line of text fits between a section and what is above it. */
 function hasRoomAbove(section: SectionPlan, sections: SectionPlan[]): boolean {
-  const halfHeight = 1.2;
-  const y = section.y - reach(section, 0, 1) - 0.9 - halfHeight;
+  const halfHeight = 0.75;
+  const y = boundsOf([groundOf(section)])[1] - halfHeight;
   const halfWidth = Math.min(4, reach(section, 1, 0));
   const line = { x: section.x, y, halfWidth, halfHeight, cos: 1, sin: 0 };
-  return !sections.some((other) => other !== section && overlap(line, other, 0.9));
+  return !sections.some((other) => other !== section && overlap(line, groundOf(other), 0));
+}
+
+/** The ground that a section stands on: beside its seats are the names of rows. */
+export function groundOf({ x, y, halfWidth, halfHeight, cos, sin }: Box): Box {
+  return { x, y, halfWidth: halfWidth + 0.9, halfHeight: halfHeight + 0.5, cos, sin };
 }
 
 /** Whether two boxes come nearer to each other than `gap`: no axis separates them. */

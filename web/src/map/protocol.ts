@@ -31,6 +31,10 @@ export interface Words {
 export interface Mode {
   /** Sections say how much of them is sold. */
   heat: boolean;
+  /** The reader wants nothing to move by itself. */
+  still: boolean;
+  /** The price category that one looks for: others step back. */
+  only: number | undefined;
 }
 
 export type ToPainter =
@@ -40,7 +44,8 @@ export type ToPainter =
   | { kind: "changes"; changes: Uint32Array<ArrayBuffer> }
   | { kind: "view"; view: View; moving: boolean }
   | { kind: "marks"; marks: Marks }
-  | { kind: "look"; look: Look; words: Words; mode: Mode }
+  | { kind: "look"; look: Look; words: Words }
+  | { kind: "mode"; mode: Mode }
   /** Asks for the times of the last paints. */
   | { kind: "timings" };
 

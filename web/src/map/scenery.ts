@@ -1,16 +1,13 @@
 // What is no seat: the stage, plates under sections, areas with their counts, titles.
 import { heatOf, inkOn, mix, type Look } from "./look";
-import { outOf, type Box } from "./plan";
+import { boundsOf, groundOf, outOf, type Box } from "./plan";
 import type { Scene } from "./painter";
-import { turn } from "./painter";
+import { strengthOf, turn } from "./painter";
 import type { Context } from "./protocol";
 import type { Stage } from "./stage";
 
 /** Titles stand on sections as long as their seats are too small to look at, in CSS pixels a seat. */
 export const TITLES_UPTO = 9;
-/** How far the ground of a section goes beyond its seats: beside them are the names of rows. */
-const BESIDE = 0.9;
-const AROUND = 0.5;
 
 export function paintStage(context: Context, scene: Scene, stage: Stage): void {
   const { look, view, words } = scene;
@@ -55,7 +52,7 @@ export function paintStage(context: Context, scene: Scene, stage: Stage): void {
 }
 
 /** The colour under seats of a category. */
-export function groundOf(look: Look, category: number): string {
+export function colorUnder(look: Look, category: number): string {
   return mix(look.plate, look.categories[category]!, 0.07);
 }
 
@@ -63,11 +60,11 @@ export function groundOf(look: Look, category: number): string {
 export function paintPlate(context: Context, scene: Scene, index: number): void {
   const { look, view, plan, mode } = scene;
   const section = plan.sections[index]!;
-  const { halfWidth: w, halfHeight: h } = section;
+  const { halfWidth: w, halfHeight: h } = groundOf(section);
   turn(context, view, section);
   context.beginPath();
-  context.roundRect(-w - BESIDE, -h - AROUND, 2 * (w + BESIDE), 2 * (h + AROUND), 1);
-  context.fillStyle = mode.heat ? heatOf(soldShare(scene, index), look) : groundOf(look, section.category);
+  context.roundRect(-w, -h, 2 * w, 2 * h, 1);
+  context.fillStyle = mode.heat ? heatOf(soldShare(scene, index), look) : colorUnder(look, section.category);
   context.fill();
 }
 
@@ -115,6 +112,7 @@ export function paintArea(context: Context, scene: Scene, index: number): void {
 export function paintTitle(context: Context, scene: Scene, index: number): void {
   const { look, view, plan, ratio, mode } = scene;
   const section = plan.sections[index]!;
+  if (strengthOf(scene, section) < 1) return;
   const css = view.k / ratio;
   const middle = { x: section.x * view.k + view.x, y: section.y * view.k + view.y };
   const room = { across: extent(section, 1, 0) * view.k, down: extent(section, 0, 1) * view.k };
@@ -127,7 +125,7 @@ export function paintTitle(context: Context, scene: Scene, index: number): void 
   if (css > TITLES_UPTO) {
     if (!section.isTitled) return;
     const size = 13 * ratio;
-    const y = middle.y - room.down / 2 - BESIDE * view.k - size * 0.7;
+    const y = boundsOf([groundOf(section)])[1] * view.k + view.y - size * 0.7;
     context.font = `650 ${size}px ${look.font}`;
     context.lineJoin = "round";
     context.lineWidth = 4 * ratio;
@@ -137,7 +135,7 @@ export function paintTitle(context: Context, scene: Scene, index: number): void 
     return context.fillText(section.title, middle.x, y);
   }
   const lines = mode.heat ? [section.title, percent(scene, index)] : [section.title];
-  const wanted = Math.min(13 * ratio, Math.max(8.5 * ratio, Math.min(room.down, room.across) * 0.24));
+  const wanted = Math.min(13 * ratio, Math.max(10 * ratio, Math.min(room.down, room.across) * 0.24));
   context.font = `650 ${wanted}px ${look.font}`;
   const width = Math.max(...lines.map((line) => context.measureText(line).width)) / wanted;
   const height = 1.2 * lines.length;

@@ -109,7 +109,7 @@ export class Sprites {
     const fills = [color, look.held, look.reserved, look.blocked, look.mine, look.mine, look.bad];
     this.#context.fillStyle = fills[kind]!;
     if (this.size < 4) return this.#context.fillRect(0, 0, 1, 1);
-    this.#context.globalAlpha = 0.74;
+    this.#context.globalAlpha = look.dark ? 0.82 : 0.74;
     this.#context.fillRect(0, 0, 1, 1);
     this.#context.globalAlpha = 1;
     this.#context.fillRect(0, 0, 0.75, 0.75);

@@ -1,6 +1,5 @@
 // What the log tells of a show beside its seats: whose a hold is, what a reservation's chain is called, holds by minute.
 // The end of the log is followed from now on; what was before is read when somebody asks for it, or where it is short.
-import { SvelteMap } from "svelte/reactivity";
 import type { Admin } from "./api";
 import { minuteOf } from "./minutes";
 
@@ -23,12 +22,16 @@ export interface Claim {
 const CHAINS = 20_000;
 /** Facts that are kept until history is read: what comes while it is read, and more. */
 const RECENT = 20_000;
+/** How long to wait before the log's end is followed again. */
+const AGAIN_MS = 2_000;
 /** Holds by minute go back a week, as sales do. */
 const MINUTES = 10_080;
 
 export class Ledger {
-  /** By minute, in milliseconds: how many seats were held in it. */
-  readonly holds = new SvelteMap<number, number>();
+  /** By minute, in milliseconds: how many seats were held in it. Not reactive: `version` tells that it changed. */
+  readonly holds = new Map<number, number>();
+  /** Grows when `holds` changed, at most once a second. */
+  version = $state(0);
   /** Whether the log was read from its beginning. */
   isWhole = $state(false);
   isReading = $state(false);
@@ -37,6 +40,7 @@ export class Ledger {
   readonly #admin: Admin;
   readonly #address: string;
   readonly #stop = new AbortController();
+  #telling: ReturnType<typeof setTimeout> | undefined;
   /** Holds that were told while the log's end was followed: which of them history tells too is seen by their sequence. */
   #recent: Fact[] = [];
   #history: Promise<void> | undefined;
@@ -52,6 +56,7 @@ export class Ledger {
 
   stop(): void {
     this.#stop.abort();
+    clearTimeout(this.#telling);
   }
 
   claim(seatId: string): Claim | undefined {
@@ -109,6 +114,7 @@ export class Ledger {
       for (const [minute, n] of holds) this.holds.set(minute, n);
       this.#recent = [];
       this.isWhole = true;
+      this.version++;
     } finally {
       this.isReading = false;
     }
@@ -122,14 +128,21 @@ export class Ledger {
           if (!this.isWhole && this.#recent.push(fact) > RECENT) this.#recent.shift();
           this.#chain(fact);
           claimed(this.#claims, fact);
-          if (fact.eventType === "seat.held") count(this.holds, fact);
+          if (fact.eventType !== "seat.held") return;
+          count(this.holds, fact);
+          this.#telling ??= setTimeout(() => this.#tell(), 1_000);
           if (this.holds.size > MINUTES) this.holds.delete(this.holds.keys().next().value ?? 0);
         });
       } catch {
         // The process is away, or refuses; other parts of the page say so.
       }
-      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
+  }
+
+  #tell(): void {
+    this.#telling = undefined;
+    this.version++;
   }
 
   #chain({ eventType, payload, metadata }: Fact): void {

@@ -35,6 +35,7 @@ function axes({ text, line }: Colors): uPlot.Axis[] {
       font,
       grid: { show: false },
       ticks: { stroke: line, width: 1, size: 4 },
+      size: 28,
       values: (_, splits) =>
         splits.map((at) => {
           const date = new Date(at * 1000);
@@ -93,8 +94,8 @@ export class Plots {
     };
     const held = { label: labels.held, stroke: look.held, width: 1.5, points: { show: false } };
     this.#plots = [
-      new uPlot({ ...shared, height: 170, axes: axes(look), series: [{}, total] }, above(data), this.#above),
-      new uPlot({ ...shared, height: 130, axes: axes(look), series: [{}, sold, held] }, below(data), this.#below),
+      new uPlot({ ...shared, height: 150, axes: axes(look), series: [{}, total] }, above(data), this.#above),
+      new uPlot({ ...shared, height: 115, axes: axes(look), series: [{}, sold, held] }, below(data), this.#below),
     ];
   }
 

@@ -20,19 +20,21 @@ async function freePort(): Promise<number> {
 export class BoxOffice {
   readonly #folder: string;
   readonly #port: number;
+  readonly #options: readonly string[];
   #front: Front | undefined;
   #process: ChildProcess | undefined;
   #said = "";
   readonly #kill = () => void this.#process?.kill("SIGKILL");
 
-  private constructor(folder: string, port: number) {
+  private constructor(folder: string, port: number, options: readonly string[]) {
     this.#folder = folder;
     this.#port = port;
+    this.#options = options;
   }
 
-  /** One that is ready. `resources` are documents as in `boxoffice local -f`. */
-  static async start(resources: string): Promise<BoxOffice> {
-    const self = new BoxOffice(mkdtempSync(join(tmpdir(), "boxoffice-e2e-")), await freePort());
+  /** One that is ready. `resources` are documents as in `boxoffice local -f`, `options` are its other ones. */
+  static async start(resources: string, options: readonly string[] = []): Promise<BoxOffice> {
+    const self = new BoxOffice(mkdtempSync(join(tmpdir(), "boxoffice-e2e-")), await freePort(), options);
     try {
       self.write(resources);
       process.once("exit", self.#kill);
@@ -63,7 +65,7 @@ export class BoxOffice {
   /** Starts the process again, on the same port and data. */
   async begin(): Promise<void> {
     const files = ["--filename", join(this.#folder, "resources.yaml"), "--data-dir", join(this.#folder, "data")];
-    const child = spawn(process.env.BOXOFFICE ?? "boxoffice", ["local", ...files, "--port", String(this.#port)], {
+    const child = spawn(process.env.BOXOFFICE ?? "boxoffice", ["local", ...files, "--port", String(this.#port), ...this.#options], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#process = child;
@@ -73,7 +75,7 @@ export class BoxOffice {
       if (child.exitCode !== null) throw new Error(`boxoffice local ended:\n${this.#said}`);
       const answer = await fetch(`${this.backend}/readyz`).catch(() => undefined);
       return answer?.ok || undefined;
-    });
+    }, 60_000);
   }
 
   /** Ends the process, like a crash; the page's address stays and answers nothing. */

@@ -39,7 +39,7 @@ export class Tab {
       hasTouch: touch,
       reducedMotion: "reduce",
     });
-    context.setDefaultTimeout(10_000);
+    context.setDefaultTimeout(20_000);
     const tab = new Tab(await context.newPage(), context);
     tab.#watch(new URL(url).origin);
     await tab.page.goto(`${url}${path}`);

@@ -30,3 +30,38 @@ export async function crowd(boxOffice: BoxOffice, eventId: string, sections: str
     await Promise.all(Array.from({ length: Math.min(16, orders - from) }, (_, i) => one(from + i)));
   }
 }
+
+interface Chart {
+  sections: { sectionId: string; rows: { row: string; seats: string[] }[] }[];
+}
+
+/** As many seats as one hold of staff may have. */
+const AT_ONCE = 100;
+
+/**
+ * Sells `share` of all seats at the counter, the first rows before the last, in runs of a few that sit together: as a show
+ * looks that has been on sale for a while.
+ */
+export async function sellMany(boxOffice: BoxOffice, eventId: string, share: number): Promise<void> {
+  const { sections } = await boxOffice.call<Chart>("GET", `/events/${eventId}/chart`, "nobody");
+  const next = dice(11);
+  const wanted: string[] = [];
+  for (const { sectionId, rows } of sections) {
+    const depth = share * (0.4 + 1.2 * next());
+    rows.forEach(({ row, seats }, index) => {
+      // Full up to there, then thinning out.
+      const chance = 0.5 + 4 * (depth - index / rows.length);
+      for (let from = 0; from < seats.length; ) {
+        const run = 3 + Math.floor(next() * 7);
+        if (next() < chance) wanted.push(...seats.slice(from, from + run).map((seat) => `${eventId}.${sectionId}-${row}-${seat}`));
+        from += run;
+      }
+    });
+  }
+  for (let from = 0; from < wanted.length; from += AT_ONCE) {
+    const body = { userId: `counter-${from}`, seats: wanted.slice(from, from + AT_ONCE) };
+    // Blocked seats are in some of them: these are left alone.
+    const held = await boxOffice.call<Held>("POST", `/admin/events/${eventId}/holds`, "staff", body).catch(() => undefined);
+    if (held) await boxOffice.call("POST", `/admin/holds/${held.holdId}/reserve`, "staff", { paidBy: "counter" });
+  }
+}

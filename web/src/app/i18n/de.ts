@@ -50,6 +50,7 @@ export const de: Messages = {
   "show.mapFailed": "Der Plan konnte nicht geladen werden. Die Liste der Plätze geht trotzdem.",
   "show.lost": "Verbindung unterbrochen. Stand der Plätze: vor {age}.",
   "show.resumed": "Wieder verbunden. Die Plätze sind aktuell.",
+  "show.unreachable": "Der Dienst antwortet gerade nicht. Diese Seite geht von selbst weiter.",
   "show.loading": "Plätze werden geladen …",
 
   "seat.name": "{section}, Reihe {row}, Platz {number}",

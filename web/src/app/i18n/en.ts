@@ -48,6 +48,7 @@ export const en = {
   "show.mapFailed": "The map could not be loaded. The list of seats works all the same.",
   "show.lost": "Connection lost. Seats are shown as they were {age} ago.",
   "show.resumed": "Connected again. Seats are up to date.",
+  "show.unreachable": "The service does not answer right now. This page goes on by itself.",
   "show.loading": "Loading seats…",
 
   "seat.name": "{section}, row {row}, seat {number}",

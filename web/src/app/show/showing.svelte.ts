@@ -11,7 +11,7 @@ import { nearest } from "../nearest";
 import { own } from "../own";
 import { isOpen, standing } from "../phase";
 import { wordsOf } from "../problems";
-import { partsOf, seatName, seatNames } from "../seatName";
+import { seatName, seatNames } from "../seatName";
 
 /** Most seats that are chosen at once where the show sets no limit. */
 const MOST = 20;
@@ -204,15 +204,5 @@ export class Showing {
       case "problem":
         return announce(wordsOf(happening.problem), true);
     }
-  }
-
-  /** Section, row and number of a seat, its price and what it is: what is read out. */
-  fullName(place: number): string {
-    const { chart } = this.show;
-    if (chart === undefined) return "";
-    const price = chart.priceCategories[chart.section(place).priceCategory];
-    const { row, number } = partsOf(chart.seatId(place));
-    const name = row === undefined ? number : t("seat.short", { row, number });
-    return [name, price && money(price.amount, price.currency), this.statusOf(place).words].filter(Boolean).join(", ");
   }
 }
