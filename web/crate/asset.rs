@@ -29,6 +29,11 @@ pub(crate) struct Asset {
 }
 
 impl Asset {
+    /// Whether it is a page, which has an address of its own.
+    pub(crate) fn is_page(&self) -> bool {
+        self.content_type.starts_with("text/html")
+    }
+
     /// The answer to a request with these headers.
     pub(crate) fn answer(&self, headers: &HeaderMap) -> Response {
         let tags = ["", "-gzip", "-br"].map(|form| format!("\"{}{form}\"", self.tag));

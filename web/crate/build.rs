@@ -35,11 +35,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut code = String::new();
     for (index, (path, bytes)) in files.iter().enumerate() {
         let packed = [("gz", gzip(bytes)?), ("br", brotli(bytes)?)];
-        let stored = out.join(format!("{index}"));
+        let stored = format!("{}/{index}", out.display());
         fs::write(&stored, bytes)?;
         let mut forms = vec![];
         for (ending, packed) in packed {
-            let file = stored.with_extension(ending);
+            let file = format!("{stored}.{ending}");
             fs::write(&file, &packed)?;
             let worth = packed.len() < bytes.len();
             forms.push(if worth { format!("Some(include_bytes!({file:?}))") } else { "None".to_owned() });
@@ -69,8 +69,10 @@ fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     for entry in entries {
         let entry = entry?;
-        let name = entry.file_name().into_string().map_err(|name| format!("{name:?} is no UTF-8"))?;
-        if name.starts_with('.') || name.ends_with(".map") {
+        let name =
+            entry.file_name().into_string().map_err(|name| format!("{} is no UTF-8", name.display()))?;
+        let is_source_map = Path::new(&name).extension().is_some_and(|ending| ending == "map");
+        if name.starts_with('.') || is_source_map {
             continue;
         }
         let path = format!("{prefix}{name}");
@@ -128,7 +130,12 @@ fn brotli(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 
 /// A fingerprint of the content.
 fn tag(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(10).map(|byte| format!("{byte:02x}")).collect()
+    let mut tag = String::new();
+    for byte in Sha256::digest(bytes).iter().take(10) {
+        // Writing to a string does not fail.
+        _ = write!(tag, "{byte:02x}");
+    }
+    tag
 }
 
 fn content_type(path: &str) -> &'static str {

@@ -55,20 +55,22 @@ fn page<S: Clone + Send + Sync + 'static>(
 
 /// The files of the table that are no pages: pages of other origins may load them too.
 fn files<S: Clone + Send + Sync + 'static>(table: Table) -> Router<S> {
-    let at_the_top = table.iter().filter(|asset| !asset.path.contains('/') && !asset.path.ends_with(".html"));
-    let routes = Router::new()
-        .route("/assets/{*path}", get(move |path, headers| async move { file(table, path, headers) }));
+    let at_the_top = table.iter().filter(|asset| !asset.path.contains('/') && !asset.is_page());
+    let routes = Router::new().route(
+        "/assets/{*path}",
+        get(move |path, headers: HeaderMap| async move { file(table, path, &headers) }),
+    );
     at_the_top.fold(routes, |routes, asset| {
         let answer = move |headers: HeaderMap| async move { shared(asset.answer(&headers)) };
         routes.route(&format!("/{}", asset.path), get(answer))
     })
 }
 
-fn file(table: Table, Path(path): Path<String>, headers: HeaderMap) -> Response {
+fn file(table: Table, Path(path): Path<String>, headers: &HeaderMap) -> Response {
     let found = find(table, &format!("assets/{path}"));
     // One that is not here may be on a worker of another version: nobody is to remember that it was not.
     let missing = || ([(CACHE_CONTROL, "no-store")], Problem::no_route()).into_response();
-    shared(found.map_or_else(missing, |asset| asset.answer(&headers)))
+    shared(found.map_or_else(missing, |asset| asset.answer(headers)))
 }
 
 /// Whoever shows the map in a page of theirs has its scripts from here. They say nothing of anybody.

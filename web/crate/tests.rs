@@ -139,7 +139,7 @@ async fn every_file_comes_back_as_it_was_built() {
             GzDecoder::new(gzip).read_to_end(&mut plain).unwrap();
             assert!(plain == asset.plain, "{}", asset.path);
         }
-        if asset.path.ends_with(".html") {
+        if asset.is_page() {
             continue;
         }
         let answer = get(of_one_process(None), &format!("/{}", asset.path)).await;
@@ -154,7 +154,7 @@ async fn what_a_page_loads_is_there() {
     for (table, routes) in
         [(EVERYTHING, of_one_process as fn(Option<&str>) -> Router), (OF_DOCS, |_| of_command())]
     {
-        for page in table.iter().filter(|asset| asset.path.ends_with(".html")) {
+        for page in table.iter().filter(|asset| asset.is_page()) {
             let text = String::from_utf8_lossy(page.plain);
             let loaded = text.split(['"', '\'']).filter(|part| part.starts_with("/assets/"));
             for path in loaded {
