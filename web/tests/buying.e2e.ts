@@ -105,7 +105,17 @@ test("two buyers want the same seat: one has it, the other is offered another", 
   await inTab(boxOffice.url, "/?event=hall", {}, async (one) => {
     await inTab(boxOffice.url, "/?event=hall", {}, async (other) => {
       const buyers = [await open(one, "ada"), await open(other, "bob")];
-      // What the other does is not to be seen in time: both tabs ask.
+      // Neither may see in time what the other does: both have asked before anybody is answered.
+      let asked = 0;
+      let go = () => {};
+      const both = new Promise<void>((resolve) => (go = resolve));
+      for (const { page } of buyers) {
+        await page.route("**/holds/*/seats", async (route) => {
+          if (++asked === buyers.length) go();
+          await both;
+          await route.continue();
+        });
+      }
       await Promise.all(buyers.map((buyer) => buyer.seat("B", 5).click()));
       const has = async (buyer: Buyer) => ({
         won: await buyer.seat("B", 5, "in your cart").isVisible(),

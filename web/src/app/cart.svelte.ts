@@ -112,6 +112,13 @@ export class Cart {
     });
   }
 
+  /** Somebody else got a seat in the moment in which it was asked for here. */
+  missed(conflict: Conflict): void {
+    this.dismiss();
+    this.lost = { conflicts: [conflict], asked: [], isGap: false };
+    this.#desk.said({ kind: "lost", lost: this.lost });
+  }
+
   area(sectionId: string, quantity: number): Promise<void> {
     this.dismiss();
     const choice: Choice = { areas: [{ sectionId, quantity }] };

@@ -16,6 +16,12 @@ import { seatName, seatNames } from "../seatName";
 /** Most seats that are chosen at once where the show sets no limit. */
 const MOST = 20;
 
+/** Whoever wants a seat that was taken so short a time ago meant it while it was free. */
+const JUST_MS = 4000;
+
+/** So many seats that were just taken are remembered. */
+const JUST_MOST = 2000;
+
 export class Showing {
   readonly show: LiveShow;
   readonly cart: Cart;
@@ -23,6 +29,8 @@ export class Showing {
   area = $state.raw<Section>();
   /** Why nothing came of a click. */
   hint = $state("");
+  /** Seats that somebody took, and when. */
+  readonly #justTaken = new Map<number, number>();
   #hintTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly eventId: string) {
@@ -72,6 +80,11 @@ export class Showing {
   start(): () => void {
     this.show.start();
     const stop = this.show.onChanges((changes) => {
+      if (this.#justTaken.size > JUST_MOST) this.#justTaken.clear();
+      for (const [place, status] of changes) {
+        if (status === 1 || status === 2) this.#justTaken.set(place, Date.now());
+        else this.#justTaken.delete(place);
+      }
       const { hold } = this.cart;
       if (hold === undefined || this.cart.working !== undefined) return;
       // One's own seat that is free or blocked: it was taken back, or this news is older than the hold. The service knows.
@@ -106,8 +119,18 @@ export class Showing {
     const why = this.why();
     if (why !== undefined) return this.say(why);
     if (status.isFree) return void this.cart.toggle(seatId);
+    if (this.misses(place)) return;
     this.say(t("grid.taken", { seat: seatName(seatId, chart), status: status.words }));
   };
+
+  /** Whether somebody took the seat just now; then that is told, with another one that is near. */
+  misses(place: number): boolean {
+    const { chart } = this.show;
+    const at = this.#justTaken.get(place);
+    if (chart === undefined || at === undefined || Date.now() - at > JUST_MS || this.mine.has(place)) return false;
+    this.cart.missed({ seatId: chart.seatId(place), reason: this.show.statuses[place] === 2 ? "RESERVED" : "HELD" });
+    return true;
+  }
 
   open = (section: Section): void => {
     const why = this.why();
