@@ -33,7 +33,7 @@ impl Browser {
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let request =
             self.request(method, path).header("cookie", &self.cookie).header("origin", &self.origin);
-        let request = body.iter().fold(request, |request, body| request.json(body));
+        let request = body.iter().fold(request, RequestBuilder::json);
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default())
     }
@@ -90,10 +90,10 @@ async fn a_gateway_has_both_workers_at_one_origin_and_says_who_somebody_is() {
     let signed_in = client.get(format!("{gateway}/sign-in?user=gate")).send().await.unwrap();
     let cookie = signed_in.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
     let by = |request: RequestBuilder| request.header("cookie", cookie.clone());
-    let held = by(client.post(format!("{address}/hold"))).send().await.unwrap();
-    assert_eq!(held.status(), StatusCode::OK);
-    let held: Value = held.json().await.unwrap();
-    let hold = format!("{gateway}/holds/{}", held["holdId"].as_str().unwrap());
-    assert_eq!(by(client.get(&hold)).send().await.unwrap().status(), StatusCode::OK);
-    assert_eq!(by(client.delete(&hold)).send().await.unwrap().status(), StatusCode::OK);
+    let answer = by(client.post(format!("{address}/hold"))).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let held: Value = answer.json().await.unwrap();
+    let cart = format!("{gateway}/holds/{}", held["holdId"].as_str().unwrap());
+    assert_eq!(by(client.get(&cart)).send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(by(client.delete(&cart)).send().await.unwrap().status(), StatusCode::OK);
 }

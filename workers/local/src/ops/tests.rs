@@ -32,15 +32,12 @@ impl Measuring for Measured {
     }
 
     async fn measured(&self, pod: &str) -> anyhow::Result<String> {
-        if pod == "main-stats-1" {
-            anyhow::bail!("it is starting")
-        } else {
-            Ok("boxoffice_consumer_lag 3\n".into())
-        }
+        anyhow::ensure!(pod != "main-stats-1", "it is starting");
+        Ok("boxoffice_consumer_lag 3\n".into())
     }
 }
 
-async fn nobody() -> Worker {
+fn nobody() -> Worker {
     Worker::new(Dial::by(|| async { Err::<TcpStream, _>(std::io::Error::other("no pod is ready")) }), None)
 }
 
@@ -49,7 +46,7 @@ async fn opened() -> (Router, String) {
     let proxy = Proxy {
         queries: echo("queries", None).await,
         figures: echo("figures", Some("t")).await,
-        admin: nobody().await,
+        admin: nobody(),
     };
     let keys = Arc::new(Keys::new(9000));
     let address = keys.address("127.0.0.1:9000".parse().unwrap());

@@ -245,7 +245,7 @@ impl<'a> Clustered<'a> {
                 "--service {service}: expected namespace/name, such as tickets/main"
             )));
         };
-        let client = Client::try_default().await.map_err(of_cluster)?;
+        let client = Client::try_default().await.map_err(|error| of_cluster(&error))?;
         Ok(Self { client, namespace, name })
     }
 
@@ -256,7 +256,7 @@ impl<'a> Clustered<'a> {
     pub async fn admin_token(&self) -> Result<Option<String>, Failure> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace);
         let secret = timeout(CLUSTER, secrets.get(&names::admin_token(self.name))).await;
-        let secret = secret.map_err(|_| silent())?.map_err(of_cluster)?;
+        let secret = secret.map_err(|_| silent())?.map_err(|error| of_cluster(&error))?;
         let token = secret.data.and_then(|mut data| data.remove(names::ADMIN_TOKEN_KEY));
         Ok(token.and_then(|token| String::from_utf8(token.0).ok()))
     }
@@ -272,7 +272,7 @@ impl<'a> Clustered<'a> {
     }
 }
 
-fn of_cluster(error: kube::Error) -> Failure {
+fn of_cluster(error: &kube::Error) -> Failure {
     Failure::Refused(format!("the cluster: {error}"))
 }
 

@@ -157,22 +157,20 @@ pub(super) async fn show(
     let (sequence, epoch, definition, chart) =
         live.read(|map| (map.sequence, map.epoch, map.definition.clone(), map.chart().clone()));
     let kept = if coding == Coding::Brotli { known.charts.get(&current) } else { None };
-    let (own, pieces) = match kept {
-        Some(kept) => (current.to_string(), vec![kept]),
-        None => {
-            let charts = Arc::clone(&known.charts);
-            let made = spawn_blocking(move || {
-                let chart = ChartBody::of(&definition, &chart);
-                let pieces = coding.pieces(serde_json::to_vec(&chart).unwrap_or_default());
-                if let (Coding::Brotli, [piece]) = (coding, pieces.as_slice()) {
-                    charts.keep(&chart.chart_hash, piece);
-                }
-                (chart.chart_hash, pieces)
-            });
-            made.await.map_err(|error| {
-                Problem::unavailable("the worker is shutting down").because(error.to_string())
-            })?
-        }
+    let (own, pieces) = if let Some(kept) = kept {
+        (current.to_string(), vec![kept])
+    } else {
+        let charts = Arc::clone(&known.charts);
+        let made = spawn_blocking(move || {
+            let chart = ChartBody::of(&definition, &chart);
+            let pieces = coding.pieces(serde_json::to_vec(&chart).unwrap_or_default());
+            if let (Coding::Brotli, [piece]) = (coding, pieces.as_slice()) {
+                charts.keep(&chart.chart_hash, piece);
+            }
+            (chart.chart_hash, pieces)
+        });
+        made.await
+            .map_err(|error| Problem::unavailable("the worker is shutting down").because(error.to_string()))?
     };
     // Without a hash whoever asks wants the one that there is.
     let kept = if hash == Some(own) { "public, max-age=31536000, immutable" } else { "no-cache" };
