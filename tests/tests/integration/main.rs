@@ -41,6 +41,7 @@ mod payment_and_seats;
 mod payment_worker;
 mod payments;
 mod payments_crash;
+mod query_outages;
 mod query_snapshot;
 mod query_worker;
 mod recovery_progress;
