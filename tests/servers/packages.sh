@@ -21,6 +21,9 @@ default-jre-headless java runs Kafka
 maven mvn fetches Kafka
 openssl openssl certificates of servers that speak TLS
 EOT
+    openapi) cat <<'EOT' ;;
+python3-venv python3 runs schemathesis
+EOT
     cluster) cat <<'EOT' ;;
 containerd containerd runs the pods
 runc runc runs the pods

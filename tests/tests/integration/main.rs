@@ -35,6 +35,7 @@ mod local_process;
 mod local_support;
 mod local_terminal;
 mod local_tokens;
+mod openapi;
 mod operator_kafka;
 mod orders;
 mod payment_and_seats;
