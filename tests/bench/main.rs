@@ -7,6 +7,8 @@
 
 mod depth;
 mod load;
+mod memory;
+mod replica;
 mod report;
 mod scenarios;
 mod shows;
@@ -73,7 +75,7 @@ const EXAMPLES: &str = "Examples:
   boxoffice-bench --only holds --rounds 5 --seconds 10    one scenario, longer
   boxoffice-bench --only pairs --workers 2                two command workers
 It needs redis-server, redis-benchmark, PostgreSQL, Java, and Kafka where `tests/servers/install servers` puts it, and the
-release binaries of boxoffice-command, boxoffice-consumer and boxoffice beside its own.";
+release binaries of boxoffice-command, boxoffice-consumer, boxoffice-query and boxoffice beside its own.";
 
 const SMOKE: u32 = 50;
 

@@ -232,12 +232,7 @@ impl<'a> Stack<'a> {
 
     /// The most memory that a worker has had, in MiB.
     pub fn worker_memory(&self) -> anyhow::Result<f64> {
-        let peaks = self.workers.iter().map(|worker| {
-            let status = std::fs::read_to_string(format!("/proc/{}/status", worker.id()))?;
-            let peak =
-                status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no peak memory")?;
-            Ok(peak.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
-        });
+        let peaks = self.workers.iter().map(Process::peak_memory);
         peaks.collect::<anyhow::Result<Vec<_>>>().map(|peaks| peaks.into_iter().fold(0.0, f64::max))
     }
 

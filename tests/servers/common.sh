@@ -1,6 +1,6 @@
 # What every script of tests/ shares: where things are cached, how progress is told.
 
-# Versions that no other file pins: Kafka's is in kafka/pom.xml, Kubernetes' and etcd's in
+# Versions that no other file pins: Kafka's is in kafka/pom.xml, schemathesis' in schemathesis/requirements.txt, Kubernetes' and etcd's in
 # tests/cluster/tools/*/go.mod.
 NEXTEST_VERSION=0.9.151
 DENY_VERSION=0.20.2
@@ -17,6 +17,9 @@ CHECKOUT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/boxoffice
 KAFKA_VERSION=$(sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|p' "$CHECKOUT/tests/servers/kafka/pom.xml")
 KAFKA_HOME=$CACHE/kafka-$KAFKA_VERSION
+SCHEMATHESIS_REQUIREMENTS=$CHECKOUT/tests/servers/schemathesis/requirements.txt
+SCHEMATHESIS_VERSION=$(sed -n 's|^schemathesis==||p' "$SCHEMATHESIS_REQUIREMENTS")
+SCHEMATHESIS_HOME=$CACHE/tools/schemathesis-$SCHEMATHESIS_VERSION
 NEXTEST=$CACHE/tools/cargo-nextest-$NEXTEST_VERSION/bin/cargo-nextest
 DENY=$CACHE/tools/cargo-deny-$DENY_VERSION/bin/cargo-deny
 TARGET=${CARGO_TARGET_DIR:-$CHECKOUT/target}

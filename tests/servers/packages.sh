@@ -30,6 +30,9 @@ EOT
     browser) cat <<'EOT' ;;
 chromium chromium the browser of the pages' tests
 EOT
+    openapi) cat <<'EOT' ;;
+python3-venv python3 runs schemathesis
+EOT
     cluster) cat <<'EOT' ;;
 containerd containerd runs the pods
 runc runc runs the pods

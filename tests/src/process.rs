@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::servers::child::{Child, bound};
+use crate::servers::child::{Child, bound, memory};
 use crate::wait::{PATIENCE, within};
 
 /// A running worker; dropping it kills it, and a test that fails shows the end of its log.
@@ -126,6 +126,22 @@ impl Process {
     /// A process that has ended, or a system without `/proc`.
     pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
         self.child.cpu_seconds()
+    }
+
+    /// The memory that it has now, in MiB.
+    ///
+    /// # Errors
+    /// A process that has ended, or a system without `/proc`.
+    pub fn memory(&self) -> anyhow::Result<f64> {
+        memory(self.id(), "VmRSS")
+    }
+
+    /// The most memory that it ever had, in MiB.
+    ///
+    /// # Errors
+    /// A process that has ended, or a system without `/proc`.
+    pub fn peak_memory(&self) -> anyhow::Result<f64> {
+        memory(self.id(), "VmHWM")
     }
 
     /// Everything it has logged.

@@ -1,8 +1,10 @@
 //! Buyers over HTTP/1.1: many connections that are kept, each sending one request at a time, in a closed or an open loop.
 //!
 //! Reading order: [`pace`] says when requests are due, [`wire`] sends them, [`tally`] sums up. What they are and what is
-//! made of the answers is the business of whoever implements [`Buyers`]. All of it runs on one thread.
+//! made of the answers is the business of whoever implements [`Buyers`]. All of it runs on one thread. [`listeners`] follow a
+//! stream instead.
 
+pub mod listeners;
 mod pace;
 mod tally;
 mod wire;

@@ -1,18 +1,14 @@
 //! Distinct seats, as fast as they go, in rounds: yardsticks and load take turns, and medians are told, because what else
 //! the machine does comes and goes.
 
-use std::net::SocketAddr;
-
 use anyhow::ensure;
-use boxoffice_tests::process::Process;
-use boxoffice_tests::servers::free_port;
 
 use super::{Bench, Holders};
 use crate::depth::Depths;
 use crate::load::{Pace, Tally, count, median, run};
 use crate::report::Figure;
 use crate::stack::{Cpu, PARTITIONS, Stack};
-use crate::yardsticks::{kafka, redis};
+use crate::yardsticks::{self, kafka, redis};
 
 /// More holds a second than a machine is expected to take: so many seats are on sale.
 const MOST: u32 = 40_000;
@@ -69,9 +65,7 @@ pub async fn measure(bench: &mut Bench) -> anyhow::Result<Vec<Figure>> {
 
 /// The constant answer, to the requests that holds are, over as many connections.
 pub async fn constant(bench: &Bench) -> anyhow::Result<Constant> {
-    let addr: SocketAddr = format!("127.0.0.1:{}", free_port()?).parse()?;
-    let mut server = Process::start_with("boxoffice-bench", ["constant", &addr.to_string()], [])?;
-    server.ready(&format!("http://{addr}/readyz")).await?;
+    let (server, addr) = yardsticks::constant::start().await?;
     let (plan, before) = (bench.plan(&[addr], Pace::Closed(bench.time)), server.cpu_seconds()?);
     let (buyers, took) = run(&plan, Holders::of(bench.seats(4 * MOST))).await?;
     let cpu = (server.cpu_seconds()? - before) * 1000.0 / count(buyers.tally.done);

@@ -1,5 +1,6 @@
 //! What is measured: one scenario a file, each a function from the [`Bench`] to its figures.
 
+pub mod catalog;
 pub mod contended;
 pub mod door;
 pub mod embedded;
@@ -7,12 +8,15 @@ pub mod herd;
 pub mod holds;
 pub mod idle;
 pub mod leaderless;
+pub mod local;
 pub mod maps;
 pub mod nearly_full;
 pub mod pairs;
 pub mod recovery;
 pub mod script;
+pub mod slow;
 pub mod steady;
+pub mod streams;
 pub mod webhook;
 
 use std::net::SocketAddr;
@@ -53,6 +57,14 @@ pub enum Scenario {
     Recovery,
     /// Seat maps in each form, still and while they change, and a replica with a million seats
     Maps,
+    /// What a command worker takes up that knows two hundred stadiums
+    Catalog,
+    /// What `boxoffice local` takes up with a thousand shows, and with twenty stadiums, and how soon it is ready
+    Local,
+    /// Five thousand who follow a seat map that changes 500 times a second, beside a constant broadcast
+    Streams,
+    /// Two thousand readers of seat maps who take nothing of them: memory, and whether others are served
+    Slow,
     /// Domain events over HTTP to a fast receiver: deliveries a second
     Webhook,
 }
@@ -94,6 +106,10 @@ impl Bench {
             Scenario::Idle => idle::measure(self).await,
             Scenario::Recovery => recovery::measure(self).await,
             Scenario::Maps => maps::measure(self).await,
+            Scenario::Catalog => catalog::measure(self).await,
+            Scenario::Local => local::measure(self).await,
+            Scenario::Streams => streams::measure(self).await,
+            Scenario::Slow => slow::measure(self).await,
             Scenario::Webhook => webhook::measure(self).await,
         }
     }

@@ -148,12 +148,35 @@ impl Drop for Child {
 /// # Errors
 /// A process that has ended, or a system without `/proc`.
 pub fn cpu_seconds(id: u32) -> anyhow::Result<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+    cpu_seconds_in(&format!("/proc/{id}/stat"))
+}
+
+fn cpu_seconds_in(file: &str) -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string(file)?;
     // Its name may have blanks; what comes behind it begins with the third field. User and system time are 14 and 15.
     let fields = stat.rsplit_once(") ").context("no process status")?.1.split(' ').skip(11).take(2);
     let ticks = fields.map(str::parse::<u32>).sum::<Result<u32, _>>()?;
     let a_second = u32::try_from(rustix::param::clock_ticks_per_second())?;
     Ok(f64::from(ticks) / f64::from(a_second))
+}
+
+/// CPU seconds, user and system, that the calling thread has spent so far.
+///
+/// # Errors
+/// A system without `/proc`.
+pub fn cpu_seconds_of_this_thread() -> anyhow::Result<f64> {
+    cpu_seconds_in("/proc/thread-self/stat")
+}
+
+/// What the system says of the memory of process `id` in a field such as `VmHWM`, in MiB.
+///
+/// # Errors
+/// A process that has ended, or a system without `/proc`.
+pub fn memory(id: u32, field: &str) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let kib = line.with_context(|| format!("no {field}"))?.trim().trim_end_matches(" kB");
+    Ok(kib.parse::<f64>()? / 1024.0)
 }
 
 fn pid(process: &std::process::Child) -> Option<Pid> {

@@ -2,6 +2,7 @@
 //! away comes to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -9,27 +10,35 @@ use boxoffice_consumer::handlers::seat_view::SeatViewHandler;
 use boxoffice_consumer::view::{PgViewStore, migrate};
 use boxoffice_domain::Envelope;
 use boxoffice_domain::checkpoint::Start;
-use boxoffice_local::embedded::views::{MemoryView, SeatView};
+use boxoffice_local::embedded::journal::Journal;
+use boxoffice_local::embedded::log::EmbeddedLog;
+use boxoffice_local::embedded::views::{LocalOrders, MemoryView, SeatView, Trace};
 use boxoffice_query::orders::Orders;
 use boxoffice_query::orders::postgres::{CONNECTIONS, LONGEST, PostgresOrders};
-use boxoffice_runtime::log::TopicPartition;
+use boxoffice_runtime::log::{EventLog, TopicPartition};
 use boxoffice_runtime::postgres::{DatabaseArgs, reading};
+use boxoffice_runtime::record::NewRecord;
 use boxoffice_runtime::view::{Batch, Beginning, ViewStore};
 use boxoffice_tests::conformance::orders::Fixture;
-use boxoffice_tests::history::record;
+use boxoffice_tests::history::{History, NOW, new_record, record};
 use boxoffice_tests::servers::{Database, database};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
+use tempfile::TempDir;
 
 const SEATS: &str = "seat-events";
 const PAYMENTS: &str = "payment-events";
+const DAY: u64 = 86_400_000;
+
+fn topic_of(event: &Envelope) -> &'static str {
+    if event.event.event_type().starts_with("payment.") { PAYMENTS } else { SEATS }
+}
 
 /// Takes in events as the consumer does: those of payments come from a topic of their own.
 async fn take(store: &dyn ViewStore, events: &[Envelope]) {
     let mut by_topic: BTreeMap<&str, Vec<&Envelope>> = BTreeMap::new();
     for event in events {
-        let topic = if event.event.event_type().starts_with("payment.") { PAYMENTS } else { SEATS };
-        by_topic.entry(topic).or_default().push(event);
+        by_topic.entry(topic_of(event)).or_default().push(event);
     }
     for (topic, events) in by_topic {
         let partition = TopicPartition { topic: topic.into(), partition: 0 };
@@ -42,20 +51,46 @@ async fn take(store: &dyn ViewStore, events: &[Envelope]) {
     }
 }
 
-struct InMemory(MemoryView<SeatView>);
+struct InMemory {
+    view: Arc<MemoryView<SeatView>>,
+    orders: LocalOrders,
+    log: EmbeddedLog,
+    _folder: TempDir,
+}
+
+impl InMemory {
+    /// With a log that tells the events of so many days before the histories' own time.
+    async fn telling(days: u32) -> Self {
+        let folder = TempDir::new().unwrap();
+        let journal = Journal::open(folder.path()).await.unwrap();
+        let log = EmbeddedLog::open(journal.clone()).await.unwrap();
+        for topic in [SEATS, PAYMENTS] {
+            log.create_topic(topic, 1).await.unwrap();
+        }
+        let trace =
+            Trace::new(journal.readers().clone(), [SEATS, PAYMENTS], days, Arc::new(|| NOW + 10 * DAY));
+        let view = Arc::new(MemoryView::new(SeatView::new(SEATS.into())));
+        let orders = LocalOrders::new(Arc::clone(&view), trace);
+        Self { view, orders, log, _folder: folder }
+    }
+}
 
 #[async_trait]
 impl Fixture for InMemory {
     async fn fresh() -> Self {
-        Self(MemoryView::new(SeatView::new(SEATS.into())))
+        Self::telling(11).await
     }
 
     fn orders(&self) -> &dyn Orders {
-        &self.0
+        &self.orders
     }
 
     async fn happen(&self, events: &[Envelope]) {
-        take(&self.0, events).await;
+        take(&*self.view, events).await;
+        for topic in [SEATS, PAYMENTS] {
+            let its = events.iter().filter(|event| topic_of(event) == topic);
+            self.log.publish(topic, its.map(|event| new_record(event, 0)).collect()).await.unwrap();
+        }
     }
 }
 
@@ -99,6 +134,25 @@ mod in_memory {
 mod on_postgres {
     use super::OnPostgres;
     boxoffice_tests::orders_conformance!(OnPostgres);
+}
+
+#[tokio::test]
+async fn in_one_process_a_chain_is_told_as_long_as_it_is_kept_whatever_else_is_on_the_log() {
+    let (kept, old) = (InMemory::telling(11).await, InMemory::telling(9).await);
+    let mut history = History::new("arena-night");
+    let events = [vec![history.next(history.created(4))], history.sold(1).to_vec()].concat();
+    for fixture in [&kept, &old] {
+        fixture.happen(&events).await;
+        // The log may have a record twice, and what is no event.
+        let again = new_record(&events[1], 0);
+        let foreign = NewRecord { value: b"no JSON".to_vec(), ..again.clone() };
+        fixture.log.publish(SEATS, vec![again, foreign]).await.unwrap();
+    }
+    let of = async |fixture: &InMemory, user: Option<&str>| {
+        let user = user.map(|user| user.parse().unwrap());
+        fixture.orders.chain(&history.correlation, user.as_ref()).await.unwrap().len()
+    };
+    assert_eq!((of(&kept, None).await, of(&kept, Some("bob")).await, of(&old, None).await), (4, 0, 0));
 }
 
 #[tokio::test]

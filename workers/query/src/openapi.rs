@@ -38,7 +38,7 @@ refusals! {
     /// Of a SeatingEvent.
     OfEventRead = [ANYBODY, [code::EVENT_NOT_FOUND]];
     /// Of a map, or of what changed of it.
-    OfMap = [ANYBODY, [code::EVENT_NOT_FOUND, code::SEQUENCE_GONE]];
+    OfMap = [ANYBODY, [code::EVENT_NOT_FOUND, code::SEAT_NOT_FOUND, code::SEQUENCE_GONE]];
     /// Of a chart.
     OfChart = [ANYBODY, [code::NOT_FOUND, code::EVENT_NOT_FOUND]];
     /// Of a seat, which is shown to its holder as theirs.
@@ -75,6 +75,12 @@ pub(crate) fn about_readers() -> OpenApi {
 /// The document, of what the router collected.
 pub(crate) fn for_readers(collected: OpenApi) -> OpenApi {
     let mut document = complete(collected);
+    // What nothing is said of asks for nobody, also in one document with routes that do.
+    for item in document.paths.paths.values_mut() {
+        if let Some(read) = &mut item.get {
+            read.security.get_or_insert_default();
+        }
+    }
     let components = document.components.get_or_insert_default();
     let user =
         ApiKeyValue::with_description("x-user-id", "Set by a gateway; nobody else can reach the worker.");

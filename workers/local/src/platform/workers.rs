@@ -15,6 +15,7 @@ use boxoffice_command::servers::ServerMetrics;
 use boxoffice_command::store::{Inventory, SeatStore};
 use boxoffice_consumer::run::LOG;
 use boxoffice_query::{Ports, Query, READY, Topics};
+use boxoffice_runtime::clock;
 use boxoffice_runtime::health::{self, Readiness};
 use boxoffice_runtime::http::{
     AdminToken, HttpLayer, Lock, guarded, json_alone, listen, locked, serve, service,
@@ -30,6 +31,7 @@ use utoipa::openapi::OpenApi;
 
 use super::declared::Declared;
 use super::{Platform, PlatformError};
+use crate::embedded::views::{LocalOrders, Trace};
 
 /// Readiness part: the query role shows every SeatingEvent as it was when the roles began.
 const SHOWS: &str = "shows";
@@ -78,7 +80,11 @@ impl Platform {
 
         let (seat_view, consuming) = self.consume(declared, &mut registry, &readiness, stop).await?;
         let topics = Topics { seats: declared.topic().to_owned(), stats: declared.stats_topic().to_owned() };
-        let ports = Ports { snapshots: Arc::clone(&seat_view) as _, log, orders: seat_view };
+        let logged = [declared.topic(), declared.payment_topic()];
+        let days = declared.service.spec.retention.unwrap_or_default().trace_days;
+        let trace = Trace::new(self.journal.readers().clone(), logged, days, Arc::new(clock::now));
+        let orders = Arc::new(LocalOrders::new(Arc::clone(&seat_view), trace));
+        let ports = Ports { snapshots: seat_view, log, orders };
         let web_pages = boxoffice_web::of_one_process(web.command_url.as_deref());
         let query = Query::new(ports, topics, identity, readiness.clone(), &mut registry, stop.clone())
             .commanded_at(web.command_url);

@@ -3,6 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::iter;
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::thread::{self, ScopedJoinHandle};
 
 use boxoffice_crds::ReservationService;
 use boxoffice_runtime::reading::{self, words::nearest};
@@ -14,6 +18,9 @@ use super::admission::Admission;
 use super::document::{Document, parse};
 use super::source::{ReadError, Text};
 use super::{Finding, Id, Loaded, Resources, id};
+
+/// So many documents are checked at once: fewer are not worth a thread.
+const FEW: usize = 16;
 
 /// What was collected so far.
 pub(super) struct Collector<'a> {
@@ -40,11 +47,47 @@ impl<'a> Collector<'a> {
         match parse(text) {
             Err(finding) => self.loaded.findings.push(finding),
             Ok(documents) => {
-                for document in documents {
-                    self.document(document);
+                for (document, findings) in self.checked(documents) {
+                    self.document(document, findings);
                 }
             }
         }
+    }
+
+    /// Documents, each with what its kind refuses of it. Of many each processor checks some: a file may declare a thousand shows.
+    fn checked(&self, documents: Vec<Document>) -> Vec<(Document, Vec<Finding>)> {
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let share = documents.len().div_ceil(processors).max(FEW);
+        let mut documents = documents.into_iter();
+        let shares = iter::from_fn(|| Some(documents.by_ref().take(share).collect::<Vec<_>>()));
+        let shares: Vec<_> = shares.take_while(|share| !share.is_empty()).collect();
+        let check = |share: Vec<Document>| share.into_iter().map(|it| self.check(it)).collect::<Vec<_>>();
+        thread::scope(|scope| {
+            let checking: Vec<_> =
+                shares.into_iter().map(|share| scope.spawn(move || check(share))).collect();
+            let checked =
+                |it: ScopedJoinHandle<'_, _>| it.join().unwrap_or_else(|panic| resume_unwind(panic));
+            checking.into_iter().flat_map(checked).collect()
+        })
+    }
+
+    /// A document as the server would keep it, with what its kind refuses of it; one of another kind stays as it is.
+    fn check(&self, mut document: Document) -> (Document, Vec<Finding>) {
+        let Some((_, admission)) = self.kind(&document) else { return (document, vec![]) };
+        if let Some(Value::Object(metadata)) = document.value.get_mut("metadata") {
+            let namespace = metadata.entry("namespace").or_insert(Value::Null);
+            if namespace.is_null() {
+                *namespace = json!(self.namespace);
+            }
+        }
+        let findings = admission.admit(&mut document);
+        (document, findings)
+    }
+
+    /// Which of the two kinds a document is of.
+    fn kind(&self, document: &Document) -> Option<&'static (String, Admission)> {
+        let is_ours = document.text("/apiVersion") == Some(&api_version());
+        self.kinds.iter().find(|(kind, _)| is_ours && document.text("/kind") == Some(kind))
     }
 
     /// Everything, in order.
@@ -56,13 +99,10 @@ impl<'a> Collector<'a> {
         loaded
     }
 
-    fn document(&mut self, document: Document) {
-        let kind = self.kinds.iter().find(|(kind, _)| document.text("/kind") == Some(kind));
-        match kind {
-            Some((kind, admission)) if document.text("/apiVersion") == Some(&api_version()) => {
-                self.admit(kind, admission, document);
-            }
-            _ => match self.foreign(&document) {
+    fn document(&mut self, document: Document, findings: Vec<Finding>) {
+        match self.kind(&document) {
+            Some((kind, _)) => self.admit(kind, document, findings),
+            None => match self.foreign(&document) {
                 Ok(note) => self.loaded.skipped.push(note),
                 Err(finding) => self.loaded.findings.push(finding),
             },
@@ -97,15 +137,8 @@ impl<'a> Collector<'a> {
         }
     }
 
-    /// Checks a document of one of the two kinds, and keeps it if it is sound.
-    fn admit(&mut self, kind: &str, admission: &Admission, mut document: Document) {
-        if let Some(Value::Object(metadata)) = document.value.get_mut("metadata") {
-            let namespace = metadata.entry("namespace").or_insert(Value::Null);
-            if namespace.is_null() {
-                *namespace = json!(self.namespace);
-            }
-        }
-        let mut findings = admission.admit(&mut document);
+    /// Keeps a document of one of the two kinds, if it is sound.
+    fn admit(&mut self, kind: &str, document: Document, mut findings: Vec<Finding>) {
         findings.extend(self.declare(kind, &document));
         if findings.is_empty() {
             let Resources { services, events } = &mut self.loaded.resources;

@@ -24,6 +24,18 @@ fn sound_resources_are_found_in_the_order_of_their_names() {
 }
 
 #[test]
+fn many_documents_of_a_file_are_each_checked() {
+    let shows: Vec<_> =
+        (0..100).map(|show| with(EVENT, "name: club-night", &format!("name: show-{show:02}"))).collect();
+    let wrong = with(&shows[70], "capacity: 300", "capacity: many");
+    let content = [&shows[..70], &[wrong], &shows[71..]].concat().join("---\n");
+    let loaded = loaded(&[("x.yaml", &content)]);
+    let found: Vec<_> = loaded.findings.iter().map(|finding| finding.line).collect();
+    assert_eq!((found, loaded.resources.events.len()), (vec![70 * 15 + 11], 99));
+    assert_eq!(loaded.resources.events[70].name_any(), "show-71");
+}
+
+#[test]
 fn documents_of_other_kinds_are_noted_and_skipped() {
     let secret = "# a database\napiVersion: v1\nkind: Secret\nmetadata: {name: view-db}\n";
     let loaded = loaded(&[("x.yaml", &format!("{secret}---\n{SERVICE}"))]);

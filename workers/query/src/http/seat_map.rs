@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use boxoffice_domain::SeatingEventId;
+use boxoffice_domain::{ChartRow, SeatingEventId};
 use boxoffice_runtime::http::{Id, Problem, code};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::schemas;
@@ -38,7 +38,7 @@ pub(super) struct Asked {
     /// Only the seats of this section.
     #[param(example = "A")]
     section: Option<String>,
-    /// Only what changed after this sequence; where that is not known any more the answer is 410.
+    /// Only what changed after this sequence, of the section where one is given; where that is not known any more the answer is 410.
     #[param(example = 1)]
     since: Option<u64>,
     /// What sequences are of, as `x-view-epoch` said; with `since` 0 where it is left out. Where it is another one by now the
@@ -171,24 +171,20 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let Asked { section, since, epoch, after } = asked;
     let live = known.event_after(&event, after.max(since)).await?;
-    if let Some(section) = &section
-        && !live.read(|map| map.definition.sections.iter().any(|known| known.id == *section))
+    let section = section.as_deref();
+    if let Some(section) = section
+        && !live.read(|map| map.definition.sections.iter().any(|known| known.id == section))
     {
-        return Err(Problem::invalid(format!(
-            "section: there is no section {section:?}: GET /events/{event} lists them"
-        )));
+        return Err(no_section(section));
     }
-    match since {
-        Some(since) if section.is_none() => changes(&known, &live, since, epoch.unwrap_or_default()),
-        Some(_) => Err(Problem::invalid("since: tells changes of the whole map: leave section out")),
-        None => {
-            let of = live.tag();
-            if epoch.is_some_and(|epoch| epoch != of.epoch) {
-                return Err(problem(Untold::Gone { event, sequence: of.sequence }));
-            }
-            map(&known, &live, section.as_deref(), after.unwrap_or_default(), &headers).await
-        }
+    if let Some(since) = since {
+        return changes(&known, &live, since, epoch.unwrap_or_default(), section);
     }
+    let of = live.tag();
+    if epoch.is_some_and(|epoch| epoch != of.epoch) {
+        return Err(problem(Untold::Gone { event, sequence: of.sequence }));
+    }
+    map(&known, &live, section, after.unwrap_or_default(), &headers).await
 }
 
 async fn map(
@@ -212,7 +208,7 @@ async fn map(
     if anew {
         known.metrics.renders.inc();
     }
-    let gone = || Problem::invalid("section: it is gone: load the chart again");
+    let gone = || no_section(section.unwrap_or_default());
     let (tag, named) = match section {
         Some(section) => {
             let tag = rendering.tag_of(section).ok_or_else(gone)?;
@@ -249,9 +245,30 @@ fn viewed(live: &LiveMap, tag: &Tag, answer: impl IntoResponse) -> Response {
     Viewed { sequence, epoch, partition, answer }.into_response()
 }
 
-/// What changed after a sequence.
-fn changes(known: &Knowledge, live: &LiveMap, since: u64, epoch: u64) -> Result<Response, Problem> {
-    let Changes { upto, seats } = known.views.since(live, since, epoch).map_err(problem)?;
+/// 404: the show has no such section.
+fn no_section(section: &str) -> Problem {
+    let detail = format!("section: there is no section {section:?}: GET /events/{{eventId}} lists them");
+    Problem::new(StatusCode::NOT_FOUND, code::SEAT_NOT_FOUND, detail)
+}
+
+/// What changed after a sequence, of all seats or of a section's.
+fn changes(
+    known: &Knowledge,
+    live: &LiveMap,
+    since: u64,
+    epoch: u64,
+    section: Option<&str>,
+) -> Result<Response, Problem> {
+    let Changes { upto, mut seats } = known.views.since(live, since, epoch).map_err(problem)?;
+    if let Some(section) = section {
+        let rows: Vec<_> = live.read(|map| {
+            let is_its = |row: &ChartRow<'_>| {
+                map.definition.sections.get(row.section()).is_some_and(|it| it.id == section)
+            };
+            map.chart().rows().filter(is_its).map(ChartRow::places).collect()
+        });
+        seats.retain(|place, _| rows.iter().any(|places| places.contains(&(*place as usize))));
+    }
     let changes = seats.into_iter().map(|(place, status)| (place, status.as_str())).collect();
     let body = Json(ChangesBody { sequence: upto, epoch, changes });
     let answer = ([(header::CACHE_CONTROL, SHARED)], body);

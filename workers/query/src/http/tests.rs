@@ -226,6 +226,10 @@ async fn what_changed_since_a_map_leads_from_it_to_the_next() {
     let known = known();
     let changes = get_json(&known, "/events/arena/seats?since=1").await;
     assert_eq!(changes, json!({"sequence": 3, "epoch": 0, "changes": [[1, "HELD"], [2, "RESERVED"]]}));
+    let section = get_json(&known, "/events/arena/seats?since=1&section=A").await;
+    assert_eq!(section["changes"], changes["changes"]);
+    let area = get_json(&known, "/events/arena/seats?since=1&section=FLOOR").await;
+    assert_eq!(area, json!({"sequence": 3, "epoch": 0, "changes": []}));
     let none = json!({"sequence": 3, "epoch": 0, "changes": []});
     assert_eq!(get_json(&known, "/events/arena/seats?since=3&epoch=0").await, none);
     let gone = get_with(&known, "/events/arena/seats?since=0", &[]).await;
@@ -389,11 +393,11 @@ async fn what_is_not_there_or_malformed_is_a_problem_with_a_code() {
         ("/seats/arena.A-9-9", 404, "SEAT_NOT_FOUND"),
         ("/seats/A-1-1", 400, "INVALID_REQUEST"),
         ("/events/Not%20one", 400, "INVALID_REQUEST"),
-        ("/events/arena/seats?section=B", 400, "INVALID_REQUEST"),
+        ("/events/arena/seats?section=B", 404, "SEAT_NOT_FOUND"),
+        ("/events/arena/seats?since=1&section=B", 404, "SEAT_NOT_FOUND"),
         ("/events/arena/seats?since=one", 400, "INVALID_REQUEST"),
         ("/events/arena/seats?since=-1", 400, "INVALID_REQUEST"),
         ("/events/arena/seats?epoch=1", 410, "SEQUENCE_GONE"),
-        ("/events/arena/seats?since=1&section=A", 400, "INVALID_REQUEST"),
         ("/events/arena/seats?after=", 400, "INVALID_REQUEST"),
         ("/events/arena/seats?since=0", 410, "SEQUENCE_GONE"),
         ("/events/arena/seats?since=3&epoch=1", 410, "SEQUENCE_GONE"),

@@ -97,6 +97,10 @@ async fn refused(call: &Call, code: &str) -> Option<Answer> {
             knowledge.order_service = ignorant().order_service;
             call.path = call.path.replace("alice", "bob");
         }
+        "SEAT_NOT_FOUND" if call.path.contains("section=A") => {
+            call.path = call.path.replace("section=A", "section=Z");
+        }
+        "SEAT_NOT_FOUND" if call.operation == "showSeatMap" => call.path = asking(&call.path, "section=Z"),
         "SEAT_NOT_FOUND" => call.path = call.path.replace("A-1-1", "Z-1-1"),
         _ => return None,
     }

@@ -3,7 +3,7 @@
 //! Handlers carry `#[utoipa::path]` and are registered by `routes!`, so a route and its description cannot part. A worker
 //! begins with [`about`], hands over what its router collected to [`complete`], which adds what is true of every route,
 //! and serves the result by [`pages::routes`]. [`schemas`] are the domain's types, [`params`] the ids in paths,
-//! [`problems`] the answers when something is refused. What a document says is held to what a worker does by
+//! [`problems`] the answers when something is refused, [`links`] where what was answered leads. What a document says is held to what a worker does by
 //! `testing`, example by example.
 
 pub mod schemas;
@@ -11,6 +11,8 @@ pub mod schemas;
 pub mod params;
 
 mod problems;
+
+mod links;
 
 pub mod pages;
 
@@ -73,6 +75,7 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
     let components = document.components.get_or_insert_default();
     components.schemas.extend(ids);
     add_shared(components);
+    links::add(&mut document);
     document
 }
 
@@ -83,7 +86,9 @@ pub fn together(title: &str, mut one: OpenApi, mut other: OpenApi) -> OpenApi {
     if let (Some(to), Some(from)) = (&mut one.components, &mut other.components) {
         to.examples.append(&mut from.examples);
     }
-    one.merge_from(other)
+    let mut both = one.merge_from(other);
+    links::add(&mut both);
+    both
 }
 
 /// The document as it is served and checked in.

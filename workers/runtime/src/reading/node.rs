@@ -47,7 +47,7 @@ impl<'a> Node<'a> {
     /// The whole number between the two; `least` is what its field can be at least.
     fn whole(self, least: i128, most: i128) -> Result<i128, Wrong> {
         let number = match self.tree {
-            Tree::Number(number) => number.as_i128(),
+            Tree::Number(number) => number.as_i128().or_else(|| as_whole(number.as_f64()?)),
             Tree::Text(text) if self.source == Source::Query => text.parse().ok(),
             _ => None,
         };
@@ -58,6 +58,13 @@ impl<'a> Node<'a> {
             _ => self.fail(&format!("a whole number of at least {least}")),
         }
     }
+}
+
+/// `7.0` is as whole as `7`, to JSON and to its schemas, as far as a float can tell one whole number from the next.
+#[expect(clippy::cast_possible_truncation, reason = "whole, and far smaller")]
+fn as_whole(number: f64) -> Option<i128> {
+    const FURTHEST: f64 = 9_007_199_254_740_992.0;
+    (number.fract() == 0.0 && number.abs() < FURTHEST).then_some(number as i128)
 }
 
 /// A text as one says it, cut off where it is long.

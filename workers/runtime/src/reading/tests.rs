@@ -69,6 +69,10 @@ fn what_fits_is_read() {
     assert_eq!(json::<Wish>(text.as_bytes()).as_ref(), Ok(&wish));
     assert_eq!(value::<Wish>(&serde_json::from_str(text).unwrap()), Ok(wish));
     assert_eq!(json::<Wish>(br#"{"seats": [], "bestAvailable": null}"#).unwrap().best_available, None);
+    // To a schema of JSON these are whole numbers.
+    let seat = json::<Seat>(br#"{"row": "A", "number": 159127.0}"#);
+    assert_eq!(seat, Ok(Seat { row: "A".into(), number: 159_127 }));
+    assert_eq!(json::<Seat>(br#"{"row": "A", "number": 2e3}"#).unwrap().number, 2000);
     let asked = Asked { since: Some(7), follow: false, section: Some("A&B ü".into()) };
     assert_eq!(query::<Asked>("since=7&follow=false&section=A%26B+%C3%BC"), Ok(asked));
     assert_eq!(query::<Asked>(""), Ok(Asked::default()));

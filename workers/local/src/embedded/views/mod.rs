@@ -37,7 +37,7 @@ use boxoffice_runtime::view::{Applied, Batch, Beginning, Checkpoints, ViewError,
 
 use ledger::Ledger;
 pub use persistence::Persistence;
-pub use seat_view::SeatView;
+pub use seat_view::{LocalOrders, SeatView, Trace};
 pub use stats::Stats;
 
 /// Builds a view in memory from domain events that are new, in order and readable.

@@ -56,7 +56,8 @@ impl Admission {
     }
 
     fn of(definition: &str) -> Result<(String, Self), String> {
-        let definition: Value = serde_yaml_ng::from_str(definition).map_err(|error| error.to_string())?;
+        let mut definition: Value = serde_yaml_ng::from_str(definition).map_err(|error| error.to_string())?;
+        rules::in_ascii(&mut definition);
         let kind = definition["spec"]["names"]["kind"].as_str().unwrap_or_default().to_owned();
         let declared = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
         let schema = schema::complete(declared);

@@ -5,6 +5,21 @@ use serde_json::Value;
 
 use super::Problem;
 
+/// The rules with texts matched as the API server matches them: there `\\w` and `\\d` are ASCII, here they would be the letters
+/// and digits of every script, which lets pass what the server refuses, and takes a millisecond to prepare for each value.
+pub(super) fn in_ascii(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if let Some(Value::String(rule)) = map.get_mut("rule") {
+                *rule = rule.replace(r"\\w", "[A-Za-z0-9_]").replace(r"\\d", "[0-9]");
+            }
+            map.values_mut().for_each(in_ascii);
+        }
+        Value::Array(list) => list.iter_mut().for_each(in_ascii),
+        _ => {}
+    }
+}
+
 /// Every rule that is broken, with its own message. The value is defaulted first, as the API server does.
 pub(super) fn check(rules: &CompiledSchema, schema: &Value, value: &Value) -> Vec<Problem> {
     let violations = Validator::new().validate_compiled(rules, value, None);

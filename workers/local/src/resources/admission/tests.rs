@@ -86,6 +86,16 @@ fn words_and_forms_are_refused_with_those_that_there_are() {
 }
 
 #[test]
+fn letters_and_digits_of_ids_are_those_of_ascii() {
+    let found = |row: &str| findings(&with(EVENT, "rows: \"1-4\"", &format!("rows: \"{row}\""))).join("\n");
+    assert_eq!(found("AA,1-4/2"), "");
+    for foreign in ["Ä", "1-٤"] {
+        let found = found(foreign);
+        assert!(found.starts_with("14: spec.sections[1].rows[0].rows: are ranges such as"), "{found}");
+    }
+}
+
+#[test]
 fn a_field_that_is_missing_has_the_line_of_what_should_have_it() {
     let wrong = [
         with(EVENT, "  startsAt: 2099-03-01T20:00:00Z\n", ""),

@@ -61,7 +61,9 @@ impl SectionForm {
                 json.extend_from_slice(tail.as_bytes());
             }
         }
-        Self { sequence, json: json.into(), statuses: own, slots: slots.into(), deflated: OnceLock::new() }
+        // As large as it is: it grew by doubling, and what is kept is counted by its length.
+        let json = Bytes::copy_from_slice(&json);
+        Self { sequence, json, statuses: own, slots: slots.into(), deflated: OnceLock::new() }
     }
 
     /// The form that follows this one.

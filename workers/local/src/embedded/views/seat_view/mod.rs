@@ -1,7 +1,6 @@
-//! The seat view in memory: every seat with its status, the reservations of each user with their payments, their holds, and
-//! the trace of the last events.
+//! The seat view in memory: every seat with its status, the reservations of each user with their payments, and their holds.
 //!
-//! [`snapshots`] is how the query worker loads it, [`orders`] what it looks up. The seats take as much memory as there are seats;
+//! [`snapshots`] is how the query worker loads it, [`orders`] what it looks up, in [`trace`] too, which the log says. The seats take as much memory as there are seats;
 //! [`reservations`] grow with what is sold.
 
 pub mod holds;
@@ -21,8 +20,9 @@ use super::maps::Maps;
 use super::payments::Payments;
 use super::{MemoryHandler, Place, Refusal};
 use holds::Holds;
+pub use orders::LocalOrders;
 use reservations::Reservations;
-use trace::Trace;
+pub use trace::Trace;
 
 /// Keeps the seat view.
 #[derive(Debug)]
@@ -33,7 +33,6 @@ pub struct SeatView {
     reservations: Reservations,
     holds: Holds,
     payments: Payments,
-    trace: Trace,
 }
 
 impl MemoryHandler for SeatView {
@@ -54,7 +53,6 @@ impl MemoryHandler for SeatView {
         }
         self.holds.apply(event.event.seating_event(), &project(&event.event));
         self.payments.apply(event);
-        self.trace.add(event);
         Ok(())
     }
 }
@@ -62,9 +60,9 @@ impl MemoryHandler for SeatView {
 impl SeatView {
     /// A view of the domain events on a topic.
     pub fn new(topic: String) -> Self {
-        let (maps, reservations, trace) = (Maps::default(), Reservations::default(), Trace::default());
+        let (maps, reservations) = (Maps::default(), Reservations::default());
         let (holds, payments) = (Holds::default(), Payments::default());
-        Self { topic, maps, reservations, holds, payments, trace }
+        Self { topic, maps, reservations, holds, payments }
     }
 
     /// The seats.
@@ -85,10 +83,5 @@ impl SeatView {
     /// The payments.
     pub fn payments(&self) -> &Payments {
         &self.payments
-    }
-
-    /// The trace.
-    pub fn trace(&self) -> &Trace {
-        &self.trace
     }
 }

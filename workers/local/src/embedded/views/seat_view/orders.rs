@@ -1,32 +1,53 @@
-//! What users have, for the query role: read from the view in memory, between two batches.
+//! What users have, for the query role: read from the view in memory, between two batches; and what came of a request, which
+//! the log says.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use boxoffice_domain::{
     CorrelationId, PaymentState, PaymentView, ReservationId, SeatingEventId, UnixMillis, UserId,
 };
 use boxoffice_query::orders::{
-    Hold, MOST_EVENTS, MOST_HOLDS, MOST_PAYMENTS, MOST_RESERVATIONS, Minute, Orders, OrdersError, Paid,
-    Payment, Reservation, Sum, Traced,
+    Hold, MOST_HOLDS, MOST_PAYMENTS, MOST_RESERVATIONS, Minute, Orders, OrdersError, Paid, Payment,
+    Reservation, Sum, Traced,
 };
 
 use super::SeatView;
 use super::holds::Held;
 use super::reservations::Reservation as Kept;
+use super::trace::Trace;
 use crate::embedded::views::MemoryView;
 
+/// See the module.
+#[derive(Debug)]
+pub struct LocalOrders {
+    view: Arc<MemoryView<SeatView>>,
+    trace: Trace,
+}
+
+impl LocalOrders {
+    /// What is in a view, and in the log that it is made of.
+    pub fn new(view: Arc<MemoryView<SeatView>>, trace: Trace) -> Self {
+        Self { view, trace }
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&SeatView) -> T) -> T {
+        self.view.read(|view, _| look(view))
+    }
+}
+
 #[async_trait]
-impl Orders for MemoryView<SeatView> {
+impl Orders for LocalOrders {
     async fn reservations(&self, ids: &[ReservationId]) -> Result<Vec<Reservation>, OrdersError> {
-        Ok(self.read(|view, _| {
+        Ok(self.read(|view| {
             ids.iter().filter_map(|id| view.reservations.get(id)).map(|kept| view.reservation(kept)).collect()
         }))
     }
 
     async fn reservations_of(&self, user: &UserId) -> Result<Vec<Reservation>, OrdersError> {
-        Ok(self.read(|view, _| view.newest(view.reservations.of(user.as_str()))))
+        Ok(self.read(|view| view.newest(view.reservations.of(user.as_str()))))
     }
 
     async fn holds_of(&self, user: &UserId) -> Result<Vec<Hold>, OrdersError> {
@@ -34,27 +55,21 @@ impl Orders for MemoryView<SeatView> {
             let Held { id, seats, expires_at } = held.clone();
             Hold { id, seats: seats.into_iter().collect(), expires_at }
         };
-        Ok(self.read(|view, _| view.holds.of(user.as_str()).take(MOST_HOLDS).map(hold).collect()))
+        Ok(self.read(|view| view.holds.of(user.as_str()).take(MOST_HOLDS).map(hold).collect()))
     }
 
     async fn chain(&self, chain: &CorrelationId, user: Option<&UserId>) -> Result<Vec<Traced>, OrdersError> {
-        let mut events: Vec<_> = self.read(|view, _| {
-            let names = |event: &&super::trace::Traced| user.is_none() || event.user_id.as_ref() == user;
-            view.trace.of(chain.as_str()).into_iter().filter(names).map(Traced::from).collect()
-        });
-        events.sort_by_key(|event: &Traced| (event.timestamp, event.sequence, event.event_id));
-        events.truncate(MOST_EVENTS + 1);
-        Ok(events)
+        self.trace.of(chain, user).await
     }
 
     async fn reservations_since(&self, since: UnixMillis) -> Result<Vec<Reservation>, OrdersError> {
-        Ok(self.read(|view, _| {
+        Ok(self.read(|view| {
             view.newest(view.reservations.iter().filter(|reservation| reservation.created_at >= since))
         }))
     }
 
     async fn curve(&self, event: &SeatingEventId, since: UnixMillis) -> Result<Vec<Minute>, OrdersError> {
-        Ok(self.read(|view, _| {
+        Ok(self.read(|view| {
             let mut minutes: BTreeMap<(UnixMillis, &str), Minute> = BTreeMap::new();
             let of_event = |kept: &&Kept| kept.id.event_id() == event && kept.created_at >= since;
             for kept in view.reservations.iter().filter(of_event) {
@@ -76,7 +91,7 @@ impl Orders for MemoryView<SeatView> {
     }
 
     async fn sums(&self, since: UnixMillis) -> Result<Vec<Sum>, OrdersError> {
-        Ok(self.read(|view, _| {
+        Ok(self.read(|view| {
             let mut sums: BTreeMap<(&str, &str), Sum> = BTreeMap::new();
             for (_, payment) in view.payments.iter().filter(|(_, payment)| payment.updated_at >= since) {
                 let Some(Payment { state, charged, refunded, reason: _ }) = told(payment) else { continue };
@@ -101,7 +116,7 @@ impl Orders for MemoryView<SeatView> {
         since: UnixMillis,
         state: Option<PaymentState>,
     ) -> Result<Vec<Paid>, OrdersError> {
-        let mut payments: Vec<_> = self.read(|view, _| {
+        let mut payments: Vec<_> = self.read(|view| {
             let paid = |(reservation, payment): (&ReservationId, &PaymentView)| {
                 let told = told(payment).filter(|told| state.is_none_or(|state| told.state == state))?;
                 (payment.updated_at >= since).then(|| Paid {
@@ -140,19 +155,4 @@ impl SeatView {
 fn told(payment: &PaymentView) -> Option<Payment> {
     let (charged, refunded) = (payment.charged.unwrap_or_default(), payment.refunded);
     Some(Payment { state: payment.state()?, charged, refunded, reason: payment.reason() })
-}
-
-impl From<&super::trace::Traced> for Traced {
-    fn from(traced: &super::trace::Traced) -> Self {
-        Self {
-            event_id: traced.event_id,
-            causation_id: traced.causation_id,
-            event_type: traced.event_type.to_owned(),
-            aggregate_id: traced.aggregate_id.to_string(),
-            seating_event: traced.seating_event.clone(),
-            sequence: traced.sequence,
-            timestamp: traced.timestamp,
-            user: traced.user_id.clone(),
-        }
-    }
 }

@@ -1,122 +1,97 @@
-//! The last domain events with their correlation and cause: what `/trace/{correlationId}` is drawn from.
+//! What `/trace/{correlationId}` is drawn from: the log itself, whose records the data file finds by their chain.
 //!
-//! Some 300 bytes an event: beyond [`MOST`] the oldest is forgotten.
+//! What is older than `retention.traceDays` is not told; the log keeps it, for it is what everything is worked out from.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashSet;
+use std::time::Duration;
 
-use boxoffice_domain::{CorrelationId, Envelope, SeatingEventId, UnixMillis, UserId};
-use uuid::Uuid;
+use boxoffice_domain::events::{Incoming, parse};
+use boxoffice_domain::{CorrelationId, Envelope, UnixMillis, UserId};
+use boxoffice_query::orders::{MOST_EVENTS, OrdersError, Traced};
+use futures::TryStreamExt;
+use sqlx::SqlitePool;
+use tokio::time::timeout;
 
-/// Most events that are kept.
-pub const MOST: usize = 100_000;
+use crate::embedded::seats::Clock;
 
-/// A domain event of a chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Traced {
-    /// Its id.
-    pub event_id: Uuid,
-    /// The event that caused it, or the command's own id.
-    pub causation_id: Uuid,
-    /// Its type.
-    pub event_type: &'static str,
-    /// What it is about.
-    pub aggregate_id: Box<str>,
-    /// Its SeatingEvent.
-    pub seating_event: SeatingEventId,
-    /// Its number within the SeatingEvent, where it has one.
-    pub sequence: Option<u64>,
-    /// When it happened.
-    pub timestamp: UnixMillis,
-    /// Whom it names.
-    pub user_id: Option<UserId>,
+/// The longest that a chain is looked for: one that is named by everything that a client sends may be as long as the log.
+const PATIENCE: Duration = Duration::from_secs(2);
+const DAY: UnixMillis = 86_400_000;
+
+const CHAIN: &str = "
+    SELECT value FROM records
+    WHERE CASE WHEN json_valid(value) THEN json_extract(value, '$.metadata.correlationId') END = ?
+        AND timestamp >= ? AND topic IN (?, ?)
+    ORDER BY timestamp";
+
+/// See the module.
+#[derive(Clone)]
+pub struct Trace {
+    file: SqlitePool,
+    /// Of seats, and of payments.
+    topics: [String; 2],
+    days: u32,
+    clock: Clock,
 }
 
-/// The chains.
-#[derive(Debug, Default)]
-pub struct Trace {
-    /// The events as they came, each with its chain.
-    events: VecDeque<(CorrelationId, Traced)>,
-    /// How many were forgotten: the number of the first one that is kept.
-    forgotten: usize,
-    /// The numbers of each chain's events.
-    chains: HashMap<CorrelationId, VecDeque<usize>>,
+impl std::fmt::Debug for Trace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trace")
+            .field("topics", &self.topics)
+            .field("days", &self.days)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Trace {
-    /// The events of a chain that are kept, in the order in which they came.
-    pub fn of(&self, correlation: &str) -> Vec<&Traced> {
-        let numbers = self.chains.get(correlation).into_iter().flatten();
-        let event = |number: &usize| self.events.get(number - self.forgotten);
-        numbers.filter_map(event).map(|(_, traced)| traced).collect()
+    /// The events of the last `days` days by `clock`, on the topics of seats and payments of a log in `file`.
+    pub fn new(file: SqlitePool, topics: [&str; 2], days: u32, clock: Clock) -> Self {
+        Self { file, topics: topics.map(str::to_owned), days, clock }
     }
 
-    pub(super) fn add(&mut self, envelope: &Envelope) {
-        let Envelope { event_id, timestamp, version: _, metadata, event } = envelope;
-        let traced = Traced {
-            event_id: *event_id,
-            causation_id: metadata.causation_id,
-            event_type: event.event_type(),
-            aggregate_id: event.aggregate_id().into(),
-            seating_event: event.seating_event().clone(),
-            sequence: metadata.sequence,
-            timestamp: *timestamp,
-            user_id: envelope.user().cloned(),
-        };
-        let (chain, number) = (metadata.correlation_id.clone(), self.forgotten + self.events.len());
-        self.chains.entry(chain.clone()).or_default().push_back(number);
-        self.events.push_back((chain, traced));
-        if self.events.len() > MOST {
-            self.forget();
-        }
+    /// The events of a chain, oldest first; those that name a user, where one is given.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or takes too long.
+    pub async fn of(&self, chain: &CorrelationId, user: Option<&UserId>) -> Result<Vec<Traced>, OrdersError> {
+        let read = timeout(PATIENCE, self.read(chain, user)).await;
+        let mut events = read
+            .map_err(|_| OrdersError(format!("no answer within {} s", PATIENCE.as_secs())))?
+            .map_err(|error| OrdersError(error.to_string()))?;
+        events.sort_by_key(|event| (event.timestamp, event.sequence, event.event_id));
+        Ok(events)
     }
 
-    fn forget(&mut self) {
-        let Some((chain, _)) = self.events.pop_front() else { return };
-        self.forgotten += 1;
-        if let Some(numbers) = self.chains.get_mut(&chain) {
-            numbers.pop_front();
-            if numbers.is_empty() {
-                self.chains.remove(&chain);
+    async fn read(&self, chain: &CorrelationId, user: Option<&UserId>) -> Result<Vec<Traced>, sqlx::Error> {
+        let since = (self.clock)().saturating_sub(UnixMillis::from(self.days) * DAY);
+        let [seats, payments] = &self.topics;
+        let query = sqlx::query_scalar::<_, String>(CHAIN).bind(chain.as_str());
+        let query = query.bind(since.cast_signed()).bind(seats).bind(payments);
+        let mut values = query.fetch(&self.file);
+        // The log may repeat a record.
+        let (mut events, mut seen) = (vec![], HashSet::new());
+        while events.len() <= MOST_EVENTS
+            && let Some(value) = values.try_next().await?
+        {
+            let Ok(Incoming::Known(envelope)) = parse(value.as_bytes()) else { continue };
+            let is_named = user.is_none_or(|user| envelope.user() == Some(user));
+            if is_named && seen.insert(envelope.event_id) {
+                events.push(traced(&envelope));
             }
         }
+        Ok(events)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use boxoffice_domain::events::{SeatingEventPurged, VERSION};
-    use boxoffice_domain::{DomainEvent, Metadata};
-
-    use super::*;
-
-    fn event(id: usize, chain: &str) -> Envelope {
-        Envelope {
-            event_id: Uuid::from_u128(id as u128),
-            timestamp: 1_000,
-            version: VERSION,
-            metadata: Metadata {
-                correlation_id: chain.parse().unwrap(),
-                causation_id: Uuid::nil(),
-                user_id: None,
-                sequence: Some(id as u64),
-            },
-            event: DomainEvent::EventPurged(SeatingEventPurged { event_id: "arena".parse().unwrap() }),
-        }
-    }
-
-    #[test]
-    fn the_oldest_events_are_forgotten_beyond_the_bound() {
-        let mut trace = Trace::default();
-        trace.add(&event(1, "old"));
-        trace.add(&event(2, "both"));
-        (3..=MOST).for_each(|id| trace.add(&event(id, &format!("c-{id}"))));
-        assert_eq!((trace.of("old").len(), trace.of("both").len()), (1, 1));
-        trace.add(&event(MOST + 1, "both"));
-        assert_eq!((trace.of("old").len(), trace.of("both").len()), (0, 2));
-        trace.add(&event(MOST + 2, "new"));
-        let both: Vec<_> = trace.of("both").iter().map(|traced| traced.sequence).collect();
-        assert_eq!(both, [Some(MOST as u64 + 1)]);
-        assert_eq!((trace.events.len(), trace.chains.len()), (MOST, MOST));
-        assert_eq!(trace.of("c-3").len(), 1);
+fn traced(envelope: &Envelope) -> Traced {
+    Traced {
+        user: envelope.user().cloned(),
+        event_id: envelope.event_id,
+        causation_id: envelope.metadata.causation_id,
+        event_type: envelope.event.event_type().to_owned(),
+        aggregate_id: envelope.event.aggregate_id(),
+        seating_event: envelope.event.seating_event().clone(),
+        sequence: envelope.metadata.sequence,
+        timestamp: envelope.timestamp,
     }
 }
