@@ -1,4 +1,4 @@
-// The two pictures of README: a stadium that is selling, on a desk, and a cart on a phone. Small: they are checked in.
+// The two pictures of README: a stadium that is selling, on a desktop, and a cart on a phone. Small: they are checked in.
 import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => boxOffice?.stop());
 
-test("the stadium on a desk", async () => {
+test("the stadium on a desktop", async () => {
   const look = { width: 1220, height: 680 };
   await inTab(boxOffice.url, "/?event=stadium-final", look, async (page) => {
     await page.locator("canvas").first().waitFor();

@@ -4,7 +4,7 @@ import type { BestAvailable, Choice, ClaimedSeat, Conflict, Hold, Released, Rese
 import { partsOf } from "./seatName";
 
 /** What the cart needs of the page. */
-export interface Desk {
+export interface CartContext {
   commands: Commands;
   eventId: string;
   /** Asks who buys, if that is not known; false if the buyer would not say. */
@@ -62,7 +62,7 @@ export class Cart {
   /** Seats of this show that one has already. */
   owned: ReadonlySet<string> = $state.raw(new Set());
 
-  readonly #desk: Desk;
+  readonly #context: CartContext;
   #wanted = new Set<string>();
   #line: Promise<void> = Promise.resolve();
   /** There may be a hold that is not known here: nobody has looked yet, or an answer was lost. */
@@ -70,8 +70,8 @@ export class Cart {
   /** Under which key a choice is wished for, and into which hold: a repeat keeps both. */
   #wishes = new WeakMap<Choice, { key: string; holdId?: string }>();
 
-  constructor(desk: Desk) {
-    this.#desk = desk;
+  constructor(context: CartContext) {
+    this.#context = context;
   }
 
   get seats(): readonly ClaimedSeat[] {
@@ -116,7 +116,7 @@ export class Cart {
   missed(conflict: Conflict): void {
     this.dismiss();
     this.lost = { conflicts: [conflict], asked: [], isGap: false };
-    this.#desk.said({ kind: "lost", lost: this.lost });
+    this.#context.said({ kind: "lost", lost: this.lost });
   }
 
   area(sectionId: string, quantity: number): Promise<void> {
@@ -152,7 +152,7 @@ export class Cart {
     this.leaving = new Set([...this.leaving, ...seatIds]);
     return this.#queue("release", async () => {
       try {
-        const { commands } = this.#desk;
+        const { commands } = this.#context;
         const gone = seatIds.filter((seatId) => this.has(seatId));
         const { hold } = this;
         if (hold === undefined || gone.length === 0) return;
@@ -162,7 +162,7 @@ export class Cart {
         } else {
           for (const seatId of gone) this.#shrink(hold, await commands.releaseSeat(seatId), seatId);
         }
-        this.#desk.said({ kind: "released", seatIds: gone });
+        this.#context.said({ kind: "released", seatIds: gone });
       } finally {
         this.leaving = without(this.leaving, seatIds);
       }
@@ -179,11 +179,11 @@ export class Cart {
     return this.#queue("extend", async () => {
       const { hold } = this;
       if (hold === undefined) return;
-      const longer = await this.#desk.commands.extend(hold.holdId, undefined, wish);
+      const longer = await this.#context.commands.extend(hold.holdId, undefined, wish);
       // Nothing was given: the SeatingEvent's longest is reached.
       this.isMost = longer.expiresAt - hold.expiresAt < 1000;
       this.hold = longer;
-      this.#desk.said({ kind: "extended", hold: longer, isMost: this.isMost });
+      this.#context.said({ kind: "extended", hold: longer, isMost: this.isMost });
     });
   }
 
@@ -193,7 +193,7 @@ export class Cart {
     return this.#queue("reserve", async () => {
       const { hold } = this;
       if (hold === undefined) return;
-      this.#reserved(await this.#desk.commands.reserve(hold.holdId, wish));
+      this.#reserved(await this.#context.commands.reserve(hold.holdId, wish));
     });
   }
 
@@ -215,7 +215,7 @@ export class Cart {
   check(): Promise<void> {
     return this.#queue(undefined, async () => {
       if (this.hold === undefined) return;
-      this.#took(await this.#desk.commands.readHold(this.hold.holdId));
+      this.#took(await this.#context.commands.readHold(this.hold.holdId));
     });
   }
 
@@ -236,7 +236,7 @@ export class Cart {
   #queue(work: Work | undefined, run: () => Promise<void>): Promise<void> {
     const attempt = async () => {
       if (work !== undefined) {
-        if (!(await this.#desk.signIn())) return this.#drop();
+        if (!(await this.#context.signIn())) return this.#drop();
         this.working = work;
       }
       try {
@@ -245,8 +245,8 @@ export class Cart {
         } catch (cause) {
           // A token's time was over: whoever signs in again goes on with the same wish.
           if (work === undefined || !(cause instanceof Problem) || cause.code !== "UNAUTHENTICATED") throw cause;
-          this.#desk.forgotten();
-          if (!(await this.#desk.signIn())) return this.#drop();
+          this.#context.forgotten();
+          if (!(await this.#context.signIn())) return this.#drop();
           await run();
         }
       } catch (cause) {
@@ -272,7 +272,7 @@ export class Cart {
     if (retry === undefined) return;
     this.problem = problem;
     this.retry = problem.retryable ? retry : undefined;
-    this.#desk.said({ kind: "problem", problem });
+    this.#context.said({ kind: "problem", problem });
   }
 
   /** One wish: into the hold, or into a new one. What stands in its way is told, and the rest of named seats is taken. */
@@ -288,7 +288,7 @@ export class Cart {
     const wish = this.#wishes.get(choice) ?? { key: newWish(), holdId: this.hold?.holdId };
     this.#wishes.set(choice, wish);
     try {
-      const { commands, eventId } = this.#desk;
+      const { commands, eventId } = this.#context;
       const answer =
         wish.holdId === undefined
           ? await commands.hold(eventId, choice, wish.key)
@@ -314,7 +314,7 @@ export class Cart {
     }
     if (problem.code === "NOT_ENOUGH_SEATS" && choice.bestAvailable) {
       this.refused = choice.bestAvailable;
-      this.#desk.said({ kind: "problem", problem });
+      this.#context.said({ kind: "problem", problem });
       return;
     }
     if (problem.code !== "SEAT_NOT_AVAILABLE" || problem.conflicts.length === 0) {
@@ -331,13 +331,13 @@ export class Cart {
     // What the rest met is told already; both are lost.
     const more: readonly Conflict[] = this.lost?.conflicts ?? [];
     this.lost = { conflicts: [...others, ...more], asked: isGap ? asked : [], isGap };
-    this.#desk.said({ kind: "lost", lost: this.lost });
+    this.#context.said({ kind: "lost", lost: this.lost });
   }
 
   async #restore(): Promise<void> {
-    const holdId = await this.#desk.findHold();
+    const holdId = await this.#context.findHold();
     this.#isInDoubt = false;
-    if (holdId !== undefined && this.hold === undefined) this.#took(await this.#desk.commands.readHold(holdId));
+    if (holdId !== undefined && this.hold === undefined) this.#took(await this.#context.commands.readHold(holdId));
   }
 
   #took(hold: Hold, isNews = false): void {
@@ -346,7 +346,7 @@ export class Cart {
     this.hold = hold;
     this.ended = [];
     const seatIds = idsOf(hold.seats).filter((seatId) => !before.has(seatId));
-    if (isNews && seatIds.length > 0) this.#desk.said({ kind: "added", seatIds, hold });
+    if (isNews && seatIds.length > 0) this.#context.said({ kind: "added", seatIds, hold });
   }
 
   #shrink(hold: Hold, released: Released | undefined, seatId: string): void {
@@ -361,7 +361,7 @@ export class Cart {
     this.isApart = false;
     this.reservation = reserved;
     this.owned = new Set([...this.owned, ...idsOf(reserved.seats)]);
-    this.#desk.said({ kind: "reserved", reserved });
+    this.#context.said({ kind: "reserved", reserved });
   }
 
   #end(isCutShort = false): void {
@@ -370,7 +370,7 @@ export class Cart {
     this.ended = this.hold.seats;
     this.hold = undefined;
     this.isApart = false;
-    this.#desk.said({ kind: "ended", seatIds: idsOf(this.ended) });
+    this.#context.said({ kind: "ended", seatIds: idsOf(this.ended) });
   }
 }
 

@@ -13,8 +13,8 @@ const silent: Answer = () => Promise.reject(new TypeError("Failed to fetch"));
 const HOLD = { holdId: "arena.1", seats: [], currency: "EUR", total: 0, expiresAt: 1, together: true, sequence: 1 };
 const BUSY = { code: "RECOVERING", detail: "the seats are being read back", retryable: true };
 
-/** A desk whose service gives these answers in turn; time passes only while it sleeps. */
-function desk(answers: Answer[], more: Partial<Caller> = {}, patience: Partial<Patience> = {}) {
+/** A client whose service gives these answers in turn; time passes only while it sleeps. */
+function answering(answers: Answer[], more: Partial<Caller> = {}, patience: Partial<Patience> = {}) {
   const requests: { url: string; init: RequestInit }[] = [];
   const slept: number[] = [];
   const waits: (Waiting | undefined)[] = [];
@@ -48,7 +48,7 @@ async function problemOf(promise: Promise<unknown>): Promise<Problem> {
 
 describe("a wish", () => {
   it("keeps its key over all retries, and the next has another", async () => {
-    const { commands, header } = desk([silent, refused(503, BUSY, { "retry-after": "1" }), ok(HOLD), ok(HOLD)]);
+    const { commands, header } = answering([silent, refused(503, BUSY, { "retry-after": "1" }), ok(HOLD), ok(HOLD)]);
     await commands.hold("arena", { seats: ["arena.A-1-1"] });
     await commands.hold("arena", { seats: ["arena.A-1-1"] });
     const [first, second, third, fourth] = header("idempotency-key");
@@ -58,7 +58,7 @@ describe("a wish", () => {
   });
 
   it("keeps a key that is given", async () => {
-    const { commands, header } = desk([ok(HOLD)]);
+    const { commands, header } = answering([ok(HOLD)]);
     await commands.addToHold("arena.1", { areas: [{ sectionId: "FLOOR", quantity: 2 }] }, "wish-1");
     expect(header("idempotency-key")).toEqual(["wish-1"]);
   });
@@ -68,7 +68,7 @@ describe("a wish", () => {
 
 describe("requests", () => {
   it("go to the command side with user and body", async () => {
-    const { commands, requests, header } = desk([ok(HOLD), ok(HOLD), ok({}), ok({})]);
+    const { commands, requests, header } = answering([ok(HOLD), ok(HOLD), ok({}), ok({})]);
     await commands.chooseBest("arena", { quantity: 4, together: "required" });
     await commands.chooseBest("arena", { quantity: 1 }, "arena.1");
     await commands.extend("arena.1", 120);
@@ -84,7 +84,7 @@ describe("requests", () => {
 
   it("tell the service's time", async () => {
     const heard: number[] = [];
-    const { commands } = desk([ok(HOLD, { date: "Tue, 14 Nov 2023 22:13:20 GMT" })], { ontime: (date) => heard.push(date) });
+    const { commands } = answering([ok(HOLD, { date: "Tue, 14 Nov 2023 22:13:20 GMT" })], { ontime: (date) => heard.push(date) });
     await commands.hold("arena", {});
     expect(heard).toEqual([1_700_000_000_000]);
   });
@@ -92,14 +92,14 @@ describe("requests", () => {
 
 describe("waiting", () => {
   it("lasts as long as the service asks, and says why", async () => {
-    const { commands, slept, waits } = desk([refused(429, { code: "RATE_LIMITED", retryable: true }, { "retry-after": "3" }), ok(HOLD)]);
+    const { commands, slept, waits } = answering([refused(429, { code: "RATE_LIMITED", retryable: true }, { "retry-after": "3" }), ok(HOLD)]);
     await commands.hold("arena", {});
     expect(slept).toEqual([3000]);
     expect(waits).toEqual([{ reason: "limited", attempt: 1, until: 3000 }, undefined]);
   });
 
   it("knows a busy service from a lost connection", async () => {
-    const { commands, waits } = desk([refused(503, BUSY), silent, ok(HOLD)]);
+    const { commands, waits } = answering([refused(503, BUSY), silent, ok(HOLD)]);
     await commands.hold("arena", {});
     expect(waits.map((waiting) => waiting?.reason)).toEqual(["busy", "offline", undefined]);
   });
@@ -110,23 +110,23 @@ describe("waiting", () => {
   });
 
   it("ends: after so many attempts, or when the service asks for more time than there is", async () => {
-    const many = desk(Array.from({ length: 3 }, () => silent), {}, { attempts: 3 });
+    const many = answering(Array.from({ length: 3 }, () => silent), {}, { attempts: 3 });
     expect((await problemOf(many.commands.hold("arena", {}))).code).toBe("NETWORK");
     expect(many.requests).toHaveLength(3);
-    const long = desk([refused(503, BUSY, { "retry-after": "3600" })]);
+    const long = answering([refused(503, BUSY, { "retry-after": "3600" })]);
     expect((await problemOf(long.commands.hold("arena", {}))).retryAfter).toBe(3_600_000);
     expect(long.requests).toHaveLength(1);
     expect(long.waits).toEqual([undefined]);
   });
 
   it("waits while a wish is done but not yet durable", async () => {
-    const { commands, requests } = desk([refused(409, { code: "IDEMPOTENCY_IN_FLIGHT", retryable: true }, { "retry-after": "1" }), ok(HOLD)]);
+    const { commands, requests } = answering([refused(409, { code: "IDEMPOTENCY_IN_FLIGHT", retryable: true }, { "retry-after": "1" }), ok(HOLD)]);
     await commands.reserve("arena.1");
     expect(requests).toHaveLength(2);
   });
 
   it("repeats when an answer breaks off", async () => {
-    const { commands, header } = desk([() => new Response("{"), ok(HOLD)]);
+    const { commands, header } = answering([() => new Response("{"), ok(HOLD)]);
     await commands.hold("arena", {});
     const [first, second] = header("idempotency-key");
     expect(second).toBe(first);
@@ -136,14 +136,14 @@ describe("waiting", () => {
 describe("problems", () => {
   it("are told with their code and conflicts, and not repeated", async () => {
     const conflicts = [{ seatId: "arena.A-1-1", reason: "HELD", mine: true }];
-    const { commands, requests } = desk([refused(409, { code: "SEAT_NOT_AVAILABLE", detail: "taken", retryable: false, conflicts })]);
+    const { commands, requests } = answering([refused(409, { code: "SEAT_NOT_AVAILABLE", detail: "taken", retryable: false, conflicts })]);
     const problem = await problemOf(commands.hold("arena", { seats: ["arena.A-1-1"] }));
     expect(problem).toMatchObject({ code: "SEAT_NOT_AVAILABLE", status: 409, detail: "taken", retryable: false, conflicts });
     expect(requests).toHaveLength(1);
   });
 
   it("tell when sales open, and until when one could cancel", async () => {
-    const { commands } = desk([
+    const { commands } = answering([
       refused(409, { code: "SALES_NOT_OPEN", retryable: false, opensAt: 5 }),
       refused(409, { code: "CANCELLATION_CLOSED", retryable: false, cancelUntil: 7 }),
     ]);
@@ -153,7 +153,7 @@ describe("problems", () => {
 
   it("of a gateway in between are typed by their status", async () => {
     const page = (status: number): Answer => () => new Response("<html>", { status });
-    const { commands } = desk([page(404), page(502), ok(HOLD)]);
+    const { commands } = answering([page(404), page(502), ok(HOLD)]);
     expect(await problemOf(commands.hold("arena", {}))).toMatchObject({ code: "UNEXPECTED", retryable: false });
     await commands.hold("arena", {});
   });
@@ -163,12 +163,12 @@ describe("undoing", () => {
   const gone = refused(404, { code: "HOLD_NOT_FOUND", retryable: false });
 
   it("is done if a repeat finds nothing to undo", async () => {
-    const { commands } = desk([silent, gone]);
+    const { commands } = answering([silent, gone]);
     expect(await commands.release("arena.1")).toBeUndefined();
   });
 
   it("is refused if there was nothing at first", async () => {
-    const { commands } = desk([gone]);
+    const { commands } = answering([gone]);
     expect((await problemOf(commands.release("arena.1"))).code).toBe("HOLD_NOT_FOUND");
   });
 });

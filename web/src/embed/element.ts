@@ -5,7 +5,7 @@
 import { mount, unmount } from "svelte";
 import theme from "../app/theme.css?inline";
 import map from "../map/map.css?inline";
-import { Desk, type Chosen, type Told } from "./desk.svelte";
+import { EmbeddedSale, type Chosen, type Told } from "./sale.svelte";
 import Embed from "./Embed.svelte";
 import embed from "./embed.css?inline";
 import { options } from "./options.svelte";
@@ -27,7 +27,7 @@ function styles(): CSSStyleSheet {
 export class BoxOfficeMap extends HTMLElement {
   static readonly observedAttributes = ["event", "src", "max", "lang", "bare", "user"];
 
-  #desk: Desk | undefined;
+  #sale: EmbeddedSale | undefined;
   #mounted: ReturnType<typeof mount> | undefined;
   readonly #options = options();
   /** Sent with commands as a bearer token (auth.mode jwt). It may be replaced at any time. */
@@ -35,22 +35,22 @@ export class BoxOfficeMap extends HTMLElement {
 
   /** What is chosen now. */
   get chosen(): Chosen | undefined {
-    return this.#desk?.choice();
+    return this.#sale?.choice();
   }
 
   /** Holds what is chosen; the event `held` tells the same. Nothing where it was refused: see `problem` and `conflict`. */
   hold(): Promise<Told["held"] | undefined> {
-    return this.#desk?.holdChosen() ?? Promise.resolve(undefined);
+    return this.#sale?.holdChosen() ?? Promise.resolve(undefined);
   }
 
   /** Reserves what is held; the event `reserved` tells the same. */
   reserve(): Promise<Told["reserved"] | undefined> {
-    return this.#desk?.reserve() ?? Promise.resolve(undefined);
+    return this.#sale?.reserve() ?? Promise.resolve(undefined);
   }
 
   /** Gives back what is held. */
   release(): Promise<void> {
-    return this.#desk?.release() ?? Promise.resolve();
+    return this.#sale?.release() ?? Promise.resolve();
   }
 
   connectedCallback(): void {
@@ -82,24 +82,24 @@ export class BoxOfficeMap extends HTMLElement {
   #begin(): void {
     const eventId = this.getAttribute("event");
     if (!eventId || !this.shadowRoot) return;
-    const desk: Desk = new Desk({
+    const sale: EmbeddedSale = new EmbeddedSale({
       base: (this.getAttribute("src") ?? OWN_ORIGIN).replace(/\/$/, ""),
       eventId,
-      max: () => this.#options.max ?? desk.show.summary?.limits?.seatsPerUser ?? 10,
+      max: () => this.#options.max ?? sale.show.summary?.limits?.seatsPerUser ?? 10,
       headers: () => this.#headers(),
       tell: (name, detail) => this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true })),
     });
-    this.#desk = desk;
-    desk.start();
-    const props = { desk, options: this.#options };
+    this.#sale = sale;
+    sale.start();
+    const props = { sale, options: this.#options };
     this.#mounted = mount(Embed, { target: this.shadowRoot, props });
   }
 
   #end(): void {
     if (this.#mounted) void unmount(this.#mounted);
-    this.#desk?.stop();
+    this.#sale?.stop();
     this.#mounted = undefined;
-    this.#desk = undefined;
+    this.#sale = undefined;
   }
 
   /** Who asks: the token's subject, a name on a page of the same origin, else whoever a gateway's cookie says. */

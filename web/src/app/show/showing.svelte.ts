@@ -4,7 +4,7 @@ import { LiveShow } from "../../live/show.svelte";
 import { announce } from "../announce.svelte";
 import { Cart, type Happening } from "../cart.svelte";
 import { clock } from "../clock.svelte";
-import { shared } from "../desk.svelte";
+import { shared } from "../shared.svelte";
 import { money, spoken } from "../format";
 import { t } from "../i18n/index.svelte";
 import { nearest } from "../nearest";

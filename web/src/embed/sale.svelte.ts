@@ -33,7 +33,7 @@ export interface Told {
   problem: { code: string; detail: string };
 }
 
-export interface DeskOptions {
+export interface SaleOptions {
   base: string;
   eventId: string;
   max(): number;
@@ -41,7 +41,7 @@ export interface DeskOptions {
   tell<K extends keyof Told>(name: K, detail: Told[K]): void;
 }
 
-export class Desk {
+export class EmbeddedSale {
   readonly show: LiveShow;
   /** Places. */
   chosen: ReadonlySet<number> = $state.raw(new Set<number>());
@@ -55,14 +55,14 @@ export class Desk {
   isBusy = $state(false);
   now = $state(Date.now());
 
-  readonly #options: DeskOptions;
+  readonly #options: SaleOptions;
   #commands: Promise<Commands> | undefined;
   #wish: { choice: string; key: string } | undefined;
   #stop: (() => void)[] = [];
   /** How much the service's clock is ahead of this one. */
   #ahead = 0;
 
-  constructor(options: DeskOptions) {
+  constructor(options: SaleOptions) {
     this.#options = options;
     this.show = new LiveShow({ base: options.base, eventId: options.eventId });
   }

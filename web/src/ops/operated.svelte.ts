@@ -1,4 +1,4 @@
-// One show on the operators' desk: the seats, the numbers beside them, the log, and which seats are chosen.
+// One show on the operators' operated: the seats, the numbers beside them, the log, and which seats are chosen.
 import { SvelteSet } from "svelte/reactivity";
 import { LiveShow } from "../live/show.svelte";
 import type { Status } from "../live/chart";
@@ -9,7 +9,7 @@ import { Polled } from "./polled.svelte";
 /** Up to so many domain events the log is read from its beginning at once. */
 const SHORT_LOG = 20_000;
 
-export class Desk {
+export class OperatedShow {
   readonly show: LiveShow;
   readonly ledger: Ledger;
   readonly stats: Polled<Statistics>;

@@ -1,6 +1,6 @@
 // What an embedded map tells the page around it.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Desk, type Told } from "./desk.svelte";
+import { EmbeddedSale, type Told } from "./sale.svelte";
 
 const CHART = {
   chartHash: "c",
@@ -24,7 +24,7 @@ let answers: Record<string, Answer>;
 let asked: { path: string; body: unknown; key: string | null }[];
 let stream: ReadableStreamDefaultController<Uint8Array>;
 let told: { name: string; detail: unknown }[];
-let desk: Desk;
+let sale: EmbeddedSale;
 
 function seats(...numbers: number[]) {
   return numbers.map((number) => ({ seatId: `e.A-1-${number}`, sectionId: "A", priceCategory: "p", price: 2500 }));
@@ -46,37 +46,37 @@ beforeEach(async () => {
     asked.push({ path, body: init?.body ? JSON.parse(String(init.body)) : undefined, key });
     return answers[path]!();
   });
-  desk = new Desk({
+  sale = new EmbeddedSale({
     base: "https://tickets.test",
     eventId: "e",
     max: () => 3,
     headers: () => ({ authorization: "Bearer t" }),
     tell: <K extends keyof Told>(name: K, detail: Told[K]) => void told.push({ name, detail }),
   });
-  desk.start();
-  await vi.waitFor(() => expect(desk.show.connection).toBe("live"));
+  sale.start();
+  await vi.waitFor(() => expect(sale.show.connection).toBe("live"));
 });
 
 afterEach(() => {
-  desk.stop();
+  sale.stop();
   vi.unstubAllGlobals();
 });
 
 describe("an embedded map", () => {
   it("tells what is chosen, to the limit", () => {
-    desk.toggle(0);
-    desk.setArea(desk.show.chart!.sections[1]!, 5);
-    desk.toggle(1);
-    expect(desk.problem).toBe("TOO_MANY");
-    expect(desk.count).toBe(3);
-    expect(desk.choice()).toEqual({
+    sale.toggle(0);
+    sale.setArea(sale.show.chart!.sections[1]!, 5);
+    sale.toggle(1);
+    expect(sale.problem).toBe("TOO_MANY");
+    expect(sale.count).toBe(3);
+    expect(sale.choice()).toEqual({
       seats: [{ seatId: "e.A-1-1", sectionId: "A", row: "1", number: "1", priceCategory: "p", price: 2500 }],
       areas: [{ sectionId: "F", quantity: 2, priceCategory: "p", price: 2500 }],
       total: 7500,
       currency: "EUR",
     });
-    desk.toggle(0);
-    expect(desk.count).toBe(2);
+    sale.toggle(0);
+    expect(sale.count).toBe(2);
     expect(told.map(({ name }) => name)).toEqual(["seats-chosen", "seats-chosen", "seats-chosen"]);
   });
 
@@ -84,42 +84,42 @@ describe("an embedded map", () => {
     const hold = { holdId: "e.h", seats: seats(1, 2), currency: "EUR", total: 5000, expiresAt: Date.now() + 60_000 };
     answers["/events/e/holds"] = () => Response.json(hold, { status: 201 });
     answers["/holds/e.h/reserve"] = () => Response.json({ reservationId: "e.r", seats: seats(1, 2), currency: "EUR", total: 5000 });
-    desk.toggle(0);
-    desk.toggle(1);
-    await desk.holdChosen();
+    sale.toggle(0);
+    sale.toggle(1);
+    await sale.holdChosen();
     expect(asked.find(({ path }) => path === "/events/e/holds")?.body).toEqual({ seats: ["e.A-1-1", "e.A-1-2"] });
-    expect([...desk.mine]).toEqual([0, 1]);
-    expect(desk.count).toBe(0);
-    await desk.reserve();
-    expect(desk.hold).toBeUndefined();
+    expect([...sale.mine]).toEqual([0, 1]);
+    expect(sale.count).toBe(0);
+    await sale.reserve();
+    expect(sale.hold).toBeUndefined();
     expect(told.slice(2).map(({ name }) => name)).toEqual(["held", "reserved"]);
   });
 
   it("says which seats somebody else has, and keeps the others", async () => {
     const problem = { code: "SEAT_NOT_AVAILABLE", detail: "taken", retryable: false, conflicts: [{ seatId: "e.A-1-2", reason: "HELD" }] };
     answers["/events/e/holds"] = () => Response.json(problem, { status: 409 });
-    desk.toggle(0);
-    desk.toggle(1);
-    await desk.holdChosen();
-    expect([...desk.chosen]).toEqual([0]);
-    expect([...desk.lost]).toEqual([1]);
+    sale.toggle(0);
+    sale.toggle(1);
+    await sale.holdChosen();
+    expect([...sale.chosen]).toEqual([0]);
+    expect([...sale.lost]).toEqual([1]);
     expect(told).toContainEqual({ name: "conflict", detail: { seatIds: ["e.A-1-2"] } });
-    expect(desk.problem).toBe("SEAT_NOT_AVAILABLE");
+    expect(sale.problem).toBe("SEAT_NOT_AVAILABLE");
   });
 
   it("loses a chosen seat when it is taken", async () => {
-    desk.toggle(2);
+    sale.toggle(2);
     stream.enqueue(new TextEncoder().encode('id: 1\nevent: changes\ndata: {"sequence":1,"epoch":0,"changes":[[2,"HELD"]]}\n\n'));
-    await vi.waitFor(() => expect(desk.count).toBe(0));
+    await vi.waitFor(() => expect(sale.count).toBe(0));
     expect(told.at(-2)).toEqual({ name: "conflict", detail: { seatIds: ["e.A-1-3"] } });
   });
 
   it("forgets a hold whose time is up", async () => {
     const hold = { holdId: "e.h", seats: seats(1), currency: "EUR", total: 2500, expiresAt: Date.now() + 100 };
     answers["/events/e/holds"] = () => Response.json(hold, { status: 201 });
-    desk.toggle(0);
-    await desk.holdChosen();
-    await vi.waitFor(() => expect(desk.hold).toBeUndefined(), 3000);
+    sale.toggle(0);
+    await sale.holdChosen();
+    await vi.waitFor(() => expect(sale.hold).toBeUndefined(), 3000);
     expect(told.at(-1)).toEqual({ name: "expired", detail: { holdId: "e.h" } });
   });
 });
