@@ -79,14 +79,17 @@ pub fn count(number: u64) -> f64 {
     number as f64
 }
 
+/// What every server is called, wherever it listens.
+pub const HOST: &str = "boxoffice";
+
 /// A GET.
 pub fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nhost: boxoffice\r\n\r\n")
+    format!("GET {path} HTTP/1.1\r\nhost: {HOST}\r\n\r\n")
 }
 
 /// A POST of `body`, or of nothing where it is empty.
 pub fn post(path: &str, user: &str, body: &str) -> String {
-    let head = format!("POST {path} HTTP/1.1\r\nhost: boxoffice\r\nx-user-id: {user}\r\n");
+    let head = format!("POST {path} HTTP/1.1\r\nhost: {HOST}\r\nx-user-id: {user}\r\n");
     if body.is_empty() {
         return format!("{head}content-length: 0\r\n\r\n");
     }

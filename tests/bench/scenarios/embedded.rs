@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::holds::constant;
 use super::{Bench, Holders};
-use crate::load::{Pace, Tally, count, run};
+use crate::load::{HOST, Pace, Tally, count, run};
 use crate::report::Figure;
 use crate::shows::{Seats, Show};
 
@@ -83,7 +83,7 @@ pub async fn local(folder: &Path) -> anyhow::Result<(Process, SocketAddr)> {
     let port = free_port()?.to_string();
     let (files, data) = (folder.join("resources"), folder.join("data"));
     let (files, data) = (files.display().to_string(), data.display().to_string());
-    let arguments = ["local", "-f", &files, "--data-dir", &data, "--port", &port];
+    let arguments = ["local", "-f", &files, "--data-dir", &data, "--port", &port, "--host", HOST];
     let addr: SocketAddr = format!("127.0.0.1:{port}").parse()?;
     let mut process = Process::start_with("boxoffice", arguments, [])?;
     process.ready(&format!("http://{addr}/readyz")).await?;

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use boxoffice_tests::process::Process;
 
 use super::Bench;
-use crate::load::{Answer, Buyers, Pace, Tally, count, run};
+use crate::load::{Answer, Buyers, HOST, Pace, Tally, count, run};
 use crate::replica::Replica;
 use crate::report::Figure;
 use crate::yardsticks::constant;
@@ -69,8 +69,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     for changes in CHANGES {
         let _changing = if changes > 0 { Some(hall.change(bench, changes).await?) } else { None };
         for form in [PLAIN, GZIP, PACKED] {
-            let request =
-                format!("GET /events/hall-1/seats HTTP/1.1\r\nhost: boxoffice\r\n{}\r\n", form.header);
+            let request = format!("GET /events/hall-1/seats HTTP/1.1\r\nhost: {HOST}\r\n{}\r\n", form.header);
             let map = cost(bench, &hall.process, hall.addr, &request).await?;
             figures.extend(
                 compared(bench, &format!("{}, {changes} changes/s", form.name), form.goal, map).await?,
@@ -80,7 +79,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let tag = reqwest::get(format!("http://{}/events/hall-1/seats", hall.addr)).await?;
     let tag = tag.headers().get("etag").context("no etag")?.to_str()?.to_owned();
     let request =
-        format!("GET /events/hall-1/seats HTTP/1.1\r\nhost: boxoffice\r\nif-none-match: {tag}\r\n\r\n");
+        format!("GET /events/hall-1/seats HTTP/1.1\r\nhost: {HOST}\r\nif-none-match: {tag}\r\n\r\n");
     let unchanged = cost(bench, &hall.process, hall.addr, &request).await?;
     figures.extend(compared(bench, "304", Some(0.7), unchanged).await?);
     drop(hall);
@@ -98,7 +97,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
 /// What a form costs, beside a constant answer of its size.
 async fn compared(bench: &Bench, what: &str, goal: Option<f64>, map: Cost) -> anyhow::Result<[Figure; 3]> {
     let (server, addr) = constant::start().await?;
-    let request = format!("GET /bytes/{} HTTP/1.1\r\nhost: boxoffice\r\n\r\n", map.size);
+    let request = format!("GET /bytes/{} HTTP/1.1\r\nhost: {HOST}\r\n\r\n", map.size);
     let bare = cost(bench, &server, addr, &request).await?;
     let bare =
         Figure::new(format!("constant answer of {} bytes, for {what}", map.size), bare.answers, "1/CPU s");

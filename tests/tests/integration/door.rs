@@ -38,7 +38,8 @@ async fn takes_a_crowd(process: &mut Process, addr: SocketAddr, path: &str) {
 
 /// Sends a request, and reads until the server closes.
 async fn ask(connection: &mut TcpStream, path: &str) -> String {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: boxoffice\r\nconnection: close\r\n\r\n");
+    let host = connection.peer_addr().unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await.unwrap();

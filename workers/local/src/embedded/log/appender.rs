@@ -33,7 +33,8 @@ impl EmbeddedAppender {
             let mut owners = lock(&log.shared.owners);
             let owner = owners.entry(id.to_owned()).or_default();
             owner.number += 1;
-            (owner.number, owner.last.take())
+            // It stays: of several who take over at the same time each waits for it.
+            (owner.number, owner.last.clone())
         };
         if let Some(last) = last {
             log.show(&last).await?;
