@@ -1,6 +1,6 @@
 //! `boxoffice ops`: the operators' page of a ReservationService in a cluster, at one origin on this machine.
 //!
-//! [`key`] lets one browser in, [`routing`] says which worker answers a request, [`dial`] reaches a pod of it and [`proxy`] carries
+//! [`key`] lets one browser in, [`routing`] says which worker answers a request, [`connector`] reaches a pod of it and [`proxy`] carries
 //! requests there; [`metrics`] is what the consumers measure. The page and its files are this binary's own; what it asks for is the workers'. Pages of other sites are
 //! kept out as they are by `boxoffice local` ([`boxoffice_runtime::http::Lock`]).
 #![expect(clippy::print_stdout, reason = "the address is what the person who started it reads")]
@@ -9,7 +9,7 @@ mod key;
 
 mod routing;
 
-mod dial;
+mod connector;
 
 mod proxy;
 
@@ -29,7 +29,7 @@ use prometheus_client::registry::Registry;
 
 use crate::failure::Failure;
 use crate::terminal::target::{Clustered, Port};
-use dial::Dial;
+use connector::Connector;
 use key::Keys;
 use metrics::Consumers;
 use proxy::{Proxy, Worker};
@@ -54,7 +54,7 @@ pub async fn run(name: &str, port: u16) -> Result<(), Failure> {
     let worker = async |port: Port, token: Option<&str>| {
         let pods = found.pods(port);
         pods.ready().await?;
-        Ok::<_, Failure>(Worker::new(Dial::to(pods, port.number()), token))
+        Ok::<_, Failure>(Worker::new(Connector::to(pods, port.number()), token))
     };
     let proxy = Proxy {
         queries: worker(Port::Queries, None).await?,

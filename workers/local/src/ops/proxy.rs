@@ -18,7 +18,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
-use super::dial::Dial;
+use super::connector::Connector;
 use super::routing::{Behind, behind};
 
 /// Longest wait for an answer to begin; it may be asked to wait for 25 s.
@@ -43,7 +43,7 @@ const OF_BROWSER: [HeaderName; 6] = [AUTHORIZATION, COOKIE, HOST, ORIGIN, REFERE
 
 /// One port of one kind of worker.
 pub(super) struct Worker {
-    client: Client<Dial, Body>,
+    client: Client<Connector, Body>,
     token: Option<HeaderValue>,
 }
 
@@ -58,12 +58,12 @@ pub(super) struct Proxy {
 }
 
 impl Worker {
-    /// Reached by `dial`, with the admin token where it asks for one.
-    pub(super) fn new(dial: Dial, token: Option<&str>) -> Self {
+    /// Reached by `connector`, with the admin token where it asks for one.
+    pub(super) fn new(connector: Connector, token: Option<&str>) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .build(dial);
+            .build(connector);
         let token = token.and_then(|token| format!("Bearer {token}").parse::<HeaderValue>().ok());
         let token = token.map(|mut token| {
             token.set_sensitive(true);

@@ -19,7 +19,7 @@ async fn echo(name: &'static str, token: Option<&str>) -> Worker {
         format!("{name} {} {} {claims}", request.method(), request.uri())
     };
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
-    Worker::new(Dial::by(move || TcpStream::connect(addr)), token)
+    Worker::new(Connector::by(move || TcpStream::connect(addr)), token)
 }
 
 /// Two consumers, one of which does not answer.
@@ -38,7 +38,10 @@ impl Measuring for Measured {
 }
 
 fn nobody() -> Worker {
-    Worker::new(Dial::by(|| async { Err::<TcpStream, _>(std::io::Error::other("no pod is ready")) }), None)
+    Worker::new(
+        Connector::by(|| async { Err::<TcpStream, _>(std::io::Error::other("no pod is ready")) }),
+        None,
+    )
 }
 
 /// The routes, and the address with the key.

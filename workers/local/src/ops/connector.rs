@@ -18,17 +18,17 @@ use crate::terminal::pods::Pods;
 
 /// Makes connections to one port of one kind of worker.
 #[derive(Clone)]
-pub(super) struct Dial(Arc<dyn Fn() -> BoxFuture<'static, io::Result<Dialled>> + Send + Sync>);
+pub(super) struct Connector(Arc<dyn Fn() -> BoxFuture<'static, io::Result<PodConnection>> + Send + Sync>);
 
 /// A connection that was made.
-pub(super) struct Dialled(TokioIo<Box<dyn Duplex>>);
+pub(super) struct PodConnection(TokioIo<Box<dyn Duplex>>);
 
 /// What bytes go through, both ways.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-impl Dial {
+impl Connector {
     /// To `port` of the pods.
     pub(super) fn to(pods: Pods, port: u16) -> Self {
         Self::by(move || {
@@ -43,15 +43,16 @@ impl Dial {
     ) -> Self {
         Self(Arc::new(move || {
             let connected = connect();
-            async move { Ok(Dialled(TokioIo::new(Box::new(connected.await?) as Box<dyn Duplex>))) }.boxed()
+            async move { Ok(PodConnection(TokioIo::new(Box::new(connected.await?) as Box<dyn Duplex>))) }
+                .boxed()
         }))
     }
 }
 
-impl Service<Uri> for Dial {
-    type Response = Dialled;
+impl Service<Uri> for Connector {
+    type Response = PodConnection;
     type Error = io::Error;
-    type Future = BoxFuture<'static, io::Result<Dialled>>;
+    type Future = BoxFuture<'static, io::Result<PodConnection>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
@@ -62,13 +63,13 @@ impl Service<Uri> for Dial {
     }
 }
 
-impl Connection for Dialled {
+impl Connection for PodConnection {
     fn connected(&self) -> Connected {
         Connected::new()
     }
 }
 
-impl Read for Dialled {
+impl Read for PodConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -78,7 +79,7 @@ impl Read for Dialled {
     }
 }
 
-impl Write for Dialled {
+impl Write for PodConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
