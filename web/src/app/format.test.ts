@@ -1,6 +1,7 @@
 // Money in its currency, countdowns, and what is spoken of them.
 import { describe, expect, it } from "vitest";
-import { countdown, money, spoken } from "./format";
+import { countdown } from "../live/countdown";
+import { money, spoken } from "./format";
 import { nextMark } from "./show/marks";
 
 describe("money", () => {
