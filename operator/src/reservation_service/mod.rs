@@ -146,7 +146,8 @@ async fn converge(
     let applied = match validated {
         Ok(validated) => {
             let secrets = inputs.kafka.as_ref().ok().and_then(|credentials| credentials.fingerprint.clone());
-            let desired = build::build(&ValidatedService { secrets, ..validated })?;
+            let operator_namespace = context.namespace.clone();
+            let desired = build::build(&ValidatedService { secrets, operator_namespace, ..validated })?;
             Ok(apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await)
         }
         Err(stall) => Err(stall),
