@@ -13,8 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::context::key;
-use crate::written::Written;
+use crate::context::{Context, key};
 
 /// The one field manager of everything the operator applies.
 pub const FIELD_MANAGER: &str = "boxoffice-operator";
@@ -67,6 +66,17 @@ impl ApiError {
     /// Whether the API server finds the object itself wrong.
     pub fn is_invalid(&self) -> bool {
         self.code() == Some(422)
+    }
+
+    /// Whether it names a field that the API server's definitions do not have.
+    pub fn is_undeclared(&self) -> bool {
+        match self {
+            Self::Refused { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => status.message.contains("field not declared in schema"),
+                _ => false,
+            },
+            Self::Silent(_) => false,
+        }
     }
 
     fn code(&self) -> Option<u16> {
@@ -142,12 +152,7 @@ where
 
 /// Applies the status as a whole: what it no longer says is removed. Returns whether that was written: not where it was
 /// before, and the API server made of it what the object has now.
-pub async fn apply_status<K>(
-    client: &Client,
-    written: &Written,
-    object: &K,
-    status: &impl Serialize,
-) -> Result<bool, ApiError>
+pub async fn apply_status<K>(context: &Context, object: &K, status: &impl Serialize) -> Result<bool, ApiError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -155,8 +160,10 @@ where
         + Debug
         + HasStatus<Status: Serialize>,
 {
+    let Context { client, written, definitions, .. } = context;
     let key = key(object);
-    if written.is_settled(&key, status, &object.status()) {
+    let status = definitions.fitting(&K::kind(&()), serde_json::to_value(status).unwrap_or_default());
+    if written.is_settled(&key, &status, &object.status()) {
         return Ok(false);
     }
     let body = json!({
@@ -168,7 +175,10 @@ where
     let api: Api<K> = beside(client, object);
     let (name, parameters, patch) =
         (object.name_any(), PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&body));
-    let came: K = timed("write the status", api.patch_status(&name, &parameters, &patch)).await?;
-    written.note(&key, status, &came.status());
+    let answer = timed("write the status", api.patch_status(&name, &parameters, &patch)).await;
+    if answer.as_ref().is_err_and(ApiError::is_undeclared) {
+        definitions.doubt();
+    }
+    written.note(&key, &status, &answer?.status());
     Ok(true)
 }

@@ -127,7 +127,7 @@ async fn rest(context: &Context, service: &ReservationService) -> Result<Action,
     let mut next = service.status.clone().unwrap_or_default();
     next.conditions = paused(&next.conditions, service.metadata.generation, &(context.now)());
     if service.status.as_ref() != Some(&next) {
-        apply_status(&context.client, &context.written, service, &next).await?;
+        apply_status(context, service, &next).await?;
     }
     Ok(Action::await_change())
 }
@@ -169,9 +169,7 @@ async fn report(
     set(&mut next.conditions, before, CRDS_OUTDATED, outdated, generation, &now);
     let mut notices: Vec<Notice> =
         applied.iter().filter_map(|applied| applied.declared.as_ref()).flat_map(Declared::deeds).collect();
-    if service.status.as_ref() != Some(&next)
-        && apply_status(&context.client, &context.written, service, &next).await?
-    {
+    if service.status.as_ref() != Some(&next) && apply_status(context, service, &next).await? {
         notices.extend(transitions(before, &next.conditions));
         notices.extend(split::notices(before, &next.conditions));
         let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
