@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::admin::URL_TEMPLATE;
+use crate::admin::{POD_URL_TEMPLATE, URL_TEMPLATE};
 
 /// Turns `ReservationService` and `SeatingEvent` resources into running sales.
 #[derive(Debug, Parser)]
@@ -36,6 +36,10 @@ pub struct RunArgs {
     /// Where command workers answer admin calls; `{service}` and `{namespace}` stand for the names.
     #[arg(long, global = true, env = "BOXOFFICE_ADMIN_URL_TEMPLATE", default_value = URL_TEMPLATE)]
     pub admin_url_template: String,
+    /// Where one pod answers; `{address}` (an IPv6 one in brackets) and `{port}` stand for what is asked, `{service}` and
+    /// `{namespace}` for whose it is.
+    #[arg(long, global = true, env = "BOXOFFICE_POD_URL_TEMPLATE", default_value = POD_URL_TEMPLATE)]
+    pub pod_url_template: String,
     /// Namespace of the Lease that elects the leader.
     #[arg(long, global = true, env = "BOXOFFICE_NAMESPACE", default_value = "boxoffice-system")]
     pub namespace: String,

@@ -9,7 +9,11 @@ use crate::backoff::Backoff;
 use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::refusals::Refusals;
+use crate::reservation_service::pods::Lists;
+use crate::reservation_service::tokens::Memory;
 use crate::seating_event::inventories::Inventories;
+use crate::secrets::Secrets;
 
 /// Clients, caches and settings.
 pub struct Context {
@@ -23,6 +27,14 @@ pub struct Context {
     pub inventories: Inventories,
     /// Delays after failures.
     pub backoff: Backoff,
+    /// Secrets that were read.
+    pub secrets: Secrets,
+    /// The admin tokens of the services.
+    pub tokens: Memory,
+    /// The pods of services at rest.
+    pub pods: Lists,
+    /// What the API server did not take.
+    pub refusals: Refusals,
     /// Kubernetes Events.
     pub notices: Notices,
     /// Counters.

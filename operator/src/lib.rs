@@ -20,6 +20,7 @@ pub mod backoff;
 pub mod conditions;
 pub mod metrics;
 pub mod notices;
+pub mod refusals;
 
 pub mod reservation_service;
 
@@ -28,3 +29,4 @@ pub mod seating_event;
 pub mod admin;
 pub mod api;
 pub mod kafka;
+pub mod secrets;

@@ -20,7 +20,11 @@ use crate::kafka::pool::Pool;
 use crate::leader::Candidate;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::refusals::Refusals;
+use crate::reservation_service::pods::Lists;
+use crate::reservation_service::tokens::Memory;
 use crate::seating_event::inventories::Inventories;
+use crate::secrets::Secrets;
 use crate::{reservation_service, seating_event};
 
 /// Why the operator ended without being asked to.
@@ -48,16 +52,21 @@ pub enum Error {
 
 /// Runs until SIGTERM or until a part ends.
 pub async fn run(args: RunArgs) -> Result<(), Error> {
-    let RunArgs { workers_image, admin_url_template, namespace, metrics_addr, log: _ } = args;
+    let RunArgs { workers_image, admin_url_template, pod_url_template, namespace, metrics_addr, log: _ } =
+        args;
     let stop = shutdown::on_signal()?;
     let client = client().await?;
     let mut registry = Registry::default();
     let readiness = Readiness::default();
     let context = Arc::new(Context {
-        admin: AdminApi::new(admin_url_template)?,
+        admin: AdminApi::new(admin_url_template, pod_url_template)?,
         kafka: Pool::default(),
         inventories: Inventories::default(),
         backoff: Backoff::default(),
+        secrets: Secrets::default(),
+        tokens: Memory::default(),
+        pods: Lists::default(),
+        refusals: Refusals::default(),
         notices: Notices::new(client.clone()),
         metrics: Metrics::register(&mut registry),
         default_image: workers_image,

@@ -4,6 +4,7 @@
 //! its rules. `apply` works in the order that matters: `children` (the API server), `topics` (Kafka), `workers`.
 
 pub mod brokers;
+pub mod contents;
 pub mod credentials;
 pub mod dereference;
 pub mod fingerprint;
@@ -19,8 +20,11 @@ pub mod apply;
 pub mod children;
 pub mod drift;
 pub mod outbox;
+pub mod pods;
 pub mod record;
 pub mod split;
+pub mod token_secret;
+pub mod tokens;
 pub mod topics;
 pub mod workers;
 
@@ -50,12 +54,12 @@ use self::apply::Applied;
 use self::deletion::Leave;
 use self::topics::Declared;
 use self::unsupported::Place;
-use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::conditions::{Stall, find, is_met};
 use crate::context::{Context, is_paused};
 use crate::controller::{config, reconciled, retry, roots};
 use crate::notices::{Notice, transitions};
+use crate::refusals::PAUSE;
 use boxoffice_crds::common::condition::{READY, REDIS_SPLIT};
 
 const NAME: &str = "reservation-service";
@@ -138,9 +142,8 @@ async fn converge(
         .and_then(|()| validate::validate(service, &inputs.fellows, pinned));
     let applied = match validated {
         Ok(validated) => {
-            let secrets = inputs.kafka.as_ref().ok().and_then(|credentials| credentials.fingerprint.clone());
-            let desired = build::build(&ValidatedService { secrets, ..validated })?;
-            Ok(apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await)
+            let desired = build::build(&validated)?;
+            Ok(apply::apply(context, service, desired, inputs.topics, inputs.kafka).await)
         }
         Err(stall) => Err(stall),
     };
@@ -157,6 +160,7 @@ async fn report(
     let next = status::next(service, pinned, applied.as_ref(), &(context.now)());
     let mut notices: Vec<Notice> =
         applied.iter().filter_map(|applied| applied.declared.as_ref()).flat_map(Declared::deeds).collect();
+    notices.extend(applied.iter().flat_map(|applied| applied.deeds.iter().cloned()));
     if service.status.as_ref() != Some(&next) {
         apply_status(&context.client, service, &next).await?;
         let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
@@ -169,6 +173,8 @@ async fn report(
     context.metrics.split(&namespace, &name, is_met(&next.conditions, REDIS_SPLIT));
     context.notices.publish(&service.object_ref(&()), notices).await;
     match (applied, find(&next.conditions, READY)) {
+        // What the API server does not take is not asked for again and again.
+        (Ok(Applied { error: Some(_), stall: Some(_), .. }), _) => Ok(Action::requeue(PAUSE)),
         (Ok(Applied { error: Some(error), .. }), _) => Err(error.into()),
         (Ok(Applied { declared: Some(declared), .. }), Some(ready)) if declared.error().is_some() => {
             Err(Error::Unfinished { reason: ready.reason.clone(), message: ready.message.clone() })
@@ -193,7 +199,9 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
         Ok(Leave::Later(wait)) => Ok(Action::requeue(wait)),
         Ok(Leave::Now) => {
             remove_finalizer(&context.client, service, FINALIZER).await?;
-            context.metrics.forget(&service.namespace().unwrap_or_default(), &service.name_any());
+            let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
+            context.metrics.forget(&namespace, &name);
+            context.tokens.forget(&(namespace, name));
             Ok(Action::await_change())
         }
     }

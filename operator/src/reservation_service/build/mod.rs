@@ -8,6 +8,8 @@ mod network;
 mod settings;
 mod workload;
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{DynamicObject, ObjectMeta};
 use serde::Serialize;
@@ -39,6 +41,8 @@ pub struct DesiredState {
     pub groups: Vec<Group>,
     /// The Deployments: applied last.
     pub workloads: Vec<DynamicObject>,
+    /// The groups that the worker of each Deployment reads in: it does not start before they are there.
+    pub needs: BTreeMap<String, Vec<String>>,
 }
 
 /// Builds it.
@@ -79,6 +83,7 @@ pub fn build(service: &ValidatedService) -> Result<DesiredState, serde_json::Err
             .cloned()
             .collect(),
         workloads,
+        needs: workers.iter().map(|worker| worker.needs(&service.name)).collect(),
     })
 }
 

@@ -17,6 +17,7 @@ use kube::api::ObjectMeta;
 use super::settings::DRAIN_SECONDS;
 use super::{ADMIN_PORT, COMMAND_PORT, METRICS_PORT, QUERY_PORT, kafka, worker_meta};
 use crate::reservation_service::names;
+use crate::reservation_service::tokens::{PREVIOUS, TOKEN};
 use crate::reservation_service::validate::{Source, ValidatedConsumer, ValidatedService};
 
 /// The user that the image is made for.
@@ -33,14 +34,18 @@ pub(super) struct Worker {
     ports: Vec<(&'static str, i32)>,
     env: Vec<EnvVar>,
     settings_hash: String,
+    groups: Vec<String>,
+}
+
+impl Worker {
+    /// The name of its Deployment, and the groups that it reads in.
+    pub(super) fn needs(&self, service: &str) -> (String, Vec<String>) {
+        (names::worker(service, &self.component), self.groups.clone())
+    }
 }
 
 pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Worker> {
-    let token = Source::Secret(SecretKeySelector {
-        name: names::admin_token(&service.name),
-        key: names::ADMIN_TOKEN_KEY.to_owned(),
-        optional: None,
-    });
+    let token = tokens(service);
     let jwt_key: Vec<_> = service.jwt_key.iter().map(|key| env("BOXOFFICE_JWT_KEY", key)).collect();
     let command = Worker {
         component: names::COMMAND.to_owned(),
@@ -49,7 +54,8 @@ pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Wo
         resources: Some(service.spec.command.resources.clone()),
         ports: vec![("http", COMMAND_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)],
         env: [
-            vec![env("BOXOFFICE_REDIS_URL", &service.redis), env("BOXOFFICE_ADMIN_TOKEN", &token)],
+            vec![env("BOXOFFICE_REDIS_URL", &service.redis)],
+            token.to_vec(),
             service
                 .payments_group
                 .iter()
@@ -59,6 +65,7 @@ pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Wo
         ]
         .concat(),
         settings_hash: settings_hash.to_owned(),
+        groups: service.payments_group.iter().map(|group| group.name.clone()).collect(),
     };
     let query = Worker {
         component: names::QUERY.to_owned(),
@@ -66,12 +73,9 @@ pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Wo
         replicas: service.spec.query.replicas,
         resources: Some(service.spec.query.resources.clone()),
         ports: vec![("http", QUERY_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)],
-        env: [
-            vec![env("BOXOFFICE_DATABASE_URL", &service.view_database), env("BOXOFFICE_ADMIN_TOKEN", &token)],
-            jwt_key,
-        ]
-        .concat(),
+        env: [vec![env("BOXOFFICE_DATABASE_URL", &service.view_database)], token.to_vec(), jwt_key].concat(),
         settings_hash: settings_hash.to_owned(),
+        groups: Vec::new(),
     };
     let retention = service.spec.retention;
     let consumers =
@@ -102,7 +106,20 @@ fn consumer_worker(
         ports: vec![("metrics", METRICS_PORT)],
         env,
         settings_hash: settings_hash.to_owned(),
+        groups: vec![group.name.clone()],
     }
+}
+
+/// The admin token, and the one of before while it is exchanged.
+fn tokens(service: &ValidatedService) -> [EnvVar; 2] {
+    let from = |key: &str, optional| {
+        let name = names::admin_token(&service.name);
+        Source::Secret(SecretKeySelector { name, key: key.to_owned(), optional })
+    };
+    [
+        env("BOXOFFICE_ADMIN_TOKEN", &from(TOKEN, None)),
+        env("BOXOFFICE_ADMIN_TOKEN_PREVIOUS", &from(PREVIOUS, Some(true))),
+    ]
 }
 
 /// What the worker of the view database is told about what gets old.
@@ -183,9 +200,6 @@ fn pod_meta(service: &ValidatedService, worker: &Worker) -> ObjectMeta {
     labels.extend(names::selector(&service.name, &worker.component));
     let mut annotations = template.annotations.clone();
     annotations.insert("boxoffice.dev/config-hash".to_owned(), worker.settings_hash.clone());
-    if let Some(secrets) = &service.secrets {
-        annotations.insert("boxoffice.dev/secrets-hash".to_owned(), secrets.clone());
-    }
     ObjectMeta { labels: Some(labels), annotations: Some(annotations), ..ObjectMeta::default() }
 }
 
