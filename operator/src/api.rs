@@ -45,6 +45,18 @@ impl ApiError {
         self.code() == Some(409)
     }
 
+    /// What the API server says where it refuses for good, as long as nothing changes: a field that is invalid, a quota, a
+    /// right that lacks.
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Refused { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) if [400, 403, 422].contains(&status.code) => Some(&status.message),
+                _ => None,
+            },
+            Self::Silent(_) => None,
+        }
+    }
+
     fn code(&self) -> Option<u16> {
         match self {
             Self::Refused { source, .. } => match source.as_ref() {

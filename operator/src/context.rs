@@ -9,6 +9,7 @@ use crate::backoff::Backoff;
 use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::reservation_service::memory::Memory;
 use crate::seating_event::inventories::Inventories;
 
 /// Clients, caches and settings.
@@ -21,6 +22,8 @@ pub struct Context {
     pub kafka: Pool,
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
+    /// What is known of services' objects from before.
+    pub memory: Memory,
     /// Delays after failures.
     pub backoff: Backoff,
     /// Kubernetes Events.

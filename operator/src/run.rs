@@ -20,6 +20,7 @@ use crate::kafka::pool::Pool;
 use crate::leader::Candidate;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::reservation_service::memory::Memory;
 use crate::seating_event::inventories::Inventories;
 use crate::{reservation_service, seating_event};
 
@@ -57,6 +58,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         admin: AdminApi::new(admin_url_template)?,
         kafka: Pool::default(),
         inventories: Inventories::default(),
+        memory: Memory::default(),
         backoff: Backoff::default(),
         notices: Notices::new(client.clone()),
         metrics: Metrics::register(&mut registry),

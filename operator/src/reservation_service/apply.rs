@@ -12,12 +12,14 @@ use super::children::Children;
 use super::credentials::Credentials;
 use super::names;
 use super::outbox;
+use super::outcome::Outcome;
+use super::ownership::{is_ours, name_taken};
 use super::split;
 use super::topics::{self, Declared};
 use super::workers::{self, Workers};
 use crate::admin::{Outbox, Stores};
 use crate::api::{ApiError, beside, timed};
-use crate::conditions::Finding;
+use crate::conditions::{Finding, Stall};
 use crate::context::Context;
 use crate::kafka::KafkaError;
 use crate::kafka::converge::Knowledge;
@@ -27,6 +29,8 @@ use crate::kafka::converge::Knowledge;
 pub struct Applied {
     /// Topics and groups, once the settings were there.
     pub declared: Option<Declared>,
+    /// What of the objects is not as wanted.
+    pub outcome: Outcome,
     /// The workers, once they could be looked at.
     pub workers: Workers,
     /// What waits for Kafka, where a command worker said it.
@@ -40,22 +44,24 @@ pub struct Applied {
 }
 
 /// Applies what drifted and removes what is no longer wanted; `known` is what it knows of its topics, and `kafka` how
-/// it reaches them. A failure ends it, and is part of the result.
+/// it reaches them. A failure ends it, and is part of the result. Nothing is written where a name is somebody else's.
 pub async fn apply(
     context: &Context,
     service: &ReservationService,
     desired: &DesiredState,
     known: Knowledge,
     kafka: Result<Credentials, KafkaError>,
-) -> Applied {
+) -> Result<Applied, Stall> {
     let mut applied = Applied {
         wanted: desired.workloads.iter().map(ResourceExt::name_any).collect(),
         ..Applied::default()
     };
-    if let Err(error) = carry_out(context, service, desired, known, kafka, &mut applied).await {
-        applied.error = Some(error);
+    match carry_out(context, service, desired, known, kafka, &mut applied).await {
+        Ok(None) => {}
+        Ok(Some(stall)) => return Err(stall),
+        Err(error) => applied.error = Some(error),
     }
-    applied
+    Ok(applied)
 }
 
 async fn carry_out(
@@ -65,29 +71,40 @@ async fn carry_out(
     known: Knowledge,
     kafka: Result<Credentials, KafkaError>,
     applied: &mut Applied,
-) -> Result<(), ApiError> {
-    ensure_admin_token(&context.client, service).await?;
+) -> Result<Option<Stall>, ApiError> {
     let mut children = Children::list(&context.client, service).await?;
-    children.apply(&desired.objects).await?;
+    let taken = children.claim(desired.all()).await?;
+    let taken = if taken.is_none() { ensure_admin_token(&context.client, service).await? } else { taken };
+    if taken.is_some() {
+        return Ok(taken);
+    }
+    let elsewhere = &desired.scaled_elsewhere;
+    children.apply(context, &desired.objects, elsewhere, &mut applied.outcome).await?;
     let declared = topics::declare(context, service, desired, known, kafka).await?;
     let may_start = declared.is_complete();
     applied.declared = Some(declared);
     if may_start {
-        children.apply(&desired.workloads).await?;
-        children.prune(&[&desired.objects, &desired.workloads]).await?;
+        children.apply(context, &desired.settings, elsewhere, &mut applied.outcome).await?;
+        children.apply(context, &desired.workloads, elsewhere, &mut applied.outcome).await?;
+        children.prune(context, desired.all()).await?;
     }
     applied.workers = workers::look(context, service, children.deployments()).await?;
     applied.outbox = outbox::look(context, service, &applied.workers).await?;
     applied.stores = split::look(context, service, &applied.workers).await?;
-    Ok(())
+    Ok(None)
 }
 
-/// The token is made once and never written again: workers and operator read it from the Secret.
-async fn ensure_admin_token(client: &Client, service: &ReservationService) -> Result<(), ApiError> {
+/// The token is made once and never written again: workers and operator read it from the Secret. Gives the stall where a
+/// Secret of that name is somebody else's.
+async fn ensure_admin_token(
+    client: &Client,
+    service: &ReservationService,
+) -> Result<Option<Stall>, ApiError> {
     let api: Api<Secret> = beside(client, service);
     let name = names::admin_token(&service.name_any());
-    if timed("read the admin token", api.get_opt(&name)).await?.is_some() {
-        return Ok(());
+    if let Some(secret) = timed("read the admin token", api.get_opt(&name)).await? {
+        let is_other = !is_ours(service, &secret.metadata);
+        return Ok(is_other.then(|| name_taken(service, "Secret", &secret.metadata)));
     }
     let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     let secret = Secret {
@@ -103,7 +120,7 @@ async fn ensure_admin_token(client: &Client, service: &ReservationService) -> Re
     };
     match timed("create the admin token", api.create(&PostParams::default(), &secret)).await {
         Err(error) if !error.is_conflict() => Err(error),
-        _ => Ok(()),
+        _ => Ok(None),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod fingerprint;
 
 pub mod image;
 pub mod names;
+pub mod pod_template;
 pub mod unsupported;
 pub mod validate;
 
@@ -18,7 +19,10 @@ pub mod build;
 pub mod apply;
 pub mod children;
 pub mod drift;
+pub mod memory;
 pub mod outbox;
+pub mod outcome;
+pub mod ownership;
 pub mod record;
 pub mod split;
 pub mod topics;
@@ -53,7 +57,7 @@ use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::conditions::{Stall, find, is_met};
-use crate::context::{Context, is_paused};
+use crate::context::{Context, is_paused, key};
 use crate::controller::{config, reconciled, retry, roots};
 use crate::notices::{Notice, transitions};
 use boxoffice_crds::common::condition::{READY, REDIS_SPLIT};
@@ -140,7 +144,7 @@ async fn converge(
         Ok(validated) => {
             let secrets = inputs.kafka.as_ref().ok().and_then(|credentials| credentials.fingerprint.clone());
             let desired = build::build(&ValidatedService { secrets, ..validated })?;
-            Ok(apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await)
+            apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await
         }
         Err(stall) => Err(stall),
     };
@@ -162,6 +166,7 @@ async fn report(
         let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         notices.extend(transitions(before, &next.conditions));
         notices.extend(split::notices(before, &next.conditions));
+        notices.extend(outcome::notices(before, &next.conditions));
         let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
         notices.extend(outbox::notices(before, next.outbox.as_ref()));
     }
@@ -193,6 +198,7 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
         Ok(Leave::Later(wait)) => Ok(Action::requeue(wait)),
         Ok(Leave::Now) => {
             remove_finalizer(&context.client, service, FINALIZER).await?;
+            context.memory.forget(&key(service));
             context.metrics.forget(&service.namespace().unwrap_or_default(), &service.name_any());
             Ok(Action::await_change())
         }
