@@ -28,6 +28,10 @@ pub mod condition {
     /// ReservationService: two Redis masters sell the same seats; the message names both. There only while they do, and
     /// the service is not ready then.
     pub const REDIS_SPLIT: &str = "RedisSplit";
+    /// ReservationService: an object was written as wanted, and the API server's answer had another content, as where an
+    /// admission webhook changes it; the message names objects and places. There only while it is so; it has no part in
+    /// whether the service is ready. Tried again after an hour, and when the service changes.
+    pub const DRIFT_PERSISTS: &str = "DriftPersists";
     /// SeatingEvent: its seats are provisioned as declared.
     pub const INVENTORY_READY: &str = "InventoryReady";
 }

@@ -44,7 +44,7 @@ pub struct RunArgs {
     #[arg(long, global = true, env = "BOXOFFICE_NAMESPACE", default_value = "boxoffice-system")]
     pub namespace: String,
     /// Address of /healthz, /readyz and /metrics.
-    #[arg(long, global = true, env = "BOXOFFICE_METRICS_ADDR", default_value = "0.0.0.0:9090")]
+    #[arg(long, global = true, env = "BOXOFFICE_METRICS_ADDR", default_value = "[::]:9090")]
     pub metrics_addr: SocketAddr,
     /// What to log, such as `info` or `info,kube=debug`.
     #[arg(long, global = true, env = "BOXOFFICE_LOG", default_value = "info")]

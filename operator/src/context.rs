@@ -10,8 +10,9 @@ use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::refusals::Refusals;
+use crate::reservation_service::memory::Memory;
 use crate::reservation_service::pods::Lists;
-use crate::reservation_service::tokens::Memory;
+use crate::reservation_service::tokens::Keyring;
 use crate::seating_event::inventories::Inventories;
 use crate::secrets::Secrets;
 
@@ -25,12 +26,14 @@ pub struct Context {
     pub kafka: Pool,
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
+    /// What is known of services' objects from before.
+    pub memory: Memory,
     /// Delays after failures.
     pub backoff: Backoff,
     /// Secrets that were read.
     pub secrets: Secrets,
     /// The admin tokens of the services.
-    pub tokens: Memory,
+    pub tokens: Keyring,
     /// The pods of services at rest.
     pub pods: Lists,
     /// What the API server did not take.

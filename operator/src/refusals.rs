@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// How long an object that was refused is left alone, unless it is wanted otherwise.
 pub const PAUSE: Duration = Duration::from_mins(1);

@@ -21,8 +21,9 @@ use crate::leader::Candidate;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::refusals::Refusals;
+use crate::reservation_service::memory::Memory;
 use crate::reservation_service::pods::Lists;
-use crate::reservation_service::tokens::Memory;
+use crate::reservation_service::tokens::Keyring;
 use crate::seating_event::inventories::Inventories;
 use crate::secrets::Secrets;
 use crate::{reservation_service, seating_event};
@@ -62,9 +63,10 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         admin: AdminApi::new(admin_url_template, pod_url_template)?,
         kafka: Pool::default(),
         inventories: Inventories::default(),
+        memory: Memory::default(),
         backoff: Backoff::default(),
         secrets: Secrets::default(),
-        tokens: Memory::default(),
+        tokens: Keyring::default(),
         pods: Lists::default(),
         refusals: Refusals::default(),
         notices: Notices::new(client.clone()),

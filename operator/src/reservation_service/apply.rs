@@ -18,6 +18,7 @@ use super::contents::{self, Contents, annotate};
 use super::credentials::Credentials;
 use super::names;
 use super::outbox;
+use super::outcome::Outcome;
 use super::pods;
 use super::split;
 use super::token_secret::{self, Kept};
@@ -39,6 +40,8 @@ pub struct Applied {
     pub secrets: Option<Finding>,
     /// Topics and groups, once the settings were there.
     pub declared: Option<Declared>,
+    /// What of the objects is not as wanted.
+    pub outcome: Outcome,
     /// The workers, once they could be looked at.
     pub workers: Workers,
     /// What waits for Kafka, where a command worker said it.
@@ -49,30 +52,34 @@ pub struct Applied {
     pub wanted: Vec<String>,
     /// What was done besides.
     pub deeds: Vec<Notice>,
-    /// What only a person can settle.
-    pub stall: Option<Stall>,
+    /// Why the API server will not take what was asked, where that ended it.
+    pub refused: Option<Stall>,
     /// The API server's failure that ended it.
     pub error: Option<ApiError>,
 }
 
 /// Applies what drifted and removes what is no longer wanted; `known` is what it knows of its topics, and `kafka` how
-/// it reaches them. A failure ends it, and is part of the result.
+/// it reaches them. A failure ends it, and is part of the result. Nothing is written where a name is somebody else's.
 pub async fn apply(
     context: &Context,
     service: &ReservationService,
     desired: DesiredState,
     known: Knowledge,
     kafka: Result<Credentials, KafkaError>,
-) -> Applied {
+) -> Result<Applied, Stall> {
     let mut applied = Applied {
         wanted: desired.workloads.iter().map(ResourceExt::name_any).collect(),
         ..Applied::default()
     };
-    if let Err(error) = carry_out(context, service, desired, known, kafka, &mut applied).await {
-        applied.stall = applied.stall.or_else(|| refused(&error));
-        applied.error = Some(error);
+    match carry_out(context, service, desired, known, kafka, &mut applied).await {
+        Ok(None) => {}
+        Ok(Some(stall)) => return Err(stall),
+        Err(error) => {
+            applied.refused = refused(&error);
+            applied.error = Some(error);
+        }
     }
-    applied
+    Ok(applied)
 }
 
 /// What only a person can settle, where the API server will not take what was asked.
@@ -90,15 +97,17 @@ async fn carry_out(
     known: Knowledge,
     kafka: Result<Credentials, KafkaError>,
     applied: &mut Applied,
-) -> Result<(), ApiError> {
+) -> Result<Option<Stall>, ApiError> {
     let mut children = Children::list(&context.client, service).await?;
+    if let Some(taken) = children.claim(desired.all()).await? {
+        return Ok(Some(taken));
+    }
     let live = children.deployments();
     let pods = pods::list(context, service, &live).await?;
-    let Kept { mark, problem, deeds, stall } = token_secret::keep(context, service, &live, &pods).await?;
+    let Kept { mark, problem, deeds, taken } = token_secret::keep(context, service, &live, &pods).await?;
     applied.deeds.extend(deeds);
-    if stall.is_some() {
-        applied.stall = stall;
-        return Ok(());
+    if taken.is_some() {
+        return Ok(taken);
     }
     let contents = contents::read(context, service, &desired.workloads, &live).await?;
     applied.deeds.extend(contents.deed());
@@ -107,7 +116,6 @@ async fn carry_out(
         contents.mark(workload);
         mark_token(workload, mark.as_deref(), &live);
     }
-    children.apply(&desired.objects).await?;
     let (seen, new): (Vec<_>, Vec<_>) = desired.workloads.iter().cloned().partition(|workload| {
         let groups = desired.needs.get(&workload.name_any());
         has_been_seen(service.status.as_ref(), groups.map(Vec::as_slice).unwrap_or_default())
@@ -117,16 +125,19 @@ async fn carry_out(
     };
     let startable =
         |workloads: Vec<DynamicObject>| workloads.into_iter().filter(&can_start).collect::<Vec<_>>();
-    children.apply(&startable(seen)).await?;
-    children.prune(&[&desired.objects, &desired.workloads]).await?;
+    let elsewhere = &desired.scaled_elsewhere;
+    for objects in [&desired.objects, &desired.settings, &startable(seen)] {
+        children.apply(context, objects, elsewhere, &mut applied.outcome).await?;
+    }
+    children.prune(context, desired.all()).await?;
     let declared = topics::declare(context, service, &desired, known, kafka).await?;
     let may_start = declared.is_complete();
     applied.declared = Some(declared);
     if may_start {
-        children.apply(&startable(new)).await?;
+        children.apply(context, &startable(new), elsewhere, &mut applied.outcome).await?;
     }
     look(context, service, children.deployments(), &pods, applied).await;
-    Ok(())
+    Ok(None)
 }
 
 /// Which tokens the pods of a worker that reads the token take; what it said before where the Secret holds nothing of use.
@@ -219,7 +230,7 @@ impl Applied {
         findings.extend(self.secrets.clone());
         findings.extend(match &self.error {
             Some(error) => Some(Finding::unmet(WORKERS_READY, "ApplyFailed", error.to_string())),
-            None if self.wanted.is_empty() || self.stall.is_some() => None,
+            None if self.wanted.is_empty() => None,
             None => Some(self.workers.finding(&self.wanted)),
         });
         findings
@@ -227,7 +238,8 @@ impl Applied {
 
     /// Why only a person can go on.
     pub fn stall(&self) -> Option<Stall> {
-        self.stall.clone().or_else(|| self.declared.as_ref()?.stall())
+        let of_objects = self.refused.clone().or_else(|| self.outcome.stall());
+        of_objects.or_else(|| self.declared.as_ref()?.stall())
     }
 }
 

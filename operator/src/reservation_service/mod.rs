@@ -11,6 +11,7 @@ pub mod fingerprint;
 
 pub mod image;
 pub mod names;
+pub mod pod_template;
 pub mod unsupported;
 pub mod validate;
 
@@ -19,7 +20,10 @@ pub mod build;
 pub mod apply;
 pub mod children;
 pub mod drift;
+pub mod memory;
 pub mod outbox;
+pub mod outcome;
+pub mod ownership;
 pub mod pods;
 pub mod record;
 pub mod split;
@@ -56,7 +60,7 @@ use self::topics::Declared;
 use self::unsupported::Place;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::conditions::{Stall, find, is_met};
-use crate::context::{Context, is_paused};
+use crate::context::{Context, is_paused, key};
 use crate::controller::{config, reconciled, retry, roots};
 use crate::notices::{Notice, transitions};
 use crate::refusals::PAUSE;
@@ -143,7 +147,7 @@ async fn converge(
     let applied = match validated {
         Ok(validated) => {
             let desired = build::build(&validated)?;
-            Ok(apply::apply(context, service, desired, inputs.topics, inputs.kafka).await)
+            apply::apply(context, service, desired, inputs.topics, inputs.kafka).await
         }
         Err(stall) => Err(stall),
     };
@@ -166,6 +170,7 @@ async fn report(
         let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         notices.extend(transitions(before, &next.conditions));
         notices.extend(split::notices(before, &next.conditions));
+        notices.extend(outcome::notices(before, &next.conditions));
         let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
         notices.extend(outbox::notices(before, next.outbox.as_ref()));
     }
@@ -174,7 +179,7 @@ async fn report(
     context.notices.publish(&service.object_ref(&()), notices).await;
     match (applied, find(&next.conditions, READY)) {
         // What the API server does not take is not asked for again and again.
-        (Ok(Applied { error: Some(_), stall: Some(_), .. }), _) => Ok(Action::requeue(PAUSE)),
+        (Ok(Applied { error: Some(_), refused: Some(_), .. }), _) => Ok(Action::requeue(PAUSE)),
         (Ok(Applied { error: Some(error), .. }), _) => Err(error.into()),
         (Ok(Applied { declared: Some(declared), .. }), Some(ready)) if declared.error().is_some() => {
             Err(Error::Unfinished { reason: ready.reason.clone(), message: ready.message.clone() })
@@ -200,6 +205,7 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
         Ok(Leave::Now) => {
             remove_finalizer(&context.client, service, FINALIZER).await?;
             let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
+            context.memory.forget(&key(service));
             context.metrics.forget(&namespace, &name);
             context.tokens.forget(&(namespace, name));
             Ok(Action::await_change())

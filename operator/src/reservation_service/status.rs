@@ -3,7 +3,7 @@
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::common::Time;
 use boxoffice_crds::common::condition::{
-    CONSUMER_GROUPS_READY, SANDBOX_PAYMENTS, SECRETS_READY, TOPICS_READY, WORKERS_READY,
+    CONSUMER_GROUPS_READY, DRIFT_PERSISTS, SANDBOX_PAYMENTS, SECRETS_READY, TOPICS_READY, WORKERS_READY,
 };
 use boxoffice_crds::consumers::Consumer;
 use boxoffice_crds::reservation_service::{
@@ -41,6 +41,7 @@ pub fn next(
     let findings = split.into_iter().chain(with_unseen(&findings, &status)).collect();
     let mut findings = with_summary(findings, stall.as_ref());
     findings.extend(sandbox(service));
+    findings.extend(drift(result.ok(), &status));
     status.conditions = update(&status.conditions, findings, generation, now);
     status.observed_generation = generation;
     status.image = Some(pinned_image.to_owned());
@@ -57,6 +58,15 @@ fn sandbox(service: &ReservationService) -> Option<Finding> {
         names.join(", ")
     );
     (!names.is_empty()).then(|| Finding::met(SANDBOX_PAYMENTS, "Sandbox", message))
+}
+
+/// What is changed back as often as it is written. Who did not look knows what was known.
+fn drift(applied: Option<&Applied>, status: &ReservationServiceStatus) -> Option<Finding> {
+    match applied.filter(|applied| applied.error.is_none()) {
+        Some(applied) => applied.outcome.finding(),
+        None => find(&status.conditions, DRIFT_PERSISTS)
+            .map(|last| Finding::met(DRIFT_PERSISTS, &last.reason, last.message.clone())),
+    }
 }
 
 /// Every condition is always there: a step that was not reached keeps its last finding, or waits.

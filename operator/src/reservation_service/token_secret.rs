@@ -11,6 +11,7 @@ use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::ownership::{is_ours, name_taken};
 use super::tokens::{self, Content, MARK, PREVIOUS, Step, TOKEN, Tokens};
 use super::workers::is_complete;
 use super::{names, pods};
@@ -29,8 +30,8 @@ pub struct Kept {
     pub problem: Option<String>,
     /// What was done.
     pub deeds: Vec<Notice>,
-    /// A Secret of that name that is somebody else's.
-    pub stall: Option<Stall>,
+    /// Why the service stops at a Secret of that name that is somebody else's.
+    pub taken: Option<Stall>,
 }
 
 /// Makes, repairs or exchanges it, and remembers which one to show to the workers, given what runs.
@@ -44,12 +45,9 @@ pub async fn keep(
     let (key, owner) = ((namespace.clone(), name.clone()), format!("{namespace}/{name}"));
     let secret_name = names::admin_token(&name);
     let found = context.secrets.get(&context.client, &namespace, &secret_name, TOKEN_AGE).await?;
-    if found.as_ref().is_some_and(|secret| !is_of(secret, service)) {
-        let message = format!(
-            "Secret {namespace}/{secret_name} is not of this service, and is left as it is: delete it, or give the service \
-             another name"
-        );
-        return Ok(Kept { stall: Some(Stall::new("NameTaken", message)), ..Kept::default() });
+    if let Some(other) = found.as_ref().filter(|secret| !is_ours(service, &secret.metadata)) {
+        let taken = Some(name_taken(service, "Secret", &other.metadata));
+        return Ok(Kept { taken, ..Kept::default() });
     }
     let known = context.tokens.tokens(&key);
     let live = Live { service: &name, deployments, pods };
@@ -130,16 +128,6 @@ pub fn template_mark(deployment: &Deployment) -> Option<&str> {
     annotations.get(MARK).map(String::as_str)
 }
 
-/// Whether the operator made it for this service, or for one of the same name that is gone.
-fn is_of(secret: &Secret, service: &ReservationService) -> bool {
-    let labels = names::labels(&service.name_any());
-    let is_labelled = labels.iter().all(|(key, value)| secret.labels().get(key) == Some(value));
-    let is_owner = |owner: &k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference| {
-        owner.kind == ReservationService::kind(&()) && owner.name == service.name_any()
-    };
-    is_labelled || secret.owner_references().iter().any(is_owner)
-}
-
 fn fresh() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
@@ -171,6 +159,7 @@ fn build(service: &ReservationService, tokens: &Tokens) -> Secret {
             name: Some(names::admin_token(&service.name_any())),
             namespace: service.namespace(),
             labels: Some(names::labels(&service.name_any())),
+            annotations: Some([(names::WANTED.to_owned(), TOKEN.to_owned())].into()),
             owner_references: service.controller_owner_ref(&()).map(|owner| vec![owner]),
             ..ObjectMeta::default()
         },

@@ -54,20 +54,14 @@ fn what_is_told_to_pods_that_start_is_what_counts_too() {
 }
 
 #[test]
-fn it_belongs_to_the_service_by_its_labels_or_its_owner_and_no_other_does() {
+fn it_is_the_services_own_also_from_a_backup() {
     let service = main_service();
     let made = build(&service, &tokens("t", None));
-    assert!(is_of(&made, &service));
-    let mut restored = made.clone();
+    assert!(is_ours(&service, &made.metadata));
+    let mut restored = made;
     restored.metadata.owner_references = None;
-    assert!(is_of(&restored, &service), "from a backup");
-    let mut of_one_before = made.clone();
-    of_one_before.metadata.labels = None;
-    assert!(is_of(&of_one_before, &service));
-    let mut other = main_service();
-    other.metadata.name = Some("other".into());
-    assert!(!is_of(&made, &other));
-    assert!(!is_of(&Secret::default(), &service));
+    assert!(is_ours(&service, &restored.metadata));
+    assert!(!is_ours(&service, &Secret::default().metadata));
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn mark_of(owner: &str, token: &str) -> String {
 
 /// What this process knows of the tokens of all services, by namespace and name.
 #[derive(Default)]
-pub struct Memory {
+pub struct Keyring {
     known: Mutex<HashMap<(String, String), Remembered>>,
 }
 
@@ -144,7 +144,7 @@ struct Remembered {
     looked: Instant,
 }
 
-impl Memory {
+impl Keyring {
     /// What the Secret held at the last look.
     pub fn tokens(&self, service: &(String, String)) -> Option<Tokens> {
         self.known().get(service).map(|remembered| remembered.tokens.clone())

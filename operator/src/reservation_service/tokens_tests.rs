@@ -98,7 +98,7 @@ fn the_newest_token_that_every_pod_takes_is_shown() {
 
 #[test]
 fn the_memory_is_good_while_somebody_looks() {
-    let (memory, service, start) = (Memory::default(), ("tickets".into(), "main".into()), Instant::now());
+    let (memory, service, start) = (Keyring::default(), ("tickets".into(), "main".into()), Instant::now());
     assert_eq!(memory.shown(&service, start), None);
     memory.note(service.clone(), tokens("a", None), Some(token("a")), start);
     assert_eq!(memory.shown(&service, start), Some(Some(token("a"))));

@@ -55,10 +55,10 @@ struct Args {
     #[arg(long, env = "BOXOFFICE_MAX_VIEW_AGE_SECONDS", default_value_t = 0)]
     max_view_age_seconds: u32,
     /// Address of the HTTP API.
-    #[arg(long, env = "BOXOFFICE_HTTP_ADDR", default_value = "0.0.0.0:8081")]
+    #[arg(long, env = "BOXOFFICE_HTTP_ADDR", default_value = "[::]:8081")]
     http_addr: SocketAddr,
     /// Address of the operators' API; keep it apart from buyers.
-    #[arg(long, env = "BOXOFFICE_ADMIN_ADDR", default_value = "0.0.0.0:8082")]
+    #[arg(long, env = "BOXOFFICE_ADMIN_ADDR", default_value = "[::]:8082")]
     admin_addr: SocketAddr,
     /// Bearer token that the operators' API asks for.
     #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]

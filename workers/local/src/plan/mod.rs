@@ -73,7 +73,7 @@ fn of_service(
     let validated = unsupported::refuse(&service.spec, Place::Cluster)
         .and_then(|()| validate(service, fellows, default_image))
         .map_err(|stall| refused(service, stall))?;
-    let DesiredState { objects, topics, adoption: _, groups, workloads, needs: _ } = build(&validated)?;
+    let DesiredState { objects, topics, groups, settings, workloads, .. } = build(&validated)?;
     let name = qualified(service);
     let policy = service.spec.kafka.topic.adoption_policy;
     let topics: Vec<_> = topics.into_iter().map(|topic| Topic::new(&name, topic, policy)).collect();
@@ -90,7 +90,7 @@ fn of_service(
     }
     steps.extend(topics.into_iter().map(Step::Topic));
     steps.extend(groups.into_iter().map(|group| Step::ConsumerGroup(ConsumerGroup::new(&name, group))));
-    steps.extend(workloads.into_iter().map(Step::object));
+    steps.extend(settings.into_iter().chain(workloads).map(Step::object));
     Ok(steps)
 }
 
