@@ -32,6 +32,11 @@ pub mod condition {
     /// admission webhook changes it; the message names objects and places. There only while it is so; it has no part in
     /// whether the service is ready. Tried again after an hour, and when the service changes.
     pub const DRIFT_PERSISTS: &str = "DriftPersists";
+    /// Both: a person asked to leave the object alone, by annotation. There only while it is so.
+    pub const RECONCILE_PAUSED: &str = "ReconcilePaused";
+    /// ReservationService: the definitions of the kinds are older than the operator, and what they lack is dropped. There
+    /// only while it is so; it has no part in whether the service is ready.
+    pub const CRDS_OUTDATED: &str = "CrdsOutdated";
     /// SeatingEvent: its seats are provisioned as declared.
     pub const INVENTORY_READY: &str = "InventoryReady";
 }
