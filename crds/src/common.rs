@@ -25,6 +25,9 @@ pub mod condition {
     /// ReservationService: two Redis masters sell the same seats; the message names both. There only while they do, and
     /// the service is not ready then.
     pub const REDIS_SPLIT: &str = "RedisSplit";
+    /// ReservationService: its workers sell what no SeatingEvent claims; the message names it. `False` names what was closed
+    /// for that. It has no part in whether the service is ready.
+    pub const UNCLAIMED_SALES: &str = "UnclaimedSales";
     /// SeatingEvent: its seats are provisioned as declared.
     pub const INVENTORY_READY: &str = "InventoryReady";
 }

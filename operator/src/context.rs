@@ -1,14 +1,20 @@
 //! What every reconcile of this process shares.
 
-use boxoffice_crds::PAUSED_ANNOTATION;
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use boxoffice_crds::common::Time;
+use boxoffice_crds::{PAUSED_ANNOTATION, SeatingEvent};
+use kube::runtime::reflector::Store;
 use kube::{Client, Resource, ResourceExt};
 
 use crate::admin::AdminApi;
 use crate::backoff::Backoff;
+use crate::departures::Departures;
 use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::reservation_service::unclaimed::Memory;
 use crate::seating_event::inventories::Inventories;
 
 /// Clients, caches and settings.
@@ -21,6 +27,14 @@ pub struct Context {
     pub kafka: Pool,
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
+    /// What it remembers of deletions.
+    pub departures: Departures,
+    /// What it remembers of sales that no SeatingEvent claims.
+    pub unclaimed: Memory,
+    /// How long such a sale goes on that is younger than its service.
+    pub unclaimed_sales_after: Duration,
+    /// Every SeatingEvent, once they are watched.
+    pub shows: OnceLock<Store<SeatingEvent>>,
     /// Delays after failures.
     pub backoff: Backoff,
     /// Kubernetes Events.

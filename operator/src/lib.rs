@@ -18,6 +18,7 @@ pub mod controller;
 
 pub mod backoff;
 pub mod conditions;
+pub mod departures;
 pub mod metrics;
 pub mod notices;
 

@@ -1,6 +1,6 @@
 //! Puts the parts together: health server, leader election, both controllers. If one ends, all end.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use boxoffice_crds::common::Time;
@@ -16,10 +16,12 @@ use crate::admin::AdminApi;
 use crate::args::RunArgs;
 use crate::backoff::Backoff;
 use crate::context::Context;
+use crate::departures::Departures;
 use crate::kafka::pool::Pool;
 use crate::leader::Candidate;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::reservation_service::unclaimed::Memory;
 use crate::seating_event::inventories::Inventories;
 use crate::{reservation_service, seating_event};
 
@@ -48,7 +50,8 @@ pub enum Error {
 
 /// Runs until SIGTERM or until a part ends.
 pub async fn run(args: RunArgs) -> Result<(), Error> {
-    let RunArgs { workers_image, admin_url_template, namespace, metrics_addr, log: _ } = args;
+    let RunArgs { workers_image, admin_url_template, unclaimed_sales_after, namespace, metrics_addr, log: _ } =
+        args;
     let stop = shutdown::on_signal()?;
     let client = client().await?;
     let mut registry = Registry::default();
@@ -57,6 +60,10 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         admin: AdminApi::new(admin_url_template)?,
         kafka: Pool::default(),
         inventories: Inventories::default(),
+        departures: Departures::default(),
+        unclaimed: Memory::default(),
+        unclaimed_sales_after,
+        shows: OnceLock::new(),
         backoff: Backoff::default(),
         notices: Notices::new(client.clone()),
         metrics: Metrics::register(&mut registry),

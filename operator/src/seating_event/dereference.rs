@@ -35,5 +35,10 @@ pub async fn target(context: &Context, namespace: &str, service: &str) -> Result
     let secret = timed("read the admin token", secrets.get_opt(&names::admin_token(service))).await?;
     let token = secret.and_then(|secret| secret.data?.remove(names::ADMIN_TOKEN_KEY));
     let token = token.and_then(|token| String::from_utf8(token.0).ok());
-    Ok(token.map(|token| Target { namespace: namespace.to_owned(), service: service.to_owned(), token }))
+    let target =
+        token.map(|token| Target { namespace: namespace.to_owned(), service: service.to_owned(), token });
+    if let Some(target) = &target {
+        context.departures.note_target(target);
+    }
+    Ok(target)
 }
