@@ -59,6 +59,7 @@ use self::apply::Applied;
 use self::deletion::Leave;
 use self::topics::Declared;
 use self::unsupported::Place;
+use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::conditions::{Finding, Stall, find, is_met, set};
 use crate::context::{Context, is_paused, key};
@@ -161,7 +162,8 @@ async fn converge(
         .and_then(|()| validate::validate(service, &inputs.fellows, pinned));
     let applied = match validated {
         Ok(validated) => {
-            let desired = build::build(&validated)?;
+            let operator_namespace = context.namespace.clone();
+            let desired = build::build(&ValidatedService { operator_namespace, ..validated })?;
             apply::apply(context, service, desired, inputs.topics, inputs.kafka).await
         }
         Err(stall) => Err(stall),
