@@ -6,10 +6,13 @@ use kube::{Client, Resource, ResourceExt};
 
 use crate::admin::AdminApi;
 use crate::backoff::Backoff;
+use crate::directory::Directory;
 use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
+use crate::seating_event::pace::Pace;
 
 /// Clients, caches and settings.
 pub struct Context {
@@ -21,6 +24,12 @@ pub struct Context {
     pub kafka: Pool,
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
+    /// The services as they are watched, and the tokens of their admin APIs.
+    pub directory: Directory,
+    /// Which definitions were looked at.
+    pub checks: Checks,
+    /// When counts are written.
+    pub pace: Pace,
     /// Delays after failures.
     pub backoff: Backoff,
     /// Kubernetes Events.

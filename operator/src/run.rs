@@ -16,11 +16,14 @@ use crate::admin::AdminApi;
 use crate::args::RunArgs;
 use crate::backoff::Backoff;
 use crate::context::Context;
+use crate::directory::Directory;
 use crate::kafka::pool::Pool;
 use crate::leader::Candidate;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
+use crate::seating_event::pace::Pace;
 use crate::{reservation_service, seating_event};
 
 /// Why the operator ended without being asked to.
@@ -57,6 +60,9 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         admin: AdminApi::new(admin_url_template)?,
         kafka: Pool::default(),
         inventories: Inventories::default(),
+        directory: Directory::default(),
+        checks: Checks::default(),
+        pace: Pace::default(),
         backoff: Backoff::default(),
         notices: Notices::new(client.clone()),
         metrics: Metrics::register(&mut registry),

@@ -21,6 +21,7 @@ use crate::conditions::Finding;
 use crate::context::Context;
 use crate::kafka::KafkaError;
 use crate::kafka::converge::Knowledge;
+use crate::seating_event::inventories::Voice;
 
 /// How far a reconcile came.
 #[derive(Debug, Default)]
@@ -33,6 +34,8 @@ pub struct Applied {
     pub outbox: Option<Outbox>,
     /// What command workers said about their Redis, each for itself; nothing where none did.
     pub stores: Option<Vec<Stores>>,
+    /// Whether the command worker answers what is asked about shows; nothing where it was not looked.
+    pub voice: Option<Voice>,
     /// The Deployments that should be there; none while the service is being deleted.
     pub wanted: Vec<String>,
     /// The API server's failure that ended it.

@@ -1,10 +1,10 @@
 //! A SeatingEvent on its way out: its sales close, its seats stay.
 
-use boxoffice_crds::SeatingEvent;
 use kube::ResourceExt;
 
 use super::apply::{Outcome, judge};
 use super::dereference::Inputs;
+use super::show::Show;
 use crate::admin::Target;
 use crate::context::Context;
 use crate::notices::Notice;
@@ -18,7 +18,7 @@ pub fn addressee(inputs: &Inputs) -> Option<&Target> {
 /// Closes the sales there. The error is what to show while that cannot be done.
 pub async fn close(
     context: &Context,
-    event: &SeatingEvent,
+    event: &Show,
     target: Option<&Target>,
 ) -> Result<Vec<Notice>, Box<Outcome>> {
     let Some(target) = target else { return Ok(Vec::new()) };
@@ -26,7 +26,7 @@ pub async fn close(
         Ok(()) => Ok(vec![Notice::normal("SalesClosed", "sales closed; the seats are kept")]),
         Err(error) => {
             let (step, stall) = judge(&error, None);
-            Err(Box::new(Outcome { inventory: None, step, stall, deeds: Vec::new(), retry: true }))
+            Err(Box::new(Outcome { stall, ..Outcome::again(step) }))
         }
     }
 }
