@@ -137,9 +137,18 @@ struct InventoryBody {
 
 impl From<Inventory> for InventoryBody {
     fn from(inventory: Inventory) -> Self {
-        let phase = inventory.phase();
-        let Inventory { event, chart_hash, definition_hash, closed, partition, sequence, seats, .. } =
-            inventory;
+        let Inventory {
+            event,
+            definition: _,
+            phase,
+            chart_hash,
+            definition_hash,
+            closed,
+            partition,
+            sequence,
+            seats,
+            at: _,
+        } = inventory;
         Self { event_id: event, chart_hash, definition_hash, closed, partition, sequence, phase, seats }
     }
 }
