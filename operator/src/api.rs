@@ -49,6 +49,21 @@ impl ApiError {
         self.code() == Some(409)
     }
 
+    /// Whether nothing can be made any more in a namespace that is being deleted.
+    pub fn is_terminating(&self) -> bool {
+        match self {
+            Self::Refused { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => {
+                    let causes = status.details.iter().flat_map(|details| &details.causes);
+                    status.is_forbidden()
+                        && causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+                }
+                _ => false,
+            },
+            Self::Silent(_) => false,
+        }
+    }
+
     /// Whether the API server finds the object itself wrong.
     pub fn is_invalid(&self) -> bool {
         self.code() == Some(422)

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use clap::{Args, Parser, Subcommand};
 
 use crate::admin::URL_TEMPLATE;
+use crate::reservation_service::names::OPERATOR_NAMESPACE;
 use crate::watch::scope::Scope;
 
 /// Turns `ReservationService` and `SeatingEvent` resources into running sales.
@@ -47,7 +48,7 @@ pub struct RunArgs {
     )]
     pub watch_namespaces: Scope,
     /// Namespace of the Lease that elects the leader; with its name it names the installation.
-    #[arg(long, global = true, env = "BOXOFFICE_NAMESPACE", default_value = "boxoffice-system")]
+    #[arg(long, global = true, env = "BOXOFFICE_NAMESPACE", default_value = OPERATOR_NAMESPACE)]
     pub namespace: String,
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, global = true, env = "BOXOFFICE_METRICS_ADDR", default_value = "0.0.0.0:9090")]

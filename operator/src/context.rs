@@ -58,6 +58,8 @@ pub struct Context {
     pub ending: CancellationToken,
     /// The workers' image for services that name none.
     pub default_image: String,
+    /// Where the operator runs.
+    pub namespace: String,
     /// The clock of conditions.
     pub now: fn() -> Time,
 }

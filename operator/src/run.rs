@@ -96,6 +96,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         notices,
         metrics,
         default_image: workers_image,
+        namespace: namespace.clone(),
         now,
         client: client.clone(),
     });

@@ -149,11 +149,9 @@ async fn converge(
     let applied = match validated {
         Ok(validated) => {
             let secrets = inputs.kafka.as_ref().ok().and_then(|credentials| credentials.fingerprint.clone());
-            let desired = build::build(&ValidatedService { secrets, ..validated })?;
-            let voice =
-                context.inventories.voice(&(service.namespace().unwrap_or_default(), service.name_any()));
-            let applied = apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await;
-            Ok(Applied { voice: Some(voice), ..applied })
+            let operator_namespace = context.namespace.clone();
+            let desired = build::build(&ValidatedService { secrets, operator_namespace, ..validated })?;
+            Ok(apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await)
         }
         Err(stall) => Err(stall),
     };
