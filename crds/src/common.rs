@@ -28,6 +28,11 @@ pub mod condition {
     /// ReservationService: two Redis masters sell the same seats; the message names both. There only while they do, and
     /// the service is not ready then.
     pub const REDIS_SPLIT: &str = "RedisSplit";
+    /// Both: a person asked to leave the object alone, by annotation. There only while it is so.
+    pub const RECONCILE_PAUSED: &str = "ReconcilePaused";
+    /// ReservationService: the definitions of the kinds are older than the operator, and what they lack is dropped. There
+    /// only while it is so; it has no part in whether the service is ready.
+    pub const CRDS_OUTDATED: &str = "CrdsOutdated";
     /// SeatingEvent: its seats are provisioned as declared.
     pub const INVENTORY_READY: &str = "InventoryReady";
 }
