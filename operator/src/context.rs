@@ -3,19 +3,23 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use boxoffice_crds::PAUSED_ANNOTATION;
 use boxoffice_crds::common::Time;
-use boxoffice_crds::{PAUSED_ANNOTATION, SeatingEvent};
 use kube::runtime::reflector::Store;
 use kube::{Client, Resource, ResourceExt};
 
 use crate::admin::AdminApi;
 use crate::backoff::Backoff;
 use crate::departures::Departures;
+use crate::directory::Directory;
 use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::reservation_service::unclaimed::Memory;
+use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
+use crate::seating_event::pace::Pace;
+use crate::seating_event::show::Show;
 
 /// Clients, caches and settings.
 pub struct Context {
@@ -34,7 +38,13 @@ pub struct Context {
     /// How long such a sale goes on that is younger than its service.
     pub unclaimed_sales_after: Duration,
     /// Every SeatingEvent, once they are watched.
-    pub shows: OnceLock<Store<SeatingEvent>>,
+    pub shows: OnceLock<Store<Show>>,
+    /// The services as they are watched, and the tokens of their admin APIs.
+    pub directory: Directory,
+    /// Which definitions were looked at.
+    pub checks: Checks,
+    /// When counts are written.
+    pub pace: Pace,
     /// Delays after failures.
     pub backoff: Backoff,
     /// Kubernetes Events.

@@ -15,6 +15,7 @@ pub mod leader;
 
 pub mod context;
 pub mod controller;
+pub mod directory;
 
 pub mod backoff;
 pub mod conditions;

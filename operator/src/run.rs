@@ -17,12 +17,15 @@ use crate::args::RunArgs;
 use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::departures::Departures;
+use crate::directory::Directory;
 use crate::kafka::pool::Pool;
 use crate::leader::Candidate;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::reservation_service::unclaimed::Memory;
+use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
+use crate::seating_event::pace::Pace;
 use crate::{reservation_service, seating_event};
 
 /// Why the operator ended without being asked to.
@@ -64,6 +67,9 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         unclaimed: Memory::default(),
         unclaimed_sales_after,
         shows: OnceLock::new(),
+        directory: Directory::default(),
+        checks: Checks::default(),
+        pace: Pace::default(),
         backoff: Backoff::default(),
         notices: Notices::new(client.clone()),
         metrics: Metrics::register(&mut registry),

@@ -22,6 +22,7 @@ use crate::conditions::Finding;
 use crate::context::Context;
 use crate::kafka::KafkaError;
 use crate::kafka::converge::Knowledge;
+use crate::seating_event::inventories::Voice;
 
 /// How far a reconcile came.
 #[derive(Debug, Default)]
@@ -36,6 +37,8 @@ pub struct Applied {
     pub stores: Option<Vec<Stores>>,
     /// What no SeatingEvent claims, where it was looked at.
     pub unclaimed: Option<Unclaimed>,
+    /// Whether the command worker answers what is asked about shows; nothing where it was not looked.
+    pub voice: Option<Voice>,
     /// The Deployments that should be there; none while the service is being deleted.
     pub wanted: Vec<String>,
     /// The API server's failure that ended it.

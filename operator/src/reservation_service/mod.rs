@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod record;
 pub mod split;
 pub mod topics;
+pub mod voice;
 pub mod workers;
 
 pub mod claims;
@@ -56,6 +57,7 @@ use self::topics::Declared;
 use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
+use crate::backoff::jittered;
 use crate::conditions::{Finding, Stall, find, is_met};
 use crate::context::{Context, is_paused, key};
 use crate::controller::{config, reconciled, retry, roots};
@@ -101,6 +103,7 @@ pub async fn run(context: Arc<Context>, readiness: Readiness) {
     let (reader, writer) = reflector::store();
     let trigger =
         roots(Api::<ReservationService>::all(client.clone()), writer, readiness, "reservation services");
+    context.directory.watch(reader.clone());
     let shared = Arc::new(Shared { context, services: reader.clone() });
     Controller::for_stream(trigger, reader)
         .with_config(config(CONCURRENCY))
@@ -148,7 +151,10 @@ async fn converge(
         Ok(validated) => {
             let secrets = inputs.kafka.as_ref().ok().and_then(|credentials| credentials.fingerprint.clone());
             let desired = build::build(&ValidatedService { secrets, ..validated })?;
-            Ok(apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await)
+            let voice =
+                context.inventories.voice(&(service.namespace().unwrap_or_default(), service.name_any()));
+            let applied = apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await;
+            Ok(Applied { voice: Some(voice), ..applied })
         }
         Err(stall) => Err(stall),
     };
@@ -183,7 +189,7 @@ async fn report(
         (Ok(Applied { declared: Some(declared), .. }), Some(ready)) if declared.error().is_some() => {
             Err(Error::Unfinished { reason: ready.reason.clone(), message: ready.message.clone() })
         }
-        _ => Ok(Action::requeue(REFRESH)),
+        _ => Ok(Action::requeue(jittered(REFRESH))),
     }
 }
 

@@ -69,6 +69,9 @@ pub async fn purge(
         None => Err(AdminError::Absent),
     };
     departures.note_answer(&own, &answer);
+    if let Err(AdminError::Refused { status: 401, .. }) = answer {
+        context.directory.forget(&own);
+    }
     let publishing = format!("{}, published", key(service));
     let purge = match answer {
         Ok(Left::Events(_)) if departures.waited(&publishing) < PUBLISHED => judge(answer, None),
@@ -84,7 +87,7 @@ pub async fn purge(
 
 /// Purges the next ones; what is left then.
 async fn go_on(context: &Context, target: &Target) -> Result<Left, AdminError> {
-    let listing = context.admin.inventories(target).await?;
+    let listing = context.admin.inventories(target, "").await?;
     let count = listing.inventories.len();
     let shows = listing.inventories.into_iter().take(AT_ONCE);
     let purging = shows.map(|show| async move { context.admin.purge(target, &show.event_id).await });

@@ -1,13 +1,14 @@
-//! Reads what a SeatingEvent refers to: its ReservationService and the token of that service's admin API.
+//! Reads what a SeatingEvent refers to: its ReservationService, as that is watched, and where its admin API is; and the
+//! resource itself, where all of it is needed.
 
 use boxoffice_crds::{ReservationService, SeatingEvent};
-use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
 use kube::api::Api;
 
+use super::show::Show;
 use crate::admin::Target;
 use crate::api::{ApiError, beside, timed};
 use crate::context::Context;
-use crate::reservation_service::names;
 
 /// What the reference leads to.
 #[derive(Default)]
@@ -19,24 +20,27 @@ pub struct Inputs {
 }
 
 /// Follows `spec.serviceRef`.
-pub async fn dereference(context: &Context, event: &SeatingEvent) -> Result<Inputs, ApiError> {
-    let name = &event.spec.service_ref.name;
-    let services: Api<ReservationService> = beside(&context.client, event);
-    let Some(service) = timed("read the service", services.get_opt(name)).await? else {
+pub async fn dereference(context: &Context, show: &Show) -> Result<Inputs, ApiError> {
+    // One that is not known yet is not one that is gone.
+    context.directory.ready().await;
+    let (namespace, name) = show.service();
+    let Some(service) = context.directory.service(&namespace, &name) else {
         return Ok(Inputs::default());
     };
-    let target = target(context, event.metadata.namespace.as_deref().unwrap_or_default(), name).await?;
-    Ok(Inputs { service: Some(service), target })
+    let target = target(context, &namespace, &name).await?;
+    Ok(Inputs { service: Some(service.as_ref().clone()), target })
+}
+
+/// The whole resource, unless it is gone, or is another one of that name by now.
+pub async fn whole(context: &Context, show: &Show) -> Result<Option<SeatingEvent>, ApiError> {
+    let api: Api<SeatingEvent> = beside(&context.client, show);
+    let event = timed("read the seating event", api.get_opt(&show.name_any())).await?;
+    Ok(event.filter(|event| event.metadata.uid == show.metadata.uid))
 }
 
 /// The admin API of a service, unless its token is not there yet.
 pub async fn target(context: &Context, namespace: &str, service: &str) -> Result<Option<Target>, ApiError> {
-    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
-    let secret = timed("read the admin token", secrets.get_opt(&names::admin_token(service))).await?;
-    let token = secret.and_then(|secret| secret.data?.remove(names::ADMIN_TOKEN_KEY));
-    let token = token.and_then(|token| String::from_utf8(token.0).ok());
-    let target =
-        token.map(|token| Target { namespace: namespace.to_owned(), service: service.to_owned(), token });
+    let target = context.directory.target(&context.client, namespace, service).await?;
     if let Some(target) = &target {
         context.departures.note_target(target);
     }

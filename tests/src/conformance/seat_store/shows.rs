@@ -67,6 +67,7 @@ pub async fn an_unchanged_definition_writes_nothing(on: &impl Fixture) {
     assert_eq!((refused, inventory.last_event_at), (vec![], Some(made)));
     assert_eq!((inventory.sequence, inventory.partition, inventory.closed), (1, 3, false));
     assert_eq!(inventory.chart_hash, definition().chart_hash());
+    assert_eq!(inventory.definition_hash, definition().digest());
     assert_eq!((inventory.definition, inventory.at), (Some(definition()), stage.now()));
     let elsewhere = on.store().provision(&stage.event, &definition(), 7, &cause("operator")).await;
     assert_eq!(must(must(elsewhere)).inventory.partition, 3, "I4: the partition is pinned");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use boxoffice_domain::definition::Phase;
+use boxoffice_domain::plan::Plan;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::state::FAILED_PAYMENT_MEMORY;
 use boxoffice_domain::{
@@ -113,6 +114,8 @@ pub struct Inventory {
     pub definition: Option<Definition>,
     /// A fingerprint of its seats and their prices.
     pub chart_hash: String,
+    /// [`Definition::digest`] of the definition that stands.
+    pub definition_hash: String,
     /// Whether it is closed for good.
     pub closed: bool,
     /// Its partition, pinned (I4).
@@ -189,6 +192,13 @@ pub trait SeatStore: Send + Sync + 'static {
         partition: u32,
         cause: &Cause,
     ) -> Result<Result<Provisioning, Rejection>, StoreError>;
+
+    /// What a definition would do to the seats that are there, as of now; nothing is done.
+    async fn plan(
+        &self,
+        event: &SeatingEventId,
+        definition: &Definition,
+    ) -> Result<Result<Plan, Rejection>, StoreError>;
 
     /// [`Answer::Held`] of a live hold that is `user`'s; else why not.
     async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError>;

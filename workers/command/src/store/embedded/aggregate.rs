@@ -325,6 +325,7 @@ impl Aggregate {
             event: self.state.id.clone(),
             definition: Some(sale.definition.clone()),
             chart_hash: sale.definition.chart_hash(),
+            definition_hash: sale.definition.digest(),
             closed: sale.closed,
             partition: self.partition,
             sequence: self.state.sequence,

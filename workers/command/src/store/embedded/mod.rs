@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use boxoffice_domain::plan::{Plan, plan};
 use boxoffice_domain::{
     Answer, Command, CommandKind, Definition, HoldId, Rejection, SeatId, SeatingEventId, UnixMillis, UserId,
 };
@@ -199,6 +200,18 @@ impl<J: SeatJournal> SeatStore for EmbeddedSeats<J> {
         };
         let inventory = self.inventory(event).await?.ok_or(Rejection::EventNotFound);
         Ok(inventory.map(|inventory| Provisioning { inventory, refused }))
+    }
+
+    async fn plan(
+        &self,
+        event: &SeatingEventId,
+        definition: &Definition,
+    ) -> Result<Result<Plan, Rejection>, StoreError> {
+        let planned = self.with(event, |aggregate| {
+            let now = aggregate.time(self.now());
+            plan(&aggregate.state, definition, now).0
+        });
+        Ok(planned.unwrap_or(Err(Rejection::EventNotFound)))
     }
 
     async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError> {

@@ -38,6 +38,8 @@ pub struct Known {
     pub sale: Arc<Sale>,
     /// A fingerprint of its seats and their prices.
     pub chart_hash: String,
+    /// A digest of its definition.
+    pub definition_hash: String,
     /// What holds are checked by.
     pub rules: PackedRules,
     /// About how many bytes of memory it takes up.
@@ -66,8 +68,8 @@ impl Known {
             },
             section_prices: &prices.join(","),
         });
-        let chart_hash = definition.chart_hash();
-        Self { revision, sale: Arc::new(sale), chart_hash, rules, bytes }
+        let (chart_hash, definition_hash) = (definition.chart_hash(), definition.digest());
+        Self { revision, sale: Arc::new(sale), chart_hash, definition_hash, rules, bytes }
     }
 }
 

@@ -192,6 +192,7 @@ impl RedisStore {
             event: event.clone(),
             definition: Some(known.sale.definition.clone()),
             chart_hash: known.chart_hash.clone(),
+            definition_hash: known.definition_hash.clone(),
             closed: known.sale.closed,
             partition,
             sequence,

@@ -14,6 +14,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use boxoffice_domain::plan::{Plan, plan};
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 use boxoffice_domain::{Answer, Command, Definition, HoldId, Rejection, SeatingEventId, UserId};
 use futures::future::join_all;
@@ -381,6 +382,14 @@ impl SeatStore for RedisStore {
         cause: &Cause,
     ) -> Result<Result<Provisioning, Rejection>, StoreError> {
         self.run_provision(event, definition, partition, cause).await
+    }
+
+    async fn plan(
+        &self,
+        event: &SeatingEventId,
+        definition: &Definition,
+    ) -> Result<Result<Plan, Rejection>, StoreError> {
+        self.peek(event, |state, at| plan(state, definition, at)).await
     }
 
     async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError> {
