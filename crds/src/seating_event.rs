@@ -104,7 +104,7 @@ pub struct SeatingEventSpec {
 
     /// What deleting this object does to its seats. `Retain` (default) closes the sales and keeps them: apply it again
     /// and sold seats are still sold. `Delete` purges them, and only with the annotation
-    /// `boxoffice.dev/confirm-delete` set to the object's name.
+    /// `boxoffice.dev/confirm-delete` set to the object's name; without it they are kept.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 }

@@ -1,7 +1,7 @@
 //! Puts the parts together: health server, leader election, both controllers. If one ends, all end.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use boxoffice_crds::common::Time;
@@ -20,11 +20,13 @@ use crate::backoff::Backoff;
 use crate::claims::Claims;
 use crate::context::Context;
 use crate::definitions::{self, Definitions};
+use crate::departures::Departures;
 use crate::directory::Directory;
 use crate::kafka::pool::Pool;
 use crate::leader::{Candidate, LEASE};
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::reservation_service::unclaimed::Memory;
 use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
 use crate::seating_event::pace::Pace;
@@ -66,6 +68,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let RunArgs {
         workers_image,
         admin_url_template,
+        unclaimed_sales_after,
         watch_namespaces: scope,
         namespace,
         metrics_addr,
@@ -83,6 +86,10 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         admin: AdminApi::new(admin_url_template)?,
         kafka: Pool::default(),
         inventories: Inventories::default(),
+        departures: Departures::default(),
+        unclaimed: Memory::default(),
+        unclaimed_sales_after,
+        shows: OnceLock::new(),
         directory: Directory::default(),
         checks: Checks::default(),
         pace: Pace::default(),

@@ -14,6 +14,7 @@ use super::names;
 use super::outbox;
 use super::split;
 use super::topics::{self, Declared};
+use super::unclaimed::{self, Unclaimed};
 use super::workers::{self, Workers};
 use crate::admin::{Outbox, Stores};
 use crate::api::{ApiError, beside, timed};
@@ -34,6 +35,8 @@ pub struct Applied {
     pub outbox: Option<Outbox>,
     /// What command workers said about their Redis, each for itself; nothing where none did.
     pub stores: Option<Vec<Stores>>,
+    /// What no SeatingEvent claims, where it was looked at.
+    pub unclaimed: Option<Unclaimed>,
     /// Whether the command worker answers what is asked about shows; nothing where it was not looked.
     pub voice: Option<Voice>,
     /// The Deployments that should be there; none while the service is being deleted.
@@ -83,6 +86,7 @@ async fn carry_out(
     applied.workers = workers::look(context, service, children.deployments()).await?;
     applied.outbox = outbox::look(context, service, &applied.workers).await?;
     applied.stores = split::look(context, service, &applied.workers).await?;
+    applied.unclaimed = unclaimed::look(context, service, &applied.workers).await?;
     Ok(())
 }
 

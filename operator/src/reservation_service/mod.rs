@@ -25,7 +25,11 @@ pub mod topics;
 pub mod voice;
 pub mod workers;
 
+pub mod claims;
+pub mod unclaimed;
+
 pub mod deletion;
+pub mod purge;
 pub mod status;
 
 #[cfg(test)]
@@ -51,8 +55,8 @@ use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::backoff::jittered;
-use crate::conditions::{Stall, find, is_met, set};
-use crate::context::{Context, is_paused};
+use crate::conditions::{Finding, Stall, find, is_met, set};
+use crate::context::{Context, is_paused, key};
 use crate::controller::{config, reconciled, retry};
 use crate::notices::{Notice, transitions};
 use crate::pause::paused;
@@ -142,6 +146,10 @@ async fn converge(
 ) -> Result<Action, Error> {
     add_finalizer(&context.client, service, FINALIZER).await?;
     let inputs = dereference::dereference(context, service, services).await?;
+    if let Ok(credentials) = &inputs.kafka {
+        let own = (service.namespace().unwrap_or_default(), service.name_any());
+        context.departures.note_kafka(&own, &credentials.connection);
+    }
     let pinned =
         service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or(&context.default_image);
     let validated = unsupported::refuse(&service.spec, Place::Cluster)
@@ -177,6 +185,8 @@ async fn report(
     {
         notices.extend(transitions(before, &next.conditions));
         notices.extend(split::notices(before, &next.conditions));
+        let found = applied.as_ref().ok().and_then(|applied| applied.unclaimed.as_ref());
+        notices.extend(unclaimed::notices(found, before, &next.conditions));
         let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
         notices.extend(outbox::notices(before, next.outbox.as_ref()));
     }
@@ -196,20 +206,35 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
     if !service.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Action::await_change());
     }
-    match deletion::leave(context, service).await {
-        Err(deletion::Error::Kafka(error)) => {
-            let declared = Declared { topics: Err(error), groups: None };
-            let pinned =
-                service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or_default();
-            report(context, service, pinned, Ok(Applied { declared: Some(declared), ..Applied::default() }))
-                .await
+    match deletion::leave(context, service).await? {
+        Leave::Later(why) => {
+            report_leaving(context, service, &why).await?;
+            Ok(Action::requeue(deletion::LOOK_AGAIN))
         }
-        Err(deletion::Error::Api(error)) => Err(error.into()),
-        Ok(Leave::Later(wait)) => Ok(Action::requeue(wait)),
-        Ok(Leave::Now) => {
+        Leave::Failed(why) => {
+            report_leaving(context, service, &why).await?;
+            Err(Error::Unfinished { reason: why.reason, message: why.message })
+        }
+        Leave::Now(notices) => {
+            context.notices.publish(&service.object_ref(&()), notices).await;
             remove_finalizer(&context.client, service, FINALIZER).await?;
-            context.metrics.forget(&service.namespace().unwrap_or_default(), &service.name_any());
+            let own = (service.namespace().unwrap_or_default(), service.name_any());
+            context.metrics.forget(&own.0, &own.1);
+            context.unclaimed.forget(&own);
+            context.departures.is_gone(&key(service));
+            context.departures.forget(&own);
             Ok(Action::await_change())
         }
     }
+}
+
+/// Writes what the deletion waits for, if that changed, and tells when it is news.
+async fn report_leaving(context: &Context, service: &ReservationService, why: &Finding) -> Result<(), Error> {
+    let next = status::leaving(service, why, &(context.now)());
+    if service.status.as_ref() != Some(&next) {
+        apply_status(&context.client, service, &next).await?;
+        let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        context.notices.publish(&service.object_ref(&()), transitions(before, &next.conditions)).await;
+    }
+    Ok(())
 }

@@ -40,5 +40,9 @@ pub async fn whole(context: &Context, show: &Show) -> Result<Option<SeatingEvent
 
 /// The admin API of a service, unless its token is not there yet.
 pub async fn target(context: &Context, namespace: &str, service: &str) -> Result<Option<Target>, ApiError> {
-    context.directory.target(&context.client, namespace, service).await
+    let target = context.directory.target(&context.client, namespace, service).await?;
+    if let Some(target) = &target {
+        context.departures.note_target(target);
+    }
+    Ok(target)
 }

@@ -37,6 +37,7 @@ use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 
 use self::apply::{Next, Outcome};
+use self::deletion::End;
 use self::inventories::Key;
 use self::show::Show;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
@@ -48,7 +49,8 @@ use crate::notices::transitions;
 use crate::pause::paused;
 
 const NAME: &str = "seating-event";
-const FINALIZER: &str = "boxoffice.dev/inventory";
+/// Holds a SeatingEvent until its sales are closed.
+pub const FINALIZER: &str = "boxoffice.dev/inventory";
 const CONCURRENCY: u16 = 16;
 /// A look at objects that nothing woke, should a wake-up have been lost.
 const RESYNC: Duration = Duration::from_mins(5);
@@ -72,6 +74,8 @@ pub enum Error {
 /// Runs the controller and the counts until the process is to end, and what the controller began by then has ended.
 pub async fn run(context: Arc<Context>) {
     let (reader, writer) = reflector::store();
+    // Once a process, and nobody reads it before.
+    drop(context.shows.set(reader.clone()));
     let (wake, woken) = mpsc::unbounded();
     let trigger = context.watches.roots::<Show>("seating events", writer);
     let controller = Controller::for_stream(trigger, reader.clone())
@@ -147,14 +151,19 @@ async fn delete(context: &Context, event: &Show) -> Result<Action, Error> {
         return Ok(Action::await_change());
     }
     let inputs = dereference::dereference(context, event).await?;
-    match deletion::close(context, event, deletion::addressee(&inputs)).await {
-        Ok(deeds) => {
+    match deletion::end(context, event, &inputs).await {
+        End::Gone(deeds) => {
             context.notices.publish(&event.object_ref(&()), deeds).await;
             forget(context, &event.key());
             remove_finalizer(&context.client, event, FINALIZER).await?;
+            context.departures.is_gone(&key(event));
             Ok(Action::await_change())
         }
-        Err(outcome) => report(context, event, *outcome).await,
+        End::Waits(finding) => {
+            report(context, event, End::outcome(finding)).await?;
+            Ok(Action::requeue(deletion::LOOK_AGAIN))
+        }
+        End::Soon => Ok(Action::requeue(deletion::LOOK_AGAIN)),
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! A chart is expanded once a generation, and not at all where the service has the definition: it took it then.
 
-use boxoffice_crds::common::DeletionPolicy;
 use boxoffice_crds::common::condition::INVENTORY_READY;
 use boxoffice_crds::seating_event::PriceCategory;
 use boxoffice_crds::{ReservationService, SeatingEvent, SeatingEventSpec, currency};
@@ -36,7 +35,6 @@ pub fn validate(show: &Show, service: Option<&ReservationService>) -> Result<Val
 
 /// What the resource says without what it refers to: the definition with its chart. `boxoffice plan` begins here (I11).
 pub fn define(event: &SeatingEvent) -> Result<(Definition, Chart), Stall> {
-    refuse_purging(event)?;
     if let Some((field, problem)) = unknown_currencies(&event.spec).into_iter().next() {
         return Err(Stall::new("InvalidCurrency", format!("spec.{field}: {problem}")));
     }
@@ -54,16 +52,6 @@ pub fn unknown_currencies(spec: &SeatingEventSpec) -> Vec<(String, String)> {
         Some((format!("priceCategories[{index}].currency"), problem))
     };
     categories.filter_map(problem).collect()
-}
-
-/// The one field of the kind that does not work yet.
-pub fn refuse_purging(event: &SeatingEvent) -> Result<(), Stall> {
-    if event.spec.deletion_policy != DeletionPolicy::Delete {
-        return Ok(());
-    }
-    let message =
-        "this version does not support deletionPolicy Delete yet: leave it out, which retains the seats";
-    Err(Stall::new("NotYetSupported", message))
 }
 
 fn trouble(service: &ReservationService) -> Option<String> {
@@ -85,13 +73,6 @@ mod tests {
     fn a_service_that_is_there_and_not_ready_says_why() {
         let validated = validate(&show(), Some(&main_service())).unwrap();
         assert!(validated.service_trouble.unwrap().contains("main"));
-    }
-
-    #[test]
-    fn purging_is_refused_until_it_works() {
-        let mut event = arena_night();
-        event.spec.deletion_policy = DeletionPolicy::Delete;
-        assert_eq!(define(&event).map(drop).unwrap_err().reason, "NotYetSupported");
     }
 
     #[test]

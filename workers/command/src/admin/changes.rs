@@ -174,6 +174,7 @@ mod tests {
             closed: false,
             partition,
             sequence,
+            last_event_at: None,
             phase: Phase::OnSale,
             seats: SeatCounts::default(),
         }

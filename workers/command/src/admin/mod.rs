@@ -127,6 +127,10 @@ struct InventoryBody {
     partition: u32,
     /// Sequence of its last domain event.
     sequence: u64,
+    /// When that happened, in Unix milliseconds; absent where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = u64)]
+    last_event_at: Option<u64>,
     /// Where it stands in its life.
     #[schema(value_type = schemas::Phase)]
     phase: Phase,
@@ -146,10 +150,21 @@ impl From<Inventory> for InventoryBody {
             closed,
             partition,
             sequence,
+            last_event_at,
             seats,
             at: _,
         } = inventory;
-        Self { event_id: event, chart_hash, definition_hash, closed, partition, sequence, phase, seats }
+        Self {
+            event_id: event,
+            chart_hash,
+            definition_hash,
+            closed,
+            partition,
+            sequence,
+            last_event_at,
+            phase,
+            seats,
+        }
     }
 }
 

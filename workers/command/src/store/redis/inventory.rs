@@ -201,6 +201,7 @@ impl RedisStore {
             closed: gist.closed,
             partition,
             sequence,
+            last_event_at: numbers.time,
             seats,
             at,
         }))
