@@ -30,6 +30,7 @@ pub mod split;
 pub mod token_secret;
 pub mod tokens;
 pub mod topics;
+pub mod voice;
 pub mod workers;
 
 pub mod claims;
@@ -61,6 +62,7 @@ use self::topics::Declared;
 use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
+use crate::backoff::jittered;
 use crate::conditions::{Finding, Stall, find, is_met, set};
 use crate::context::{Context, is_paused, key};
 use crate::controller::{config, reconciled, retry};
@@ -106,6 +108,7 @@ pub async fn run(context: Arc<Context>) {
     let ours = format!("app.kubernetes.io/managed-by={}", names::MANAGED_BY);
     let (reader, writer) = reflector::store();
     let trigger = watches.roots::<ReservationService>("reservation services", writer);
+    context.directory.watch(reader.clone());
     let shared = Arc::new(Shared { context, services: reader.clone() });
     Controller::for_stream(trigger, reader)
         .with_config(config(CONCURRENCY))
@@ -207,7 +210,7 @@ async fn report(
         (Ok(Applied { declared: Some(declared), .. }), Some(ready)) if declared.error().is_some() => {
             Err(Error::Unfinished { reason: ready.reason.clone(), message: ready.message.clone() })
         }
-        _ => Ok(Action::requeue(REFRESH)),
+        _ => Ok(Action::requeue(jittered(REFRESH))),
     }
 }
 

@@ -142,7 +142,7 @@ pub async fn look(
         return Ok(None);
     }
     let Some(target) = target(context, namespace, name).await? else { return Ok(None) };
-    let listing = match context.admin.inventories(&target).await {
+    let listing = match context.admin.inventories(&target, "").await {
         Ok(listing) => listing,
         Err(error) => {
             tracing::debug!(namespace, name, %error, "sales are not compared with seating events");

@@ -97,13 +97,18 @@ fn what_is_claimed_or_closed_is_forgotten_and_a_partial_list_forgets_nothing() {
     seen.unclaimed.extend(["gala", "opera", "arena"].map(|sale| (sale.to_owned(), Instant::now())));
     let claimed: BTreeSet<String> = names(&["gala"]).into_iter().collect();
     let closed = sale("arena", Phase::Closed, None);
-    let mut listing = Listing { inventories: vec![closed], is_partial: true };
-    seen.compare(&listing, &claimed);
+    let listing = |is_partial| Listing {
+        cursor: String::new(),
+        all: true,
+        inventories: vec![closed.clone()],
+        gone: vec![],
+        is_partial,
+    };
+    seen.compare(&listing(true), &claimed);
     assert_eq!(seen.unclaimed.keys().collect::<Vec<_>>(), ["opera"]);
     let fates = fates(&main_service(), &[], &seen, (Duration::ZERO, Instant::now()));
     assert_eq!(fates, [("opera".to_owned(), Fate::Waits)], "what is not listed is not closed either");
-    listing.is_partial = false;
-    seen.compare(&listing, &claimed);
+    seen.compare(&listing(false), &claimed);
     assert!(seen.unclaimed.is_empty());
 }
 

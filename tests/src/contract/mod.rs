@@ -111,7 +111,7 @@ pub async fn check_admin(admin: &admin::Admin) -> Report {
     let mut report = Report::default();
     run! {
         report, admin,
-        declaring: a_definition_is_provisioned_once, titles_and_ranges_are_taken_as_written,
+        declaring: a_definition_is_provisioned_once, a_list_tells_what_changed, titles_and_ranges_are_taken_as_written,
             only_neighbours_are_together, sales_open_pause_and_close,
             a_refused_seat_map_is_tried_again, the_currency_never_changes, deleting_ends_the_sales;
         staff: staff_hold_for_somebody_and_take_back, staff_sell_at_the_counter,
