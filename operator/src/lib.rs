@@ -17,14 +17,17 @@ pub mod lease;
 
 pub mod context;
 pub mod controller;
+pub mod directory;
 pub mod watch;
 
 pub mod backoff;
 pub mod conditions;
 pub mod definitions;
+pub mod departures;
 pub mod metrics;
 pub mod notices;
 pub mod pause;
+pub mod refusals;
 pub mod written;
 
 #[cfg(test)]
@@ -37,3 +40,4 @@ pub mod seating_event;
 pub mod admin;
 pub mod api;
 pub mod kafka;
+pub mod secrets;

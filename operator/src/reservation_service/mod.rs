@@ -4,12 +4,14 @@
 //! its rules. `apply` works in the order that matters: `children` (the API server), `topics` (Kafka), `workers`.
 
 pub mod brokers;
+pub mod contents;
 pub mod credentials;
 pub mod dereference;
 pub mod fingerprint;
 
 pub mod image;
 pub mod names;
+pub mod pod_template;
 pub mod unsupported;
 pub mod validate;
 
@@ -18,13 +20,24 @@ pub mod build;
 pub mod apply;
 pub mod children;
 pub mod drift;
+pub mod memory;
 pub mod outbox;
+pub mod outcome;
+pub mod ownership;
+pub mod pods;
 pub mod record;
 pub mod split;
+pub mod token_secret;
+pub mod tokens;
 pub mod topics;
+pub mod voice;
 pub mod workers;
 
+pub mod claims;
+pub mod unclaimed;
+
 pub mod deletion;
+pub mod purge;
 pub mod status;
 
 #[cfg(test)]
@@ -49,11 +62,13 @@ use self::topics::Declared;
 use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
-use crate::conditions::{Stall, find, is_met, set};
-use crate::context::{Context, is_paused};
+use crate::backoff::jittered;
+use crate::conditions::{Finding, Stall, find, is_met, set};
+use crate::context::{Context, is_paused, key};
 use crate::controller::{config, reconciled, retry};
 use crate::notices::{Notice, transitions};
 use crate::pause::paused;
+use crate::refusals::PAUSE;
 use boxoffice_crds::common::condition::{CRDS_OUTDATED, READY, REDIS_SPLIT};
 
 const NAME: &str = "reservation-service";
@@ -93,6 +108,7 @@ pub async fn run(context: Arc<Context>) {
     let ours = format!("app.kubernetes.io/managed-by={}", names::MANAGED_BY);
     let (reader, writer) = reflector::store();
     let trigger = watches.roots::<ReservationService>("reservation services", writer);
+    context.directory.watch(reader.clone());
     let shared = Arc::new(Shared { context, services: reader.clone() });
     Controller::for_stream(trigger, reader)
         .with_config(config(CONCURRENCY))
@@ -139,16 +155,19 @@ async fn converge(
 ) -> Result<Action, Error> {
     add_finalizer(&context.client, service, FINALIZER).await?;
     let inputs = dereference::dereference(context, service, services).await?;
+    if let Ok(credentials) = &inputs.kafka {
+        let own = (service.namespace().unwrap_or_default(), service.name_any());
+        context.departures.note_kafka(&own, &credentials.connection);
+    }
     let pinned =
         service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or(&context.default_image);
     let validated = unsupported::refuse(&service.spec, Place::Cluster)
         .and_then(|()| validate::validate(service, &inputs.fellows, pinned));
     let applied = match validated {
         Ok(validated) => {
-            let secrets = inputs.kafka.as_ref().ok().and_then(|credentials| credentials.fingerprint.clone());
             let operator_namespace = context.namespace.clone();
-            let desired = build::build(&ValidatedService { secrets, operator_namespace, ..validated })?;
-            Ok(apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await)
+            let desired = build::build(&ValidatedService { operator_namespace, ..validated })?;
+            apply::apply(context, service, desired, inputs.topics, inputs.kafka).await
         }
         Err(stall) => Err(stall),
     };
@@ -169,9 +188,13 @@ async fn report(
     set(&mut next.conditions, before, CRDS_OUTDATED, outdated, generation, &now);
     let mut notices: Vec<Notice> =
         applied.iter().filter_map(|applied| applied.declared.as_ref()).flat_map(Declared::deeds).collect();
+    notices.extend(applied.iter().flat_map(|applied| applied.deeds.iter().cloned()));
     if service.status.as_ref() != Some(&next) && apply_status(context, service, &next).await? {
         notices.extend(transitions(before, &next.conditions));
         notices.extend(split::notices(before, &next.conditions));
+        notices.extend(outcome::notices(before, &next.conditions));
+        let found = applied.as_ref().ok().and_then(|applied| applied.unclaimed.as_ref());
+        notices.extend(unclaimed::notices(found, before, &next.conditions));
         let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
         notices.extend(outbox::notices(before, next.outbox.as_ref()));
     }
@@ -179,11 +202,13 @@ async fn report(
     context.metrics.split(&namespace, &name, is_met(&next.conditions, REDIS_SPLIT));
     context.notices.publish(&service.object_ref(&()), notices).await;
     match (applied, find(&next.conditions, READY)) {
+        // What the API server does not take is not asked for again and again.
+        (Ok(Applied { error: Some(_), refused: Some(_), .. }), _) => Ok(Action::requeue(PAUSE)),
         (Ok(Applied { error: Some(error), .. }), _) => Err(error.into()),
         (Ok(Applied { declared: Some(declared), .. }), Some(ready)) if declared.error().is_some() => {
             Err(Error::Unfinished { reason: ready.reason.clone(), message: ready.message.clone() })
         }
-        _ => Ok(Action::requeue(REFRESH)),
+        _ => Ok(Action::requeue(jittered(REFRESH))),
     }
 }
 
@@ -191,20 +216,37 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
     if !service.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Action::await_change());
     }
-    match deletion::leave(context, service).await {
-        Err(deletion::Error::Kafka(error)) => {
-            let declared = Declared { topics: Err(error), groups: None };
-            let pinned =
-                service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or_default();
-            report(context, service, pinned, Ok(Applied { declared: Some(declared), ..Applied::default() }))
-                .await
+    match deletion::leave(context, service).await? {
+        Leave::Later(why) => {
+            report_leaving(context, service, &why).await?;
+            Ok(Action::requeue(deletion::LOOK_AGAIN))
         }
-        Err(deletion::Error::Api(error)) => Err(error.into()),
-        Ok(Leave::Later(wait)) => Ok(Action::requeue(wait)),
-        Ok(Leave::Now) => {
+        Leave::Failed(why) => {
+            report_leaving(context, service, &why).await?;
+            Err(Error::Unfinished { reason: why.reason, message: why.message })
+        }
+        Leave::Now(notices) => {
+            context.notices.publish(&service.object_ref(&()), notices).await;
             remove_finalizer(&context.client, service, FINALIZER).await?;
-            context.metrics.forget(&service.namespace().unwrap_or_default(), &service.name_any());
+            let own = (service.namespace().unwrap_or_default(), service.name_any());
+            context.memory.forget(&key(service));
+            context.metrics.forget(&own.0, &own.1);
+            context.tokens.forget(&own);
+            context.unclaimed.forget(&own);
+            context.departures.is_gone(&key(service));
+            context.departures.forget(&own);
             Ok(Action::await_change())
         }
     }
+}
+
+/// Writes what the deletion waits for, if that changed, and tells when it is news.
+async fn report_leaving(context: &Context, service: &ReservationService, why: &Finding) -> Result<(), Error> {
+    let next = status::leaving(service, why, &(context.now)());
+    if service.status.as_ref() != Some(&next) {
+        apply_status(&context.client, &context.written, service, &next).await?;
+        let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        context.notices.publish(&service.object_ref(&()), transitions(before, &next.conditions)).await;
+    }
+    Ok(())
 }
