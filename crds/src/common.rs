@@ -31,6 +31,11 @@ pub mod condition {
     /// ReservationService: its workers sell what no SeatingEvent claims; the message names it. `False` names what was closed
     /// for that. It has no part in whether the service is ready.
     pub const UNCLAIMED_SALES: &str = "UnclaimedSales";
+    /// Both: a person asked to leave the object alone, by annotation. There only while it is so.
+    pub const RECONCILE_PAUSED: &str = "ReconcilePaused";
+    /// ReservationService: the definitions of the kinds are older than the operator, and what they lack is dropped. There
+    /// only while it is so; it has no part in whether the service is ready.
+    pub const CRDS_OUTDATED: &str = "CrdsOutdated";
     /// SeatingEvent: its seats are provisioned as declared.
     pub const INVENTORY_READY: &str = "InventoryReady";
 }

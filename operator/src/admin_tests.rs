@@ -2,7 +2,7 @@
 
 use super::*;
 use axum::extract::Path;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -124,7 +124,7 @@ async fn a_partial_list_says_so() {
 
 #[tokio::test]
 async fn what_changed_since_a_cursor_is_read_and_a_cursor_that_is_none_is_not_sent() {
-    let changed = |uri: axum::http::Uri| async move {
+    let changed = |uri: Uri| async move {
         let cursor = uri.query().unwrap().strip_prefix("cursor=").unwrap().to_owned();
         let mut one = inventory();
         one["definitionHash"] = json!("d1");

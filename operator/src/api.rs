@@ -7,10 +7,14 @@ use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Api, Patch, PatchParams};
+use kube::core::object::HasStatus;
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+
+use crate::context::key;
+use crate::written::Written;
 
 /// The one field manager of everything the operator applies.
 pub const FIELD_MANAGER: &str = "boxoffice-operator";
@@ -43,6 +47,26 @@ impl ApiError {
     /// Whether somebody else wrote first, or the object exists already.
     pub fn is_conflict(&self) -> bool {
         self.code() == Some(409)
+    }
+
+    /// Whether nothing can be made any more in a namespace that is being deleted.
+    pub fn is_terminating(&self) -> bool {
+        match self {
+            Self::Refused { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => {
+                    let causes = status.details.iter().flat_map(|details| &details.causes);
+                    status.is_forbidden()
+                        && causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+                }
+                _ => false,
+            },
+            Self::Silent(_) => false,
+        }
+    }
+
+    /// Whether the API server finds the object itself wrong.
+    pub fn is_invalid(&self) -> bool {
+        self.code() == Some(422)
     }
 
     fn code(&self) -> Option<u16> {
@@ -116,11 +140,25 @@ where
     Ok(())
 }
 
-/// Applies the status as a whole: what it no longer says is removed.
-pub async fn apply_status<K>(client: &Client, object: &K, status: &impl Serialize) -> Result<(), ApiError>
+/// Applies the status as a whole: what it no longer says is removed. Returns whether that was written: not where it was
+/// before, and the API server made of it what the object has now.
+pub async fn apply_status<K>(
+    client: &Client,
+    written: &Written,
+    object: &K,
+    status: &impl Serialize,
+) -> Result<bool, ApiError>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + HasStatus<Status: Serialize>,
 {
+    let key = key(object);
+    if written.is_settled(&key, status, &object.status()) {
+        return Ok(false);
+    }
     let body = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
@@ -130,6 +168,7 @@ where
     let api: Api<K> = beside(client, object);
     let (name, parameters, patch) =
         (object.name_any(), PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&body));
-    timed("write the status", api.patch_status(&name, &parameters, &patch)).await?;
-    Ok(())
+    let came: K = timed("write the status", api.patch_status(&name, &parameters, &patch)).await?;
+    written.note(&key, status, &came.status());
+    Ok(true)
 }

@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 
 use crate::admin::URL_TEMPLATE;
+use crate::reservation_service::names::OPERATOR_NAMESPACE;
+use crate::watch::scope::Scope;
 
 /// Turns `ReservationService` and `SeatingEvent` resources into running sales.
 #[derive(Debug, Parser)]
@@ -41,8 +43,17 @@ pub struct RunArgs {
     /// How long sales go on that no SeatingEvent claims, unless the service was created after them: `10m`, `90s`.
     #[arg(long, global = true, env = "BOXOFFICE_UNCLAIMED_SALES_AFTER", default_value = "10m", value_parser = duration)]
     pub unclaimed_sales_after: Duration,
-    /// Namespace of the Lease that elects the leader.
-    #[arg(long, global = true, env = "BOXOFFICE_NAMESPACE", default_value = "boxoffice-system")]
+    /// Namespaces to work in, with commas between them; left out: all. Then it needs no right beyond these.
+    #[arg(
+        long,
+        global = true,
+        env = "BOXOFFICE_WATCH_NAMESPACES",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub watch_namespaces: Scope,
+    /// Namespace of the Lease that elects the leader; with its name it names the installation.
+    #[arg(long, global = true, env = "BOXOFFICE_NAMESPACE", default_value = OPERATOR_NAMESPACE)]
     pub namespace: String,
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, global = true, env = "BOXOFFICE_METRICS_ADDR", default_value = "0.0.0.0:9090")]
@@ -76,6 +87,16 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn namespaces_are_named_or_all() {
+        let scope = |arguments: &[&str]| Cli::try_parse_from(arguments).map(|cli| cli.run.watch_namespaces);
+        assert_eq!(scope(&["boxoffice-operator"]).unwrap(), Scope::Cluster);
+        let two = scope(&["boxoffice-operator", "run", "--watch-namespaces", "a,b"]).unwrap();
+        assert_eq!(two, "b,a".parse().unwrap());
+        let refused = scope(&["boxoffice-operator", "--watch-namespaces", "A"]).unwrap_err().to_string();
+        assert!(refused.contains("no name of a namespace"), "{refused}");
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! What every reconcile of this process shares.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use boxoffice_crds::PAUSED_ANNOTATION;
 use boxoffice_crds::common::Time;
 use kube::runtime::reflector::Store;
 use kube::{Client, Resource, ResourceExt};
+use tokio_util::sync::CancellationToken;
 
 use crate::admin::AdminApi;
 use crate::backoff::Backoff;
+use crate::claims::Claims;
+use crate::definitions::Definitions;
 use crate::departures::Departures;
 use crate::directory::Directory;
 use crate::kafka::pool::Pool;
@@ -20,6 +23,9 @@ use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
 use crate::seating_event::pace::Pace;
 use crate::seating_event::show::Show;
+use crate::watch::Watches;
+use crate::watch::unreadable::Unreadable;
+use crate::written::Written;
 
 /// Clients, caches and settings.
 pub struct Context {
@@ -51,8 +57,22 @@ pub struct Context {
     pub notices: Notices,
     /// Counters.
     pub metrics: Metrics,
+    /// What is watched, and where.
+    pub watches: Watches,
+    /// Which namespaces are this installation's.
+    pub claims: Claims,
+    /// The objects that this version cannot read.
+    pub unreadable: Arc<Unreadable>,
+    /// Whether the API server knows what this version does.
+    pub definitions: Definitions,
+    /// What became of statuses that were written.
+    pub written: Written,
+    /// Cancelled when the process is to end: no reconcile begins after it.
+    pub ending: CancellationToken,
     /// The workers' image for services that name none.
     pub default_image: String,
+    /// Where the operator runs.
+    pub namespace: String,
     /// The clock of conditions.
     pub now: fn() -> Time,
 }

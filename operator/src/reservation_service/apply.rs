@@ -56,6 +56,9 @@ pub async fn apply(
 ) -> Applied {
     let mut applied = Applied {
         wanted: desired.workloads.iter().map(ResourceExt::name_any).collect(),
+        voice: Some(
+            context.inventories.voice(&(service.namespace().unwrap_or_default(), service.name_any())),
+        ),
         ..Applied::default()
     };
     if let Err(error) = carry_out(context, service, desired, known, kafka, &mut applied).await {

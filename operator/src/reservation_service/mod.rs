@@ -39,30 +39,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_crds::ReservationService;
-use boxoffice_runtime::health::Readiness;
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::Api;
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::{self, Store};
-use kube::runtime::watcher;
 use kube::{Resource, ResourceExt};
 
 use self::apply::Applied;
 use self::deletion::Leave;
 use self::topics::Declared;
+use self::unclaimed::Unclaimed;
 use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::backoff::jittered;
-use crate::conditions::{Finding, Stall, find, is_met};
+use crate::conditions::{Finding, Stall, find, is_met, set};
 use crate::context::{Context, is_paused, key};
-use crate::controller::{config, reconciled, retry, roots};
+use crate::controller::{config, reconciled, retry};
 use crate::notices::{Notice, transitions};
-use boxoffice_crds::common::condition::{READY, REDIS_SPLIT};
+use crate::pause::paused;
+use boxoffice_crds::common::condition::{CRDS_OUTDATED, READY, REDIS_SPLIT};
 
 const NAME: &str = "reservation-service";
 const FINALIZER: &str = "boxoffice.dev/topics";
@@ -95,24 +94,23 @@ struct Shared {
     services: Store<ReservationService>,
 }
 
-/// Runs the controller until its watches end.
-pub async fn run(context: Arc<Context>, readiness: Readiness) {
-    let client = context.client.clone();
-    let ours =
-        watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={}", names::MANAGED_BY));
+/// Runs the controller until the process is to end, and what it began by then has ended.
+pub async fn run(context: Arc<Context>) {
+    let (watches, ending) = (context.watches.clone(), context.ending.clone());
+    let ours = format!("app.kubernetes.io/managed-by={}", names::MANAGED_BY);
     let (reader, writer) = reflector::store();
-    let trigger =
-        roots(Api::<ReservationService>::all(client.clone()), writer, readiness, "reservation services");
+    let trigger = watches.roots::<ReservationService>("reservation services", writer);
     context.directory.watch(reader.clone());
     let shared = Arc::new(Shared { context, services: reader.clone() });
     Controller::for_stream(trigger, reader)
         .with_config(config(CONCURRENCY))
-        .owns(Api::<Deployment>::all(client.clone()), ours.clone())
-        .owns(Api::<Service>::all(client.clone()), ours.clone())
-        .owns(Api::<ConfigMap>::all(client.clone()), ours.clone())
-        .owns(Api::<ServiceAccount>::all(client.clone()), ours.clone())
-        .owns(Api::<NetworkPolicy>::all(client.clone()), ours.clone())
-        .owns(Api::<PodDisruptionBudget>::all(client), ours)
+        .owns_stream(watches.children::<Deployment>("deployments", &ours))
+        .owns_stream(watches.children::<Service>("services", &ours))
+        .owns_stream(watches.children::<ConfigMap>("config maps", &ours))
+        .owns_stream(watches.children::<ServiceAccount>("service accounts", &ours))
+        .owns_stream(watches.children::<NetworkPolicy>("network policies", &ours))
+        .owns_stream(watches.children::<PodDisruptionBudget>("pod disruption budgets", &ours))
+        .graceful_shutdown_on(ending.cancelled_owned())
         .run(reconcile, |service, error, shared| retry(&service, &shared.context, error), shared)
         .for_each(|_| std::future::ready(()))
         .await;
@@ -124,12 +122,22 @@ async fn reconcile(service: Arc<ReservationService>, shared: Arc<Shared>) -> Res
         if service.metadata.deletion_timestamp.is_some() {
             Box::pin(delete(context, &service)).await
         } else if is_paused(service.as_ref()) {
-            Ok(Action::await_change())
+            rest(context, &service).await
         } else {
             Box::pin(converge(context, &service, &shared.services)).await
         }
     };
     reconciled(NAME, service.as_ref(), context, work).await
+}
+
+/// Says that nothing is done, and does nothing.
+async fn rest(context: &Context, service: &ReservationService) -> Result<Action, Error> {
+    let mut next = service.status.clone().unwrap_or_default();
+    next.conditions = paused(&next.conditions, service.metadata.generation, &(context.now)());
+    if service.status.as_ref() != Some(&next) {
+        apply_status(&context.client, &context.written, service, &next).await?;
+    }
+    Ok(Action::await_change())
 }
 
 async fn converge(
@@ -150,11 +158,9 @@ async fn converge(
     let applied = match validated {
         Ok(validated) => {
             let secrets = inputs.kafka.as_ref().ok().and_then(|credentials| credentials.fingerprint.clone());
-            let desired = build::build(&ValidatedService { secrets, ..validated })?;
-            let voice =
-                context.inventories.voice(&(service.namespace().unwrap_or_default(), service.name_any()));
-            let applied = apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await;
-            Ok(Applied { voice: Some(voice), ..applied })
+            let operator_namespace = context.namespace.clone();
+            let desired = build::build(&ValidatedService { secrets, operator_namespace, ..validated })?;
+            Ok(apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await)
         }
         Err(stall) => Err(stall),
     };
@@ -168,16 +174,21 @@ async fn report(
     pinned: &str,
     applied: Result<Applied, Stall>,
 ) -> Result<Action, Error> {
-    let next = status::next(service, pinned, applied.as_ref(), &(context.now)());
+    let now = (context.now)();
+    let mut next = status::next(service, pinned, applied.as_ref(), &now);
+    let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let (outdated, generation) = (context.definitions.finding(), service.metadata.generation);
+    set(&mut next.conditions, before, CRDS_OUTDATED, outdated, generation, &now);
     let mut notices: Vec<Notice> =
         applied.iter().filter_map(|applied| applied.declared.as_ref()).flat_map(Declared::deeds).collect();
-    if service.status.as_ref() != Some(&next) {
-        apply_status(&context.client, service, &next).await?;
-        let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    notices
+        .extend(applied.iter().filter_map(|applied| applied.unclaimed.as_ref()).filter_map(Unclaimed::deeds));
+    if service.status.as_ref() != Some(&next)
+        && apply_status(&context.client, &context.written, service, &next).await?
+    {
         notices.extend(transitions(before, &next.conditions));
         notices.extend(split::notices(before, &next.conditions));
-        let found = applied.as_ref().ok().and_then(|applied| applied.unclaimed.as_ref());
-        notices.extend(unclaimed::notices(found, before, &next.conditions));
+        notices.extend(unclaimed::notices(before, &next.conditions));
         let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
         notices.extend(outbox::notices(before, next.outbox.as_ref()));
     }
@@ -222,8 +233,9 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
 /// Writes what the deletion waits for, if that changed, and tells when it is news.
 async fn report_leaving(context: &Context, service: &ReservationService, why: &Finding) -> Result<(), Error> {
     let next = status::leaving(service, why, &(context.now)());
-    if service.status.as_ref() != Some(&next) {
-        apply_status(&context.client, service, &next).await?;
+    if service.status.as_ref() != Some(&next)
+        && apply_status(&context.client, &context.written, service, &next).await?
+    {
         let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         context.notices.publish(&service.object_ref(&()), transitions(before, &next.conditions)).await;
     }

@@ -70,6 +70,8 @@ pub struct ValidatedService {
     pub adoption: Adoption,
     /// Fingerprint of what the Secrets of `kafka` hold; nothing where none is named, or nobody has looked.
     pub secrets: Option<String>,
+    /// Where the operator's own pods are.
+    pub operator_namespace: String,
 }
 
 /// Checks `service` against its fellows, those of the cluster or of the same files; `pinned_image` is used where the spec
@@ -115,6 +117,7 @@ pub fn validate(
             AdoptionPolicy::Observe => Adoption::Observe,
         },
         secrets: None,
+        operator_namespace: names::OPERATOR_NAMESPACE.to_owned(),
         spec: spec.clone(),
     })
 }

@@ -29,10 +29,8 @@ use std::time::Duration;
 
 use boxoffice_crds::common::Condition;
 use boxoffice_crds::common::condition::READY;
-use boxoffice_runtime::health::Readiness;
 use futures::StreamExt;
 use futures::channel::mpsc;
-use kube::api::Api;
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector;
 use kube::{Resource, ResourceExt};
@@ -46,8 +44,9 @@ use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::backoff::jittered;
 use crate::conditions::{find, progress};
 use crate::context::{Context, is_paused, key};
-use crate::controller::{config, reconciled, retry, roots};
+use crate::controller::{config, reconciled, retry};
 use crate::notices::transitions;
+use crate::pause::paused;
 
 const NAME: &str = "seating-event";
 /// Holds a SeatingEvent until its sales are closed.
@@ -72,16 +71,17 @@ pub enum Error {
     },
 }
 
-/// Runs the controller and the counts until either ends.
-pub async fn run(context: Arc<Context>, readiness: Readiness) {
+/// Runs the controller and the counts until the process is to end, and what the controller began by then has ended.
+pub async fn run(context: Arc<Context>) {
     let (reader, writer) = reflector::store();
     // Once a process, and nobody reads it before.
     drop(context.shows.set(reader.clone()));
     let (wake, woken) = mpsc::unbounded();
-    let trigger = roots(Api::<Show>::all(context.client.clone()), writer, readiness, "seating events");
+    let trigger = context.watches.roots::<Show>("seating events", writer);
     let controller = Controller::for_stream(trigger, reader.clone())
         .with_config(config(CONCURRENCY))
         .reconcile_on(woken)
+        .graceful_shutdown_on(context.ending.clone().cancelled_owned())
         .run(reconcile, |show, error, context| retry(&show, &context, error), Arc::clone(&context))
         .for_each(|_| std::future::ready(()));
     let services = Arc::clone(&context);
@@ -100,12 +100,22 @@ async fn reconcile(show: Arc<Show>, context: Arc<Context>) -> Result<Action, Err
         if show.metadata.deletion_timestamp.is_some() {
             Box::pin(delete(&context, &show)).await
         } else if is_paused(show.as_ref()) {
-            Ok(Action::await_change())
+            rest(&context, &show).await
         } else {
             Box::pin(converge(&context, &show)).await
         }
     };
     reconciled(NAME, show.as_ref(), &context, work).await
+}
+
+/// Says that nothing is done, and does nothing.
+async fn rest(context: &Context, show: &Show) -> Result<Action, Error> {
+    let mut next = show.status.clone().unwrap_or_default();
+    next.conditions = paused(&next.conditions, show.metadata.generation, &(context.now)());
+    if show.status.as_ref() != Some(&next) {
+        apply_status(&context.client, &context.written, show, &next).await?;
+    }
+    Ok(Action::await_change())
 }
 
 async fn converge(context: &Context, show: &Show) -> Result<Action, Error> {
@@ -168,7 +178,7 @@ async fn report(context: &Context, show: &Show, outcome: Outcome) -> Result<Acti
     let previous = show.status.as_ref();
     let next = status::next(previous, show.metadata.generation, &outcome, &(context.now)());
     let Outcome { step, mut deeds, retry, .. } = outcome;
-    if previous != Some(&next) {
+    if previous != Some(&next) && !context.written.is_settled(&key(show), &next, &previous) {
         if status::differ_in_counts(previous, &next) {
             if let Some(wait) = context.pace.wait(&show.key(), Instant::now()) {
                 return Ok(Action::requeue(wait));
@@ -176,7 +186,7 @@ async fn report(context: &Context, show: &Show, outcome: Outcome) -> Result<Acti
         } else {
             context.pace.wrote(&show.key(), Instant::now());
         }
-        apply_status(&context.client, show, &next).await?;
+        apply_status(&context.client, &context.written, show, &next).await?;
         let before = previous.map(|status| status.conditions.as_slice()).unwrap_or_default();
         if !was_silent(before) {
             deeds.extend(transitions(before, &next.conditions));

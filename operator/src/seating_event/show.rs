@@ -7,8 +7,10 @@ use boxoffice_crds::common::{DeletionPolicy, Time};
 use boxoffice_crds::seating_event::ServiceRef;
 use boxoffice_crds::{SeatingEvent, SeatingEventStatus};
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::ObjectMeta;
-use kube::{Resource, ResourceExt};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{ApiResource, ObjectMeta};
+use kube::core::object::HasStatus;
+use kube::{CustomResourceExt, Resource, ResourceExt};
 use serde::Deserialize;
 
 use super::build::build;
@@ -88,6 +90,36 @@ impl Resource for Show {
 
     fn meta_mut(&mut self) -> &mut ObjectMeta {
         &mut self.metadata
+    }
+}
+
+impl CustomResourceExt for Show {
+    fn crd() -> CustomResourceDefinition {
+        SeatingEvent::crd()
+    }
+
+    fn crd_name() -> &'static str {
+        SeatingEvent::crd_name()
+    }
+
+    fn api_resource() -> ApiResource {
+        SeatingEvent::api_resource()
+    }
+
+    fn shortnames() -> &'static [&'static str] {
+        SeatingEvent::shortnames()
+    }
+}
+
+impl HasStatus for Show {
+    type Status = SeatingEventStatus;
+
+    fn status(&self) -> Option<&SeatingEventStatus> {
+        self.status.as_ref()
+    }
+
+    fn status_mut(&mut self) -> &mut Option<SeatingEventStatus> {
+        &mut self.status
     }
 }
 

@@ -141,9 +141,10 @@ struct InventoryBody {
 
 impl From<Inventory> for InventoryBody {
     fn from(inventory: Inventory) -> Self {
-        let phase = inventory.phase();
         let Inventory {
             event,
+            definition: _,
+            phase,
             chart_hash,
             definition_hash,
             closed,
@@ -151,7 +152,7 @@ impl From<Inventory> for InventoryBody {
             sequence,
             last_event_at,
             seats,
-            ..
+            at: _,
         } = inventory;
         Self {
             event_id: event,

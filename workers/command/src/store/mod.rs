@@ -110,8 +110,10 @@ pub fn over_at(definition: &Definition) -> UnixMillis {
 pub struct Inventory {
     /// Its id.
     pub event: SeatingEventId,
-    /// Its definition; `None` of one that is archived.
+    /// Its definition; `None` of one that is archived, and in lists.
     pub definition: Option<Definition>,
+    /// Where its sale stands. One that is archived has been closed for long.
+    pub phase: Phase,
     /// A fingerprint of its seats and their prices.
     pub chart_hash: String,
     /// [`Definition::digest`] of the definition that stands.
@@ -128,14 +130,6 @@ pub struct Inventory {
     pub seats: SeatCounts,
     /// The store's time.
     pub at: UnixMillis,
-}
-
-impl Inventory {
-    /// Where its sale stands. One that is archived has been closed for long.
-    pub fn phase(&self) -> Phase {
-        let phase = |definition: &Definition| definition.phase(self.closed, self.seats.available, self.at);
-        self.definition.as_ref().map_or(Phase::Closed, phase)
-    }
 }
 
 /// All SeatingEvents that can be told about.

@@ -227,8 +227,9 @@ impl<J: SeatJournal> SeatStore for EmbeddedSeats<J> {
     }
 
     async fn inventories(&self) -> Result<Listing, StoreError> {
-        let inventories = self.each(|aggregate| aggregate.inventory(self.now())).into_iter().flatten();
-        Ok(Listing { inventories: inventories.collect(), is_partial: false })
+        let listed = |inventory: Inventory| Inventory { definition: None, ..inventory };
+        let inventories = self.each(|aggregate| aggregate.inventory(self.now()).map(listed));
+        Ok(Listing { inventories: inventories.into_iter().flatten().collect(), is_partial: false })
     }
 
     async fn ping(&self) -> Result<Servers, StoreError> {

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use boxoffice_domain::definition::Phase;
 use boxoffice_domain::{Definition, SeatingEventId, UnixMillis};
 use tokio::time::Instant;
 
@@ -195,6 +196,7 @@ pub(super) fn inventory_of_stub(
     Some(Inventory {
         event: event.clone(),
         definition: None,
+        phase: Phase::Closed,
         chart_hash: numbers.chart.clone()?,
         definition_hash: numbers.digest.clone()?,
         closed: numbers.closed.as_deref() == Some("1"),

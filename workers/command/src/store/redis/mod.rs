@@ -24,7 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use self::archive::{Ends, Woken};
 use self::barrier::{Barriers, Level};
-use self::catalog::{Catalog, Known};
+use self::catalog::{Catalog, Gists, Known};
 use self::fence::Called;
 use self::history::NoHistory;
 use self::invocation::{Script, ScriptInvocation};
@@ -191,6 +191,7 @@ pub struct RedisStore {
     scripts: Scripts,
     catalog: Catalog,
     ends: Ends,
+    gists: Gists,
     woken: Woken,
     called: Called,
     /// Partitions never change, so each is asked for once.
@@ -223,6 +224,7 @@ impl RedisStore {
             scripts: Scripts::new(&clock),
             catalog: Catalog::default(),
             ends: Ends::default(),
+            gists: Gists::default(),
             woken: Woken::default(),
             called: Called::default(),
             pinned: RwLock::default(),
