@@ -1,5 +1,7 @@
 //! What every reconcile of this process shares.
 
+use std::sync::Arc;
+
 use boxoffice_crds::PAUSED_ANNOTATION;
 use boxoffice_crds::common::Time;
 use kube::{Client, Resource, ResourceExt};
@@ -23,7 +25,7 @@ pub struct Context {
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
     /// What is known of services' objects from before.
-    pub memory: Memory,
+    pub memory: Arc<Memory>,
     /// Delays after failures.
     pub backoff: Backoff,
     /// Kubernetes Events.

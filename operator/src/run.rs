@@ -58,7 +58,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         admin: AdminApi::new(admin_url_template)?,
         kafka: Pool::default(),
         inventories: Inventories::default(),
-        memory: Memory::default(),
+        memory: Arc::new(Memory::default()),
         backoff: Backoff::default(),
         notices: Notices::new(client.clone()),
         metrics: Metrics::register(&mut registry),

@@ -13,9 +13,9 @@ use super::credentials::Credentials;
 use super::names;
 use super::outbox;
 use super::outcome::Outcome;
-use super::ownership::{is_ours, name_taken};
 use super::split;
 use super::topics::{self, Declared};
+use super::whose::{is_ours, name_taken};
 use super::workers::{self, Workers};
 use crate::admin::{Outbox, Stores};
 use crate::api::{ApiError, beside, timed};
@@ -72,7 +72,7 @@ async fn carry_out(
     kafka: Result<Credentials, KafkaError>,
     applied: &mut Applied,
 ) -> Result<Option<Stall>, ApiError> {
-    let mut children = Children::list(&context.client, service).await?;
+    let mut children = Children::look(context, service).await?;
     let taken = children.claim(desired.all()).await?;
     let taken = if taken.is_none() { ensure_admin_token(&context.client, service).await? } else { taken };
     if taken.is_some() {
@@ -88,7 +88,9 @@ async fn carry_out(
         children.apply(context, &desired.workloads, elsewhere, &mut applied.outcome).await?;
         children.prune(context, desired.all()).await?;
     }
-    applied.workers = workers::look(context, service, children.deployments()).await?;
+    let deployments = children.deployments();
+    children.keep(context);
+    applied.workers = workers::look(context, service, deployments).await?;
     applied.outbox = outbox::look(context, service, &applied.workers).await?;
     applied.stores = split::look(context, service, &applied.workers).await?;
     Ok(None)

@@ -22,10 +22,11 @@ pub mod drift;
 pub mod memory;
 pub mod outbox;
 pub mod outcome;
-pub mod ownership;
+
 pub mod record;
 pub mod split;
 pub mod topics;
+pub mod whose;
 pub mod workers;
 
 pub mod deletion;
@@ -34,24 +35,28 @@ pub mod status;
 #[cfg(test)]
 pub(crate) mod fixtures;
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_crds::ReservationService;
 use boxoffice_runtime::health::Readiness;
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::Api;
+use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::{self, Store};
-use kube::runtime::watcher;
-use kube::{Resource, ResourceExt};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 
 use self::apply::Applied;
 use self::deletion::Leave;
+use self::memory::noted;
 use self::topics::Declared;
 use self::unsupported::Place;
 use self::validate::ValidatedService;
@@ -101,18 +106,30 @@ pub async fn run(context: Arc<Context>, readiness: Readiness) {
     let (reader, writer) = reflector::store();
     let trigger =
         roots(Api::<ReservationService>::all(client.clone()), writer, readiness, "reservation services");
+    let memory = Arc::clone(&context.memory);
     let shared = Arc::new(Shared { context, services: reader.clone() });
     Controller::for_stream(trigger, reader)
         .with_config(config(CONCURRENCY))
-        .owns(Api::<Deployment>::all(client.clone()), ours.clone())
-        .owns(Api::<Service>::all(client.clone()), ours.clone())
-        .owns(Api::<ConfigMap>::all(client.clone()), ours.clone())
-        .owns(Api::<ServiceAccount>::all(client.clone()), ours.clone())
-        .owns(Api::<NetworkPolicy>::all(client.clone()), ours.clone())
-        .owns(Api::<PodDisruptionBudget>::all(client), ours)
+        .owns_stream(noted(&memory, children::<Deployment>(&client, &ours)))
+        .owns_stream(noted(&memory, children::<Service>(&client, &ours)))
+        .owns_stream(noted(&memory, children::<ConfigMap>(&client, &ours)))
+        .owns_stream(noted(&memory, children::<ServiceAccount>(&client, &ours)))
+        .owns_stream(noted(&memory, children::<NetworkPolicy>(&client, &ours)))
+        .owns_stream(noted(&memory, children::<PodDisruptionBudget>(&client, &ours)))
         .run(reconcile, |service, error, shared| retry(&service, &shared.context, error), shared)
         .for_each(|_| std::future::ready(()))
         .await;
+}
+
+/// Metadata of what was made for services, whatever happened to it.
+fn children<K>(
+    client: &Client,
+    ours: &watcher::Config,
+) -> impl Stream<Item = Result<PartialObjectMeta<K>, watcher::Error>> + Send + use<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    watcher(Api::<PartialObjectMeta<K>>::all(client.clone()), ours.clone()).touched_objects()
 }
 
 async fn reconcile(service: Arc<ReservationService>, shared: Arc<Shared>) -> Result<Action, Error> {
