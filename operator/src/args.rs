@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::admin::URL_TEMPLATE;
+use crate::admin::{POD_URL_TEMPLATE, URL_TEMPLATE};
+use crate::watch::scope::Scope;
 
 /// Turns `ReservationService` and `SeatingEvent` resources into running sales.
 #[derive(Debug, Parser)]
@@ -36,7 +37,20 @@ pub struct RunArgs {
     /// Where command workers answer admin calls; `{service}` and `{namespace}` stand for the names.
     #[arg(long, global = true, env = "BOXOFFICE_ADMIN_URL_TEMPLATE", default_value = URL_TEMPLATE)]
     pub admin_url_template: String,
-    /// Namespace of the Lease that elects the leader.
+    /// Where one pod answers; `{address}` (an IPv6 one in brackets) and `{port}` stand for what is asked, `{service}` and
+    /// `{namespace}` for whose it is.
+    #[arg(long, global = true, env = "BOXOFFICE_POD_URL_TEMPLATE", default_value = POD_URL_TEMPLATE)]
+    pub pod_url_template: String,
+    /// Namespaces to work in, with commas between them; left out: all. Then it needs no right beyond these.
+    #[arg(
+        long,
+        global = true,
+        env = "BOXOFFICE_WATCH_NAMESPACES",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub watch_namespaces: Scope,
+    /// Namespace of the Lease that elects the leader; with its name it names the installation.
     #[arg(long, global = true, env = "BOXOFFICE_NAMESPACE", default_value = "boxoffice-system")]
     pub namespace: String,
     /// Address of /healthz, /readyz and /metrics.
@@ -55,6 +69,16 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn namespaces_are_named_or_all() {
+        let scope = |arguments: &[&str]| Cli::try_parse_from(arguments).map(|cli| cli.run.watch_namespaces);
+        assert_eq!(scope(&["boxoffice-operator"]).unwrap(), Scope::Cluster);
+        let two = scope(&["boxoffice-operator", "run", "--watch-namespaces", "a,b"]).unwrap();
+        assert_eq!(two, "b,a".parse().unwrap());
+        let refused = scope(&["boxoffice-operator", "--watch-namespaces", "A"]).unwrap_err().to_string();
+        assert!(refused.contains("no name of a namespace"), "{refused}");
     }
 
     #[test]

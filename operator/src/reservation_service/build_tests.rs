@@ -235,14 +235,19 @@ fn how_kafka_is_reached_is_a_setting() {
 }
 
 #[test]
-fn other_contents_of_the_secrets_roll_the_pods() {
-    let validated = validate(&secured(), NONE, "boxoffice/workers:0.1.0").unwrap();
-    let template = |secrets: &str| {
-        let validated = ValidatedService { secrets: Some(secrets.to_owned()), ..validated.clone() };
-        build(&validated).unwrap().workloads[0].data["spec"]["template"].clone()
-    };
-    assert_eq!(template("first"), template("first"));
-    assert_ne!(template("first"), template("second"));
+fn who_reads_the_token_reads_the_one_of_before_where_there_is_one() {
+    for component in ["command", "query"] {
+        let env = template(&main_service(), component)["spec"]["containers"][0]["env"].clone();
+        let of_name = |name: &str| {
+            let found = env.as_array().unwrap().iter().find(|one| one["name"] == name).cloned().unwrap();
+            found["valueFrom"]["secretKeyRef"].clone()
+        };
+        let secret = |key: &str| serde_json::json!({"name": "main-admin-token", "key": key});
+        assert_eq!(of_name("BOXOFFICE_ADMIN_TOKEN"), secret("token"));
+        let mut previous = secret("previous");
+        previous["optional"] = true.into();
+        assert_eq!(of_name("BOXOFFICE_ADMIN_TOKEN_PREVIOUS"), previous);
+    }
 }
 
 #[test]

@@ -116,7 +116,8 @@ impl<'a> Children<'a> {
     }
 
     /// Makes those of `wanted` that are absent, and mends those that have drifted; of those named in `scaled_elsewhere` the
-    /// number of pods is left as it is. One that the API server refuses is told, and the others go on.
+    /// number of pods is left as it is. One that the API server refuses is told and left
+    /// alone for a while, and the others go on.
     pub async fn apply(
         &mut self,
         context: &Context,
@@ -127,16 +128,31 @@ impl<'a> Children<'a> {
         for object in wanted {
             let (kind, name) = id(object);
             let is_scaled_elsewhere = scaled_elsewhere.contains(&name) && kind == "Deployment";
-            match self.converge(context, &marked(object), is_scaled_elsewhere).await {
+            let object = marked(object);
+            let (asked, of) = (format!("{kind} {name} of {}", key(self.service)), self.version(&object));
+            if let Some(why) = context.refusals.standing(&asked, &of, Instant::now()) {
+                outcome.refused.push(Refused { kind, name, why });
+                continue;
+            }
+            match self.converge(context, &object, is_scaled_elsewhere).await {
                 Ok(paths) if paths.is_empty() => {}
                 Ok(paths) => outcome.persisting.push(Persisting { kind, name, paths }),
                 Err(error) => match error.refusal() {
-                    Some(why) => outcome.refused.push(Refused { kind, name, why: why.to_owned() }),
+                    Some(why) => {
+                        context.refusals.note(&asked, &of, why, Instant::now());
+                        outcome.refused.push(Refused { kind, name, why: why.to_owned() });
+                    }
                     None => return Err(error),
                 },
             }
         }
         Ok(())
+    }
+
+    /// What is wanted, in a word: of another generation of the service it is worth another try.
+    fn version(&self, wanted: &DynamicObject) -> String {
+        let said = wanted.annotations().get(names::WANTED).map(String::as_str).unwrap_or_default();
+        format!("{said} {}", self.service.metadata.generation.unwrap_or_default())
     }
 
     /// Brings one object to what is wanted, and gives what still differs in the API server's own answer.

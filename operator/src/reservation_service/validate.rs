@@ -68,8 +68,6 @@ pub struct ValidatedService {
     pub payments_group: Option<Group>,
     /// What to do about topics that exist already.
     pub adoption: Adoption,
-    /// Fingerprint of what the Secrets of `kafka` hold; nothing where none is named, or nobody has looked.
-    pub secrets: Option<String>,
 }
 
 /// Checks `service` against its fellows, those of the cluster or of the same files; `pinned_image` is used where the spec
@@ -116,7 +114,6 @@ pub fn validate(
             AdoptionPolicy::Adopt => Adoption::Adopt,
             AdoptionPolicy::Observe => Adoption::Observe,
         },
-        secrets: None,
         spec: spec.clone(),
     })
 }

@@ -43,6 +43,9 @@ pub struct Args {
     /// Bearer token that the operator's API asks for.
     #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
     pub admin_token: String,
+    /// The token of before, which is taken too while it is exchanged.
+    #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN_PREVIOUS", hide_env_values = true)]
+    pub admin_token_previous: Option<String>,
     /// Redis with the seats, as redis://[user:password@]host[:port][/database]; rediss:// speaks TLS.
     #[arg(long, env = "BOXOFFICE_REDIS_URL", hide_env_values = true)]
     pub redis_url: String,

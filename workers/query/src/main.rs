@@ -63,6 +63,9 @@ struct Args {
     /// Bearer token that the operators' API asks for.
     #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
     admin_token: String,
+    /// The token of before, which is taken too while it is exchanged.
+    #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN_PREVIOUS", hide_env_values = true)]
+    admin_token_previous: Option<String>,
 }
 
 #[tokio::main]
@@ -78,11 +81,12 @@ async fn main() -> anyhow::Result<()> {
         http_addr,
         admin_addr,
         admin_token,
+        admin_token_previous,
     } = Args::parse();
     telemetry::init(&service.log)?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let stop = shutdown::on_signal()?;
-    let admin_token = AdminToken::new(admin_token)?;
+    let admin_token = AdminToken::new(admin_token)?.or(admin_token_previous);
 
     let options = database.options("boxoffice-query").context("the database's URL")?;
     let log = KafkaLog::with(Settings {

@@ -8,7 +8,7 @@ mod network;
 mod settings;
 mod workload;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{DynamicObject, ObjectMeta};
@@ -43,6 +43,8 @@ pub struct DesiredState {
     pub settings: Vec<DynamicObject>,
     /// The Deployments: applied last.
     pub workloads: Vec<DynamicObject>,
+    /// The groups that the worker of each Deployment reads in: it does not start before they are there.
+    pub needs: BTreeMap<String, Vec<String>>,
     /// Those of them whose number of pods is somebody else's once they are there.
     pub scaled_elsewhere: BTreeSet<String>,
 }
@@ -91,6 +93,7 @@ pub fn build(service: &ValidatedService) -> Result<DesiredState, serde_json::Err
             .collect(),
         settings,
         workloads,
+        needs: workers.iter().map(|worker| worker.needs(&service.name)).collect(),
         scaled_elsewhere: scaled_elsewhere.collect(),
     })
 }

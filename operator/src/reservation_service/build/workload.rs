@@ -18,6 +18,7 @@ use kube::api::ObjectMeta;
 use super::settings::{self, DRAIN_SECONDS, Reader};
 use super::{ADMIN_PORT, COMMAND_PORT, METRICS_PORT, QUERY_PORT, kafka, worker_meta};
 use crate::reservation_service::names;
+use crate::reservation_service::tokens::{PREVIOUS, TOKEN};
 use crate::reservation_service::validate::{Source, ValidatedConsumer, ValidatedService};
 
 /// The user that the image is made for.
@@ -37,14 +38,18 @@ pub(super) struct Worker {
     ports: Vec<(&'static str, i32)>,
     env: Vec<EnvVar>,
     pub(super) settings: ConfigMap,
+    groups: Vec<String>,
+}
+
+impl Worker {
+    /// The name of its Deployment, and the groups that it reads in.
+    pub(super) fn needs(&self, service: &str) -> (String, Vec<String>) {
+        (names::worker(service, &self.component), self.groups.clone())
+    }
 }
 
 pub(super) fn workers(service: &ValidatedService) -> Vec<Worker> {
-    let token = Source::Secret(SecretKeySelector {
-        name: names::admin_token(&service.name),
-        key: names::ADMIN_TOKEN_KEY.to_owned(),
-        optional: None,
-    });
+    let token = tokens(service);
     let jwt_key: Vec<_> = service.jwt_key.iter().map(|key| env("BOXOFFICE_JWT_KEY", key)).collect();
     let command = Worker {
         component: names::COMMAND.to_owned(),
@@ -54,7 +59,8 @@ pub(super) fn workers(service: &ValidatedService) -> Vec<Worker> {
         resources: Some(service.spec.command.resources.clone()),
         ports: vec![("http", COMMAND_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)],
         env: [
-            vec![env("BOXOFFICE_REDIS_URL", &service.redis), env("BOXOFFICE_ADMIN_TOKEN", &token)],
+            vec![env("BOXOFFICE_REDIS_URL", &service.redis)],
+            token.to_vec(),
             service
                 .payments_group
                 .iter()
@@ -63,6 +69,7 @@ pub(super) fn workers(service: &ValidatedService) -> Vec<Worker> {
             jwt_key.clone(),
         ]
         .concat(),
+        groups: service.payments_group.iter().map(|group| group.name.clone()).collect(),
         settings: settings::build(service, &Reader::Command),
     };
     let query = Worker {
@@ -72,11 +79,8 @@ pub(super) fn workers(service: &ValidatedService) -> Vec<Worker> {
         is_scaled_elsewhere: is_scaled_elsewhere(&service.spec.query),
         resources: Some(service.spec.query.resources.clone()),
         ports: vec![("http", QUERY_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)],
-        env: [
-            vec![env("BOXOFFICE_DATABASE_URL", &service.view_database), env("BOXOFFICE_ADMIN_TOKEN", &token)],
-            jwt_key,
-        ]
-        .concat(),
+        env: [vec![env("BOXOFFICE_DATABASE_URL", &service.view_database)], token.to_vec(), jwt_key].concat(),
+        groups: Vec::new(),
         settings: settings::build(service, &Reader::Query),
     };
     let consumers = service.consumers.iter().map(|consumer| consumer_worker(service, consumer));
@@ -107,8 +111,21 @@ fn consumer_worker(service: &ValidatedService, consumer: &ValidatedConsumer) -> 
         resources: declared.resources.clone(),
         ports: vec![("metrics", METRICS_PORT)],
         env,
+        groups: vec![group.name.clone()],
         settings: settings::build(service, &Reader::Consumer(consumer)),
     }
+}
+
+/// The admin token, and the one of before while it is exchanged.
+fn tokens(service: &ValidatedService) -> [EnvVar; 2] {
+    let from = |key: &str, optional| {
+        let name = names::admin_token(&service.name);
+        Source::Secret(SecretKeySelector { name, key: key.to_owned(), optional })
+    };
+    [
+        env("BOXOFFICE_ADMIN_TOKEN", &from(TOKEN, None)),
+        env("BOXOFFICE_ADMIN_TOKEN_PREVIOUS", &from(PREVIOUS, Some(true))),
+    ]
 }
 
 /// What the worker of the view database is told about what gets old.
@@ -190,10 +207,7 @@ fn pod_meta(service: &ValidatedService, worker: &Worker) -> ObjectMeta {
     let mut labels = template.labels.clone();
     labels.extend(names::labels(&service.name));
     labels.extend(names::selector(&service.name, &worker.component));
-    let mut annotations = template.annotations.clone();
-    if let Some(secrets) = &service.secrets {
-        annotations.insert("boxoffice.dev/secrets-hash".to_owned(), secrets.clone());
-    }
+    let annotations = template.annotations.clone();
     let annotations = Some(annotations).filter(|annotations| !annotations.is_empty());
     ObjectMeta { labels: Some(labels), annotations, ..ObjectMeta::default() }
 }

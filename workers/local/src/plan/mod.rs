@@ -73,8 +73,7 @@ fn of_service(
     let validated = unsupported::refuse(&service.spec, Place::Cluster)
         .and_then(|()| validate(service, fellows, default_image))
         .map_err(|stall| refused(service, stall))?;
-    let DesiredState { objects, topics, adoption: _, groups, settings, workloads, scaled_elsewhere: _ } =
-        build(&validated)?;
+    let DesiredState { objects, topics, groups, settings, workloads, .. } = build(&validated)?;
     let name = qualified(service);
     let policy = service.spec.kafka.topic.adoption_policy;
     let topics: Vec<_> = topics.into_iter().map(|topic| Topic::new(&name, topic, policy)).collect();
