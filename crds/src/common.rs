@@ -37,6 +37,9 @@ pub mod condition {
     /// ReservationService: the definitions of the kinds are older than the operator, and what they lack is dropped. There
     /// only while it is so; it has no part in whether the service is ready.
     pub const CRDS_OUTDATED: &str = "CrdsOutdated";
+    /// ReservationService: its workers sell what no SeatingEvent claims; the message names it. `False` names what was closed
+    /// for that. It has no part in whether the service is ready.
+    pub const UNCLAIMED_SALES: &str = "UnclaimedSales";
     /// SeatingEvent: its seats are provisioned as declared.
     pub const INVENTORY_READY: &str = "InventoryReady";
 }

@@ -37,6 +37,9 @@ pub struct Inventory {
     pub partition: i32,
     /// The last domain event (I3).
     pub sequence: u64,
+    /// When that happened, Unix milliseconds; a worker of an earlier version does not say.
+    #[serde(default)]
+    pub last_event_at: Option<u64>,
     /// Where the sale stands, by the worker's clock.
     pub phase: Phase,
     /// Seats by state.
@@ -165,10 +168,24 @@ pub enum AdminError {
     },
 }
 
+impl AdminError {
+    /// Whether nobody answered: what stands between, or nothing, is no worker.
+    pub fn is_silence(&self) -> bool {
+        match self {
+            Self::Absent | Self::Unreachable { .. } => true,
+            Self::Refused { status, problem } => *status >= 500 && problem.code == NO_PROBLEM,
+        }
+    }
+}
+
+/// The code of an answer that is no problem document: no worker's.
+const NO_PROBLEM: &str = "UNKNOWN";
 /// The header of a list in which something may be missing.
 const PARTIAL: &str = "x-partial";
 /// Longest wait for counts, which are asked for all the time: one worker that hangs must not make all others' old.
 const COUNTS_TIMEOUT: Duration = Duration::from_secs(4);
+/// Longest wait for the end of sales: well below how long a deletion waits for an answer.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(8);
 /// Longest wait for what a pod says of itself; pods are asked side by side.
 pub const POD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Where pods have their admin API.
@@ -233,8 +250,16 @@ impl AdminApi {
 
     /// Closes the sales and keeps the seats. A SeatingEvent that is not there is no error.
     pub async fn close(&self, target: &Target, id: &str) -> Result<(), AdminError> {
-        let path = format!("/admin/events/{id}");
-        match self.send(target, Method::DELETE, &path, |request| request).await {
+        self.remove(target, &format!("/admin/events/{id}")).await
+    }
+
+    /// Closes the sales and forgets the seats, whoever has some. A SeatingEvent that is not there is no error.
+    pub async fn purge(&self, target: &Target, id: &str) -> Result<(), AdminError> {
+        self.remove(target, &format!("/admin/events/{id}?purge=true")).await
+    }
+
+    async fn remove(&self, target: &Target, path: &str) -> Result<(), AdminError> {
+        match self.send(target, Method::DELETE, path, in_good_time).await {
             Ok(_) => Ok(()),
             Err(AdminError::Refused { problem, .. }) if problem.code == "EVENT_NOT_FOUND" => Ok(()),
             Err(error) => Err(error),
@@ -291,6 +316,11 @@ impl AdminApi {
     }
 }
 
+/// For what is asked again soon.
+fn in_good_time(request: RequestBuilder) -> RequestBuilder {
+    request.timeout(REMOVAL_TIMEOUT)
+}
+
 fn quickly(request: RequestBuilder) -> RequestBuilder {
     request.timeout(COUNTS_TIMEOUT)
 }
@@ -324,7 +354,7 @@ fn unreachable(url: &str, error: &reqwest::Error) -> AdminError {
 
 fn anonymous(status: StatusCode) -> Problem {
     let detail = status.canonical_reason().unwrap_or("no reason given").to_owned();
-    Problem { code: "UNKNOWN".to_owned(), detail, conflicts: Vec::new() }
+    Problem { code: NO_PROBLEM.to_owned(), detail, conflicts: Vec::new() }
 }
 
 #[cfg(test)]

@@ -162,6 +162,40 @@ async fn closing_what_is_not_there_is_done() {
 }
 
 #[tokio::test]
+async fn purging_asks_for_more_than_closing() {
+    let routes = |said: &'static str| {
+        let remove = move |axum::extract::RawQuery(query): axum::extract::RawQuery| async move {
+            let status = if query.as_deref().unwrap_or_default() == said {
+                StatusCode::NO_CONTENT
+            } else {
+                StatusCode::IM_A_TEAPOT
+            };
+            (status, "")
+        };
+        Router::new().route("/tickets/main/admin/events/{id}", axum::routing::delete(remove))
+    };
+    serve(routes("purge=true")).await.purge(&target(), HOUSE).await.unwrap();
+    serve(routes("")).await.close(&target(), HOUSE).await.unwrap();
+}
+
+#[test]
+fn only_an_answer_of_a_worker_breaks_a_silence() {
+    let refused = |status, code: &str| AdminError::Refused {
+        status,
+        problem: Problem { code: code.into(), ..Problem::default() },
+    };
+    for (error, is_silence) in [
+        (AdminError::Absent, true),
+        (AdminError::Unreachable { url: "http://x".into(), detail: "refused".into() }, true),
+        (refused(502, NO_PROBLEM), true),
+        (refused(503, "RECOVERING"), false),
+        (refused(401, NO_PROBLEM), false),
+    ] {
+        assert_eq!(error.is_silence(), is_silence, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_listening_is_unreachable() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let api = AdminApi::new(format!("http://{unused}"), POD_URL_TEMPLATE.to_owned()).unwrap();

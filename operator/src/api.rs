@@ -55,6 +55,14 @@ impl ApiError {
         self.code() == Some(403)
     }
 
+    /// Whether nothing can be made any more in a namespace that is being deleted.
+    pub fn is_terminating(&self) -> bool {
+        let is_forbidden = |status: &&Status| status.is_forbidden();
+        let causes = self.status().filter(is_forbidden).and_then(|status| status.details.as_ref());
+        causes
+            .is_some_and(|details| details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating"))
+    }
+
     /// Whether the API server finds the object itself wrong.
     pub fn is_invalid(&self) -> bool {
         self.code() == Some(422)
@@ -64,11 +72,10 @@ impl ApiError {
     /// allowed. Nothing where another try may do.
     pub fn refusal(&self) -> Option<&str> {
         let status = self.status()?;
-        // A namespace that is being deleted takes its resources along.
-        let is_ending = status.message.contains("because it is being terminated");
         match status.code {
             400 | 413 | 422 => Some(&status.message),
-            403 if !is_ending => Some(&status.message),
+            // A namespace that is being deleted takes its resources along.
+            403 if !self.is_terminating() => Some(&status.message),
             _ => None,
         }
     }
@@ -203,9 +210,12 @@ mod tests {
         for code in [404, 409, 429, 500, 503] {
             assert_eq!(refused(code, "later").refusal(), None, "{code}");
         }
-        let ending =
-            refused(403, "unable to create new content in namespace t because it is being terminated");
-        assert_eq!(ending.refusal(), None);
+        let details = json!({"causes": [{"reason": "NamespaceTerminating"}]});
+        let details = serde_json::from_value(details).unwrap();
+        let status = Status { code: 403, details: Some(details), ..Status::default() };
+        let source = Box::new(kube::Error::Api(Box::new(status)));
+        let ending = ApiError::Refused { action: "apply an object", source };
+        assert!(ending.is_terminating() && ending.refusal().is_none());
         assert_eq!(ApiError::Silent("apply an object").refusal(), None);
     }
 }

@@ -203,8 +203,12 @@ impl Claims {
         let Some(mut lease) = timed("read the claim", api.get_opt(LEASE)).await? else {
             let metadata = ObjectMeta { name: Some(LEASE.to_owned()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(self.claim(None)) };
-            let made = written(timed("create the claim", api.create(&PostParams::default(), &lease)).await)?;
-            return Ok(made.is_none().then(|| "another one, which came first".to_owned()));
+            let made = timed("create the claim", api.create(&PostParams::default(), &lease)).await;
+            // Nobody can claim a namespace that is being deleted, and what is left there has to be let go.
+            if made.as_ref().is_err_and(ApiError::is_terminating) {
+                return Ok(None);
+            }
+            return Ok(written(made)?.is_none().then(|| "another one, which came first".to_owned()));
         };
         let spec = lease.spec.clone().unwrap_or_default();
         if place.seen.as_ref().is_none_or(|(seen, _)| *seen != spec) {
@@ -221,7 +225,7 @@ impl Claims {
     }
 
     async fn give_up(&self, namespace: &str, place: &mut Place) {
-        if place.state.is_ours() {
+        if matches!(place.state, State::Ours { .. }) {
             let api: Api<Lease> = Api::namespaced(self.client.clone(), namespace);
             let given_up = async {
                 let Some(mut lease) = timed("read the claim", api.get_opt(LEASE)).await? else {

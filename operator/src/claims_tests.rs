@@ -107,3 +107,14 @@ async fn what_is_used_is_renewed_and_the_rest_given_up() {
     assert_eq!(claims.places.lock().unwrap().len(), 1, "what was given up is forgotten");
     installation(&api, "two/op").admit("opera").await.unwrap();
 }
+
+#[tokio::test]
+async fn what_is_left_in_a_namespace_that_is_being_deleted_is_let_go() {
+    let api = FakeApi::default();
+    let claims = installation(&api, "one/op");
+    claims.admit("tickets").await.unwrap();
+    api.terminate();
+    pass(&claims, "tickets", DURATION).await;
+    claims.admit("tickets").await.unwrap();
+    installation(&api, "one/op").admit("tickets").await.unwrap();
+}

@@ -1,9 +1,11 @@
 //! What every reconcile of this process shares.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use boxoffice_crds::PAUSED_ANNOTATION;
 use boxoffice_crds::common::Time;
+use boxoffice_crds::{PAUSED_ANNOTATION, SeatingEvent};
+use kube::runtime::reflector::Store;
 use kube::{Client, Resource, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
@@ -11,13 +13,14 @@ use crate::admin::AdminApi;
 use crate::backoff::Backoff;
 use crate::claims::Claims;
 use crate::definitions::Definitions;
+use crate::departures::Departures;
 use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::refusals::Refusals;
-use crate::reservation_service::memory::Memory;
 use crate::reservation_service::pods::Lists;
 use crate::reservation_service::tokens::Keyring;
+use crate::reservation_service::{memory, unclaimed};
 use crate::seating_event::inventories::Inventories;
 use crate::secrets::Secrets;
 use crate::watch::Watches;
@@ -35,7 +38,15 @@ pub struct Context {
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
     /// What is known of services' objects from before.
-    pub memory: Arc<Memory>,
+    pub memory: Arc<memory::Memory>,
+    /// What it remembers of deletions.
+    pub departures: Departures,
+    /// What it remembers of sales that no SeatingEvent claims.
+    pub unclaimed: unclaimed::Memory,
+    /// How long such a sale goes on that is younger than its service.
+    pub unclaimed_sales_after: Duration,
+    /// Every SeatingEvent, once they are watched.
+    pub shows: OnceLock<Store<SeatingEvent>>,
     /// Delays after failures.
     pub backoff: Backoff,
     /// Secrets that were read.
@@ -64,6 +75,8 @@ pub struct Context {
     pub ending: CancellationToken,
     /// The workers' image for services that name none.
     pub default_image: String,
+    /// Where the operator runs.
+    pub namespace: String,
     /// The clock of conditions.
     pub now: fn() -> Time,
 }

@@ -26,6 +26,8 @@ struct Inner {
     calls: Mutex<Vec<String>>,
     /// Whether all calls fail.
     is_down: Mutex<bool>,
+    /// Whether its namespaces are being deleted.
+    is_terminating: Mutex<bool>,
 }
 
 impl FakeApi {
@@ -42,6 +44,12 @@ impl FakeApi {
     /// Lets every call fail, or not.
     pub fn set_down(&self, is_down: bool) {
         *self.0.is_down.lock().unwrap() = is_down;
+    }
+
+    /// Deletes every namespace, with what is in it.
+    pub fn terminate(&self) {
+        self.0.leases.lock().unwrap().clear();
+        *self.0.is_terminating.lock().unwrap() = true;
     }
 
     /// The calls since it was asked last, as `PUT namespace/lease`; Events with reason and note.
@@ -88,6 +96,9 @@ async fn collection(
         return refused(StatusCode::INTERNAL_SERVER_ERROR, "InternalError");
     }
     if request.method() == Method::POST {
+        if *api.0.is_terminating.lock().unwrap() {
+            return refused(StatusCode::FORBIDDEN, "Forbidden");
+        }
         let lease = body(request).await;
         let name = lease["metadata"]["name"].as_str().unwrap().to_owned();
         api.0.calls.lock().unwrap().push(format!("POST {namespace}/{name}"));
@@ -142,7 +153,9 @@ async fn body(request: Request) -> Value {
 }
 
 fn refused(status: StatusCode, reason: &str) -> Response {
+    let causes =
+        if status == StatusCode::FORBIDDEN { json!([{"reason": "NamespaceTerminating"}]) } else { json!([]) };
     let problem = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": reason, "reason": reason, "code": status.as_u16()});
+        "message": reason, "reason": reason, "details": {"causes": causes}, "code": status.as_u16()});
     (status, Json(problem)).into_response()
 }

@@ -22,6 +22,7 @@ pub mod watch;
 pub mod backoff;
 pub mod conditions;
 pub mod definitions;
+pub mod departures;
 pub mod metrics;
 pub mod notices;
 pub mod pause;

@@ -24,6 +24,7 @@ use super::split;
 use super::token_secret::{self, Kept};
 use super::tokens;
 use super::topics::{self, Declared};
+use super::unclaimed::{self, Unclaimed};
 use super::workers::{self, Workers};
 use crate::admin::{AdminError, Outbox, PodAnswer, Stores, Target};
 use crate::api::ApiError;
@@ -48,6 +49,8 @@ pub struct Applied {
     pub outbox: Option<Outbox>,
     /// What command workers said about their Redis, each for itself; nothing where none did.
     pub stores: Option<Vec<Stores>>,
+    /// What no SeatingEvent claims, where it was looked at.
+    pub unclaimed: Option<Unclaimed>,
     /// The Deployments that should be there; none while the service is being deleted.
     pub wanted: Vec<String>,
     /// What was done besides.
@@ -139,6 +142,7 @@ async fn carry_out(
     let deployments = children.deployments();
     children.keep(context);
     look(context, service, deployments, &pods, applied).await;
+    applied.unclaimed = unclaimed::look(context, service, &applied.workers).await?;
     Ok(None)
 }
 

@@ -127,6 +127,31 @@ fn workers_that_act_outside_may_go_there_but_not_where_clouds_keep_credentials()
 }
 
 #[test]
+fn every_worker_has_a_policy_and_only_the_operator_in_its_own_namespace_administers() {
+    let service = main_service();
+    for consumer in ["seat-view", "reservation-persistence-service", "stats-service"] {
+        assert_eq!(may_reach(&service, consumer, METRICS_PORT).len(), 1, "{consumer}");
+    }
+    let validated = validate(&service, NONE, "boxoffice/workers:0.1.0").unwrap();
+    let elsewhere = build(&ValidatedService { operator_namespace: "ops".into(), ..validated }).unwrap();
+    let from = |desired: &DesiredState| serde_json::to_string(&desired.objects).unwrap();
+    let named = |namespace: &str| format!("\"kubernetes.io/metadata.name\":\"{namespace}\"");
+    assert!(
+        from(&elsewhere).contains(&named("ops")) && !from(&elsewhere).contains(&named("boxoffice-system"))
+    );
+    assert!(from(&desired(&service)).contains(&named("boxoffice-system")));
+}
+
+#[test]
+fn a_gateway_outside_of_the_cluster_reaches_the_workers_by_its_addresses() {
+    let mut service = main_service();
+    let peers = r#"[{"ipBlock": {"cidr": "203.0.113.0/24", "except": ["203.0.113.7/32"]}}]"#;
+    service.spec.auth.allow_from = serde_json::from_str(peers).unwrap();
+    let rules = may_reach(&service, "command", COMMAND_PORT);
+    assert_eq!(rules[0]["from"], serde_json::from_str::<serde_json::Value>(peers).unwrap());
+}
+
+#[test]
 fn only_a_worker_that_reads_a_setting_is_rolled_by_it() {
     let rolled_by = |change: fn(&mut ReservationServiceSpec)| {
         let mut changed = main_service();

@@ -7,6 +7,9 @@ pub const ADMIN_TOKEN_KEY: &str = "token";
 /// The value of `app.kubernetes.io/managed-by` on everything the operator makes.
 pub const MANAGED_BY: &str = "boxoffice-operator";
 
+/// The namespace in which the operator runs, unless it was installed in another one.
+pub const OPERATOR_NAMESPACE: &str = "boxoffice-system";
+
 /// The annotation with the fingerprint of an object as it was wanted: a field that is wanted no more changes it.
 pub const WANTED: &str = "boxoffice.dev/wanted";
 

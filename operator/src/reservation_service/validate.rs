@@ -68,6 +68,8 @@ pub struct ValidatedService {
     pub payments_group: Option<Group>,
     /// What to do about topics that exist already.
     pub adoption: Adoption,
+    /// Where the operator's own pods are.
+    pub operator_namespace: String,
 }
 
 /// Checks `service` against its fellows, those of the cluster or of the same files; `pinned_image` is used where the spec
@@ -114,6 +116,7 @@ pub fn validate(
             AdoptionPolicy::Adopt => Adoption::Adopt,
             AdoptionPolicy::Observe => Adoption::Observe,
         },
+        operator_namespace: names::OPERATOR_NAMESPACE.to_owned(),
         spec: spec.clone(),
     })
 }

@@ -43,5 +43,10 @@ pub async fn target(context: &Context, namespace: &str, service: &str) -> Result
         let secret = context.secrets.get(&context.client, namespace, &name, TOKEN_AGE).await?;
         secret.and_then(|secret| of_content(secret.data.as_ref()?))
     };
-    Ok(token.map(|token| Target { namespace: namespace.to_owned(), service: service.to_owned(), token }))
+    let target =
+        token.map(|token| Target { namespace: namespace.to_owned(), service: service.to_owned(), token });
+    if let Some(target) = &target {
+        context.departures.note_target(target);
+    }
+    Ok(target)
 }

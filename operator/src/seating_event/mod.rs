@@ -27,14 +27,16 @@ use kube::runtime::reflector;
 use kube::{Resource, ResourceExt};
 
 use self::apply::Outcome;
+use self::deletion::End;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
-use crate::context::{Context, is_paused};
+use crate::context::{Context, is_paused, key};
 use crate::controller::{config, reconciled, retry};
 use crate::notices::transitions;
 use crate::pause::paused;
 
 const NAME: &str = "seating-event";
-const FINALIZER: &str = "boxoffice.dev/inventory";
+/// Holds a SeatingEvent until its sales are closed.
+pub const FINALIZER: &str = "boxoffice.dev/inventory";
 const CONCURRENCY: u16 = 16;
 /// A look at objects that nothing woke, should a wake-up have been lost.
 const RESYNC: Duration = Duration::from_mins(5);
@@ -58,6 +60,8 @@ pub enum Error {
 /// Runs the controller and the counts until the process is to end, and what the controller began by then has ended.
 pub async fn run(context: Arc<Context>) {
     let (reader, writer) = reflector::store();
+    // Once a process, and nobody reads it before.
+    drop(context.shows.set(reader.clone()));
     let (wake, woken) = mpsc::unbounded();
     let trigger = context.watches.roots::<SeatingEvent>("seating events", writer);
     let controller = Controller::for_stream(trigger, reader.clone())
@@ -110,14 +114,19 @@ async fn delete(context: &Context, event: &SeatingEvent) -> Result<Action, Error
         return Ok(Action::await_change());
     }
     let inputs = dereference::dereference(context, event).await?;
-    match deletion::close(context, event, deletion::addressee(&inputs)).await {
-        Ok(deeds) => {
+    match deletion::end(context, event, &inputs).await {
+        End::Gone(deeds) => {
             context.notices.publish(&event.object_ref(&()), deeds).await;
             context.inventories.forget(&(event.namespace().unwrap_or_default(), event.name_any()));
             remove_finalizer(&context.client, event, FINALIZER).await?;
+            context.departures.is_gone(&key(event));
             Ok(Action::await_change())
         }
-        Err(outcome) => report(context, event, *outcome).await,
+        End::Waits(finding) => {
+            report(context, event, End::outcome(finding)).await?;
+            Ok(Action::requeue(deletion::LOOK_AGAIN))
+        }
+        End::Soon => Ok(Action::requeue(deletion::LOOK_AGAIN)),
     }
 }
 

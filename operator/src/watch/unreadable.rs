@@ -143,7 +143,7 @@ async fn tell_of(context: &Context, (kind, namespace, name): &Id, known: &Known)
             "apiVersion": resource.api_version,
             "kind": resource.kind,
             "metadata": {"name": name, "uid": known.object.uid},
-            "status": {"conditions": after},
+            "status": {"observedGeneration": known.generation, "conditions": after},
         });
         let (parameters, patch) = (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&body));
         // The server checks the whole object: one that its own schema refuses gets an Event alone.

@@ -9,12 +9,14 @@ use super::*;
 use crate::resources::fixtures::{EVENT, SERVICE, loaded, with};
 use crate::resources::load;
 
+use boxoffice_operator::reservation_service::names::OPERATOR_NAMESPACE;
+
 const IMAGE: &str = "boxoffice/workers:0.1.0";
 
 fn planned(content: &str) -> Plan {
     let loaded = loaded(&[("", content)]);
     assert_eq!(loaded.findings, []);
-    plan(&loaded.resources, IMAGE).unwrap()
+    plan(&loaded.resources, IMAGE, OPERATOR_NAMESPACE).unwrap()
 }
 
 /// The comments of a plan in YAML, those at the top left out.
@@ -26,7 +28,7 @@ fn comments(plan: &Plan) -> Vec<String> {
 
 fn examples() -> Plan {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
-    plan(&load(&[folder], "default").unwrap().resources, IMAGE).unwrap()
+    plan(&load(&[folder], "default").unwrap().resources, IMAGE, OPERATOR_NAMESPACE).unwrap()
 }
 
 #[test]
@@ -211,7 +213,7 @@ fn two_services_that_would_make_one_name_have_no_plan() {
 #[test]
 fn what_the_operator_would_refuse_has_no_plan() {
     let loaded = loaded(&[("", &with(SERVICE, "  redis: {", "  onSale: {freezeMinutes: 5}\n  redis: {"))]);
-    let error = plan(&loaded.resources, IMAGE).unwrap_err().to_string();
+    let error = plan(&loaded.resources, IMAGE, OPERATOR_NAMESPACE).unwrap_err().to_string();
     assert!(
         error.starts_with("ReservationService default/main: this version does not support onSale"),
         "{error}"
