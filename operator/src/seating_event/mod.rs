@@ -127,6 +127,9 @@ async fn converge(context: &Context, show: &Show) -> Result<Action, Error> {
     context.directory.ready().await;
     let (namespace, name) = show.service();
     let service = context.directory.service(&namespace, &name);
+    if service.is_none() && context.unreadable.holds("ReservationService", &namespace, &name) {
+        return report(context, show, Outcome::of(validate::unreadable(&name))).await;
+    }
     match validate::validate(show, service.as_deref()) {
         Err(waiting) => report(context, show, Outcome::of(waiting)).await,
         Ok(validated) => match apply::apply(context, show, &validated).await? {
