@@ -283,7 +283,7 @@ pub struct ReservationServiceStatus {
     /// The metadata.generation that this status speaks about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Reconciling, Stalled, TopicsReady, ConsumerGroupsReady and WorkersReady, each with a reason and a message; also
+    /// Ready, Reconciling, Stalled, TopicsReady, ConsumerGroupsReady, SecretsReady and WorkersReady, each with a reason and a message; also
     /// RedisSplit while two Redis masters sell the same seats, SandboxPayments while payments move no money, CrdsOutdated while
     /// the definitions are older than the operator, and ReconcilePaused while the annotation says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -14,7 +14,12 @@ use crate::definitions::Definitions;
 use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::refusals::Refusals;
+use crate::reservation_service::memory::Memory;
+use crate::reservation_service::pods::Lists;
+use crate::reservation_service::tokens::Keyring;
 use crate::seating_event::inventories::Inventories;
+use crate::secrets::Secrets;
 use crate::watch::Watches;
 use crate::watch::unreadable::Unreadable;
 use crate::written::Written;
@@ -29,8 +34,18 @@ pub struct Context {
     pub kafka: Pool,
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
+    /// What is known of services' objects from before.
+    pub memory: Memory,
     /// Delays after failures.
     pub backoff: Backoff,
+    /// Secrets that were read.
+    pub secrets: Secrets,
+    /// The admin tokens of the services.
+    pub tokens: Keyring,
+    /// The pods of services at rest.
+    pub pods: Lists,
+    /// What the API server did not take.
+    pub refusals: Refusals,
     /// Kubernetes Events.
     pub notices: Notices,
     /// Counters.

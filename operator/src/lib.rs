@@ -25,6 +25,7 @@ pub mod definitions;
 pub mod metrics;
 pub mod notices;
 pub mod pause;
+pub mod refusals;
 pub mod written;
 
 #[cfg(test)]
@@ -37,3 +38,4 @@ pub mod seating_event;
 pub mod admin;
 pub mod api;
 pub mod kafka;
+pub mod secrets;

@@ -24,7 +24,12 @@ use crate::kafka::pool::Pool;
 use crate::leader::{Candidate, LEASE};
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::refusals::Refusals;
+use crate::reservation_service::memory::Memory;
+use crate::reservation_service::pods::Lists;
+use crate::reservation_service::tokens::Keyring;
 use crate::seating_event::inventories::Inventories;
+use crate::secrets::Secrets;
 use crate::watch::Watches;
 use crate::watch::health::Health;
 use crate::watch::scope::Scope;
@@ -63,6 +68,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let RunArgs {
         workers_image,
         admin_url_template,
+        pod_url_template,
         watch_namespaces: scope,
         namespace,
         metrics_addr,
@@ -77,10 +83,15 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let unreadable = Arc::new(Unreadable::default());
     let installation = format!("{namespace}/{LEASE}");
     let context = Arc::new(Context {
-        admin: AdminApi::new(admin_url_template)?,
+        admin: AdminApi::new(admin_url_template, pod_url_template)?,
         kafka: Pool::default(),
         inventories: Inventories::default(),
+        memory: Memory::default(),
         backoff: Backoff::default(),
+        secrets: Secrets::default(),
+        tokens: Keyring::default(),
+        pods: Lists::default(),
+        refusals: Refusals::default(),
         watches: Watches::new(client.clone(), scope.clone(), health, Arc::clone(&unreadable)),
         claims: Claims::new(client.clone(), installation, now, metrics.clone(), notices.clone()),
         unreadable,

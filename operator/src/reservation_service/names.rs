@@ -25,9 +25,9 @@ pub fn worker(service: &str, component: &str) -> String {
     format!("{service}-{component}")
 }
 
-/// The `ConfigMap` of the workers' settings.
-pub fn settings(service: &str) -> String {
-    format!("{service}-settings")
+/// The immutable `ConfigMap` of a worker's settings, named after what they say: `main-command-0123456789abcdef`.
+pub fn settings(service: &str, component: &str, fingerprint: &str) -> String {
+    format!("{}-{fingerprint}", worker(service, component))
 }
 
 /// The Secret of the admin API's token.
