@@ -14,8 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::context::key;
-use crate::written::Written;
+use crate::context::{Context, key};
 
 /// The one field manager of everything the operator applies.
 pub const FIELD_MANAGER: &str = "boxoffice-operator";
@@ -78,6 +77,11 @@ impl ApiError {
             403 if !self.is_terminating() => Some(&status.message),
             _ => None,
         }
+    }
+
+    /// Whether it names a field that the API server's definitions do not have.
+    pub fn is_undeclared(&self) -> bool {
+        self.status().is_some_and(|status| status.message.contains("field not declared in schema"))
     }
 
     fn code(&self) -> Option<u16> {
@@ -157,12 +161,7 @@ where
 
 /// Applies the status as a whole: what it no longer says is removed. Returns whether that was written: not where it was
 /// before, and the API server made of it what the object has now.
-pub async fn apply_status<K>(
-    client: &Client,
-    written: &Written,
-    object: &K,
-    status: &impl Serialize,
-) -> Result<bool, ApiError>
+pub async fn apply_status<K>(context: &Context, object: &K, status: &impl Serialize) -> Result<bool, ApiError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -170,8 +169,10 @@ where
         + Debug
         + HasStatus<Status: Serialize>,
 {
+    let Context { client, written, definitions, .. } = context;
     let key = key(object);
-    if written.is_settled(&key, status, &object.status()) {
+    let status = definitions.fitting(&K::kind(&()), serde_json::to_value(status).unwrap_or_default());
+    if written.is_settled(&key, &status, &object.status()) {
         return Ok(false);
     }
     let body = json!({
@@ -183,17 +184,24 @@ where
     let api: Api<K> = beside(client, object);
     let (name, parameters, patch) =
         (object.name_any(), PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&body));
-    let came: K = timed("write the status", api.patch_status(&name, &parameters, &patch)).await?;
-    written.note(&key, status, &came.status());
+    let answer = timed("write the status", api.patch_status(&name, &parameters, &patch)).await;
+    if answer.as_ref().is_err_and(ApiError::is_undeclared) {
+        definitions.doubt();
+    }
+    written.note(&key, &status, &answer?.status());
     Ok(true)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kube::core::response::{StatusCause, StatusDetails};
 
     fn refused(code: u16, message: &str) -> ApiError {
-        let status = Status { code, message: message.to_owned(), ..Status::default() };
+        of(Status { code, message: message.to_owned(), ..Status::default() })
+    }
+
+    fn of(status: Status) -> ApiError {
         let source = Box::new(kube::Error::Api(Box::new(status)));
         ApiError::Refused { action: "apply an object", source }
     }
@@ -210,9 +218,11 @@ mod tests {
         for code in [404, 409, 429, 500, 503] {
             assert_eq!(refused(code, "later").refusal(), None, "{code}");
         }
-        let ending =
-            refused(403, "unable to create new content in namespace t because it is being terminated");
-        assert_eq!(ending.refusal(), None);
+        let cause = StatusCause { reason: "NamespaceTerminating".into(), ..StatusCause::default() };
+        let details = StatusDetails { causes: vec![cause], ..StatusDetails::default() };
+        let status =
+            Status { code: 403, reason: "Forbidden".into(), details: Some(details), ..Status::default() };
+        assert_eq!(of(status).refusal(), None);
         assert_eq!(ApiError::Silent("apply an object").refusal(), None);
     }
 }

@@ -136,7 +136,7 @@ async fn rest(context: &Context, service: &ReservationService) -> Result<Action,
     let mut next = service.status.clone().unwrap_or_default();
     next.conditions = paused(&next.conditions, service.metadata.generation, &(context.now)());
     if service.status.as_ref() != Some(&next) {
-        apply_status(&context.client, &context.written, service, &next).await?;
+        apply_status(context, service, &next).await?;
     }
     Ok(Action::await_change())
 }
@@ -178,9 +178,7 @@ async fn report(
     let mut notices: Vec<Notice> =
         applied.iter().filter_map(|applied| applied.declared.as_ref()).flat_map(Declared::deeds).collect();
     notices.extend(applied.iter().flat_map(|applied| applied.deeds.iter().cloned()));
-    if service.status.as_ref() != Some(&next)
-        && apply_status(&context.client, &context.written, service, &next).await?
-    {
+    if service.status.as_ref() != Some(&next) && apply_status(context, service, &next).await? {
         notices.extend(transitions(before, &next.conditions));
         notices.extend(split::notices(before, &next.conditions));
         notices.extend(outcome::notices(before, &next.conditions));

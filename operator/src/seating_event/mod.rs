@@ -90,7 +90,7 @@ async fn rest(context: &Context, event: &SeatingEvent) -> Result<Action, Error> 
     let mut next = event.status.clone().unwrap_or_default();
     next.conditions = paused(&next.conditions, event.metadata.generation, &(context.now)());
     if event.status.as_ref() != Some(&next) {
-        apply_status(&context.client, &context.written, event, &next).await?;
+        apply_status(context, event, &next).await?;
     }
     Ok(Action::await_change())
 }
@@ -126,7 +126,7 @@ async fn report(context: &Context, event: &SeatingEvent, outcome: Outcome) -> Re
     let previous = event.status.as_ref();
     let next = status::next(previous, event.metadata.generation, &outcome, &(context.now)());
     let Outcome { step, mut deeds, retry, .. } = outcome;
-    if previous != Some(&next) && apply_status(&context.client, &context.written, event, &next).await? {
+    if previous != Some(&next) && apply_status(context, event, &next).await? {
         let before = previous.map(|status| status.conditions.as_slice()).unwrap_or_default();
         deeds.extend(transitions(before, &next.conditions));
     }
