@@ -105,8 +105,9 @@ pub struct Topic {
     /// `Observe` (use it and change nothing).
     #[serde(default)]
     pub adoption_policy: AdoptionPolicy,
-    /// What deleting this object does to its topics and consumer groups: `Retain` (default) or `Delete`. Retained ones
-    /// are taken up again by a ReservationService of the same namespace and name.
+    /// What deleting this object does to its topics and consumer groups: `Retain` (default) or `Delete`, which purges the
+    /// seats of all its shows first. Retained ones are taken up again by a ReservationService of the same namespace and
+    /// name.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 }

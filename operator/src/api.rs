@@ -49,22 +49,27 @@ impl ApiError {
         self.code() == Some(409)
     }
 
-    /// Whether nothing can be made any more in a namespace that is being deleted.
-    pub fn is_terminating(&self) -> bool {
-        self.status().is_some_and(|status| {
-            let causes = status.details.iter().flat_map(|details| &details.causes);
-            status.is_forbidden() && causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
-        })
-    }
-
     /// Whether the operator has no right to it.
     pub fn is_forbidden(&self) -> bool {
         self.code() == Some(403)
     }
 
+    /// Whether nothing can be made any more in a namespace that is being deleted.
+    pub fn is_terminating(&self) -> bool {
+        let is_forbidden = |status: &&Status| status.is_forbidden();
+        let causes = self.status().filter(is_forbidden).and_then(|status| status.details.as_ref());
+        causes
+            .is_some_and(|details| details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating"))
+    }
+
     /// Whether the API server finds the object itself wrong.
     pub fn is_invalid(&self) -> bool {
         self.code() == Some(422)
+    }
+
+    /// Whether it names a field that the API server's definitions do not have.
+    pub fn is_undeclared(&self) -> bool {
+        self.status().is_some_and(|status| status.message.contains("field not declared in schema"))
     }
 
     /// Why the API server will not take this however often it is asked, in its own words: the object is wrong, or not
@@ -77,11 +82,6 @@ impl ApiError {
             403 if !self.is_terminating() => Some(&status.message),
             _ => None,
         }
-    }
-
-    /// Whether it names a field that the API server's definitions do not have.
-    pub fn is_undeclared(&self) -> bool {
-        self.status().is_some_and(|status| status.message.contains("field not declared in schema"))
     }
 
     fn code(&self) -> Option<u16> {
@@ -159,6 +159,16 @@ where
     Ok(())
 }
 
+/// Whether that status was written, and the object has what the API server made of it.
+pub fn is_settled<K>(context: &Context, object: &K, status: &impl Serialize) -> bool
+where
+    K: Resource<DynamicType = ()> + HasStatus<Status: Serialize>,
+{
+    let status = serde_json::to_value(status).unwrap_or_default();
+    let status = context.definitions.fitting(&K::kind(&()), status);
+    context.written.is_settled(&key(object), &status, &object.status())
+}
+
 /// Applies the status as a whole: what it no longer says is removed. Returns whether that was written: not where it was
 /// before, and the API server made of it what the object has now.
 pub async fn apply_status<K>(context: &Context, object: &K, status: &impl Serialize) -> Result<bool, ApiError>
@@ -169,12 +179,11 @@ where
         + Debug
         + HasStatus<Status: Serialize>,
 {
-    let Context { client, written, definitions, .. } = context;
-    let key = key(object);
-    let status = definitions.fitting(&K::kind(&()), serde_json::to_value(status).unwrap_or_default());
-    if written.is_settled(&key, &status, &object.status()) {
+    if is_settled(context, object, status) {
         return Ok(false);
     }
+    let Context { client, written, definitions, .. } = context;
+    let status = definitions.fitting(&K::kind(&()), serde_json::to_value(status).unwrap_or_default());
     let body = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
@@ -188,20 +197,16 @@ where
     if answer.as_ref().is_err_and(ApiError::is_undeclared) {
         definitions.doubt();
     }
-    written.note(&key, &status, &answer?.status());
+    written.note(&key(object), &status, &answer?.status());
     Ok(true)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kube::core::response::{StatusCause, StatusDetails};
 
     fn refused(code: u16, message: &str) -> ApiError {
-        of(Status { code, message: message.to_owned(), ..Status::default() })
-    }
-
-    fn of(status: Status) -> ApiError {
+        let status = Status { code, message: message.to_owned(), ..Status::default() };
         let source = Box::new(kube::Error::Api(Box::new(status)));
         ApiError::Refused { action: "apply an object", source }
     }
@@ -218,11 +223,12 @@ mod tests {
         for code in [404, 409, 429, 500, 503] {
             assert_eq!(refused(code, "later").refusal(), None, "{code}");
         }
-        let cause = StatusCause { reason: "NamespaceTerminating".into(), ..StatusCause::default() };
-        let details = StatusDetails { causes: vec![cause], ..StatusDetails::default() };
-        let status =
-            Status { code: 403, reason: "Forbidden".into(), details: Some(details), ..Status::default() };
-        assert_eq!(of(status).refusal(), None);
+        let details = json!({"causes": [{"reason": "NamespaceTerminating"}]});
+        let details = serde_json::from_value(details).unwrap();
+        let status = Status { code: 403, details: Some(details), ..Status::default() };
+        let source = Box::new(kube::Error::Api(Box::new(status)));
+        let ending = ApiError::Refused { action: "apply an object", source };
+        assert!(ending.is_terminating() && ending.refusal().is_none());
         assert_eq!(ApiError::Silent("apply an object").refusal(), None);
     }
 }

@@ -24,6 +24,7 @@ use super::split;
 use super::token_secret::{self, Kept};
 use super::tokens;
 use super::topics::{self, Declared};
+use super::unclaimed::{self, Unclaimed};
 use super::workers::{self, Workers};
 use crate::admin::{AdminError, Outbox, PodAnswer, Stores, Target};
 use crate::api::ApiError;
@@ -32,6 +33,7 @@ use crate::context::Context;
 use crate::kafka::KafkaError;
 use crate::kafka::converge::Knowledge;
 use crate::notices::Notice;
+use crate::seating_event::inventories::Voice;
 
 /// How far a reconcile came.
 #[derive(Debug, Default)]
@@ -48,6 +50,10 @@ pub struct Applied {
     pub outbox: Option<Outbox>,
     /// What command workers said about their Redis, each for itself; nothing where none did.
     pub stores: Option<Vec<Stores>>,
+    /// What no SeatingEvent claims, where it was looked at.
+    pub unclaimed: Option<Unclaimed>,
+    /// Whether the command worker answers what is asked about shows; nothing where it was not looked.
+    pub voice: Option<Voice>,
     /// The Deployments that should be there; none while the service is being deleted.
     pub wanted: Vec<String>,
     /// What was done besides.
@@ -69,6 +75,9 @@ pub async fn apply(
 ) -> Result<Applied, Stall> {
     let mut applied = Applied {
         wanted: desired.workloads.iter().map(ResourceExt::name_any).collect(),
+        voice: Some(
+            context.inventories.voice(&(service.namespace().unwrap_or_default(), service.name_any())),
+        ),
         ..Applied::default()
     };
     match carry_out(context, service, desired, known, kafka, &mut applied).await {
@@ -137,6 +146,7 @@ async fn carry_out(
         children.apply(context, &startable(new), elsewhere, &mut applied.outcome).await?;
     }
     look(context, service, children.deployments(), &pods, applied).await;
+    applied.unclaimed = unclaimed::look(context, service, &applied.workers).await?;
     Ok(None)
 }
 

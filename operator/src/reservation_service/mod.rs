@@ -30,9 +30,14 @@ pub mod split;
 pub mod token_secret;
 pub mod tokens;
 pub mod topics;
+pub mod voice;
 pub mod workers;
 
+pub mod claims;
+pub mod unclaimed;
+
 pub mod deletion;
+pub mod purge;
 pub mod status;
 
 #[cfg(test)]
@@ -54,10 +59,12 @@ use kube::{Resource, ResourceExt};
 use self::apply::Applied;
 use self::deletion::Leave;
 use self::topics::Declared;
+use self::unclaimed::Unclaimed;
 use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
-use crate::conditions::{Stall, find, is_met, set};
+use crate::backoff::jittered;
+use crate::conditions::{Finding, Stall, find, is_met, set};
 use crate::context::{Context, is_paused, key};
 use crate::controller::{config, reconciled, retry};
 use crate::notices::{Notice, transitions};
@@ -102,6 +109,7 @@ pub async fn run(context: Arc<Context>) {
     let ours = format!("app.kubernetes.io/managed-by={}", names::MANAGED_BY);
     let (reader, writer) = reflector::store();
     let trigger = watches.roots::<ReservationService>("reservation services", writer);
+    context.directory.watch(reader.clone());
     let shared = Arc::new(Shared { context, services: reader.clone() });
     Controller::for_stream(trigger, reader)
         .with_config(config(CONCURRENCY))
@@ -148,6 +156,10 @@ async fn converge(
 ) -> Result<Action, Error> {
     add_finalizer(&context.client, service, FINALIZER).await?;
     let inputs = dereference::dereference(context, service, services).await?;
+    if let Ok(credentials) = &inputs.kafka {
+        let own = (service.namespace().unwrap_or_default(), service.name_any());
+        context.departures.note_kafka(&own, &credentials.connection);
+    }
     let pinned =
         service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or(&context.default_image);
     let validated = unsupported::refuse(&service.spec, Place::Cluster)
@@ -178,10 +190,13 @@ async fn report(
     let mut notices: Vec<Notice> =
         applied.iter().filter_map(|applied| applied.declared.as_ref()).flat_map(Declared::deeds).collect();
     notices.extend(applied.iter().flat_map(|applied| applied.deeds.iter().cloned()));
+    notices
+        .extend(applied.iter().filter_map(|applied| applied.unclaimed.as_ref()).filter_map(Unclaimed::deeds));
     if service.status.as_ref() != Some(&next) && apply_status(context, service, &next).await? {
         notices.extend(transitions(before, &next.conditions));
         notices.extend(split::notices(before, &next.conditions));
         notices.extend(outcome::notices(before, &next.conditions));
+        notices.extend(unclaimed::notices(before, &next.conditions));
         let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
         notices.extend(outbox::notices(before, next.outbox.as_ref()));
     }
@@ -195,7 +210,7 @@ async fn report(
         (Ok(Applied { declared: Some(declared), .. }), Some(ready)) if declared.error().is_some() => {
             Err(Error::Unfinished { reason: ready.reason.clone(), message: ready.message.clone() })
         }
-        _ => Ok(Action::requeue(REFRESH)),
+        _ => Ok(Action::requeue(jittered(REFRESH))),
     }
 }
 
@@ -203,23 +218,36 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
     if !service.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Action::await_change());
     }
-    match deletion::leave(context, service).await {
-        Err(deletion::Error::Kafka(error)) => {
-            let declared = Declared { topics: Err(error), groups: None };
-            let pinned =
-                service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or_default();
-            report(context, service, pinned, Ok(Applied { declared: Some(declared), ..Applied::default() }))
-                .await
+    match deletion::leave(context, service).await? {
+        Leave::Later(why) => {
+            report_leaving(context, service, &why).await?;
+            Ok(Action::requeue(deletion::LOOK_AGAIN))
         }
-        Err(deletion::Error::Api(error)) => Err(error.into()),
-        Ok(Leave::Later(wait)) => Ok(Action::requeue(wait)),
-        Ok(Leave::Now) => {
+        Leave::Failed(why) => {
+            report_leaving(context, service, &why).await?;
+            Err(Error::Unfinished { reason: why.reason, message: why.message })
+        }
+        Leave::Now(notices) => {
+            context.notices.publish(&service.object_ref(&()), notices).await;
             remove_finalizer(&context.client, service, FINALIZER).await?;
-            let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
+            let own = (service.namespace().unwrap_or_default(), service.name_any());
             context.memory.forget(&key(service));
-            context.metrics.forget(&namespace, &name);
-            context.tokens.forget(&(namespace, name));
+            context.metrics.forget(&own.0, &own.1);
+            context.tokens.forget(&own);
+            context.unclaimed.forget(&own);
+            context.departures.is_gone(&key(service));
+            context.departures.forget(&own);
             Ok(Action::await_change())
         }
     }
+}
+
+/// Writes what the deletion waits for, if that changed, and tells when it is news.
+async fn report_leaving(context: &Context, service: &ReservationService, why: &Finding) -> Result<(), Error> {
+    let next = status::leaving(service, why, &(context.now)());
+    if service.status.as_ref() != Some(&next) && apply_status(context, service, &next).await? {
+        let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        context.notices.publish(&service.object_ref(&()), transitions(before, &next.conditions)).await;
+    }
+    Ok(())
 }

@@ -3,7 +3,8 @@
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::common::Time;
 use boxoffice_crds::common::condition::{
-    CONSUMER_GROUPS_READY, DRIFT_PERSISTS, SANDBOX_PAYMENTS, SECRETS_READY, TOPICS_READY, WORKERS_READY,
+    CONSUMER_GROUPS_READY, DRIFT_PERSISTS, READY, SANDBOX_PAYMENTS, SECRETS_READY, TOPICS_READY,
+    WORKERS_READY,
 };
 use boxoffice_crds::consumers::Consumer;
 use boxoffice_crds::reservation_service::{
@@ -15,8 +16,13 @@ use super::apply::Applied;
 use super::names;
 use super::outbox;
 use super::split;
+use super::unclaimed;
+use super::voice;
 use crate::conditions::{Finding, Stall, find, update, with_summary};
 use crate::kafka::converge::{GroupState, TopicState};
+
+/// How many conditions [`with_summary`] puts before the steps.
+const SUMMARY: usize = 3;
 
 /// The next status after `result`: what was applied, or why nothing could be. What a failed step did not see stays as
 /// it was.
@@ -38,13 +44,34 @@ pub fn next(
     let seen = result.ok().and_then(|applied| applied.stores.as_deref());
     // Before all steps: where the same seats are sold twice it matters most.
     let split = split::finding(seen, &status.conditions);
-    let findings = split.into_iter().chain(with_unseen(&findings, &status)).collect();
+    let voice = voice::finding(result.ok().and_then(|applied| applied.voice.as_ref()), &status.conditions);
+    let findings = split.into_iter().chain(with_unseen(&findings, &status)).chain(voice).collect();
     let mut findings = with_summary(findings, stall.as_ref());
     findings.extend(sandbox(service));
     findings.extend(drift(result.ok(), &status));
+    let found = result.ok().and_then(|applied| applied.unclaimed.as_ref());
+    findings.extend(unclaimed::finding(found, &status.conditions));
     status.conditions = update(&status.conditions, findings, generation, now);
     status.observed_generation = generation;
     status.image = Some(pinned_image.to_owned());
+    status
+}
+
+/// The next status of one that is being deleted: what that waits for, and all else as it was.
+pub fn leaving(service: &ReservationService, why: &Finding, now: &Time) -> ReservationServiceStatus {
+    let mut status = service.status.clone().unwrap_or_default();
+    // Ready itself is no step: what stands there goes into the summary alone.
+    let summary = with_summary(vec![why.clone()], None);
+    let findings: Vec<_> = match why.kind {
+        READY => summary.into_iter().take(SUMMARY).collect(),
+        _ => summary,
+    };
+    let others =
+        status.conditions.iter().filter(|before| findings.iter().all(|finding| finding.kind != before.type_));
+    let others: Vec<_> = others.cloned().collect();
+    status.conditions = update(&status.conditions, findings, service.metadata.generation, now);
+    status.conditions.extend(others);
+    status.observed_generation = service.metadata.generation;
     status
 }
 
@@ -265,6 +292,29 @@ mod tests {
             stuck.outbox,
             "nobody said otherwise"
         );
+    }
+
+    #[test]
+    fn a_deletion_says_what_it_waits_for_and_leaves_all_else_as_it_was() {
+        let mut service = main_service();
+        service.status = Some(next(&service, "w:1", Ok(&applied()), &at(1)));
+        let before = service.status.clone().unwrap();
+        // The API server counts a deletion as a change.
+        service.metadata.generation = Some(5);
+        let waits = Finding::unmet(READY, "Deleting", "waits for opera");
+        let status = leaving(&service, &waits, &at(2));
+        let ready = find(&status.conditions, READY).unwrap();
+        assert_eq!((ready.status.as_str(), ready.message.as_str()), ("False", "waits for opera"));
+        assert_eq!((status.conditions.len(), status.observed_generation), (before.conditions.len(), Some(5)));
+        for kind in [TOPICS_READY, WORKERS_READY, CONSUMER_GROUPS_READY] {
+            assert_eq!(find(&status.conditions, kind), find(&before.conditions, kind), "{kind}");
+        }
+        service.status = Some(status);
+        assert_eq!(Some(leaving(&service, &waits, &at(3))), service.status, "I12");
+        let kafka = Finding::unmet(TOPICS_READY, "KafkaUnreachable", "down");
+        let status = leaving(&service, &kafka, &at(4));
+        assert_eq!(find(&status.conditions, READY).unwrap().reason, "KafkaUnreachable");
+        assert!(!is_met(&status.conditions, TOPICS_READY) && is_met(&status.conditions, WORKERS_READY));
     }
 
     #[test]
