@@ -1,5 +1,7 @@
 //! What every reconcile of this process shares.
 
+use std::time::Duration;
+
 use boxoffice_crds::PAUSED_ANNOTATION;
 use boxoffice_crds::common::Time;
 use kube::{Client, Resource, ResourceExt};
@@ -29,6 +31,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// The workers' image for services that name none.
     pub default_image: String,
+    /// How often objects are looked at that nothing woke.
+    pub resync: Duration,
     /// The clock of conditions.
     pub now: fn() -> Time,
 }

@@ -48,7 +48,7 @@ pub enum Error {
 
 /// Runs until SIGTERM or until a part ends.
 pub async fn run(args: RunArgs) -> Result<(), Error> {
-    let RunArgs { workers_image, admin_url_template, namespace, metrics_addr, log: _ } = args;
+    let RunArgs { workers_image, admin_url_template, namespace, metrics_addr, resync_seconds, log: _ } = args;
     let stop = shutdown::on_signal()?;
     let client = client().await?;
     let mut registry = Registry::default();
@@ -61,6 +61,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         notices: Notices::new(client.clone()),
         metrics: Metrics::register(&mut registry),
         default_image: workers_image,
+        resync: Duration::from_secs(resync_seconds),
         now,
         client: client.clone(),
     });

@@ -17,7 +17,6 @@ pub mod status;
 pub(crate) mod fixtures;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use boxoffice_crds::SeatingEvent;
 use boxoffice_runtime::health::Readiness;
@@ -37,8 +36,6 @@ use crate::notices::transitions;
 const NAME: &str = "seating-event";
 const FINALIZER: &str = "boxoffice.dev/inventory";
 const CONCURRENCY: u16 = 16;
-/// A look at objects that nothing woke, should a wake-up have been lost.
-const RESYNC: Duration = Duration::from_mins(5);
 
 /// A reconcile that has to be repeated.
 #[derive(Debug, thiserror::Error)]
@@ -126,5 +123,6 @@ async fn report(context: &Context, event: &SeatingEvent, outcome: Outcome) -> Re
     if retry {
         return Err(Error::Unfinished { reason: step.reason, message: step.message });
     }
-    Ok(Action::requeue(RESYNC))
+    // Should a wake-up have been lost.
+    Ok(Action::requeue(context.resync))
 }
