@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::admin::URL_TEMPLATE;
+use crate::admin::{POD_URL_TEMPLATE, URL_TEMPLATE};
+use crate::reservation_service::names::OPERATOR_NAMESPACE;
+use crate::watch::scope::Scope;
 
 /// Turns `ReservationService` and `SeatingEvent` resources into running sales.
 #[derive(Debug, Parser)]
@@ -36,11 +38,24 @@ pub struct RunArgs {
     /// Where command workers answer admin calls; `{service}` and `{namespace}` stand for the names.
     #[arg(long, global = true, env = "BOXOFFICE_ADMIN_URL_TEMPLATE", default_value = URL_TEMPLATE)]
     pub admin_url_template: String,
-    /// Namespace of the Lease that elects the leader.
-    #[arg(long, global = true, env = "BOXOFFICE_NAMESPACE", default_value = "boxoffice-system")]
+    /// Where one pod answers; `{address}` (an IPv6 one in brackets) and `{port}` stand for what is asked, `{service}` and
+    /// `{namespace}` for whose it is.
+    #[arg(long, global = true, env = "BOXOFFICE_POD_URL_TEMPLATE", default_value = POD_URL_TEMPLATE)]
+    pub pod_url_template: String,
+    /// Namespaces to work in, with commas between them; left out: all. Then it needs no right beyond these.
+    #[arg(
+        long,
+        global = true,
+        env = "BOXOFFICE_WATCH_NAMESPACES",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub watch_namespaces: Scope,
+    /// Namespace of the Lease that elects the leader; with its name it names the installation.
+    #[arg(long, global = true, env = "BOXOFFICE_NAMESPACE", default_value = OPERATOR_NAMESPACE)]
     pub namespace: String,
     /// Address of /healthz, /readyz and /metrics.
-    #[arg(long, global = true, env = "BOXOFFICE_METRICS_ADDR", default_value = "0.0.0.0:9090")]
+    #[arg(long, global = true, env = "BOXOFFICE_METRICS_ADDR", default_value = "[::]:9090")]
     pub metrics_addr: SocketAddr,
     /// How often objects are looked at that nothing woke, in seconds.
     #[arg(long, global = true, env = "BOXOFFICE_RESYNC_SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
@@ -58,6 +73,16 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn namespaces_are_named_or_all() {
+        let scope = |arguments: &[&str]| Cli::try_parse_from(arguments).map(|cli| cli.run.watch_namespaces);
+        assert_eq!(scope(&["boxoffice-operator"]).unwrap(), Scope::Cluster);
+        let two = scope(&["boxoffice-operator", "run", "--watch-namespaces", "a,b"]).unwrap();
+        assert_eq!(two, "b,a".parse().unwrap());
+        let refused = scope(&["boxoffice-operator", "--watch-namespaces", "A"]).unwrap_err().to_string();
+        assert!(refused.contains("no name of a namespace"), "{refused}");
     }
 
     #[test]

@@ -4,12 +4,14 @@
 //! its rules. `apply` works in the order that matters: `children` (the API server), `topics` (Kafka), `workers`.
 
 pub mod brokers;
+pub mod contents;
 pub mod credentials;
 pub mod dereference;
 pub mod fingerprint;
 
 pub mod image;
 pub mod names;
+pub mod pod_template;
 pub mod unsupported;
 pub mod validate;
 
@@ -18,9 +20,15 @@ pub mod build;
 pub mod apply;
 pub mod children;
 pub mod drift;
+pub mod memory;
 pub mod outbox;
+pub mod outcome;
+pub mod ownership;
+pub mod pods;
 pub mod record;
 pub mod split;
+pub mod token_secret;
+pub mod tokens;
 pub mod topics;
 pub mod workers;
 
@@ -34,16 +42,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_crds::ReservationService;
-use boxoffice_runtime::health::Readiness;
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::Api;
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::{self, Store};
-use kube::runtime::watcher;
 use kube::{Resource, ResourceExt};
 
 use self::apply::Applied;
@@ -52,11 +57,13 @@ use self::topics::Declared;
 use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
-use crate::conditions::{Stall, find, is_met};
-use crate::context::{Context, is_paused};
-use crate::controller::{config, reconciled, retry, roots};
+use crate::conditions::{Stall, find, is_met, set};
+use crate::context::{Context, is_paused, key};
+use crate::controller::{config, reconciled, retry};
 use crate::notices::{Notice, transitions};
-use boxoffice_crds::common::condition::{READY, REDIS_SPLIT};
+use crate::pause::paused;
+use crate::refusals::PAUSE;
+use boxoffice_crds::common::condition::{CRDS_OUTDATED, READY, REDIS_SPLIT};
 
 const NAME: &str = "reservation-service";
 const FINALIZER: &str = "boxoffice.dev/topics";
@@ -89,23 +96,22 @@ struct Shared {
     services: Store<ReservationService>,
 }
 
-/// Runs the controller until its watches end.
-pub async fn run(context: Arc<Context>, readiness: Readiness) {
-    let client = context.client.clone();
-    let ours =
-        watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={}", names::MANAGED_BY));
+/// Runs the controller until the process is to end, and what it began by then has ended.
+pub async fn run(context: Arc<Context>) {
+    let (watches, ending) = (context.watches.clone(), context.ending.clone());
+    let ours = format!("app.kubernetes.io/managed-by={}", names::MANAGED_BY);
     let (reader, writer) = reflector::store();
-    let trigger =
-        roots(Api::<ReservationService>::all(client.clone()), writer, readiness, "reservation services");
+    let trigger = watches.roots::<ReservationService>("reservation services", writer);
     let shared = Arc::new(Shared { context, services: reader.clone() });
     Controller::for_stream(trigger, reader)
         .with_config(config(CONCURRENCY))
-        .owns(Api::<Deployment>::all(client.clone()), ours.clone())
-        .owns(Api::<Service>::all(client.clone()), ours.clone())
-        .owns(Api::<ConfigMap>::all(client.clone()), ours.clone())
-        .owns(Api::<ServiceAccount>::all(client.clone()), ours.clone())
-        .owns(Api::<NetworkPolicy>::all(client.clone()), ours.clone())
-        .owns(Api::<PodDisruptionBudget>::all(client), ours)
+        .owns_stream(watches.children::<Deployment>("deployments", &ours))
+        .owns_stream(watches.children::<Service>("services", &ours))
+        .owns_stream(watches.children::<ConfigMap>("config maps", &ours))
+        .owns_stream(watches.children::<ServiceAccount>("service accounts", &ours))
+        .owns_stream(watches.children::<NetworkPolicy>("network policies", &ours))
+        .owns_stream(watches.children::<PodDisruptionBudget>("pod disruption budgets", &ours))
+        .graceful_shutdown_on(ending.cancelled_owned())
         .run(reconcile, |service, error, shared| retry(&service, &shared.context, error), shared)
         .for_each(|_| std::future::ready(()))
         .await;
@@ -117,12 +123,22 @@ async fn reconcile(service: Arc<ReservationService>, shared: Arc<Shared>) -> Res
         if service.metadata.deletion_timestamp.is_some() {
             Box::pin(delete(context, &service)).await
         } else if is_paused(service.as_ref()) {
-            Ok(Action::await_change())
+            rest(context, &service).await
         } else {
             Box::pin(converge(context, &service, &shared.services)).await
         }
     };
     reconciled(NAME, service.as_ref(), context, work).await
+}
+
+/// Says that nothing is done, and does nothing.
+async fn rest(context: &Context, service: &ReservationService) -> Result<Action, Error> {
+    let mut next = service.status.clone().unwrap_or_default();
+    next.conditions = paused(&next.conditions, service.metadata.generation, &(context.now)());
+    if service.status.as_ref() != Some(&next) {
+        apply_status(&context.client, &context.written, service, &next).await?;
+    }
+    Ok(Action::await_change())
 }
 
 async fn converge(
@@ -138,9 +154,9 @@ async fn converge(
         .and_then(|()| validate::validate(service, &inputs.fellows, pinned));
     let applied = match validated {
         Ok(validated) => {
-            let secrets = inputs.kafka.as_ref().ok().and_then(|credentials| credentials.fingerprint.clone());
-            let desired = build::build(&ValidatedService { secrets, ..validated })?;
-            Ok(apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await)
+            let operator_namespace = context.namespace.clone();
+            let desired = build::build(&ValidatedService { operator_namespace, ..validated })?;
+            apply::apply(context, service, desired, inputs.topics, inputs.kafka).await
         }
         Err(stall) => Err(stall),
     };
@@ -154,14 +170,20 @@ async fn report(
     pinned: &str,
     applied: Result<Applied, Stall>,
 ) -> Result<Action, Error> {
-    let next = status::next(service, pinned, applied.as_ref(), &(context.now)());
+    let now = (context.now)();
+    let mut next = status::next(service, pinned, applied.as_ref(), &now);
+    let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let (outdated, generation) = (context.definitions.finding(), service.metadata.generation);
+    set(&mut next.conditions, before, CRDS_OUTDATED, outdated, generation, &now);
     let mut notices: Vec<Notice> =
         applied.iter().filter_map(|applied| applied.declared.as_ref()).flat_map(Declared::deeds).collect();
-    if service.status.as_ref() != Some(&next) {
-        apply_status(&context.client, service, &next).await?;
-        let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    notices.extend(applied.iter().flat_map(|applied| applied.deeds.iter().cloned()));
+    if service.status.as_ref() != Some(&next)
+        && apply_status(&context.client, &context.written, service, &next).await?
+    {
         notices.extend(transitions(before, &next.conditions));
         notices.extend(split::notices(before, &next.conditions));
+        notices.extend(outcome::notices(before, &next.conditions));
         let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
         notices.extend(outbox::notices(before, next.outbox.as_ref()));
     }
@@ -169,6 +191,8 @@ async fn report(
     context.metrics.split(&namespace, &name, is_met(&next.conditions, REDIS_SPLIT));
     context.notices.publish(&service.object_ref(&()), notices).await;
     match (applied, find(&next.conditions, READY)) {
+        // What the API server does not take is not asked for again and again.
+        (Ok(Applied { error: Some(_), refused: Some(_), .. }), _) => Ok(Action::requeue(PAUSE)),
         (Ok(Applied { error: Some(error), .. }), _) => Err(error.into()),
         (Ok(Applied { declared: Some(declared), .. }), Some(ready)) if declared.error().is_some() => {
             Err(Error::Unfinished { reason: ready.reason.clone(), message: ready.message.clone() })
@@ -193,7 +217,10 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
         Ok(Leave::Later(wait)) => Ok(Action::requeue(wait)),
         Ok(Leave::Now) => {
             remove_finalizer(&context.client, service, FINALIZER).await?;
-            context.metrics.forget(&service.namespace().unwrap_or_default(), &service.name_any());
+            let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
+            context.memory.forget(&key(service));
+            context.metrics.forget(&namespace, &name);
+            context.tokens.forget(&(namespace, name));
             Ok(Action::await_change())
         }
     }

@@ -19,10 +19,8 @@ pub(crate) mod fixtures;
 use std::sync::Arc;
 
 use boxoffice_crds::SeatingEvent;
-use boxoffice_runtime::health::Readiness;
 use futures::StreamExt;
 use futures::channel::mpsc;
-use kube::api::Api;
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector;
 use kube::{Resource, ResourceExt};
@@ -30,8 +28,9 @@ use kube::{Resource, ResourceExt};
 use self::apply::Outcome;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::context::{Context, is_paused};
-use crate::controller::{config, reconciled, retry, roots};
+use crate::controller::{config, reconciled, retry};
 use crate::notices::transitions;
+use crate::pause::paused;
 
 const NAME: &str = "seating-event";
 const FINALIZER: &str = "boxoffice.dev/inventory";
@@ -53,15 +52,15 @@ pub enum Error {
     },
 }
 
-/// Runs the controller and the counts until either ends.
-pub async fn run(context: Arc<Context>, readiness: Readiness) {
+/// Runs the controller and the counts until the process is to end, and what the controller began by then has ended.
+pub async fn run(context: Arc<Context>) {
     let (reader, writer) = reflector::store();
     let (wake, woken) = mpsc::unbounded();
-    let trigger =
-        roots(Api::<SeatingEvent>::all(context.client.clone()), writer, readiness, "seating events");
+    let trigger = context.watches.roots::<SeatingEvent>("seating events", writer);
     let controller = Controller::for_stream(trigger, reader.clone())
         .with_config(config(CONCURRENCY))
         .reconcile_on(woken)
+        .graceful_shutdown_on(context.ending.clone().cancelled_owned())
         .run(reconcile, |event, error, context| retry(&event, &context, error), Arc::clone(&context))
         .for_each(|_| std::future::ready(()));
     tokio::select! {
@@ -75,12 +74,22 @@ async fn reconcile(event: Arc<SeatingEvent>, context: Arc<Context>) -> Result<Ac
         if event.metadata.deletion_timestamp.is_some() {
             Box::pin(delete(&context, &event)).await
         } else if is_paused(event.as_ref()) {
-            Ok(Action::await_change())
+            rest(&context, &event).await
         } else {
             Box::pin(converge(&context, &event)).await
         }
     };
     reconciled(NAME, event.as_ref(), &context, work).await
+}
+
+/// Says that nothing is done, and does nothing.
+async fn rest(context: &Context, event: &SeatingEvent) -> Result<Action, Error> {
+    let mut next = event.status.clone().unwrap_or_default();
+    next.conditions = paused(&next.conditions, event.metadata.generation, &(context.now)());
+    if event.status.as_ref() != Some(&next) {
+        apply_status(&context.client, &context.written, event, &next).await?;
+    }
+    Ok(Action::await_change())
 }
 
 async fn converge(context: &Context, event: &SeatingEvent) -> Result<Action, Error> {
@@ -114,8 +123,7 @@ async fn report(context: &Context, event: &SeatingEvent, outcome: Outcome) -> Re
     let previous = event.status.as_ref();
     let next = status::next(previous, event.metadata.generation, &outcome, &(context.now)());
     let Outcome { step, mut deeds, retry, .. } = outcome;
-    if previous != Some(&next) {
-        apply_status(&context.client, event, &next).await?;
+    if previous != Some(&next) && apply_status(&context.client, &context.written, event, &next).await? {
         let before = previous.map(|status| status.conditions.as_slice()).unwrap_or_default();
         deeds.extend(transitions(before, &next.conditions));
     }

@@ -289,7 +289,9 @@ pub async fn gone<K: Resource + Clone + DeserializeOwned + std::fmt::Debug>(api:
 pub async fn with_namespace(cluster: &Cluster, body: impl AsyncFnOnce(&str)) {
     let name = format!("e2e-{}", &Uuid::new_v4().simple().to_string()[..8]);
     let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
+    let metadata = json!({"name": name, "labels": labels});
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
     namespaces.patch(&name, &PatchParams::apply("tests"), &Patch::Apply(&namespace)).await.unwrap();
     for view in VIEWS {
         database(&format!("CREATE DATABASE {}", database_name(&name, view))).await;
