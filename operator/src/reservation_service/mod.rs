@@ -232,7 +232,7 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
 async fn report_leaving(context: &Context, service: &ReservationService, why: &Finding) -> Result<(), Error> {
     let next = status::leaving(service, why, &(context.now)());
     if service.status.as_ref() != Some(&next) {
-        apply_status(&context.client, service, &next).await?;
+        apply_status(&context.client, &context.written, service, &next).await?;
         let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         context.notices.publish(&service.object_ref(&()), transitions(before, &next.conditions)).await;
     }
