@@ -89,7 +89,7 @@ pub struct Jwt {
     #[schemars(length(min = 1, max = 2048))]
     pub jwks_url: Option<String>,
     /// The key in a Secret of the same namespace: a public key as PEM (RS256, ES256), or a shared secret of 32 bytes or
-    /// more (HS256). Pods read it when they start.
+    /// more (HS256). Another content replaces the pods that read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretKeySelector>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 
-use crate::admin::URL_TEMPLATE;
+use crate::admin::{POD_URL_TEMPLATE, URL_TEMPLATE};
 use crate::reservation_service::names::OPERATOR_NAMESPACE;
 use crate::watch::scope::Scope;
 
@@ -40,6 +40,13 @@ pub struct RunArgs {
     /// Where command workers answer admin calls; `{service}` and `{namespace}` stand for the names.
     #[arg(long, global = true, env = "BOXOFFICE_ADMIN_URL_TEMPLATE", default_value = URL_TEMPLATE)]
     pub admin_url_template: String,
+    /// Where one pod answers; `{address}` (an IPv6 one in brackets) and `{port}` stand for what is asked, `{service}` and
+    /// `{namespace}` for whose it is.
+    #[arg(long, global = true, env = "BOXOFFICE_POD_URL_TEMPLATE", default_value = POD_URL_TEMPLATE)]
+    pub pod_url_template: String,
+    /// How long sales go on that no SeatingEvent claims, unless the service was created after them: `10m`, `90s`.
+    #[arg(long, global = true, env = "BOXOFFICE_UNCLAIMED_SALES_AFTER", default_value = "10m", value_parser = duration)]
+    pub unclaimed_sales_after: Duration,
     /// Namespaces to work in, with commas between them; left out: all. Then it needs no right beyond these.
     #[arg(
         long,
@@ -49,14 +56,11 @@ pub struct RunArgs {
         hide_default_value = true
     )]
     pub watch_namespaces: Scope,
-    /// How long sales go on that no SeatingEvent claims, unless the service was created after them: `10m`, `90s`.
-    #[arg(long, global = true, env = "BOXOFFICE_UNCLAIMED_SALES_AFTER", default_value = "10m", value_parser = duration)]
-    pub unclaimed_sales_after: Duration,
     /// Namespace of the Lease that elects the leader; with its name it names the installation.
     #[arg(long, global = true, env = "BOXOFFICE_NAMESPACE", default_value = OPERATOR_NAMESPACE)]
     pub namespace: String,
     /// Address of /healthz, /readyz and /metrics.
-    #[arg(long, global = true, env = "BOXOFFICE_METRICS_ADDR", default_value = "0.0.0.0:9090")]
+    #[arg(long, global = true, env = "BOXOFFICE_METRICS_ADDR", default_value = "[::]:9090")]
     pub metrics_addr: SocketAddr,
     /// What to log, such as `info` or `info,kube=debug`.
     #[arg(long, global = true, env = "BOXOFFICE_LOG", default_value = "info")]

@@ -18,11 +18,15 @@ use crate::directory::Directory;
 use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
-use crate::reservation_service::unclaimed::Memory;
+use crate::refusals::Refusals;
+use crate::reservation_service::pods::Lists;
+use crate::reservation_service::tokens::Keyring;
+use crate::reservation_service::{memory, unclaimed};
 use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
 use crate::seating_event::pace::Pace;
 use crate::seating_event::show::Show;
+use crate::secrets::Secrets;
 use crate::watch::Watches;
 use crate::watch::unreadable::Unreadable;
 use crate::written::Written;
@@ -37,15 +41,17 @@ pub struct Context {
     pub kafka: Pool,
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
+    /// What is known of services' objects from before.
+    pub memory: Arc<memory::Memory>,
     /// What it remembers of deletions.
     pub departures: Departures,
     /// What it remembers of sales that no SeatingEvent claims.
-    pub unclaimed: Memory,
+    pub unclaimed: unclaimed::Memory,
     /// How long such a sale goes on that is younger than its service.
     pub unclaimed_sales_after: Duration,
     /// Every SeatingEvent, once they are watched.
     pub shows: OnceLock<Store<Show>>,
-    /// The services as they are watched, and the tokens of their admin APIs.
+    /// The services as they are watched.
     pub directory: Directory,
     /// Which definitions were looked at.
     pub checks: Checks,
@@ -53,6 +59,14 @@ pub struct Context {
     pub pace: Pace,
     /// Delays after failures.
     pub backoff: Backoff,
+    /// Secrets that were read.
+    pub secrets: Secrets,
+    /// The admin tokens of the services.
+    pub tokens: Keyring,
+    /// The pods of services at rest.
+    pub pods: Lists,
+    /// What the API server did not take.
+    pub refusals: Refusals,
     /// Kubernetes Events.
     pub notices: Notices,
     /// Counters.

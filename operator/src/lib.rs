@@ -27,6 +27,7 @@ pub mod departures;
 pub mod metrics;
 pub mod notices;
 pub mod pause;
+pub mod refusals;
 pub mod written;
 
 #[cfg(test)]
@@ -39,3 +40,4 @@ pub mod seating_event;
 pub mod admin;
 pub mod api;
 pub mod kafka;
+pub mod secrets;

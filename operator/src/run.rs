@@ -26,10 +26,14 @@ use crate::kafka::pool::Pool;
 use crate::leader::{Candidate, LEASE};
 use crate::metrics::Metrics;
 use crate::notices::Notices;
-use crate::reservation_service::unclaimed::Memory;
+use crate::refusals::Refusals;
+use crate::reservation_service::pods::Lists;
+use crate::reservation_service::tokens::Keyring;
+use crate::reservation_service::{memory, unclaimed};
 use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
 use crate::seating_event::pace::Pace;
+use crate::secrets::Secrets;
 use crate::watch::Watches;
 use crate::watch::health::Health;
 use crate::watch::scope::Scope;
@@ -68,6 +72,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let RunArgs {
         workers_image,
         admin_url_template,
+        pod_url_template,
         unclaimed_sales_after,
         watch_namespaces: scope,
         namespace,
@@ -83,17 +88,22 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let unreadable = Arc::new(Unreadable::default());
     let installation = format!("{namespace}/{LEASE}");
     let context = Arc::new(Context {
-        admin: AdminApi::new(admin_url_template)?,
+        admin: AdminApi::new(admin_url_template, pod_url_template)?,
         kafka: Pool::default(),
         inventories: Inventories::default(),
+        memory: Arc::new(memory::Memory::default()),
         departures: Departures::default(),
-        unclaimed: Memory::default(),
+        unclaimed: unclaimed::Memory::default(),
         unclaimed_sales_after,
         shows: OnceLock::new(),
         directory: Directory::default(),
         checks: Checks::default(),
         pace: Pace::default(),
         backoff: Backoff::default(),
+        secrets: Secrets::default(),
+        tokens: Keyring::default(),
+        pods: Lists::default(),
+        refusals: Refusals::default(),
         watches: Watches::new(client.clone(), scope.clone(), health, Arc::clone(&unreadable)),
         claims: Claims::new(client.clone(), installation, now, metrics.clone(), notices.clone()),
         unreadable,

@@ -64,11 +64,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [""]
   resources: [pods]
   verbs: [list]
-# Secrets by name: it makes the token of a service's admin API, and reads what a ReservationService refers to. It cannot
-# list them.
+# Secrets by name: it makes, reads and exchanges the token of a service's admin API, and reads what a ReservationService
+# refers to, to replace pods that read something else. It cannot list them.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, create]
+  verbs: [get, create, patch]
 # Whose the namespace is.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]

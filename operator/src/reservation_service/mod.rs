@@ -4,12 +4,14 @@
 //! its rules. `apply` works in the order that matters: `children` (the API server), `topics` (Kafka), `workers`.
 
 pub mod brokers;
+pub mod contents;
 pub mod credentials;
 pub mod dereference;
 pub mod fingerprint;
 
 pub mod image;
 pub mod names;
+pub mod pod_template;
 pub mod unsupported;
 pub mod validate;
 
@@ -18,11 +20,17 @@ pub mod build;
 pub mod apply;
 pub mod children;
 pub mod drift;
+pub mod memory;
 pub mod outbox;
+pub mod outcome;
+pub mod pods;
 pub mod record;
 pub mod split;
+pub mod token_secret;
+pub mod tokens;
 pub mod topics;
 pub mod voice;
+pub mod whose;
 pub mod workers;
 
 pub mod claims;
@@ -50,6 +58,7 @@ use kube::{Resource, ResourceExt};
 
 use self::apply::Applied;
 use self::deletion::Leave;
+use self::memory::noted;
 use self::topics::Declared;
 use self::unsupported::Place;
 use self::validate::ValidatedService;
@@ -60,6 +69,7 @@ use crate::context::{Context, is_paused, key};
 use crate::controller::{config, reconciled, retry};
 use crate::notices::{Notice, transitions};
 use crate::pause::paused;
+use crate::refusals::PAUSE;
 use boxoffice_crds::common::condition::{CRDS_OUTDATED, READY, REDIS_SPLIT};
 
 const NAME: &str = "reservation-service";
@@ -100,15 +110,16 @@ pub async fn run(context: Arc<Context>) {
     let (reader, writer) = reflector::store();
     let trigger = watches.roots::<ReservationService>("reservation services", writer);
     context.directory.watch(reader.clone());
+    let memory = Arc::clone(&context.memory);
     let shared = Arc::new(Shared { context, services: reader.clone() });
     Controller::for_stream(trigger, reader)
         .with_config(config(CONCURRENCY))
-        .owns_stream(watches.children::<Deployment>("deployments", &ours))
-        .owns_stream(watches.children::<Service>("services", &ours))
-        .owns_stream(watches.children::<ConfigMap>("config maps", &ours))
-        .owns_stream(watches.children::<ServiceAccount>("service accounts", &ours))
-        .owns_stream(watches.children::<NetworkPolicy>("network policies", &ours))
-        .owns_stream(watches.children::<PodDisruptionBudget>("pod disruption budgets", &ours))
+        .owns_stream(noted(&memory, watches.children::<Deployment>("deployments", &ours)))
+        .owns_stream(noted(&memory, watches.children::<Service>("services", &ours)))
+        .owns_stream(noted(&memory, watches.children::<ConfigMap>("config maps", &ours)))
+        .owns_stream(noted(&memory, watches.children::<ServiceAccount>("service accounts", &ours)))
+        .owns_stream(noted(&memory, watches.children::<NetworkPolicy>("network policies", &ours)))
+        .owns_stream(noted(&memory, watches.children::<PodDisruptionBudget>("pod disruption budgets", &ours)))
         .graceful_shutdown_on(ending.cancelled_owned())
         .run(reconcile, |service, error, shared| retry(&service, &shared.context, error), shared)
         .for_each(|_| std::future::ready(()))
@@ -156,10 +167,9 @@ async fn converge(
         .and_then(|()| validate::validate(service, &inputs.fellows, pinned));
     let applied = match validated {
         Ok(validated) => {
-            let secrets = inputs.kafka.as_ref().ok().and_then(|credentials| credentials.fingerprint.clone());
             let operator_namespace = context.namespace.clone();
-            let desired = build::build(&ValidatedService { secrets, operator_namespace, ..validated })?;
-            Ok(apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await)
+            let desired = build::build(&ValidatedService { operator_namespace, ..validated })?;
+            apply::apply(context, service, desired, inputs.topics, inputs.kafka).await
         }
         Err(stall) => Err(stall),
     };
@@ -180,11 +190,13 @@ async fn report(
     set(&mut next.conditions, before, CRDS_OUTDATED, outdated, generation, &now);
     let mut notices: Vec<Notice> =
         applied.iter().filter_map(|applied| applied.declared.as_ref()).flat_map(Declared::deeds).collect();
+    notices.extend(applied.iter().flat_map(|applied| applied.deeds.iter().cloned()));
     if service.status.as_ref() != Some(&next)
         && apply_status(&context.client, &context.written, service, &next).await?
     {
         notices.extend(transitions(before, &next.conditions));
         notices.extend(split::notices(before, &next.conditions));
+        notices.extend(outcome::notices(before, &next.conditions));
         let found = applied.as_ref().ok().and_then(|applied| applied.unclaimed.as_ref());
         notices.extend(unclaimed::notices(found, before, &next.conditions));
         let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
@@ -194,6 +206,8 @@ async fn report(
     context.metrics.split(&namespace, &name, is_met(&next.conditions, REDIS_SPLIT));
     context.notices.publish(&service.object_ref(&()), notices).await;
     match (applied, find(&next.conditions, READY)) {
+        // What the API server does not take is not asked for again and again.
+        (Ok(Applied { error: Some(_), refused: Some(_), .. }), _) => Ok(Action::requeue(PAUSE)),
         (Ok(Applied { error: Some(error), .. }), _) => Err(error.into()),
         (Ok(Applied { declared: Some(declared), .. }), Some(ready)) if declared.error().is_some() => {
             Err(Error::Unfinished { reason: ready.reason.clone(), message: ready.message.clone() })
@@ -219,7 +233,9 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
             context.notices.publish(&service.object_ref(&()), notices).await;
             remove_finalizer(&context.client, service, FINALIZER).await?;
             let own = (service.namespace().unwrap_or_default(), service.name_any());
+            context.memory.forget(&key(service));
             context.metrics.forget(&own.0, &own.1);
+            context.tokens.forget(&own);
             context.unclaimed.forget(&own);
             context.departures.is_gone(&key(service));
             context.departures.forget(&own);

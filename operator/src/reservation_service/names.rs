@@ -25,9 +25,9 @@ pub fn worker(service: &str, component: &str) -> String {
     format!("{service}-{component}")
 }
 
-/// The `ConfigMap` of the workers' settings.
-pub fn settings(service: &str) -> String {
-    format!("{service}-settings")
+/// The immutable `ConfigMap` of a worker's settings, named after what they say: `main-command-0123456789abcdef`.
+pub fn settings(service: &str, component: &str, fingerprint: &str) -> String {
+    format!("{}-{fingerprint}", worker(service, component))
 }
 
 /// The Secret of the admin API's token.
@@ -63,9 +63,12 @@ pub fn owned_by(service: &str) -> String {
     pairs.join(",")
 }
 
+/// The label that says which service an object was made for.
+pub const INSTANCE: &str = "app.kubernetes.io/instance";
+
 fn selector_of_service(service: &str) -> BTreeMap<String, String> {
     BTreeMap::from([
         ("app.kubernetes.io/name".to_owned(), "boxoffice".to_owned()),
-        ("app.kubernetes.io/instance".to_owned(), service.to_owned()),
+        (INSTANCE.to_owned(), service.to_owned()),
     ])
 }

@@ -14,7 +14,7 @@ use crate::conditions::{Finding, progress};
 use crate::context::{Context, key};
 use crate::departures::{ServiceKey, Silence};
 use crate::notices::Notice;
-use crate::seating_event::dereference::target;
+use crate::seating_event::dereference::{doubt, target};
 
 /// How long the command worker may stay silent before the log goes without it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -70,7 +70,7 @@ pub async fn purge(
     };
     departures.note_answer(&own, &answer);
     if let Err(AdminError::Refused { status: 401, .. }) = answer {
-        context.directory.forget(&own);
+        doubt(context, &own);
     }
     let publishing = format!("{}, published", key(service));
     let purge = match answer {

@@ -3,7 +3,8 @@
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::common::Time;
 use boxoffice_crds::common::condition::{
-    CONSUMER_GROUPS_READY, READY, SANDBOX_PAYMENTS, TOPICS_READY, WORKERS_READY,
+    CONSUMER_GROUPS_READY, DRIFT_PERSISTS, READY, SANDBOX_PAYMENTS, SECRETS_READY, TOPICS_READY,
+    WORKERS_READY,
 };
 use boxoffice_crds::consumers::Consumer;
 use boxoffice_crds::reservation_service::{
@@ -15,7 +16,6 @@ use super::apply::Applied;
 use super::names;
 use super::outbox;
 use super::split;
-use super::topics::Declared;
 use super::unclaimed;
 use super::voice;
 use crate::conditions::{Finding, Stall, find, update, with_summary};
@@ -37,7 +37,7 @@ pub fn next(
     let (findings, stall) = match result {
         Ok(applied) => {
             show(&mut status, service, applied);
-            (applied.findings(), applied.declared.as_ref().and_then(Declared::stall))
+            (applied.findings(), applied.stall())
         }
         Err(stall) => (Vec::new(), Some(stall.clone())),
     };
@@ -48,6 +48,7 @@ pub fn next(
     let findings = split.into_iter().chain(with_unseen(&findings, &status)).chain(voice).collect();
     let mut findings = with_summary(findings, stall.as_ref());
     findings.extend(sandbox(service));
+    findings.extend(drift(result.ok(), &status));
     let found = result.ok().and_then(|applied| applied.unclaimed.as_ref());
     findings.extend(unclaimed::finding(found, &status.conditions));
     status.conditions = update(&status.conditions, findings, generation, now);
@@ -85,6 +86,15 @@ fn sandbox(service: &ReservationService) -> Option<Finding> {
     (!names.is_empty()).then(|| Finding::met(SANDBOX_PAYMENTS, "Sandbox", message))
 }
 
+/// What is changed back as often as it is written. Who did not look knows what was known.
+fn drift(applied: Option<&Applied>, status: &ReservationServiceStatus) -> Option<Finding> {
+    match applied.filter(|applied| applied.error.is_none()) {
+        Some(applied) => applied.outcome.finding(),
+        None => find(&status.conditions, DRIFT_PERSISTS)
+            .map(|last| Finding::met(DRIFT_PERSISTS, &last.reason, last.message.clone())),
+    }
+}
+
 /// Every condition is always there: a step that was not reached keeps its last finding, or waits.
 fn with_unseen(findings: &[Finding], status: &ReservationServiceStatus) -> Vec<Finding> {
     let finding = |kind: &'static str| {
@@ -100,7 +110,7 @@ fn with_unseen(findings: &[Finding], status: &ReservationServiceStatus) -> Vec<F
         };
         seen.or_else(last).unwrap_or_else(|| Finding::waiting(kind, "not reached yet"))
     };
-    [TOPICS_READY, CONSUMER_GROUPS_READY, WORKERS_READY].map(finding).into()
+    [TOPICS_READY, CONSUMER_GROUPS_READY, SECRETS_READY, WORKERS_READY].map(finding).into()
 }
 
 fn show(status: &mut ReservationServiceStatus, service: &ReservationService, applied: &Applied) {
@@ -151,6 +161,7 @@ mod tests {
     use crate::conditions::is_met;
     use crate::kafka::KafkaError;
     use crate::reservation_service::fixtures::main_service;
+    use crate::reservation_service::topics::Declared;
     use crate::reservation_service::workers::Workers;
     use boxoffice_crds::common::condition::{READY, REDIS_SPLIT, STALLED};
     use boxoffice_crds::reservation_service::OutboxStatus;
@@ -185,7 +196,8 @@ mod tests {
         });
         let deployments = [("main-query".to_owned(), serde_json::from_value(deployment).unwrap())].into();
         let workers = Workers { deployments, ..Workers::default() };
-        Applied { workers, wanted: vec!["main-query".into()], ..Applied::default() }
+        let secrets = Some(Finding::met(SECRETS_READY, "Ready", "none is named"));
+        Applied { workers, secrets, wanted: vec!["main-query".into()], ..Applied::default() }
     }
 
     #[test]

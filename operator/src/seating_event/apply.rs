@@ -9,7 +9,7 @@ use boxoffice_domain::Definition;
 use kube::ResourceExt;
 use tokio::time::Instant;
 
-use super::dereference::{target, whole};
+use super::dereference::{doubt, target, whole};
 use super::given::{Became, Given};
 use super::inventories::{Told, Turn};
 use super::show::Show;
@@ -226,7 +226,7 @@ async fn give(
         }
         Err(error @ AdminError::Refused { .. }) => {
             if let AdminError::Refused { status: 401, .. } = error {
-                context.directory.forget(&service);
+                doubt(context, &service);
             }
             let (step, stall) = judge(&error, validated.service_trouble.as_deref());
             if let Some(stall) = &stall {

@@ -13,7 +13,7 @@ use boxoffice_crds::common::condition::INVENTORY_READY;
 use kube::{Resource, ResourceExt};
 
 use super::apply::Outcome;
-use super::dereference::Inputs;
+use super::dereference::{Inputs, doubt};
 use super::show::Show;
 use crate::admin::AdminError;
 use crate::conditions::{Finding, progress};
@@ -85,7 +85,7 @@ pub async fn end(context: &Context, show: &Show, inputs: &Inputs) -> End {
             };
             departures.note_answer(&service, &answer);
             if let Err(AdminError::Refused { status: 401, .. }) = answer {
-                context.directory.forget(&service);
+                doubt(context, &service);
             }
             Some(answer)
         }

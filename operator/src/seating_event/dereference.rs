@@ -1,6 +1,8 @@
 //! Reads what a SeatingEvent refers to: its ReservationService, as that is watched, and where its admin API is; and the
 //! resource itself, where all of it is needed.
 
+use std::time::Instant;
+
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use kube::ResourceExt;
 use kube::api::Api;
@@ -9,6 +11,9 @@ use super::show::Show;
 use crate::admin::Target;
 use crate::api::{ApiError, beside, timed};
 use crate::context::Context;
+use crate::reservation_service::names;
+use crate::reservation_service::token_secret::of_content;
+use crate::secrets::TOKEN_AGE;
 
 /// What the reference leads to.
 #[derive(Default)]
@@ -38,11 +43,26 @@ pub async fn whole(context: &Context, show: &Show) -> Result<Option<SeatingEvent
     Ok(event.filter(|event| event.metadata.uid == show.metadata.uid))
 }
 
-/// The admin API of a service, unless its token is not there yet.
+/// The admin API of a service, unless there is no token yet that all its workers take. Where no reconcile looks after the
+/// service, the Secret says which one.
 pub async fn target(context: &Context, namespace: &str, service: &str) -> Result<Option<Target>, ApiError> {
-    let target = context.directory.target(&context.client, namespace, service).await?;
+    let key = (namespace.to_owned(), service.to_owned());
+    let token = if let Some(shown) = context.tokens.shown(&key, Instant::now()) {
+        shown
+    } else {
+        let name = names::admin_token(service);
+        let secret = context.secrets.get(&context.client, namespace, &name, TOKEN_AGE).await?;
+        secret.and_then(|secret| of_content(secret.data.as_ref()?))
+    };
+    let target =
+        token.map(|token| Target { namespace: namespace.to_owned(), service: service.to_owned(), token });
     if let Some(target) = &target {
         context.departures.note_target(target);
     }
     Ok(target)
+}
+
+/// Has the token of a service read again at the next look: it was refused.
+pub fn doubt(context: &Context, (namespace, service): &(String, String)) {
+    context.secrets.forget(namespace, &names::admin_token(service));
 }

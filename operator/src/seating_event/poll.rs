@@ -14,7 +14,7 @@ use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::time::Instant;
 
-use super::dereference::target;
+use super::dereference::{doubt, target};
 use super::inventories::{Key, Presence};
 use super::show::Show;
 use crate::admin::{AdminError, Listing};
@@ -74,7 +74,7 @@ async fn ask(
 /// A token that is refused is read again.
 fn heed(context: &Context, service: &Key, answer: &Result<Listing, AdminError>) {
     if let Err(AdminError::Refused { status: 401, .. }) = answer {
-        context.directory.forget(service);
+        doubt(context, service);
     }
 }
 

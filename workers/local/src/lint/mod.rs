@@ -51,6 +51,7 @@ fn of_service(
     let fellows = if place == Place::Cluster { fellows } else { &[] };
     if let Err(stall) = validate(service, fellows, "") {
         let (field, message) = match stall.message.split_once(": ") {
+            _ if stall.reason == "NameTaken" => ("metadata.name".to_owned(), stall.message.as_str()),
             _ if stall.reason != "InvalidSpec" => ("spec.kafka.prefix".to_owned(), stall.message.as_str()),
             Some((field, problem)) if !field.contains(' ') => (format!("spec.{field}"), problem),
             _ => ("spec".to_owned(), stall.message.as_str()),

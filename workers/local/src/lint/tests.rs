@@ -121,6 +121,29 @@ fn services_that_would_share_a_topic_are_found_in_a_cluster() {
 }
 
 #[test]
+fn services_that_would_make_one_name_are_found_in_a_cluster() {
+    let consumer = "  - {name: b-command, handler: persistence, database: {url: \"postgres://late\"}}\n";
+    let other = with(&with(SERVICE, "name: main", "name: main-b"), "kafka: {", "kafka: {prefix: b., ");
+    let both = format!("{SERVICE}{consumer}---\n{other}");
+    let found = found(&both);
+    assert!(
+        found.len() == 1 && found[0].contains("metadata.name: Deployment main-b-command is the worker"),
+        "{found:?}"
+    );
+    assert_eq!(found_in(Place::Local, &both), [""; 0], "one process runs one of them");
+}
+
+#[test]
+fn a_label_that_is_none_is_found_at_its_field() {
+    let template = with(SERVICE, "  redis: {", "  podTemplate: {labels: {team: a b}}\n  redis: {");
+    let found = found(&template);
+    assert!(
+        found.len() == 1 && found[0].contains("spec.podTemplate.labels: the value \"a b\" of team is none"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn findings_stand_in_the_order_of_files_and_lines() {
     let wrong = with(EVENT, "title: Club Night", "title: ''");
     let overlap = with(&with(EVENT, "club-night", "arena-night"), "seats: \"1-10\"", "seats: \"1,1\"");

@@ -76,7 +76,7 @@ fn of_service(
         .and_then(|()| validate(service, fellows, default_image))
         .map_err(|stall| refused(service, stall))?;
     let validated = ValidatedService { operator_namespace: operator_namespace.to_owned(), ..validated };
-    let DesiredState { objects, topics, adoption: _, groups, workloads } = build(&validated)?;
+    let DesiredState { objects, topics, groups, settings, workloads, .. } = build(&validated)?;
     let name = qualified(service);
     let policy = service.spec.kafka.topic.adoption_policy;
     let topics: Vec<_> = topics.into_iter().map(|topic| Topic::new(&name, topic, policy)).collect();
@@ -93,7 +93,7 @@ fn of_service(
     }
     steps.extend(topics.into_iter().map(Step::Topic));
     steps.extend(groups.into_iter().map(|group| Step::ConsumerGroup(ConsumerGroup::new(&name, group))));
-    steps.extend(workloads.into_iter().map(Step::object));
+    steps.extend(settings.into_iter().chain(workloads).map(Step::object));
     Ok(steps)
 }
 
