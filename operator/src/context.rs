@@ -42,7 +42,7 @@ pub struct Context {
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
     /// What is known of services' objects from before.
-    pub memory: memory::Memory,
+    pub memory: Arc<memory::Memory>,
     /// What it remembers of deletions.
     pub departures: Departures,
     /// What it remembers of sales that no SeatingEvent claims.

@@ -92,7 +92,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         admin: AdminApi::new(admin_url_template, pod_url_template)?,
         kafka: Pool::default(),
         inventories: Inventories::default(),
-        memory: memory::Memory::default(),
+        memory: Arc::new(memory::Memory::default()),
         departures: Departures::default(),
         unclaimed: unclaimed::Memory::default(),
         unclaimed_sales_after,

@@ -107,7 +107,7 @@ async fn carry_out(
     kafka: Result<Credentials, KafkaError>,
     applied: &mut Applied,
 ) -> Result<Option<Stall>, ApiError> {
-    let mut children = Children::list(&context.client, service).await?;
+    let mut children = Children::look(context, service).await?;
     if let Some(taken) = children.claim(desired.all()).await? {
         return Ok(Some(taken));
     }
@@ -145,7 +145,9 @@ async fn carry_out(
     if may_start {
         children.apply(context, &startable(new), elsewhere, &mut applied.outcome).await?;
     }
-    look(context, service, children.deployments(), &pods, applied).await;
+    let deployments = children.deployments();
+    children.keep(context);
+    look(context, service, deployments, &pods, applied).await;
     applied.unclaimed = unclaimed::look(context, service, &applied.workers).await?;
     Ok(None)
 }

@@ -23,7 +23,6 @@ pub mod drift;
 pub mod memory;
 pub mod outbox;
 pub mod outcome;
-pub mod ownership;
 pub mod pods;
 pub mod record;
 pub mod split;
@@ -31,6 +30,7 @@ pub mod token_secret;
 pub mod tokens;
 pub mod topics;
 pub mod voice;
+pub mod whose;
 pub mod workers;
 
 pub mod claims;
@@ -58,6 +58,7 @@ use kube::{Resource, ResourceExt};
 
 use self::apply::Applied;
 use self::deletion::Leave;
+use self::memory::noted;
 use self::topics::Declared;
 use self::unclaimed::Unclaimed;
 use self::unsupported::Place;
@@ -110,15 +111,16 @@ pub async fn run(context: Arc<Context>) {
     let (reader, writer) = reflector::store();
     let trigger = watches.roots::<ReservationService>("reservation services", writer);
     context.directory.watch(reader.clone());
+    let memory = Arc::clone(&context.memory);
     let shared = Arc::new(Shared { context, services: reader.clone() });
     Controller::for_stream(trigger, reader)
         .with_config(config(CONCURRENCY))
-        .owns_stream(watches.children::<Deployment>("deployments", &ours))
-        .owns_stream(watches.children::<Service>("services", &ours))
-        .owns_stream(watches.children::<ConfigMap>("config maps", &ours))
-        .owns_stream(watches.children::<ServiceAccount>("service accounts", &ours))
-        .owns_stream(watches.children::<NetworkPolicy>("network policies", &ours))
-        .owns_stream(watches.children::<PodDisruptionBudget>("pod disruption budgets", &ours))
+        .owns_stream(noted(&memory, watches.children::<Deployment>("deployments", &ours)))
+        .owns_stream(noted(&memory, watches.children::<Service>("services", &ours)))
+        .owns_stream(noted(&memory, watches.children::<ConfigMap>("config maps", &ours)))
+        .owns_stream(noted(&memory, watches.children::<ServiceAccount>("service accounts", &ours)))
+        .owns_stream(noted(&memory, watches.children::<NetworkPolicy>("network policies", &ours)))
+        .owns_stream(noted(&memory, watches.children::<PodDisruptionBudget>("pod disruption budgets", &ours)))
         .graceful_shutdown_on(ending.cancelled_owned())
         .run(reconcile, |service, error, shared| retry(&service, &shared.context, error), shared)
         .for_each(|_| std::future::ready(()))

@@ -62,6 +62,13 @@ pub fn build(service: &ReservationService, topics: &BTreeSet<String>) -> ConfigM
     }
 }
 
+/// Whether a `ConfigMap` of that name is the service's record.
+pub fn is_of(service: &ReservationService, record: &ConfigMap) -> bool {
+    let owner = record.data.as_ref().and_then(|data| data.get(SERVICE));
+    let name = format!("{}/{}", service.namespace().unwrap_or_default(), service.name_any());
+    owner.is_some_and(|owner| *owner == name)
+}
+
 fn parse(record: &ConfigMap) -> BTreeSet<String> {
     let topics = record.data.as_ref().and_then(|data| data.get(TOPICS));
     topics.map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
@@ -79,5 +86,12 @@ mod tests {
         assert_eq!(parse(&record), topics);
         assert!(record.metadata.owner_references.is_none());
         assert_eq!(record.data.unwrap()[SERVICE], "tickets/main");
+    }
+
+    #[test]
+    fn another_config_map_of_that_name_is_no_record() {
+        let service = main_service();
+        assert!(is_of(&service, &build(&service, &["seat-events".to_owned()].into())));
+        assert!(!is_of(&service, &ConfigMap::default()));
     }
 }
