@@ -59,6 +59,8 @@ pub struct Context {
     pub pace: Pace,
     /// Delays after failures.
     pub backoff: Backoff,
+    /// How often objects are looked at that nothing woke.
+    pub resync: Duration,
     /// Secrets that were read.
     pub secrets: Secrets,
     /// The admin tokens of the services.
