@@ -156,7 +156,8 @@ async fn what_is_paused_says_so_and_is_left_alone_until_it_goes_on() {
     let mark = stage.operator.audit.mark();
     plane.delete::<Deployment>(namespace, "main-query").await;
     plane.gone::<Deployment>(namespace, "main-query", SOON).await;
-    assert_eq!(stage.operator.audit.writes(mark), []);
+    let writes = stage.operator.audit.writes(mark);
+    assert!(writes.is_empty(), "{writes:?}");
     plane.patch::<ReservationService>(namespace, "main", &paused(None)).await.unwrap();
     until("it is made again", async || plane.get::<Deployment>(namespace, "main-query").await.map(drop))
         .await;
