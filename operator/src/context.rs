@@ -1,11 +1,14 @@
 //! What every reconcile of this process shares.
 
+use std::sync::Arc;
+
 use boxoffice_crds::PAUSED_ANNOTATION;
 use boxoffice_crds::common::Time;
 use kube::{Client, Resource, ResourceExt};
 
 use crate::admin::AdminApi;
 use crate::backoff::Backoff;
+use crate::kafka::desk::Desk;
 use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
@@ -19,6 +22,8 @@ pub struct Context {
     pub admin: AdminApi,
     /// Kafka clients by cluster and credentials.
     pub kafka: Pool,
+    /// What services want of Kafka, and what was last seen of it.
+    pub desk: Arc<Desk>,
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
     /// Delays after failures.

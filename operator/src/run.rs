@@ -56,6 +56,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let context = Arc::new(Context {
         admin: AdminApi::new(admin_url_template)?,
         kafka: Pool::default(),
+        desk: Arc::default(),
         inventories: Inventories::default(),
         backoff: Backoff::default(),
         notices: Notices::new(client.clone()),

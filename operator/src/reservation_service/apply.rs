@@ -9,23 +9,20 @@ use uuid::Uuid;
 
 use super::build::DesiredState;
 use super::children::Children;
-use super::credentials::Credentials;
 use super::names;
 use super::outbox;
 use super::split;
-use super::topics::{self, Declared};
+use super::topics::{self, Declared, Surroundings};
 use super::workers::{self, Workers};
 use crate::admin::{Outbox, Stores};
 use crate::api::{ApiError, beside, timed};
 use crate::conditions::Finding;
 use crate::context::Context;
-use crate::kafka::KafkaError;
-use crate::kafka::converge::Knowledge;
 
 /// How far a reconcile came.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// Topics and groups, once the settings were there.
+    /// Topics and groups as they were last seen; nothing where nobody has looked yet.
     pub declared: Option<Declared>,
     /// The workers, once they could be looked at.
     pub workers: Workers,
@@ -39,20 +36,19 @@ pub struct Applied {
     pub error: Option<ApiError>,
 }
 
-/// Applies what drifted and removes what is no longer wanted; `known` is what it knows of its topics, and `kafka` how
-/// it reaches them. A failure ends it, and is part of the result.
+/// Applies what drifted and removes what is no longer wanted; `kafka` is what it knows of its topics and how it reaches
+/// them. A failure ends it, and is part of the result.
 pub async fn apply(
     context: &Context,
     service: &ReservationService,
     desired: &DesiredState,
-    known: Knowledge,
-    kafka: Result<Credentials, KafkaError>,
+    kafka: Surroundings,
 ) -> Applied {
     let mut applied = Applied {
         wanted: desired.workloads.iter().map(ResourceExt::name_any).collect(),
         ..Applied::default()
     };
-    if let Err(error) = carry_out(context, service, desired, known, kafka, &mut applied).await {
+    if let Err(error) = carry_out(context, service, desired, kafka, &mut applied).await {
         applied.error = Some(error);
     }
     applied
@@ -62,17 +58,15 @@ async fn carry_out(
     context: &Context,
     service: &ReservationService,
     desired: &DesiredState,
-    known: Knowledge,
-    kafka: Result<Credentials, KafkaError>,
+    kafka: Surroundings,
     applied: &mut Applied,
 ) -> Result<(), ApiError> {
     ensure_admin_token(&context.client, service).await?;
     let mut children = Children::list(&context.client, service).await?;
     children.apply(&desired.objects).await?;
-    let declared = topics::declare(context, service, desired, known, kafka).await?;
-    let may_start = declared.is_complete();
-    applied.declared = Some(declared);
-    if may_start {
+    applied.declared = topics::declare(context, service, desired, kafka).await?;
+    let is_running = !children.deployments().is_empty();
+    if topics::may_start(applied.declared.as_ref(), service, desired, is_running) {
         children.apply(&desired.workloads).await?;
         children.prune(&[&desired.objects, &desired.workloads]).await?;
     }

@@ -79,7 +79,7 @@ async fn delete_topics(context: &Context, service: &ReservationService) -> Resul
             kafka.delete_group(&format!("{}{}", resource.prefix, consumer.name)).await?;
         }
     }
-    for topic in &owned {
+    for topic in owned.keys() {
         kafka.delete_topic(topic).await?;
     }
     record::delete(&context.client, service).await?;

@@ -9,6 +9,7 @@ pub mod dereference;
 pub mod fingerprint;
 
 pub mod image;
+pub mod in_use;
 pub mod names;
 pub mod unsupported;
 pub mod validate;
@@ -42,25 +43,28 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::Api;
 use kube::runtime::controller::{Action, Controller};
-use kube::runtime::reflector::{self, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Resource, ResourceExt};
 
 use self::apply::Applied;
 use self::deletion::Leave;
-use self::topics::Declared;
+use self::topics::{Declared, Surroundings};
 use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
-use crate::conditions::{Stall, find, is_met};
+use crate::conditions::{Stall, is_met};
 use crate::context::{Context, is_paused};
 use crate::controller::{config, reconciled, retry, roots};
+use crate::kafka::rounds;
 use crate::notices::{Notice, transitions};
-use boxoffice_crds::common::condition::{READY, REDIS_SPLIT};
+use boxoffice_crds::common::condition::REDIS_SPLIT;
 
 const NAME: &str = "reservation-service";
 const FINALIZER: &str = "boxoffice.dev/topics";
 const CONCURRENCY: u16 = 4;
+/// How soon a deletion goes on that has to wait for a round to Kafka.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How old lag and group states in a status may be.
 const REFRESH: Duration = Duration::from_secs(10);
 
@@ -73,14 +77,6 @@ pub enum Error {
     /// An object could not be written as JSON.
     #[error("an object cannot be built")]
     Build(#[from] serde_json::Error),
-    /// A step failed; the status says why.
-    #[error("{reason}: {message}")]
-    Unfinished {
-        /// Reason of the condition.
-        reason: String,
-        /// Its message.
-        message: String,
-    },
 }
 
 /// The context with every service of the cluster, for the question whom a topic belongs to.
@@ -97,8 +93,14 @@ pub async fn run(context: Arc<Context>, readiness: Readiness) {
     let (reader, writer) = reflector::store();
     let trigger =
         roots(Api::<ReservationService>::all(client.clone()), writer, readiness, "reservation services");
-    let shared = Arc::new(Shared { context, services: reader.clone() });
-    Controller::for_stream(trigger, reader)
+    let (shared, services) = (Arc::new(Shared { context, services: reader.clone() }), reader.clone());
+    // What was last seen of Kafka is read from the desk, so news there is a reason to look.
+    let news = Arc::clone(&shared.context.desk).news().filter_map(move |(namespace, name)| {
+        let service = services.get(&ObjectRef::new(&name).within(&namespace));
+        std::future::ready(service.map(|service| Ok(service.as_ref().clone())))
+    });
+    let in_rounds = Arc::clone(&shared);
+    let controller = Controller::for_stream(futures::stream::select(trigger, news), reader)
         .with_config(config(CONCURRENCY))
         .owns(Api::<Deployment>::all(client.clone()), ours.clone())
         .owns(Api::<Service>::all(client.clone()), ours.clone())
@@ -107,8 +109,11 @@ pub async fn run(context: Arc<Context>, readiness: Readiness) {
         .owns(Api::<NetworkPolicy>::all(client.clone()), ours.clone())
         .owns(Api::<PodDisruptionBudget>::all(client), ours)
         .run(reconcile, |service, error, shared| retry(&service, &shared.context, error), shared)
-        .for_each(|_| std::future::ready(()))
-        .await;
+        .for_each(|_| std::future::ready(()));
+    tokio::select! {
+        () = controller => {}
+        () = rounds::run(&in_rounds.context.kafka, &in_rounds.context.desk) => {}
+    }
 }
 
 async fn reconcile(service: Arc<ReservationService>, shared: Arc<Shared>) -> Result<Action, Error> {
@@ -134,13 +139,16 @@ async fn converge(
     let inputs = dereference::dereference(context, service, services).await?;
     let pinned =
         service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or(&context.default_image);
+    let standing = topics::standing(context, service, &inputs.topics);
     let validated = unsupported::refuse(&service.spec, Place::Cluster)
-        .and_then(|()| validate::validate(service, &inputs.fellows, pinned));
+        .and_then(|()| validate::validate_with(service, &inputs.fellows, pinned, &standing));
     let applied = match validated {
         Ok(validated) => {
             let secrets = inputs.kafka.as_ref().ok().and_then(|credentials| credentials.fingerprint.clone());
             let desired = build::build(&ValidatedService { secrets, ..validated })?;
-            Ok(apply::apply(context, service, &desired, inputs.topics, inputs.kafka).await)
+            let former = topics::former(service, &desired, &standing, &inputs.fellows);
+            let kafka = Surroundings { known: inputs.topics, former, credentials: inputs.kafka };
+            Ok(apply::apply(context, service, &desired, kafka).await)
         }
         Err(stall) => Err(stall),
     };
@@ -168,11 +176,8 @@ async fn report(
     let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
     context.metrics.split(&namespace, &name, is_met(&next.conditions, REDIS_SPLIT));
     context.notices.publish(&service.object_ref(&()), notices).await;
-    match (applied, find(&next.conditions, READY)) {
-        (Ok(Applied { error: Some(error), .. }), _) => Err(error.into()),
-        (Ok(Applied { declared: Some(declared), .. }), Some(ready)) if declared.error().is_some() => {
-            Err(Error::Unfinished { reason: ready.reason.clone(), message: ready.message.clone() })
-        }
+    match applied {
+        Ok(Applied { error: Some(error), .. }) => Err(error.into()),
         _ => Ok(Action::requeue(REFRESH)),
     }
 }
@@ -181,9 +186,13 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
     if !service.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Action::await_change());
     }
+    let key = (service.namespace().unwrap_or_default(), service.name_any());
+    if context.desk.withdraw(&key) {
+        return Ok(Action::requeue(LOOK_AGAIN));
+    }
     match deletion::leave(context, service).await {
         Err(deletion::Error::Kafka(error)) => {
-            let declared = Declared { topics: Err(error), groups: None };
+            let declared = Declared::failed(error);
             let pinned =
                 service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or_default();
             report(context, service, pinned, Ok(Applied { declared: Some(declared), ..Applied::default() }))
