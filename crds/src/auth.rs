@@ -13,7 +13,7 @@ pub struct Auth {
     /// `header` (default): the gateway in front has checked the user and sends `x-user-id`. `jwt`: the workers check a
     /// bearer token themselves, and the user is its `sub`.
     pub mode: AuthMode,
-    /// Which pods may reach the workers, at most 32 entries; it becomes the NetworkPolicy. Mode header needs it, in mode
+    /// Who may reach the workers, at most 32 entries; it becomes the NetworkPolicy. Mode header needs it, in mode
     /// jwt nothing is everybody. Any pod of the cluster: `[{namespaceSelector: {}}]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
@@ -34,11 +34,15 @@ pub enum AuthMode {
     Jwt,
 }
 
-/// Pods that may reach the workers. With both selectors: those pods in those namespaces.
+/// Who may reach the workers: pods, with both selectors those pods in those namespaces, or addresses.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.namespaceSelector) || has(self.podSelector)")
-    .message("allowFrom: an entry needs namespaceSelector, podSelector or both; {} selects all"))]
+#[x_kube(
+    validation = Rule::new("has(self.namespaceSelector) || has(self.podSelector) || has(self.ipBlock)")
+        .message("allowFrom: an entry needs namespaceSelector, podSelector or both ({} selects all), or ipBlock"),
+    validation = Rule::new("!has(self.ipBlock) || (!has(self.namespaceSelector) && !has(self.podSelector))")
+        .message("allowFrom: ipBlock stands alone, because addresses have no labels: make two entries of it")
+)]
 pub struct Peer {
     /// Labels of their namespace; `{}`: any. Left out: the service's own namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,6 +50,25 @@ pub struct Peer {
     /// Labels of the pods; `{}` or left out: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_selector: Option<LabelSelector>,
+    /// Addresses, as the workers' node sees them: of a gateway or a load balancer outside of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_block: Option<IpBlock>,
+}
+
+/// A block of addresses.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[x_kube(validation = Rule::new(
+    "self.cidr.matches('^[0-9a-fA-F.:]+/[0-9]{1,3}$') && \
+     (!has(self.except) || self.except.all(c, c.matches('^[0-9a-fA-F.:]+/[0-9]{1,3}$')))")
+    .message("ipBlock: cidr and except are blocks such as 203.0.113.0/24 or 2001:db8::/64"))]
+pub struct IpBlock {
+    /// The block. Example: `203.0.113.0/24`.
+    #[schemars(length(min = 4, max = 43))]
+    pub cidr: String,
+    /// Blocks within it that are not meant, at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 4, max = 43)))]
+    pub except: Vec<String>,
 }
 
 /// Which JSON Web Tokens are good.
@@ -66,7 +89,7 @@ pub struct Jwt {
     #[schemars(length(min = 1, max = 2048))]
     pub jwks_url: Option<String>,
     /// The key in a Secret of the same namespace: a public key as PEM (RS256, ES256), or a shared secret of 32 bytes or
-    /// more (HS256). Pods read it when they start.
+    /// more (HS256). Another content replaces the pods that read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretKeySelector>,
 }

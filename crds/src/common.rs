@@ -17,6 +17,9 @@ pub mod condition {
     pub const TOPICS_READY: &str = "TopicsReady";
     /// ReservationService: its consumer groups exist with their start offsets.
     pub const CONSUMER_GROUPS_READY: &str = "ConsumerGroupsReady";
+    /// ReservationService: the Secrets that its workers read are there with their keys, and its workers take the admin
+    /// token; reason and message name Secret, key and what to do.
+    pub const SECRETS_READY: &str = "SecretsReady";
     /// ReservationService: its workers run and are ready.
     pub const WORKERS_READY: &str = "WorkersReady";
     /// ReservationService: a payment consumer uses the sandbox, so no money moves. There only while one does; it has no part
@@ -25,6 +28,18 @@ pub mod condition {
     /// ReservationService: two Redis masters sell the same seats; the message names both. There only while they do, and
     /// the service is not ready then.
     pub const REDIS_SPLIT: &str = "RedisSplit";
+    /// ReservationService: an object was written as wanted, and the API server's answer had another content, as where an
+    /// admission webhook changes it; the message names objects and places. There only while it is so; it has no part in
+    /// whether the service is ready. Tried again after an hour, and when the service changes.
+    pub const DRIFT_PERSISTS: &str = "DriftPersists";
+    /// Both: a person asked to leave the object alone, by annotation. There only while it is so.
+    pub const RECONCILE_PAUSED: &str = "ReconcilePaused";
+    /// ReservationService: the definitions of the kinds are older than the operator, and what they lack is dropped. There
+    /// only while it is so; it has no part in whether the service is ready.
+    pub const CRDS_OUTDATED: &str = "CrdsOutdated";
+    /// ReservationService: its workers sell what no SeatingEvent claims; the message names it. `False` names what was closed
+    /// for that. It has no part in whether the service is ready.
+    pub const UNCLAIMED_SALES: &str = "UnclaimedSales";
     /// SeatingEvent: its seats are provisioned as declared.
     pub const INVENTORY_READY: &str = "InventoryReady";
 }

@@ -144,7 +144,7 @@ pub struct Database {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UrlFrom {
-    /// The Secret, in the same namespace, and its key.
+    /// The Secret, in the same namespace, and its key. Another content replaces the pods that read it.
     pub secret_key_ref: SecretKeySelector,
 }
 

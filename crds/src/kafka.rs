@@ -114,9 +114,9 @@ pub struct Topic {
     /// `Observe` (use it and change nothing).
     #[serde(default)]
     pub adoption_policy: AdoptionPolicy,
-    /// What deleting this object does to its topics and consumer groups: `Retain` (default) or `Delete`. Retained ones
-    /// are taken up again by a ReservationService of the same namespace and name. `Delete` is also for the group of a consumer
-    /// that is removed, once nobody is in it.
+    /// What deleting this object does to its topics and consumer groups: `Retain` (default) or `Delete`, which purges the
+    /// seats of all its shows first. Retained ones are taken up again by a ReservationService of the same namespace and
+    /// name. `Delete` is also for the group of a consumer that is removed, once nobody is in it.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 }

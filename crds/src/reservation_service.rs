@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use crate::auth::{Auth, AuthMode, Jwt, Peer};
+pub use crate::auth::{Auth, AuthMode, IpBlock, Jwt, Peer};
 use crate::common::Condition;
 use crate::consumers::{Consumer, UrlFrom};
 use crate::durability::Durability;
@@ -283,8 +283,11 @@ pub struct ReservationServiceStatus {
     /// The metadata.generation that this status speaks about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Reconciling, Stalled, TopicsReady, ConsumerGroupsReady and WorkersReady, each with a reason and a message; also
-    /// RedisSplit while two Redis masters sell the same seats, and SandboxPayments while payments move no money.
+    /// Ready, Reconciling, Stalled, TopicsReady, ConsumerGroupsReady, SecretsReady and WorkersReady, each with a reason and a
+    /// message; also RedisSplit while two Redis masters sell the same seats, SandboxPayments while payments move no money,
+    /// UnclaimedSales while something is sold that no SeatingEvent claims (the annotation boxoffice.dev/keep-unclaimed,
+    /// names with commas between, keeps it on sale), CrdsOutdated while the definitions are older than the operator, and
+    /// ReconcilePaused while the annotation says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

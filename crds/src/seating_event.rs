@@ -104,7 +104,7 @@ pub struct SeatingEventSpec {
 
     /// What deleting this object does to its seats. `Retain` (default) closes the sales and keeps them: apply it again
     /// and sold seats are still sold. `Delete` purges them, and only with the annotation
-    /// `boxoffice.dev/confirm-delete` set to the object's name.
+    /// `boxoffice.dev/confirm-delete` set to the object's name; without it they are kept.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 }
@@ -311,7 +311,8 @@ pub struct SeatingEventStatus {
     /// The metadata.generation that this status speaks about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Reconciling, Stalled and InventoryReady, each with a reason and a message.
+    /// Ready, Reconciling, Stalled and InventoryReady, each with a reason and a message; also ReconcilePaused while the
+    /// annotation says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

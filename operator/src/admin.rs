@@ -11,6 +11,9 @@ use serde::de::DeserializeOwned;
 /// Where the command worker of a service answers, unless the settings say otherwise.
 pub const URL_TEMPLATE: &str = "http://{service}-command.{namespace}.svc:8082";
 
+/// Where one of its pods answers, unless the settings say otherwise.
+pub const POD_URL_TEMPLATE: &str = "http://{address}:{port}";
+
 /// A service whose admin API is called.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
@@ -34,6 +37,9 @@ pub struct Inventory {
     pub partition: i32,
     /// The last domain event (I3).
     pub sequence: u64,
+    /// When that happened, Unix milliseconds; a worker of an earlier version does not say.
+    #[serde(default)]
+    pub last_event_at: Option<u64>,
     /// Where the sale stands, by the worker's clock.
     pub phase: Phase,
     /// Seats by state.
@@ -162,12 +168,26 @@ pub enum AdminError {
     },
 }
 
+impl AdminError {
+    /// Whether nobody answered: what stands between, or nothing, is no worker.
+    pub fn is_silence(&self) -> bool {
+        match self {
+            Self::Absent | Self::Unreachable { .. } => true,
+            Self::Refused { status, problem } => *status >= 500 && problem.code == NO_PROBLEM,
+        }
+    }
+}
+
+/// The code of an answer that is no problem document: no worker's.
+const NO_PROBLEM: &str = "UNKNOWN";
 /// The header of a list in which something may be missing.
 const PARTIAL: &str = "x-partial";
 /// Longest wait for counts, which are asked for all the time: one worker that hangs must not make all others' old.
 const COUNTS_TIMEOUT: Duration = Duration::from_secs(4);
-/// Longest wait for what one pod says of itself.
-const POD_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest wait for the end of sales: well below how long a deletion waits for an answer.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(8);
+/// Longest wait for what a pod says of itself; pods are asked side by side.
+pub const POD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Where pods have their admin API.
 const ADMIN_PORT: u16 = 8082;
 /// Where they are probed.
@@ -177,18 +197,31 @@ const PROBES_PORT: u16 = 9090;
 pub struct AdminApi {
     http: Client,
     template: String,
+    pod_template: String,
+}
+
+/// What one command worker says about the Redis that it uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PodAnswer {
+    /// This.
+    Stores(Stores),
+    /// Nothing to who shows this token.
+    TokenRefused,
+    /// Nothing in time, or nothing of use.
+    Silent,
 }
 
 impl AdminApi {
-    /// A client that finds services by `template`, in which `{service}` and `{namespace}` stand for the two names.
-    pub fn new(template: String) -> Result<Self, reqwest::Error> {
+    /// A client that finds services by `template`, in which `{service}` and `{namespace}` stand for the two names, and
+    /// single pods by `pod_template`, in which `{address}` and `{port}` do too.
+    pub fn new(template: String, pod_template: String) -> Result<Self, reqwest::Error> {
         let http = Client::builder()
             .connect_timeout(Duration::from_secs(3))
             .timeout(Duration::from_secs(15))
             .pool_idle_timeout(Duration::from_secs(30))
             .no_proxy()
             .build()?;
-        Ok(Self { http, template })
+        Ok(Self { http, template, pod_template })
     }
 
     /// Makes the SeatingEvent's inventory as defined, as far as seats that are held or sold let it; repeating it changes
@@ -212,34 +245,55 @@ impl AdminApi {
 
     /// What waits for Kafka.
     pub async fn outbox(&self, target: &Target) -> Result<Outbox, AdminError> {
-        read(self.send(target, Method::GET, "/admin/outbox", quickly).await?).await
+        read(self.send(target, Method::GET, "/admin/outbox", at_once).await?).await
     }
 
     /// Closes the sales and keeps the seats. A SeatingEvent that is not there is no error.
     pub async fn close(&self, target: &Target, id: &str) -> Result<(), AdminError> {
-        let path = format!("/admin/events/{id}");
-        match self.send(target, Method::DELETE, &path, |request| request).await {
+        self.remove(target, &format!("/admin/events/{id}")).await
+    }
+
+    /// Closes the sales and forgets the seats, whoever has some. A SeatingEvent that is not there is no error.
+    pub async fn purge(&self, target: &Target, id: &str) -> Result<(), AdminError> {
+        self.remove(target, &format!("/admin/events/{id}?purge=true")).await
+    }
+
+    async fn remove(&self, target: &Target, path: &str) -> Result<(), AdminError> {
+        match self.send(target, Method::DELETE, path, in_good_time).await {
             Ok(_) => Ok(()),
             Err(AdminError::Refused { problem, .. }) if problem.code == "EVENT_NOT_FOUND" => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// What the command worker in one pod says about the Redis that it uses; nothing where it does not answer.
-    pub async fn stores(&self, pod_address: &str, token: &str) -> Option<Stores> {
-        let request = self.http.get(format!("{}/admin/outbox", at(pod_address, ADMIN_PORT)));
-        let answer = request.bearer_auth(token).timeout(POD_TIMEOUT).send().await.ok()?;
-        answer.error_for_status().ok()?.json().await.ok()
+    /// What the command worker in one pod says about the Redis that it uses.
+    pub async fn stores(&self, target: &Target, pod_address: &str) -> PodAnswer {
+        let base = self.pod(&target.namespace, &target.service, pod_address, ADMIN_PORT);
+        let request = self.http.get(format!("{base}/admin/outbox"));
+        let Ok(answer) = request.bearer_auth(&target.token).timeout(POD_TIMEOUT).send().await else {
+            return PodAnswer::Silent;
+        };
+        match answer.status() {
+            StatusCode::UNAUTHORIZED => PodAnswer::TokenRefused,
+            status if status.is_success() => answer.json().await.map_or(PodAnswer::Silent, PodAnswer::Stores),
+            _ => PodAnswer::Silent,
+        }
     }
 
     /// What keeps a worker's pod from being ready, in its own words; nothing where it does not say.
-    pub async fn obstacles(&self, pod_address: &str) -> Option<String> {
-        let url = format!("{}/readyz", at(pod_address, PROBES_PORT));
+    pub async fn obstacles(&self, namespace: &str, service: &str, pod_address: &str) -> Option<String> {
+        let url = format!("{}/readyz", self.pod(namespace, service, pod_address, PROBES_PORT));
         let answer = self.http.get(url).timeout(POD_TIMEOUT).send().await.ok()?;
         if answer.status().is_success() {
             return None;
         }
         answer.text().await.ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    fn pod(&self, namespace: &str, service: &str, address: &str, port: u16) -> String {
+        let address = bracketed(address);
+        let template = self.pod_template.replace("{address}", &address).replace("{port}", &port.to_string());
+        base(&template, namespace, service)
     }
 
     async fn send(
@@ -262,8 +316,17 @@ impl AdminApi {
     }
 }
 
+/// For what is asked again soon.
+fn in_good_time(request: RequestBuilder) -> RequestBuilder {
+    request.timeout(REMOVAL_TIMEOUT)
+}
+
 fn quickly(request: RequestBuilder) -> RequestBuilder {
     request.timeout(COUNTS_TIMEOUT)
+}
+
+fn at_once(request: RequestBuilder) -> RequestBuilder {
+    request.timeout(POD_TIMEOUT)
 }
 
 async fn read<T: DeserializeOwned>(response: Response) -> Result<T, AdminError> {
@@ -271,13 +334,9 @@ async fn read<T: DeserializeOwned>(response: Response) -> Result<T, AdminError> 
     response.json().await.map_err(|error| unreachable(&url, &error))
 }
 
-/// An address of the pod's network with a port: one of IPv6 stands in brackets.
-fn at(address: &str, port: u16) -> String {
-    if address.contains(':') {
-        format!("http://[{address}]:{port}")
-    } else {
-        format!("http://{address}:{port}")
-    }
+/// An address of the pod's network as it stands in a URL: one of IPv6 in brackets.
+fn bracketed(address: &str) -> String {
+    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
 }
 
 fn base(template: &str, namespace: &str, service: &str) -> String {
@@ -295,7 +354,7 @@ fn unreachable(url: &str, error: &reqwest::Error) -> AdminError {
 
 fn anonymous(status: StatusCode) -> Problem {
     let detail = status.canonical_reason().unwrap_or("no reason given").to_owned();
-    Problem { code: "UNKNOWN".to_owned(), detail, conflicts: Vec::new() }
+    Problem { code: NO_PROBLEM.to_owned(), detail, conflicts: Vec::new() }
 }
 
 #[cfg(test)]

@@ -29,7 +29,8 @@ async fn serve(routes: Router) -> AdminApi {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-    AdminApi::new(format!("http://{address}/{{namespace}}/{{service}}")).unwrap()
+    let base = format!("http://{address}/{{namespace}}/{{service}}");
+    AdminApi::new(base.clone(), format!("{base}/{{address}}/{{port}}")).unwrap()
 }
 
 #[tokio::test]
@@ -44,8 +45,29 @@ async fn reads_what_waits_and_passes_over_a_worker_that_cannot_say() {
 
 #[test]
 fn a_pod_is_reached_by_addresses_of_both_kinds() {
-    assert_eq!(at("10.0.0.7", 8082), "http://10.0.0.7:8082");
-    assert_eq!(at("fd00::7", 9090), "http://[fd00::7]:9090");
+    let admin = AdminApi::new(URL_TEMPLATE.to_owned(), POD_URL_TEMPLATE.to_owned()).unwrap();
+    assert_eq!(admin.pod("tickets", "main", "10.0.0.7", 8082), "http://10.0.0.7:8082");
+    assert_eq!(admin.pod("tickets", "main", "fd00::7", 9090), "http://[fd00::7]:9090");
+}
+
+#[tokio::test]
+async fn a_pod_says_what_it_uses_or_that_it_does_not_know_the_token() {
+    let told = |headers: HeaderMap| async move {
+        let known = headers.get("authorization").is_some_and(|shown| shown == "Bearer secret");
+        if known { Ok(Json(json!({"splits": 2}))) } else { Err(StatusCode::UNAUTHORIZED) }
+    };
+    let ready = || async { (StatusCode::SERVICE_UNAVAILABLE, "redis: connection refused\n") };
+    let routes = Router::new()
+        .route("/tickets/main/10.0.0.7/8082/admin/outbox", get(told))
+        .route("/tickets/main/10.0.0.7/9090/readyz", get(ready));
+    let admin = serve(routes).await;
+    let answer = admin.stores(&target(), "10.0.0.7").await;
+    assert_eq!(answer, PodAnswer::Stores(Stores { splits: 2, servers: Vec::new() }));
+    let other = Target { token: "other".into(), ..target() };
+    assert_eq!(admin.stores(&other, "10.0.0.7").await, PodAnswer::TokenRefused);
+    assert_eq!(admin.stores(&target(), "10.0.0.8").await, PodAnswer::Silent);
+    let obstacles = admin.obstacles("tickets", "main", "10.0.0.7").await;
+    assert_eq!(obstacles.as_deref(), Some("redis: connection refused"));
 }
 
 #[test]
@@ -140,9 +162,43 @@ async fn closing_what_is_not_there_is_done() {
 }
 
 #[tokio::test]
+async fn purging_asks_for_more_than_closing() {
+    let routes = |said: &'static str| {
+        let remove = move |axum::extract::RawQuery(query): axum::extract::RawQuery| async move {
+            let status = if query.as_deref().unwrap_or_default() == said {
+                StatusCode::NO_CONTENT
+            } else {
+                StatusCode::IM_A_TEAPOT
+            };
+            (status, "")
+        };
+        Router::new().route("/tickets/main/admin/events/{id}", axum::routing::delete(remove))
+    };
+    serve(routes("purge=true")).await.purge(&target(), HOUSE).await.unwrap();
+    serve(routes("")).await.close(&target(), HOUSE).await.unwrap();
+}
+
+#[test]
+fn only_an_answer_of_a_worker_breaks_a_silence() {
+    let refused = |status, code: &str| AdminError::Refused {
+        status,
+        problem: Problem { code: code.into(), ..Problem::default() },
+    };
+    for (error, is_silence) in [
+        (AdminError::Absent, true),
+        (AdminError::Unreachable { url: "http://x".into(), detail: "refused".into() }, true),
+        (refused(502, NO_PROBLEM), true),
+        (refused(503, "RECOVERING"), false),
+        (refused(401, NO_PROBLEM), false),
+    ] {
+        assert_eq!(error.is_silence(), is_silence, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_listening_is_unreachable() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let api = AdminApi::new(format!("http://{unused}")).unwrap();
+    let api = AdminApi::new(format!("http://{unused}"), POD_URL_TEMPLATE.to_owned()).unwrap();
     let error = api.inventories(&target()).await.unwrap_err();
     assert!(error.to_string().contains("refused"), "{error}");
 }

@@ -7,10 +7,15 @@ use std::time::Duration;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Api, Patch, PatchParams};
+use kube::core::Status;
+use kube::core::object::HasStatus;
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+
+use crate::context::key;
+use crate::written::Written;
 
 /// The one field manager of everything the operator applies.
 pub const FIELD_MANAGER: &str = "boxoffice-operator";
@@ -45,10 +50,44 @@ impl ApiError {
         self.code() == Some(409)
     }
 
+    /// Whether the operator has no right to it.
+    pub fn is_forbidden(&self) -> bool {
+        self.code() == Some(403)
+    }
+
+    /// Whether nothing can be made any more in a namespace that is being deleted.
+    pub fn is_terminating(&self) -> bool {
+        let is_forbidden = |status: &&Status| status.is_forbidden();
+        let causes = self.status().filter(is_forbidden).and_then(|status| status.details.as_ref());
+        causes
+            .is_some_and(|details| details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating"))
+    }
+
+    /// Whether the API server finds the object itself wrong.
+    pub fn is_invalid(&self) -> bool {
+        self.code() == Some(422)
+    }
+
+    /// Why the API server will not take this however often it is asked, in its own words: the object is wrong, or not
+    /// allowed. Nothing where another try may do.
+    pub fn refusal(&self) -> Option<&str> {
+        let status = self.status()?;
+        match status.code {
+            400 | 413 | 422 => Some(&status.message),
+            // A namespace that is being deleted takes its resources along.
+            403 if !self.is_terminating() => Some(&status.message),
+            _ => None,
+        }
+    }
+
     fn code(&self) -> Option<u16> {
+        self.status().map(|status| status.code)
+    }
+
+    fn status(&self) -> Option<&Status> {
         match self {
             Self::Refused { source, .. } => match source.as_ref() {
-                kube::Error::Api(status) => Some(status.code),
+                kube::Error::Api(status) => Some(status),
                 _ => None,
             },
             Self::Silent(_) => None,
@@ -116,11 +155,25 @@ where
     Ok(())
 }
 
-/// Applies the status as a whole: what it no longer says is removed.
-pub async fn apply_status<K>(client: &Client, object: &K, status: &impl Serialize) -> Result<(), ApiError>
+/// Applies the status as a whole: what it no longer says is removed. Returns whether that was written: not where it was
+/// before, and the API server made of it what the object has now.
+pub async fn apply_status<K>(
+    client: &Client,
+    written: &Written,
+    object: &K,
+    status: &impl Serialize,
+) -> Result<bool, ApiError>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + HasStatus<Status: Serialize>,
 {
+    let key = key(object);
+    if written.is_settled(&key, status, &object.status()) {
+        return Ok(false);
+    }
     let body = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
@@ -130,6 +183,39 @@ where
     let api: Api<K> = beside(client, object);
     let (name, parameters, patch) =
         (object.name_any(), PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&body));
-    timed("write the status", api.patch_status(&name, &parameters, &patch)).await?;
-    Ok(())
+    let came: K = timed("write the status", api.patch_status(&name, &parameters, &patch)).await?;
+    written.note(&key, status, &came.status());
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: u16, message: &str) -> ApiError {
+        let status = Status { code, message: message.to_owned(), ..Status::default() };
+        let source = Box::new(kube::Error::Api(Box::new(status)));
+        ApiError::Refused { action: "apply an object", source }
+    }
+
+    #[test]
+    fn what_no_other_try_can_settle_is_a_refusal() {
+        for code in [400, 403, 422] {
+            assert_eq!(refused(code, "exceeded quota: few").refusal(), Some("exceeded quota: few"), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_another_try_may_settle_is_none() {
+        for code in [404, 409, 429, 500, 503] {
+            assert_eq!(refused(code, "later").refusal(), None, "{code}");
+        }
+        let details = json!({"causes": [{"reason": "NamespaceTerminating"}]});
+        let details = serde_json::from_value(details).unwrap();
+        let status = Status { code: 403, details: Some(details), ..Status::default() };
+        let source = Box::new(kube::Error::Api(Box::new(status)));
+        let ending = ApiError::Refused { action: "apply an object", source };
+        assert!(ending.is_terminating() && ending.refusal().is_none());
+        assert_eq!(ApiError::Silent("apply an object").refusal(), None);
+    }
 }

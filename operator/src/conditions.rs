@@ -10,7 +10,7 @@ use boxoffice_crds::common::{Condition, Time};
 pub mod progress {
     /// Whether `reason` is one of these.
     pub fn is(reason: &str) -> bool {
-        [WAITING, ROLLING_OUT, KAFKA_SETTLING, SERVICE_NOT_READY].contains(&reason)
+        [WAITING, ROLLING_OUT, KAFKA_SETTLING, SERVICE_NOT_READY, DELETING].contains(&reason)
     }
 
     /// A step that comes before this one is not done.
@@ -21,6 +21,38 @@ pub mod progress {
     pub const KAFKA_SETTLING: &str = "KafkaSettling";
     /// The command worker that provisions seats is not there yet.
     pub const SERVICE_NOT_READY: &str = "ServiceNotReady";
+    /// It is deleted as soon as what the message names is done.
+    pub const DELETING: &str = "Deleting";
+}
+
+/// Reasons of a step that the operator cannot mend, whatever it tries again: only a person can.
+pub mod person {
+    use boxoffice_crds::common::condition::REDIS_SPLIT;
+
+    /// Whether `reason` is one of these. Those of pods are the kubelet's words.
+    pub fn must_act(reason: &str) -> bool {
+        [
+            REDIS_SPLIT,
+            "KafkaAuthenticationFailed",
+            "KafkaForbidden",
+            "KafkaSecretUnusable",
+            "KafkaTlsFailed",
+            "TopicConfigDiffers",
+            "DurabilityBroken",
+            "ReplicationFactorDiffers",
+            "PartitionStopped",
+            "TokenRefused",
+            "AdminTokenUnusable",
+            "SecretMissing",
+            "SecretKeyMissing",
+            "SecretForbidden",
+            "ReplicaFailure",
+            "CreateContainerConfigError",
+            "ErrImageNeverPull",
+            "InvalidImageName",
+        ]
+        .contains(&reason)
+    }
 }
 
 /// The state of one step.
@@ -75,20 +107,25 @@ impl Stall {
     }
 }
 
-/// The steps' findings with Ready, Reconciling and Stalled before them.
+/// The steps' findings with Ready, Reconciling and Stalled before them. What only a person can mend is never
+/// Reconciling: it is Stalled, whether or not it is tried again meanwhile.
 pub fn with_summary(steps: Vec<Finding>, stall: Option<&Stall>) -> Vec<Finding> {
     let unmet = steps.iter().find(|step| !step.is_well() && step.reason != progress::WAITING);
     let unmet = unmet.or_else(|| steps.iter().find(|step| !step.is_well()));
-    let mut all = match (stall, unmet) {
-        (Some(stall), _) => vec![
-            Finding::unmet(READY, stall.reason, &stall.message),
+    let stalled = |reason, message: &str| {
+        vec![
+            Finding::unmet(READY, reason, message),
             Finding::unmet(
                 RECONCILING,
                 "Stalled",
-                "nothing more is tried until the resource or its surroundings change",
+                "nothing more comes of it until the resource or its surroundings change",
             ),
-            Finding::met(STALLED, stall.reason, &stall.message),
-        ],
+            Finding::met(STALLED, reason, message),
+        ]
+    };
+    let mut all = match (stall, unmet) {
+        (Some(stall), _) => stalled(stall.reason, &stall.message),
+        (None, Some(step)) if person::must_act(&step.reason) => stalled(&step.reason, &step.message),
         (None, Some(step)) => vec![
             Finding::unmet(READY, &step.reason, &step.message),
             Finding::met(RECONCILING, &step.reason, &step.message),
@@ -126,6 +163,20 @@ pub fn update(
             }
         })
         .collect()
+}
+
+/// Puts a condition in its place, or takes it away where there is no finding. Its time is that of `previous` while its
+/// status is what it was there.
+pub fn set(
+    conditions: &mut Vec<Condition>,
+    previous: &[Condition],
+    kind: &str,
+    finding: Option<Finding>,
+    generation: Option<i64>,
+    now: &Time,
+) {
+    conditions.retain(|condition| condition.type_ != kind);
+    conditions.extend(update(previous, finding.into_iter().collect(), generation, now));
 }
 
 /// The condition of that type.
@@ -174,12 +225,35 @@ mod tests {
     }
 
     #[test]
-    fn a_split_is_no_step_and_not_ready_though_all_steps_are_done() {
-        let split = Finding::met(REDIS_SPLIT, "Split", "a:6379 and b:6379");
+    fn a_split_is_no_step_and_stalls_though_all_steps_are_done() {
+        let split = Finding::met(REDIS_SPLIT, REDIS_SPLIT, "a:6379 and b:6379");
         let all = with_summary(vec![split, Finding::met(TOPICS_READY, "Ready", "")], None);
-        assert_eq!((all[0].met, all[0].reason.as_str()), (false, "Split"));
+        assert_eq!((all[0].met, all[0].reason.as_str()), (false, REDIS_SPLIT));
         let met: Vec<_> = all.iter().map(|finding| finding.met).collect();
-        assert_eq!(met, [false, true, false, true, true]);
+        assert_eq!(met, [false, false, true, true, true]);
+    }
+
+    #[test]
+    fn what_only_a_person_can_mend_is_not_reconciling() {
+        let summary = |reason| {
+            let all = with_summary(vec![Finding::unmet(TOPICS_READY, reason, "why")], None);
+            assert_eq!(all[0].message, "why");
+            [all[0].met, all[1].met, all[2].met]
+        };
+        assert_eq!(summary("KafkaAuthenticationFailed"), [false, false, true]);
+        assert_eq!(summary("KafkaUnreachable"), [false, true, false]);
+    }
+
+    #[test]
+    fn a_condition_set_apart_keeps_its_time_and_goes_without_a_trace() {
+        let finding = || Some(Finding::met(STALLED, "A", "a"));
+        let mut now = update(&[], vec![Finding::met(READY, "A", "")], Some(1), &at(1));
+        set(&mut now, &[], STALLED, finding(), Some(1), &at(1));
+        let before = now.clone();
+        set(&mut now, &before, STALLED, finding(), Some(1), &at(2));
+        assert_eq!(now, before);
+        set(&mut now, &before, STALLED, None, Some(1), &at(3));
+        assert_eq!(now.len(), 1);
     }
 
     #[test]

@@ -1,18 +1,32 @@
 //! What every reconcile of this process shares.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use boxoffice_crds::PAUSED_ANNOTATION;
 use boxoffice_crds::common::Time;
+use boxoffice_crds::{PAUSED_ANNOTATION, SeatingEvent};
+use kube::runtime::reflector::Store;
 use kube::{Client, Resource, ResourceExt};
+use tokio_util::sync::CancellationToken;
 
 use crate::admin::AdminApi;
 use crate::backoff::Backoff;
+use crate::claims::Claims;
+use crate::definitions::Definitions;
+use crate::departures::Departures;
 use crate::kafka::desk::Desk;
 use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::refusals::Refusals;
+use crate::reservation_service::pods::Lists;
+use crate::reservation_service::tokens::Keyring;
+use crate::reservation_service::{memory, unclaimed};
 use crate::seating_event::inventories::Inventories;
+use crate::secrets::Secrets;
+use crate::watch::Watches;
+use crate::watch::unreadable::Unreadable;
+use crate::written::Written;
 
 /// Clients, caches and settings.
 pub struct Context {
@@ -26,14 +40,46 @@ pub struct Context {
     pub desk: Arc<Desk>,
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
+    /// What is known of services' objects from before.
+    pub memory: memory::Memory,
+    /// What it remembers of deletions.
+    pub departures: Departures,
+    /// What it remembers of sales that no SeatingEvent claims.
+    pub unclaimed: unclaimed::Memory,
+    /// How long such a sale goes on that is younger than its service.
+    pub unclaimed_sales_after: Duration,
+    /// Every SeatingEvent, once they are watched.
+    pub shows: OnceLock<Store<SeatingEvent>>,
     /// Delays after failures.
     pub backoff: Backoff,
+    /// Secrets that were read.
+    pub secrets: Secrets,
+    /// The admin tokens of the services.
+    pub tokens: Keyring,
+    /// The pods of services at rest.
+    pub pods: Lists,
+    /// What the API server did not take.
+    pub refusals: Refusals,
     /// Kubernetes Events.
     pub notices: Notices,
     /// Counters.
     pub metrics: Metrics,
+    /// What is watched, and where.
+    pub watches: Watches,
+    /// Which namespaces are this installation's.
+    pub claims: Claims,
+    /// The objects that this version cannot read.
+    pub unreadable: Arc<Unreadable>,
+    /// Whether the API server knows what this version does.
+    pub definitions: Definitions,
+    /// What became of statuses that were written.
+    pub written: Written,
+    /// Cancelled when the process is to end: no reconcile begins after it.
+    pub ending: CancellationToken,
     /// The workers' image for services that name none.
     pub default_image: String,
+    /// Where the operator runs.
+    pub namespace: String,
     /// The clock of conditions.
     pub now: fn() -> Time,
 }

@@ -1,62 +1,25 @@
-//! What both controllers do around a reconcile: watch with the right predicates, measure, log, back off.
+//! What both controllers do around a reconcile: ask whether the object is theirs, measure, log, back off.
 
 use std::error::Error;
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use boxoffice_runtime::health::Readiness;
-use futures::{Stream, StreamExt};
-use kube::api::Api;
+use kube::runtime::Config;
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::store::Writer;
-use kube::runtime::{Config, Predicate, PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Resource, ResourceExt};
-use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use crate::claims::LOOK;
+
 use crate::context::{Context, key};
-
-/// Objects that changed in a way that matters: their spec, finalizers or annotations, not their status. The store
-/// behind `writer` sees every change. The process is ready while the watch is alive: from its first complete list to
-/// an error, and again from the next event.
-pub fn roots<K>(
-    api: Api<K>,
-    writer: Writer<K>,
-    readiness: Readiness,
-    watch: &'static str,
-) -> impl Stream<Item = Result<K, watcher::Error>> + Send + use<K>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
-    let changed = predicates::generation.combine(predicates::finalizers).combine(predicates::annotations);
-    readiness.not_ready(watch, "listing");
-    watcher(api, watcher::Config::default())
-        .modify(|object| object.managed_fields_mut().clear())
-        .inspect(move |event| note(&readiness, watch, event))
-        .default_backoff()
-        .reflect(writer)
-        .applied_objects()
-        .predicate_filter(changed, PredicateConfig::default())
-}
-
-fn note<K>(readiness: &Readiness, watch: &'static str, event: &Result<watcher::Event<K>, watcher::Error>) {
-    match event {
-        Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => {}
-        Ok(_) => readiness.ready(watch),
-        Err(error) => {
-            tracing::warn!(watch, %error, "watch interrupted");
-            readiness.not_ready(watch, error.to_string());
-        }
-    }
-}
 
 /// Debounce and concurrency of a controller.
 pub fn config(concurrency: u16) -> Config {
     Config::default().debounce(Duration::from_millis(200)).concurrency(concurrency)
 }
 
-/// Runs one reconcile: measured, logged, its back-off reset when it completes.
+/// Runs one reconcile: measured, logged, its back-off reset when it completes. None begins for an object that cannot be
+/// read as it is now, in a namespace of another installation, or while the process ends.
 pub async fn reconciled<K, E>(
     controller: &'static str,
     object: &K,
@@ -67,6 +30,16 @@ where
     K: Resource<DynamicType = ()>,
     E: Error,
 {
+    let namespace = object.namespace().unwrap_or_default();
+    if context.ending.is_cancelled()
+        || context.unreadable.holds(&K::kind(&()), &namespace, &object.name_any())
+    {
+        return Ok(Action::await_change());
+    }
+    if let Err(refused) = context.claims.admit(&namespace).await {
+        context.claims.tell(&object.object_ref(&()), &refused).await;
+        return Ok(Action::requeue(LOOK));
+    }
     let (started, name) = (Instant::now(), key(object));
     let result = work.await;
     let elapsed = started.elapsed();
@@ -102,22 +75,4 @@ fn chain(error: &dyn Error) -> String {
         source = cause.source();
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_watch_lives_from_its_first_complete_list_to_its_next_error() {
-        let readiness = Readiness::waiting_for(&["shows"]);
-        let alive = |event| {
-            note::<()>(&readiness, "shows", &event);
-            readiness.obstacles().is_empty()
-        };
-        assert!(!alive(Ok(watcher::Event::Init)));
-        assert!(alive(Ok(watcher::Event::InitDone)));
-        assert!(!alive(Err(watcher::Error::NoResourceVersion)));
-        assert!(alive(Ok(watcher::Event::Apply(()))));
-    }
 }

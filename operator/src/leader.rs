@@ -1,63 +1,99 @@
 //! Leader election by a Lease, so that one operator acts at a time.
 //!
-//! A holder that cannot renew gives up before its Lease runs out for others, also when the API server is silent.
-//! Others measure a Lease by how long they saw it unchanged: clocks of different machines are never compared.
+//! Candidates watch the Lease: one that is released is taken at once. A holder that cannot renew gives up before its
+//! Lease runs out for others, also when the API server is silent; what it began by then has two seconds to end.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use boxoffice_crds::common::Time;
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, watch_object};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::{ApiError, timed};
+use crate::lease::{claim, free_in};
+use crate::watch::retry::Retry;
 
 /// The Lease's name.
 pub const LEASE: &str = "boxoffice-operator";
 /// How long a Lease stands after its last renewal.
-const DURATION: Duration = Duration::from_secs(15);
+const DURATION: Duration = Duration::from_secs(8);
 /// How long a holder tries to renew before it gives up.
-const RENEW_DEADLINE: Duration = Duration::from_secs(10);
-/// How often a holder renews and others look.
-const PERIOD: Duration = Duration::from_secs(3);
+const RENEW_DEADLINE: Duration = Duration::from_secs(6);
+/// How often a holder renews: the only writes of an operator at rest.
+const PERIOD: Duration = Duration::from_secs(2);
+/// How long one try to take or renew the Lease may take.
+const TRY: Duration = Duration::from_secs(2);
 
 /// One candidate.
 pub struct Candidate {
     api: Api<Lease>,
     identity: String,
     now: fn() -> Time,
-    /// The Lease of another, and since when it looks like that.
+    /// The Lease as it was last seen, and since when it looks like that.
     seen: Option<(LeaseSpec, Instant)>,
+    /// The Lease as this process wrote it last: the next renewal needs no read.
+    own: Option<Lease>,
+    /// When the write that was answered last began, once there was one.
+    renewed: Option<Instant>,
 }
 
 impl Candidate {
     /// A candidate for the Lease in `namespace`; `identity` names this process alone.
     pub fn new(client: Client, namespace: &str, identity: String, now: fn() -> Time) -> Self {
-        Self { api: Api::namespaced(client, namespace), identity, now, seen: None }
+        Self { api: Api::namespaced(client, namespace), identity, now, seen: None, own: None, renewed: None }
     }
 
     /// Returns when this process holds the Lease.
     pub async fn acquire(&mut self) {
+        let mut changes = Box::pin(watch_object(self.api.clone(), LEASE).backoff(Retry::default()));
         loop {
-            match self.attempt().await {
-                Ok(true) => return,
-                Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "lease not acquired"),
+            let began = Instant::now();
+            match timeout(TRY, self.attempt()).await {
+                Ok(Ok(true)) => {
+                    self.renewed = Some(began);
+                    return;
+                }
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "lease not acquired");
+                    sleep(PERIOD).await;
+                }
+                Err(_) => tracing::warn!("lease not acquired in time"),
             }
-            sleep(PERIOD).await;
+            self.wait(changes.as_mut()).await;
+        }
+    }
+
+    /// Returns when the Lease may be free: by what its watch tells, or because nothing was told for so long. Then it is
+    /// read, whatever the watch has missed.
+    async fn wait(&mut self, mut changes: Pin<&mut (impl Stream<Item = Told> + Send)>) {
+        while !self.free_in().is_zero() {
+            tokio::select! {
+                () = sleep(self.free_in()) => {}
+                told = changes.next() => match told {
+                    Some(Ok(lease)) => self.see(lease.and_then(|lease| lease.spec).unwrap_or_default()),
+                    Some(Err(error)) => tracing::debug!(%error, "watch of the lease interrupted"),
+                    None => return,
+                },
+            }
         }
     }
 
     /// Renews, and returns when the Lease is lost.
     pub async fn hold(&mut self) {
-        let mut renewed = Instant::now();
+        let mut renewed = self.renewed.unwrap_or_else(Instant::now);
         loop {
-            sleep(PERIOD).await;
-            let left = RENEW_DEADLINE.saturating_sub(renewed.elapsed());
+            sleep(PERIOD.min(RENEW_DEADLINE.saturating_sub(renewed.elapsed()))).await;
+            let left = RENEW_DEADLINE.saturating_sub(renewed.elapsed()).min(TRY);
             let began = Instant::now();
-            match timeout(left, self.attempt()).await {
+            match timeout(left, self.renew()).await {
                 Ok(Ok(true)) => renewed = began,
                 Ok(Ok(false)) => return,
                 Ok(Err(error)) => tracing::warn!(%error, "lease not renewed"),
@@ -71,76 +107,90 @@ impl Candidate {
 
     /// Gives the Lease to whoever asks next, if this process holds it.
     pub async fn release(&self) -> Result<(), ApiError> {
-        let Some(mut lease) = timed("read the lease", self.api.get_opt(LEASE)).await? else { return Ok(()) };
-        let spec = lease.spec.get_or_insert_default();
-        if spec.holder_identity.as_deref() == Some(self.identity.as_str()) {
+        if self.renewed.is_none() {
+            return Ok(());
+        }
+        // A renewal that was on its way may come between reading and writing; there is no more than one.
+        for _ in 0..3 {
+            let Some(mut lease) = timed("read the lease", self.api.get_opt(LEASE)).await? else { break };
+            let spec = lease.spec.get_or_insert_default();
+            if spec.holder_identity.as_deref() != Some(self.identity.as_str()) {
+                break;
+            }
             spec.holder_identity = Some(String::new());
-            self.replace(&lease).await?;
+            if written(timed("release the lease", self.replace(&lease)).await)?.is_some() {
+                break;
+            }
         }
         Ok(())
     }
 
-    /// One try to take or renew the Lease. Returns whether this process holds it.
-    async fn attempt(&mut self) -> Result<bool, ApiError> {
-        let Some(mut lease) = timed("read the lease", self.api.get_opt(LEASE)).await? else {
-            let metadata = ObjectMeta { name: Some(LEASE.to_owned()), ..ObjectMeta::default() };
-            let lease = Lease { metadata, spec: Some(self.claim(None)) };
-            return won(timed("create the lease", self.api.create(&PostParams::default(), &lease)).await);
-        };
-        let spec = lease.spec.clone().unwrap_or_default();
-        if self.seen.as_ref().is_none_or(|(seen, _)| *seen != spec) {
-            self.seen = Some((spec.clone(), Instant::now()));
+    /// Writes what was written last with another time, and reads the Lease only when that does not fit any more.
+    async fn renew(&mut self) -> Result<bool, ApiError> {
+        if let Some(mut lease) = self.own.take() {
+            lease.spec = Some(self.claim(lease.spec.as_ref()));
+            if let Some(lease) = written(timed("renew the lease", self.replace(&lease)).await)? {
+                self.own = Some(lease);
+                return Ok(true);
+            }
         }
-        let unchanged = self.seen.as_ref().map_or(Duration::ZERO, |(_, since)| since.elapsed());
-        if !may_take(&spec, &self.identity, unchanged) {
-            return Ok(false);
-        }
-        lease.spec = Some(self.claim(Some(&spec)));
-        self.replace(&lease).await
+        self.attempt().await
     }
 
-    /// Writes the Lease, unless somebody else did so first.
-    async fn replace(&self, lease: &Lease) -> Result<bool, ApiError> {
-        won(timed("write the lease", self.api.replace(LEASE, &PostParams::default(), lease)).await)
+    /// One try to take or renew the Lease. Returns whether this process holds it.
+    async fn attempt(&mut self) -> Result<bool, ApiError> {
+        let answer = match timed("read the lease", self.api.get_opt(LEASE)).await? {
+            None => {
+                let metadata = ObjectMeta { name: Some(LEASE.to_owned()), ..ObjectMeta::default() };
+                let lease = Lease { metadata, spec: Some(self.claim(None)) };
+                timed("create the lease", self.api.create(&PostParams::default(), &lease)).await
+            }
+            Some(mut lease) => {
+                let spec = lease.spec.clone().unwrap_or_default();
+                self.see(spec.clone());
+                if !self.free_in().is_zero() {
+                    return Ok(false);
+                }
+                lease.spec = Some(self.claim(Some(&spec)));
+                timed("write the lease", self.replace(&lease)).await
+            }
+        };
+        self.own = written(answer)?;
+        Ok(self.own.is_some())
+    }
+
+    fn see(&mut self, spec: LeaseSpec) {
+        if self.seen.as_ref().is_none_or(|(seen, _)| *seen != spec) {
+            self.seen = Some((spec, Instant::now()));
+        }
+    }
+
+    /// In how long the Lease may be taken, as far as was seen.
+    fn free_in(&self) -> Duration {
+        self.seen
+            .as_ref()
+            .map_or(Duration::ZERO, |(spec, since)| free_in(spec, &self.identity, since.elapsed(), DURATION))
+    }
+
+    /// Writes the Lease, unless somebody else did so since it was read.
+    async fn replace(&self, lease: &Lease) -> Result<Lease, kube::Error> {
+        self.api.replace(LEASE, &PostParams::default(), lease).await
     }
 
     fn claim(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
-        claim(&self.identity, before, MicroTime((self.now)().0))
+        claim(&self.identity, before, DURATION, MicroTime((self.now)().0))
     }
 }
 
-/// The Lease as `identity` writes it at `now`, after it looked like `before`.
-fn claim(identity: &str, before: Option<&LeaseSpec>, now: MicroTime) -> LeaseSpec {
-    let mine = before.filter(|spec| spec.holder_identity.as_deref() == Some(identity));
-    let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or_default();
-    LeaseSpec {
-        holder_identity: Some(identity.to_owned()),
-        acquire_time: mine.map_or_else(|| Some(now.clone()), |spec| spec.acquire_time.clone()),
-        lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
-        lease_transitions: Some(if mine.is_some() { transitions } else { transitions.saturating_add(1) }),
-        renew_time: Some(now),
-        ..LeaseSpec::default()
-    }
-}
+/// What the watch of the Lease tells.
+type Told = Result<Option<Lease>, watcher::Error>;
 
-fn won(answer: Result<Lease, ApiError>) -> Result<bool, ApiError> {
+/// The Lease as it is now, unless somebody else wrote first.
+pub fn written(answer: Result<Lease, ApiError>) -> Result<Option<Lease>, ApiError> {
     match answer {
-        Ok(_) => Ok(true),
-        Err(error) if error.is_conflict() => Ok(false),
+        Ok(lease) => Ok(Some(lease)),
+        Err(error) if error.is_conflict() => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// Whether `identity` may write itself into the Lease: it is its own, nobody's, or was left unchanged for as long as
-/// its holder promised to renew it.
-fn may_take(lease: &LeaseSpec, identity: &str, unchanged: Duration) -> bool {
-    match lease.holder_identity.as_deref() {
-        None | Some("") => true,
-        Some(holder) if holder == identity => true,
-        Some(_) => {
-            let promised = lease.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-            unchanged >= promised.map_or(DURATION, Duration::from_secs)
-        }
     }
 }
 
@@ -148,40 +198,76 @@ fn may_take(lease: &LeaseSpec, identity: &str, unchanged: Duration) -> bool {
 mod tests {
     use super::*;
 
-    fn held_by(holder: &str) -> LeaseSpec {
-        LeaseSpec {
-            holder_identity: Some(holder.into()),
-            lease_duration_seconds: Some(15),
-            ..LeaseSpec::default()
+    use crate::fake_api::FakeApi;
+
+    fn at_the_start() -> Time {
+        Time(jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    fn candidate(api: &FakeApi, name: &str) -> Candidate {
+        Candidate::new(api.client(), "system", name.to_owned(), at_the_start)
+    }
+
+    #[tokio::test]
+    async fn one_that_is_released_is_taken_at_once() {
+        let api = FakeApi::default();
+        let (first, second) = (&mut candidate(&api, "a"), &mut candidate(&api, "b"));
+        first.acquire().await;
+        let released = async {
+            // By then the second one waits: it has read whose it is, and lists and watches.
+            while !api.calls().iter().any(|call| call.starts_with("WATCH")) {
+                tokio::task::yield_now().await;
+            }
+            first.release().await.unwrap();
+            Instant::now()
+        };
+        let ((), released) = tokio::join!(second.acquire(), released);
+        assert!(released.elapsed() < Duration::from_secs(2), "{:?}", released.elapsed());
+        assert_eq!(api.holder("system", LEASE).as_deref(), Some("b"));
+    }
+
+    #[tokio::test]
+    async fn one_that_was_killed_is_followed_when_it_has_not_renewed_for_so_long() {
+        let api = FakeApi::default();
+        candidate(&api, "a").acquire().await;
+        let mut second = candidate(&api, "b");
+        assert!(!second.attempt().await.unwrap());
+        assert!(second.free_in() <= DURATION && !second.free_in().is_zero());
+        second.seen = second.seen.map(|(spec, since)| (spec, since - DURATION));
+        assert!(second.attempt().await.unwrap());
+        assert!(DURATION + TRY <= Duration::from_secs(10), "take-over within ten seconds");
+    }
+
+    #[tokio::test]
+    async fn a_renewal_is_one_call_and_a_stranger_ends_it() {
+        let api = FakeApi::default();
+        let mut leader = candidate(&api, "a");
+        leader.acquire().await;
+        api.calls();
+        for _ in 0..3 {
+            assert!(leader.renew().await.unwrap());
         }
-    }
-
-    #[test]
-    fn a_free_lease_and_ones_own_may_be_taken() {
-        assert!(may_take(&LeaseSpec::default(), "a", Duration::ZERO));
-        assert!(may_take(&held_by(""), "a", Duration::ZERO));
-        assert!(may_take(&held_by("a"), "a", Duration::ZERO));
-    }
-
-    #[test]
-    fn anothers_lease_only_when_it_stood_still_for_as_long_as_promised() {
-        assert!(!may_take(&held_by("b"), "a", Duration::from_secs(14)));
-        assert!(may_take(&held_by("b"), "a", Duration::from_secs(15)));
-    }
-
-    #[test]
-    fn a_renewal_keeps_the_time_of_acquiring_and_a_take_over_counts() {
-        let at = |second| MicroTime(jiff::Timestamp::from_second(second).unwrap());
-        let first = claim("a", None, at(1));
-        let renewed = claim("a", Some(&first), at(2));
-        assert_eq!((&renewed.acquire_time, &renewed.renew_time), (&Some(at(1)), &Some(at(2))));
-        assert_eq!(renewed.lease_transitions, first.lease_transitions);
-        let taken = claim("b", Some(&renewed), at(3));
-        assert_eq!((taken.acquire_time, taken.lease_transitions), (Some(at(3)), Some(2)));
+        assert_eq!(api.calls(), vec![format!("PUT system/{LEASE}"); 3]);
+        let mut stranger = candidate(&api, "b");
+        stranger.attempt().await.unwrap();
+        stranger.seen = stranger.seen.map(|(spec, since)| (spec, since - DURATION));
+        assert!(stranger.attempt().await.unwrap());
+        assert!(!leader.renew().await.unwrap());
     }
 
     #[test]
     fn a_holder_gives_up_before_others_may_take_over() {
-        assert!(RENEW_DEADLINE < DURATION && PERIOD < RENEW_DEADLINE);
+        assert!(RENEW_DEADLINE + TRY <= DURATION && PERIOD < RENEW_DEADLINE);
+    }
+
+    #[tokio::test]
+    async fn a_renewal_on_its_way_does_not_keep_it_from_being_released() {
+        let api = FakeApi::default();
+        let mut leader = candidate(&api, "a");
+        leader.acquire().await;
+        leader.own = None;
+        leader.release().await.unwrap();
+        assert_eq!(api.holder("system", LEASE).as_deref(), Some(""));
+        assert!(candidate(&api, "b").attempt().await.unwrap());
     }
 }

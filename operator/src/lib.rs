@@ -1,7 +1,7 @@
 //! The operator: turns custom resources into workers, topics, consumer groups and inventory.
 //!
-//! Reading order: [`run`](mod@run) starts the process and waits to lead ([`leader`]); [`controller`] is what both
-//! controllers share; [`reservation_service`] and [`seating_event`] each go dereference -> validate -> build -> apply
+//! Reading order: [`run`](mod@run) starts the process and waits to lead ([`leader`]), in namespaces that are this
+//! installation's ([`claims`]); [`watch`](mod@watch) and [`controller`] are what both controllers share; [`reservation_service`] and [`seating_event`] each go dereference -> validate -> build -> apply
 //! -> status. Only the first and the last two of these steps do IO, so everything that decides is tested without a
 //! cluster. [`kafka`] and [`admin`] are the two systems it acts on besides the API server ([`api`]).
 //!
@@ -11,15 +11,26 @@
 pub mod args;
 pub mod run;
 
+pub mod claims;
 pub mod leader;
+pub mod lease;
 
 pub mod context;
 pub mod controller;
+pub mod watch;
 
 pub mod backoff;
 pub mod conditions;
+pub mod definitions;
+pub mod departures;
 pub mod metrics;
 pub mod notices;
+pub mod pause;
+pub mod refusals;
+pub mod written;
+
+#[cfg(test)]
+mod fake_api;
 
 pub mod reservation_service;
 
@@ -28,3 +39,4 @@ pub mod seating_event;
 pub mod admin;
 pub mod api;
 pub mod kafka;
+pub mod secrets;

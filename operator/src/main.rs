@@ -22,7 +22,7 @@ async fn main() -> anyhow::Result<()> {
             if rustls::crypto::ring::default_provider().install_default().is_err() {
                 anyhow::bail!("another TLS provider is installed already");
             }
-            run(cli.run).await.context("the operator ended")
+            Box::pin(run(cli.run)).await.context("the operator ended")
         }
     }
 }

@@ -26,6 +26,30 @@ struct Service {
     service: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Watch {
+    watch: &'static str,
+    namespace: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Object {
+    kind: String,
+    namespace: String,
+    name: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Owner {
+    namespace: String,
+    owner: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
+}
+
 impl Service {
     fn named(namespace: &str, service: &str) -> Self {
         Self { namespace: namespace.to_owned(), service: service.to_owned() }
@@ -39,6 +63,10 @@ pub struct Metrics {
     durations: Family<Controller, Histogram>,
     last_completed: Family<Controller, Gauge>,
     splits: Family<Service, Gauge>,
+    watches: Family<Watch, Gauge>,
+    unreadable: Family<Object, Gauge>,
+    refused: Family<Owner, Gauge>,
+    outdated: Family<Kind, Gauge>,
 }
 
 impl Metrics {
@@ -49,8 +77,13 @@ impl Metrics {
             durations: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14))),
             last_completed: Family::default(),
             splits: Family::default(),
+            watches: Family::default(),
+            unreadable: Family::default(),
+            refused: Family::default(),
+            outdated: Family::default(),
         };
-        let Self { reconciles, durations, last_completed, splits } = metrics.clone();
+        let Self { reconciles, durations, last_completed, splits, watches, unreadable, refused, outdated } =
+            metrics.clone();
         registry.register("boxoffice_operator_reconciles", "Reconciles by controller and result", reconciles);
         registry.register_with_unit(
             "boxoffice_operator_reconcile_duration",
@@ -69,7 +102,58 @@ impl Metrics {
             "Whether two Redis masters sell the seats of a ReservationService",
             splits,
         );
+        registry.register(
+            "boxoffice_operator_watch_alive",
+            "Whether a watch lives, by what is watched and namespace (empty: all)",
+            watches,
+        );
+        registry.register(
+            "boxoffice_operator_unreadable",
+            "Objects that this version of the operator cannot read, each 1",
+            unreadable,
+        );
+        registry.register(
+            "boxoffice_operator_namespace_refused",
+            "Namespaces that are left alone because they are another installation's, each 1",
+            refused,
+        );
+        registry.register(
+            "boxoffice_operator_crds_outdated",
+            "Whether the definition of a kind is older than the operator",
+            outdated,
+        );
         metrics
+    }
+
+    /// Notes whether a watch lives; an empty namespace is all.
+    pub fn watch(&self, watch: &'static str, namespace: &str, is_alive: bool) {
+        let namespace = namespace.to_owned();
+        self.watches.get_or_create(&Watch { watch, namespace }).set(is_alive.into());
+    }
+
+    /// Notes which objects cannot be read now, by kind, namespace and name.
+    pub fn unreadable<'a>(&self, all: impl Iterator<Item = (&'a String, &'a String, &'a String)>) {
+        self.unreadable.clear();
+        for (kind, namespace, name) in all {
+            let object = Object { kind: kind.clone(), namespace: namespace.clone(), name: name.clone() };
+            self.unreadable.get_or_create(&object).set(1);
+        }
+    }
+
+    /// Notes whose a namespace is, where it is not ours, and whose it was before.
+    pub fn refused(&self, namespace: &str, before: Option<&str>, owner: Option<&str>) {
+        let named = |owner: &str| Owner { namespace: namespace.to_owned(), owner: owner.to_owned() };
+        if let Some(before) = before {
+            self.refused.remove(&named(before));
+        }
+        if let Some(owner) = owner {
+            self.refused.get_or_create(&named(owner)).set(1);
+        }
+    }
+
+    /// Notes whether the definition of a kind is older than this operator.
+    pub fn outdated(&self, kind: &'static str, is_outdated: bool) {
+        self.outdated.get_or_create(&Kind { kind }).set(is_outdated.into());
     }
 
     /// Notes whether the seats of a service are sold twice.

@@ -9,6 +9,11 @@ use kube::runtime::events::{Event, EventType, Recorder};
 use crate::api::timed;
 use crate::conditions::{find, progress};
 
+/// Most bytes of an Event's note: the API server refuses more than 1,024.
+const NOTE: usize = 1000;
+/// What stands in place of the rest; the condition has the whole text.
+const MORE: &str = " ...";
+
 /// Something worth an Event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -25,9 +30,15 @@ impl Notice {
     pub fn normal(reason: &str, note: impl Into<String>) -> Self {
         Self { warning: false, reason: reason.to_owned(), note: note.into() }
     }
+
+    /// A `Warning`.
+    pub fn warning(reason: &str, note: impl Into<String>) -> Self {
+        Self { warning: true, ..Self::normal(reason, note) }
+    }
 }
 
 /// The one recorder of the process; it folds repeats into a series.
+#[derive(Clone)]
 pub struct Notices {
     recorder: Recorder,
 }
@@ -43,12 +54,21 @@ impl Notices {
         for Notice { warning, reason, note } in notices {
             let type_ = if warning { EventType::Warning } else { EventType::Normal };
             let action = "Reconcile".to_owned();
-            let event = Event { type_, reason, note: Some(note), action, secondary: None };
+            let event = Event { type_, reason, note: Some(cut(note)), action, secondary: None };
             if let Err(error) = timed("write an event", self.recorder.publish(&event, regarding)).await {
                 tracing::warn!(%error, reason = event.reason, "event not written");
             }
         }
     }
+}
+
+/// As much of the text as an Event takes.
+fn cut(mut note: String) -> String {
+    if note.len() > NOTE {
+        note.truncate(note.floor_char_boundary(NOTE - MORE.len()));
+        note.push_str(MORE);
+    }
+    note
 }
 
 /// What the change from `before` to `after` is worth telling: a new stall, a new reason not to be ready, ready again.
@@ -83,6 +103,17 @@ mod tests {
         assert_eq!(transitions(&[], &down)[0].reason, "KafkaUnreachable");
         assert!(transitions(&down, &down).is_empty());
         assert_eq!(transitions(&down, &up), [Notice::normal("Ready", "everything declared is there")]);
+    }
+
+    #[test]
+    fn a_note_has_at_most_a_thousand_bytes_and_whole_letters() {
+        assert_eq!(cut("short".into()), "short");
+        assert_eq!(cut("a".repeat(1000)).len(), 1000);
+        for long in ["a".repeat(1001), "ü".repeat(900), "\u{1f39f}".repeat(900)] {
+            let note = cut(long.clone());
+            assert!(note.len() <= 1000 && note.len() > 990, "{}", note.len());
+            assert!(long.starts_with(note.strip_suffix(" ...").unwrap()));
+        }
     }
 
     #[test]

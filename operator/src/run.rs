@@ -1,6 +1,7 @@
 //! Puts the parts together: health server, leader election, both controllers. If one ends, all end.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use boxoffice_crds::common::Time;
@@ -9,19 +10,36 @@ use boxoffice_runtime::shutdown;
 use jiff::Timestamp;
 use kube::Client;
 use prometheus_client::registry::Registry;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::admin::AdminApi;
 use crate::args::RunArgs;
 use crate::backoff::Backoff;
+use crate::claims::Claims;
 use crate::context::Context;
+use crate::definitions::{self, Definitions};
+use crate::departures::Departures;
 use crate::kafka::pool::Pool;
-use crate::leader::Candidate;
+use crate::leader::{Candidate, LEASE};
 use crate::metrics::Metrics;
 use crate::notices::Notices;
+use crate::refusals::Refusals;
+use crate::reservation_service::pods::Lists;
+use crate::reservation_service::tokens::Keyring;
+use crate::reservation_service::{memory, unclaimed};
 use crate::seating_event::inventories::Inventories;
+use crate::secrets::Secrets;
+use crate::watch::Watches;
+use crate::watch::health::Health;
+use crate::watch::scope::Scope;
+use crate::watch::unreadable::{self, Unreadable};
+use crate::written::Written;
 use crate::{reservation_service, seating_event};
+
+/// How long reconciles have to end before the Lease is released: a hand-over takes less than two seconds in all.
+const LAST_MOMENT: Duration = Duration::from_millis(800);
 
 /// Why the operator ended without being asked to.
 #[derive(Debug, thiserror::Error)]
@@ -48,46 +66,120 @@ pub enum Error {
 
 /// Runs until SIGTERM or until a part ends.
 pub async fn run(args: RunArgs) -> Result<(), Error> {
-    let RunArgs { workers_image, admin_url_template, namespace, metrics_addr, log: _ } = args;
+    let RunArgs {
+        workers_image,
+        admin_url_template,
+        pod_url_template,
+        unclaimed_sales_after,
+        watch_namespaces: scope,
+        namespace,
+        metrics_addr,
+        log: _,
+    } = args;
     let stop = shutdown::on_signal()?;
     let client = client().await?;
     let mut registry = Registry::default();
     let readiness = Readiness::default();
+    let (metrics, notices) = (Metrics::register(&mut registry), Notices::new(client.clone()));
+    let health = Health::new(readiness.clone(), metrics.clone());
+    let unreadable = Arc::new(Unreadable::default());
+    let installation = format!("{namespace}/{LEASE}");
     let context = Arc::new(Context {
-        admin: AdminApi::new(admin_url_template)?,
+        admin: AdminApi::new(admin_url_template, pod_url_template)?,
         kafka: Pool::default(),
         desk: Arc::default(),
         inventories: Inventories::default(),
+        memory: memory::Memory::default(),
+        departures: Departures::default(),
+        unclaimed: unclaimed::Memory::default(),
+        unclaimed_sales_after,
+        shows: OnceLock::new(),
         backoff: Backoff::default(),
-        notices: Notices::new(client.clone()),
-        metrics: Metrics::register(&mut registry),
+        secrets: Secrets::default(),
+        tokens: Keyring::default(),
+        pods: Lists::default(),
+        refusals: Refusals::default(),
+        watches: Watches::new(client.clone(), scope.clone(), health, Arc::clone(&unreadable)),
+        claims: Claims::new(client.clone(), installation, now, metrics.clone(), notices.clone()),
+        unreadable,
+        definitions: Definitions::default(),
+        written: Written::default(),
+        ending: CancellationToken::new(),
+        notices,
+        metrics,
         default_image: workers_image,
+        namespace: namespace.clone(),
         now,
         client: client.clone(),
     });
     let mut leadership = Candidate::new(client, &namespace, identity(), now);
-    let health_server = health::serve(metrics_addr, registry, readiness.clone(), CancellationToken::new());
+    let health_server = health::serve(metrics_addr, registry, readiness, CancellationToken::new());
     let result = tokio::select! {
         ended = health_server => ended.map_err(Error::Io).and(Err(Error::Ended("health server"))),
-        ended = lead(&mut leadership, context, readiness) => Err(ended),
-        () = stop.cancelled() => Ok(()),
+        ended = lead(&mut leadership, context, &scope, stop) => ended,
     };
+    // Nothing of what the leader did goes on by now.
     if let Err(error) = leadership.release().await {
         tracing::warn!(%error, "lease not released");
     }
     result
 }
 
-/// Waits for its turn, then reconciles until something ends.
-async fn lead(candidate: &mut Candidate, context: Arc<Context>, readiness: Readiness) -> Error {
-    candidate.acquire().await;
-    tracing::info!("leading");
+/// Waits for its turn, then reconciles until something ends or it is to stop. Then nothing new begins, and what was begun
+/// has a moment to end while the Lease is still held.
+async fn lead(
+    candidate: &mut Candidate,
+    context: Arc<Context>,
+    scope: &Scope,
+    stop: CancellationToken,
+) -> Result<(), Error> {
     tokio::select! {
-        () = candidate.hold() => Error::LeadershipLost,
-        () = reservation_service::run(Arc::clone(&context), readiness.clone()) => {
-            Error::Ended("reservation service controller")
+        () = candidate.acquire() => tracing::info!("leading"),
+        () = stop.cancelled() => return Ok(()),
+    }
+    let ending = context.ending.clone();
+    let mut work = pin!(work(context, scope));
+    let mut hold = pin!(candidate.hold());
+    tokio::select! {
+        () = &mut hold => return Err(Error::LeadershipLost),
+        ended = &mut work => return Err(Error::Ended(ended)),
+        () = stop.cancelled() => ending.cancel(),
+    }
+    tokio::select! {
+        () = &mut hold => tracing::warn!("leadership was lost while stopping"),
+        _ = &mut work => tracing::info!("all reconciles ended"),
+        () = sleep(LAST_MOMENT) => tracing::info!("reconciles that did not end are dropped"),
+    }
+    Ok(())
+}
+
+/// Both controllers and what goes on beside them. Returns the part that ended first; once all is to end, when both
+/// controllers have.
+async fn work(context: Arc<Context>, scope: &Scope) -> &'static str {
+    let wanted = scope.places().into_iter().flatten().map(str::to_owned).collect();
+    let mut services = pin!(reservation_service::run(Arc::clone(&context)));
+    let mut events = pin!(seating_event::run(Arc::clone(&context)));
+    let both = async {
+        tokio::select! {
+            () = &mut services => {
+                if context.ending.is_cancelled() {
+                    events.await;
+                }
+                "reservation service controller"
+            }
+            () = &mut events => {
+                if context.ending.is_cancelled() {
+                    services.await;
+                }
+                "seating event controller"
+            }
         }
-        () = seating_event::run(context, readiness) => Error::Ended("seating event controller"),
+    };
+    tokio::select! {
+        ended = both => ended,
+        () = context.claims.keep(&wanted) => "claims",
+        () = unreadable::tell(Arc::clone(&context)) => "report of unreadable objects",
+        () = definitions::compare(Arc::clone(&context)) => "comparison of definitions",
     }
 }
 

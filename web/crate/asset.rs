@@ -44,7 +44,7 @@ impl Asset {
             _ => (self.plain, None, plain),
         };
         let kept = if self.hashed { FOR_EVER } else { ASKED_AGAIN };
-        let mut response = if has_any(headers, &tags) {
+        let mut response = if has_any(headers, |named| tags.iter().any(|tag| tag == named)) {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
             let about = [(CONTENT_TYPE, self.content_type), (X_CONTENT_TYPE_OPTIONS, "nosniff")];

@@ -73,6 +73,19 @@ fn a_peer_selects_something() {
 }
 
 #[test]
+fn a_peer_outside_of_the_cluster_is_known_by_its_addresses_alone() {
+    let peer = |peer: &str| create(with(service(), "/spec/auth/allowFrom/0", peer));
+    accepted(&peer("{ipBlock: {cidr: 203.0.113.0/24, except: [203.0.113.7/32]}}"));
+    accepted(&peer("{ipBlock: {cidr: \"2001:db8::/64\"}}"));
+    refused(&peer("{ipBlock: {cidr: 203.0.113.0/24}, podSelector: {}}"), "ipBlock stands alone");
+    for wrong in
+        ["{cidr: gateway.example.com}", "{cidr: 203.0.113.7}", "{cidr: 203.0.113.0/24, except: [all]}"]
+    {
+        refused(&peer(&format!("{{ipBlock: {wrong}}}")), "ipBlock: cidr and except are blocks");
+    }
+}
+
+#[test]
 fn redis_has_one_address() {
     let secret = "{secretKeyRef: {name: redis, key: url}}";
     accepted(&create(with(service(), "/spec/redis", &format!("{{urlFrom: {secret}}}"))));

@@ -1,110 +1,234 @@
-//! Carries the desired state out, in the order that matters: settings, topics, consumer groups, workloads.
+//! Carries the desired state out, in the order that matters: Secrets, settings, workloads whose topics and groups were seen
+//! before, workloads that start for the first time once topics and groups are there. Then it looks how all of that is.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
 
 use boxoffice_crds::ReservationService;
-use boxoffice_crds::common::condition::WORKERS_READY;
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, ObjectMeta, PostParams};
-use kube::{Client, Resource, ResourceExt};
-use uuid::Uuid;
+use boxoffice_crds::common::condition::{SECRETS_READY, WORKERS_READY};
+use boxoffice_crds::reservation_service::ReservationServiceStatus;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::DynamicObject;
 
 use super::build::DesiredState;
 use super::children::Children;
+use super::contents::{self, Contents, annotate};
 use super::names;
 use super::outbox;
+use super::outcome::Outcome;
+use super::pods;
 use super::split;
+use super::token_secret::{self, Kept};
+use super::tokens;
 use super::topics::{self, Declared, Surroundings};
+use super::unclaimed::{self, Unclaimed};
 use super::workers::{self, Workers};
-use crate::admin::{Outbox, Stores};
-use crate::api::{ApiError, beside, timed};
-use crate::conditions::Finding;
+use crate::admin::{AdminError, Outbox, PodAnswer, Stores, Target};
+use crate::api::ApiError;
+use crate::conditions::{Finding, Stall};
 use crate::context::Context;
+use crate::notices::Notice;
 
 /// How far a reconcile came.
 #[derive(Debug, Default)]
 pub struct Applied {
+    /// What the workers read from Secrets, once that was looked at.
+    pub secrets: Option<Finding>,
     /// Topics and groups as they were last seen; nothing where nobody has looked yet.
     pub declared: Option<Declared>,
+    /// What of the objects is not as wanted.
+    pub outcome: Outcome,
     /// The workers, once they could be looked at.
     pub workers: Workers,
     /// What waits for Kafka, where a command worker said it.
     pub outbox: Option<Outbox>,
     /// What command workers said about their Redis, each for itself; nothing where none did.
     pub stores: Option<Vec<Stores>>,
+    /// What no SeatingEvent claims, where it was looked at.
+    pub unclaimed: Option<Unclaimed>,
     /// The Deployments that should be there; none while the service is being deleted.
     pub wanted: Vec<String>,
+    /// What was done besides.
+    pub deeds: Vec<Notice>,
+    /// Why the API server will not take what was asked, where that ended it.
+    pub refused: Option<Stall>,
     /// The API server's failure that ended it.
     pub error: Option<ApiError>,
 }
 
 /// Applies what drifted and removes what is no longer wanted; `kafka` is what it knows of its topics and how it reaches
-/// them. A failure ends it, and is part of the result.
+/// them. A failure ends it, and is part of the result. Nothing is written where a name is somebody else's.
 pub async fn apply(
     context: &Context,
     service: &ReservationService,
-    desired: &DesiredState,
+    desired: DesiredState,
     kafka: Surroundings,
-) -> Applied {
+) -> Result<Applied, Stall> {
     let mut applied = Applied {
         wanted: desired.workloads.iter().map(ResourceExt::name_any).collect(),
         ..Applied::default()
     };
-    if let Err(error) = carry_out(context, service, desired, kafka, &mut applied).await {
-        applied.error = Some(error);
+    match carry_out(context, service, desired, kafka, &mut applied).await {
+        Ok(None) => {}
+        Ok(Some(stall)) => return Err(stall),
+        Err(error) => {
+            applied.refused = refused(&error);
+            applied.error = Some(error);
+        }
     }
-    applied
+    Ok(applied)
+}
+
+/// What only a person can settle, where the API server will not take what was asked.
+fn refused(error: &ApiError) -> Option<Stall> {
+    let message = format!(
+        "{error}: change what the resource asks for, or have it allowed: by a quota, an admission policy, or the operator's role",
+    );
+    error.refusal().map(|_| Stall::new("ObjectRefused", message))
 }
 
 async fn carry_out(
     context: &Context,
     service: &ReservationService,
-    desired: &DesiredState,
+    mut desired: DesiredState,
     kafka: Surroundings,
     applied: &mut Applied,
-) -> Result<(), ApiError> {
-    ensure_admin_token(&context.client, service).await?;
+) -> Result<Option<Stall>, ApiError> {
     let mut children = Children::list(&context.client, service).await?;
-    children.apply(&desired.objects).await?;
-    applied.declared = topics::declare(context, service, desired, kafka).await?;
-    let is_running = !children.deployments().is_empty();
-    if topics::may_start(applied.declared.as_ref(), service, desired, is_running) {
-        children.apply(&desired.workloads).await?;
-        children.prune(&[&desired.objects, &desired.workloads]).await?;
+    if let Some(taken) = children.claim(desired.all()).await? {
+        return Ok(Some(taken));
     }
-    applied.workers = workers::look(context, service, children.deployments()).await?;
-    applied.outbox = outbox::look(context, service, &applied.workers).await?;
-    applied.stores = split::look(context, service, &applied.workers).await?;
-    Ok(())
+    let live = children.deployments();
+    let pods = pods::list(context, service, &live).await?;
+    let Kept { mark, problem, deeds, taken } = token_secret::keep(context, service, &live, &pods).await?;
+    applied.deeds.extend(deeds);
+    if taken.is_some() {
+        return Ok(taken);
+    }
+    let contents = contents::read(context, service, &desired.workloads, &live).await?;
+    applied.deeds.extend(contents.deed());
+    applied.secrets = Some(secrets(service, &contents, problem));
+    for workload in &mut desired.workloads {
+        contents.mark(workload);
+        mark_token(workload, mark.as_deref(), &live);
+    }
+    let (seen, new): (Vec<_>, Vec<_>) = desired.workloads.iter().cloned().partition(|workload| {
+        let groups = desired.needs.get(&workload.name_any());
+        has_been_seen(service.status.as_ref(), groups.map(Vec::as_slice).unwrap_or_default())
+    });
+    applied.declared = topics::declare(context, service, &desired, kafka).await?;
+    let declared = applied.declared.as_ref();
+    let (is_complete, may_begin) =
+        (declared.is_some_and(Declared::is_complete), topics::may_begin(declared, service));
+    let can_start = |workload: &DynamicObject| {
+        let name = workload.name_any();
+        live.contains_key(&name) || (may_begin && !contents.holds_back(&name))
+    };
+    let startable =
+        |workloads: Vec<DynamicObject>| workloads.into_iter().filter(&can_start).collect::<Vec<_>>();
+    let elsewhere = &desired.scaled_elsewhere;
+    for objects in [&desired.objects, &desired.settings, &startable(seen)] {
+        children.apply(context, objects, elsewhere, &mut applied.outcome).await?;
+    }
+    children.prune(context, desired.all()).await?;
+    if is_complete {
+        children.apply(context, &startable(new), elsewhere, &mut applied.outcome).await?;
+    }
+    look(context, service, children.deployments(), &pods, applied).await;
+    applied.unclaimed = unclaimed::look(context, service, &applied.workers).await?;
+    Ok(None)
 }
 
-/// The token is made once and never written again: workers and operator read it from the Secret.
-async fn ensure_admin_token(client: &Client, service: &ReservationService) -> Result<(), ApiError> {
-    let api: Api<Secret> = beside(client, service);
-    let name = names::admin_token(&service.name_any());
-    if timed("read the admin token", api.get_opt(&name)).await?.is_some() {
-        return Ok(());
+/// Which tokens the pods of a worker that reads the token take; what it said before where the Secret holds nothing of use.
+fn mark_token(workload: &mut DynamicObject, mark: Option<&str>, live: &BTreeMap<String, Deployment>) {
+    let component = workload.labels().get(names::COMPONENT).map(String::as_str);
+    if !matches!(component, Some(names::COMMAND | names::QUERY)) {
+        return;
     }
-    let token = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-    let secret = Secret {
-        metadata: ObjectMeta {
-            name: Some(name),
-            namespace: service.namespace(),
-            labels: Some(names::labels(&service.name_any())),
-            owner_references: service.controller_owner_ref(&()).map(|owner| vec![owner]),
-            ..ObjectMeta::default()
-        },
-        string_data: Some([(names::ADMIN_TOKEN_KEY.to_owned(), token)].into()),
-        ..Secret::default()
+    let before = live.get(&workload.name_any()).and_then(token_secret::template_mark);
+    if let Some(mark) = mark.or(before) {
+        annotate(workload, tokens::MARK, mark);
+    }
+}
+
+/// Whether the topics and the `groups` of a worker were there once: then it is healed, scaled and rolled back whatever Kafka
+/// does.
+fn has_been_seen(status: Option<&ReservationServiceStatus>, groups: &[String]) -> bool {
+    let Some(status) = status else { return false };
+    let is_known = |group: &String| status.consumer_groups.iter().any(|known| known.name == *group);
+    status.topic.is_some() && groups.iter().all(is_known)
+}
+
+/// The condition of the Secrets: what is lost of those that are named, or else what is wrong with the admin token.
+fn secrets(service: &ReservationService, contents: &Contents, problem: Option<String>) -> Finding {
+    let finding = contents.finding(&service.namespace().unwrap_or_default());
+    match problem {
+        Some(problem) if finding.met => Finding::unmet(SECRETS_READY, "AdminTokenUnusable", problem),
+        Some(_) | None => finding,
+    }
+}
+
+/// Asks the pods, all at once.
+async fn look(
+    context: &Context,
+    service: &ReservationService,
+    deployments: BTreeMap<String, Deployment>,
+    pods: &[Pod],
+    applied: &mut Applied,
+) {
+    let (name, namespace) = (service.name_any(), service.namespace().unwrap_or_default());
+    let command = deployments.get(&names::worker(&name, names::COMMAND)).map(workers::counts);
+    let token = context.tokens.shown(&(namespace.clone(), name.clone()), Instant::now()).flatten();
+    let target = token.filter(|_| command.is_some()).map(|token| Target { namespace, service: name, token });
+    let outbox = async {
+        let target = target.as_ref().filter(|_| command.as_ref().is_some_and(|counts| counts.ready > 0))?;
+        Some(outbox::look(context, target).await)
     };
-    match timed("create the admin token", api.create(&PostParams::default(), &secret)).await {
-        Err(error) if !error.is_conflict() => Err(error),
-        _ => Ok(()),
+    let stores = async {
+        match &target {
+            Some(target) => split::look(context, target, pods).await,
+            None => Vec::new(),
+        }
+    };
+    let workers = workers::look(context, service, deployments, pods);
+    let (workers, outbox, stores) = tokio::join!(workers, outbox, stores);
+    if is_refused(outbox.as_ref(), &stores) && applied.secrets.as_ref().is_some_and(|secrets| secrets.met) {
+        applied.secrets = Some(token_refused(service));
     }
+    applied.workers = workers;
+    applied.outbox = outbox.and_then(Result::ok);
+    let told = stores.into_iter().filter_map(|answer| match answer {
+        PodAnswer::Stores(stores) => Some(stores),
+        PodAnswer::TokenRefused | PodAnswer::Silent => None,
+    });
+    applied.stores = Some(told.collect::<Vec<_>>()).filter(|told| !told.is_empty());
+}
+
+/// Whether any command worker does not take the token that it was shown.
+fn is_refused(outbox: Option<&Result<Outbox, AdminError>>, stores: &[PodAnswer]) -> bool {
+    stores.contains(&PodAnswer::TokenRefused)
+        || matches!(outbox, Some(Err(AdminError::Refused { status: 401, .. })))
+}
+
+fn token_refused(service: &ReservationService) -> Finding {
+    let (name, namespace) = (service.name_any(), service.namespace().unwrap_or_default());
+    let message = format!(
+        "a command worker does not take the token of Secret {namespace}/{secret}, which changed behind its back: restart the \
+         workers that read it: kubectl -n {namespace} rollout restart deployment {command} {query}",
+        secret = names::admin_token(&name),
+        command = names::worker(&name, names::COMMAND),
+        query = names::worker(&name, names::QUERY),
+    );
+    Finding::unmet(SECRETS_READY, "TokenRefused", message)
 }
 
 impl Applied {
     /// The conditions of every step.
     pub fn findings(&self) -> Vec<Finding> {
         let mut findings: Vec<_> = self.declared.iter().flat_map(Declared::findings).collect();
+        findings.extend(self.secrets.clone());
         findings.extend(match &self.error {
             Some(error) => Some(Finding::unmet(WORKERS_READY, "ApplyFailed", error.to_string())),
             None if self.wanted.is_empty() => None,
@@ -112,4 +236,14 @@ impl Applied {
         });
         findings
     }
+
+    /// Why only a person can go on.
+    pub fn stall(&self) -> Option<Stall> {
+        let of_objects = self.refused.clone().or_else(|| self.outcome.stall());
+        of_objects.or_else(|| self.declared.as_ref()?.stall())
+    }
 }
+
+#[cfg(test)]
+#[path = "apply_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::*;
 use crate::reservation_service::fixtures::{main_service, with_tokens};
 use crate::reservation_service::validate::validate;
-use boxoffice_crds::ReservationService;
+use boxoffice_crds::{ReservationService, ReservationServiceSpec};
 
 const NONE: &[Arc<ReservationService>] = &[];
 
@@ -22,10 +22,22 @@ fn template(service: &ReservationService, component: &str) -> serde_json::Value 
     workload.data["spec"]["template"].clone()
 }
 
-fn settings(service: &ReservationService) -> serde_json::Value {
-    let name = Some(names::settings("main"));
-    let desired = desired(service);
-    desired.objects.iter().find(|object| object.metadata.name == name).unwrap().data["data"].clone()
+/// What a worker is told: what stands in the `ConfigMap` that its template names.
+fn settings(service: &ReservationService, component: &str) -> serde_json::Value {
+    let template = template(service, component);
+    let name = &template["spec"]["containers"][0]["envFrom"][0]["configMapRef"]["name"];
+    let is_named = |object: &&DynamicObject| object.metadata.name.as_deref() == name.as_str();
+    desired(service).settings.iter().find(is_named).unwrap().data["data"].clone()
+}
+
+/// The workers whose pods roll when `before` becomes `after`.
+fn rolled(before: &ReservationService, after: &ReservationService) -> Vec<String> {
+    let (before, after) = (desired(before).workloads, desired(after).workloads);
+    let differs = |(before, after): &(&DynamicObject, &DynamicObject)| {
+        before.data["spec"]["template"] != after.data["spec"]["template"]
+    };
+    let rolled = before.iter().zip(&after).filter(differs);
+    rolled.map(|(worker, _)| worker.metadata.name.clone().unwrap()).collect()
 }
 
 /// What may reach a port of a worker, by the policies: nothing in `from` is everybody.
@@ -43,8 +55,7 @@ fn may_reach(service: &ReservationService, component: &str, port: i32) -> Vec<se
 #[test]
 fn the_child_objects_are_the_golden_ones() {
     let desired = desired(&main_service());
-    let objects = desired.objects.iter().chain(&desired.workloads);
-    let documents: Vec<_> = objects.map(|object| serde_yaml_ng::to_string(object).unwrap()).collect();
+    let documents: Vec<_> = desired.all().map(|object| serde_yaml_ng::to_string(object).unwrap()).collect();
     let built = documents.join("---\n");
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/main.yaml");
     if std::env::var_os("BOXOFFICE_REGENERATE").is_some() {
@@ -116,13 +127,91 @@ fn workers_that_act_outside_may_go_there_but_not_where_clouds_keep_credentials()
 }
 
 #[test]
-fn only_what_the_settings_say_rolls_the_pods() {
-    let before = template(&main_service(), "command");
+fn every_worker_has_a_policy_and_only_the_operator_in_its_own_namespace_administers() {
+    let service = main_service();
+    for consumer in ["seat-view", "reservation-persistence-service", "stats-service"] {
+        assert_eq!(may_reach(&service, consumer, METRICS_PORT).len(), 1, "{consumer}");
+    }
+    let validated = validate(&service, NONE, "boxoffice/workers:0.1.0").unwrap();
+    let elsewhere = build(&ValidatedService { operator_namespace: "ops".into(), ..validated }).unwrap();
+    let from = |desired: &DesiredState| serde_json::to_string(&desired.objects).unwrap();
+    let named = |namespace: &str| format!("\"kubernetes.io/metadata.name\":\"{namespace}\"");
+    assert!(
+        from(&elsewhere).contains(&named("ops")) && !from(&elsewhere).contains(&named("boxoffice-system"))
+    );
+    assert!(from(&desired(&service)).contains(&named("boxoffice-system")));
+}
+
+#[test]
+fn a_gateway_outside_of_the_cluster_reaches_the_workers_by_its_addresses() {
+    let mut service = main_service();
+    let peers = r#"[{"ipBlock": {"cidr": "203.0.113.0/24", "except": ["203.0.113.7/32"]}}]"#;
+    service.spec.auth.allow_from = serde_json::from_str(peers).unwrap();
+    let rules = may_reach(&service, "command", COMMAND_PORT);
+    assert_eq!(rules[0]["from"], serde_json::from_str::<serde_json::Value>(peers).unwrap());
+}
+
+#[test]
+fn only_a_worker_that_reads_a_setting_is_rolled_by_it() {
+    let rolled_by = |change: fn(&mut ReservationServiceSpec)| {
+        let mut changed = main_service();
+        change(&mut changed.spec);
+        rolled(&main_service(), &changed)
+    };
+    assert!(rolled_by(|spec| spec.command.replicas = 5).is_empty());
+    assert_eq!(rolled_by(|spec| spec.limits.requests_per_user_per_second = Some(9)), ["main-command"]);
+    assert_eq!(rolled_by(|spec| spec.outbox.high_watermark = 5000), ["main-command"]);
+    assert_eq!(rolled_by(|spec| spec.redis.cluster = true), ["main-command"]);
+    assert_eq!(rolled_by(|spec| spec.max_view_age_seconds = 9), ["main-query"]);
+    assert_eq!(rolled_by(|spec| spec.kafka.bootstrap_servers = "k:1".into()).len(), 5);
+}
+
+#[test]
+fn settings_never_change_and_are_named_after_what_they_say() {
+    let settings = desired(&main_service()).settings;
+    assert_eq!(settings.len(), 5);
+    for one in &settings {
+        assert_eq!(one.data["immutable"], true);
+    }
+    let names = |service: &ReservationService| -> Vec<_> {
+        desired(service).settings.iter().map(|one| one.metadata.name.clone().unwrap()).collect()
+    };
+    let before = names(&main_service());
+    assert!(before[0].starts_with("main-command-") && before[0].len() == "main-command-".len() + 16);
     let mut changed = main_service();
-    changed.spec.command.replicas = 5;
-    assert_eq!(template(&changed, "command"), before);
     changed.spec.outbox.high_watermark = 5000;
-    assert_ne!(template(&changed, "command"), before);
+    let after = names(&changed);
+    assert!(before[0] != after[0] && before[1..] == after[1..], "{before:?} {after:?}");
+}
+
+#[test]
+fn workers_that_somebody_else_scales_are_named_and_begin_with_their_replicas() {
+    assert!(desired(&main_service()).scaled_elsewhere.is_empty());
+    let mut service = main_service();
+    service.spec.command.autoscaling = Some(serde_json::from_str(r#"{"external": true}"#).unwrap());
+    let scaling = r#"{"replicas": 3, "autoscaling": {"external": true}}"#;
+    service.spec.consumers[1].scaling = Some(serde_json::from_str(scaling).unwrap());
+    let desired = desired(&service);
+    let expected = ["main-command", "main-reservation-persistence-service"];
+    assert!(desired.scaled_elsewhere.iter().eq(expected), "{:?}", desired.scaled_elsewhere);
+    let replicas = desired.workloads.iter().map(|one| one.data["spec"]["replicas"].as_u64().unwrap());
+    assert_eq!(replicas.collect::<Vec<_>>(), [2, 2, 1, 3, 1]);
+}
+
+#[test]
+fn who_serves_nobody_may_be_evicted_and_addresses_are_left_to_the_cluster() {
+    let desired = desired(&main_service());
+    let of_kind = |kind: &'static str| {
+        desired.objects.iter().filter(move |one| one.types.as_ref().unwrap().kind == kind)
+    };
+    assert_eq!(of_kind("PodDisruptionBudget").count(), 5);
+    for budget in of_kind("PodDisruptionBudget") {
+        assert_eq!(budget.data["spec"]["unhealthyPodEvictionPolicy"], "AlwaysAllow");
+    }
+    for service in of_kind("Service") {
+        let spec = service.data["spec"].as_object().unwrap();
+        assert!(!spec.contains_key("ipFamilies") && !spec.contains_key("ipFamilyPolicy"));
+    }
 }
 
 #[test]
@@ -162,38 +251,68 @@ fn every_worker_reads_its_credentials_for_kafka_from_secrets() {
 
 #[test]
 fn how_kafka_is_reached_is_a_setting() {
-    let settings = |service: &ReservationService| {
-        let desired = desired(service);
-        let settings = desired.objects.iter().find(|object| object.data.get("data").is_some()).unwrap();
-        settings.data["data"].clone()
-    };
-    let secured = settings(&secured());
-    assert_eq!(secured["BOXOFFICE_KAFKA_TLS"], "true");
-    assert_eq!(secured["BOXOFFICE_KAFKA_SASL_MECHANISM"], "SCRAM-SHA-256");
-    assert!(settings(&main_service()).get("BOXOFFICE_KAFKA_TLS").is_none());
+    for component in ["command", "query", "stats-service"] {
+        let secured = settings(&secured(), component);
+        assert_eq!(secured["BOXOFFICE_KAFKA_TLS"], "true");
+        assert_eq!(secured["BOXOFFICE_KAFKA_SASL_MECHANISM"], "SCRAM-SHA-256");
+        assert!(settings(&main_service(), component).get("BOXOFFICE_KAFKA_TLS").is_none());
+    }
 }
 
 #[test]
-fn other_contents_of_the_secrets_roll_the_pods() {
-    let validated = validate(&secured(), NONE, "boxoffice/workers:0.1.0").unwrap();
-    let template = |secrets: &str| {
-        let validated = ValidatedService { secrets: Some(secrets.to_owned()), ..validated.clone() };
-        build(&validated).unwrap().workloads[0].data["spec"]["template"].clone()
+fn who_reads_the_token_reads_the_one_of_before_where_there_is_one() {
+    for component in ["command", "query"] {
+        let env = template(&main_service(), component)["spec"]["containers"][0]["env"].clone();
+        let of_name = |name: &str| {
+            let found = env.as_array().unwrap().iter().find(|one| one["name"] == name).cloned().unwrap();
+            found["valueFrom"]["secretKeyRef"].clone()
+        };
+        let secret = |key: &str| serde_json::json!({"name": "main-admin-token", "key": key});
+        assert_eq!(of_name("BOXOFFICE_ADMIN_TOKEN"), secret("token"));
+        let mut previous = secret("previous");
+        previous["optional"] = true.into();
+        assert_eq!(of_name("BOXOFFICE_ADMIN_TOKEN_PREVIOUS"), previous);
+    }
+}
+
+#[test]
+fn a_consumer_is_told_the_topics_that_it_reads_and_writes() {
+    let mut service = main_service();
+    let sandbox = "{name: pay, handler: payment, database: {url: d}, payment: {sandbox: true}}";
+    service.spec.consumers.push(serde_yaml_ng::from_str(sandbox).unwrap());
+    let told = |component: &str| {
+        let settings = settings(&service, component);
+        ["SEAT", "STATS", "PAYMENT"].map(|topic| {
+            let name = if topic == "SEAT" {
+                "BOXOFFICE_KAFKA_TOPIC".into()
+            } else {
+                format!("BOXOFFICE_KAFKA_{topic}_TOPIC")
+            };
+            settings.get(&name).is_some()
+        })
     };
-    assert_eq!(template("first"), template("first"));
-    assert_ne!(template("first"), template("second"));
+    assert_eq!(told("command"), [true, true, true]);
+    assert_eq!(told("query"), [true, true, false]);
+    assert_eq!(told("stats-service"), [true, true, false]);
+    for component in ["seat-view", "reservation-persistence-service", "pay"] {
+        assert_eq!(told(component), [true, false, true], "{component}");
+    }
+    service.spec.kafka.prefix = String::new();
+    let settings = settings(&service, "pay");
+    assert!(settings.get("BOXOFFICE_KAFKA_PAYMENT_TOPIC").is_none());
 }
 
 #[test]
 fn tokens_are_checked_by_what_is_published_or_by_a_key_in_a_secret() {
-    let published = settings(&with_tokens("jwksUrl: \"https://login.example.com/keys\""));
+    let published = settings(&with_tokens("jwksUrl: \"https://login.example.com/keys\""), "query");
     assert_eq!(published["BOXOFFICE_AUTH_MODE"], "jwt");
     assert_eq!(published["BOXOFFICE_JWT_ISSUER"], "https://login.example.com/");
     assert_eq!(published["BOXOFFICE_JWT_AUDIENCE"], "tickets");
     assert_eq!(published["BOXOFFICE_JWT_JWKS_URL"], "https://login.example.com/keys");
 
     let given = with_tokens("secretRef: {name: issuer, key: public.pem}");
-    assert_eq!(settings(&given).get("BOXOFFICE_JWT_JWKS_URL"), None);
+    assert_eq!(settings(&given, "command").get("BOXOFFICE_JWT_JWKS_URL"), None);
+    assert_eq!(settings(&given, "seat-view").get("BOXOFFICE_AUTH_MODE"), None);
     let expected = serde_json::json!({
         "name": "BOXOFFICE_JWT_KEY", "valueFrom": {"secretKeyRef": {"name": "issuer", "key": "public.pem"}}
     });
@@ -206,22 +325,26 @@ fn tokens_are_checked_by_what_is_published_or_by_a_key_in_a_secret() {
 
 #[test]
 fn settings_that_a_service_does_not_declare_are_not_there() {
-    let plain = settings(&main_service());
-    let names = plain.as_object().unwrap().keys();
-    for undeclared in ["AUTH", "PER_USER", "VIEW_AGE", "ORIGINS", "COMMAND_URL"] {
-        assert!(names.clone().all(|name| !name.contains(undeclared)), "{names:?}");
+    for component in ["command", "query"] {
+        let plain = settings(&main_service(), component);
+        let names = plain.as_object().unwrap().keys();
+        for undeclared in ["AUTH", "PER_USER", "VIEW_AGE", "ORIGINS", "COMMAND_URL"] {
+            assert!(names.clone().all(|name| !name.contains(undeclared)), "{names:?}");
+        }
     }
     let mut limited = main_service();
     limited.spec.limits.requests_per_user_per_second = Some(20);
-    assert_eq!(settings(&limited)["BOXOFFICE_REQUESTS_PER_USER_PER_SECOND"], "20");
+    assert_eq!(settings(&limited, "command")["BOXOFFICE_REQUESTS_PER_USER_PER_SECOND"], "20");
     let mut shown = with_tokens("secretRef: {name: issuer, key: public.pem}");
     shown.spec.max_view_age_seconds = 30;
     let web = r#"{"commandUrl": "https://tickets.example.com", "allowOrigins": ["https://a.example.com", "https://b.example.com"]}"#;
     shown.spec.web = Some(serde_json::from_str(web).unwrap());
-    let settings = settings(&shown);
+    let origins = "https://a.example.com,https://b.example.com";
+    assert_eq!(settings(&shown, "command")["BOXOFFICE_ALLOW_ORIGINS"], origins);
+    let settings = settings(&shown, "query");
     assert_eq!(settings["BOXOFFICE_MAX_VIEW_AGE_SECONDS"], "30");
     assert_eq!(settings["BOXOFFICE_COMMAND_URL"], "https://tickets.example.com");
-    assert_eq!(settings["BOXOFFICE_ALLOW_ORIGINS"], "https://a.example.com,https://b.example.com");
+    assert_eq!(settings["BOXOFFICE_ALLOW_ORIGINS"], origins);
 }
 
 #[test]

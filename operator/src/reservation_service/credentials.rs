@@ -1,20 +1,18 @@
 //! What a ReservationService is admitted to Kafka by: the Secrets that `kafka.tls` and `kafka.sasl` name, read for the
-//! operator's own clients. Workers get the same values from the kubelet; nothing here is written anywhere but as a
-//! fingerprint, by which pods are replaced when a Secret has another content.
+//! operator's own clients. Workers get the same values from the kubelet; nothing here is written anywhere.
 
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::reservation_service::{Kafka, SaslMechanism};
 use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security, Tls};
-use k8s_openapi::api::core::v1::{Secret, SecretKeySelector};
+use k8s_openapi::api::core::v1::SecretKeySelector;
 use kube::ResourceExt;
-use kube::api::Api;
 
 use super::brokers::brokers;
-use super::fingerprint::fingerprint;
-use crate::api::{ApiError, beside, timed};
+use crate::api::ApiError;
 use crate::context::Context;
 use crate::kafka::KafkaError;
 use crate::kafka::connection::Connection;
+use crate::secrets::{AGE, Found};
 
 /// Key of the user name in the Secret of `kafka.sasl`.
 pub const USERNAME: &str = "username";
@@ -27,8 +25,6 @@ const LOGIN: [&str; 2] = [USERNAME, PASSWORD];
 pub struct Credentials {
     /// For its clients.
     pub connection: Connection,
-    /// Of the Secrets' contents; nothing where none is named.
-    pub fingerprint: Option<String>,
 }
 
 /// A Secret that is named, and whether it is there.
@@ -37,7 +33,7 @@ struct Named<'a> {
     name: &'a str,
     /// What it has to hold.
     keys: Vec<&'a str>,
-    secret: Option<Secret>,
+    secret: Found,
 }
 
 /// Reads them. What is wrong with them is Kafka's trouble; only the API server's failures are errors.
@@ -46,9 +42,9 @@ pub async fn read(
     service: &ReservationService,
 ) -> Result<Result<Credentials, KafkaError>, ApiError> {
     let kafka = &service.spec.kafka;
-    let api: Api<Secret> = beside(&context.client, service);
+    let namespace = service.namespace().unwrap_or_default();
     let get = async |field, name, keys| {
-        let secret = timed("read a secret of spec.kafka", api.get_opt(name)).await?;
+        let secret = context.secrets.get(&context.client, &namespace, name, AGE).await?;
         Ok(Named { field, name, keys, secret })
     };
     let ca = match ca_reference(kafka) {
@@ -89,8 +85,7 @@ fn credentials(
         _ => None,
     };
     let security = Security { tls, sasl };
-    let fingerprint = ca.or(login).is_some().then(|| content(&security, &[ca, login]));
-    Ok(Credentials { connection: Connection { bootstrap_servers: brokers(service), security }, fingerprint })
+    Ok(Credentials { connection: Connection { bootstrap_servers: brokers(service), security } })
 }
 
 /// The authority's certificate; an optional one may be absent.
@@ -143,14 +138,6 @@ pub fn mechanism(declared: SaslMechanism) -> Mechanism {
         SaslMechanism::ScramSha256 => Mechanism::ScramSha256,
         SaslMechanism::ScramSha512 => Mechanism::ScramSha512,
     }
-}
-
-/// Mixed with the Secrets' uids, which only those know who may read the Secrets: the fingerprint stands in the open, and
-/// a weak password must not be found by trying which one fits.
-fn content(security: &Security, secrets: &[Option<&Named>]) -> String {
-    let uids = secrets.iter().flatten().filter_map(|named| named.secret.as_ref()?.uid());
-    let values = security.properties().into_iter().map(|(name, value)| format!("{name}={value}"));
-    fingerprint(&uids.chain(values).collect::<Vec<_>>().join("\n"))
 }
 
 #[cfg(test)]

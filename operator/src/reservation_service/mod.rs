@@ -4,6 +4,7 @@
 //! its rules. `apply` works in the order that matters: `children` (the API server), `topics` (Kafka), `workers`.
 
 pub mod brokers;
+pub mod contents;
 pub mod credentials;
 pub mod dereference;
 pub mod fingerprint;
@@ -11,6 +12,7 @@ pub mod fingerprint;
 pub mod image;
 pub mod in_use;
 pub mod names;
+pub mod pod_template;
 pub mod unsupported;
 pub mod validate;
 
@@ -19,13 +21,23 @@ pub mod build;
 pub mod apply;
 pub mod children;
 pub mod drift;
+pub mod memory;
 pub mod outbox;
+pub mod outcome;
+pub mod ownership;
+pub mod pods;
 pub mod record;
 pub mod split;
+pub mod token_secret;
+pub mod tokens;
 pub mod topics;
 pub mod workers;
 
+pub mod claims;
+pub mod unclaimed;
+
 pub mod deletion;
+pub mod purge;
 pub mod status;
 
 #[cfg(test)]
@@ -35,16 +47,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_crds::ReservationService;
-use boxoffice_runtime::health::Readiness;
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::Api;
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::watcher;
 use kube::{Resource, ResourceExt};
 
 use self::apply::Applied;
@@ -53,18 +62,18 @@ use self::topics::{Declared, Surroundings};
 use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
-use crate::conditions::{Stall, is_met};
-use crate::context::{Context, is_paused};
-use crate::controller::{config, reconciled, retry, roots};
+use crate::conditions::{Finding, Stall, is_met, set};
+use crate::context::{Context, is_paused, key};
+use crate::controller::{config, reconciled, retry};
 use crate::kafka::rounds;
 use crate::notices::{Notice, transitions};
-use boxoffice_crds::common::condition::REDIS_SPLIT;
+use crate::pause::paused;
+use crate::refusals::PAUSE;
+use boxoffice_crds::common::condition::{CRDS_OUTDATED, REDIS_SPLIT};
 
 const NAME: &str = "reservation-service";
 const FINALIZER: &str = "boxoffice.dev/topics";
 const CONCURRENCY: u16 = 4;
-/// How soon a deletion goes on that has to wait for a round to Kafka.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How old lag and group states in a status may be.
 const REFRESH: Duration = Duration::from_secs(10);
 
@@ -77,6 +86,14 @@ pub enum Error {
     /// An object could not be written as JSON.
     #[error("an object cannot be built")]
     Build(#[from] serde_json::Error),
+    /// A step failed; the status says why.
+    #[error("{reason}: {message}")]
+    Unfinished {
+        /// Reason of the condition.
+        reason: String,
+        /// Its message.
+        message: String,
+    },
 }
 
 /// The context with every service of the cluster, for the question whom a topic belongs to.
@@ -85,14 +102,12 @@ struct Shared {
     services: Store<ReservationService>,
 }
 
-/// Runs the controller until its watches end.
-pub async fn run(context: Arc<Context>, readiness: Readiness) {
-    let client = context.client.clone();
-    let ours =
-        watcher::Config::default().labels(&format!("app.kubernetes.io/managed-by={}", names::MANAGED_BY));
+/// Runs the controller until the process is to end, and what it began by then has ended.
+pub async fn run(context: Arc<Context>) {
+    let (watches, ending) = (context.watches.clone(), context.ending.clone());
+    let ours = format!("app.kubernetes.io/managed-by={}", names::MANAGED_BY);
     let (reader, writer) = reflector::store();
-    let trigger =
-        roots(Api::<ReservationService>::all(client.clone()), writer, readiness, "reservation services");
+    let trigger = watches.roots::<ReservationService>("reservation services", writer);
     let (shared, services) = (Arc::new(Shared { context, services: reader.clone() }), reader.clone());
     // What was last seen of Kafka is read from the desk, so news there is a reason to look.
     let news = Arc::clone(&shared.context.desk).news().filter_map(move |(namespace, name)| {
@@ -102,12 +117,13 @@ pub async fn run(context: Arc<Context>, readiness: Readiness) {
     let in_rounds = Arc::clone(&shared);
     let controller = Controller::for_stream(futures::stream::select(trigger, news), reader)
         .with_config(config(CONCURRENCY))
-        .owns(Api::<Deployment>::all(client.clone()), ours.clone())
-        .owns(Api::<Service>::all(client.clone()), ours.clone())
-        .owns(Api::<ConfigMap>::all(client.clone()), ours.clone())
-        .owns(Api::<ServiceAccount>::all(client.clone()), ours.clone())
-        .owns(Api::<NetworkPolicy>::all(client.clone()), ours.clone())
-        .owns(Api::<PodDisruptionBudget>::all(client), ours)
+        .owns_stream(watches.children::<Deployment>("deployments", &ours))
+        .owns_stream(watches.children::<Service>("services", &ours))
+        .owns_stream(watches.children::<ConfigMap>("config maps", &ours))
+        .owns_stream(watches.children::<ServiceAccount>("service accounts", &ours))
+        .owns_stream(watches.children::<NetworkPolicy>("network policies", &ours))
+        .owns_stream(watches.children::<PodDisruptionBudget>("pod disruption budgets", &ours))
+        .graceful_shutdown_on(ending.cancelled_owned())
         .run(reconcile, |service, error, shared| retry(&service, &shared.context, error), shared)
         .for_each(|_| std::future::ready(()));
     tokio::select! {
@@ -122,12 +138,24 @@ async fn reconcile(service: Arc<ReservationService>, shared: Arc<Shared>) -> Res
         if service.metadata.deletion_timestamp.is_some() {
             Box::pin(delete(context, &service)).await
         } else if is_paused(service.as_ref()) {
-            Ok(Action::await_change())
+            rest(context, &service).await
         } else {
             Box::pin(converge(context, &service, &shared.services)).await
         }
     };
     reconciled(NAME, service.as_ref(), context, work).await
+}
+
+/// Says that nothing is done, and does nothing.
+async fn rest(context: &Context, service: &ReservationService) -> Result<Action, Error> {
+    let mut next = service.status.clone().unwrap_or_default();
+    next.conditions = paused(&next.conditions, service.metadata.generation, &(context.now)());
+    if service.status.as_ref() != Some(&next) {
+        apply_status(&context.client, &context.written, service, &next).await?;
+    }
+    // What it asked of Kafka is left alone too, as soon as a round that is at it has ended.
+    let is_in_round = context.desk.withdraw(&(service.namespace().unwrap_or_default(), service.name_any()));
+    Ok(if is_in_round { Action::requeue(deletion::LOOK_AGAIN) } else { Action::await_change() })
 }
 
 async fn converge(
@@ -137,6 +165,10 @@ async fn converge(
 ) -> Result<Action, Error> {
     add_finalizer(&context.client, service, FINALIZER).await?;
     let inputs = dereference::dereference(context, service, services).await?;
+    if let Ok(credentials) = &inputs.kafka {
+        let own = (service.namespace().unwrap_or_default(), service.name_any());
+        context.departures.note_kafka(&own, &credentials.connection);
+    }
     let pinned =
         service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or(&context.default_image);
     let standing = topics::standing(context, service, &inputs.topics);
@@ -144,11 +176,11 @@ async fn converge(
         .and_then(|()| validate::validate_with(service, &inputs.fellows, pinned, &standing));
     let applied = match validated {
         Ok(validated) => {
-            let secrets = inputs.kafka.as_ref().ok().and_then(|credentials| credentials.fingerprint.clone());
-            let desired = build::build(&ValidatedService { secrets, ..validated })?;
+            let operator_namespace = context.namespace.clone();
+            let desired = build::build(&ValidatedService { operator_namespace, ..validated })?;
             let former = topics::former(service, &desired, &standing, &inputs.fellows);
             let kafka = Surroundings { known: inputs.topics, former, credentials: inputs.kafka };
-            Ok(apply::apply(context, service, &desired, kafka).await)
+            apply::apply(context, service, desired, kafka).await
         }
         Err(stall) => Err(stall),
     };
@@ -162,14 +194,22 @@ async fn report(
     pinned: &str,
     applied: Result<Applied, Stall>,
 ) -> Result<Action, Error> {
-    let next = status::next(service, pinned, applied.as_ref(), &(context.now)());
+    let now = (context.now)();
+    let mut next = status::next(service, pinned, applied.as_ref(), &now);
+    let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let (outdated, generation) = (context.definitions.finding(), service.metadata.generation);
+    set(&mut next.conditions, before, CRDS_OUTDATED, outdated, generation, &now);
     let mut notices: Vec<Notice> =
         applied.iter().filter_map(|applied| applied.declared.as_ref()).flat_map(Declared::deeds).collect();
-    if service.status.as_ref() != Some(&next) {
-        apply_status(&context.client, service, &next).await?;
-        let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    notices.extend(applied.iter().flat_map(|applied| applied.deeds.iter().cloned()));
+    if service.status.as_ref() != Some(&next)
+        && apply_status(&context.client, &context.written, service, &next).await?
+    {
         notices.extend(transitions(before, &next.conditions));
         notices.extend(split::notices(before, &next.conditions));
+        notices.extend(outcome::notices(before, &next.conditions));
+        let found = applied.as_ref().ok().and_then(|applied| applied.unclaimed.as_ref());
+        notices.extend(unclaimed::notices(found, before, &next.conditions));
         let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
         notices.extend(outbox::notices(before, next.outbox.as_ref()));
     }
@@ -177,6 +217,8 @@ async fn report(
     context.metrics.split(&namespace, &name, is_met(&next.conditions, REDIS_SPLIT));
     context.notices.publish(&service.object_ref(&()), notices).await;
     match applied {
+        // What the API server does not take is not asked for again and again.
+        Ok(Applied { error: Some(_), refused: Some(_), .. }) => Ok(Action::requeue(PAUSE)),
         Ok(Applied { error: Some(error), .. }) => Err(error.into()),
         _ => Ok(Action::requeue(REFRESH)),
     }
@@ -186,24 +228,40 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
     if !service.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Action::await_change());
     }
-    let key = (service.namespace().unwrap_or_default(), service.name_any());
-    if context.desk.withdraw(&key) {
-        return Ok(Action::requeue(LOOK_AGAIN));
+    if context.desk.withdraw(&(service.namespace().unwrap_or_default(), service.name_any())) {
+        return Ok(Action::requeue(deletion::LOOK_AGAIN));
     }
-    match deletion::leave(context, service).await {
-        Err(deletion::Error::Kafka(error)) => {
-            let declared = Declared::failed(error);
-            let pinned =
-                service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or_default();
-            report(context, service, pinned, Ok(Applied { declared: Some(declared), ..Applied::default() }))
-                .await
+    match deletion::leave(context, service).await? {
+        Leave::Later(why) => {
+            report_leaving(context, service, &why).await?;
+            Ok(Action::requeue(deletion::LOOK_AGAIN))
         }
-        Err(deletion::Error::Api(error)) => Err(error.into()),
-        Ok(Leave::Later(wait)) => Ok(Action::requeue(wait)),
-        Ok(Leave::Now) => {
+        Leave::Failed(why) => {
+            report_leaving(context, service, &why).await?;
+            Err(Error::Unfinished { reason: why.reason, message: why.message })
+        }
+        Leave::Now(notices) => {
+            context.notices.publish(&service.object_ref(&()), notices).await;
             remove_finalizer(&context.client, service, FINALIZER).await?;
-            context.metrics.forget(&service.namespace().unwrap_or_default(), &service.name_any());
+            let own = (service.namespace().unwrap_or_default(), service.name_any());
+            context.memory.forget(&key(service));
+            context.metrics.forget(&own.0, &own.1);
+            context.tokens.forget(&own);
+            context.unclaimed.forget(&own);
+            context.departures.is_gone(&key(service));
+            context.departures.forget(&own);
             Ok(Action::await_change())
         }
     }
+}
+
+/// Writes what the deletion waits for, if that changed, and tells when it is news.
+async fn report_leaving(context: &Context, service: &ReservationService, why: &Finding) -> Result<(), Error> {
+    let next = status::leaving(service, why, &(context.now)());
+    if service.status.as_ref() != Some(&next) {
+        apply_status(&context.client, &context.written, service, &next).await?;
+        let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        context.notices.publish(&service.object_ref(&()), transitions(before, &next.conditions)).await;
+    }
+    Ok(())
 }

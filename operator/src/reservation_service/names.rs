@@ -7,6 +7,9 @@ pub const ADMIN_TOKEN_KEY: &str = "token";
 /// The value of `app.kubernetes.io/managed-by` on everything the operator makes.
 pub const MANAGED_BY: &str = "boxoffice-operator";
 
+/// The namespace in which the operator runs, unless it was installed in another one.
+pub const OPERATOR_NAMESPACE: &str = "boxoffice-system";
+
 /// The annotation with the fingerprint of an object as it was wanted: a field that is wanted no more changes it.
 pub const WANTED: &str = "boxoffice.dev/wanted";
 
@@ -22,9 +25,9 @@ pub fn worker(service: &str, component: &str) -> String {
     format!("{service}-{component}")
 }
 
-/// The `ConfigMap` of the workers' settings.
-pub fn settings(service: &str) -> String {
-    format!("{service}-settings")
+/// The immutable `ConfigMap` of a worker's settings, named after what they say: `main-command-0123456789abcdef`.
+pub fn settings(service: &str, component: &str, fingerprint: &str) -> String {
+    format!("{}-{fingerprint}", worker(service, component))
 }
 
 /// The Secret of the admin API's token.

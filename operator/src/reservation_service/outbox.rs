@@ -3,37 +3,23 @@
 //! While sales run there is always something on its way: what is young is not shown, and what is old is rounded, so that
 //! the status is written when something is wrong, and rarely even then (I12).
 
-use boxoffice_crds::ReservationService;
 use boxoffice_crds::reservation_service::OutboxStatus;
-use kube::ResourceExt;
 
-use super::names;
-use super::workers::Workers;
-use crate::admin::Outbox;
-use crate::api::ApiError;
+use crate::admin::{AdminError, Outbox, Target};
 use crate::context::Context;
 use crate::notices::Notice;
-use crate::seating_event::dereference::target;
 
 /// Ages are shown in steps of so many seconds; younger than one is young.
 const STEP: u64 = 10;
 /// From this age on it is stuck: Kafka's own recoveries are shorter.
 const STUCK: u64 = 30;
 
-/// Asks a command worker, where one is ready. `None` where it does not say, as versions before this one do not.
-pub async fn look(
-    context: &Context,
-    service: &ReservationService,
-    workers: &Workers,
-) -> Result<Option<Outbox>, ApiError> {
-    let (name, namespace) = (service.name_any(), service.namespace().unwrap_or_default());
-    let ready = workers.counts(&names::worker(&name, names::COMMAND)).is_some_and(|counts| counts.ready > 0);
-    if !ready {
-        return Ok(None);
-    }
-    let Some(target) = target(context, &namespace, &name).await? else { return Ok(None) };
-    let outbox = context.admin.outbox(&target).await;
-    Ok(outbox.inspect_err(|error| tracing::debug!(namespace, name, %error, "outbox not seen")).ok())
+/// Asks a command worker.
+pub async fn look(context: &Context, target: &Target) -> Result<Outbox, AdminError> {
+    let outbox = context.admin.outbox(target).await;
+    outbox.inspect_err(|error| {
+        tracing::debug!(namespace = target.namespace, name = target.service, %error, "outbox not seen");
+    })
 }
 
 /// What the status says about it.

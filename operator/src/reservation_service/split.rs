@@ -5,52 +5,24 @@
 
 use std::collections::BTreeSet;
 
-use boxoffice_crds::ReservationService;
 use boxoffice_crds::common::Condition;
 use boxoffice_crds::common::condition::REDIS_SPLIT;
-use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
-use kube::api::{Api, ListParams};
 
 use super::names;
-use super::workers::Workers;
-use crate::admin::{RedisServer, Stores};
-use crate::api::{ApiError, beside, timed};
+use super::pods;
+use super::workers::side_by_side;
+use crate::admin::{PodAnswer, RedisServer, Stores, Target};
 use crate::conditions::{Finding, find};
 use crate::context::Context;
 use crate::notices::Notice;
-use crate::seating_event::dereference::target;
 
-/// How many pods are asked at once.
-const AT_ONCE: usize = 16;
-
-/// Asks every command worker that runs. `None` where none answers; those that do not are left out.
-pub async fn look(
-    context: &Context,
-    service: &ReservationService,
-    workers: &Workers,
-) -> Result<Option<Vec<Stores>>, ApiError> {
-    let (name, namespace) = (service.name_any(), service.namespace().unwrap_or_default());
-    if workers.counts(&names::worker(&name, names::COMMAND)).is_none() {
-        return Ok(None);
-    }
-    let Some(target) = target(context, &namespace, &name).await? else { return Ok(None) };
-    let api: Api<Pod> = beside(&context.client, service);
-    let selector: Vec<_> = names::selector(&name, names::COMMAND)
-        .into_iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    let parameters = ListParams::default().labels(&selector.join(","));
-    let pods = timed("list the command workers' pods", api.list(&parameters)).await?;
-    let addresses = pods.items.into_iter().filter_map(|pod| pod.status?.pod_ip);
-    let asked = addresses.map(|address| {
-        let token = &target.token;
-        async move { context.admin.stores(&address, token).await }
-    });
-    let answers: Vec<_> = stream::iter(asked.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).collect().await;
-    let seen: Vec<_> = answers.into_iter().flatten().collect();
-    Ok((!seen.is_empty()).then_some(seen))
+/// Asks every command worker that runs, all at once.
+pub async fn look(context: &Context, target: &Target, pods: &[Pod]) -> Vec<PodAnswer> {
+    let selector = names::selector(&target.service, names::COMMAND);
+    let of_command = pods.iter().filter(|pod| pods::is_of(pod, &selector));
+    let asked = of_command.filter_map(pods::address).map(|address| context.admin.stores(target, address));
+    side_by_side(asked).await
 }
 
 /// The condition, there only while seats are sold twice: what the workers say, or what was last known where none did.

@@ -3,7 +3,8 @@
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::common::Time;
 use boxoffice_crds::common::condition::{
-    CONSUMER_GROUPS_READY, SANDBOX_PAYMENTS, TOPICS_READY, WORKERS_READY,
+    CONSUMER_GROUPS_READY, DRIFT_PERSISTS, READY, SANDBOX_PAYMENTS, SECRETS_READY, TOPICS_READY,
+    WORKERS_READY,
 };
 use boxoffice_crds::consumers::Consumer;
 use boxoffice_crds::reservation_service::{
@@ -15,9 +16,12 @@ use super::apply::Applied;
 use super::names;
 use super::outbox;
 use super::split;
-use super::topics::Declared;
+use super::unclaimed;
 use crate::conditions::{Finding, Stall, find, update, with_summary};
 use crate::kafka::converge::{GroupState, TopicState};
+
+/// How many conditions [`with_summary`] puts before the steps.
+const SUMMARY: usize = 3;
 
 /// The next status after `result`: what was applied, or why nothing could be. What a failed step did not see stays as
 /// it was.
@@ -32,7 +36,7 @@ pub fn next(
     let (findings, stall) = match result {
         Ok(applied) => {
             show(&mut status, service, applied);
-            (applied.findings(), applied.declared.as_ref().and_then(Declared::stall))
+            (applied.findings(), applied.stall())
         }
         Err(stall) => (Vec::new(), Some(stall.clone())),
     };
@@ -42,9 +46,29 @@ pub fn next(
     let findings = split.into_iter().chain(with_unseen(&findings, &status)).collect();
     let mut findings = with_summary(findings, stall.as_ref());
     findings.extend(sandbox(service));
+    findings.extend(drift(result.ok(), &status));
+    let found = result.ok().and_then(|applied| applied.unclaimed.as_ref());
+    findings.extend(unclaimed::finding(found, &status.conditions));
     status.conditions = update(&status.conditions, findings, generation, now);
     status.observed_generation = generation;
     status.image = Some(pinned_image.to_owned());
+    status
+}
+
+/// The next status of one that is being deleted: what that waits for, and all else as it was.
+pub fn leaving(service: &ReservationService, why: &Finding, now: &Time) -> ReservationServiceStatus {
+    let mut status = service.status.clone().unwrap_or_default();
+    // Ready itself is no step: what stands there goes into the summary alone.
+    let summary = with_summary(vec![why.clone()], None);
+    let findings: Vec<_> = match why.kind {
+        READY => summary.into_iter().take(SUMMARY).collect(),
+        _ => summary,
+    };
+    let others =
+        status.conditions.iter().filter(|before| findings.iter().all(|finding| finding.kind != before.type_));
+    let others: Vec<_> = others.cloned().collect();
+    status.conditions = update(&status.conditions, findings, service.metadata.generation, now);
+    status.conditions.extend(others);
     status
 }
 
@@ -58,6 +82,15 @@ fn sandbox(service: &ReservationService) -> Option<Finding> {
         names.join(", ")
     );
     (!names.is_empty()).then(|| Finding::met(SANDBOX_PAYMENTS, "Sandbox", message))
+}
+
+/// What is changed back as often as it is written. Who did not look knows what was known.
+fn drift(applied: Option<&Applied>, status: &ReservationServiceStatus) -> Option<Finding> {
+    match applied.filter(|applied| applied.error.is_none()) {
+        Some(applied) => applied.outcome.finding(),
+        None => find(&status.conditions, DRIFT_PERSISTS)
+            .map(|last| Finding::met(DRIFT_PERSISTS, &last.reason, last.message.clone())),
+    }
 }
 
 /// Every condition is always there: a step that was not reached keeps its last finding, or waits.
@@ -75,7 +108,7 @@ fn with_unseen(findings: &[Finding], status: &ReservationServiceStatus) -> Vec<F
         };
         seen.or_else(last).unwrap_or_else(|| Finding::waiting(kind, "not reached yet"))
     };
-    [TOPICS_READY, CONSUMER_GROUPS_READY, WORKERS_READY].map(finding).into()
+    [TOPICS_READY, CONSUMER_GROUPS_READY, SECRETS_READY, WORKERS_READY].map(finding).into()
 }
 
 fn show(status: &mut ReservationServiceStatus, service: &ReservationService, applied: &Applied) {
@@ -148,6 +181,7 @@ mod tests {
     use crate::conditions::is_met;
     use crate::kafka::KafkaError;
     use crate::reservation_service::fixtures::main_service;
+    use crate::reservation_service::topics::Declared;
     use crate::reservation_service::workers::Workers;
     use boxoffice_crds::common::condition::{READY, REDIS_SPLIT, STALLED};
     use boxoffice_crds::reservation_service::OutboxStatus;
@@ -190,7 +224,8 @@ mod tests {
         });
         let deployments = [("main-query".to_owned(), serde_json::from_value(deployment).unwrap())].into();
         let workers = Workers { deployments, ..Workers::default() };
-        Applied { workers, wanted: vec!["main-query".into()], ..Applied::default() }
+        let secrets = Some(Finding::met(SECRETS_READY, "Ready", "none is named"));
+        Applied { workers, secrets, wanted: vec!["main-query".into()], ..Applied::default() }
     }
 
     #[test]
@@ -331,6 +366,27 @@ mod tests {
             stuck.outbox,
             "nobody said otherwise"
         );
+    }
+
+    #[test]
+    fn a_deletion_says_what_it_waits_for_and_leaves_all_else_as_it_was() {
+        let mut service = main_service();
+        service.status = Some(next(&service, "w:1", Ok(&applied()), &at(1)));
+        let before = service.status.clone().unwrap();
+        let waits = Finding::unmet(READY, "Deleting", "waits for opera");
+        let status = leaving(&service, &waits, &at(2));
+        let ready = find(&status.conditions, READY).unwrap();
+        assert_eq!((ready.status.as_str(), ready.message.as_str()), ("False", "waits for opera"));
+        assert_eq!(status.conditions.len(), before.conditions.len());
+        for kind in [TOPICS_READY, WORKERS_READY, CONSUMER_GROUPS_READY] {
+            assert_eq!(find(&status.conditions, kind), find(&before.conditions, kind), "{kind}");
+        }
+        service.status = Some(status);
+        assert_eq!(Some(leaving(&service, &waits, &at(3))), service.status, "I12");
+        let kafka = Finding::unmet(TOPICS_READY, "KafkaUnreachable", "down");
+        let status = leaving(&service, &kafka, &at(4));
+        assert_eq!(find(&status.conditions, READY).unwrap().reason, "KafkaUnreachable");
+        assert!(!is_met(&status.conditions, TOPICS_READY) && is_met(&status.conditions, WORKERS_READY));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::in_use::{self, Standing};
 use super::record;
 use super::validate::{SEATS, names_of};
 use crate::api::ApiError;
-use crate::conditions::{Finding, Stall};
+use crate::conditions::{Finding, Stall, find};
 use crate::context::Context;
 use crate::kafka::KafkaError;
 use crate::kafka::converge::{Deed, GroupState, Order, Outlook, TopicState};
@@ -140,27 +140,24 @@ pub fn former(
     former
 }
 
-/// Whether workloads may be applied: every topic and group is there, or was, for what runs has to heal whatever Kafka does.
-/// Workers do not begin on a topic that breaks what `durability` promises; those that run are left to run.
-pub fn may_start(
-    declared: Option<&Declared>,
-    service: &ReservationService,
-    desired: &DesiredState,
-    is_running: bool,
-) -> bool {
-    let is_complete = declared.is_some_and(Declared::is_complete);
-    let breaks = declared.is_some_and(|declared| !declared.breaches().is_empty());
-    if is_running { is_complete || were_there(service, desired) } else { is_complete && !breaks }
+/// Whether workers may begin: not on a topic that breaks what `durability` promises, as it was last seen. Where workers ran
+/// before nothing is held back, for that is told and stops nothing.
+pub fn may_begin(declared: Option<&Declared>, service: &ReservationService) -> bool {
+    let status = service.status.as_ref();
+    let ran = status.is_some_and(|status| status.command.is_some());
+    let known = || {
+        let ready = find(&status?.conditions, TOPICS_READY)?;
+        Some(ready.reason == BROKEN)
+    };
+    let breaks = match declared.map(|declared| &declared.topics) {
+        Some(Ok(topics)) => topics.iter().any(|topic| !topic.breaches.is_empty()),
+        Some(Err(_)) | None => known().unwrap_or_default(),
+    };
+    ran || !breaks
 }
 
-/// Whether the status saw every topic and group.
-fn were_there(service: &ReservationService, desired: &DesiredState) -> bool {
-    let Some(status) = &service.status else { return false };
-    let has_topic = |name: &str| status.topics.iter().any(|topic| topic.name == name);
-    let has_group = |name: &str| status.consumer_groups.iter().any(|group| group.name == name);
-    desired.topics.iter().all(|topic| has_topic(&topic.name))
-        && desired.groups.iter().all(|group| has_group(&group.name))
-}
+/// The reason of a topic that breaks what `durability` promises.
+const BROKEN: &str = "DurabilityBroken";
 
 impl Declared {
     /// Kafka could not be asked.
@@ -209,7 +206,7 @@ impl Declared {
         let breaches = self.breaches();
         if !breaches.is_empty() {
             let message = format!("durability log is promised and not kept: {}", breaches.join("; "));
-            return Finding::unmet(TOPICS_READY, "DurabilityBroken", message);
+            return Finding::unmet(TOPICS_READY, BROKEN, message);
         }
         let replication: Vec<_> = topics.iter().filter_map(|topic| topic.replication.as_deref()).collect();
         if !replication.is_empty() {

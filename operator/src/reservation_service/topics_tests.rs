@@ -1,10 +1,12 @@
 //! What the last look at Kafka means for a service.
 
 use super::*;
+use crate::conditions::update;
 use crate::reservation_service::build::build;
 use crate::reservation_service::fixtures::main_service;
 use crate::reservation_service::validate::validate;
-use boxoffice_crds::reservation_service::{ConsumerGroupStatus, TopicStatus};
+use boxoffice_crds::common::Time;
+use boxoffice_crds::reservation_service::{ConsumerGroupStatus, PodCounts, TopicStatus};
 use std::sync::Arc;
 
 fn topic() -> TopicState {
@@ -38,42 +40,30 @@ fn seen() -> ReservationService {
 }
 
 #[test]
-fn workers_may_start_when_topics_and_groups_are_there() {
-    let service = main_service();
-    let desired = desired(&service);
+fn all_is_there_when_topics_and_groups_are() {
     let whole = declared(vec![topic()], Some(vec![GroupState::default()]));
-    assert!(may_start(Some(&whole), &service, &desired, false));
+    assert!(whole.is_complete());
     assert!(whole.findings().iter().all(|finding| finding.met));
-    assert!(!may_start(Some(&declared(vec![topic()], None)), &service, &desired, false));
-    assert!(!may_start(None, &service, &desired, false), "nobody has looked yet");
+    assert!(!declared(vec![topic()], None).is_complete());
 }
 
 #[test]
-fn workers_that_run_heal_whatever_kafka_does_once_all_of_it_was_seen() {
-    let service = seen();
-    let desired = desired(&service);
-    for declared in [None, Some(Declared::failed(unreachable()))] {
-        assert!(may_start(declared.as_ref(), &service, &desired, true));
-        assert!(!may_start(declared.as_ref(), &service, &desired, false));
-        assert!(
-            !may_start(declared.as_ref(), &main_service(), &desired, true),
-            "a group that nobody made yet"
-        );
-    }
-}
-
-#[test]
-fn a_broken_promise_keeps_workers_from_starting_and_stops_none() {
-    let service = main_service();
-    let desired = desired(&service);
+fn a_broken_promise_keeps_workers_from_beginning_and_stops_none() {
+    let mut service = main_service();
     let breach = "topic t has retention.ms=5".to_owned();
     let broken = declared(vec![TopicState { breaches: vec![breach], ..topic() }], Some(Vec::new()));
-    assert!(!may_start(Some(&broken), &service, &desired, false));
-    assert!(may_start(Some(&broken), &service, &desired, true));
+    assert!(!may_begin(Some(&broken), &service));
     let [found, _] = broken.findings();
     assert_eq!((found.met, found.reason.as_str()), (false, "DurabilityBroken"));
     assert!(found.message.contains("retention.ms=5"), "{}", found.message);
     assert_eq!(broken.stall(), None);
+    let conditions = update(&[], vec![found], None, &Time(jiff::Timestamp::UNIX_EPOCH));
+    service.status.get_or_insert_default().conditions = conditions;
+    assert!(!may_begin(None, &service), "it was seen before the operator started anew");
+    assert!(!may_begin(Some(&Declared::failed(unreachable())), &service));
+    assert!(may_begin(Some(&declared(vec![topic()], None)), &service), "it was put right");
+    service.status.get_or_insert_default().command = Some(PodCounts::default());
+    assert!(may_begin(Some(&broken), &service), "workers ran before");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use boxoffice_crds::ReservationServiceSpec;
 use boxoffice_crds::consumers::Consumer;
+use boxoffice_crds::workloads::Autoscaling;
 
 use crate::conditions::Stall;
 
@@ -76,17 +77,21 @@ fn of_service(spec: &ReservationServiceSpec) -> [(Matters, &'static str, bool); 
     use Matters::InACluster;
     [
         (InACluster, "onSale", spec.on_sale.is_some()),
-        (InACluster, "command.autoscaling", spec.command.autoscaling.is_some()),
-        (InACluster, "query.autoscaling", spec.query.autoscaling.is_some()),
+        (InACluster, "command.autoscaling", is_ours(spec.command.autoscaling.as_ref())),
+        (InACluster, "query.autoscaling", is_ours(spec.query.autoscaling.as_ref())),
     ]
 }
 
-fn of_consumer(consumer: &Consumer) -> [(Matters, &'static str, bool); 3] {
+/// Scaling by somebody else is no work of ours.
+fn is_ours(autoscaling: Option<&Autoscaling>) -> bool {
+    autoscaling.is_some_and(|autoscaling| !autoscaling.external)
+}
+
+fn of_consumer(consumer: &Consumer) -> [(Matters, &'static str, bool); 2] {
     use Matters::{Everywhere, InACluster};
     let scaling = consumer.scaling.clone().unwrap_or_default();
     [
         (InACluster, "scaling.lag", scaling.lag.is_some()),
-        (InACluster, "scaling.autoscaling", scaling.autoscaling.is_some()),
         // Whether it may be at all is the business of `validate`.
         (Everywhere, "reset", consumer.reset.is_some() && !consumer.handler.acts_outside()),
     ]
@@ -102,11 +107,9 @@ mod tests {
         let mut spec = main_service().spec;
         let autoscaling = r#"{"minReplicas": 1, "maxReplicas": 2, "targetCPUUtilization": 80}"#;
         spec.command.autoscaling = Some(serde_json::from_str(autoscaling).unwrap());
-        spec.query.autoscaling = Some(serde_json::from_str(r#"{"external": true}"#).unwrap());
+        spec.query.autoscaling = Some(serde_json::from_str(autoscaling).unwrap());
         spec.consumers[0].reset =
             Some(serde_json::from_str(r#"{"requestId": "a", "to": "earliest"}"#).unwrap());
-        spec.consumers[0].scaling =
-            Some(serde_json::from_str(r#"{"autoscaling": {"external": true}}"#).unwrap());
         spec.consumers[1].scaling = Some(Scaling {
             lag: Some(
                 serde_json::from_str(r#"{"minReplicas": 1, "maxReplicas": 2, "targetLag": 5}"#).unwrap(),
@@ -122,13 +125,23 @@ mod tests {
     }
 
     #[test]
+    fn scaling_by_somebody_else_works_for_every_worker() {
+        let mut spec = main_service().spec;
+        let external = r#"{"external": true}"#;
+        spec.command.autoscaling = Some(serde_json::from_str(external).unwrap());
+        spec.query.autoscaling = Some(serde_json::from_str(external).unwrap());
+        spec.consumers[0].scaling =
+            Some(serde_json::from_str(r#"{"autoscaling": {"external": true}}"#).unwrap());
+        assert_eq!(refuse(&spec, Place::Cluster), Ok(()));
+    }
+
+    #[test]
     fn every_field_in_use_is_named() {
         let stall = refuse(&demanding(), Place::Cluster).unwrap_err();
         assert_eq!(stall.reason, "NotYetSupported");
         for field in [
             "command.autoscaling",
             "query.autoscaling",
-            "consumers[seat-view].scaling.autoscaling",
             "consumers[reservation-persistence-service].scaling.lag",
         ] {
             assert!(stall.message.contains(field), "{field}: {}", stall.message);

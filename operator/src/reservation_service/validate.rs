@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 
 use super::in_use::{Names, Standing, refuse_shared};
-use super::{image, names};
+use super::{image, names, pod_template};
 use crate::conditions::Stall;
 use crate::kafka::topics::Adoption;
 use crate::kafka::{Group, Start, Topic};
@@ -68,8 +68,8 @@ pub struct ValidatedService {
     pub payments_group: Option<Group>,
     /// What to do about topics that exist already.
     pub adoption: Adoption,
-    /// Fingerprint of what the Secrets of `kafka` hold; nothing where none is named, or nobody has looked.
-    pub secrets: Option<String>,
+    /// Where the operator's own pods are.
+    pub operator_namespace: String,
 }
 
 /// Checks `service` against its fellows, those of the cluster or of the same files; `pinned_image` is used where the spec
@@ -99,6 +99,8 @@ pub fn validate_with(
     let view = consumers.iter().find(|consumer| consumer.handler == "seat-view").ok_or_else(|| {
         invalid("consumers: none has the handler seat-view, whose database the query worker reads: add one")
     })?;
+    pod_template::check(&spec.pod_template)?;
+    refuse_same_names(service, fellows)?;
     refuse_shared(service, standing, &names_of(service), fellows, names_of)?;
     Ok(ValidatedService {
         name: service.name_any(),
@@ -121,7 +123,7 @@ pub fn validate_with(
             AdoptionPolicy::Adopt => Adoption::Adopt,
             AdoptionPolicy::Observe => Adoption::Observe,
         },
-        secrets: None,
+        operator_namespace: names::OPERATOR_NAMESPACE.to_owned(),
         spec: spec.clone(),
     })
 }
@@ -306,6 +308,41 @@ fn jwt_key(auth: &resource::Auth) -> Result<Option<Source>, Stall> {
 pub fn names_of(service: &ReservationService) -> Names {
     let topics = topics(&service.spec.kafka).unwrap_or_default();
     Names { topics: topics.into_iter().map(|topic| topic.name).collect(), groups: groups(&service.spec) }
+}
+
+/// A worker's name is made of two, so that two services may make the same of different ones: `a` with a consumer
+/// `b-command`, and `a-b`.
+fn refuse_same_names(
+    service: &ReservationService,
+    fellows: &[impl AsRef<ReservationService>],
+) -> Result<(), Stall> {
+    let own: Vec<_> = workers(service).map(|(_, name)| name).collect();
+    let seniors = fellows.iter().map(AsRef::as_ref).filter(|fellow| {
+        id(fellow) != id(service)
+            && fellow.namespace() == service.namespace()
+            && seniority(fellow) < seniority(service)
+    });
+    for senior in seniors {
+        if let Some((component, name)) = workers(senior).find(|(_, name)| own.contains(name)) {
+            return Err(Stall::new(
+                "NameTaken",
+                format!(
+                    "Deployment {name} is the worker {component} of ReservationService {}/{}: give this service or its \
+                     consumer another name",
+                    senior.namespace().unwrap_or_default(),
+                    senior.name_any()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Every worker of a service, with the name of its objects.
+fn workers(service: &ReservationService) -> impl Iterator<Item = (&str, String)> {
+    let consumers = service.spec.consumers.iter().map(|consumer| consumer.name.as_str());
+    let components = [names::COMMAND, names::QUERY].into_iter().chain(consumers);
+    components.map(|component| (component, names::worker(&service.name_any(), component)))
 }
 
 /// Whether a consumer makes payments, which the command workers then read.

@@ -262,3 +262,42 @@ fn the_key_of_an_issuer_is_published_or_in_a_secret() {
         assert!(stall.message.contains("auth.jwt.jwksUrl"), "{url}: {}", stall.message);
     }
 }
+
+#[test]
+fn of_two_services_that_would_make_one_name_the_younger_is_refused() {
+    let consumer = |name: &str| {
+        let text = format!("{{name: {name}, handler: persistence, database: {{url: d}}}}");
+        serde_yaml_ng::from_str(&text).unwrap()
+    };
+    let mut senior = main_service();
+    senior.spec.consumers.push(consumer("b-command"));
+    let mut junior = younger("main-b");
+    junior.spec.kafka.prefix = "b.".into();
+    let against = |service: &ReservationService, fellow: &ReservationService| {
+        validate(service, &[Arc::new(service.clone()), Arc::new(fellow.clone())], "w:1").map(drop)
+    };
+    let stall = against(&junior, &senior).unwrap_err();
+    assert_eq!(stall.reason, "NameTaken");
+    for part in ["main-b-command", "the worker b-command", "tickets/main", "another name"] {
+        assert!(stall.message.contains(part), "{part}: {}", stall.message);
+    }
+    assert_eq!(against(&senior, &junior), Ok(()), "it was there first");
+    junior.metadata.namespace = Some("elsewhere".into());
+    assert_eq!(against(&junior, &senior), Ok(()));
+
+    let mut short = younger("ma");
+    (short.spec.kafka.prefix, short.spec.consumers[2].name) = ("m.".into(), "in-query".into());
+    assert_eq!(against(&short, &main_service()), Ok(()), "ma-in-query is another name than main-query");
+}
+
+#[test]
+fn what_the_pod_template_must_not_say_is_refused() {
+    let mut service = main_service();
+    service.spec.pod_template.labels.insert("team".into(), "box office".into());
+    let stall = validate(&service, NONE, "w:1").unwrap_err();
+    assert!(
+        stall.message.starts_with("podTemplate.labels: the value \"box office\" of team"),
+        "{}",
+        stall.message
+    );
+}

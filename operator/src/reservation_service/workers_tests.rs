@@ -75,3 +75,58 @@ fn a_pod_that_cannot_start_says_why() {
         json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node"}]);
     assert_eq!(waiting(&pod(json!({"conditions": condition}))).unwrap().0, "Unschedulable");
 }
+
+/// The Deployment with a condition of the controller's.
+fn with_condition(ready: i32, kind: &str, status: &str, reason: &str, message: &str) -> Deployment {
+    let mut deployment = deployment(ready, 2);
+    let condition = json!([{"type": kind, "status": status, "reason": reason, "message": message}]);
+    deployment.status.as_mut().unwrap().conditions = Some(serde_json::from_value(condition).unwrap());
+    deployment
+}
+
+#[test]
+fn pods_that_cannot_be_made_are_the_reason_before_all_others() {
+    let message = "pods \"main-command-x\" is forbidden: exceeded quota: few";
+    let failed = with_condition(1, "ReplicaFailure", "True", "FailedCreate", message);
+    let found = finding(&workers(failed, Some(("RedisUnreachable", "pod x: redis: refused"))));
+    assert_eq!(found.reason, "ReplicaFailure");
+    assert_eq!(found.message, format!("main-command: 1 of 2 pods are ready; {message}"));
+    let over = with_condition(1, "ReplicaFailure", "False", "FailedCreate", message);
+    assert_eq!(finding(&workers(over, None)).reason, progress::ROLLING_OUT);
+}
+
+#[test]
+fn a_rollout_that_takes_too_long_is_a_reason_unless_a_pod_says_why() {
+    let message = "ReplicaSet \"main-command-7\" has timed out progressing.";
+    let late = || with_condition(1, "Progressing", "False", "ProgressDeadlineExceeded", message);
+    let found = finding(&workers(late(), None));
+    assert_eq!(found.reason, "ProgressDeadlineExceeded");
+    assert!(found.message.ends_with(message), "{}", found.message);
+    let told = finding(&workers(late(), Some(("ImagePullBackOff", "pod x: back-off"))));
+    assert_eq!(told.reason, "ImagePullBackOff");
+    assert!(told.message.ends_with(message), "{}", told.message);
+    let going_on = with_condition(1, "Progressing", "True", "ReplicaSetUpdated", "");
+    assert_eq!(finding(&workers(going_on, None)).reason, progress::ROLLING_OUT);
+}
+
+#[test]
+fn a_worker_with_trouble_is_named_before_one_that_waits_for_its_start() {
+    let workers = workers(deployment(0, 2), Some(("RedisUnreachable", "pod x: redis: refused")));
+    let found = workers.finding(&["main-absent".to_owned(), "main-command".to_owned()]);
+    assert_eq!(found.reason, "RedisUnreachable");
+    let waits = Workers::default().finding(&["main-absent".to_owned()]);
+    assert!(waits.message.starts_with("main-absent: started after the topics"), "{}", waits.message);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_are_asked_side_by_side_and_those_that_hang_are_left_out() {
+    let start = Instant::now();
+    let answer = |delay: u64| async move {
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        delay
+    };
+    let mut told = side_by_side([1_900, 1_900, 60_000, 1_800].map(answer)).await;
+    told.sort_unstable();
+    assert_eq!(told, [1_800, 1_900, 1_900]);
+    assert_eq!(start.elapsed(), ALL);
+}

@@ -1,13 +1,16 @@
 //! Reads what a SeatingEvent refers to: its ReservationService and the token of that service's admin API.
 
+use std::time::Instant;
+
 use boxoffice_crds::{ReservationService, SeatingEvent};
-use k8s_openapi::api::core::v1::Secret;
 use kube::api::Api;
 
 use crate::admin::Target;
 use crate::api::{ApiError, beside, timed};
 use crate::context::Context;
 use crate::reservation_service::names;
+use crate::reservation_service::token_secret::of_content;
+use crate::secrets::TOKEN_AGE;
 
 /// What the reference leads to.
 #[derive(Default)]
@@ -29,11 +32,21 @@ pub async fn dereference(context: &Context, event: &SeatingEvent) -> Result<Inpu
     Ok(Inputs { service: Some(service), target })
 }
 
-/// The admin API of a service, unless its token is not there yet.
+/// The admin API of a service, unless there is no token yet that all its workers take. Where no reconcile looks after the
+/// service, the Secret says which one.
 pub async fn target(context: &Context, namespace: &str, service: &str) -> Result<Option<Target>, ApiError> {
-    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
-    let secret = timed("read the admin token", secrets.get_opt(&names::admin_token(service))).await?;
-    let token = secret.and_then(|secret| secret.data?.remove(names::ADMIN_TOKEN_KEY));
-    let token = token.and_then(|token| String::from_utf8(token.0).ok());
-    Ok(token.map(|token| Target { namespace: namespace.to_owned(), service: service.to_owned(), token }))
+    let key = (namespace.to_owned(), service.to_owned());
+    let token = if let Some(shown) = context.tokens.shown(&key, Instant::now()) {
+        shown
+    } else {
+        let name = names::admin_token(service);
+        let secret = context.secrets.get(&context.client, namespace, &name, TOKEN_AGE).await?;
+        secret.and_then(|secret| of_content(secret.data.as_ref()?))
+    };
+    let target =
+        token.map(|token| Target { namespace: namespace.to_owned(), service: service.to_owned(), token });
+    if let Some(target) = &target {
+        context.departures.note_target(target);
+    }
+    Ok(target)
 }

@@ -32,6 +32,7 @@ pub fn inventory() -> Inventory {
         chart_hash: "abc".into(),
         partition: 3,
         sequence: 7,
+        last_event_at: None,
         phase: Phase::OnSale,
         seats: Counts { total: 260, available: 250, held: 6, reserved: 3, blocked: 1 },
     }

@@ -20,22 +20,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_crds::SeatingEvent;
-use boxoffice_runtime::health::Readiness;
 use futures::StreamExt;
 use futures::channel::mpsc;
-use kube::api::Api;
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector;
 use kube::{Resource, ResourceExt};
 
 use self::apply::Outcome;
+use self::deletion::End;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
-use crate::context::{Context, is_paused};
-use crate::controller::{config, reconciled, retry, roots};
+use crate::context::{Context, is_paused, key};
+use crate::controller::{config, reconciled, retry};
 use crate::notices::transitions;
+use crate::pause::paused;
 
 const NAME: &str = "seating-event";
-const FINALIZER: &str = "boxoffice.dev/inventory";
+/// Holds a SeatingEvent until its sales are closed.
+pub const FINALIZER: &str = "boxoffice.dev/inventory";
 const CONCURRENCY: u16 = 16;
 /// A look at objects that nothing woke, should a wake-up have been lost.
 const RESYNC: Duration = Duration::from_mins(5);
@@ -56,15 +57,17 @@ pub enum Error {
     },
 }
 
-/// Runs the controller and the counts until either ends.
-pub async fn run(context: Arc<Context>, readiness: Readiness) {
+/// Runs the controller and the counts until the process is to end, and what the controller began by then has ended.
+pub async fn run(context: Arc<Context>) {
     let (reader, writer) = reflector::store();
+    // Once a process, and nobody reads it before.
+    drop(context.shows.set(reader.clone()));
     let (wake, woken) = mpsc::unbounded();
-    let trigger =
-        roots(Api::<SeatingEvent>::all(context.client.clone()), writer, readiness, "seating events");
+    let trigger = context.watches.roots::<SeatingEvent>("seating events", writer);
     let controller = Controller::for_stream(trigger, reader.clone())
         .with_config(config(CONCURRENCY))
         .reconcile_on(woken)
+        .graceful_shutdown_on(context.ending.clone().cancelled_owned())
         .run(reconcile, |event, error, context| retry(&event, &context, error), Arc::clone(&context))
         .for_each(|_| std::future::ready(()));
     tokio::select! {
@@ -78,12 +81,22 @@ async fn reconcile(event: Arc<SeatingEvent>, context: Arc<Context>) -> Result<Ac
         if event.metadata.deletion_timestamp.is_some() {
             Box::pin(delete(&context, &event)).await
         } else if is_paused(event.as_ref()) {
-            Ok(Action::await_change())
+            rest(&context, &event).await
         } else {
             Box::pin(converge(&context, &event)).await
         }
     };
     reconciled(NAME, event.as_ref(), &context, work).await
+}
+
+/// Says that nothing is done, and does nothing.
+async fn rest(context: &Context, event: &SeatingEvent) -> Result<Action, Error> {
+    let mut next = event.status.clone().unwrap_or_default();
+    next.conditions = paused(&next.conditions, event.metadata.generation, &(context.now)());
+    if event.status.as_ref() != Some(&next) {
+        apply_status(&context.client, &context.written, event, &next).await?;
+    }
+    Ok(Action::await_change())
 }
 
 async fn converge(context: &Context, event: &SeatingEvent) -> Result<Action, Error> {
@@ -101,14 +114,19 @@ async fn delete(context: &Context, event: &SeatingEvent) -> Result<Action, Error
         return Ok(Action::await_change());
     }
     let inputs = dereference::dereference(context, event).await?;
-    match deletion::close(context, event, deletion::addressee(&inputs)).await {
-        Ok(deeds) => {
+    match deletion::end(context, event, &inputs).await {
+        End::Gone(deeds) => {
             context.notices.publish(&event.object_ref(&()), deeds).await;
             context.inventories.forget(&(event.namespace().unwrap_or_default(), event.name_any()));
             remove_finalizer(&context.client, event, FINALIZER).await?;
+            context.departures.is_gone(&key(event));
             Ok(Action::await_change())
         }
-        Err(outcome) => report(context, event, *outcome).await,
+        End::Waits(finding) => {
+            report(context, event, End::outcome(finding)).await?;
+            Ok(Action::requeue(deletion::LOOK_AGAIN))
+        }
+        End::Soon => Ok(Action::requeue(deletion::LOOK_AGAIN)),
     }
 }
 
@@ -117,8 +135,7 @@ async fn report(context: &Context, event: &SeatingEvent, outcome: Outcome) -> Re
     let previous = event.status.as_ref();
     let next = status::next(previous, event.metadata.generation, &outcome, &(context.now)());
     let Outcome { step, mut deeds, retry, .. } = outcome;
-    if previous != Some(&next) {
-        apply_status(&context.client, event, &next).await?;
+    if previous != Some(&next) && apply_status(&context.client, &context.written, event, &next).await? {
         let before = previous.map(|status| status.conditions.as_slice()).unwrap_or_default();
         deeds.extend(transitions(before, &next.conditions));
     }

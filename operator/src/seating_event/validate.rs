@@ -1,6 +1,5 @@
 //! Decides whether a SeatingEvent can be provisioned now: a chart that expands, a service that lives. Pure.
 
-use boxoffice_crds::common::DeletionPolicy;
 use boxoffice_crds::common::condition::INVENTORY_READY;
 use boxoffice_crds::seating_event::PriceCategory;
 use boxoffice_crds::{SeatingEvent, SeatingEventSpec, currency};
@@ -65,7 +64,6 @@ pub fn validate(event: &SeatingEvent, inputs: Inputs) -> Result<Validated, Unfit
 
 /// What the resource says without what it refers to: the definition with its chart. `boxoffice plan` begins here (I11).
 pub fn define(event: &SeatingEvent) -> Result<(Definition, Chart), Stall> {
-    refuse_purging(event)?;
     if let Some((field, problem)) = unknown_currencies(&event.spec).into_iter().next() {
         return Err(Stall::new("InvalidCurrency", format!("spec.{field}: {problem}")));
     }
@@ -83,16 +81,6 @@ pub fn unknown_currencies(spec: &SeatingEventSpec) -> Vec<(String, String)> {
         Some((format!("priceCategories[{index}].currency"), problem))
     };
     categories.filter_map(problem).collect()
-}
-
-/// The one field of the kind that does not work yet.
-pub fn refuse_purging(event: &SeatingEvent) -> Result<(), Stall> {
-    if event.spec.deletion_policy != DeletionPolicy::Delete {
-        return Ok(());
-    }
-    let message =
-        "this version does not support deletionPolicy Delete yet: leave it out, which retains the seats";
-    Err(Stall::new("NotYetSupported", message))
 }
 
 fn trouble(service: &boxoffice_crds::ReservationService) -> Option<String> {
@@ -127,13 +115,6 @@ mod tests {
         let validated = validate(&arena_night(), inputs()).map_err(|_| ()).unwrap();
         assert_eq!(validated.id, "arena-night");
         assert!(validated.service_trouble.unwrap().contains("main"));
-    }
-
-    #[test]
-    fn purging_is_refused_until_it_works() {
-        let mut event = arena_night();
-        event.spec.deletion_policy = DeletionPolicy::Delete;
-        assert_eq!(reason(&event, inputs()), "NotYetSupported");
     }
 
     #[test]

@@ -54,13 +54,20 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// Frames a second of one client.
+    /// Frames of a client and second, the most of any: how steep the line is that fits when they came best, because the first
+    /// and the last one come as late as any.
     pub fn rate(&self) -> f64 {
-        let between = |frames: &Vec<(u64, Instant)>| {
-            let (first, last) = (frames.first()?.1, frames.last()?.1);
-            Some(count(frames.len() as u64 - 1) / (last - first).as_secs_f64().max(f64::MIN_POSITIVE))
+        let steepness = |frames: &Vec<(u64, Instant)>| {
+            let begun = frames.first()?.1;
+            let times: Vec<_> = frames.iter().map(|(_, at)| (*at - begun).as_secs_f64()).collect();
+            let mean = |sum: f64| sum / count(frames.len() as u64);
+            let (middle, half) = (mean(times.iter().sum()), (count(frames.len() as u64) - 1.0) / 2.0);
+            let spread = times.iter().map(|time| (time - middle).powi(2)).sum::<f64>();
+            let shared =
+                times.iter().zip(0_u32..).map(|(time, nth)| (time - middle) * (f64::from(nth) - half));
+            Some(shared.sum::<f64>() / spread.max(f64::MIN_POSITIVE))
         };
-        self.frames.iter().filter_map(between).fold(0.0, f64::max)
+        self.frames.iter().filter_map(steepness).fold(0.0, f64::max)
     }
 
     /// Frames of one client.

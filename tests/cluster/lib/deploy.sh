@@ -6,13 +6,14 @@ OPERATOR_NAMESPACE=boxoffice-system
 
 deploy() {
   say "installing the charts"
+  restricted_namespace "$OPERATOR_NAMESPACE"
   helm upgrade --install boxoffice-crds helm/boxoffice-crds --namespace "$OPERATOR_NAMESPACE" --create-namespace \
     --set keep=false --wait --timeout 60s >/dev/null
   helm upgrade --install boxoffice helm/boxoffice --namespace "$OPERATOR_NAMESPACE" \
     --set image.repository="$IMAGE_PREFIX/operator" --set image.tag="$VERSION" \
     --set workersImage.repository="$IMAGE_PREFIX/workers" --set workersImage.tag="$VERSION" >/dev/null
   say "applying examples/ to the namespace $NAMESPACE"
-  kubectl create namespace "$NAMESPACE" --dry-run=client -o yaml | apply
+  restricted_namespace "$NAMESPACE"
   server_name redis "${REDIS_URL#redis://}"
   server_name kafka "$KAFKA"
   database_secret view "$DATABASE_URL_VIEW"
@@ -30,6 +31,14 @@ undeploy() {
   helm uninstall boxoffice --namespace "$OPERATOR_NAMESPACE" --ignore-not-found --wait
   helm uninstall boxoffice-crds --namespace "$OPERATOR_NAMESPACE" --ignore-not-found --wait
   kubectl delete namespace "$OPERATOR_NAMESPACE" --ignore-not-found --timeout 60s
+}
+
+# restricted_namespace NAME: a namespace that takes no pod with more rights than it needs.
+restricted_namespace() {
+  apply <<EOT
+{apiVersion: v1, kind: Namespace,
+ metadata: {name: $1, labels: {pod-security.kubernetes.io/enforce: restricted}}}
+EOT
 }
 
 # apply_examples: as they are, but for where the images come from.

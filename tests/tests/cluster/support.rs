@@ -289,19 +289,22 @@ pub async fn gone<K: Resource + Clone + DeserializeOwned + std::fmt::Debug>(api:
 pub async fn with_namespace(cluster: &Cluster, body: impl AsyncFnOnce(&str)) {
     let name = format!("e2e-{}", &Uuid::new_v4().simple().to_string()[..8]);
     let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
+    let metadata = json!({"name": name, "labels": labels});
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
     namespaces.patch(&name, &PatchParams::apply("tests"), &Patch::Apply(&namespace)).await.unwrap();
     for view in VIEWS {
         database(&format!("CREATE DATABASE {}", database_name(&name, view))).await;
     }
     let outcome = AssertUnwindSafe(body(&name)).catch_unwind().await;
-    // SeatingEvents first: a namespace's deletion has no order, and their finalizers need the service.
+    // SeatingEvents first: where their workers go before them they wait half a minute for an answer.
     let shows = cluster.api::<SeatingEvent>(&name);
     for show in shows.list(&kube::api::ListParams::default()).await.unwrap() {
         shows.delete(&show.name_any(), &DeleteParams::default()).await.ok();
         gone(&shows, &show.name_any()).await;
     }
-    namespaces.delete(&name, &DeleteParams::default()).await.unwrap();
+    // A test may have deleted it itself.
+    drop(namespaces.delete(&name, &DeleteParams::default()).await);
     gone(&namespaces, &name).await;
     for view in VIEWS {
         database(&format!("DROP DATABASE {} WITH (FORCE)", database_name(&name, view))).await;

@@ -35,14 +35,17 @@ pub struct Args {
     #[command(flatten)]
     pub web: WebArgs,
     /// Address of the buyers' API.
-    #[arg(long, env = "BOXOFFICE_HTTP_ADDR", default_value = "0.0.0.0:8080")]
+    #[arg(long, env = "BOXOFFICE_HTTP_ADDR", default_value = "[::]:8080")]
     pub http_addr: SocketAddr,
     /// Address of the operator's API; keep it apart from buyers.
-    #[arg(long, env = "BOXOFFICE_ADMIN_ADDR", default_value = "0.0.0.0:8082")]
+    #[arg(long, env = "BOXOFFICE_ADMIN_ADDR", default_value = "[::]:8082")]
     pub admin_addr: SocketAddr,
     /// Bearer token that the operator's API asks for.
     #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
     pub admin_token: String,
+    /// The token of before, which is taken too while it is exchanged.
+    #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN_PREVIOUS", hide_env_values = true)]
+    pub admin_token_previous: Option<String>,
     /// Redis with the seats, as redis://[user:password@]host[:port][/database]; rediss:// speaks TLS.
     #[arg(long, env = "BOXOFFICE_REDIS_URL", hide_env_values = true)]
     pub redis_url: String,

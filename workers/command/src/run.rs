@@ -53,7 +53,7 @@ pub enum RunError {
 
 /// Runs the worker until SIGTERM, then drains it.
 pub async fn run(args: Args) -> Result<(), RunError> {
-    let Args { service, kafka, http_addr, admin_addr, admin_token, .. } = args;
+    let Args { service, kafka, http_addr, admin_addr, admin_token, admin_token_previous, .. } = args;
     let Args { redis_url, redis_cluster, redis_ca, .. } = args;
     let Args { durability_hold, durability_reserve, outbox_high_watermark, max_body_bytes, .. } = args;
     let Args { identity, requests_per_user_per_second, payments_group, web, .. } = args;
@@ -100,7 +100,8 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         payments,
         drain: Duration::from_secs(drain_seconds),
     };
-    let addresses = app::Addresses { http_addr, admin_addr, admin_token: AdminToken::new(admin_token)? };
+    let admin_token = AdminToken::new(admin_token)?.or(admin_token_previous);
+    let addresses = app::Addresses { http_addr, admin_addr, admin_token };
     let stop = shutdown::on_signal()?;
     let log = KafkaLog::with(kafka::Settings {
         security: kafka_security.into(),

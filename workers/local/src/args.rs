@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use boxoffice_domain::{Area, CorrelationId, HoldId, ReservationId, SeatId, SeatingEventId, UserId};
+use boxoffice_operator::reservation_service::names::OPERATOR_NAMESPACE;
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -229,6 +230,9 @@ pub struct Plan {
     /// The image of services that name none: the operator's own default unless it was installed with another one.
     #[arg(long, default_value = concat!("boxoffice/workers:", env!("CARGO_PKG_VERSION")))]
     pub image: String,
+    /// The namespace in which the operator runs: its pods alone reach the workers' admin ports.
+    #[arg(long, value_name = "NAMESPACE", default_value = OPERATOR_NAMESPACE)]
+    pub operator_namespace: String,
 }
 
 /// How to write a plan.

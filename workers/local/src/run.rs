@@ -69,8 +69,8 @@ fn key_in(file: &Path) -> Result<KeyText, Failure> {
         .map_err(|error| Failure::Refused(format!("--jwt-key {}: {error}", file.display())))
 }
 
-fn run_plan(Plan { files, output, image }: &Plan) -> Result<(), Failure> {
-    let plan = plan::plan(&sound(files)?.resources, image)?;
+fn run_plan(Plan { files, output, image, operator_namespace }: &Plan) -> Result<(), Failure> {
+    let plan = plan::plan(&sound(files)?.resources, image, operator_namespace)?;
     let text = match output {
         Output::Yaml => plan.to_yaml()?,
         Output::Json => plan.to_json()?,

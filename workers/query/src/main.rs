@@ -55,14 +55,17 @@ struct Args {
     #[arg(long, env = "BOXOFFICE_MAX_VIEW_AGE_SECONDS", default_value_t = 0)]
     max_view_age_seconds: u32,
     /// Address of the HTTP API.
-    #[arg(long, env = "BOXOFFICE_HTTP_ADDR", default_value = "0.0.0.0:8081")]
+    #[arg(long, env = "BOXOFFICE_HTTP_ADDR", default_value = "[::]:8081")]
     http_addr: SocketAddr,
     /// Address of the operators' API; keep it apart from buyers.
-    #[arg(long, env = "BOXOFFICE_ADMIN_ADDR", default_value = "0.0.0.0:8082")]
+    #[arg(long, env = "BOXOFFICE_ADMIN_ADDR", default_value = "[::]:8082")]
     admin_addr: SocketAddr,
     /// Bearer token that the operators' API asks for.
     #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
     admin_token: String,
+    /// The token of before, which is taken too while it is exchanged.
+    #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN_PREVIOUS", hide_env_values = true)]
+    admin_token_previous: Option<String>,
 }
 
 #[tokio::main]
@@ -78,11 +81,12 @@ async fn main() -> anyhow::Result<()> {
         http_addr,
         admin_addr,
         admin_token,
+        admin_token_previous,
     } = Args::parse();
     telemetry::init(&service.log)?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let stop = shutdown::on_signal()?;
-    let admin_token = AdminToken::new(admin_token)?;
+    let admin_token = AdminToken::new(admin_token)?.or(admin_token_previous);
 
     let options = database.options("boxoffice-query").context("the database's URL")?;
     let log = KafkaLog::with(Settings {

@@ -17,7 +17,7 @@ pub struct ServiceArgs {
     #[arg(long, env = "BOXOFFICE_SERVICE", value_parser = service_name)]
     pub service: String,
     /// Address of /healthz, /readyz and /metrics.
-    #[arg(long, env = "BOXOFFICE_METRICS_ADDR", default_value = "0.0.0.0:9090")]
+    #[arg(long, env = "BOXOFFICE_METRICS_ADDR", default_value = "[::]:9090")]
     pub metrics_addr: SocketAddr,
     /// What to log: a level, or directives such as "info,rdkafka=warn".
     #[arg(long, env = "BOXOFFICE_LOG", default_value = "info")]

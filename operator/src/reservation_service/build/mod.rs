@@ -1,12 +1,14 @@
 //! From a valid service to everything it needs. Pure: `boxoffice plan` and `boxoffice local` share it (I11).
 //!
-//! One file a part: `settings` (`ConfigMap`), `kafka` (how workers are admitted to it), `workload` (Deployments and their budgets), `network` (Services and
+//! One file a part: `settings` (a `ConfigMap` a worker), `kafka` (how workers are admitted to it), `workload` (Deployments and their budgets), `network` (Services and
 //! policies). It knows nothing of what the cluster has; `apply` compares.
 
 mod kafka;
 mod network;
 mod settings;
 mod workload;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{DynamicObject, ObjectMeta};
@@ -37,23 +39,31 @@ pub struct DesiredState {
     pub adoption: Adoption,
     /// Consumer groups, before workloads.
     pub groups: Vec<Group>,
+    /// What each worker is told: applied with the Deployments, so that no pod reads it before its time.
+    pub settings: Vec<DynamicObject>,
     /// The Deployments: applied last.
     pub workloads: Vec<DynamicObject>,
+    /// The groups that the worker of each Deployment reads in: it does not start before they are there.
+    pub needs: BTreeMap<String, Vec<String>>,
+    /// Those of them whose number of pods is somebody else's once they are there.
+    pub scaled_elsewhere: BTreeSet<String>,
+}
+
+impl DesiredState {
+    /// Every object, in the order in which they are applied.
+    pub fn all(&self) -> impl Iterator<Item = &DynamicObject> {
+        self.objects.iter().chain(&self.settings).chain(&self.workloads)
+    }
 }
 
 /// Builds it.
 pub fn build(service: &ValidatedService) -> Result<DesiredState, serde_json::Error> {
-    let settings = settings::build(service);
-    let hash = settings::hash(&settings);
-    let workers = workload::workers(service, &hash);
-    let mut objects = vec![
-        object(ServiceAccount {
-            metadata: meta(service, service.name.clone()),
-            automount_service_account_token: Some(false),
-            ..ServiceAccount::default()
-        })?,
-        object(settings)?,
-    ];
+    let workers = workload::workers(service);
+    let mut objects = vec![object(ServiceAccount {
+        metadata: meta(service, service.name.clone()),
+        automount_service_account_token: Some(false),
+        ..ServiceAccount::default()
+    })?];
     for built in network::services(service) {
         objects.push(object(built)?);
     }
@@ -63,10 +73,13 @@ pub fn build(service: &ValidatedService) -> Result<DesiredState, serde_json::Err
     for worker in &workers {
         objects.push(object(workload::disruption_budget(service, worker))?);
     }
+    let settings = workers.iter().map(|worker| object(&worker.settings)).collect::<Result<_, _>>()?;
     let workloads = workers
         .iter()
         .map(|worker| object(workload::deployment(service, worker)))
         .collect::<Result<_, _>>()?;
+    let scaled_elsewhere = workers.iter().filter(|worker| worker.is_scaled_elsewhere);
+    let scaled_elsewhere = scaled_elsewhere.map(|worker| names::worker(&service.name, &worker.component));
     Ok(DesiredState {
         objects,
         topics: service.topics.clone(),
@@ -78,7 +91,10 @@ pub fn build(service: &ValidatedService) -> Result<DesiredState, serde_json::Err
             .chain(&service.payments_group)
             .cloned()
             .collect(),
+        settings,
         workloads,
+        needs: workers.iter().map(|worker| worker.needs(&service.name)).collect(),
+        scaled_elsewhere: scaled_elsewhere.collect(),
     })
 }
 

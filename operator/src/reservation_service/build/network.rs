@@ -40,12 +40,20 @@ fn worker_service(service: &ValidatedService, component: &str, ports: &[(&str, i
     }
 }
 
-/// Header auth trusts whoever reaches the port: only `auth.allowFrom` may. Tokens are checked whoever brings them: there
-/// everybody may where it is left out. The admin ports are the operator's, metrics are everybody's.
+/// One a worker. Header auth trusts whoever reaches the port: only `auth.allowFrom` may. Tokens are checked whoever brings
+/// them: there everybody may where it is left out. The admin ports are the operator's, metrics are everybody's, and nobody
+/// has anything else to ask of a consumer.
 pub(super) fn policies(service: &ValidatedService) -> Vec<NetworkPolicy> {
-    let acting = service.consumers.iter().filter(|consumer| consumer.declared.handler.acts_outside());
+    let consumers = service.consumers.iter().map(|consumer| {
+        let name = &consumer.declared.name;
+        if consumer.declared.handler.acts_outside() {
+            of_effects(service, name)
+        } else {
+            allow(service, name, vec![rule(None, METRICS_PORT)], None)
+        }
+    });
     let buyers = [policy(service, names::COMMAND, COMMAND_PORT), policy(service, names::QUERY, QUERY_PORT)];
-    buyers.into_iter().chain(acting.map(|consumer| of_effects(service, &consumer.declared.name))).collect()
+    buyers.into_iter().chain(consumers).collect()
 }
 
 /// Workers that call whom the resource names may reach everything, also where the namespace forbids what nobody allows,
@@ -75,13 +83,16 @@ fn policy(service: &ValidatedService, component: &str, buyers: i32) -> NetworkPo
         .map(|peer| NetworkPolicyPeer {
             namespace_selector: peer.namespace_selector.clone(),
             pod_selector: peer.pod_selector.clone(),
-            ip_block: None,
+            ip_block: peer.ip_block.as_ref().map(|block| IPBlock {
+                cidr: block.cidr.clone(),
+                except: Some(block.except.clone()).filter(|except| !except.is_empty()),
+            }),
         })
         .collect();
     let ingress = vec![
         rule(Some(peers).filter(|peers| !peers.is_empty()), buyers),
         rule(None, METRICS_PORT),
-        rule(Some(vec![operator()]), ADMIN_PORT),
+        rule(Some(vec![operator(&service.operator_namespace)]), ADMIN_PORT),
     ];
     allow(service, component, ingress, None)
 }
@@ -119,12 +130,15 @@ fn port_of(port: i32, protocol: &str) -> NetworkPolicyPort {
     }
 }
 
-/// The operator's own pods, in whichever namespace it runs.
-fn operator() -> NetworkPolicyPeer {
-    let labels = [("app.kubernetes.io/name".to_owned(), names::MANAGED_BY.to_owned())].into();
+/// The operator's own pods, in the namespace in which it runs: labels alone anybody may give to a pod.
+fn operator(namespace: &str) -> NetworkPolicyPeer {
+    let labels = |name: &str, value: &str| {
+        let labels = [(name.to_owned(), value.to_owned())].into();
+        Some(LabelSelector { match_labels: Some(labels), ..LabelSelector::default() })
+    };
     NetworkPolicyPeer {
-        namespace_selector: Some(LabelSelector::default()),
-        pod_selector: Some(LabelSelector { match_labels: Some(labels), ..LabelSelector::default() }),
+        namespace_selector: labels("kubernetes.io/metadata.name", namespace),
+        pod_selector: labels("app.kubernetes.io/name", names::MANAGED_BY),
         ip_block: None,
     }
 }

@@ -2,11 +2,12 @@
 
 use boxoffice_crds::consumers::{Payment, Webhook};
 use boxoffice_crds::reservation_service::Retention;
+use boxoffice_crds::workloads::{Autoscaling, Worker as Declared};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapEnvSource, Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource,
-    HTTPGetAction, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-    ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext, SleepAction,
+    Capabilities, ConfigMap, ConfigMapEnvSource, Container, ContainerPort, EnvFromSource, EnvVar,
+    EnvVarSource, HTTPGetAction, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec,
+    Probe, ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext, SleepAction,
     TopologySpreadConstraint,
 };
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
@@ -14,42 +15,52 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 
-use super::settings::DRAIN_SECONDS;
+use super::settings::{self, DRAIN_SECONDS, Reader};
 use super::{ADMIN_PORT, COMMAND_PORT, METRICS_PORT, QUERY_PORT, kafka, worker_meta};
 use crate::reservation_service::names;
+use crate::reservation_service::tokens::{PREVIOUS, TOKEN};
 use crate::reservation_service::validate::{Source, ValidatedConsumer, ValidatedService};
 
 /// The user that the image is made for.
 const NOBODY: i64 = 65532;
 /// How long a worker that was told to go still gets requests, because nodes have yet to hear of it.
 const LEAVE_SECONDS: i64 = 3;
+/// How many templates of before can be gone back to; their settings are kept as long.
+const HISTORY: i32 = 3;
 
 /// One Deployment, in what sets it apart from the others.
 pub(super) struct Worker {
-    component: String,
+    pub(super) component: String,
     program: &'static str,
     replicas: u32,
+    pub(super) is_scaled_elsewhere: bool,
     resources: Option<ResourceRequirements>,
     ports: Vec<(&'static str, i32)>,
     env: Vec<EnvVar>,
-    settings_hash: String,
+    pub(super) settings: ConfigMap,
+    groups: Vec<String>,
 }
 
-pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Worker> {
-    let token = Source::Secret(SecretKeySelector {
-        name: names::admin_token(&service.name),
-        key: names::ADMIN_TOKEN_KEY.to_owned(),
-        optional: None,
-    });
+impl Worker {
+    /// The name of its Deployment, and the groups that it reads in.
+    pub(super) fn needs(&self, service: &str) -> (String, Vec<String>) {
+        (names::worker(service, &self.component), self.groups.clone())
+    }
+}
+
+pub(super) fn workers(service: &ValidatedService) -> Vec<Worker> {
+    let token = tokens(service);
     let jwt_key: Vec<_> = service.jwt_key.iter().map(|key| env("BOXOFFICE_JWT_KEY", key)).collect();
     let command = Worker {
         component: names::COMMAND.to_owned(),
         program: "boxoffice-command",
         replicas: service.spec.command.replicas,
+        is_scaled_elsewhere: is_scaled_elsewhere(&service.spec.command),
         resources: Some(service.spec.command.resources.clone()),
         ports: vec![("http", COMMAND_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)],
         env: [
-            vec![env("BOXOFFICE_REDIS_URL", &service.redis), env("BOXOFFICE_ADMIN_TOKEN", &token)],
+            vec![env("BOXOFFICE_REDIS_URL", &service.redis)],
+            token.to_vec(),
             service
                 .payments_group
                 .iter()
@@ -58,32 +69,29 @@ pub(super) fn workers(service: &ValidatedService, settings_hash: &str) -> Vec<Wo
             jwt_key.clone(),
         ]
         .concat(),
-        settings_hash: settings_hash.to_owned(),
+        groups: service.payments_group.iter().map(|group| group.name.clone()).collect(),
+        settings: settings::build(service, &Reader::Command),
     };
     let query = Worker {
         component: names::QUERY.to_owned(),
         program: "boxoffice-query",
         replicas: service.spec.query.replicas,
+        is_scaled_elsewhere: is_scaled_elsewhere(&service.spec.query),
         resources: Some(service.spec.query.resources.clone()),
         ports: vec![("http", QUERY_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)],
-        env: [
-            vec![env("BOXOFFICE_DATABASE_URL", &service.view_database), env("BOXOFFICE_ADMIN_TOKEN", &token)],
-            jwt_key,
-        ]
-        .concat(),
-        settings_hash: settings_hash.to_owned(),
+        env: [vec![env("BOXOFFICE_DATABASE_URL", &service.view_database)], token.to_vec(), jwt_key].concat(),
+        groups: Vec::new(),
+        settings: settings::build(service, &Reader::Query),
     };
-    let retention = service.spec.retention;
-    let consumers =
-        service.consumers.iter().map(|consumer| consumer_worker(consumer, retention, settings_hash));
+    let consumers = service.consumers.iter().map(|consumer| consumer_worker(service, consumer));
     [command, query].into_iter().chain(consumers).collect()
 }
 
-fn consumer_worker(
-    consumer: &ValidatedConsumer,
-    retention: Option<Retention>,
-    settings_hash: &str,
-) -> Worker {
+fn is_scaled_elsewhere(worker: &Declared) -> bool {
+    worker.autoscaling.as_ref().is_some_and(|Autoscaling { external, .. }| *external)
+}
+
+fn consumer_worker(service: &ValidatedService, consumer: &ValidatedConsumer) -> Worker {
     let ValidatedConsumer { declared, handler, database, group } = consumer;
     let mut env = vec![
         plain("BOXOFFICE_HANDLER", handler),
@@ -91,18 +99,33 @@ fn consumer_worker(
         plain("BOXOFFICE_START_FROM", &group.start.to_string()),
         env("BOXOFFICE_DATABASE_URL", database),
     ];
-    env.extend(retention.filter(|_| *handler == "seat-view").into_iter().flat_map(kept_for));
+    env.extend(service.spec.retention.filter(|_| *handler == "seat-view").into_iter().flat_map(kept_for));
     env.extend(declared.payment.iter().flat_map(payment));
     env.extend(declared.webhook.iter().flat_map(webhook));
+    let scaling = declared.scaling.clone().unwrap_or_default();
     Worker {
         component: declared.name.clone(),
         program: "boxoffice-consumer",
-        replicas: declared.scaling.as_ref().and_then(|scaling| scaling.replicas).unwrap_or(1),
+        replicas: scaling.replicas.unwrap_or(1),
+        is_scaled_elsewhere: scaling.autoscaling.is_some_and(|scaling| scaling.external),
         resources: declared.resources.clone(),
         ports: vec![("metrics", METRICS_PORT)],
         env,
-        settings_hash: settings_hash.to_owned(),
+        groups: vec![group.name.clone()],
+        settings: settings::build(service, &Reader::Consumer(consumer)),
     }
+}
+
+/// The admin token, and the one of before while it is exchanged.
+fn tokens(service: &ValidatedService) -> [EnvVar; 2] {
+    let from = |key: &str, optional| {
+        let name = names::admin_token(&service.name);
+        Source::Secret(SecretKeySelector { name, key: key.to_owned(), optional })
+    };
+    [
+        env("BOXOFFICE_ADMIN_TOKEN", &from(TOKEN, None)),
+        env("BOXOFFICE_ADMIN_TOKEN_PREVIOUS", &from(PREVIOUS, Some(true))),
+    ]
 }
 
 /// What the worker of the view database is told about what gets old.
@@ -139,6 +162,7 @@ pub(super) fn deployment(service: &ValidatedService, worker: &Worker) -> Deploym
         metadata: worker_meta(service, &worker.component),
         spec: Some(DeploymentSpec {
             replicas: Some(replicas),
+            revision_history_limit: Some(HISTORY),
             selector: selector(service, worker),
             // A new pod serves before an old one goes.
             strategy: Some(DeploymentStrategy {
@@ -164,6 +188,8 @@ pub(super) fn disruption_budget(service: &ValidatedService, worker: &Worker) -> 
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
             selector: Some(selector(service, worker)),
+            // Who serves nobody may go: an outage of Redis or of a database must not keep nodes from being drained.
+            unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
             ..PodDisruptionBudgetSpec::default()
         }),
         status: None,
@@ -181,12 +207,9 @@ fn pod_meta(service: &ValidatedService, worker: &Worker) -> ObjectMeta {
     let mut labels = template.labels.clone();
     labels.extend(names::labels(&service.name));
     labels.extend(names::selector(&service.name, &worker.component));
-    let mut annotations = template.annotations.clone();
-    annotations.insert("boxoffice.dev/config-hash".to_owned(), worker.settings_hash.clone());
-    if let Some(secrets) = &service.secrets {
-        annotations.insert("boxoffice.dev/secrets-hash".to_owned(), secrets.clone());
-    }
-    ObjectMeta { labels: Some(labels), annotations: Some(annotations), ..ObjectMeta::default() }
+    let annotations = template.annotations.clone();
+    let annotations = Some(annotations).filter(|annotations| !annotations.is_empty());
+    ObjectMeta { labels: Some(labels), annotations, ..ObjectMeta::default() }
 }
 
 fn pod(service: &ValidatedService, worker: &Worker) -> PodSpec {
@@ -231,7 +254,10 @@ fn over_nodes(service: &ValidatedService, worker: &Worker) -> TopologySpreadCons
 }
 
 fn container(service: &ValidatedService, worker: &Worker) -> Container {
-    let settings = ConfigMapEnvSource { name: names::settings(&service.name), optional: None };
+    let settings = ConfigMapEnvSource {
+        name: worker.settings.metadata.name.clone().unwrap_or_default(),
+        optional: None,
+    };
     let pull_policy = service.spec.image.as_ref().map(|image| image.pull_policy).unwrap_or_default();
     Container {
         name: "worker".to_owned(),

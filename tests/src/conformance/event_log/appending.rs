@@ -62,6 +62,34 @@ pub async fn a_later_appender_fences_the_earlier_one(logs: &dyn Logs) {
     fenced(&mut *second, &id, &topic).await;
 }
 
+/// One that rested appends as before, in order; and is refused as any other where another took over, however busy it was.
+pub async fn an_appender_that_rests_stays_the_owner_and_no_longer(logs: &dyn Logs) {
+    let (log, topic, id) = (logs.log(), logs.topic(1).await, unique("owner"));
+    let mut first = log.appender(&id).await.unwrap();
+    for number in 0..9 {
+        if number % 3 == 0 {
+            first.rest();
+        }
+        first.append(&topic, vec![numbered(0, number)]).await.unwrap();
+    }
+    assert_eq!(numbers(&read_all(&*log, &topic).await), (0..9).collect::<Vec<_>>());
+    let mut second = logs.log().appender(&id).await.unwrap();
+    first.rest();
+    for _ in 0..2 {
+        fenced(&mut *first, &id, &topic).await;
+    }
+    first.rest();
+    fenced(&mut *first, &id, &topic).await;
+    for number in 9..12 {
+        second.append(&topic, vec![numbered(0, number)]).await.unwrap();
+    }
+    log.appender(&id).await.unwrap();
+    for _ in 0..2 {
+        fenced(&mut *second, &id, &topic).await;
+    }
+    assert_eq!(seen(&*log, &topic, 12).await, (0..12).collect::<Vec<_>>());
+}
+
 /// A group never gets what a fenced appender tried.
 pub async fn a_fenced_appender_leaves_nothing_to_a_group(logs: &dyn Logs) {
     let (log, topic, id) = (logs.log(), logs.topic(1).await, unique("owner"));

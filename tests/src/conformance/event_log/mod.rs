@@ -68,6 +68,7 @@ macro_rules! event_log_conformance {
             topics_and_records_survive_a_restart
             an_append_is_all_or_nothing_and_tells_its_offsets
             a_later_appender_fences_the_earlier_one
+            an_appender_that_rests_stays_the_owner_and_no_longer
             a_fenced_appender_leaves_nothing_to_a_group
             contenders_that_read_before_they_append_never_repeat_each_other
             appenders_of_different_ids_do_not_disturb_each_other

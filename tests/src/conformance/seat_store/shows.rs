@@ -61,8 +61,10 @@ pub async fn a_definition_changes_where_no_claimed_seat_is_lost(on: &impl Fixtur
 /// However often the operator asks.
 pub async fn an_unchanged_definition_writes_nothing(on: &impl Fixture) {
     let stage = Stage::open(on).await;
+    let made = stage.now();
+    stage.advance(5_000).await;
     let Provisioning { inventory, refused } = must(stage.provision(&definition()).await);
-    assert_eq!(refused, []);
+    assert_eq!((refused, inventory.last_event_at), (vec![], Some(made)));
     assert_eq!((inventory.sequence, inventory.partition, inventory.closed), (1, 3, false));
     assert_eq!(inventory.chart_hash, definition().chart_hash());
     assert_eq!((inventory.definition, inventory.at), (Some(definition()), stage.now()));

@@ -114,6 +114,10 @@ struct InventoryBody {
     partition: u32,
     /// Sequence of its last domain event.
     sequence: u64,
+    /// When that happened, in Unix milliseconds; absent where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = u64)]
+    last_event_at: Option<u64>,
     /// Where it stands in its life.
     #[schema(value_type = schemas::Phase)]
     phase: Phase,
@@ -125,8 +129,8 @@ struct InventoryBody {
 impl From<Inventory> for InventoryBody {
     fn from(inventory: Inventory) -> Self {
         let phase = inventory.phase();
-        let Inventory { event, chart_hash, partition, sequence, seats, .. } = inventory;
-        Self { event_id: event, chart_hash, partition, sequence, phase, seats }
+        let Inventory { event, chart_hash, partition, sequence, last_event_at, seats, .. } = inventory;
+        Self { event_id: event, chart_hash, partition, sequence, last_event_at, phase, seats }
     }
 }
 

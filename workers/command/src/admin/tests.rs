@@ -98,8 +98,9 @@ async fn an_event_is_provisioned_once_on_the_partition_of_its_id() {
     let seats = json!({"total": 6, "available": 5, "held": 0, "reserved": 0, "blocked": 1});
     let expected = json!({
         "eventId": "arena-night", "chartHash": definition().chart_hash(), "partition": partition_of("arena-night", 12),
-        "sequence": 1, "phase": "OnSale", "seats": seats
+        "sequence": 1, "lastEventAt": inventory["lastEventAt"], "phase": "OnSale", "seats": seats
     });
+    assert!(inventory["lastEventAt"].is_u64(), "{inventory}");
     let mut applied = expected.clone();
     applied["applied"] = json!(true);
     assert_eq!(inventory, applied);

@@ -66,6 +66,7 @@ pub fn inventory(sequence: u64, phase: &str, blocked: u64) -> Value {
         "chartHash": "9c1f7ad0e3b2465d",
         "partition": 3,
         "sequence": sequence,
+        "lastEventAt": 1_700_000_000_000_u64,
         "phase": phase,
         "seats": {"total": 6, "available": 6 - blocked, "held": 0, "reserved": 0, "blocked": blocked}
     })

@@ -44,6 +44,8 @@ const SOON: Duration = Duration::from_millis(2500);
 /// After so long without a record the right to publish is laid down: it costs threads and connections, of which a topic
 /// with many partitions would have many.
 const IDLE: Duration = Duration::from_mins(10);
+/// After so long it rests: what is there for busy times alone is laid down.
+const RESTING: Duration = Duration::from_secs(10);
 
 /// Why a turn of a lane did not do all that there was to do.
 #[derive(Debug, thiserror::Error)]
@@ -164,15 +166,25 @@ impl Lane {
                 None => std::future::pending().await,
             }
         };
-        let is_idle = tokio::select! {
-            () = turn => false,
-            () = self.wakes.news() => false,
-            () = self.place.over() => false,
-            () = sleep(IDLE), if self.right.is_some() => true,
+        let news = async {
+            tokio::select! {
+                () = turn => {}
+                () = self.wakes.news() => {}
+                () = self.place.over() => {}
+            }
         };
-        if is_idle {
+        let mut news = std::pin::pin!(news);
+        if let Some(right) = &mut self.right {
+            if timeout(RESTING, &mut news).await.is_ok() {
+                return;
+            }
+            right.rest();
+            if timeout(IDLE, &mut news).await.is_ok() {
+                return;
+            }
             self.right = None;
         }
+        news.await;
     }
 
     fn succeeded(&mut self) {
@@ -437,7 +449,25 @@ async fn whole_commands(
 
 /// Whether no seats are sold any more after this.
 const fn is_last(event: &DomainEvent) -> bool {
-    matches!(event, DomainEvent::EventDeleted(_) | DomainEvent::EventPurged(_))
+    match event {
+        DomainEvent::EventDeleted(_) | DomainEvent::EventPurged(_) => true,
+        DomainEvent::SeatHeld(_)
+        | DomainEvent::SeatReserved(_)
+        | DomainEvent::SeatReleased(_)
+        | DomainEvent::SeatBlocked(_)
+        | DomainEvent::SeatUnblocked(_)
+        | DomainEvent::HoldExtended(_)
+        | DomainEvent::ReservationCreated(_)
+        | DomainEvent::ReservationCancelled(_)
+        | DomainEvent::ReservationNotReinstated(_)
+        | DomainEvent::EventCreated(_)
+        | DomainEvent::EventUpdated(_)
+        | DomainEvent::StatsUpdated(_)
+        | DomainEvent::PaymentRequested(_)
+        | DomainEvent::PaymentCompleted(_)
+        | DomainEvent::PaymentFailed(_)
+        | DomainEvent::PaymentRefundRequested(_) => false,
+    }
 }
 
 /// The last sequence of `entries`, which must have no gap.

@@ -196,7 +196,20 @@ impl Replay {
                 self.revision = Some(envelope.metadata.causation_id);
             }
             DomainEvent::EventPurged(_) => (self.revision, self.purged) = (None, true),
-            _ => {}
+            DomainEvent::SeatHeld(_)
+            | DomainEvent::SeatReserved(_)
+            | DomainEvent::SeatReleased(_)
+            | DomainEvent::SeatBlocked(_)
+            | DomainEvent::SeatUnblocked(_)
+            | DomainEvent::HoldExtended(_)
+            | DomainEvent::ReservationCreated(_)
+            | DomainEvent::ReservationCancelled(_)
+            | DomainEvent::ReservationNotReinstated(_)
+            | DomainEvent::StatsUpdated(_)
+            | DomainEvent::PaymentRequested(_)
+            | DomainEvent::PaymentCompleted(_)
+            | DomainEvent::PaymentFailed(_)
+            | DomainEvent::PaymentRefundRequested(_) => {}
         }
     }
 

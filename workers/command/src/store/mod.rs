@@ -119,6 +119,8 @@ pub struct Inventory {
     pub partition: u32,
     /// Sequence of its last domain event.
     pub sequence: u64,
+    /// When that happened, where it is known.
+    pub last_event_at: Option<UnixMillis>,
     /// Seats by status.
     pub seats: SeatCounts,
     /// The store's time.

@@ -64,7 +64,20 @@ fn topic(event: &DomainEvent) -> &'static str {
         | DomainEvent::PaymentCompleted(_)
         | DomainEvent::PaymentFailed(_)
         | DomainEvent::PaymentRefundRequested(_) => "payment-events",
-        _ => "seat-events",
+        DomainEvent::SeatHeld(_)
+        | DomainEvent::SeatReserved(_)
+        | DomainEvent::SeatReleased(_)
+        | DomainEvent::SeatBlocked(_)
+        | DomainEvent::SeatUnblocked(_)
+        | DomainEvent::HoldExtended(_)
+        | DomainEvent::ReservationCreated(_)
+        | DomainEvent::ReservationCancelled(_)
+        | DomainEvent::ReservationNotReinstated(_)
+        | DomainEvent::EventCreated(_)
+        | DomainEvent::EventUpdated(_)
+        | DomainEvent::EventDeleted(_)
+        | DomainEvent::EventPurged(_)
+        | DomainEvent::StatsUpdated(_) => "seat-events",
     }
 }
 

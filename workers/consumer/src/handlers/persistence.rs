@@ -104,7 +104,21 @@ fn fact(envelope: &Envelope) -> Option<(Fact, Value)> {
         DomainEvent::EventPurged(purged) => {
             Some((Fact::Purged, json!({"event_id": purged.event_id, "at": envelope.timestamp})))
         }
-        _ => None,
+        DomainEvent::SeatHeld(_)
+        | DomainEvent::SeatReserved(_)
+        | DomainEvent::SeatReleased(_)
+        | DomainEvent::SeatBlocked(_)
+        | DomainEvent::SeatUnblocked(_)
+        | DomainEvent::HoldExtended(_)
+        | DomainEvent::ReservationNotReinstated(_)
+        | DomainEvent::EventCreated(_)
+        | DomainEvent::EventUpdated(_)
+        | DomainEvent::EventDeleted(_)
+        | DomainEvent::StatsUpdated(_)
+        | DomainEvent::PaymentRequested(_)
+        | DomainEvent::PaymentCompleted(_)
+        | DomainEvent::PaymentFailed(_)
+        | DomainEvent::PaymentRefundRequested(_) => None,
     }
 }
 

@@ -60,8 +60,7 @@ fn what_this_version_does_not_support_yet_is_found_a_field_at_a_time() {
     let on_sale = "6: spec.onSale: this version does not support this yet: remove it";
     assert_eq!(found(&service), [on_sale, reset]);
     assert_eq!(found_in(Place::Local, &service), [reset], "there is nothing to scale");
-    let event = found(&with(EVENT, "spec:\n", "spec:\n  deletionPolicy: Delete\n"));
-    assert!(event[0].starts_with("5: spec.deletionPolicy: this version does not support"), "{event:#?}");
+    assert!(found(&with(EVENT, "spec:\n", "spec:\n  deletionPolicy: Delete\n")).is_empty());
 }
 
 #[test]
@@ -119,6 +118,29 @@ fn services_that_would_share_a_topic_are_found_in_a_cluster() {
         ]
     );
     assert_eq!(found_in(Place::Local, &both), [""; 0], "one process runs one of them");
+}
+
+#[test]
+fn services_that_would_make_one_name_are_found_in_a_cluster() {
+    let consumer = "  - {name: b-command, handler: persistence, database: {url: \"postgres://late\"}}\n";
+    let other = with(&with(SERVICE, "name: main", "name: main-b"), "kafka: {", "kafka: {prefix: b., ");
+    let both = format!("{SERVICE}{consumer}---\n{other}");
+    let found = found(&both);
+    assert!(
+        found.len() == 1 && found[0].contains("metadata.name: Deployment main-b-command is the worker"),
+        "{found:?}"
+    );
+    assert_eq!(found_in(Place::Local, &both), [""; 0], "one process runs one of them");
+}
+
+#[test]
+fn a_label_that_is_none_is_found_at_its_field() {
+    let template = with(SERVICE, "  redis: {", "  podTemplate: {labels: {team: a b}}\n  redis: {");
+    let found = found(&template);
+    assert!(
+        found.len() == 1 && found[0].contains("spec.podTemplate.labels: the value \"a b\" of team is none"),
+        "{found:?}"
+    );
 }
 
 #[test]

@@ -15,7 +15,7 @@ use boxoffice_domain::partition::partition_of;
 use boxoffice_operator::conditions::Stall;
 use boxoffice_operator::reservation_service::build::{DesiredState, build};
 use boxoffice_operator::reservation_service::unsupported::{self, Place};
-use boxoffice_operator::reservation_service::validate::validate;
+use boxoffice_operator::reservation_service::validate::{ValidatedService, validate};
 use boxoffice_operator::reservation_service::{names, record};
 use boxoffice_operator::seating_event::validate::define;
 use kube::{Resource, ResourceExt};
@@ -49,15 +49,16 @@ pub enum PlanError {
     Yaml(#[from] serde_yaml_ng::Error),
 }
 
-/// Plans for `resources`; services that name no image run `default_image`.
+/// Plans for `resources`; services that name no image run `default_image`, and the operator that acts on them runs in
+/// `operator_namespace`.
 ///
 /// # Errors
 /// At the first resource that the operator would refuse.
-pub fn plan(resources: &Resources, default_image: &str) -> Result<Plan, PlanError> {
+pub fn plan(resources: &Resources, default_image: &str, operator_namespace: &str) -> Result<Plan, PlanError> {
     let fellows: Vec<_> = resources.services.iter().cloned().map(Arc::new).collect();
     let mut steps = Vec::new();
     for service in &fellows {
-        steps.extend(of_service(service, &fellows, default_image)?);
+        steps.extend(of_service(service, &fellows, default_image, operator_namespace)?);
     }
     for event in &resources.events {
         steps.push(Step::Inventory(inventory(event, &fellows)?));
@@ -69,11 +70,13 @@ fn of_service(
     service: &ReservationService,
     fellows: &[Arc<ReservationService>],
     default_image: &str,
+    operator_namespace: &str,
 ) -> Result<Vec<Step>, PlanError> {
     let validated = unsupported::refuse(&service.spec, Place::Cluster)
         .and_then(|()| validate(service, fellows, default_image))
         .map_err(|stall| refused(service, stall))?;
-    let DesiredState { objects, topics, adoption: _, groups, workloads } = build(&validated)?;
+    let validated = ValidatedService { operator_namespace: operator_namespace.to_owned(), ..validated };
+    let DesiredState { objects, topics, groups, settings, workloads, .. } = build(&validated)?;
     let name = qualified(service);
     let policy = service.spec.kafka.topic.adoption_policy;
     let topics: Vec<_> = topics.into_iter().map(|topic| Topic::new(&name, topic, policy)).collect();
@@ -91,7 +94,7 @@ fn of_service(
     }
     steps.extend(topics.into_iter().map(Step::Topic));
     steps.extend(groups.into_iter().map(|group| Step::ConsumerGroup(ConsumerGroup::new(&name, group))));
-    steps.extend(workloads.into_iter().map(Step::object));
+    steps.extend(settings.into_iter().chain(workloads).map(Step::object));
     Ok(steps)
 }
 

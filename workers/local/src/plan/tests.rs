@@ -9,12 +9,14 @@ use super::*;
 use crate::resources::fixtures::{EVENT, SERVICE, loaded, with};
 use crate::resources::load;
 
+use boxoffice_operator::reservation_service::names::OPERATOR_NAMESPACE;
+
 const IMAGE: &str = "boxoffice/workers:0.1.0";
 
 fn planned(content: &str) -> Plan {
     let loaded = loaded(&[("", content)]);
     assert_eq!(loaded.findings, []);
-    plan(&loaded.resources, IMAGE).unwrap()
+    plan(&loaded.resources, IMAGE, OPERATOR_NAMESPACE).unwrap()
 }
 
 /// The comments of a plan in YAML, those at the top left out.
@@ -26,7 +28,7 @@ fn comments(plan: &Plan) -> Vec<String> {
 
 fn examples() -> Plan {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
-    plan(&load(&[folder], "default").unwrap().resources, IMAGE).unwrap()
+    plan(&load(&[folder], "default").unwrap().resources, IMAGE, OPERATOR_NAMESPACE).unwrap()
 }
 
 #[test]
@@ -66,7 +68,6 @@ fn steps_stand_in_the_order_of_the_operator() {
         [
             "main-admin-token",
             "ServiceAccount",
-            "ConfigMap",
             "Service",
             "NetworkPolicy",
             "PodDisruptionBudget",
@@ -77,6 +78,7 @@ fn steps_stand_in_the_order_of_the_operator() {
             "seat-events.dlq",
             "seat-events.snapshots",
             "group seat-view",
+            "ConfigMap",
             "Deployment",
             "club-night",
         ]
@@ -133,8 +135,11 @@ fn credentials_for_kafka_are_references_to_secrets() {
     let plan =
         serde_json::to_value(planned(&with(SERVICE, r#"bootstrapServers: "kafka:9092""#, secured))).unwrap();
     let objects = plan["objects"].as_array().unwrap();
-    let settings = objects.iter().find(|object| object["metadata"]["name"] == "main-settings").unwrap();
-    assert_eq!(settings["data"]["BOXOFFICE_KAFKA_SASL_MECHANISM"], "SCRAM-SHA-512");
+    let settings: Vec<_> = objects.iter().filter(|object| object["immutable"] == true).collect();
+    assert_eq!(settings.len(), 3);
+    for settings in settings {
+        assert_eq!(settings["data"]["BOXOFFICE_KAFKA_SASL_MECHANISM"], "SCRAM-SHA-512");
+    }
     let deployments: Vec<_> = objects.iter().filter(|object| object["kind"] == "Deployment").collect();
     assert_eq!(deployments.len(), 3);
     for deployment in deployments {
@@ -155,7 +160,7 @@ fn i11_a_planned_object_is_that_of_the_operator_but_for_its_owner() {
     let service = loaded(&[("", &with_uid)]).resources.services.remove(0);
     let owner = service.controller_owner_ref(&()).map(|owner| vec![owner]);
     let applied = build(&validate(&service, &[] as &[Arc<ReservationService>], IMAGE).unwrap()).unwrap();
-    for wanted in applied.objects.iter().chain(&applied.workloads) {
+    for wanted in applied.all() {
         assert_eq!(wanted.metadata.owner_references, owner);
         let mut unowned = wanted.clone();
         unowned.metadata.owner_references = None;
@@ -197,9 +202,18 @@ fn a_plan_reads_back_as_the_same_objects() {
 }
 
 #[test]
+fn two_services_that_would_make_one_name_have_no_plan() {
+    let consumer = "  - {name: b-command, handler: persistence, database: {url: \"postgres://late\"}}\n";
+    let other = with(&with(SERVICE, "name: main", "name: main-b"), "kafka: {", "kafka: {prefix: b., ");
+    let loaded = loaded(&[("", &format!("{SERVICE}{consumer}---\n{other}"))]);
+    let error = plan(&loaded.resources, IMAGE).unwrap_err().to_string();
+    assert!(error.starts_with("ReservationService default/main-b: Deployment main-b-command is"), "{error}");
+}
+
+#[test]
 fn what_the_operator_would_refuse_has_no_plan() {
     let loaded = loaded(&[("", &with(SERVICE, "  redis: {", "  onSale: {freezeMinutes: 5}\n  redis: {"))]);
-    let error = plan(&loaded.resources, IMAGE).unwrap_err().to_string();
+    let error = plan(&loaded.resources, IMAGE, OPERATOR_NAMESPACE).unwrap_err().to_string();
     assert!(
         error.starts_with("ReservationService default/main: this version does not support onSale"),
         "{error}"

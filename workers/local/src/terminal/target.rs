@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use boxoffice_operator::reservation_service::names;
+use boxoffice_operator::reservation_service::token_secret::of_content;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use reqwest::header::RETRY_AFTER;
@@ -257,8 +258,7 @@ impl<'a> Clustered<'a> {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), self.namespace);
         let secret = timeout(CLUSTER, secrets.get(&names::admin_token(self.name))).await;
         let secret = secret.map_err(|_| silent())?.map_err(|error| of_cluster(&error))?;
-        let token = secret.data.and_then(|mut data| data.remove(names::ADMIN_TOKEN_KEY));
-        Ok(token.and_then(|token| String::from_utf8(token.0).ok()))
+        Ok(secret.data.as_ref().and_then(of_content))
     }
 
     /// The pods of all its workers.

@@ -7,6 +7,8 @@ mod payments;
 
 mod sales;
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::{Json, Router};
 use boxoffice_domain::UnixMillis;
@@ -28,7 +30,7 @@ const LONGEST_BACK: u64 = 10_080;
 /// The routes, for whoever reaches them.
 pub fn routes(knowledge: Knowledge) -> Router {
     let (routes, _) = described().split_for_parts();
-    routes.with_state(knowledge)
+    routes.with_state(Arc::new(knowledge))
 }
 
 /// What the routes do, for programs and people.
@@ -36,7 +38,7 @@ pub fn document() -> OpenApi {
     for_operators(described().into_openapi())
 }
 
-fn described() -> OpenApiRouter<Knowledge> {
+fn described() -> OpenApiRouter<Arc<Knowledge>> {
     OpenApiRouter::with_openapi(about_operators())
         .routes(routes!(sales::stats))
         .routes(routes!(sales::curve))
@@ -65,7 +67,7 @@ fn described() -> OpenApiRouter<Knowledge> {
     )
 )]
 async fn trace(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Id(Chain(chain)): Id<Chain>,
     _: Query<Nothing>,
 ) -> Result<Json<TraceBody>, Problem> {

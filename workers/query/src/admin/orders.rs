@@ -1,5 +1,7 @@
 //! `GET /admin/orders`: what was reserved in the last minutes, by whom.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use boxoffice_domain::UserId;
@@ -63,7 +65,7 @@ impl Default for Asked {
     )
 )]
 pub(super) async fn list(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Query(Asked { minutes }): Query<Asked>,
 ) -> Result<Json<Vec<OrderBody>>, Problem> {
     let orders = known.order_service.orders().reservations_since(minutes_ago(minutes)?).await?;

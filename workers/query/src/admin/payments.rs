@@ -1,5 +1,7 @@
 //! `GET /admin/payments`: how payments stand, by state, and which they are.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use boxoffice_domain::{PaymentState, ReservationId, UnixMillis, UserId};
@@ -111,7 +113,7 @@ impl Default for Asked {
     )
 )]
 pub(super) async fn list(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Query(Asked { minutes, state }): Query<Asked>,
 ) -> Result<Json<PaymentsBody>, Problem> {
     let since = minutes_ago(minutes)?;

@@ -1,5 +1,7 @@
 //! `GET /admin/events/{eventId}/stats` and `/curve`: what a SeatingEvent sold, by section and by minute, and for how much.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use boxoffice_domain::events::SectionStats;
@@ -107,7 +109,7 @@ impl Default for Asked {
     )
 )]
 pub(super) async fn stats(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Id(event): Id<SeatingEventId>,
     _: Query<Nothing>,
 ) -> Result<Json<StatsBody>, Problem> {
@@ -138,7 +140,7 @@ pub(super) async fn stats(
     )
 )]
 pub(super) async fn curve(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Id(event): Id<SeatingEventId>,
     Query(Asked { minutes }): Query<Asked>,
 ) -> Result<Json<CurveBody>, Problem> {

@@ -138,7 +138,7 @@ struct RowBody {
     )
 )]
 pub(super) async fn show(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Id(event): Id<SeatingEventId>,
     Query(Asked { hash, after }): Query<Asked>,
     headers: HeaderMap,

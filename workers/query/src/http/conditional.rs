@@ -63,7 +63,13 @@ pub(super) fn entity_tag_of_section(tag: &Tag, form: Form) -> String {
 
 /// Whether the client says that it has the map already (`If-None-Match`), in whichever form.
 pub(super) fn has(headers: &HeaderMap, tag: &Tag) -> bool {
-    has_any(headers, &Form::ALL.map(|form| entity_tag(tag, form)))
+    let mut text = None;
+    has_any(headers, |named| {
+        let named = named.strip_prefix('"').and_then(|named| named.strip_suffix('"'));
+        let text = text.get_or_insert_with(|| tag.to_string());
+        let suffix = named.and_then(|named| named.strip_prefix(text.as_str()));
+        suffix.is_some_and(|suffix| Form::ALL.iter().any(|form| form.suffix() == suffix))
+    })
 }
 
 #[cfg(test)]

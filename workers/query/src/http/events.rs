@@ -1,5 +1,7 @@
 //! `GET /events`, `GET /events/{eventId}`, `GET /events/{eventId}/stats`.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use boxoffice_domain::definition::{Layout, Limits, Phase, Point, PriceCategory, Section};
@@ -121,7 +123,7 @@ struct SectionBody {
         OfList
     )
 )]
-pub(super) async fn list(State(known): State<Knowledge>, _: Query<Nothing>) -> Json<Vec<Summary>> {
+pub(super) async fn list(State(known): State<Arc<Knowledge>>, _: Query<Nothing>) -> Json<Vec<Summary>> {
     let now = clock::now();
     let mut events: Vec<_> =
         known.views.list().iter().map(|live| live.read(|map| Summary::of(map, now))).collect();
@@ -175,7 +177,7 @@ pub(super) async fn list(State(known): State<Knowledge>, _: Query<Nothing>) -> J
     )
 )]
 pub(super) async fn show(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Id(event): Id<SeatingEventId>,
     Query(After { after }): Query<After>,
 ) -> Result<Viewed<Json<Detail>>, Problem> {
@@ -215,7 +217,7 @@ pub(super) async fn show(
     )
 )]
 pub(super) async fn stats(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Id(event): Id<SeatingEventId>,
     Query(After { after }): Query<After>,
 ) -> Result<Viewed<Json<StatsBody>>, Problem> {

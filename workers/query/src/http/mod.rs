@@ -23,11 +23,11 @@ mod web;
 use std::sync::Arc;
 
 use axum::http::{HeaderName, StatusCode, header};
-use axum::middleware::from_fn_with_state;
 use axum::{Json, Router};
 use boxoffice_domain::events::SectionStats;
 use boxoffice_runtime::http::{Lasting, Problem, code};
 use boxoffice_runtime::identity::Identity;
+use tower::util::MapResponseLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -100,7 +100,8 @@ fn no_event() -> Problem {
 /// The routes.
 pub fn routes(knowledge: Knowledge) -> Router {
     let (routes, _) = described().split_for_parts();
-    routes.layer(from_fn_with_state(knowledge.clone(), viewed::tell_age)).with_state(knowledge)
+    let told = viewed::told_age(Arc::clone(&knowledge.age));
+    routes.layer(MapResponseLayer::new(told)).with_state(Arc::new(knowledge))
 }
 
 /// What the routes do, for programs and people.
@@ -108,7 +109,7 @@ pub fn document() -> OpenApi {
     for_readers(described().into_openapi())
 }
 
-fn described() -> OpenApiRouter<Knowledge> {
+fn described() -> OpenApiRouter<Arc<Knowledge>> {
     OpenApiRouter::with_openapi(about_readers())
         .routes(routes!(events::list))
         .routes(routes!(events::show))

@@ -1,5 +1,7 @@
 //! `GET /reservations/{reservationId}`: a reservation with its payment, told to its user; may wait for a change.
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use axum::Json;
@@ -153,7 +155,7 @@ struct Conditional {
     )
 )]
 pub(super) async fn show(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Id(id): Id<ReservationId>,
     Query(Asked { wait }): Query<Asked>,
     headers: HeaderMap,
@@ -163,7 +165,9 @@ pub(super) async fn show(
     }
     let user = known.identity.caller(&headers).await?;
     let mut found = known.order_service.find(&id, &user).await?;
-    let has = |found: &Option<Reservation>| found.as_ref().is_some_and(|it| has_any(&headers, &[tag(it)]));
+    let has = |found: &Option<Reservation>| {
+        found.as_ref().is_some_and(|it| has_any(&headers, |named| named == tag(it)))
+    };
     let is_news = found.is_some() && headers.contains_key(header::IF_NONE_MATCH) && !has(&found);
     if wait > 0 && !is_news {
         found = known.order_service.after(found, &id, &user, Duration::from_secs(wait)).await?;

@@ -164,7 +164,7 @@ struct MapSeat {
     )
 )]
 pub(super) async fn show(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Id(event): Id<SeatingEventId>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
@@ -279,12 +279,9 @@ fn changes(
 const SHARED: &str = "public, max-age=0, s-maxage=1, stale-while-revalidate=1";
 
 /// Whoever keeps a map asks whether it still holds, and gets the form that it takes.
-fn validators(entity_tag: String) -> [(HeaderName, String); 3] {
-    [
-        (header::ETAG, entity_tag),
-        (header::CACHE_CONTROL, SHARED.to_owned()),
-        (header::VARY, "accept, accept-encoding".to_owned()),
-    ]
+fn validators(entity_tag: String) -> ([(HeaderName, &'static str); 2], [(HeaderName, String); 1]) {
+    let shared = [(header::CACHE_CONTROL, SHARED), (header::VARY, "accept, accept-encoding")];
+    (shared, [(header::ETAG, entity_tag)])
 }
 
 /// What is told where something cannot be.

@@ -1,5 +1,7 @@
 //! `GET /seats/{seatId}`: one seat; what belongs to its holder is shown to the holder alone.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
@@ -104,7 +106,7 @@ type Private<T> = ([(HeaderName, &'static str); 2], Json<T>);
     )
 )]
 pub(super) async fn show(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Id(seat): Id<SeatId>,
     Query(After { after }): Query<After>,
     headers: HeaderMap,

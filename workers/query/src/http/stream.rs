@@ -1,5 +1,7 @@
 //! `GET /events/{eventId}/stream`: server-sent events about a SeatingEvent's seats.
 
+use std::sync::Arc;
+
 use std::convert::Infallible;
 
 use axum::body::Body;
@@ -54,7 +56,7 @@ struct Resumed {
     )
 )]
 pub(super) async fn show(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Id(event): Id<SeatingEventId>,
     Query(After { after }): Query<After>,
     headers: HeaderMap,

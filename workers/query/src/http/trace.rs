@@ -1,6 +1,8 @@
 //! `GET /trace/{correlationId}`: what a request set off, as a tree. A user sees the domain events that name that user; operators
 //! ask for all of them at their own port.
 
+use std::sync::Arc;
+
 use std::str::FromStr;
 
 use axum::extract::State;
@@ -100,7 +102,7 @@ impl FromStr for Chain {
     )
 )]
 pub(super) async fn show(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Id(Chain(chain)): Id<Chain>,
     _: Query<Nothing>,
     headers: HeaderMap,

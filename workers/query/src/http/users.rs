@@ -1,5 +1,7 @@
 //! `GET /users/{userId}/reservations` and `/holds`: what a user has, told to that user alone. To others there is nothing here.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -55,7 +57,7 @@ pub(super) struct HoldBody {
     )
 )]
 pub(super) async fn reservations(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Id(user): Id<UserId>,
     _: Query<Nothing>,
     headers: HeaderMap,
@@ -96,7 +98,7 @@ pub(super) async fn reservations(
     )
 )]
 pub(super) async fn holds(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     Id(user): Id<UserId>,
     _: Query<Nothing>,
     headers: HeaderMap,

@@ -4,9 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::http::Problem;
@@ -15,6 +13,7 @@ use tokio::time::timeout;
 
 use super::Knowledge;
 use crate::view::LiveMap;
+use crate::view::age::Age;
 
 /// The sequence of the state.
 pub(super) const SEQUENCE: HeaderName = HeaderName::from_static("x-view-sequence");
@@ -48,13 +47,14 @@ pub(super) struct Viewed<T> {
     pub(super) answer: T,
 }
 
-/// Says how old an answer may be: by the partition of its SeatingEvent, else by the oldest.
-pub(super) async fn tell_age(State(known): State<Knowledge>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let partition = response.extensions().get::<OfPartition>().map(|OfPartition(partition)| *partition);
-    let age = known.age.of(partition).as_millis();
-    response.headers_mut().insert(AGE, HeaderValue::from(u64::try_from(age).unwrap_or(u64::MAX)));
-    response
+/// Says of every answer how old it may be: by the partition of its SeatingEvent, else by the oldest.
+pub(super) fn told_age(age: Arc<Age>) -> impl Fn(Response) -> Response + Clone + Send + Sync + 'static {
+    move |mut response| {
+        let partition = response.extensions().get::<OfPartition>().map(|OfPartition(partition)| *partition);
+        let age = age.of(partition).as_millis();
+        response.headers_mut().insert(AGE, HeaderValue::from(u64::try_from(age).unwrap_or(u64::MAX)));
+        response
+    }
 }
 
 /// The partition that an answer is about.

@@ -1,5 +1,7 @@
 //! `GET /web.json`: what a page has to know before it can ask for anything else.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, header};
@@ -54,12 +56,12 @@ struct AuthBody {
     )
 )]
 pub(super) async fn show(
-    State(known): State<Knowledge>,
+    State(known): State<Arc<Knowledge>>,
     _: Query<Nothing>,
 ) -> ([(HeaderName, &'static str); 1], Json<WebBody>) {
     let mode = if known.identity.header() == header::AUTHORIZATION.as_str() { "jwt" } else { "header" };
     let body = WebBody {
-        command_url: known.command_url,
+        command_url: known.command_url.clone(),
         auth: AuthBody { mode },
         version: env!("CARGO_PKG_VERSION"),
     };

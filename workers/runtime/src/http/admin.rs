@@ -14,9 +14,12 @@ use super::{Problem, sole};
 /// What every body is.
 const JSON: &str = "application/json";
 
-/// The token that the operator shows. Never printed.
+/// The token that the operator shows, and while it is exchanged the one of before too. Never printed.
 #[derive(Clone)]
-pub struct AdminToken(String);
+pub struct AdminToken {
+    token: String,
+    previous: Option<String>,
+}
 
 /// A token that would let anybody in.
 #[derive(Debug, thiserror::Error)]
@@ -29,14 +32,24 @@ impl AdminToken {
     /// # Errors
     /// An empty one.
     pub fn new(token: String) -> Result<Self, EmptyToken> {
-        if token.is_empty() { Err(EmptyToken) } else { Ok(Self(token)) }
+        if token.is_empty() { Err(EmptyToken) } else { Ok(Self { token, previous: None }) }
+    }
+
+    /// The same, which takes `previous` too; an empty one is none.
+    #[must_use]
+    pub fn or(self, previous: Option<String>) -> Self {
+        Self { previous: previous.filter(|previous| !previous.is_empty()), ..self }
     }
 
     /// Compares in a time that tells nothing about where the difference is.
     fn admits(&self, request: &Request) -> bool {
         let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let shown = shown.and_then(|value| value.strip_prefix("Bearer "));
-        shown.is_some_and(|shown| bool::from(shown.as_bytes().ct_eq(self.0.as_bytes())))
+        let is_one = |shown: &str| {
+            let taken = std::iter::once(&self.token).chain(&self.previous);
+            taken.fold(false, |is_one, token| is_one | bool::from(shown.as_bytes().ct_eq(token.as_bytes())))
+        };
+        shown.is_some_and(is_one)
     }
 }
 
@@ -82,6 +95,19 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+
+    #[test]
+    fn the_token_of_before_is_taken_while_it_is_exchanged_and_nothing_else() {
+        let admits = |token: &AdminToken, shown: &str| {
+            let request = Request::get("/").header("authorization", format!("Bearer {shown}"));
+            token.admits(&request.body(Body::empty()).unwrap())
+        };
+        let token = AdminToken::new("new".into()).unwrap();
+        assert!(admits(&token, "new") && !admits(&token, "old"));
+        let both = token.clone().or(Some("old".into()));
+        assert!(admits(&both, "new") && admits(&both, "old") && !admits(&both, "ne"));
+        assert!(!admits(&token.or(Some(String::new())), ""), "an empty one is none");
+    }
 
     #[tokio::test]
     async fn what_a_page_of_another_site_can_send_without_asking_is_turned_away() {

@@ -2,10 +2,12 @@
 //! after a second.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Once};
 
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 
 /// Connections that may wait to be accepted: as many as the system allows, which makes less of it by itself.
@@ -15,7 +17,7 @@ const SYSTEM_BACKLOG: &str = "/proc/sys/net/core/somaxconn";
 /// Fewer are soon too few.
 const ENOUGH: u32 = 1024;
 
-/// Opens a port.
+/// Opens a port. `[::]` is every address, also those of IPv4; where the system has no IPv6, those are all of them.
 ///
 /// # Errors
 /// An address that cannot be listened on.
@@ -25,11 +27,30 @@ pub fn listen(addr: SocketAddr) -> io::Result<Arc<TcpListener>> {
         allow_open_files();
         warn_of_small_backlog();
     });
+    match open(addr) {
+        Err(error) if addr.ip() == Ipv6Addr::UNSPECIFIED && is_without_ipv6(&error) => {
+            open((Ipv4Addr::UNSPECIFIED, addr.port()).into())
+        }
+        opened => opened,
+    }
+}
+
+fn open(addr: SocketAddr) -> io::Result<Arc<TcpListener>> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if addr.ip() == Ipv6Addr::UNSPECIFIED {
+        // Where the system would listen for IPv6 alone.
+        SockRef::from(&socket).set_only_v6(false)?;
+    }
     // Connections of an earlier process on this port may still be on their way out.
     socket.set_reuseaddr(true)?;
     socket.bind(addr)?;
     Ok(Arc::new(socket.listen(BACKLOG)?))
+}
+
+/// Whether the system knows no IPv6, or has no address of it.
+fn is_without_ipv6(error: &io::Error) -> bool {
+    let lacks = [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL];
+    Errno::from_io_error(error).is_some_and(|errno| lacks.contains(&errno))
 }
 
 /// Lets this process open as many files as the system grants it: each connection is one, and the usual limit of 1,024 is
@@ -53,5 +74,29 @@ fn warn_of_small_backlog() {
             "only so many connections can wait on a port, and others try again after a second: raise the sysctl \
              net.core.somaxconn to {ENOUGH} or more"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_address_is_listened_on_by_either_protocol() {
+        let listener = listen((Ipv6Addr::UNSPECIFIED, 0).into()).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        if listener.local_addr().unwrap().is_ipv6() {
+            TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.unwrap();
+        }
+    }
+
+    #[test]
+    fn only_a_system_without_ipv6_is_listened_on_by_ipv4_alone() {
+        assert!(is_without_ipv6(&Errno::AFNOSUPPORT.into()));
+        assert!(is_without_ipv6(&Errno::ADDRNOTAVAIL.into()));
+        assert!(!is_without_ipv6(&Errno::ADDRINUSE.into()));
     }
 }

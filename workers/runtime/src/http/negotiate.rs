@@ -29,12 +29,12 @@ fn weight_of(part: &str, coding: &str) -> Option<f32> {
     Some(weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0)))
 }
 
-/// Whether the client says that it has something with one of these entity tags (`If-None-Match`).
-pub fn has_any(headers: &HeaderMap, known: &[String]) -> bool {
+/// Whether the client says that it has something with an entity tag that `is_known` (`If-None-Match`), or anything.
+pub fn has_any(headers: &HeaderMap, mut is_known: impl FnMut(&str) -> bool) -> bool {
     let mut listed = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     listed.any(|list| {
         let mut tags = list.split(',').map(|tag| tag.trim().trim_start_matches("W/"));
-        tags.any(|tag| tag == "*" || known.iter().any(|known| known == tag))
+        tags.any(|tag| tag == "*" || is_known(tag))
     })
 }
 

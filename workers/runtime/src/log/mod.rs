@@ -87,6 +87,9 @@ pub trait Appender: Send {
     /// After one, and after a wait that was given up, nothing more can be appended with it; what became of the records
     /// is not known until the id's next appender is there, unless it is [`LogError::Fenced`]: then they are not there.
     async fn append(&mut self, topic: &str, records: Vec<NewRecord>) -> Result<BTreeMap<u32, u64>, LogError>;
+
+    /// Nothing was appended for a while: lays down what only one who appends much needs. It stays the owner.
+    fn rest(&mut self) {}
 }
 
 /// Reading partitions from given offsets, for ever.

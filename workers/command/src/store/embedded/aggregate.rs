@@ -38,6 +38,8 @@ pub struct Aggregate {
     deadlines: BTreeSet<(UnixMillis, Uuid)>,
     /// Its time never goes back, whatever the clock does (I6).
     now: UnixMillis,
+    /// When its last domain event happened.
+    last_event_at: UnixMillis,
 }
 
 /// A definition whose seat map did not take effect.
@@ -85,6 +87,7 @@ impl Aggregate {
             wanted: None,
             deadlines: BTreeSet::new(),
             now: 0,
+            last_event_at: 0,
         }
     }
 
@@ -224,6 +227,7 @@ impl Aggregate {
     /// Takes in a domain event, new or read back.
     pub fn apply(&mut self, entry: OutboxEntry) {
         evolve(&mut self.state, &entry.envelope);
+        self.last_event_at = entry.envelope.timestamp;
         self.now = self.now.max(entry.envelope.timestamp);
         match &entry.envelope.event {
             DomainEvent::SeatHeld(held) => {
@@ -324,6 +328,7 @@ impl Aggregate {
             closed: sale.closed,
             partition: self.partition,
             sequence: self.state.sequence,
+            last_event_at: Some(self.last_event_at),
             seats,
             at,
         })

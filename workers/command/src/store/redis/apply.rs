@@ -84,7 +84,21 @@ impl RedisStore {
         let defined = envelopes.iter().rev().find_map(|envelope| match &envelope.event {
             DomainEvent::EventCreated(e) | DomainEvent::EventUpdated(e) => Some((&e.definition, false)),
             DomainEvent::EventDeleted(e) => Some((&e.definition, true)),
-            _ => None,
+            DomainEvent::SeatHeld(_)
+            | DomainEvent::SeatReserved(_)
+            | DomainEvent::SeatReleased(_)
+            | DomainEvent::SeatBlocked(_)
+            | DomainEvent::SeatUnblocked(_)
+            | DomainEvent::HoldExtended(_)
+            | DomainEvent::ReservationCreated(_)
+            | DomainEvent::ReservationCancelled(_)
+            | DomainEvent::ReservationNotReinstated(_)
+            | DomainEvent::EventPurged(_)
+            | DomainEvent::StatsUpdated(_)
+            | DomainEvent::PaymentRequested(_)
+            | DomainEvent::PaymentCompleted(_)
+            | DomainEvent::PaymentFailed(_)
+            | DomainEvent::PaymentRefundRequested(_) => None,
         });
         // A new floor plan is marked by what is written.
         let moved =

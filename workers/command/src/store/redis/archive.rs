@@ -201,6 +201,7 @@ pub(super) fn inventory_of_stub(
         closed: numbers.closed.as_deref() == Some("1"),
         partition: numbers.partition?,
         sequence: numbers.sequence?,
+        last_event_at: numbers.time,
         seats: numbers.seats(),
         at,
     })

@@ -195,6 +195,7 @@ impl RedisStore {
             closed: known.sale.closed,
             partition,
             sequence,
+            last_event_at: numbers.time,
             seats,
             at,
         }))

@@ -180,12 +180,12 @@ async fn look_after(kept: Weak<Kept>, link: Weak<Link>) {
 
 /// The one link to a server at a time.
 pub struct Connector {
-    dial: Arc<Dial>,
+    endpoint: Arc<Endpoint>,
     turn: Mutex<()>,
 }
 
 /// What it takes to open one.
-struct Dial {
+struct Endpoint {
     client: Client,
     node: Node,
     fsync: bool,
@@ -199,39 +199,42 @@ impl Connector {
     /// To `node`, which has to be able to put writes on disk where `fsync` says so. `opened` hears of every new link.
     pub fn new(client: Client, node: Node, fsync: bool, opened: Arc<Notify>) -> Self {
         let (link, failed) = (Arc::default(), RwLock::default());
-        Self { dial: Arc::new(Dial { client, node, fsync, link, failed, opened }), turn: Mutex::default() }
+        Self {
+            endpoint: Arc::new(Endpoint { client, node, fsync, link, failed, opened }),
+            turn: Mutex::default(),
+        }
     }
 
     /// The link, opened if need be. After a failure others are tried in the background, and until one goes well the
     /// reason of the last is the answer: nobody waits for a server that is away.
     pub async fn link(&self) -> Result<Arc<Link>, StoreError> {
-        if let Some(known) = self.dial.known() {
+        if let Some(known) = self.endpoint.known() {
             return known;
         }
         let turn = timeout(TOTAL_TIMEOUT, self.turn.lock()).await;
         let _turn = turn.map_err(|_| StoreError::Unavailable("nobody answers".into()))?;
-        if let Some(known) = self.dial.known() {
+        if let Some(known) = self.endpoint.known() {
             return known;
         }
-        self.dial.open().await.map_err(|error| {
-            self.dial.fails(Some(error.to_string()));
-            tokio::spawn(try_again(Arc::downgrade(&self.dial)));
+        self.endpoint.open().await.map_err(|error| {
+            self.endpoint.fails(Some(error.to_string()));
+            tokio::spawn(try_again(Arc::downgrade(&self.endpoint)));
             StoreError::Unavailable(error.to_string())
         })
     }
 
     /// Opens the first link, and says exactly why not.
     pub async fn first_link(&self) -> Result<Arc<Link>, OpenError> {
-        self.dial.open().await
+        self.endpoint.open().await
     }
 
     /// The link, where it is open.
     pub fn current(&self) -> Option<Arc<Link>> {
-        self.dial.known().and_then(Result::ok)
+        self.endpoint.known().and_then(Result::ok)
     }
 }
 
-impl Dial {
+impl Endpoint {
     async fn open(&self) -> Result<Arc<Link>, OpenError> {
         let opening = Link::open(&self.client, &self.node, self.fsync);
         let link = Arc::new(opening.await.inspect_err(|error| {
@@ -262,12 +265,12 @@ impl Dial {
 }
 
 /// Tries to open a link until there is one, or nobody wants it any more.
-async fn try_again(dial: Weak<Dial>) {
+async fn try_again(endpoint: Weak<Endpoint>) {
     for failures in 1.. {
         sleep(pause(failures)).await;
-        let Some(dial) = dial.upgrade() else { return };
-        let opened = dial.open().await;
-        dial.fails(opened.as_ref().err().map(ToString::to_string));
+        let Some(endpoint) = endpoint.upgrade() else { return };
+        let opened = endpoint.open().await;
+        endpoint.fails(opened.as_ref().err().map(ToString::to_string));
         if opened.is_ok() {
             return;
         }
@@ -320,7 +323,7 @@ mod tests {
         let client = server.client(server.first()).unwrap();
         let connector = Connector::new(client, server.first().clone(), false, Arc::default());
         assert!(connector.link().await.is_err());
-        assert!(matches!(connector.dial.known(), Some(Err(_))));
+        assert!(matches!(connector.endpoint.known(), Some(Err(_))));
         let back = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         // Whoever comes in was not asked to by anybody here.
         drop(back.accept().await.unwrap());

@@ -32,7 +32,7 @@ pub struct Topology {
     cluster: bool,
     fsync: bool,
     map: RwLock<SlotMap>,
-    dials: Mutex<HashMap<Node, Arc<Connector>>>,
+    connectors: Mutex<HashMap<Node, Arc<Connector>>>,
     refreshed: AsyncMutex<Option<Instant>>,
     /// Whether a server said that something is elsewhere to somebody who asked that server and no other.
     stale: AtomicBool,
@@ -56,7 +56,7 @@ impl Topology {
             cluster,
             fsync,
             map: RwLock::new(map),
-            dials: Mutex::default(),
+            connectors: Mutex::default(),
             refreshed: AsyncMutex::default(),
             stale: AtomicBool::new(false),
             opened: Arc::default(),
@@ -94,8 +94,8 @@ impl Topology {
     /// The links that are open now, one a master at most.
     pub fn open_links(&self) -> Vec<Arc<Link>> {
         let shards = self.shards();
-        let dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
-        shards.iter().filter_map(|shard| dials.get(&shard.node)?.current()).collect()
+        let connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        shards.iter().filter_map(|shard| connectors.get(&shard.node)?.current()).collect()
     }
 
     /// Hears of every new link.
@@ -271,18 +271,21 @@ impl Topology {
         if !map.is_complete() {
             tracing::warn!("the redis cluster has slots without a server: seats there cannot be sold");
         }
-        self.dials.lock().unwrap_or_else(PoisonError::into_inner).retain(|node, _| masters.contains(node));
+        self.connectors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|node, _| masters.contains(node));
         *self.map.write().unwrap_or_else(PoisonError::into_inner) = map;
     }
 
     fn connector(&self, node: &Node) -> RedisResult<Arc<Connector>> {
-        let mut dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(connector) = dials.get(node) {
+        let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(connector) = connectors.get(node) {
             return Ok(Arc::clone(connector));
         }
         let client = self.client(node)?;
         let connector = Arc::new(Connector::new(client, node.clone(), self.fsync, Arc::clone(&self.opened)));
-        dials.insert(node.clone(), Arc::clone(&connector));
+        connectors.insert(node.clone(), Arc::clone(&connector));
         Ok(connector)
     }
 }

@@ -36,7 +36,21 @@ pub fn concerned(event: &DomainEvent) -> Vec<String> {
         }
         DomainEvent::ReservationCancelled(cancelled) => vec![cancelled.reservation_id.to_string()],
         DomainEvent::ReservationNotReinstated(not) => vec![not.reservation_id.to_string()],
-        _ => vec![],
+        DomainEvent::SeatHeld(_)
+        | DomainEvent::SeatReserved(_)
+        | DomainEvent::SeatReleased(_)
+        | DomainEvent::SeatBlocked(_)
+        | DomainEvent::SeatUnblocked(_)
+        | DomainEvent::HoldExtended(_)
+        | DomainEvent::EventCreated(_)
+        | DomainEvent::EventUpdated(_)
+        | DomainEvent::EventDeleted(_)
+        | DomainEvent::EventPurged(_)
+        | DomainEvent::StatsUpdated(_)
+        | DomainEvent::PaymentRequested(_)
+        | DomainEvent::PaymentCompleted(_)
+        | DomainEvent::PaymentFailed(_)
+        | DomainEvent::PaymentRefundRequested(_) => vec![],
     }
 }
 
@@ -76,7 +90,21 @@ pub fn take_in(rows: &mut Rows, envelope: &Envelope, timeout: Duration, at: Mome
             let Some(payment) = of(rows, &not.reservation_id) else { return vec![] };
             payment.not_reinstated(&cause, at)
         }
-        _ => vec![],
+        DomainEvent::SeatHeld(_)
+        | DomainEvent::SeatReserved(_)
+        | DomainEvent::SeatReleased(_)
+        | DomainEvent::SeatBlocked(_)
+        | DomainEvent::SeatUnblocked(_)
+        | DomainEvent::HoldExtended(_)
+        | DomainEvent::EventCreated(_)
+        | DomainEvent::EventUpdated(_)
+        | DomainEvent::EventDeleted(_)
+        | DomainEvent::EventPurged(_)
+        | DomainEvent::StatsUpdated(_)
+        | DomainEvent::PaymentRequested(_)
+        | DomainEvent::PaymentCompleted(_)
+        | DomainEvent::PaymentFailed(_)
+        | DomainEvent::PaymentRefundRequested(_) => vec![],
     }
 }
 

@@ -82,7 +82,22 @@ fn fact(envelope: &Envelope) -> Option<(bool, Value)> {
     match &envelope.event {
         DomainEvent::ReservationCreated(reservation) => Some((false, row(reservation, envelope))),
         DomainEvent::ReservationCancelled(reservation) => Some((true, row(reservation, envelope))),
-        _ => None,
+        DomainEvent::SeatHeld(_)
+        | DomainEvent::SeatReserved(_)
+        | DomainEvent::SeatReleased(_)
+        | DomainEvent::SeatBlocked(_)
+        | DomainEvent::SeatUnblocked(_)
+        | DomainEvent::HoldExtended(_)
+        | DomainEvent::ReservationNotReinstated(_)
+        | DomainEvent::EventCreated(_)
+        | DomainEvent::EventUpdated(_)
+        | DomainEvent::EventDeleted(_)
+        | DomainEvent::EventPurged(_)
+        | DomainEvent::StatsUpdated(_)
+        | DomainEvent::PaymentRequested(_)
+        | DomainEvent::PaymentCompleted(_)
+        | DomainEvent::PaymentFailed(_)
+        | DomainEvent::PaymentRefundRequested(_) => None,
     }
 }
 

@@ -121,7 +121,22 @@ impl Tally {
         let amount = match event {
             DomainEvent::SeatHeld(held) => bigint(held.amount)?,
             DomainEvent::SeatReserved(reserved) => bigint(reserved.amount)?,
-            _ => 0,
+            DomainEvent::SeatReleased(_)
+            | DomainEvent::SeatBlocked(_)
+            | DomainEvent::SeatUnblocked(_)
+            | DomainEvent::HoldExtended(_)
+            | DomainEvent::ReservationCreated(_)
+            | DomainEvent::ReservationCancelled(_)
+            | DomainEvent::ReservationNotReinstated(_)
+            | DomainEvent::EventCreated(_)
+            | DomainEvent::EventUpdated(_)
+            | DomainEvent::EventDeleted(_)
+            | DomainEvent::EventPurged(_)
+            | DomainEvent::StatsUpdated(_)
+            | DomainEvent::PaymentRequested(_)
+            | DomainEvent::PaymentCompleted(_)
+            | DomainEvent::PaymentFailed(_)
+            | DomainEvent::PaymentRefundRequested(_) => 0,
         };
         match project(event) {
             Projected::Seat { seat, to } => {

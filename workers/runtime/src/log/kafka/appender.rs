@@ -6,9 +6,10 @@
 //! finds out from the log what became of the records. So it never aborts by itself: the next owner does that.
 //!
 //! The coordinator is done with a transaction a while after it said that it is committed, and librdkafka waits 20 ms before
-//! it asks again for what comes too early. So an owner has two ids, used in turn. It takes the first one, then the second,
-//! and its first transaction is on the first: whoever has the second one after somebody else took both took the first one
-//! before, so it is refused there and gets no further. Refused on either, an owner is none any more.
+//! it asks again for what comes too early. So an owner has two ids, used in turn while it is busy. It takes the first one,
+//! then the second, and its first transaction is on the first, also where it takes the second one again after a rest: whoever
+//! has the second one after somebody else took both took the first one before, so it is refused there and gets no further.
+//! Refused on either, an owner is none any more.
 //!
 //! An append runs on a thread where it may block, and polls for its deliveries there: a process has many owners, most of
 //! them idle, and a thread each that polls all the time would cost more than all the rest.
@@ -40,6 +41,8 @@ const BACKOFF: &str = "5";
 /// Time between two looks for deliveries. A busy process has several transactions under way all the time, and looking five
 /// times as often costs it a quarter of its CPU; buyers wait half of this longer.
 const LOOK: Duration = Duration::from_millis(1);
+/// An append so soon after the one before is one of many.
+const BUSY: Duration = Duration::from_millis(100);
 /// How often what librdkafka has to say while nothing is appended is heard.
 const LISTEN: Duration = Duration::from_secs(5);
 
@@ -97,13 +100,33 @@ pub struct KafkaAppender {
     state: State,
 }
 
-/// The producers of an owner, of which the first has its turn.
-struct InTurn([Detached<Arc<Client>>; 2]);
+/// The producers of an owner.
+struct InTurn {
+    first: Detached<Arc<Client>>,
+    /// Where it is busy.
+    second: Option<Detached<Arc<Client>>>,
+    /// Whether it is the turn of the second one.
+    is_second: bool,
+    /// When it appended last.
+    appended: Option<Instant>,
+}
 
 impl InTurn {
+    const fn rested(first: Detached<Arc<Client>>) -> Self {
+        Self { first, second: None, is_second: false, appended: None }
+    }
+
+    /// The one whose turn it is.
+    fn own(&self) -> &Detached<Arc<Client>> {
+        self.second.as_ref().filter(|_| self.is_second).unwrap_or(&self.first)
+    }
+
+    fn wants_second(&self) -> bool {
+        self.second.is_none() && self.appended.is_some_and(|last| last.elapsed() < BUSY)
+    }
+
     fn next(self) -> Self {
-        let [used, next] = self.0;
-        Self([next, used])
+        Self { is_second: self.second.is_some() && !self.is_second, appended: Some(Instant::now()), ..self }
     }
 }
 
@@ -119,9 +142,15 @@ impl KafkaAppender {
     /// Takes over `id`, and the one beside it.
     pub async fn take_over(log: KafkaLog, id: &str) -> Result<Self, LogError> {
         let first = taken_over(&log, id).await?;
-        let second = taken_over(&log, &format!("{id}/2")).await?;
-        Ok(Self { log, id: id.to_owned(), state: State::Owner(InTurn([first, second])) })
+        // Whoever had it before is refused from now on; it is used when there is much to do.
+        drop(taken_over(&log, &second(id)).await?);
+        Ok(Self { log, id: id.to_owned(), state: State::Owner(InTurn::rested(first)) })
     }
+}
+
+/// The id that an owner has beside its own.
+fn second(id: &str) -> String {
+    format!("{id}/2")
 }
 
 /// A producer that has `id`.
@@ -154,7 +183,7 @@ impl Appender for KafkaAppender {
             return Ok(BTreeMap::new());
         }
         // Also for one who gives up the wait.
-        let clients = match std::mem::replace(&mut self.state, State::Spent) {
+        let mut clients = match std::mem::replace(&mut self.state, State::Spent) {
             State::Owner(clients) => clients,
             State::Spent => return Err(unavailable(format!("an append as {} failed before", self.id))),
             State::Fenced => {
@@ -162,8 +191,12 @@ impl Appender for KafkaAppender {
                 return Err(LogError::Fenced(self.id.clone()));
             }
         };
+        if clients.wants_second() {
+            let second = taken_over(&self.log, &second(&self.id)).await?;
+            clients = InTurn { second: Some(second), is_second: false, ..clients };
+        }
         let (own, topic, limit) =
-            (clients.0[0].get()?.clone(), topic.to_owned(), self.log.settings.publish_timeout);
+            (clients.own().get()?.clone(), topic.to_owned(), self.log.settings.publish_timeout);
         let appended = spawn_blocking(move || {
             transact(&own, &topic, &records, limit).map_err(|error| {
                 own.purge(PurgeConfig::default().queue().inflight().non_blocking());
@@ -182,6 +215,14 @@ impl Appender for KafkaAppender {
             Err(LogError::Unavailable(_) | LogError::Missing(_) | LogError::OutOfRange { .. }) => {}
         }
         explained(appended, &self.log.trouble)
+    }
+
+    fn rest(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, State::Spent) {
+            State::Owner(InTurn { first, .. }) => State::Owner(InTurn::rested(first)),
+            State::Spent => State::Spent,
+            State::Fenced => State::Fenced,
+        };
     }
 }
 

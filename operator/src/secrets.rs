@@ -1,0 +1,114 @@
+//! Secrets, read by name and remembered for a while: a watch would need the right to read all of them.
+//!
+//! Whoever asks says how old the answer may be. Nothing here writes, and nothing but the answers themselves is kept.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::Api;
+use kube::{Client, ResourceExt};
+
+use crate::api::{ApiError, timed};
+
+/// How old the admin token may be.
+pub const TOKEN_AGE: Duration = Duration::from_secs(9);
+/// How old any other may be: with a reconcile every ten seconds, or every thirty after failures, what became of it is told
+/// within 75 s.
+pub const AGE: Duration = Duration::from_secs(45);
+/// What nobody asked for in this time is forgotten.
+const IDLE: Duration = Duration::from_mins(5);
+
+/// A Secret, where there is one.
+pub type Found = Option<Arc<Secret>>;
+
+/// The Secrets that were read, by namespace and name.
+#[derive(Default)]
+pub struct Secrets {
+    known: Mutex<HashMap<(String, String), Known>>,
+}
+
+struct Known {
+    found: Found,
+    read: Instant,
+    asked: Instant,
+}
+
+impl Secrets {
+    /// The Secret as it was at most `age` ago.
+    pub async fn get(
+        &self,
+        client: &Client,
+        namespace: &str,
+        name: &str,
+        age: Duration,
+    ) -> Result<Found, ApiError> {
+        let key = (namespace.to_owned(), name.to_owned());
+        if let Some(found) = self.remembered(&key, age, Instant::now()) {
+            return Ok(found);
+        }
+        let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+        let mut found = timed("read a secret by its name", api.get_opt(name)).await?;
+        if let Some(secret) = &mut found {
+            secret.managed_fields_mut().clear();
+        }
+        let found = found.map(Arc::new);
+        self.note(key, found.clone(), Instant::now());
+        Ok(found)
+    }
+
+    /// Has the next call read it anew: it was written, or is not as it should be.
+    pub fn forget(&self, namespace: &str, name: &str) {
+        self.known().remove(&(namespace.to_owned(), name.to_owned()));
+    }
+
+    fn remembered(&self, key: &(String, String), age: Duration, now: Instant) -> Option<Found> {
+        let mut known = self.known();
+        let entry = known.get_mut(key)?;
+        entry.asked = now;
+        (now.saturating_duration_since(entry.read) < age).then(|| entry.found.clone())
+    }
+
+    fn note(&self, key: (String, String), found: Found, now: Instant) {
+        let mut known = self.known();
+        known.retain(|_, entry| now.saturating_duration_since(entry.asked) < IDLE);
+        known.insert(key, Known { found, read: now, asked: now });
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<(String, String), Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> (String, String) {
+        ("tickets".to_owned(), name.to_owned())
+    }
+
+    #[test]
+    fn an_answer_serves_while_it_is_young_enough_for_who_asks() {
+        let (secrets, start) = (Secrets::default(), Instant::now());
+        secrets.note(key("redis"), Some(Arc::new(Secret::default())), start);
+        assert!(secrets.remembered(&key("redis"), AGE, start + TOKEN_AGE).is_some());
+        assert!(secrets.remembered(&key("redis"), TOKEN_AGE, start + TOKEN_AGE).is_none());
+        assert!(secrets.remembered(&key("other"), AGE, start).is_none());
+        secrets.forget("tickets", "redis");
+        assert!(secrets.remembered(&key("redis"), AGE, start).is_none());
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_forgotten() {
+        let (secrets, start) = (Secrets::default(), Instant::now());
+        secrets.note(key("old"), None, start);
+        secrets.note(key("used"), None, start);
+        secrets.remembered(&key("used"), AGE, start + IDLE);
+        secrets.note(key("new"), None, start + IDLE);
+        let mut names: Vec<_> = secrets.known().keys().map(|(_, name)| name.clone()).collect();
+        names.sort();
+        assert_eq!(names, ["new", "used"]);
+    }
+}
