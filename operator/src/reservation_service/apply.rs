@@ -30,6 +30,7 @@ use crate::api::ApiError;
 use crate::conditions::{Finding, Stall};
 use crate::context::Context;
 use crate::notices::Notice;
+use crate::seating_event::inventories::Voice;
 
 /// How far a reconcile came.
 #[derive(Debug, Default)]
@@ -48,6 +49,8 @@ pub struct Applied {
     pub stores: Option<Vec<Stores>>,
     /// What no SeatingEvent claims, where it was looked at.
     pub unclaimed: Option<Unclaimed>,
+    /// Whether the command worker answers what is asked about shows; nothing where it was not looked.
+    pub voice: Option<Voice>,
     /// The Deployments that should be there; none while the service is being deleted.
     pub wanted: Vec<String>,
     /// What was done besides.
@@ -68,6 +71,9 @@ pub async fn apply(
 ) -> Result<Applied, Stall> {
     let mut applied = Applied {
         wanted: desired.workloads.iter().map(ResourceExt::name_any).collect(),
+        voice: Some(
+            context.inventories.voice(&(service.namespace().unwrap_or_default(), service.name_any())),
+        ),
         ..Applied::default()
     };
     match carry_out(context, service, desired, kafka, &mut applied).await {
@@ -96,7 +102,7 @@ async fn carry_out(
     kafka: Surroundings,
     applied: &mut Applied,
 ) -> Result<Option<Stall>, ApiError> {
-    let mut children = Children::list(&context.client, service).await?;
+    let mut children = Children::look(context, service).await?;
     if let Some(taken) = children.claim(desired.all()).await? {
         return Ok(Some(taken));
     }
@@ -136,7 +142,9 @@ async fn carry_out(
     if is_complete {
         children.apply(context, &startable(new), elsewhere, &mut applied.outcome).await?;
     }
-    look(context, service, children.deployments(), &pods, applied).await;
+    let deployments = children.deployments();
+    children.keep(context);
+    look(context, service, deployments, &pods, applied).await;
     applied.unclaimed = unclaimed::look(context, service, &applied.workers).await?;
     Ok(None)
 }

@@ -24,13 +24,14 @@ pub mod drift;
 pub mod memory;
 pub mod outbox;
 pub mod outcome;
-pub mod ownership;
 pub mod pods;
 pub mod record;
 pub mod split;
 pub mod token_secret;
 pub mod tokens;
 pub mod topics;
+pub mod voice;
+pub mod whose;
 pub mod workers;
 
 pub mod claims;
@@ -58,10 +59,13 @@ use kube::{Resource, ResourceExt};
 
 use self::apply::Applied;
 use self::deletion::Leave;
+use self::memory::noted;
 use self::topics::{Declared, Surroundings};
+use self::unclaimed::Unclaimed;
 use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
+use crate::backoff::jittered;
 use crate::conditions::{Finding, Stall, is_met, set};
 use crate::context::{Context, is_paused, key};
 use crate::controller::{config, reconciled, retry};
@@ -108,6 +112,8 @@ pub async fn run(context: Arc<Context>) {
     let ours = format!("app.kubernetes.io/managed-by={}", names::MANAGED_BY);
     let (reader, writer) = reflector::store();
     let trigger = watches.roots::<ReservationService>("reservation services", writer);
+    context.directory.watch(reader.clone());
+    let memory = Arc::clone(&context.memory);
     let (shared, services) = (Arc::new(Shared { context, services: reader.clone() }), reader.clone());
     // What was last seen of Kafka is read from the desk, so news there is a reason to look.
     let news = Arc::clone(&shared.context.desk).news().filter_map(move |(namespace, name)| {
@@ -117,12 +123,12 @@ pub async fn run(context: Arc<Context>) {
     let in_rounds = Arc::clone(&shared);
     let controller = Controller::for_stream(futures::stream::select(trigger, news), reader)
         .with_config(config(CONCURRENCY))
-        .owns_stream(watches.children::<Deployment>("deployments", &ours))
-        .owns_stream(watches.children::<Service>("services", &ours))
-        .owns_stream(watches.children::<ConfigMap>("config maps", &ours))
-        .owns_stream(watches.children::<ServiceAccount>("service accounts", &ours))
-        .owns_stream(watches.children::<NetworkPolicy>("network policies", &ours))
-        .owns_stream(watches.children::<PodDisruptionBudget>("pod disruption budgets", &ours))
+        .owns_stream(noted(&memory, watches.children::<Deployment>("deployments", &ours)))
+        .owns_stream(noted(&memory, watches.children::<Service>("services", &ours)))
+        .owns_stream(noted(&memory, watches.children::<ConfigMap>("config maps", &ours)))
+        .owns_stream(noted(&memory, watches.children::<ServiceAccount>("service accounts", &ours)))
+        .owns_stream(noted(&memory, watches.children::<NetworkPolicy>("network policies", &ours)))
+        .owns_stream(noted(&memory, watches.children::<PodDisruptionBudget>("pod disruption budgets", &ours)))
         .graceful_shutdown_on(ending.cancelled_owned())
         .run(reconcile, |service, error, shared| retry(&service, &shared.context, error), shared)
         .for_each(|_| std::future::ready(()));
@@ -151,7 +157,7 @@ async fn rest(context: &Context, service: &ReservationService) -> Result<Action,
     let mut next = service.status.clone().unwrap_or_default();
     next.conditions = paused(&next.conditions, service.metadata.generation, &(context.now)());
     if service.status.as_ref() != Some(&next) {
-        apply_status(&context.client, &context.written, service, &next).await?;
+        apply_status(context, service, &next).await?;
     }
     // What it asked of Kafka is left alone too, as soon as a round that is at it has ended.
     let is_in_round = context.desk.withdraw(&(service.namespace().unwrap_or_default(), service.name_any()));
@@ -202,14 +208,13 @@ async fn report(
     let mut notices: Vec<Notice> =
         applied.iter().filter_map(|applied| applied.declared.as_ref()).flat_map(Declared::deeds).collect();
     notices.extend(applied.iter().flat_map(|applied| applied.deeds.iter().cloned()));
-    if service.status.as_ref() != Some(&next)
-        && apply_status(&context.client, &context.written, service, &next).await?
-    {
+    notices
+        .extend(applied.iter().filter_map(|applied| applied.unclaimed.as_ref()).filter_map(Unclaimed::deeds));
+    if service.status.as_ref() != Some(&next) && apply_status(context, service, &next).await? {
         notices.extend(transitions(before, &next.conditions));
         notices.extend(split::notices(before, &next.conditions));
         notices.extend(outcome::notices(before, &next.conditions));
-        let found = applied.as_ref().ok().and_then(|applied| applied.unclaimed.as_ref());
-        notices.extend(unclaimed::notices(found, before, &next.conditions));
+        notices.extend(unclaimed::notices(before, &next.conditions));
         let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
         notices.extend(outbox::notices(before, next.outbox.as_ref()));
     }
@@ -220,7 +225,7 @@ async fn report(
         // What the API server does not take is not asked for again and again.
         Ok(Applied { error: Some(_), refused: Some(_), .. }) => Ok(Action::requeue(PAUSE)),
         Ok(Applied { error: Some(error), .. }) => Err(error.into()),
-        _ => Ok(Action::requeue(REFRESH)),
+        _ => Ok(Action::requeue(jittered(REFRESH))),
     }
 }
 
@@ -258,8 +263,7 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
 /// Writes what the deletion waits for, if that changed, and tells when it is news.
 async fn report_leaving(context: &Context, service: &ReservationService, why: &Finding) -> Result<(), Error> {
     let next = status::leaving(service, why, &(context.now)());
-    if service.status.as_ref() != Some(&next) {
-        apply_status(&context.client, &context.written, service, &next).await?;
+    if service.status.as_ref() != Some(&next) && apply_status(context, service, &next).await? {
         let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         context.notices.publish(&service.object_ref(&()), transitions(before, &next.conditions)).await;
     }

@@ -67,9 +67,12 @@ pub fn owned_by(service: &str) -> String {
     pairs.join(",")
 }
 
+/// The label that says which service an object was made for.
+pub const INSTANCE: &str = "app.kubernetes.io/instance";
+
 fn selector_of_service(service: &str) -> BTreeMap<String, String> {
     BTreeMap::from([
         ("app.kubernetes.io/name".to_owned(), "boxoffice".to_owned()),
-        ("app.kubernetes.io/instance".to_owned(), service.to_owned()),
+        (INSTANCE.to_owned(), service.to_owned()),
     ])
 }

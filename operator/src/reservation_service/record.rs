@@ -71,6 +71,13 @@ pub fn build(service: &ReservationService, topics: &Record) -> ConfigMap {
     }
 }
 
+/// Whether a `ConfigMap` of that name is the service's record.
+pub fn is_of(service: &ReservationService, record: &ConfigMap) -> bool {
+    let owner = record.data.as_ref().and_then(|data| data.get(SERVICE));
+    let name = format!("{}/{}", service.namespace().unwrap_or_default(), service.name_any());
+    owner.is_some_and(|owner| *owner == name)
+}
+
 fn parse(record: &ConfigMap) -> Record {
     let lines = |key: &str| {
         let text = record.data.as_ref().and_then(|data| data.get(key));
@@ -113,5 +120,12 @@ mod tests {
     fn carries_no_label_that_tools_prune_by() {
         let labels = build(&main_service(), &Record::new()).metadata.labels.unwrap();
         assert_eq!(labels, [("boxoffice.dev/record-of".to_owned(), "main".to_owned())].into());
+    }
+
+    #[test]
+    fn another_config_map_of_that_name_is_no_record() {
+        let service = main_service();
+        assert!(is_of(&service, &build(&service, &[("seat-events".to_owned(), None)].into())));
+        assert!(!is_of(&service, &ConfigMap::default()));
     }
 }
