@@ -15,3 +15,5 @@ mod workers;
 mod basics;
 
 mod closing;
+
+mod shows;
