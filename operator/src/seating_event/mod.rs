@@ -25,6 +25,7 @@ pub mod status;
 pub(crate) mod fixtures;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use boxoffice_crds::common::Condition;
 use boxoffice_crds::common::condition::READY;
