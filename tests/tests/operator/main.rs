@@ -17,3 +17,4 @@ mod basics;
 mod closing;
 
 mod life;
+mod shows;
