@@ -85,6 +85,8 @@ pub struct Context {
     pub ending: CancellationToken,
     /// The workers' image for services that name none.
     pub default_image: String,
+    /// How often objects are looked at that nothing woke.
+    pub resync: Duration,
     /// Where the operator runs.
     pub namespace: String,
     /// The clock of conditions.

@@ -77,6 +77,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         watch_namespaces: scope,
         namespace,
         metrics_addr,
+        resync_seconds,
         log: _,
     } = args;
     let stop = shutdown::on_signal()?;
@@ -113,6 +114,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         notices,
         metrics,
         default_image: workers_image,
+        resync: Duration::from_secs(resync_seconds),
         namespace: namespace.clone(),
         now,
         client: client.clone(),

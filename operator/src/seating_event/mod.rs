@@ -52,8 +52,6 @@ const NAME: &str = "seating-event";
 /// Holds a SeatingEvent until its sales are closed.
 pub const FINALIZER: &str = "boxoffice.dev/inventory";
 const CONCURRENCY: u16 = 16;
-/// A look at objects that nothing woke, should a wake-up have been lost.
-const RESYNC: Duration = Duration::from_mins(5);
 
 /// A reconcile that has to be repeated.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +140,8 @@ async fn converge(context: &Context, show: &Show) -> Result<Action, Error> {
 fn next_look(context: &Context, show: &Show) -> Duration {
     let moment = moments::next(&show.spec, (context.now)().0);
     let moment = moment.map(|wait| wait + Duration::from_secs_f64(fastrand::f64()));
-    let resync = jittered(RESYNC);
+    // Should a wake-up have been lost.
+    let resync = jittered(context.resync);
     moment.map_or(resync, |moment| moment.min(resync))
 }
 

@@ -3,6 +3,8 @@
 ETCD=http://127.0.0.1:12379
 
 control_plane_up() {
+  # What service accounts asked of the API server, for the tests.
+  AUDIT_LOG=$STATE/audit.log
   start etcd etcd --name boxoffice --data-dir "$STATE/etcd" --unsafe-no-fsync --log-level warn \
     --listen-client-urls "$ETCD" --advertise-client-urls "$ETCD" \
     --listen-peer-urls http://127.0.0.1:12380 --initial-advertise-peer-urls http://127.0.0.1:12380 \
@@ -18,7 +20,8 @@ control_plane_up() {
     --service-account-signing-key-file "$CREDENTIALS/service-account.key" \
     --kubelet-client-certificate "$CREDENTIALS/kubelet-client.crt" \
     --kubelet-client-key "$CREDENTIALS/kubelet-client.key" \
-    --kubelet-preferred-address-types InternalIP
+    --kubelet-preferred-address-types InternalIP \
+    --audit-policy-file "$CHECKOUT/tests/cluster/audit-policy.yaml" --audit-log-path "$AUDIT_LOG" --audit-log-maxsize 10000
   must_start 60 apiserver test -s "$STATE/apiserver/apiserver.crt"
   kubeconfigs_up
   export KUBECONFIG=$CREDENTIALS/admin.kubeconfig

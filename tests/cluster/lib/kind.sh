@@ -11,12 +11,39 @@ kind_up() {
   export KUBECONFIG=$OUT/kubeconfig
   if ! grep -qx "$KIND_CLUSTER" <<<"$(kind get clusters 2>/dev/null)"; then
     say "creating the kind cluster $KIND_CLUSTER"
-    kind create cluster --name "$KIND_CLUSTER" --kubeconfig "$KUBECONFIG" --wait 180s
+    kind_config | kind create cluster --name "$KIND_CLUSTER" --kubeconfig "$KUBECONFIG" --wait 180s --config -
   fi
   kind export kubeconfig --name "$KIND_CLUSTER" --kubeconfig "$KUBECONFIG" --quiet
+  AUDIT_LOG=$STATE/audit/audit.log
   HOST_ADDRESS=$(docker network inspect kind --format '{{range .IPAM.Config}}{{println .Gateway}}{{end}}' | grep -m 1 -F .)
   servers_up
   images_up kind_image
+}
+
+# kind_config: its API server writes an audit log, in a folder of this host.
+kind_config() {
+  mkdir -p "$STATE/audit"
+  cat <<EOT
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+nodes:
+- role: control-plane
+  extraMounts:
+  - {hostPath: "$CHECKOUT/tests/cluster/audit-policy.yaml", containerPath: /boxoffice/audit-policy.yaml, readOnly: true}
+  - {hostPath: "$STATE/audit", containerPath: /boxoffice/audit}
+  kubeadmConfigPatches:
+  - |
+    apiVersion: kubeadm.k8s.io/v1beta4
+    kind: ClusterConfiguration
+    apiServer:
+      extraArgs:
+      - {name: audit-policy-file, value: /boxoffice/audit-policy.yaml}
+      - {name: audit-log-path, value: /boxoffice/audit/audit.log}
+      - {name: audit-log-maxsize, value: "10000"}
+      extraVolumes:
+      - {name: audit-policy, hostPath: /boxoffice/audit-policy.yaml, mountPath: /boxoffice/audit-policy.yaml, readOnly: true, pathType: File}
+      - {name: audit, hostPath: /boxoffice/audit, mountPath: /boxoffice/audit, pathType: Directory}
+EOT
 }
 
 kind_down() {

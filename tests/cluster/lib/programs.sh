@@ -1,5 +1,5 @@
 # The Go programs of the cluster: where they are in the cache, and how they are built.
-# Kubernetes and etcd have modules of their own (tools/), because they replace some of their
+# Kubernetes, etcd and kwok have modules of their own (tools/), because they replace some of their
 # dependencies; helm, coredns and kind are installed as published.
 source "$(dirname "${BASH_SOURCE[0]}")/../../servers/common.sh"
 
@@ -8,12 +8,14 @@ TOOLS=$CHECKOUT/tests/cluster/tools
 pinned_version() { awk -v module="$1" '$1 == module && $2 ~ /^v/ {print $2; exit}' "$TOOLS"/*/go.mod; }
 KUBERNETES_VERSION=$(pinned_version k8s.io/kubernetes)
 ETCD_VERSION=$(pinned_version go.etcd.io/etcd/server/v3)
+KWOK_VERSION=$(pinned_version sigs.k8s.io/kwok)
 
 # program_folder NAME: where the program (or the programs, for kubernetes) of that name is built to.
 program_folder() {
   case $1 in
     kubernetes) echo "$CACHE/tools/kubernetes-$KUBERNETES_VERSION" ;;
     etcd) echo "$CACHE/tools/etcd-$ETCD_VERSION" ;;
+    kwok) echo "$CACHE/tools/kwok-$KWOK_VERSION" ;;
     helm) echo "$CACHE/tools/helm-$HELM_VERSION" ;;
     coredns) echo "$CACHE/tools/coredns-$COREDNS_VERSION" ;;
     kind) echo "$CACHE/tools/kind-$KIND_VERSION" ;;
@@ -33,6 +35,7 @@ build_program() {
   case $1 in
     kubernetes) build_kubernetes "$partial" ;;
     etcd) go_build "$TOOLS/etcd" -o "$partial/etcd" -ldflags "-s -w" go.etcd.io/etcd/server/v3 ;;
+    kwok) go_build "$TOOLS/kwok" -o "$partial/kwok" -ldflags "-s -w" sigs.k8s.io/kwok/cmd/kwok ;;
     helm) go_install "$partial" "helm.sh/helm/v4/cmd/helm@$HELM_VERSION" ;;
     coredns) go_install "$partial" "github.com/coredns/coredns@$COREDNS_VERSION" ;;
     kind) go_install "$partial" "sigs.k8s.io/kind@$KIND_VERSION" ;;

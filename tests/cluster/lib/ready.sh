@@ -63,7 +63,7 @@ write_env() {
   gateway_up
   local name
   (umask 077 && for name in KUBECONFIG COMMAND_URL QUERY_URL GATEWAY_URL KAFKA REDIS_URL DATABASE_URL_VIEW \
-    DATABASE_URL_RESERVATIONS DATABASE_URL_STATS DATABASE_URL_PAYMENTS DATABASE_URL_NOTIFICATIONS; do printf '%s=%q\n' "$name" "${!name}"; done >"$OUT/env")
+    DATABASE_URL_RESERVATIONS DATABASE_URL_STATS DATABASE_URL_PAYMENTS DATABASE_URL_NOTIFICATIONS AUDIT_LOG; do printf '%s=%q\n' "$name" "${!name:-}"; done >"$OUT/env")
   mkdir -p "$OUT/bin"
   ln -sf "$(command -v kubectl)" "$(command -v helm)" "$OUT/bin/"
   cat <<EOT

@@ -1,6 +1,6 @@
-//! Runs a command with Redis, Kafka and PostgreSQL around it.
+//! Runs a command with Redis, Kafka and PostgreSQL around it, and a Kubernetes where it is asked for.
 //!
-//! `boxoffice-servers COMMAND [ARGS...]` starts the servers, tells the command by environment where they are, ends
+//! `boxoffice-servers [--control-plane] COMMAND [ARGS...]` starts the servers, tells the command by environment where they are, ends
 //! them after it, and exits as it did. It starts everything from its main thread, so all of it ends also when it is
 //! killed itself.
 
@@ -8,8 +8,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
 
 use boxoffice_tests::servers::child::bound;
+use boxoffice_tests::servers::control_plane::CONTROL_PLANE;
 use boxoffice_tests::servers::{
-    KAFKA, KAFKA_CA, KAFKA_SECURE, POSTGRES, Postgres, REDIS, Redis, SecureKafka, Server,
+    ControlPlane, KAFKA, KAFKA_CA, KAFKA_SECURE, POSTGRES, Postgres, REDIS, Redis, SecureKafka, Server,
 };
 use clap::Parser;
 use rustix::process::{Pid, Signal, kill_process};
@@ -19,6 +20,9 @@ use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 /// Runs a command with test servers around it.
 #[derive(Debug, Parser)]
 struct Args {
+    /// Whether there is a Kubernetes too, which runs nothing: its folder is in `BOXOFFICE_TEST_CONTROL_PLANE`.
+    #[arg(long)]
+    control_plane: bool,
     /// The command and its arguments. It finds the servers in `BOXOFFICE_TEST_REDIS`, `BOXOFFICE_TEST_KAFKA`,
     /// `BOXOFFICE_TEST_KAFKA_SECURE` (with `BOXOFFICE_TEST_KAFKA_CA`) and `BOXOFFICE_TEST_POSTGRES`.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -27,12 +31,12 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
-    let Args { command } = Args::parse();
+    let Args { control_plane, command } = Args::parse();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let secure = SecureKafka::new().await?;
-    let (redis, kafka, postgres) = tokio::select! {
-        servers = start(&secure) => servers?,
+    let (redis, kafka, postgres, plane) = tokio::select! {
+        servers = start(&secure, control_plane) => servers?,
         _ = terminate.recv() => return Ok(exit_code(ExitStatus::from_raw(Signal::TERM.as_raw()))),
         _ = interrupt.recv() => return Ok(exit_code(ExitStatus::from_raw(Signal::INT.as_raw()))),
     };
@@ -44,17 +48,20 @@ async fn main() -> anyhow::Result<ExitCode> {
         .env(KAFKA_SECURE, secure.secure_address())
         .env(KAFKA_CA, secure.authority())
         .env(POSTGRES, postgres.address())
+        .envs(plane.iter().map(|plane| (CONTROL_PLANE, plane.folder())))
         .spawn()?;
     Ok(exit_code(wait(child, terminate, interrupt).await?))
 }
 
-async fn start(
-    secure: &SecureKafka,
-) -> anyhow::Result<(Server<Redis>, Server<SecureKafka>, Server<Postgres>)> {
+type Servers = (Server<Redis>, Server<SecureKafka>, Server<Postgres>, Option<ControlPlane>);
+
+async fn start(secure: &SecureKafka, control_plane: bool) -> anyhow::Result<Servers> {
+    let plane = async { if control_plane { ControlPlane::start().await.map(Some) } else { Ok(None) } };
     tokio::try_join!(
         Server::start(Redis::default()),
         Server::start(secure.clone()),
-        Server::start(Postgres::default())
+        Server::start(Postgres::default()),
+        plane
     )
 }
 

@@ -181,3 +181,30 @@ pub async fn deleting_ends_the_sales(admin: &Admin) -> anyhow::Result<()> {
     )?;
     house.close().await
 }
+
+/// By code: the operator goes by it.
+pub async fn what_is_not_there_is_named_so(admin: &Admin) -> anyhow::Result<()> {
+    let house = House::open(admin).await?;
+    let nowhere = format!("/admin/events/{}-not", house.api.event);
+    for method in [Method::GET, Method::DELETE] {
+        house.call(method, &nowhere, None).await?.refused(404, "EVENT_NOT_FOUND")?;
+    }
+    let waits = house.call(Method::GET, "/admin/outbox", None).await?;
+    for field in ["events", "depth", "oldestSeconds", "splits"] {
+        number(waits.shown()?, field)?;
+    }
+    house.close().await
+}
+
+/// Where it asks for a token at all.
+pub async fn strangers_are_turned_away(admin: &Admin) -> anyhow::Result<()> {
+    let Some(token) = &admin.token else { return Ok(()) };
+    let house = House::open(admin).await?;
+    for path in ["/admin/events", "/admin/outbox"] {
+        let request =
+            || house.api.request(Method::GET, &format!("{}{path}", admin.url.trim_end_matches('/')));
+        house.api.send(request()).await?.refused(401, "UNAUTHENTICATED")?;
+        house.api.send(request().bearer_auth(format!("{token}x"))).await?.refused(401, "UNAUTHENTICATED")?;
+    }
+    house.close().await
+}

@@ -1,7 +1,8 @@
 //! Services of other people, as servers in the test's own process that do what they are told: a payment [`gateway`] and a
-//! [`receiver`] of events.
+//! [`receiver`] of events; and for the operator, whose services are our own, command workers by the hundred: [`admin`].
 #![expect(clippy::missing_panics_doc, reason = "what goes wrong in here is a failed test")]
 
+pub mod admin;
 pub mod gateway;
 pub mod receiver;
 

@@ -11,6 +11,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::child::bound;
+use super::installed::cache;
 use super::server::{Program, free_port};
 
 /// The one place that says which version it is.
@@ -79,8 +80,17 @@ pub(super) fn one_of_several(folder: &Path) -> anyhow::Result<Command> {
 }
 
 fn broker(folder: &Path, memory: &str) -> anyhow::Result<Command> {
+    told(folder, memory, &[])
+}
+
+/// The same with more that the JVM is told.
+pub(super) fn measured(folder: &Path, properties: &[String]) -> anyhow::Result<Command> {
+    told(folder, MOST, properties)
+}
+
+fn told(folder: &Path, memory: &str, properties: &[String]) -> anyhow::Result<Command> {
     let mut command = java(memory)?;
-    command.arg("kafka.Kafka").arg(folder.join("server.properties"));
+    command.args(properties).arg("kafka.Kafka").arg(folder.join("server.properties"));
     Ok(command)
 }
 
@@ -125,11 +135,7 @@ fn home() -> anyhow::Result<PathBuf> {
         .and_then(|(_, rest)| rest.split_once("</kafka.version>"))
         .map(|(version, _)| version)
         .context("tests/servers/kafka/pom.xml names no kafka.version")?;
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
-        .context("neither XDG_CACHE_HOME nor HOME is set")?;
-    Ok(cache.join(format!("boxoffice/kafka-{version}")))
+    Ok(cache()?.join(format!("kafka-{version}")))
 }
 
 /// The settings with these listeners, each a name, a protocol and a port. Nothing is ever deleted, as the operator has it:

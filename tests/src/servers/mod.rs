@@ -2,12 +2,16 @@
 //!
 //! Most tests use the shared ones, which `boxoffice-servers` starts around a whole run: [`redis_url`], [`kafka`] with
 //! its second listener [`secure_kafka`], [`topic`], [`database`]. A test that crashes or freezes a server starts one of its own: `Server::start(Kafka)`.
+//! The operator's tests have a Kubernetes beside them: [`ControlPlane`].
 
 mod append_only;
 pub mod certificates;
 pub mod child;
+pub mod control_plane;
+mod installed;
 mod kafka;
 mod kafka_cluster;
+mod kafka_measured;
 mod kafka_secure;
 mod pgbouncer;
 mod postgres;
@@ -17,8 +21,11 @@ mod server;
 mod shared;
 
 pub use certificates::Certificates;
+pub use control_plane::ControlPlane;
+pub use installed::program;
 pub use kafka::Kafka;
 pub use kafka_cluster::KafkaCluster;
+pub use kafka_measured::MeasuredKafka;
 pub use kafka_secure::{LIMITED, PASSWORD, SecureKafka, USERNAME};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Postgres, Standby};

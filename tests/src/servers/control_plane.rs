@@ -1,0 +1,327 @@
+//! A Kubernetes without machines: etcd, API server, controller manager and scheduler of the cluster suite as processes on
+//! loopback, and kwok, which plays nodes and pods: every pod is Ready a moment after it was made, and nothing runs in it.
+//!
+//! The API server writes down whatever service accounts ask: see `tests/cluster/audit-policy.yaml`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use rustix::process::Signal;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::child::{Child, bound};
+use super::installed::program;
+use super::server::free_port;
+use crate::wait::within;
+
+/// Where `boxoffice-servers` says which folder the control plane has.
+pub const CONTROL_PLANE: &str = "BOXOFFICE_TEST_CONTROL_PLANE";
+
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+/// One question to it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+const SERVICES: &str = "10.97.0.0/16";
+/// Addresses of loopback: who asks a pod that is not there reaches nobody.
+const PODS: &str = "127.98.0.0/16";
+/// What makes Deployments pods, and deletes what belongs to what was deleted. Nothing watches nodes: none of them fails.
+const CONTROLLERS: [&str; 9] = [
+    "clusterrole-aggregation-controller",
+    "deployment-controller",
+    "disruption-controller",
+    "garbage-collector-controller",
+    "namespace-controller",
+    "replicaset-controller",
+    "resourcequota-controller",
+    "root-ca-certificate-publisher-controller",
+    "serviceaccount-controller",
+];
+const NODES: usize = 3;
+const TESTS: &str = env!("CARGO_MANIFEST_DIR");
+
+/// A running control plane; dropping it ends it and removes its folder.
+#[derive(Debug)]
+pub struct ControlPlane {
+    processes: Vec<Child>,
+    place: Place,
+    _folder: TempDir,
+}
+
+/// Its folder, as whoever uses it knows it.
+#[derive(Debug, Clone)]
+pub struct Place {
+    folder: PathBuf,
+}
+
+impl Place {
+    /// The one that `boxoffice-servers` started.
+    ///
+    /// # Panics
+    /// Outside the harness.
+    pub fn shared() -> Self {
+        let folder = std::env::var_os(CONTROL_PLANE);
+        let Some(folder) = folder else {
+            panic!("{CONTROL_PLANE} is not set: run the tests by `make test SUITES=operator`");
+        };
+        Self { folder: folder.into() }
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What its administrator may do everything with.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("admin.kubeconfig")
+    }
+
+    /// The same for whoever has another token.
+    ///
+    /// # Errors
+    /// A control plane that is gone.
+    pub fn kubeconfig_with(&self, token: &str) -> anyhow::Result<String> {
+        let theirs = std::fs::read_to_string(self.kubeconfig())?;
+        let (_, administrator) = theirs.rsplit_once("token: ").context("a kubeconfig without a token")?;
+        Ok(theirs.replace(administrator.trim_end(), token))
+    }
+
+    /// What service accounts asked of it.
+    pub fn audit_log(&self) -> PathBuf {
+        self.folder.join("audit.log")
+    }
+
+    /// `kubectl` as its administrator; its arguments are to be added.
+    ///
+    /// # Errors
+    /// A kubectl that was not built.
+    pub fn kubectl(&self) -> anyhow::Result<Command> {
+        let mut command = bound(program("kubectl")?, Signal::KILL, None);
+        command.arg("--kubeconfig").arg(self.kubeconfig());
+        Ok(command)
+    }
+}
+
+/// Where its processes listen.
+struct Ports {
+    etcd: u16,
+    peers: u16,
+    api: u16,
+    controllers: u16,
+    scheduler: u16,
+    kwok: u16,
+}
+
+impl Ports {
+    fn free() -> anyhow::Result<Self> {
+        Ok(Self {
+            etcd: free_port()?,
+            peers: free_port()?,
+            api: free_port()?,
+            controllers: free_port()?,
+            scheduler: free_port()?,
+            kwok: free_port()?,
+        })
+    }
+}
+
+impl ControlPlane {
+    /// Starts one with nodes and our resources' definitions, and waits until it answers.
+    ///
+    /// # Errors
+    /// A program that was not built, or one that does not answer within a minute; the end of its log is in the message.
+    pub async fn start() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("boxoffice-control-plane-").tempdir()?;
+        let place = Place { folder: folder.path().to_owned() };
+        let ports = Ports::free()?;
+        let mut plane = Self { processes: Vec::new(), place, _folder: folder };
+        plane.credentials(&ports).await?;
+        plane.etcd(&ports).await?;
+        plane.api_server(&ports).await?;
+        plane.controllers(&ports).await?;
+        plane.furnish().await?;
+        Ok(plane)
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.place.folder
+    }
+
+    /// One administrator, who is everybody but the operators; those are service accounts.
+    async fn credentials(&self, ports: &Ports) -> anyhow::Result<()> {
+        let Place { folder } = &self.place;
+        let token = Uuid::new_v4().simple().to_string();
+        std::fs::write(folder.join("tokens.csv"), format!("{token},admin,admin,\"system:masters\"\n"))?;
+        let key = bound("openssl", Signal::KILL, None);
+        let mut key = tokio::process::Command::from(key);
+        key.args(["genrsa", "-out"]).arg(folder.join("service-account.key")).arg("2048").kill_on_drop(true);
+        ensure!(key.output().await?.status.success(), "openssl makes no key");
+        let authority = folder.join("api-server/apiserver.crt");
+        let config = format!(
+            "apiVersion: v1
+kind: Config
+current-context: tests
+clusters:
+- name: tests
+  cluster: {{server: \"https://127.0.0.1:{}\", certificate-authority: {}}}
+contexts:
+- name: tests
+  context: {{cluster: tests, user: tests}}
+users:
+- name: tests
+  user:
+    token: {token}
+",
+            ports.api,
+            authority.display()
+        );
+        std::fs::write(self.place.kubeconfig(), config)?;
+        Ok(())
+    }
+
+    async fn etcd(&mut self, ports: &Ports) -> anyhow::Result<()> {
+        let (clients, peers) =
+            (format!("http://127.0.0.1:{}", ports.etcd), format!("http://127.0.0.1:{}", ports.peers));
+        let mut etcd = bound(program("etcd")?, Signal::KILL, None);
+        etcd.args(["--name", "tests", "--unsafe-no-fsync", "--log-level", "warn", "--data-dir"])
+            .arg(self.place.folder.join("etcd"))
+            .args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients])
+            .args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers])
+            .args(["--initial-cluster", &format!("tests={peers}")])
+            // Thousands of objects that change all the time.
+            .args(["--quota-backend-bytes", "4294967296"]);
+        self.begin("etcd", etcd)?;
+        let health = format!("{clients}/health");
+        self.until(async || is_well(&health).await).await
+    }
+
+    async fn api_server(&mut self, ports: &Ports) -> anyhow::Result<()> {
+        let Place { folder } = &self.place;
+        let key = folder.join("service-account.key");
+        let mut server = bound(program("kube-apiserver")?, Signal::KILL, None);
+        server
+            .args(["--etcd-servers", &format!("http://127.0.0.1:{}", ports.etcd)])
+            .args(["--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1"])
+            .args(["--endpoint-reconciler-type", "none", "--secure-port", &ports.api.to_string()])
+            .args(["--service-cluster-ip-range", SERVICES, "--authorization-mode", "RBAC"])
+            // Nobody would take the taint away again that a new node gets until it is Ready.
+            .args(["--disable-admission-plugins", "TaintNodesByCondition"])
+            .args(["--service-account-issuer", "https://kubernetes.default.svc"])
+            .arg("--service-account-key-file")
+            .arg(&key)
+            .arg("--service-account-signing-key-file")
+            .arg(&key)
+            .arg("--cert-dir")
+            .arg(folder.join("api-server"))
+            .arg("--token-auth-file")
+            .arg(folder.join("tokens.csv"))
+            .args(["--audit-policy-file", &format!("{TESTS}/cluster/audit-policy.yaml")])
+            // One file, however long: what was counted must not be rotated away.
+            .args(["--audit-log-maxsize", "100000", "--audit-log-path"])
+            .arg(self.place.audit_log());
+        self.begin("kube-apiserver", server)?;
+        let place = self.place.clone();
+        self.until(async || told(&place, &["get", "--raw", "/readyz"]).await.is_ok()).await
+    }
+
+    async fn controllers(&mut self, ports: &Ports) -> anyhow::Result<()> {
+        let Place { folder } = &self.place;
+        let config = self.place.kubeconfig();
+        let loopback = |name: &str, port: u16| -> anyhow::Result<Command> {
+            let mut command = bound(program(name)?, Signal::KILL, None);
+            command
+                .arg("--kubeconfig")
+                .arg(&config)
+                .args(["--leader-elect=false", "--bind-address", "127.0.0.1"])
+                .args(["--secure-port", &port.to_string(), "--kube-api-qps", "500"])
+                .args(["--kube-api-burst", "1000", "--cert-dir"])
+                .arg(folder.join(name));
+            Ok(command)
+        };
+        let mut manager = loopback("kube-controller-manager", ports.controllers)?;
+        manager
+            .args(["--controllers", &CONTROLLERS.join(",")])
+            .arg("--service-account-private-key-file")
+            .arg(folder.join("service-account.key"))
+            .arg("--root-ca-file")
+            .arg(folder.join("api-server/apiserver.crt"));
+        let scheduler = loopback("kube-scheduler", ports.scheduler)?;
+        let mut kwok = bound(program("kwok")?, Signal::KILL, None);
+        kwok.arg("--kubeconfig")
+            .arg(&config)
+            .args(["--manage-all-nodes=true", "--cidr", PODS, "--node-lease-duration-seconds", "0"])
+            .args(["--config", &format!("{TESTS}/cluster/tools/kwok/stages.yaml")])
+            .args(["--server-address", &format!("127.0.0.1:{}", ports.kwok)]);
+        self.begin("kube-scheduler", scheduler)?;
+        self.begin("kwok", kwok)?;
+        self.begin("kube-controller-manager", manager)?;
+        let place = self.place.clone();
+        let account = ["--namespace", "default", "get", "serviceaccount", "default"];
+        self.until(async || told(&place, &account).await.is_ok()).await
+    }
+
+    /// Nodes, and the definitions of our resources.
+    async fn furnish(&self) -> anyhow::Result<()> {
+        let nodes: Vec<_> = (1..=NODES).map(node).collect();
+        let file = self.place.folder.join("nodes.yaml");
+        std::fs::write(&file, nodes.concat())?;
+        let file = file.display().to_string();
+        let definitions = ["reservationservices", "seatingevents"];
+        let [services, events] = definitions.map(|name| format!("{TESTS}/../crds/{name}.yaml"));
+        let apply = ["apply", "--server-side", "--filename"];
+        told(&self.place, &[&apply[..], &[&file, "--filename", &services, "--filename", &events]].concat())
+            .await?;
+        told(&self.place, &["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]).await?;
+        told(&self.place, &["wait", "--for=condition=Ready", "--timeout=30s", "node", "--all"]).await?;
+        Ok(())
+    }
+
+    fn begin(&mut self, name: &str, command: Command) -> anyhow::Result<()> {
+        let log = self.place.folder.join(format!("{name}.log"));
+        self.processes.push(Child::start(name, command, &log, Signal::KILL)?);
+        Ok(())
+    }
+
+    /// Waits until what was begun last answers.
+    async fn until(&mut self, mut answers: impl AsyncFnMut() -> bool) -> anyhow::Result<()> {
+        let last = self.processes.last_mut().context("nothing was begun")?;
+        let ready = within(START_TIMEOUT, async || {
+            if last.ended().is_some() {
+                return Some(false);
+            }
+            answers().await.then_some(true)
+        })
+        .await;
+        ensure!(ready == Some(true), "the control plane is not ready\n{}", last.log_tail());
+        Ok(())
+    }
+}
+
+async fn is_well(url: &str) -> bool {
+    let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_TIMEOUT).build();
+    let Ok(client) = client else { return false };
+    client.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
+}
+
+/// What kubectl answers.
+async fn told(place: &Place, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut kubectl = tokio::process::Command::from(place.kubectl()?);
+    let output = kubectl.args(arguments).arg("--request-timeout=30s").kill_on_drop(true).output().await?;
+    ensure!(output.status.success(), "kubectl: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn node(number: usize) -> String {
+    format!(
+        "---
+apiVersion: v1
+kind: Node
+metadata:
+  name: node-{number}
+  labels: {{kubernetes.io/hostname: node-{number}, kubernetes.io/os: linux}}
+"
+    )
+}

@@ -1,0 +1,17 @@
+//! The operator on a real API server whose nodes and pods are played, with a real Kafka and command workers that do what a
+//! test tells them: run by `make test SUITES=operator`, one module a subject, each test with an operator of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "also what tests share fails by a panic"
+)]
+
+#[allow(dead_code, reason = "every subject takes what it needs of it")]
+mod support;
+
+mod workers;
+
+mod basics;
+
+mod secrets;
