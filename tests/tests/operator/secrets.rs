@@ -103,7 +103,7 @@ async fn a_token_is_exchanged_without_one_refused_call() {
         let only_new = held.get("token") == Some(&new) && !held.contains_key("previous");
         let rolled = pods(plane, namespace, READERS).await.is_disjoint(&before);
         let marks: BTreeSet<_> =
-            plane.list::<Pod>(namespace, READERS).await.iter().map(|pod| mark(pod)).collect();
+            plane.list::<Pod>(namespace, READERS).await.iter().map(mark).collect();
         only_new && rolled && marks.len() == 1 && marks.iter().all(|mark| !mark.contains(','))
     })
     .await;
