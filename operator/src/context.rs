@@ -59,6 +59,8 @@ pub struct Context {
     pub pace: Pace,
     /// Delays after failures.
     pub backoff: Backoff,
+    /// How often objects are looked at that nothing woke.
+    pub resync: Duration,
     /// Secrets that were read.
     pub secrets: Secrets,
     /// The admin tokens of the services.
@@ -85,8 +87,6 @@ pub struct Context {
     pub ending: CancellationToken,
     /// The workers' image for services that name none.
     pub default_image: String,
-    /// How often objects are looked at that nothing woke.
-    pub resync: Duration,
     /// Where the operator runs.
     pub namespace: String,
     /// The clock of conditions.

@@ -147,15 +147,19 @@ fn what_is_not_known_now_is_as_it_was() {
 #[test]
 fn it_is_told_once_and_what_was_closed_too() {
     let (none, some) = (conditions(&Unclaimed::default()), conditions(&waiting(&["opera"])));
-    let told = notices(None, &none, &some);
-    assert_eq!((told.len(), told[0].warning, told[0].reason.as_str()), (1, true, "UnclaimedSales"));
-    assert!(notices(None, &some, &conditions(&waiting(&["gala", "opera"]))).is_empty());
-    let closed =
-        Unclaimed { closed: names(&["opera"]), just_closed: names(&["opera"]), ..Unclaimed::default() };
-    let told = notices(Some(&closed), &some, &conditions(&closed));
-    assert_eq!((told.len(), told[0].reason.as_str()), (1, "UnclaimedSalesClosed"));
-    let later = Unclaimed { just_closed: Vec::new(), ..closed };
-    assert!(notices(Some(&later), &conditions(&later), &conditions(&later)).is_empty());
+    let told = notices(&none, &some).unwrap();
+    assert_eq!((told.warning, told.reason.as_str()), (true, "UnclaimedSales"));
+    assert_eq!(notices(&some, &conditions(&waiting(&["gala", "opera"]))), None);
+    let closed = Unclaimed {
+        closed: names(&["gala", "opera"]),
+        just_closed: names(&["opera"]),
+        ..Unclaimed::default()
+    };
+    assert_eq!(notices(&some, &conditions(&closed)), None);
+    let told = closed.deeds().unwrap();
+    assert_eq!((told.warning, told.reason.as_str()), (true, "UnclaimedSalesClosed"));
+    assert!(told.note.contains("claims them: opera."), "{}", told.note);
+    assert_eq!(Unclaimed { just_closed: Vec::new(), ..closed }.deeds(), None);
 }
 
 #[test]

@@ -260,7 +260,7 @@ async fn planned(
         status.plan = Some(plan.clone());
         if show.status.as_ref() != Some(&status) {
             context.pace.wrote(&show.key(), Instant::now());
-            apply_status(&context.client, &context.written, show, &status).await?;
+            apply_status(context, show, &status).await?;
         }
     }
     Ok(Some(plan))

@@ -40,7 +40,7 @@ use self::apply::{Next, Outcome};
 use self::deletion::End;
 use self::inventories::Key;
 use self::show::Show;
-use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
+use crate::api::{ApiError, add_finalizer, apply_status, is_settled, remove_finalizer};
 use crate::backoff::jittered;
 use crate::conditions::{find, progress};
 use crate::context::{Context, is_paused, key};
@@ -111,7 +111,7 @@ async fn rest(context: &Context, show: &Show) -> Result<Action, Error> {
     let mut next = show.status.clone().unwrap_or_default();
     next.conditions = paused(&next.conditions, show.metadata.generation, &(context.now)());
     if show.status.as_ref() != Some(&next) {
-        apply_status(&context.client, &context.written, show, &next).await?;
+        apply_status(context, show, &next).await?;
     }
     Ok(Action::await_change())
 }
@@ -177,7 +177,7 @@ async fn report(context: &Context, show: &Show, outcome: Outcome) -> Result<Acti
     let previous = show.status.as_ref();
     let next = status::next(previous, show.metadata.generation, &outcome, &(context.now)());
     let Outcome { step, mut deeds, retry, .. } = outcome;
-    if previous != Some(&next) && !context.written.is_settled(&key(show), &next, &previous) {
+    if previous != Some(&next) && !is_settled(context, show, &next) {
         if status::differ_in_counts(previous, &next) {
             if let Some(wait) = context.pace.wait(&show.key(), Instant::now()) {
                 return Ok(Action::requeue(wait));
@@ -185,7 +185,7 @@ async fn report(context: &Context, show: &Show, outcome: Outcome) -> Result<Acti
         } else {
             context.pace.wrote(&show.key(), Instant::now());
         }
-        apply_status(&context.client, &context.written, show, &next).await?;
+        apply_status(context, show, &next).await?;
         let before = previous.map(|status| status.conditions.as_slice()).unwrap_or_default();
         if !was_silent(before) {
             deeds.extend(transitions(before, &next.conditions));

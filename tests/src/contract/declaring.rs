@@ -15,6 +15,7 @@ pub async fn a_definition_is_provisioned_once(admin: &Admin) -> anyhow::Result<(
     let first = house.redefine(|_| ()).await?;
     same("applied", &first.shown()?["applied"], true)?;
     ensure!(first.json["refused"].is_null(), "nothing is in the way, and still refused: {}", first.json);
+    number(first.shown()?, "lastEventAt")?;
     let again = house.redefine(|_| ()).await?;
     same(
         "the sequence of what was said before",

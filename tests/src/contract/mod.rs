@@ -110,8 +110,8 @@ pub async fn check_gaps(strict: &api::Api) -> Report {
 pub async fn check_declaring(admin: &admin::Admin) -> Report {
     let mut report = Report::default();
     run! {
-            report, admin,
-            declaring: a_definition_is_provisioned_once, a_list_tells_what_changed, sales_open_pause_and_close,
+        report, admin,
+        declaring: a_definition_is_provisioned_once, a_list_tells_what_changed, sales_open_pause_and_close,
             a_refused_seat_map_is_tried_again, the_currency_never_changes, deleting_ends_the_sales,
             what_is_not_there_is_named_so, strangers_are_turned_away;
     }
@@ -123,8 +123,8 @@ pub async fn check_declaring(admin: &admin::Admin) -> Report {
 pub async fn check_admin(admin: &admin::Admin) -> Report {
     let mut report = check_declaring(admin).await;
     run! {
-    report, admin,
-    declaring: titles_and_ranges_are_taken_as_written, only_neighbours_are_together;
+        report, admin,
+        declaring: titles_and_ranges_are_taken_as_written, only_neighbours_are_together;
         staff: staff_hold_for_somebody_and_take_back, staff_sell_at_the_counter,
             buyers_cancel_until_the_last_moment_and_staff_after_it;
         figures: revenue_is_told_to_operators_alone, sales_are_told_by_minute, orders_and_payments_are_listed,

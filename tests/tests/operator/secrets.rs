@@ -102,8 +102,7 @@ async fn a_token_is_exchanged_without_one_refused_call() {
         let held = content(plane, namespace, TOKEN).await.unwrap_or_default();
         let only_new = held.get("token") == Some(&new) && !held.contains_key("previous");
         let rolled = pods(plane, namespace, READERS).await.is_disjoint(&before);
-        let marks: BTreeSet<_> =
-            plane.list::<Pod>(namespace, READERS).await.iter().map(mark).collect();
+        let marks: BTreeSet<_> = plane.list::<Pod>(namespace, READERS).await.iter().map(mark).collect();
         only_new && rolled && marks.len() == 1 && marks.iter().all(|mark| !mark.contains(','))
     })
     .await;

@@ -174,7 +174,7 @@ mod tests {
             closed: false,
             partition,
             sequence,
-            last_event_at: None,
+            last_event_at: Some(1),
             phase: Phase::OnSale,
             seats: SeatCounts::default(),
         }
