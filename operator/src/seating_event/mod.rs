@@ -143,6 +143,7 @@ async fn converge(context: &Context, show: &Show) -> Result<Action, Error> {
 fn next_look(context: &Context, show: &Show) -> Duration {
     let moment = moments::next(&show.spec, (context.now)().0);
     let moment = moment.map(|wait| wait + Duration::from_secs_f64(fastrand::f64()));
+    // Should a wake-up have been lost.
     let resync = jittered(context.resync);
     moment.map_or(resync, |moment| moment.min(resync))
 }

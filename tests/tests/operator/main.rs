@@ -18,3 +18,4 @@ mod closing;
 
 mod life;
 mod shows;
+mod secrets;
