@@ -13,3 +13,5 @@ mod support;
 mod workers;
 
 mod basics;
+
+mod objects;
