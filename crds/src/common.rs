@@ -22,6 +22,9 @@ pub mod condition {
     pub const SECRETS_READY: &str = "SecretsReady";
     /// ReservationService: its workers run and are ready.
     pub const WORKERS_READY: &str = "WorkersReady";
+    /// ReservationService: its command worker answers what the operator asks about its SeatingEvents. There only while it
+    /// has any; the service is not ready when nothing was answered for 30 s.
+    pub const COMMAND_ANSWERS: &str = "CommandAnswers";
     /// ReservationService: a payment consumer uses the sandbox, so no money moves. There only while one does; it has no part
     /// in whether the service is ready.
     pub const SANDBOX_PAYMENTS: &str = "SandboxPayments";

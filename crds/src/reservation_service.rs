@@ -285,9 +285,9 @@ pub struct ReservationServiceStatus {
     pub observed_generation: Option<i64>,
     /// Ready, Reconciling, Stalled, TopicsReady, ConsumerGroupsReady, SecretsReady and WorkersReady, each with a reason and a
     /// message; also RedisSplit while two Redis masters sell the same seats, SandboxPayments while payments move no money,
-    /// UnclaimedSales while something is sold that no SeatingEvent claims (the annotation boxoffice.dev/keep-unclaimed,
-    /// names with commas between, keeps it on sale), CrdsOutdated while the definitions are older than the operator, and
-    /// ReconcilePaused while the annotation says so.
+    /// CrdsOutdated while the definitions are older than the operator, ReconcilePaused while the annotation says so,
+    /// CommandAnswers while it has SeatingEvents, and UnclaimedSales while something is sold that no SeatingEvent claims; the
+    /// annotation boxoffice.dev/keep-unclaimed (names, with commas between) keeps it on sale.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

@@ -14,8 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::context::key;
-use crate::written::Written;
+use crate::context::{Context, key};
 
 /// The one field manager of everything the operator applies.
 pub const FIELD_MANAGER: &str = "boxoffice-operator";
@@ -66,6 +65,11 @@ impl ApiError {
     /// Whether the API server finds the object itself wrong.
     pub fn is_invalid(&self) -> bool {
         self.code() == Some(422)
+    }
+
+    /// Whether it names a field that the API server's definitions do not have.
+    pub fn is_undeclared(&self) -> bool {
+        self.status().is_some_and(|status| status.message.contains("field not declared in schema"))
     }
 
     /// Why the API server will not take this however often it is asked, in its own words: the object is wrong, or not
@@ -155,14 +159,19 @@ where
     Ok(())
 }
 
+/// Whether that status was written, and the object has what the API server made of it.
+pub fn is_settled<K>(context: &Context, object: &K, status: &impl Serialize) -> bool
+where
+    K: Resource<DynamicType = ()> + HasStatus<Status: Serialize>,
+{
+    let status = serde_json::to_value(status).unwrap_or_default();
+    let status = context.definitions.fitting(&K::kind(&()), status);
+    context.written.is_settled(&key(object), &status, &object.status())
+}
+
 /// Applies the status as a whole: what it no longer says is removed. Returns whether that was written: not where it was
 /// before, and the API server made of it what the object has now.
-pub async fn apply_status<K>(
-    client: &Client,
-    written: &Written,
-    object: &K,
-    status: &impl Serialize,
-) -> Result<bool, ApiError>
+pub async fn apply_status<K>(context: &Context, object: &K, status: &impl Serialize) -> Result<bool, ApiError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -170,10 +179,11 @@ where
         + Debug
         + HasStatus<Status: Serialize>,
 {
-    let key = key(object);
-    if written.is_settled(&key, status, &object.status()) {
+    if is_settled(context, object, status) {
         return Ok(false);
     }
+    let Context { client, written, definitions, .. } = context;
+    let status = definitions.fitting(&K::kind(&()), serde_json::to_value(status).unwrap_or_default());
     let body = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
@@ -183,8 +193,11 @@ where
     let api: Api<K> = beside(client, object);
     let (name, parameters, patch) =
         (object.name_any(), PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&body));
-    let came: K = timed("write the status", api.patch_status(&name, &parameters, &patch)).await?;
-    written.note(&key, status, &came.status());
+    let answer = timed("write the status", api.patch_status(&name, &parameters, &patch)).await;
+    if answer.as_ref().is_err_and(ApiError::is_undeclared) {
+        definitions.doubt();
+    }
+    written.note(&key(object), &status, &answer?.status());
     Ok(true)
 }
 

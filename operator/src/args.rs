@@ -62,6 +62,9 @@ pub struct RunArgs {
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, global = true, env = "BOXOFFICE_METRICS_ADDR", default_value = "[::]:9090")]
     pub metrics_addr: SocketAddr,
+    /// How often objects are looked at that nothing woke, in seconds.
+    #[arg(long, global = true, env = "BOXOFFICE_RESYNC_SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    pub resync_seconds: u64,
     /// What to log, such as `info` or `info,kube=debug`.
     #[arg(long, global = true, env = "BOXOFFICE_LOG", default_value = "info")]
     pub log: String,

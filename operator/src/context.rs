@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use boxoffice_crds::PAUSED_ANNOTATION;
 use boxoffice_crds::common::Time;
-use boxoffice_crds::{PAUSED_ANNOTATION, SeatingEvent};
 use kube::runtime::reflector::Store;
 use kube::{Client, Resource, ResourceExt};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use crate::backoff::Backoff;
 use crate::claims::Claims;
 use crate::definitions::Definitions;
 use crate::departures::Departures;
+use crate::directory::Directory;
 use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
@@ -21,7 +22,10 @@ use crate::refusals::Refusals;
 use crate::reservation_service::pods::Lists;
 use crate::reservation_service::tokens::Keyring;
 use crate::reservation_service::{memory, unclaimed};
+use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
+use crate::seating_event::pace::Pace;
+use crate::seating_event::show::Show;
 use crate::secrets::Secrets;
 use crate::watch::Watches;
 use crate::watch::unreadable::Unreadable;
@@ -46,9 +50,17 @@ pub struct Context {
     /// How long such a sale goes on that is younger than its service.
     pub unclaimed_sales_after: Duration,
     /// Every SeatingEvent, once they are watched.
-    pub shows: OnceLock<Store<SeatingEvent>>,
+    pub shows: OnceLock<Store<Show>>,
+    /// The services as they are watched.
+    pub directory: Directory,
+    /// Which definitions were looked at.
+    pub checks: Checks,
+    /// When counts are written.
+    pub pace: Pace,
     /// Delays after failures.
     pub backoff: Backoff,
+    /// How often objects are looked at that nothing woke.
+    pub resync: Duration,
     /// Secrets that were read.
     pub secrets: Secrets,
     /// The admin tokens of the services.

@@ -17,6 +17,7 @@ pub mod lease;
 
 pub mod context;
 pub mod controller;
+pub mod directory;
 pub mod watch;
 
 pub mod backoff;

@@ -21,6 +21,7 @@ use crate::claims::Claims;
 use crate::context::Context;
 use crate::definitions::{self, Definitions};
 use crate::departures::Departures;
+use crate::directory::Directory;
 use crate::kafka::pool::Pool;
 use crate::leader::{Candidate, LEASE};
 use crate::metrics::Metrics;
@@ -29,7 +30,9 @@ use crate::refusals::Refusals;
 use crate::reservation_service::pods::Lists;
 use crate::reservation_service::tokens::Keyring;
 use crate::reservation_service::{memory, unclaimed};
+use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
+use crate::seating_event::pace::Pace;
 use crate::secrets::Secrets;
 use crate::watch::Watches;
 use crate::watch::health::Health;
@@ -74,6 +77,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         watch_namespaces: scope,
         namespace,
         metrics_addr,
+        resync_seconds,
         log: _,
     } = args;
     let stop = shutdown::on_signal()?;
@@ -93,6 +97,9 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         unclaimed: unclaimed::Memory::default(),
         unclaimed_sales_after,
         shows: OnceLock::new(),
+        directory: Directory::default(),
+        checks: Checks::default(),
+        pace: Pace::default(),
         backoff: Backoff::default(),
         secrets: Secrets::default(),
         tokens: Keyring::default(),
@@ -107,6 +114,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         notices,
         metrics,
         default_image: workers_image,
+        resync: Duration::from_secs(resync_seconds),
         namespace: namespace.clone(),
         now,
         client: client.clone(),

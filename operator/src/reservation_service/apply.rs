@@ -33,6 +33,7 @@ use crate::context::Context;
 use crate::kafka::KafkaError;
 use crate::kafka::converge::Knowledge;
 use crate::notices::Notice;
+use crate::seating_event::inventories::Voice;
 
 /// How far a reconcile came.
 #[derive(Debug, Default)]
@@ -51,6 +52,8 @@ pub struct Applied {
     pub stores: Option<Vec<Stores>>,
     /// What no SeatingEvent claims, where it was looked at.
     pub unclaimed: Option<Unclaimed>,
+    /// Whether the command worker answers what is asked about shows; nothing where it was not looked.
+    pub voice: Option<Voice>,
     /// The Deployments that should be there; none while the service is being deleted.
     pub wanted: Vec<String>,
     /// What was done besides.
@@ -72,6 +75,9 @@ pub async fn apply(
 ) -> Result<Applied, Stall> {
     let mut applied = Applied {
         wanted: desired.workloads.iter().map(ResourceExt::name_any).collect(),
+        voice: Some(
+            context.inventories.voice(&(service.namespace().unwrap_or_default(), service.name_any())),
+        ),
         ..Applied::default()
     };
     match carry_out(context, service, desired, known, kafka, &mut applied).await {

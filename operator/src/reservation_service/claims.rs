@@ -13,6 +13,8 @@ use kube::core::ApiResource;
 
 use crate::api::{ApiError, beside, timed};
 use crate::context::Context;
+use crate::seating_event::FINALIZER;
+use crate::seating_event::show::Show;
 
 /// A SeatingEvent as far as its service minds it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,16 +33,15 @@ pub fn of(context: &Context, service: &ReservationService) -> Option<BTreeSet<Cl
 }
 
 /// Those of `service` among all that there are.
-pub fn among(service: &ReservationService, shows: &[Arc<SeatingEvent>]) -> BTreeSet<Claim> {
-    let names_it = |show: &&Arc<SeatingEvent>| {
+pub fn among(service: &ReservationService, shows: &[Arc<Show>]) -> BTreeSet<Claim> {
+    let names_it = |show: &&Arc<Show>| {
         show.namespace() == service.namespace() && show.spec.service_ref.name == service.name_any()
     };
     shows.iter().filter(names_it).map(|show| seen(&show.metadata)).collect()
 }
 
 fn seen(show: &ObjectMeta) -> Claim {
-    let holds =
-        show.finalizers.iter().flatten().any(|finalizer| finalizer == crate::seating_event::FINALIZER);
+    let holds = show.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
     Claim {
         name: show.name.clone().unwrap_or_default(),
         is_leaving: holds && show.deletion_timestamp.is_some(),
@@ -69,7 +70,7 @@ fn names(show: &DynamicObject, service: &str) -> bool {
 
 /// Those of `service` by the API server, where the watch has not seen all.
 pub async fn listed(context: &Context, service: &ReservationService) -> Result<BTreeSet<Claim>, ApiError> {
-    let api: Api<SeatingEvent> = beside(&context.client, service);
+    let api: Api<Show> = beside(&context.client, service);
     let list = timed("list the seating events", api.list(&kube::api::ListParams::default())).await?;
     let shows: Vec<_> = list.items.into_iter().map(Arc::new).collect();
     Ok(among(service, &shows))
@@ -79,12 +80,11 @@ pub async fn listed(context: &Context, service: &ReservationService) -> Result<B
 mod tests {
     use super::*;
     use crate::reservation_service::fixtures::main_service;
-    use crate::seating_event::FINALIZER;
-    use crate::seating_event::fixtures::arena_night;
+    use crate::seating_event::fixtures::show as arena_night;
     use boxoffice_crds::common::Time;
     use serde_json::json;
 
-    fn show(name: &str, change: impl FnOnce(&mut SeatingEvent)) -> Arc<SeatingEvent> {
+    fn show(name: &str, change: impl FnOnce(&mut Show)) -> Arc<Show> {
         let mut show = arena_night();
         show.metadata.name = Some(name.to_owned());
         show.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
@@ -92,7 +92,7 @@ mod tests {
         Arc::new(show)
     }
 
-    fn leaves(show: &mut SeatingEvent) {
+    fn leaves(show: &mut Show) {
         show.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
     }
 
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn one_whose_sales_are_closed_leaves_no_more() {
-        let closed = |show: &mut SeatingEvent| {
+        let closed = |show: &mut Show| {
             leaves(show);
             show.metadata.finalizers = Some(vec!["example.com/other".into()]);
         };

@@ -29,6 +29,7 @@ pub mod split;
 pub mod token_secret;
 pub mod tokens;
 pub mod topics;
+pub mod voice;
 pub mod whose;
 pub mod workers;
 
@@ -59,9 +60,11 @@ use self::apply::Applied;
 use self::deletion::Leave;
 use self::memory::noted;
 use self::topics::Declared;
+use self::unclaimed::Unclaimed;
 use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
+use crate::backoff::jittered;
 use crate::conditions::{Finding, Stall, find, is_met, set};
 use crate::context::{Context, is_paused, key};
 use crate::controller::{config, reconciled, retry};
@@ -107,6 +110,7 @@ pub async fn run(context: Arc<Context>) {
     let ours = format!("app.kubernetes.io/managed-by={}", names::MANAGED_BY);
     let (reader, writer) = reflector::store();
     let trigger = watches.roots::<ReservationService>("reservation services", writer);
+    context.directory.watch(reader.clone());
     let memory = Arc::clone(&context.memory);
     let shared = Arc::new(Shared { context, services: reader.clone() });
     Controller::for_stream(trigger, reader)
@@ -142,7 +146,7 @@ async fn rest(context: &Context, service: &ReservationService) -> Result<Action,
     let mut next = service.status.clone().unwrap_or_default();
     next.conditions = paused(&next.conditions, service.metadata.generation, &(context.now)());
     if service.status.as_ref() != Some(&next) {
-        apply_status(&context.client, &context.written, service, &next).await?;
+        apply_status(context, service, &next).await?;
     }
     Ok(Action::await_change())
 }
@@ -188,14 +192,13 @@ async fn report(
     let mut notices: Vec<Notice> =
         applied.iter().filter_map(|applied| applied.declared.as_ref()).flat_map(Declared::deeds).collect();
     notices.extend(applied.iter().flat_map(|applied| applied.deeds.iter().cloned()));
-    if service.status.as_ref() != Some(&next)
-        && apply_status(&context.client, &context.written, service, &next).await?
-    {
+    notices
+        .extend(applied.iter().filter_map(|applied| applied.unclaimed.as_ref()).filter_map(Unclaimed::deeds));
+    if service.status.as_ref() != Some(&next) && apply_status(context, service, &next).await? {
         notices.extend(transitions(before, &next.conditions));
         notices.extend(split::notices(before, &next.conditions));
         notices.extend(outcome::notices(before, &next.conditions));
-        let found = applied.as_ref().ok().and_then(|applied| applied.unclaimed.as_ref());
-        notices.extend(unclaimed::notices(found, before, &next.conditions));
+        notices.extend(unclaimed::notices(before, &next.conditions));
         let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
         notices.extend(outbox::notices(before, next.outbox.as_ref()));
     }
@@ -209,7 +212,7 @@ async fn report(
         (Ok(Applied { declared: Some(declared), .. }), Some(ready)) if declared.error().is_some() => {
             Err(Error::Unfinished { reason: ready.reason.clone(), message: ready.message.clone() })
         }
-        _ => Ok(Action::requeue(REFRESH)),
+        _ => Ok(Action::requeue(jittered(REFRESH))),
     }
 }
 
@@ -244,8 +247,7 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
 /// Writes what the deletion waits for, if that changed, and tells when it is news.
 async fn report_leaving(context: &Context, service: &ReservationService, why: &Finding) -> Result<(), Error> {
     let next = status::leaving(service, why, &(context.now)());
-    if service.status.as_ref() != Some(&next) {
-        apply_status(&context.client, &context.written, service, &next).await?;
+    if service.status.as_ref() != Some(&next) && apply_status(context, service, &next).await? {
         let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         context.notices.publish(&service.object_ref(&()), transitions(before, &next.conditions)).await;
     }

@@ -14,7 +14,7 @@ use crate::conditions::{Finding, progress};
 use crate::context::{Context, key};
 use crate::departures::{ServiceKey, Silence};
 use crate::notices::Notice;
-use crate::seating_event::dereference::target;
+use crate::seating_event::dereference::{doubt, target};
 
 /// How long the command worker may stay silent before the log goes without it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -69,6 +69,9 @@ pub async fn purge(
         None => Err(AdminError::Absent),
     };
     departures.note_answer(&own, &answer);
+    if let Err(AdminError::Refused { status: 401, .. }) = answer {
+        doubt(context, &own);
+    }
     let publishing = format!("{}, published", key(service));
     let purge = match answer {
         Ok(Left::Events(_)) if departures.waited(&publishing) < PUBLISHED => judge(answer, None),
@@ -84,7 +87,7 @@ pub async fn purge(
 
 /// Purges the next ones; what is left then.
 async fn go_on(context: &Context, target: &Target) -> Result<Left, AdminError> {
-    let listing = context.admin.inventories(target).await?;
+    let listing = context.admin.inventories(target, "").await?;
     let count = listing.inventories.len();
     let shows = listing.inventories.into_iter().take(AT_ONCE);
     let purging = shows.map(|show| async move { context.admin.purge(target, &show.event_id).await });

@@ -17,6 +17,7 @@ use super::names;
 use super::outbox;
 use super::split;
 use super::unclaimed;
+use super::voice;
 use crate::conditions::{Finding, Stall, find, update, with_summary};
 use crate::kafka::converge::{GroupState, TopicState};
 
@@ -43,7 +44,8 @@ pub fn next(
     let seen = result.ok().and_then(|applied| applied.stores.as_deref());
     // Before all steps: where the same seats are sold twice it matters most.
     let split = split::finding(seen, &status.conditions);
-    let findings = split.into_iter().chain(with_unseen(&findings, &status)).collect();
+    let voice = voice::finding(result.ok().and_then(|applied| applied.voice.as_ref()), &status.conditions);
+    let findings = split.into_iter().chain(with_unseen(&findings, &status)).chain(voice).collect();
     let mut findings = with_summary(findings, stall.as_ref());
     findings.extend(sandbox(service));
     findings.extend(drift(result.ok(), &status));
@@ -69,6 +71,7 @@ pub fn leaving(service: &ReservationService, why: &Finding, now: &Time) -> Reser
     let others: Vec<_> = others.cloned().collect();
     status.conditions = update(&status.conditions, findings, service.metadata.generation, now);
     status.conditions.extend(others);
+    status.observed_generation = service.metadata.generation;
     status
 }
 
@@ -296,11 +299,13 @@ mod tests {
         let mut service = main_service();
         service.status = Some(next(&service, "w:1", Ok(&applied()), &at(1)));
         let before = service.status.clone().unwrap();
+        // The API server counts a deletion as a change.
+        service.metadata.generation = Some(5);
         let waits = Finding::unmet(READY, "Deleting", "waits for opera");
         let status = leaving(&service, &waits, &at(2));
         let ready = find(&status.conditions, READY).unwrap();
         assert_eq!((ready.status.as_str(), ready.message.as_str()), ("False", "waits for opera"));
-        assert_eq!(status.conditions.len(), before.conditions.len());
+        assert_eq!((status.conditions.len(), status.observed_generation), (before.conditions.len(), Some(5)));
         for kind in [TOPICS_READY, WORKERS_READY, CONSUMER_GROUPS_READY] {
             assert_eq!(find(&status.conditions, kind), find(&before.conditions, kind), "{kind}");
         }

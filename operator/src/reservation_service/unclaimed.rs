@@ -142,7 +142,7 @@ pub async fn look(
         return Ok(None);
     }
     let Some(target) = target(context, namespace, name).await? else { return Ok(None) };
-    let listing = match context.admin.inventories(&target).await {
+    let listing = match context.admin.inventories(&target, "").await {
         Ok(listing) => listing,
         Err(error) => {
             tracing::debug!(namespace, name, %error, "sales are not compared with seating events");
@@ -314,23 +314,22 @@ fn named(sales: &[String]) -> String {
     }
 }
 
-/// Told when something is found for the first time, and what was closed.
-pub fn notices(found: Option<&Unclaimed>, before: &[Condition], after: &[Condition]) -> Vec<Notice> {
-    let waits = |conditions: &[Condition]| {
-        find(conditions, UNCLAIMED_SALES).is_some_and(|condition| condition.reason == UNCLAIMED_SALES)
-    };
-    let mut told = Vec::new();
-    if let Some(condition) = find(after, UNCLAIMED_SALES).filter(|_| waits(after) && !waits(before)) {
-        told.push(Notice::warning(UNCLAIMED_SALES, condition.message.clone()));
-    }
-    if let Some(closed) = found.map(|found| &found.just_closed).filter(|closed| !closed.is_empty()) {
+impl Unclaimed {
+    /// What was done.
+    pub fn deeds(&self) -> Option<Notice> {
         let note = format!(
             "sales closed, because no SeatingEvent claims them: {}. Their seats are kept; apply the SeatingEvent to sell them",
-            named(closed)
+            named(&self.just_closed)
         );
-        told.push(Notice::warning("UnclaimedSalesClosed", note));
+        (!self.just_closed.is_empty()).then(|| Notice::warning("UnclaimedSalesClosed", note))
     }
-    told
+}
+
+/// Told when something is found for the first time.
+pub fn notices(before: &[Condition], after: &[Condition]) -> Option<Notice> {
+    let waits = |conditions| find(conditions, UNCLAIMED_SALES).filter(|one| one.reason == UNCLAIMED_SALES);
+    let found = waits(after).filter(|_| waits(before).is_none())?;
+    Some(Notice::warning(UNCLAIMED_SALES, found.message.clone()))
 }
 
 #[cfg(test)]

@@ -97,13 +97,18 @@ fn what_is_claimed_or_closed_is_forgotten_and_a_partial_list_forgets_nothing() {
     seen.unclaimed.extend(["gala", "opera", "arena"].map(|sale| (sale.to_owned(), Instant::now())));
     let claimed: BTreeSet<String> = names(&["gala"]).into_iter().collect();
     let closed = sale("arena", Phase::Closed, None);
-    let mut listing = Listing { inventories: vec![closed], is_partial: true };
-    seen.compare(&listing, &claimed);
+    let listing = |is_partial| Listing {
+        cursor: String::new(),
+        all: true,
+        inventories: vec![closed.clone()],
+        gone: vec![],
+        is_partial,
+    };
+    seen.compare(&listing(true), &claimed);
     assert_eq!(seen.unclaimed.keys().collect::<Vec<_>>(), ["opera"]);
     let fates = fates(&main_service(), &[], &seen, (Duration::ZERO, Instant::now()));
     assert_eq!(fates, [("opera".to_owned(), Fate::Waits)], "what is not listed is not closed either");
-    listing.is_partial = false;
-    seen.compare(&listing, &claimed);
+    seen.compare(&listing(false), &claimed);
     assert!(seen.unclaimed.is_empty());
 }
 
@@ -142,15 +147,19 @@ fn what_is_not_known_now_is_as_it_was() {
 #[test]
 fn it_is_told_once_and_what_was_closed_too() {
     let (none, some) = (conditions(&Unclaimed::default()), conditions(&waiting(&["opera"])));
-    let told = notices(None, &none, &some);
-    assert_eq!((told.len(), told[0].warning, told[0].reason.as_str()), (1, true, "UnclaimedSales"));
-    assert!(notices(None, &some, &conditions(&waiting(&["gala", "opera"]))).is_empty());
-    let closed =
-        Unclaimed { closed: names(&["opera"]), just_closed: names(&["opera"]), ..Unclaimed::default() };
-    let told = notices(Some(&closed), &some, &conditions(&closed));
-    assert_eq!((told.len(), told[0].reason.as_str()), (1, "UnclaimedSalesClosed"));
-    let later = Unclaimed { just_closed: Vec::new(), ..closed };
-    assert!(notices(Some(&later), &conditions(&later), &conditions(&later)).is_empty());
+    let told = notices(&none, &some).unwrap();
+    assert_eq!((told.warning, told.reason.as_str()), (true, "UnclaimedSales"));
+    assert_eq!(notices(&some, &conditions(&waiting(&["gala", "opera"]))), None);
+    let closed = Unclaimed {
+        closed: names(&["gala", "opera"]),
+        just_closed: names(&["opera"]),
+        ..Unclaimed::default()
+    };
+    assert_eq!(notices(&some, &conditions(&closed)), None);
+    let told = closed.deeds().unwrap();
+    assert_eq!((told.warning, told.reason.as_str()), (true, "UnclaimedSalesClosed"));
+    assert!(told.note.contains("claims them: opera."), "{}", told.note);
+    assert_eq!(Unclaimed { just_closed: Vec::new(), ..closed }.deeds(), None);
 }
 
 #[test]

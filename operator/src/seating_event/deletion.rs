@@ -7,13 +7,14 @@
 
 use std::time::Duration;
 
+use boxoffice_crds::CONFIRM_DELETE_ANNOTATION;
 use boxoffice_crds::common::DeletionPolicy;
 use boxoffice_crds::common::condition::INVENTORY_READY;
-use boxoffice_crds::{CONFIRM_DELETE_ANNOTATION, SeatingEvent};
 use kube::{Resource, ResourceExt};
 
 use super::apply::Outcome;
-use super::dereference::Inputs;
+use super::dereference::{Inputs, doubt};
+use super::show::Show;
 use crate::admin::AdminError;
 use crate::conditions::{Finding, progress};
 use crate::context::{Context, key};
@@ -63,31 +64,34 @@ pub enum End {
 impl End {
     /// How it looks in the status.
     pub fn outcome(step: Finding) -> Outcome {
-        Outcome { inventory: None, step, stall: None, deeds: Vec::new(), retry: false }
+        Outcome::of(step)
     }
 }
 
 /// Closes the sales where anybody can.
-pub async fn end(context: &Context, event: &SeatingEvent, inputs: &Inputs) -> End {
-    let (wish, departures) = (wish(event), &context.departures);
-    let service: ServiceKey = (event.namespace().unwrap_or_default(), event.spec.service_ref.name.clone());
-    let waited = departures.waited(&key(event));
+pub async fn end(context: &Context, show: &Show, inputs: &Inputs) -> End {
+    let (wish, departures) = (wish(show), &context.departures);
+    let service: ServiceKey = show.service();
+    let waited = departures.waited(&key(show));
     let target = inputs.target.clone().or_else(|| departures.target(&service));
     let asked = match target {
         None => Some(Err(AdminError::Absent)),
         Some(_) if !departures.may_ask(&service) => None,
         Some(target) => {
-            let id = event.name_any();
+            let id = show.name_any();
             let answer = match wish {
                 Wish::Close | Wish::Unconfirmed => context.admin.close(&target, &id).await,
                 Wish::Purge => context.admin.purge(&target, &id).await,
             };
             departures.note_answer(&service, &answer);
+            if let Err(AdminError::Refused { status: 401, .. }) = answer {
+                doubt(context, &service);
+            }
             Some(answer)
         }
     };
     let facts = Facts {
-        was_sold: event.status.as_ref().is_some_and(|status| status.chart_hash.is_some()),
+        was_sold: show.status.as_ref().is_some_and(|status| status.chart_hash.is_some()),
         has_service: inputs.service.is_some(),
         waited,
         silence: departures.silence(&service),
@@ -95,9 +99,9 @@ pub async fn end(context: &Context, event: &SeatingEvent, inputs: &Inputs) -> En
     judge(wish, facts, asked, &service.1)
 }
 
-fn wish(event: &SeatingEvent) -> Wish {
-    let confirmed = event.annotations().get(CONFIRM_DELETE_ANNOTATION) == event.meta().name.as_ref();
-    match event.spec.deletion_policy {
+fn wish(show: &Show) -> Wish {
+    let confirmed = show.annotations().get(CONFIRM_DELETE_ANNOTATION) == show.meta().name.as_ref();
+    match show.spec.deletion_policy {
         DeletionPolicy::Retain => Wish::Close,
         DeletionPolicy::Delete if confirmed => Wish::Purge,
         DeletionPolicy::Delete => Wish::Unconfirmed,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::admin::Problem;
-use crate::seating_event::fixtures::arena_night;
+use crate::seating_event::fixtures::show;
 
 fn sold() -> Facts {
     silent_for(0)
@@ -38,7 +38,7 @@ fn reason(facts: Facts, answer: Option<Result<(), AdminError>>) -> String {
 
 #[test]
 fn closes_and_keeps_unless_a_person_confirmed_that_the_seats_go() {
-    let mut event = arena_night();
+    let mut event = show();
     assert_eq!(wish(&event), Wish::Close);
     event.annotations_mut().insert(CONFIRM_DELETE_ANNOTATION.into(), "arena-night".into());
     assert_eq!(wish(&event), Wish::Close, "the annotation alone asks for nothing");

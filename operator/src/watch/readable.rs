@@ -78,7 +78,7 @@ impl<K: Resource<DynamicType = ()>> Resource for Readable<K> {
     }
 }
 
-impl<'de, K: DeserializeOwned + CustomResourceExt> Deserialize<'de> for Readable<K> {
+impl<'de, K: DeserializeOwned + Resource<DynamicType = ()>> Deserialize<'de> for Readable<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let object = Value::deserialize(deserializer)?;
         let metadata = object.get("metadata").cloned().unwrap_or_default();
@@ -87,7 +87,7 @@ impl<'de, K: DeserializeOwned + CustomResourceExt> Deserialize<'de> for Readable
     }
 }
 
-fn read<K: DeserializeOwned + CustomResourceExt>(mut object: Value) -> Result<K, Fault> {
+fn read<K: DeserializeOwned + Resource<DynamicType = ()>>(mut object: Value) -> Result<K, Fault> {
     let spec = &schema::<K>()["properties"]["spec"];
     if let Some(field) = unknown(&object["spec"], spec, "spec") {
         let problem = "this version of the operator does not know it".to_owned();
@@ -126,7 +126,7 @@ fn parse<K: DeserializeOwned>(object: &Value) -> Result<K, Fault> {
 }
 
 /// The schema that this version has of the kind, made once a kind.
-fn schema<K: CustomResourceExt>() -> &'static Value {
+fn schema<K: Resource<DynamicType = ()>>() -> &'static Value {
     static SCHEMAS: OnceLock<Map<String, Value>> = OnceLock::new();
     let all = SCHEMAS.get_or_init(|| {
         let kinds = [boxoffice_crds::ReservationService::crd(), boxoffice_crds::SeatingEvent::crd()];
@@ -137,7 +137,7 @@ fn schema<K: CustomResourceExt>() -> &'static Value {
         };
         kinds.into_iter().filter_map(of).collect()
     });
-    all.get(&K::api_resource().kind).unwrap_or(&Value::Null)
+    all.get(K::kind(&()).as_ref()).unwrap_or(&Value::Null)
 }
 
 /// The path of the first field that the schema does not have. Where it lists no properties, it takes any.
@@ -177,7 +177,7 @@ mod tests {
         serde_json::to_value(main_service()).unwrap()
     }
 
-    fn read_as<K: DeserializeOwned + CustomResourceExt>(object: Value) -> Readable<K> {
+    fn read_as<K: DeserializeOwned + Resource<DynamicType = ()>>(object: Value) -> Readable<K> {
         serde_json::from_value(object).unwrap()
     }
 

@@ -14,4 +14,6 @@ mod workers;
 
 mod basics;
 
+mod closing;
+
 mod objects;

@@ -206,7 +206,7 @@ fn two_services_that_would_make_one_name_have_no_plan() {
     let consumer = "  - {name: b-command, handler: persistence, database: {url: \"postgres://late\"}}\n";
     let other = with(&with(SERVICE, "name: main", "name: main-b"), "kafka: {", "kafka: {prefix: b., ");
     let loaded = loaded(&[("", &format!("{SERVICE}{consumer}---\n{other}"))]);
-    let error = plan(&loaded.resources, IMAGE).unwrap_err().to_string();
+    let error = plan(&loaded.resources, IMAGE, OPERATOR_NAMESPACE).unwrap_err().to_string();
     assert!(error.starts_with("ReservationService default/main-b: Deployment main-b-command is"), "{error}");
 }
 

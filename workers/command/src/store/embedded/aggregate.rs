@@ -324,7 +324,9 @@ impl Aggregate {
         Some(Inventory {
             event: self.state.id.clone(),
             definition: Some(sale.definition.clone()),
+            phase: sale.definition.phase(sale.closed, seats.available, at),
             chart_hash: sale.definition.chart_hash(),
+            definition_hash: sale.definition.digest(),
             closed: sale.closed,
             partition: self.partition,
             sequence: self.state.sequence,
