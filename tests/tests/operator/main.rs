@@ -17,5 +17,6 @@ mod basics;
 mod closing;
 
 mod life;
-mod shows;
+mod objects;
 mod secrets;
+mod shows;
