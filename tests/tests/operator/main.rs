@@ -13,3 +13,9 @@ mod support;
 mod workers;
 
 mod basics;
+
+mod apart;
+
+mod scale;
+
+mod rights;
