@@ -13,7 +13,7 @@ pub mod condition {
     pub const RECONCILING: &str = "Reconciling";
     /// The operator cannot go on until someone changes something; reason and message say what.
     pub const STALLED: &str = "Stalled";
-    /// ReservationService: its topics exist as declared.
+    /// ReservationService: its topics exist as declared and keep what durability promises, as they were last seen.
     pub const TOPICS_READY: &str = "TopicsReady";
     /// ReservationService: its consumer groups exist with their start offsets.
     pub const CONSUMER_GROUPS_READY: &str = "ConsumerGroupsReady";
@@ -22,6 +22,9 @@ pub mod condition {
     pub const SECRETS_READY: &str = "SecretsReady";
     /// ReservationService: its workers run and are ready.
     pub const WORKERS_READY: &str = "WorkersReady";
+    /// ReservationService: its command worker answers what the operator asks about its SeatingEvents. There only while it
+    /// has any; the service is not ready when nothing was answered for 30 s.
+    pub const COMMAND_ANSWERS: &str = "CommandAnswers";
     /// ReservationService: a payment consumer uses the sandbox, so no money moves. There only while one does; it has no part
     /// in whether the service is ready.
     pub const SANDBOX_PAYMENTS: &str = "SandboxPayments";
@@ -37,6 +40,9 @@ pub mod condition {
     /// ReservationService: the definitions of the kinds are older than the operator, and what they lack is dropped. There
     /// only while it is so; it has no part in whether the service is ready.
     pub const CRDS_OUTDATED: &str = "CrdsOutdated";
+    /// ReservationService: its workers sell what no SeatingEvent claims; the message names it. `False` names what was closed
+    /// for that. It has no part in whether the service is ready.
+    pub const UNCLAIMED_SALES: &str = "UnclaimedSales";
     /// SeatingEvent: its seats are provisioned as declared.
     pub const INVENTORY_READY: &str = "InventoryReady";
 }

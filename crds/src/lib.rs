@@ -30,5 +30,11 @@ pub use seating_event::{SeatingEvent, SeatingEventSpec, SeatingEventStatus};
 /// The annotation that pauses reconciling while its value is `"true"`.
 pub const PAUSED_ANNOTATION: &str = "boxoffice.dev/paused";
 
+/// The annotation of a ReservationService that keeps on sale what no SeatingEvent claims. Value: names, with commas between.
+pub const KEEP_UNCLAIMED_ANNOTATION: &str = "boxoffice.dev/keep-unclaimed";
+
 /// The annotation that a SeatingEvent with `deletionPolicy: Delete` needs before its seats are purged. Value: its name.
 pub const CONFIRM_DELETE_ANNOTATION: &str = "boxoffice.dev/confirm-delete";
+
+/// The annotation on a ReservationService by which a person accepts topics that replaced others: their ids, with commas.
+pub const ACCEPT_TOPICS_ANNOTATION: &str = "boxoffice.dev/accept-topics";

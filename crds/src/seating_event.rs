@@ -104,7 +104,7 @@ pub struct SeatingEventSpec {
 
     /// What deleting this object does to its seats. `Retain` (default) closes the sales and keeps them: apply it again
     /// and sold seats are still sold. `Delete` purges them, and only with the annotation
-    /// `boxoffice.dev/confirm-delete` set to the object's name.
+    /// `boxoffice.dev/confirm-delete` set to the object's name; without it they are kept.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 }
@@ -328,6 +328,68 @@ pub struct SeatingEventStatus {
     /// Names the definition that was last provisioned: equal hashes, equal definitions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chart_hash: Option<String>,
+    /// What the last change of the definition does to the seats that were there, written before it is given to the
+    /// service. Absent where it does nothing to them, or all seats are new. Whether it took effect says InventoryReady.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<SeatMapPlan>,
+}
+
+/// What a change does to the seats.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SeatMapPlan {
+    /// The metadata.generation of the definition.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// Seats that it adds.
+    #[serde(skip_serializing_if = "PlannedSeats::is_empty")]
+    pub added: PlannedSeats,
+    /// Seats that it removes.
+    #[serde(skip_serializing_if = "PlannedSeats::is_empty")]
+    pub removed: PlannedSeats,
+    /// Seats that it takes off sale.
+    #[serde(skip_serializing_if = "PlannedSeats::is_empty")]
+    pub blocked: PlannedSeats,
+    /// Seats that it puts back on sale.
+    #[serde(skip_serializing_if = "PlannedSeats::is_empty")]
+    pub unblocked: PlannedSeats,
+    /// The first 20 seats that are held or sold and stand in the way: none of the above happens until they come back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedSeat>,
+}
+
+impl SeatMapPlan {
+    /// Whether no seat is concerned.
+    pub fn is_empty(&self) -> bool {
+        let Self { generation: _, added, removed, blocked, unblocked, refused } = self;
+        [added, removed, blocked, unblocked].into_iter().all(PlannedSeats::is_empty) && refused.is_empty()
+    }
+}
+
+/// Seats of which the first are named.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct PlannedSeats {
+    /// How many there are.
+    pub count: u64,
+    /// The ids of the first 20.
+    pub seats: Vec<String>,
+}
+
+impl PlannedSeats {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+/// A seat in the way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedSeat {
+    /// Its id.
+    pub seat: String,
+    /// What is in the way: `HELD` or `RESERVED`.
+    pub reason: String,
 }
 
 /// Where a SeatingEvent stands in its life.

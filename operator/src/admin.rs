@@ -33,10 +33,19 @@ pub struct Inventory {
     pub event_id: String,
     /// Fingerprint of its seats and prices.
     pub chart_hash: String,
+    /// Digest of the whole definition; a worker of an earlier version does not say.
+    #[serde(default)]
+    pub definition_hash: Option<String>,
+    /// Whether its sales are closed for good, until it is provisioned again.
+    #[serde(default)]
+    pub closed: bool,
     /// The partition of all its domain events (I4).
     pub partition: i32,
     /// The last domain event (I3).
     pub sequence: u64,
+    /// When that happened, Unix milliseconds; a worker of an earlier version does not say.
+    #[serde(default)]
+    pub last_event_at: Option<u64>,
     /// Where the sale stands, by the worker's clock.
     pub phase: Phase,
     /// Seats by state.
@@ -121,13 +130,56 @@ pub struct Problem {
     pub conflicts: Vec<Conflict>,
 }
 
-/// The SeatingEvents of a service that it could tell about.
+/// What a service told about its SeatingEvents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
+    /// To ask with next time: then it tells what changed.
+    pub cursor: String,
+    /// Whether these are all of them, and not only those that changed.
+    pub all: bool,
     /// Them.
     pub inventories: Vec<Inventory>,
+    /// Those that are not there any more.
+    pub gone: Vec<String>,
     /// Whether what is missing may be there all the same.
     pub is_partial: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Told {
+    /// A worker of an earlier version knows no cursor.
+    All(Vec<Inventory>),
+    Changed {
+        cursor: String,
+        all: bool,
+        events: Vec<Inventory>,
+        gone: Vec<String>,
+    },
+}
+
+/// What a definition would do to the seats.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Plan {
+    /// Seats that there are not yet.
+    pub added: Seats,
+    /// Seats that there would not be any more.
+    pub removed: Seats,
+    /// Seats that it would take off sale.
+    pub blocked: Seats,
+    /// Seats that it would put back on sale.
+    pub unblocked: Seats,
+    /// Seats that somebody has, because of which none of it happens.
+    pub refused: Vec<Conflict>,
+}
+
+/// Seats of which the first are named.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Seats {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them.
+    pub seats: Vec<String>,
 }
 
 /// A seat that stands in the way.
@@ -165,10 +217,26 @@ pub enum AdminError {
     },
 }
 
+impl AdminError {
+    /// Whether nobody answered: what stands between, or nothing, is no worker.
+    pub fn is_silence(&self) -> bool {
+        match self {
+            Self::Absent | Self::Unreachable { .. } => true,
+            Self::Refused { status, problem } => *status >= 500 && problem.code == NO_PROBLEM,
+        }
+    }
+}
+
+/// The code of an answer that is no problem document: no worker's.
+const NO_PROBLEM: &str = "UNKNOWN";
 /// The header of a list in which something may be missing.
 const PARTIAL: &str = "x-partial";
 /// Longest wait for counts, which are asked for all the time: one worker that hangs must not make all others' old.
 const COUNTS_TIMEOUT: Duration = Duration::from_secs(4);
+/// Longest wait for the end of sales: well below how long a deletion waits for an answer.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(8);
+/// Longest cursor that is sent back.
+const LONGEST_CURSOR: usize = 4_096;
 /// Longest wait for what a pod says of itself; pods are asked side by side.
 pub const POD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Where pods have their admin API.
@@ -219,11 +287,38 @@ impl AdminApi {
         read(self.send(target, Method::PUT, &path, |request| request.json(definition)).await?).await
     }
 
-    /// The SeatingEvents of the service, with their counts.
-    pub async fn inventories(&self, target: &Target) -> Result<Listing, AdminError> {
-        let response = self.send(target, Method::GET, "/admin/events", quickly).await?;
+    /// What the definition would do to the seats of a SeatingEvent that is there; nothing where the worker is of an earlier
+    /// version, which does not say.
+    pub async fn plan(
+        &self,
+        target: &Target,
+        id: &str,
+        definition: &Definition,
+    ) -> Result<Option<Plan>, AdminError> {
+        let path = format!("/admin/events/{id}/plan");
+        let asked = self.send(target, Method::POST, &path, |request| request.json(definition)).await;
+        match asked {
+            Ok(response) => Ok(Some(read(response).await?)),
+            Err(AdminError::Refused { status: 404 | 405, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The SeatingEvents of the service, with their counts: those that changed since the answer that gave `cursor`, or all
+    /// where it is not known.
+    pub async fn inventories(&self, target: &Target, cursor: &str) -> Result<Listing, AdminError> {
+        let cursor = if is_cursor(cursor) { cursor } else { "" };
+        let path = format!("/admin/events?cursor={cursor}");
+        let response = self.send(target, Method::GET, &path, quickly).await?;
         let is_partial = response.headers().get(PARTIAL).is_some_and(|value| value == "true");
-        Ok(Listing { inventories: read(response).await?, is_partial })
+        Ok(match read(response).await? {
+            Told::All(inventories) => {
+                Listing { cursor: String::new(), all: true, inventories, gone: Vec::new(), is_partial }
+            }
+            Told::Changed { cursor, all, events, gone } => {
+                Listing { cursor, all, inventories: events, gone, is_partial }
+            }
+        })
     }
 
     /// What waits for Kafka.
@@ -233,8 +328,16 @@ impl AdminApi {
 
     /// Closes the sales and keeps the seats. A SeatingEvent that is not there is no error.
     pub async fn close(&self, target: &Target, id: &str) -> Result<(), AdminError> {
-        let path = format!("/admin/events/{id}");
-        match self.send(target, Method::DELETE, &path, |request| request).await {
+        self.remove(target, &format!("/admin/events/{id}")).await
+    }
+
+    /// Closes the sales and forgets the seats, whoever has some. A SeatingEvent that is not there is no error.
+    pub async fn purge(&self, target: &Target, id: &str) -> Result<(), AdminError> {
+        self.remove(target, &format!("/admin/events/{id}?purge=true")).await
+    }
+
+    async fn remove(&self, target: &Target, path: &str) -> Result<(), AdminError> {
+        match self.send(target, Method::DELETE, path, in_good_time).await {
             Ok(_) => Ok(()),
             Err(AdminError::Refused { problem, .. }) if problem.code == "EVENT_NOT_FOUND" => Ok(()),
             Err(error) => Err(error),
@@ -291,6 +394,17 @@ impl AdminApi {
     }
 }
 
+/// For what is asked again soon.
+fn in_good_time(request: RequestBuilder) -> RequestBuilder {
+    request.timeout(REMOVAL_TIMEOUT)
+}
+
+/// Whether a text can stand in a query as it is: what a worker calls a cursor is its own affair.
+fn is_cursor(text: &str) -> bool {
+    text.len() <= LONGEST_CURSOR
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_~".contains(&byte))
+}
+
 fn quickly(request: RequestBuilder) -> RequestBuilder {
     request.timeout(COUNTS_TIMEOUT)
 }
@@ -324,7 +438,7 @@ fn unreachable(url: &str, error: &reqwest::Error) -> AdminError {
 
 fn anonymous(status: StatusCode) -> Problem {
     let detail = status.canonical_reason().unwrap_or("no reason given").to_owned();
-    Problem { code: "UNKNOWN".to_owned(), detail, conflicts: Vec::new() }
+    Problem { code: NO_PROBLEM.to_owned(), detail, conflicts: Vec::new() }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::*;
 use axum::extract::Path;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -127,7 +127,7 @@ async fn a_problem_keeps_its_code_and_its_seats() {
         )
     };
     let api = serve(Router::new().route("/tickets/main/admin/events", get(refuse))).await;
-    let AdminError::Refused { status, problem } = api.inventories(&target()).await.unwrap_err() else {
+    let AdminError::Refused { status, problem } = api.inventories(&target(), "").await.unwrap_err() else {
         panic!()
     };
     assert_eq!((status, problem.code.as_str()), (409, "SEAT_MAP_CONFLICT"));
@@ -139,9 +139,48 @@ async fn a_partial_list_says_so() {
     for (header, is_partial) in [("x-partial", true), ("x-other", false)] {
         let list = move || async move { ([(header, "true")], Json(json!([inventory()]))) };
         let api = serve(Router::new().route("/tickets/main/admin/events", get(list))).await;
-        let listing = api.inventories(&target()).await.unwrap();
+        let listing = api.inventories(&target(), "").await.unwrap();
         assert_eq!((listing.inventories.len(), listing.is_partial), (1, is_partial));
     }
+}
+
+#[tokio::test]
+async fn what_changed_since_a_cursor_is_read_and_a_cursor_that_is_none_is_not_sent() {
+    let changed = |uri: Uri| async move {
+        let cursor = uri.query().unwrap().strip_prefix("cursor=").unwrap().to_owned();
+        let mut one = inventory();
+        one["definitionHash"] = json!("d1");
+        one["closed"] = json!(true);
+        Json(json!({"cursor": format!("{cursor}.1"), "all": false, "events": [one], "gone": ["opera"]}))
+    };
+    let api = serve(Router::new().route("/tickets/main/admin/events", get(changed))).await;
+    let listing = api.inventories(&target(), "a-3").await.unwrap();
+    assert_eq!((listing.cursor.as_str(), listing.all), ("a-3.1", false));
+    assert_eq!(listing.gone, ["opera"]);
+    let told = &listing.inventories[0];
+    assert_eq!((told.definition_hash.as_deref(), told.closed), (Some("d1"), true));
+    for none in ["a&purge=true", "a b", &"x".repeat(5_000)] {
+        assert_eq!(api.inventories(&target(), none).await.unwrap().cursor, ".1");
+    }
+    let before = serve(
+        Router::new().route("/tickets/main/admin/events", get(|| async { Json(json!([inventory()])) })),
+    )
+    .await;
+    let listing = before.inventories(&target(), "a-3").await.unwrap();
+    assert!(listing.all && listing.cursor.is_empty(), "a worker of an earlier version tells all");
+    assert_eq!((&listing.inventories[0].definition_hash, listing.inventories[0].closed), (&None, false));
+}
+
+#[tokio::test]
+async fn a_plan_is_read_and_a_worker_of_an_earlier_version_has_none() {
+    let none = json!({"count": 0, "seats": []});
+    let plan = json!({"added": {"count": 30, "seats": ["arena-night.A-1-1"]}, "removed": none, "blocked": none,
+        "unblocked": none, "refused": [{"seatId": "arena-night.A-1-2", "reason": "HELD"}]});
+    let path = "/tickets/main/admin/events/{id}/plan";
+    let api = serve(Router::new().route(path, axum::routing::post(|| async { Json(plan) }))).await;
+    let planned = api.plan(&target(), HOUSE, &definition()).await.unwrap().unwrap();
+    assert_eq!((planned.added.count, planned.removed.count, planned.refused.len()), (30, 0, 1));
+    assert_eq!(serve(Router::new()).await.plan(&target(), HOUSE, &definition()).await, Ok(None));
 }
 
 #[tokio::test]
@@ -149,7 +188,7 @@ async fn an_answer_that_is_no_problem_document_is_still_a_refusal() {
     let api =
         serve(Router::new().route("/tickets/main/admin/events", get(|| async { StatusCode::BAD_GATEWAY })))
             .await;
-    let error = api.inventories(&target()).await.unwrap_err();
+    let error = api.inventories(&target(), "").await.unwrap_err();
     assert!(matches!(error, AdminError::Refused { status: 502, .. }), "{error}");
 }
 
@@ -162,9 +201,43 @@ async fn closing_what_is_not_there_is_done() {
 }
 
 #[tokio::test]
+async fn purging_asks_for_more_than_closing() {
+    let routes = |said: &'static str| {
+        let remove = move |axum::extract::RawQuery(query): axum::extract::RawQuery| async move {
+            let status = if query.as_deref().unwrap_or_default() == said {
+                StatusCode::NO_CONTENT
+            } else {
+                StatusCode::IM_A_TEAPOT
+            };
+            (status, "")
+        };
+        Router::new().route("/tickets/main/admin/events/{id}", axum::routing::delete(remove))
+    };
+    serve(routes("purge=true")).await.purge(&target(), HOUSE).await.unwrap();
+    serve(routes("")).await.close(&target(), HOUSE).await.unwrap();
+}
+
+#[test]
+fn only_an_answer_of_a_worker_breaks_a_silence() {
+    let refused = |status, code: &str| AdminError::Refused {
+        status,
+        problem: Problem { code: code.into(), ..Problem::default() },
+    };
+    for (error, is_silence) in [
+        (AdminError::Absent, true),
+        (AdminError::Unreachable { url: "http://x".into(), detail: "refused".into() }, true),
+        (refused(502, NO_PROBLEM), true),
+        (refused(503, "RECOVERING"), false),
+        (refused(401, NO_PROBLEM), false),
+    ] {
+        assert_eq!(error.is_silence(), is_silence, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_listening_is_unreachable() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let api = AdminApi::new(format!("http://{unused}"), POD_URL_TEMPLATE.to_owned()).unwrap();
-    let error = api.inventories(&target()).await.unwrap_err();
+    let error = api.inventories(&target(), "").await.unwrap_err();
     assert!(error.to_string().contains("refused"), "{error}");
 }

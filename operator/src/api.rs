@@ -14,8 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::context::key;
-use crate::written::Written;
+use crate::context::{Context, key};
 
 /// The one field manager of everything the operator applies.
 pub const FIELD_MANAGER: &str = "boxoffice-operator";
@@ -50,22 +49,27 @@ impl ApiError {
         self.code() == Some(409)
     }
 
-    /// Whether nothing can be made any more in a namespace that is being deleted.
-    pub fn is_terminating(&self) -> bool {
-        self.status().is_some_and(|status| {
-            let causes = status.details.iter().flat_map(|details| &details.causes);
-            status.is_forbidden() && causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
-        })
-    }
-
     /// Whether the operator has no right to it.
     pub fn is_forbidden(&self) -> bool {
         self.code() == Some(403)
     }
 
+    /// Whether nothing can be made any more in a namespace that is being deleted.
+    pub fn is_terminating(&self) -> bool {
+        let is_forbidden = |status: &&Status| status.is_forbidden();
+        let causes = self.status().filter(is_forbidden).and_then(|status| status.details.as_ref());
+        causes
+            .is_some_and(|details| details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating"))
+    }
+
     /// Whether the API server finds the object itself wrong.
     pub fn is_invalid(&self) -> bool {
         self.code() == Some(422)
+    }
+
+    /// Whether it names a field that the API server's definitions do not have.
+    pub fn is_undeclared(&self) -> bool {
+        self.status().is_some_and(|status| status.message.contains("field not declared in schema"))
     }
 
     /// Why the API server will not take this however often it is asked, in its own words: the object is wrong, or not
@@ -155,14 +159,19 @@ where
     Ok(())
 }
 
+/// Whether that status was written, and the object has what the API server made of it.
+pub fn is_settled<K>(context: &Context, object: &K, status: &impl Serialize) -> bool
+where
+    K: Resource<DynamicType = ()> + HasStatus<Status: Serialize>,
+{
+    let status = serde_json::to_value(status).unwrap_or_default();
+    let status = context.definitions.fitting(&K::kind(&()), status);
+    context.written.is_settled(&key(object), &status, &object.status())
+}
+
 /// Applies the status as a whole: what it no longer says is removed. Returns whether that was written: not where it was
 /// before, and the API server made of it what the object has now.
-pub async fn apply_status<K>(
-    client: &Client,
-    written: &Written,
-    object: &K,
-    status: &impl Serialize,
-) -> Result<bool, ApiError>
+pub async fn apply_status<K>(context: &Context, object: &K, status: &impl Serialize) -> Result<bool, ApiError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -170,10 +179,11 @@ where
         + Debug
         + HasStatus<Status: Serialize>,
 {
-    let key = key(object);
-    if written.is_settled(&key, status, &object.status()) {
+    if is_settled(context, object, status) {
         return Ok(false);
     }
+    let Context { client, written, definitions, .. } = context;
+    let status = definitions.fitting(&K::kind(&()), serde_json::to_value(status).unwrap_or_default());
     let body = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
@@ -183,8 +193,11 @@ where
     let api: Api<K> = beside(client, object);
     let (name, parameters, patch) =
         (object.name_any(), PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&body));
-    let came: K = timed("write the status", api.patch_status(&name, &parameters, &patch)).await?;
-    written.note(&key, status, &came.status());
+    let answer = timed("write the status", api.patch_status(&name, &parameters, &patch)).await;
+    if answer.as_ref().is_err_and(ApiError::is_undeclared) {
+        definitions.doubt();
+    }
+    written.note(&key(object), &status, &answer?.status());
     Ok(true)
 }
 
@@ -210,9 +223,12 @@ mod tests {
         for code in [404, 409, 429, 500, 503] {
             assert_eq!(refused(code, "later").refusal(), None, "{code}");
         }
-        let ending =
-            refused(403, "unable to create new content in namespace t because it is being terminated");
-        assert_eq!(ending.refusal(), None);
+        let details = json!({"causes": [{"reason": "NamespaceTerminating"}]});
+        let details = serde_json::from_value(details).unwrap();
+        let status = Status { code: 403, details: Some(details), ..Status::default() };
+        let source = Box::new(kube::Error::Api(Box::new(status)));
+        let ending = ApiError::Refused { action: "apply an object", source };
+        assert!(ending.is_terminating() && ending.refusal().is_none());
         assert_eq!(ApiError::Silent("apply an object").refusal(), None);
     }
 }

@@ -1,8 +1,10 @@
 //! What the operator is told on its command line or by its environment.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use jiff::SignedDuration;
 
 use crate::admin::{POD_URL_TEMPLATE, URL_TEMPLATE};
 use crate::reservation_service::names::OPERATOR_NAMESPACE;
@@ -42,6 +44,9 @@ pub struct RunArgs {
     /// `{namespace}` for whose it is.
     #[arg(long, global = true, env = "BOXOFFICE_POD_URL_TEMPLATE", default_value = POD_URL_TEMPLATE)]
     pub pod_url_template: String,
+    /// How long sales go on that no SeatingEvent claims, unless the service was created after them: `10m`, `90s`.
+    #[arg(long, global = true, env = "BOXOFFICE_UNCLAIMED_SALES_AFTER", default_value = "10m", value_parser = duration)]
+    pub unclaimed_sales_after: Duration,
     /// Namespaces to work in, with commas between them; left out: all. Then it needs no right beyond these.
     #[arg(
         long,
@@ -65,10 +70,26 @@ pub struct RunArgs {
     pub log: String,
 }
 
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok());
+    parsed.ok_or_else(|| "write a time that is not negative, such as 10m or 90s".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn times_are_written_with_their_unit() {
+        assert_eq!(duration("10m"), Ok(Duration::from_mins(10)));
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        for wrong in ["10", "-1s", "soon"] {
+            assert!(duration(wrong).unwrap_err().contains("such as 10m"), "{wrong}");
+        }
+        let cli = Cli::parse_from(["boxoffice-operator"]);
+        assert_eq!(cli.run.unclaimed_sales_after, Duration::from_mins(10));
+    }
 
     #[test]
     fn the_command_line_is_sound() {

@@ -1,4 +1,5 @@
-//! Growing delays per object: 1 s, 2 s, 4 s ... up to 30 s, back to nothing after a success.
+//! Growing delays per object: 1 s, 2 s, 4 s ... up to 30 s, back to nothing after a success; and a little of chance in each
+//! of them, so that what failed together is not tried again together.
 //!
 //! Both controllers ask it in their error policy. It neither sleeps nor knows why an object failed.
 
@@ -21,13 +22,23 @@ impl Backoff {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let count = failures.entry(key.to_owned()).or_default();
         *count = count.saturating_add(1);
-        delay(*count)
+        jittered(delay(*count))
     }
 
     /// Forgets the failures of an object that succeeded or is gone.
     pub fn succeeded(&self, key: &str) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
+}
+
+/// About as long: up to a fifth less or more.
+pub fn jittered(duration: Duration) -> Duration {
+    spread(duration, fastrand::f64())
+}
+
+/// `chance` is from 0 to 1.
+fn spread(duration: Duration, chance: f64) -> Duration {
+    duration.mul_f64(0.8 + 0.4 * chance)
 }
 
 fn delay(failures: u32) -> Duration {
@@ -49,10 +60,18 @@ mod tests {
     #[test]
     fn counts_each_object_alone_and_starts_over_after_a_success() {
         let backoff = Backoff::default();
+        let about = |delay: Duration, seconds| (0.8 * seconds..=1.2 * seconds).contains(&delay.as_secs_f64());
         backoff.failed("a");
-        assert_eq!(backoff.failed("a").as_secs(), 2);
-        assert_eq!(backoff.failed("b").as_secs(), 1);
+        backoff.failed("a");
+        assert!(about(backoff.failed("a"), 4.0));
+        assert!(about(backoff.failed("b"), 1.0));
         backoff.succeeded("a");
-        assert_eq!(backoff.failed("a").as_secs(), 1);
+        assert!(about(backoff.failed("a"), 1.0));
+    }
+
+    #[test]
+    fn chance_takes_or_adds_a_fifth() {
+        let [least, most] = [0.0, 1.0].map(|chance| spread(Duration::from_mins(5), chance).as_millis());
+        assert_eq!((least, most), (240_000, 360_000));
     }
 }

@@ -10,7 +10,7 @@ use boxoffice_crds::common::{Condition, Time};
 pub mod progress {
     /// Whether `reason` is one of these.
     pub fn is(reason: &str) -> bool {
-        [WAITING, ROLLING_OUT, KAFKA_SETTLING, SERVICE_NOT_READY].contains(&reason)
+        [WAITING, ROLLING_OUT, KAFKA_SETTLING, SERVICE_NOT_READY, SERVICE_SILENT, DELETING].contains(&reason)
     }
 
     /// A step that comes before this one is not done.
@@ -21,6 +21,10 @@ pub mod progress {
     pub const KAFKA_SETTLING: &str = "KafkaSettling";
     /// The command worker that provisions seats is not there yet.
     pub const SERVICE_NOT_READY: &str = "ServiceNotReady";
+    /// It is deleted as soon as what the message names is done.
+    pub const DELETING: &str = "Deleting";
+    /// The command worker does not answer; the service says it for all its shows.
+    pub const SERVICE_SILENT: &str = "ServiceSilent";
 }
 
 /// Reasons of a step that the operator cannot mend, whatever it tries again: only a person can.
@@ -36,7 +40,15 @@ pub mod person {
             "KafkaSecretUnusable",
             "KafkaTlsFailed",
             "TopicConfigDiffers",
+            "DurabilityBroken",
+            "ReplicationFactorDiffers",
+            "PartitionStopped",
             "TokenRefused",
+            "AdminTokenUnusable",
+            "SecretMissing",
+            "SecretKeyMissing",
+            "SecretForbidden",
+            "ReplicaFailure",
             "CreateContainerConfigError",
             "ErrImageNeverPull",
             "InvalidImageName",

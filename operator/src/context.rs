@@ -1,10 +1,11 @@
 //! What every reconcile of this process shares.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use boxoffice_crds::PAUSED_ANNOTATION;
 use boxoffice_crds::common::Time;
+use kube::runtime::reflector::Store;
 use kube::{Client, Resource, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
@@ -12,14 +13,20 @@ use crate::admin::AdminApi;
 use crate::backoff::Backoff;
 use crate::claims::Claims;
 use crate::definitions::Definitions;
+use crate::departures::Departures;
+use crate::directory::Directory;
+use crate::kafka::desk::Desk;
 use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::refusals::Refusals;
-use crate::reservation_service::memory::Memory;
 use crate::reservation_service::pods::Lists;
 use crate::reservation_service::tokens::Keyring;
+use crate::reservation_service::{memory, unclaimed};
+use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
+use crate::seating_event::pace::Pace;
+use crate::seating_event::show::Show;
 use crate::secrets::Secrets;
 use crate::watch::Watches;
 use crate::watch::unreadable::Unreadable;
@@ -33,12 +40,30 @@ pub struct Context {
     pub admin: AdminApi,
     /// Kafka clients by cluster and credentials.
     pub kafka: Pool,
+    /// What services want of Kafka, and what was last seen of it.
+    pub desk: Arc<Desk>,
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
     /// What is known of services' objects from before.
-    pub memory: Memory,
+    pub memory: Arc<memory::Memory>,
+    /// What it remembers of deletions.
+    pub departures: Departures,
+    /// What it remembers of sales that no SeatingEvent claims.
+    pub unclaimed: unclaimed::Memory,
+    /// How long such a sale goes on that is younger than its service.
+    pub unclaimed_sales_after: Duration,
+    /// Every SeatingEvent, once they are watched.
+    pub shows: OnceLock<Store<Show>>,
+    /// The services as they are watched.
+    pub directory: Directory,
+    /// Which definitions were looked at.
+    pub checks: Checks,
+    /// When counts are written.
+    pub pace: Pace,
     /// Delays after failures.
     pub backoff: Backoff,
+    /// How often objects are looked at that nothing woke.
+    pub resync: Duration,
     /// Secrets that were read.
     pub secrets: Secrets,
     /// The admin tokens of the services.
@@ -65,8 +90,6 @@ pub struct Context {
     pub ending: CancellationToken,
     /// The workers' image for services that name none.
     pub default_image: String,
-    /// How often objects are looked at that nothing woke.
-    pub resync: Duration,
     /// Where the operator runs.
     pub namespace: String,
     /// The clock of conditions.

@@ -1,8 +1,9 @@
 //! Whether the API server's definitions of the kinds are those of this operator.
 //!
-//! They come with a chart of their own and may be older. Then the API server drops what it does not know, from a spec
-//! and from a status: that is said in log, metric and the condition `CrdsOutdated`. What it knows is read from its
-//! OpenAPI document, which everybody may read, so that it needs no right beyond a namespace.
+//! They come with a chart of their own and may be older. Then the API server drops what it does not know from a spec, and
+//! refuses a status that has it: that is said in log, metric and the condition `CrdsOutdated`, and statuses are written
+//! without. What it knows is read from its OpenAPI document, which everybody may read, so that it needs no right beyond a
+//! namespace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,8 @@ use boxoffice_crds::{ReservationService, SeatingEvent};
 use http::Request;
 use kube::{CustomResourceExt, Resource};
 use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::api::{ApiError, timed};
 use crate::conditions::Finding;
@@ -30,16 +33,27 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// Most fields that a condition names.
 const NAMED: usize = 10;
 
-/// What the API server lacks, by kind.
+/// Fields and values of enumerations, as paths: `spec.auth.mode`, `spec.auth.mode=jwt`, `status.conditions[].type`.
+type Shape = BTreeSet<String>;
+
+/// What the API server knows, by kind, where it knows less than this operator.
 #[derive(Default)]
-pub struct Definitions(Mutex<BTreeMap<&'static str, BTreeSet<String>>>);
+pub struct Definitions {
+    older: Mutex<BTreeMap<&'static str, Older>>,
+    doubt: Notify,
+}
+
+struct Older {
+    knows: Shape,
+    lacks: Shape,
+}
 
 impl Definitions {
     /// The condition, there only while definitions are older than this operator.
     pub fn finding(&self) -> Option<Finding> {
-        let lacking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
         let told: Vec<_> =
-            lacking.iter().map(|(kind, fields)| format!("{kind} lacks {}", listed(fields))).collect();
+            older.iter().map(|(kind, older)| format!("{kind} lacks {}", listed(&older.lacks))).collect();
         let message = format!(
             "the definitions in this cluster are older than the operator: {}. What they lack is dropped: upgrade the chart \
              boxoffice-crds to the operator's version",
@@ -48,13 +62,51 @@ impl Definitions {
         (!told.is_empty()).then(|| Finding::met(CRDS_OUTDATED, "OlderThanOperator", message))
     }
 
-    fn note(&self, kind: &'static str, lacking: BTreeSet<String>) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lacking.is_empty() {
-            all.remove(kind)
+    /// As much of a status as the API server takes.
+    pub fn fitting(&self, kind: &str, mut status: Value) -> Value {
+        let older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Older { knows, .. }) = older.get(kind) {
+            trim(&mut status, "status", knows);
+        }
+        status
+    }
+
+    /// Has them compared again at once: the API server refused a field.
+    pub fn doubt(&self) {
+        self.doubt.notify_one();
+    }
+
+    fn note(&self, kind: &'static str, ours: &Shape, theirs: Shape) {
+        let lacks: Shape = ours.difference(&theirs).cloned().collect();
+        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
+        if lacks.is_empty() {
+            older.remove(kind);
         } else {
-            all.insert(kind, lacking)
-        };
+            older.insert(kind, Older { knows: theirs, lacks });
+        }
+    }
+}
+
+/// Takes out what is not known.
+fn trim(value: &mut Value, path: &str, known: &Shape) {
+    match value {
+        Value::Object(fields) => fields.retain(|name, value| {
+            let field = format!("{path}.{name}");
+            if !known.contains(&field) {
+                return known.contains(&format!("{path}.*"));
+            }
+            trim(value, &field, known);
+            let values = format!("{field}=");
+            let is_enumerated =
+                known.range(values.clone()..).next().is_some_and(|next| next.starts_with(&values));
+            !is_enumerated || value.as_str().is_none_or(|value| known.contains(&format!("{values}{value}")))
+        }),
+        Value::Array(items) => {
+            for item in items {
+                trim(item, &format!("{path}[]"), known);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -69,7 +121,9 @@ pub async fn compare(context: Arc<Context>) {
                 AGAIN
             }
         };
-        tokio::time::sleep(wait).await;
+        if timeout(wait, context.definitions.doubt.notified()).await.is_ok() {
+            seen = None;
+        }
     }
 }
 
@@ -102,7 +156,7 @@ async fn look(context: &Context, seen: &mut Option<String>) -> Result<(), ApiErr
                 "definition is newer than the operator: what it adds is unreadable here"
             );
         }
-        context.definitions.note(kind, lacking);
+        context.definitions.note(kind, &ours, theirs);
     }
     *seen = Some(address);
     Ok(())
@@ -114,14 +168,14 @@ async fn get(context: &Context, address: &str) -> Result<Value, ApiError> {
 }
 
 /// The kind with what this operator knows of it.
-fn own<K: CustomResourceExt + Resource<DynamicType = ()>>() -> (&'static str, BTreeSet<String>) {
+fn own<K: CustomResourceExt + Resource<DynamicType = ()>>() -> (&'static str, Shape) {
     let crd = serde_json::to_value(K::crd()).unwrap_or_default();
     let kind = if K::kind(&()) == "SeatingEvent" { "SeatingEvent" } else { "ReservationService" };
     (kind, shape_of(&crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]))
 }
 
 /// What the API server knows of the kind.
-fn published(document: &Value, kind: &str) -> Option<BTreeSet<String>> {
+fn published(document: &Value, kind: &str) -> Option<Shape> {
     let is_it = |schema: &&Value| {
         let names = schema["x-kubernetes-group-version-kind"].as_array();
         names.into_iter().flatten().any(|name| name["group"] == "boxoffice.dev" && name["kind"] == kind)
@@ -130,15 +184,15 @@ fn published(document: &Value, kind: &str) -> Option<BTreeSet<String>> {
 }
 
 /// Every field below spec and status, and every value that an enumeration takes.
-fn shape_of(schema: &Value) -> BTreeSet<String> {
-    let mut all = BTreeSet::new();
+fn shape_of(schema: &Value) -> Shape {
+    let mut all = Shape::new();
     for part in ["spec", "status"] {
         add(&schema["properties"][part], part, &mut all);
     }
     all
 }
 
-fn add(schema: &Value, path: &str, all: &mut BTreeSet<String>) {
+fn add(schema: &Value, path: &str, all: &mut Shape) {
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{path}.{name}");
         add(property, &path, all);
@@ -151,16 +205,17 @@ fn add(schema: &Value, path: &str, all: &mut BTreeSet<String>) {
         add(&schema["items"], &format!("{path}[]"), all);
     }
     if schema["additionalProperties"].is_object() {
+        all.insert(format!("{path}.*"));
         add(&schema["additionalProperties"], &format!("{path}.*"), all);
     }
 }
 
-fn hash(shape: &BTreeSet<String>) -> String {
+fn hash(shape: &Shape) -> String {
     fingerprint(&shape.iter().map(String::as_str).collect::<Vec<_>>().join("\n"))
 }
 
 /// The first of the fields, without what lies below one of them, and how many more there are.
-fn listed(fields: &BTreeSet<String>) -> String {
+fn listed(fields: &Shape) -> String {
     let is_below = |field: &str| {
         fields.iter().any(|other| {
             field.starts_with(&format!("{other}."))
@@ -193,9 +248,12 @@ mod tests {
         json!({"components": {"schemas": {"dev.boxoffice.v1alpha1.ReservationService": schema, "other": {}}}})
     }
 
-    fn lacking(live: Value) -> BTreeSet<String> {
-        let (kind, ours) = own::<ReservationService>();
-        ours.difference(&published(&document(live), kind).unwrap()).cloned().collect()
+    fn live(schema: Value) -> Shape {
+        published(&document(schema), "ReservationService").unwrap()
+    }
+
+    fn lacking(schema: Value) -> Shape {
+        own::<ReservationService>().1.difference(&live(schema)).cloned().collect()
     }
 
     #[test]
@@ -215,14 +273,52 @@ mod tests {
         older["properties"]["spec"]["properties"] = Value::Object(spec);
         let modes = older.pointer_mut("/properties/spec/properties/auth/properties/mode/enum").unwrap();
         modes.as_array_mut().unwrap().retain(|mode| mode != "jwt");
-        let lacking = lacking(older);
-        assert_eq!(listed(&lacking), "spec.auth.mode=jwt, spec.podTemplate");
+        assert_eq!(listed(&lacking(older.clone())), "spec.auth.mode=jwt, spec.podTemplate");
+        let (kind, ours) = own::<ReservationService>();
         let definitions = Definitions::default();
-        definitions.note("ReservationService", lacking);
+        definitions.note(kind, &ours, live(older));
         let finding = definitions.finding().unwrap();
         assert!(finding.met && finding.message.contains("spec.podTemplate"), "{}", finding.message);
-        definitions.note("ReservationService", BTreeSet::new());
+        definitions.note(kind, &ours, live(schema()));
         assert_eq!(definitions.finding(), None);
+    }
+
+    #[test]
+    fn a_status_is_written_as_far_as_the_server_knows_it() {
+        let mut older = schema();
+        let status = older.pointer_mut("/properties/status/properties").unwrap().as_object_mut().unwrap();
+        status.remove("observedGeneration");
+        let group = status["consumerGroups"]["items"]["properties"].as_object_mut().unwrap();
+        group.remove("lag");
+        let wanted = json!({
+            "observedGeneration": 3,
+            "image": "boxoffice/workers:1",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "consumerGroups": [{"name": "a", "lag": 4}],
+        });
+        let (kind, ours) = own::<ReservationService>();
+        let definitions = Definitions::default();
+        assert_eq!(definitions.fitting(kind, wanted.clone()), wanted, "nothing is known to lack");
+        definitions.note(kind, &ours, live(older));
+        let fitting = definitions.fitting(kind, wanted);
+        let without = json!({
+            "image": "boxoffice/workers:1",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "consumerGroups": [{"name": "a"}],
+        });
+        assert_eq!(fitting, without);
+    }
+
+    #[test]
+    fn a_value_that_the_server_does_not_know_is_left_out() {
+        let known = ["status.phase", "status.phase=Pending", "status.other"].map(str::to_owned).into();
+        let trimmed = |phase: &str| {
+            let mut status = json!({"phase": phase, "other": "x"});
+            trim(&mut status, "status", &known);
+            status
+        };
+        assert_eq!(trimmed("Pending"), json!({"phase": "Pending", "other": "x"}));
+        assert_eq!(trimmed("Draining"), json!({"other": "x"}));
     }
 
     #[test]

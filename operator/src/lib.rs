@@ -17,11 +17,13 @@ pub mod lease;
 
 pub mod context;
 pub mod controller;
+pub mod directory;
 pub mod watch;
 
 pub mod backoff;
 pub mod conditions;
 pub mod definitions;
+pub mod departures;
 pub mod metrics;
 pub mod notices;
 pub mod pause;

@@ -30,6 +30,11 @@ impl Notice {
     pub fn normal(reason: &str, note: impl Into<String>) -> Self {
         Self { warning: false, reason: reason.to_owned(), note: note.into() }
     }
+
+    /// A `Warning`.
+    pub fn warning(reason: &str, note: impl Into<String>) -> Self {
+        Self { warning: true, ..Self::normal(reason, note) }
+    }
 }
 
 /// The one recorder of the process; it folds repeats into a series.

@@ -1,7 +1,7 @@
 //! Puts the parts together: health server, leader election, both controllers. If one ends, all end.
 
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use boxoffice_crds::common::Time;
@@ -20,15 +20,19 @@ use crate::backoff::Backoff;
 use crate::claims::Claims;
 use crate::context::Context;
 use crate::definitions::{self, Definitions};
+use crate::departures::Departures;
+use crate::directory::Directory;
 use crate::kafka::pool::Pool;
 use crate::leader::{Candidate, LEASE};
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::refusals::Refusals;
-use crate::reservation_service::memory::Memory;
 use crate::reservation_service::pods::Lists;
 use crate::reservation_service::tokens::Keyring;
+use crate::reservation_service::{memory, unclaimed};
+use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
+use crate::seating_event::pace::Pace;
 use crate::secrets::Secrets;
 use crate::watch::Watches;
 use crate::watch::health::Health;
@@ -69,6 +73,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         workers_image,
         admin_url_template,
         pod_url_template,
+        unclaimed_sales_after,
         watch_namespaces: scope,
         namespace,
         metrics_addr,
@@ -86,8 +91,16 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let context = Arc::new(Context {
         admin: AdminApi::new(admin_url_template, pod_url_template)?,
         kafka: Pool::default(),
+        desk: Arc::default(),
         inventories: Inventories::default(),
-        memory: Memory::default(),
+        memory: Arc::new(memory::Memory::default()),
+        departures: Departures::default(),
+        unclaimed: unclaimed::Memory::default(),
+        unclaimed_sales_after,
+        shows: OnceLock::new(),
+        directory: Directory::default(),
+        checks: Checks::default(),
+        pace: Pace::default(),
         backoff: Backoff::default(),
         secrets: Secrets::default(),
         tokens: Keyring::default(),

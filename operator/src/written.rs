@@ -1,7 +1,7 @@
 //! What was written into a status last, and what came of it.
 //!
-//! An API server whose definitions are older than this operator drops the fields that it does not know, and the object
-//! then never looks as it should. What was written once and came back as it is now is not written again (I12).
+//! An API server whose definitions are older than this operator does not keep every field, and the object then never looks
+//! as it should. What was written once and came back as it is now is not written again (I12).
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -19,9 +19,10 @@ use tokio::time::Instant;
 
 use super::drift::{Path, additions, covers, differences};
 use super::fingerprint::fingerprint;
-use super::names;
+use super::memory::{Mark, Objects};
 use super::outcome::{Outcome, Persisting, Refused};
-use super::ownership::{is_ours, name_taken};
+use super::whose::{is_ours, name_taken};
+use super::{names, record};
 use crate::api::{ApiError, FIELD_MANAGER, beside, timed};
 use crate::conditions::Stall;
 use crate::context::{Context, key};
@@ -36,7 +37,11 @@ const TRIES: u8 = 3;
 pub struct Children<'a> {
     client: &'a Client,
     service: &'a ReservationService,
-    live: BTreeMap<Id, DynamicObject>,
+    live: Objects,
+    /// From where on what a watch tells is news.
+    mark: Mark,
+    /// When they were read.
+    since: Instant,
 }
 
 /// The kinds of what the operator applies.
@@ -54,7 +59,8 @@ pub fn kinds() -> [ApiResource; 6] {
 impl<'a> Children<'a> {
     /// Lists what carries the service's labels and is its own.
     pub async fn list(client: &'a Client, service: &'a ReservationService) -> Result<Self, ApiError> {
-        let mut children = Self { client, service, live: BTreeMap::new() };
+        let (live, mark, since) = (Objects::new(), Mark::default(), Instant::now());
+        let mut children = Self { client, service, live, mark, since };
         let parameters = ListParams::default().labels(&names::owned_by(&service.name_any()));
         for kind in kinds() {
             let list = timed("list what the service owns", children.of_kind(&kind).list(&parameters)).await?;
@@ -64,22 +70,49 @@ impl<'a> Children<'a> {
         Ok(children)
     }
 
+    /// The same, from memory where no watch told that one changed.
+    pub async fn look(context: &'a Context, service: &'a ReservationService) -> Result<Self, ApiError> {
+        let client = &context.client;
+        match context.memory.objects(&key(service), Instant::now()) {
+            (Some((live, since)), mark) => Ok(Self { client, service, live, mark, since }),
+            (None, mark) => Ok(Self { mark, ..Self::list(client, service).await? }),
+        }
+    }
+
+    /// Remembers them for the next look.
+    pub fn keep(self, context: &Context) {
+        context.memory.keep(&key(self.service), self.live, self.mark, self.since);
+    }
+
     /// Reads those of `wanted` that it does not have by now: before anything is written, and never where all are there.
     /// Gives the stall where one of these names is somebody else's.
     pub async fn claim(
         &mut self,
         wanted: impl Iterator<Item = &DynamicObject>,
     ) -> Result<Option<Stall>, ApiError> {
+        let mut is_complete = true;
         for object in wanted {
             let id = id(object);
             let Some(api) = self.api(&id.0).filter(|_| !self.live.contains_key(&id)) else { continue };
-            let Some(live) = timed("read an object", api.get_opt(&id.1)).await? else { continue };
+            let Some(live) = timed("read an object", api.get_opt(&id.1)).await? else {
+                is_complete = false;
+                continue;
+            };
             if !is_ours(self.service, &live.metadata) {
                 return Ok(Some(name_taken(self.service, &id.0, &live.metadata)));
             }
             self.live.insert(id, live);
         }
-        Ok(None)
+        if is_complete { Ok(None) } else { self.claim_record().await }
+    }
+
+    /// The same for the record of its topics, which nobody owns.
+    async fn claim_record(&self) -> Result<Option<Stall>, ApiError> {
+        let api: Api<ConfigMap> = beside(self.client, self.service);
+        let name = names::record(&self.service.name_any());
+        let record = timed("read the record of topics", api.get_opt(&name)).await?;
+        let other = record.filter(|record| !record::is_of(self.service, record));
+        Ok(other.map(|other| name_taken(self.service, "ConfigMap", &other.metadata)))
     }
 
     /// Makes those of `wanted` that are absent, and mends those that have drifted; of those named in `scaled_elsewhere` the

@@ -1,99 +1,189 @@
-//! A ReservationService on its way out: it lets its SeatingEvents go first, then keeps or deletes what is on Kafka.
+//! A ReservationService on its way out: it lets its SeatingEvents go first, while its workers can still close their sales,
+//! then keeps or deletes what is on Kafka. Before the log goes, its shows are purged: their seats are nothing without it, and
+//! a service of the same name begins with none of them.
 //!
-//! Everything in the API server goes by owner references, once the finalizer is removed. Redis is never touched (I8).
+//! Everything in the API server goes by owner references, once the finalizer is removed. Redis is touched by workers
+//! alone (I8).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use boxoffice_crds::common::{DeletionPolicy, Time};
-use boxoffice_crds::{ReservationService, SeatingEvent};
+use boxoffice_crds::ReservationService;
+use boxoffice_crds::common::DeletionPolicy;
+use boxoffice_crds::common::condition::{READY, TOPICS_READY, WORKERS_READY};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
 use super::children::Children;
+use super::claims::{self, Claim};
+use super::purge::{Purge, purge};
+use super::validate::names_of;
 use super::{credentials, names, record};
 use crate::api::{ApiError, beside, timed};
-use crate::context::Context;
+use crate::conditions::{Finding, progress};
+use crate::context::{Context, key};
+use crate::departures::ServiceKey;
 use crate::kafka::KafkaError;
+use crate::notices::Notice;
 
 /// How long a service waits for SeatingEvents that are being deleted with it.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long it waits for SeatingEvents that are not: whoever deletes all of a folder or of a namespace comes to them in a
+/// moment.
+const COMPANY: Duration = Duration::from_secs(10);
 /// How often it looks again.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+pub const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Most names in a message.
+const NAMED: usize = 5;
 
 /// Whether the finalizer may be removed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Leave {
-    /// It may.
-    Now,
-    /// Something has to end first; look again after this time.
-    Later(Duration),
-}
-
-/// What stands in the way of a deletion.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The Kubernetes API failed.
-    #[error(transparent)]
-    Api(#[from] ApiError),
-    /// Kafka failed.
-    #[error(transparent)]
-    Kafka(#[from] KafkaError),
+    /// It may, and this is to be told.
+    Now(Vec<Notice>),
+    /// Something has to end first; look again soon.
+    Later(Finding),
+    /// Something stands in the way; try again, later after each failure.
+    Failed(Finding),
 }
 
 /// Does what is left to do before the service may go.
-pub async fn leave(context: &Context, service: &ReservationService) -> Result<Leave, Error> {
-    let events: Api<SeatingEvent> = beside(&context.client, service);
-    let events = timed("list the seating events", events.list(&ListParams::default())).await?;
-    if must_wait(service, &events.items, &(context.now)()) {
-        return Ok(Leave::Later(LOOK_AGAIN));
-    }
-    match service.spec.kafka.topic.deletion_policy {
-        DeletionPolicy::Retain => Ok(Leave::Now),
-        DeletionPolicy::Delete => delete_topics(context, service).await,
-    }
-}
-
-/// Whether SeatingEvents of the service are on their way out too, and it has not waited long enough.
-fn must_wait(service: &ReservationService, events: &[SeatingEvent], now: &Time) -> bool {
-    let leaving = |event: &SeatingEvent| {
-        event.spec.service_ref.name == service.name_any() && event.metadata.deletion_timestamp.is_some()
+pub async fn leave(context: &Context, service: &ReservationService) -> Result<Leave, ApiError> {
+    let shows = match claims::of(context, service) {
+        Some(shows) => shows,
+        None => claims::listed(context, service).await?,
     };
-    let Some(since) = &service.metadata.deletion_timestamp else { return false };
-    let waited = u64::try_from(now.0.as_second() - since.0.as_second()).unwrap_or_default();
-    waited < PATIENCE.as_secs() && events.iter().any(leaving)
-}
-
-/// Stops the workers, then deletes the topics of the record, the groups and the record itself.
-async fn delete_topics(context: &Context, service: &ReservationService) -> Result<Leave, Error> {
-    let mut children = Children::list(&context.client, service).await?;
-    if children.stop_workloads().await? || has_pods(context, service).await? {
-        return Ok(Leave::Later(LOOK_AGAIN));
+    let (departures, own) = (&context.departures, key(service));
+    // Counts from when the last of them went.
+    let alone = format!("{own}, alone");
+    if shows.iter().any(|show| show.is_leaving) {
+        departures.is_gone(&alone);
     }
-    let resource = &service.spec.kafka;
-    let connection = credentials::read(context, service).await?.map_err(with_way_out)?.connection;
-    let kafka = context.kafka.get(&connection)?;
-    let owned = record::read(&context.client, service).await?;
-    if !owned.is_empty() {
-        for consumer in &service.spec.consumers {
-            kafka.delete_group(&format!("{}{}", resource.prefix, consumer.name)).await?;
+    let waits = waits_for(&shows, departures.waited(&own), departures.waited(&alone));
+    let mut notices = match waits {
+        Waits::For(finding) => return Ok(Leave::Later(finding)),
+        Waits::NoLonger(notice) => vec![notice],
+        Waits::ForNone => Vec::new(),
+    };
+    if service.spec.kafka.topic.deletion_policy == DeletionPolicy::Delete {
+        match delete_all(context, service).await? {
+            Leave::Now(more) => notices.extend(more),
+            other @ (Leave::Later(_) | Leave::Failed(_)) => return Ok(other),
         }
     }
-    for topic in &owned {
-        kafka.delete_topic(topic).await?;
-    }
-    record::delete(&context.client, service).await?;
-    Ok(Leave::Now)
+    departures.is_gone(&alone);
+    Ok(Leave::Now(notices))
 }
 
-/// A Secret that went before its service is not coming back by itself, as when all of a namespace is deleted.
-fn with_way_out(error: KafkaError) -> KafkaError {
-    match error {
-        KafkaError::SecretUnusable(what) => KafkaError::SecretUnusable(format!(
-            "{what}, or keep the topics: set kafka.topic.deletionPolicy to Retain"
+/// What the SeatingEvents of a service mean for its deletion.
+#[derive(Debug, PartialEq, Eq)]
+enum Waits {
+    ForNone,
+    For(Finding),
+    /// It has waited long enough.
+    NoLonger(Notice),
+}
+
+/// `waited` since its deletion, `alone` since none of its SeatingEvents was being deleted.
+fn waits_for(shows: &BTreeSet<Claim>, waited: Duration, alone: Duration) -> Waits {
+    let leaving: Vec<_> =
+        shows.iter().filter(|show| show.is_leaving).map(|show| show.name.as_str()).collect();
+    let deleting = |message: String| Waits::For(Finding::unmet(READY, progress::DELETING, message));
+    match (leaving.is_empty(), shows.is_empty()) {
+        (false, _) if waited < PATIENCE => deleting(format!(
+            "the deletion waits until the sales of SeatingEvents are closed that are deleted too, for {} s at most: {}",
+            PATIENCE.as_secs(),
+            named(&leaving)
         )),
-        other => other,
+        (false, _) => Waits::NoLonger(Notice::warning(
+            "SalesNotClosed",
+            format!(
+                "deleted before the sales of these SeatingEvents were closed: {}. Applied again the service sells them \
+                 until its condition UnclaimedSales closes them",
+                named(&leaving)
+            ),
+        )),
+        (true, false) if alone < COMPANY && waited < PATIENCE => deleting(format!(
+            "the deletion waits {} s for SeatingEvents that are deleted with the service; those that are not stay, and \
+             sell again when it is applied again",
+            COMPANY.as_secs()
+        )),
+        (true, _) => Waits::ForNone,
     }
+}
+
+fn named(names: &[&str]) -> String {
+    let first = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+/// Purges the shows, stops the workers, then deletes the topics of the record, the groups and the record itself.
+async fn delete_all(context: &Context, service: &ReservationService) -> Result<Leave, ApiError> {
+    let mut children = Children::list(&context.client, service).await?;
+    let has_command =
+        children.deployments().contains_key(&names::worker(&service.name_any(), names::COMMAND));
+    let notices = match purge(context, service, has_command).await? {
+        Purge::Done(notices) => notices,
+        Purge::Waits(finding) => return Ok(Leave::Later(finding)),
+    };
+    if children.stop_workloads().await? || has_pods(context, service).await? {
+        let message = "the deletion waits until the workers' pods have ended; then the topics are deleted";
+        return Ok(Leave::Later(Finding::unmet(WORKERS_READY, progress::DELETING, message)));
+    }
+    let deleted = delete_topics(context, service).await?;
+    Ok(deleted.map_or_else(|error| Leave::Failed(without_kafka(&error)), |()| Leave::Now(notices)))
+}
+
+async fn delete_topics(
+    context: &Context,
+    service: &ReservationService,
+) -> Result<Result<(), KafkaError>, ApiError> {
+    let own: ServiceKey = (service.namespace().unwrap_or_default(), service.name_any());
+    // Where all of a namespace is deleted, Secrets are gone before what needs them.
+    let connection = match credentials::read(context, service).await? {
+        Ok(credentials) => credentials.connection,
+        Err(error) => match context.departures.kafka(&own) {
+            Some(connection) => connection,
+            None => return Ok(Err(error)),
+        },
+    };
+    let owned = record::read(&context.client, service).await?;
+    let on_kafka = async {
+        let kafka = context.kafka.get(&connection)?;
+        if !owned.is_empty() {
+            for group in groups(service) {
+                kafka.delete_group(&group).await?;
+            }
+        }
+        for topic in owned.keys() {
+            kafka.delete_topic(topic).await?;
+        }
+        Ok(())
+    };
+    if let Err(error) = on_kafka.await {
+        return Ok(Err(error));
+    }
+    record::delete(&context.client, service).await?;
+    Ok(Ok(()))
+}
+
+/// Those of the spec, and those of consumers that were removed from it and are still there.
+fn groups(service: &ReservationService) -> BTreeSet<String> {
+    let known = service.status.iter().flat_map(|status| &status.consumer_groups);
+    names_of(service).groups.into_iter().chain(known.map(|group| group.name.clone())).collect()
+}
+
+/// What Kafka failed in, and how to go without it.
+fn without_kafka(error: &KafkaError) -> Finding {
+    let message = format!(
+        "the deletion waits until the topics are deleted: {error}. To let go and keep them, set \
+         spec.kafka.topic.deletionPolicy to Retain"
+    );
+    Finding::unmet(TOPICS_READY, error.reason(), message)
 }
 
 async fn has_pods(context: &Context, service: &ReservationService) -> Result<bool, ApiError> {
@@ -106,33 +196,83 @@ async fn has_pods(context: &Context, service: &ReservationService) -> Result<boo
 mod tests {
     use super::*;
     use crate::reservation_service::fixtures::main_service;
-    use crate::seating_event::fixtures::arena_night;
+    use boxoffice_crds::reservation_service::ConsumerGroupStatus;
 
-    fn at(second: i64) -> Time {
-        Time(jiff::Timestamp::from_second(second).unwrap())
-    }
+    const SOON: Duration = Duration::from_secs(1);
 
-    fn leaving() -> ReservationService {
+    #[test]
+    fn groups_of_removed_consumers_go_with_the_service() {
         let mut service = main_service();
-        service.metadata.deletion_timestamp = Some(at(100));
-        service
+        let removed = ConsumerGroupStatus {
+            name: "staging.old".into(),
+            removed: true,
+            ..ConsumerGroupStatus::default()
+        };
+        service.status.get_or_insert_default().consumer_groups = vec![removed];
+        let groups = groups(&service);
+        assert!(groups.contains("staging.old") && groups.contains("staging.seat-view"), "{groups:?}");
     }
 
-    fn event(leaving: bool, service: &str) -> SeatingEvent {
-        let mut event = arena_night();
-        event.spec.service_ref.name = service.into();
-        event.metadata.deletion_timestamp = leaving.then(|| at(100));
-        event
+    fn shows(some: &[(&str, bool)]) -> BTreeSet<Claim> {
+        let show =
+            |(name, is_leaving): &(&str, bool)| Claim { name: (*name).to_owned(), is_leaving: *is_leaving };
+        some.iter().map(show).collect()
+    }
+
+    fn message(waits: Waits) -> String {
+        match waits {
+            Waits::For(finding) => finding.message,
+            Waits::NoLonger(notice) => notice.note,
+            Waits::ForNone => String::new(),
+        }
     }
 
     #[test]
-    fn waits_for_its_own_seating_events_that_leave_too() {
-        assert!(must_wait(&leaving(), &[event(true, "main")], &at(159)));
-        assert!(!must_wait(&leaving(), &[event(true, "other"), event(false, "main")], &at(101)));
+    fn waits_for_its_seating_events_that_leave_too_and_names_them() {
+        let leaving = shows(&[("opera", true), ("arena", true), ("stays", false)]);
+        let waits = waits_for(&leaving, Duration::from_secs(59), Duration::ZERO);
+        assert!(matches!(waits, Waits::For(_)), "{waits:?}");
+        assert!(message(waits).ends_with("at most: arena, opera"));
     }
 
     #[test]
-    fn waits_no_longer_than_a_minute() {
-        assert!(!must_wait(&leaving(), &[event(true, "main")], &at(160)));
+    fn waits_no_longer_than_a_minute_and_tells_what_is_not_closed() {
+        let waits = waits_for(&shows(&[("opera", true)]), PATIENCE, Duration::ZERO);
+        assert!(matches!(&waits, Waits::NoLonger(notice) if notice.warning), "{waits:?}");
+        assert!(message(waits).contains("closed: opera."));
+    }
+
+    #[test]
+    fn a_service_that_is_deleted_first_waits_a_moment_for_its_seating_events_to_follow() {
+        let staying = shows(&[("opera", false)]);
+        assert!(matches!(waits_for(&staying, SOON, SOON), Waits::For(_)));
+        assert!(
+            matches!(waits_for(&staying, Duration::from_secs(59), Duration::from_secs(9)), Waits::For(_)),
+            "the last one just went"
+        );
+        assert_eq!(waits_for(&staying, COMPANY, COMPANY), Waits::ForNone);
+        assert_eq!(waits_for(&staying, PATIENCE, SOON), Waits::ForNone, "a minute in all");
+        assert_eq!(
+            waits_for(&BTreeSet::new(), Duration::ZERO, Duration::ZERO),
+            Waits::ForNone,
+            "nobody is to follow"
+        );
+    }
+
+    #[test]
+    fn names_are_bounded() {
+        let many: Vec<_> = (0..5000).map(|number| format!("show-{number:04}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert!(named(&many).ends_with("show-0004 and 4995 more"));
+    }
+
+    #[test]
+    fn what_kafka_fails_in_names_the_way_out() {
+        let error = KafkaError::SecretUnusable("Secret tickets/kafka-user does not exist".into());
+        let finding = without_kafka(&error);
+        assert_eq!((finding.kind, finding.reason.as_str()), (TOPICS_READY, "KafkaSecretUnusable"));
+        for said in ["Secret tickets/kafka-user", "deletionPolicy to Retain"] {
+            assert!(finding.message.contains(said), "{}", finding.message);
+        }
     }
 }

@@ -32,7 +32,8 @@ fn pod() -> Value {
 fn defaults_of_the_server_are_no_drift() {
     let live = json!({"spec": {"replicas": 2, "revisionHistoryLimit": 10, "ports": [{"port": 1, "protocol": "TCP"}]}});
     assert!(covers(&live, &json!({"spec": {"replicas": 2, "ports": [{"port": 1}]}})));
-    assert!(covers(&live, &json!({"spec": {"tolerations": [], "affinity": {}}})));
+    assert!(covers(&live, &json!({"spec": {"tolerations": [], "affinity": {}, "value": ""}})));
+    assert!(!covers(&live, &json!({"spec": {"automountServiceAccountToken": false}})), "left out it is true");
 }
 
 #[test]

@@ -1,11 +1,29 @@
-//! What the process remembers of services' objects from one reconcile to the next: drift that came back at once, and when
-//! it last looked which settings are still in use. Forgotten with the process: then it tries and looks once more.
+//! What the process remembers of services' objects from one reconcile to the next: how they were, as long as no watch says
+//! that one changed; drift that came back at once; and when it last looked which settings are still in use. Forgotten with
+//! the process: then it lists, tries and looks once more.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use boxoffice_crds::ReservationService;
+use futures::{Stream, TryStreamExt};
+use kube::api::DynamicObject;
+use kube::runtime::watcher;
+use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
+
+use super::children::kinds;
+use super::names;
+use super::whose::controls;
+
+/// Objects by kind and name.
+pub type Objects = BTreeMap<(String, String), DynamicObject>;
+
+/// How long objects are believed to be as they were, with no watch that says otherwise: one that was interrupted does not
+/// tell what was deleted meanwhile.
+const BELIEVED: Duration = Duration::from_mins(2);
 
 /// How long drift that persists is left alone.
 const LEFT_ALONE: Duration = Duration::from_hours(1);
@@ -18,6 +36,8 @@ const IDLE: Duration = Duration::from_mins(10);
 #[derive(Debug, Default)]
 pub struct Memory {
     services: Mutex<HashMap<String, Remembered>>,
+    /// How many kinds are watched for it.
+    watched: AtomicUsize,
 }
 
 /// Of one service: no more than it has objects.
@@ -26,6 +46,10 @@ struct Remembered {
     /// Drift that was still there in the API server's own answer, by kind and name.
     persisting: BTreeMap<(String, String), Tried>,
     old_settings: Option<Looked>,
+    /// How its objects were.
+    objects: Option<(Objects, Instant)>,
+    /// How often a watch told of one.
+    touched: u64,
 }
 
 #[derive(Debug)]
@@ -44,7 +68,59 @@ struct Looked {
     last: Instant,
 }
 
+/// A point in what the watches tell of a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark(u64);
+
+/// Passes on what a watch tells of the objects of a kind, and remembers which services it concerns.
+pub fn noted<K, S>(
+    memory: &Arc<Memory>,
+    told: S,
+) -> impl Stream<Item = Result<K, watcher::Error>> + Send + use<K, S>
+where
+    K: Resource<DynamicType = ()>,
+    S: Stream<Item = Result<K, watcher::Error>> + Send,
+{
+    let memory = Arc::clone(memory);
+    memory.watched.fetch_add(1, Ordering::Relaxed);
+    told.inspect_ok(move |object| memory.touch(object))
+}
+
 impl Memory {
+    /// How the service's objects were and when, where nothing was told of them since; and the point from which on anything
+    /// that is told makes what is read from now on old. Only once each kind is watched.
+    pub fn objects(&self, service: &str, now: Instant) -> (Option<(Objects, Instant)>, Mark) {
+        let is_watched = self.watched.load(Ordering::Relaxed) >= kinds().len();
+        self.of(service, |remembered| {
+            let known = remembered.objects.take().filter(|(_, since)| now.duration_since(*since) < BELIEVED);
+            (known.filter(|_| is_watched), Mark(remembered.touched))
+        })
+    }
+
+    /// Remembers them, unless something was told of one since `mark`; `since` when they were read.
+    pub fn keep(&self, service: &str, objects: Objects, mark: Mark, since: Instant) {
+        self.of(service, |remembered| {
+            if Mark(remembered.touched) == mark {
+                remembered.objects = Some((objects, since));
+            }
+        });
+    }
+
+    /// Something became of an object: of the service that controls it, and of the one that it was made for.
+    fn touch(&self, object: &impl Resource<DynamicType = ()>) {
+        let namespace = object.namespace().unwrap_or_default();
+        let owners = object.owner_references().iter().filter(controls).map(|owner| owner.name.as_str());
+        let label = object.labels().get(names::INSTANCE).map(String::as_str);
+        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in owners.chain(label) {
+            let key = format!("{}/{namespace}/{name}", ReservationService::kind(&()));
+            if let Some(remembered) = services.get_mut(&key) {
+                remembered.touched += 1;
+                remembered.objects = None;
+            }
+        }
+    }
+
     /// Whether this very drift was tried in vain in this generation of the service, less than an hour ago.
     pub fn persists(
         &self,
@@ -113,6 +189,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::api::core::v1::ConfigMap;
 
     fn id() -> (String, String) {
         ("Deployment".to_owned(), "main-command".to_owned())
@@ -150,6 +227,55 @@ mod tests {
         );
         assert_eq!([650, 660].map(|after| looks("1", after)), [true, false]);
         assert!(looks("2", 661));
+    }
+
+    fn object(label: &str) -> DynamicObject {
+        let metadata =
+            serde_json::json!({"name": "x", "namespace": "tickets", "labels": {names::INSTANCE: label}});
+        serde_json::from_value(
+            serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}),
+        )
+        .unwrap()
+    }
+
+    /// A watch that tells of objects of `label`.
+    async fn tell(memory: &Arc<Memory>, label: &str) {
+        let told: ConfigMap = object(label).try_parse().unwrap();
+        noted(memory, futures::stream::iter([Ok(told)])).try_collect::<Vec<_>>().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn objects_are_believed_until_a_watch_tells_of_one_or_for_two_minutes() {
+        let (memory, begin, service) =
+            (Arc::new(Memory::default()), Instant::now(), "ReservationService/tickets/main");
+        let objects: Objects = [(id(), object("main"))].into();
+        let read = || {
+            let (known, mark) = memory.objects(service, begin);
+            memory.keep(service, objects.clone(), mark, begin);
+            known.is_some()
+        };
+        assert!(!read() && !read(), "not all kinds are watched");
+        for _ in kinds() {
+            tell(&memory, "other").await;
+        }
+        assert!(read() && read());
+        tell(&memory, "main").await;
+        assert!(!read(), "something changed");
+        assert!(memory.objects(service, begin + BELIEVED).0.is_none());
+        assert!(!read(), "it was taken to be too old");
+    }
+
+    #[tokio::test]
+    async fn what_was_told_while_objects_were_read_makes_them_old() {
+        let (memory, now, service) =
+            (Arc::new(Memory::default()), Instant::now(), "ReservationService/tickets/main");
+        for _ in kinds() {
+            tell(&memory, "other").await;
+        }
+        let (_, mark) = memory.objects(service, now);
+        tell(&memory, "main").await;
+        memory.keep(service, Objects::new(), mark, now);
+        assert!(memory.objects(service, now).0.is_none());
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod dereference;
 pub mod fingerprint;
 
 pub mod image;
+pub mod in_use;
 pub mod names;
 pub mod pod_template;
 pub mod unsupported;
@@ -23,16 +24,21 @@ pub mod drift;
 pub mod memory;
 pub mod outbox;
 pub mod outcome;
-pub mod ownership;
 pub mod pods;
 pub mod record;
 pub mod split;
 pub mod token_secret;
 pub mod tokens;
 pub mod topics;
+pub mod voice;
+pub mod whose;
 pub mod workers;
 
+pub mod claims;
+pub mod unclaimed;
+
 pub mod deletion;
+pub mod purge;
 pub mod status;
 
 #[cfg(test)]
@@ -48,22 +54,26 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::controller::{Action, Controller};
-use kube::runtime::reflector::{self, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 
 use self::apply::Applied;
 use self::deletion::Leave;
-use self::topics::Declared;
+use self::memory::noted;
+use self::topics::{Declared, Surroundings};
+use self::unclaimed::Unclaimed;
 use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
-use crate::conditions::{Stall, find, is_met, set};
+use crate::backoff::jittered;
+use crate::conditions::{Finding, Stall, is_met, set};
 use crate::context::{Context, is_paused, key};
 use crate::controller::{config, reconciled, retry};
+use crate::kafka::rounds;
 use crate::notices::{Notice, transitions};
 use crate::pause::paused;
 use crate::refusals::PAUSE;
-use boxoffice_crds::common::condition::{CRDS_OUTDATED, READY, REDIS_SPLIT};
+use boxoffice_crds::common::condition::{CRDS_OUTDATED, REDIS_SPLIT};
 
 const NAME: &str = "reservation-service";
 const FINALIZER: &str = "boxoffice.dev/topics";
@@ -102,19 +112,30 @@ pub async fn run(context: Arc<Context>) {
     let ours = format!("app.kubernetes.io/managed-by={}", names::MANAGED_BY);
     let (reader, writer) = reflector::store();
     let trigger = watches.roots::<ReservationService>("reservation services", writer);
-    let shared = Arc::new(Shared { context, services: reader.clone() });
-    Controller::for_stream(trigger, reader)
+    context.directory.watch(reader.clone());
+    let memory = Arc::clone(&context.memory);
+    let (shared, services) = (Arc::new(Shared { context, services: reader.clone() }), reader.clone());
+    // What was last seen of Kafka is read from the desk, so news there is a reason to look.
+    let news = Arc::clone(&shared.context.desk).news().filter_map(move |(namespace, name)| {
+        let service = services.get(&ObjectRef::new(&name).within(&namespace));
+        std::future::ready(service.map(|service| Ok(service.as_ref().clone())))
+    });
+    let in_rounds = Arc::clone(&shared);
+    let controller = Controller::for_stream(futures::stream::select(trigger, news), reader)
         .with_config(config(CONCURRENCY))
-        .owns_stream(watches.children::<Deployment>("deployments", &ours))
-        .owns_stream(watches.children::<Service>("services", &ours))
-        .owns_stream(watches.children::<ConfigMap>("config maps", &ours))
-        .owns_stream(watches.children::<ServiceAccount>("service accounts", &ours))
-        .owns_stream(watches.children::<NetworkPolicy>("network policies", &ours))
-        .owns_stream(watches.children::<PodDisruptionBudget>("pod disruption budgets", &ours))
+        .owns_stream(noted(&memory, watches.children::<Deployment>("deployments", &ours)))
+        .owns_stream(noted(&memory, watches.children::<Service>("services", &ours)))
+        .owns_stream(noted(&memory, watches.children::<ConfigMap>("config maps", &ours)))
+        .owns_stream(noted(&memory, watches.children::<ServiceAccount>("service accounts", &ours)))
+        .owns_stream(noted(&memory, watches.children::<NetworkPolicy>("network policies", &ours)))
+        .owns_stream(noted(&memory, watches.children::<PodDisruptionBudget>("pod disruption budgets", &ours)))
         .graceful_shutdown_on(ending.cancelled_owned())
         .run(reconcile, |service, error, shared| retry(&service, &shared.context, error), shared)
-        .for_each(|_| std::future::ready(()))
-        .await;
+        .for_each(|_| std::future::ready(()));
+    tokio::select! {
+        () = controller => {}
+        () = rounds::run(&in_rounds.context.kafka, &in_rounds.context.desk) => {}
+    }
 }
 
 async fn reconcile(service: Arc<ReservationService>, shared: Arc<Shared>) -> Result<Action, Error> {
@@ -136,9 +157,11 @@ async fn rest(context: &Context, service: &ReservationService) -> Result<Action,
     let mut next = service.status.clone().unwrap_or_default();
     next.conditions = paused(&next.conditions, service.metadata.generation, &(context.now)());
     if service.status.as_ref() != Some(&next) {
-        apply_status(&context.client, &context.written, service, &next).await?;
+        apply_status(context, service, &next).await?;
     }
-    Ok(Action::await_change())
+    // What it asked of Kafka is left alone too, as soon as a round that is at it has ended.
+    let is_in_round = context.desk.withdraw(&(service.namespace().unwrap_or_default(), service.name_any()));
+    Ok(if is_in_round { Action::requeue(deletion::LOOK_AGAIN) } else { Action::await_change() })
 }
 
 async fn converge(
@@ -148,15 +171,22 @@ async fn converge(
 ) -> Result<Action, Error> {
     add_finalizer(&context.client, service, FINALIZER).await?;
     let inputs = dereference::dereference(context, service, services).await?;
+    if let Ok(credentials) = &inputs.kafka {
+        let own = (service.namespace().unwrap_or_default(), service.name_any());
+        context.departures.note_kafka(&own, &credentials.connection);
+    }
     let pinned =
         service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or(&context.default_image);
+    let standing = topics::standing(context, service, &inputs.topics);
     let validated = unsupported::refuse(&service.spec, Place::Cluster)
-        .and_then(|()| validate::validate(service, &inputs.fellows, pinned));
+        .and_then(|()| validate::validate_with(service, &inputs.fellows, pinned, &standing));
     let applied = match validated {
         Ok(validated) => {
             let operator_namespace = context.namespace.clone();
             let desired = build::build(&ValidatedService { operator_namespace, ..validated })?;
-            apply::apply(context, service, desired, inputs.topics, inputs.kafka).await
+            let former = topics::former(service, &desired, &standing, &inputs.fellows);
+            let kafka = Surroundings { known: inputs.topics, former, credentials: inputs.kafka };
+            apply::apply(context, service, desired, kafka).await
         }
         Err(stall) => Err(stall),
     };
@@ -178,26 +208,24 @@ async fn report(
     let mut notices: Vec<Notice> =
         applied.iter().filter_map(|applied| applied.declared.as_ref()).flat_map(Declared::deeds).collect();
     notices.extend(applied.iter().flat_map(|applied| applied.deeds.iter().cloned()));
-    if service.status.as_ref() != Some(&next)
-        && apply_status(&context.client, &context.written, service, &next).await?
-    {
+    notices
+        .extend(applied.iter().filter_map(|applied| applied.unclaimed.as_ref()).filter_map(Unclaimed::deeds));
+    if service.status.as_ref() != Some(&next) && apply_status(context, service, &next).await? {
         notices.extend(transitions(before, &next.conditions));
         notices.extend(split::notices(before, &next.conditions));
         notices.extend(outcome::notices(before, &next.conditions));
+        notices.extend(unclaimed::notices(before, &next.conditions));
         let before = service.status.as_ref().and_then(|status| status.outbox.as_ref());
         notices.extend(outbox::notices(before, next.outbox.as_ref()));
     }
     let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
     context.metrics.split(&namespace, &name, is_met(&next.conditions, REDIS_SPLIT));
     context.notices.publish(&service.object_ref(&()), notices).await;
-    match (applied, find(&next.conditions, READY)) {
+    match applied {
         // What the API server does not take is not asked for again and again.
-        (Ok(Applied { error: Some(_), refused: Some(_), .. }), _) => Ok(Action::requeue(PAUSE)),
-        (Ok(Applied { error: Some(error), .. }), _) => Err(error.into()),
-        (Ok(Applied { declared: Some(declared), .. }), Some(ready)) if declared.error().is_some() => {
-            Err(Error::Unfinished { reason: ready.reason.clone(), message: ready.message.clone() })
-        }
-        _ => Ok(Action::requeue(REFRESH)),
+        Ok(Applied { error: Some(_), refused: Some(_), .. }) => Ok(Action::requeue(PAUSE)),
+        Ok(Applied { error: Some(error), .. }) => Err(error.into()),
+        _ => Ok(Action::requeue(jittered(REFRESH))),
     }
 }
 
@@ -205,23 +233,39 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
     if !service.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Action::await_change());
     }
-    match deletion::leave(context, service).await {
-        Err(deletion::Error::Kafka(error)) => {
-            let declared = Declared { topics: Err(error), groups: None };
-            let pinned =
-                service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or_default();
-            report(context, service, pinned, Ok(Applied { declared: Some(declared), ..Applied::default() }))
-                .await
+    if context.desk.withdraw(&(service.namespace().unwrap_or_default(), service.name_any())) {
+        return Ok(Action::requeue(deletion::LOOK_AGAIN));
+    }
+    match deletion::leave(context, service).await? {
+        Leave::Later(why) => {
+            report_leaving(context, service, &why).await?;
+            Ok(Action::requeue(deletion::LOOK_AGAIN))
         }
-        Err(deletion::Error::Api(error)) => Err(error.into()),
-        Ok(Leave::Later(wait)) => Ok(Action::requeue(wait)),
-        Ok(Leave::Now) => {
+        Leave::Failed(why) => {
+            report_leaving(context, service, &why).await?;
+            Err(Error::Unfinished { reason: why.reason, message: why.message })
+        }
+        Leave::Now(notices) => {
+            context.notices.publish(&service.object_ref(&()), notices).await;
             remove_finalizer(&context.client, service, FINALIZER).await?;
-            let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
+            let own = (service.namespace().unwrap_or_default(), service.name_any());
             context.memory.forget(&key(service));
-            context.metrics.forget(&namespace, &name);
-            context.tokens.forget(&(namespace, name));
+            context.metrics.forget(&own.0, &own.1);
+            context.tokens.forget(&own);
+            context.unclaimed.forget(&own);
+            context.departures.is_gone(&key(service));
+            context.departures.forget(&own);
             Ok(Action::await_change())
         }
     }
+}
+
+/// Writes what the deletion waits for, if that changed, and tells when it is news.
+async fn report_leaving(context: &Context, service: &ReservationService, why: &Finding) -> Result<(), Error> {
+    let next = status::leaving(service, why, &(context.now)());
+    if service.status.as_ref() != Some(&next) && apply_status(context, service, &next).await? {
+        let before = service.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        context.notices.publish(&service.object_ref(&()), transitions(before, &next.conditions)).await;
+    }
+    Ok(())
 }

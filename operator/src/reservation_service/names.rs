@@ -40,6 +40,10 @@ pub fn record(service: &str) -> String {
     format!("{service}-retained")
 }
 
+/// The label of the record. Tools that apply what is in a repository prune by `app.kubernetes.io/instance` what is not there;
+/// this one is of nobody's business but the operator's.
+pub const RECORD_OF: &str = "boxoffice.dev/record-of";
+
 /// Labels of everything the service owns.
 pub fn labels(service: &str) -> BTreeMap<String, String> {
     let mut labels = selector_of_service(service);
@@ -63,9 +67,12 @@ pub fn owned_by(service: &str) -> String {
     pairs.join(",")
 }
 
+/// The label that says which service an object was made for.
+pub const INSTANCE: &str = "app.kubernetes.io/instance";
+
 fn selector_of_service(service: &str) -> BTreeMap<String, String> {
     BTreeMap::from([
         ("app.kubernetes.io/name".to_owned(), "boxoffice".to_owned()),
-        ("app.kubernetes.io/instance".to_owned(), service.to_owned()),
+        (INSTANCE.to_owned(), service.to_owned()),
     ])
 }

@@ -83,8 +83,9 @@ impl Outcome {
     pub fn finding(&self) -> Option<Finding> {
         let messages: Vec<_> = self.persisting.iter().map(Persisting::message).collect();
         let message = format!(
-            "written as wanted, the API server's answer had another content: {}. Have the admission webhook that changes it \
-             leave it alone; it is tried again after an hour, and when this ReservationService changes",
+            "written as wanted, the API server's answer had another content: {}. Have whatever changes it, such as an \
+             admission webhook, leave it alone, or take out by hand what was added there; it is tried again after an hour, \
+             and when this ReservationService changes",
             messages.join("; ")
         );
         (!messages.is_empty()).then(|| Finding::met(DRIFT_PERSISTS, "ChangedBack", message))

@@ -3,7 +3,8 @@
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::common::Time;
 use boxoffice_crds::common::condition::{
-    CONSUMER_GROUPS_READY, DRIFT_PERSISTS, SANDBOX_PAYMENTS, SECRETS_READY, TOPICS_READY, WORKERS_READY,
+    CONSUMER_GROUPS_READY, DRIFT_PERSISTS, READY, SANDBOX_PAYMENTS, SECRETS_READY, TOPICS_READY,
+    WORKERS_READY,
 };
 use boxoffice_crds::consumers::Consumer;
 use boxoffice_crds::reservation_service::{
@@ -15,8 +16,13 @@ use super::apply::Applied;
 use super::names;
 use super::outbox;
 use super::split;
+use super::unclaimed;
+use super::voice;
 use crate::conditions::{Finding, Stall, find, update, with_summary};
 use crate::kafka::converge::{GroupState, TopicState};
+
+/// How many conditions [`with_summary`] puts before the steps.
+const SUMMARY: usize = 3;
 
 /// The next status after `result`: what was applied, or why nothing could be. What a failed step did not see stays as
 /// it was.
@@ -38,13 +44,34 @@ pub fn next(
     let seen = result.ok().and_then(|applied| applied.stores.as_deref());
     // Before all steps: where the same seats are sold twice it matters most.
     let split = split::finding(seen, &status.conditions);
-    let findings = split.into_iter().chain(with_unseen(&findings, &status)).collect();
+    let voice = voice::finding(result.ok().and_then(|applied| applied.voice.as_ref()), &status.conditions);
+    let findings = split.into_iter().chain(with_unseen(&findings, &status)).chain(voice).collect();
     let mut findings = with_summary(findings, stall.as_ref());
     findings.extend(sandbox(service));
     findings.extend(drift(result.ok(), &status));
+    let found = result.ok().and_then(|applied| applied.unclaimed.as_ref());
+    findings.extend(unclaimed::finding(found, &status.conditions));
     status.conditions = update(&status.conditions, findings, generation, now);
     status.observed_generation = generation;
     status.image = Some(pinned_image.to_owned());
+    status
+}
+
+/// The next status of one that is being deleted: what that waits for, and all else as it was.
+pub fn leaving(service: &ReservationService, why: &Finding, now: &Time) -> ReservationServiceStatus {
+    let mut status = service.status.clone().unwrap_or_default();
+    // Ready itself is no step: what stands there goes into the summary alone.
+    let summary = with_summary(vec![why.clone()], None);
+    let findings: Vec<_> = match why.kind {
+        READY => summary.into_iter().take(SUMMARY).collect(),
+        _ => summary,
+    };
+    let others =
+        status.conditions.iter().filter(|before| findings.iter().all(|finding| finding.kind != before.type_));
+    let others: Vec<_> = others.cloned().collect();
+    status.conditions = update(&status.conditions, findings, service.metadata.generation, now);
+    status.conditions.extend(others);
+    status.observed_generation = service.metadata.generation;
     status
 }
 
@@ -99,31 +126,53 @@ fn show(status: &mut ReservationServiceStatus, service: &ReservationService, app
         status.outbox = Some(outbox::shown(outbox));
     }
     let Some(declared) = &applied.declared else { return };
-    let topic = declared.topics.as_ref().ok().and_then(|topics| topics.first());
-    if let Some(topic) = topic.filter(|topic| topic.partitions > 0) {
-        status.topic = Some(topic_status(topic));
+    if declared.cluster_id.is_some() {
+        status.kafka_cluster_id.clone_from(&declared.cluster_id);
+    }
+    if let Ok(topics) = &declared.topics {
+        let before = std::mem::take(&mut status.topics);
+        status.topics = topics.iter().filter_map(|topic| topic_status(topic, &before)).collect();
+        status.topic = topics
+            .first()
+            .and_then(|main| status.topics.iter().find(|topic| topic.name == main.name).cloned())
+            .or_else(|| status.topic.take());
     }
     if let Some(Ok(groups)) = &declared.groups {
         status.lag = Some(groups.iter().map(|group| group.lag).sum());
+        let before = std::mem::take(&mut status.consumer_groups);
+        let former = declared.former.iter().map(|group| ConsumerGroupStatus {
+            lag: None,
+            removed: true,
+            ..group_status(group, &before)
+        });
         status.consumer_groups =
-            groups.iter().map(|group| group_status(group, &status.consumer_groups)).collect();
+            groups.iter().map(|group| group_status(group, &before)).chain(former).collect();
     }
 }
 
-fn topic_status(topic: &TopicState) -> TopicStatus {
-    TopicStatus {
+/// What is known of a topic for good: one that was refused keeps the id that it was known by, and one that was made just
+/// now has to show its id first.
+fn topic_status(topic: &TopicState, before: &[TopicStatus]) -> Option<TopicStatus> {
+    let before = before.iter().find(|known| known.name == topic.name).cloned();
+    let is_there = topic.partitions > 0 && !(topic.is_new && topic.id.is_none());
+    if topic.refused.is_some() || !is_there {
+        return before;
+    }
+    Some(TopicStatus {
         name: topic.name.clone(),
         id: topic.id.clone(),
         partitions: u32::try_from(topic.partitions).unwrap_or_default(),
-    }
+        observed: !topic.own,
+    })
 }
 
 fn group_status(group: &GroupState, before: &[ConsumerGroupStatus]) -> ConsumerGroupStatus {
     ConsumerGroupStatus {
         name: group.name.clone(),
-        state: Some(group.state.clone()),
+        state: Some(group.state.clone()).filter(|state| !state.is_empty()),
         members: u32::try_from(group.members).ok(),
         lag: Some(group.lag),
+        removed: false,
         reset: before.iter().find(|known| known.name == group.name).and_then(|known| known.reset.clone()),
     }
 }
@@ -144,20 +193,28 @@ mod tests {
         Time(jiff::Timestamp::from_second(second).unwrap())
     }
 
+    fn down() -> KafkaError {
+        KafkaError::Unreachable { bootstrap_servers: "kafka:9092".into(), detail: "timed out".into() }
+    }
+
     fn group(lag: i64) -> GroupState {
-        GroupState { name: "g".into(), state: "Stable".into(), members: 1, lag, created: false }
+        GroupState { name: format!("g{lag}"), state: "Stable".into(), members: 1, lag }
     }
 
     fn applied() -> Applied {
         let topic = TopicState {
             name: "staging.seat-events".into(),
             id: Some("first".into()),
+            own: true,
             partitions: 6,
-            deed: None,
-            refused: None,
-            differences: Vec::new(),
+            ..TopicState::default()
         };
-        let declared = Declared { topics: Ok(vec![topic]), groups: Some(Ok(vec![group(2), group(3)])) };
+        let declared = Declared {
+            topics: Ok(vec![topic]),
+            groups: Some(Ok(vec![group(2), group(3)])),
+            cluster_id: Some("c1".into()),
+            ..Declared::failed(down())
+        };
         Applied { declared: Some(declared), ..with_query_worker() }
     }
 
@@ -183,6 +240,56 @@ mod tests {
         assert_eq!((status.image.as_deref(), status.observed_generation), (Some("w:1"), Some(4)));
         assert_eq!(status.query.unwrap().ready, 1);
         assert!(is_met(&status.conditions, READY));
+    }
+
+    /// The status after one topic was seen so, and what it says of that.
+    fn pinned(service: &mut ReservationService, topic: TopicState) -> Option<TopicStatus> {
+        let declared = Declared { topics: Ok(vec![topic]), ..Declared::failed(down()) };
+        let seen = Applied { declared: Some(declared), ..with_query_worker() };
+        service.status = Some(next(service, "w:1", Ok(&seen), &at(1)));
+        service.status.as_ref().unwrap().topics.first().cloned()
+    }
+
+    #[test]
+    fn the_id_of_every_topic_is_kept_while_it_is_missing_or_replaced() {
+        let mut service = main_service();
+        let made =
+            TopicState { name: "t".into(), own: true, partitions: 3, is_new: true, ..TopicState::default() };
+        assert_eq!(pinned(&mut service, made.clone()), None, "it was not seen yet");
+        let there = TopicState { id: Some("first".into()), is_new: false, ..made };
+        let known = pinned(&mut service, there.clone()).unwrap();
+        assert_eq!((known.id.as_deref(), known.observed), (Some("first"), false));
+        let refused = |id: &str, partitions| TopicState {
+            id: Some(id.into()),
+            partitions,
+            refused: Some(("TopicMissing", String::new())),
+            ..there.clone()
+        };
+        assert_eq!(pinned(&mut service, refused("first", 0)), Some(known.clone()));
+        assert_eq!(pinned(&mut service, refused("second", 9)), Some(known.clone()));
+        assert_eq!(service.status.as_ref().unwrap().topic, Some(known));
+        let foreign = TopicState { name: "u".into(), refused: Some(("TopicExists", String::new())), ..there };
+        assert_eq!(pinned(&mut service, foreign), None, "the id of a foreign topic is not kept");
+    }
+
+    #[test]
+    fn groups_of_removed_consumers_are_listed_until_they_are_gone() {
+        let mut service = main_service();
+        service.status = Some(next(&service, "w:1", Ok(&applied()), &at(1)));
+        let mut left = applied();
+        let declared = left.declared.as_mut().unwrap();
+        declared.groups = Some(Ok(vec![group(2)]));
+        declared.former = vec![group(3)];
+        service.status = Some(next(&service, "w:1", Ok(&left), &at(2)));
+        let groups = |service: &ReservationService| {
+            let groups = &service.status.as_ref().unwrap().consumer_groups;
+            groups.iter().map(|group| (group.name.clone(), group.removed)).collect::<Vec<_>>()
+        };
+        assert_eq!(groups(&service), [("g2".to_owned(), false), ("g3".to_owned(), true)]);
+        assert_eq!(service.status.as_ref().unwrap().lag, Some(2));
+        left.declared.as_mut().unwrap().former.clear();
+        service.status = Some(next(&service, "w:1", Ok(&left), &at(3)));
+        assert_eq!(groups(&service), [("g2".to_owned(), false)]);
     }
 
     #[test]
@@ -237,10 +344,7 @@ mod tests {
     #[test]
     fn a_failure_clears_by_itself() {
         let mut service = main_service();
-        let down =
-            KafkaError::Unreachable { bootstrap_servers: "kafka:9092".into(), detail: "timed out".into() };
-        let failed =
-            Applied { declared: Some(Declared { topics: Err(down), groups: None }), ..with_query_worker() };
+        let failed = Applied { declared: Some(Declared::failed(down())), ..with_query_worker() };
         service.status = Some(next(&service, "w:1", Ok(&failed), &at(1)));
         let conditions = &service.status.as_ref().unwrap().conditions;
         assert_eq!(find(conditions, READY).unwrap().reason, "KafkaUnreachable");
@@ -265,6 +369,29 @@ mod tests {
             stuck.outbox,
             "nobody said otherwise"
         );
+    }
+
+    #[test]
+    fn a_deletion_says_what_it_waits_for_and_leaves_all_else_as_it_was() {
+        let mut service = main_service();
+        service.status = Some(next(&service, "w:1", Ok(&applied()), &at(1)));
+        let before = service.status.clone().unwrap();
+        // The API server counts a deletion as a change.
+        service.metadata.generation = Some(5);
+        let waits = Finding::unmet(READY, "Deleting", "waits for opera");
+        let status = leaving(&service, &waits, &at(2));
+        let ready = find(&status.conditions, READY).unwrap();
+        assert_eq!((ready.status.as_str(), ready.message.as_str()), ("False", "waits for opera"));
+        assert_eq!((status.conditions.len(), status.observed_generation), (before.conditions.len(), Some(5)));
+        for kind in [TOPICS_READY, WORKERS_READY, CONSUMER_GROUPS_READY] {
+            assert_eq!(find(&status.conditions, kind), find(&before.conditions, kind), "{kind}");
+        }
+        service.status = Some(status);
+        assert_eq!(Some(leaving(&service, &waits, &at(3))), service.status, "I12");
+        let kafka = Finding::unmet(TOPICS_READY, "KafkaUnreachable", "down");
+        let status = leaving(&service, &kafka, &at(4));
+        assert_eq!(find(&status.conditions, READY).unwrap().reason, "KafkaUnreachable");
+        assert!(!is_met(&status.conditions, TOPICS_READY) && is_met(&status.conditions, WORKERS_READY));
     }
 
     #[test]

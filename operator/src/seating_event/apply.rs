@@ -1,12 +1,24 @@
-//! Provisions the inventory through the admin API, unless the service has it already, and says how that went.
+//! Gives the definition to the command worker, unless it has it already, and says how that went.
 
-use boxoffice_crds::common::condition::INVENTORY_READY;
+use std::time::Duration;
+
+use boxoffice_crds::SeatingEvent;
+use boxoffice_crds::common::condition::{INVENTORY_READY, READY};
+use boxoffice_crds::seating_event::SeatMapPlan;
 use boxoffice_domain::Definition;
+use kube::ResourceExt;
+use tokio::time::Instant;
 
-use super::inventories::{Answer, Key};
-use super::validate::{Unfit, Validated};
-use crate::admin::{AdminError, Conflict, Inventory, Provisioned};
-use crate::conditions::{Finding, Stall, progress};
+use super::dereference::{doubt, target, whole};
+use super::given::{Became, Given};
+use super::inventories::{Told, Turn};
+use super::show::Show;
+use super::validate::{Validated, define};
+use super::{moments, status};
+use crate::admin::{AdminError, Conflict, Inventory, Plan, Provisioned, Target};
+use crate::api::{ApiError, apply_status};
+use crate::backoff::jittered;
+use crate::conditions::{Finding, Stall, find, progress};
 use crate::context::Context;
 use crate::notices::Notice;
 
@@ -14,6 +26,8 @@ use crate::notices::Notice;
 const SEAT_MAP_CONFLICT: &str = "SeatMapConflict";
 /// Most seats that a condition names.
 const NAMED_SEATS: usize = 20;
+/// How long a definition waits for others that are being given to the same service.
+const BEHIND_OTHERS: Duration = Duration::from_millis(500);
 
 /// How a reconcile of a SeatingEvent went.
 #[derive(Debug)]
@@ -26,78 +40,235 @@ pub struct Outcome {
     pub stall: Option<Stall>,
     /// What was done.
     pub deeds: Vec<Notice>,
+    /// What the definition that was given does to the seats, where it was planned.
+    pub plan: Option<SeatMapPlan>,
     /// Whether to try again by the clock; otherwise the next answer of the service wakes the object.
     pub retry: bool,
 }
 
-impl From<Unfit> for Outcome {
-    fn from(unfit: Unfit) -> Self {
-        let (step, stall) = match unfit {
-            Unfit::Stalled(stall) => {
-                (Finding::unmet(INVENTORY_READY, stall.reason, &stall.message), Some(stall))
-            }
-            Unfit::Waiting(finding) => (finding, None),
-        };
-        let retry = stall.is_none();
-        Self { inventory: None, step, stall, deeds: Vec::new(), retry }
+/// What is to be done after a look at a SeatingEvent.
+#[derive(Debug)]
+pub enum Next {
+    /// Say how it is.
+    Report(Box<Outcome>),
+    /// Come back then.
+    Later(Duration),
+    /// Nothing: what it waits for wakes it.
+    Wait,
+}
+
+impl Outcome {
+    /// A step and nothing else.
+    pub fn of(step: Finding) -> Self {
+        Self { inventory: None, step, stall: None, deeds: Vec::new(), plan: None, retry: false }
+    }
+
+    /// A step to be tried again.
+    pub fn again(step: Finding) -> Self {
+        Self { retry: true, ..Self::of(step) }
+    }
+
+    /// Only a person can go on.
+    pub fn stalled(inventory: Option<Inventory>, stall: Stall) -> Self {
+        let step = Finding::unmet(INVENTORY_READY, stall.reason, &stall.message);
+        Self { inventory, stall: Some(stall), ..Self::of(step) }
     }
 }
 
-/// Gives the definition to the command worker where needed.
-pub async fn apply(context: &Context, validated: &Validated) -> Outcome {
-    let Validated { id, definition, target, known_chart, .. } = validated;
-    let service: Key = (target.namespace.clone(), target.service.clone());
-    let event: Key = (target.namespace.clone(), id.clone());
-    let provisioned = context.inventories.provisioned(&event);
-    match decide(id, definition, provisioned.as_ref(), context.inventories.answer(&service)) {
-        Decision::Report(inventory) => ready(inventory, Vec::new()),
-        Decision::Silent(error) => failed(validated, &error, None),
-        Decision::Provision(known) => match context.admin.provision(target, id, definition).await {
-            Ok(Provisioned { inventory, refused: Some(refused) }) => {
-                // It is not noted: whatever changes the show's counts may have freed the seats, and asks again.
-                partly(inventory, &refused.seats)
-            }
-            Ok(Provisioned { inventory, refused: None }) => {
-                context.inventories.note_provisioned(&service, &event, definition.clone(), inventory.clone());
-                let news = known_chart.as_ref() != Some(&inventory.chart_hash);
-                let note = format!("{} seats on partition {}", inventory.seats.total, inventory.partition);
-                ready(inventory, if news { vec![Notice::normal("Provisioned", note)] } else { Vec::new() })
-            }
-            Err(error) => failed(validated, &error, known),
-        },
+impl From<Outcome> for Next {
+    fn from(outcome: Outcome) -> Self {
+        Self::Report(Box::new(outcome))
     }
+}
+
+/// Looks at the definition where nobody has yet: why it is none, if so.
+pub async fn check(context: &Context, show: &Show) -> Result<Option<Stall>, ApiError> {
+    let told = context.inventories.told(&show.service(), &show.name_any());
+    if !has(&told, &show.spec.definition_hash)
+        && context.checks.is_due(show)
+        && let Some(event) = whole(context, show).await?
+    {
+        read(context, show, &event).ok();
+    }
+    Ok(context.checks.stall(show))
+}
+
+/// The definition of the whole resource, of which it is noted what it is.
+fn read(context: &Context, show: &Show, event: &SeatingEvent) -> Result<Definition, Stall> {
+    let definition = define(event).map(|(definition, _)| definition);
+    let digest = Show::from(event.clone()).spec.definition_hash;
+    context.checks.note(&show.key(), digest, definition.as_ref().err().cloned());
+    definition
+}
+
+/// Gives the definition to the command worker where needed.
+pub async fn apply(context: &Context, show: &Show, validated: &Validated) -> Result<Next, ApiError> {
+    let (service, id) = (show.service(), show.name_any());
+    let told = context.inventories.told(&service, &id);
+    let wanted = &show.spec.definition_hash;
+    let inventory = match &told {
+        Told::Known { inventory, .. } => inventory.as_ref(),
+        Told::Nothing | Told::Silent(_) => None,
+    };
+    let given = context.inventories.given(&show.key(), wanted, inventory, Instant::now());
+    let now = (context.now)().0;
+    if context.inventories.heard(&service).is_some_and(|heard| moments::passed(&show.spec, heard.0, now)) {
+        context.inventories.ask_soon(&service);
+    }
+    Ok(match decide(wanted, told, given) {
+        Decision::Report(inventory) => ready(inventory).into(),
+        Decision::Partly(inventory, seats) => partly(inventory, &seats).into(),
+        Decision::Stalled(inventory, stall) => Outcome::stalled(inventory, stall).into(),
+        Decision::Silent(error) => silent(show, &error, validated).into(),
+        Decision::Wait => {
+            context.inventories.wait(&service, &id);
+            unheard(show, validated)
+        }
+        Decision::Give(known) => {
+            let Some(turn) = context.inventories.turn(&service) else {
+                return Ok(Next::Later(jittered(BEHIND_OTHERS)));
+            };
+            give(context, show, validated, known, turn).await?
+        }
+    })
 }
 
 #[derive(Debug, PartialEq)]
 enum Decision {
     /// The service has this definition: report its counts.
     Report(Inventory),
+    /// It has all of it but the seat map, because of these seats.
+    Partly(Inventory, Vec<Conflict>),
+    /// It refused it; what it has.
+    Stalled(Option<Inventory>, Stall),
     /// Give it the definition; what it had so far.
-    Provision(Option<Inventory>),
-    /// It had the definition, and now does not answer.
+    Give(Option<Inventory>),
+    /// It has been silent for a while.
     Silent(AdminError),
+    /// Nothing can be said or done until it answers.
+    Wait,
 }
 
-fn decide(
-    id: &str,
-    wanted: &Definition,
-    provisioned: Option<&Definition>,
-    answer: Option<Answer>,
-) -> Decision {
-    let up_to_date = provisioned == Some(wanted);
-    match answer {
-        Some(Err(error)) if up_to_date => Decision::Silent(error),
-        Some(Ok(mut known)) => match known.remove(id) {
-            Some(inventory) if up_to_date => Decision::Report(inventory),
-            inventory => Decision::Provision(inventory),
-        },
-        None | Some(Err(_)) => Decision::Provision(None),
+fn decide(wanted: &str, told: Told, given: Option<Became>) -> Decision {
+    let (inventory, answers) = match told {
+        Told::Nothing => return Decision::Wait,
+        Told::Silent(error) => return Decision::Silent(error),
+        Told::Known { inventory, answers } => (inventory, answers),
+    };
+    match (inventory, given) {
+        (inventory, Some(Became::Refused(stall))) => Decision::Stalled(inventory, stall),
+        (Some(inventory), Some(Became::Partly(seats))) => Decision::Partly(inventory, seats),
+        (Some(inventory), Some(Became::Taken)) => Decision::Report(inventory),
+        (Some(inventory), None) if is_as_wanted(&inventory, wanted) => Decision::Report(inventory),
+        (inventory, None | Some(Became::Taken | Became::Partly(_))) if answers => Decision::Give(inventory),
+        (_, None | Some(Became::Taken | Became::Partly(_))) => Decision::Wait,
     }
 }
 
-fn ready(inventory: Inventory, deeds: Vec<Notice>) -> Outcome {
+/// Whether the service said that it has the definition with this digest.
+fn has(told: &Told, wanted: &str) -> bool {
+    match told {
+        Told::Known { inventory: Some(inventory), .. } => is_as_wanted(inventory, wanted),
+        Told::Known { inventory: None, .. } | Told::Nothing | Told::Silent(_) => false,
+    }
+}
+
+fn is_as_wanted(inventory: &Inventory, wanted: &str) -> bool {
+    !inventory.closed && inventory.definition_hash.as_deref() == Some(wanted)
+}
+
+/// Gives the definition, and has the status say first what it does to the seats.
+async fn give(
+    context: &Context,
+    show: &Show,
+    validated: &Validated,
+    known: Option<Inventory>,
+    _turn: Turn<'_>,
+) -> Result<Next, ApiError> {
+    let (service, key, id) = (show.service(), show.key(), show.name_any());
+    let Some(event) = whole(context, show).await? else { return Ok(Next::Wait) };
+    let definition = match read(context, show, &event) {
+        Ok(definition) => definition,
+        Err(stall) => return Ok(Outcome::stalled(known, stall).into()),
+    };
+    let Some(target) = target(context, &service.0, &service.1).await? else {
+        context.inventories.wait(&service, &id);
+        return Ok(unheard(show, validated));
+    };
+    let plan = match &known {
+        Some(_) => planned(context, show, &event, (&target, &definition)).await?,
+        None => Some(SeatMapPlan::default()),
+    };
+    let wanted = definition.digest();
+    let note = |inventory: Option<&Inventory>, became| {
+        let told = inventory.and_then(|inventory| inventory.definition_hash.clone());
+        let given = Given { wanted: wanted.clone(), told, at: Instant::now(), became };
+        context.inventories.note_given(&service, &key, given, inventory.cloned());
+    };
+    let outcome = match context.admin.provision(&target, &id, &definition).await {
+        Ok(Provisioned { inventory, refused: Some(refused) }) => {
+            note(Some(&inventory), Became::Partly(refused.seats.clone()));
+            partly(inventory, &refused.seats)
+        }
+        Ok(Provisioned { inventory, refused: None }) => {
+            note(Some(&inventory), Became::Taken);
+            let before = show.status.as_ref().and_then(|status| status.chart_hash.as_ref());
+            let is_news = before != Some(&inventory.chart_hash);
+            let text = format!("{} seats on partition {}", inventory.seats.total, inventory.partition);
+            let deeds = if is_news { vec![Notice::normal("Provisioned", text)] } else { Vec::new() };
+            Outcome { deeds, ..ready(inventory) }
+        }
+        Err(AdminError::Absent | AdminError::Unreachable { .. }) => {
+            // Whether the service is silent, and for how long, finds out who asks it all the time.
+            context.inventories.wait(&service, &id);
+            context.inventories.ask_soon(&service);
+            return Ok(unheard(show, validated));
+        }
+        Err(error @ AdminError::Refused { .. }) => {
+            if let AdminError::Refused { status: 401, .. } = error {
+                doubt(context, &service);
+            }
+            let (step, stall) = judge(&error, validated.service_trouble.as_deref());
+            if let Some(stall) = &stall {
+                note(known.as_ref(), Became::Refused(stall.clone()));
+            }
+            let retry = stall.is_none();
+            Outcome { inventory: known, stall, retry, ..Outcome::of(step) }
+        }
+    };
+    Ok(Outcome { plan, ..outcome }.into())
+}
+
+/// What the definition does to the seats that are there: in the status before it is given. Nothing where the service does
+/// not say.
+async fn planned(
+    context: &Context,
+    show: &Show,
+    event: &SeatingEvent,
+    (target, definition): (&Target, &Definition),
+) -> Result<Option<SeatMapPlan>, ApiError> {
+    let asked = context.admin.plan(target, &show.name_any(), definition).await;
+    let plan = match asked {
+        Ok(Some(Plan { added, removed, blocked, unblocked, refused })) => {
+            status::plan(event.metadata.generation, [added, removed, blocked, unblocked], &refused)
+        }
+        // What stands in the way of a plan stands in the way of the definition, which says it.
+        Ok(None) | Err(_) => return Ok(None),
+    };
+    if !plan.is_empty() {
+        let mut status = show.status.clone().unwrap_or_default();
+        status.plan = Some(plan.clone());
+        if show.status.as_ref() != Some(&status) {
+            context.pace.wrote(&show.key(), Instant::now());
+            apply_status(context, show, &status).await?;
+        }
+    }
+    Ok(Some(plan))
+}
+
+fn ready(inventory: Inventory) -> Outcome {
     let step = Finding::met(INVENTORY_READY, "Provisioned", format!("chart {}", inventory.chart_hash));
-    Outcome { inventory: Some(inventory), step, stall: None, deeds, retry: false }
+    Outcome { inventory: Some(inventory), ..Outcome::of(step) }
 }
 
 /// The definition took effect but for its seat map.
@@ -107,15 +278,30 @@ fn partly(inventory: Inventory, in_the_way: &[Conflict]) -> Outcome {
          took effect, and the seat map is tried again when one of them comes back. To undo it, put them back",
         named(in_the_way)
     );
-    let stall = Stall::new(SEAT_MAP_CONFLICT, message);
-    let step = Finding::unmet(INVENTORY_READY, stall.reason, &stall.message);
-    Outcome { inventory: Some(inventory), step, stall: Some(stall), deeds: Vec::new(), retry: false }
+    Outcome::stalled(Some(inventory), Stall::new(SEAT_MAP_CONFLICT, message))
 }
 
-fn failed(validated: &Validated, error: &AdminError, inventory: Option<Inventory>) -> Outcome {
-    let (step, stall) = judge(error, validated.service_trouble.as_deref());
-    let retry = stall.is_none();
-    Outcome { inventory, step, stall, deeds: Vec::new(), retry }
+/// The service says it for all its shows; what they were told last stands beside it.
+fn silent(show: &Show, error: &AdminError, validated: &Validated) -> Outcome {
+    let says_nothing =
+        || format!("ReservationService {} says nothing about it: {error}", show.spec.service_ref.name);
+    let step = validated.service_trouble.as_ref().map_or_else(
+        || Finding::unmet(INVENTORY_READY, progress::SERVICE_SILENT, says_nothing()),
+        |trouble| Finding::unmet(INVENTORY_READY, progress::SERVICE_NOT_READY, trouble),
+    );
+    Outcome::of(step)
+}
+
+/// One that is as it was stays so; one of which nothing was said yet says what it waits for.
+fn unheard(show: &Show, validated: &Validated) -> Next {
+    let conditions = show.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let was_said = find(conditions, READY).is_some_and(|ready| ready.reason != progress::SERVICE_NOT_READY);
+    if was_said {
+        return Next::Wait;
+    }
+    let waits = || format!("ReservationService {} has not answered yet", show.spec.service_ref.name);
+    let message = validated.service_trouble.clone().unwrap_or_else(waits);
+    Outcome::of(Finding::unmet(INVENTORY_READY, progress::SERVICE_NOT_READY, message)).into()
 }
 
 /// What a failed call means for the SeatingEvent, given why its service is not ready, if it is not.

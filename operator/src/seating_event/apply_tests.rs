@@ -1,19 +1,8 @@
 //! When a definition is given to the service, and what its refusals mean.
 
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::admin::Problem;
-use crate::seating_event::build::build;
-use crate::seating_event::fixtures::{arena_night, inventory};
-
-fn definition() -> Definition {
-    build(&arena_night().spec)
-}
-
-fn listed() -> BTreeMap<String, Inventory> {
-    [("arena-night".to_owned(), inventory())].into()
-}
+use crate::seating_event::fixtures::{inventory, show};
 
 fn unreachable() -> AdminError {
     AdminError::Unreachable { url: "http://x".into(), detail: "connection refused".into() }
@@ -29,28 +18,79 @@ fn refused(status: u16, code: &str) -> AdminError {
     AdminError::Refused { status, problem }
 }
 
-#[test]
-fn a_definition_is_given_once_and_again_when_it_changed_or_was_lost() {
-    let wanted = definition();
-    let other = Definition { title: "Other".into(), ..definition() };
-    let decide = |provisioned, answer| decide("arena-night", &wanted, provisioned, answer);
-    assert_eq!(decide(None, None), Decision::Provision(None));
-    assert_eq!(
-        decide(None, Some(Ok(listed()))),
-        Decision::Provision(Some(inventory())),
-        "a restarted operator makes sure"
-    );
-    assert_eq!(decide(Some(&wanted), Some(Ok(listed()))), Decision::Report(inventory()));
-    assert_eq!(decide(Some(&other), Some(Ok(listed()))), Decision::Provision(Some(inventory())));
-    assert_eq!(decide(Some(&wanted), Some(Ok([].into()))), Decision::Provision(None));
+fn known(inventory: Option<Inventory>) -> Told {
+    Told::Known { inventory, answers: true }
+}
+
+fn having(hash: &str) -> Inventory {
+    Inventory { definition_hash: Some(hash.into()), ..inventory() }
 }
 
 #[test]
-fn a_silent_service_is_not_asked_twice() {
-    let wanted = definition();
-    let silent = decide("arena-night", &wanted, Some(&wanted), Some(Err(unreachable())));
-    assert_eq!(silent, Decision::Silent(unreachable()));
-    assert_eq!(decide("arena-night", &wanted, None, Some(Err(unreachable()))), Decision::Provision(None));
+fn a_definition_is_given_where_the_service_says_that_it_has_another_one() {
+    let decide = |told, given| decide("new", told, given);
+    assert_eq!(
+        decide(Told::Nothing, None),
+        Decision::Wait,
+        "a restarted operator gives nothing before it asked"
+    );
+    assert_eq!(decide(known(Some(having("new"))), None), Decision::Report(having("new")));
+    assert_eq!(decide(known(Some(having("old"))), None), Decision::Give(Some(having("old"))));
+    assert_eq!(decide(known(None), None), Decision::Give(None), "the store lost it");
+    let closed = Inventory { closed: true, ..having("new") };
+    assert_eq!(decide(known(Some(closed.clone())), None), Decision::Give(Some(closed)), "it opens again");
+}
+
+#[test]
+fn a_worker_of_an_earlier_version_is_given_a_definition_once() {
+    let before = Inventory { definition_hash: None, ..inventory() };
+    assert_eq!(decide("new", known(Some(before.clone())), None), Decision::Give(Some(before.clone())));
+    let taken = decide("new", known(Some(before.clone())), Some(Became::Taken));
+    assert_eq!(taken, Decision::Report(before));
+}
+
+#[test]
+fn what_was_refused_is_shown_and_not_given_again() {
+    let partly = decide("new", known(Some(having("old"))), Some(Became::Partly(conflicts())));
+    assert_eq!(partly, Decision::Partly(having("old"), conflicts()));
+    let stall = Stall::new("DefinitionConflict", "no");
+    let refused = decide("new", known(Some(having("old"))), Some(Became::Refused(stall.clone())));
+    assert_eq!(refused, Decision::Stalled(Some(having("old")), stall));
+}
+
+#[test]
+fn nothing_is_given_to_a_service_that_does_not_answer() {
+    let unsure = |hash| Told::Known { inventory: Some(having(hash)), answers: false };
+    assert_eq!(decide("new", unsure("old"), None), Decision::Wait);
+    assert_eq!(
+        decide("new", unsure("new"), None),
+        Decision::Report(having("new")),
+        "it was there a moment ago"
+    );
+    assert_eq!(decide("new", Told::Silent(unreachable()), None), Decision::Silent(unreachable()));
+}
+
+#[test]
+fn a_show_of_which_nothing_was_said_yet_says_what_it_waits_for_and_any_other_stays() {
+    let (mut show, validated) = (show(), Validated::default());
+    let Next::Report(outcome) = unheard(&show, &validated) else { panic!("nothing is said") };
+    assert_eq!(outcome.step.reason, progress::SERVICE_NOT_READY);
+    let status = |outcome| {
+        status::next(None, Some(2), &outcome, &(boxoffice_crds::common::Time(jiff::Timestamp::UNIX_EPOCH)))
+    };
+    show.status = Some(status(*outcome));
+    assert!(matches!(unheard(&show, &validated), Next::Report(_)));
+    show.status = Some(status(ready(inventory())));
+    assert!(matches!(unheard(&show, &validated), Next::Wait));
+}
+
+#[test]
+fn a_silent_service_is_no_news_of_each_show() {
+    let outcome = silent(&show(), &unreachable(), &Validated::default());
+    assert!(progress::is(&outcome.step.reason) && outcome.stall.is_none() && !outcome.retry);
+    assert!(outcome.step.message.contains("main says nothing about it"), "{}", outcome.step.message);
+    let trouble = Validated { service_trouble: Some("workers start".into()) };
+    assert_eq!(silent(&show(), &unreachable(), &trouble).step.message, "workers start");
 }
 
 #[test]

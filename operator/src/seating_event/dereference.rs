@@ -1,10 +1,13 @@
-//! Reads what a SeatingEvent refers to: its ReservationService and the token of that service's admin API.
+//! Reads what a SeatingEvent refers to: its ReservationService, as that is watched, and where its admin API is; and the
+//! resource itself, where all of it is needed.
 
 use std::time::Instant;
 
 use boxoffice_crds::{ReservationService, SeatingEvent};
+use kube::ResourceExt;
 use kube::api::Api;
 
+use super::show::Show;
 use crate::admin::Target;
 use crate::api::{ApiError, beside, timed};
 use crate::context::Context;
@@ -22,14 +25,22 @@ pub struct Inputs {
 }
 
 /// Follows `spec.serviceRef`.
-pub async fn dereference(context: &Context, event: &SeatingEvent) -> Result<Inputs, ApiError> {
-    let name = &event.spec.service_ref.name;
-    let services: Api<ReservationService> = beside(&context.client, event);
-    let Some(service) = timed("read the service", services.get_opt(name)).await? else {
+pub async fn dereference(context: &Context, show: &Show) -> Result<Inputs, ApiError> {
+    // One that is not known yet is not one that is gone.
+    context.directory.ready().await;
+    let (namespace, name) = show.service();
+    let Some(service) = context.directory.service(&namespace, &name) else {
         return Ok(Inputs::default());
     };
-    let target = target(context, event.metadata.namespace.as_deref().unwrap_or_default(), name).await?;
-    Ok(Inputs { service: Some(service), target })
+    let target = target(context, &namespace, &name).await?;
+    Ok(Inputs { service: Some(service.as_ref().clone()), target })
+}
+
+/// The whole resource, unless it is gone, or is another one of that name by now.
+pub async fn whole(context: &Context, show: &Show) -> Result<Option<SeatingEvent>, ApiError> {
+    let api: Api<SeatingEvent> = beside(&context.client, show);
+    let event = timed("read the seating event", api.get_opt(&show.name_any())).await?;
+    Ok(event.filter(|event| event.metadata.uid == show.metadata.uid))
 }
 
 /// The admin API of a service, unless there is no token yet that all its workers take. Where no reconcile looks after the
@@ -43,5 +54,15 @@ pub async fn target(context: &Context, namespace: &str, service: &str) -> Result
         let secret = context.secrets.get(&context.client, namespace, &name, TOKEN_AGE).await?;
         secret.and_then(|secret| of_content(secret.data.as_ref()?))
     };
-    Ok(token.map(|token| Target { namespace: namespace.to_owned(), service: service.to_owned(), token }))
+    let target =
+        token.map(|token| Target { namespace: namespace.to_owned(), service: service.to_owned(), token });
+    if let Some(target) = &target {
+        context.departures.note_target(target);
+    }
+    Ok(target)
+}
+
+/// Has the token of a service read again at the next look: it was refused.
+pub fn doubt(context: &Context, (namespace, service): &(String, String)) {
+    context.secrets.forget(namespace, &names::admin_token(service));
 }

@@ -3,6 +3,7 @@
 use boxoffice_crds::SeatingEvent;
 use boxoffice_domain::definition::Phase;
 
+use super::show::Show;
 use crate::admin::{Counts, Inventory};
 pub use crate::reservation_service::fixtures::main_service;
 
@@ -26,12 +27,19 @@ spec:
     serde_yaml_ng::from_str(yaml).unwrap()
 }
 
+pub fn show() -> Show {
+    arena_night().into()
+}
+
 pub fn inventory() -> Inventory {
     Inventory {
         event_id: "arena-night".into(),
         chart_hash: "abc".into(),
+        definition_hash: Some("old".into()),
+        closed: false,
         partition: 3,
         sequence: 7,
+        last_event_at: None,
         phase: Phase::OnSale,
         seats: Counts { total: 260, available: 250, held: 6, reserved: 3, blocked: 1 },
     }

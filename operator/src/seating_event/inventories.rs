@@ -1,138 +1,323 @@
-//! What the command workers last said about their SeatingEvents, and which definitions they were given. `poll` asks them.
+//! What the command workers said about their SeatingEvents, and what became of the definitions that this process gave them.
+//! `poll` asks them.
+//!
+//! A service that does not answer is silent from the first time on, but its shows learn of it only when it has been so for
+//! a while: until then they are as they were said to be last. Nothing is given to a service while it is silent: one that
+//! hangs would keep the shows of all others waiting. Those that have something for it are woken when it answers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use boxoffice_domain::Definition;
+use boxoffice_crds::common::Time;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
+use super::given::{Became, Given};
 use crate::admin::{AdminError, Inventory, Listing};
+use crate::backoff::jittered;
+pub use crate::directory::Key;
 
-/// Names an object: namespace and name.
-pub type Key = (String, String);
-/// All SeatingEvents of one service by id, or why it did not say.
-pub type Answer = Result<BTreeMap<String, Inventory>, AdminError>;
+/// How often each service is asked: counts are well under 10 s old with it.
+const INTERVAL: Duration = Duration::from_secs(5);
+/// How long a service is silent before its shows are said not to be known.
+pub const SILENCE: Duration = Duration::from_secs(30);
+/// How many definitions are given to one service at once.
+const GIVEN_AT_ONCE: usize = 2;
 
-/// The last answer of each service, and the last definition given for each SeatingEvent.
+/// See the module.
 #[derive(Default)]
 pub struct Inventories {
-    answers: Mutex<HashMap<Key, Answer>>,
-    provisioned: Mutex<HashMap<Key, Definition>>,
+    services: Mutex<HashMap<Key, Service>>,
+    given: Mutex<HashMap<Key, Given>>,
+    /// Somebody wants a service to be asked before its time.
+    nudge: Notify,
+}
+
+/// What is known of one SeatingEvent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// Its service has said nothing yet.
+    Nothing,
+    /// Its service has been silent for a while, and this is how.
+    Silent(AdminError),
+    /// What the service said last.
+    Known {
+        /// It, where it is there.
+        inventory: Option<Inventory>,
+        /// Whether the service answers.
+        answers: bool,
+    },
+}
+
+/// How a service takes what it is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Voice {
+    /// Nobody asks it.
+    Unasked,
+    /// It does not answer, but not for long.
+    Unsure,
+    /// It answers.
+    Answers,
+    /// It has been silent for a while.
+    Silent(AdminError),
+}
+
+#[derive(Default)]
+struct Service {
+    known: BTreeMap<String, Inventory>,
+    /// To come with when it is asked next.
+    cursor: String,
+    /// When it was asked what it answered last.
+    heard: Option<Time>,
+    failing: Option<Failing>,
+    asking: Option<Asking>,
+    /// When it is to be asked next.
+    due: Option<Instant>,
+    /// Definitions that are being given to it.
+    giving: usize,
+    /// SeatingEvents that have something for it.
+    waiting: BTreeSet<String>,
+    presence: Option<Presence>,
+}
+
+/// Whether a service is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is not.
+    Absent,
+    /// It is.
+    Here,
+    /// It is being deleted.
+    Leaving,
+}
+
+struct Failing {
+    since: Instant,
+    error: AdminError,
+    /// Whether its shows were told.
+    is_told: bool,
+}
+
+/// A question that is under way.
+struct Asking {
+    at: Time,
+    /// What was said otherwise meanwhile.
+    meanwhile: Vec<Inventory>,
+}
+
+/// The right to give a definition to a service; it is given back when dropped.
+pub struct Turn<'a> {
+    inventories: &'a Inventories,
+    service: Key,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(service) = self.inventories.services().get_mut(&self.service) {
+            service.giving = service.giving.saturating_sub(1);
+        }
+    }
 }
 
 impl Inventories {
-    /// The last answer of the service.
-    pub fn answer(&self, service: &Key) -> Option<Answer> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner).get(service).cloned()
-    }
-
-    /// The definition last given for the SeatingEvent by this process.
-    pub fn provisioned(&self, event: &Key) -> Option<Definition> {
-        self.provisioned.lock().unwrap_or_else(PoisonError::into_inner).get(event).cloned()
-    }
-
-    /// Notes that the service took the definition and answered with the inventory.
-    pub fn note_provisioned(&self, service: &Key, event: &Key, definition: Definition, inventory: Inventory) {
-        self.provisioned.lock().unwrap_or_else(PoisonError::into_inner).insert(event.clone(), definition);
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(known) = answers.entry(service.clone()).or_insert_with(|| Ok(BTreeMap::new())) {
-            known.insert(event.1.clone(), inventory);
+    /// What is known of a SeatingEvent of a service.
+    pub fn told(&self, service: &Key, id: &str) -> Told {
+        let services = self.services();
+        let Some(service) = services.get(service) else { return Told::Nothing };
+        match (&service.failing, &service.heard) {
+            (Some(failing), _) if failing.is_told => Told::Silent(failing.error.clone()),
+            (_, None) => Told::Nothing,
+            (failing, Some(_)) => {
+                Told::Known { inventory: service.known.get(id).cloned(), answers: failing.is_none() }
+            }
         }
+    }
+
+    /// Whether a service answers.
+    pub fn voice(&self, service: &Key) -> Voice {
+        let services = self.services();
+        match services.get(service).map(|service| (&service.failing, &service.heard)) {
+            None | Some((None, None)) => Voice::Unasked,
+            Some((None, Some(_))) => Voice::Answers,
+            Some((Some(failing), _)) if failing.is_told => Voice::Silent(failing.error.clone()),
+            Some((Some(_), _)) => Voice::Unsure,
+        }
+    }
+
+    /// When a service was asked what is known of it.
+    pub fn heard(&self, service: &Key) -> Option<Time> {
+        self.services().get(service)?.heard.clone()
+    }
+
+    /// Has a SeatingEvent woken by the next answer of its service, and has that asked soon where it never was.
+    pub fn wait(&self, service: &Key, id: &str) {
+        let mut services = self.services();
+        let entry = services.entry(service.clone()).or_default();
+        entry.waiting.insert(id.to_owned());
+        if entry.heard.is_none() && entry.failing.is_none() && entry.asking.is_none() {
+            self.nudge.notify_one();
+        }
+    }
+
+    /// Has a service asked now.
+    pub fn ask_soon(&self, service: &Key) {
+        if let Some(service) = self.services().get_mut(service) {
+            service.due = None;
+            self.nudge.notify_one();
+        }
+    }
+
+    /// Waits until somebody wants a service to be asked before its time.
+    pub async fn nudged(&self) {
+        self.nudge.notified().await;
+    }
+
+    /// The right to give a definition to a service, unless enough are being given to it.
+    pub fn turn(&self, service: &Key) -> Option<Turn<'_>> {
+        let mut services = self.services();
+        let entry = services.entry(service.clone()).or_default();
+        (entry.giving < GIVEN_AT_ONCE).then(|| {
+            entry.giving += 1;
+            Turn { inventories: self, service: service.clone() }
+        })
+    }
+
+    /// What became of the definition `wanted` of a SeatingEvent, where that still stands.
+    pub fn given(&self, event: &Key, wanted: &str, told: Option<&Inventory>, now: Instant) -> Option<Became> {
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        given.get(event).and_then(|given| given.stands(wanted, told, now)).cloned()
+    }
+
+    /// Notes what became of a definition, and what the service said of it where it did.
+    pub fn note_given(&self, service: &Key, event: &Key, given: Given, inventory: Option<Inventory>) {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).insert(event.clone(), given);
+        let mut services = self.services();
+        let (Some(inventory), Some(service)) = (inventory, services.get_mut(service)) else { return };
+        if let Some(asking) = &mut service.asking {
+            asking.meanwhile.push(inventory.clone());
+        }
+        service.known.insert(event.1.clone(), inventory);
     }
 
     /// Forgets a SeatingEvent that is gone.
     pub fn forget(&self, event: &Key) {
-        self.provisioned.lock().unwrap_or_else(PoisonError::into_inner).remove(event);
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).remove(event);
     }
 
-    /// Keeps the new answer of a service and says for which of `events` it differs from the last one.
+    /// Forgets services that have no SeatingEvents any more.
+    pub fn keep_only<T>(&self, services: &BTreeMap<Key, T>) {
+        self.services().retain(|service, entry| services.contains_key(service) || entry.giving > 0);
+    }
+
+    /// Notes whether a service is there, and says whether that is new.
+    pub fn note_presence(&self, service: &Key, presence: Presence) -> bool {
+        let before = self.services().entry(service.clone()).or_default().presence.replace(presence);
+        before.is_some_and(|before| before != presence)
+    }
+
+    /// The cursor to ask a service with, where it is due and not being asked.
+    pub fn begin(&self, service: &Key, now: Instant, at: Time) -> Option<String> {
+        let mut services = self.services();
+        let service = services.entry(service.clone()).or_default();
+        if service.asking.is_some() || service.due.is_some_and(|due| due > now) {
+            return None;
+        }
+        service.asking = Some(Asking { at, meanwhile: Vec::new() });
+        Some(service.cursor.clone())
+    }
+
+    /// Notes that a service could not even be asked.
+    pub fn give_up(&self, service: &Key, now: Instant) {
+        if let Some(service) = self.services().get_mut(service) {
+            service.asking = None;
+            service.due = Some(now + jittered(INTERVAL));
+        }
+    }
+
+    /// Takes in what a service answered and says which of `events` are to look at it.
     pub fn note_answer(
         &self,
         service: &Key,
-        told: Result<Listing, AdminError>,
+        answer: Result<Listing, AdminError>,
         events: &BTreeSet<String>,
+        now: Instant,
     ) -> BTreeSet<String> {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = answers.remove(service);
-        let answer = told.map(|told| completed(told, before.as_ref()));
-        let changed = changed(before.as_ref(), &answer, events);
-        answers.insert(service.clone(), answer);
-        changed
+        let mut services = self.services();
+        let Some(service) = services.get_mut(service) else { return BTreeSet::new() };
+        service.due = Some(now + jittered(INTERVAL));
+        let asking = service.asking.take();
+        match answer {
+            Ok(listing) => service.hear(listing, asking, events),
+            Err(error) => service.miss(error, events, now),
+        }
+    }
+
+    fn services(&self) -> MutexGuard<'_, HashMap<Key, Service>> {
+        self.services.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a service told, with what it told `before` of those that a partial answer leaves out: they are there, as far as
-/// anybody knows.
-fn completed(told: Listing, before: Option<&Answer>) -> BTreeMap<String, Inventory> {
-    let mut known = match before {
-        Some(Ok(before)) if told.is_partial => before.clone(),
-        Some(Ok(_) | Err(_)) | None => BTreeMap::new(),
-    };
-    known.extend(told.inventories.into_iter().map(|one| (one.event_id.clone(), one)));
-    known
-}
-
-fn changed(before: Option<&Answer>, after: &Answer, events: &BTreeSet<String>) -> BTreeSet<String> {
-    match (before, after) {
-        (Some(Ok(before)), Ok(after)) => {
-            events.iter().filter(|id| before.get(*id) != after.get(*id)).cloned().collect()
+impl Service {
+    fn hear(
+        &mut self,
+        listing: Listing,
+        asking: Option<Asking>,
+        events: &BTreeSet<String>,
+    ) -> BTreeSet<String> {
+        let were_told = self.failing.take().is_some_and(|failing| failing.is_told);
+        let is_first = self.heard.is_none();
+        self.cursor.clone_from(&listing.cursor);
+        let mut changed = self.take(listing);
+        if let Some(Asking { at, meanwhile }) = asking {
+            self.heard = Some(at);
+            for newer in meanwhile {
+                let known = self.known.get(&newer.event_id);
+                if known.is_none_or(|known| known.sequence < newer.sequence) {
+                    self.known.insert(newer.event_id.clone(), newer);
+                }
+            }
         }
-        (Some(Err(_)), Err(_)) => BTreeSet::new(),
-        _ => events.clone(),
+        changed.append(&mut self.waiting);
+        if were_told || is_first {
+            return events.clone();
+        }
+        events.intersection(&changed).cloned().collect()
+    }
+
+    /// The ids of those that are another way than before.
+    fn take(&mut self, Listing { inventories, all, gone, is_partial, .. }: Listing) -> BTreeSet<String> {
+        let mut changed: BTreeSet<_> =
+            gone.into_iter().filter(|id| self.known.remove(id).is_some()).collect();
+        if all && !is_partial {
+            let listed: BTreeSet<_> = inventories.iter().map(|one| &one.event_id).collect();
+            let lost: Vec<_> = self.known.keys().filter(|id| !listed.contains(id)).cloned().collect();
+            for id in lost {
+                self.known.remove(&id);
+                changed.insert(id);
+            }
+        }
+        for one in inventories {
+            if self.known.get(&one.event_id) != Some(&one) {
+                changed.insert(one.event_id.clone());
+                self.known.insert(one.event_id.clone(), one);
+            }
+        }
+        changed
+    }
+
+    fn miss(&mut self, error: AdminError, events: &BTreeSet<String>, now: Instant) -> BTreeSet<String> {
+        let failing =
+            self.failing.get_or_insert_with(|| Failing { since: now, error: error.clone(), is_told: false });
+        if failing.is_told || now.saturating_duration_since(failing.since) < SILENCE {
+            return BTreeSet::new();
+        }
+        failing.is_told = true;
+        failing.error = error;
+        events.clone()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::seating_event::fixtures::inventory;
-
-    fn events(ids: &[&str]) -> BTreeSet<String> {
-        ids.iter().map(ToString::to_string).collect()
-    }
-
-    fn down() -> Answer {
-        Err(AdminError::Unreachable { url: "http://x".into(), detail: "refused".into() })
-    }
-
-    fn two(sequence: u64) -> BTreeMap<String, Inventory> {
-        let arena = Inventory { sequence, ..inventory() };
-        let opera = Inventory { event_id: "opera".into(), ..inventory() };
-        [("arena-night".to_owned(), arena), ("opera".to_owned(), opera)].into()
-    }
-
-    #[test]
-    fn only_what_changed_is_reconciled() {
-        let all = events(&["arena-night", "opera", "unknown"]);
-        assert_eq!(changed(Some(&Ok(two(7))), &Ok(two(8)), &all), events(&["arena-night"]));
-        assert!(changed(Some(&Ok(two(7))), &Ok(two(7)), &all).is_empty());
-    }
-
-    #[test]
-    fn a_seating_event_that_the_store_lost_is_reconciled() {
-        assert_eq!(changed(Some(&Ok(two(7))), &Ok(BTreeMap::new()), &events(&["opera"])), events(&["opera"]));
-    }
-
-    #[test]
-    fn a_seating_event_that_a_partial_answer_leaves_out_stays_as_it_was_known() {
-        let (inventories, service) = (Inventories::default(), ("tickets".to_owned(), "main".to_owned()));
-        let all = events(&["arena-night", "opera"]);
-        let told = |names: &[&str], sequence, is_partial| {
-            let listed = two(sequence).into_iter().filter(|(id, _)| names.contains(&id.as_str()));
-            let listing = Listing { inventories: listed.map(|(_, one)| one).collect(), is_partial };
-            inventories.note_answer(&service, Ok(listing), &all)
-        };
-        told(&["arena-night", "opera"], 7, false);
-        assert_eq!(told(&["arena-night"], 8, true), events(&["arena-night"]), "opera is as it was");
-        assert_eq!(inventories.answer(&service), Some(Ok(two(8))));
-        assert_eq!(told(&["arena-night"], 8, false), events(&["opera"]), "now it is not there");
-    }
-
-    #[test]
-    fn a_service_that_falls_silent_or_returns_concerns_all_once() {
-        let all = events(&["arena-night", "opera"]);
-        assert_eq!(changed(Some(&Ok(two(7))), &down(), &all), all);
-        assert!(changed(Some(&down()), &down(), &all).is_empty());
-        assert_eq!(changed(Some(&down()), &Ok(two(7)), &all), all);
-        assert_eq!(changed(None, &Ok(two(7)), &all), all);
-    }
-}
+#[path = "inventories_tests.rs"]
+mod tests;

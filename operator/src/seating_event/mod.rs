@@ -1,5 +1,8 @@
 //! The SeatingEvent controller: dereference -> validate -> build -> apply -> status.
 //!
+//! [`show`] is what this process keeps of each: a digest in place of the definition. [`poll`] asks the services what they
+//! have, [`inventories`] keeps what they said, and an object is looked at when that changed.
+//!
 //! It provisions seats through the command worker's admin API and never touches Redis or Postgres (I8). `build` is
 //! pure and runs within `validate`, because a chart is valid when its definition expands.
 
@@ -7,33 +10,47 @@ pub mod build;
 pub mod validate;
 
 pub mod apply;
+pub mod checks;
 pub mod deletion;
 pub mod dereference;
+pub mod given;
 pub mod inventories;
+pub mod moments;
+pub mod pace;
 pub mod poll;
+pub mod show;
 pub mod status;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use boxoffice_crds::SeatingEvent;
+use boxoffice_crds::common::Condition;
+use boxoffice_crds::common::condition::READY;
 use futures::StreamExt;
 use futures::channel::mpsc;
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector;
 use kube::{Resource, ResourceExt};
+use tokio::time::Instant;
 
-use self::apply::Outcome;
-use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
-use crate::context::{Context, is_paused};
+use self::apply::{Next, Outcome};
+use self::deletion::End;
+use self::inventories::Key;
+use self::show::Show;
+use crate::api::{ApiError, add_finalizer, apply_status, is_settled, remove_finalizer};
+use crate::backoff::jittered;
+use crate::conditions::{find, progress};
+use crate::context::{Context, is_paused, key};
 use crate::controller::{config, reconciled, retry};
 use crate::notices::transitions;
 use crate::pause::paused;
 
 const NAME: &str = "seating-event";
-const FINALIZER: &str = "boxoffice.dev/inventory";
+/// Holds a SeatingEvent until its sales are closed.
+pub const FINALIZER: &str = "boxoffice.dev/inventory";
 const CONCURRENCY: u16 = 16;
 
 /// A reconcile that has to be repeated.
@@ -55,82 +72,136 @@ pub enum Error {
 /// Runs the controller and the counts until the process is to end, and what the controller began by then has ended.
 pub async fn run(context: Arc<Context>) {
     let (reader, writer) = reflector::store();
+    // Once a process, and nobody reads it before.
+    drop(context.shows.set(reader.clone()));
     let (wake, woken) = mpsc::unbounded();
-    let trigger = context.watches.roots::<SeatingEvent>("seating events", writer);
+    let trigger = context.watches.roots::<Show>("seating events", writer);
     let controller = Controller::for_stream(trigger, reader.clone())
         .with_config(config(CONCURRENCY))
         .reconcile_on(woken)
         .graceful_shutdown_on(context.ending.clone().cancelled_owned())
-        .run(reconcile, |event, error, context| retry(&event, &context, error), Arc::clone(&context))
+        .run(reconcile, |show, error, context| retry(&show, &context, error), Arc::clone(&context))
         .for_each(|_| std::future::ready(()));
+    let services = Arc::clone(&context);
+    let counts = async {
+        services.directory.ready().await;
+        poll::poll(context, reader, wake).await;
+    };
     tokio::select! {
         () = controller => {}
-        () = poll::poll(context, reader, wake) => {}
+        () = counts => {}
     }
 }
 
-async fn reconcile(event: Arc<SeatingEvent>, context: Arc<Context>) -> Result<Action, Error> {
+async fn reconcile(show: Arc<Show>, context: Arc<Context>) -> Result<Action, Error> {
     let work = async {
-        if event.metadata.deletion_timestamp.is_some() {
-            Box::pin(delete(&context, &event)).await
-        } else if is_paused(event.as_ref()) {
-            rest(&context, &event).await
+        if show.metadata.deletion_timestamp.is_some() {
+            Box::pin(delete(&context, &show)).await
+        } else if is_paused(show.as_ref()) {
+            rest(&context, &show).await
         } else {
-            Box::pin(converge(&context, &event)).await
+            Box::pin(converge(&context, &show)).await
         }
     };
-    reconciled(NAME, event.as_ref(), &context, work).await
+    reconciled(NAME, show.as_ref(), &context, work).await
 }
 
 /// Says that nothing is done, and does nothing.
-async fn rest(context: &Context, event: &SeatingEvent) -> Result<Action, Error> {
-    let mut next = event.status.clone().unwrap_or_default();
-    next.conditions = paused(&next.conditions, event.metadata.generation, &(context.now)());
-    if event.status.as_ref() != Some(&next) {
-        apply_status(&context.client, &context.written, event, &next).await?;
+async fn rest(context: &Context, show: &Show) -> Result<Action, Error> {
+    let mut next = show.status.clone().unwrap_or_default();
+    next.conditions = paused(&next.conditions, show.metadata.generation, &(context.now)());
+    if show.status.as_ref() != Some(&next) {
+        apply_status(context, show, &next).await?;
     }
     Ok(Action::await_change())
 }
 
-async fn converge(context: &Context, event: &SeatingEvent) -> Result<Action, Error> {
-    add_finalizer(&context.client, event, FINALIZER).await?;
-    let inputs = dereference::dereference(context, event).await?;
-    let outcome = match validate::validate(event, inputs) {
-        Ok(validated) => apply::apply(context, &validated).await,
-        Err(unfit) => unfit.into(),
-    };
-    report(context, event, outcome).await
+async fn converge(context: &Context, show: &Show) -> Result<Action, Error> {
+    add_finalizer(&context.client, show, FINALIZER).await?;
+    if let Some(stall) = apply::check(context, show).await? {
+        return report(context, show, Outcome::stalled(None, stall)).await;
+    }
+    // Until then it is not known whether there is a service.
+    context.directory.ready().await;
+    let (namespace, name) = show.service();
+    let service = context.directory.service(&namespace, &name);
+    if service.is_none() && context.unreadable.holds("ReservationService", &namespace, &name) {
+        return report(context, show, Outcome::of(validate::unreadable(&name))).await;
+    }
+    match validate::validate(show, service.as_deref()) {
+        Err(waiting) => report(context, show, Outcome::of(waiting)).await,
+        Ok(validated) => match apply::apply(context, show, &validated).await? {
+            Next::Report(outcome) => report(context, show, *outcome).await,
+            Next::Later(wait) => Ok(Action::requeue(wait)),
+            Next::Wait => Ok(Action::requeue(next_look(context, show))),
+        },
+    }
 }
 
-async fn delete(context: &Context, event: &SeatingEvent) -> Result<Action, Error> {
+/// When to look at an object that nothing wakes: when its sales open or close, within a second, or when a wake-up may
+/// have been lost.
+fn next_look(context: &Context, show: &Show) -> Duration {
+    let moment = moments::next(&show.spec, (context.now)().0);
+    let moment = moment.map(|wait| wait + Duration::from_secs_f64(fastrand::f64()));
+    // Should a wake-up have been lost.
+    let resync = jittered(context.resync);
+    moment.map_or(resync, |moment| moment.min(resync))
+}
+
+async fn delete(context: &Context, event: &Show) -> Result<Action, Error> {
     if !event.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Action::await_change());
     }
     let inputs = dereference::dereference(context, event).await?;
-    match deletion::close(context, event, deletion::addressee(&inputs)).await {
-        Ok(deeds) => {
+    match deletion::end(context, event, &inputs).await {
+        End::Gone(deeds) => {
             context.notices.publish(&event.object_ref(&()), deeds).await;
-            context.inventories.forget(&(event.namespace().unwrap_or_default(), event.name_any()));
+            forget(context, &event.key());
             remove_finalizer(&context.client, event, FINALIZER).await?;
+            context.departures.is_gone(&key(event));
             Ok(Action::await_change())
         }
-        Err(outcome) => report(context, event, *outcome).await,
+        End::Waits(finding) => {
+            report(context, event, End::outcome(finding)).await?;
+            Ok(Action::requeue(deletion::LOOK_AGAIN))
+        }
+        End::Soon => Ok(Action::requeue(deletion::LOOK_AGAIN)),
     }
 }
 
-/// Writes the status if it changed, tells what happened, and says when to come back.
-async fn report(context: &Context, event: &SeatingEvent, outcome: Outcome) -> Result<Action, Error> {
-    let previous = event.status.as_ref();
-    let next = status::next(previous, event.metadata.generation, &outcome, &(context.now)());
+fn forget(context: &Context, show: &Key) {
+    context.inventories.forget(show);
+    context.checks.forget(show);
+    context.pace.forget(show);
+}
+
+/// Writes the status if it changed, counts in their turn, tells what happened, and says when to come back.
+async fn report(context: &Context, show: &Show, outcome: Outcome) -> Result<Action, Error> {
+    let previous = show.status.as_ref();
+    let next = status::next(previous, show.metadata.generation, &outcome, &(context.now)());
     let Outcome { step, mut deeds, retry, .. } = outcome;
-    if previous != Some(&next) && apply_status(&context.client, &context.written, event, &next).await? {
+    if previous != Some(&next) && !is_settled(context, show, &next) {
+        if status::differ_in_counts(previous, &next) {
+            if let Some(wait) = context.pace.wait(&show.key(), Instant::now()) {
+                return Ok(Action::requeue(wait));
+            }
+        } else {
+            context.pace.wrote(&show.key(), Instant::now());
+        }
+        apply_status(context, show, &next).await?;
         let before = previous.map(|status| status.conditions.as_slice()).unwrap_or_default();
-        deeds.extend(transitions(before, &next.conditions));
+        if !was_silent(before) {
+            deeds.extend(transitions(before, &next.conditions));
+        }
     }
-    context.notices.publish(&event.object_ref(&()), deeds).await;
+    context.notices.publish(&show.object_ref(&()), deeds).await;
     if retry {
         return Err(Error::Unfinished { reason: step.reason, message: step.message });
     }
-    // Should a wake-up have been lost.
-    Ok(Action::requeue(context.resync))
+    Ok(Action::requeue(next_look(context, show)))
+}
+
+/// Whether it waited for a service that was silent: that it is back is told by the service, once.
+fn was_silent(conditions: &[Condition]) -> bool {
+    find(conditions, READY).is_some_and(|ready| ready.reason == progress::SERVICE_SILENT)
 }

@@ -1,40 +1,50 @@
-//! Asks the command workers about their SeatingEvents, one request to each service every few seconds for all of them. Only
-//! those whose answer changed are reconciled, so a quiet sale writes nothing (I12).
+//! Asks the command workers about their SeatingEvents, one request to each service every few seconds for all of them, each
+//! service by itself: one that hangs keeps no other waiting. Only those whose answer changed are reconciled, so a quiet
+//! sale writes nothing (I12).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use boxoffice_crds::SeatingEvent;
+use boxoffice_crds::ReservationService;
 use futures::StreamExt;
 use futures::channel::mpsc::UnboundedSender;
-use futures::stream;
+use futures::stream::FuturesUnordered;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::time::Instant;
 
-use super::dereference::target;
-use super::inventories::Key;
-use crate::admin::AdminError;
+use super::dereference::{doubt, target};
+use super::inventories::{Key, Presence};
+use super::show::Show;
+use crate::admin::{AdminError, Listing};
 use crate::context::Context;
 
-/// How often each service is asked; with the reconcile that follows, counts are well under 10 s old.
-const INTERVAL: Duration = Duration::from_secs(5);
-/// How many services are asked at once.
-const AT_ONCE: usize = 8;
+/// How often it is looked whom to ask.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Asks every service that has SeatingEvents, for ever, and sends those whose answer changed to `wake`.
-pub async fn poll(
-    context: Arc<Context>,
-    store: Store<SeatingEvent>,
-    wake: UnboundedSender<ObjectRef<SeatingEvent>>,
-) {
-    let mut ticks = tokio::time::interval(INTERVAL);
+pub async fn poll(context: Arc<Context>, store: Store<Show>, wake: UnboundedSender<ObjectRef<Show>>) {
+    let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut asking = FuturesUnordered::new();
     loop {
-        ticks.tick().await;
-        stream::iter(by_service(&store))
-            .for_each_concurrent(AT_ONCE, |(service, events)| ask(&context, service, events, &wake))
-            .await;
+        let services = by_service(&store);
+        context.inventories.keep_only(&services);
+        for (service, events) in services {
+            if context.inventories.note_presence(&service, presence(&context, &service)) {
+                rouse(&wake, &service.0, &events);
+            }
+            let begun = context.inventories.begin(&service, Instant::now(), (context.now)());
+            asking.extend(begun.map(|cursor| ask(&context, service, events, cursor, &wake)));
+        }
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => break,
+                () = context.inventories.nudged() => break,
+                Some(()) = asking.next() => {}
+            }
+        }
     }
 }
 
@@ -42,29 +52,60 @@ async fn ask(
     context: &Context,
     service: Key,
     events: BTreeSet<String>,
-    wake: &UnboundedSender<ObjectRef<SeatingEvent>>,
+    cursor: String,
+    wake: &UnboundedSender<ObjectRef<Show>>,
 ) {
-    let answer = match target(context, &service.0, &service.1).await {
-        Ok(Some(target)) => context.admin.inventories(&target).await,
-        Ok(None) => Err(AdminError::Absent),
-        Err(error) => {
-            tracing::warn!(namespace = service.0, service = service.1, %error, "service not asked");
-            return;
-        }
+    // Another installation's services are asked by that one.
+    if context.claims.admit(&service.0).await.is_err() {
+        context.inventories.give_up(&service, Instant::now());
+        return;
+    }
+    let answer = match context.directory.service(&service.0, &service.1) {
+        Some(_) => match target(context, &service.0, &service.1).await {
+            Ok(Some(target)) => context.admin.inventories(&target, &cursor).await,
+            Ok(None) => Err(AdminError::Absent),
+            Err(error) => {
+                tracing::warn!(namespace = service.0, service = service.1, %error, "service not asked");
+                context.inventories.give_up(&service, Instant::now());
+                return;
+            }
+        },
+        None => Err(AdminError::Absent),
     };
-    for event in context.inventories.note_answer(&service, answer, &events) {
+    heed(context, &service, &answer);
+    rouse(wake, &service.0, &context.inventories.note_answer(&service, answer, &events, Instant::now()));
+}
+
+/// A token that is refused is read again.
+fn heed(context: &Context, service: &Key, answer: &Result<Listing, AdminError>) {
+    if let Err(AdminError::Refused { status: 401, .. }) = answer {
+        doubt(context, service);
+    }
+}
+
+fn rouse(wake: &UnboundedSender<ObjectRef<Show>>, namespace: &str, events: &BTreeSet<String>) {
+    for event in events {
         // A closed channel means that the controller has ended, and this task with it.
-        if wake.unbounded_send(ObjectRef::new(&event).within(&service.0)).is_err() {
+        if wake.unbounded_send(ObjectRef::new(event).within(namespace)).is_err() {
             return;
         }
     }
 }
 
-fn by_service(store: &Store<SeatingEvent>) -> BTreeMap<Key, BTreeSet<String>> {
+fn presence(context: &Context, service: &Key) -> Presence {
+    match context.directory.service(&service.0, &service.1).as_deref() {
+        None => Presence::Absent,
+        Some(ReservationService { metadata, .. }) if metadata.deletion_timestamp.is_some() => {
+            Presence::Leaving
+        }
+        Some(_) => Presence::Here,
+    }
+}
+
+fn by_service(store: &Store<Show>) -> BTreeMap<Key, BTreeSet<String>> {
     let mut services: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
-    for event in store.state() {
-        let service = (event.namespace().unwrap_or_default(), event.spec.service_ref.name.clone());
-        services.entry(service).or_default().insert(event.name_any());
+    for show in store.state() {
+        services.entry(show.service()).or_default().insert(show.name_any());
     }
     services
 }

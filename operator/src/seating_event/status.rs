@@ -1,11 +1,17 @@
 //! The status of a SeatingEvent after a reconcile. Pure.
 
 use boxoffice_crds::common::Time;
-use boxoffice_crds::seating_event::{Phase, SeatCounts, SeatingEventStatus};
+use boxoffice_crds::seating_event::{
+    Phase, PlannedSeats, RefusedSeat, SeatCounts, SeatMapPlan, SeatingEventStatus,
+};
 use boxoffice_domain::definition as domain;
 
 use super::apply::Outcome;
+use crate::admin::{Conflict, Seats};
 use crate::conditions::{update, with_summary};
+
+/// Most seats of each kind that a plan names.
+const NAMED_SEATS: usize = 20;
 
 /// The next status. What the command worker did not say stays as it was.
 pub fn next(
@@ -32,8 +38,31 @@ pub fn next(
         status.partition = Some(inventory.partition);
         status.chart_hash = Some(inventory.chart_hash.clone());
     }
+    if let Some(plan) = &outcome.plan {
+        status.plan = Some(plan.clone()).filter(|plan| !plan.is_empty());
+    }
     status.phase.get_or_insert(Phase::Pending);
     status
+}
+
+/// Whether the two differ in counts alone, which are nobody's hurry.
+pub fn differ_in_counts(before: Option<&SeatingEventStatus>, after: &SeatingEventStatus) -> bool {
+    let Some(before) = before else { return false };
+    let rest = SeatingEventStatus { seats: after.seats, sequence: after.sequence, ..before.clone() };
+    rest == *after
+}
+
+/// What a definition of that generation does to the seats, of which the first are named.
+pub fn plan(generation: Option<i64>, kinds: [Seats; 4], refused: &[Conflict]) -> SeatMapPlan {
+    let [added, removed, blocked, unblocked] = kinds.map(|Seats { count, mut seats }| {
+        seats.truncate(NAMED_SEATS);
+        PlannedSeats { count, seats }
+    });
+    let refused = refused
+        .iter()
+        .take(NAMED_SEATS)
+        .map(|conflict| RefusedSeat { seat: conflict.seat_id.clone(), reason: conflict.reason.clone() });
+    SeatMapPlan { generation, added, removed, blocked, unblocked, refused: refused.collect() }
 }
 
 fn phase(phase: domain::Phase) -> Phase {
@@ -54,7 +83,7 @@ mod tests {
     use boxoffice_crds::common::condition::{INVENTORY_READY, READY};
 
     fn outcome(step: Finding) -> Outcome {
-        Outcome { inventory: None, step, stall: None, deeds: Vec::new(), retry: true }
+        Outcome::again(step)
     }
 
     fn at(second: i64) -> Time {
@@ -85,6 +114,40 @@ mod tests {
         let second = next(Some(&first), Some(1), &silent, &at(2));
         assert_eq!((second.phase, second.seats), (first.phase, first.seats));
         assert!(!is_met(&second.conditions, READY));
+    }
+
+    #[test]
+    fn counts_are_told_from_all_else() {
+        let with = |inventory| Outcome {
+            inventory: Some(inventory),
+            ..outcome(Finding::met(INVENTORY_READY, "Provisioned", ""))
+        };
+        let first = next(None, Some(1), &with(inventory()), &at(1));
+        let mut sold = inventory();
+        (sold.sequence, sold.seats.available, sold.seats.held) = (8, 249, 7);
+        let second = next(Some(&first), Some(1), &with(sold.clone()), &at(2));
+        assert!(differ_in_counts(Some(&first), &second) && !differ_in_counts(None, &second));
+        sold.phase = domain::Phase::Closed;
+        let closed = next(Some(&first), Some(1), &with(sold), &at(2));
+        assert!(!differ_in_counts(Some(&first), &closed));
+        let silent = outcome(Finding::unmet(INVENTORY_READY, "ServiceSilent", ""));
+        assert!(!differ_in_counts(Some(&first), &next(Some(&first), Some(1), &silent, &at(2))));
+    }
+
+    #[test]
+    fn a_plan_stays_until_there_is_another_one() {
+        let names: Vec<_> = (1..=30).map(|n| format!("arena-night.A-1-{n}")).collect();
+        let seats = |count| Seats { count, seats: names.clone() };
+        let conflict = Conflict { seat_id: "arena-night.A-1-1".into(), reason: "HELD".into() };
+        let none = Seats::default;
+        let planned = plan(Some(2), [seats(300), none(), none(), none()], &vec![conflict; 30]);
+        assert_eq!((planned.added.count, planned.added.seats.len(), planned.refused.len()), (300, 20, 20));
+        let with = |plan| Outcome { plan, ..outcome(Finding::met(INVENTORY_READY, "Provisioned", "")) };
+        let first = next(None, Some(2), &with(Some(planned.clone())), &at(1));
+        let second = next(Some(&first), Some(2), &with(None), &at(2));
+        assert_eq!(second.plan, Some(planned));
+        let third = next(Some(&second), Some(3), &with(Some(SeatMapPlan::default())), &at(3));
+        assert_eq!(third.plan, None);
     }
 
     #[test]

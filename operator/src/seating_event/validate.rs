@@ -1,71 +1,47 @@
-//! Decides whether a SeatingEvent can be provisioned now: a chart that expands, a service that lives. Pure.
+//! Decides whether a SeatingEvent can be provisioned now: a service that lives, a chart that expands. Pure.
+//!
+//! A chart is expanded once a generation, and not at all where the service has the definition: it took it then.
 
-use boxoffice_crds::common::DeletionPolicy;
 use boxoffice_crds::common::condition::INVENTORY_READY;
 use boxoffice_crds::seating_event::PriceCategory;
-use boxoffice_crds::{SeatingEvent, SeatingEventSpec, currency};
+use boxoffice_crds::{ReservationService, SeatingEvent, SeatingEventSpec, currency};
 use boxoffice_domain::{Chart, Definition};
 use kube::ResourceExt;
 
 use super::build::build;
-use super::dereference::Inputs;
-use crate::admin::Target;
+use super::show::Show;
 use crate::conditions::{Finding, Stall, progress};
 
-/// A SeatingEvent that can be provisioned.
+/// A SeatingEvent whose service is there.
+#[derive(Debug, Default)]
 pub struct Validated {
-    /// Its name, which is its id.
-    pub id: String,
-    /// What to provision.
-    pub definition: Definition,
-    /// Where.
-    pub target: Target,
-    /// The chart that the status names: another one is news.
-    pub known_chart: Option<String>,
     /// Why the service is not ready, where it is not: explains an admin API that does not answer.
     pub service_trouble: Option<String>,
 }
 
-/// Why it cannot.
-#[derive(Debug)]
-pub enum Unfit {
-    /// Until somebody changes something.
-    Stalled(Stall),
-    /// For now.
-    Waiting(Finding),
+/// What is said of a show whose service this version cannot read.
+pub fn unreadable(service: &str) -> Finding {
+    let message =
+        format!("this version of the operator cannot read ReservationService {service}: see its conditions");
+    Finding::unmet(INVENTORY_READY, progress::SERVICE_NOT_READY, message)
 }
 
-/// Checks the resource and what it refers to.
-pub fn validate(event: &SeatingEvent, inputs: Inputs) -> Result<Validated, Unfit> {
-    let (definition, _) = define(event).map_err(Unfit::Stalled)?;
-    let name = &event.spec.service_ref.name;
-    let waiting = |reason, message| Unfit::Waiting(Finding::unmet(INVENTORY_READY, reason, message));
-    let Some(service) = inputs.service else {
+/// Checks what the resource refers to.
+pub fn validate(show: &Show, service: Option<&ReservationService>) -> Result<Validated, Finding> {
+    let name = &show.spec.service_ref.name;
+    let Some(service) = service else {
         let message = format!("there is no ReservationService {name} in this namespace: create it");
-        return Err(waiting("ServiceNotFound", message));
+        return Err(Finding::unmet(INVENTORY_READY, "ServiceNotFound", message));
     };
     if service.metadata.deletion_timestamp.is_some() {
-        return Err(waiting("ServiceDeleting", format!("ReservationService {name} is being deleted")));
+        let message = format!("ReservationService {name} is being deleted");
+        return Err(Finding::unmet(INVENTORY_READY, "ServiceDeleting", message));
     }
-    let Some(target) = inputs.target else {
-        return Err(waiting(
-            progress::SERVICE_NOT_READY,
-            format!("ReservationService {name} has no workers yet"),
-        ));
-    };
-    let known_chart = event.status.as_ref().and_then(|status| status.chart_hash.clone());
-    Ok(Validated {
-        id: event.name_any(),
-        definition,
-        target,
-        known_chart,
-        service_trouble: trouble(&service),
-    })
+    Ok(Validated { service_trouble: trouble(service) })
 }
 
 /// What the resource says without what it refers to: the definition with its chart. `boxoffice plan` begins here (I11).
 pub fn define(event: &SeatingEvent) -> Result<(Definition, Chart), Stall> {
-    refuse_purging(event)?;
     if let Some((field, problem)) = unknown_currencies(&event.spec).into_iter().next() {
         return Err(Stall::new("InvalidCurrency", format!("spec.{field}: {problem}")));
     }
@@ -85,17 +61,7 @@ pub fn unknown_currencies(spec: &SeatingEventSpec) -> Vec<(String, String)> {
     categories.filter_map(problem).collect()
 }
 
-/// The one field of the kind that does not work yet.
-pub fn refuse_purging(event: &SeatingEvent) -> Result<(), Stall> {
-    if event.spec.deletion_policy != DeletionPolicy::Delete {
-        return Ok(());
-    }
-    let message =
-        "this version does not support deletionPolicy Delete yet: leave it out, which retains the seats";
-    Err(Stall::new("NotYetSupported", message))
-}
-
-fn trouble(service: &boxoffice_crds::ReservationService) -> Option<String> {
+fn trouble(service: &ReservationService) -> Option<String> {
     use crate::conditions::{find, is_met};
     use boxoffice_crds::common::condition::READY;
 
@@ -108,41 +74,19 @@ fn trouble(service: &boxoffice_crds::ReservationService) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seating_event::fixtures::{arena_night, main_service};
-
-    fn inputs() -> Inputs {
-        let target = Target { namespace: "tickets".into(), service: "main".into(), token: "t".into() };
-        Inputs { service: Some(main_service()), target: Some(target) }
-    }
-
-    fn reason(event: &SeatingEvent, inputs: Inputs) -> String {
-        match validate(event, inputs).map(|_| ()).unwrap_err() {
-            Unfit::Stalled(stall) => stall.reason.to_owned(),
-            Unfit::Waiting(finding) => finding.reason,
-        }
-    }
+    use crate::seating_event::fixtures::{arena_night, main_service, show};
 
     #[test]
-    fn a_sound_resource_with_a_live_service_is_fit() {
-        let validated = validate(&arena_night(), inputs()).map_err(|_| ()).unwrap();
-        assert_eq!(validated.id, "arena-night");
+    fn a_service_that_is_there_and_not_ready_says_why() {
+        let validated = validate(&show(), Some(&main_service())).unwrap();
         assert!(validated.service_trouble.unwrap().contains("main"));
-    }
-
-    #[test]
-    fn purging_is_refused_until_it_works() {
-        let mut event = arena_night();
-        event.spec.deletion_policy = DeletionPolicy::Delete;
-        assert_eq!(reason(&event, inputs()), "NotYetSupported");
     }
 
     #[test]
     fn overlapping_ranges_stall_with_both_named() {
         let mut event = arena_night();
         event.spec.sections[0].rows[1].rows = Some("1-3".into());
-        let Unfit::Stalled(stall) = validate(&event, inputs()).map(|_| ()).unwrap_err() else {
-            panic!("not stalled")
-        };
+        let stall = define(&event).map(drop).unwrap_err();
         assert_eq!(stall.reason, "InvalidChart");
         assert_eq!(
             stall.message,
@@ -154,20 +98,16 @@ mod tests {
     fn a_currency_that_there_is_not_stalls_with_its_field() {
         let mut event = arena_night();
         event.spec.price_categories[0].currency = "ERO".into();
-        let Unfit::Stalled(stall) = validate(&event, inputs()).map(|_| ()).unwrap_err() else {
-            panic!("not stalled")
-        };
+        let stall = define(&event).map(drop).unwrap_err();
         assert_eq!(stall.reason, "InvalidCurrency");
         assert!(stall.message.starts_with("spec.priceCategories[0].currency: \"ERO\""), "{}", stall.message);
     }
 
     #[test]
-    fn waits_for_a_service_that_is_absent_or_on_its_way_out_or_in() {
-        assert_eq!(reason(&arena_night(), Inputs::default()), "ServiceNotFound");
-        assert_eq!(reason(&arena_night(), Inputs { target: None, ..inputs() }), progress::SERVICE_NOT_READY);
-        let mut leaving = inputs();
-        let service = leaving.service.as_mut().unwrap();
-        service.metadata.deletion_timestamp = Some(boxoffice_crds::common::Time(jiff::Timestamp::UNIX_EPOCH));
-        assert_eq!(reason(&arena_night(), leaving), "ServiceDeleting");
+    fn waits_for_a_service_that_is_absent_or_on_its_way_out() {
+        assert_eq!(validate(&show(), None).unwrap_err().reason, "ServiceNotFound");
+        let mut leaving = main_service();
+        leaving.metadata.deletion_timestamp = Some(boxoffice_crds::common::Time(jiff::Timestamp::UNIX_EPOCH));
+        assert_eq!(validate(&show(), Some(&leaving)).unwrap_err().reason, "ServiceDeleting");
     }
 }

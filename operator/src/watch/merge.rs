@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use kube::runtime::reflector::Store;
 use kube::runtime::watcher::Event;
-use kube::{CustomResourceExt, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 
 use super::readable::Readable;
 use super::unreadable::Unreadable;
@@ -43,7 +43,7 @@ struct Place {
 
 impl<K> Merge<K>
 where
-    K: Resource<DynamicType = ()> + CustomResourceExt + Clone + 'static,
+    K: Resource<DynamicType = ()> + Clone + 'static,
 {
     /// Nothing was told yet. `store` is the one that the stream goes into.
     pub fn new(namespaces: Vec<Option<String>>, store: Store<K>, unreadable: Arc<Unreadable>) -> Self {

@@ -26,7 +26,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{Predicate, PredicateConfig, WatchStreamExt, predicates, watcher as watch};
-use kube::{Client, CustomResourceExt, Resource, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use self::health::{Health, Part};
@@ -62,7 +62,6 @@ impl Watches {
     ) -> impl Stream<Item = Result<K, watcher::Error>> + Send + use<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + CustomResourceExt
             + Clone
             + Debug
             + DeserializeOwned

@@ -78,7 +78,7 @@ impl<K: Resource<DynamicType = ()>> Resource for Readable<K> {
     }
 }
 
-impl<'de, K: DeserializeOwned + CustomResourceExt> Deserialize<'de> for Readable<K> {
+impl<'de, K: DeserializeOwned + Resource<DynamicType = ()>> Deserialize<'de> for Readable<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let object = Value::deserialize(deserializer)?;
         let metadata = object.get("metadata").cloned().unwrap_or_default();
@@ -87,9 +87,11 @@ impl<'de, K: DeserializeOwned + CustomResourceExt> Deserialize<'de> for Readable
     }
 }
 
-fn read<K: DeserializeOwned + CustomResourceExt>(mut object: Value) -> Result<K, Fault> {
+fn read<K: DeserializeOwned + Resource<DynamicType = ()>>(mut object: Value) -> Result<K, Fault> {
     let spec = &schema::<K>()["properties"]["spec"];
-    if let Some(field) = unknown(&object["spec"], spec, "spec") {
+    // What is on its way out is let go by what is known of it.
+    let is_leaving = object["metadata"]["deletionTimestamp"].is_string();
+    if let Some(field) = unknown(&object["spec"], spec, "spec").filter(|_| !is_leaving) {
         let problem = "this version of the operator does not know it".to_owned();
         return Err(Fault { field, problem });
     }
@@ -126,7 +128,7 @@ fn parse<K: DeserializeOwned>(object: &Value) -> Result<K, Fault> {
 }
 
 /// The schema that this version has of the kind, made once a kind.
-fn schema<K: CustomResourceExt>() -> &'static Value {
+fn schema<K: Resource<DynamicType = ()>>() -> &'static Value {
     static SCHEMAS: OnceLock<Map<String, Value>> = OnceLock::new();
     let all = SCHEMAS.get_or_init(|| {
         let kinds = [boxoffice_crds::ReservationService::crd(), boxoffice_crds::SeatingEvent::crd()];
@@ -137,7 +139,7 @@ fn schema<K: CustomResourceExt>() -> &'static Value {
         };
         kinds.into_iter().filter_map(of).collect()
     });
-    all.get(&K::api_resource().kind).unwrap_or(&Value::Null)
+    all.get(K::kind(&()).as_ref()).unwrap_or(&Value::Null)
 }
 
 /// The path of the first field that the schema does not have. Where it lists no properties, it takes any.
@@ -177,7 +179,7 @@ mod tests {
         serde_json::to_value(main_service()).unwrap()
     }
 
-    fn read_as<K: DeserializeOwned + CustomResourceExt>(object: Value) -> Readable<K> {
+    fn read_as<K: DeserializeOwned + Resource<DynamicType = ()>>(object: Value) -> Readable<K> {
         serde_json::from_value(object).unwrap()
     }
 
@@ -200,6 +202,14 @@ mod tests {
         let mut newer = service();
         newer["spec"]["consumers"][0]["mirror"] = json!({});
         assert_eq!(read_as::<ReservationService>(newer).fault().unwrap().field, "spec.consumers[0].mirror");
+    }
+
+    #[test]
+    fn a_field_of_a_newer_version_keeps_nothing_from_being_deleted() {
+        let mut newer = service();
+        newer["spec"]["someday"] = json!(true);
+        newer["metadata"]["deletionTimestamp"] = json!("2026-11-30T00:00:00Z");
+        assert_eq!(read_as::<ReservationService>(newer).fault(), None);
     }
 
     #[test]

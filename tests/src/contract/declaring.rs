@@ -1,6 +1,6 @@
 //! What operators declare: definitions that are taken, refused in part, and tried again.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use boxoffice_runtime::clock;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ pub async fn a_definition_is_provisioned_once(admin: &Admin) -> anyhow::Result<(
     let first = house.redefine(|_| ()).await?;
     same("applied", &first.shown()?["applied"], true)?;
     ensure!(first.json["refused"].is_null(), "nothing is in the way, and still refused: {}", first.json);
+    number(first.shown()?, "lastEventAt")?;
     let again = house.redefine(|_| ()).await?;
     same(
         "the sequence of what was said before",
@@ -28,6 +29,41 @@ pub async fn a_definition_is_provisioned_once(admin: &Admin) -> anyhow::Result<(
         "it is not in the list"
     );
     house.close().await
+}
+
+/// By a cursor that is not known all is told, by one that is at least what changed since.
+pub async fn a_list_tells_what_changed(admin: &Admin) -> anyhow::Result<()> {
+    let mut house = House::open(admin).await?;
+    let (before, told) = changes(&house, "begin").await?;
+    same("whether these are all", &told["all"], true)?;
+    let hash = told_of(&house, &told)?["definitionHash"].clone();
+    let one = told_of(&house, house.call(Method::GET, "/admin/events", None).await?.shown()?)?.clone();
+    same("the definition's hash in the whole list", &one["definitionHash"], hash.clone())?;
+    house.redefine(|it| it["title"] = json!("Another")).await?.shown()?;
+    let (after, told) = changes(&house, &before).await?;
+    let changed = told_of(&house, &told)?;
+    ensure!(changed["definitionHash"] != hash, "the hash of another definition is {hash} too");
+    same("closed", &changed["closed"], false)?;
+    house.redefine(|it| it["title"] = json!("The contract's")).await?.shown()?;
+    let (_, told) = changes(&house, &after).await?;
+    same("the hash of an equal definition", &told_of(&house, &told)?["definitionHash"], hash)?;
+    let path = "/admin/events?since=begin";
+    house.call(Method::GET, path, None).await?.refused(400, "INVALID_REQUEST")?;
+    house.close().await
+}
+
+/// What is told to whoever comes with a cursor, and the next one.
+async fn changes(house: &House, cursor: &str) -> anyhow::Result<(String, Value)> {
+    let answer = house.call(Method::GET, &format!("/admin/events?cursor={cursor}"), None).await?;
+    let told = answer.shown()?;
+    ensure!(told["gone"].is_array(), "gone is no list: {told}");
+    Ok((text(told, "cursor")?.to_owned(), told.clone()))
+}
+
+/// The one that is ours, of a list or of what changed.
+fn told_of<'a>(house: &House, told: &'a Value) -> anyhow::Result<&'a Value> {
+    let mut all = told.as_array().or_else(|| told["events"].as_array()).into_iter().flatten();
+    all.find(|it| it["eventId"] == house.api.event.as_str()).context("it is not in the list")
 }
 
 pub async fn titles_and_ranges_are_taken_as_written(admin: &Admin) -> anyhow::Result<()> {

@@ -111,7 +111,7 @@ pub async fn check_declaring(admin: &admin::Admin) -> Report {
     let mut report = Report::default();
     run! {
         report, admin,
-        declaring: a_definition_is_provisioned_once, sales_open_pause_and_close,
+        declaring: a_definition_is_provisioned_once, a_list_tells_what_changed, sales_open_pause_and_close,
             a_refused_seat_map_is_tried_again, the_currency_never_changes, deleting_ends_the_sales,
             what_is_not_there_is_named_so, strangers_are_turned_away;
     }

@@ -1,23 +1,29 @@
 //! Resources deleted and applied again: what they own goes, what was sold stays.
 
+use std::time::Duration;
+
 use boxoffice_crds::{ReservationService, SeatingEvent};
+use boxoffice_tests::wait::within;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::ResourceExt;
-use kube::api::{DeleteParams, ListParams};
-use serde_json::json;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
+use kube::api::{Api, DeleteParams, ListParams};
+use kube::{Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::support::{
-    Cluster, assert_gapless, facts, gone, reserved_rows, service, service_resource, show_resource, until,
-    with_namespace,
+    Cluster, Service, assert_gapless, condition, facts, gone, reserved_rows, service, service_resource,
+    show_resource, until, with_namespace,
 };
+
+/// How long a deletion may take, of whatever and in whatever order.
+const DELETION: Duration = Duration::from_secs(90);
 
 #[tokio::test]
 async fn deleting_both_and_applying_again_finds_the_sold_seats_still_sold() {
     let cluster = Cluster::connect().await;
     with_namespace(&cluster, async |namespace| {
-        let mut resource = service_resource(namespace);
-        resource["spec"]["kafka"]["topic"]["deletionPolicy"] = json!("Retain");
+        let resource = retaining(namespace);
         let main = service(&cluster, namespace, &resource).await;
         let show = main.show(|_| {}).await;
         let seat = show.seat("A-2-3");
@@ -57,6 +63,187 @@ async fn deleting_both_and_applying_again_finds_the_sold_seats_still_sold() {
         assert_gapless(&facts(&cluster.kafka, &topic, &show.id).await);
         let rows = reserved_rows(&crate::support::database_url(namespace, "reservations"), &show.id).await;
         assert_eq!(rows, [(seat, 1)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn deleted_with_the_service_first_no_show_sells_and_applied_again_sold_seats_are_sold() {
+    let cluster = Cluster::connect().await;
+    with_namespace(&cluster, async |namespace| {
+        let resource = retaining(namespace);
+        let main = service(&cluster, namespace, &resource).await;
+        let (one, other) = (main.show(|_| {}).await, main.show(|_| {}).await);
+        let sold = one.seat("A-2-3");
+        assert_eq!(main.post(&format!("/seats/{sold}/hold"), "alice").await.0, 200);
+        assert_eq!(main.post(&format!("/seats/{sold}/reserve"), "alice").await.0, 200);
+
+        // As `kubectl delete -f` has it: the service's file comes first.
+        let shows = cluster.api::<SeatingEvent>(namespace);
+        let services = cluster.api::<ReservationService>(namespace);
+        services.delete("main", &DeleteParams::default()).await.unwrap();
+        for show in [&one, &other] {
+            shows.delete(&show.id, &DeleteParams::default()).await.unwrap();
+        }
+        ends(&services, "main").await;
+        for show in [&one, &other] {
+            ends(&shows, &show.id).await;
+            let told = facts(&cluster.kafka, &format!("{namespace}-seat-events"), &show.id).await;
+            let last = told.last().map(|fact| fact.event.event_type().to_owned());
+            assert_eq!(last.as_deref(), Some("event.deleted"), "its sales were closed: {}", show.id);
+        }
+
+        let main = service(&cluster, namespace, &resource).await;
+        for show in [&one, &other] {
+            refuses(&main, &show.seat("A-1-1"), "SALES_CLOSED").await;
+        }
+        for show in [&one, &other] {
+            cluster.apply::<SeatingEvent>(namespace, &show_resource(namespace, &show.id)).await.unwrap();
+            show.ready().await;
+            assert_eq!(main.post(&format!("/seats/{}/hold", show.seat("A-1-1")), "bob").await.0, 200);
+        }
+        refuses(&main, &sold, "SEAT_NOT_AVAILABLE").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_namespace_is_deleted_with_all_that_is_in_it_in_a_minute_and_a_half() {
+    let cluster = Cluster::connect().await;
+    for policy in ["Retain", "Delete"] {
+        with_namespace(&cluster, async |namespace| {
+            let mut resource = retaining(namespace);
+            resource["spec"]["kafka"]["topic"]["deletionPolicy"] = json!(policy);
+            let main = service(&cluster, namespace, &resource).await;
+            main.show(|_| {}).await;
+            let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
+            namespaces.delete(namespace, &DeleteParams::default()).await.unwrap();
+            ends(&namespaces, namespace).await;
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_sold_without_a_seating_event_is_named_and_closed_unless_it_is_kept() {
+    let cluster = Cluster::connect().await;
+    with_namespace(&cluster, async |namespace| {
+        let mut resource = retaining(namespace);
+        let main = service(&cluster, namespace, &resource).await;
+        let (lost, kept) = (main.show(|_| {}).await, main.show(|_| {}).await);
+        let shows = cluster.api::<SeatingEvent>(namespace);
+        let services = cluster.api::<ReservationService>(namespace);
+        services.delete("main", &DeleteParams::default()).await.unwrap();
+        ends(&services, "main").await;
+        // There is nobody any more who could close the sales.
+        for show in [&lost, &kept] {
+            shows.delete(&show.id, &DeleteParams::default()).await.unwrap();
+            ends(&shows, &show.id).await;
+        }
+
+        resource["metadata"]["annotations"] = json!({"boxoffice.dev/keep-unclaimed": kept.id});
+        let main = service(&cluster, namespace, &resource).await;
+        let told = until("what is not kept is closed", async || {
+            let main = services.get("main").await.unwrap();
+            condition(&main, "UnclaimedSales").filter(|told| told["reason"] == "Kept")
+        })
+        .await;
+        for said in [
+            format!("kept on sale by the annotation boxoffice.dev/keep-unclaimed: {}", kept.id),
+            lost.id.clone(),
+        ] {
+            assert!(told["message"].as_str().unwrap().contains(&said), "{said}: {told}");
+        }
+        refuses(&main, &lost.seat("A-1-1"), "SALES_CLOSED").await;
+        assert_eq!(main.post(&format!("/seats/{}/hold", kept.seat("A-1-1")), "bob").await.0, 200);
+
+        for show in [&lost, &kept] {
+            cluster.apply::<SeatingEvent>(namespace, &show_resource(namespace, &show.id)).await.unwrap();
+            show.ready().await;
+        }
+        assert_eq!(main.post(&format!("/seats/{}/hold", lost.seat("A-1-1")), "bob").await.0, 200);
+        until("everything is claimed", async || {
+            let main = services.get("main").await.unwrap();
+            condition(&main, "UnclaimedSales").is_none().then_some(())
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_show_that_is_purged_and_created_again_sells_all_its_seats_and_no_consumer_stops() {
+    let cluster = Cluster::connect().await;
+    with_namespace(&cluster, async |namespace| {
+        let main = service(&cluster, namespace, &retaining(namespace)).await;
+        let show = main.show(|_| {}).await;
+        let seat = show.seat("A-2-3");
+        assert_eq!(main.post(&format!("/seats/{seat}/hold"), "alice").await.0, 200);
+        assert_eq!(main.post(&format!("/seats/{seat}/reserve"), "alice").await.0, 200);
+        let mut resource = show_resource(namespace, &show.id);
+        resource["spec"]["deletionPolicy"] = json!("Delete");
+        resource["metadata"]["annotations"] = json!({"boxoffice.dev/confirm-delete": show.id});
+        cluster.apply::<SeatingEvent>(namespace, &resource).await.unwrap();
+        let shows = cluster.api::<SeatingEvent>(namespace);
+        shows.delete(&show.id, &DeleteParams::default()).await.unwrap();
+        ends(&shows, &show.id).await;
+        assert_eq!(main.post(&format!("/seats/{seat}/hold"), "bob").await.0, 404, "its seats are forgotten");
+
+        cluster.apply::<SeatingEvent>(namespace, &resource).await.unwrap();
+        show.ready().await;
+        assert_eq!(main.post(&format!("/seats/{seat}/hold"), "bob").await.0, 200);
+        assert_eq!(main.post(&format!("/seats/{seat}/reserve"), "bob").await.0, 200);
+        main.shows(&seat, "RESERVED").await;
+        until("the reservation is on record", async || {
+            let rows =
+                reserved_rows(&crate::support::database_url(namespace, "reservations"), &show.id).await;
+            (rows == [(seat.clone(), 1)]).then_some(())
+        })
+        .await;
+        assert_gapless(&facts(&cluster.kafka, &format!("{namespace}-seat-events"), &show.id).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_show_of_a_service_that_is_not_there_is_deleted_at_once() {
+    let cluster = Cluster::connect().await;
+    with_namespace(&cluster, async |namespace| {
+        let shows = cluster.api::<SeatingEvent>(namespace);
+        cluster.apply::<SeatingEvent>(namespace, &show_resource(namespace, "nowhere")).await.unwrap();
+        until("it waits for its service", async || {
+            let show = shows.get("nowhere").await.unwrap();
+            condition(&show, "Ready").filter(|ready| ready["reason"] == "ServiceNotFound").map(drop)
+        })
+        .await;
+        shows.delete("nowhere", &DeleteParams::default()).await.unwrap();
+        let gone = within(Duration::from_secs(10), async || {
+            shows.get_opt("nowhere").await.unwrap().is_none().then_some(())
+        });
+        assert!(gone.await.is_some(), "{:#?}", shows.get("nowhere").await.unwrap().status);
+    })
+    .await;
+}
+
+/// A service whose topics outlive it.
+fn retaining(namespace: &str) -> Value {
+    let mut resource = service_resource(namespace);
+    resource["spec"]["kafka"]["topic"]["deletionPolicy"] = json!("Retain");
+    resource
+}
+
+/// Waits until an object is gone, no longer than a deletion may take.
+async fn ends<K: Resource + Clone + DeserializeOwned + std::fmt::Debug>(api: &Api<K>, name: &str) {
+    let gone = within(DELETION, async || api.get_opt(name).await.unwrap().is_none().then_some(())).await;
+    assert!(gone.is_some(), "not gone after {DELETION:?}: {:#?}", api.get_opt(name).await);
+}
+
+/// Waits until a hold is refused with a code: a worker that was just started may answer otherwise for a moment.
+async fn refuses(main: &Service<'_>, seat: &str, code: &str) {
+    until(&format!("{seat} is refused with {code}"), async || {
+        let (status, refused) = main.post(&format!("/seats/{seat}/hold"), "bob").await;
+        assert_ne!(status, 200, "{seat} is sold: {refused}");
+        (status == 409 && refused["code"] == code).then_some(())
     })
     .await;
 }

@@ -14,6 +14,14 @@ mod workers;
 
 mod basics;
 
+mod closing;
+
+mod life;
+
+mod shows;
+
+mod secrets;
+
 mod apart;
 
 mod scale;

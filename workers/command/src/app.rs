@@ -175,6 +175,7 @@ impl App {
             topic: topic.as_str().into(),
             stats_topic: stats_topic.into(),
             payment_topic: payment_topic.into(),
+            changes: Arc::default(),
             keeps_snapshots: snapshots.is_some(),
             stop: stop.clone(),
         };

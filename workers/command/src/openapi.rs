@@ -93,6 +93,8 @@ refusals! {
     OfSnapshot = [ANYBODY, [code::EVENT_NOT_FOUND, code::SNAPSHOT_NOT_FOUND]];
     /// Of provisioning.
     OfProvisioning = [ANYBODY, [code::DEFINITION_CONFLICT]];
+    /// Of a plan.
+    OfPlanning = [ANYBODY, [code::EVENT_NOT_FOUND, code::DEFINITION_CONFLICT]];
     /// Of blocking seats.
     OfBlocking = [ANYBODY, [code::EVENT_NOT_FOUND, code::SEAT_NOT_FOUND, code::DEFINITION_CONFLICT]];
     /// Of putting them back.

@@ -248,6 +248,16 @@ impl Definition {
         self.price_categories.first().map_or("", |p| &p.currency)
     }
 
+    /// A digest of all of it, 32 hexadecimal digits: nobody finds another definition that has the same one. Operator and
+    /// command worker compare definitions by it, and the store keeps it of those that are archived: it must not change.
+    pub fn digest(&self) -> String {
+        // Texts and numbers can always be written as JSON.
+        let text = serde_json::to_string(self).unwrap_or_default();
+        let digest = Sha256::digest(text);
+        let (head, _) = digest.split_at(16);
+        format!("{:032x}", head.iter().fold(0_u128, |hash, byte| hash << 8 | u128::from(*byte)))
+    }
+
     /// A fingerprint of all that a chart shows, where seats stand and what they cost, but not what is blocked: 16
     /// hexadecimal digits.
     pub fn chart_hash(&self) -> String {
@@ -270,6 +280,22 @@ fn fingerprint(of: &serde_json::Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_digest_is_that_of_every_equal_definition_however_it_came() {
+        let written = r#"{"title": "Arena Night", "startsAt": 5, "priceCategories": [],
+            "sections": [{"id": "A", "priceCategory": "gold", "layout": {"x": 0.30000000000000004, "y": -7}}]}"#;
+        let definition: Definition = serde_json::from_str(written).unwrap();
+        let sent: Definition = serde_json::from_str(&serde_json::to_string(&definition).unwrap()).unwrap();
+        assert_eq!(definition.digest(), sent.digest());
+        assert_eq!(
+            definition.digest(),
+            "efc40bf094bdf2dfb1858fd85761cd68",
+            "stores and operators have it of earlier versions"
+        );
+        let renamed = Definition { title: "Arena Day".into(), ..definition.clone() };
+        assert_ne!(renamed.digest(), definition.digest());
+    }
 
     #[test]
     fn a_show_is_over_a_week_after_the_last_that_happens_to_it() {

@@ -4,6 +4,7 @@
 //! and [`seating`] ranks them for [`choose`](mod@choose),
 //! [`events`] are the facts and their envelope, [`state`] is what the facts add up to. A [`command`] is decided on
 //! that state by [`decide`](mod@decide), which is the specification that the scripts in Redis are held to;
+//! [`plan`](mod@plan) says what a definition would do.
 //! [`attribute`](mod@attribute) puts the facts into envelopes, [`evolve`](mod@evolve) applies facts to the state, [`project`](mod@project) turns them into what views show,
 //! [`payment_view`] what they show of payments,
 //! [`checkpoint`] says what a consumer does with a record, and [`invariants`] checks what must always hold.
@@ -26,6 +27,8 @@ pub mod command;
 pub mod state;
 
 pub mod decide;
+
+pub mod plan;
 
 pub mod attribute;
 

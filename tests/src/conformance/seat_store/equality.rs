@@ -209,6 +209,8 @@ async fn execute(
             must(on.store().provision(event, definition, 3, cause).await)?;
         let stands = model.state.sale.as_ref().map(|sale| (&sale.definition, sale.closed));
         assert_eq!(inventory.definition.as_ref().map(|definition| (definition, inventory.closed)), stands);
+        let digest = stands.map(|(definition, _)| definition.digest());
+        assert_eq!(Some(inventory.definition_hash), digest);
         let answer = Answer::Provisioned { refused, sequence: inventory.sequence };
         // An inventory does not say whether anything changed; the events do.
         let correlation = cause.correlation.clone();

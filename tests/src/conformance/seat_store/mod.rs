@@ -93,6 +93,7 @@ macro_rules! seat_store_suite {
             a_late_payment_ends_a_lapsed_hold_that_is_in_the_way
             a_failed_payment_is_remembered_for_fifty_hours
             what_is_not_in_the_way_takes_effect_at_once
+            a_plan_says_what_a_definition_would_do
             a_refused_seat_map_is_tried_again_when_a_seat_comes_back
             what_is_still_in_the_way_is_waited_for
             what_is_wanted_is_what_was_said_last

@@ -2,11 +2,12 @@
 
 use boxoffice_command::store::SeatStore;
 use boxoffice_domain::definition::Blocked;
+use boxoffice_domain::plan::Plan;
 use boxoffice_domain::{Command, Definition, Rejection};
 
 use super::conflicts;
 use super::expire_due;
-use super::stage::{Fixture, Stage, TTL, definition, must};
+use super::stage::{Fixture, Stage, TTL, definition, must, valid};
 
 /// The floor is gone, the pause is on, gold costs more.
 fn without_the_floor(it: &mut Definition) {
@@ -30,6 +31,29 @@ pub async fn what_is_not_in_the_way_takes_effect_at_once(on: &impl Fixture) {
     assert_eq!(stage.story(3).await, ["event.updated"], "repeated it appends nothing");
     let (_, seats, _) = must(stage.reserve_hold("alice", hold).await);
     assert_eq!(seats, ["A-1-1 12000", "FLOOR-1 6000"], "a claim keeps its price");
+}
+
+/// And nothing happens.
+pub async fn a_plan_says_what_a_definition_would_do(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    let mut wanted = definition();
+    let nothing = must(on.store().plan(&stage.event, &wanted).await);
+    assert_eq!(nothing, Ok(Plan::default()));
+    must(stage.hold("alice", &["FLOOR-1"]).await);
+    without_the_floor(&mut wanted);
+    wanted.blocked.clear();
+    let planned = must(must(on.store().plan(&stage.event, &wanted).await));
+    assert_eq!((planned.added.len(), planned.removed), (0, vec!["FLOOR-1".to_owned(), "FLOOR-2".to_owned()]));
+    assert_eq!((planned.blocked.len(), planned.unblocked), (0, vec!["A-2-2".to_owned()]));
+    assert_eq!(planned.refused, conflicts([("FLOOR-1", "HELD")]));
+    assert_eq!(stage.story(2).await, Vec::<String>::new());
+    must(stage.redefine(|_| ()).await);
+    assert_eq!(stage.story(2).await, Vec::<String>::new(), "it is not wanted by that");
+    wanted.price_categories.iter_mut().for_each(|price| price.currency = "CHF".into());
+    let refused = must(on.store().plan(&stage.event, &wanted).await);
+    assert!(matches!(refused, Err(Rejection::CurrencyChanged { .. })), "{refused:?}");
+    let nobody = must(on.store().plan(&valid("nobody-knows-it"), &wanted).await);
+    assert_eq!(nobody, Err(Rejection::EventNotFound));
 }
 
 /// By whatever it comes back: given back, cancelled, taken back or expired.

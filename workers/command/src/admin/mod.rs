@@ -1,7 +1,11 @@
 //! The operator's and the box office's API, on a port of its own: SeatingEvents go in as definitions and come back as
 //! inventories (I8), and staff act for buyers.
 
+pub mod changes;
+
 mod provisioning;
+
+mod plan;
 
 mod blocks;
 
@@ -35,9 +39,11 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::changes::{Changes, News};
+
 use crate::http::command_service::{CommandService, Order};
 use crate::http::refusal::refused;
-use crate::openapi::examples::inventory;
+use crate::openapi::examples::{changed_inventories, inventory};
 use crate::openapi::{OPERATOR, OfInventory, OfOperator, about_operators, for_operators};
 use crate::relay::RelayMetrics;
 use crate::store::{Inventory, Listing, Outbox, Outcome, SeatStore};
@@ -69,6 +75,8 @@ pub struct Admin {
     pub stats_topic: Arc<str>,
     /// Topic of the payments.
     pub payment_topic: Arc<str>,
+    /// What the lists showed.
+    pub changes: Arc<Changes>,
     /// Whether the log keeps snapshots beside the domain events.
     pub keeps_snapshots: bool,
     /// Ends answers that would go on for ever.
@@ -90,6 +98,7 @@ fn described() -> OpenApiRouter<Admin> {
     OpenApiRouter::with_openapi(about_operators())
         .routes(routes!(list))
         .routes(routes!(show, provisioning::provision, remove))
+        .routes(routes!(plan::plan))
         .routes(routes!(blocks::block, blocks::unblock))
         .routes(routes!(snapshot::show))
         .routes(routes!(staff::hold))
@@ -101,7 +110,7 @@ fn described() -> OpenApiRouter<Admin> {
 }
 
 /// An [`Inventory`] as the operator reads it.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Inventory)]
 #[serde(rename_all = "camelCase")]
 struct InventoryBody {
@@ -110,10 +119,18 @@ struct InventoryBody {
     event_id: SeatingEventId,
     /// Fingerprint of its seats and their prices.
     chart_hash: String,
+    /// Digest of all of its definition: an equal one has the same.
+    definition_hash: String,
+    /// Whether its sales are closed for good; a definition opens them again, also an equal one.
+    closed: bool,
     /// The partition that its domain events go to.
     partition: u32,
     /// Sequence of its last domain event.
     sequence: u64,
+    /// When that happened, in Unix milliseconds; absent where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = u64)]
+    last_event_at: Option<u64>,
     /// Where it stands in its life.
     #[schema(value_type = schemas::Phase)]
     phase: Phase,
@@ -124,38 +141,107 @@ struct InventoryBody {
 
 impl From<Inventory> for InventoryBody {
     fn from(inventory: Inventory) -> Self {
-        let phase = inventory.phase();
-        let Inventory { event, chart_hash, partition, sequence, seats, .. } = inventory;
-        Self { event_id: event, chart_hash, partition, sequence, phase, seats }
+        let Inventory {
+            event,
+            definition: _,
+            phase,
+            chart_hash,
+            definition_hash,
+            closed,
+            partition,
+            sequence,
+            last_event_at,
+            seats,
+            at: _,
+        } = inventory;
+        Self {
+            event_id: event,
+            chart_hash,
+            definition_hash,
+            closed,
+            partition,
+            sequence,
+            last_event_at,
+            phase,
+            seats,
+        }
     }
+}
+
+/// What a list answers.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Inventories)]
+#[serde(untagged)]
+enum ListBody {
+    /// All of them.
+    All(Vec<InventoryBody>),
+    /// What changed since the cursor.
+    Since(NewsBody),
+}
+
+/// What changed since a cursor.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChangedInventories)]
+struct NewsBody {
+    /// To come with next time.
+    cursor: String,
+    /// Whether these are all that there are, because the cursor was not known.
+    all: bool,
+    /// Those that are new or changed.
+    events: Vec<InventoryBody>,
+    /// Those that were there before and are not any more.
+    #[schema(value_type = Vec<schemas::SeatingEventId>)]
+    gone: Vec<SeatingEventId>,
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Wanted {
+    /// The cursor of the answer before: only what changed since then is told. Any other text gives all, with a cursor.
+    #[serde(default)]
+    #[param(required = false, example = "begin")]
+    cursor: Option<String>,
 }
 
 /// List SeatingEvents
 ///
 /// All of them with their counts, by id: one call is enough for all statuses. Where a part of the store does not say what
-/// it has, the answer has `x-partial: true`, and what is missing in it may be there all the same.
+/// it has, the answer has `x-partial: true`, and what is missing in it may be there all the same. With `?cursor=` it tells
+/// what changed since the answer that gave that cursor.
 #[utoipa::path(
     get,
     path = "/admin/events",
     operation_id = "listInventories",
     tag = OPERATOR,
+    params(Wanted),
     responses(
         (
             status = 200,
-            description = "The SeatingEvents.",
-            body = Vec<InventoryBody>,
+            description = "The SeatingEvents, or what changed of them.",
+            body = ListBody,
             headers((
                 "x-partial" = bool,
                 description = "There where a part of the store did not say what it has."
             )),
-            example = json!([inventory(1, "OnSale", 1)])
+            examples(
+                ("all" = (summary = "All of them", value = json!([inventory(1, "OnSale", 1)]))),
+                ("changed" = (summary = "With a cursor that is not known", value = json!(changed_inventories())))
+            )
         ),
         OfOperator
     )
 )]
-async fn list(State(admin): State<Admin>) -> Result<Response, Problem> {
+async fn list(State(admin): State<Admin>, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
     let Listing { inventories, is_partial } = admin.store.inventories().await?;
-    let body: Vec<_> = inventories.into_iter().map(InventoryBody::from).collect();
+    let list = inventories.into_iter().map(InventoryBody::from).collect();
+    let body = match wanted.cursor {
+        None => ListBody::All(list),
+        Some(cursor) => {
+            let News { cursor, all, events, gone } = admin.changes.since(&cursor, list, is_partial);
+            ListBody::Since(NewsBody { cursor, all, events, gone })
+        }
+    };
     let partial = is_partial.then_some([(PARTIAL, "true")]);
     Ok((partial, Json(body)).into_response())
 }

@@ -53,6 +53,7 @@ impl Office {
             topic: "t".into(),
             stats_topic: "s".into(),
             payment_topic: "p".into(),
+            changes: Arc::default(),
             keeps_snapshots,
             stop: CancellationToken::new(),
         };
@@ -97,15 +98,68 @@ async fn an_event_is_provisioned_once_on_the_partition_of_its_id() {
     let inventory = office.provision().await;
     let seats = json!({"total": 6, "available": 5, "held": 0, "reserved": 0, "blocked": 1});
     let expected = json!({
-        "eventId": "arena-night", "chartHash": definition().chart_hash(), "partition": partition_of("arena-night", 12),
-        "sequence": 1, "phase": "OnSale", "seats": seats
+        "eventId": "arena-night", "chartHash": definition().chart_hash(),
+        "definitionHash": definition().digest(), "closed": false, "partition": partition_of("arena-night", 12),
+        "sequence": 1, "lastEventAt": inventory["lastEventAt"], "phase": "OnSale", "seats": seats
     });
+    assert!(inventory["lastEventAt"].is_u64(), "{inventory}");
     let mut applied = expected.clone();
     applied["applied"] = json!(true);
     assert_eq!(inventory, applied);
     assert_eq!(office.provision().await, applied, "an unchanged definition changes nothing");
     assert_eq!(office.call("GET", ARENA, Value::Null).await, (200, expected.clone()));
     assert_eq!(office.call("GET", "/admin/events", Value::Null).await, (200, json!([expected])));
+}
+
+#[tokio::test]
+async fn a_plan_names_the_first_seats_of_each_kind_and_changes_nothing() {
+    let office = Office::open();
+    let path = format!("{ARENA}/plan");
+    let (status, problem) = office.call("POST", &path, json!(definition())).await;
+    assert_eq!((status, &problem["code"]), (404, &json!("EVENT_NOT_FOUND")));
+    office.provision().await;
+    office.store.hold_for("alice", &arena(), &["A-1-3"]).await;
+    let mut changed = definition();
+    changed.sections[0].rows[0].seats = "1-2".into();
+    changed.sections[1].capacity = Some(30);
+    changed.blocked.clear();
+    let (status, planned) = office.call("POST", &path, json!(changed)).await;
+    assert_eq!((status, &planned["added"]["count"]), (200, &json!(28)), "{planned}");
+    assert_eq!(planned["added"]["seats"].as_array().map(Vec::len), Some(20));
+    assert_eq!(planned["removed"], json!({"count": 2, "seats": ["arena-night.A-1-3", "arena-night.A-1-4"]}));
+    assert_eq!(planned["refused"], json!([{"seatId": "arena-night.A-1-3", "reason": "HELD"}]));
+    assert_eq!(office.call("GET", ARENA, Value::Null).await.1["sequence"], 2);
+    changed.sections[0].rows[0].seats = "9-".into();
+    assert_eq!(office.call("POST", &path, json!(changed)).await.1["code"], "INVALID_REQUEST");
+}
+
+#[tokio::test]
+async fn who_comes_with_a_cursor_is_told_what_changed() {
+    let office = Office::open();
+    office.provision().await;
+    office.call("PUT", "/admin/events/matinee", json!(definition())).await;
+    let since = async |cursor: &str| {
+        let path = format!("/admin/events?cursor={cursor}");
+        let (status, told) = office.call("GET", &path, Value::Null).await;
+        assert_eq!(status, 200, "{told}");
+        let ids = |list: &Value| {
+            let id = |one: &Value| one["eventId"].as_str().or(one.as_str()).unwrap().to_owned();
+            list.as_array().unwrap().iter().map(id).collect::<Vec<_>>()
+        };
+        let cursor = told["cursor"].as_str().unwrap().to_owned();
+        (cursor, told["all"].as_bool().unwrap(), ids(&told["events"]), ids(&told["gone"]))
+    };
+    let (cursor, all, events, _) = since("").await;
+    assert_eq!((all, events), (true, vec!["arena-night".to_owned(), "matinee".to_owned()]));
+    assert_eq!(since(&cursor).await, (cursor.clone(), false, vec![], vec![]));
+    office.store.hold_for("alice", &arena(), &["A-1-1"]).await;
+    let (next, all, events, _) = since(&cursor).await;
+    assert_eq!((all, events), (false, vec!["arena-night".to_owned()]));
+    office.call("DELETE", "/admin/events/matinee?purge=true", Value::Null).await;
+    let (_, _, events, gone) = since(&next).await;
+    assert_eq!((events, gone), (vec![], vec!["matinee".to_owned()]));
+    let whole = office.call("GET", "/admin/events", Value::Null).await.1;
+    assert_eq!(whole.as_array().map(Vec::len), Some(1), "without a cursor it stays a list");
 }
 
 #[tokio::test]
@@ -180,6 +234,7 @@ async fn deleting_closes_and_keeps_and_a_purge_forgets_at_once() {
     office.provision().await;
     let (status, inventory) = office.call("DELETE", ARENA, Value::Null).await;
     assert_eq!((status, &inventory["phase"], &inventory["sequence"]), (200, &json!("Closed"), &json!(2)));
+    assert_eq!(inventory["closed"], true);
 
     let purge = format!("{ARENA}?purge=true");
     assert_eq!(office.call("DELETE", &purge, Value::Null).await, (204, Value::Null));

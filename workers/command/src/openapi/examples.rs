@@ -64,10 +64,23 @@ pub fn inventory(sequence: u64, phase: &str, blocked: u64) -> Value {
     json!({
         "eventId": "arena-night",
         "chartHash": "9c1f7ad0e3b2465d",
+        "definitionHash": "5b0c64de81f3a9720b6e9c1f7ad0e3b2",
+        "closed": phase == "Closed",
         "partition": 3,
         "sequence": sequence,
+        "lastEventAt": 1_700_000_000_000_u64,
         "phase": phase,
         "seats": {"total": 6, "available": 6 - blocked, "held": 0, "reserved": 0, "blocked": blocked}
+    })
+}
+
+/// All SeatingEvents, for whoever comes with a cursor that is not known.
+pub fn changed_inventories() -> Value {
+    json!({
+        "cursor": "0c6d24f0a1f74d2f9f3b0b6a2c55d1ee.3-1",
+        "all": true,
+        "events": [inventory(1, "OnSale", 1)],
+        "gone": []
     })
 }
 

@@ -64,6 +64,7 @@ impl Stage {
             topic: "t".into(),
             stats_topic: "s".into(),
             payment_topic: "p".into(),
+            changes: Arc::default(),
             keeps_snapshots: true,
             stop: CancellationToken::new(),
         };

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use boxoffice_domain::definition::Phase;
+use boxoffice_domain::plan::Plan;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::state::FAILED_PAYMENT_MEMORY;
 use boxoffice_domain::{
@@ -109,28 +110,26 @@ pub fn over_at(definition: &Definition) -> UnixMillis {
 pub struct Inventory {
     /// Its id.
     pub event: SeatingEventId,
-    /// Its definition; `None` of one that is archived.
+    /// Its definition; `None` of one that is archived, and in lists.
     pub definition: Option<Definition>,
+    /// Where its sale stands. One that is archived has been closed for long.
+    pub phase: Phase,
     /// A fingerprint of its seats and their prices.
     pub chart_hash: String,
+    /// [`Definition::digest`] of the definition that stands.
+    pub definition_hash: String,
     /// Whether it is closed for good.
     pub closed: bool,
     /// Its partition, pinned (I4).
     pub partition: u32,
     /// Sequence of its last domain event.
     pub sequence: u64,
+    /// When that happened, where it is known.
+    pub last_event_at: Option<UnixMillis>,
     /// Seats by status.
     pub seats: SeatCounts,
     /// The store's time.
     pub at: UnixMillis,
-}
-
-impl Inventory {
-    /// Where its sale stands. One that is archived has been closed for long.
-    pub fn phase(&self) -> Phase {
-        let phase = |definition: &Definition| definition.phase(self.closed, self.seats.available, self.at);
-        self.definition.as_ref().map_or(Phase::Closed, phase)
-    }
 }
 
 /// All SeatingEvents that can be told about.
@@ -187,6 +186,13 @@ pub trait SeatStore: Send + Sync + 'static {
         partition: u32,
         cause: &Cause,
     ) -> Result<Result<Provisioning, Rejection>, StoreError>;
+
+    /// What a definition would do to the seats that are there, as of now; nothing is done.
+    async fn plan(
+        &self,
+        event: &SeatingEventId,
+        definition: &Definition,
+    ) -> Result<Result<Plan, Rejection>, StoreError>;
 
     /// [`Answer::Held`] of a live hold that is `user`'s; else why not.
     async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError>;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use boxoffice_domain::plan::Plan;
 use boxoffice_domain::{Answer, Command, Definition, HoldId, Rejection, SeatingEventId, UserId};
 use futures::FutureExt;
 use tokio::sync::broadcast;
@@ -257,6 +258,15 @@ impl SeatStore for Memory {
         let provisioned = self.seats.provision(event, definition, partition, cause).await;
         self.tell();
         provisioned
+    }
+
+    async fn plan(
+        &self,
+        event: &SeatingEventId,
+        definition: &Definition,
+    ) -> Result<Result<Plan, Rejection>, StoreError> {
+        self.check_for(event)?;
+        self.seats.plan(event, definition).await
     }
 
     async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError> {

@@ -14,7 +14,7 @@ use boxoffice_domain::UnixMillis;
 use boxoffice_operator::reservation_service::unsupported::{self, Place};
 use boxoffice_operator::reservation_service::validate::validate;
 use boxoffice_operator::seating_event::build::build;
-use boxoffice_operator::seating_event::validate::{refuse_purging, unknown_currencies};
+use boxoffice_operator::seating_event::validate::unknown_currencies;
 
 use crate::resources::{Finding, Loaded};
 
@@ -62,12 +62,11 @@ fn of_service(
 }
 
 fn of_event(loaded: &Loaded, event: &SeatingEvent) -> Vec<Finding> {
-    let purging = refuse_purging(event).err().map(|stall| ("deletionPolicy".to_owned(), stall.message));
     let chart = chart::errors(&build(&event.spec));
     let chart = chart.into_iter().map(|error| (error.field(), error.problem_below("spec.")));
     let currencies = unknown_currencies(&event.spec);
     let twice = blocked::twice(&event.spec.blocked);
-    let refused = purging.into_iter().chain(currencies).chain(chart).chain(twice);
+    let refused = currencies.into_iter().chain(chart).chain(twice);
     refused.filter_map(|(field, message)| loaded.finding(event, &format!("spec.{field}"), message)).collect()
 }
 

@@ -38,6 +38,8 @@ pub struct Aggregate {
     deadlines: BTreeSet<(UnixMillis, Uuid)>,
     /// Its time never goes back, whatever the clock does (I6).
     now: UnixMillis,
+    /// When its last domain event happened.
+    last_event_at: UnixMillis,
 }
 
 /// A definition whose seat map did not take effect.
@@ -85,6 +87,7 @@ impl Aggregate {
             wanted: None,
             deadlines: BTreeSet::new(),
             now: 0,
+            last_event_at: 0,
         }
     }
 
@@ -224,6 +227,7 @@ impl Aggregate {
     /// Takes in a domain event, new or read back.
     pub fn apply(&mut self, entry: OutboxEntry) {
         evolve(&mut self.state, &entry.envelope);
+        self.last_event_at = entry.envelope.timestamp;
         self.now = self.now.max(entry.envelope.timestamp);
         match &entry.envelope.event {
             DomainEvent::SeatHeld(held) => {
@@ -320,10 +324,13 @@ impl Aggregate {
         Some(Inventory {
             event: self.state.id.clone(),
             definition: Some(sale.definition.clone()),
+            phase: sale.definition.phase(sale.closed, seats.available, at),
             chart_hash: sale.definition.chart_hash(),
+            definition_hash: sale.definition.digest(),
             closed: sale.closed,
             partition: self.partition,
             sequence: self.state.sequence,
+            last_event_at: Some(self.last_event_at),
             seats,
             at,
         })

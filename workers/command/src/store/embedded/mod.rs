@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use boxoffice_domain::plan::{Plan, plan};
 use boxoffice_domain::{
     Answer, Command, CommandKind, Definition, HoldId, Rejection, SeatId, SeatingEventId, UnixMillis, UserId,
 };
@@ -201,6 +202,18 @@ impl<J: SeatJournal> SeatStore for EmbeddedSeats<J> {
         Ok(inventory.map(|inventory| Provisioning { inventory, refused }))
     }
 
+    async fn plan(
+        &self,
+        event: &SeatingEventId,
+        definition: &Definition,
+    ) -> Result<Result<Plan, Rejection>, StoreError> {
+        let planned = self.with(event, |aggregate| {
+            let now = aggregate.time(self.now());
+            plan(&aggregate.state, definition, now).0
+        });
+        Ok(planned.unwrap_or(Err(Rejection::EventNotFound)))
+    }
+
     async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError> {
         let found = self
             .with(hold.event_id(), |aggregate| (aggregate.hold(hold, user, self.now()), aggregate.written));
@@ -214,8 +227,9 @@ impl<J: SeatJournal> SeatStore for EmbeddedSeats<J> {
     }
 
     async fn inventories(&self) -> Result<Listing, StoreError> {
-        let inventories = self.each(|aggregate| aggregate.inventory(self.now())).into_iter().flatten();
-        Ok(Listing { inventories: inventories.collect(), is_partial: false })
+        let listed = |inventory: Inventory| Inventory { definition: None, ..inventory };
+        let inventories = self.each(|aggregate| aggregate.inventory(self.now()).map(listed));
+        Ok(Listing { inventories: inventories.into_iter().flatten().collect(), is_partial: false })
     }
 
     async fn ping(&self) -> Result<Servers, StoreError> {

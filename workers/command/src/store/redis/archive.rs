@@ -9,16 +9,15 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use boxoffice_domain::definition::Phase;
 use boxoffice_domain::{Definition, SeatingEventId, UnixMillis};
 use tokio::time::Instant;
 
 use super::RedisStore;
-use super::apply::json;
 use super::catalog::read_definition;
 use super::registry::Kind;
 use super::wire::args::Archiving;
 use super::wire::{DefinitionMeta, InventoryMeta, ServerHistory, SweptMeta};
-use crate::store::idempotency::digest;
 use crate::store::{Inventory, StoreError, over_at};
 
 /// Definitions read in one go.
@@ -126,7 +125,7 @@ impl RedisStore {
             over_at: over_at(&definition),
             snapshot,
             chart: &definition.chart_hash(),
-            digest: &digest_of(&definition)?,
+            digest: &definition.digest(),
         });
         archive.key(&keys.all()).about(event);
         if !self.invoke_script::<bool>(&archive).await? {
@@ -180,7 +179,7 @@ impl RedisStore {
         };
         // One that is closed for good an equal definition opens again.
         let is_open = numbers.closed.as_deref() != Some("1");
-        if !is_open || numbers.digest != Some(digest_of(definition)?) {
+        if !is_open || numbers.digest != Some(definition.digest()) {
             return Err(self.behind_the_fence(event));
         }
         self.confirm_whole(event).await?;
@@ -197,16 +196,14 @@ pub(super) fn inventory_of_stub(
     Some(Inventory {
         event: event.clone(),
         definition: None,
+        phase: Phase::Closed,
         chart_hash: numbers.chart.clone()?,
+        definition_hash: numbers.digest.clone()?,
         closed: numbers.closed.as_deref() == Some("1"),
         partition: numbers.partition?,
         sequence: numbers.sequence?,
+        last_event_at: numbers.time,
         seats: numbers.seats(),
         at,
     })
-}
-
-/// What an equal definition has too, and nobody finds another one that does.
-fn digest_of(definition: &Definition) -> Result<String, StoreError> {
-    Ok(digest(&[&json(definition)?]))
 }

@@ -11,9 +11,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
-use boxoffice_domain::definition::GapPolicy;
+use boxoffice_domain::definition::{GapPolicy, Phase};
 use boxoffice_domain::state::Sale;
-use boxoffice_domain::{Definition, SeatingEventId};
+use boxoffice_domain::{Definition, SeatingEventId, UnixMillis};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -28,6 +28,8 @@ const BYTES: u64 = 144 * 1024 * 1024;
 /// seats and texts.
 const ROW: u64 = 256;
 const BESIDES: u64 = 4_096;
+/// How many gists are kept, of less than a kilobyte each.
+const GISTS: usize = 50_000;
 
 /// A definition as of a revision, with what does not change but with it.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub struct Known {
     pub sale: Arc<Sale>,
     /// A fingerprint of its seats and their prices.
     pub chart_hash: String,
+    /// A digest of its definition.
+    pub definition_hash: String,
     /// What holds are checked by.
     pub rules: PackedRules,
     /// About how many bytes of memory it takes up.
@@ -66,8 +70,67 @@ impl Known {
             },
             section_prices: &prices.join(","),
         });
-        let chart_hash = definition.chart_hash();
-        Self { revision, sale: Arc::new(sale), chart_hash, rules, bytes }
+        let (chart_hash, definition_hash) = (definition.chart_hash(), definition.digest());
+        Self { revision, sale: Arc::new(sale), chart_hash, definition_hash, rules, bytes }
+    }
+}
+
+/// What lists show of a definition. Copies of whole ones have a bound that a long list goes beyond.
+#[derive(Debug, PartialEq)]
+pub struct Gist {
+    revision: String,
+    /// A fingerprint of its seats and their prices.
+    pub chart_hash: String,
+    /// A digest of it.
+    pub definition_hash: String,
+    /// Whether sales are closed for good.
+    pub closed: bool,
+    /// Without its seats.
+    definition: Definition,
+}
+
+impl Gist {
+    fn new(known: &Known) -> Self {
+        let Known { revision, sale, chart_hash, definition_hash, .. } = known;
+        let empty = Definition {
+            sections: vec![],
+            price_categories: vec![],
+            blocked: vec![],
+            ..sale.definition.clone()
+        };
+        Self {
+            revision: revision.clone(),
+            chart_hash: chart_hash.clone(),
+            definition_hash: definition_hash.clone(),
+            closed: sale.closed,
+            definition: empty,
+        }
+    }
+
+    /// Where the sale stands at `now` with `available` seats left.
+    pub fn phase(&self, available: u64, now: UnixMillis) -> Phase {
+        self.definition.phase(self.closed, available, now)
+    }
+}
+
+/// What lists show of the definitions that they met.
+#[derive(Debug, Default)]
+pub struct Gists(std::sync::Mutex<HashMap<SeatingEventId, Arc<Gist>>>);
+
+impl Gists {
+    fn of(&self, event: &SeatingEventId, revision: &str) -> Option<Arc<Gist>> {
+        let gists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gists.get(event).filter(|gist| gist.revision == revision).map(Arc::clone)
+    }
+
+    fn keep(&self, event: &SeatingEventId, known: &Known) -> Arc<Gist> {
+        let mut gists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if gists.len() >= GISTS {
+            gists.clear();
+        }
+        let gist = Arc::new(Gist::new(known));
+        gists.insert(event.clone(), Arc::clone(&gist));
+        gist
     }
 }
 
@@ -184,7 +247,20 @@ impl RedisStore {
         }
     }
 
-    /// The definition of a SeatingEvent at `revision`, for lists: they leave what commands use as it is.
+    /// What lists show of a definition at `revision`. It is read once, however many there are.
+    pub(super) async fn gist(
+        &self,
+        event: &SeatingEventId,
+        revision: &str,
+    ) -> Result<Option<Arc<Gist>>, StoreError> {
+        if let Some(gist) = self.gists.of(event, revision) {
+            return Ok(Some(gist));
+        }
+        let known = self.listed_at(event, revision).await?;
+        Ok(known.map(|known| self.gists.keep(event, &known)))
+    }
+
+    /// The definition of a SeatingEvent at `revision`, for whoever only looks: they leave what commands use as it is.
     pub(super) async fn listed_at(
         &self,
         event: &SeatingEventId,
@@ -308,6 +384,24 @@ mod tests {
         // Whoever was only listed goes first.
         catalog.set(&event("c"), Some(known("1", 400)));
         assert_eq!(kept(&catalog).0, ["a", "c"]);
+    }
+
+    #[test]
+    fn lists_need_nothing_but_a_gist_of_the_revision_that_stands() {
+        let (gists, known) = (Gists::default(), known("1", 400));
+        assert_eq!(gists.of(&event("a"), "1"), None);
+        let gist = gists.keep(&event("a"), &known);
+        assert_eq!(gists.of(&event("a"), "1").as_ref(), Some(&gist));
+        assert_eq!(gists.of(&event("a"), "2"), None);
+        let stands = &known.sale.definition;
+        assert_eq!((&gist.chart_hash, &gist.definition_hash), (&stands.chart_hash(), &stands.digest()));
+        for (available, now) in [(1, 0), (0, stands.closes_at() - 1), (1, stands.closes_at())] {
+            assert_eq!(gist.phase(available, now), stands.phase(false, available, now));
+        }
+        for n in 0..GISTS {
+            gists.keep(&event(&format!("e{n}")), &known);
+        }
+        assert!(gists.0.lock().unwrap().len() <= GISTS);
     }
 
     #[tokio::test]

@@ -75,12 +75,15 @@ impl RedisStore {
     ) -> Result<Option<Inventory>, StoreError> {
         let (history, at, mut numbers) = self.count(std::slice::from_ref(event)).await?;
         let Some(numbers) = numbers.pop() else { return Ok(None) };
-        let is_archived = numbers.archived.is_some();
+        let (is_archived, revision) = (numbers.archived.is_some(), numbers.revision.clone());
         let found = self.inventory_of(event, numbers, &history, at).await?;
         if found.is_none() || is_archived {
             self.confirm_whole(event).await?;
         }
-        Ok(found)
+        let Some(inventory) = found else { return Ok(None) };
+        let Some(revision) = revision.filter(|_| !is_archived) else { return Ok(Some(inventory)) };
+        let known = self.listed_at(event, &revision).await?;
+        Ok(known.map(|known| Inventory { definition: Some(known.sale.definition.clone()), ..inventory }))
     }
 
     /// All that are on servers that answer and are complete; fails where none is.
@@ -167,6 +170,7 @@ impl RedisStore {
         self.topology.ask(slot, ask).await
     }
 
+    /// Without its definition.
     async fn inventory_of(
         &self,
         event: &SeatingEventId,
@@ -187,14 +191,17 @@ impl RedisStore {
         else {
             return Ok(None);
         };
-        let Some(known) = self.listed_at(event, &revision).await? else { return Ok(None) };
+        let Some(gist) = self.gist(event, &revision).await? else { return Ok(None) };
         Ok(Some(Inventory {
             event: event.clone(),
-            definition: Some(known.sale.definition.clone()),
-            chart_hash: known.chart_hash.clone(),
-            closed: known.sale.closed,
+            definition: None,
+            phase: gist.phase(seats.available, at),
+            chart_hash: gist.chart_hash.clone(),
+            definition_hash: gist.definition_hash.clone(),
+            closed: gist.closed,
             partition,
             sequence,
+            last_event_at: numbers.time,
             seats,
             at,
         }))

@@ -14,6 +14,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use boxoffice_domain::plan::{Plan, plan};
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 use boxoffice_domain::{Answer, Command, Definition, HoldId, Rejection, SeatingEventId, UserId};
 use futures::future::join_all;
@@ -23,7 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use self::archive::{Ends, Woken};
 use self::barrier::{Barriers, Level};
-use self::catalog::{Catalog, Known};
+use self::catalog::{Catalog, Gists, Known};
 use self::fence::Called;
 use self::history::NoHistory;
 use self::invocation::{Script, ScriptInvocation};
@@ -190,6 +191,7 @@ pub struct RedisStore {
     scripts: Scripts,
     catalog: Catalog,
     ends: Ends,
+    gists: Gists,
     woken: Woken,
     called: Called,
     /// Partitions never change, so each is asked for once.
@@ -222,6 +224,7 @@ impl RedisStore {
             scripts: Scripts::new(&clock),
             catalog: Catalog::default(),
             ends: Ends::default(),
+            gists: Gists::default(),
             woken: Woken::default(),
             called: Called::default(),
             pinned: RwLock::default(),
@@ -381,6 +384,14 @@ impl SeatStore for RedisStore {
         cause: &Cause,
     ) -> Result<Result<Provisioning, Rejection>, StoreError> {
         self.run_provision(event, definition, partition, cause).await
+    }
+
+    async fn plan(
+        &self,
+        event: &SeatingEventId,
+        definition: &Definition,
+    ) -> Result<Result<Plan, Rejection>, StoreError> {
+        self.peek(event, |state, at| plan(state, definition, at)).await
     }
 
     async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Result<Answer, Rejection>, StoreError> {

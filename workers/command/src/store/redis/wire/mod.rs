@@ -259,6 +259,7 @@ meta! {
         held: u64,
         reserved: u64,
         blocked: u64,
+        time: u64,
         archived: u64,
         chart: String,
         digest: String,

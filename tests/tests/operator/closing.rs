@@ -1,0 +1,253 @@
+//! Deleted is not sold: in whatever order, with or without anybody who answers, and found again where it was sold all the
+//! same.
+
+use std::time::{Duration, Instant};
+
+use boxoffice_crds::{ReservationService, SeatingEvent};
+use boxoffice_tests::doubles::admin::Manner;
+use boxoffice_tests::wait::within;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::Api;
+use serde_json::{Value, json};
+
+use crate::support::{SOON, Stage, condition, service, show};
+
+/// How long a deletion may take, of whatever and in whatever order.
+const DELETION: Duration = Duration::from_secs(90);
+/// How long a show waits for an answer, and a little more.
+const SILENCE: Duration = Duration::from_secs(45);
+/// How soon sales are looked at after a SeatingEvent went, and a little more.
+const LOOKED_AT: Duration = Duration::from_secs(30);
+
+/// A service whose topics outlive it.
+async fn retaining(stage: &Stage, annotations: Value) {
+    let mut resource = service(&stage.namespace, "main");
+    resource["spec"]["kafka"]["topic"]["deletionPolicy"] = json!("Retain");
+    resource["metadata"]["annotations"] = annotations;
+    stage.plane.apply::<ReservationService>(&stage.namespace, &resource).await.unwrap();
+    stage.plane.ready::<ReservationService>(&stage.namespace, "main").await;
+}
+
+/// Whether the sales of a show are closed; nothing where it is not there.
+async fn is_closed(stage: &Stage, show: &str) -> Option<bool> {
+    stage.workers.inventory(&stage.namespace, "main", show).await.map(|inventory| inventory.closed)
+}
+
+async fn closes(stage: &Stage, show: &str, patience: Duration) {
+    let closed = within(patience, async || (is_closed(stage, show).await == Some(true)).then_some(()));
+    assert!(closed.await.is_some(), "{show} is still on sale after {patience:?}");
+}
+
+/// Waits until an Event with this reason was written about an object.
+async fn told(stage: &Stage, about: &str, reason: &str) {
+    let told = within(SOON, async || {
+        let events = stage.plane.list::<Event>(&stage.namespace, "").await;
+        let is_it = |event: &Event| {
+            let of = event.regarding.as_ref().and_then(|object| object.name.as_deref());
+            of == Some(about) && event.reason.as_deref() == Some(reason)
+        };
+        events.iter().any(is_it).then_some(())
+    });
+    assert!(told.await.is_some(), "no Event {reason} about {about}");
+}
+
+/// Takes the object away without anybody's leave.
+async fn force_away(stage: &Stage, show: &str) {
+    stage.plane.delete::<SeatingEvent>(&stage.namespace, show).await;
+    let free = json!({"metadata": {"finalizers": null}});
+    drop(stage.plane.patch::<SeatingEvent>(&stage.namespace, show, &free).await);
+    stage.plane.gone::<SeatingEvent>(&stage.namespace, show, SOON).await;
+}
+
+#[tokio::test]
+async fn with_the_service_deleted_first_the_shows_close_and_applied_again_sold_seats_are_sold() {
+    let stage = Stage::open("closing").await;
+    retaining(&stage, json!({})).await;
+    for name in ["arena", "opera"] {
+        stage.show("main", name).await;
+    }
+    stage.workers.sell(&stage.namespace, "main", "arena", 2).await.unwrap();
+    let began = Instant::now();
+    stage.plane.delete::<ReservationService>(&stage.namespace, "main").await;
+    for name in ["arena", "opera"] {
+        stage.plane.delete::<SeatingEvent>(&stage.namespace, name).await;
+    }
+    for name in ["arena", "opera"] {
+        stage.plane.gone::<SeatingEvent>(&stage.namespace, name, DELETION).await;
+        assert_eq!(is_closed(&stage, name).await, Some(true), "{name}");
+    }
+    stage.plane.gone::<ReservationService>(&stage.namespace, "main", DELETION).await;
+    assert!(began.elapsed() < DELETION, "{:?}", began.elapsed());
+
+    retaining(&stage, json!({})).await;
+    assert!(stage.workers.sell(&stage.namespace, "main", "arena", 1).await.is_err(), "nobody declared it");
+    stage.show("main", "arena").await;
+    let arena = stage.workers.inventory(&stage.namespace, "main", "arena").await.unwrap();
+    assert_eq!((arena.closed, arena.seats.reserved), (false, 2));
+    stage.workers.sell(&stage.namespace, "main", "arena", 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_namespace_is_deleted_in_time_and_its_shows_are_closed() {
+    let stage = Stage::open("closing").await;
+    retaining(&stage, json!({})).await;
+    stage.show("main", "arena").await;
+    // Nothing says what goes first.
+    stage.plane.delete::<Secret>(&stage.namespace, "main-admin-token").await;
+    stage.plane.delete_namespace(&stage.namespace).await;
+    let namespaces: Api<Namespace> = Api::all(stage.plane.client.clone());
+    let gone = within(DELETION, async || {
+        namespaces.get_opt(&stage.namespace).await.unwrap().is_none().then_some(())
+    });
+    assert!(gone.await.is_some(), "{:#?}", namespaces.get(&stage.namespace).await);
+    assert_eq!(is_closed(&stage, "arena").await, Some(true));
+}
+
+#[tokio::test]
+async fn a_silent_worker_is_waited_for_half_a_minute_and_that_is_told() {
+    let stage = Stage::open("closing").await;
+    stage.service("main").await;
+    stage.show("main", "arena").await;
+    stage.workers.take(&stage.namespace, "main", Manner::Hangs);
+    stage.plane.delete::<SeatingEvent>(&stage.namespace, "arena").await;
+    let ready = within(Duration::from_secs(20), async || {
+        let arena = stage.plane.get::<SeatingEvent>(&stage.namespace, "arena").await?;
+        condition(&arena, "Ready").filter(|ready| ready["reason"] == "CommandUnreachable")
+    });
+    let ready = ready.await.expect("it says what it waits for");
+    assert!(ready["message"].as_str().unwrap().contains("after 30 s"), "{ready}");
+    let took = stage.plane.gone::<SeatingEvent>(&stage.namespace, "arena", SILENCE).await;
+    told(&stage, "arena", "SalesNotClosed").await;
+    assert!(took > Duration::from_secs(5), "{took:?}");
+    stage.workers.take(&stage.namespace, "main", Manner::Answers);
+}
+
+#[tokio::test]
+async fn a_show_of_a_service_that_is_not_there_goes_at_once() {
+    let stage = Stage::open("closing").await;
+    stage.plane.apply::<SeatingEvent>(&stage.namespace, &show("main", "arena")).await.unwrap();
+    stage.plane.not_ready::<SeatingEvent>(&stage.namespace, "arena", "ServiceNotFound").await;
+    stage.plane.delete::<SeatingEvent>(&stage.namespace, "arena").await;
+    stage.plane.gone::<SeatingEvent>(&stage.namespace, "arena", SOON).await;
+}
+
+#[tokio::test]
+async fn what_nobody_claims_is_named_then_closed_and_what_is_kept_is_kept() {
+    let stage = Stage::open_with("closing", &["--unclaimed-sales-after", "20s"]).await;
+    retaining(&stage, json!({"boxoffice.dev/keep-unclaimed": "opera"})).await;
+    for name in ["arena", "opera"] {
+        stage.show("main", name).await;
+    }
+    for name in ["arena", "opera"] {
+        force_away(&stage, name).await;
+    }
+    let reason = Some("UnclaimedSales");
+    let plane = &stage.plane;
+    plane
+        .condition::<ReservationService>(
+            &stage.namespace,
+            "main",
+            "UnclaimedSales",
+            "True",
+            reason,
+            LOOKED_AT,
+        )
+        .await;
+    assert_eq!(is_closed(&stage, "arena").await, Some(false), "it is given time");
+    told(&stage, "main", "UnclaimedSales").await;
+    closes(&stage, "arena", Duration::from_secs(45)).await;
+    told(&stage, "main", "UnclaimedSalesClosed").await;
+    let kept = Some("Kept");
+    plane
+        .condition::<ReservationService>(&stage.namespace, "main", "UnclaimedSales", "True", kept, LOOKED_AT)
+        .await;
+    assert_eq!(is_closed(&stage, "opera").await, Some(false));
+    for name in ["arena", "opera"] {
+        stage.show("main", name).await;
+        assert_eq!(is_closed(&stage, name).await, Some(false), "{name} is opened again");
+    }
+    let claimed = within(LOOKED_AT, async || {
+        let main = plane.get::<ReservationService>(&stage.namespace, "main").await?;
+        condition(&main, "UnclaimedSales").is_none().then_some(())
+    });
+    assert!(claimed.await.is_some(), "everything is claimed");
+}
+
+#[tokio::test]
+async fn what_is_older_than_its_service_is_closed_at_once() {
+    let stage = Stage::open("closing").await;
+    retaining(&stage, json!({})).await;
+    stage.show("main", "arena").await;
+    stage.plane.delete::<ReservationService>(&stage.namespace, "main").await;
+    stage.plane.gone::<ReservationService>(&stage.namespace, "main", DELETION).await;
+    stage.plane.delete::<SeatingEvent>(&stage.namespace, "arena").await;
+    stage.plane.gone::<SeatingEvent>(&stage.namespace, "arena", SOON).await;
+    assert_eq!(is_closed(&stage, "arena").await, Some(false), "there was nobody to close it");
+    retaining(&stage, json!({})).await;
+    closes(&stage, "arena", LOOKED_AT).await;
+    told(&stage, "main", "UnclaimedSalesClosed").await;
+}
+
+#[tokio::test]
+async fn a_confirmed_show_is_purged_and_another_one_is_kept() {
+    let stage = Stage::open("closing").await;
+    stage.service("main").await;
+    for (name, annotations) in
+        [("arena", json!({"boxoffice.dev/confirm-delete": "arena"})), ("opera", json!({}))]
+    {
+        let mut resource = show("main", name);
+        resource["spec"]["deletionPolicy"] = json!("Delete");
+        resource["metadata"]["annotations"] = annotations;
+        stage.plane.apply::<SeatingEvent>(&stage.namespace, &resource).await.unwrap();
+        stage.plane.ready::<SeatingEvent>(&stage.namespace, name).await;
+        stage.workers.sell(&stage.namespace, "main", name, 1).await.unwrap();
+        stage.plane.delete::<SeatingEvent>(&stage.namespace, name).await;
+        stage.plane.gone::<SeatingEvent>(&stage.namespace, name, SILENCE).await;
+    }
+    assert_eq!(is_closed(&stage, "arena").await, None, "its seats are forgotten");
+    assert_eq!(is_closed(&stage, "opera").await, Some(true), "nobody confirmed it");
+    told(&stage, "arena", "SeatsPurged").await;
+    told(&stage, "opera", "SeatsKept").await;
+    stage.show("main", "arena").await;
+    stage.workers.sell(&stage.namespace, "main", "arena", 50).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_takes_its_topics_along_purges_its_shows_first() {
+    let stage = Stage::open("closing").await;
+    stage.service("main").await;
+    for name in ["arena", "opera"] {
+        stage.show("main", name).await;
+    }
+    stage.plane.delete::<SeatingEvent>(&stage.namespace, "opera").await;
+    stage.plane.gone::<SeatingEvent>(&stage.namespace, "opera", SOON).await;
+    stage.plane.delete::<ReservationService>(&stage.namespace, "main").await;
+    stage.plane.gone::<ReservationService>(&stage.namespace, "main", DELETION).await;
+    for name in ["arena", "opera"] {
+        assert_eq!(is_closed(&stage, name).await, None, "{name} is forgotten");
+    }
+    stage.service("main").await;
+    stage.plane.ready::<SeatingEvent>(&stage.namespace, "arena").await;
+    stage.workers.sell(&stage.namespace, "main", "arena", 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_kafka_a_deletion_tells_the_way_out() {
+    let stage = Stage::open("closing").await;
+    let mut resource = service(&stage.namespace, "lost");
+    resource["spec"]["kafka"]["bootstrapServers"] = json!("127.0.0.1:1");
+    stage.plane.apply::<ReservationService>(&stage.namespace, &resource).await.unwrap();
+    stage.plane.not_ready::<ReservationService>(&stage.namespace, "lost", "KafkaUnreachable").await;
+    stage.plane.delete::<ReservationService>(&stage.namespace, "lost").await;
+    let ready = within(Duration::from_secs(30), async || {
+        let lost = stage.plane.get::<ReservationService>(&stage.namespace, "lost").await?;
+        let ready = condition(&lost, "Ready")?;
+        ready["message"].as_str()?.contains("deletionPolicy to Retain").then_some(ready)
+    });
+    let ready = ready.await.expect("it says what it waits for");
+    assert_eq!(ready["reason"], "KafkaUnreachable", "{ready}");
+    let retain = json!({"spec": {"kafka": {"topic": {"deletionPolicy": "Retain"}}}});
+    stage.plane.patch::<ReservationService>(&stage.namespace, "lost", &retain).await.unwrap();
+    stage.plane.gone::<ReservationService>(&stage.namespace, "lost", Duration::from_secs(30)).await;
+}
