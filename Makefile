@@ -70,6 +70,10 @@ test: ## every suite, as CI runs it; SUITES=lint,unit,web,charts,integration,ope
 soak: ## the crash suites at full length, also beside the version before (BOXOFFICE_BEFORE=COMMIT)
 	@$(suite) soak
 
+.PHONY: scale
+scale: ## what fifty services and five thousand shows cost the operator: time, calls, memory
+	@$(suite) scale
+
 .PHONY: screenshots
 screenshots: web ## pictures of the pages, as README shows them
 	@$(install) build browser

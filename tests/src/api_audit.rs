@@ -278,7 +278,7 @@ impl ObjectReference {
 /// Verbs by resource, as roles grant them: `("patch", "seatingevents.boxoffice.dev/status")`.
 pub type Rights = BTreeSet<(String, String)>;
 
-/// What the rules of a Role or a ClusterRole grant. What only lets an owner be named is left out: nobody calls it.
+/// What the rules of a role grant. What only lets an owner be named is left out: nobody calls it.
 pub fn granted(role: &Value) -> Rights {
     let mut rights = Rights::new();
     let words = |rule: &Value, field: &str| -> Vec<String> {

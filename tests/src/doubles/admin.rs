@@ -194,8 +194,8 @@ impl CommandWorkers {
         event: &str,
         quantity: u32,
     ) -> anyhow::Result<Value> {
-        let hold = json!({"bestAvailable": {"quantity": quantity, "together": "preferred"}});
-        let held = self.buy(namespace, service, &format!("/events/{event}/holds"), &hold).await?;
+        let wish = json!({"bestAvailable": {"quantity": quantity, "together": "preferred"}});
+        let held = self.buy(namespace, service, &format!("/events/{event}/holds"), &wish).await?;
         let id = held["holdId"].as_str().context("no holdId")?.to_owned();
         self.buy(namespace, service, &format!("/holds/{id}/reserve"), &json!({})).await
     }

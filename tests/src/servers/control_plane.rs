@@ -136,13 +136,13 @@ impl ControlPlane {
         let folder = tempfile::Builder::new().prefix("boxoffice-control-plane-").tempdir()?;
         let place = Place { folder: folder.path().to_owned() };
         let ports = Ports::free()?;
-        let mut plane = Self { processes: Vec::new(), place, _folder: folder };
-        plane.credentials(&ports).await?;
-        plane.etcd(&ports).await?;
-        plane.api_server(&ports).await?;
-        plane.controllers(&ports).await?;
-        plane.furnish().await?;
-        Ok(plane)
+        let mut started = Self { processes: Vec::new(), place, _folder: folder };
+        started.credentials(&ports).await?;
+        started.etcd(&ports).await?;
+        started.api_server(&ports).await?;
+        started.controllers(&ports).await?;
+        started.furnish().await?;
+        Ok(started)
     }
 
     /// Its folder.

@@ -77,8 +77,9 @@ impl MeasuredKafka {
         let mut values = BTreeMap::new();
         for line in text.lines() {
             if let Some((name, value)) = line.rsplit_once(&format!(":{attribute}=")) {
-                let value: f64 = value.trim().parse().with_context(|| line.to_owned())?;
-                values.insert(name.to_owned(), value as u64);
+                // Some count in whole numbers and some with a point.
+                let whole = value.trim().split('.').next().unwrap_or_default();
+                values.insert(name.to_owned(), whole.parse().with_context(|| line.to_owned())?);
             }
         }
         ensure!(!values.is_empty(), "no object {pattern} has {attribute}: {text}");

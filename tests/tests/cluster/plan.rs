@@ -7,7 +7,6 @@ use std::path::Path;
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_local::plan::{Plan, Step, plan};
 use boxoffice_local::resources::load;
-use boxoffice_operator::reservation_service::names::OPERATOR_NAMESPACE;
 use boxoffice_operator::kafka::connection::Connection;
 use boxoffice_operator::kafka::pool::Pool;
 use boxoffice_operator::kafka::{Kafka, TopicFacts};
@@ -43,7 +42,7 @@ fn planned() -> Plan {
     }
     let loaded = load(&[folder.path().to_owned()], NAMESPACE).unwrap();
     assert_eq!(loaded.findings, []);
-    plan(&loaded.resources, "every example names its image", OPERATOR_NAMESPACE).unwrap()
+    plan(&loaded.resources, "every example names its image", "boxoffice-system").unwrap()
 }
 
 fn objects(plan: &Plan) -> BTreeMap<Id, DynamicObject> {

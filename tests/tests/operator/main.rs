@@ -17,6 +17,15 @@ mod basics;
 mod closing;
 
 mod life;
+
 mod objects;
+
 mod secrets;
+
 mod shows;
+
+mod apart;
+
+mod scale;
+
+mod rights;

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_tests::api_audit::ApiAudit;
 use boxoffice_tests::doubles::admin::CommandWorkers;
-use boxoffice_tests::process::{Process, run};
+use boxoffice_tests::process::Process;
 use boxoffice_tests::servers::control_plane::Place;
 use boxoffice_tests::servers::{free_port, kafka, program};
 use boxoffice_tests::wait::{until, within};
@@ -255,15 +255,10 @@ impl Operator {
         std::fs::write(kubeconfig.path().join("config"), config).unwrap();
         let probes = format!("127.0.0.1:{}", free_port().unwrap());
         let (admin, pods) = (workers.url_template(), workers.pod_url_template());
-        let told = ["--namespace", &namespace, "--metrics-addr", &probes, "--admin-url-template", &admin];
-        let mut arguments = vec!["run".to_owned()];
-        arguments.extend(told.map(str::to_owned));
-        let knows = options().await;
-        for (option, value) in [("--pod-url-template", pods), ("--watch-namespaces", watched.join(","))] {
-            if knows.contains(option) {
-                arguments.extend([option.to_owned(), value]);
-            }
-        }
+        let (told, watched) = (["--namespace", &namespace, "--metrics-addr", &probes], watched.join(","));
+        let found = ["--admin-url-template", &admin, "--pod-url-template", &pods];
+        let told = [&["run"], &told[..], &found, &["--watch-namespaces", &watched]].concat();
+        let mut arguments: Vec<_> = told.into_iter().map(str::to_owned).collect();
         arguments.extend(more.iter().map(ToString::to_string));
         let audit = ApiAudit::of(user, plane.place.audit_log());
         let process = begin(&arguments, &kubeconfig);
@@ -314,12 +309,6 @@ fn begin(arguments: &[String], kubeconfig: &TempDir) -> Process {
     Process::start_with(OPERATOR, arguments, [("KUBECONFIG", config)]).unwrap()
 }
 
-/// What the operator can be told.
-async fn options() -> String {
-    let help = run(OPERATOR, ["run", "--help"]).await.unwrap();
-    String::from_utf8(help.stdout).unwrap()
-}
-
 /// A service account that may do what the chart grants: its user name, and a token.
 async fn admitted(plane: &Plane, namespace: &str, watched: &[&str]) -> (String, String) {
     let chart = rendered(namespace, watched).await;
@@ -353,10 +342,7 @@ pub async fn roles() -> Vec<Value> {
 async fn rendered(namespace: &str, watched: &[&str]) -> Vec<Value> {
     let mut helm = tokio::process::Command::new(program("helm").unwrap());
     helm.args(["template", namespace, CHART, "--namespace", namespace]).kill_on_drop(true);
-    let values = std::fs::read_to_string(format!("{CHART}/values.yaml")).unwrap();
-    if values.contains("\nwatchNamespaces:") {
-        helm.args(["--set", &format!("watchNamespaces={{{}}}", watched.join(","))]);
-    }
+    helm.args(["--set", &format!("watchNamespaces={{{}}}", watched.join(","))]);
     let output = helm.output().await.unwrap();
     assert!(output.status.success(), "helm: {}", String::from_utf8_lossy(&output.stderr));
     let documents = serde_yaml_ng::Deserializer::from_slice(&output.stdout);

@@ -1,0 +1,15 @@
+//! What the chart grants is what a whole run of these tests needed: no more and no less. Run behind all others.
+
+use boxoffice_tests::api_audit::{ApiAudit, Rights, granted, needed};
+
+use crate::support::{Plane, roles};
+
+#[tokio::test]
+async fn no_right_was_missing_and_none_was_for_nothing() {
+    let calls = ApiAudit::whole(Plane::connect().await.place.audit_log()).all();
+    let refused: Vec<_> = calls.iter().filter(|call| call.is_forbidden).collect();
+    assert!(refused.is_empty(), "the chart grants too little: {refused:#?}");
+    let granted: Rights = roles().await.iter().flat_map(granted).collect();
+    let unused: Vec<_> = granted.difference(&needed(&calls)).cloned().collect();
+    assert!(unused.is_empty(), "the chart grants what no test needed: {unused:?}");
+}
