@@ -13,7 +13,7 @@ pub mod condition {
     pub const RECONCILING: &str = "Reconciling";
     /// The operator cannot go on until someone changes something; reason and message say what.
     pub const STALLED: &str = "Stalled";
-    /// ReservationService: its topics exist as declared.
+    /// ReservationService: its topics exist as declared and keep what durability promises, as they were last seen.
     pub const TOPICS_READY: &str = "TopicsReady";
     /// ReservationService: its consumer groups exist with their start offsets.
     pub const CONSUMER_GROUPS_READY: &str = "ConsumerGroupsReady";

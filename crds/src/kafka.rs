@@ -12,6 +12,13 @@ use crate::common::DeletionPolicy;
 /// Where Kafka is, and what is declared there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.prefix.size() + self.topic.name.size() <= 239")
+        .message("kafka.prefix and kafka.topic.name together may have 239 characters, so that a topic of that name with \
+                  .snapshots behind it has the 249 that Kafka takes: shorten one of them"),
+    validation = Rule::new("!((self.prefix + self.topic.name) in ['.', '..'])")
+        .message("kafka.topic.name: Kafka takes no topic . or ..: choose another name")
+)]
 pub struct Kafka {
     /// Brokers to ask first, with commas. Example: `kafka-0:9092,kafka-1:9092`.
     #[schemars(length(min = 1, max = 2048))]
@@ -92,12 +99,14 @@ pub struct Topic {
     #[x_kube(validation = Rule::new("self >= oldSelf")
         .message("kafka.topic.partitions never shrinks: Kafka cannot take partitions away; keep the number or raise it"))]
     pub partitions: u32,
-    /// On how many brokers each record is. Left out: the brokers' own default. Looked at only when the topic is created.
+    /// On how many brokers each record is. Left out: the brokers' own default. It takes effect only when the topic is created:
+    /// where an existing topic has another one, `TopicsReady` says so (`ReplicationFactorDiffers`) and nothing is moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 15))]
     pub replication_factor: Option<u32>,
     /// Topic configuration, all values as strings. Default: `{retention.ms: "-1"}`, kept for ever. Only keys that stand
-    /// here are the operator's; all others are left as they are.
+    /// here are the operator's, which sets them again where they drift; all others are left as they are. A topic that is only
+    /// observed is not configured.
     #[serde(default = "endless_retention")]
     #[schemars(extend("maxProperties" = 64))]
     pub config: BTreeMap<String, String>,
@@ -107,7 +116,7 @@ pub struct Topic {
     pub adoption_policy: AdoptionPolicy,
     /// What deleting this object does to its topics and consumer groups: `Retain` (default) or `Delete`, which purges the
     /// seats of all its shows first. Retained ones are taken up again by a ReservationService of the same namespace and
-    /// name.
+    /// name. `Delete` is also for the group of a consumer that is removed, once nobody is in it.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
 }

@@ -35,3 +35,6 @@ pub const KEEP_UNCLAIMED_ANNOTATION: &str = "boxoffice.dev/keep-unclaimed";
 
 /// The annotation that a SeatingEvent with `deletionPolicy: Delete` needs before its seats are purged. Value: its name.
 pub const CONFIRM_DELETE_ANNOTATION: &str = "boxoffice.dev/confirm-delete";
+
+/// The annotation on a ReservationService by which a person accepts topics that replaced others: their ids, with commas.
+pub const ACCEPT_TOPICS_ANNOTATION: &str = "boxoffice.dev/accept-topics";

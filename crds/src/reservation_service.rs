@@ -303,6 +303,13 @@ pub struct ReservationServiceStatus {
     /// The topic as it is on the brokers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<TopicStatus>,
+    /// All topics of the service: that of seats, and those of statistics, payments, parked records and snapshots.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub topics: Vec<TopicStatus>,
+    /// The id of the Kafka cluster, which is the same by whatever addresses it is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kafka_cluster_id: Option<String>,
     /// Domain events of all SeatingEvents that wait for Kafka longer than they should.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbox: Option<OutboxStatus>,
@@ -337,6 +344,9 @@ pub struct TopicStatus {
     pub id: Option<String>,
     /// How many partitions it has.
     pub partitions: u32,
+    /// Whether it is only used (`adoptionPolicy: Observe`) and not the service's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed: bool,
 }
 
 /// Domain events that wait for Kafka longer than they should. Both are 0 while the oldest has waited less than 10 s.
@@ -364,7 +374,7 @@ pub struct Endpoints {
 pub struct ConsumerGroupStatus {
     /// Its full name, prefix included.
     pub name: String,
-    /// Kafka's word for its state: `Stable`, `Empty`, `Assigning`, `Reconciling` or `Dead`.
+    /// Kafka's word for its state: `Stable`, `Empty`, `PreparingRebalance`, `CompletingRebalance` or `Unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// How many members it has.
@@ -373,6 +383,10 @@ pub struct ConsumerGroupStatus {
     /// Records between its offsets and the end of the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<i64>,
+    /// Whether its consumer was removed from the spec. With `kafka.topic.deletionPolicy: Delete` such a group is deleted once
+    /// nobody is in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
     /// The last replay that was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset: Option<ResetStatus>,

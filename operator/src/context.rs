@@ -15,6 +15,7 @@ use crate::claims::Claims;
 use crate::definitions::Definitions;
 use crate::departures::Departures;
 use crate::directory::Directory;
+use crate::kafka::desk::Desk;
 use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
@@ -39,6 +40,8 @@ pub struct Context {
     pub admin: AdminApi,
     /// Kafka clients by cluster and credentials.
     pub kafka: Pool,
+    /// What services want of Kafka, and what was last seen of it.
+    pub desk: Arc<Desk>,
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
     /// What is known of services' objects from before.

@@ -129,6 +129,28 @@ fn topics_have_names_that_kafka_takes() {
 }
 
 #[test]
+fn topics_have_names_that_are_not_too_long_for_kafka() {
+    let named = |prefix: usize, name: usize| {
+        let prefixed = with(service(), "/spec/kafka/prefix", &"p".repeat(prefix));
+        create(with(prefixed, "/spec/kafka/topic/name", &"n".repeat(name)))
+    };
+    accepted(&named(100, 139));
+    refused(&named(100, 140), "together may have 239 characters");
+    refused(&named(91, 149), "together may have 239 characters");
+    for name in [".", ".."] {
+        refused(
+            &create(with(service(), "/spec/kafka/topic/name", &format!("'{name}'"))),
+            "Kafka takes no topic",
+        );
+        accepted(&create(with(
+            with(service(), "/spec/kafka/prefix", "staging"),
+            "/spec/kafka/topic/name",
+            &format!("'{name}'"),
+        )));
+    }
+}
+
+#[test]
 fn a_topic_never_loses_partitions() {
     accepted(&update(with(service(), "/spec/kafka/topic/partitions", "13")));
     refused(

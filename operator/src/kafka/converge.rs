@@ -1,42 +1,98 @@
-//! Carries the plans of `topics` and `groups` out, one call after the other, through the [`Kafka`] trait.
+//! What is asked of Kafka for services and done about it: topics first, then groups with their start offsets.
 //!
-//! A topic goes through two steps so that the caller can record it as the service's own in between: a crash after
-//! the record and before the creation leaves a record without a topic, never a topic that nobody claims.
+//! A topic goes through two steps so that the caller can record it as the service's own in between: a topic that is not
+//! recorded is only surveyed, so that a crash leaves a record without a topic, never a topic that nobody claims.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
-use super::groups;
-use super::topics::{self, Adoption, Standing, TopicPlan};
-use super::{Group, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
+use futures::{FutureExt, StreamExt, stream};
 
-/// A topic, what the cluster has of it, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Survey {
-    topic: Topic,
-    facts: Option<TopicFacts>,
-    pinned: Option<String>,
-    plan: TopicPlan,
+use super::topics::{self, Adoption, Knowledge, TopicPlan};
+use super::{Answers, Group, GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
+use super::{groups, promise};
+
+/// Most requests to one cluster at once.
+const AT_ONCE: usize = 4;
+/// How often a topic has to be unknown to be missing, and over what time: brokers learn of topics one after the other.
+const TIMES: u32 = 3;
+const SPAN: Duration = Duration::from_secs(30);
+
+/// What a service wants of its cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Order {
+    /// Its topics.
+    pub topics: Vec<Topic>,
+    /// What to do about topics that exist already.
+    pub adoption: Adoption,
+    /// What it knows of its topics.
+    pub known: Knowledge,
+    /// Its groups.
+    pub groups: Vec<Group>,
+    /// Groups of consumers that it has no more.
+    pub former: BTreeSet<String>,
+    /// Whether those go once nobody is in them.
+    pub deletes: bool,
+    /// The topic that has to keep what durability `log` promises.
+    pub promised: Option<String>,
 }
 
-/// A topic after its plan was carried out.
+/// What became of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    /// The topics, in the order of the order.
+    pub topics: Result<Vec<TopicState>, KafkaError>,
+    /// The groups, unless the topics stood in the way.
+    pub groups: Option<Result<Vec<GroupState>, KafkaError>>,
+    /// Groups of consumers that are no more and still there.
+    pub former: Vec<GroupState>,
+    /// Topics to record as the service's own, with their ids: the next order then has more done.
+    pub claims: BTreeMap<String, Option<String>>,
+}
+
+impl Outlook {
+    /// Nothing could be seen.
+    pub fn failed(error: KafkaError) -> Self {
+        Self { topics: Err(error), groups: None, former: Vec::new(), claims: BTreeMap::new() }
+    }
+
+    /// What Kafka failed in.
+    pub fn error(&self) -> Option<&KafkaError> {
+        self.topics.as_ref().err().or_else(|| self.groups.as_ref()?.as_ref().err())
+    }
+
+    /// Whether looking again in a moment shows more.
+    pub fn is_unsettled(&self) -> bool {
+        let is_new = |topic: &TopicState| topic.refused.is_none() && topic.is_new;
+        matches!(self.error(), Some(KafkaError::Settling(_))) || self.topics.iter().flatten().any(is_new)
+    }
+}
+
+/// A topic after its plan was carried out, as far as that is the operator's to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicState {
     /// Full name.
     pub name: String,
-    /// The id to know it by: the one pinned before, or the one of a topic that was accepted now.
+    /// The id to know it by: the one that is known already, or the one of a topic that was accepted now.
     pub id: Option<String>,
+    /// Whether it is the service's own.
+    pub own: bool,
+    /// Whether it was made or changed just now, and has to be looked at again.
+    pub is_new: bool,
     /// Partitions it has now; 0 where it is absent.
     pub partitions: i32,
-    /// What was done: `(reason, note)` of a Kubernetes Event.
-    pub deed: Option<(&'static str, String)>,
     /// What only a person can settle: `(reason, message)`.
     pub refused: Option<(&'static str, String)>,
-    /// How it differs from what is wanted.
+    /// How one that is not the operator's to change differs from what is wanted.
     pub differences: Vec<String>,
+    /// That it is on another number of brokers than declared.
+    pub replication: Option<String>,
+    /// How it breaks what durability `log` promises.
+    pub breaches: Vec<String>,
 }
 
-/// A consumer group after its start offsets were committed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A consumer group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupState {
     /// Group id.
     pub name: String,
@@ -46,165 +102,233 @@ pub struct GroupState {
     pub members: i32,
     /// Records it has not consumed.
     pub lag: i64,
-    /// Whether this call created it.
-    pub created: bool,
 }
 
-/// What a service knows of topics: those of its record, and the one that its status saw.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Knowledge {
-    /// The topics that are its own.
-    pub owned: BTreeSet<String>,
-    /// The topic that was there at the last look.
-    pub seen: Option<Seen>,
-}
+/// What was done: `(reason, note)` of a Kubernetes Event.
+pub type Deed = (&'static str, String);
 
-/// A topic that was there at the last look.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// Full name.
-    pub name: String,
-    /// The id that it is known by since it was first seen.
-    pub id: Option<String>,
-}
+/// How often each topic that is absent was looked for in vain, and since when.
+#[derive(Clone, Debug, Default)]
+pub struct Absences(BTreeMap<String, (Instant, u32)>);
 
-impl Knowledge {
-    fn seen(&self, topic: &str) -> Option<&Seen> {
-        self.seen.as_ref().filter(|seen| seen.name == topic)
-    }
-
-    fn standing(&self, topic: &str) -> Standing {
-        match self.owned.contains(topic) {
-            false => Standing::Foreign,
-            true if self.seen(topic).is_some() => Standing::OwnAndSeen,
-            true => Standing::Own,
+impl Absences {
+    /// Notes whether the topic is there; whether it was absent often and long enough.
+    fn note(&mut self, topic: &str, is_there: bool, now: Instant) -> bool {
+        if is_there {
+            self.0.remove(topic);
+            return false;
         }
+        let (since, times) = self.0.entry(topic.to_owned()).or_insert((now, 0));
+        *times = times.saturating_add(1);
+        *times >= TIMES && now.saturating_duration_since(*since) >= SPAN
     }
 }
 
-/// Reads every topic and plans for it.
-pub async fn survey(
-    kafka: &dyn Kafka,
-    wanted: &[Topic],
-    known: &Knowledge,
-    adoption: Adoption,
+/// A topic, what the cluster has of it, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Survey {
+    topic: Topic,
+    facts: Option<TopicFacts>,
+    id: Option<String>,
+    plan: TopicPlan,
+}
+
+/// Plans for every topic of an order, given what the cluster answered about them.
+pub fn survey(
+    order: &Order,
+    answers: &Answers<Option<TopicFacts>>,
+    absences: &mut Absences,
+    now: Instant,
 ) -> Result<Vec<Survey>, KafkaError> {
-    let mut surveys = Vec::with_capacity(wanted.len());
-    for topic in wanted {
-        let facts = kafka.topic(&topic.name).await?;
-        let pinned = known.seen(&topic.name).and_then(|seen| seen.id.clone());
-        let plan = topics::replaced(topic, facts.as_ref(), pinned.as_deref())
-            .unwrap_or_else(|| topics::plan(topic, facts.as_ref(), known.standing(&topic.name), adoption));
-        surveys.push(Survey { topic: topic.clone(), facts, pinned, plan });
+    let mut surveys = Vec::with_capacity(order.topics.len());
+    for topic in &order.topics {
+        let facts = match answers.get(&topic.name) {
+            Some(answer) => answer.clone()?,
+            None => return Err(KafkaError::Settling(format!("nothing was said of topic {}", topic.name))),
+        };
+        let is_sure = absences.note(&topic.name, facts.is_some(), now);
+        let plan = topics::plan(topic, facts.as_ref(), &order.known, order.adoption, is_sure);
+        let id = topics::pin(&plan, &topic.name, facts.as_ref(), &order.known);
+        surveys.push(Survey { topic: topic.clone(), facts, id, plan });
     }
     Ok(surveys)
 }
 
-/// The topics to record as the service's own before [`carry_out`].
-pub fn claims(surveys: &[Survey]) -> BTreeSet<String> {
-    let claims = |plan: &TopicPlan| {
-        matches!(
-            plan,
-            TopicPlan::Create | TopicPlan::Keep { claim: true } | TopicPlan::Grow { claim: true, .. }
-        )
-    };
-    surveys.iter().filter(|survey| claims(&survey.plan)).map(|survey| survey.topic.name.clone()).collect()
+/// Whether a topic may be missing, which is not known yet.
+pub fn is_in_doubt(surveys: &[Survey]) -> bool {
+    surveys.iter().any(|survey| survey.plan == TopicPlan::Doubt)
 }
 
-/// Creates or grows the topic.
-pub async fn carry_out(kafka: &dyn Kafka, survey: Survey) -> Result<TopicState, KafkaError> {
-    let Survey { topic, facts, pinned, plan } = survey;
+/// Whether a topic becomes the service's own only once it is recorded: until then it has no business with groups either.
+pub fn awaits_record(surveys: &[Survey], known: &Knowledge) -> bool {
+    let is_new = |plan: &TopicPlan| matches!(plan, TopicPlan::Create | TopicPlan::Tend { adopted: true, .. });
+    surveys.iter().any(|survey| is_new(&survey.plan) && !known.record.contains_key(&survey.topic.name))
+}
+
+/// The topics to record as the service's own, or with another id, before anything is done to them.
+pub fn claims(surveys: &[Survey], known: &Knowledge) -> BTreeMap<String, Option<String>> {
+    let is_ours = |survey: &&Survey| matches!(survey.plan, TopicPlan::Create | TopicPlan::Tend { .. });
+    let claims = surveys.iter().filter(is_ours).map(|survey| (survey.topic.name.clone(), survey.id.clone()));
+    claims.filter(|(name, id)| known.record.get(name) != Some(id)).collect()
+}
+
+/// Creates, grows or configures the topic, where it is recorded.
+pub async fn carry_out(
+    kafka: &dyn Kafka,
+    survey: Survey,
+    order: &Order,
+) -> Result<(TopicState, Vec<Deed>), KafkaError> {
+    let Survey { topic, facts, id, plan } = survey;
+    let (name, mut deeds) = (topic.name.clone(), Vec::new());
+    let is_recorded = order.known.record.contains_key(&name);
     let mut state = TopicState {
-        id: match &plan {
-            TopicPlan::Create => None,
-            TopicPlan::Refuse(..) => pinned,
-            TopicPlan::Keep { .. } | TopicPlan::Grow { .. } => {
-                pinned.or_else(|| facts.as_ref().and_then(|facts| facts.id.clone()))
-            }
-        },
+        id,
         partitions: facts.as_ref().map_or(0, |facts| facts.partitions),
-        differences: facts.as_ref().map(|facts| topics::differences(&topic, facts)).unwrap_or_default(),
-        name: topic.name.clone(),
-        deed: None,
-        refused: None,
+        name: name.clone(),
+        ..TopicState::default()
     };
     match plan {
         TopicPlan::Create => {
-            kafka.create_topic(&topic).await?;
-            state.partitions = topic.partitions;
-            state.deed =
-                Some(("TopicCreated", format!("topic {} with {} partitions", topic.name, topic.partitions)));
+            state.own = true;
+            if is_recorded {
+                state.is_new = true;
+                kafka.create_topic(&topic).await?;
+                state.partitions = topic.partitions;
+                deeds.push(("TopicCreated", format!("topic {name} with {} partitions", topic.partitions)));
+            }
         }
-        TopicPlan::Grow { to, .. } => {
-            kafka.grow_topic(&topic.name, to).await?;
-            state.deed = Some((
-                "TopicGrown",
-                format!("topic {} from {} to {to} partitions", topic.name, state.partitions),
-            ));
-            state.partitions = to;
-            state.differences = facts
-                .map(|facts| topics::differences(&topic, &TopicFacts { partitions: to, ..facts }))
-                .unwrap_or_default();
+        TopicPlan::Tend { adopted, grow, set } => {
+            state.own = true;
+            if is_recorded {
+                if let Some(to) = grow {
+                    kafka.grow_topic(&name, to).await?;
+                    deeds.push((
+                        "TopicGrown",
+                        format!("topic {name} from {} to {to} partitions", state.partitions),
+                    ));
+                    state.partitions = to;
+                }
+                if !set.is_empty() {
+                    kafka.configure_topic(&name, &set).await?;
+                    deeds.push(("TopicConfigured", configured(&name, &set, facts.as_ref())));
+                    state.is_new = true;
+                }
+            } else if adopted {
+                deeds.push(("TopicAdopted", format!("topic {name}")));
+            }
+            state.replication = facts.as_ref().and_then(|facts| topics::replication(&topic, facts));
         }
-        TopicPlan::Keep { claim: true } => {
-            state.deed = Some(("TopicAdopted", format!("topic {}", topic.name)));
+        TopicPlan::Observe => {
+            state.differences =
+                facts.as_ref().map(|facts| topics::differences(&topic, facts)).unwrap_or_default();
         }
-        TopicPlan::Keep { claim: false } => {}
+        TopicPlan::Doubt => state.own = order.known.record.contains_key(&name),
         TopicPlan::Refuse(reason, message) => state.refused = Some((reason, message)),
     }
-    Ok(state)
+    if order.promised.as_deref() == Some(name.as_str()) && !state.is_new {
+        state.breaches = facts.as_ref().map(|facts| promise::breaches(&name, facts)).unwrap_or_default();
+    }
+    Ok((state, deeds))
 }
 
-/// Commits the start offsets that the group lacks, unless consumers are in it already, and reads its lag. `partitions`
-/// are those of each topic.
+fn configured(name: &str, set: &BTreeMap<String, String>, facts: Option<&TopicFacts>) -> String {
+    let change = |(key, value): (&String, &String)| match facts.and_then(|facts| facts.config.get(key)) {
+        Some(before) => format!("{key}={value} (was {before})"),
+        None => format!("{key}={value}"),
+    };
+    format!("topic {name}: {}", set.iter().map(change).collect::<Vec<_>>().join(", "))
+}
+
+/// What a round asks about groups, all services together: who is in them, what they committed, and the ends of all logs.
+pub struct Questions<'a> {
+    /// By group.
+    groups: BTreeMap<&'a str, Result<About, KafkaError>>,
+    low: Answers<Offsets>,
+    high: Answers<Offsets>,
+}
+
+/// Who is in a group, and what it committed.
+type About = (Option<GroupFacts>, BTreeMap<String, Offsets>);
+
+async fn about<'a>(kafka: &dyn Kafka, name: &'a str) -> (&'a str, Result<About, KafkaError>) {
+    let found = async { Ok((kafka.group(name).await?, kafka.committed(name).await?)) };
+    (name, found.await)
+}
+
+/// Asks them; `partitions` are those of every topic that one of the groups reads.
+pub async fn ask<'a>(
+    kafka: &dyn Kafka,
+    names: impl Iterator<Item = &'a str>,
+    partitions: &BTreeMap<String, i32>,
+) -> Result<Questions<'a>, KafkaError> {
+    let about: Vec<_> = names.map(|name| about(kafka, name).boxed()).collect();
+    let groups = stream::iter(about).buffer_unordered(AT_ONCE).collect().await;
+    let low = kafka.offsets(partitions, Start::Earliest).await?;
+    let high = kafka.offsets(partitions, Start::Latest).await?;
+    Ok(Questions { groups, low, high })
+}
+
+/// Commits the start offsets that the group lacks, unless consumers are in it already, and tells how far behind it is.
 pub async fn group(
     kafka: &dyn Kafka,
     wanted: &Group,
-    partitions: &BTreeMap<&str, i32>,
-) -> Result<GroupState, KafkaError> {
+    questions: &Questions<'_>,
+) -> Result<(GroupState, Option<Deed>), KafkaError> {
     let Group { name, topics, start } = wanted;
-    let mut facts = kafka.group(name).await?;
-    let is_vacant = facts.as_ref().is_none_or(super::GroupFacts::is_vacant);
-    let (mut lag, mut known, mut declared) = (0, false, false);
+    let unasked = || KafkaError::Settling(format!("nothing was said of group {name}"));
+    let (facts, mut committed) = questions.groups.get(name.as_str()).ok_or_else(unasked)?.clone()?;
+    let is_vacant = facts.as_ref().is_none_or(GroupFacts::is_vacant);
+    let (mut lag, mut first) = (0, BTreeMap::new());
+    let is_known = topics.iter().any(|topic| committed.contains_key(topic));
     for topic in topics {
-        let partitions = partitions.get(topic.as_str()).copied().unwrap_or_default();
-        let mut committed = kafka.committed(name, topic, partitions).await?;
-        known |= !committed.is_empty();
-        let missing = groups::plan(*start, partitions, &committed);
-        if !missing.is_empty() && is_vacant {
-            let first = start_offsets(kafka, topic, partitions, &missing).await?;
-            kafka.commit(name, topic, &first).await?;
-            committed.extend(first);
-            declared = true;
+        let place = |answers: &Answers<Offsets>| answers.get(topic).ok_or_else(unasked)?.clone();
+        let (low, high) = (place(&questions.low)?, place(&questions.high)?);
+        let reached = committed.entry(topic.clone()).or_default();
+        let partitions = i32::try_from(high.len()).unwrap_or(i32::MAX);
+        let missing = groups::plan(*start, partitions, reached);
+        if let Some((_, start)) = missing.first().filter(|_| is_vacant) {
+            let everywhere = match start {
+                Start::Earliest => low.clone(),
+                Start::Latest => high.clone(),
+                Start::Timestamp(_) => {
+                    let asked = [(topic.clone(), partitions)].into();
+                    kafka.offsets(&asked, *start).await?.remove(topic).ok_or_else(unasked)??
+                }
+            };
+            let wanted = |(partition, _): &(i32, i64)| missing.iter().any(|(one, _)| one == partition);
+            let offsets: Offsets = everywhere.into_iter().filter(wanted).collect();
+            reached.extend(&offsets);
+            first.insert(topic.clone(), offsets);
         }
-        let low = kafka.offsets(topic, partitions, Start::Earliest).await?;
-        let high = kafka.offsets(topic, partitions, Start::Latest).await?;
-        lag += groups::lag(&committed, &low, &high);
+        lag += groups::lag(reached, &low, &high);
     }
-    if declared {
-        facts = kafka.group(name).await?;
+    let mut deed = None;
+    if !first.is_empty() {
+        kafka.commit(name, &first).await?;
+        deed = (!is_known).then(|| ("GroupCreated", format!("consumer group {name}")));
     }
-    Ok(GroupState {
-        name: name.clone(),
-        members: facts.as_ref().map_or(0, |facts| facts.members),
-        state: facts.map_or_else(|| "Empty".to_owned(), |facts| facts.state),
-        lag,
-        created: declared && !known,
-    })
+    let state = facts.as_ref().map_or_else(|| "Empty".to_owned(), |facts| facts.state.clone());
+    let members = facts.map_or(0, |facts| facts.members);
+    Ok((GroupState { name: name.clone(), state, members, lag }, deed))
 }
 
-async fn start_offsets(
+/// A group whose consumer is no more: deleted where that is wanted and nobody is in it, else told of; nothing where it is
+/// gone.
+pub async fn former(
     kafka: &dyn Kafka,
-    topic: &str,
-    partitions: i32,
-    missing: &[(i32, Start)],
-) -> Result<Offsets, KafkaError> {
-    let Some((_, start)) = missing.first().copied() else { return Ok(Offsets::new()) };
-    let everywhere = kafka.offsets(topic, partitions, start).await?;
-    Ok(everywhere
-        .into_iter()
-        .filter(|(partition, _)| missing.iter().any(|(wanted, _)| wanted == partition))
-        .collect())
+    name: &str,
+    deletes: bool,
+) -> Result<(Option<GroupState>, Option<Deed>), KafkaError> {
+    let Some(facts) = kafka.group(name).await? else { return Ok((None, None)) };
+    if deletes && facts.is_vacant() {
+        kafka.delete_group(name).await?;
+        return Ok((
+            None,
+            Some(("GroupDeleted", format!("consumer group {name}, whose consumer was removed"))),
+        ));
+    }
+    let GroupFacts { state, members } = facts;
+    Ok((Some(GroupState { name: name.to_owned(), state, members, lag: 0 }), None))
 }
 
 #[cfg(test)]

@@ -1,67 +1,7 @@
 //! `converge` on a Kafka of a few maps.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use async_trait::async_trait;
-
+use super::super::fake::Fake;
 use super::*;
-use crate::kafka::GroupFacts;
-
-/// A cluster in memory: topics by name, ends of logs, commits by group and topic, members by group.
-#[derive(Default)]
-struct Fake {
-    topics: Mutex<BTreeMap<String, TopicFacts>>,
-    births: AtomicU32,
-    ends: Offsets,
-    commits: Mutex<BTreeMap<(String, String), Offsets>>,
-    members: BTreeMap<String, i32>,
-}
-
-#[async_trait]
-impl Kafka for Fake {
-    async fn topic(&self, name: &str) -> Result<Option<TopicFacts>, KafkaError> {
-        Ok(self.topics.lock().unwrap().get(name).cloned())
-    }
-    async fn create_topic(&self, topic: &Topic) -> Result<(), KafkaError> {
-        let id = Some(format!("id-{}", self.births.fetch_add(1, Ordering::Relaxed)));
-        let facts = TopicFacts { id, partitions: topic.partitions, config: topic.config.clone() };
-        self.topics.lock().unwrap().insert(topic.name.clone(), facts);
-        Ok(())
-    }
-    async fn grow_topic(&self, name: &str, partitions: i32) -> Result<(), KafkaError> {
-        self.topics.lock().unwrap().get_mut(name).unwrap().partitions = partitions;
-        Ok(())
-    }
-    async fn delete_topic(&self, name: &str) -> Result<(), KafkaError> {
-        self.topics.lock().unwrap().remove(name);
-        Ok(())
-    }
-    async fn offsets(&self, _topic: &str, partitions: i32, start: Start) -> Result<Offsets, KafkaError> {
-        let end = |partition| self.ends.get(&partition).copied().unwrap_or_default();
-        Ok((0..partitions).map(|p| (p, if start == Start::Latest { end(p) } else { 0 })).collect())
-    }
-    async fn committed(&self, group: &str, topic: &str, _partitions: i32) -> Result<Offsets, KafkaError> {
-        let key = (group.to_owned(), topic.to_owned());
-        Ok(self.commits.lock().unwrap().get(&key).cloned().unwrap_or_default())
-    }
-    async fn commit(&self, group: &str, topic: &str, offsets: &Offsets) -> Result<(), KafkaError> {
-        let key = (group.to_owned(), topic.to_owned());
-        self.commits.lock().unwrap().entry(key).or_default().extend(offsets);
-        Ok(())
-    }
-    async fn delete_group(&self, name: &str) -> Result<(), KafkaError> {
-        self.commits.lock().unwrap().retain(|(group, _), _| group != name);
-        Ok(())
-    }
-    async fn group(&self, name: &str) -> Result<Option<GroupFacts>, KafkaError> {
-        let known = self.commits.lock().unwrap().keys().any(|(group, _)| group == name);
-        let members = self.members.get(name).copied().unwrap_or_default();
-        let state = if members > 0 { "Stable" } else { "Empty" };
-        Ok((known || members > 0).then(|| GroupFacts { state: state.into(), members }))
-    }
-}
 
 fn seat_events(partitions: i32) -> Topic {
     Topic { name: "seat-events".into(), partitions, replication_factor: -1, config: BTreeMap::new() }
@@ -71,116 +11,184 @@ fn group_from(start: Start) -> Group {
     Group { name: "persistence".into(), topics: vec!["seat-events".into()], start }
 }
 
-/// Every topic has so many partitions.
-fn of(partitions: i32) -> BTreeMap<&'static str, i32> {
-    [("seat-events", partitions), ("payment-events", partitions)].into()
+/// One look at what is ordered, with what was done.
+async fn look(fake: &Fake, order: &Order) -> (BTreeMap<String, Option<String>>, TopicState, Vec<Deed>) {
+    let names: Vec<_> = order.topics.iter().map(|topic| topic.name.clone()).collect();
+    let answers = fake.topics(&names).await.unwrap();
+    let mut surveys = survey(order, &answers, &mut Absences::default(), Instant::now()).unwrap();
+    let claims = claims(&surveys, &order.known);
+    let (state, deeds) = carry_out(fake, surveys.remove(0), order).await.unwrap();
+    (claims, state, deeds)
 }
 
-async fn converge(fake: &Fake, topic: Topic, owned: &[&str]) -> (BTreeSet<String>, TopicState) {
-    let known = Knowledge { owned: owned.iter().map(ToString::to_string).collect(), seen: None };
-    let mut surveys = survey(fake, &[topic], &known, Adoption::Fail).await.unwrap();
-    let claimed = claims(&surveys);
-    (claimed, carry_out(fake, surveys.remove(0)).await.unwrap())
+fn order(partitions: i32) -> Order {
+    Order { topics: vec![seat_events(partitions)], ..Order::default() }
+}
+
+/// What an operator does between two looks: it records, and remembers what it saw.
+fn remember(order: &mut Order, claims: BTreeMap<String, Option<String>>, state: &TopicState) {
+    order.known.record.extend(claims);
+    if state.refused.is_none() && !state.is_new && state.partitions > 0 {
+        let seen = topics::Seen { id: state.id.clone(), own: state.own };
+        order.known.seen.insert(state.name.clone(), seen);
+    }
 }
 
 #[tokio::test]
-async fn an_absent_topic_is_claimed_then_created() {
-    let fake = Fake::default();
-    let (claimed, state) = converge(&fake, seat_events(3), &[]).await;
-    assert_eq!(claimed, ["seat-events".to_owned()].into());
-    assert_eq!((state.partitions, state.deed.unwrap().0), (3, "TopicCreated"));
-    let (claimed, state) = converge(&fake, seat_events(3), &["seat-events"]).await;
-    assert!(claimed.is_empty() && state.deed.is_none(), "a second pass does nothing");
+async fn an_absent_topic_is_recorded_then_created_then_known_by_its_id() {
+    let (fake, mut order) = (Fake::default(), order(3));
+    let (claimed, state, deeds) = look(&fake, &order).await;
+    assert_eq!(claimed, [("seat-events".to_owned(), None)].into());
+    assert!(deeds.is_empty() && fake.topics.lock().unwrap().is_empty(), "nothing before it is recorded");
+    remember(&mut order, claimed, &state);
+    let (claimed, state, deeds) = look(&fake, &order).await;
+    assert!(claimed.is_empty());
+    assert_eq!((state.partitions, deeds[0].0), (3, "TopicCreated"));
+    remember(&mut order, claimed, &state);
+    let (claimed, state, deeds) = look(&fake, &order).await;
+    assert_eq!(claimed, [("seat-events".to_owned(), Some("id-0".to_owned()))].into());
+    assert!(deeds.is_empty());
+    remember(&mut order, claimed, &state);
+    let (claimed, again, deeds) = look(&fake, &order).await;
+    assert!(claimed.is_empty() && deeds.is_empty(), "I12");
+    assert_eq!(again, state);
 }
 
 #[tokio::test]
 async fn a_foreign_topic_is_left_alone() {
     let fake = Fake::default();
     fake.create_topic(&seat_events(1)).await.unwrap();
-    let (claimed, state) = converge(&fake, seat_events(3), &[]).await;
+    let (claimed, state, _) = look(&fake, &order(3)).await;
     assert!(claimed.is_empty());
-    assert_eq!((state.partitions, state.refused.unwrap().0), (1, "TopicExists"));
+    assert_eq!((state.partitions, state.id.as_deref(), state.refused.unwrap().0), (1, None, "TopicExists"));
 }
 
 #[tokio::test]
-async fn a_readopted_topic_grows() {
-    let fake = Fake::default();
+async fn a_recorded_topic_grows_and_keeps_its_own_keys() {
+    let (fake, mut order) = (Fake::default(), order(3));
     fake.create_topic(&seat_events(1)).await.unwrap();
-    let (_, state) = converge(&fake, seat_events(3), &["seat-events"]).await;
-    assert_eq!((state.partitions, state.deed.unwrap().0), (3, "TopicGrown"));
-    assert!(state.differences.is_empty());
-}
-
-/// Converges with what the status has of the topic.
-async fn converge_again(fake: &Fake, seen: &TopicState) -> TopicState {
-    let seen_before = Seen { name: seen.name.clone(), id: seen.id.clone() };
-    let known = Knowledge { owned: [seen.name.clone()].into(), seen: Some(seen_before) };
-    let mut surveys = survey(fake, &[seat_events(3)], &known, Adoption::Fail).await.unwrap();
-    carry_out(fake, surveys.remove(0)).await.unwrap()
+    let other = [("segment.ms".to_owned(), "7".to_owned())].into();
+    fake.configure_topic("seat-events", &other).await.unwrap();
+    order.topics[0].config = [("retention.ms".to_owned(), "-1".to_owned())].into();
+    order.known.record = [("seat-events".to_owned(), None)].into();
+    let (_, state, deeds) = look(&fake, &order).await;
+    assert_eq!(state.partitions, 3);
+    let done: Vec<_> = deeds.iter().map(|(reason, _)| *reason).collect();
+    assert_eq!(done, ["TopicGrown", "TopicConfigured"]);
+    assert_eq!(deeds[1].1, "topic seat-events: retention.ms=-1");
+    let config = fake.facts("seat-events").config;
+    assert_eq!((config["retention.ms"].as_str(), config["segment.ms"].as_str()), ("-1", "7"));
+    assert!(look(&fake, &order).await.2.is_empty(), "once only");
 }
 
 #[tokio::test]
-async fn a_topic_is_known_by_its_first_id() {
-    let fake = Fake::default();
-    let (_, created) = converge(&fake, seat_events(3), &[]).await;
-    assert_eq!(created.id, None, "not looked at yet");
-    let pinned = converge_again(&fake, &created).await;
-    assert_eq!(pinned.id.as_deref(), Some("id-0"));
-    assert_eq!(converge_again(&fake, &pinned).await, pinned, "I12");
-    fake.delete_topic("seat-events").await.unwrap();
+async fn a_topic_that_was_replaced_is_neither_pinned_nor_grown_until_it_is_accepted() {
+    let (fake, mut order) = (Fake::default(), order(3));
+    order.known.record = [("seat-events".to_owned(), Some("id-9".to_owned()))].into();
     fake.create_topic(&seat_events(1)).await.unwrap();
-    let replaced = converge_again(&fake, &pinned).await;
-    assert_eq!((replaced.id.as_deref(), replaced.partitions), (Some("id-0"), 1), "neither pinned nor grown");
+    let (claimed, replaced, deeds) = look(&fake, &order).await;
+    assert!(claimed.is_empty() && deeds.is_empty());
+    assert_eq!((replaced.id.as_deref(), replaced.partitions), (Some("id-9"), 1));
     assert_eq!(replaced.refused.as_ref().unwrap().0, "TopicReplaced");
-    assert_eq!(converge_again(&fake, &replaced).await, replaced, "it stays refused");
-    let (_, readopted) = converge(&fake, seat_events(1), &["seat-events"]).await;
-    assert_eq!((readopted.id.as_deref(), readopted.refused), (Some("id-1"), None), "applied again");
+    assert_eq!(look(&fake, &order).await.1, replaced, "it stays refused");
+    order.known.accepted = ["id-0".to_owned()].into();
+    let (claimed, accepted, _) = look(&fake, &order).await;
+    assert_eq!(claimed, [("seat-events".to_owned(), Some("id-0".to_owned()))].into());
+    assert_eq!((accepted.id.as_deref(), accepted.refused), (Some("id-0"), None));
+}
+
+#[test]
+fn a_topic_is_missing_once_it_was_looked_for_three_times_over_half_a_minute() {
+    let (mut absences, start) = (Absences::default(), Instant::now());
+    let mut looked = |seconds, is_there| absences.note("t", is_there, start + Duration::from_secs(seconds));
+    assert!(!looked(0, false) && !looked(1, false) && !looked(2, false), "often, and not for long");
+    assert!(looked(30, false));
+    assert!(!looked(40, true) && !looked(50, false) && !looked(90, false), "it was there: counted anew");
+    assert!(looked(91, false));
 }
 
 #[tokio::test]
-async fn the_id_of_a_foreign_topic_is_not_pinned() {
+async fn only_an_unknown_topic_is_absent() {
+    let fake = Fake { hidden: ["seat-events".to_owned()].into(), ..Fake::default() };
+    let mut order = order(3);
+    order.known.record = [("seat-events".to_owned(), Some("id-0".to_owned()))].into();
+    let answers = fake.topics(&["seat-events".to_owned()]).await.unwrap();
+    let error = survey(&order, &answers, &mut Absences::default(), Instant::now()).unwrap_err();
+    assert_eq!(error.reason(), "KafkaForbidden");
+}
+
+#[tokio::test]
+async fn a_promise_is_looked_at_on_the_promised_topic_alone() {
     let fake = Fake::default();
     fake.create_topic(&seat_events(1)).await.unwrap();
-    let (_, state) = converge(&fake, seat_events(3), &[]).await;
-    assert_eq!(state.id, None);
+    let finite = [("retention.ms".to_owned(), "5".to_owned())].into();
+    fake.configure_topic("seat-events", &finite).await.unwrap();
+    let mut order = Order { adoption: Adoption::Observe, ..order(1) };
+    assert!(look(&fake, &order).await.1.breaches.is_empty());
+    order.promised = Some("seat-events".to_owned());
+    assert_eq!(look(&fake, &order).await.1.breaches.len(), 1);
+}
+
+/// One look at one group, whose topics have so many partitions.
+async fn group_once(fake: &Fake, wanted: &Group, partitions: i32) -> (GroupState, Option<Deed>) {
+    let of = wanted.topics.iter().map(|topic| (topic.clone(), partitions)).collect();
+    let questions = ask(fake, std::iter::once(wanted.name.as_str()), &of).await.unwrap();
+    group(fake, wanted, &questions).await.unwrap()
+}
+
+fn with_ends(ends: &[(i32, i64)]) -> Fake {
+    let fake = Fake::default();
+    *fake.ends.lock().unwrap() = ends.iter().copied().collect();
+    fake
 }
 
 #[tokio::test]
 async fn a_latest_group_begins_at_the_end_of_its_creation_and_stays_there() {
-    let mut fake = Fake { ends: [(0, 7), (1, 2)].into(), ..Fake::default() };
-    let first = group(&fake, &group_from(Start::Latest), &of(2)).await.unwrap();
-    assert!(first.created);
+    let fake = with_ends(&[(0, 7), (1, 2)]);
+    let (first, deed) = group_once(&fake, &group_from(Start::Latest), 2).await;
+    assert_eq!(deed, Some(("GroupCreated", "consumer group persistence".to_owned())));
     assert_eq!((first.lag, first.state.as_str()), (0, "Empty"));
-    fake.ends = [(0, 9), (1, 2)].into();
-    let second = group(&fake, &group_from(Start::Latest), &of(2)).await.unwrap();
-    assert!(!second.created);
+    *fake.ends.lock().unwrap() = [(0, 9), (1, 2)].into();
+    let (second, deed) = group_once(&fake, &group_from(Start::Latest), 2).await;
+    assert_eq!(deed, None);
     assert_eq!(second.lag, 2, "what came after its creation is still to be consumed");
 }
 
 #[tokio::test]
 async fn an_earliest_group_has_the_whole_log_before_it() {
-    let fake = Fake { ends: [(0, 7), (1, 2)].into(), ..Fake::default() };
-    assert_eq!(group(&fake, &group_from(Start::Earliest), &of(2)).await.unwrap().lag, 9);
+    let fake = with_ends(&[(0, 7), (1, 2)]);
+    assert_eq!(group_once(&fake, &group_from(Start::Earliest), 2).await.0.lag, 9);
 }
 
 #[tokio::test]
 async fn a_group_with_members_is_never_committed_for() {
-    let fake =
-        Fake { ends: [(0, 7)].into(), members: [("persistence".to_owned(), 2)].into(), ..Fake::default() };
-    let state = group(&fake, &group_from(Start::Latest), &of(1)).await.unwrap();
-    assert_eq!((state.members, state.state.as_str(), state.lag), (2, "Stable", 7));
+    let members = [("persistence".to_owned(), 2)].into();
+    let fake = Fake { members, ..with_ends(&[(0, 7)]) };
+    let (state, deed) = group_once(&fake, &group_from(Start::Latest), 1).await;
+    assert_eq!((state.members, state.state.as_str(), state.lag, deed), (2, "Stable", 7, None));
     assert!(fake.commits.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn a_topic_that_a_group_reads_from_now_on_begins_where_it_was_declared() {
-    let fake = Fake { ends: [(0, 7)].into(), ..Fake::default() };
-    let before = group(&fake, &group_from(Start::Latest), &of(1)).await.unwrap();
+    let fake = with_ends(&[(0, 7)]);
+    let before = group_once(&fake, &group_from(Start::Latest), 1).await;
     let both =
         Group { topics: vec!["seat-events".into(), "payment-events".into()], ..group_from(Start::Latest) };
-    let after = group(&fake, &both, &of(1)).await.unwrap();
-    assert!(before.created && !after.created, "it was there before");
-    assert_eq!(after.lag, 0);
-    let of_payments = fake.committed("persistence", "payment-events", 1).await.unwrap();
-    assert_eq!(of_payments, [(0, 7)].into());
+    let after = group_once(&fake, &both, 1).await;
+    assert!(before.1.is_some() && after.1.is_none(), "it was there before");
+    assert_eq!(after.0.lag, 0);
+    assert_eq!(fake.committed("persistence").await.unwrap()["payment-events"], [(0, 7)].into());
+}
+
+#[tokio::test]
+async fn the_group_of_a_removed_consumer_goes_when_nobody_is_in_it_and_the_policy_says_so() {
+    let mut fake = Fake { members: [("persistence".to_owned(), 1)].into(), ..with_ends(&[(0, 7)]) };
+    assert!(former(&fake, "persistence", true).await.unwrap().0.is_some(), "somebody is in it");
+    fake.members.clear();
+    group_once(&fake, &group_from(Start::Earliest), 1).await;
+    assert!(former(&fake, "persistence", false).await.unwrap().0.is_some(), "it is retained");
+    let (state, deed) = former(&fake, "persistence", true).await.unwrap();
+    assert_eq!((state, deed.unwrap().0), (None, "GroupDeleted"));
+    assert_eq!(former(&fake, "persistence", true).await.unwrap(), (None, None));
 }

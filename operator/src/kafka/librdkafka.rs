@@ -1,26 +1,26 @@
-//! [`Kafka`] on librdkafka: the set of clients of one cluster; `pool` keeps them between reconciles.
+//! [`Kafka`] on librdkafka: the two clients of one cluster; `pool` keeps them between rounds.
 //!
-//! The client's calls block, so each runs on a blocking thread with a time-out of its own. Offsets of a group are
-//! read and committed by a plain consumer with that `group.id` which neither subscribes nor assigns: it never
-//! becomes a member, and a commit from outside is accepted while the group is vacant.
+//! The requests block, so each runs on a blocking thread with a time-out of its own. A group's offsets are read and
+//! committed from outside, which the coordinator accepts while nobody is in it: no client ever becomes a member.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use boxoffice_runtime::log::kafka::trouble::Trouble;
 use rdkafka::admin::{
-    AdminClient, AdminOptions, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication, TopicResult,
+    AdminClient, AdminOptions, ConfigResource, NewPartitions, NewTopic, OwnedResourceSpecifier,
+    ResourceSpecifier, TopicReplication, TopicResult,
 };
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as Code};
-use rdkafka::{Offset, TopicPartitionList};
 
 use super::connection::Connection;
-use super::failure::{failure, silence};
-use super::{GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts, topic_ids};
+use super::failure::{Action, Asked};
+use super::requests::{Described, EARLIEST, Failure, LATEST, Places, Requests};
+use super::{Answers, GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
 
 /// One call to the cluster.
 const CALL: Duration = Duration::from_secs(5);
@@ -31,59 +31,50 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// behind it is the reason of a failure.
 const DRAIN: Duration = Duration::from_millis(2);
 
+/// Most partitions that one request for offsets asks about: the client compares them each with each.
+const PARTITIONS: usize = 500;
+
 /// The clients of one cluster.
 pub struct Cluster {
-    connection: Connection,
-    /// What all of them tell.
+    asked: Asked,
+    /// What both of them tell.
     trouble: Trouble,
     admin: AdminClient<Trouble>,
     reader: Arc<Reader>,
-    committers: Mutex<HashMap<String, Arc<Reader>>>,
 }
 
 type Reader = BaseConsumer<Trouble>;
 
 impl Cluster {
     /// Clients for `connection`; connecting happens in the background.
-    pub fn new(connection: Connection) -> Result<Self, KafkaError> {
-        let (config, trouble) = (config(&connection), Trouble::default());
-        let refused =
-            |error: ClientError| failure(&connection.bootstrap_servers, "create a client", &error, None);
+    pub fn new(connection: &Connection) -> Result<Self, KafkaError> {
+        let (config, trouble) = (config(connection), Trouble::default());
+        let asked = Asked {
+            bootstrap_servers: connection.bootstrap_servers.clone(),
+            principal: connection.security.sasl.as_ref().map(|sasl| sasl.username.clone()),
+        };
+        let refused = |error: ClientError| KafkaError::Refused {
+            action: "be reached by these settings".to_owned(),
+            detail: error.to_string(),
+        };
         Ok(Self {
             admin: config.create_with_context(trouble.clone()).map_err(refused)?,
             reader: Arc::new(config.create_with_context(trouble.clone()).map_err(refused)?),
-            committers: Mutex::default(),
-            connection,
+            asked,
             trouble,
         })
     }
 
-    /// The consumer that reads and commits the group's offsets.
-    fn committer(&self, group: &str) -> Result<Arc<Reader>, KafkaError> {
-        let mut committers = self.committers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(consumer) = committers.get(group) {
-            return Ok(Arc::clone(consumer));
-        }
-        let consumer: Reader = config(&self.connection)
-            .set("group.id", group)
-            .create_with_context(self.trouble.clone())
-            .map_err(|error| self.failure("create a client", &error))?;
-        let consumer = Arc::new(consumer);
-        committers.insert(group.to_owned(), Arc::clone(&consumer));
-        Ok(consumer)
-    }
-
-    /// Runs a blocking call of `consumer` and then empties its queue of errors, which nobody else reads.
-    async fn blocking<T: Send + 'static>(
+    /// Runs blocking requests and then empties the client's queue of errors, which nobody else reads.
+    async fn request<T: Send + 'static>(
         &self,
-        action: &str,
-        consumer: &Arc<Reader>,
-        call: impl FnOnce(&Reader) -> KafkaResult<T> + Send + 'static,
+        action: &Action,
+        call: impl FnOnce(&Requests<Trouble>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, KafkaError> {
-        let consumer = Arc::clone(consumer);
+        let reader = Arc::clone(&self.reader);
         let task = tokio::task::spawn_blocking(move || {
-            let answer = call(&consumer);
-            while consumer.poll(DRAIN).is_some() {}
+            let answer = call(&Requests::new(&reader, CALL));
+            while reader.poll(DRAIN).is_some() {}
             answer
         });
         match tokio::time::timeout(PATIENCE, task).await {
@@ -91,8 +82,10 @@ impl Cluster {
                 self.trouble.is_over();
                 Ok(answer)
             }
-            Ok(Ok(Err(error))) => Err(self.failure(action, &error)),
-            Ok(Err(join)) => Err(KafkaError::Refused { action: action.to_owned(), detail: join.to_string() }),
+            Ok(Ok(Err(failure))) => Err(self.failure(action, &failure)),
+            Ok(Err(join)) => {
+                Err(KafkaError::Refused { action: action.words.clone(), detail: join.to_string() })
+            }
             Err(_) => Err(self.silent()),
         }
     }
@@ -100,62 +93,88 @@ impl Cluster {
     /// Awaits an admin call that answers for one topic or group; one answer may be `harmless`.
     async fn admin_call(
         &self,
-        action: &str,
+        action: &Action,
         harmless: Code,
         call: impl Future<Output = KafkaResult<Vec<TopicResult>>>,
     ) -> Result<(), KafkaError> {
         let results = tokio::time::timeout(PATIENCE, call).await.map_err(|_| self.silent())?;
-        for result in results.map_err(|error| self.failure(action, &error))? {
+        for result in results.map_err(|error| self.failure(action, &of_client(&error)))? {
             match result {
-                Err((_, code)) if code != harmless => {
-                    return Err(self.failure(action, &ClientError::AdminOp(code)));
-                }
+                Err((_, code)) if code != harmless => return Err(self.failure(action, &code.into())),
                 _ => {}
             }
         }
         Ok(())
     }
 
-    fn failure(&self, action: &str, error: &ClientError) -> KafkaError {
-        failure(&self.connection.bootstrap_servers, action, error, self.trouble.last())
+    /// The effective configuration of topics.
+    async fn configurations(&self, names: &[&str]) -> Result<Answers<BTreeMap<String, String>>, KafkaError> {
+        let Some(first) = names.first() else { return Ok(Answers::new()) };
+        let action = |name: &str| Action::topic("read the configuration of", "DescribeConfigs", name);
+        let (resources, options) = (names.iter().map(|name| ResourceSpecifier::Topic(name)), options());
+        let resources: Vec<_> = resources.collect();
+        let described = tokio::time::timeout(PATIENCE, self.admin.describe_configs(&resources, &options))
+            .await
+            .map_err(|_| self.silent())?
+            .map_err(|error| self.failure(&action(first), &of_client(&error)))?;
+        // Answers come in the order of the questions; one that failed does not say whose it is.
+        let answers = names.iter().zip(described).map(|(name, answer)| {
+            let config = answer.map(|resource| shown(resource, name));
+            ((*name).to_owned(), config.map_err(|code| self.failure(&action(name), &code.into())))
+        });
+        Ok(answers.collect())
+    }
+
+    fn failure(&self, action: &Action, failure: &Failure) -> KafkaError {
+        self.asked.failure(action, failure, self.trouble.last())
     }
 
     fn silent(&self) -> KafkaError {
         let detail = format!("no answer within {} s", PATIENCE.as_secs());
-        silence(&self.connection.bootstrap_servers, &detail, self.trouble.last())
+        self.asked.silence(&detail, self.trouble.last())
     }
 }
 
 #[async_trait]
 impl Kafka for Cluster {
-    async fn topic(&self, name: &str) -> Result<Option<TopicFacts>, KafkaError> {
-        let wanted = name.to_owned();
-        let partitions = self
-            .blocking("read the metadata", &self.reader, move |reader| {
-                let metadata = reader.fetch_metadata(Some(&wanted), CALL)?;
-                let topic = metadata.topics().iter().find(|topic| topic.name() == wanted);
-                Ok(topic.filter(|topic| topic.error().is_none()).map(|topic| topic.partitions().len()))
-            })
-            .await?;
-        let Some(partitions) = partitions else { return Ok(None) };
-        let wanted = name.to_owned();
-        let id = self
-            .blocking("read the topic's id", &self.reader, move |reader| {
-                topic_ids::topic_id(reader, &wanted, CALL)
-            })
-            .await?;
-        let resource = [ResourceSpecifier::Topic(name)];
-        let options = options();
-        let described = tokio::time::timeout(PATIENCE, self.admin.describe_configs(&resource, &options))
-            .await
-            .map_err(|_| self.silent())?
-            .map_err(|error| self.failure("describe the topic", &error))?;
-        let entries = described.into_iter().filter_map(Result::ok).flat_map(|resource| resource.entries);
-        Ok(Some(TopicFacts {
-            id,
-            partitions: i32::try_from(partitions).unwrap_or(i32::MAX),
-            config: entries.filter_map(|entry| Some((entry.name, entry.value?))).collect(),
-        }))
+    async fn cluster_id(&self) -> Result<Option<String>, KafkaError> {
+        let reader = Arc::clone(&self.reader);
+        let task = tokio::task::spawn_blocking(move || {
+            let id = reader.client().fetch_cluster_id(CALL);
+            while reader.poll(DRAIN).is_some() {}
+            id
+        });
+        match tokio::time::timeout(PATIENCE, task).await {
+            Ok(Ok(Some(id))) => Ok(Some(id)),
+            Ok(Ok(None)) => {
+                let detail = format!("no answer within {} s", CALL.as_secs());
+                Err(self.asked.silence(&detail, self.trouble.last()))
+            }
+            Ok(Err(_)) | Err(_) => Err(self.silent()),
+        }
+    }
+
+    async fn topics(&self, names: &[String]) -> Result<Answers<Option<TopicFacts>>, KafkaError> {
+        let action = |name: &str| Action::topic("describe", "Describe", name);
+        let asked = names.to_vec();
+        let first = action(names.first().map(String::as_str).unwrap_or_default());
+        let found = self.request(&first, move |requests| requests.topics(&asked)).await?;
+        let there: Vec<_> =
+            found.iter().filter(|(_, topic)| topic.is_ok()).map(|(name, _)| name.as_str()).collect();
+        let mut configurations = self.configurations(&there).await?;
+        let facts = found.iter().map(|(name, topic)| {
+            let answer = match topic {
+                Ok(described) => match configurations.remove(name) {
+                    Some(Ok(config)) => Ok(Some(facts(described, config))),
+                    Some(Err(error)) => Err(error),
+                    None => Err(KafkaError::Settling(format!("nothing was said of topic {name}"))),
+                },
+                Err(failure) if is_unknown(failure.code) => Ok(None),
+                Err(failure) => Err(self.failure(&action(name), failure)),
+            };
+            (name.clone(), answer)
+        });
+        Ok(facts.collect())
     }
 
     async fn create_topic(&self, topic: &Topic) -> Result<(), KafkaError> {
@@ -166,72 +185,156 @@ impl Kafka for Cluster {
         }
         let (topics, options) = ([new], options());
         let call = self.admin.create_topics(&topics, &options);
-        self.admin_call(&format!("create topic {}", topic.name), Code::NoError, call).await
+        self.admin_call(&Action::topic("create", "Create", &topic.name), Code::NoError, call).await
     }
 
     async fn grow_topic(&self, name: &str, partitions: i32) -> Result<(), KafkaError> {
         let growth = [NewPartitions::new(name, usize::try_from(partitions).unwrap_or_default())];
         let options = options();
         let call = self.admin.create_partitions(&growth, &options);
-        self.admin_call(&format!("grow topic {name}"), Code::NoError, call).await
+        self.admin_call(&Action::topic("grow", "Alter", name), Code::NoError, call).await
+    }
+
+    async fn configure_topic(&self, name: &str, config: &BTreeMap<String, String>) -> Result<(), KafkaError> {
+        let (action, name, config) =
+            (Action::topic("configure", "AlterConfigs", name), name.to_owned(), config.clone());
+        self.request(&action, move |requests| requests.configure(&name, &config)).await
     }
 
     async fn delete_topic(&self, name: &str) -> Result<(), KafkaError> {
         let (names, options) = ([name], options());
         let call = self.admin.delete_topics(&names, &options);
-        self.admin_call(&format!("delete topic {name}"), Code::UnknownTopicOrPartition, call).await
+        self.admin_call(&Action::topic("delete", "Delete", name), Code::UnknownTopicOrPartition, call).await
     }
 
-    async fn offsets(&self, topic: &str, partitions: i32, start: Start) -> Result<Offsets, KafkaError> {
-        let topic = topic.to_owned();
-        self.blocking("list offsets", &self.reader, move |reader| match start {
-            Start::Earliest => ask(reader, &topic, partitions, Offset::Beginning),
-            Start::Latest => ask(reader, &topic, partitions, Offset::End),
-            Start::Timestamp(time) => {
-                let mut ends = ask(reader, &topic, partitions, Offset::End)?;
-                ends.extend(ask(reader, &topic, partitions, Offset::Offset(time))?);
-                Ok(ends)
+    async fn offsets(
+        &self,
+        partitions: &BTreeMap<String, i32>,
+        start: Start,
+    ) -> Result<Answers<Offsets>, KafkaError> {
+        let every: Vec<(String, i32)> = partitions
+            .iter()
+            .flat_map(|(topic, count)| (0..*count).map(move |partition| (topic.clone(), partition)))
+            .collect();
+        let mut answers: Answers<Offsets> =
+            partitions.keys().map(|topic| (topic.clone(), Ok(Offsets::new()))).collect();
+        for part in every.chunks(PARTITIONS) {
+            let action = |topic: &str| Action::topic("list the offsets of", "Describe", topic);
+            let first = action(part.first().map(|(topic, _)| topic.as_str()).unwrap_or_default());
+            let asked = part.to_vec();
+            let found = self.request(&first, move |requests| at(requests, &asked, start)).await?;
+            for ((topic, partition), offset) in found {
+                let answer = answers.entry(topic.clone()).or_insert_with(|| Ok(Offsets::new()));
+                match (offset, answer) {
+                    (Ok(offset), Ok(offsets)) if offset >= 0 => {
+                        offsets.insert(partition, offset);
+                    }
+                    (Err(failure), answer @ Ok(_)) => *answer = Err(self.failure(&action(&topic), &failure)),
+                    (_, _) => {}
+                }
             }
-        })
-        .await
-    }
-
-    async fn committed(&self, group: &str, topic: &str, partitions: i32) -> Result<Offsets, KafkaError> {
-        let wanted = every_partition(topic, partitions);
-        let consumer = self.committer(group)?;
-        let action = format!("read the offsets of group {group}");
-        self.blocking(&action, &consumer, move |consumer| known(&consumer.committed_offsets(wanted, CALL)?))
-            .await
-    }
-
-    async fn commit(&self, group: &str, topic: &str, offsets: &Offsets) -> Result<(), KafkaError> {
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
-        for (partition, offset) in offsets {
-            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))
-                .map_err(|error| self.failure("commit", &error))?;
         }
-        let consumer = self.committer(group)?;
-        let action = format!("commit the start offsets of group {group}");
-        self.blocking(&action, &consumer, move |consumer| consumer.commit(&list, CommitMode::Sync)).await
+        Ok(answers)
+    }
+
+    async fn committed(&self, group: &str) -> Result<BTreeMap<String, Offsets>, KafkaError> {
+        let (action, name) = (Action::group("read the offsets of", "Describe", group), group.to_owned());
+        let found = self.request(&action, move |requests| known(requests.committed(&name))).await?;
+        let mut offsets: BTreeMap<String, Offsets> = BTreeMap::new();
+        for ((topic, partition), offset) in found.unwrap_or_default() {
+            let offset = offset.map_err(|failure| self.failure(&action, &failure))?;
+            if offset >= 0 {
+                offsets.entry(topic).or_default().insert(partition, offset);
+            }
+        }
+        Ok(offsets)
+    }
+
+    async fn commit(&self, group: &str, offsets: &BTreeMap<String, Offsets>) -> Result<(), KafkaError> {
+        let action = Action::group("commit the start offsets of", "Read", group);
+        let (name, offsets) = (group.to_owned(), offsets.clone());
+        let committed = self.request(&action, move |requests| {
+            let places: Vec<_> = offsets
+                .iter()
+                .flat_map(|(topic, offsets)| {
+                    offsets.iter().map(|(partition, offset)| (topic.as_str(), *partition, *offset))
+                })
+                .collect();
+            requests.commit(&name, &places)
+        });
+        for ((topic, _), committed) in committed.await? {
+            let action = if matches!(&committed, Err(failure) if failure.code == Code::TopicAuthorizationFailed)
+            {
+                Action::topic("commit an offset in", "Read", &topic)
+            } else {
+                action.clone()
+            };
+            committed.map_err(|failure| self.failure(&action, &failure))?;
+        }
+        Ok(())
     }
 
     async fn delete_group(&self, name: &str) -> Result<(), KafkaError> {
         let (names, options) = ([name], options());
         let call = self.admin.delete_groups(&names, &options);
-        self.admin_call(&format!("delete group {name}"), Code::GroupIdNotFound, call).await
+        self.admin_call(&Action::group("delete", "Delete", name), Code::GroupIdNotFound, call).await
     }
 
     async fn group(&self, name: &str) -> Result<Option<GroupFacts>, KafkaError> {
-        let wanted = name.to_owned();
-        self.blocking(&format!("describe group {name}"), &self.reader, move |reader| {
-            let list = reader.fetch_group_list(Some(&wanted), CALL)?;
-            Ok(list.groups().first().map(|group| GroupFacts {
-                state: group.state().to_owned(),
-                members: i32::try_from(group.members().len()).unwrap_or(i32::MAX),
-            }))
-        })
-        .await
+        let (action, asked) = (Action::group("describe", "Describe", name), name.to_owned());
+        let found = self.request(&action, move |requests| known(requests.group(&asked))).await?;
+        let facts = found.filter(|(state, _)| state != "Dead").map(|(state, members)| GroupFacts {
+            state,
+            members: i32::try_from(members).unwrap_or(i32::MAX),
+        });
+        Ok(facts)
     }
+}
+
+/// Nothing for a group that was never there, as brokers of Kafka 4 say it.
+fn known<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Err(failure) if failure.code == Code::GroupIdNotFound => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
+/// One request to each leader; where no record is as young as a time, the end.
+fn at(requests: &Requests<Trouble>, partitions: &[(String, i32)], start: Start) -> Result<Places, Failure> {
+    match start {
+        Start::Earliest => requests.offsets(partitions, EARLIEST),
+        Start::Latest => requests.offsets(partitions, LATEST),
+        Start::Timestamp(time) => {
+            let mut found = requests.offsets(partitions, LATEST)?;
+            found.extend(requests.offsets(partitions, time.max(0))?);
+            Ok(found)
+        }
+    }
+}
+
+fn facts(described: &Described, config: BTreeMap<String, String>) -> TopicFacts {
+    TopicFacts {
+        id: described.id.clone(),
+        partitions: i32::try_from(described.partitions).unwrap_or(i32::MAX),
+        replicas: i32::try_from(described.replicas).unwrap_or(i32::MAX),
+        config,
+    }
+}
+
+/// What a topic's configuration shows; nothing where it is that of another one.
+fn shown(resource: ConfigResource, name: &str) -> BTreeMap<String, String> {
+    let is_of_it = matches!(&resource.specifier, OwnedResourceSpecifier::Topic(of) if of == name);
+    let entries = resource.entries.into_iter().filter(|_| is_of_it);
+    entries.filter_map(|entry| Some((entry.name, entry.value?))).collect()
+}
+
+/// The one answer that a topic does not exist. It may still be that this broker has not heard of it yet.
+fn is_unknown(code: Code) -> bool {
+    matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic)
+}
+
+fn of_client(error: &ClientError) -> Failure {
+    Failure { code: error.rdkafka_error_code().unwrap_or(Code::Fail), words: error.to_string() }
 }
 
 fn config(connection: &Connection) -> ClientConfig {
@@ -240,10 +343,8 @@ fn config(connection: &Connection) -> ClientConfig {
         .set("bootstrap.servers", &connection.bootstrap_servers)
         .set("client.id", "boxoffice-operator")
         .set("allow.auto.create.topics", "false")
-        .set("enable.auto.commit", "false")
         .set("socket.timeout.ms", "5000")
-        .set("reconnect.backoff.max.ms", "2000")
-        .set("coordinator.query.interval.ms", "5000");
+        .set("reconnect.backoff.max.ms", "2000");
     config
 }
 
@@ -251,61 +352,20 @@ fn options() -> AdminOptions {
     AdminOptions::new().request_timeout(Some(CALL)).operation_timeout(Some(CALL))
 }
 
-fn every_partition(topic: &str, partitions: i32) -> TopicPartitionList {
-    let mut list = TopicPartitionList::new();
-    if partitions > 0 {
-        list.add_partition_range(topic, 0, partitions - 1);
-    }
-    list
-}
-
-/// One request to each leader: the offsets at `place`, which is a timestamp, the beginning or the end.
-fn ask(reader: &Reader, topic: &str, partitions: i32, place: Offset) -> KafkaResult<Offsets> {
-    let mut list = every_partition(topic, partitions);
-    list.set_all_offsets(place)?;
-    known(&reader.offsets_for_times(list, CALL)?)
-}
-
-/// The entries that name an offset; an error of one partition is an error of the call.
-fn known(list: &TopicPartitionList) -> KafkaResult<Offsets> {
-    let mut offsets = Offsets::new();
-    for element in list.elements() {
-        element.error()?;
-        if let Offset::Offset(offset) = element.offset() {
-            offsets.insert(element.partition(), offset);
-        }
-    }
-    Ok(offsets)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use boxoffice_runtime::log::kafka::security::Security;
-    use rdkafka::mocking::MockCluster;
 
     fn plain(bootstrap_servers: String) -> Cluster {
-        Cluster::new(Connection { bootstrap_servers, security: Security::default() }).unwrap()
-    }
-
-    #[tokio::test]
-    async fn start_offsets_are_committed_from_outside_and_read_back() {
-        let mock = MockCluster::new(1).unwrap();
-        mock.create_topic("seat-events", 3, 1).unwrap();
-        let cluster = plain(mock.bootstrap_servers());
-        assert!(cluster.committed("g", "seat-events", 3).await.unwrap().is_empty());
-        let ends = cluster.offsets("seat-events", 3, Start::Latest).await.unwrap();
-        assert_eq!(ends, [(0, 0), (1, 0), (2, 0)].into());
-        assert_eq!(cluster.offsets("seat-events", 3, Start::Earliest).await.unwrap(), ends);
-        cluster.commit("g", "seat-events", &ends).await.unwrap();
-        assert_eq!(cluster.committed("g", "seat-events", 3).await.unwrap(), ends);
+        Cluster::new(&Connection { bootstrap_servers, security: Security::default() }).unwrap()
     }
 
     #[tokio::test]
     async fn a_cluster_that_is_not_there_is_unreachable() {
         let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let cluster = plain(unused.to_string());
-        let error = cluster.topic("seat-events").await.unwrap_err();
+        let error = cluster.topics(&["seat-events".to_owned()]).await.unwrap_err();
         assert_eq!(error.reason(), "KafkaUnreachable");
         assert!(error.to_string().contains("Connection refused"), "librdkafka's own words: {error}");
     }

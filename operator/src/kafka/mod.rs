@@ -1,18 +1,24 @@
-//! What the operator asks of a Kafka cluster: topics, start offsets of consumer groups, lag.
+//! What the operator asks of Kafka: topics, start offsets of consumer groups, lag.
 //!
-//! `topics` and `groups` plan (pure), `converge` carries plans out through the [`Kafka`] trait, `librdkafka`
-//! implements that trait with `topic_ids` for what its safe calls lack and `failure` for what went wrong; `pool` keeps
-//! its clients by their `connection`. Nothing here produces or consumes a record, and nothing alters the configuration of an
-//! existing topic: the only call for it that the client offers resets every key it does not name.
+//! Services say what they want on the `desk`, and read there what was last seen: no reconcile waits for Kafka. `rounds` go
+//! to each cluster in turn. `topics`, `groups`, `promise` and `turns` decide (pure), `converge` carries out through the
+//! [`Kafka`] trait, `librdkafka` implements that with `requests` for what its safe calls lack and `failure` for what went
+//! wrong; `pool` keeps the clients by their `connection`. Nothing here produces or consumes a record.
 
 pub mod connection;
 pub mod converge;
+pub mod desk;
 mod failure;
+#[cfg(test)]
+mod fake;
 pub mod groups;
 pub mod librdkafka;
 pub mod pool;
-mod topic_ids;
+pub mod promise;
+mod requests;
+pub mod rounds;
 pub mod topics;
+pub mod turns;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,7 +39,7 @@ pub struct Topic {
     pub partitions: i32,
     /// Replicas of each partition; -1 is the broker's default.
     pub replication_factor: i32,
-    /// Configuration set at creation and compared afterwards.
+    /// Configuration that is the service's own: set, and set again where it drifts. All other keys are left alone.
     pub config: BTreeMap<String, String>,
 }
 
@@ -77,6 +83,8 @@ pub struct TopicFacts {
     pub id: Option<String>,
     /// Number of partitions.
     pub partitions: i32,
+    /// On how many brokers each partition is.
+    pub replicas: i32,
     /// Its effective configuration, values the broker hides left out.
     pub config: BTreeMap<String, String>,
 }
@@ -84,7 +92,8 @@ pub struct TopicFacts {
 /// A consumer group as its coordinator has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupFacts {
-    /// Kafka's own word: `Stable`, `Empty`, `PreparingRebalance`, `CompletingRebalance`, `Dead`.
+    /// Kafka's own word: `Stable`, `Empty`, `PreparingRebalance`, `CompletingRebalance`; `Unknown` for those of newer
+    /// protocols that the client has no word for.
     pub state: String,
     /// Consumers in it now.
     pub members: i32,
@@ -93,7 +102,56 @@ pub struct GroupFacts {
 impl GroupFacts {
     /// Whether nobody is in the group, so that offsets may be committed from outside.
     pub fn is_vacant(&self) -> bool {
-        matches!(self.state.as_str(), "Empty" | "Dead")
+        self.members == 0 && self.state == "Empty"
+    }
+}
+
+/// A right that Kafka grants by an ACL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Right {
+    /// As `kafka-acls.sh --operation` takes it.
+    pub operation: &'static str,
+    /// On what.
+    pub resource: Resource,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.operation, self.resource, self.name)
+    }
+}
+
+impl Right {
+    /// As `kafka-acls.sh` takes it.
+    pub fn rule(&self) -> String {
+        let Self { operation, resource, name } = self;
+        match resource {
+            Resource::Topic | Resource::Group => format!("--operation {operation} --{resource} {name}"),
+            Resource::Cluster => format!("--operation {operation} --{resource}"),
+        }
+    }
+}
+
+/// What a right is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// A topic.
+    Topic,
+    /// A consumer group.
+    Group,
+    /// All of the cluster.
+    Cluster,
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Topic => "topic",
+            Self::Group => "group",
+            Self::Cluster => "cluster",
+        })
     }
 }
 
@@ -130,6 +188,19 @@ pub enum KafkaError {
     /// A broker answered that the cluster is electing a leader or a coordinator: a matter of moments.
     #[error("kafka is not done settling: {0}")]
     Settling(String),
+    /// The user lacks a right.
+    #[error(
+        "{} may not {right}: have an administrator of Kafka run kafka-acls.sh --add --allow-principal User:{} {}",
+        principal.as_ref().map_or_else(|| "the operator".to_owned(), |user| format!("user {user}")),
+        principal.as_deref().unwrap_or("(the name that brokers know the operator by)"),
+        right.rule()
+    )]
+    Forbidden {
+        /// The right.
+        right: Right,
+        /// The user, where the operator knows it.
+        principal: Option<String>,
+    },
     /// A broker answered and refused.
     #[error("kafka refused to {action}: {detail}")]
     Refused {
@@ -149,6 +220,7 @@ impl KafkaError {
             Self::Insecure { .. } => "KafkaTlsFailed",
             Self::SecretUnusable(_) => "KafkaSecretUnusable",
             Self::Settling(_) => progress::KAFKA_SETTLING,
+            Self::Forbidden { .. } => "KafkaForbidden",
             Self::Refused { .. } => "KafkaRefused",
         }
     }
@@ -159,23 +231,34 @@ impl KafkaError {
     }
 }
 
+/// An answer for each of many names: what is wrong with one is no matter of the others.
+pub type Answers<T> = BTreeMap<String, Result<T, KafkaError>>;
+
 /// The calls to one Kafka cluster; each ends by its own time-out.
 #[async_trait]
 pub trait Kafka: Send + Sync {
-    /// The topic's facts, or nothing where there is no such topic.
-    async fn topic(&self, name: &str) -> Result<Option<TopicFacts>, KafkaError>;
+    /// The id that tells this cluster from all others, however it is reached; nothing where brokers do not say.
+    async fn cluster_id(&self) -> Result<Option<String>, KafkaError>;
+    /// Topics by name; nothing for those that the broker that was asked does not know.
+    async fn topics(&self, names: &[String]) -> Result<Answers<Option<TopicFacts>>, KafkaError>;
     /// Creates the topic with its configuration.
     async fn create_topic(&self, topic: &Topic) -> Result<(), KafkaError>;
     /// Grows the topic to `partitions`.
     async fn grow_topic(&self, name: &str, partitions: i32) -> Result<(), KafkaError>;
+    /// Sets these keys of the topic's configuration and leaves all others.
+    async fn configure_topic(&self, name: &str, config: &BTreeMap<String, String>) -> Result<(), KafkaError>;
     /// Deletes the topic; an absent one is no error.
     async fn delete_topic(&self, name: &str) -> Result<(), KafkaError>;
-    /// The offset at `start` of each partition `0..partitions`.
-    async fn offsets(&self, topic: &str, partitions: i32, start: Start) -> Result<Offsets, KafkaError>;
-    /// What the group committed; partitions without a commit are left out.
-    async fn committed(&self, group: &str, topic: &str, partitions: i32) -> Result<Offsets, KafkaError>;
+    /// The offset at `start` of each partition, given how many partitions each topic has.
+    async fn offsets(
+        &self,
+        partitions: &BTreeMap<String, i32>,
+        start: Start,
+    ) -> Result<Answers<Offsets>, KafkaError>;
+    /// What the group committed, by topic; partitions without a commit are left out.
+    async fn committed(&self, group: &str) -> Result<BTreeMap<String, Offsets>, KafkaError>;
     /// Commits for a vacant group, from outside, which creates it.
-    async fn commit(&self, group: &str, topic: &str, offsets: &Offsets) -> Result<(), KafkaError>;
+    async fn commit(&self, group: &str, offsets: &BTreeMap<String, Offsets>) -> Result<(), KafkaError>;
     /// Deletes a vacant group with its offsets; an absent one is no error.
     async fn delete_group(&self, name: &str) -> Result<(), KafkaError>;
     /// The group's facts, or nothing where the coordinator does not know it.

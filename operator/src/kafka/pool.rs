@@ -32,7 +32,7 @@ impl Pool {
             *used = now;
             return Ok(Arc::clone(cluster) as Arc<dyn Kafka>);
         }
-        let cluster = Arc::new(Cluster::new(connection.clone())?);
+        let cluster = Arc::new(Cluster::new(connection)?);
         clusters.insert(connection.clone(), (Arc::clone(&cluster), now));
         Ok(cluster)
     }

@@ -1,4 +1,9 @@
-//! Decides what to do about one topic: create, grow, leave or refuse. Pure.
+//! Decides what to do about one topic: create, tend, leave or refuse. Pure.
+//!
+//! A topic is known by the id that Kafka gave it. The record says which are the service's own; where that was lost, what
+//! the status pinned stands in for it, as long as the ids are the same.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Topic, TopicFacts};
 
@@ -10,19 +15,47 @@ pub enum Adoption {
     Fail,
     /// Take it over; from then on it is the service's own.
     Adopt,
-    /// Use it as it is; never create or grow it.
+    /// Use it as it is; never create, grow or configure it.
     Observe,
 }
 
-/// What the service knows of a topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Nothing.
-    Foreign,
-    /// Its record names the topic as its own.
-    Own,
-    /// It is its own, and its status says that it was there.
-    OwnAndSeen,
+/// What a service knows of topics before it looks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Knowledge {
+    /// Those of its record, which are its own, each with the id that is recorded.
+    pub record: BTreeMap<String, Option<String>>,
+    /// Those that its status saw.
+    pub seen: BTreeMap<String, Seen>,
+    /// Ids that a person accepts in place of those that are known.
+    pub accepted: BTreeSet<String>,
+}
+
+/// A topic that was there at the last look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The id that it is known by since it was first seen.
+    pub id: Option<String>,
+    /// Whether it was the service's own then.
+    pub own: bool,
+}
+
+impl Knowledge {
+    /// The id that a topic is known by. The record is kept by this service alone; a status may be older.
+    pub fn pinned(&self, topic: &str) -> Option<&str> {
+        let recorded = self.record.get(topic).and_then(Option::as_deref);
+        recorded.or_else(|| self.seen.get(topic)?.id.as_deref())
+    }
+
+    /// Whether the topic was ever there, as far as this service knows.
+    fn was_there(&self, topic: &str) -> bool {
+        self.seen.contains_key(topic) || self.record.get(topic).is_some_and(Option::is_some)
+    }
+
+    /// Whether it is the service's own: by its record, or by its status where the record was lost.
+    fn owns(&self, topic: &str, facts: &TopicFacts) -> bool {
+        let by_status = |seen: &Seen| seen.own && seen.id.is_some() && seen.id == facts.id;
+        self.record.contains_key(topic) || self.seen.get(topic).is_some_and(by_status)
+    }
 }
 
 /// The one step that a topic needs.
@@ -30,197 +63,143 @@ pub enum Standing {
 pub enum TopicPlan {
     /// It is absent: record it as ours, then create it.
     Create,
-    /// It is there and good enough.
-    Keep {
-        /// Whether to record it as ours.
-        claim: bool,
+    /// It is the service's own, or becomes so.
+    Tend {
+        /// Whether it was not made for this service.
+        adopted: bool,
+        /// More partitions, where it has fewer than wanted.
+        grow: Option<i32>,
+        /// Keys of its configuration that are ours and have another value.
+        set: BTreeMap<String, String>,
     },
-    /// It has fewer partitions than wanted.
-    Grow {
-        /// Whether to record it as ours.
-        claim: bool,
-        /// The count to reach.
-        to: i32,
-    },
+    /// It is somebody else's and good enough.
+    Observe,
+    /// It was there and is not known to the broker that was asked: that has to be said more than once.
+    Doubt,
     /// Only a person can go on: `(reason, message)`.
     Refuse(&'static str, String),
 }
 
-/// Plans for `wanted`, given what the cluster has of it and what the service knows.
-pub fn plan(wanted: &Topic, facts: Option<&TopicFacts>, standing: Standing, adoption: Adoption) -> TopicPlan {
-    let name = &wanted.name;
-    let ours = standing != Standing::Foreign;
+/// Plans for `wanted`, given what the cluster has of it and what the service knows; `is_sure` says whether an absent topic
+/// was absent often enough.
+pub fn plan(
+    wanted: &Topic,
+    facts: Option<&TopicFacts>,
+    known: &Knowledge,
+    adoption: Adoption,
+    is_sure: bool,
+) -> TopicPlan {
+    let name = wanted.name.as_str();
     let Some(facts) = facts else {
         return match adoption {
-            Adoption::Observe if !ours => TopicPlan::Refuse(
-                "TopicMissing",
-                format!(
-                    "topic {name} does not exist and adoptionPolicy is Observe: create it, or set Fail or Adopt"
-                ),
-            ),
-            // An empty topic in its place would hide that every event is lost.
-            _ if standing == Standing::OwnAndSeen => TopicPlan::Refuse(
-                "TopicMissing",
-                format!(
-                    "topic {name} was there and is gone, with every event on it: to begin a new one, delete this \
-                     resource and apply it again"
-                ),
-            ),
-            _ => TopicPlan::Create,
+            _ if known.was_there(name) => missing(name, is_sure, gone),
+            Adoption::Observe if !known.record.contains_key(name) => missing(name, is_sure, never_there),
+            Adoption::Fail | Adoption::Adopt | Adoption::Observe => TopicPlan::Create,
         };
     };
+    if let Some(refused) = replaced(name, facts, known) {
+        return refused;
+    }
+    let owned = known.owns(name, facts);
     match adoption {
-        Adoption::Fail if !ours => TopicPlan::Refuse(
+        Adoption::Fail if !owned => TopicPlan::Refuse(
             "TopicExists",
             format!(
                 "topic {name} exists and was not created for this service: set kafka.topic.adoptionPolicy to Adopt \
                  or Observe, choose another kafka.prefix, or delete the topic"
             ),
         ),
-        Adoption::Observe if !ours => TopicPlan::Keep { claim: false },
-        _ if facts.partitions < wanted.partitions => TopicPlan::Grow { claim: !ours, to: wanted.partitions },
-        _ => TopicPlan::Keep { claim: !ours },
+        Adoption::Observe if !owned => TopicPlan::Observe,
+        Adoption::Fail | Adoption::Adopt | Adoption::Observe => TopicPlan::Tend {
+            adopted: !owned,
+            grow: (facts.partitions < wanted.partitions).then_some(wanted.partitions),
+            set: drifted(wanted, facts),
+        },
     }
 }
 
-/// Refuses a topic that has another id than the one `pinned` when it was first seen: it was deleted and created again.
-pub fn replaced(wanted: &Topic, facts: Option<&TopicFacts>, pinned: Option<&str>) -> Option<TopicPlan> {
-    let (id, pinned) = (facts?.id.as_deref()?, pinned?);
-    let name = &wanted.name;
-    let message = || {
-        format!(
-            "topic {name} was replaced: its id was {pinned} and is {id}, and what the first one held is not on it: to \
-             go on with the new one, delete this resource and apply it again; deletionPolicy Retain keeps the topic"
-        )
-    };
-    (id != pinned).then(|| TopicPlan::Refuse("TopicReplaced", message()))
+fn missing(name: &str, is_sure: bool, message: impl FnOnce(&str) -> String) -> TopicPlan {
+    if is_sure { TopicPlan::Refuse("TopicMissing", message(name)) } else { TopicPlan::Doubt }
 }
 
-/// How the topic falls short of what is wanted, one phrase a difference. More partitions than wanted are no harm.
-pub fn differences(wanted: &Topic, facts: &TopicFacts) -> Vec<String> {
-    let mut found = Vec::new();
-    if facts.partitions < wanted.partitions {
-        found.push(format!(
-            "{} has {} partitions, wanted {}",
-            wanted.name, facts.partitions, wanted.partitions
-        ));
+/// An empty topic in its place would hide that every event is lost.
+fn gone(name: &str) -> String {
+    format!(
+        "topic {name} was there and is gone, with every event on it. Nothing is stopped and nothing is created in its place; \
+         keep this resource, for sales go on from Redis. Create {name} with Kafka's own tools and bring back what it held, \
+         from a mirror or a backup, each partition in its order; TopicReplaced then says how to go on with it"
+    )
+}
+
+fn never_there(name: &str) -> String {
+    format!(
+        "topic {name} does not exist and kafka.topic.adoptionPolicy is Observe: create it, or set Fail or Adopt"
+    )
+}
+
+/// Refuses a topic that has another id than the one that is known: it was deleted and created again.
+fn replaced(name: &str, facts: &TopicFacts, known: &Knowledge) -> Option<TopicPlan> {
+    let (id, pinned) = (facts.id.as_deref()?, known.pinned(name)?);
+    if id == pinned || known.accepted.contains(id) {
+        return None;
     }
-    for (key, value) in &wanted.config {
-        match facts.config.get(key) {
-            Some(live) if live == value => {}
-            Some(live) => found.push(format!("{} has {key}={live}, wanted {value}", wanted.name)),
-            None => found.push(format!("{} does not show {key}, wanted {value}", wanted.name)),
+    let message = format!(
+        "topic {name} was replaced: its id was {pinned} and is {id}, and what the first one held is not on it. Nothing is \
+         stopped; keep this resource, for sales go on from Redis. Bring back what the first one held, from a mirror or a \
+         backup, each partition in its order; then have the new one accepted: kubectl annotate reservationservice NAME \
+         {accept}={id}",
+        accept = boxoffice_crds::ACCEPT_TOPICS_ANNOTATION
+    );
+    Some(TopicPlan::Refuse("TopicReplaced", message))
+}
+
+/// The id to know the topic by from now on.
+pub fn pin(plan: &TopicPlan, topic: &str, facts: Option<&TopicFacts>, known: &Knowledge) -> Option<String> {
+    let pinned = || known.pinned(topic).map(str::to_owned);
+    match plan {
+        TopicPlan::Create => None,
+        TopicPlan::Refuse(..) | TopicPlan::Doubt => pinned(),
+        TopicPlan::Tend { .. } | TopicPlan::Observe => {
+            facts.and_then(|facts| facts.id.clone()).or_else(pinned)
         }
     }
+}
+
+/// Our keys that have another value. One that is not shown is set too: it may be one that the brokers do not know, which
+/// they say.
+fn drifted(wanted: &Topic, facts: &TopicFacts) -> BTreeMap<String, String> {
+    let differs = |(key, value): &(&String, &String)| facts.config.get(*key) != Some(*value);
+    wanted.config.iter().filter(differs).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// How a topic that is not ours to change falls short of what is wanted, one phrase a difference. More partitions than
+/// wanted are no harm.
+pub fn differences(wanted: &Topic, facts: &TopicFacts) -> Vec<String> {
+    let Topic { name, partitions, .. } = wanted;
+    let mut found = Vec::new();
+    if facts.partitions < *partitions {
+        found.push(format!("{name} has {} partitions, wanted {partitions}", facts.partitions));
+    }
+    found.extend(drifted(wanted, facts).into_iter().map(|(key, value)| match facts.config.get(&key) {
+        Some(live) => format!("{name} has {key}={live}, wanted {value}"),
+        None => format!("{name} does not show {key}, wanted {value}"),
+    }));
     found
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wanted() -> Topic {
-        Topic {
-            name: "seat-events".into(),
-            partitions: 12,
-            replication_factor: -1,
-            config: [("retention.ms".to_owned(), "-1".to_owned())].into(),
-        }
-    }
-
-    fn facts(partitions: i32, retention: &str) -> TopicFacts {
-        let config = [("retention.ms".to_owned(), retention.to_owned())].into();
-        TopicFacts { id: Some("first".to_owned()), partitions, config }
-    }
-
-    #[test]
-    fn creates_an_absent_topic() {
-        for standing in [Standing::Foreign, Standing::Own] {
-            assert_eq!(plan(&wanted(), None, standing, Adoption::Fail), TopicPlan::Create);
-            assert_eq!(plan(&wanted(), None, standing, Adoption::Adopt), TopicPlan::Create);
-        }
-    }
-
-    #[test]
-    fn does_not_hide_the_loss_of_a_topic_behind_an_empty_one() {
-        let refused = plan(&wanted(), None, Standing::OwnAndSeen, Adoption::Fail);
-        assert!(matches!(refused, TopicPlan::Refuse("TopicMissing", _)), "{refused:?}");
-    }
-
-    #[test]
-    fn refuses_another_topic_of_the_same_name() {
-        let live = facts(12, "-1");
-        let Some(TopicPlan::Refuse("TopicReplaced", message)) =
-            replaced(&wanted(), Some(&live), Some("another"))
-        else {
-            panic!("not refused");
-        };
-        assert!(
-            message.contains("was another and is first") && message.contains("apply it again"),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn takes_a_topic_for_the_same_as_long_as_nothing_says_otherwise() {
-        let live = facts(12, "-1");
-        assert_eq!(replaced(&wanted(), Some(&live), Some("first")), None);
-        assert_eq!(replaced(&wanted(), Some(&live), None), None);
-        assert_eq!(replaced(&wanted(), Some(&TopicFacts { id: None, ..live }), Some("first")), None);
-        assert_eq!(replaced(&wanted(), None, Some("first")), None);
-    }
-
-    #[test]
-    fn refuses_a_foreign_topic_and_names_the_way_out() {
-        let TopicPlan::Refuse(reason, message) =
-            plan(&wanted(), Some(&facts(12, "-1")), Standing::Foreign, Adoption::Fail)
-        else {
-            panic!("not refused");
-        };
-        assert_eq!(reason, "TopicExists");
-        assert!(message.contains("adoptionPolicy"), "{message}");
-    }
-
-    #[test]
-    fn adopts_once() {
-        let live = facts(12, "-1");
-        assert_eq!(
-            plan(&wanted(), Some(&live), Standing::Foreign, Adoption::Adopt),
-            TopicPlan::Keep { claim: true }
-        );
-        assert_eq!(
-            plan(&wanted(), Some(&live), Standing::Own, Adoption::Adopt),
-            TopicPlan::Keep { claim: false }
-        );
-    }
-
-    #[test]
-    fn observes_without_touching() {
-        assert_eq!(
-            plan(&wanted(), Some(&facts(3, "5")), Standing::Foreign, Adoption::Observe),
-            TopicPlan::Keep { claim: false }
-        );
-        let refused = plan(&wanted(), None, Standing::Foreign, Adoption::Observe);
-        assert!(matches!(refused, TopicPlan::Refuse("TopicMissing", _)), "{refused:?}");
-    }
-
-    #[test]
-    fn grows_its_own_topic_and_never_shrinks_it() {
-        let grow = TopicPlan::Grow { claim: false, to: 12 };
-        assert_eq!(plan(&wanted(), Some(&facts(6, "-1")), Standing::Own, Adoption::Fail), grow);
-        assert_eq!(
-            plan(&wanted(), Some(&facts(24, "-1")), Standing::Own, Adoption::Fail),
-            TopicPlan::Keep { claim: false }
-        );
-    }
-
-    #[test]
-    fn names_every_difference() {
-        assert!(differences(&wanted(), &facts(12, "-1")).is_empty());
-        assert!(differences(&wanted(), &facts(24, "-1")).is_empty());
-        assert_eq!(
-            differences(&wanted(), &facts(6, "5")),
-            ["seat-events has 6 partitions, wanted 12", "seat-events has retention.ms=5, wanted -1"]
-        );
-    }
+/// What is said where the topic is on another number of brokers than declared, which the operator does not change.
+pub fn replication(wanted: &Topic, facts: &TopicFacts) -> Option<String> {
+    let (declared, live) = (wanted.replication_factor, facts.replicas);
+    (declared > 0 && live > 0 && declared != live).then(|| {
+        format!(
+            "{} is on {live} brokers and kafka.topic.replicationFactor says {declared}: it is looked at only at creation, \
+             because moving partitions loads brokers while seats are sold. Move them with kafka-reassign-partitions.sh, or set \
+             the field to {live}",
+            wanted.name
+        )
+    })
 }
+
+#[cfg(test)]
+#[path = "topics_tests.rs"]
+mod tests;

@@ -1,5 +1,5 @@
 //! Carries the desired state out, in the order that matters: Secrets, settings, workloads whose topics and groups were seen
-//! before, topics, consumer groups, workloads that start for the first time. Then it looks how all of that is.
+//! before, workloads that start for the first time once topics and groups are there. Then it looks how all of that is.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -15,7 +15,6 @@ use kube::api::DynamicObject;
 use super::build::DesiredState;
 use super::children::Children;
 use super::contents::{self, Contents, annotate};
-use super::credentials::Credentials;
 use super::names;
 use super::outbox;
 use super::outcome::Outcome;
@@ -23,15 +22,13 @@ use super::pods;
 use super::split;
 use super::token_secret::{self, Kept};
 use super::tokens;
-use super::topics::{self, Declared};
+use super::topics::{self, Declared, Surroundings};
 use super::unclaimed::{self, Unclaimed};
 use super::workers::{self, Workers};
 use crate::admin::{AdminError, Outbox, PodAnswer, Stores, Target};
 use crate::api::ApiError;
 use crate::conditions::{Finding, Stall};
 use crate::context::Context;
-use crate::kafka::KafkaError;
-use crate::kafka::converge::Knowledge;
 use crate::notices::Notice;
 use crate::seating_event::inventories::Voice;
 
@@ -40,7 +37,7 @@ use crate::seating_event::inventories::Voice;
 pub struct Applied {
     /// What the workers read from Secrets, once that was looked at.
     pub secrets: Option<Finding>,
-    /// Topics and groups, once the settings were there.
+    /// Topics and groups as they were last seen; nothing where nobody has looked yet.
     pub declared: Option<Declared>,
     /// What of the objects is not as wanted.
     pub outcome: Outcome,
@@ -64,14 +61,13 @@ pub struct Applied {
     pub error: Option<ApiError>,
 }
 
-/// Applies what drifted and removes what is no longer wanted; `known` is what it knows of its topics, and `kafka` how
-/// it reaches them. A failure ends it, and is part of the result. Nothing is written where a name is somebody else's.
+/// Applies what drifted and removes what is no longer wanted; `kafka` is what it knows of its topics and how it reaches
+/// them. A failure ends it, and is part of the result. Nothing is written where a name is somebody else's.
 pub async fn apply(
     context: &Context,
     service: &ReservationService,
     desired: DesiredState,
-    known: Knowledge,
-    kafka: Result<Credentials, KafkaError>,
+    kafka: Surroundings,
 ) -> Result<Applied, Stall> {
     let mut applied = Applied {
         wanted: desired.workloads.iter().map(ResourceExt::name_any).collect(),
@@ -80,7 +76,7 @@ pub async fn apply(
         ),
         ..Applied::default()
     };
-    match carry_out(context, service, desired, known, kafka, &mut applied).await {
+    match carry_out(context, service, desired, kafka, &mut applied).await {
         Ok(None) => {}
         Ok(Some(stall)) => return Err(stall),
         Err(error) => {
@@ -103,8 +99,7 @@ async fn carry_out(
     context: &Context,
     service: &ReservationService,
     mut desired: DesiredState,
-    known: Knowledge,
-    kafka: Result<Credentials, KafkaError>,
+    kafka: Surroundings,
     applied: &mut Applied,
 ) -> Result<Option<Stall>, ApiError> {
     let mut children = Children::look(context, service).await?;
@@ -129,8 +124,13 @@ async fn carry_out(
         let groups = desired.needs.get(&workload.name_any());
         has_been_seen(service.status.as_ref(), groups.map(Vec::as_slice).unwrap_or_default())
     });
+    applied.declared = topics::declare(context, service, &desired, kafka).await?;
+    let declared = applied.declared.as_ref();
+    let (is_complete, may_begin) =
+        (declared.is_some_and(Declared::is_complete), topics::may_begin(declared, service));
     let can_start = |workload: &DynamicObject| {
-        live.contains_key(&workload.name_any()) || !contents.holds_back(&workload.name_any())
+        let name = workload.name_any();
+        live.contains_key(&name) || (may_begin && !contents.holds_back(&name))
     };
     let startable =
         |workloads: Vec<DynamicObject>| workloads.into_iter().filter(&can_start).collect::<Vec<_>>();
@@ -139,10 +139,7 @@ async fn carry_out(
         children.apply(context, objects, elsewhere, &mut applied.outcome).await?;
     }
     children.prune(context, desired.all()).await?;
-    let declared = topics::declare(context, service, &desired, known, kafka).await?;
-    let may_start = declared.is_complete();
-    applied.declared = Some(declared);
-    if may_start {
+    if is_complete {
         children.apply(context, &startable(new), elsewhere, &mut applied.outcome).await?;
     }
     let deployments = children.deployments();

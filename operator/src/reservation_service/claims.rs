@@ -8,10 +8,10 @@ use boxoffice_crds::{ReservationService, SeatingEvent};
 use futures::FutureExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
-use kube::api::{Api, DynamicObject};
+use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::ApiResource;
 
-use crate::api::{ApiError, beside, timed};
+use crate::api::{ApiError, timed};
 use crate::context::Context;
 use crate::seating_event::FINALIZER;
 use crate::seating_event::show::Show;
@@ -55,12 +55,7 @@ pub async fn is_claimed(
     service: &ReservationService,
     name: &str,
 ) -> Result<bool, ApiError> {
-    let api: Api<DynamicObject> = Api::namespaced_with(
-        context.client.clone(),
-        &service.namespace().unwrap_or_default(),
-        &ApiResource::erase::<SeatingEvent>(&()),
-    );
-    let show = timed("read a seating event", api.get_opt(name)).await?;
+    let show = timed("read a seating event", shows(context, service).get_opt(name)).await?;
     Ok(show.is_some_and(|show| names(&show, &service.name_any())))
 }
 
@@ -68,12 +63,17 @@ fn names(show: &DynamicObject, service: &str) -> bool {
     show.data.pointer("/spec/serviceRef/name").and_then(serde_json::Value::as_str) == Some(service)
 }
 
-/// Those of `service` by the API server, where the watch has not seen all.
+/// Those of `service` by the API server, where the watch has not seen all; also such that this version cannot read.
 pub async fn listed(context: &Context, service: &ReservationService) -> Result<BTreeSet<Claim>, ApiError> {
-    let api: Api<Show> = beside(&context.client, service);
-    let list = timed("list the seating events", api.list(&kube::api::ListParams::default())).await?;
-    let shows: Vec<_> = list.items.into_iter().map(Arc::new).collect();
-    Ok(among(service, &shows))
+    let api = shows(context, service);
+    let list = timed("list the seating events", api.list(&ListParams::default())).await?;
+    let mine = list.items.iter().filter(|show| names(show, &service.name_any()));
+    Ok(mine.map(|show| seen(&show.metadata)).collect())
+}
+
+fn shows(context: &Context, service: &ReservationService) -> Api<DynamicObject> {
+    let namespace = service.namespace().unwrap_or_default();
+    Api::namespaced_with(context.client.clone(), &namespace, &ApiResource::erase::<SeatingEvent>(&()))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use kube::api::{Api, ListParams};
 use super::children::Children;
 use super::claims::{self, Claim};
 use super::purge::{Purge, purge};
+use super::validate::names_of;
 use super::{credentials, names, record};
 use crate::api::{ApiError, beside, timed};
 use crate::conditions::{Finding, progress};
@@ -154,11 +155,11 @@ async fn delete_topics(
     let on_kafka = async {
         let kafka = context.kafka.get(&connection)?;
         if !owned.is_empty() {
-            for consumer in &service.spec.consumers {
-                kafka.delete_group(&format!("{}{}", service.spec.kafka.prefix, consumer.name)).await?;
+            for group in groups(service) {
+                kafka.delete_group(&group).await?;
             }
         }
-        for topic in &owned {
+        for topic in owned.keys() {
             kafka.delete_topic(topic).await?;
         }
         Ok(())
@@ -168,6 +169,12 @@ async fn delete_topics(
     }
     record::delete(&context.client, service).await?;
     Ok(Ok(()))
+}
+
+/// Those of the spec, and those of consumers that were removed from it and are still there.
+fn groups(service: &ReservationService) -> BTreeSet<String> {
+    let known = service.status.iter().flat_map(|status| &status.consumer_groups);
+    names_of(service).groups.into_iter().chain(known.map(|group| group.name.clone())).collect()
 }
 
 /// What Kafka failed in, and how to go without it.
@@ -188,8 +195,23 @@ async fn has_pods(context: &Context, service: &ReservationService) -> Result<boo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reservation_service::fixtures::main_service;
+    use boxoffice_crds::reservation_service::ConsumerGroupStatus;
 
     const SOON: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn groups_of_removed_consumers_go_with_the_service() {
+        let mut service = main_service();
+        let removed = ConsumerGroupStatus {
+            name: "staging.old".into(),
+            removed: true,
+            ..ConsumerGroupStatus::default()
+        };
+        service.status.get_or_insert_default().consumer_groups = vec![removed];
+        let groups = groups(&service);
+        assert!(groups.contains("staging.old") && groups.contains("staging.seat-view"), "{groups:?}");
+    }
 
     fn shows(some: &[(&str, bool)]) -> BTreeSet<Claim> {
         let show =

@@ -10,6 +10,7 @@ pub mod dereference;
 pub mod fingerprint;
 
 pub mod image;
+pub mod in_use;
 pub mod names;
 pub mod pod_template;
 pub mod unsupported;
@@ -53,25 +54,26 @@ use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::controller::{Action, Controller};
-use kube::runtime::reflector::{self, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 
 use self::apply::Applied;
 use self::deletion::Leave;
 use self::memory::noted;
-use self::topics::Declared;
+use self::topics::{Declared, Surroundings};
 use self::unclaimed::Unclaimed;
 use self::unsupported::Place;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::backoff::jittered;
-use crate::conditions::{Finding, Stall, find, is_met, set};
+use crate::conditions::{Finding, Stall, is_met, set};
 use crate::context::{Context, is_paused, key};
 use crate::controller::{config, reconciled, retry};
+use crate::kafka::rounds;
 use crate::notices::{Notice, transitions};
 use crate::pause::paused;
 use crate::refusals::PAUSE;
-use boxoffice_crds::common::condition::{CRDS_OUTDATED, READY, REDIS_SPLIT};
+use boxoffice_crds::common::condition::{CRDS_OUTDATED, REDIS_SPLIT};
 
 const NAME: &str = "reservation-service";
 const FINALIZER: &str = "boxoffice.dev/topics";
@@ -112,8 +114,14 @@ pub async fn run(context: Arc<Context>) {
     let trigger = watches.roots::<ReservationService>("reservation services", writer);
     context.directory.watch(reader.clone());
     let memory = Arc::clone(&context.memory);
-    let shared = Arc::new(Shared { context, services: reader.clone() });
-    Controller::for_stream(trigger, reader)
+    let (shared, services) = (Arc::new(Shared { context, services: reader.clone() }), reader.clone());
+    // What was last seen of Kafka is read from the desk, so news there is a reason to look.
+    let news = Arc::clone(&shared.context.desk).news().filter_map(move |(namespace, name)| {
+        let service = services.get(&ObjectRef::new(&name).within(&namespace));
+        std::future::ready(service.map(|service| Ok(service.as_ref().clone())))
+    });
+    let in_rounds = Arc::clone(&shared);
+    let controller = Controller::for_stream(futures::stream::select(trigger, news), reader)
         .with_config(config(CONCURRENCY))
         .owns_stream(noted(&memory, watches.children::<Deployment>("deployments", &ours)))
         .owns_stream(noted(&memory, watches.children::<Service>("services", &ours)))
@@ -123,8 +131,11 @@ pub async fn run(context: Arc<Context>) {
         .owns_stream(noted(&memory, watches.children::<PodDisruptionBudget>("pod disruption budgets", &ours)))
         .graceful_shutdown_on(ending.cancelled_owned())
         .run(reconcile, |service, error, shared| retry(&service, &shared.context, error), shared)
-        .for_each(|_| std::future::ready(()))
-        .await;
+        .for_each(|_| std::future::ready(()));
+    tokio::select! {
+        () = controller => {}
+        () = rounds::run(&in_rounds.context.kafka, &in_rounds.context.desk) => {}
+    }
 }
 
 async fn reconcile(service: Arc<ReservationService>, shared: Arc<Shared>) -> Result<Action, Error> {
@@ -148,7 +159,9 @@ async fn rest(context: &Context, service: &ReservationService) -> Result<Action,
     if service.status.as_ref() != Some(&next) {
         apply_status(context, service, &next).await?;
     }
-    Ok(Action::await_change())
+    // What it asked of Kafka is left alone too, as soon as a round that is at it has ended.
+    let is_in_round = context.desk.withdraw(&(service.namespace().unwrap_or_default(), service.name_any()));
+    Ok(if is_in_round { Action::requeue(deletion::LOOK_AGAIN) } else { Action::await_change() })
 }
 
 async fn converge(
@@ -164,13 +177,16 @@ async fn converge(
     }
     let pinned =
         service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or(&context.default_image);
+    let standing = topics::standing(context, service, &inputs.topics);
     let validated = unsupported::refuse(&service.spec, Place::Cluster)
-        .and_then(|()| validate::validate(service, &inputs.fellows, pinned));
+        .and_then(|()| validate::validate_with(service, &inputs.fellows, pinned, &standing));
     let applied = match validated {
         Ok(validated) => {
             let operator_namespace = context.namespace.clone();
             let desired = build::build(&ValidatedService { operator_namespace, ..validated })?;
-            apply::apply(context, service, desired, inputs.topics, inputs.kafka).await
+            let former = topics::former(service, &desired, &standing, &inputs.fellows);
+            let kafka = Surroundings { known: inputs.topics, former, credentials: inputs.kafka };
+            apply::apply(context, service, desired, kafka).await
         }
         Err(stall) => Err(stall),
     };
@@ -205,13 +221,10 @@ async fn report(
     let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
     context.metrics.split(&namespace, &name, is_met(&next.conditions, REDIS_SPLIT));
     context.notices.publish(&service.object_ref(&()), notices).await;
-    match (applied, find(&next.conditions, READY)) {
+    match applied {
         // What the API server does not take is not asked for again and again.
-        (Ok(Applied { error: Some(_), refused: Some(_), .. }), _) => Ok(Action::requeue(PAUSE)),
-        (Ok(Applied { error: Some(error), .. }), _) => Err(error.into()),
-        (Ok(Applied { declared: Some(declared), .. }), Some(ready)) if declared.error().is_some() => {
-            Err(Error::Unfinished { reason: ready.reason.clone(), message: ready.message.clone() })
-        }
+        Ok(Applied { error: Some(_), refused: Some(_), .. }) => Ok(Action::requeue(PAUSE)),
+        Ok(Applied { error: Some(error), .. }) => Err(error.into()),
         _ => Ok(Action::requeue(jittered(REFRESH))),
     }
 }
@@ -219,6 +232,9 @@ async fn report(
 async fn delete(context: &Context, service: &ReservationService) -> Result<Action, Error> {
     if !service.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Action::await_change());
+    }
+    if context.desk.withdraw(&(service.namespace().unwrap_or_default(), service.name_any())) {
+        return Ok(Action::requeue(deletion::LOOK_AGAIN));
     }
     match deletion::leave(context, service).await? {
         Leave::Later(why) => {

@@ -40,6 +40,10 @@ pub fn record(service: &str) -> String {
     format!("{service}-retained")
 }
 
+/// The label of the record. Tools that apply what is in a repository prune by `app.kubernetes.io/instance` what is not there;
+/// this one is of nobody's business but the operator's.
+pub const RECORD_OF: &str = "boxoffice.dev/record-of";
+
 /// Labels of everything the service owns.
 pub fn labels(service: &str) -> BTreeMap<String, String> {
     let mut labels = selector_of_service(service);

@@ -1,9 +1,10 @@
-//! The record of the topics that are a service's own: `ConfigMap` `<name>-retained`, without an owner reference.
+//! The record of the topics that are a service's own: `ConfigMap` `<name>-retained`, without an owner reference, and without
+//! a label that tools prune by.
 //!
 //! It is written before a topic is created and outlives the service, so that the same namespace and name takes its
 //! topics up again, and nobody else's topic is ever taken for its own.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use boxoffice_crds::ReservationService;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -13,22 +14,24 @@ use kube::{Client, ResourceExt};
 use super::names;
 use crate::api::{ApiError, FIELD_MANAGER, beside, timed};
 
+/// The names alone, which is all that versions before ids read.
 const TOPICS: &str = "topics";
+/// `name=id`, a line a topic whose id is known.
+const IDS: &str = "ids";
 const SERVICE: &str = "service";
 
+/// Topics by name, each with its id as soon as that is known.
+pub type Record = BTreeMap<String, Option<String>>;
+
 /// The topics that the record names; empty where there is none.
-pub async fn read(client: &Client, service: &ReservationService) -> Result<BTreeSet<String>, ApiError> {
+pub async fn read(client: &Client, service: &ReservationService) -> Result<Record, ApiError> {
     let api: Api<ConfigMap> = beside(client, service);
     let record = timed("read the record of topics", api.get_opt(&names::record(&service.name_any()))).await?;
     Ok(record.map(|record| parse(&record)).unwrap_or_default())
 }
 
 /// Replaces the record.
-pub async fn write(
-    client: &Client,
-    service: &ReservationService,
-    topics: &BTreeSet<String>,
-) -> Result<(), ApiError> {
+pub async fn write(client: &Client, service: &ReservationService, topics: &Record) -> Result<(), ApiError> {
     let api: Api<ConfigMap> = beside(client, service);
     let (name, parameters) = (names::record(&service.name_any()), PatchParams::apply(FIELD_MANAGER).force());
     let record = build(service, topics);
@@ -47,17 +50,23 @@ pub async fn delete(client: &Client, service: &ReservationService) -> Result<(),
 }
 
 /// The record that names `topics`.
-pub fn build(service: &ReservationService, topics: &BTreeSet<String>) -> ConfigMap {
-    let topics: Vec<_> = topics.iter().map(String::as_str).collect();
+pub fn build(service: &ReservationService, topics: &Record) -> ConfigMap {
+    let names: Vec<_> = topics.keys().map(String::as_str).collect();
+    let ids = topics.iter().filter_map(|(name, id)| Some(format!("{name}={}", id.as_deref()?)));
+    let ids: Vec<_> = ids.collect();
     let owner = format!("{}/{}", service.namespace().unwrap_or_default(), service.name_any());
+    let mut data = BTreeMap::from([(SERVICE.to_owned(), owner), (TOPICS.to_owned(), names.join("\n"))]);
+    if !ids.is_empty() {
+        data.insert(IDS.to_owned(), ids.join("\n"));
+    }
     ConfigMap {
         metadata: ObjectMeta {
             name: Some(names::record(&service.name_any())),
             namespace: service.namespace(),
-            labels: Some(names::labels(&service.name_any())),
+            labels: Some([(names::RECORD_OF.to_owned(), service.name_any())].into()),
             ..ObjectMeta::default()
         },
-        data: Some([(SERVICE.to_owned(), owner), (TOPICS.to_owned(), topics.join("\n"))].into()),
+        data: Some(data),
         ..ConfigMap::default()
     }
 }
@@ -69,9 +78,18 @@ pub fn is_of(service: &ReservationService, record: &ConfigMap) -> bool {
     owner.is_some_and(|owner| *owner == name)
 }
 
-fn parse(record: &ConfigMap) -> BTreeSet<String> {
-    let topics = record.data.as_ref().and_then(|data| data.get(TOPICS));
-    topics.map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
+fn parse(record: &ConfigMap) -> Record {
+    let lines = |key: &str| {
+        let text = record.data.as_ref().and_then(|data| data.get(key));
+        text.into_iter().flat_map(|text| text.lines()).map(str::trim).filter(|line| !line.is_empty())
+    };
+    let mut topics: Record = lines(TOPICS).map(|name| (name.to_owned(), None)).collect();
+    for (name, id) in lines(IDS).filter_map(|line| line.split_once('=')) {
+        if let Some(known) = topics.get_mut(name) {
+            *known = Some(id.to_owned());
+        }
+    }
+    topics
 }
 
 #[cfg(test)]
@@ -81,17 +99,33 @@ mod tests {
 
     #[test]
     fn is_read_as_it_was_written_and_belongs_to_nobody() {
-        let topics: BTreeSet<_> = ["seat-events".to_owned(), "stats-events".to_owned()].into();
+        let topics: Record =
+            [("seat-events".to_owned(), Some("a-b_c".to_owned())), ("stats-events".to_owned(), None)].into();
         let record = build(&main_service(), &topics);
         assert_eq!(parse(&record), topics);
         assert!(record.metadata.owner_references.is_none());
-        assert_eq!(record.data.unwrap()[SERVICE], "tickets/main");
+        assert_eq!(record.data.as_ref().unwrap()[SERVICE], "tickets/main");
+        assert_eq!(record.data.unwrap()[TOPICS], "seat-events\nstats-events", "as versions before read it");
+    }
+
+    #[test]
+    fn one_of_a_version_before_names_no_ids() {
+        let mut record = build(&main_service(), &[("seat-events".to_owned(), None)].into());
+        assert!(!record.data.as_ref().unwrap().contains_key(IDS));
+        record.data.as_mut().unwrap().insert(IDS.to_owned(), "another=x\nseat-events=first".to_owned());
+        assert_eq!(parse(&record), [("seat-events".to_owned(), Some("first".to_owned()))].into());
+    }
+
+    #[test]
+    fn carries_no_label_that_tools_prune_by() {
+        let labels = build(&main_service(), &Record::new()).metadata.labels.unwrap();
+        assert_eq!(labels, [("boxoffice.dev/record-of".to_owned(), "main".to_owned())].into());
     }
 
     #[test]
     fn another_config_map_of_that_name_is_no_record() {
         let service = main_service();
-        assert!(is_of(&service, &build(&service, &["seat-events".to_owned()].into())));
+        assert!(is_of(&service, &build(&service, &[("seat-events".to_owned(), None)].into())));
         assert!(!is_of(&service, &ConfigMap::default()));
     }
 }

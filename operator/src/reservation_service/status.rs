@@ -126,31 +126,53 @@ fn show(status: &mut ReservationServiceStatus, service: &ReservationService, app
         status.outbox = Some(outbox::shown(outbox));
     }
     let Some(declared) = &applied.declared else { return };
-    let topic = declared.topics.as_ref().ok().and_then(|topics| topics.first());
-    if let Some(topic) = topic.filter(|topic| topic.partitions > 0) {
-        status.topic = Some(topic_status(topic));
+    if declared.cluster_id.is_some() {
+        status.kafka_cluster_id.clone_from(&declared.cluster_id);
+    }
+    if let Ok(topics) = &declared.topics {
+        let before = std::mem::take(&mut status.topics);
+        status.topics = topics.iter().filter_map(|topic| topic_status(topic, &before)).collect();
+        status.topic = topics
+            .first()
+            .and_then(|main| status.topics.iter().find(|topic| topic.name == main.name).cloned())
+            .or_else(|| status.topic.take());
     }
     if let Some(Ok(groups)) = &declared.groups {
         status.lag = Some(groups.iter().map(|group| group.lag).sum());
+        let before = std::mem::take(&mut status.consumer_groups);
+        let former = declared.former.iter().map(|group| ConsumerGroupStatus {
+            lag: None,
+            removed: true,
+            ..group_status(group, &before)
+        });
         status.consumer_groups =
-            groups.iter().map(|group| group_status(group, &status.consumer_groups)).collect();
+            groups.iter().map(|group| group_status(group, &before)).chain(former).collect();
     }
 }
 
-fn topic_status(topic: &TopicState) -> TopicStatus {
-    TopicStatus {
+/// What is known of a topic for good: one that was refused keeps the id that it was known by, and one that was made just
+/// now has to show its id first.
+fn topic_status(topic: &TopicState, before: &[TopicStatus]) -> Option<TopicStatus> {
+    let before = before.iter().find(|known| known.name == topic.name).cloned();
+    let is_there = topic.partitions > 0 && !(topic.is_new && topic.id.is_none());
+    if topic.refused.is_some() || !is_there {
+        return before;
+    }
+    Some(TopicStatus {
         name: topic.name.clone(),
         id: topic.id.clone(),
         partitions: u32::try_from(topic.partitions).unwrap_or_default(),
-    }
+        observed: !topic.own,
+    })
 }
 
 fn group_status(group: &GroupState, before: &[ConsumerGroupStatus]) -> ConsumerGroupStatus {
     ConsumerGroupStatus {
         name: group.name.clone(),
-        state: Some(group.state.clone()),
+        state: Some(group.state.clone()).filter(|state| !state.is_empty()),
         members: u32::try_from(group.members).ok(),
         lag: Some(group.lag),
+        removed: false,
         reset: before.iter().find(|known| known.name == group.name).and_then(|known| known.reset.clone()),
     }
 }
@@ -171,20 +193,28 @@ mod tests {
         Time(jiff::Timestamp::from_second(second).unwrap())
     }
 
+    fn down() -> KafkaError {
+        KafkaError::Unreachable { bootstrap_servers: "kafka:9092".into(), detail: "timed out".into() }
+    }
+
     fn group(lag: i64) -> GroupState {
-        GroupState { name: "g".into(), state: "Stable".into(), members: 1, lag, created: false }
+        GroupState { name: format!("g{lag}"), state: "Stable".into(), members: 1, lag }
     }
 
     fn applied() -> Applied {
         let topic = TopicState {
             name: "staging.seat-events".into(),
             id: Some("first".into()),
+            own: true,
             partitions: 6,
-            deed: None,
-            refused: None,
-            differences: Vec::new(),
+            ..TopicState::default()
         };
-        let declared = Declared { topics: Ok(vec![topic]), groups: Some(Ok(vec![group(2), group(3)])) };
+        let declared = Declared {
+            topics: Ok(vec![topic]),
+            groups: Some(Ok(vec![group(2), group(3)])),
+            cluster_id: Some("c1".into()),
+            ..Declared::failed(down())
+        };
         Applied { declared: Some(declared), ..with_query_worker() }
     }
 
@@ -210,6 +240,56 @@ mod tests {
         assert_eq!((status.image.as_deref(), status.observed_generation), (Some("w:1"), Some(4)));
         assert_eq!(status.query.unwrap().ready, 1);
         assert!(is_met(&status.conditions, READY));
+    }
+
+    /// The status after one topic was seen so, and what it says of that.
+    fn pinned(service: &mut ReservationService, topic: TopicState) -> Option<TopicStatus> {
+        let declared = Declared { topics: Ok(vec![topic]), ..Declared::failed(down()) };
+        let seen = Applied { declared: Some(declared), ..with_query_worker() };
+        service.status = Some(next(service, "w:1", Ok(&seen), &at(1)));
+        service.status.as_ref().unwrap().topics.first().cloned()
+    }
+
+    #[test]
+    fn the_id_of_every_topic_is_kept_while_it_is_missing_or_replaced() {
+        let mut service = main_service();
+        let made =
+            TopicState { name: "t".into(), own: true, partitions: 3, is_new: true, ..TopicState::default() };
+        assert_eq!(pinned(&mut service, made.clone()), None, "it was not seen yet");
+        let there = TopicState { id: Some("first".into()), is_new: false, ..made };
+        let known = pinned(&mut service, there.clone()).unwrap();
+        assert_eq!((known.id.as_deref(), known.observed), (Some("first"), false));
+        let refused = |id: &str, partitions| TopicState {
+            id: Some(id.into()),
+            partitions,
+            refused: Some(("TopicMissing", String::new())),
+            ..there.clone()
+        };
+        assert_eq!(pinned(&mut service, refused("first", 0)), Some(known.clone()));
+        assert_eq!(pinned(&mut service, refused("second", 9)), Some(known.clone()));
+        assert_eq!(service.status.as_ref().unwrap().topic, Some(known));
+        let foreign = TopicState { name: "u".into(), refused: Some(("TopicExists", String::new())), ..there };
+        assert_eq!(pinned(&mut service, foreign), None, "the id of a foreign topic is not kept");
+    }
+
+    #[test]
+    fn groups_of_removed_consumers_are_listed_until_they_are_gone() {
+        let mut service = main_service();
+        service.status = Some(next(&service, "w:1", Ok(&applied()), &at(1)));
+        let mut left = applied();
+        let declared = left.declared.as_mut().unwrap();
+        declared.groups = Some(Ok(vec![group(2)]));
+        declared.former = vec![group(3)];
+        service.status = Some(next(&service, "w:1", Ok(&left), &at(2)));
+        let groups = |service: &ReservationService| {
+            let groups = &service.status.as_ref().unwrap().consumer_groups;
+            groups.iter().map(|group| (group.name.clone(), group.removed)).collect::<Vec<_>>()
+        };
+        assert_eq!(groups(&service), [("g2".to_owned(), false), ("g3".to_owned(), true)]);
+        assert_eq!(service.status.as_ref().unwrap().lag, Some(2));
+        left.declared.as_mut().unwrap().former.clear();
+        service.status = Some(next(&service, "w:1", Ok(&left), &at(3)));
+        assert_eq!(groups(&service), [("g2".to_owned(), false)]);
     }
 
     #[test]
@@ -264,10 +344,7 @@ mod tests {
     #[test]
     fn a_failure_clears_by_itself() {
         let mut service = main_service();
-        let down =
-            KafkaError::Unreachable { bootstrap_servers: "kafka:9092".into(), detail: "timed out".into() };
-        let failed =
-            Applied { declared: Some(Declared { topics: Err(down), groups: None }), ..with_query_worker() };
+        let failed = Applied { declared: Some(Declared::failed(down())), ..with_query_worker() };
         service.status = Some(next(&service, "w:1", Ok(&failed), &at(1)));
         let conditions = &service.status.as_ref().unwrap().conditions;
         assert_eq!(find(conditions, READY).unwrap().reason, "KafkaUnreachable");

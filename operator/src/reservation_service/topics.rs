@@ -1,102 +1,177 @@
-//! The Kafka step of a reconcile: topics, then consumer groups with their start offsets, and what that means.
+//! The Kafka step of a reconcile: it leaves an order on the desk and reads what became of it, and what that means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use boxoffice_crds::ReservationService;
+use boxoffice_crds::common::DeletionPolicy;
 use boxoffice_crds::common::condition::{CONSUMER_GROUPS_READY, TOPICS_READY};
+use boxoffice_crds::durability::Durability;
+use kube::ResourceExt;
 
 use super::build::DesiredState;
 use super::credentials::Credentials;
+use super::in_use::{self, Standing};
 use super::record;
+use super::validate::{SEATS, names_of};
 use crate::api::ApiError;
-use crate::conditions::{Finding, Stall};
+use crate::conditions::{Finding, Stall, find};
 use crate::context::Context;
-use crate::kafka::converge::{self, GroupState, Knowledge, TopicState};
-use crate::kafka::{Kafka, KafkaError};
+use crate::kafka::KafkaError;
+use crate::kafka::converge::{Deed, GroupState, Order, Outlook, TopicState};
+use crate::kafka::desk::{Key, Seen};
+use crate::kafka::topics::Knowledge;
 use crate::notices::Notice;
 
-/// How the Kafka step went.
+/// What the Kafka step goes by.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// What the service knows of its topics.
+    pub known: Knowledge,
+    /// Groups of consumers that it has no more.
+    pub former: BTreeSet<String>,
+    /// How it reaches Kafka, or which Secret stands in the way.
+    pub credentials: Result<Credentials, KafkaError>,
+}
+
+/// How topics and groups are.
 #[derive(Debug)]
 pub struct Declared {
     /// The topics, in the order of the desired state.
     pub topics: Result<Vec<TopicState>, KafkaError>,
     /// The groups, unless the topics stood in the way.
     pub groups: Option<Result<Vec<GroupState>, KafkaError>>,
+    /// Groups of consumers that are no more and still there.
+    pub former: Vec<GroupState>,
+    /// The cluster, once that answered.
+    pub cluster_id: Option<String>,
+    /// What was done since the last reconcile.
+    pub done: Vec<Deed>,
 }
 
-/// Creates what is missing; `known` is what the service knows of its topics, and `kafka` how it reaches them. Kafka's
-/// failures are part of the result; only the API server's end the step.
+/// Orders what is wanted and tells what was last seen; nothing before the first look. What has to be recorded first is
+/// recorded here: only the API server's failures end the step.
 pub async fn declare(
     context: &Context,
     service: &ReservationService,
     desired: &DesiredState,
-    known: Knowledge,
-    kafka: Result<Credentials, KafkaError>,
-) -> Result<Declared, ApiError> {
-    let reached = kafka.map(|credentials| credentials.connection);
-    let reached = reached.and_then(|connection| Ok((context.kafka.get(&connection)?, connection)));
-    let (kafka, connection) = match reached {
-        Ok(reached) => reached,
-        Err(error) => return Ok(Declared { topics: Err(error), groups: None }),
+    surroundings: Surroundings,
+) -> Result<Option<Declared>, ApiError> {
+    let Surroundings { mut known, former, credentials } = surroundings;
+    let connection = match credentials {
+        Ok(credentials) => credentials.connection,
+        Err(error) => return Ok(Some(Declared::failed(error))),
     };
-    let topics = topics(context, service, desired, known, kafka.as_ref()).await?;
-    let groups = match &topics {
-        Ok(states) if states.iter().all(|state| state.refused.is_none()) => {
-            Some(groups(kafka.as_ref(), desired, states).await)
-        }
-        _ => None,
-    };
-    let declared = Declared { topics, groups };
-    drop(kafka);
-    if declared.error().is_some_and(KafkaError::is_silence) {
-        context.kafka.forget(&connection);
+    let key = key(service);
+    let seen = context.desk.seen(&key);
+    let claims = seen.iter().flat_map(|seen| unrecorded(&seen.outlook, desired, &known));
+    let claims: BTreeMap<_, _> = claims.collect();
+    if !claims.is_empty() {
+        known.record.extend(claims);
+        record::write(&context.client, service, &known.record).await?;
     }
-    Ok(declared)
+    context.desk.place(&key, &connection, order(service, desired, known, former));
+    let seen = context.desk.seen(&key);
+    let done = context.desk.take_deeds(&key);
+    Ok(seen.map(|Seen { cluster_id, outlook }| {
+        let Outlook { topics, groups, former, claims: _ } = outlook;
+        Declared { topics, groups, former, cluster_id, done }
+    }))
 }
 
-async fn topics(
-    context: &Context,
+/// What was found to be the service's own and is not recorded as such.
+fn unrecorded(
+    outlook: &Outlook,
+    desired: &DesiredState,
+    known: &Knowledge,
+) -> impl Iterator<Item = (String, Option<String>)> {
+    let is_wanted = |name: &String| desired.topics.iter().any(|topic| topic.name == *name);
+    let claims = outlook.claims.iter().filter(move |(name, _)| is_wanted(name));
+    claims
+        .filter(|(name, id)| known.record.get(*name) != Some(*id))
+        .map(|(name, id)| (name.clone(), id.clone()))
+}
+
+fn order(
     service: &ReservationService,
     desired: &DesiredState,
-    mut known: Knowledge,
-    kafka: &dyn Kafka,
-) -> Result<Result<Vec<TopicState>, KafkaError>, ApiError> {
-    let surveys = match converge::survey(kafka, &desired.topics, &known, desired.adoption).await {
-        Ok(surveys) => surveys,
-        Err(error) => return Ok(Err(error)),
-    };
-    let before = known.owned.len();
-    known.owned.extend(converge::claims(&surveys));
-    if known.owned.len() > before {
-        record::write(&context.client, service, &known.owned).await?;
+    known: Knowledge,
+    former: BTreeSet<String>,
+) -> Order {
+    let durability = &service.spec.durability;
+    let promises = [durability.hold, durability.reserve].contains(&Durability::Log);
+    Order {
+        topics: desired.topics.clone(),
+        adoption: desired.adoption,
+        known,
+        groups: desired.groups.clone(),
+        former,
+        deletes: service.spec.kafka.topic.deletion_policy == DeletionPolicy::Delete,
+        promised: desired.topics.get(SEATS).filter(|_| promises).map(|topic| topic.name.clone()),
     }
-    let mut states = Vec::with_capacity(surveys.len());
-    for survey in surveys {
-        match converge::carry_out(kafka, survey).await {
-            Ok(state) => states.push(state),
-            Err(error) => return Ok(Err(error)),
-        }
-    }
-    Ok(Ok(states))
 }
 
-async fn groups(
-    kafka: &dyn Kafka,
-    desired: &DesiredState,
-    topics: &[TopicState],
-) -> Result<Vec<GroupState>, KafkaError> {
-    let mut states = Vec::with_capacity(desired.groups.len());
-    let partitions = topics.iter().map(|topic| (topic.name.as_str(), topic.partitions)).collect();
-    for group in &desired.groups {
-        states.push(converge::group(kafka, group, &partitions).await?);
-    }
-    Ok(states)
+fn key(service: &ReservationService) -> Key {
+    (service.namespace().unwrap_or_default(), service.name_any())
 }
+
+/// What the service has on its cluster: by its record and its status, on the cluster that answered last.
+pub fn standing(context: &Context, service: &ReservationService, known: &Knowledge) -> Standing {
+    let seen = context.desk.seen(&key(service)).and_then(|seen| seen.cluster_id);
+    let mut standing = Standing::of_status(service);
+    standing.topics.extend(known.record.keys().cloned());
+    Standing { cluster_id: seen.or(standing.cluster_id), ..standing }
+}
+
+/// Groups that the status knows and the spec does not, unless a fellow has them now.
+pub fn former(
+    service: &ReservationService,
+    desired: &DesiredState,
+    standing: &Standing,
+    fellows: &[impl AsRef<ReservationService>],
+) -> BTreeSet<String> {
+    let known = service.status.iter().flat_map(|status| &status.consumer_groups);
+    let is_wanted = |name: &str| desired.groups.iter().any(|group| group.name == name);
+    let mut former: BTreeSet<_> =
+        known.map(|group| &group.name).filter(|name| !is_wanted(name)).cloned().collect();
+    if !former.is_empty() {
+        let theirs = in_use::groups_of_fellows(service, standing, fellows, names_of);
+        former.retain(|name| !theirs.contains(name));
+    }
+    former
+}
+
+/// Whether workers may begin: not on a topic that breaks what `durability` promises, as it was last seen. Where workers ran
+/// before nothing is held back, for that is told and stops nothing.
+pub fn may_begin(declared: Option<&Declared>, service: &ReservationService) -> bool {
+    let status = service.status.as_ref();
+    let ran = status.is_some_and(|status| status.command.is_some());
+    let known = || {
+        let ready = find(&status?.conditions, TOPICS_READY)?;
+        Some(ready.reason == BROKEN)
+    };
+    let breaks = match declared.map(|declared| &declared.topics) {
+        Some(Ok(topics)) => topics.iter().any(|topic| !topic.breaches.is_empty()),
+        Some(Err(_)) | None => known().unwrap_or_default(),
+    };
+    ran || !breaks
+}
+
+/// The reason of a topic that breaks what `durability` promises.
+const BROKEN: &str = "DurabilityBroken";
 
 impl Declared {
-    /// Whether workers may start: every topic and group is there.
+    /// Kafka could not be asked.
+    pub fn failed(error: KafkaError) -> Self {
+        Self { topics: Err(error), groups: None, former: Vec::new(), cluster_id: None, done: Vec::new() }
+    }
+
+    /// Whether every topic and group is there.
     pub fn is_complete(&self) -> bool {
         matches!(&self.groups, Some(Ok(_)))
+    }
+
+    fn breaches(&self) -> Vec<&str> {
+        self.topics.iter().flatten().flat_map(|topic| &topic.breaches).map(String::as_str).collect()
     }
 
     /// What only a person can settle.
@@ -113,19 +188,11 @@ impl Declared {
 
     /// What was done: one notice a kind of deed, because Kubernetes folds those of one reason into one Event.
     pub fn deeds(&self) -> Vec<Notice> {
-        let topics = self.topics.iter().flatten().filter_map(|topic| topic.deed.clone());
-        let groups = self.groups.iter().flatten().flatten().filter(|group| group.created);
-        let groups = groups.map(|group| ("GroupCreated", format!("consumer group {}", group.name)));
-        let mut notes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for (reason, note) in topics.chain(groups) {
+        let mut notes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (reason, note) in &self.done {
             notes.entry(reason).or_default().push(note);
         }
         notes.into_iter().map(|(reason, notes)| Notice::normal(reason, notes.join("; "))).collect()
-    }
-
-    /// What Kafka failed in.
-    pub fn error(&self) -> Option<&KafkaError> {
-        self.topics.as_ref().err().or_else(|| self.groups.as_ref()?.as_ref().err())
     }
 
     fn topics_ready(&self) -> Finding {
@@ -135,6 +202,15 @@ impl Declared {
         };
         if let Some((reason, message)) = topics.iter().find_map(|topic| topic.refused.as_ref()) {
             return Finding::unmet(TOPICS_READY, reason, message);
+        }
+        let breaches = self.breaches();
+        if !breaches.is_empty() {
+            let message = format!("durability log is promised and not kept: {}", breaches.join("; "));
+            return Finding::unmet(TOPICS_READY, BROKEN, message);
+        }
+        let replication: Vec<_> = topics.iter().filter_map(|topic| topic.replication.as_deref()).collect();
+        if !replication.is_empty() {
+            return Finding::unmet(TOPICS_READY, "ReplicationFactorDiffers", replication.join("; "));
         }
         let differences: Vec<_> =
             topics.iter().flat_map(|topic| &topic.differences).map(String::as_str).collect();
@@ -159,61 +235,5 @@ impl Declared {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn topic() -> TopicState {
-        TopicState {
-            name: "seat-events".into(),
-            id: None,
-            partitions: 6,
-            deed: None,
-            refused: None,
-            differences: Vec::new(),
-        }
-    }
-
-    fn unreachable() -> KafkaError {
-        KafkaError::Unreachable { bootstrap_servers: "kafka:9092".into(), detail: "timed out".into() }
-    }
-
-    #[test]
-    fn workers_may_start_when_topics_and_groups_are_there() {
-        let group = |name: &str| GroupState {
-            name: name.into(),
-            state: "Empty".into(),
-            members: 0,
-            lag: 0,
-            created: true,
-        };
-        let declared = Declared { topics: Ok(vec![topic()]), groups: Some(Ok(vec![group("a"), group("b")])) };
-        assert!(declared.is_complete());
-        assert!(declared.findings().iter().all(|finding| finding.met));
-        assert_eq!(declared.deeds(), [Notice::normal("GroupCreated", "consumer group a; consumer group b")]);
-    }
-
-    #[test]
-    fn an_unreachable_kafka_is_named_and_the_groups_wait() {
-        let declared = Declared { topics: Err(unreachable()), groups: None };
-        let [topics, groups] = declared.findings();
-        assert_eq!((topics.reason.as_str(), groups.reason.as_str()), ("KafkaUnreachable", "Waiting"));
-        assert!(topics.message.contains("kafka:9092"), "{}", topics.message);
-        assert!(!declared.is_complete() && declared.stall().is_none());
-    }
-
-    #[test]
-    fn a_foreign_topic_stalls() {
-        let refused = TopicState { refused: Some(("TopicExists", "adopt it".into())), ..topic() };
-        let declared = Declared { topics: Ok(vec![topic(), refused]), groups: None };
-        assert_eq!(declared.stall(), Some(Stall::new("TopicExists", "adopt it")));
-        assert!(!declared.is_complete());
-    }
-
-    #[test]
-    fn a_difference_is_shown_and_stops_nothing() {
-        let different = TopicState { differences: vec!["retention".into()], ..topic() };
-        let declared = Declared { topics: Ok(vec![different]), groups: Some(Ok(Vec::new())) };
-        assert_eq!(declared.findings()[0].reason, "TopicConfigDiffers");
-        assert!(declared.is_complete());
-    }
-}
+#[path = "topics_tests.rs"]
+mod tests;

@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::SecretKeySelector;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 
-use super::brokers::brokers;
+use super::in_use::{Names, Standing, refuse_shared};
 use super::{image, names, pod_template};
 use crate::conditions::Stall;
 use crate::kafka::topics::Adoption;
@@ -79,6 +79,16 @@ pub fn validate(
     fellows: &[impl AsRef<ReservationService>],
     pinned_image: &str,
 ) -> Result<ValidatedService, Stall> {
+    validate_with(service, fellows, pinned_image, &Standing::of_status(service))
+}
+
+/// The same for a service that has so much on its cluster.
+pub fn validate_with(
+    service: &ReservationService,
+    fellows: &[impl AsRef<ReservationService>],
+    pinned_image: &str,
+    standing: &Standing,
+) -> Result<ValidatedService, Stall> {
     let spec = &service.spec;
     let topics = topics(&spec.kafka)?;
     let consumers = spec
@@ -89,12 +99,9 @@ pub fn validate(
     let view = consumers.iter().find(|consumer| consumer.handler == "seat-view").ok_or_else(|| {
         invalid("consumers: none has the handler seat-view, whose database the query worker reads: add one")
     })?;
-    let groups = groups(spec);
-    let groups: Vec<_> = groups.iter().map(String::as_str).collect();
-    let topic_names: Vec<_> = topics.iter().map(|topic| topic.name.as_str()).collect();
     pod_template::check(&spec.pod_template)?;
     refuse_same_names(service, fellows)?;
-    refuse_shared(service, fellows, &topic_names, &groups)?;
+    refuse_shared(service, standing, &names_of(service), fellows, names_of)?;
     Ok(ValidatedService {
         name: service.name_any(),
         namespace: service.namespace().unwrap_or_default(),
@@ -297,34 +304,10 @@ fn jwt_key(auth: &resource::Auth) -> Result<Option<Source>, Stall> {
     }
 }
 
-/// A topic and a group belong to the service that was there first.
-fn refuse_shared(
-    service: &ReservationService,
-    fellows: &[impl AsRef<ReservationService>],
-    own_topics: &[&str],
-    own_groups: &[&str],
-) -> Result<(), Stall> {
-    let servers = brokers(service);
-    let seniors = fellows.iter().map(AsRef::as_ref).filter(|fellow| {
-        id(fellow) != id(service) && brokers(fellow) == servers && seniority(fellow) < seniority(service)
-    });
-    for senior in seniors {
-        let owner = format!("{}/{}", senior.namespace().unwrap_or_default(), senior.name_any());
-        let way_out = "choose another kafka.prefix";
-        if let Some(topic) =
-            topics(&senior.spec.kafka)?.iter().find(|topic| own_topics.contains(&topic.name.as_str()))
-        {
-            let message = format!("topic {} belongs to ReservationService {owner}: {way_out}", topic.name);
-            return Err(Stall::new("TopicInUse", message));
-        }
-        if let Some(group) =
-            groups(&senior.spec).into_iter().find(|group| own_groups.contains(&group.as_str()))
-        {
-            let message = format!("consumer group {group} belongs to ReservationService {owner}: {way_out}");
-            return Err(Stall::new("GroupInUse", message));
-        }
-    }
-    Ok(())
+/// Every topic and group of a service. One whose topics cannot be named has none.
+pub fn names_of(service: &ReservationService) -> Names {
+    let topics = topics(&service.spec.kafka).unwrap_or_default();
+    Names { topics: topics.into_iter().map(|topic| topic.name).collect(), groups: groups(&service.spec) }
 }
 
 /// A worker's name is made of two, so that two services may make the same of different ones: `a` with a consumer
@@ -375,11 +358,11 @@ fn groups(spec: &ReservationServiceSpec) -> Vec<String> {
 }
 
 /// In files nobody was there first: there the name decides.
-fn seniority(service: &ReservationService) -> (Option<&Time>, (Option<String>, String)) {
+pub(super) fn seniority(service: &ReservationService) -> (Option<&Time>, (Option<String>, String)) {
     (service.metadata.creation_timestamp.as_ref(), id(service))
 }
 
-fn id(service: &ReservationService) -> (Option<String>, String) {
+pub(super) fn id(service: &ReservationService) -> (Option<String>, String) {
     (service.namespace(), service.name_any())
 }
 

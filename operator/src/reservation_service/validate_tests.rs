@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::reservation_service::fixtures::{main_service, with_tokens};
+use boxoffice_crds::reservation_service::{ConsumerGroupStatus, TopicStatus};
 
 const NONE: &[Arc<ReservationService>] = &[];
 
@@ -169,6 +170,70 @@ fn a_group_belongs_to_the_service_that_was_there_first() {
     elder.spec.consumers[1].name = "b.persistence".into();
     younger.spec.consumers[1].name = "persistence".into();
     assert_eq!(validate(&younger, &[Arc::new(elder)], "").unwrap_err().reason, "GroupInUse");
+}
+
+#[test]
+fn one_cluster_by_two_addresses_is_one_cluster() {
+    let (mut elder, mut younger) = (main_service(), younger("second"));
+    younger.spec.kafka.bootstrap_servers = "kafka-0.elsewhere:9092".into();
+    elder.status.get_or_insert_default().kafka_cluster_id = Some("MkU3OEVBNTcwNTJENDM2Qk".into());
+    let on = |id: &str| Standing { cluster_id: Some(id.into()), ..Standing::default() };
+    let fellows = [Arc::new(elder)];
+    let refused = validate_with(&younger, &fellows, "", &on("MkU3OEVBNTcwNTJENDM2Qk")).unwrap_err();
+    assert_eq!(refused.reason, "TopicInUse");
+    assert!(validate_with(&younger, &fellows, "", &on("another")).is_ok());
+    assert!(validate(&younger, &fellows, "").is_ok(), "nobody has asked yet");
+}
+
+#[test]
+fn whoever_has_a_topic_already_keeps_it_from_an_elder_that_comes_later() {
+    let (mut elder, mut younger) = (main_service(), younger("second"));
+    let topic = |observed| TopicStatus {
+        name: "staging.seat-events".into(),
+        id: Some("first".into()),
+        observed,
+        ..TopicStatus::default()
+    };
+    younger.status.get_or_insert_default().topics = vec![topic(false)];
+    let stall = validate(&elder, &[Arc::new(younger.clone())], "").unwrap_err();
+    assert!(
+        stall.message.contains("staging.seat-events belongs to ReservationService tickets/second"),
+        "{stall}"
+    );
+    elder.status.get_or_insert_default().topics = vec![topic(true)];
+    assert!(validate(&elder, &[Arc::new(younger.clone())], "").is_err(), "to use it is not to have it");
+    let recorded = Standing { topics: ["staging.seat-events".into()].into(), ..Standing::default() };
+    assert!(validate_with(&elder, &[Arc::new(younger)], "", &recorded).is_ok(), "both: then age decides");
+}
+
+#[test]
+fn the_group_of_a_removed_consumer_is_nobodys() {
+    let (elder, mut younger) = (main_service(), younger("second"));
+    younger.spec.kafka.prefix = "staging.b.".into();
+    younger.spec.consumers[1].name = "persistence".into();
+    let group = |removed| ConsumerGroupStatus {
+        name: "staging.b.persistence".into(),
+        removed,
+        ..ConsumerGroupStatus::default()
+    };
+    let mut elder_with = elder.clone();
+    elder_with.spec.consumers[1].name = "b.persistence".into();
+    younger.status.get_or_insert_default().consumer_groups = vec![group(true)];
+    assert_eq!(validate(&younger, &[Arc::new(elder_with.clone())], "").unwrap_err().reason, "GroupInUse");
+    younger.status.get_or_insert_default().consumer_groups = vec![group(false)];
+    assert!(validate(&younger, &[Arc::new(elder_with)], "").is_ok(), "its own since before");
+}
+
+#[test]
+fn a_fellow_whose_topics_cannot_be_named_stands_in_nobodys_way() {
+    let (mut elder, younger) = (main_service(), younger("second"));
+    elder.spec.kafka.topic.name = "n".repeat(240);
+    assert!(validate(&elder, NONE, "").is_err());
+    let mut other = younger;
+    for consumer in &mut other.spec.consumers {
+        consumer.name = format!("other-{}", consumer.name);
+    }
+    assert!(validate(&other, &[Arc::new(elder)], "").is_ok());
 }
 
 #[test]

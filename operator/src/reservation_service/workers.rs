@@ -113,6 +113,7 @@ fn obstacle_reason(obstacles: &str) -> &'static str {
             "log" => Some("KafkaUnreachable"),
             "database" => Some("DatabaseUnreachable"),
             "jwks" => Some("IssuerUnreachable"),
+            "partition" => Some("PartitionStopped"),
             _ => Some("PodsNotReady"),
         }
     };

@@ -51,6 +51,9 @@ fn waits_for_what_comes_before_the_first_deployment() {
 fn the_reason_comes_from_the_first_part_that_is_past_starting() {
     assert_eq!(obstacle_reason("log: starting\nredis: connection refused"), "RedisUnreachable");
     assert_eq!(obstacle_reason("log: no broker"), "KafkaUnreachable");
+    let stopped =
+        "partition: seat-events/3 stands still: at offset 17 arena-night jumps to sequence 5 where 4 was due";
+    assert_eq!(obstacle_reason(stopped), "PartitionStopped");
     assert_eq!(obstacle_reason("jwks: http://issuer/keys: cannot be reached"), "IssuerUnreachable");
     assert_eq!(obstacle_reason("recovery: seats are being read back from the log"), "Recovering");
     assert_eq!(obstacle_reason("view: loading"), "PodsNotReady");

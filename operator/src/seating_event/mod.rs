@@ -125,6 +125,9 @@ async fn converge(context: &Context, show: &Show) -> Result<Action, Error> {
     context.directory.ready().await;
     let (namespace, name) = show.service();
     let service = context.directory.service(&namespace, &name);
+    if service.is_none() && context.unreadable.holds("ReservationService", &namespace, &name) {
+        return report(context, show, Outcome::of(validate::unreadable(&name))).await;
+    }
     match validate::validate(show, service.as_deref()) {
         Err(waiting) => report(context, show, Outcome::of(waiting)).await,
         Ok(validated) => match apply::apply(context, show, &validated).await? {
@@ -140,6 +143,7 @@ async fn converge(context: &Context, show: &Show) -> Result<Action, Error> {
 fn next_look(context: &Context, show: &Show) -> Duration {
     let moment = moments::next(&show.spec, (context.now)().0);
     let moment = moment.map(|wait| wait + Duration::from_secs_f64(fastrand::f64()));
+    // Should a wake-up have been lost.
     let resync = jittered(context.resync);
     moment.map_or(resync, |moment| moment.min(resync))
 }

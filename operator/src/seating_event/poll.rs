@@ -55,6 +55,11 @@ async fn ask(
     cursor: String,
     wake: &UnboundedSender<ObjectRef<Show>>,
 ) {
+    // Another installation's services are asked by that one.
+    if context.claims.admit(&service.0).await.is_err() {
+        context.inventories.give_up(&service, Instant::now());
+        return;
+    }
     let answer = match context.directory.service(&service.0, &service.1) {
         Some(_) => match target(context, &service.0, &service.1).await {
             Ok(Some(target)) => context.admin.inventories(&target, &cursor).await,

@@ -10,13 +10,20 @@ use kube::ResourceExt;
 
 use super::build::build;
 use super::show::Show;
-use crate::conditions::{Finding, Stall};
+use crate::conditions::{Finding, Stall, progress};
 
 /// A SeatingEvent whose service is there.
 #[derive(Debug, Default)]
 pub struct Validated {
     /// Why the service is not ready, where it is not: explains an admin API that does not answer.
     pub service_trouble: Option<String>,
+}
+
+/// What is said of a show whose service this version cannot read.
+pub fn unreadable(service: &str) -> Finding {
+    let message =
+        format!("this version of the operator cannot read ReservationService {service}: see its conditions");
+    Finding::unmet(INVENTORY_READY, progress::SERVICE_NOT_READY, message)
 }
 
 /// Checks what the resource refers to.

@@ -89,7 +89,9 @@ impl<'de, K: DeserializeOwned + Resource<DynamicType = ()>> Deserialize<'de> for
 
 fn read<K: DeserializeOwned + Resource<DynamicType = ()>>(mut object: Value) -> Result<K, Fault> {
     let spec = &schema::<K>()["properties"]["spec"];
-    if let Some(field) = unknown(&object["spec"], spec, "spec") {
+    // What is on its way out is let go by what is known of it.
+    let is_leaving = object["metadata"]["deletionTimestamp"].is_string();
+    if let Some(field) = unknown(&object["spec"], spec, "spec").filter(|_| !is_leaving) {
         let problem = "this version of the operator does not know it".to_owned();
         return Err(Fault { field, problem });
     }
@@ -200,6 +202,14 @@ mod tests {
         let mut newer = service();
         newer["spec"]["consumers"][0]["mirror"] = json!({});
         assert_eq!(read_as::<ReservationService>(newer).fault().unwrap().field, "spec.consumers[0].mirror");
+    }
+
+    #[test]
+    fn a_field_of_a_newer_version_keeps_nothing_from_being_deleted() {
+        let mut newer = service();
+        newer["spec"]["someday"] = json!(true);
+        newer["metadata"]["deletionTimestamp"] = json!("2026-11-30T00:00:00Z");
+        assert_eq!(read_as::<ReservationService>(newer).fault(), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use boxoffice_local::plan::{Plan, Step, plan};
 use boxoffice_local::resources::load;
 use boxoffice_operator::kafka::connection::Connection;
 use boxoffice_operator::kafka::pool::Pool;
+use boxoffice_operator::kafka::{Kafka, TopicFacts};
 use boxoffice_operator::reservation_service::children::{has, kinds, marked};
 use boxoffice_operator::reservation_service::drift::covers;
 use boxoffice_operator::reservation_service::names;
@@ -63,6 +64,10 @@ async fn live_objects(cluster: &Cluster) -> BTreeMap<Id, DynamicObject> {
         let api: Api<DynamicObject> = Api::namespaced_with(cluster.client.clone(), NAMESPACE, &kind);
         let list = api.list(&ListParams::default().labels(&names::owned_by(SERVICE))).await.unwrap();
         live.extend(list.into_iter().map(|object| ((kind.kind.clone(), object.name_any()), object)));
+        if kind.kind == "ConfigMap" {
+            let record = api.get(&names::record(SERVICE)).await.unwrap();
+            live.insert((kind.kind.clone(), record.name_any()), record);
+        }
     }
     live
 }
@@ -93,6 +98,11 @@ async fn i11_the_plan_of_the_examples_is_what_the_operator_applied() {
     }
 }
 
+async fn facts(kafka: &dyn Kafka, topic: &str) -> TopicFacts {
+    let mut facts = kafka.topics(&[topic.to_owned()]).await.unwrap();
+    facts.remove(topic).unwrap().unwrap().unwrap()
+}
+
 #[tokio::test]
 async fn i11_the_secret_the_topics_and_the_groups_of_the_plan_are_there() {
     let cluster = Cluster::connect().await;
@@ -105,7 +115,7 @@ async fn i11_the_secret_the_topics_and_the_groups_of_the_plan_are_there() {
         match step {
             Step::Secret(secret) => wanted_secrets.push(secret.name),
             Step::Topic(topic) => {
-                let facts = kafka.topic(&topic.name).await.unwrap().unwrap();
+                let facts = facts(kafka.as_ref(), &topic.name).await;
                 assert_eq!(facts.partitions, topic.partitions, "{}", topic.name);
                 for (key, value) in topic.config {
                     assert_eq!(facts.config.get(&key), Some(&value), "{} {key}", topic.name);
@@ -113,10 +123,15 @@ async fn i11_the_secret_the_topics_and_the_groups_of_the_plan_are_there() {
             }
             Step::ConsumerGroup(group) => {
                 assert!(kafka.group(&group.name).await.unwrap().is_some(), "group {} is absent", group.name);
+                let committed = kafka.committed(&group.name).await.unwrap();
                 for topic in &group.topics {
-                    let partitions = kafka.topic(topic).await.unwrap().unwrap().partitions;
-                    let committed = kafka.committed(&group.name, topic, partitions).await.unwrap();
-                    assert_eq!(committed.len(), usize::try_from(partitions).unwrap(), "{}", group.name);
+                    let partitions = facts(kafka.as_ref(), topic).await.partitions;
+                    assert_eq!(
+                        committed[topic].len(),
+                        usize::try_from(partitions).unwrap(),
+                        "{}",
+                        group.name
+                    );
                 }
             }
             Step::Object(_) | Step::Inventory(_) => {}

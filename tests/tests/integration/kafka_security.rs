@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use boxoffice_operator::kafka::connection::Connection;
-use boxoffice_operator::kafka::converge::group;
+use boxoffice_operator::kafka::converge::{ask, group};
 use boxoffice_operator::kafka::pool::Pool;
 use boxoffice_operator::kafka::{Group, KafkaError, Start, Topic};
 use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security, Tls};
@@ -134,16 +134,23 @@ async fn operates(security: Security, name: String) {
     let cluster = pool.get(&Connection { bootstrap_servers: secure_kafka(), security }).unwrap();
     let wanted = Topic { name: name.clone(), partitions: 1, replication_factor: -1, config: BTreeMap::new() };
     cluster.create_topic(&wanted).await.unwrap();
-    until("the topic is there", async || cluster.topic(&name).await.ok()?).await;
+    let facts = async || cluster.topics(std::slice::from_ref(&name)).await?.remove(&name).unwrap();
+    until("the topic is there", async || facts().await.ok()?).await;
     cluster.grow_topic(&name, 2).await.unwrap();
+    let endless = [("retention.ms".to_owned(), "-1".to_owned())].into();
+    cluster.configure_topic(&name, &endless).await.unwrap();
+    assert!(cluster.cluster_id().await.unwrap().is_some());
     let wanted = Group { name: format!("{name}-group"), topics: vec![name.clone()], start: Start::Latest };
-    let partitions = [(name.as_str(), 1)].into();
-    let state =
-        until("the group is there", async || match group(cluster.as_ref(), &wanted, &partitions).await {
-            Err(KafkaError::Settling(_)) => None,
-            answer => Some(answer.unwrap()),
-        });
-    assert!(state.await.created);
+    let partitions = [(name.clone(), 1)].into();
+    let once = async || {
+        let questions = ask(cluster.as_ref(), std::iter::once(wanted.name.as_str()), &partitions).await?;
+        group(cluster.as_ref(), &wanted, &questions).await
+    };
+    let made = until("the group is there", async || match once().await {
+        Err(KafkaError::Settling(_)) => None,
+        answer => Some(answer.unwrap()),
+    });
+    assert!(made.await.1.is_some());
     cluster.delete_group(&wanted.name).await.unwrap();
     cluster.delete_topic(&name).await.unwrap();
 }
@@ -152,13 +159,39 @@ async fn operates(security: Security, name: String) {
 async fn the_operators_conditions_say_why_it_is_not_admitted() {
     let refused = async |security| {
         let connection = Connection { bootstrap_servers: secure_kafka(), security };
-        Pool::default().get(&connection).unwrap().topic("seat-events").await.unwrap_err()
+        Pool::default().get(&connection).unwrap().topics(&["seat-events".to_owned()]).await.unwrap_err()
     };
     let first = refused(with_another_password(Mechanism::ScramSha512)).await;
     assert_eq!(first.reason(), "KafkaAuthenticationFailed", "{first}");
     assert_eq!(refused(with_another_password(Mechanism::ScramSha512)).await, first, "I12: no news, no write");
     let untrusted = refused(with_another_authority().await).await;
     assert_eq!(untrusted.reason(), "KafkaTlsFailed", "{untrusted}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operators_conditions_name_the_right_that_lacks() {
+    let [_, _, _, query, _] = LIMITED;
+    let Security { tls, sasl } = kafka_security(Mechanism::Plain);
+    let sasl = sasl.map(|sasl| Sasl { username: query.to_owned(), ..sasl });
+    let connection = Connection { bootstrap_servers: secure_kafka(), security: Security { tls, sasl } };
+    let cluster = Pool::default().get(&connection).unwrap();
+    let (forbidden, group) = (topic("forbidden", 1).await, unique("group"));
+    let facts = cluster.topics(std::slice::from_ref(&forbidden)).await.unwrap().remove(&forbidden).unwrap();
+    let endless = [("retention.ms".to_owned(), "-1".to_owned())].into();
+    let says = |error: KafkaError, rule: &str| {
+        assert_eq!(error.reason(), "KafkaForbidden", "{error}");
+        let said = error.to_string();
+        assert!(said.contains(&format!("--allow-principal User:{query} {rule}")), "{said}");
+    };
+    says(facts.unwrap_err(), &format!("--operation Describe --topic {forbidden}"));
+    let configured = cluster.configure_topic(&forbidden, &endless).await;
+    says(configured.unwrap_err(), &format!("--operation AlterConfigs --topic {forbidden}"));
+    let wanted =
+        Topic { name: unique("new"), partitions: 1, replication_factor: -1, config: BTreeMap::new() };
+    let created = cluster.create_topic(&wanted).await;
+    says(created.unwrap_err(), &format!("--operation Create --topic {}", wanted.name));
+    says(cluster.group(&group).await.unwrap_err(), &format!("--operation Describe --group {group}"));
+    says(cluster.committed(&group).await.unwrap_err(), &format!("--operation Describe --group {group}"));
 }
 
 /// What the operator tells every worker about Kafka.

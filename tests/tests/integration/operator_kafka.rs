@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use boxoffice_operator::kafka::connection::Connection;
-use boxoffice_operator::kafka::converge::{Knowledge, Seen, carry_out, claims, group, survey};
+use boxoffice_operator::kafka::converge::{Absences, GroupState, Order, Outlook, ask, group};
+use boxoffice_operator::kafka::desk::Turn;
 use boxoffice_operator::kafka::pool::Pool;
-use boxoffice_operator::kafka::topics::Adoption;
-use boxoffice_operator::kafka::{Group, Kafka, KafkaError, Start, Topic};
+use boxoffice_operator::kafka::rounds::round;
+use boxoffice_operator::kafka::topics::{Adoption, Knowledge};
+use boxoffice_operator::kafka::{Group, Kafka, KafkaError, Start, Topic, TopicFacts};
 use boxoffice_runtime::log::kafka::security::Security;
 use boxoffice_tests::servers::{kafka, unique};
 use boxoffice_tests::wait::until;
 use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 const RECORDS: i64 = 5;
@@ -33,18 +36,21 @@ async fn created(cluster: &dyn Kafka, partitions: i32) -> Topic {
     topic
 }
 
-/// Brokers learn of a topic one after the other.
-async fn seen(cluster: &dyn Kafka, name: &str, partitions: i32) {
-    until("the topic has its partitions", async || {
-        let facts = cluster.topic(name).await.ok()??;
-        (facts.partitions == partitions).then_some(())
-    })
-    .await;
+async fn facts(cluster: &dyn Kafka, name: &str) -> Result<Option<TopicFacts>, KafkaError> {
+    cluster.topics(&[name.to_owned()]).await?.remove(name).unwrap()
 }
 
-/// Between its two questions a topic may go, which is an error.
+/// Brokers learn of a topic one after the other.
+async fn seen(cluster: &dyn Kafka, name: &str, partitions: i32) -> TopicFacts {
+    until("the topic has its partitions", async || {
+        facts(cluster, name).await.ok()?.filter(|facts| facts.partitions == partitions)
+    })
+    .await
+}
+
+/// Between two questions about it a topic may go, which is an error.
 async fn gone(cluster: &dyn Kafka, name: &str) {
-    until("the topic is gone", async || matches!(cluster.topic(name).await, Ok(None)).then_some(())).await;
+    until("the topic is gone", async || matches!(facts(cluster, name).await, Ok(None)).then_some(())).await;
 }
 
 fn produce(topic: &str) {
@@ -55,13 +61,29 @@ fn produce(topic: &str) {
     producer.flush(std::time::Duration::from_secs(10)).unwrap();
 }
 
-/// Coordinators of a young cluster take a moment.
-async fn converged(cluster: &dyn Kafka, wanted: &Group, partitions: i32) -> (bool, i64) {
-    let partitions = wanted.topics.iter().map(|topic| (topic.as_str(), partitions)).collect();
-    until("the group has its start offsets", async || match group(cluster, wanted, &partitions).await {
-        Ok(state) => Some((state.created, state.lag)),
+/// Coordinators of a young cluster take a moment. Whether the group was created, and how it is.
+async fn converged(cluster: &dyn Kafka, wanted: &Group, partitions: i32) -> (bool, GroupState) {
+    let partitions = wanted.topics.iter().map(|topic| (topic.clone(), partitions)).collect();
+    let once = async || {
+        let questions = ask(cluster, std::iter::once(wanted.name.as_str()), &partitions).await?;
+        group(cluster, wanted, &questions).await
+    };
+    until("the group has its start offsets", async || match once().await {
+        Ok((state, deed)) => Some((deed.is_some(), state)),
         Err(KafkaError::Settling(_)) => None,
         Err(error) => panic!("{error}"),
+    })
+    .await
+}
+
+/// Rounds until they find everything settled; what is to be recorded is recorded in between.
+async fn settled(cluster: &dyn Kafka, order: &mut Order) -> Outlook {
+    until("the round finds all of it", async || {
+        let turn = Turn { key: Default::default(), order: order.clone(), absences: Absences::default() };
+        let (_, found) = round(cluster, &mut None, vec![turn]).await.remove(0);
+        let outlook = found.seen?.outlook;
+        order.known.record.extend(outlook.claims.clone());
+        (outlook.claims.is_empty() && !outlook.is_unsettled()).then_some(outlook)
     })
     .await
 }
@@ -69,23 +91,45 @@ async fn converged(cluster: &dyn Kafka, wanted: &Group, partitions: i32) -> (boo
 #[tokio::test]
 async fn a_topic_is_created_as_declared_and_grows() {
     let cluster = cluster();
-    let mut wanted = topic(2);
-    let surveys =
-        survey(cluster.as_ref(), &[wanted.clone()], &Knowledge::default(), Adoption::Fail).await.unwrap();
-    assert_eq!(claims(&surveys), [wanted.name.clone()].into());
-    for survey in surveys {
-        carry_out(cluster.as_ref(), survey).await.unwrap();
-    }
-    seen(cluster.as_ref(), &wanted.name, 2).await;
-    wanted.partitions = 3;
-    let seen_before = Seen { name: wanted.name.clone(), id: None };
-    let known = Knowledge { owned: [wanted.name.clone()].into(), seen: Some(seen_before) };
-    let surveys = survey(cluster.as_ref(), &[wanted.clone()], &known, Adoption::Fail).await.unwrap();
-    for survey in surveys {
-        let state = carry_out(cluster.as_ref(), survey).await.unwrap();
-        assert!(state.differences.is_empty(), "{:?}", state.differences);
-    }
-    seen(cluster.as_ref(), &wanted.name, 3).await;
+    let mut order = Order { topics: vec![topic(2)], ..Order::default() };
+    let name = order.topics[0].name.clone();
+    settled(cluster.as_ref(), &mut order).await;
+    let live = seen(cluster.as_ref(), &name, 2).await;
+    assert_eq!(order.known.record, [(name.clone(), live.id)].into(), "its id is recorded");
+    order.topics[0].partitions = 3;
+    settled(cluster.as_ref(), &mut order).await;
+    seen(cluster.as_ref(), &name, 3).await;
+}
+
+#[tokio::test]
+async fn a_key_of_ours_is_set_again_and_all_others_stay() {
+    let cluster = cluster();
+    let mut order = Order { topics: vec![topic(1)], ..Order::default() };
+    let name = order.topics[0].name.clone();
+    settled(cluster.as_ref(), &mut order).await;
+    let elsewhere = [("retention.ms", "60000"), ("segment.ms", "70000")];
+    let elsewhere = elsewhere.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    cluster.configure_topic(&name, &elsewhere).await.unwrap();
+    let shows = async |retention: &str| {
+        until("the configuration is as it should be", async || {
+            let config = facts(cluster.as_ref(), &name).await.ok()??.config;
+            (config["retention.ms"] == retention && config["segment.ms"] == "70000").then_some(())
+        })
+        .await;
+    };
+    shows("60000").await;
+    settled(cluster.as_ref(), &mut order).await;
+    shows("-1").await;
+}
+
+#[tokio::test]
+async fn a_value_that_brokers_do_not_take_is_refused_in_their_own_words() {
+    let cluster = cluster();
+    let topic = created(cluster.as_ref(), 1).await;
+    let nonsense = [("retention.ms".to_owned(), "soon".to_owned())].into();
+    let refused = cluster.configure_topic(&topic.name, &nonsense).await.unwrap_err();
+    assert_eq!(refused.reason(), "KafkaRefused");
+    assert!(refused.to_string().contains("retention.ms"), "{refused}");
 }
 
 #[tokio::test]
@@ -96,9 +140,30 @@ async fn groups_begin_where_they_were_declared() {
     let starts = [(Start::Earliest, RECORDS), (Start::Latest, 0), (Start::Timestamp(0), RECORDS)];
     for (start, lag) in starts {
         let wanted = Group { name: unique("group"), topics: vec![topic.name.clone()], start };
-        assert_eq!(converged(cluster.as_ref(), &wanted, 2).await, (true, lag), "{start}");
-        assert_eq!(converged(cluster.as_ref(), &wanted, 2).await, (false, lag), "{start}: once only");
+        let (created, state) = converged(cluster.as_ref(), &wanted, 2).await;
+        assert_eq!((created, state.lag), (true, lag), "{start}");
+        let (created, state) = converged(cluster.as_ref(), &wanted, 2).await;
+        assert_eq!((created, state.lag, state.state.as_str()), (false, lag, "Empty"), "{start}: once only");
     }
+}
+
+#[tokio::test]
+async fn a_group_with_a_member_is_seen_and_left_alone() {
+    let cluster = cluster();
+    let topic = created(cluster.as_ref(), 1).await;
+    let wanted = Group { name: unique("group"), topics: vec![topic.name.clone()], start: Start::Earliest };
+    let member: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", kafka()).set("group.id", &wanted.name).create().unwrap();
+    member.subscribe(&[&topic.name]).unwrap();
+    until("the member is in it", async || {
+        member.poll(std::time::Duration::from_millis(100));
+        let facts = cluster.group(&wanted.name).await.ok()??;
+        (facts.members == 1 && facts.state == "Stable").then_some(())
+    })
+    .await;
+    let (created, state) = converged(cluster.as_ref(), &wanted, 1).await;
+    assert_eq!((created, state.members), (false, 1));
+    assert!(cluster.committed(&wanted.name).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -106,9 +171,9 @@ async fn a_time_after_the_last_record_is_the_end_of_the_log() {
     let cluster = cluster();
     let topic = created(cluster.as_ref(), 1).await;
     produce(&topic.name);
-    let tomorrow = 4_102_444_800_000;
-    let offsets = cluster.offsets(&topic.name, 1, Start::Timestamp(tomorrow)).await.unwrap();
-    assert_eq!(offsets, [(0, RECORDS)].into());
+    let (tomorrow, asked) = (4_102_444_800_000, [(topic.name.clone(), 1)].into());
+    let mut offsets = cluster.offsets(&asked, Start::Timestamp(tomorrow)).await.unwrap();
+    assert_eq!(offsets.remove(&topic.name).unwrap().unwrap(), [(0, RECORDS)].into());
 }
 
 #[tokio::test]
@@ -122,25 +187,56 @@ async fn deleting_twice_is_no_error() {
         cluster.delete_topic(&topic.name).await.unwrap();
     }
     gone(cluster.as_ref(), &topic.name).await;
+    assert_eq!(cluster.group(&wanted.name).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn a_topic_that_is_created_again_has_another_id() {
+async fn a_cluster_has_one_id_by_all_addresses() {
+    let port = kafka().rsplit_once(':').unwrap().1.to_owned();
+    let other = Connection { bootstrap_servers: format!("localhost:{port}"), security: Security::default() };
+    let ids = [cluster(), Pool::default().get(&other).unwrap()];
+    let ids = [ids[0].cluster_id().await.unwrap(), ids[1].cluster_id().await.unwrap()];
+    assert!(ids[0].is_some());
+    assert_eq!(ids[0], ids[1]);
+}
+
+#[tokio::test]
+async fn a_topic_that_is_created_again_has_another_id_and_is_refused_until_it_is_accepted() {
     let cluster = cluster();
-    let topic = created(cluster.as_ref(), 1).await;
-    let id = async || cluster.topic(&topic.name).await.unwrap().unwrap().id.unwrap();
-    let first = id().await;
+    let mut order = Order { topics: vec![topic(1)], ..Order::default() };
+    let name = order.topics[0].name.clone();
+    settled(cluster.as_ref(), &mut order).await;
+    let first = order.known.record[&name].clone().unwrap();
     assert_eq!(first.len(), 22, "{first}");
     assert!(first.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)), "{first}");
-    assert_eq!(id().await, first);
-    cluster.delete_topic(&topic.name).await.unwrap();
-    gone(cluster.as_ref(), &topic.name).await;
-    cluster.create_topic(&topic).await.unwrap();
-    seen(cluster.as_ref(), &topic.name, 1).await;
-    assert_ne!(id().await, first);
-    let seen_before = Seen { name: topic.name.clone(), id: Some(first) };
-    let known = Knowledge { owned: [topic.name.clone()].into(), seen: Some(seen_before) };
-    let mut surveys = survey(cluster.as_ref(), &[topic], &known, Adoption::Fail).await.unwrap();
-    let state = carry_out(cluster.as_ref(), surveys.remove(0)).await.unwrap();
-    assert_eq!(state.refused.unwrap().0, "TopicReplaced");
+    cluster.delete_topic(&name).await.unwrap();
+    gone(cluster.as_ref(), &name).await;
+    cluster.create_topic(&order.topics[0]).await.unwrap();
+    let second = seen(cluster.as_ref(), &name, 1).await.id.unwrap();
+    assert_ne!(second, first);
+    let refused = settled(cluster.as_ref(), &mut order).await.topics.unwrap().remove(0).refused.unwrap();
+    assert_eq!(refused.0, "TopicReplaced");
+    order.known = Knowledge { accepted: [second.clone()].into(), ..order.known };
+    let outlook = settled(cluster.as_ref(), &mut order).await;
+    assert_eq!(outlook.topics.unwrap()[0].refused, None);
+    assert_eq!(order.known.record[&name], Some(second));
+}
+
+#[tokio::test]
+async fn a_topic_that_breaks_the_promise_is_told_and_an_observed_one_is_not_changed() {
+    let cluster = cluster();
+    let mut finite = topic(1);
+    finite.config = [("retention.ms".to_owned(), "60000".to_owned())].into();
+    cluster.create_topic(&finite).await.unwrap();
+    seen(cluster.as_ref(), &finite.name, 1).await;
+    let mut order = Order {
+        topics: vec![Topic { config: topic(1).config, ..finite.clone() }],
+        adoption: Adoption::Observe,
+        promised: Some(finite.name.clone()),
+        ..Order::default()
+    };
+    let found = settled(cluster.as_ref(), &mut order).await.topics.unwrap().remove(0);
+    assert!(found.breaches[0].contains("retention.ms=60000"), "{:?}", found.breaches);
+    assert_eq!(found.differences.len(), 1);
+    assert_eq!(facts(cluster.as_ref(), &finite.name).await.unwrap().unwrap().config["retention.ms"], "60000");
 }

@@ -16,4 +16,7 @@ mod basics;
 
 mod closing;
 
+mod life;
 mod objects;
+mod secrets;
+mod shows;

@@ -33,6 +33,7 @@ use crate::metrics::Metrics;
 use crate::relay::Relay;
 use crate::run::lag::{self, Offsets};
 use crate::run::origin::Origin;
+use crate::run::standing::Standing;
 use crate::run::{Consumer, LOG};
 use crate::upkeep;
 use crate::view::PgViewStore;
@@ -148,6 +149,7 @@ async fn run_handler<H: Handler + Clone>(
             reset_id,
             metrics: metrics.clone(),
             readiness: readiness.clone(),
+            standing: Standing::new(readiness.clone()),
             offsets: offsets.clone(),
         };
         tokio::join!(

@@ -32,7 +32,9 @@ pub enum ViewError {
         expected: u64,
     },
     /// Events are missing before this one (I5): the partition stops and an operator looks.
-    #[error("{event} jumps to sequence {sequence} where {expected} was due: events are missing")]
+    #[error(
+        "at offset {offset} {event} jumps to sequence {sequence} where {expected} was due: events are missing"
+    )]
     Gap {
         /// SeatingEvent.
         event: String,
@@ -40,14 +42,18 @@ pub enum ViewError {
         sequence: u64,
         /// The sequence that was due.
         expected: u64,
+        /// Where the event stands in the partition.
+        offset: u64,
     },
     /// Two histories of one SeatingEvent exist (I5): the partition stops and an operator looks.
-    #[error("{event} has another event with sequence {sequence}: two histories exist")]
+    #[error("at offset {offset} {event} has another event with sequence {sequence}: two histories exist")]
     Fork {
         /// SeatingEvent.
         event: String,
         /// The sequence that came twice.
         sequence: u64,
+        /// Where the other event stands in the partition.
+        offset: u64,
     },
 }
 

@@ -269,6 +269,7 @@ impl<'a> Member<'a> {
         }
         self.read_from(partition, offset).await?;
         self.consumer.metrics.goes_on(partition);
+        self.consumer.standing.is_over(partition);
         self.consumer.offsets.set(partition, offset);
         Ok(position.reading(offset))
     }
@@ -387,5 +388,6 @@ impl<'a> Member<'a> {
         let (topic, number) = (partition.topic.as_str(), partition.partition);
         tracing::error!(topic, partition = number, reason, invariant = "I5", "the partition stands still");
         self.consumer.metrics.stopped(partition);
+        self.consumer.standing.stopped(partition, reason);
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! Between the event log and a [`ViewStore`], over their ports only: what stands behind them is chosen in `main`.
 //! [`member`] is one membership, [`questions`] are what it asks before it reads a partition, [`origin`] says where a view
-//! begins, [`position`] where it stands in a partition, [`lag`] how far behind.
+//! begins, [`position`] where it stands in a partition, [`standing`] which of them stand still, [`lag`] how far behind.
 
 pub mod lag;
 pub mod member;
 pub mod origin;
 pub mod position;
 pub mod questions;
+pub mod standing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::metrics::Metrics;
 use lag::Offsets;
 use member::Member;
 use origin::Origin;
+use standing::Standing;
 
 /// The part of readiness that is the log's: a member that was answered.
 pub const LOG: &str = "log";
@@ -47,6 +49,8 @@ pub struct Consumer {
     pub metrics: Metrics,
     /// Whether the process can serve: the part [`LOG`] is told here.
     pub readiness: Readiness,
+    /// Partitions that stand still.
+    pub standing: Standing,
     /// How far the view got.
     pub offsets: Offsets,
 }
@@ -69,6 +73,7 @@ impl Consumer {
         let mut subscription = subscription?;
         let ended = Member::new(self, subscription.as_mut()).run(stop).await;
         self.offsets.clear();
+        self.standing.clear();
         subscription.leave().await;
         ended
     }
@@ -94,6 +99,7 @@ impl Consumer {
     fn forget(&self, partition: &TopicPartition) {
         self.offsets.remove(partition);
         self.metrics.forget(partition);
+        self.standing.is_over(partition);
     }
 }
 

@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Consumer, Offsets, Origin};
+use super::{Consumer, Offsets, Origin, Standing};
 use crate::metrics::Metrics;
 
 const TOPIC: &str = "seat-events";
@@ -42,12 +42,17 @@ struct View {
 struct Shared {
     log: GroupLog,
     view: Arc<Mutex<View>>,
+    readiness: Readiness,
 }
 
 impl Shared {
     /// As many partitions with ten records each.
     fn new(partitions: u32) -> Self {
-        let shared = Self { log: GroupLog::new(TOPIC, partitions), view: Arc::default() };
+        let shared = Self {
+            log: GroupLog::new(TOPIC, partitions),
+            view: Arc::default(),
+            readiness: Readiness::waiting_for(&[super::LOG]),
+        };
         shared.fill(10);
         shared
     }
@@ -180,7 +185,8 @@ async fn watch_from(shared: &Shared, origin: Origin, test: impl AsyncFnOnce()) {
         origin,
         reset_id: String::new(),
         metrics: Metrics::new(&mut Registry::default(), "seat-view"),
-        readiness: Readiness::waiting_for(&[super::LOG]),
+        standing: Standing::new(shared.readiness.clone()),
+        readiness: shared.readiness.clone(),
         offsets: Offsets::default(),
     };
     tokio::join!(consumer.run(&stop), async {
@@ -312,14 +318,18 @@ async fn a_database_that_is_away_costs_time_and_nothing_else() {
 #[tokio::test(start_paused = true)]
 async fn i5_a_gap_stops_its_partition_and_no_other() {
     let shared = Shared::new(2);
-    let gap = ViewError::Gap { event: "arena-night".into(), sequence: 5, expected: 4 };
+    let gap = ViewError::Gap { event: "arena-night".into(), sequence: 5, expected: 4, offset: 0 };
     shared.with(|view| view.troubles.insert(0, [gap].into()));
     watch(&shared, async || {
         shared.until("the other partition goes on", |it| it.committed(1).is_some()).await;
         shared.fill(20);
         shared.until("and on", |it| it.committed(1) == Some(20)).await;
+        let told = shared.readiness.obstacles();
+        let still = format!("partition: {TOPIC}/0 stands still: at offset 0 arena-night jumps to sequence 5");
+        assert!(told.len() == 1 && told[0].starts_with(&still), "{told:?}");
     })
     .await;
+    assert!(shared.readiness.obstacles().is_empty(), "whoever left the group has no partition");
     assert!(shared.is_paused(0) && shared.applied(0).is_empty());
     assert_eq!(shared.committed(0), None);
 }

@@ -14,6 +14,8 @@ use uuid::Uuid;
 /// A record that was looked at.
 #[derive(Debug)]
 pub struct Entry {
+    /// The record's place in its partition.
+    pub offset: u64,
     /// Where it stands; `None` where it is foreign.
     pub place: Option<Place>,
     /// What it says.
@@ -47,12 +49,15 @@ pub enum Body {
 impl Entry {
     /// Looks at a record.
     pub fn read(record: &Record) -> Self {
+        let offset = record.offset;
         match record.said() {
             Said::Known(envelope) => {
                 let sequence = sequence(envelope.event.event_type(), envelope.metadata.sequence);
                 let sequence = match sequence {
                     Ok(sequence) => sequence,
-                    Err(reason) => return Self { place: None, body: Body::Unreadable(reason.into()) },
+                    Err(reason) => {
+                        return Self { offset, place: None, body: Body::Unreadable(reason.into()) };
+                    }
                 };
                 let place = Place {
                     seating_event: envelope.event.seating_event().clone(),
@@ -60,11 +65,12 @@ impl Entry {
                     aggregate: envelope.event.aggregate_id(),
                     event_id: Some(envelope.event_id),
                 };
-                Self { place: Some(place), body: Body::Known(Arc::clone(envelope)) }
+                Self { offset, place: Some(place), body: Body::Known(Arc::clone(envelope)) }
             }
             Said::Unknown(event) => {
                 let sequence = sequence(&event.event_type, event.metadata.sequence);
                 Self {
+                    offset,
                     place: place(record, sequence, event.aggregate_id.clone(), Some(event.event_id)),
                     body: Body::Unknown(event.event_type.clone()),
                 }
@@ -75,6 +81,7 @@ impl Entry {
                 let event_id = record.header(CE_ID).and_then(|id| Uuid::try_parse(id).ok());
                 let subject = record.header(CE_SUBJECT).unwrap_or_default().to_owned();
                 Self {
+                    offset,
                     place: place(record, sequence(event_type, said), subject, event_id),
                     body: Body::Unreadable(reason.clone()),
                 }

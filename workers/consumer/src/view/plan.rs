@@ -113,12 +113,13 @@ impl Plan {
                 Verdict::BeforeStart => plan.before_start += 1,
                 Verdict::Fork => {
                     let sequence = place.sequence.unwrap_or_default();
-                    let error = ViewError::Fork { event: event.to_owned(), sequence };
+                    let error = ViewError::Fork { event: event.to_owned(), sequence, offset: entry.offset };
                     return (plan, Some(Stop { index, error }));
                 }
                 Verdict::Gap { expected } => {
                     let sequence = place.sequence.unwrap_or_default();
-                    let error = ViewError::Gap { event: event.to_owned(), sequence, expected };
+                    let error =
+                        ViewError::Gap { event: event.to_owned(), sequence, expected, offset: entry.offset };
                     return (plan, Some(Stop { index, error }));
                 }
             }

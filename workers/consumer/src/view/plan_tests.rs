@@ -15,6 +15,7 @@ fn entry(seat: &str, sequence: u64, body: impl FnOnce(DomainEvent, Uuid, u64) ->
         SeatBlock { seat_id: seat, event_id: event.clone(), section_id: "A".into(), reason: "x".into() };
     let body = body(DomainEvent::SeatBlocked(blocked), id, sequence);
     Entry {
+        offset: 100 + sequence,
         place: Some(Place { seating_event: event, sequence: Some(sequence), aggregate, event_id: Some(id) }),
         body,
     }
@@ -75,7 +76,7 @@ fn i5_a_gap_stops_at_the_event_after_it() {
     let entries = [known("A-1-1", 3), known("A-1-2", 5)];
     let stop = Plan::new(&entries, after(2, &entries), waiting(Start::Earliest)).unwrap_err();
     assert_eq!(stop.index, 1);
-    assert!(matches!(stop.error, ViewError::Gap { sequence: 5, expected: 4, .. }));
+    assert!(matches!(stop.error, ViewError::Gap { sequence: 5, expected: 4, offset: 105, .. }));
 }
 
 #[test]
@@ -85,7 +86,7 @@ fn i5_another_event_with_a_sequence_that_was_seen_is_a_fork() {
     let entries = [known("A-1-1", 3), forked];
     let stop = Plan::new(&entries, after(2, &entries), waiting(Start::Earliest)).unwrap_err();
     assert_eq!(stop.index, 1);
-    assert!(matches!(stop.error, ViewError::Fork { sequence: 3, .. }));
+    assert!(matches!(stop.error, ViewError::Fork { sequence: 3, offset: 103, .. }));
 }
 
 #[test]
@@ -183,7 +184,7 @@ fn an_event_waits_behind_one_of_its_seat_that_was_refused_meanwhile() {
 
 #[test]
 fn a_foreign_record_is_parked_alone_and_moves_no_sequence() {
-    let foreign = Entry { place: None, body: Body::Unreadable("not a domain event".into()) };
+    let foreign = Entry { offset: 0, place: None, body: Body::Unreadable("not a domain event".into()) };
     let entries = [known("A-1-1", 1), foreign, known("A-1-1", 2)];
     let plan = Plan::new(&entries, after(0, &entries), waiting(Start::Earliest)).unwrap();
     assert_eq!((plan.apply.as_slice(), plan.park.len()), ([0, 2].as_slice(), 1));

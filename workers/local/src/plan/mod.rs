@@ -80,7 +80,8 @@ fn of_service(
     let name = qualified(service);
     let policy = service.spec.kafka.topic.adoption_policy;
     let topics: Vec<_> = topics.into_iter().map(|topic| Topic::new(&name, topic, policy)).collect();
-    let owned = topics.iter().filter(|topic| topic.is_created()).map(|topic| topic.name.clone()).collect();
+    let owned = topics.iter().filter(|topic| topic.is_created());
+    let owned = owned.map(|topic| (topic.name.clone(), None)).collect();
     let mut steps = vec![Step::Secret(Secret {
         service: name.clone(),
         name: names::admin_token(&validated.name),

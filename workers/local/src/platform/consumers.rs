@@ -12,6 +12,7 @@ use boxoffice_consumer::metrics::Metrics;
 use boxoffice_consumer::run::Consumer;
 use boxoffice_consumer::run::lag::{self, Offsets};
 use boxoffice_consumer::run::origin::Origin;
+use boxoffice_consumer::run::standing::Standing;
 use boxoffice_domain::checkpoint::Start;
 use boxoffice_operator::kafka::Start as GroupStart;
 use boxoffice_operator::reservation_service::validate::ValidatedConsumer;
@@ -103,6 +104,7 @@ impl Platform {
                 reset_id: String::new(),
                 metrics: metrics.clone(),
                 readiness: readiness.clone(),
+                standing: Standing::new(readiness.clone()),
                 offsets: offsets.clone(),
             };
             let stop = stop.clone();

@@ -200,7 +200,7 @@ mod tests {
             aggregate: "arena-night.A-1-1".into(),
             event_id: id.map(Uuid::from_u128),
         };
-        Entry { place: Some(place), body: Body::Unknown("seat.painted".into()) }
+        Entry { offset: sequence, place: Some(place), body: Body::Unknown("seat.painted".into()) }
     }
 
     fn poison(sequence: u64, id: Option<u128>) -> Entry {

@@ -1,0 +1,245 @@
+//! The rounds to every cluster: each ten seconds, and at once where an order is new. Whatever they find is on the desk.
+//!
+//! A cluster that does not answer costs its own rounds time and nobody else's.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::stream::{self, FuturesUnordered};
+use futures::{FutureExt, StreamExt};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::connection::Connection;
+use super::converge::{self, Deed, GroupState, Order, Outlook, Questions, Survey, TopicState};
+use super::desk::{Desk, Found, Seen, Turn};
+use super::pool::Pool;
+use super::{Answers, Kafka, KafkaError, TopicFacts};
+
+/// From the beginning of one round to that of the next.
+const EVERY: Duration = Duration::from_secs(10);
+/// Between two looks at what is not settled yet, and so long new orders wait for others that come with them.
+const SOON: Duration = Duration::from_millis(500);
+/// Most services of one round that something is done for at once.
+const AT_ONCE: usize = 4;
+
+/// Goes to every cluster that the desk has an order for; never ends by itself.
+pub async fn run(pool: &Pool, desk: &Desk) {
+    let mut clusters = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            opened = desk.unattended() => {
+                clusters.extend(opened.into_iter().map(|connection| attend(pool, desk, connection).boxed()));
+            }
+            Some(()) = clusters.next(), if !clusters.is_empty() => {}
+        }
+    }
+}
+
+/// Goes to one cluster until nobody needs it.
+async fn attend(pool: &Pool, desk: &Desk, connection: Connection) {
+    let (wake, mut due, mut cluster_id) = (desk.wake(&connection), Instant::now(), None);
+    loop {
+        let begun = Instant::now();
+        let is_due = begun >= due;
+        if is_due {
+            due = begun + EVERY;
+        }
+        let Some(turns) = desk.next_round(&connection, !is_due) else { return };
+        if !turns.is_empty() {
+            let found = match pool.get(&connection) {
+                Ok(kafka) => round(kafka.as_ref(), &mut cluster_id, turns).await,
+                Err(error) => turns.into_iter().map(|turn| failed(turn, &error)).collect(),
+            };
+            let is_silent = |found: &Found| {
+                let seen = found.seen.as_ref();
+                seen.and_then(|seen| seen.outlook.error()).is_some_and(KafkaError::is_silence)
+            };
+            if found.iter().any(|(_, found)| is_silent(found)) {
+                pool.forget(&connection);
+                cluster_id = None;
+            }
+            for (key, found) in found {
+                desk.learn(&key, found);
+            }
+        }
+        sleep(SOON).await;
+        if !desk.is_urgent(&connection) {
+            tokio::select! {
+                () = sleep_until(due) => {}
+                () = wake.notified() => {}
+            }
+        }
+    }
+}
+
+type Findings = Vec<((String, String), Found)>;
+
+fn failed(turn: Turn, error: &KafkaError) -> ((String, String), Found) {
+    let Turn { key, order: _, absences } = turn;
+    let seen = Seen { cluster_id: None, outlook: Outlook::failed(error.clone()) };
+    (key, Found { seen: Some(seen), deeds: Vec::new(), absences })
+}
+
+/// One round: the topics of all, what is to be done about them, then the groups of those whose topics are there.
+pub async fn round(kafka: &dyn Kafka, cluster_id: &mut Option<String>, mut turns: Vec<Turn>) -> Findings {
+    let mut names: Vec<String> =
+        turns.iter().flat_map(|turn| &turn.order.topics).map(|topic| topic.name.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let answers = match answers(kafka, cluster_id, &names).await {
+        Ok(answers) => answers,
+        Err(error) => return turns.into_iter().map(|turn| failed(turn, &error)).collect(),
+    };
+    let now = std::time::Instant::now();
+    let surveys: Vec<_> = turns
+        .iter_mut()
+        .map(|turn| converge::survey(&turn.order, &answers, &mut turn.absences, now))
+        .collect();
+    let tended: Vec<_> =
+        turns.iter().zip(surveys).map(|(turn, surveys)| tend(kafka, &turn.order, surveys).boxed()).collect();
+    let tended: Vec<Tended> = stream::iter(tended).buffered(AT_ONCE).collect().await;
+
+    let asked = turns.iter().zip(&tended).filter(|(_, tended)| tended.are_there());
+    let groups: Vec<&str> =
+        asked.clone().flat_map(|(turn, _)| &turn.order.groups).map(|group| group.name.as_str()).collect();
+    let partitions: BTreeMap<String, i32> = asked
+        .flat_map(|(_, tended)| tended.topics.iter().flatten())
+        .map(|topic| (topic.name.clone(), topic.partitions))
+        .collect();
+    let questions = if groups.is_empty() {
+        None
+    } else {
+        Some(converge::ask(kafka, groups.into_iter(), &partitions).await)
+    };
+    let questions = questions.as_ref();
+    let finished =
+        turns.iter().zip(tended).map(|(turn, tended)| finish(kafka, turn, tended, questions).boxed());
+    let finished: Vec<_> = finished.collect();
+    let finished: Vec<_> = stream::iter(finished).buffered(AT_ONCE).collect().await;
+    turns
+        .into_iter()
+        .zip(finished)
+        .map(|(Turn { key, order: _, absences }, (outlook, deeds))| {
+            let seen = outlook.map(|outlook| Seen { cluster_id: cluster_id.clone(), outlook });
+            (key, Found { seen, deeds, absences })
+        })
+        .collect()
+}
+
+/// What the cluster has of these topics, and its id where that is not known yet.
+async fn answers(
+    kafka: &dyn Kafka,
+    cluster_id: &mut Option<String>,
+    names: &[String],
+) -> Result<Answers<Option<TopicFacts>>, KafkaError> {
+    let answers = kafka.topics(names).await?;
+    if cluster_id.is_none() {
+        *cluster_id = kafka.cluster_id().await?;
+    }
+    Ok(answers)
+}
+
+/// What became of a service's topics.
+struct Tended {
+    topics: Result<Vec<TopicState>, KafkaError>,
+    claims: BTreeMap<String, Option<String>>,
+    deeds: Vec<Deed>,
+    /// One is to be recorded before anything is done with it.
+    awaits_record: bool,
+    /// One may be missing: whatever was known before still holds.
+    is_in_doubt: bool,
+}
+
+impl Tended {
+    /// Whether groups can be asked about them.
+    fn are_there(&self) -> bool {
+        let is_there = |topic: &TopicState| topic.refused.is_none() && topic.partitions > 0;
+        !self.is_in_doubt
+            && !self.awaits_record
+            && self.topics.as_ref().is_ok_and(|topics| topics.iter().all(is_there))
+    }
+}
+
+async fn tend(kafka: &dyn Kafka, order: &Order, surveys: Result<Vec<Survey>, KafkaError>) -> Tended {
+    let failed = |error| Tended {
+        topics: Err(error),
+        claims: BTreeMap::new(),
+        deeds: Vec::new(),
+        awaits_record: false,
+        is_in_doubt: false,
+    };
+    let surveys = match surveys {
+        Ok(surveys) => surveys,
+        Err(error) => return failed(error),
+    };
+    let is_in_doubt = converge::is_in_doubt(&surveys);
+    let awaits_record = converge::awaits_record(&surveys, &order.known);
+    let claims = converge::claims(&surveys, &order.known);
+    let (mut topics, mut deeds) = (Vec::with_capacity(surveys.len()), Vec::new());
+    for survey in surveys {
+        match converge::carry_out(kafka, survey, order).await {
+            Ok((state, done)) => {
+                topics.push(state);
+                deeds.extend(done);
+            }
+            Err(error) => return Tended { claims, deeds, ..failed(error) },
+        }
+    }
+    Tended { topics: Ok(topics), claims, deeds, awaits_record, is_in_doubt }
+}
+
+async fn finish(
+    kafka: &dyn Kafka,
+    turn: &Turn,
+    tended: Tended,
+    questions: Option<&Result<Questions<'_>, KafkaError>>,
+) -> (Option<Outlook>, Vec<Deed>) {
+    let are_there = tended.are_there();
+    let Tended { topics, claims, mut deeds, awaits_record: _, is_in_doubt } = tended;
+    if is_in_doubt {
+        return (None, deeds);
+    }
+    let mut outlook = Outlook { topics, groups: None, former: Vec::new(), claims };
+    if are_there {
+        outlook.groups = match questions {
+            Some(Ok(questions)) => Some(groups(kafka, &turn.order, questions, &mut deeds).await),
+            Some(Err(error)) => Some(Err(error.clone())),
+            None => Some(Ok(Vec::new())),
+        };
+    }
+    if matches!(outlook.groups, Some(Ok(_))) {
+        for name in &turn.order.former {
+            match converge::former(kafka, name, turn.order.deletes).await {
+                Ok((state, deed)) => {
+                    outlook.former.extend(state);
+                    deeds.extend(deed);
+                }
+                Err(error) => {
+                    tracing::warn!(group = name, %error, "the group of a removed consumer is not seen");
+                    let state = GroupState { name: name.clone(), ..GroupState::default() };
+                    outlook.former.push(state);
+                }
+            }
+        }
+    }
+    (Some(outlook), deeds)
+}
+
+async fn groups(
+    kafka: &dyn Kafka,
+    order: &Order,
+    questions: &Questions<'_>,
+    deeds: &mut Vec<Deed>,
+) -> Result<Vec<GroupState>, KafkaError> {
+    let mut states = Vec::with_capacity(order.groups.len());
+    for wanted in &order.groups {
+        let (state, deed) = converge::group(kafka, wanted, questions).await?;
+        states.push(state);
+        deeds.extend(deed);
+    }
+    Ok(states)
+}
+
+#[cfg(test)]
+#[path = "rounds_tests.rs"]
+mod tests;
