@@ -26,7 +26,8 @@ fn api(plane: &Plane, namespace: &str, kind: &ApiResource) -> Api<DynamicObject>
     Api::namespaced_with(plane.client.clone(), namespace, kind)
 }
 
-/// Everything that the operator made for a service, as far as it says how it is.
+/// Everything that the operator made for a service, as far as it says how it is; settings only where a Deployment names
+/// them: those of before go with their replica sets.
 async fn objects(plane: &Plane, namespace: &str, name: &str) -> Objects {
     let mut found = Objects::new();
     for kind in kinds() {
@@ -42,6 +43,9 @@ async fn objects(plane: &Plane, namespace: &str, name: &str) -> Objects {
             found.insert(format!("{} {}", kind.kind, object.name_any()), json!({"meta": meta, "said": said}));
         }
     }
+    let deployments = found.iter().filter(|(id, _)| id.starts_with("Deployment "));
+    let named: String = deployments.map(|(_, deployment)| deployment.to_string()).collect();
+    found.retain(|id, _| id.strip_prefix("ConfigMap ").is_none_or(|settings| named.contains(settings)));
     found
 }
 
@@ -110,7 +114,7 @@ fn drifts(settings: &str) -> Vec<(&'static str, String, Hand)> {
         deployment(merged(json!({"replicas": 3}))),
         deployment(merged(json!({"revisionHistoryLimit": 9}))),
         deployment(merged(json!({"strategy": {"rollingUpdate": {"maxSurge": 2}}}))),
-        deployment(Merges(pods(&json!({"terminationGracePeriodSeconds": 1})))),
+        deployment(Merges(pods(&json!({"terminationGracePeriodSeconds": 60})))),
         deployment(Merges(pods(&json!({"automountServiceAccountToken": true})))),
         deployment(Merges(pods(&json!({"serviceAccountName": "default", "serviceAccount": "default"})))),
         deployment(Merges(pods(&json!({"securityContext": {"runAsUser": 1}})))),
