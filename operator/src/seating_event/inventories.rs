@@ -52,7 +52,7 @@ pub enum Told {
 
 /// How a service takes what it is asked.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Voice {
+pub enum Answering {
     /// Nobody asks it.
     Unasked,
     /// It does not answer, but not for long.
@@ -135,13 +135,13 @@ impl Inventories {
     }
 
     /// Whether a service answers.
-    pub fn voice(&self, service: &Key) -> Voice {
+    pub fn answering(&self, service: &Key) -> Answering {
         let services = self.services();
         match services.get(service).map(|service| (&service.failing, &service.heard)) {
-            None | Some((None, None)) => Voice::Unasked,
-            Some((None, Some(_))) => Voice::Answers,
-            Some((Some(failing), _)) if failing.is_told => Voice::Silent(failing.error.clone()),
-            Some((Some(_), _)) => Voice::Unsure,
+            None | Some((None, None)) => Answering::Unasked,
+            Some((None, Some(_))) => Answering::Answers,
+            Some((Some(failing), _)) if failing.is_told => Answering::Silent(failing.error.clone()),
+            Some((Some(_), _)) => Answering::Unsure,
         }
     }
 
