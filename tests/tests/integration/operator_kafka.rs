@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use boxoffice_operator::kafka::connection::Connection;
-use boxoffice_operator::kafka::converge::{Absences, GroupState, Order, Outlook, ask, group};
-use boxoffice_operator::kafka::desk::Turn;
+use boxoffice_operator::kafka::converge::{Absences, Declaration, GroupState, Outlook, ask, group};
+use boxoffice_operator::kafka::declarations::Turn;
 use boxoffice_operator::kafka::pool::Pool;
 use boxoffice_operator::kafka::rounds::round;
 use boxoffice_operator::kafka::topics::{Adoption, Knowledge};
@@ -77,12 +77,13 @@ async fn converged(cluster: &dyn Kafka, wanted: &Group, partitions: i32) -> (boo
 }
 
 /// Rounds until they find everything settled; what is to be recorded is recorded in between.
-async fn settled(cluster: &dyn Kafka, order: &mut Order) -> Outlook {
+async fn settled(cluster: &dyn Kafka, declaration: &mut Declaration) -> Outlook {
     until("the round finds all of it", async || {
-        let turn = Turn { key: Default::default(), order: order.clone(), absences: Absences::default() };
+        let turn =
+            Turn { key: Default::default(), declaration: declaration.clone(), absences: Absences::default() };
         let (_, found) = round(cluster, &mut None, vec![turn]).await.remove(0);
         let outlook = found.seen?.outlook;
-        order.known.record.extend(outlook.claims.clone());
+        declaration.known.record.extend(outlook.claims.clone());
         (outlook.claims.is_empty() && !outlook.is_unsettled()).then_some(outlook)
     })
     .await
@@ -91,22 +92,22 @@ async fn settled(cluster: &dyn Kafka, order: &mut Order) -> Outlook {
 #[tokio::test]
 async fn a_topic_is_created_as_declared_and_grows() {
     let cluster = cluster();
-    let mut order = Order { topics: vec![topic(2)], ..Order::default() };
-    let name = order.topics[0].name.clone();
-    settled(cluster.as_ref(), &mut order).await;
+    let mut declaration = Declaration { topics: vec![topic(2)], ..Declaration::default() };
+    let name = declaration.topics[0].name.clone();
+    settled(cluster.as_ref(), &mut declaration).await;
     let live = seen(cluster.as_ref(), &name, 2).await;
-    assert_eq!(order.known.record, [(name.clone(), live.id)].into(), "its id is recorded");
-    order.topics[0].partitions = 3;
-    settled(cluster.as_ref(), &mut order).await;
+    assert_eq!(declaration.known.record, [(name.clone(), live.id)].into(), "its id is recorded");
+    declaration.topics[0].partitions = 3;
+    settled(cluster.as_ref(), &mut declaration).await;
     seen(cluster.as_ref(), &name, 3).await;
 }
 
 #[tokio::test]
 async fn a_key_of_ours_is_set_again_and_all_others_stay() {
     let cluster = cluster();
-    let mut order = Order { topics: vec![topic(1)], ..Order::default() };
-    let name = order.topics[0].name.clone();
-    settled(cluster.as_ref(), &mut order).await;
+    let mut declaration = Declaration { topics: vec![topic(1)], ..Declaration::default() };
+    let name = declaration.topics[0].name.clone();
+    settled(cluster.as_ref(), &mut declaration).await;
     let elsewhere = [("retention.ms", "60000"), ("segment.ms", "70000")];
     let elsewhere = elsewhere.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     cluster.configure_topic(&name, &elsewhere).await.unwrap();
@@ -118,7 +119,7 @@ async fn a_key_of_ours_is_set_again_and_all_others_stay() {
         .await;
     };
     shows("60000").await;
-    settled(cluster.as_ref(), &mut order).await;
+    settled(cluster.as_ref(), &mut declaration).await;
     shows("-1").await;
 }
 
@@ -203,23 +204,24 @@ async fn a_cluster_has_one_id_by_all_addresses() {
 #[tokio::test]
 async fn a_topic_that_is_created_again_has_another_id_and_is_refused_until_it_is_accepted() {
     let cluster = cluster();
-    let mut order = Order { topics: vec![topic(1)], ..Order::default() };
-    let name = order.topics[0].name.clone();
-    settled(cluster.as_ref(), &mut order).await;
-    let first = order.known.record[&name].clone().unwrap();
+    let mut declaration = Declaration { topics: vec![topic(1)], ..Declaration::default() };
+    let name = declaration.topics[0].name.clone();
+    settled(cluster.as_ref(), &mut declaration).await;
+    let first = declaration.known.record[&name].clone().unwrap();
     assert_eq!(first.len(), 22, "{first}");
     assert!(first.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)), "{first}");
     cluster.delete_topic(&name).await.unwrap();
     gone(cluster.as_ref(), &name).await;
-    cluster.create_topic(&order.topics[0]).await.unwrap();
+    cluster.create_topic(&declaration.topics[0]).await.unwrap();
     let second = seen(cluster.as_ref(), &name, 1).await.id.unwrap();
     assert_ne!(second, first);
-    let refused = settled(cluster.as_ref(), &mut order).await.topics.unwrap().remove(0).refused.unwrap();
+    let refused =
+        settled(cluster.as_ref(), &mut declaration).await.topics.unwrap().remove(0).refused.unwrap();
     assert_eq!(refused.0, "TopicReplaced");
-    order.known = Knowledge { accepted: [second.clone()].into(), ..order.known };
-    let outlook = settled(cluster.as_ref(), &mut order).await;
+    declaration.known = Knowledge { accepted: [second.clone()].into(), ..declaration.known };
+    let outlook = settled(cluster.as_ref(), &mut declaration).await;
     assert_eq!(outlook.topics.unwrap()[0].refused, None);
-    assert_eq!(order.known.record[&name], Some(second));
+    assert_eq!(declaration.known.record[&name], Some(second));
 }
 
 #[tokio::test]
@@ -229,13 +231,13 @@ async fn a_topic_that_breaks_the_promise_is_told_and_an_observed_one_is_not_chan
     finite.config = [("retention.ms".to_owned(), "60000".to_owned())].into();
     cluster.create_topic(&finite).await.unwrap();
     seen(cluster.as_ref(), &finite.name, 1).await;
-    let mut order = Order {
+    let mut declaration = Declaration {
         topics: vec![Topic { config: topic(1).config, ..finite.clone() }],
         adoption: Adoption::Observe,
         promised: Some(finite.name.clone()),
-        ..Order::default()
+        ..Declaration::default()
     };
-    let found = settled(cluster.as_ref(), &mut order).await.topics.unwrap().remove(0);
+    let found = settled(cluster.as_ref(), &mut declaration).await.topics.unwrap().remove(0);
     assert!(found.breaches[0].contains("retention.ms=60000"), "{:?}", found.breaches);
     assert_eq!(found.differences.len(), 1);
     assert_eq!(facts(cluster.as_ref(), &finite.name).await.unwrap().unwrap().config["retention.ms"], "60000");
