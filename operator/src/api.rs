@@ -225,7 +225,8 @@ mod tests {
         }
         let details = json!({"causes": [{"reason": "NamespaceTerminating"}]});
         let details = serde_json::from_value(details).unwrap();
-        let status = Status { code: 403, details: Some(details), ..Status::default() };
+        let status =
+            Status { code: 403, reason: "Forbidden".to_owned(), details: Some(details), ..Status::default() };
         let source = Box::new(kube::Error::Api(Box::new(status)));
         let ending = ApiError::Refused { action: "apply an object", source };
         assert!(ending.is_terminating() && ending.refusal().is_none());
