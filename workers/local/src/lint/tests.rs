@@ -114,7 +114,7 @@ fn services_that_would_share_a_topic_are_found_in_a_cluster() {
         found(&both),
         [
             "19: spec.kafka.prefix: topic seat-events belongs to ReservationService default/main: choose another \
-             kafka.prefix"
+             kafka.prefix, or another cluster in kafka.bootstrapServers"
         ]
     );
     assert_eq!(found_in(Place::Local, &both), [""; 0], "one process runs one of them");
