@@ -121,9 +121,9 @@ async fn what_cannot_be_read_says_which_field_and_goes_on_when_that_is_put_right
     stage.service("main").await;
     // As a newer version's definition has it.
     let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/someday";
-    let patch = json!([{"op": "add", "path": path, "value": {"type": "string"}}]).to_string();
+    let addition = json!([{"op": "add", "path": path, "value": {"type": "string"}}]).to_string();
     plane
-        .kubectl(&["patch", "crd", "seatingevents.boxoffice.dev", "--type", "json", "--patch", &patch], "")
+        .kubectl(&["patch", "crd", "seatingevents.boxoffice.dev", "--type", "json", "--patch", &addition], "")
         .await;
     let mut newer = show("main", "newer");
     newer["spec"]["someday"] = json!("soon");

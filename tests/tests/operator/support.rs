@@ -46,6 +46,8 @@ const OPERATOR: &str = "boxoffice-operator";
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../helm/boxoffice");
 /// What of the chart gives the operator its rights.
 const RIGHTS: [&str; 5] = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
+/// How long something may take until it is Ready.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How soon whatever is wrong, and whatever was put right, is told.
 pub const SOON: Duration = Duration::from_secs(10);
 
@@ -94,7 +96,7 @@ impl Plane {
         name
     }
 
-    /// Applies what is written as JSON, as a person or GitOps does.
+    /// Applies what is written as JSON, as people and their tools do.
     pub async fn apply<K: Kind>(&self, namespace: &str, resource: &Value) -> kube::Result<K> {
         let name = resource["metadata"]["name"].as_str().unwrap();
         let mut resource = resource.clone();
@@ -156,7 +158,7 @@ impl Plane {
 
     /// Waits until it is Ready.
     pub async fn ready<K: Kind>(&self, namespace: &str, name: &str) -> Duration {
-        self.condition::<K>(namespace, name, "Ready", "True", None, Duration::from_secs(60)).await
+        self.condition::<K>(namespace, name, "Ready", "True", None, PATIENCE).await
     }
 
     /// Waits until a condition of it is False for this reason, as one that is wrong must within [`SOON`].
@@ -246,8 +248,18 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts one for namespaces, with more arguments, and waits until it leads.
-    pub async fn start(plane: &Plane, workers: &CommandWorkers, watched: &[&str], more: &[&str]) -> Self {
+    /// Starts one for namespaces and waits until it leads.
+    pub async fn start(plane: &Plane, workers: &CommandWorkers, watched: &[&str]) -> Self {
+        Self::start_with(plane, workers, watched, &[]).await
+    }
+
+    /// The same with more arguments.
+    pub async fn start_with(
+        plane: &Plane,
+        workers: &CommandWorkers,
+        watched: &[&str],
+        more: &[&str],
+    ) -> Self {
         let namespace = plane.namespace("operator").await;
         let (user, token) = admitted(plane, &namespace, watched).await;
         let kubeconfig = tempfile::Builder::new().prefix("boxoffice-operator-").tempdir().unwrap();
@@ -316,7 +328,8 @@ async fn admitted(plane: &Plane, namespace: &str, watched: &[&str]) -> (String, 
         chart.iter().filter(|it| RIGHTS.contains(&it["kind"].as_str().unwrap_or_default())).collect();
     let account = rights.iter().find(|it| it["kind"] == "ServiceAccount").unwrap();
     let account = account["metadata"]["name"].as_str().unwrap();
-    let granted: String = rights.iter().map(|it| format!("---\n{it}\n")).collect();
+    let granted: Vec<_> = rights.iter().map(ToString::to_string).collect();
+    let granted = granted.join("\n---\n");
     plane.kubectl(&["apply", "--server-side", "--filename", "-"], &granted).await;
     let api = plane.api::<ServiceAccount>(namespace);
     let request = TokenRequest::default();
@@ -366,7 +379,7 @@ impl Stage {
     pub async fn open_with(hint: &str, more: &[&str]) -> Self {
         let (plane, workers) = (Plane::connect().await, CommandWorkers::start().await);
         let namespace = plane.namespace(hint).await;
-        let operator = Operator::start(&plane, &workers, &[&namespace], more).await;
+        let operator = Operator::start_with(&plane, &workers, &[&namespace], more).await;
         Self { plane, workers, operator, namespace }
     }
 
