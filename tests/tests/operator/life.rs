@@ -89,7 +89,7 @@ async fn a_second_installation_leaves_a_namespace_alone_and_says_whose_it_is() {
     let owner = format!("{}/{LEASE}", stage.operator.namespace);
     assert_eq!(holder(plane, namespace, CLAIM).await.as_deref(), Some(owner.as_str()));
     let workers = CommandWorkers::start().await;
-    let second = Operator::start(plane, &workers, &[namespace]).await;
+    let second = Operator::start(plane, &workers, &[namespace], &[]).await;
     let told = async |kind: &str, name: &str| {
         until(&format!("{kind} {name} tells whose it is"), async || {
             let events = plane.list::<Event>(namespace, "").await;
@@ -120,10 +120,10 @@ async fn what_cannot_be_read_says_which_field_and_goes_on_when_that_is_put_right
     let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
     stage.service("main").await;
     // As a newer version's definition has it.
-    let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/someday";
-    let addition = json!([{"op": "add", "path": path, "value": {"type": "string"}}]).to_string();
+    let place = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/someday";
+    let patch = json!([{"op": "add", "path": place, "value": {"type": "string"}}]).to_string();
     plane
-        .kubectl(&["patch", "crd", "seatingevents.boxoffice.dev", "--type", "json", "--patch", &addition], "")
+        .kubectl(&["patch", "crd", "seatingevents.boxoffice.dev", "--type", "json", "--patch", &patch], "")
         .await;
     let mut newer = show("main", "newer");
     newer["spec"]["someday"] = json!("soon");

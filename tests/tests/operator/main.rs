@@ -18,9 +18,11 @@ mod closing;
 
 mod life;
 
-mod shows;
+mod objects;
 
 mod secrets;
+
+mod shows;
 
 mod apart;
 

@@ -278,8 +278,10 @@ fn changes(
 /// Whoever stands between may give it to others for a second, and for another one while it asks for the next.
 const SHARED: &str = "public, max-age=0, s-maxage=1, stale-while-revalidate=1";
 
+type Headers<T, const N: usize> = [(HeaderName, T); N];
+
 /// Whoever keeps a map asks whether it still holds, and gets the form that it takes.
-fn validators(entity_tag: String) -> ([(HeaderName, &'static str); 2], [(HeaderName, String); 1]) {
+fn validators(entity_tag: String) -> (Headers<&'static str, 2>, Headers<String, 1>) {
     let shared = [(header::CACHE_CONTROL, SHARED), (header::VARY, "accept, accept-encoding")];
     (shared, [(header::ETAG, entity_tag)])
 }
