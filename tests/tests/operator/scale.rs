@@ -75,7 +75,7 @@ impl House {
         let namespace = plane.namespace("scale").await;
         let resync = RESYNC.as_secs().to_string();
         let more = ["--resync-seconds", &resync];
-        let operator = Operator::start_with(&plane, &workers, &[&namespace], &more).await;
+        let operator = Operator::start(&plane, &workers, &[&namespace], &more).await;
         let began = Instant::now();
         let mark = operator.audit.mark();
         let services: Vec<_> = (0..size.services).map(|number| house(&namespace, number, &kafka)).collect();

@@ -248,18 +248,8 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts one for namespaces and waits until it leads.
-    pub async fn start(plane: &Plane, workers: &CommandWorkers, watched: &[&str]) -> Self {
-        Self::start_with(plane, workers, watched, &[]).await
-    }
-
-    /// The same with more arguments.
-    pub async fn start_with(
-        plane: &Plane,
-        workers: &CommandWorkers,
-        watched: &[&str],
-        more: &[&str],
-    ) -> Self {
+    /// Starts one for namespaces, with more arguments, and waits until it leads.
+    pub async fn start(plane: &Plane, workers: &CommandWorkers, watched: &[&str], more: &[&str]) -> Self {
         let namespace = plane.namespace("operator").await;
         let (user, token) = admitted(plane, &namespace, watched).await;
         let kubeconfig = tempfile::Builder::new().prefix("boxoffice-operator-").tempdir().unwrap();
@@ -379,7 +369,7 @@ impl Stage {
     pub async fn open_with(hint: &str, more: &[&str]) -> Self {
         let (plane, workers) = (Plane::connect().await, CommandWorkers::start().await);
         let namespace = plane.namespace(hint).await;
-        let operator = Operator::start_with(&plane, &workers, &[&namespace], more).await;
+        let operator = Operator::start(&plane, &workers, &[&namespace], more).await;
         Self { plane, workers, operator, namespace }
     }
 
