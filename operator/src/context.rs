@@ -15,7 +15,7 @@ use crate::claims::Claims;
 use crate::definitions::Definitions;
 use crate::departures::Departures;
 use crate::directory::Directory;
-use crate::kafka::desk::Desk;
+use crate::kafka::declarations::Declarations;
 use crate::kafka::pool::Pool;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
@@ -41,7 +41,7 @@ pub struct Context {
     /// Kafka clients by cluster and credentials.
     pub kafka: Pool,
     /// What services want of Kafka, and what was last seen of it.
-    pub desk: Arc<Desk>,
+    pub declarations: Arc<Declarations>,
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
     /// What is known of services' objects from before.

@@ -91,7 +91,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
     let context = Arc::new(Context {
         admin: AdminApi::new(admin_url_template, pod_url_template)?,
         kafka: Pool::default(),
-        desk: Arc::default(),
+        declarations: Arc::default(),
         inventories: Inventories::default(),
         memory: Arc::new(memory::Memory::default()),
         departures: Departures::default(),

@@ -10,7 +10,7 @@ use futures::{FutureExt, StreamExt, stream};
 
 use super::topics::{self, Adoption, Knowledge, TopicPlan};
 use super::{Answers, Group, GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
-use super::{groups, promise};
+use super::{durability, groups};
 
 /// Most requests to one cluster at once.
 const AT_ONCE: usize = 4;
@@ -20,7 +20,7 @@ const SPAN: Duration = Duration::from_secs(30);
 
 /// What a service wants of its cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Order {
+pub struct Declaration {
     /// Its topics.
     pub topics: Vec<Topic>,
     /// What to do about topics that exist already.
@@ -37,16 +37,16 @@ pub struct Order {
     pub promised: Option<String>,
 }
 
-/// What became of an order.
+/// What became of a declaration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outlook {
-    /// The topics, in the order of the order.
+    /// The topics, in the order of the declaration.
     pub topics: Result<Vec<TopicState>, KafkaError>,
     /// The groups, unless the topics stood in the way.
     pub groups: Option<Result<Vec<GroupState>, KafkaError>>,
     /// Groups of consumers that are no more and still there.
     pub former: Vec<GroupState>,
-    /// Topics to record as the service's own, with their ids: the next order then has more done.
+    /// Topics to record as the service's own, with their ids: the next declaration then has more done.
     pub claims: BTreeMap<String, Option<String>>,
 }
 
@@ -133,22 +133,22 @@ pub struct Survey {
     plan: TopicPlan,
 }
 
-/// Plans for every topic of an order, given what the cluster answered about them.
+/// Plans for every topic of a declaration, given what the cluster answered about them.
 pub fn survey(
-    order: &Order,
+    declaration: &Declaration,
     answers: &Answers<Option<TopicFacts>>,
     absences: &mut Absences,
     now: Instant,
 ) -> Result<Vec<Survey>, KafkaError> {
-    let mut surveys = Vec::with_capacity(order.topics.len());
-    for topic in &order.topics {
+    let mut surveys = Vec::with_capacity(declaration.topics.len());
+    for topic in &declaration.topics {
         let facts = match answers.get(&topic.name) {
             Some(answer) => answer.clone()?,
             None => return Err(KafkaError::Settling(format!("nothing was said of topic {}", topic.name))),
         };
         let is_sure = absences.note(&topic.name, facts.is_some(), now);
-        let plan = topics::plan(topic, facts.as_ref(), &order.known, order.adoption, is_sure);
-        let id = topics::pin(&plan, &topic.name, facts.as_ref(), &order.known);
+        let plan = topics::plan(topic, facts.as_ref(), &declaration.known, declaration.adoption, is_sure);
+        let id = topics::pin(&plan, &topic.name, facts.as_ref(), &declaration.known);
         surveys.push(Survey { topic: topic.clone(), facts, id, plan });
     }
     Ok(surveys)
@@ -176,11 +176,11 @@ pub fn claims(surveys: &[Survey], known: &Knowledge) -> BTreeMap<String, Option<
 pub async fn carry_out(
     kafka: &dyn Kafka,
     survey: Survey,
-    order: &Order,
+    declaration: &Declaration,
 ) -> Result<(TopicState, Vec<Deed>), KafkaError> {
     let Survey { topic, facts, id, plan } = survey;
     let (name, mut deeds) = (topic.name.clone(), Vec::new());
-    let is_recorded = order.known.record.contains_key(&name);
+    let is_recorded = declaration.known.record.contains_key(&name);
     let mut state = TopicState {
         id,
         partitions: facts.as_ref().map_or(0, |facts| facts.partitions),
@@ -222,11 +222,11 @@ pub async fn carry_out(
             state.differences =
                 facts.as_ref().map(|facts| topics::differences(&topic, facts)).unwrap_or_default();
         }
-        TopicPlan::Doubt => state.own = order.known.record.contains_key(&name),
+        TopicPlan::Doubt => state.own = declaration.known.record.contains_key(&name),
         TopicPlan::Refuse(reason, message) => state.refused = Some((reason, message)),
     }
-    if order.promised.as_deref() == Some(name.as_str()) && !state.is_new {
-        state.breaches = facts.as_ref().map(|facts| promise::breaches(&name, facts)).unwrap_or_default();
+    if declaration.promised.as_deref() == Some(name.as_str()) && !state.is_new {
+        state.breaches = facts.as_ref().map(|facts| durability::breaches(&name, facts)).unwrap_or_default();
     }
     Ok((state, deeds))
 }

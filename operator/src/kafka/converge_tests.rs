@@ -12,44 +12,47 @@ fn group_from(start: Start) -> Group {
 }
 
 /// One look at what is ordered, with what was done.
-async fn look(fake: &Fake, order: &Order) -> (BTreeMap<String, Option<String>>, TopicState, Vec<Deed>) {
-    let names: Vec<_> = order.topics.iter().map(|topic| topic.name.clone()).collect();
+async fn look(
+    fake: &Fake,
+    declaration: &Declaration,
+) -> (BTreeMap<String, Option<String>>, TopicState, Vec<Deed>) {
+    let names: Vec<_> = declaration.topics.iter().map(|topic| topic.name.clone()).collect();
     let answers = fake.topics(&names).await.unwrap();
-    let mut surveys = survey(order, &answers, &mut Absences::default(), Instant::now()).unwrap();
-    let claims = claims(&surveys, &order.known);
-    let (state, deeds) = carry_out(fake, surveys.remove(0), order).await.unwrap();
+    let mut surveys = survey(declaration, &answers, &mut Absences::default(), Instant::now()).unwrap();
+    let claims = claims(&surveys, &declaration.known);
+    let (state, deeds) = carry_out(fake, surveys.remove(0), declaration).await.unwrap();
     (claims, state, deeds)
 }
 
-fn order(partitions: i32) -> Order {
-    Order { topics: vec![seat_events(partitions)], ..Order::default() }
+fn declaration(partitions: i32) -> Declaration {
+    Declaration { topics: vec![seat_events(partitions)], ..Declaration::default() }
 }
 
 /// What an operator does between two looks: it records, and remembers what it saw.
-fn remember(order: &mut Order, claims: BTreeMap<String, Option<String>>, state: &TopicState) {
-    order.known.record.extend(claims);
+fn remember(declaration: &mut Declaration, claims: BTreeMap<String, Option<String>>, state: &TopicState) {
+    declaration.known.record.extend(claims);
     if state.refused.is_none() && !state.is_new && state.partitions > 0 {
         let seen = topics::Seen { id: state.id.clone(), own: state.own };
-        order.known.seen.insert(state.name.clone(), seen);
+        declaration.known.seen.insert(state.name.clone(), seen);
     }
 }
 
 #[tokio::test]
 async fn an_absent_topic_is_recorded_then_created_then_known_by_its_id() {
-    let (fake, mut order) = (Fake::default(), order(3));
-    let (claimed, state, deeds) = look(&fake, &order).await;
+    let (fake, mut declaration) = (Fake::default(), declaration(3));
+    let (claimed, state, deeds) = look(&fake, &declaration).await;
     assert_eq!(claimed, [("seat-events".to_owned(), None)].into());
     assert!(deeds.is_empty() && fake.topics.lock().unwrap().is_empty(), "nothing before it is recorded");
-    remember(&mut order, claimed, &state);
-    let (claimed, state, deeds) = look(&fake, &order).await;
+    remember(&mut declaration, claimed, &state);
+    let (claimed, state, deeds) = look(&fake, &declaration).await;
     assert!(claimed.is_empty());
     assert_eq!((state.partitions, deeds[0].0), (3, "TopicCreated"));
-    remember(&mut order, claimed, &state);
-    let (claimed, state, deeds) = look(&fake, &order).await;
+    remember(&mut declaration, claimed, &state);
+    let (claimed, state, deeds) = look(&fake, &declaration).await;
     assert_eq!(claimed, [("seat-events".to_owned(), Some("id-0".to_owned()))].into());
     assert!(deeds.is_empty());
-    remember(&mut order, claimed, &state);
-    let (claimed, again, deeds) = look(&fake, &order).await;
+    remember(&mut declaration, claimed, &state);
+    let (claimed, again, deeds) = look(&fake, &declaration).await;
     assert!(claimed.is_empty() && deeds.is_empty(), "I12");
     assert_eq!(again, state);
 }
@@ -58,41 +61,41 @@ async fn an_absent_topic_is_recorded_then_created_then_known_by_its_id() {
 async fn a_foreign_topic_is_left_alone() {
     let fake = Fake::default();
     fake.create_topic(&seat_events(1)).await.unwrap();
-    let (claimed, state, _) = look(&fake, &order(3)).await;
+    let (claimed, state, _) = look(&fake, &declaration(3)).await;
     assert!(claimed.is_empty());
     assert_eq!((state.partitions, state.id.as_deref(), state.refused.unwrap().0), (1, None, "TopicExists"));
 }
 
 #[tokio::test]
 async fn a_recorded_topic_grows_and_keeps_its_own_keys() {
-    let (fake, mut order) = (Fake::default(), order(3));
+    let (fake, mut declaration) = (Fake::default(), declaration(3));
     fake.create_topic(&seat_events(1)).await.unwrap();
     let other = [("segment.ms".to_owned(), "7".to_owned())].into();
     fake.configure_topic("seat-events", &other).await.unwrap();
-    order.topics[0].config = [("retention.ms".to_owned(), "-1".to_owned())].into();
-    order.known.record = [("seat-events".to_owned(), None)].into();
-    let (_, state, deeds) = look(&fake, &order).await;
+    declaration.topics[0].config = [("retention.ms".to_owned(), "-1".to_owned())].into();
+    declaration.known.record = [("seat-events".to_owned(), None)].into();
+    let (_, state, deeds) = look(&fake, &declaration).await;
     assert_eq!(state.partitions, 3);
     let done: Vec<_> = deeds.iter().map(|(reason, _)| *reason).collect();
     assert_eq!(done, ["TopicGrown", "TopicConfigured"]);
     assert_eq!(deeds[1].1, "topic seat-events: retention.ms=-1");
     let config = fake.facts("seat-events").config;
     assert_eq!((config["retention.ms"].as_str(), config["segment.ms"].as_str()), ("-1", "7"));
-    assert!(look(&fake, &order).await.2.is_empty(), "once only");
+    assert!(look(&fake, &declaration).await.2.is_empty(), "once only");
 }
 
 #[tokio::test]
 async fn a_topic_that_was_replaced_is_neither_pinned_nor_grown_until_it_is_accepted() {
-    let (fake, mut order) = (Fake::default(), order(3));
-    order.known.record = [("seat-events".to_owned(), Some("id-9".to_owned()))].into();
+    let (fake, mut declaration) = (Fake::default(), declaration(3));
+    declaration.known.record = [("seat-events".to_owned(), Some("id-9".to_owned()))].into();
     fake.create_topic(&seat_events(1)).await.unwrap();
-    let (claimed, replaced, deeds) = look(&fake, &order).await;
+    let (claimed, replaced, deeds) = look(&fake, &declaration).await;
     assert!(claimed.is_empty() && deeds.is_empty());
     assert_eq!((replaced.id.as_deref(), replaced.partitions), (Some("id-9"), 1));
     assert_eq!(replaced.refused.as_ref().unwrap().0, "TopicReplaced");
-    assert_eq!(look(&fake, &order).await.1, replaced, "it stays refused");
-    order.known.accepted = ["id-0".to_owned()].into();
-    let (claimed, accepted, _) = look(&fake, &order).await;
+    assert_eq!(look(&fake, &declaration).await.1, replaced, "it stays refused");
+    declaration.known.accepted = ["id-0".to_owned()].into();
+    let (claimed, accepted, _) = look(&fake, &declaration).await;
     assert_eq!(claimed, [("seat-events".to_owned(), Some("id-0".to_owned()))].into());
     assert_eq!((accepted.id.as_deref(), accepted.refused), (Some("id-0"), None));
 }
@@ -110,10 +113,10 @@ fn a_topic_is_missing_once_it_was_looked_for_three_times_over_half_a_minute() {
 #[tokio::test]
 async fn only_an_unknown_topic_is_absent() {
     let fake = Fake { hidden: ["seat-events".to_owned()].into(), ..Fake::default() };
-    let mut order = order(3);
-    order.known.record = [("seat-events".to_owned(), Some("id-0".to_owned()))].into();
+    let mut declaration = declaration(3);
+    declaration.known.record = [("seat-events".to_owned(), Some("id-0".to_owned()))].into();
     let answers = fake.topics(&["seat-events".to_owned()]).await.unwrap();
-    let error = survey(&order, &answers, &mut Absences::default(), Instant::now()).unwrap_err();
+    let error = survey(&declaration, &answers, &mut Absences::default(), Instant::now()).unwrap_err();
     assert_eq!(error.reason(), "KafkaForbidden");
 }
 
@@ -123,10 +126,10 @@ async fn a_promise_is_looked_at_on_the_promised_topic_alone() {
     fake.create_topic(&seat_events(1)).await.unwrap();
     let finite = [("retention.ms".to_owned(), "5".to_owned())].into();
     fake.configure_topic("seat-events", &finite).await.unwrap();
-    let mut order = Order { adoption: Adoption::Observe, ..order(1) };
-    assert!(look(&fake, &order).await.1.breaches.is_empty());
-    order.promised = Some("seat-events".to_owned());
-    assert_eq!(look(&fake, &order).await.1.breaches.len(), 1);
+    let mut declaration = Declaration { adoption: Adoption::Observe, ..declaration(1) };
+    assert!(look(&fake, &declaration).await.1.breaches.is_empty());
+    declaration.promised = Some("seat-events".to_owned());
+    assert_eq!(look(&fake, &declaration).await.1.breaches.len(), 1);
 }
 
 /// One look at one group, whose topics have so many partitions.

@@ -1,20 +1,20 @@
 //! What the operator asks of Kafka: topics, start offsets of consumer groups, lag.
 //!
-//! Services say what they want on the `desk`, and read there what was last seen: no reconcile waits for Kafka. `rounds` go
+//! Services say what they want in `declarations`, and read there what was last seen: no reconcile waits for Kafka. `rounds` go
 //! to each cluster in turn. `topics`, `groups`, `promise` and `turns` decide (pure), `converge` carries out through the
 //! [`Kafka`] trait, `librdkafka` implements that with `requests` for what its safe calls lack and `failure` for what went
 //! wrong; `pool` keeps the clients by their `connection`. Nothing here produces or consumes a record.
 
 pub mod connection;
 pub mod converge;
-pub mod desk;
+pub mod declarations;
+pub mod durability;
 mod failure;
 #[cfg(test)]
 mod fake;
 pub mod groups;
 pub mod librdkafka;
 pub mod pool;
-pub mod promise;
 mod requests;
 pub mod rounds;
 pub mod topics;

@@ -1,4 +1,4 @@
-//! The rounds to every cluster: each ten seconds, and at once where an order is new. Whatever they find is on the desk.
+//! The rounds to every cluster: each ten seconds, and at once where a declaration is new. Whatever they find is kept in `declarations`.
 //!
 //! A cluster that does not answer costs its own rounds time and nobody else's.
 
@@ -10,25 +10,25 @@ use futures::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::connection::Connection;
-use super::converge::{self, Deed, GroupState, Order, Outlook, Questions, Survey, TopicState};
-use super::desk::{Desk, Found, Seen, Turn};
+use super::converge::{self, Declaration, Deed, GroupState, Outlook, Questions, Survey, TopicState};
+use super::declarations::{Declarations, Found, Seen, Turn};
 use super::pool::Pool;
 use super::{Answers, Kafka, KafkaError, TopicFacts};
 
 /// From the beginning of one round to that of the next.
 const EVERY: Duration = Duration::from_secs(10);
-/// Between two looks at what is not settled yet, and so long new orders wait for others that come with them.
+/// Between two looks at what is not settled yet, and so long new declarations wait for others that come with them.
 const SOON: Duration = Duration::from_millis(500);
 /// Most services of one round that something is done for at once.
 const AT_ONCE: usize = 4;
 
-/// Goes to every cluster that the desk has an order for; never ends by itself.
-pub async fn run(pool: &Pool, desk: &Desk) {
+/// Goes to every cluster that there is a declaration for; never ends by itself.
+pub async fn run(pool: &Pool, declarations: &Declarations) {
     let mut clusters = FuturesUnordered::new();
     loop {
         tokio::select! {
-            opened = desk.unattended() => {
-                clusters.extend(opened.into_iter().map(|connection| attend(pool, desk, connection).boxed()));
+            opened = declarations.unattended() => {
+                clusters.extend(opened.into_iter().map(|connection| attend(pool, declarations, connection).boxed()));
             }
             Some(()) = clusters.next(), if !clusters.is_empty() => {}
         }
@@ -36,15 +36,15 @@ pub async fn run(pool: &Pool, desk: &Desk) {
 }
 
 /// Goes to one cluster until nobody needs it.
-async fn attend(pool: &Pool, desk: &Desk, connection: Connection) {
-    let (wake, mut due, mut cluster_id) = (desk.wake(&connection), Instant::now(), None);
+async fn attend(pool: &Pool, declarations: &Declarations, connection: Connection) {
+    let (wake, mut due, mut cluster_id) = (declarations.wake(&connection), Instant::now(), None);
     loop {
         let begun = Instant::now();
         let is_due = begun >= due;
         if is_due {
             due = begun + EVERY;
         }
-        let Some(turns) = desk.next_round(&connection, !is_due) else { return };
+        let Some(turns) = declarations.next_round(&connection, !is_due) else { return };
         if !turns.is_empty() {
             let found = match pool.get(&connection) {
                 Ok(kafka) => round(kafka.as_ref(), &mut cluster_id, turns).await,
@@ -59,11 +59,11 @@ async fn attend(pool: &Pool, desk: &Desk, connection: Connection) {
                 cluster_id = None;
             }
             for (key, found) in found {
-                desk.learn(&key, found);
+                declarations.learn(&key, found);
             }
         }
         sleep(SOON).await;
-        if !desk.is_urgent(&connection) {
+        if !declarations.is_urgent(&connection) {
             tokio::select! {
                 () = sleep_until(due) => {}
                 () = wake.notified() => {}
@@ -75,7 +75,7 @@ async fn attend(pool: &Pool, desk: &Desk, connection: Connection) {
 type Findings = Vec<((String, String), Found)>;
 
 fn failed(turn: Turn, error: &KafkaError) -> ((String, String), Found) {
-    let Turn { key, order: _, absences } = turn;
+    let Turn { key, declaration: _, absences } = turn;
     let seen = Seen { cluster_id: None, outlook: Outlook::failed(error.clone()) };
     (key, Found { seen: Some(seen), deeds: Vec::new(), absences })
 }
@@ -83,7 +83,7 @@ fn failed(turn: Turn, error: &KafkaError) -> ((String, String), Found) {
 /// One round: the topics of all, what is to be done about them, then the groups of those whose topics are there.
 pub async fn round(kafka: &dyn Kafka, cluster_id: &mut Option<String>, mut turns: Vec<Turn>) -> Findings {
     let mut names: Vec<String> =
-        turns.iter().flat_map(|turn| &turn.order.topics).map(|topic| topic.name.clone()).collect();
+        turns.iter().flat_map(|turn| &turn.declaration.topics).map(|topic| topic.name.clone()).collect();
     names.sort_unstable();
     names.dedup();
     let answers = match answers(kafka, cluster_id, &names).await {
@@ -93,15 +93,21 @@ pub async fn round(kafka: &dyn Kafka, cluster_id: &mut Option<String>, mut turns
     let now = std::time::Instant::now();
     let surveys: Vec<_> = turns
         .iter_mut()
-        .map(|turn| converge::survey(&turn.order, &answers, &mut turn.absences, now))
+        .map(|turn| converge::survey(&turn.declaration, &answers, &mut turn.absences, now))
         .collect();
-    let tended: Vec<_> =
-        turns.iter().zip(surveys).map(|(turn, surveys)| tend(kafka, &turn.order, surveys).boxed()).collect();
+    let tended: Vec<_> = turns
+        .iter()
+        .zip(surveys)
+        .map(|(turn, surveys)| tend(kafka, &turn.declaration, surveys).boxed())
+        .collect();
     let tended: Vec<Tended> = stream::iter(tended).buffered(AT_ONCE).collect().await;
 
     let asked = turns.iter().zip(&tended).filter(|(_, tended)| tended.are_there());
-    let groups: Vec<&str> =
-        asked.clone().flat_map(|(turn, _)| &turn.order.groups).map(|group| group.name.as_str()).collect();
+    let groups: Vec<&str> = asked
+        .clone()
+        .flat_map(|(turn, _)| &turn.declaration.groups)
+        .map(|group| group.name.as_str())
+        .collect();
     let partitions: BTreeMap<String, i32> = asked
         .flat_map(|(_, tended)| tended.topics.iter().flatten())
         .map(|topic| (topic.name.clone(), topic.partitions))
@@ -119,7 +125,7 @@ pub async fn round(kafka: &dyn Kafka, cluster_id: &mut Option<String>, mut turns
     turns
         .into_iter()
         .zip(finished)
-        .map(|(Turn { key, order: _, absences }, (outlook, deeds))| {
+        .map(|(Turn { key, declaration: _, absences }, (outlook, deeds))| {
             let seen = outlook.map(|outlook| Seen { cluster_id: cluster_id.clone(), outlook });
             (key, Found { seen, deeds, absences })
         })
@@ -160,7 +166,11 @@ impl Tended {
     }
 }
 
-async fn tend(kafka: &dyn Kafka, order: &Order, surveys: Result<Vec<Survey>, KafkaError>) -> Tended {
+async fn tend(
+    kafka: &dyn Kafka,
+    declaration: &Declaration,
+    surveys: Result<Vec<Survey>, KafkaError>,
+) -> Tended {
     let failed = |error| Tended {
         topics: Err(error),
         claims: BTreeMap::new(),
@@ -173,11 +183,11 @@ async fn tend(kafka: &dyn Kafka, order: &Order, surveys: Result<Vec<Survey>, Kaf
         Err(error) => return failed(error),
     };
     let is_in_doubt = converge::is_in_doubt(&surveys);
-    let awaits_record = converge::awaits_record(&surveys, &order.known);
-    let claims = converge::claims(&surveys, &order.known);
+    let awaits_record = converge::awaits_record(&surveys, &declaration.known);
+    let claims = converge::claims(&surveys, &declaration.known);
     let (mut topics, mut deeds) = (Vec::with_capacity(surveys.len()), Vec::new());
     for survey in surveys {
-        match converge::carry_out(kafka, survey, order).await {
+        match converge::carry_out(kafka, survey, declaration).await {
             Ok((state, done)) => {
                 topics.push(state);
                 deeds.extend(done);
@@ -202,14 +212,14 @@ async fn finish(
     let mut outlook = Outlook { topics, groups: None, former: Vec::new(), claims };
     if are_there {
         outlook.groups = match questions {
-            Some(Ok(questions)) => Some(groups(kafka, &turn.order, questions, &mut deeds).await),
+            Some(Ok(questions)) => Some(groups(kafka, &turn.declaration, questions, &mut deeds).await),
             Some(Err(error)) => Some(Err(error.clone())),
             None => Some(Ok(Vec::new())),
         };
     }
     if matches!(outlook.groups, Some(Ok(_))) {
-        for name in &turn.order.former {
-            match converge::former(kafka, name, turn.order.deletes).await {
+        for name in &turn.declaration.former {
+            match converge::former(kafka, name, turn.declaration.deletes).await {
                 Ok((state, deed)) => {
                     outlook.former.extend(state);
                     deeds.extend(deed);
@@ -227,12 +237,12 @@ async fn finish(
 
 async fn groups(
     kafka: &dyn Kafka,
-    order: &Order,
+    declaration: &Declaration,
     questions: &Questions<'_>,
     deeds: &mut Vec<Deed>,
 ) -> Result<Vec<GroupState>, KafkaError> {
-    let mut states = Vec::with_capacity(order.groups.len());
-    for wanted in &order.groups {
+    let mut states = Vec::with_capacity(declaration.groups.len());
+    for wanted in &declaration.groups {
         let (state, deed) = converge::group(kafka, wanted, questions).await?;
         states.push(state);
         deeds.extend(deed);

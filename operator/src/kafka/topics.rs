@@ -127,7 +127,7 @@ fn gone(name: &str) -> String {
     format!(
         "topic {name} was there and is gone, with every event on it. Nothing is stopped and nothing is created in its place; \
          keep this resource, for sales go on from Redis. Create {name} with Kafka's own tools and bring back what it held, \
-         from a mirror or a backup, each partition in its order; TopicReplaced then says how to go on with it"
+         from a mirror or a backup, each partition in its declaration; TopicReplaced then says how to go on with it"
     )
 }
 
@@ -146,7 +146,7 @@ fn replaced(name: &str, facts: &TopicFacts, known: &Knowledge) -> Option<TopicPl
     let message = format!(
         "topic {name} was replaced: its id was {pinned} and is {id}, and what the first one held is not on it. Nothing is \
          stopped; keep this resource, for sales go on from Redis. Bring back what the first one held, from a mirror or a \
-         backup, each partition in its order; then have the new one accepted: kubectl annotate reservationservice NAME \
+         backup, each partition in its declaration; then have the new one accepted: kubectl annotate reservationservice NAME \
          {accept}={id}",
         accept = boxoffice_crds::ACCEPT_TOPICS_ANNOTATION
     );

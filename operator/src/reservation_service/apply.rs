@@ -30,7 +30,7 @@ use crate::api::ApiError;
 use crate::conditions::{Finding, Stall};
 use crate::context::Context;
 use crate::notices::Notice;
-use crate::seating_event::inventories::Voice;
+use crate::seating_event::inventories::Answering;
 
 /// How far a reconcile came.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ pub struct Applied {
     /// What no SeatingEvent claims, where it was looked at.
     pub unclaimed: Option<Unclaimed>,
     /// Whether the command worker answers what is asked about shows; nothing where it was not looked.
-    pub voice: Option<Voice>,
+    pub answering: Option<Answering>,
     /// The Deployments that should be there; none while the service is being deleted.
     pub wanted: Vec<String>,
     /// What was done besides.
@@ -71,8 +71,8 @@ pub async fn apply(
 ) -> Result<Applied, Stall> {
     let mut applied = Applied {
         wanted: desired.workloads.iter().map(ResourceExt::name_any).collect(),
-        voice: Some(
-            context.inventories.voice(&(service.namespace().unwrap_or_default(), service.name_any())),
+        answering: Some(
+            context.inventories.answering(&(service.namespace().unwrap_or_default(), service.name_any())),
         ),
         ..Applied::default()
     };

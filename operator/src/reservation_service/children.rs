@@ -21,7 +21,7 @@ use super::drift::{Path, additions, covers, differences};
 use super::fingerprint::fingerprint;
 use super::memory::{Mark, Objects};
 use super::outcome::{Outcome, Persisting, Refused};
-use super::whose::{is_ours, name_taken};
+use super::ownership::{is_ours, name_taken};
 use super::{names, record};
 use crate::api::{ApiError, FIELD_MANAGER, beside, timed};
 use crate::conditions::Stall;

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::{Map, Value};
 
-use super::whose::controls;
+use super::ownership::controls;
 
 /// Where something stands in an object: the keys and indices that lead there.
 pub type Path = Vec<String>;

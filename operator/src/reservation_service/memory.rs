@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::children::kinds;
 use super::names;
-use super::whose::controls;
+use super::ownership::controls;
 
 /// Objects by kind and name.
 pub type Objects = BTreeMap<(String, String), DynamicObject>;

@@ -18,20 +18,20 @@ pub mod validate;
 
 pub mod build;
 
+pub mod answering;
 pub mod apply;
 pub mod children;
 pub mod drift;
 pub mod memory;
 pub mod outbox;
 pub mod outcome;
+pub mod ownership;
 pub mod pods;
 pub mod record;
 pub mod split;
 pub mod token_secret;
 pub mod tokens;
 pub mod topics;
-pub mod voice;
-pub mod whose;
 pub mod workers;
 
 pub mod claims;
@@ -115,8 +115,8 @@ pub async fn run(context: Arc<Context>) {
     context.directory.watch(reader.clone());
     let memory = Arc::clone(&context.memory);
     let (shared, services) = (Arc::new(Shared { context, services: reader.clone() }), reader.clone());
-    // What was last seen of Kafka is read from the desk, so news there is a reason to look.
-    let news = Arc::clone(&shared.context.desk).news().filter_map(move |(namespace, name)| {
+    // What was last seen of Kafka is read from the declarations, so news there is a reason to look.
+    let news = Arc::clone(&shared.context.declarations).news().filter_map(move |(namespace, name)| {
         let service = services.get(&ObjectRef::new(&name).within(&namespace));
         std::future::ready(service.map(|service| Ok(service.as_ref().clone())))
     });
@@ -134,7 +134,7 @@ pub async fn run(context: Arc<Context>) {
         .for_each(|_| std::future::ready(()));
     tokio::select! {
         () = controller => {}
-        () = rounds::run(&in_rounds.context.kafka, &in_rounds.context.desk) => {}
+        () = rounds::run(&in_rounds.context.kafka, &in_rounds.context.declarations) => {}
     }
 }
 
@@ -160,7 +160,8 @@ async fn rest(context: &Context, service: &ReservationService) -> Result<Action,
         apply_status(context, service, &next).await?;
     }
     // What it asked of Kafka is left alone too, as soon as a round that is at it has ended.
-    let is_in_round = context.desk.withdraw(&(service.namespace().unwrap_or_default(), service.name_any()));
+    let is_in_round =
+        context.declarations.withdraw(&(service.namespace().unwrap_or_default(), service.name_any()));
     Ok(if is_in_round { Action::requeue(deletion::LOOK_AGAIN) } else { Action::await_change() })
 }
 
@@ -233,7 +234,7 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
     if !service.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Action::await_change());
     }
-    if context.desk.withdraw(&(service.namespace().unwrap_or_default(), service.name_any())) {
+    if context.declarations.withdraw(&(service.namespace().unwrap_or_default(), service.name_any())) {
         return Ok(Action::requeue(deletion::LOOK_AGAIN));
     }
     match deletion::leave(context, service).await? {

@@ -12,12 +12,12 @@ use boxoffice_crds::reservation_service::{
 };
 use kube::ResourceExt;
 
+use super::answering;
 use super::apply::Applied;
 use super::names;
 use super::outbox;
 use super::split;
 use super::unclaimed;
-use super::voice;
 use crate::conditions::{Finding, Stall, find, update, with_summary};
 use crate::kafka::converge::{GroupState, TopicState};
 
@@ -44,8 +44,9 @@ pub fn next(
     let seen = result.ok().and_then(|applied| applied.stores.as_deref());
     // Before all steps: where the same seats are sold twice it matters most.
     let split = split::finding(seen, &status.conditions);
-    let voice = voice::finding(result.ok().and_then(|applied| applied.voice.as_ref()), &status.conditions);
-    let findings = split.into_iter().chain(with_unseen(&findings, &status)).chain(voice).collect();
+    let answering =
+        answering::finding(result.ok().and_then(|applied| applied.answering.as_ref()), &status.conditions);
+    let findings = split.into_iter().chain(with_unseen(&findings, &status)).chain(answering).collect();
     let mut findings = with_summary(findings, stall.as_ref());
     findings.extend(sandbox(service));
     findings.extend(drift(result.ok(), &status));

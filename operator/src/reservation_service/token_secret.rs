@@ -11,8 +11,8 @@ use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::ownership::{is_ours, name_taken};
 use super::tokens::{self, Content, MARK, PREVIOUS, Step, TOKEN, Tokens};
-use super::whose::{is_ours, name_taken};
 use super::workers::is_complete;
 use super::{names, pods};
 use crate::api::{ApiError, beside, timed};

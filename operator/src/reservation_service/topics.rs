@@ -1,4 +1,4 @@
-//! The Kafka step of a reconcile: it leaves an order on the desk and reads what became of it, and what that means.
+//! The Kafka step of a reconcile: it declares what is wanted and reads what became of it, and what that means.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ use crate::api::ApiError;
 use crate::conditions::{Finding, Stall, find};
 use crate::context::Context;
 use crate::kafka::KafkaError;
-use crate::kafka::converge::{Deed, GroupState, Order, Outlook, TopicState};
-use crate::kafka::desk::{Key, Seen};
+use crate::kafka::converge::{Declaration, Deed, GroupState, Outlook, TopicState};
+use crate::kafka::declarations::{Key, Seen};
 use crate::kafka::topics::Knowledge;
 use crate::notices::Notice;
 
@@ -62,16 +62,16 @@ pub async fn declare(
         Err(error) => return Ok(Some(Declared::failed(error))),
     };
     let key = key(service);
-    let seen = context.desk.seen(&key);
+    let seen = context.declarations.seen(&key);
     let claims = seen.iter().flat_map(|seen| unrecorded(&seen.outlook, desired, &known));
     let claims: BTreeMap<_, _> = claims.collect();
     if !claims.is_empty() {
         known.record.extend(claims);
         record::write(&context.client, service, &known.record).await?;
     }
-    context.desk.place(&key, &connection, order(service, desired, known, former));
-    let seen = context.desk.seen(&key);
-    let done = context.desk.take_deeds(&key);
+    context.declarations.place(&key, &connection, declaration(service, desired, known, former));
+    let seen = context.declarations.seen(&key);
+    let done = context.declarations.take_deeds(&key);
     Ok(seen.map(|Seen { cluster_id, outlook }| {
         let Outlook { topics, groups, former, claims: _ } = outlook;
         Declared { topics, groups, former, cluster_id, done }
@@ -91,15 +91,15 @@ fn unrecorded(
         .map(|(name, id)| (name.clone(), id.clone()))
 }
 
-fn order(
+fn declaration(
     service: &ReservationService,
     desired: &DesiredState,
     known: Knowledge,
     former: BTreeSet<String>,
-) -> Order {
+) -> Declaration {
     let durability = &service.spec.durability;
     let promises = [durability.hold, durability.reserve].contains(&Durability::Log);
-    Order {
+    Declaration {
         topics: desired.topics.clone(),
         adoption: desired.adoption,
         known,
@@ -116,7 +116,7 @@ fn key(service: &ReservationService) -> Key {
 
 /// What the service has on its cluster: by its record and its status, on the cluster that answered last.
 pub fn standing(context: &Context, service: &ReservationService, known: &Knowledge) -> Standing {
-    let seen = context.desk.seen(&key(service)).and_then(|seen| seen.cluster_id);
+    let seen = context.declarations.seen(&key(service)).and_then(|seen| seen.cluster_id);
     let mut standing = Standing::of_status(service);
     standing.topics.extend(known.record.keys().cloned());
     Standing { cluster_id: seen.or(standing.cluster_id), ..standing }

@@ -70,7 +70,7 @@ fn a_broken_promise_keeps_workers_from_beginning_and_stops_none() {
 fn the_seats_topic_is_promised_where_durability_is_log() {
     let mut service = main_service();
     let promised = |service: &ReservationService| {
-        order(service, &desired(service), Knowledge::default(), BTreeSet::new()).promised
+        declaration(service, &desired(service), Knowledge::default(), BTreeSet::new()).promised
     };
     assert_eq!(promised(&service).as_deref(), Some("staging.seat-events"));
     service.spec.durability.reserve = Durability::Fsync;

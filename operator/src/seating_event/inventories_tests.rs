@@ -101,9 +101,12 @@ fn a_service_that_misses_a_question_concerns_nobody() {
     known.ask(0, Ok(both(7)));
     assert_eq!(known.ask(10, down()), Some(events(&[])));
     let as_before = Told::Known { inventory: Some(one("opera", 7)), answers: false };
-    assert_eq!((known.told("opera"), known.inventories.voice(&known.service)), (as_before, Voice::Unsure));
+    assert_eq!(
+        (known.told("opera"), known.inventories.answering(&known.service)),
+        (as_before, Answering::Unsure)
+    );
     assert_eq!(known.ask(20, Ok(both(7))), Some(events(&[])));
-    assert_eq!(known.inventories.voice(&known.service), Voice::Answers);
+    assert_eq!(known.inventories.answering(&known.service), Answering::Answers);
 }
 
 #[test]
@@ -116,19 +119,31 @@ fn a_service_that_is_silent_for_thirty_seconds_concerns_all_once_and_so_does_its
     assert_eq!(known.ask(46, down()).as_ref(), Some(&everybody));
     let error = down().unwrap_err();
     assert_eq!(known.told("opera"), Told::Silent(error.clone()));
-    assert_eq!(known.inventories.voice(&known.service), Voice::Silent(error));
+    assert_eq!(known.inventories.answering(&known.service), Answering::Silent(error));
     assert_eq!(known.ask(60, down()), Some(events(&[])));
     assert_eq!(known.ask(70, Ok(both(7))), Some(everybody));
 }
 
 #[test]
+fn nothing_is_said_of_a_service_before_it_is_known_whether_it_has_shows() {
+    let known = Known::new();
+    let answering = || known.inventories.answering(&known.service);
+    assert_eq!(answering(), Answering::Unsure, "a condition of before stays");
+    known.inventories.note_presence(&known.service, Presence::Here);
+    let ours = BTreeMap::from([(known.service.clone(), ())]);
+    known.inventories.keep_only(&ours);
+    assert_eq!(answering(), Answering::Unsure, "it was not asked yet");
+    known.inventories.keep_only::<()>(&BTreeMap::new());
+    assert_eq!(answering(), Answering::Unasked);
+}
+
+#[test]
 fn one_that_never_answered_is_silent_too() {
     let known = Known::new();
-    assert_eq!(known.inventories.voice(&known.service), Voice::Unasked);
     known.ask(0, down());
     assert_eq!(
-        (known.told("opera"), known.inventories.voice(&known.service)),
-        (Told::Nothing, Voice::Unsure)
+        (known.told("opera"), known.inventories.answering(&known.service)),
+        (Told::Nothing, Answering::Unsure)
     );
     assert_eq!(known.ask(31, down()).map(|woken| woken.len()), Some(3));
     assert!(matches!(known.told("opera"), Told::Silent(_)));

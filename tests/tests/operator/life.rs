@@ -120,8 +120,8 @@ async fn what_cannot_be_read_says_which_field_and_goes_on_when_that_is_put_right
     let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
     stage.service("main").await;
     // As a newer version's definition has it.
-    let place = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/someday";
-    let patch = json!([{"op": "add", "path": place, "value": {"type": "string"}}]).to_string();
+    let added = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/someday";
+    let patch = json!([{"op": "add", "path": added, "value": {"type": "string"}}]).to_string();
     plane
         .kubectl(&["patch", "crd", "seatingevents.boxoffice.dev", "--type", "json", "--patch", &patch], "")
         .await;

@@ -15,7 +15,7 @@ use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::support::{Plane, SOON, Stage, condition, service};
+use crate::support::{Plane, SOON, Stage, condition, now, service};
 
 /// How long an object that was refused is left alone, and some.
 const AFTER_A_PAUSE: Duration = Duration::from_secs(90);
@@ -261,7 +261,7 @@ async fn the_younger_of_two_services_that_would_make_one_name_is_refused() {
     // Who is younger is told by the second.
     let later = async || {
         let senior = plane.get::<ReservationService>(namespace, "a").await?.creation_timestamp()?;
-        (senior.0.as_second() < jiff::Timestamp::now().as_second()).then_some(())
+        (senior.0.as_second() < now().as_second()).then_some(())
     };
     until("a second has passed", later).await;
     plane.apply::<ReservationService>(namespace, &service(namespace, "a-b")).await.unwrap();

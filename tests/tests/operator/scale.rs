@@ -1,7 +1,6 @@
 //! Many services and many more shows, and what they cost: until all are Ready, at rest, and when the operator starts again.
 //!
 //! `make test` runs it small, `make scale` with fifty services and five thousand shows. What it measures it prints.
-#![expect(clippy::cast_precision_loss, reason = "nothing is counted that has so many digits")]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -175,7 +174,7 @@ async fn all_ready<K: Kind>(plane: &Plane, namespace: &str, number: usize) {
 fn tell(when: &str, audit: &ApiAudit, mark: Mark, objects: usize) {
     let tally = audit.tally(mark);
     let all: usize = tally.values().sum();
-    println!("scale: {when}: {all} calls, {:.2} for an object", all as f64 / objects as f64);
+    println!("scale: {when}: {all} calls, {:.2} for an object", number(all) / number(objects));
     for (call, count) in tally {
         println!("scale:   {count:>7} {call}");
     }
@@ -235,7 +234,7 @@ async fn three_resyncs(house: &House, size: &Size, broken: &mut Broken) {
     let of_shows = calls.iter().filter(|call| of_shows(call)).count();
     broken.unless(of_shows == 0, format!("{of_shows} calls for single shows at rest"));
     let reads = calls.iter().filter(|call| !call.is_lease() && call.verb != "watch").count();
-    let rate = reads as f64 / size.services as f64 / took;
+    let rate = number(reads) / number(size.services) / took;
     broken.unless(rate <= 0.2, format!("{rate:.3} reads a second for a service at rest"));
 
     let asked: BTreeMap<_, _> = after
@@ -244,8 +243,9 @@ async fn three_resyncs(house: &House, size: &Size, broken: &mut Broken) {
         .filter(|(_, count)| *count > 0)
         .collect();
     let rounds = (took / ROUND.as_secs_f64()).ceil() + 1.0;
-    let groups = (size.services - 1) as f64;
-    let (all, most) = (asked.values().sum::<u64>() as f64, (5.0 * groups + 4.0) * rounds);
+    let groups = number(size.services - 1);
+    let (all, most) =
+        (number(usize::try_from(asked.values().sum::<u64>()).unwrap()), (5.0 * groups + 4.0) * rounds);
     let told = format!("{all} requests to Kafka of {most} for {groups} groups in {rounds} rounds: {asked:?}");
     broken.unless(all <= most, told);
     // Of each of two clients one to where it began, one to the broker and one to the coordinator.
@@ -278,4 +278,8 @@ async fn reconciles(operator: &Operator) -> u64 {
         line.starts_with("boxoffice_operator_reconciles_total") && line.contains("seating-event")
     });
     of_shows.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
+}
+
+fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap())
 }

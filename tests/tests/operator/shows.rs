@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use boxoffice_crds::seating_event::Phase;
 use boxoffice_crds::{ReservationService, SeatingEvent};
-use boxoffice_runtime::clock;
 use boxoffice_tests::doubles::admin::Manner;
 use boxoffice_tests::wait::until;
 use futures::StreamExt;
@@ -12,7 +11,7 @@ use k8s_openapi::api::events::v1::Event;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{SOON, Stage, show};
+use crate::support::{SOON, Stage, now, show};
 
 const SHOWS: usize = 20;
 
@@ -145,8 +144,8 @@ async fn a_service_that_is_silent_says_it_once_for_all_its_shows() {
 #[tokio::test]
 async fn sales_are_seen_to_open_and_close_at_their_moment() {
     let stage = house("moments", 0).await;
-    let now = || jiff::Timestamp::from_millisecond(i64::try_from(clock::now()).unwrap()).unwrap();
-    let [opens, closes] = [15, 25].map(|seconds| now() + jiff::Span::new().seconds(seconds));
+    let begun = now();
+    let [opens, closes] = [15, 25].map(|seconds| begun + jiff::Span::new().seconds(seconds));
     let mut resource = show("main", "matinee");
     resource["spec"]["sales"] = json!({"opensAt": opens.to_string(), "closesAt": closes.to_string()});
     stage.plane.apply::<SeatingEvent>(&stage.namespace, &resource).await.unwrap();

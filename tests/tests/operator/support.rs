@@ -46,8 +46,6 @@ const OPERATOR: &str = "boxoffice-operator";
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../helm/boxoffice");
 /// What of the chart gives the operator its rights.
 const RIGHTS: [&str; 5] = ["ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"];
-/// How long something may take until it is Ready.
-const PATIENCE: Duration = Duration::from_mins(1);
 /// How soon whatever is wrong, and whatever was put right, is told.
 pub const SOON: Duration = Duration::from_secs(10);
 
@@ -96,7 +94,7 @@ impl Plane {
         name
     }
 
-    /// Applies what is written as JSON, as people and their tools do.
+    /// Applies what is written as JSON, as a person or a pipeline does.
     pub async fn apply<K: Kind>(&self, namespace: &str, resource: &Value) -> kube::Result<K> {
         let name = resource["metadata"]["name"].as_str().unwrap();
         let mut resource = resource.clone();
@@ -158,7 +156,7 @@ impl Plane {
 
     /// Waits until it is Ready.
     pub async fn ready<K: Kind>(&self, namespace: &str, name: &str) -> Duration {
-        self.condition::<K>(namespace, name, "Ready", "True", None, PATIENCE).await
+        self.condition::<K>(namespace, name, "Ready", "True", None, Duration::from_mins(1)).await
     }
 
     /// Waits until a condition of it is False for this reason, as one that is wrong must within [`SOON`].
@@ -318,8 +316,7 @@ async fn admitted(plane: &Plane, namespace: &str, watched: &[&str]) -> (String, 
         chart.iter().filter(|it| RIGHTS.contains(&it["kind"].as_str().unwrap_or_default())).collect();
     let account = rights.iter().find(|it| it["kind"] == "ServiceAccount").unwrap();
     let account = account["metadata"]["name"].as_str().unwrap();
-    let granted: Vec<_> = rights.iter().map(ToString::to_string).collect();
-    let granted = granted.join("\n---\n");
+    let granted = rights.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n---\n");
     plane.kubectl(&["apply", "--server-side", "--filename", "-"], &granted).await;
     let api = plane.api::<ServiceAccount>(namespace);
     let request = TokenRequest::default();
@@ -423,4 +420,10 @@ pub fn show(service: &str, name: &str) -> Value {
             ]
         }
     })
+}
+
+/// The time of this machine.
+pub fn now() -> jiff::Timestamp {
+    let millis = i64::try_from(boxoffice_runtime::clock::now()).unwrap();
+    jiff::Timestamp::from_millisecond(millis).unwrap()
 }

@@ -1,6 +1,6 @@
 //! Where services say what they want of Kafka and read what was last seen of it, so that no reconcile waits for a broker.
 //!
-//! An order stays until its service withdraws it. Whatever is new is looked at next; news wakes the service that it is
+//! A declaration stays until its service withdraws it. Whatever is new is looked at next; news wakes the service that it is
 //! about.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,7 +10,7 @@ use futures::Stream;
 use tokio::sync::Notify;
 
 use super::connection::Connection;
-use super::converge::{Absences, Deed, Order, Outlook};
+use super::converge::{Absences, Declaration, Deed, Outlook};
 use super::turns::Turns;
 
 /// Namespace and name of a service.
@@ -21,7 +21,7 @@ pub type Key = (String, String);
 pub struct Seen {
     /// The id of its cluster, once that answered.
     pub cluster_id: Option<String>,
-    /// What became of its order.
+    /// What became of its declaration.
     pub outlook: Outlook,
 }
 
@@ -31,7 +31,7 @@ pub struct Turn {
     /// Whose.
     pub key: Key,
     /// What it wants.
-    pub order: Order,
+    pub declaration: Declaration,
     /// What was looked for in vain.
     pub absences: Absences,
 }
@@ -39,7 +39,7 @@ pub struct Turn {
 /// What a round brought for one service.
 #[derive(Debug)]
 pub struct Found {
-    /// What to read on the desk from now on; nothing where what was read before still holds.
+    /// What to read from now on; nothing where what was read before still holds.
     pub seen: Option<Seen>,
     /// What was done.
     pub deeds: Vec<Deed>,
@@ -49,7 +49,7 @@ pub struct Found {
 
 /// Orders and what came of them.
 #[derive(Default)]
-pub struct Desk {
+pub struct Declarations {
     state: Mutex<State>,
     opened: Notify,
     told: Notify,
@@ -64,7 +64,7 @@ struct State {
 
 struct Entry {
     connection: Connection,
-    order: Order,
+    declaration: Declaration,
     seen: Option<Seen>,
     deeds: Vec<Deed>,
     absences: Absences,
@@ -79,28 +79,29 @@ struct Cluster {
     is_attended: bool,
 }
 
-/// Most deeds that wait to be told; an order is carried out once, and is told within seconds.
+/// Most deeds that wait to be told; a declaration is carried out once, and is told within seconds.
 const DEEDS: usize = 100;
 
-impl Desk {
-    /// Leaves an order, in place of the one before.
-    pub fn place(&self, key: &Key, connection: &Connection, order: Order) {
+impl Declarations {
+    /// Leaves a declaration, in place of the one before.
+    pub fn place(&self, key: &Key, connection: &Connection, declaration: Declaration) {
         let mut state = self.lock();
         let before = state.services.remove(key);
-        let is_same_order = before.as_ref().is_some_and(|b| b.order == order && b.connection == *connection);
+        let is_same =
+            before.as_ref().is_some_and(|b| b.declaration == declaration && b.connection == *connection);
         let is_same_cluster =
             before.as_ref().is_some_and(|b| b.connection.bootstrap_servers == connection.bootstrap_servers);
         let entry = match before {
             Some(mut entry) => {
-                entry.is_urgent |= !is_same_order;
+                entry.is_urgent |= !is_same;
                 if !is_same_cluster {
                     entry.seen = None;
                 }
-                Entry { connection: connection.clone(), order, ..entry }
+                Entry { connection: connection.clone(), declaration, ..entry }
             }
             None => Entry {
                 connection: connection.clone(),
-                order,
+                declaration,
                 seen: None,
                 deeds: Vec::new(),
                 absences: Absences::default(),
@@ -128,7 +129,7 @@ impl Desk {
         self.lock().services.get_mut(key).map(|entry| std::mem::take(&mut entry.deeds)).unwrap_or_default()
     }
 
-    /// Takes the order back. Whether a round is still at it: then it has to be taken back again in a moment.
+    /// Takes the declaration back. Whether a round is still at it: then it has to be taken back again in a moment.
     pub fn withdraw(&self, key: &Key) -> bool {
         let mut state = self.lock();
         let is_in_round = state.services.get(key).is_some_and(|entry| entry.is_in_round);
@@ -141,9 +142,9 @@ impl Desk {
 
     /// Services about which there is news, as it comes.
     pub fn news(self: Arc<Self>) -> impl Stream<Item = Key> {
-        futures::stream::unfold(self, |desk| async move {
-            let key = desk.next_news().await;
-            Some((key, desk))
+        futures::stream::unfold(self, |declarations| async move {
+            let key = declarations.next_news().await;
+            Some((key, declarations))
         })
     }
 
@@ -187,7 +188,9 @@ impl Desk {
             .services
             .iter()
             .filter(|(_, entry)| of_it(entry))
-            .map(|(key, entry)| (key.clone(), entry.order.groups.len() + entry.order.former.len()))
+            .map(|(key, entry)| {
+                (key.clone(), entry.declaration.groups.len() + entry.declaration.former.len())
+            })
             .collect();
         if all.is_empty() {
             state.clusters.remove(connection);
@@ -204,7 +207,11 @@ impl Desk {
             if let Some(entry) = state.services.get_mut(&key) {
                 entry.is_urgent = false;
                 entry.is_in_round = true;
-                turns.push(Turn { key, order: entry.order.clone(), absences: entry.absences.clone() });
+                turns.push(Turn {
+                    key,
+                    declaration: entry.declaration.clone(),
+                    absences: entry.absences.clone(),
+                });
             }
         }
         Some(turns)
@@ -235,7 +242,7 @@ impl Desk {
         self.lock().services.values().any(|entry| entry.connection == *connection && entry.is_urgent)
     }
 
-    /// Woken when an order at the cluster is new.
+    /// Woken when a declaration at the cluster is new.
     pub fn wake(&self, connection: &Connection) -> Arc<Notify> {
         self.lock().clusters.get(connection).map(|cluster| Arc::clone(&cluster.wake)).unwrap_or_default()
     }
@@ -246,5 +253,5 @@ impl Desk {
 }
 
 #[cfg(test)]
-#[path = "desk_tests.rs"]
+#[path = "declarations_tests.rs"]
 mod tests;
