@@ -6,6 +6,7 @@
 //! hangs would keep the shows of all others waiting. Those that have something for it are woken when it answers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ const GIVEN_AT_ONCE: usize = 2;
 pub struct Inventories {
     services: Mutex<HashMap<Key, Service>>,
     given: Mutex<HashMap<Key, Given>>,
+    /// Whether it is known which services have SeatingEvents.
+    is_begun: AtomicBool,
     /// Somebody wants a service to be asked before its time.
     nudge: Notify,
 }
@@ -55,7 +58,7 @@ pub enum Told {
 pub enum Answering {
     /// Nobody asks it.
     Unasked,
-    /// It does not answer, but not for long.
+    /// It does not answer, but not for long; or was not asked yet.
     Unsure,
     /// It answers.
     Answers,
@@ -138,10 +141,10 @@ impl Inventories {
     pub fn answering(&self, service: &Key) -> Answering {
         let services = self.services();
         match services.get(service).map(|service| (&service.failing, &service.heard)) {
-            None | Some((None, None)) => Answering::Unasked,
+            None if self.is_begun.load(Ordering::Relaxed) => Answering::Unasked,
             Some((None, Some(_))) => Answering::Answers,
             Some((Some(failing), _)) if failing.is_told => Answering::Silent(failing.error.clone()),
-            Some((Some(_), _)) => Answering::Unsure,
+            None | Some((Some(_), _) | (None, None)) => Answering::Unsure,
         }
     }
 
@@ -208,6 +211,7 @@ impl Inventories {
     /// Forgets services that have no SeatingEvents any more.
     pub fn keep_only<T>(&self, services: &BTreeMap<Key, T>) {
         self.services().retain(|service, entry| services.contains_key(service) || entry.giving > 0);
+        self.is_begun.store(true, Ordering::Relaxed);
     }
 
     /// Notes whether a service is there, and says whether that is new.

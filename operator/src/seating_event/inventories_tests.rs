@@ -125,9 +125,21 @@ fn a_service_that_is_silent_for_thirty_seconds_concerns_all_once_and_so_does_its
 }
 
 #[test]
+fn nothing_is_said_of_a_service_before_it_is_known_whether_it_has_shows() {
+    let known = Known::new();
+    let answering = || known.inventories.answering(&known.service);
+    assert_eq!(answering(), Answering::Unsure, "a condition of before stays");
+    known.inventories.note_presence(&known.service, Presence::Here);
+    let ours = BTreeMap::from([(known.service.clone(), ())]);
+    known.inventories.keep_only(&ours);
+    assert_eq!(answering(), Answering::Unsure, "it was not asked yet");
+    known.inventories.keep_only::<()>(&BTreeMap::new());
+    assert_eq!(answering(), Answering::Unasked);
+}
+
+#[test]
 fn one_that_never_answered_is_silent_too() {
     let known = Known::new();
-    assert_eq!(known.inventories.answering(&known.service), Answering::Unasked);
     known.ask(0, down());
     assert_eq!(
         (known.told("opera"), known.inventories.answering(&known.service)),

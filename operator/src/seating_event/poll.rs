@@ -28,6 +28,10 @@ pub async fn poll(context: Arc<Context>, store: Store<Show>, wake: UnboundedSend
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut asking = FuturesUnordered::new();
+    // Before that nobody knows which services have SeatingEvents. An end of the watch is the controller's.
+    if store.wait_until_ready().await.is_err() {
+        return;
+    }
     loop {
         let services = by_service(&store);
         context.inventories.keep_only(&services);

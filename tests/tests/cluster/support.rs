@@ -7,6 +7,7 @@ use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::{Envelope, SeatId};
 use boxoffice_runtime::log::kafka::KafkaLog;
+use boxoffice_tests::api_audit::ApiAudit;
 use boxoffice_tests::conformance::event_log::read_all;
 use boxoffice_tests::wait::within;
 use futures::FutureExt;
@@ -96,6 +97,12 @@ impl Cluster {
 
 pub fn setting(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `make test SUITES=cluster`"))
+}
+
+/// What the operator asks of the API server from now on; nothing where that writes no audit log.
+pub fn audit() -> Option<ApiAudit> {
+    let log = std::env::var("AUDIT_LOG").ok().filter(|log| !log.is_empty())?;
+    Some(ApiAudit::of("system:serviceaccount:boxoffice-system:boxoffice-operator".to_owned(), log.into()))
 }
 
 /// A running ReservationService and how to reach it.
