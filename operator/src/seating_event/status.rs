@@ -38,8 +38,11 @@ pub fn next(
         status.partition = Some(inventory.partition);
         status.chart_hash = Some(inventory.chart_hash.clone());
     }
-    if let Some(plan) = &outcome.plan {
-        status.plan = Some(plan.clone()).filter(|plan| !plan.is_empty());
+    match &outcome.plan {
+        Some(plan) => status.plan = Some(plan.clone()).filter(|plan| !plan.is_empty()),
+        // The worker has what a later generation wants without being given it, as after a change that was taken back.
+        None if outcome.step.met => status.plan = status.plan.filter(|plan| plan.generation == generation),
+        None => {}
     }
     status.phase.get_or_insert(Phase::Pending);
     status
@@ -145,7 +148,10 @@ mod tests {
         let with = |plan| Outcome { plan, ..outcome(Finding::met(INVENTORY_READY, "Provisioned", "")) };
         let first = next(None, Some(2), &with(Some(planned.clone())), &at(1));
         let second = next(Some(&first), Some(2), &with(None), &at(2));
-        assert_eq!(second.plan, Some(planned));
+        assert_eq!(second.plan, Some(planned.clone()));
+        let waits = outcome(Finding::unmet(INVENTORY_READY, "ServiceSilent", ""));
+        assert_eq!(next(Some(&second), Some(3), &waits, &at(3)).plan, Some(planned), "nobody knows");
+        assert_eq!(next(Some(&second), Some(3), &with(None), &at(3)).plan, None, "it was taken back");
         let third = next(Some(&second), Some(3), &with(Some(SeatMapPlan::default())), &at(3));
         assert_eq!(third.plan, None);
     }

@@ -108,7 +108,8 @@ async fn a_service_that_is_silent_says_it_once_for_all_its_shows() {
     let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
     asked_again(&stage).await;
     let answers = async |status, reason| {
-        let patience = Duration::from_mins(1);
+        // Half a minute of silence, a question before and one after it that hang, and the service's own turn.
+        let patience = Duration::from_secs(80);
         plane
             .condition::<ReservationService>(namespace, "main", "CommandAnswers", status, reason, patience)
             .await
