@@ -29,7 +29,7 @@ const AGAIN: &str = "retry: 1000\n\n";
 #[expect(dead_code, reason = "describes what the route reads")]
 struct Resumed {
     /// The `id` of the last frame that the client had: what came since is told first.
-    #[param(rename = "last-event-id", example = "1")]
+    #[param(rename = "last-event-id", example = "1", pattern = r"^([0-9]{1,19}-)?[0-9]{1,19}$")]
     last_event_id: Option<String>,
 }
 
