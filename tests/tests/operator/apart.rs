@@ -59,27 +59,36 @@ async fn a_hanging_worker_a_dead_kafka_and_an_unreadable_object_delay_no_other()
             .await;
     assert!(slowest <= SOON, "a service took {slowest:?}");
     stage.show(&name(0), "a-new-one").await;
+    plane.delete::<SeatingEvent>(namespace, "later").await;
+    allow(&stage, |values| values.retain(|value| value != LATER)).await;
 }
+
+const LATER: &str = "later";
 
 /// Makes an object of which the operator cannot read a field, as one of a newer version may have it.
 async fn unreadable(stage: &Stage) {
-    let definition = "seatingevents.boxoffice.dev";
-    let kept = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/hold/properties/noSingleSeatGaps/enum";
-    let known = stage.plane.kubectl(&["get", "crd", definition, "--output", "json"], "").await;
-    let known: Value = serde_json::from_str(&known).unwrap();
-    let mut values = known.pointer(kept).unwrap().clone();
-    values.as_array_mut().unwrap().push(json!("later"));
-    let patch = json!([{"op": "replace", "path": kept, "value": values}]).to_string();
-    stage.plane.kubectl(&["patch", "crd", definition, "--type", "json", "--patch", &patch], "").await;
+    allow(stage, |values| values.push(json!(LATER))).await;
     let mut later = show(&name(0), "later");
     later["apiVersion"] = json!("boxoffice.dev/v1alpha1");
     later["kind"] = json!("SeatingEvent");
-    later["spec"]["hold"] = json!({"noSingleSeatGaps": "later"});
+    later["spec"]["hold"] = json!({"noSingleSeatGaps": LATER});
     let create = ["create", "--namespace", &stage.namespace, "--filename", "-"];
     boxoffice_tests::wait::until("the API server takes what it did not know before", async || {
         stage.plane.try_kubectl(&create, &later.to_string()).await.ok()
     })
     .await;
+}
+
+/// Changes what the API server lets `hold.noSingleSeatGaps` be.
+async fn allow(stage: &Stage, change: impl FnOnce(&mut Vec<Value>)) {
+    let definition = "seatingevents.boxoffice.dev";
+    let kept = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/hold/properties/noSingleSeatGaps/enum";
+    let known = stage.plane.kubectl(&["get", "crd", definition, "--output", "json"], "").await;
+    let known: Value = serde_json::from_str(&known).unwrap();
+    let mut values = known.pointer(kept).unwrap().as_array().unwrap().clone();
+    change(&mut values);
+    let replaced = json!([{"op": "replace", "path": kept, "value": values}]).to_string();
+    stage.plane.kubectl(&["patch", "crd", definition, "--type", "json", "--patch", &replaced], "").await;
 }
 
 /// Changes each of the objects, and says how long the slowest took until it was Ready as changed.

@@ -90,7 +90,7 @@ async fn with_the_service_deleted_first_the_shows_close_and_applied_again_sold_s
 
 #[tokio::test]
 async fn a_namespace_is_deleted_in_time_and_its_shows_are_closed() {
-    let stage = Stage::open("closing").await;
+    let stage = Stage::open_wide("closing").await;
     retaining(&stage, json!({})).await;
     stage.show("main", "arena").await;
     // Nothing says what goes first.

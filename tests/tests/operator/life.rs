@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_tests::api_audit::{Call, Mark};
 use boxoffice_tests::doubles::admin::CommandWorkers;
+use boxoffice_tests::process::Process;
 use boxoffice_tests::wait::until;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -22,13 +23,16 @@ async fn holder(plane: &Plane, namespace: &str, lease: &str) -> Option<String> {
     lease.spec?.holder_identity.filter(|holder| !holder.is_empty())
 }
 
-/// Waits until another candidate waits for the Lease.
-async fn stands_by(stage: &Stage) {
-    let watches = |call: &Call| call.verb == "watch" && call.is_lease();
+/// Starts another candidate, and waits until that waits for the Lease.
+async fn stands_by(stage: &Stage) -> Process {
+    let mark = stage.operator.audit.mark();
+    let second = stage.operator.second();
     until("the second one watches the Lease", async || {
-        (stage.operator.audit.all().iter().filter(|call| watches(call)).count() >= 2).then_some(())
+        let calls = stage.operator.audit.since(mark);
+        calls.iter().any(|call| call.verb == "watch" && call.is_lease()).then_some(())
     })
     .await;
+    second
 }
 
 /// How long after `began` another one leads, and acts.
@@ -53,8 +57,7 @@ async fn a_leader_that_is_stopped_hands_over_within_two_seconds_and_asks_nothing
     stage.service("main").await;
     stage.show("main", "arena").await;
     let first = holder(&stage.plane, &stage.operator.namespace, LEASE).await.unwrap();
-    let _second = stage.operator.second();
-    stands_by(&stage).await;
+    let _second = stands_by(&stage).await;
     let (mark, began) = (stage.operator.audit.mark(), Instant::now());
     stage.operator.process.terminate().await.unwrap();
     let took = followed(&stage, &first, mark, began).await;
@@ -72,8 +75,7 @@ async fn a_leader_that_is_stopped_hands_over_within_two_seconds_and_asks_nothing
 async fn a_leader_that_is_killed_is_followed_within_ten_seconds() {
     let mut stage = Stage::open("killed").await;
     let first = holder(&stage.plane, &stage.operator.namespace, LEASE).await.unwrap();
-    let _second = stage.operator.second();
-    stands_by(&stage).await;
+    let _second = stands_by(&stage).await;
     let (mark, began) = (stage.operator.audit.mark(), Instant::now());
     stage.operator.process.kill();
     let took = followed(&stage, &first, mark, began).await;

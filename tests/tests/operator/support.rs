@@ -246,10 +246,21 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts one for namespaces, with more arguments, and waits until it leads.
+    /// Starts one for namespaces, with the rights in these alone and with more arguments, and waits until it leads.
     pub async fn start(plane: &Plane, workers: &CommandWorkers, watched: &[&str], more: &[&str]) -> Self {
+        Self::granted(plane, workers, watched, watched, more).await
+    }
+
+    /// The same with rights in other namespaces; where none is named, in all.
+    async fn granted(
+        plane: &Plane,
+        workers: &CommandWorkers,
+        watched: &[&str],
+        rights: &[&str],
+        more: &[&str],
+    ) -> Self {
         let namespace = plane.namespace("operator").await;
-        let (user, token) = admitted(plane, &namespace, watched).await;
+        let (user, token) = admitted(plane, &namespace, rights).await;
         let kubeconfig = tempfile::Builder::new().prefix("boxoffice-operator-").tempdir().unwrap();
         let config = plane.place.kubeconfig_with(&token).unwrap();
         std::fs::write(kubeconfig.path().join("config"), config).unwrap();
@@ -342,7 +353,9 @@ pub async fn roles() -> Vec<Value> {
 async fn rendered(namespace: &str, watched: &[&str]) -> Vec<Value> {
     let mut helm = tokio::process::Command::new(program("helm").unwrap());
     helm.args(["template", namespace, CHART, "--namespace", namespace]).kill_on_drop(true);
-    helm.args(["--set", &format!("watchNamespaces={{{}}}", watched.join(","))]);
+    if !watched.is_empty() {
+        helm.args(["--set", &format!("watchNamespaces={{{}}}", watched.join(","))]);
+    }
     let output = helm.output().await.unwrap();
     assert!(output.status.success(), "helm: {}", String::from_utf8_lossy(&output.stderr));
     let documents = serde_yaml_ng::Deserializer::from_slice(&output.stdout);
@@ -367,6 +380,14 @@ impl Stage {
         let (plane, workers) = (Plane::connect().await, CommandWorkers::start().await);
         let namespace = plane.namespace(hint).await;
         let operator = Operator::start(&plane, &workers, &[&namespace], more).await;
+        Self { plane, workers, operator, namespace }
+    }
+
+    /// The same with the rights of an operator that is the cluster's: they outlive the namespace.
+    pub async fn open_wide(hint: &str) -> Self {
+        let (plane, workers) = (Plane::connect().await, CommandWorkers::start().await);
+        let namespace = plane.namespace(hint).await;
+        let operator = Operator::granted(&plane, &workers, &[&namespace], &[], &[]).await;
         Self { plane, workers, operator, namespace }
     }
 
