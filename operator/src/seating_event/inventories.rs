@@ -107,6 +107,8 @@ struct Asking {
     at: Time,
     /// What was said otherwise meanwhile.
     meanwhile: Vec<Inventory>,
+    /// What went meanwhile.
+    gone: BTreeSet<String>,
 }
 
 /// The right to give a definition to a service; it is given back when dropped.
@@ -203,9 +205,17 @@ impl Inventories {
         service.known.insert(event.1.clone(), inventory);
     }
 
-    /// Forgets a SeatingEvent that is gone.
+    /// Forgets a SeatingEvent that is gone, also what its service said of it: one that is made again under its name may find
+    /// nothing there, and what is being told just now is from before.
     pub fn forget(&self, event: &Key) {
+        let (namespace, id) = event;
         self.given.lock().unwrap_or_else(PoisonError::into_inner).remove(event);
+        for (_, service) in self.services().iter_mut().filter(|((of, _), _)| of == namespace) {
+            service.known.remove(id);
+            if let Some(asking) = &mut service.asking {
+                asking.gone.insert(id.clone());
+            }
+        }
     }
 
     /// Forgets services that have no SeatingEvents any more.
@@ -216,8 +226,15 @@ impl Inventories {
 
     /// Notes whether a service is there, and says whether that is new.
     pub fn note_presence(&self, service: &Key, presence: Presence) -> bool {
-        let before = self.services().entry(service.clone()).or_default().presence.replace(presence);
-        before.is_some_and(|before| before != presence)
+        let mut services = self.services();
+        let entry = services.entry(service.clone()).or_default();
+        let before = entry.presence.replace(presence);
+        let is_new = before.is_some_and(|before| before != presence);
+        if is_new && presence == Presence::Here {
+            // The one of before may have taken its seats along.
+            *entry = Service { presence: entry.presence, giving: entry.giving, ..Service::default() };
+        }
+        is_new
     }
 
     /// The cursor to ask a service with, where it is due and not being asked.
@@ -227,7 +244,7 @@ impl Inventories {
         if service.asking.is_some() || service.due.is_some_and(|due| due > now) {
             return None;
         }
-        service.asking = Some(Asking { at, meanwhile: Vec::new() });
+        service.asking = Some(Asking { at, meanwhile: Vec::new(), gone: BTreeSet::new() });
         Some(service.cursor.clone())
     }
 
@@ -249,8 +266,9 @@ impl Inventories {
     ) -> BTreeSet<String> {
         let mut services = self.services();
         let Some(service) = services.get_mut(service) else { return BTreeSet::new() };
+        // Else it came back meanwhile, and the answer is that of the one of before.
+        let Some(asking) = service.asking.take() else { return BTreeSet::new() };
         service.due = Some(now + jittered(INTERVAL));
-        let asking = service.asking.take();
         match answer {
             Ok(listing) => service.hear(listing, asking, events),
             Err(error) => service.miss(error, events, now),
@@ -263,23 +281,18 @@ impl Inventories {
 }
 
 impl Service {
-    fn hear(
-        &mut self,
-        listing: Listing,
-        asking: Option<Asking>,
-        events: &BTreeSet<String>,
-    ) -> BTreeSet<String> {
+    fn hear(&mut self, listing: Listing, asking: Asking, events: &BTreeSet<String>) -> BTreeSet<String> {
         let were_told = self.failing.take().is_some_and(|failing| failing.is_told);
         let is_first = self.heard.is_none();
         self.cursor.clone_from(&listing.cursor);
         let mut changed = self.take(listing);
-        if let Some(Asking { at, meanwhile }) = asking {
-            self.heard = Some(at);
-            for newer in meanwhile {
-                let known = self.known.get(&newer.event_id);
-                if known.is_none_or(|known| known.sequence < newer.sequence) {
-                    self.known.insert(newer.event_id.clone(), newer);
-                }
+        let Asking { at, meanwhile, gone } = asking;
+        self.heard = Some(at);
+        self.known.retain(|id, _| !gone.contains(id));
+        for newer in meanwhile {
+            let known = self.known.get(&newer.event_id);
+            if known.is_none_or(|known| known.sequence < newer.sequence) {
+                self.known.insert(newer.event_id.clone(), newer);
             }
         }
         changed.append(&mut self.waiting);

@@ -195,6 +195,38 @@ fn one_that_comes_or_goes_is_noticed() {
     assert_eq!(said, [false, false, true, true, true]);
 }
 
+#[test]
+fn what_is_gone_is_not_known_when_it_comes_back() {
+    let known = Known::new();
+    known.ask(0, Ok(both(7)));
+    let nothing = Told::Known { inventory: None, answers: true };
+    let opera = (known.service.0.clone(), "opera".to_owned());
+    known.inventories.forget(&opera);
+    assert_eq!(known.told("opera"), nothing);
+    let now = known.start + SECOND * 10;
+    known.inventories.begin(&known.service, now, time(10)).unwrap();
+    known.inventories.forget(&opera);
+    known.inventories.note_answer(&known.service, Ok(both(7)), &events(&["opera"]), now);
+    assert_eq!(known.told("opera"), nothing, "that was told before it went");
+    assert_ne!(known.told("arena-night"), nothing);
+}
+
+#[test]
+fn a_service_that_comes_back_is_asked_anew() {
+    let known = Known::new();
+    let note = |presence| known.inventories.note_presence(&known.service, presence);
+    note(Presence::Here);
+    known.ask(0, Ok(both(7)));
+    assert!(note(Presence::Leaving));
+    assert_ne!(known.told("opera"), Told::Nothing, "it may still close it");
+    assert!(note(Presence::Here));
+    assert_eq!(known.told("opera"), Told::Nothing);
+    assert_eq!(known.inventories.begin(&known.service, known.start, time(1)), Some(String::new()));
+    assert!(note(Presence::Absent) && note(Presence::Here));
+    known.inventories.note_answer(&known.service, Ok(both(7)), &events(&["opera"]), known.start);
+    assert_eq!(known.told("opera"), Told::Nothing, "it was told by the one of before");
+}
+
 #[tokio::test]
 async fn who_wants_a_service_asked_before_its_time_is_heard() {
     let known = Known::new();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_tests::doubles::admin::Manner;
+use boxoffice_tests::servers::{Kafka, Server};
 use boxoffice_tests::wait::within;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::events::v1::Event;
@@ -210,7 +211,7 @@ async fn a_confirmed_show_is_purged_and_another_one_is_kept() {
     told(&stage, "arena", "SeatsPurged").await;
     told(&stage, "opera", "SeatsKept").await;
     stage.show("main", "arena").await;
-    stage.workers.sell(&stage.namespace, "main", "arena", 50).await.unwrap();
+    stage.workers.sell(&stage.namespace, "main", "arena", 40).await.unwrap();
 }
 
 #[tokio::test]
@@ -235,10 +236,12 @@ async fn a_service_that_takes_its_topics_along_purges_its_shows_first() {
 #[tokio::test]
 async fn without_kafka_a_deletion_tells_the_way_out() {
     let stage = Stage::open("closing").await;
+    let mut kafka = Server::start(Kafka).await.unwrap();
     let mut resource = service(&stage.namespace, "lost");
-    resource["spec"]["kafka"]["bootstrapServers"] = json!("127.0.0.1:1");
+    resource["spec"]["kafka"]["bootstrapServers"] = json!(kafka.address());
     stage.plane.apply::<ReservationService>(&stage.namespace, &resource).await.unwrap();
-    stage.plane.not_ready::<ReservationService>(&stage.namespace, "lost", "KafkaUnreachable").await;
+    stage.plane.ready::<ReservationService>(&stage.namespace, "lost").await;
+    kafka.kill();
     stage.plane.delete::<ReservationService>(&stage.namespace, "lost").await;
     let ready = within(Duration::from_secs(30), async || {
         let lost = stage.plane.get::<ReservationService>(&stage.namespace, "lost").await?;

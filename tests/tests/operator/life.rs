@@ -121,12 +121,19 @@ async fn what_cannot_be_read_says_which_field_and_goes_on_when_that_is_put_right
     let stage = Stage::open("unreadable").await;
     let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
     stage.service("main").await;
-    // As a newer version's definition has it.
+    // As a newer version's definition has it. The watch from before goes on for a moment, without what it did not know.
+    let mark = stage.operator.audit.mark();
     let added = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/someday";
     let patch = json!([{"op": "add", "path": added, "value": {"type": "string"}}]).to_string();
     plane
         .kubectl(&["patch", "crd", "seatingevents.boxoffice.dev", "--type", "json", "--patch", &patch], "")
         .await;
+    until("the operator watches by the new definition", async || {
+        let calls = stage.operator.audit.since(mark);
+        let watches = |call: &Call| call.verb == "watch" && call.resource == "seatingevents.boxoffice.dev";
+        calls.iter().any(watches).then_some(())
+    })
+    .await;
     let mut newer = show("main", "newer");
     newer["spec"]["someday"] = json!("soon");
     let kept = until("the API server takes what it did not know before", async || {
@@ -145,6 +152,10 @@ async fn what_cannot_be_read_says_which_field_and_goes_on_when_that_is_put_right
     plane.patch::<SeatingEvent>(namespace, "newer", &json!({"spec": {"someday": null}})).await.unwrap();
     plane.condition::<SeatingEvent>(namespace, "newer", "Ready", "True", None, SOON).await;
     assert!(!stage.operator.metrics().await.contains(&metric));
+    let removal = json!([{"op": "remove", "path": added}]).to_string();
+    plane
+        .kubectl(&["patch", "crd", "seatingevents.boxoffice.dev", "--type", "json", "--patch", &removal], "")
+        .await;
 }
 
 #[tokio::test]
