@@ -36,10 +36,17 @@ fn refused(stage: &Stage) -> usize {
     calls.iter().filter(|call| call.status == Some(401)).count()
 }
 
+/// Which tokens each pod knows.
+type Known = BTreeMap<String, BTreeSet<String>>;
+
 /// Lets in what every pod knows, each of them by what the Secret held when it was first seen, until `done` says so.
-async fn admit_what_pods_know(stage: &Stage, patience: Duration, done: impl AsyncFn() -> bool) {
+async fn admit_what_pods_know(
+    stage: &Stage,
+    mut known: Known,
+    patience: Duration,
+    done: impl AsyncFn() -> bool,
+) {
     let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
-    let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let over = within(patience, async || {
         let held = content(plane, namespace, TOKEN).await.unwrap_or_default();
         let held: BTreeSet<String> = held.into_values().collect();
@@ -96,9 +103,11 @@ async fn a_token_is_exchanged_without_one_refused_call() {
     let old = content(plane, namespace, TOKEN).await.unwrap()["token"].clone();
     stage.workers.admit(namespace, "main", &[&old]);
     let before = pods(plane, namespace, READERS).await;
+    let known = pods(plane, namespace, COMMAND).await.into_iter().map(|pod| (pod, [old.clone()].into()));
+    let known: Known = known.collect();
     let new = "n".repeat(40);
     plane.patch::<Secret>(namespace, TOKEN, &json!({"stringData": {"token": new}})).await.unwrap();
-    admit_what_pods_know(&stage, EXCHANGE, async || {
+    admit_what_pods_know(&stage, known, EXCHANGE, async || {
         let held = content(plane, namespace, TOKEN).await.unwrap_or_default();
         let only_new = held.get("token") == Some(&new) && !held.contains_key("previous");
         let rolled = pods(plane, namespace, READERS).await.is_disjoint(&before);
