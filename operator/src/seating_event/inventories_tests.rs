@@ -130,10 +130,10 @@ fn nothing_is_said_of_a_service_before_it_is_known_whether_it_has_shows() {
     let answering = || known.inventories.answering(&known.service);
     assert_eq!(answering(), Answering::Unsure, "a condition of before stays");
     known.inventories.note_presence(&known.service, Presence::Here);
-    let ours = BTreeMap::from([(known.service.clone(), ())]);
+    let ours = BTreeMap::from([(known.service.clone(), 0)]);
     known.inventories.keep_only(&ours);
     assert_eq!(answering(), Answering::Unsure, "it was not asked yet");
-    known.inventories.keep_only::<()>(&BTreeMap::new());
+    known.inventories.keep_only::<u8>(&BTreeMap::new());
     assert_eq!(answering(), Answering::Unasked);
 }
 
