@@ -13,8 +13,12 @@ async fn unreachable_kafka_is_a_condition_that_clears_by_itself() {
         let mut resource = service_resource(namespace);
         resource["spec"]["kafka"]["bootstrapServers"] = json!("later:9092");
         cluster.apply::<ReservationService>(namespace, &resource).await.unwrap();
-        let refused = waits_for(&cluster, namespace, "TopicsReady").await;
-        assert_eq!(refused["reason"], "KafkaUnreachable", "{refused}");
+        let refused = until("the condition names Kafka", async || {
+            // It is not known before the brokers were asked.
+            let refused = waits_for(&cluster, namespace, "TopicsReady").await;
+            (refused["reason"] == "KafkaUnreachable").then_some(refused)
+        })
+        .await;
         assert!(refused["message"].as_str().unwrap().contains("later."), "{refused}");
         appears(&cluster, namespace, "kafka").await;
         service(&cluster, namespace, &resource).await;
