@@ -25,13 +25,13 @@ pub struct Inputs {
     pub kafka: Result<Credentials, KafkaError>,
 }
 
-/// Reads them: the fellows from the watch, the rest from the API server.
+/// Reads them: the fellows and the record from watches, the rest from the API server.
 pub async fn dereference(
     context: &Context,
     service: &ReservationService,
     services: &Store<ReservationService>,
 ) -> Result<Inputs, ApiError> {
-    let topics = knowledge(service, record::read(&context.client, service).await?);
+    let topics = knowledge(service, record::known(context, service).await?);
     let kafka = credentials::read(context, service).await?;
     Ok(Inputs { fellows: services.state(), topics, kafka })
 }

@@ -1,4 +1,4 @@
-//! What the process remembers of services' objects from one reconcile to the next: how they were, as long as no watch says
+//! What the process remembers of services' objects, and of their records of topics, from one reconcile to the next: how they were, as long as no watch says
 //! that one changed; drift that came back at once; and when it last looked which settings are still in use. Forgotten with
 //! the process: then it lists, tries and looks once more.
 
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::children::kinds;
 use super::names;
 use super::ownership::controls;
+use super::record::Record;
 
 /// Objects by kind and name.
 pub type Objects = BTreeMap<(String, String), DynamicObject>;
@@ -48,6 +49,8 @@ struct Remembered {
     old_settings: Option<Looked>,
     /// How its objects were.
     objects: Option<(Objects, Instant)>,
+    /// How its record of topics was.
+    record: Option<(Record, Instant)>,
     /// How often a watch told of one.
     touched: u64,
 }
@@ -106,17 +109,40 @@ impl Memory {
         });
     }
 
+    /// The service's record of topics, where nothing was told since it was read, as with [`objects`](Self::objects).
+    pub fn record(&self, service: &str, now: Instant) -> (Option<Record>, Mark) {
+        let is_watched = self.watched.load(Ordering::Relaxed) > kinds().len();
+        self.of(service, |remembered| {
+            let known = remembered.record.as_ref().filter(|(_, since)| now.duration_since(*since) < BELIEVED);
+            (known.filter(|_| is_watched).map(|(record, _)| record.clone()), Mark(remembered.touched))
+        })
+    }
+
+    /// Remembers it, unless something was told since `mark`.
+    pub fn keep_record(&self, service: &str, record: Record, mark: Mark, since: Instant) {
+        self.of(service, |remembered| {
+            if Mark(remembered.touched) == mark {
+                remembered.record = Some((record, since));
+            }
+        });
+    }
+
+    /// It was written.
+    pub fn forget_record(&self, service: &str) {
+        self.of(service, |remembered| remembered.record = None);
+    }
+
     /// Something became of an object: of the service that controls it, and of the one that it was made for.
     fn touch(&self, object: &impl Resource<DynamicType = ()>) {
         let namespace = object.namespace().unwrap_or_default();
         let owners = object.owner_references().iter().filter(controls).map(|owner| owner.name.as_str());
-        let label = object.labels().get(names::INSTANCE).map(String::as_str);
+        let labels = [names::INSTANCE, names::RECORD_OF].map(|label| object.labels().get(label));
         let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
-        for name in owners.chain(label) {
+        for name in owners.chain(labels.into_iter().flatten().map(String::as_str)) {
             let key = format!("{}/{namespace}/{name}", ReservationService::kind(&()));
             if let Some(remembered) = services.get_mut(&key) {
                 remembered.touched += 1;
-                remembered.objects = None;
+                (remembered.objects, remembered.record) = (None, None);
             }
         }
     }
@@ -197,6 +223,31 @@ mod tests {
 
     fn paths() -> Vec<String> {
         vec!["/spec/template/spec/containers/1".to_owned()]
+    }
+
+    #[test]
+    fn a_record_is_believed_until_a_watch_tells_of_it_or_it_is_written() {
+        let (memory, begin) = (Arc::new(Memory::default()), Instant::now());
+        memory.watched.store(kinds().len() + 1, Ordering::Relaxed);
+        let service = "ReservationService/a/b";
+        let known = |after: u64| memory.record(service, begin + Duration::from_secs(after)).0;
+        let keep =
+            |mark| memory.keep_record(service, Record::from([("seats".to_owned(), None)]), mark, begin);
+        let (nothing, mark) = memory.record(service, begin);
+        assert_eq!(nothing, None);
+        keep(mark);
+        assert!(known(119).is_some() && known(120).is_none());
+        let mut record = ConfigMap::default();
+        record.metadata.namespace = Some("a".to_owned());
+        record.metadata.labels = Some([(names::RECORD_OF.to_owned(), "b".to_owned())].into());
+        memory.touch(&record);
+        assert_eq!(known(1), None);
+        keep(mark);
+        assert_eq!(known(1), None, "it was read before something was told");
+        keep(memory.record(service, begin).1);
+        assert!(known(1).is_some());
+        memory.forget_record(service);
+        assert_eq!(known(1), None);
     }
 
     #[test]

@@ -121,6 +121,9 @@ pub async fn run(context: Arc<Context>) {
         std::future::ready(service.map(|service| Ok(service.as_ref().clone())))
     });
     let in_rounds = Arc::clone(&shared);
+    // Nobody owns a record, and it carries no label of what is ours: its service looks at it in its turn.
+    let records = noted(&memory, watches.children::<ConfigMap>("records of topics", names::RECORD_OF));
+    let records = records.for_each(|_| std::future::ready(()));
     let controller = Controller::for_stream(futures::stream::select(trigger, news), reader)
         .with_config(config(CONCURRENCY))
         .owns_stream(noted(&memory, watches.children::<Deployment>("deployments", &ours)))
@@ -134,6 +137,7 @@ pub async fn run(context: Arc<Context>) {
         .for_each(|_| std::future::ready(()));
     tokio::select! {
         () = controller => {}
+        () = records => {}
         () = rounds::run(&in_rounds.context.kafka, &in_rounds.context.declarations) => {}
     }
 }

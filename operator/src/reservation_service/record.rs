@@ -10,9 +10,11 @@ use boxoffice_crds::ReservationService;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams};
 use kube::{Client, ResourceExt};
+use tokio::time::Instant;
 
 use super::names;
 use crate::api::{ApiError, FIELD_MANAGER, beside, timed};
+use crate::context::{Context, key};
 
 /// The names alone, which is all that versions before ids read.
 const TOPICS: &str = "topics";
@@ -28,6 +30,18 @@ pub async fn read(client: &Client, service: &ReservationService) -> Result<Recor
     let api: Api<ConfigMap> = beside(client, service);
     let record = timed("read the record of topics", api.get_opt(&names::record(&service.name_any()))).await?;
     Ok(record.map(|record| parse(&record)).unwrap_or_default())
+}
+
+/// The same from memory, where no watch told that it changed.
+pub async fn known(context: &Context, service: &ReservationService) -> Result<Record, ApiError> {
+    let (key, now) = (key(service), Instant::now());
+    let (known, mark) = context.memory.record(&key, now);
+    if let Some(record) = known {
+        return Ok(record);
+    }
+    let record = read(&context.client, service).await?;
+    context.memory.keep_record(&key, record.clone(), mark, now);
+    Ok(record)
 }
 
 /// Replaces the record.

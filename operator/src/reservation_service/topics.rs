@@ -15,7 +15,7 @@ use super::record;
 use super::validate::{SEATS, names_of};
 use crate::api::ApiError;
 use crate::conditions::{Finding, Stall, find};
-use crate::context::Context;
+use crate::context::{self, Context};
 use crate::kafka::KafkaError;
 use crate::kafka::converge::{Declaration, Deed, GroupState, Outlook, TopicState};
 use crate::kafka::declarations::{Key, Seen};
@@ -68,6 +68,7 @@ pub async fn declare(
     if !claims.is_empty() {
         known.record.extend(claims);
         record::write(&context.client, service, &known.record).await?;
+        context.memory.forget_record(&context::key(service));
     }
     context.declarations.place(&key, &connection, declaration(service, desired, known, former));
     let seen = context.declarations.seen(&key);
