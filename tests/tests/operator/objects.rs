@@ -11,8 +11,8 @@ use futures::future::join_all;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, ResourceQuota, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::ResourceExt;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::support::{Plane, SOON, Stage, condition, now, service};
@@ -443,4 +443,20 @@ async fn a_pod_template_that_cannot_be_is_named_by_field_on_that_service_alone()
     stage.service("main").await;
     plane.apply::<ReservationService>(namespace, &service(namespace, "labels")).await.unwrap();
     plane.ready::<ReservationService>(namespace, "labels").await;
+}
+
+#[tokio::test]
+async fn what_a_version_before_made_and_nobody_wants_any_more_goes() {
+    let stage = Stage::open("objects").await;
+    let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
+    stage.service("main").await;
+    let main = plane.get::<ReservationService>(namespace, "main").await.unwrap();
+    let metadata = json!({
+        "name": "main-former", "labels": names::labels("main"), "ownerReferences": [main.controller_owner_ref(&())]
+    });
+    plane.apply::<ServiceAccount>(namespace, &json!({"metadata": metadata})).await.unwrap();
+    let former = json!({"metadata": metadata, "spec": {"ports": [{"port": 80}]}});
+    plane.apply::<Service>(namespace, &former).await.unwrap();
+    plane.gone::<ServiceAccount>(namespace, "main-former", SOON * 2).await;
+    plane.gone::<Service>(namespace, "main-former", SOON * 2).await;
 }

@@ -141,9 +141,9 @@ enum State {
 impl KafkaAppender {
     /// Takes over `id`, and the one beside it.
     pub async fn take_over(log: KafkaLog, id: &str) -> Result<Self, LogError> {
-        let first = taken_over(&log, id).await?;
+        let first = taken_over(&log, id, TAKE_OVER_LIMIT).await?;
         // Whoever had it before is refused from now on; it is used when there is much to do.
-        drop(taken_over(&log, &second(id)).await?);
+        drop(taken_over(&log, &second(id), TAKE_OVER_LIMIT).await?);
         Ok(Self { log, id: id.to_owned(), state: State::Owner(InTurn::rested(first)) })
     }
 }
@@ -153,8 +153,8 @@ fn second(id: &str) -> String {
     format!("{id}/2")
 }
 
-/// A producer that has `id`.
-async fn taken_over(log: &KafkaLog, id: &str) -> Result<Detached<Arc<Client>>, LogError> {
+/// A producer that has `id`, within a time.
+async fn taken_over(log: &KafkaLog, id: &str, within: Duration) -> Result<Detached<Arc<Client>>, LogError> {
     let mut config = log.settings.client();
     let limit = log.settings.publish_timeout.as_millis().to_string();
     config
@@ -169,7 +169,8 @@ async fn taken_over(log: &KafkaLog, id: &str) -> Result<Detached<Arc<Client>>, L
         .set("topic.metadata.propagation.max.ms", "1000");
     let trouble = log.trouble.clone();
     let own = id.to_owned();
-    let client = spawn_blocking(move || initialized(&config, trouble, &own)).await.map_err(unavailable)?;
+    let client =
+        spawn_blocking(move || initialized(&config, trouble, &own, within)).await.map_err(unavailable)?;
     let client = explained(client.map_err(|error| of(error, id)), &log.trouble)?;
     tokio::spawn(listen_all(Arc::downgrade(&client)));
     Ok(Detached::new(client))
@@ -192,7 +193,8 @@ impl Appender for KafkaAppender {
             }
         };
         if clients.wants_second() {
-            let second = taken_over(&self.log, &second(&self.id)).await?;
+            let limit = self.log.settings.publish_timeout;
+            let second = taken_over(&self.log, &second(&self.id), limit).await?;
             clients = InTurn { second: Some(second), is_second: false, ..clients };
         }
         let (own, topic, limit) =
@@ -227,9 +229,14 @@ impl Appender for KafkaAppender {
 }
 
 /// A producer that has its id. It may block.
-fn initialized(config: &ClientConfig, trouble: Trouble, id: &str) -> Result<Arc<Client>, LogError> {
+fn initialized(
+    config: &ClientConfig,
+    trouble: Trouble,
+    id: &str,
+    within: Duration,
+) -> Result<Arc<Client>, LogError> {
     let client = Client::from_config_and_context(config, Context(trouble)).map_err(unavailable)?;
-    let initialized = client.init_transactions(TAKE_OVER_LIMIT);
+    let initialized = client.init_transactions(within);
     listen(&client);
     initialized.map_err(|error| untaken(error, &client, id))?;
     Ok(Arc::new(client))
