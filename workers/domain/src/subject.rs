@@ -7,7 +7,7 @@ use crate::events::{
 };
 
 /// What a domain event is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Subject<'e> {
     /// One seat.
     Seat(OfSeat<'e>),
@@ -24,7 +24,7 @@ pub enum Subject<'e> {
 }
 
 /// What happened to a seat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(missing_docs, reason = "the events' own names")]
 pub enum OfSeat<'e> {
     Held(&'e SeatHeld),
@@ -35,7 +35,7 @@ pub enum OfSeat<'e> {
 }
 
 /// What happened to a reservation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(missing_docs, reason = "the events' own names")]
 pub enum OfReservation<'e> {
     Created(&'e ReservedSeats),
@@ -44,7 +44,7 @@ pub enum OfReservation<'e> {
 }
 
 /// What happened to a SeatingEvent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(missing_docs, reason = "the events' own names")]
 pub enum OfSeatingEvent<'e> {
     Created(&'e SeatingEventDefined),
@@ -54,7 +54,7 @@ pub enum OfSeatingEvent<'e> {
 }
 
 /// What happened to a payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(missing_docs, reason = "the events' own names")]
 pub enum OfPayment<'e> {
     Requested(&'e Payment),
