@@ -159,7 +159,15 @@ pub async fn holds_are_told_until_they_end<F: Fixture>(fixture: &F) {
     fixture.happen(&first).await;
     let told = async || {
         let holds = fixture.orders().holds_of(&alice()).await.unwrap();
-        holds.into_iter().map(|hold| (hold.id, hold.seats, hold.expires_at)).collect::<Vec<_>>()
+        let told = holds.into_iter().map(|hold| {
+            assert_eq!(hold.currency.as_deref(), Some("EUR"));
+            let seats = hold.seats.into_iter().map(|seat| {
+                assert_eq!(seat.amount, Some(PRICE), "an extension does not say it again");
+                seat.id
+            });
+            (hold.id, seats.collect::<Vec<_>>(), hold.expires_at)
+        });
+        told.collect::<Vec<_>>()
     };
     let seats = |numbers: &[u32]| numbers.iter().map(|number| history.seat(*number)).collect::<Vec<SeatId>>();
     let (both, single) = (seats(&[1, 3]), seats(&[2]));

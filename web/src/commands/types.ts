@@ -99,6 +99,9 @@ export interface OwnHold {
   holdId: string;
   eventId: string;
   seats: OwnSeat[];
+  /** Of the total; neither is known of what an earlier version held. */
+  currency?: string;
+  total?: number;
   expiresAt: number;
 }
 

@@ -74,7 +74,12 @@ async fn a_user_is_told_what_the_user_has_and_nobody_else_is() {
     assert_eq!(stage.get(HERS, "alice").await, (200, expected[0].clone()));
     assert_eq!(stage.get(BOBS, "bob").await.1.get("payment"), None, "nobody asked for one");
     let (_, holds) = stage.get("/users/alice/holds", "alice").await;
-    assert_eq!((&holds[0]["seats"], &holds[0]["expiresAt"]), (&seats, &json!(1_700_000_300_000_u64)));
+    let held = json!([
+        {"seatId": "arena-night.A-1-1", "sectionId": "A", "price": 12_000},
+        {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000}
+    ]);
+    assert_eq!((&holds[0]["seats"], &holds[0]["expiresAt"]), (&held, &json!(1_700_000_300_000_u64)));
+    assert_eq!((&holds[0]["currency"], &holds[0]["total"]), (&json!("EUR"), &json!(24_000)));
     assert_eq!(stage.get("/users/bob/holds", "bob").await, (200, json!([])));
 
     for (path, code) in [

@@ -72,6 +72,10 @@ pub(crate) struct SeatOf {
     seat_id: SeatId,
     /// Its section.
     section_id: String,
+    /// What it is held at; what is reserved has its total alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u64, required = false)]
+    pub price: Option<u64>,
 }
 
 /// A payment.
@@ -208,7 +212,7 @@ impl From<Reservation> for ReservationBody {
         Self {
             event_id: id.event_id().to_string(),
             reservation_id: id,
-            seats: SeatOf::all(seats),
+            seats: seats.into_iter().map(SeatOf::from).collect(),
             currency,
             total: amount,
             reserved_at: created_at,
@@ -222,7 +226,7 @@ impl From<Reservation> for ReservationBody {
 impl From<SeatId> for SeatOf {
     fn from(seat_id: SeatId) -> Self {
         let section_id = seat_id.section().to_owned();
-        Self { seat_id, section_id }
+        Self { seat_id, section_id, price: None }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use boxoffice_domain::{HoldId, SeatId, UnixMillis, UserId};
+use boxoffice_domain::{HoldId, UnixMillis, UserId};
 use boxoffice_runtime::http::{Id, Problem, code};
 use boxoffice_runtime::openapi::params::OfUser;
 use boxoffice_runtime::openapi::schemas;
@@ -29,8 +29,16 @@ pub(super) struct HoldBody {
     /// Its SeatingEvent.
     #[schema(value_type = schemas::SeatingEventId)]
     event_id: String,
-    /// Its seats, by id.
+    /// Its seats, by id, with what they cost.
     seats: Vec<SeatOf>,
+    /// Of the prices and the total; absent where these are not known, because the seats were held by an earlier version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    currency: Option<String>,
+    /// What its seats cost together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u64, required = false)]
+    total: Option<u64>,
     /// Until when they are held.
     expires_at: UnixMillis,
 }
@@ -69,9 +77,8 @@ pub(super) async fn reservations(
 
 /// List a user's holds
 ///
-/// With their seats and deadlines; what they cost is in `GET /holds/{holdId}` of the command worker. Only the user itself
-/// sees them: to others there is nothing at this address. A hold is here until its seats are back on sale, which is up
-/// to a second after its deadline.
+/// With their seats, prices and deadlines. Only the user itself sees them: to others there is nothing at this address. A hold
+/// is here until its seats are back on sale, which is up to a second after its deadline.
 #[utoipa::path(
     get,
     path = "/users/{userId}/holds",
@@ -88,9 +95,11 @@ pub(super) async fn reservations(
                 "holdId": "arena-night.5f0c2a34-9f1e-4c58-8a53-0d7d2e6b9c11",
                 "eventId": "arena-night",
                 "seats": [
-                    {"seatId": "arena-night.A-1-1", "sectionId": "A"},
-                    {"seatId": "arena-night.A-1-2", "sectionId": "A"}
+                    {"seatId": "arena-night.A-1-1", "sectionId": "A", "price": 12_000},
+                    {"seatId": "arena-night.A-1-2", "sectionId": "A", "price": 12_000}
                 ],
+                "currency": "EUR",
+                "total": 24_000,
                 "expiresAt": 1_700_000_300_000_u64
             }])
         ),
@@ -126,14 +135,10 @@ impl Knowledge {
 }
 
 impl From<Hold> for HoldBody {
-    fn from(Hold { id, seats, expires_at }: Hold) -> Self {
+    fn from(Hold { id, seats, currency, expires_at }: Hold) -> Self {
         let event_id = id.event_id().to_string();
-        Self { hold_id: id, event_id, seats: SeatOf::all(seats), expires_at }
-    }
-}
-
-impl SeatOf {
-    pub(super) fn all(seats: Vec<SeatId>) -> Vec<Self> {
-        seats.into_iter().map(Self::from).collect()
+        let total = seats.iter().map(|seat| seat.amount).sum();
+        let seats = seats.into_iter().map(|seat| SeatOf { price: seat.amount, ..SeatOf::from(seat.id) });
+        Self { hold_id: id, event_id, seats: seats.collect(), currency, total, expires_at }
     }
 }

@@ -78,9 +78,20 @@ pub struct Hold {
     /// Its id.
     pub id: HoldId,
     /// Its seats, by id.
-    pub seats: Vec<SeatId>,
+    pub seats: Vec<HeldSeat>,
+    /// Of their prices; not told where these are not known.
+    pub currency: Option<String>,
     /// Until when.
     pub expires_at: UnixMillis,
+}
+
+/// A seat of a hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldSeat {
+    /// Its id.
+    pub id: SeatId,
+    /// What it is held at, in the currency's minor unit; not known of one that was held before views kept it.
+    pub amount: Option<u64>,
 }
 
 /// A domain event of a chain.

@@ -17,8 +17,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
-    Hold, MOST_EVENTS, MOST_HOLDS, MOST_PAYMENTS, MOST_RESERVATIONS, Minute, Orders, OrdersError, Paid,
-    Payment, Reservation, Sum, Traced,
+    HeldSeat, Hold, MOST_EVENTS, MOST_HOLDS, MOST_PAYMENTS, MOST_RESERVATIONS, Minute, Orders, OrdersError,
+    Paid, Payment, Reservation, Sum, Traced,
 };
 
 /// Most connections that reads take.
@@ -87,16 +87,13 @@ impl Orders for PostgresOrders {
     async fn holds_of(&self, user: &UserId) -> Result<Vec<Hold>, OrdersError> {
         let statement = sqlx::query_as(
             "SELECT hold_id, array_agg(event_id || '.' || seat_key ORDER BY seat_key) AS seat_ids,
+                    array_agg(amount ORDER BY seat_key) AS amounts, max(currency) AS currency,
                     max(expires_at) AS expires_at
              FROM seats WHERE user_id = $1 AND status = 'HELD' AND hold_id IS NOT NULL
              GROUP BY hold_id ORDER BY hold_id LIMIT $2",
         );
-        let rows: Vec<(String, Vec<String>, i64)> =
-            self.rows(statement.bind(user.as_str()).bind(bound(MOST_HOLDS))).await?;
-        let hold = |(id, seats, expires_at): (String, Vec<String>, i64)| {
-            Ok(Hold { id: parsed::<HoldId>(&id)?, seats: seats_of(&seats)?, expires_at: number(expires_at)? })
-        };
-        rows.into_iter().map(hold).collect()
+        let rows: Vec<HoldRow> = self.rows(statement.bind(user.as_str()).bind(bound(MOST_HOLDS))).await?;
+        rows.into_iter().map(HoldRow::read).collect()
     }
 
     async fn chain(&self, chain: &CorrelationId, user: Option<&UserId>) -> Result<Vec<Traced>, OrdersError> {
@@ -207,6 +204,28 @@ impl ReservationRow {
             cancelled_at: self.cancelled_at.map(number).transpose()?,
             paid_by: self.paid_by.map(PaidBy::from),
             payment,
+        })
+    }
+}
+
+#[derive(FromRow)]
+struct HoldRow {
+    hold_id: String,
+    seat_ids: Vec<String>,
+    amounts: Vec<Option<i64>>,
+    currency: Option<String>,
+    expires_at: i64,
+}
+
+impl HoldRow {
+    fn read(self) -> Result<Hold, OrdersError> {
+        let seats = seats_of(&self.seat_ids)?.into_iter().zip(self.amounts);
+        let seats = seats.map(|(id, amount)| Ok(HeldSeat { id, amount: amount.map(number).transpose()? }));
+        Ok(Hold {
+            id: parsed::<HoldId>(&self.hold_id)?,
+            seats: seats.collect::<Result<_, _>>()?,
+            currency: self.currency,
+            expires_at: number(self.expires_at)?,
         })
     }
 }

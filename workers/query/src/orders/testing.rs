@@ -9,7 +9,7 @@ use boxoffice_domain::{
 };
 use uuid::Uuid;
 
-use super::{Hold, Minute, Orders, OrdersError, Paid, Payment, Reservation, Sum, Traced};
+use super::{HeldSeat, Hold, Minute, Orders, OrdersError, Paid, Payment, Reservation, Sum, Traced};
 use crate::testing::event_id;
 
 /// The number of Alice's reservation of the examples.
@@ -38,7 +38,12 @@ impl FakeOrders {
             reservations: Mutex::new(vec![paid(reservation(HERS, "alice"), PaymentState::Paid)]),
             holds: vec![Hold {
                 id: HoldId::new(event_id("arena-night"), Uuid::from_u128(7)),
-                seats: reservation(1, "alice").seats,
+                seats: reservation(1, "alice")
+                    .seats
+                    .into_iter()
+                    .map(|id| HeldSeat { id, amount: Some(12_000) })
+                    .collect(),
+                currency: Some("EUR".to_owned()),
                 expires_at: NOW + 300_000,
             }],
             chain: vec![

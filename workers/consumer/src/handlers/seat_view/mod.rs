@@ -13,6 +13,7 @@ mod upkeep;
 
 use async_trait::async_trait;
 use boxoffice_domain::project::SeatView;
+use boxoffice_domain::subject::{OfSeat, Subject};
 use boxoffice_domain::{Envelope, Projected, UnixMillis, project};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
@@ -40,15 +41,19 @@ impl Handler for SeatViewHandler {
     async fn apply(&self, connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError> {
         let mut histories = Histories::load(connection, events).await?;
         let mut changes = vec![];
+        let mut prices = rows::Prices::default();
         for envelope in events {
             // What has no sequence is about no seat.
             let Some(sequence) = envelope.metadata.sequence else { continue };
             if histories.is_forgotten(envelope.event.seating_event(), sequence) {
                 continue;
             }
-            take(connection, &mut histories, &mut changes, envelope, sequence).await?;
+            if let Subject::Seat(OfSeat::Held(held)) = envelope.event.subject() {
+                prices.held(held);
+            }
+            take(connection, &mut histories, (&mut changes, &prices), envelope, sequence).await?;
         }
-        rows::write(connection, &mut histories, changes).await?;
+        rows::write(connection, &mut histories, changes, &prices).await?;
         histories.write(connection).await?;
         reservations::write(connection, events).await?;
         payments::write(connection, events).await?;
@@ -69,7 +74,7 @@ impl Handler for SeatViewHandler {
 async fn take(
     connection: &mut PgConnection,
     histories: &mut Histories,
-    changes: &mut Vec<SeatChange<SeatView>>,
+    (changes, prices): (&mut Vec<SeatChange<SeatView>>, &rows::Prices),
     envelope: &Envelope,
     sequence: u64,
 ) -> Result<(), ApplyError> {
@@ -78,7 +83,7 @@ async fn take(
     match project(event) {
         Projected::Defined(defined) => {
             // Its chart is held against what the database has.
-            rows::write(connection, histories, std::mem::take(changes)).await?;
+            rows::write(connection, histories, std::mem::take(changes), prices).await?;
             if histories.of(show).has_left {
                 upkeep::come_back(connection, show, histories.of(show)).await?;
             }
@@ -90,7 +95,7 @@ async fn take(
             changes.extend(done.seats);
         }
         Projected::Purged => {
-            rows::write(connection, histories, std::mem::take(changes)).await?;
+            rows::write(connection, histories, std::mem::take(changes), prices).await?;
             let (freed, is_gone) = seats::purge(connection, show, sequence).await?;
             if is_gone {
                 histories.changed(show, sequence);

@@ -1,21 +1,44 @@
 //! The rows of seats: one of each that was ever claimed or blocked, with the sequences that made it what it is.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use boxoffice_domain::SeatId;
+use boxoffice_domain::events::SeatHeld;
 use boxoffice_domain::project::{SeatStatus, SeatView};
+use boxoffice_domain::{HoldId, SeatId};
 use sqlx::{FromRow, PgConnection};
 
 use crate::handlers::seats::history::Histories;
 use crate::handlers::seats::known::{Block, Known, Rows, SeatChange};
 use crate::handlers::{ApplyError, bigint, seats};
 
+/// What seats cost at which they are held: `seat.held` alone says it, so it is no part of what a seat is.
+#[derive(Debug, Default)]
+pub struct Prices(HashMap<(SeatId, HoldId), (u64, String)>);
+
+impl Prices {
+    /// Notes what a seat is held at.
+    pub fn held(&mut self, held: &SeatHeld) {
+        let price = (held.amount, held.currency.clone());
+        self.0.insert((held.seat_id.clone(), held.hold_id.clone()), price);
+    }
+
+    /// What is known of a seat's price.
+    fn of(&self, seat: &SeatId, view: &SeatView) -> Option<&(u64, String)> {
+        match view {
+            SeatView::Held { hold, .. } => self.0.get(&(seat.clone(), hold.clone())),
+            SeatView::Available | SeatView::Reserved { .. } | SeatView::Blocked => None,
+        }
+    }
+}
+
 /// Takes in `changes`: however often a seat changes in a batch, it is read and written once.
 pub async fn write(
     connection: &mut PgConnection,
     histories: &mut Histories,
     changes: Vec<SeatChange<SeatView>>,
+    prices: &Prices,
 ) -> Result<(), ApplyError> {
     if changes.is_empty() {
         return Ok(());
@@ -26,7 +49,7 @@ pub async fn write(
     for (event, sequence) in shown {
         histories.changed(&event, sequence);
     }
-    store(connection, rows.into_iter().collect()).await
+    store(connection, rows.into_iter().collect(), prices).await
 }
 
 #[derive(Debug, FromRow)]
@@ -97,6 +120,7 @@ impl Row {
 async fn store(
     connection: &mut PgConnection,
     rows: Vec<(SeatId, Known<SeatView>)>,
+    prices: &Prices,
 ) -> Result<(), ApplyError> {
     let deadline = |known: &Known<SeatView>| match &known.state {
         SeatView::Held { expires_at, .. } => bigint(*expires_at).map(Some),
@@ -105,16 +129,23 @@ async fn store(
     let deadlines = rows.iter().map(|(_, known)| deadline(known)).collect::<Result<Vec<_>, _>>()?;
     let sequences = rows.iter().map(|(_, known)| bigint(known.sequence)).collect::<Result<Vec<_>, _>>()?;
     let blocks = rows.iter().map(|(_, known)| known.block.map(|block| bigint(block.sequence)).transpose());
+    let priced: Vec<_> = rows.iter().map(|(seat, known)| prices.of(seat, &known.state)).collect();
+    let amounts = priced.iter().map(|price| price.map(|(amount, _)| bigint(*amount)).transpose());
+    // A price that is not said again is the one that the hold has.
     sqlx::query(
         "INSERT INTO seats (event_id, seat_key, status, user_id, hold_id, reservation_id, expires_at, sequence,
-                            is_blocked, block_sequence)
+                            is_blocked, block_sequence, amount, currency)
          SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-                              $8::bigint[], $9::boolean[], $10::bigint[])
+                              $8::bigint[], $9::boolean[], $10::bigint[], $11::bigint[], $12::text[])
          ON CONFLICT (event_id, seat_key) DO UPDATE SET
              status = EXCLUDED.status, user_id = EXCLUDED.user_id, hold_id = EXCLUDED.hold_id,
              reservation_id = EXCLUDED.reservation_id, expires_at = EXCLUDED.expires_at,
              sequence = EXCLUDED.sequence, is_blocked = EXCLUDED.is_blocked,
-             block_sequence = EXCLUDED.block_sequence",
+             block_sequence = EXCLUDED.block_sequence,
+             amount = CASE WHEN seats.hold_id = EXCLUDED.hold_id THEN coalesce(EXCLUDED.amount, seats.amount)
+                           ELSE EXCLUDED.amount END,
+             currency = CASE WHEN seats.hold_id = EXCLUDED.hold_id THEN coalesce(EXCLUDED.currency, seats.currency)
+                             ELSE EXCLUDED.currency END",
     )
     .bind(rows.iter().map(|(seat, _)| seat.event()).collect::<Vec<_>>())
     .bind(rows.iter().map(|(seat, _)| seat.key()).collect::<Vec<_>>())
@@ -126,6 +157,8 @@ async fn store(
     .bind(sequences)
     .bind(rows.iter().map(|(_, known)| known.block.map(|block| block.is_blocked)).collect::<Vec<_>>())
     .bind(blocks.collect::<Result<Vec<_>, _>>()?)
+    .bind(amounts.collect::<Result<Vec<_>, _>>()?)
+    .bind(priced.iter().map(|price| price.map(|(_, currency)| currency.as_str())).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

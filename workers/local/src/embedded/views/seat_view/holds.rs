@@ -1,17 +1,20 @@
-//! Who holds which seats: a hold is there as long as a seat is in it.
+//! Who holds which seats, and what they cost: a hold is there as long as a seat is in it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
-use boxoffice_domain::project::SeatView;
-use boxoffice_domain::{HoldId, Projected, SeatId, SeatingEventId, UnixMillis, UserId};
+use boxoffice_domain::events::SeatHeld;
+use boxoffice_domain::subject::{OfSeat, OfSeatingEvent, Subject};
+use boxoffice_domain::{DomainEvent, HoldId, SeatId, UnixMillis, UserId};
 
 /// A hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// Its id.
     pub id: HoldId,
-    /// Its seats.
-    pub seats: BTreeSet<SeatId>,
+    /// Its seats, and what each of them is held at.
+    pub seats: BTreeMap<SeatId, u64>,
+    /// Of these prices.
+    pub currency: String,
     /// Until when.
     pub expires_at: UnixMillis,
 }
@@ -31,43 +34,53 @@ impl Holds {
     }
 
     /// Takes in what an event of a SeatingEvent means.
-    pub(super) fn apply(&mut self, event: &SeatingEventId, projected: &Projected<'_>) {
-        match projected {
-            Projected::Seat { seat, to } => {
-                self.leave(seat);
-                if let SeatView::Held { user, hold, expires_at } = to {
-                    self.enter(seat, user, hold, *expires_at);
+    pub(super) fn apply(&mut self, event: &DomainEvent) {
+        match event.subject() {
+            Subject::Seat(of) => match of {
+                OfSeat::Held(held) => {
+                    self.leave(&held.seat_id);
+                    self.enter(held);
                 }
-            }
-            Projected::Extended { seats, expires_at, .. } => {
-                for seat in *seats {
+                OfSeat::Reserved(reserved) => self.leave(&reserved.seat_id),
+                OfSeat::Released(released) => self.leave(&released.seat_id),
+                OfSeat::Blocked(block) | OfSeat::Unblocked(block) => self.leave(&block.seat_id),
+            },
+            Subject::Hold(extended) => {
+                for seat in &extended.seat_ids {
                     if let Some(held) = self.hold_of(seat) {
-                        held.expires_at = *expires_at;
+                        held.expires_at = extended.expires_at;
                     }
                 }
             }
-            Projected::Purged => {
-                let gone: Vec<_> =
-                    self.seats.keys().filter(|seat| seat.event() == event.as_str()).cloned().collect();
+            Subject::SeatingEvent(OfSeatingEvent::Purged(purged)) => {
+                let is_its = |seat: &&SeatId| seat.event() == purged.event_id.as_str();
+                let gone: Vec<_> = self.seats.keys().filter(is_its).cloned().collect();
                 for seat in &gone {
                     self.leave(seat);
                 }
             }
-            Projected::Defined(_)
-            | Projected::Closed
-            | Projected::Reserved(_)
-            | Projected::Cancelled(_)
-            | Projected::Nothing => {}
+            Subject::SeatingEvent(
+                OfSeatingEvent::Created(_) | OfSeatingEvent::Updated(_) | OfSeatingEvent::Deleted(_),
+            )
+            | Subject::Reservation(_)
+            | Subject::Statistics(_)
+            | Subject::Payment(_) => {}
         }
     }
 
-    fn enter(&mut self, seat: &SeatId, user: &UserId, hold: &HoldId, expires_at: UnixMillis) {
-        let id = hold.to_string();
-        let begun = || Held { id: hold.clone(), seats: BTreeSet::new(), expires_at };
-        let claim = self.of_users.entry(user.clone()).or_default().entry(id.clone()).or_insert_with(begun);
-        claim.seats.insert(seat.clone());
-        claim.expires_at = claim.expires_at.max(expires_at);
-        self.seats.insert(seat.clone(), (user.clone(), id));
+    fn enter(&mut self, held: &SeatHeld) {
+        let SeatHeld { seat_id, user_id, hold_id, expires_at, amount, currency, .. } = held;
+        let id = hold_id.to_string();
+        let begun = || Held {
+            id: hold_id.clone(),
+            seats: BTreeMap::new(),
+            currency: currency.clone(),
+            expires_at: *expires_at,
+        };
+        let hold = self.of_users.entry(user_id.clone()).or_default().entry(id.clone()).or_insert_with(begun);
+        hold.seats.insert(seat_id.clone(), *amount);
+        hold.expires_at = hold.expires_at.max(*expires_at);
+        self.seats.insert(seat_id.clone(), (user_id.clone(), id));
     }
 
     fn leave(&mut self, seat: &SeatId) {

@@ -14,7 +14,7 @@ mod snapshots;
 mod orders;
 
 use boxoffice_consumer::handlers::Followers;
-use boxoffice_domain::{DomainEvent, Envelope, project};
+use boxoffice_domain::{DomainEvent, Envelope};
 
 use super::maps::Maps;
 use super::payments::Payments;
@@ -51,7 +51,7 @@ impl MemoryHandler for SeatView {
                 }
             }
         }
-        self.holds.apply(event.event.seating_event(), &project(&event.event));
+        self.holds.apply(&event.event);
         self.payments.apply(event);
         Ok(())
     }

@@ -10,7 +10,7 @@ use boxoffice_domain::{
     CorrelationId, PaymentState, PaymentView, ReservationId, SeatingEventId, UnixMillis, UserId,
 };
 use boxoffice_query::orders::{
-    Hold, MOST_HOLDS, MOST_PAYMENTS, MOST_RESERVATIONS, Minute, Orders, OrdersError, Paid, Payment,
+    HeldSeat, Hold, MOST_HOLDS, MOST_PAYMENTS, MOST_RESERVATIONS, Minute, Orders, OrdersError, Paid, Payment,
     Reservation, Sum, Traced,
 };
 
@@ -52,8 +52,9 @@ impl Orders for LocalOrders {
 
     async fn holds_of(&self, user: &UserId) -> Result<Vec<Hold>, OrdersError> {
         let hold = |held: &Held| {
-            let Held { id, seats, expires_at } = held.clone();
-            Hold { id, seats: seats.into_iter().collect(), expires_at }
+            let Held { id, seats, currency, expires_at } = held.clone();
+            let seats = seats.into_iter().map(|(id, amount)| HeldSeat { id, amount: Some(amount) });
+            Hold { id, seats: seats.collect(), currency: Some(currency), expires_at }
         };
         Ok(self.read(|view| view.holds.of(user.as_str()).take(MOST_HOLDS).map(hold).collect()))
     }
