@@ -69,9 +69,9 @@ pub(crate) struct ReservationBody {
 pub(crate) struct SeatOf {
     /// Its id.
     #[schema(value_type = schemas::SeatId)]
-    seat_id: SeatId,
+    pub seat_id: SeatId,
     /// Its section.
-    section_id: String,
+    pub section_id: String,
     /// What it is held at; what is reserved has its total alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = u64, required = false)]

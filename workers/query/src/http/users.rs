@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::reservations::{ReservationBody, SeatOf};
 use super::{Knowledge, Private};
 use crate::openapi::{OfUserRead, USERS};
-use crate::orders::Hold;
+use crate::orders::{HeldSeat, Hold};
 
 /// Seats that a user holds.
 #[derive(Debug, Serialize, ToSchema)]
@@ -138,7 +138,13 @@ impl From<Hold> for HoldBody {
     fn from(Hold { id, seats, currency, expires_at }: Hold) -> Self {
         let event_id = id.event_id().to_string();
         let total = seats.iter().map(|seat| seat.amount).sum();
-        let seats = seats.into_iter().map(|seat| SeatOf { price: seat.amount, ..SeatOf::from(seat.id) });
+        let seats = seats.into_iter().map(|seat| SeatOf::held(seat));
         Self { hold_id: id, event_id, seats: seats.collect(), currency, total, expires_at }
+    }
+}
+
+impl SeatOf {
+    fn held(HeldSeat { id, amount }: HeldSeat) -> Self {
+        Self { price: amount, ..Self::from(id) }
     }
 }
