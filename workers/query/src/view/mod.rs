@@ -161,14 +161,14 @@ impl Views {
         sequence: u64,
         fact: Option<&DomainEvent>,
     ) -> Result<Verdict, ChartError> {
-        let creates = matches!(fact, Some(DomainEvent::EventCreated(_)));
+        let is_creation = matches!(fact, Some(DomainEvent::EventCreated(_)));
         let (live, last, is_former) = {
             let known = self.known();
             (known.maps.get(event).cloned(), known.sequence(event), known.former.contains(event))
         };
-        let met = last.filter(|_| !(is_former && creates)).map(|last| Span { first: 1, last });
+        let met = last.filter(|_| !(is_former && is_creation)).map(|last| Span { first: 1, last });
         // Replicas remember no event ids: whether an old event is a fork is for the view's consumer to find (I5).
-        let verdict = classify(met, Start::Earliest, Seen { sequence, known: true, creates });
+        let verdict = classify(met, Start::Earliest, Seen { sequence, known: true, creates: is_creation });
         if verdict != Verdict::Apply {
             return Ok(verdict);
         }
