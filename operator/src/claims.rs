@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use boxoffice_crds::common::Time;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::core::v1::{Namespace, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Client, Resource};
@@ -51,6 +51,18 @@ pub enum Refused {
         owner: String,
         /// Who asks.
         by: String,
+    },
+    /// The operator has no right to look.
+    #[error(
+        "the operator has no rights in namespace {namespace}, so nothing is done there: {why}. If its Role and RoleBinding went \
+         with the namespace, which is being deleted, what is left there waits for its finalizers: see \"Deleting a namespace\" \
+         in the chart's README"
+    )]
+    Forbidden {
+        /// The namespace.
+        namespace: String,
+        /// What was refused.
+        why: String,
     },
     /// It is not known whose they are.
     #[error("whose namespace {namespace} is cannot be told: {why}")]
@@ -180,9 +192,12 @@ impl Claims {
                 Some(Refused::Owned { namespace: namespace.to_owned(), owner, by: self.installation.clone() })
             }
             // What it has is relied upon for as long as nobody else can have it.
-            Err(error) if place.state.is_ours() => {
+            Err(error) if place.state.is_ours() && !error.is_forbidden() => {
                 tracing::warn!(namespace, %error, "claim not renewed");
                 return Ok(());
+            }
+            Err(error) if error.is_forbidden() => {
+                Some(Refused::Forbidden { namespace: namespace.to_owned(), why: error.to_string() })
             }
             Err(error) => Some(Refused::Unknown { namespace: namespace.to_owned(), why: error.to_string() }),
         };
@@ -200,7 +215,12 @@ impl Claims {
     /// Whose it is after a try to claim it, where it is not ours.
     async fn attempt(&self, namespace: &str, place: &mut Place) -> Result<Option<String>, ApiError> {
         let api: Api<Lease> = Api::namespaced(self.client.clone(), namespace);
-        let Some(mut lease) = timed("read the claim", api.get_opt(LEASE)).await? else {
+        let read = timed("read the claim", api.get_opt(LEASE)).await;
+        // The rights there went with it, and what is left has to be let go.
+        if read.as_ref().is_err_and(ApiError::is_forbidden) && self.is_ending(namespace).await {
+            return Ok(None);
+        }
+        let Some(mut lease) = read? else {
             let metadata = ObjectMeta { name: Some(LEASE.to_owned()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(self.claim(None)) };
             let made = timed("create the claim", api.create(&PostParams::default(), &lease)).await;
@@ -224,6 +244,18 @@ impl Claims {
         Ok(won.is_none().then(|| "another one, which came first".to_owned()))
     }
 
+    /// Whether the namespace is being deleted. It is asked where a right lacks; who may not ask does not know.
+    pub async fn is_ending(&self, namespace: &str) -> bool {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        match timed("read the namespace", api.get_opt(namespace)).await {
+            Ok(found) => found.is_some_and(|found| found.metadata.deletion_timestamp.is_some()),
+            Err(error) => {
+                tracing::debug!(namespace, %error, "whether the namespace is being deleted is not known");
+                false
+            }
+        }
+    }
+
     async fn give_up(&self, namespace: &str, place: &mut Place) {
         if matches!(place.state, State::Ours { .. }) {
             let api: Api<Lease> = Api::namespaced(self.client.clone(), namespace);
@@ -245,6 +277,7 @@ impl Claims {
             }
         }
         self.metrics.refused(namespace, place.state.owner(), None);
+        self.metrics.without_rights(namespace, false);
         place.state = State::New;
         self.places.lock().unwrap_or_else(PoisonError::into_inner).remove(namespace);
     }
@@ -261,6 +294,7 @@ impl Claims {
         }
         let owner = refused.and_then(Refused::owner);
         self.metrics.refused(namespace, before.owner(), owner);
+        self.metrics.without_rights(namespace, matches!(refused, Some(Refused::Forbidden { .. })));
         match refused {
             None => tracing::info!(namespace, "namespace is this installation's"),
             Some(refused) => {
@@ -294,7 +328,7 @@ impl Refused {
     fn owner(&self) -> Option<&str> {
         match self {
             Self::Owned { owner, .. } => Some(owner),
-            Self::Unknown { .. } => None,
+            Self::Forbidden { .. } | Self::Unknown { .. } => None,
         }
     }
 }

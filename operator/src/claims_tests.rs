@@ -118,3 +118,21 @@ async fn what_is_left_in_a_namespace_that_is_being_deleted_is_let_go() {
     claims.admit("tickets").await.unwrap();
     installation(&api, "one/op").admit("tickets").await.unwrap();
 }
+
+#[tokio::test]
+async fn without_rights_nothing_is_done_unless_the_namespace_is_being_deleted() {
+    let api = FakeApi::default();
+    let claims = installation(&api, "one/op");
+    claims.admit("tickets").await.unwrap();
+    api.bereave();
+    pass(&claims, "tickets", RENEW).await;
+    claims.renew().await;
+    let refused = claims.admit("tickets").await.unwrap_err();
+    assert!(matches!(refused, Refused::Forbidden { .. }), "{refused}");
+    assert!(refused.to_string().contains("has no rights in namespace tickets"), "{refused}");
+    assert!(refused.to_string().contains("Deleting a namespace"), "{refused}");
+
+    api.terminate();
+    pass(&claims, "tickets", LOOK).await;
+    claims.admit("tickets").await.unwrap();
+}

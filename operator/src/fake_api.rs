@@ -28,6 +28,8 @@ struct Inner {
     is_down: Mutex<bool>,
     /// Whether its namespaces are being deleted.
     is_terminating: Mutex<bool>,
+    /// Whether nobody has rights in a namespace any more.
+    is_bereft: Mutex<bool>,
 }
 
 impl FakeApi {
@@ -36,6 +38,7 @@ impl FakeApi {
         let routes = Router::new()
             .route("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases", any(collection))
             .route("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}", any(one))
+            .route("/api/v1/namespaces/{namespace}", any(namespace))
             .route("/apis/events.k8s.io/v1/namespaces/{namespace}/events", any(event))
             .with_state(self.clone());
         Client::new(routes, "default")
@@ -50,6 +53,11 @@ impl FakeApi {
     pub fn terminate(&self) {
         self.0.leases.lock().unwrap().clear();
         *self.0.is_terminating.lock().unwrap() = true;
+    }
+
+    /// Takes away the Roles in every namespace.
+    pub fn bereave(&self) {
+        *self.0.is_bereft.lock().unwrap() = true;
     }
 
     /// The calls since it was asked last, as `PUT namespace/lease`; Events with reason and note.
@@ -130,12 +138,21 @@ async fn one(
     if *api.0.is_down.lock().unwrap() {
         return refused(StatusCode::INTERNAL_SERVER_ERROR, "InternalError");
     }
+    if *api.0.is_bereft.lock().unwrap() {
+        return refused(StatusCode::FORBIDDEN, "NoRight");
+    }
     api.0.calls.lock().unwrap().push(format!("{} {namespace}/{name}", request.method()));
     if request.method() == Method::PUT {
         return api.write(&namespace, &name, body(request).await);
     }
     let lease = api.0.leases.lock().unwrap().get(&format!("{namespace}/{name}")).cloned();
     lease.map_or_else(|| refused(StatusCode::NOT_FOUND, "NotFound"), |lease| Json(lease).into_response())
+}
+
+async fn namespace(State(api): State<FakeApi>, Path(name): Path<String>) -> Response {
+    let ending = api.0.is_terminating.lock().unwrap().then_some("2026-11-30T00:00:00Z");
+    let metadata = json!({"name": name, "deletionTimestamp": ending});
+    Json(json!({"kind": "Namespace", "apiVersion": "v1", "metadata": metadata})).into_response()
 }
 
 async fn event(State(api): State<FakeApi>, request: Request) -> Response {
@@ -153,8 +170,7 @@ async fn body(request: Request) -> Value {
 }
 
 fn refused(status: StatusCode, reason: &str) -> Response {
-    let causes =
-        if status == StatusCode::FORBIDDEN { json!([{"reason": "NamespaceTerminating"}]) } else { json!([]) };
+    let causes = if reason == "Forbidden" { json!([{"reason": "NamespaceTerminating"}]) } else { json!([]) };
     let problem = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": reason, "reason": reason, "details": {"causes": causes}, "code": status.as_u16()});
     (status, Json(problem)).into_response()

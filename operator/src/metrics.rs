@@ -46,6 +46,11 @@ struct Owner {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Namespace {
+    namespace: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Kind {
     kind: &'static str,
 }
@@ -66,6 +71,7 @@ pub struct Metrics {
     watches: Family<Watch, Gauge>,
     unreadable: Family<Object, Gauge>,
     refused: Family<Owner, Gauge>,
+    without_rights: Family<Namespace, Gauge>,
     outdated: Family<Kind, Gauge>,
 }
 
@@ -80,10 +86,11 @@ impl Metrics {
             watches: Family::default(),
             unreadable: Family::default(),
             refused: Family::default(),
+            without_rights: Family::default(),
             outdated: Family::default(),
         };
-        let Self { reconciles, durations, last_completed, splits, watches, unreadable, refused, outdated } =
-            metrics.clone();
+        let Self { reconciles, durations, last_completed, splits, watches, .. } = metrics.clone();
+        let Self { unreadable, refused, without_rights, outdated, .. } = metrics.clone();
         registry.register("boxoffice_operator_reconciles", "Reconciles by controller and result", reconciles);
         registry.register_with_unit(
             "boxoffice_operator_reconcile_duration",
@@ -118,6 +125,11 @@ impl Metrics {
             refused,
         );
         registry.register(
+            "boxoffice_operator_namespace_without_rights",
+            "Namespaces in which nothing is done because the operator has no rights there, each 1",
+            without_rights,
+        );
+        registry.register(
             "boxoffice_operator_crds_outdated",
             "Whether the definition of a kind is older than the operator",
             outdated,
@@ -148,6 +160,16 @@ impl Metrics {
         }
         if let Some(owner) = owner {
             self.refused.get_or_create(&named(owner)).set(1);
+        }
+    }
+
+    /// Notes whether nothing is done in a namespace for the lack of rights.
+    pub fn without_rights(&self, namespace: &str, is_without: bool) {
+        let namespace = Namespace { namespace: namespace.to_owned() };
+        if is_without {
+            self.without_rights.get_or_create(&namespace).set(1);
+        } else {
+            self.without_rights.remove(&namespace);
         }
     }
 

@@ -20,8 +20,22 @@ pub const AGE: Duration = Duration::from_secs(45);
 /// What nobody asked for in this time is forgotten.
 const IDLE: Duration = Duration::from_mins(5);
 
+/// What is said of a Secret that the operator may not read: which right lacks.
+pub const UNREADABLE: &str = "may not be read by the operator: its role lacks the verb get on secrets there, grant that for this one at least";
+
 /// A Secret, where there is one.
 pub type Found = Option<Arc<Secret>>;
+
+/// A Secret as it was found by who can go on without it.
+#[derive(Clone, Debug)]
+pub enum Holding {
+    /// With what is in it.
+    There(Arc<Secret>),
+    /// There is none.
+    Absent,
+    /// The operator may not read it.
+    Forbidden,
+}
 
 /// The Secrets that were read, by namespace and name.
 #[derive(Default)]
@@ -56,6 +70,22 @@ impl Secrets {
         let found = found.map(Arc::new);
         self.note(key, found.clone(), Instant::now());
         Ok(found)
+    }
+
+    /// The same, where a right that lacks is no failure but something to be told of that Secret.
+    pub async fn hold(
+        &self,
+        client: &Client,
+        namespace: &str,
+        name: &str,
+        age: Duration,
+    ) -> Result<Holding, ApiError> {
+        match self.get(client, namespace, name, age).await {
+            Ok(Some(found)) => Ok(Holding::There(found)),
+            Ok(None) => Ok(Holding::Absent),
+            Err(error) if error.is_forbidden() => Ok(Holding::Forbidden),
+            Err(error) => Err(error),
+        }
     }
 
     /// Has the next call read it anew: it was written, or is not as it should be.

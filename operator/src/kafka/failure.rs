@@ -3,8 +3,8 @@
 use boxoffice_runtime::log::kafka::trouble::{Kind, Told};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 
-use super::requests::Failure;
 use super::{KafkaError, Resource, Right};
+use boxoffice_runtime::log::kafka::requests::Failure;
 
 /// What was asked of a cluster: in words, and by which right.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use boxoffice_runtime::log::kafka::requests::{Described, EARLIEST, Failure, LATEST, Places, Requests};
 use boxoffice_runtime::log::kafka::trouble::Trouble;
 use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewPartitions, NewTopic, OwnedResourceSpecifier,
@@ -19,7 +20,6 @@ use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as
 
 use super::connection::Connection;
 use super::failure::{Action, Asked};
-use super::requests::{Described, EARLIEST, Failure, LATEST, Places, Requests};
 use super::{Answers, GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
 
 /// One call to the cluster.
@@ -73,7 +73,7 @@ impl Cluster {
     ) -> Result<T, KafkaError> {
         let reader = Arc::clone(&self.reader);
         let task = tokio::task::spawn_blocking(move || {
-            let answer = call(&Requests::new(&reader, CALL));
+            let answer = call(&Requests::new(reader.client(), CALL));
             while reader.poll(DRAIN).is_some() {}
             answer
         });

@@ -2,8 +2,8 @@
 //!
 //! Services say what they want in `declarations`, and read there what was last seen: no reconcile waits for Kafka. `rounds` go
 //! to each cluster in turn. `topics`, `groups`, `promise` and `turns` decide (pure), `converge` carries out through the
-//! [`Kafka`] trait, `librdkafka` implements that with `requests` for what its safe calls lack and `failure` for what went
-//! wrong; `pool` keeps the clients by their `connection`. Nothing here produces or consumes a record.
+//! [`Kafka`] trait, `librdkafka` implements that with the runtime's `requests` for what its safe calls lack and `failure` for
+//! what went wrong; `pool` keeps the clients by their `connection`. Nothing here produces or consumes a record.
 
 pub mod connection;
 pub mod converge;
@@ -11,11 +11,10 @@ pub mod declarations;
 pub mod durability;
 mod failure;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 pub mod groups;
 pub mod librdkafka;
 pub mod pool;
-mod requests;
 pub mod rounds;
 pub mod topics;
 pub mod turns;

@@ -52,7 +52,7 @@ impl Knowledge {
     }
 
     /// Whether it is the service's own: by its record, or by its status where the record was lost.
-    fn owns(&self, topic: &str, facts: &TopicFacts) -> bool {
+    pub fn owns(&self, topic: &str, facts: &TopicFacts) -> bool {
         let by_status = |seen: &Seen| seen.own && seen.id.is_some() && seen.id == facts.id;
         self.record.contains_key(topic) || self.seen.get(topic).is_some_and(by_status)
     }

@@ -3,17 +3,13 @@
 //! A pod reads a Secret when it starts. Its template says by fingerprint what it read, a key each, so that another content
 //! of a key replaces the pods of those workers that read it, and of no others. What is lost is told, and replaces nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::time::Duration;
-
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::common::condition::SECRETS_READY;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fingerprint::fingerprint;
 use super::names;
@@ -21,7 +17,7 @@ use crate::api::ApiError;
 use crate::conditions::Finding;
 use crate::context::Context;
 use crate::notices::Notice;
-use crate::secrets::{AGE, TOKEN_AGE};
+use crate::secrets::{AGE, Holding, TOKEN_AGE, UNREADABLE};
 
 /// The annotation of a pod that says what it read from Secrets: `name/key:fingerprint` with commas.
 pub const MARK: &str = "boxoffice.dev/secrets";
@@ -39,17 +35,6 @@ struct Reference {
     variable: String,
     key: Key,
     is_optional: bool,
-}
-
-/// A Secret as it was found.
-#[derive(Clone, Debug)]
-pub enum Holding {
-    /// With what is in it.
-    There(Arc<Secret>),
-    /// There is none.
-    Absent,
-    /// The operator may not read it.
-    Forbidden,
 }
 
 /// What is wrong with a Secret.
@@ -92,7 +77,7 @@ pub async fn read(
     let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
     let mut holdings = BTreeMap::new();
     for secret in named(workloads, &name) {
-        let holding = hold(context, &namespace, &secret, AGE).await?;
+        let holding = context.secrets.hold(&context.client, &namespace, &secret, AGE).await?;
         holdings.insert(secret, holding);
     }
     let contents = compare(&name, workloads, &holdings, live);
@@ -100,19 +85,10 @@ pub async fn read(
         return Ok(contents);
     }
     for (secret, _) in contents.losses.keys() {
-        let holding = hold(context, &namespace, secret, TOKEN_AGE).await?;
+        let holding = context.secrets.hold(&context.client, &namespace, secret, TOKEN_AGE).await?;
         holdings.insert(secret.clone(), holding);
     }
     Ok(compare(&name, workloads, &holdings, live))
-}
-
-async fn hold(context: &Context, namespace: &str, secret: &str, age: Duration) -> Result<Holding, ApiError> {
-    match context.secrets.get(&context.client, namespace, secret, age).await {
-        Ok(Some(found)) => Ok(Holding::There(found)),
-        Ok(None) => Ok(Holding::Absent),
-        Err(error) if error.is_forbidden() => Ok(Holding::Forbidden),
-        Err(error) => Err(error),
-    }
 }
 
 /// The Secrets that the workloads name, but for that of the admin token.
@@ -298,7 +274,7 @@ impl Loss {
         let what = match problem {
             Problem::Missing => format!("does not exist: create it with {keys}"),
             Problem::KeyMissing => format!("has nothing under {keys}: add it"),
-            Problem::Forbidden => "may not be read by the operator: let its role get it".to_owned(),
+            Problem::Forbidden => UNREADABLE.to_owned(),
         };
         format!("{fields}: Secret {namespace}/{secret} {what} (read by {readers})")
     }

@@ -1,10 +1,13 @@
 //! What Secrets mean for the pods that read them.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::reservation_service::build::build;
 use crate::reservation_service::fixtures::with_tokens;
 use crate::reservation_service::validate::validate;
 use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
 
 /// The workloads of a service that reads four Secrets: `redis`, `view-db`, `issuer` and `kafka-user`.
 fn workloads() -> Vec<DynamicObject> {

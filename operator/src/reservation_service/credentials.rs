@@ -12,7 +12,7 @@ use crate::api::ApiError;
 use crate::context::Context;
 use crate::kafka::KafkaError;
 use crate::kafka::connection::Connection;
-use crate::secrets::{AGE, Found};
+use crate::secrets::{AGE, Holding, UNREADABLE};
 
 /// Key of the user name in the Secret of `kafka.sasl`.
 pub const USERNAME: &str = "username";
@@ -33,7 +33,7 @@ struct Named<'a> {
     name: &'a str,
     /// What it has to hold.
     keys: Vec<&'a str>,
-    secret: Found,
+    secret: Holding,
 }
 
 /// Reads them. What is wrong with them is Kafka's trouble; only the API server's failures are errors.
@@ -44,7 +44,7 @@ pub async fn read(
     let kafka = &service.spec.kafka;
     let namespace = service.namespace().unwrap_or_default();
     let get = async |field, name, keys| {
-        let secret = context.secrets.get(&context.client, &namespace, name, AGE).await?;
+        let secret = context.secrets.hold(&context.client, &namespace, name, AGE).await?;
         Ok(Named { field, name, keys, secret })
     };
     let ca = match ca_reference(kafka) {
@@ -94,7 +94,8 @@ fn authority(
     reference: &SecretKeySelector,
     namespace: &str,
 ) -> Result<Option<String>, KafkaError> {
-    if reference.optional == Some(true) && ca.value(&reference.key).is_none() {
+    let may_lack = reference.optional == Some(true) && !matches!(ca.secret, Holding::Forbidden);
+    if may_lack && ca.value(&reference.key).is_none() {
         return Ok(None);
     }
     let pem = ca.text(&reference.key, namespace)?;
@@ -109,13 +110,18 @@ fn authority(
 
 impl Named<'_> {
     fn value(&self, key: &str) -> Option<&[u8]> {
-        Some(self.secret.as_ref()?.data.as_ref()?.get(key)?.0.as_slice())
+        let Holding::There(secret) = &self.secret else { return None };
+        Some(secret.data.as_ref()?.get(key)?.0.as_slice())
     }
 
     fn text(&self, key: &str, namespace: &str) -> Result<String, KafkaError> {
-        if self.secret.is_none() {
-            let keys = self.keys.join(" and ");
-            return Err(self.unusable(namespace, &format!("does not exist: create it with {keys}")));
+        match &self.secret {
+            Holding::There(_) => {}
+            Holding::Absent => {
+                let keys = self.keys.join(" and ");
+                return Err(self.unusable(namespace, &format!("does not exist: create it with {keys}")));
+            }
+            Holding::Forbidden => return Err(self.unusable(namespace, UNREADABLE)),
         }
         let value =
             self.value(key).ok_or_else(|| self.unusable(namespace, &format!("has no key {key}: add it")))?;

@@ -27,22 +27,16 @@ fn secret(uid: &str, data: &[(&str, &str)]) -> Secret {
     secret
 }
 
+fn holding(secret: impl Into<Option<Secret>>) -> Holding {
+    secret.into().map_or(Holding::Absent, |secret| Holding::There(Arc::new(secret)))
+}
+
 fn ca(secret: impl Into<Option<Secret>>) -> Named<'static> {
-    Named {
-        field: "kafka.tls.caSecretRef",
-        name: "kafka-ca",
-        keys: vec!["ca.crt"],
-        secret: secret.into().map(Arc::new),
-    }
+    Named { field: "kafka.tls.caSecretRef", name: "kafka-ca", keys: vec!["ca.crt"], secret: holding(secret) }
 }
 
 fn login(secret: impl Into<Option<Secret>>) -> Named<'static> {
-    Named {
-        field: "kafka.sasl.secretRef",
-        name: "kafka-user",
-        keys: LOGIN.to_vec(),
-        secret: secret.into().map(Arc::new),
-    }
+    Named { field: "kafka.sasl.secretRef", name: "kafka-user", keys: LOGIN.to_vec(), secret: holding(secret) }
 }
 
 fn with_password(password: &str) -> Credentials {
@@ -110,4 +104,28 @@ fn what_is_missing_is_named_with_where_to_put_it() {
     let no_pem = refused(&ca(secret("u1", &[("ca.crt", "MIIB")])), &login(None));
     assert!(no_pem.contains("kafka.tls.caSecretRef: Secret tickets/kafka-ca"), "{no_pem}");
     assert!(no_pem.contains("in PEM form") && !no_pem.contains("MIIB"), "{no_pem}");
+}
+
+#[test]
+fn a_secret_that_may_not_be_read_is_named_with_the_right_that_lacks() {
+    let forbidden = |named| Named { secret: Holding::Forbidden, ..named };
+    let told = refused(&forbidden(ca(None)), &login(secret("u2", &[("username", "u"), ("password", "p")])));
+    assert!(
+        told.contains("kafka.tls.caSecretRef: Secret tickets/kafka-ca may not be read by the operator"),
+        "{told}"
+    );
+    assert!(told.contains("lacks the verb get on secrets"), "{told}");
+    let told = refused(&ca(secret("u1", &[("ca.crt", PEM)])), &forbidden(login(None)));
+    assert!(told.contains("kafka.sasl.secretRef: Secret tickets/kafka-user may not be read"), "{told}");
+}
+
+#[test]
+fn an_optional_authority_that_may_not_be_read_is_not_one_that_lacks() {
+    let mut service = secured();
+    let reference = service.spec.kafka.tls.as_mut().unwrap().ca_secret_ref.as_mut().unwrap();
+    reference.optional = Some(true);
+    let login = login(secret("u2", &[("username", "u"), ("password", "p")]));
+    assert!(credentials(&service, Some(&ca(None)), Some(&login)).is_ok());
+    let forbidden = Named { secret: Holding::Forbidden, ..ca(None) };
+    assert!(credentials(&service, Some(&forbidden), Some(&login)).is_err());
 }

@@ -18,13 +18,15 @@ use kube::api::{Api, ListParams};
 use super::children::Children;
 use super::claims::{self, Claim};
 use super::purge::{Purge, purge};
+use super::record::Record;
 use super::validate::names_of;
-use super::{credentials, names, record};
+use super::{credentials, dereference, names, record};
 use crate::api::{ApiError, beside, timed};
 use crate::conditions::{Finding, progress};
 use crate::context::{Context, key};
 use crate::departures::ServiceKey;
-use crate::kafka::KafkaError;
+use crate::kafka::topics::Knowledge;
+use crate::kafka::{Kafka, KafkaError};
 use crate::notices::Notice;
 
 /// How long a service waits for SeatingEvents that are being deleted with it.
@@ -121,26 +123,41 @@ fn named(names: &[&str]) -> String {
     }
 }
 
-/// Purges the shows, stops the workers, then deletes the topics of the record, the groups and the record itself.
+/// Purges the shows, stops the workers, then deletes the topics that are the service's own, the groups and the record itself.
 async fn delete_all(context: &Context, service: &ReservationService) -> Result<Leave, ApiError> {
-    let mut children = Children::list(&context.client, service).await?;
-    let has_command =
-        children.deployments().contains_key(&names::worker(&service.name_any(), names::COMMAND));
-    let notices = match purge(context, service, has_command).await? {
+    let children = match Children::list(&context.client, service).await {
+        Ok(children) => Some(children),
+        // They go with it, as its Roles did.
+        Err(error) if error.is_forbidden() && is_ending(context, service).await => None,
+        Err(error) => return Err(error),
+    };
+    let command = names::worker(&service.name_any(), names::COMMAND);
+    let may_have_command = children.as_ref().is_none_or(|all| all.deployments().contains_key(&command));
+    let notices = match purge(context, service, may_have_command).await? {
         Purge::Done(notices) => notices,
         Purge::Waits(finding) => return Ok(Leave::Later(finding)),
     };
-    if children.stop_workloads().await? || has_pods(context, service).await? {
+    let is_bereft = children.is_none();
+    if let Some(mut children) = children
+        && (children.stop_workloads().await? || has_pods(context, service).await?)
+    {
         let message = "the deletion waits until the workers' pods have ended; then the topics are deleted";
         return Ok(Leave::Later(Finding::unmet(WORKERS_READY, progress::DELETING, message)));
     }
-    let deleted = delete_topics(context, service).await?;
+    let deleted = delete_topics(context, service, is_bereft).await?;
     Ok(deleted.map_or_else(|error| Leave::Failed(without_kafka(&error)), |()| Leave::Now(notices)))
 }
 
+/// Whether the service goes because its namespace does.
+async fn is_ending(context: &Context, service: &ReservationService) -> bool {
+    context.claims.is_ending(&service.namespace().unwrap_or_default()).await
+}
+
+/// `is_bereft`: the operator has no right to the record any more, which goes with its namespace.
 async fn delete_topics(
     context: &Context,
     service: &ReservationService,
+    is_bereft: bool,
 ) -> Result<Result<(), KafkaError>, ApiError> {
     let own: ServiceKey = (service.namespace().unwrap_or_default(), service.name_any());
     // Where all of a namespace is deleted, Secrets are gone before what needs them.
@@ -151,15 +168,17 @@ async fn delete_topics(
             None => return Ok(Err(error)),
         },
     };
-    let owned = record::read(&context.client, service).await?;
+    let recorded = if is_bereft { Record::new() } else { record::read(&context.client, service).await? };
+    let known = dereference::knowledge(service, recorded);
     let on_kafka = async {
         let kafka = context.kafka.get(&connection)?;
+        let owned = owned(kafka.as_ref(), &known).await?;
         if !owned.is_empty() {
             for group in groups(service) {
                 kafka.delete_group(&group).await?;
             }
         }
-        for topic in owned.keys() {
+        for topic in &owned {
             kafka.delete_topic(topic).await?;
         }
         Ok(())
@@ -167,8 +186,25 @@ async fn delete_topics(
     if let Err(error) = on_kafka.await {
         return Ok(Err(error));
     }
-    record::delete(&context.client, service).await?;
+    if !is_bereft {
+        record::delete(&context.client, service).await?;
+    }
     Ok(Ok(()))
+}
+
+/// The topics that are the service's own. The record of them goes with a namespace, before the service does: then the status
+/// says which they are, as long as they have the ids that it pinned.
+async fn owned(kafka: &dyn Kafka, known: &Knowledge) -> Result<BTreeSet<String>, KafkaError> {
+    let mut owned: BTreeSet<String> = known.record.keys().cloned().collect();
+    let doubted: Vec<_> = known.seen.keys().filter(|name| !owned.contains(*name)).cloned().collect();
+    if !doubted.is_empty() {
+        for (name, facts) in kafka.topics(&doubted).await? {
+            if facts?.is_some_and(|facts| known.owns(&name, &facts)) {
+                owned.insert(name);
+            }
+        }
+    }
+    Ok(owned)
 }
 
 /// Those of the spec, and those of consumers that were removed from it and are still there.
@@ -194,11 +230,41 @@ async fn has_pods(context: &Context, service: &ReservationService) -> Result<boo
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::kafka::Topic;
+    use crate::kafka::fake::Fake;
+    use crate::kafka::topics::Seen;
     use crate::reservation_service::fixtures::main_service;
     use boxoffice_crds::reservation_service::ConsumerGroupStatus;
 
     const SOON: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn without_the_record_topics_go_whose_ids_the_status_pinned_and_no_others() {
+        let kafka = Fake::default();
+        for name in ["recorded", "own", "replaced", "observed", "another"] {
+            let (name, config) = (name.to_owned(), BTreeMap::new());
+            let topic = Topic { name, partitions: 1, replication_factor: 1, config };
+            kafka.create_topic(&topic).await.unwrap();
+        }
+        let id = |name: &str| kafka.facts(name).id;
+        let seen = |id, own| Seen { id, own };
+        let known = Knowledge {
+            record: [("recorded".to_owned(), None)].into(),
+            seen: [
+                ("own".to_owned(), seen(id("own"), true)),
+                ("replaced".to_owned(), seen(Some("before".to_owned()), true)),
+                ("observed".to_owned(), seen(id("observed"), false)),
+                ("gone".to_owned(), seen(Some("gone".to_owned()), true)),
+            ]
+            .into(),
+            ..Knowledge::default()
+        };
+        let owned = owned(&kafka, &known).await.unwrap();
+        assert_eq!(owned, ["own".to_owned(), "recorded".to_owned()].into());
+    }
 
     #[test]
     fn groups_of_removed_consumers_go_with_the_service() {

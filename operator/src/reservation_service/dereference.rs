@@ -37,7 +37,7 @@ pub async fn dereference(
 }
 
 /// What the service knows of its topics: by its record, its status, and what a person accepts.
-fn knowledge(service: &ReservationService, record: Record) -> Knowledge {
+pub(super) fn knowledge(service: &ReservationService, record: Record) -> Knowledge {
     let status = service.status.as_ref();
     let seen = |topic: &TopicStatus, own| (topic.name.clone(), Seen { id: topic.id.clone(), own });
     // Versions before told of one topic, and not whose it is.

@@ -19,7 +19,7 @@ use crate::api::{ApiError, beside, timed};
 use crate::conditions::Stall;
 use crate::context::Context;
 use crate::notices::Notice;
-use crate::secrets::TOKEN_AGE;
+use crate::secrets::{Holding, TOKEN_AGE, UNREADABLE};
 
 /// How the token is.
 #[derive(Debug, Default)]
@@ -44,7 +44,14 @@ pub async fn keep(
     let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
     let (key, owner) = ((namespace.clone(), name.clone()), format!("{namespace}/{name}"));
     let secret_name = names::admin_token(&name);
-    let found = context.secrets.get(&context.client, &namespace, &secret_name, TOKEN_AGE).await?;
+    let found = match context.secrets.hold(&context.client, &namespace, &secret_name, TOKEN_AGE).await? {
+        Holding::There(secret) => Some(secret),
+        Holding::Absent => None,
+        Holding::Forbidden => {
+            let problem = Some(format!("Secret {namespace}/{secret_name} {UNREADABLE}"));
+            return Ok(Kept { problem, ..Kept::default() });
+        }
+    };
     if let Some(other) = found.as_ref().filter(|secret| !is_ours(service, &secret.metadata)) {
         let taken = Some(name_taken(service, "Secret", &other.metadata));
         return Ok(Kept { taken, ..Kept::default() });

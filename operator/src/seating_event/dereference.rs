@@ -13,7 +13,7 @@ use crate::api::{ApiError, beside, timed};
 use crate::context::Context;
 use crate::reservation_service::names;
 use crate::reservation_service::token_secret::of_content;
-use crate::secrets::TOKEN_AGE;
+use crate::secrets::{Holding, TOKEN_AGE};
 
 /// What the reference leads to.
 #[derive(Default)]
@@ -51,8 +51,11 @@ pub async fn target(context: &Context, namespace: &str, service: &str) -> Result
         shown
     } else {
         let name = names::admin_token(service);
-        let secret = context.secrets.get(&context.client, namespace, &name, TOKEN_AGE).await?;
-        secret.and_then(|secret| of_content(secret.data.as_ref()?))
+        // Whether it may be read is for its service to tell.
+        match context.secrets.hold(&context.client, namespace, &name, TOKEN_AGE).await? {
+            Holding::There(secret) => secret.data.as_ref().and_then(of_content),
+            Holding::Absent | Holding::Forbidden => None,
+        }
     };
     let target =
         token.map(|token| Target { namespace: namespace.to_owned(), service: service.to_owned(), token });

@@ -28,7 +28,7 @@ fn partition(partition: u32) -> TopicPartition {
 
 /// A view that begins in a partition.
 fn beginning(number: u32, offset: u64, start: Start) -> Beginning {
-    Beginning { partition: partition(number), offset, earliest: start == Start::Earliest }
+    Beginning { partition: partition(number), offset, earliest: start == Start::Earliest, log: None }
 }
 
 fn next_offset(checkpoints: &Checkpoints, number: u32) -> Option<u64> {
@@ -70,6 +70,8 @@ struct Log<F> {
     records: Vec<Record>,
     /// The checkpoint that this member knows.
     expected: u64,
+    /// The topic's id.
+    log: Option<&'static str>,
 }
 
 impl<F: Fixture> Log<F> {
@@ -84,7 +86,7 @@ impl<F: Fixture> Log<F> {
     async fn empty(start: Start) -> Self {
         let fixture = F::fresh().await;
         fixture.store().begin(&[beginning(PARTITION, FIRST, start)]).await.unwrap();
-        Self { fixture, history: History::new("arena-night"), records: vec![], expected: FIRST }
+        Self { fixture, history: History::new("arena-night"), records: vec![], expected: FIRST, log: None }
     }
 
     fn append(&mut self, event: DomainEvent) -> Envelope {
@@ -126,6 +128,7 @@ impl<F: Fixture> Log<F> {
         Batch {
             topic: TOPIC.into(),
             partition: PARTITION,
+            log: self.log.map(str::to_owned),
             expected: self.expected,
             records: self.records.iter().filter(|record| record.offset >= from).cloned().collect(),
         }
@@ -145,6 +148,18 @@ impl<F: Fixture> Log<F> {
     async fn checkpoint(&self) -> Option<u64> {
         let checkpoints = self.fixture.store().checkpoints(&[partition(PARTITION)]).await.unwrap();
         next_offset(&checkpoints, PARTITION)
+    }
+
+    /// There is another topic of that name, with nothing on it, and the view begins there.
+    async fn replaced(&mut self, log: &'static str) {
+        (self.records, self.expected, self.log) = (vec![], FIRST, Some(log));
+        self.begins().await;
+    }
+
+    async fn begins(&self) {
+        let log = self.log.map(str::to_owned);
+        let beginning = Beginning { log, ..beginning(PARTITION, FIRST, Start::Earliest) };
+        self.fixture.store().begin(&[beginning]).await.unwrap();
     }
 
     async fn shows(&self, claimed: &[u32]) {
@@ -292,11 +307,11 @@ pub async fn i5_passes_offsets_that_no_record_has<F: Fixture>() {
     let mut log = Log::<F>::created().await;
     log.apply_all().await;
     let (store, at) = (log.fixture.store(), partition(PARTITION));
-    let passed = store.pass(&at, FIRST + 1, FIRST + 3).await.unwrap();
+    let passed = store.pass(&at, None, FIRST + 1, FIRST + 3).await.unwrap();
     assert_eq!(passed, Applied { next_offset: FIRST + 3, ..Applied::default() });
     assert_eq!(log.checkpoint().await, Some(FIRST + 3));
     for (at, expected) in [(at, FIRST + 1), (partition(4), 0)] {
-        let moved = store.pass(&at, expected, FIRST + 5).await;
+        let moved = store.pass(&at, None, expected, FIRST + 5).await;
         assert!(matches!(moved, Err(ViewError::Moved { .. })), "{moved:?}");
     }
     let event = log.history.next(F::claim(&log.history, 1));
@@ -498,19 +513,105 @@ pub async fn keeps_partitions_and_seating_events_apart<F: Fixture>() {
     let records = [created, F::claim(&other, 1)].map(|event| other.next(event));
     let records = records.iter().zip(0..).map(|(envelope, offset)| record(envelope, 4, offset)).collect();
     log.fixture.store().begin(&[beginning(4, 0, Start::Earliest)]).await.unwrap();
-    let batch = Batch { topic: TOPIC.into(), partition: 4, expected: 0, records };
+    let batch = Batch { topic: TOPIC.into(), partition: 4, log: None, expected: 0, records };
     let applied = log.fixture.store().apply(&batch).await.unwrap();
     assert_eq!((applied.applied, applied.next_offset), (2, 2));
     assert_eq!(log.checkpoint().await, Some(11));
 }
 
+/// On another topic of that name the view begins anew and keeps what it has: what it knows is skipped, what comes next is
+/// applied, and what is missing is a gap. Whoever still reads the one before is told.
+pub async fn i5_begins_on_another_topic_and_keeps_what_it_has<F: Fixture>() {
+    let mut log = Log::<F>::empty(Start::Earliest).await;
+    log.replaced("first").await;
+    let created = log.history.created(SEATS);
+    let known = [log.append(created), log.claim(1)];
+    let late = log.batch();
+    log.apply_all().await;
+    log.begins().await;
+    assert_eq!(log.checkpoint().await, Some(FIRST + 2), "it has begun there");
+
+    log.replaced("second").await;
+    assert_eq!(log.checkpoint().await, Some(FIRST));
+    assert!(matches!(log.fixture.store().apply(&late).await, Err(ViewError::Moved { .. })));
+    let passed = log.fixture.store().pass(&partition(PARTITION), Some("first"), FIRST, FIRST + 2).await;
+    assert!(matches!(passed, Err(ViewError::Moved { .. })), "{passed:?}");
+    known.iter().for_each(|event| log.repeat(event));
+    log.claim(2);
+    assert_eq!(counts(log.apply_all().await), [1, 2, 0, 0]);
+    log.shows(&[1, 2]).await;
+
+    log.replaced("third").await;
+    log.history.skip_to(5);
+    log.claim(3);
+    assert!(matches!(log.apply().await, Err(ViewError::Gap { sequence: 6, expected: 4, .. })));
+    log.shows(&[1, 2]).await;
+}
+
+/// A SeatingEvent that is created on another topic is another one than before, whether the view met its purge or not, and
+/// wherever its sequence goes on. On one and the same topic that is a gap, or a fork.
+pub async fn i5_what_is_created_on_another_topic_is_another_one<F: Fixture>() {
+    let mut log = Log::<F>::empty(Start::Earliest).await;
+    log.replaced("first").await;
+    let created = log.history.created(SEATS);
+    log.append(created.clone());
+    (1..=3).for_each(|seat| drop(log.claim(seat)));
+    log.apply_all().await;
+    for (id, sequence, seat) in [("second", 9, 4), ("third", 0, 5), ("fourth", 1, 6)] {
+        log.replaced(id).await;
+        log.history.skip_to(sequence);
+        log.append(created.clone());
+        log.claim(seat);
+        assert_eq!(counts(log.apply_all().await), [2, 0, 0, 0], "{id}");
+        log.shows(&[seat]).await;
+    }
+    log.history.skip_to(9);
+    log.append(created.clone());
+    assert!(matches!(log.apply().await, Err(ViewError::Gap { sequence: 10, expected: 4, .. })));
+    log.history.skip_to(1);
+    let offset = log.records.len() - 1;
+    log.records.truncate(offset);
+    log.append(created);
+    assert!(matches!(log.apply().await, Err(ViewError::Fork { sequence: 2, .. })));
+    log.shows(&[6]).await;
+}
+
+/// A view that begins with the log of a SeatingEvent that was purged on another one has nothing to wait for.
+pub async fn i5_a_log_may_begin_with_a_creation_of_any_sequence<F: Fixture>() {
+    let mut log = Log::<F>::empty(Start::Earliest).await;
+    log.history.skip_to(8);
+    let created = log.history.created(SEATS);
+    log.append(created);
+    log.claim(1);
+    assert_eq!(counts(log.apply_all().await), [2, 0, 0, 0]);
+    log.shows(&[1]).await;
+}
+
+/// A checkpoint of nobody knows which topic is taken for one of the topic that there is.
+pub async fn i5_a_view_that_kept_no_topic_goes_on_with_the_one_that_there_is<F: Fixture>() {
+    let mut log = Log::<F>::created().await;
+    log.claim(1);
+    log.apply_all().await;
+    log.log = Some("first");
+    log.begins().await;
+    assert_eq!(log.checkpoint().await, Some(FIRST + 2));
+    log.claim(2);
+    assert_eq!(counts(log.apply_all().await), [1, 0, 0, 0]);
+    log.shows(&[1, 2]).await;
+    log.replaced("second").await;
+    assert_eq!(log.checkpoint().await, Some(FIRST));
+}
+
 /// One test of each behaviour of a view store, for a [`Fixture`](crate::conformance::view_store::Fixture), and those of
-/// [`FailingCommits`](crate::conformance::view_store::FailingCommits) where it is said to have them.
+/// [`FailingCommits`](crate::conformance::view_store::FailingCommits) where it is said to have them, and of logs whose topics may
+/// be replaced.
 #[macro_export]
 macro_rules! view_store_conformance {
-    ($fixture:ty, failing commits) => {
+    ($fixture:ty, failing commits, replaced topics) => {
         $crate::view_store_conformance!($fixture);
-        $crate::view_store_conformance!($fixture: i5_a_failed_batch_leaves_nothing);
+        $crate::view_store_conformance!($fixture: i5_a_failed_batch_leaves_nothing
+            i5_begins_on_another_topic_and_keeps_what_it_has i5_what_is_created_on_another_topic_is_another_one
+            i5_a_view_that_kept_no_topic_goes_on_with_the_one_that_there_is);
     };
     ($fixture:ty) => {
         $crate::view_store_conformance!($fixture:
@@ -523,7 +624,7 @@ macro_rules! view_store_conformance {
             parks_a_payload_that_does_not_fit parks_poison_once
             parks_foreign_records_alone skips_unknown_types i5_tells_a_member_that_another_one_wrote
             i5_lets_one_of_two_members_write keeps_partitions_and_seating_events_apart
-            forgets_what_is_purged_and_keeps_its_sequence);
+            forgets_what_is_purged_and_keeps_its_sequence i5_a_log_may_begin_with_a_creation_of_any_sequence);
     };
     ($fixture:ty: $($behaviour:ident)*) => {
         $(

@@ -26,6 +26,8 @@ pub const KAFKA_CA: &str = "BOXOFFICE_TEST_KAFKA_CA";
 pub const POSTGRES: &str = "BOXOFFICE_TEST_POSTGRES";
 
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// Time between two tries to make a topic whose name is not free yet.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// The shared Redis: its URL.
 ///
@@ -106,6 +108,31 @@ pub async fn topic_placed(
     let placed: Vec<_> = placed.into_iter().map(|broker| [broker]).collect();
     let placed: Vec<_> = placed.iter().map(|broker| &broker[..]).collect();
     made(bootstrap_servers, hint, i32::try_from(placed.len())?, Some(&placed)).await
+}
+
+/// Deletes a topic of the shared Kafka and makes it again under the same name, with nothing on it.
+///
+/// # Panics
+/// When Kafka does not.
+pub async fn replace_topic(name: &str, partitions: u32) {
+    let replaced = async {
+        let admin: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", kafka()).create()?;
+        let options = AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT));
+        for result in admin.delete_topics(&[name], &options).await? {
+            result.map_err(|(_, code)| anyhow::anyhow!("{code}"))?;
+        }
+        let deadline = Instant::now() + TIMEOUT;
+        loop {
+            let new = NewTopic::new(name, i32::try_from(partitions)?, TopicReplication::Fixed(1));
+            match create_topic(&kafka(), name, new).await {
+                // It goes a moment after the controller says so.
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(RETRY).await,
+                made => return made,
+            }
+        }
+    };
+    replaced.await.unwrap_or_else(|error: anyhow::Error| panic!("topic {name} is not replaced: {error:#}"));
 }
 
 async fn made(

@@ -206,6 +206,49 @@ async fn a_show_that_is_purged_and_created_again_sells_all_its_seats_and_no_cons
 }
 
 #[tokio::test]
+async fn a_service_that_took_its_log_along_sells_again_under_its_name_and_no_consumer_stops() {
+    let cluster = Cluster::connect().await;
+    with_namespace(&cluster, async |namespace| {
+        let mut resource = retaining(namespace);
+        resource["spec"]["kafka"]["topic"]["deletionPolicy"] = json!("Delete");
+        let main = service(&cluster, namespace, &resource).await;
+        let show = main.show(|_| {}).await;
+        let (seat, other) = (show.seat("A-2-3"), show.seat("A-2-4"));
+        for seat in [&seat, &other] {
+            assert_eq!(main.post(&format!("/seats/{seat}/hold"), "alice").await.0, 200);
+            assert_eq!(main.post(&format!("/seats/{seat}/reserve"), "alice").await.0, 200);
+        }
+        main.shows(&other, "RESERVED").await;
+        let (shows, services) =
+            (cluster.api::<SeatingEvent>(namespace), cluster.api::<ReservationService>(namespace));
+        services.delete("main", &DeleteParams::default()).await.unwrap();
+        shows.delete(&show.id, &DeleteParams::default()).await.unwrap();
+        ends(&shows, &show.id).await;
+        ends(&services, "main").await;
+
+        // The consumers' databases, and Redis, are those of before.
+        let main = service(&cluster, namespace, &resource).await;
+        cluster.apply::<SeatingEvent>(namespace, &show_resource(namespace, &show.id)).await.unwrap();
+        show.ready().await;
+        assert_eq!(main.post(&format!("/seats/{seat}/hold"), "bob").await.0, 200, "the log took them along");
+        assert_eq!(main.post(&format!("/seats/{seat}/reserve"), "bob").await.0, 200);
+        main.shows(&seat, "RESERVED").await;
+        main.shows(&other, "AVAILABLE").await;
+        let database = crate::support::database_url(namespace, "reservations");
+        until("the reservation is on record, and of before none is", async || {
+            (reserved_rows(&database, &show.id).await == [(seat.clone(), 1)]).then_some(())
+        })
+        .await;
+        until("every worker is ready: no partition stands still", async || {
+            let main = services.get("main").await.unwrap();
+            condition(&main, "Ready").filter(crate::support::is_true)
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_show_of_a_service_that_is_not_there_is_deleted_at_once() {
     let cluster = Cluster::connect().await;
     with_namespace(&cluster, async |namespace| {

@@ -50,7 +50,7 @@ async fn one_refused_event_of_five_hundred_is_parked_alone_at_ten_milliseconds_a
     migrate::<PersistenceHandler>(&options).await.unwrap();
     let store = PgViewStore::new(options, PersistenceHandler, Start::Earliest, String::new());
     let partition = TopicPartition { topic: "seat-events".into(), partition: 0 };
-    store.begin(&[Beginning { partition, offset: 0, earliest: true }]).await.unwrap();
+    store.begin(&[Beginning { partition, offset: 0, earliest: true, log: None }]).await.unwrap();
 
     let mut history = History::new("arena-night");
     let mut events: Vec<DomainEvent> =
@@ -60,7 +60,7 @@ async fn one_refused_event_of_five_hundred_is_parked_alone_at_ten_milliseconds_a
     events[310] = DomainEvent::ReservationCreated(second);
     let events: Vec<_> = events.into_iter().map(|event| history.next(event)).collect();
     let records = events.iter().zip(0..).map(|(event, offset)| record(event, 0, offset)).collect();
-    let batch = Batch { topic: "seat-events".into(), partition: 0, expected: 0, records };
+    let batch = Batch { topic: "seat-events".into(), partition: 0, log: None, expected: 0, records };
     let begun = Instant::now();
     let applied = store.apply(&batch).await.unwrap();
     let took = begun.elapsed();

@@ -103,18 +103,24 @@ impl<H: MemoryHandler> Memory<H> {
         let expected = self.begun(topic).await;
         let records = events.iter().zip(expected..);
         let records = records.map(|(event, offset)| record(event, 0, offset)).collect();
-        self.0.apply(&Batch { topic: topic.into(), partition: 0, expected, records }).await.unwrap()
+        self.0
+            .apply(&Batch { topic: topic.into(), partition: 0, log: None, expected, records })
+            .await
+            .unwrap()
     }
 
     async fn batch(&self, records: Vec<Record>) -> Applied {
         let expected = self.begun(TOPIC).await;
-        self.0.apply(&Batch { topic: TOPIC.into(), partition: 0, expected, records }).await.unwrap()
+        self.0
+            .apply(&Batch { topic: TOPIC.into(), partition: 0, log: None, expected, records })
+            .await
+            .unwrap()
     }
 
     /// How far it is in a partition, in which it has begun then.
     async fn begun(&self, topic: &str) -> u64 {
         let partition = TopicPartition { topic: topic.into(), partition: 0 };
-        let beginning = Beginning { partition: partition.clone(), offset: 0, earliest: true };
+        let beginning = Beginning { partition: partition.clone(), offset: 0, earliest: true, log: None };
         self.0.begin(&[beginning]).await.unwrap()[&partition].next_offset
     }
 

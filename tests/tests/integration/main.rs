@@ -11,6 +11,7 @@ mod cluster_losses;
 mod command_worker;
 mod consumer;
 mod consumer_database;
+mod consumer_replaced;
 mod consumer_stage;
 mod consumer_starts;
 mod door;

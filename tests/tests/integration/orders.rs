@@ -42,11 +42,11 @@ async fn take(store: &dyn ViewStore, events: &[Envelope]) {
     }
     for (topic, events) in by_topic {
         let partition = TopicPartition { topic: topic.into(), partition: 0 };
-        let begun = Beginning { partition: partition.clone(), offset: 0, earliest: true };
+        let begun = Beginning { partition: partition.clone(), offset: 0, earliest: true, log: None };
         let expected = store.begin(&[begun]).await.unwrap()[&partition].next_offset;
         let records = events.into_iter().zip(expected..);
         let records = records.map(|(event, offset)| record(event, 0, offset)).collect();
-        let batch = Batch { topic: topic.into(), partition: 0, expected, records };
+        let batch = Batch { topic: topic.into(), partition: 0, log: None, expected, records };
         assert_eq!(store.apply(&batch).await.unwrap().parked, 0);
     }
 }

@@ -34,11 +34,11 @@ impl View {
 
     async fn apply(&self, from: Option<u64>, events: &[Envelope]) {
         let partition = TopicPartition { topic: TOPIC.into(), partition: PARTITION };
-        self.store.begin(&[Beginning { partition, offset: 0, earliest: true }]).await.unwrap();
+        self.store.begin(&[Beginning { partition, offset: 0, earliest: true, log: None }]).await.unwrap();
         let expected = from.unwrap_or_default();
         let records = events.iter().zip(expected..);
         let records = records.map(|(event, offset)| record(event, PARTITION, offset)).collect();
-        let batch = Batch { topic: TOPIC.into(), partition: PARTITION, expected, records };
+        let batch = Batch { topic: TOPIC.into(), partition: PARTITION, log: None, expected, records };
         self.store.apply(&batch).await.unwrap();
     }
 
@@ -98,6 +98,34 @@ async fn a_snapshot_is_what_the_events_before_its_checkpoint_make() {
     view.apply(Some(10), &[history.next(history.created(3))]).await;
     let anew = view.snapshot().await;
     assert_eq!((anew.maps[0].sequence, anew.maps[0].counts().available, anew.gone.len()), (11, 3, 0));
+}
+
+#[tokio::test]
+async fn i5_a_snapshot_says_of_which_topic_it_is_and_who_was_not_met_there() {
+    let view = View::empty().await;
+    let (mut arena, mut club) = (History::new("arena-night"), History::new("club-night"));
+    let begin = async |log: &str, events: &[Envelope]| {
+        let partition = TopicPartition { topic: TOPIC.into(), partition: PARTITION };
+        let log = Some(log.to_owned());
+        let beginning = Beginning { partition, offset: 0, earliest: true, log: log.clone() };
+        view.store.begin(&[beginning]).await.unwrap();
+        let records =
+            events.iter().zip(0..).map(|(event, offset)| record(event, PARTITION, offset)).collect();
+        let batch = Batch { topic: TOPIC.into(), partition: PARTITION, log, expected: 0, records };
+        view.store.apply(&batch).await.unwrap();
+    };
+    let (created, other) = (arena.created(3), club.created(3));
+    begin("first", &[arena.next(created), club.next(other)]).await;
+    let snapshot = view.snapshot().await;
+    assert_eq!((snapshot.logs, snapshot.former), (["first".to_owned()].into(), [].into()));
+    arena.skip_to(7);
+    let created = arena.created(3);
+    begin("second", &[arena.next(created)]).await;
+    let snapshot = view.snapshot().await;
+    assert_eq!(snapshot.logs, ["second".to_owned()].into());
+    assert_eq!(snapshot.former, [club.event.clone()].into(), "it may go on there, and is shown until then");
+    let shown: Vec<_> = snapshot.maps.iter().map(|map| (map.sequence, map.epoch)).collect();
+    assert!(shown.contains(&(8, 1)) && shown.contains(&(1, 0)), "{shown:?}");
 }
 
 /// The map that `events` make, without any database.

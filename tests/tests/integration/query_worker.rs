@@ -62,8 +62,11 @@ impl Stage {
         let records =
             events.iter().zip(0..).map(|(event, offset)| record(event, partition, offset)).collect();
         let begun = TopicPartition { topic: self.topic.clone(), partition };
-        self.view.begin(&[Beginning { partition: begun, offset: 0, earliest: true }]).await.unwrap();
-        let batch = Batch { topic: self.topic.clone(), partition, expected: 0, records };
+        self.view
+            .begin(&[Beginning { partition: begun, offset: 0, earliest: true, log: None }])
+            .await
+            .unwrap();
+        let batch = Batch { topic: self.topic.clone(), partition, log: None, expected: 0, records };
         self.view.apply(&batch).await.unwrap();
     }
 

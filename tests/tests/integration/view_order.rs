@@ -46,10 +46,11 @@ impl<H: Handler + Copy> View<H> {
     /// Applies `records` as batches of `size`.
     async fn apply(&self, records: &[Record], size: usize) {
         let partition = TopicPartition { topic: TOPIC.into(), partition: 0 };
-        let beginning = Beginning { partition: partition.clone(), offset: 0, earliest: true };
+        let beginning = Beginning { partition: partition.clone(), offset: 0, earliest: true, log: None };
         let mut expected = self.store.begin(&[beginning]).await.unwrap()[&partition].next_offset;
         for records in records.chunks(size) {
-            let batch = Batch { topic: TOPIC.into(), partition: 0, expected, records: records.to_vec() };
+            let batch =
+                Batch { topic: TOPIC.into(), partition: 0, log: None, expected, records: records.to_vec() };
             expected = self.store.apply(&batch).await.unwrap().next_offset;
         }
     }

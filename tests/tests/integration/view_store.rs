@@ -91,11 +91,14 @@ impl<H: Handler> Postgres<H> {
 
     async fn apply_to(&self, topic: &str, events: &[Envelope]) -> Applied {
         let partition = TopicPartition { topic: topic.into(), partition: 0 };
-        let beginning = Beginning { partition: partition.clone(), offset: 0, earliest: true };
+        let beginning = Beginning { partition: partition.clone(), offset: 0, earliest: true, log: None };
         let expected = self.store.begin(&[beginning]).await.unwrap()[&partition].next_offset;
         let records = events.iter().zip(expected..);
         let records = records.map(|(event, offset)| record(event, 0, offset)).collect();
-        self.store.apply(&Batch { topic: topic.into(), partition: 0, expected, records }).await.unwrap()
+        self.store
+            .apply(&Batch { topic: topic.into(), partition: 0, log: None, expected, records })
+            .await
+            .unwrap()
     }
 
     async fn one<T>(&self, query: &'static str) -> T
@@ -159,17 +162,17 @@ impl<H: Shown> FailingCommits for Postgres<H> {
 
 mod seat_view_suite {
     use super::{Postgres, SeatViewHandler};
-    boxoffice_tests::view_store_conformance!(Postgres<SeatViewHandler>, failing commits);
+    boxoffice_tests::view_store_conformance!(Postgres<SeatViewHandler>, failing commits, replaced topics);
 }
 
 mod persistence_suite {
     use super::{PersistenceHandler, Postgres};
-    boxoffice_tests::view_store_conformance!(Postgres<PersistenceHandler>, failing commits);
+    boxoffice_tests::view_store_conformance!(Postgres<PersistenceHandler>, failing commits, replaced topics);
 }
 
 mod stats_suite {
     use super::{Postgres, StatsHandler};
-    boxoffice_tests::view_store_conformance!(Postgres<StatsHandler>, failing commits);
+    boxoffice_tests::view_store_conformance!(Postgres<StatsHandler>, failing commits, replaced topics);
 }
 
 /// A history whose first event, with `seats` seats, is in the view.

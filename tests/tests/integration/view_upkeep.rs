@@ -49,10 +49,13 @@ impl View {
 
     async fn apply(&self, events: &[Envelope]) -> Applied {
         let partition = TopicPartition { topic: TOPIC.into(), partition: 0 };
-        let beginning = Beginning { partition: partition.clone(), offset: 0, earliest: true };
+        let beginning = Beginning { partition: partition.clone(), offset: 0, earliest: true, log: None };
         let expected = self.store.begin(&[beginning]).await.unwrap()[&partition].next_offset;
         let records = events.iter().zip(expected..).map(|(event, offset)| record(event, 0, offset)).collect();
-        self.store.apply(&Batch { topic: TOPIC.into(), partition: 0, expected, records }).await.unwrap()
+        self.store
+            .apply(&Batch { topic: TOPIC.into(), partition: 0, log: None, expected, records })
+            .await
+            .unwrap()
     }
 
     /// Upkeep at `now`, until nothing old is left.
@@ -118,10 +121,10 @@ async fn members_that_need_a_month_at_the_same_time_make_it_once() {
     let store = &view.store;
     for number in 0..6_u32 {
         let partition = TopicPartition { topic: TOPIC.into(), partition: number };
-        store.begin(&[Beginning { partition, offset: 0, earliest: true }]).await.unwrap();
+        store.begin(&[Beginning { partition, offset: 0, earliest: true, log: None }]).await.unwrap();
         let mut history = History::new(&format!("show-{number}"));
         let records = vec![record(&history.next(history.clone().created(9)), number, 0)];
-        let batch = Batch { topic: TOPIC.into(), partition: number, expected: 0, records };
+        let batch = Batch { topic: TOPIC.into(), partition: number, log: None, expected: 0, records };
         applied.push(async move { store.apply(&batch).await.unwrap().applied });
     }
     assert_eq!(futures::future::join_all(applied).await, [1; 6]);

@@ -26,6 +26,8 @@ mod shows;
 
 mod apart;
 
+mod bereft;
+
 mod scale;
 
 mod rights;

@@ -7,10 +7,15 @@ use crate::support::{Plane, roles};
 /// Needed where no test comes: a ReservationService that cannot be read is read once more before its status says so.
 const RARELY: [(&str, &str); 1] = [("get", "reservationservices.boxoffice.dev")];
 
+/// Where a test takes the operator's rights away.
+pub const BEREFT: &str = "bereft";
+
 #[tokio::test]
 async fn no_right_was_missing_and_none_was_for_nothing() {
     let calls = ApiAudit::whole(Plane::connect().await.place.audit_log()).all();
-    let refused: Vec<_> = calls.iter().filter(|call| call.is_forbidden).collect();
+    let is_bereft = |namespace: &str| namespace.starts_with(&format!("{BEREFT}-"));
+    let refused: Vec<_> =
+        calls.iter().filter(|call| call.is_forbidden && !is_bereft(&call.namespace)).collect();
     assert!(refused.is_empty(), "the chart grants too little: {refused:#?}");
     let granted: Rights = roles().await.iter().flat_map(granted).collect();
     let is_rare = |verb: &str, resource: &str| RARELY.contains(&(verb, resource));

@@ -322,13 +322,11 @@ fn begin(arguments: &[String], kubeconfig: &TempDir) -> Process {
 
 /// A service account that may do what the chart grants: its user name, and a token.
 async fn admitted(plane: &Plane, namespace: &str, watched: &[&str]) -> (String, String) {
-    let chart = rendered(namespace, watched).await;
-    let rights: Vec<_> =
-        chart.iter().filter(|it| RIGHTS.contains(&it["kind"].as_str().unwrap_or_default())).collect();
+    let chart = rendered(namespace, watched, &[]).await;
+    let rights = rights(&chart);
     let account = rights.iter().find(|it| it["kind"] == "ServiceAccount").unwrap();
     let account = account["metadata"]["name"].as_str().unwrap();
-    let granted = rights.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n---\n");
-    plane.kubectl(&["apply", "--server-side", "--filename", "-"], &granted).await;
+    grant(plane, &rights).await;
     let api = plane.api::<ServiceAccount>(namespace);
     let request = TokenRequest::default();
     let token = until("the operator's account is there", async || {
@@ -338,9 +336,26 @@ async fn admitted(plane: &Plane, namespace: &str, watched: &[&str]) -> (String, 
     (format!("system:serviceaccount:{namespace}:{account}"), token.status.unwrap().token)
 }
 
+fn rights(chart: &[Value]) -> Vec<&Value> {
+    chart.iter().filter(|it| RIGHTS.contains(&it["kind"].as_str().unwrap_or_default())).collect()
+}
+
+async fn grant(plane: &Plane, rights: &[&Value]) {
+    let granted = rights.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n---\n");
+    plane.kubectl(&["apply", "--server-side", "--filename", "-"], &granted).await;
+}
+
+/// Gives the operator of a stage what the chart has for namespaces that are deleted.
+pub async fn outliving(stage: &Stage) {
+    let (namespace, outlives) = (&stage.operator.namespace, "rbac.outlivesNamespaces=true");
+    let chart = rendered(namespace, &[&stage.namespace], &["--set", outlives]).await;
+    let wide = |it: &&Value| it["kind"].as_str().is_some_and(|kind| kind.starts_with("ClusterRole"));
+    grant(&stage.plane, &rights(&chart).into_iter().filter(wide).collect::<Vec<_>>()).await;
+}
+
 /// The roles that the chart gives an operator; those that it gives people are left out.
 pub async fn roles() -> Vec<Value> {
-    let chart = rendered("operator", &["tickets"]).await;
+    let chart = rendered("operator", &["tickets"], &[]).await;
     let is_role = |it: &Value| it["kind"] == "Role" || it["kind"] == "ClusterRole";
     let is_for_people = |it: &Value| {
         let labels = it["metadata"]["labels"].as_object().into_iter().flatten();
@@ -350,12 +365,13 @@ pub async fn roles() -> Vec<Value> {
 }
 
 /// The chart, as Helm makes it for an operator of these namespaces.
-async fn rendered(namespace: &str, watched: &[&str]) -> Vec<Value> {
+async fn rendered(namespace: &str, watched: &[&str], more: &[&str]) -> Vec<Value> {
     let mut helm = tokio::process::Command::new(program("helm").unwrap());
     helm.args(["template", namespace, CHART, "--namespace", namespace]).kill_on_drop(true);
     if !watched.is_empty() {
         helm.args(["--set", &format!("watchNamespaces={{{}}}", watched.join(","))]);
     }
+    helm.args(more);
     let output = helm.output().await.unwrap();
     assert!(output.status.success(), "helm: {}", String::from_utf8_lossy(&output.stderr));
     let documents = serde_yaml_ng::Deserializer::from_slice(&output.stdout);

@@ -44,11 +44,23 @@ impl Span {
     }
 }
 
-/// Decides on an event with `sequence`, given what the view has `met` of its SeatingEvent and whether its `eventId` is
-/// `known`.
-pub fn classify(met: Option<Span>, start: Start, sequence: u64, known: bool) -> Verdict {
+/// An event as far as it is decided on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Its sequence.
+    pub sequence: u64,
+    /// Whether its `eventId` was seen before.
+    pub known: bool,
+    /// Whether it creates its SeatingEvent. All that was before then is void, so that a log may begin with it whatever its
+    /// sequence is: one that was purged, and its log deleted, goes on with the next sequence on the next log.
+    pub creates: bool,
+}
+
+/// Decides on an event, given what the view has `met` of its SeatingEvent.
+pub fn classify(met: Option<Span>, start: Start, event: Seen) -> Verdict {
+    let Seen { sequence, known, creates } = event;
     match met {
-        None if start == Start::Elsewhere || sequence == 1 => Verdict::Apply,
+        None if start == Start::Elsewhere || sequence == 1 || creates => Verdict::Apply,
         None => Verdict::Gap { expected: 1 },
         Some(Span { last, .. }) if sequence == last + 1 => Verdict::Apply,
         Some(Span { last, .. }) if sequence > last => Verdict::Gap { expected: last + 1 },
@@ -72,6 +84,10 @@ mod tests {
         Span { first, last }
     }
 
+    fn seen(sequence: u64, known: bool) -> Seen {
+        Seen { sequence, known, creates: false }
+    }
+
     #[test]
     fn i5_the_next_sequence_is_applied_and_nothing_else() {
         let cases = [
@@ -86,18 +102,27 @@ mod tests {
             (Some(met(2, 4)), Start::Elsewhere, 2, false, Verdict::Fork),
         ];
         for (met, start, sequence, known, verdict) in cases {
-            assert_eq!(classify(met, start, sequence, known), verdict, "{met:?} {sequence} {known}");
+            assert_eq!(classify(met, start, seen(sequence, known)), verdict, "{met:?} {sequence} {known}");
         }
     }
 
     #[test]
     fn i5_what_lies_before_the_start_is_no_fork() {
         for sequence in 45..51 {
-            let verdict = classify(Some(met(51, 53)), Start::Elsewhere, sequence, false);
+            let verdict = classify(Some(met(51, 53)), Start::Elsewhere, seen(sequence, false));
             assert_eq!(verdict, Verdict::BeforeStart, "{sequence}");
         }
-        assert_eq!(classify(Some(met(51, 53)), Start::Elsewhere, 51, false), Verdict::Fork);
-        assert_eq!(classify(Some(met(51, 53)), Start::Elsewhere, 54, false), Verdict::Apply);
+        assert_eq!(classify(Some(met(51, 53)), Start::Elsewhere, seen(51, false)), Verdict::Fork);
+        assert_eq!(classify(Some(met(51, 53)), Start::Elsewhere, seen(54, false)), Verdict::Apply);
+    }
+
+    #[test]
+    fn i5_a_log_may_begin_with_the_creation_of_one_that_was_purged_on_another_and_hides_no_gap_by_that() {
+        let created = Seen { creates: true, ..seen(8, false) };
+        assert_eq!(classify(None, Start::Earliest, created), Verdict::Apply);
+        assert_eq!(classify(Some(met(1, 7)), Start::Earliest, created), Verdict::Apply);
+        assert_eq!(classify(Some(met(1, 5)), Start::Earliest, created), Verdict::Gap { expected: 6 });
+        assert_eq!(classify(Some(met(1, 9)), Start::Earliest, created), Verdict::Fork);
     }
 
     #[test]

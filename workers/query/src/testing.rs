@@ -158,7 +158,7 @@ pub fn released(seat: &str) -> DomainEvent {
 
 /// A log in memory whose topics grow, vanish and forget as a test tells them to.
 #[derive(Debug, Clone, Default)]
-pub struct FakeLog(Arc<Mutex<HashMap<String, Vec<Partition>>>>, Changes);
+pub struct FakeLog(Arc<Mutex<HashMap<String, Vec<Partition>>>>, Changes, Arc<Mutex<Option<String>>>);
 
 #[derive(Debug, Clone)]
 struct Changes(watch::Sender<()>);
@@ -189,6 +189,15 @@ impl FakeLog {
     pub fn grow(&self, topic: &str, partitions: u32) {
         let mut topics = self.0.lock().unwrap();
         topics.entry(topic.into()).or_default().resize_with(partitions as usize, Partition::default);
+    }
+
+    /// Deletes every topic and makes it again with that id and nothing on it.
+    pub fn replace(&self, identity: &str) {
+        *self.2.lock().unwrap() = Some(identity.to_owned());
+        for partition in self.0.lock().unwrap().values_mut().flatten() {
+            *partition = Partition::default();
+        }
+        self.1.0.send_replace(());
     }
 
     /// Appends a domain event of the topic `seats`.
@@ -258,6 +267,10 @@ impl EventLog for FakeLog {
         count.ok_or_else(|| LogError::Missing(format!("topic {topic}")))
     }
 
+    async fn identity(&self, _: &str) -> Result<Option<String>, LogError> {
+        Ok(self.2.lock().unwrap().clone())
+    }
+
     async fn bounds(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
         self.bounds_of(topic, partition)
     }
@@ -315,6 +328,8 @@ impl Tail for FakeTail {
 pub struct FakeSnapshots {
     given: Mutex<Vec<Result<Vec<SeatMap>, &'static str>>>,
     next_offsets: BTreeMap<u32, u64>,
+    /// The id of the topic of which these are.
+    log: Mutex<Option<String>>,
     pub loads: watch::Sender<u32>,
 }
 
@@ -327,6 +342,11 @@ impl FakeSnapshots {
             ..Self::default()
         }
     }
+
+    /// They are of the topic with that id from now on.
+    pub fn of(&self, log: &str) {
+        *self.log.lock().unwrap() = Some(log.to_owned());
+    }
 }
 
 #[async_trait]
@@ -336,7 +356,9 @@ impl Snapshots for FakeSnapshots {
         let load = if given.len() > 1 { given.remove(0) } else { given[0].clone() };
         self.loads.send_modify(|loads| *loads += 1);
         let maps = load.map_err(|error| SnapshotError(error.into()))?;
-        Ok(Snapshot { maps, gone: BTreeMap::new(), next_offsets: self.next_offsets.clone() })
+        let next_offsets = self.next_offsets.clone();
+        let logs = self.log.lock().unwrap().clone().into_iter().collect();
+        Ok(Snapshot { maps, next_offsets, logs, ..Snapshot::default() })
     }
 
     async fn load_one(&self, event: &SeatingEventId) -> Result<Option<SeatMap>, SnapshotError> {

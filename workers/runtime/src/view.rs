@@ -64,6 +64,8 @@ pub struct Checkpoint {
     pub next_offset: u64,
     /// The declared reset that this generation of the view began with; empty before the first.
     pub reset_id: String,
+    /// The id of the topic of which that is an offset; none where it is not known.
+    pub log: Option<String>,
 }
 
 /// Where a view is to begin in a partition.
@@ -75,6 +77,8 @@ pub struct Beginning {
     pub offset: u64,
     /// Whether that is the log's first record, so that the first event of every SeatingEvent is due.
     pub earliest: bool,
+    /// The id of the topic, where it has one.
+    pub log: Option<String>,
 }
 
 /// Records of one partition, in order.
@@ -84,6 +88,8 @@ pub struct Batch {
     pub topic: String,
     /// Partition.
     pub partition: u32,
+    /// The id of the topic, where it has one: what another one of its name had changes nothing.
+    pub log: Option<String>,
     /// The checkpoint's offset as this member knows it.
     pub expected: u64,
     /// The records.
@@ -116,8 +122,12 @@ pub trait ViewStore: Send + Sync + 'static {
     /// How far the view got in each of these partitions: one question, however many there are.
     async fn checkpoints(&self, partitions: &[TopicPartition]) -> Result<Checkpoints, ViewError>;
 
-    /// Writes where the view begins in partitions in which it has not begun, before anything is applied to it, and says
-    /// how far it is in all of them. Where it has begun meanwhile, nothing changes.
+    /// Writes where the view begins in partitions in which it has not begun, or has on another topic of that name, before
+    /// anything is applied to it, and says how far it is in all of them. Where it has begun meanwhile, nothing changes; where
+    /// nobody knows on which topic it did, it is this one from now on.
+    ///
+    /// What the view has of another topic stays: events that it knows are skipped also on this one, and those that come next
+    /// are applied. A SeatingEvent that is created on it is another one than any of before, whatever its sequence is.
     async fn begin(&self, beginnings: &[Beginning]) -> Result<Checkpoints, ViewError>;
 
     /// Applies a batch in one transaction: all of it, with the checkpoint, or nothing. Duplicates, what is from before
@@ -125,10 +135,12 @@ pub trait ViewStore: Send + Sync + 'static {
     /// needs their order; all of them advance the checkpoint.
     async fn apply(&self, batch: &Batch) -> Result<Applied, ViewError>;
 
-    /// Moves the checkpoint of a partition from `expected` on to `next_offset`, over offsets that have no record.
+    /// Moves the checkpoint of a partition of the topic with the id `log` from `expected` on to `next_offset`, over offsets
+    /// that have no record.
     async fn pass(
         &self,
         partition: &TopicPartition,
+        log: Option<&str>,
         expected: u64,
         next_offset: u64,
     ) -> Result<Applied, ViewError>;

@@ -77,6 +77,7 @@ macro_rules! event_log_conformance {
             ends_and_bounds_agree
             a_group_is_told_an_end_that_is_further_than_its_last_record
             a_group_of_two_topics_is_told_the_ends_of_each
+            who_is_no_member_reads_what_a_group_committed
         }
     };
     ($logs:expr => $($behaviour:ident)+) => {
@@ -87,6 +88,21 @@ macro_rules! event_log_conformance {
             }
         )+
     };
+}
+
+/// What a group committed is told to who has not joined it, and leaves its members alone.
+pub async fn who_is_no_member_reads_what_a_group_committed(logs: &dyn Logs) {
+    let (log, topic, group) = (logs.log(), logs.topic(2).await, unique("group"));
+    let at = |partition| TopicPartition { topic: topic.clone(), partition };
+    assert_eq!(log.committed(&group, &at(0)).await.unwrap(), None);
+    log.publish(&topic, vec![numbered(0, 1), numbered(0, 2)]).await.unwrap();
+    let mut member = join(&*log, &group, &topic).await;
+    assigned(&mut *member).await;
+    member.commit(&at(0), 2).await.unwrap();
+    assert_eq!(log.committed(&group, &at(0)).await.unwrap(), Some(2));
+    assert_eq!(log.committed(&group, &at(1)).await.unwrap(), None);
+    assert_eq!(member.committed(&at(0)).await.unwrap(), Some(2), "it is still a member");
+    member.leave().await;
 }
 
 /// Records of a partition come back in the order of publishing, also those of different calls.

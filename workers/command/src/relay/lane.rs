@@ -241,7 +241,8 @@ impl Lane {
                     }
                     other @ (LogError::Unavailable(_)
                     | LogError::Missing(_)
-                    | LogError::OutOfRange { .. }) => {
+                    | LogError::OutOfRange { .. }
+                    | LogError::Replaced { .. }) => {
                         return Err(other.into());
                     }
                 }

@@ -169,15 +169,27 @@ impl Replay {
             self.note(sequence, id);
             return Step::Done;
         }
-        if sequence > self.sequence + 1 {
-            let expected = self.sequence + 1;
-            return Step::Trouble(format!("I3: the log has event {sequence} where {expected} should come"));
+        let is_next = sequence == self.sequence + 1;
+        if is_next && self.state.is_none() {
+            return Step::NeedsState;
+        }
+        let envelope = match read() {
+            Ok(envelope) if is_next || matches!(envelope.event, DomainEvent::EventCreated(_)) => envelope,
+            Err(error) if is_next => {
+                return Step::Trouble(format!("event {sequence} cannot be read: {error}"));
+            }
+            Ok(_) | Err(_) => {
+                let expected = self.sequence + 1;
+                return Step::Trouble(format!(
+                    "I3: the log has event {sequence} where {expected} should come"
+                ));
+            }
+        };
+        if !is_next {
+            // It was purged on another log, which is gone: nothing of what came before stands.
+            (self.state, self.purged) = (Some(SeatingEventState::new(self.event.clone())), true);
         }
         let Some(state) = &mut self.state else { return Step::NeedsState };
-        let envelope = match read() {
-            Ok(envelope) => envelope,
-            Err(error) => return Step::Trouble(format!("event {sequence} cannot be read: {error}")),
-        };
         evolve(state, &envelope);
         self.sequence = sequence;
         self.applied += 1;
@@ -293,6 +305,27 @@ mod tests {
         );
         assert_eq!(replay.revision, Some(entries[0].envelope.metadata.causation_id));
         assert_eq!((replay.logged, replay.applied), (expected.sequence, expected.sequence));
+    }
+
+    #[tokio::test]
+    async fn one_that_was_purged_on_a_log_that_is_gone_begins_with_its_creation_whatever_the_sequence() {
+        let (mut entries, _) = history().await;
+        for entry in &mut entries {
+            entry.envelope.metadata.sequence = Some(sequence_of(entry) + 7);
+        }
+        let old = Found { sequence: 3, published: 3, ..Found::default() };
+        for found in [Found::default(), old] {
+            let mut replay = Replay::new(arena(), &found, None);
+            assert!(
+                matches!(take(&mut replay, &entries[1]), Step::Trouble(_)),
+                "a creation, and nothing else"
+            );
+            for entry in &entries {
+                assert_eq!(take(&mut replay, entry), Step::Done);
+            }
+            assert!(replay.purged && replay.replaces());
+            assert_eq!(replay.state.as_ref().unwrap().sequence, sequence_of(entries.last().unwrap()));
+        }
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ pub mod payment;
 pub mod webhook;
 
 use async_trait::async_trait;
-use boxoffice_domain::{Envelope, UnixMillis};
+use boxoffice_domain::{Envelope, SeatingEventId, UnixMillis};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
@@ -43,6 +43,16 @@ pub enum Followers {
     /// They are applied, because the handler keeps with all that it writes the sequence that it came with: what is redriven
     /// changes nothing that a later event said.
     GoOn,
+}
+
+/// A SeatingEvent that was created on another log than the one that all is of that is known of it. That one is gone, and with
+/// it the purge that came before the creation, should the view not have met it; and sequences may begin anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reborn {
+    /// Which one.
+    pub event: SeatingEventId,
+    /// When it was created.
+    pub at: UnixMillis,
 }
 
 /// For how long a view keeps what is old.
@@ -94,6 +104,11 @@ pub trait Handler: Send + Sync + 'static {
     /// that is rolled back, and with fewer and fewer of them when its tables refuse one of several. An event that was
     /// parked comes when it is redriven: late, with a sequence that is not above the checkpoint's.
     async fn apply(&self, connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError>;
+
+    /// Forgets what is known of SeatingEvents that are created now, as a purge would, before their events come.
+    async fn forget(&self, _connection: &mut PgConnection, _reborn: &[Reborn]) -> Result<(), ApplyError> {
+        Ok(())
+    }
 
     /// Takes out a bounded part of what is old at `now`, on a connection that is inside a transaction of its own, of one
     /// member at a time.

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 use sqlx::types::Json;
 
-use super::{ApplyError, Handler, Topic, payments};
+use super::{ApplyError, Handler, Reborn, Topic, payments};
 
 /// Keeps reservations.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,12 @@ impl Handler for PersistenceHandler {
             }
         }
         payments::write(connection, events).await
+    }
+
+    async fn forget(&self, connection: &mut PgConnection, reborn: &[Reborn]) -> Result<(), ApplyError> {
+        let rows = reborn.iter().map(|Reborn { event, at }| json!({"event_id": event, "at": at}));
+        sqlx::query(FORGET_CLAIMS).bind(Json(rows.collect::<Vec<_>>())).execute(connection).await?;
+        Ok(())
     }
 }
 

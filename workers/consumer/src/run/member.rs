@@ -21,7 +21,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::position::Position;
-use super::questions::{self, Answers, Found};
+use super::questions::{self, Answers, Found, Identities};
+use super::replaced::{self, Ended, Replaced};
 use super::{Consumer, LOG};
 
 /// Most records taken at once.
@@ -41,10 +42,24 @@ type Outcome = (TopicPartition, Result<Applied, ViewError>);
 pub struct Member<'a> {
     consumer: &'a Consumer,
     subscription: &'a mut dyn Subscription,
+    /// The topics that it joined on.
+    identities: &'a Identities,
     positions: BTreeMap<TopicPartition, Position>,
     questions: FuturesUnordered<BoxFuture<'a, Answers>>,
     batches: FuturesUnordered<BoxFuture<'a, Outcome>>,
     permits: Arc<Semaphore>,
+}
+
+/// What a view knows of a partition.
+enum Known {
+    /// It has not begun there.
+    Nothing,
+    /// How far it is.
+    Here(Checkpoint),
+    /// How far it is, on a topic of which it kept no id: taken for this one.
+    Somewhere { offset: u64 },
+    /// It is on another topic of that name.
+    Elsewhere { known: String, found: String },
 }
 
 /// What the loop goes on with.
@@ -56,10 +71,15 @@ enum Next {
 
 impl<'a> Member<'a> {
     /// A member that has no partitions yet.
-    pub fn new(consumer: &'a Consumer, subscription: &'a mut dyn Subscription) -> Self {
+    pub fn new(
+        consumer: &'a Consumer,
+        subscription: &'a mut dyn Subscription,
+        identities: &'a Identities,
+    ) -> Self {
         Self {
             consumer,
             subscription,
+            identities,
             positions: BTreeMap::new(),
             questions: FuturesUnordered::new(),
             batches: FuturesUnordered::new(),
@@ -70,8 +90,8 @@ impl<'a> Member<'a> {
     /// Applies records until `stop`; the batches in hand are finished.
     ///
     /// # Errors
-    /// A log that gave this membership up.
-    pub async fn run(&mut self, stop: &CancellationToken) -> Result<(), LogError> {
+    /// A log that gave this membership up, and a topic on which the group has no place.
+    pub async fn run(&mut self, stop: &CancellationToken) -> Result<(), Ended> {
         loop {
             self.wake();
             self.linger().await?;
@@ -102,7 +122,7 @@ impl<'a> Member<'a> {
         match event {
             GroupEvent::Assigned(partitions) => self.assigned(partitions)?,
             GroupEvent::Revoked(partitions) => self.revoked(&partitions),
-            GroupEvent::Records(records) => self.records(records),
+            GroupEvent::Records(records) => self.records(records)?,
             GroupEvent::Ended(ends) => self.ended(ends),
             GroupEvent::Idle => {}
         }
@@ -177,7 +197,7 @@ impl<'a> Member<'a> {
     }
 
     /// Goes on with the partitions that were asked about.
-    async fn answered(&mut self, answers: Answers) -> Result<(), LogError> {
+    async fn answered(&mut self, answers: Answers) -> Result<(), Ended> {
         let (mut beginnings, mut trouble) = (vec![], None);
         for (partition, found) in answers {
             let Some(position @ Position::Asking { .. }) = self.positions.get(&partition).copied() else {
@@ -187,27 +207,36 @@ impl<'a> Member<'a> {
             // cannot be asked about one partition is not asked about the next one.
             let next = match (found, &trouble) {
                 (Err(error), _) => self.failed(&partition, position, &error),
-                (Ok(Found { checkpoint: None, .. }), Some(error)) => self.failed(&partition, position, error),
-                (Ok(found @ Found { checkpoint: None, .. }), None) => {
-                    match self.beginning(&partition, &found).await {
-                        Ok(Ok(beginning)) => {
-                            beginnings.push((beginning, found));
-                            position
-                        }
-                        Ok(Err(reason)) => self.stalled(&partition, position, &reason),
-                        Err(error) => {
-                            let next = self.failed(&partition, position, &error);
-                            trouble = Some(error);
-                            next
+                (Ok(found), trouble_before) => match (self.known(&partition, &found), trouble_before) {
+                    (Known::Here(checkpoint), _) => {
+                        match self.go_on(&partition, position, &checkpoint, (found.first, found.end)).await {
+                            Ok(next) => next,
+                            Err(error) => self.failed(&partition, position, &error),
                         }
                     }
-                }
-                (Ok(Found { checkpoint: Some(checkpoint), first, end }), _) => {
-                    match self.go_on(&partition, position, &checkpoint, (first, end)).await {
-                        Ok(next) => next,
-                        Err(error) => self.failed(&partition, position, &error),
+                    (Known::Somewhere { offset }, _) => {
+                        beginnings.push((self.place(&partition, offset, false), found));
+                        position
                     }
-                }
+                    (Known::Nothing | Known::Elsewhere { .. }, Some(error)) => {
+                        self.failed(&partition, position, error)
+                    }
+                    (known @ (Known::Nothing | Known::Elsewhere { .. }), None) => {
+                        match self.beginning(&partition, &found, known).await {
+                            Ok(Ok(beginning)) => {
+                                beginnings.push((beginning, found));
+                                position
+                            }
+                            Ok(Err(reason)) => self.stalled(&partition, position, &reason),
+                            Err(Ended::Log(error)) if !matches!(error, LogError::Replaced { .. }) => {
+                                let next = self.failed(&partition, position, &error);
+                                trouble = Some(error);
+                                next
+                            }
+                            Err(ended) => return Err(ended),
+                        }
+                    }
+                },
             };
             self.positions.insert(partition, next);
         }
@@ -217,15 +246,52 @@ impl<'a> Member<'a> {
         Ok(())
     }
 
+    /// The id of the topic that a partition is of.
+    fn log_of(&self, partition: &TopicPartition) -> Option<&'a str> {
+        self.identities.get(&partition.topic)?.as_deref()
+    }
+
+    /// What the view knows of a partition.
+    fn known(&self, partition: &TopicPartition, found: &Found) -> Known {
+        let Some(checkpoint) = &found.checkpoint else { return Known::Nothing };
+        match (&checkpoint.log, self.log_of(partition)) {
+            (Some(known), Some(log)) if known != log => {
+                Known::Elsewhere { known: known.clone(), found: log.to_owned() }
+            }
+            (None, Some(_)) => Known::Somewhere { offset: checkpoint.next_offset },
+            (Some(_) | None, Some(_) | None) => Known::Here(checkpoint.clone()),
+        }
+    }
+
+    fn place(&self, partition: &TopicPartition, offset: u64, earliest: bool) -> Beginning {
+        let log = self.log_of(partition).map(str::to_owned);
+        Beginning { partition: partition.clone(), offset, earliest, log }
+    }
+
     /// Where the view is to begin in a partition; or why it does not.
     async fn beginning(
         &mut self,
         partition: &TopicPartition,
         found: &Found,
-    ) -> Result<Result<Beginning, String>, LogError> {
+        known: Known,
+    ) -> Result<Result<Beginning, String>, Ended> {
         let origin = &self.consumer.origin;
-        let committed =
-            if origin.asks_the_group() { self.subscription.committed(partition).await? } else { None };
+        let is_another = matches!(known, Known::Elsewhere { .. });
+        let committed = if origin.asks_the_group() || is_another {
+            self.subscription.committed(partition).await?
+        } else {
+            None
+        };
+        if let Known::Elsewhere { known, found } = known {
+            // It may have been replaced since this member joined; then the others know better.
+            let now = questions::identities(self.consumer).await?;
+            if let Some(replaced) = replaced::difference(self.identities, &now) {
+                return Err(replaced.into());
+            }
+            if committed.is_none() {
+                return Err(Ended::Replaced(Replaced { partition: partition.clone(), known, found }));
+            }
+        }
         let place = match origin.place(found.first, committed) {
             Ok(place) if place.offset > found.end => {
                 let (offset, end) = (place.offset, found.end);
@@ -235,7 +301,14 @@ impl<'a> Member<'a> {
             Err(reason) => return Ok(Err(reason.to_owned())),
         };
         let (topic, number, offset) = (partition.topic.as_str(), partition.partition, place.offset);
-        if origin.replayable {
+        if is_another {
+            tracing::warn!(
+                topic,
+                partition = number,
+                offset,
+                "the topic is another one: the view goes on with it"
+            );
+        } else if origin.replayable {
             tracing::info!(topic, partition = number, offset, "the view begins");
         } else {
             tracing::warn!(
@@ -245,7 +318,7 @@ impl<'a> Member<'a> {
                 "the database is empty: it goes on at the group's offset"
             );
         }
-        Ok(Ok(Beginning { partition: partition.clone(), offset, earliest: place.earliest }))
+        Ok(Ok(self.place(partition, offset, place.earliest)))
     }
 
     /// Seeks a partition to its checkpoint and resumes it.
@@ -280,7 +353,10 @@ impl<'a> Member<'a> {
     }
 
     /// Begins to apply records, partition by partition, side by side.
-    fn records(&mut self, records: Vec<(TopicPartition, Record)>) {
+    ///
+    /// # Errors
+    /// A log that went back: it is another one, or has lost what was read.
+    fn records(&mut self, records: Vec<(TopicPartition, Record)>) -> Result<(), LogError> {
         let mut batches: BTreeMap<TopicPartition, Vec<Record>> = BTreeMap::new();
         for (partition, record) in records {
             batches.entry(partition).or_default().push(record);
@@ -290,11 +366,19 @@ impl<'a> Member<'a> {
                 continue;
             };
             let (topic, number) = (partition.topic.clone(), partition.partition);
-            let batch = Batch { topic, partition: number, expected: checkpoint, records };
+            if let Some(record) = records.first().filter(|record| record.offset < checkpoint) {
+                let at = record.offset;
+                return Err(LogError::Unavailable(format!(
+                    "{topic}[{number}] went back from {checkpoint} to {at}"
+                )));
+            }
+            let log = self.log_of(&partition).map(str::to_owned);
+            let batch = Batch { topic, partition: number, log, expected: checkpoint, records };
             let consumer = self.consumer;
             let applying = Position::Applying { checkpoint, paused: false, next };
             self.begin(partition, applying, async move { consumer.apply(&batch).await });
         }
+        Ok(())
     }
 
     /// Moves checkpoints behind offsets that have no record. Where a partition is not just being read it is read again
@@ -305,9 +389,10 @@ impl<'a> Member<'a> {
                 continue;
             };
             if checkpoint < end {
-                let (consumer, at) = (self.consumer, partition.clone());
+                let (consumer, at, log) = (self.consumer, partition.clone(), self.log_of(&partition));
                 let applying = Position::Applying { checkpoint, paused: false, next };
-                self.begin(partition, applying, async move { consumer.pass(&at, checkpoint, end).await });
+                let passing = async move { consumer.pass(&at, log, checkpoint, end).await };
+                self.begin(partition, applying, passing);
             }
         }
     }

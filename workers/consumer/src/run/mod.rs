@@ -1,7 +1,8 @@
 //! The loop of a consumer: joins the group, brings batches to the view, and joins again when the log gives it up.
 //!
 //! Between the event log and a [`ViewStore`], over their ports only: what stands behind them is chosen in `main`.
-//! [`member`] is one membership, [`questions`] are what it asks before it reads a partition, [`origin`] says where a view
+//! [`member`] is one membership, [`questions`] are what it asks before it reads a partition, [`replaced`] is what becomes of one
+//! whose topic is another one than the view was built from, [`origin`] says where a view
 //! begins, [`position`] where it stands in a partition, [`standing`] which of them stand still, [`lag`] how far behind.
 
 pub mod lag;
@@ -9,6 +10,7 @@ pub mod member;
 pub mod origin;
 pub mod position;
 pub mod questions;
+mod replaced;
 pub mod standing;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use crate::metrics::Metrics;
 use lag::Offsets;
 use member::Member;
 use origin::Origin;
+use replaced::Ended;
 use standing::Standing;
 
 /// The part of readiness that is the log's: a member that was answered.
@@ -59,19 +62,33 @@ impl Consumer {
     /// Keeps the view up to date until `stop`, then leaves the group at once.
     pub async fn run(&self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            if let Err(error) = self.join(stop).await {
-                tracing::warn!(%error, group = self.group, "joining the group again");
-                self.readiness.not_ready(LOG, error.to_string());
-                stop.run_until_cancelled(tokio::time::sleep(REJOIN)).await;
+            match self.join(stop).await {
+                Ok(()) => {}
+                Err(Ended::Log(error)) => {
+                    tracing::warn!(%error, group = self.group, "joining the group again");
+                    self.readiness.not_ready(LOG, error.to_string());
+                    stop.run_until_cancelled(tokio::time::sleep(REJOIN)).await;
+                }
+                Err(Ended::Replaced(replaced)) => {
+                    stop.run_until_cancelled(self.until_accepted(&replaced)).await;
+                }
             }
         }
     }
 
-    async fn join(&self, stop: &CancellationToken) -> Result<(), LogError> {
-        let joining = self.log.subscribe(&self.group, &self.topics);
-        let Some(subscription) = stop.run_until_cancelled(joining).await else { return Ok(()) };
-        let mut subscription = subscription?;
-        let ended = Member::new(self, subscription.as_mut()).run(stop).await;
+    async fn join(&self, stop: &CancellationToken) -> Result<(), Ended> {
+        let joining = async {
+            let identities = questions::identities(self).await?;
+            Ok::<_, LogError>((self.log.subscribe(&self.group, &self.topics).await?, identities))
+        };
+        let Some(joined) = stop.run_until_cancelled(joining).await else { return Ok(()) };
+        let (mut subscription, identities) = joined?;
+        let mut member = Member::new(self, subscription.as_mut(), &identities);
+        let ended = tokio::select! {
+            ended = member.run(stop) => ended,
+            replaced = self.until_replaced(&identities) => Err(replaced.into()),
+        };
+        drop(member);
         self.offsets.clear();
         self.standing.clear();
         subscription.leave().await;
@@ -88,9 +105,15 @@ impl Consumer {
     }
 
     /// Moves the checkpoint over offsets that have no record.
-    async fn pass(&self, partition: &TopicPartition, expected: u64, end: u64) -> Result<Applied, ViewError> {
+    async fn pass(
+        &self,
+        partition: &TopicPartition,
+        log: Option<&str>,
+        expected: u64,
+        end: u64,
+    ) -> Result<Applied, ViewError> {
         let begun = Instant::now();
-        let passed = self.view.pass(partition, expected, end).await?;
+        let passed = self.view.pass(partition, log, expected, end).await?;
         self.metrics.applied(partition, &passed, begun.elapsed());
         self.offsets.set(partition, passed.next_offset);
         Ok(passed)

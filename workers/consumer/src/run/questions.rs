@@ -1,7 +1,9 @@
 //! What a member asks before it reads partitions: how far the view got, and what the log has. One question to the view
 //! for all of them; those to the log go side by side. Asked beside the loop, which goes on polling.
 
-use boxoffice_runtime::log::TopicPartition;
+use std::collections::BTreeMap;
+
+use boxoffice_runtime::log::{LogError, TopicPartition};
 use boxoffice_runtime::view::{Beginning, Checkpoint, Checkpoints, ViewError};
 use futures::{StreamExt, stream};
 
@@ -19,6 +21,18 @@ pub struct Found {
     pub first: u64,
     /// The offset of the log's next record to come.
     pub end: u64,
+}
+
+/// The id of each topic, where it has one.
+pub type Identities = BTreeMap<String, Option<String>>;
+
+/// Asks which topics those are that have these names now.
+pub async fn identities(consumer: &Consumer) -> Result<Identities, LogError> {
+    let mut identities = Identities::new();
+    for topic in &consumer.topics {
+        identities.insert(topic.clone(), consumer.log.identity(topic).await?);
+    }
+    Ok(identities)
 }
 
 /// Answers by partition.

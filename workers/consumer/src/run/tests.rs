@@ -24,6 +24,8 @@ const TOPIC: &str = "seat-events";
 #[derive(Default)]
 struct View {
     checkpoints: BTreeMap<u32, u64>,
+    /// Of which topics they are, where that is kept.
+    logs: BTreeMap<u32, String>,
     /// What it answers before it applies a batch of a partition.
     troubles: BTreeMap<u32, VecDeque<ViewError>>,
     /// Offsets in it, in order.
@@ -109,7 +111,8 @@ impl ViewStore for Shared {
         Ok(self.with(|view| {
             let checkpoint = |at: &TopicPartition| {
                 let next_offset = *view.checkpoints.get(&at.partition)?;
-                Some((at.clone(), Checkpoint { next_offset, reset_id: String::new() }))
+                let log = view.logs.get(&at.partition).cloned();
+                Some((at.clone(), Checkpoint { next_offset, reset_id: String::new(), log }))
             };
             partitions.iter().filter_map(checkpoint).collect()
         }))
@@ -117,9 +120,15 @@ impl ViewStore for Shared {
 
     async fn begin(&self, beginnings: &[Beginning]) -> Result<Checkpoints, ViewError> {
         self.with(|view| {
-            for beginning in beginnings {
-                view.begun.entry(beginning.partition.partition).or_insert(beginning.earliest);
-                view.checkpoints.entry(beginning.partition.partition).or_insert(beginning.offset);
+            for Beginning { partition, offset, earliest, log } in beginnings {
+                let at = partition.partition;
+                if view.logs.get(&at).zip(log.as_ref()).is_some_and(|(known, log)| known != log) {
+                    view.begun.remove(&at);
+                    view.checkpoints.remove(&at);
+                }
+                view.begun.entry(at).or_insert(*earliest);
+                view.checkpoints.entry(at).or_insert(*offset);
+                view.logs.extend(log.clone().map(|log| (at, log)));
             }
         });
         let partitions: Vec<_> = beginnings.iter().map(|beginning| beginning.partition.clone()).collect();
@@ -148,6 +157,7 @@ impl ViewStore for Shared {
     async fn pass(
         &self,
         partition: &TopicPartition,
+        _: Option<&str>,
         expected: u64,
         next_offset: u64,
     ) -> Result<Applied, ViewError> {
@@ -372,4 +382,81 @@ async fn a_revoked_partition_is_dropped_also_while_it_waits() {
         assert_eq!(shared.with(|view| view.attempts.len()), attempts);
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn i5_a_topic_that_is_replaced_is_read_once_the_group_has_an_offset_there() {
+    let shared = Shared::new(2);
+    shared.log.change(|group| group.identity = Some("first".into()));
+    let told = |it: &Shared| it.readiness.obstacles().join("; ");
+    watch(&shared, async || {
+        shared.until("all applied", |it| [0, 1].map(|at| it.committed(at)) == [Some(10); 2]).await;
+        shared.log.change(|group| group.replace("second"));
+        // It has grown past the checkpoints before anybody looks.
+        shared.fill(20);
+        shared
+            .until("it is told", |it| told(it).contains("the one with the id first, and there is second"))
+            .await;
+        let (before, left) = (Instant::now(), shared.log.look(|group| group.left));
+        shared.until("a minute passes", |_| before.elapsed() > Duration::from_mins(1)).await;
+        assert_eq!(
+            shared.log.look(|group| (group.left, group.joined)),
+            (left, left),
+            "nobody is in the group"
+        );
+        shared.log.change(|group| group.committed = [(0, 0), (1, 0)].into());
+        shared.until("it goes on", |it| [0, 1].map(|at| it.committed(at)) == [Some(20); 2]).await;
+        assert_eq!(told(&shared), "");
+    })
+    .await;
+    for partition in [0, 1] {
+        let applied = shared.applied(partition);
+        assert!(applied.ends_with(&(0..20).collect::<Vec<_>>()), "from its beginning: {applied:?}");
+    }
+    shared.with(|view| assert_eq!(view.begun, [(0, true), (1, true)].into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn i5_a_view_of_a_topic_that_is_gone_begins_on_the_one_that_the_operator_made() {
+    for (origin, from) in [(EARLIEST, 0), (Origin { replayable: false, ..ELSEWHERE }, 2)] {
+        let shared = Shared::new(1);
+        shared.log.change(|group| {
+            (group.identity, group.committed) = (Some("second".into()), [(0, 2)].into());
+        });
+        // The log may be shorter or longer than it was.
+        for at in [4, 57] {
+            shared.with(|view| {
+                (view.checkpoints, view.logs) = ([(0, at)].into(), [(0, "first".into())].into());
+                view.applied.clear();
+            });
+            watch_from(&shared, origin, async || {
+                shared.until("all applied", |it| it.committed(0) == Some(10)).await;
+            })
+            .await;
+            assert_eq!(shared.applied(0), (from..10).collect::<Vec<_>>());
+            shared.log.change(|group| group.committed = [(0, 2)].into());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn i5_a_checkpoint_that_kept_no_topic_is_taken_for_one_of_the_topic_that_there_is() {
+    let shared = Shared::new(1);
+    shared.log.change(|group| group.identity = Some("first".into()));
+    shared.with(|view| view.checkpoints.insert(0, 4));
+    watch(&shared, async || shared.until("all applied", |it| it.committed(0) == Some(10)).await).await;
+    assert_eq!(shared.applied(0), (4..10).collect::<Vec<_>>());
+    shared.with(|view| assert_eq!(view.logs, [(0, "first".into())].into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_goes_back_is_asked_about_before_anything_of_it_is_applied() {
+    let shared = Shared::new(1);
+    watch(&shared, async || {
+        shared.until("all applied", |it| it.committed(0) == Some(10)).await;
+        shared.log.change(|group| group.positions = [(0, 3)].into());
+        shared.until("it joins again", |it| it.log.look(|group| group.joined) == 2).await;
+    })
+    .await;
+    assert_eq!(shared.applied(0), (0..10).collect::<Vec<_>>());
 }

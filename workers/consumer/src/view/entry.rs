@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use boxoffice_domain::checkpoint::is_sequenced;
-use boxoffice_domain::{Envelope, SeatingEventId};
+use boxoffice_domain::{DomainEvent, Envelope, SeatingEventId};
 use boxoffice_runtime::record::{CE_ID, CE_SEQUENCE, CE_SUBJECT, CE_TYPE, Record, Said};
 use uuid::Uuid;
 
@@ -96,6 +96,11 @@ impl Entry {
             Body::Unknown(event_type) => Some(event_type),
             Body::Unreadable(_) => record.header(CE_TYPE),
         }
+    }
+
+    /// Whether it creates its SeatingEvent.
+    pub fn creates(&self) -> bool {
+        self.envelope().is_some_and(|envelope| matches!(envelope.event, DomainEvent::EventCreated(_)))
     }
 
     /// The domain event, where the body is one that this version knows.

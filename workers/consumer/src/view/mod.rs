@@ -30,7 +30,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::Notify;
 
-use crate::handlers::{ApplyError, Followers, Handler};
+use crate::handlers::{ApplyError, Followers, Handler, Reborn};
 pub use database::migrate;
 use entry::Entry;
 use plan::{Facts, Plan, Rules, Stop};
@@ -70,6 +70,12 @@ enum Failure {
     Stop(Stop),
     Refused(String),
     View(ViewError),
+}
+
+impl From<ViewError> for Failure {
+    fn from(error: ViewError) -> Self {
+        Self::View(error)
+    }
 }
 
 impl From<sqlx::Error> for Failure {
@@ -135,9 +141,13 @@ impl<H: Handler> PgViewStore<H> {
             Some((at, start)) if at == batch.expected => start,
             other => return Err(Failure::View(moved(batch, other.map(|(at, _)| at)))),
         };
-        let facts = facts::<H>(connection, entries).await?;
+        let log = batch.log.as_deref();
+        let facts = facts::<H>(connection, entries, log).await?;
         let rules = Rules { start, followers: H::FOLLOWERS };
         let mut plan = Plan::new(entries, facts, rules).map_err(Failure::Stop)?;
+        if !plan.reborn.is_empty() {
+            self.forget(connection, &plan.reborn).await?;
+        }
         match attempt {
             Attempt::Whole => self.whole(connection, entries, &plan).await?,
             Attempt::Halving => self.halving(connection, entries, &mut plan).await?,
@@ -148,9 +158,24 @@ impl<H: Handler> PgViewStore<H> {
             reason,
         });
         rows::park(connection, &batch.topic, &parked.collect::<Vec<_>>()).await?;
-        rows::advance_spans(connection, &plan.spans).await?;
+        rows::advance_spans(connection, &plan.spans, log).await?;
         rows::advance(connection, batch, behind(batch)).await?;
         Ok(plan)
+    }
+
+    /// Has the events of SeatingEvents that are created on another log find nothing of before.
+    async fn forget(&self, connection: &mut PgConnection, reborn: &[Reborn]) -> Result<(), Failure> {
+        let parked = rows::forget(connection, reborn).await?;
+        for Reborn { event, at: _ } in reborn {
+            tracing::info!(handler = H::NAME, %event, "it is created on another log: what was known of it is forgotten");
+        }
+        if parked > 0 {
+            tracing::warn!(handler = H::NAME, parked, "with it what was set aside of the log that is gone");
+        }
+        self.handler.forget(connection, reborn).await.map_err(|error| match error {
+            ApplyError::Refused(reason) => unavailable(reason).into(),
+            ApplyError::Database(error) => error.into(),
+        })
     }
 
     async fn whole(
@@ -294,8 +319,11 @@ impl<H: Handler> ViewStore for PgViewStore<H> {
     async fn begin(&self, beginnings: &[Beginning]) -> Result<Checkpoints, ViewError> {
         let partitions: Vec<_> = beginnings.iter().map(|beginning| beginning.partition.clone()).collect();
         self.ask(async |connection| {
-            rows::begin(connection, beginnings, &self.reset_id).await?;
-            rows::checkpoints(connection, &partitions).await
+            let mut transaction = connection.begin().await?;
+            rows::begin(&mut transaction, beginnings, &self.reset_id).await?;
+            let checkpoints = rows::checkpoints(&mut transaction, &partitions).await?;
+            transaction.commit().await?;
+            Ok(checkpoints)
         })
         .await
     }
@@ -310,11 +338,12 @@ impl<H: Handler> ViewStore for PgViewStore<H> {
     async fn pass(
         &self,
         partition: &TopicPartition,
+        log: Option<&str>,
         expected: u64,
         next_offset: u64,
     ) -> Result<Applied, ViewError> {
-        let (topic, partition) = (partition.topic.clone(), partition.partition);
-        let passing = self.advance(Batch { topic, partition, expected, records: vec![] }, next_offset);
+        let (topic, partition, log) = (partition.topic.clone(), partition.partition, log.map(str::to_owned));
+        let passing = self.advance(Batch { topic, partition, log, expected, records: vec![] }, next_offset);
         self.while_there(tokio::time::timeout(ASK, passing)).await?.map_err(unavailable)?
     }
 }
@@ -328,15 +357,21 @@ fn envelopes<'e>(entries: &'e [Entry], indexes: &[usize]) -> Vec<&'e Envelope> {
     indexes.iter().filter_map(|index| entries[*index].envelope()).collect()
 }
 
-async fn facts<H: Handler>(connection: &mut PgConnection, entries: &[Entry]) -> Result<Facts, sqlx::Error> {
+async fn facts<H: Handler>(
+    connection: &mut PgConnection,
+    entries: &[Entry],
+    log: Option<&str>,
+) -> Result<Facts, sqlx::Error> {
     let places: Vec<_> = entries.iter().filter_map(|entry| entry.place.as_ref()).collect();
     let ids: Vec<_> = places.iter().filter_map(|place| place.event_id).collect();
     let mut events: Vec<&str> = places.iter().map(|place| place.seating_event.as_str()).collect();
     events.sort_unstable();
     events.dedup();
     let aggregates: Vec<&str> = places.iter().map(|place| place.aggregate.as_str()).collect();
+    let (spans, former) = rows::spans(connection, &events, log).await?;
     Ok(Facts {
-        spans: rows::spans(connection, &events).await?,
+        spans,
+        former,
         fresh: rows::remember(connection, &ids).await?,
         parked: match H::FOLLOWERS {
             Followers::Wait => rows::parked(connection, &aggregates).await?,

@@ -6,18 +6,20 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use boxoffice_domain::Envelope;
-use boxoffice_domain::checkpoint::{Span, Start, Verdict, classify};
+use boxoffice_domain::checkpoint::{Seen, Span, Start, Verdict, classify};
 use boxoffice_runtime::view::{Applied, ViewError};
 use uuid::Uuid;
 
 use super::entry::{Body, Entry, Place};
-use crate::handlers::Followers;
+use crate::handlers::{Followers, Reborn};
 
 /// What the store says about a batch.
 #[derive(Debug, Default)]
 pub struct Facts {
     /// The sequences met, by SeatingEvent.
     pub spans: HashMap<String, Span>,
+    /// Those of them that were met on another log, so far.
+    pub former: HashSet<String>,
     /// Ids of the batch that were never seen before.
     pub fresh: HashSet<Uuid>,
     /// Aggregates of the batch that have parked events: later ones join them, in order.
@@ -48,6 +50,8 @@ pub struct Plan {
     pub unknown: u64,
     /// The sequences met by SeatingEvent, of those that advance.
     pub spans: BTreeMap<String, Span>,
+    /// SeatingEvents that are created on this log and were another one's before.
+    pub reborn: Vec<Reborn>,
     followers: Followers,
     parked: HashSet<String>,
 }
@@ -75,7 +79,7 @@ impl Plan {
 
     /// Decides on `entries` up to the first one that shows a gap or a fork, if there is one.
     pub fn up_to_a_stop(entries: &[Entry], facts: Facts, rules: Rules) -> (Self, Option<Stop>) {
-        let Facts { mut spans, mut fresh, parked } = facts;
+        let Facts { mut spans, mut former, mut fresh, parked } = facts;
         let Rules { start, followers } = rules;
         let mut plan = Self {
             apply: vec![],
@@ -84,6 +88,7 @@ impl Plan {
             before_start: 0,
             unknown: 0,
             spans: BTreeMap::new(),
+            reborn: vec![],
             followers,
             parked,
         };
@@ -94,9 +99,14 @@ impl Plan {
             };
             let event = place.seating_event.as_str();
             let known = place.event_id.is_none_or(|id| !fresh.remove(&id));
+            let creates = entry.creates();
+            if let Some(envelope) = entry.envelope().filter(|_| creates && !known && former.remove(event)) {
+                spans.remove(event);
+                plan.reborn.push(Reborn { event: place.seating_event.clone(), at: envelope.timestamp });
+            }
             let met = spans.get(event).copied();
             let verdict = match place.sequence {
-                Some(sequence) => classify(met, start, sequence, known),
+                Some(sequence) => classify(met, start, Seen { sequence, known, creates }),
                 None if known => Verdict::Duplicate,
                 None => Verdict::Apply,
             };
@@ -106,6 +116,7 @@ impl Plan {
                         let span = met.map_or(Span::beginning_with(last), |met| Span { last, ..met });
                         spans.insert(event.to_owned(), span);
                         plan.spans.insert(event.to_owned(), span);
+                        former.remove(event);
                     }
                     plan.take(index, entry);
                 }

@@ -52,7 +52,7 @@ fn after(applied: u64, entries: &[Entry]) -> Facts {
     Facts {
         spans: (applied > 0).then(|| ("arena-night".to_owned(), span(1, applied))).into_iter().collect(),
         fresh: ids.filter(|id| id.as_u128() > u128::from(applied)).collect(),
-        parked: HashSet::new(),
+        ..Facts::default()
     }
 }
 

@@ -13,6 +13,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::entry::Place;
+use crate::handlers::Reborn;
 
 /// The checkpoints of those of `partitions` that have one.
 pub async fn checkpoints(
@@ -21,7 +22,7 @@ pub async fn checkpoints(
 ) -> Result<Checkpoints, sqlx::Error> {
     let (topics, numbers) = columns(partitions);
     let rows = sqlx::query(
-        "SELECT topic, partition, next_offset, reset_id FROM checkpoint_partitions
+        "SELECT topic, partition, next_offset, reset_id, log FROM checkpoint_partitions
          JOIN UNNEST($1::text[], $2::integer[]) AS asked (topic, partition) USING (topic, partition)",
     )
     .bind(topics)
@@ -31,13 +32,15 @@ pub async fn checkpoints(
     let checkpoint = |row: &sqlx::postgres::PgRow| {
         let number: i32 = row.try_get(1)?;
         let partition = TopicPartition { topic: row.try_get(0)?, partition: number.cast_unsigned() };
-        let checkpoint = Checkpoint { next_offset: offset(row.try_get(2)?), reset_id: row.try_get(3)? };
+        let next_offset = offset(row.try_get(2)?);
+        let checkpoint = Checkpoint { next_offset, reset_id: row.try_get(3)?, log: row.try_get(4)? };
         Ok((partition, checkpoint))
     };
     rows.iter().map(checkpoint).collect()
 }
 
-/// Makes the checkpoints of partitions that have none.
+/// Makes the checkpoints of partitions that have none, or one of another topic of that name. One of which nobody knows of
+/// which topic it is stays where it is, and so do the sequences that were met on it.
 pub async fn begin(
     connection: &mut PgConnection,
     beginnings: &[Beginning],
@@ -45,18 +48,37 @@ pub async fn begin(
 ) -> Result<(), sqlx::Error> {
     let partitions: Vec<_> = beginnings.iter().map(|beginning| beginning.partition.clone()).collect();
     let (topics, numbers) = columns(&partitions);
+    let logs: Vec<_> = beginnings.iter().map(|beginning| beginning.log.as_deref()).collect();
     sqlx::query(
-        "INSERT INTO checkpoint_partitions (topic, partition, next_offset, begins_at, earliest, reset_id)
-         SELECT topic, partition, begins_at, begins_at, earliest, $5
-         FROM UNNEST($1::text[], $2::integer[], $3::bigint[], $4::boolean[])
-              AS beginning (topic, partition, begins_at, earliest)
-         ORDER BY topic, partition ON CONFLICT DO NOTHING",
+        "INSERT INTO checkpoint_partitions AS known
+            (topic, partition, next_offset, begins_at, earliest, reset_id, log)
+         SELECT topic, partition, begins_at, begins_at, earliest, $5, log
+         FROM UNNEST($1::text[], $2::integer[], $3::bigint[], $4::boolean[], $6::text[])
+              AS beginning (topic, partition, begins_at, earliest, log)
+         ORDER BY topic, partition
+         ON CONFLICT (topic, partition) DO UPDATE SET
+             next_offset = CASE WHEN known.log IS NULL THEN known.next_offset ELSE EXCLUDED.next_offset END,
+             begins_at = CASE WHEN known.log IS NULL THEN known.begins_at ELSE EXCLUDED.begins_at END,
+             earliest = CASE WHEN known.log IS NULL THEN known.earliest ELSE EXCLUDED.earliest END,
+             reset_id = CASE WHEN known.log IS NULL THEN known.reset_id ELSE EXCLUDED.reset_id END,
+             log = EXCLUDED.log
+         WHERE known.log <> EXCLUDED.log OR (known.log IS NULL AND EXCLUDED.log IS NOT NULL)",
     )
-    .bind(topics)
+    .bind(&topics)
     .bind(numbers)
     .bind(beginnings.iter().map(|beginning| beginning.offset.cast_signed()).collect::<Vec<_>>())
     .bind(beginnings.iter().map(|beginning| beginning.earliest).collect::<Vec<_>>())
     .bind(reset_id)
+    .bind(&logs)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "UPDATE checkpoint_events SET log = beginning.log
+         FROM UNNEST($1::text[], $2::text[]) AS beginning (topic, log) JOIN owner USING (topic)
+         WHERE checkpoint_events.log IS NULL AND beginning.log IS NOT NULL",
+    )
+    .bind(&topics)
+    .bind(&logs)
     .execute(connection)
     .await
     .map(drop)
@@ -67,18 +89,20 @@ fn columns(partitions: &[TopicPartition]) -> (Vec<&str>, Vec<i32>) {
 }
 
 /// Locks the checkpoint row of the batch's partition until the transaction ends, and says where it is and where the view
-/// began: there is none where the database was emptied meanwhile. `declared` is the start of a view that began before
-/// views kept it.
+/// began: there is none where the database was emptied meanwhile, or the view began on another topic. `declared` is the start
+/// of a view that began before views kept it.
 pub async fn lock(
     connection: &mut PgConnection,
     batch: &Batch,
     declared: Start,
 ) -> Result<Option<(u64, Start)>, sqlx::Error> {
     let row: Option<(i64, Option<bool>)> = sqlx::query_as(
-        "SELECT next_offset, earliest FROM checkpoint_partitions WHERE topic = $1 AND partition = $2 FOR UPDATE",
+        "SELECT next_offset, earliest FROM checkpoint_partitions
+         WHERE topic = $1 AND partition = $2 AND log IS NOT DISTINCT FROM coalesce($3, log) FOR UPDATE",
     )
     .bind(&batch.topic)
     .bind(signed(batch.partition))
+    .bind(&batch.log)
     .fetch_optional(connection)
     .await?;
     Ok(row.map(|(at, earliest)| {
@@ -118,26 +142,45 @@ pub async fn remember(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Has
     Ok(fresh.into_iter().collect())
 }
 
-/// The sequences met of each SeatingEvent that has any.
+/// The sequences met of each SeatingEvent that has any, and those that were met on another topic than `log`.
 pub async fn spans(
     connection: &mut PgConnection,
     events: &[&str],
-) -> Result<HashMap<String, Span>, sqlx::Error> {
-    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
-        "SELECT seating_event, coalesce(first_sequence, sequence), sequence FROM checkpoint_events
-         WHERE seating_event = ANY($1)",
+    log: Option<&str>,
+) -> Result<(HashMap<String, Span>, HashSet<String>), sqlx::Error> {
+    let rows: Vec<(String, i64, i64, bool)> = sqlx::query_as(
+        "SELECT seating_event, coalesce(first_sequence, sequence), sequence, coalesce(log <> $2, false)
+         FROM checkpoint_events WHERE seating_event = ANY($1)",
     )
     .bind(events)
+    .bind(log)
     .fetch_all(connection)
     .await?;
-    let span = |(event, first, last)| (event, Span { first: offset(first), last: offset(last) });
-    Ok(rows.into_iter().map(span).collect())
+    let former = rows.iter().filter(|(.., is_former)| *is_former).map(|(event, ..)| event.clone()).collect();
+    let span = |(event, first, last, _)| (event, Span { first: offset(first), last: offset(last) });
+    Ok((rows.into_iter().map(span).collect(), former))
 }
 
-/// Notes the sequences met of each SeatingEvent; the first one stays.
+/// Forgets the sequences met of SeatingEvents that are created anew, and what is set aside of before: redriven, it would be
+/// taken for theirs. How many records that was.
+pub async fn forget(connection: &mut PgConnection, reborn: &[Reborn]) -> Result<u64, sqlx::Error> {
+    let events: Vec<_> = reborn.iter().map(|reborn| reborn.event.as_str()).collect();
+    sqlx::query("DELETE FROM checkpoint_events WHERE seating_event = ANY($1)")
+        .bind(&events)
+        .execute(&mut *connection)
+        .await?;
+    let parked = sqlx::query("DELETE FROM parked_events WHERE seating_event = ANY($1)")
+        .bind(&events)
+        .execute(connection)
+        .await?;
+    Ok(parked.rows_affected())
+}
+
+/// Notes the sequences met of each SeatingEvent on the topic `log`; the first one stays.
 pub async fn advance_spans(
     connection: &mut PgConnection,
     spans: &BTreeMap<String, Span>,
+    log: Option<&str>,
 ) -> Result<(), sqlx::Error> {
     if spans.is_empty() {
         return Ok(());
@@ -145,14 +188,15 @@ pub async fn advance_spans(
     let numbers =
         |of: fn(&Span) -> u64| spans.values().map(|span| of(span).cast_signed()).collect::<Vec<_>>();
     sqlx::query(
-        "INSERT INTO checkpoint_events (seating_event, first_sequence, sequence)
-         SELECT * FROM UNNEST($1::text[], $2::bigint[], $3::bigint[])
-         ON CONFLICT (seating_event) DO UPDATE SET sequence = EXCLUDED.sequence,
+        "INSERT INTO checkpoint_events (seating_event, first_sequence, sequence, log)
+         SELECT *, $4::text FROM UNNEST($1::text[], $2::bigint[], $3::bigint[])
+         ON CONFLICT (seating_event) DO UPDATE SET sequence = EXCLUDED.sequence, log = EXCLUDED.log,
              first_sequence = coalesce(checkpoint_events.first_sequence, EXCLUDED.first_sequence)",
     )
     .bind(spans.keys().map(String::as_str).collect::<Vec<_>>())
     .bind(numbers(|span| span.first))
     .bind(numbers(|span| span.last))
+    .bind(log)
     .execute(connection)
     .await
     .map(drop)

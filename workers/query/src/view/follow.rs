@@ -4,7 +4,7 @@
 //! need be, and everything else goes on meanwhile. With the database or the log away, what is in memory is served. The
 //! worker is ready once it has read what the log had when the first snapshot was loaded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,10 +64,10 @@ impl Follower {
         let mut backoff = Backoff::default();
         let mut trust = Trust::Further;
         loop {
-            let next_offsets = self.load(trust).await;
+            let (next_offsets, log) = self.load(trust).await;
             let loaded = Instant::now();
             let behind = self.behind(&next_offsets).await;
-            self.tail(next_offsets, behind).await;
+            self.tail(next_offsets, log, behind).await;
             trust = Trust::Snapshot;
             if loaded.elapsed() > SOUND_AFTER {
                 backoff.reset();
@@ -77,16 +77,22 @@ impl Follower {
         }
     }
 
-    /// Takes over a snapshot, however long it takes to get one, and says where the log goes on.
-    async fn load(&self, trust: Trust) -> BTreeMap<u32, u64> {
+    /// Takes over a snapshot, however long it takes to get one, and says where the log goes on, and which topic that is.
+    async fn load(&self, mut trust: Trust) -> (BTreeMap<u32, u64>, Option<String>) {
         let mut backoff = Backoff::default();
         loop {
             match self.snapshots.load().await {
                 Ok(snapshot) => {
+                    let is_of_it = self.is_of_the_log(&snapshot.logs).await;
                     tracing::info!(events = snapshot.maps.len(), "the view is loaded");
                     self.views.install(snapshot.maps, snapshot.gone, trust);
+                    self.views.set_former(snapshot.former);
                     self.views.announce();
-                    return snapshot.next_offsets;
+                    if is_of_it {
+                        return (snapshot.next_offsets, snapshot.logs.into_iter().next());
+                    }
+                    trust = Trust::Snapshot;
+                    sleep(backoff.wait()).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the view is tried again");
@@ -94,6 +100,22 @@ impl Follower {
                 }
             }
         }
+    }
+
+    /// Whether offsets of topics with these ids are offsets of the log. One that does not answer is taken for the same; what
+    /// reads it asks again.
+    async fn is_of_the_log(&self, logs: &BTreeSet<String>) -> bool {
+        let Ok(Some(identity)) = reader::identity(&self.log, &self.topic).await else { return true };
+        let others: Vec<_> = logs.iter().filter(|log| **log != identity).collect();
+        if !others.is_empty() {
+            tracing::warn!(
+                topic = self.topic,
+                identity,
+                ?others,
+                "the topic was replaced: what is there is shown until the consumer of the view has gone over to it"
+            );
+        }
+        others.is_empty()
     }
 
     /// Where the log ends, by partition of which it has more than the snapshot. A log that does not answer may have any
@@ -114,8 +136,8 @@ impl Follower {
     }
 
     /// Applies records until the log turns out to be another one. Ready once nothing is left of `behind`.
-    async fn tail(&self, next_offsets: BTreeMap<u32, u64>, mut behind: Ends) {
-        let mut reader = Reader::new(Arc::clone(&self.log), &self.topic, next_offsets);
+    async fn tail(&self, next_offsets: BTreeMap<u32, u64>, log: Option<String>, mut behind: Ends) {
+        let mut reader = Reader::new(Arc::clone(&self.log), &self.topic, next_offsets, log);
         let (mut gaps, mut loading) = (Gaps::default(), FuturesUnordered::new());
         let mut look = interval(LOOK);
         let mut leave = interval(LEAVE);

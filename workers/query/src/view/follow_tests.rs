@@ -174,3 +174,26 @@ async fn a_log_without_what_comes_next_is_another_one_and_the_snapshot_tells_its
     log.forget_before("seats", 0, 40);
     following.reaches("arena", 1).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn i5_offsets_of_a_topic_that_is_gone_are_not_taken_for_those_of_the_one_that_there_is() {
+    let log = FakeLog::with_topics(&[("seats", 1)]);
+    log.replace("first");
+    log.event(0, 1, created("arena"));
+    let following = follow(&log, vec![Ok(vec![map("arena", 1)])], &[(0, 1)]);
+    following.snapshots.of("first");
+    log.event(0, 2, held("arena.A-1-2"));
+    following.reaches("arena", 2).await;
+
+    // The new one has as many records, and others.
+    log.replace("second");
+    for sequence in [1, 2] {
+        log.event(0, sequence, created("club"));
+    }
+    let loads = following.loads();
+    following.until("it asks the view again and again", || following.loads() > loads + 3).await;
+    assert!(following.views.get("arena").is_some(), "what there is is shown meanwhile");
+    following.snapshots.of("second");
+    log.event(0, 2, held("arena.A-1-2"));
+    following.reaches("arena", 2).await;
+}

@@ -19,10 +19,10 @@ pub mod stats;
 pub mod streams;
 pub mod tag;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use boxoffice_domain::checkpoint::{Span, Start, Verdict, classify};
+use boxoffice_domain::checkpoint::{Seen, Span, Start, Verdict, classify};
 use boxoffice_domain::{ChartError, DomainEvent, SeatMap, SeatingEventId, UnixMillis};
 
 use tokio::sync::watch;
@@ -76,6 +76,8 @@ struct Known {
     maps: BTreeMap<SeatingEventId, Arc<LiveMap>>,
     /// The last sequence of those that have no map any more.
     gone: BTreeMap<SeatingEventId, u64>,
+    /// Those of which nothing was met yet on the topic that there is now.
+    former: BTreeSet<SeatingEventId>,
 }
 
 impl Known {
@@ -141,6 +143,12 @@ impl Views {
         }
     }
 
+    /// Of these nothing was met yet on the topic that there is now: one that is created on it is another one than before, whatever
+    /// its sequence is.
+    pub fn set_former(&self, former: BTreeSet<SeatingEventId>) {
+        self.change(|known| known.former = former);
+    }
+
     /// Takes in the domain event with `sequence` of a SeatingEvent: applied where it is the next one, left alone where
     /// it was seen, and refused where events are missing before it. `fact` is `None` where the event's type or text
     /// cannot be read: then only the sequence advances, as it does in the view's checkpoint (I5).
@@ -153,15 +161,21 @@ impl Views {
         sequence: u64,
         fact: Option<&DomainEvent>,
     ) -> Result<Verdict, ChartError> {
-        let (live, last) = {
+        let is_creation = matches!(fact, Some(DomainEvent::EventCreated(_)));
+        let (live, last, is_former) = {
             let known = self.known();
-            (known.maps.get(event).cloned(), known.sequence(event))
+            (known.maps.get(event).cloned(), known.sequence(event), known.former.contains(event))
         };
-        let met = last.map(|last| Span { first: 1, last });
+        let met = last.filter(|_| !(is_former && is_creation)).map(|last| Span { first: 1, last });
         // Replicas remember no event ids: whether an old event is a fork is for the view's consumer to find (I5).
-        let verdict = classify(met, Start::Earliest, sequence, true);
+        let verdict = classify(met, Start::Earliest, Seen { sequence, known: true, creates: is_creation });
         if verdict != Verdict::Apply {
             return Ok(verdict);
+        }
+        if is_former {
+            self.change(|known| {
+                known.former.remove(event);
+            });
         }
         // One that has left is put off: where it is kept, its seats are worked out again.
         if let (None, Some(DomainEvent::EventUpdated(_))) = (&live, fact) {
@@ -172,6 +186,14 @@ impl Views {
                 // For whoever still looks at it.
                 live.apply(fact, sequence)?;
                 self.change(|known| self.forget(known, event.clone(), sequence));
+            }
+            (Some(live), Some(DomainEvent::EventCreated(created))) if is_former => {
+                let mut map = SeatMap::created(created, sequence)?;
+                // What a sequence shows is something else from now on.
+                map.epoch = live.read(|map| map.epoch) + 1;
+                self.ring.begin(event, sequence);
+                self.renderings.forget(event);
+                live.replace(map);
             }
             (Some(live), fact) => match live.apply(fact, sequence)? {
                 Difference::Seats(changed) => self.ring.push(event, sequence, changed),

@@ -1,6 +1,6 @@
 //! The snapshot from PostgreSQL: the database of the `seat-view` consumer, whose migrations own the tables read here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -41,11 +41,12 @@ impl Snapshots for PostgresSnapshots {
             let mut moment = self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
             // The one statement of this worker that may take longer than the server's limit for all others.
             sqlx::query("SET LOCAL statement_timeout = '120s'").execute(&mut *moment).await?;
-            let next_offsets = next_offsets(&mut moment, &self.topic).await?;
+            let (next_offsets, logs) = checkpoints(&mut moment, &self.topic).await?;
+            let former = former(&mut moment, &logs).await?;
             let maps = maps(&mut moment, None).await?;
             let gone = gone(&mut moment).await?;
             moment.rollback().await?;
-            Ok(Snapshot { maps, gone, next_offsets })
+            Ok(Snapshot { maps, gone, next_offsets, logs, former })
         };
         timeout(LOAD, load).await.map_err(|_| SnapshotError(format!("no end within {} s", LOAD.as_secs())))?
     }
@@ -68,13 +69,36 @@ impl From<sqlx::Error> for SnapshotError {
     }
 }
 
-async fn next_offsets(moment: &mut PgConnection, topic: &str) -> Result<BTreeMap<u32, u64>, SnapshotError> {
-    let rows: Vec<(i32, i64)> =
-        sqlx::query_as("SELECT partition, next_offset FROM checkpoint_partitions WHERE topic = $1")
+/// How far the view is in each partition, and on which topics that is.
+async fn checkpoints(
+    moment: &mut PgConnection,
+    topic: &str,
+) -> Result<(BTreeMap<u32, u64>, BTreeSet<String>), SnapshotError> {
+    let rows: Vec<(i32, i64, Option<String>)> =
+        sqlx::query_as("SELECT partition, next_offset, log FROM checkpoint_partitions WHERE topic = $1")
             .bind(topic)
             .fetch_all(moment)
             .await?;
-    rows.into_iter().map(|(partition, offset)| Ok((number(partition)?, number(offset)?))).collect()
+    let logs = rows.iter().filter_map(|(_, _, log)| log.clone()).collect();
+    let offsets = rows.into_iter().map(|(partition, offset, _)| Ok((number(partition)?, number(offset)?)));
+    Ok((offsets.collect::<Result<_, SnapshotError>>()?, logs))
+}
+
+/// Those that were met on none of `logs`.
+async fn former(
+    moment: &mut PgConnection,
+    logs: &BTreeSet<String>,
+) -> Result<BTreeSet<SeatingEventId>, SnapshotError> {
+    let events: Vec<String> =
+        sqlx::query_scalar("SELECT seating_event FROM checkpoint_events WHERE log <> ALL($1)")
+            .bind(logs.iter().collect::<Vec<_>>())
+            .fetch_all(moment)
+            .await?;
+    events.iter().map(|event| id_of(event)).collect()
+}
+
+fn id_of(event: &str) -> Result<SeatingEventId, SnapshotError> {
+    event.parse().map_err(|error| SnapshotError(format!("the checkpoint of {event}: {error}")))
 }
 
 /// All, or one.
@@ -119,11 +143,7 @@ async fn gone(moment: &mut PgConnection) -> Result<BTreeMap<SeatingEventId, u64>
     )
     .fetch_all(moment)
     .await?;
-    let read = |(event, sequence): (String, i64)| {
-        let id =
-            event.parse().map_err(|error| SnapshotError(format!("the checkpoint of {event}: {error}")))?;
-        Ok((id, number(sequence)?))
-    };
+    let read = |(event, sequence): (String, i64)| Ok((id_of(&event)?, number(sequence)?));
     rows.into_iter().map(read).collect()
 }
 

@@ -26,6 +26,8 @@ pub struct Reader {
     log: Arc<dyn EventLog>,
     topic: String,
     next_offsets: BTreeMap<u32, u64>,
+    /// The id of the topic that is read, as far as it is known.
+    identity: Option<String>,
     open: Option<Open>,
     backoff: Backoff,
 }
@@ -37,16 +39,23 @@ struct Open {
 }
 
 impl Reader {
-    /// A reader at `next_offsets`; partitions that are not in it are read from their beginning.
-    pub fn new(log: Arc<dyn EventLog>, topic: &str, next_offsets: BTreeMap<u32, u64>) -> Self {
-        Self { log, topic: topic.to_owned(), next_offsets, open: None, backoff: Backoff::default() }
+    /// A reader at `next_offsets` of the topic with the id `identity`, if that is known; partitions that are not in it are read
+    /// from their beginning.
+    pub fn new(
+        log: Arc<dyn EventLog>,
+        topic: &str,
+        next_offsets: BTreeMap<u32, u64>,
+        identity: Option<String>,
+    ) -> Self {
+        let (topic, backoff) = (topic.to_owned(), Backoff::default());
+        Self { log, topic, next_offsets, identity, open: None, backoff }
     }
 
     /// What comes next: records, or the end of a partition. Waits as long as it takes; giving up the wait
     /// loses nothing.
     ///
     /// # Errors
-    /// Only [`LogError::OutOfRange`]: the log does not have what comes next.
+    /// Only [`LogError::OutOfRange`] and [`LogError::Replaced`]: the log does not have what comes next.
     pub async fn next(&mut self) -> Result<Batch, LogError> {
         loop {
             match self.read().await {
@@ -61,7 +70,7 @@ impl Reader {
                     tracing::info!(topic = self.topic, "the topic has grown");
                     self.open = None;
                 }
-                Err(error @ LogError::OutOfRange { .. }) => return Err(error),
+                Err(error @ (LogError::OutOfRange { .. } | LogError::Replaced { .. })) => return Err(error),
                 Err(error) => {
                     tracing::warn!(topic = self.topic, %error, "reading is interrupted");
                     self.open = None;
@@ -81,13 +90,28 @@ impl Reader {
     async fn read(&mut self) -> Result<Option<Batch>, LogError> {
         let open = match &mut self.open {
             Some(open) => open,
-            closed => closed.insert(open(&self.log, &self.topic, &mut self.next_offsets).await?),
+            closed => {
+                let found = identity(&self.log, &self.topic).await?;
+                if let (Some(known), Some(found)) = (&self.identity, &found)
+                    && known != found
+                {
+                    let (topic, known, found) = (self.topic.clone(), known.clone(), found.clone());
+                    return Err(LogError::Replaced { topic, known, found });
+                }
+                self.identity = found;
+                closed.insert(open(&self.log, &self.topic, &mut self.next_offsets).await?)
+            }
         };
         tokio::select! {
             batch = open.tail.next(BATCH) => batch.map(Some),
             () = &mut open.grown => Ok(None),
         }
     }
+}
+
+/// Which topic that is, where it has an id.
+pub async fn identity(log: &Arc<dyn EventLog>, topic: &str) -> Result<Option<String>, LogError> {
+    within(log.identity(topic)).await
 }
 
 /// First offset of each partition of a topic, and how far it can be read now.

@@ -1,6 +1,6 @@
 //! The port through which the view is loaded: a database in a cluster, and whatever else keeps the same view.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use boxoffice_domain::{SeatMap, SeatingEventId};
@@ -15,6 +15,12 @@ pub struct Snapshot {
     /// By partition of the topic, the first offset whose record is not in `maps`; partitions that the view has
     /// nothing of are absent.
     pub next_offsets: BTreeMap<u32, u64>,
+    /// The ids of the topics of which these are offsets, as far as they are known: one, or several where the topic was
+    /// replaced and the view has begun on the new one in some partitions and not yet in others.
+    pub logs: BTreeSet<String>,
+    /// SeatingEvents of which nothing was met yet on the topic that there is now: all that is known of them is of another one
+    /// of its name.
+    pub former: BTreeSet<SeatingEventId>,
 }
 
 /// The view cannot be read now: its store is away, or the consumer that owns it has not made it yet.

@@ -42,7 +42,7 @@ impl Stats {
     /// Reads `topic` from its beginning, for ever; one that is not there yet is waited for.
     pub async fn follow(&self, log: Arc<dyn EventLog>, topic: &str) -> Infallible {
         loop {
-            let mut reader = Reader::new(Arc::clone(&log), topic, BTreeMap::new());
+            let mut reader = Reader::new(Arc::clone(&log), topic, BTreeMap::new(), None);
             loop {
                 match reader.next().await {
                     Ok(batch) => batch.records.iter().for_each(|record| self.take(record)),

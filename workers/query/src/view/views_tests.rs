@@ -35,6 +35,29 @@ fn an_event_of_an_unknown_seating_event_is_a_gap_unless_it_is_its_first() {
 }
 
 #[test]
+fn i5_one_that_is_created_on_another_log_is_another_one_whatever_its_sequence() {
+    for sequence_of_creation in [1, 4, 5, 9] {
+        let views = Views::default();
+        views.install(vec![map("arena", 4)], BTreeMap::new(), Trust::Further);
+        views.set_former([event_id("arena")].into());
+        assert_eq!(apply(&views, sequence_of_creation, &created("arena")), Verdict::Apply);
+        assert_eq!((sequence(&views), status(&views, "A-1-2")), (sequence_of_creation, "AVAILABLE"));
+        assert_eq!(views.get("arena").unwrap().read(|map| map.epoch), 1, "a sequence shows something else");
+        assert_eq!(apply(&views, sequence_of_creation, &created("arena")), Verdict::Duplicate, "once");
+    }
+    let views = Views::default();
+    views.install(vec![map("arena", 4)], BTreeMap::new(), Trust::Further);
+    views.set_former([event_id("arena")].into());
+    assert_eq!(apply(&views, 5, &held("arena.A-1-2")), Verdict::Apply, "it goes on");
+    assert_eq!(apply(&views, 9, &created("arena")), Verdict::Gap { expected: 6 });
+    assert_eq!(
+        apply(&views, 7, &created("club")),
+        Verdict::Apply,
+        "of one that is unknown nothing is missed"
+    );
+}
+
+#[test]
 fn what_cannot_be_read_advances_the_sequence_and_nothing_else() {
     let views = Views::default();
     views.install(vec![map("arena", 4)], BTreeMap::new(), Trust::Further);

@@ -38,6 +38,16 @@ pub enum LogError {
         /// Offset of the next record to come.
         end: u64,
     },
+    /// The topic of that name is another one than the one that was read: what an offset was of one says nothing of the other.
+    #[error("topic {topic} is another one than was read: its id was {known} and is {found}")]
+    Replaced {
+        /// Topic.
+        topic: String,
+        /// The id of the one that was read.
+        known: String,
+        /// The id of the one that is there.
+        found: String,
+    },
     /// Somebody else has taken the right to append; what was to be appended is not there.
     #[error("a later owner has taken over {0}")]
     Fenced(String),
@@ -66,6 +76,12 @@ pub trait EventLog: Send + Sync + 'static {
     /// How many partitions `topic` has.
     async fn partitions(&self, topic: &str) -> Result<u32, LogError>;
 
+    /// The id that tells `topic` from every other one of its name, before it and after it; `None` where the log gives none, or
+    /// never has another one of a name.
+    async fn identity(&self, _topic: &str) -> Result<Option<String>, LogError> {
+        Ok(None)
+    }
+
     /// First offset of a partition, and how far it can be read now: the offset of the next record to come, or of the
     /// first that is not committed yet.
     async fn bounds(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError>;
@@ -75,6 +91,11 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Joins consumer group `group` on `topics`.
     async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Box<dyn Subscription>, LogError>;
+
+    /// The committed offset of a group in a partition, where there is one, for who is no member of it.
+    async fn committed(&self, _group: &str, _partition: &TopicPartition) -> Result<Option<u64>, LogError> {
+        Ok(None)
+    }
 }
 
 /// The right to append under an id.

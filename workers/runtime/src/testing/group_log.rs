@@ -45,6 +45,8 @@ pub struct Group {
     pub left: usize,
     /// How many joins and seeks fail first.
     pub refused: usize,
+    /// The topic's id.
+    pub identity: Option<String>,
     polled: Option<Instant>,
 }
 
@@ -84,6 +86,13 @@ impl Group {
         let NewRecord { partition, key, value, headers, timestamp: _ } = record;
         let records = self.records.entry(partition).or_default();
         records.push(Record::new(partition, records.len() as u64, key, value, headers));
+    }
+
+    /// The topic is deleted and made again, with nothing on it and nothing committed.
+    pub fn replace(&mut self, identity: &str) {
+        self.identity = Some(identity.to_owned());
+        self.records.values_mut().for_each(Vec::clear);
+        self.committed.clear();
     }
 
     fn refuse(&mut self) -> Result<(), LogError> {
@@ -126,6 +135,10 @@ impl EventLog for GroupLog {
         Ok(self.within(|group| u32::try_from(group.records.len()).unwrap()))
     }
 
+    async fn identity(&self, _: &str) -> Result<Option<String>, LogError> {
+        Ok(self.within(|group| group.identity.clone()))
+    }
+
     async fn bounds(&self, _: &str, partition: u32) -> Result<(u64, u64), LogError> {
         Ok((0, self.within(|group| group.records[&partition].len() as u64)))
     }
@@ -149,6 +162,10 @@ impl EventLog for GroupLog {
             Ok(())
         })?;
         Ok(Box::new(self.clone()))
+    }
+
+    async fn committed(&self, _: &str, partition: &TopicPartition) -> Result<Option<u64>, LogError> {
+        Ok(self.within(|group| group.committed.get(&partition.partition).copied()))
     }
 }
 

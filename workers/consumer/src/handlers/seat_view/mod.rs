@@ -20,7 +20,7 @@ use sqlx::migrate::Migrator;
 
 use super::seats::history::Histories;
 use super::seats::known::{Change, SeatChange};
-use super::{ApplyError, Followers, Handler, Retention, Topic, Upkeep, payments, seats};
+use super::{ApplyError, Followers, Handler, Reborn, Retention, Topic, Upkeep, payments, seats};
 
 /// Keeps the seat view.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +58,11 @@ impl Handler for SeatViewHandler {
         reservations::write(connection, events).await?;
         payments::write(connection, events).await?;
         trace::write(connection, events).await
+    }
+
+    async fn forget(&self, connection: &mut PgConnection, reborn: &[Reborn]) -> Result<(), ApplyError> {
+        seats::forget(connection, reborn).await?;
+        reservations::set_apart(connection, reborn).await
     }
 
     async fn upkeep(

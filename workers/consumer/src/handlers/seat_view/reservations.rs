@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use crate::handlers::ApplyError;
+use crate::handlers::{ApplyError, Reborn};
 
 /// Writes what `events` say about reservations.
 pub async fn write(connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError> {
@@ -23,6 +23,19 @@ pub async fn write(connection: &mut PgConnection, events: &[&Envelope]) -> Resul
         for statement in statements {
             sqlx::query(statement).bind(Json(&rows)).execute(&mut *connection).await?;
         }
+    }
+    Ok(())
+}
+
+/// Reservations of SeatingEvents that are created anew stay their users', with a sequence below all that there are: their
+/// seats are nobody's.
+pub async fn set_apart(connection: &mut PgConnection, reborn: &[Reborn]) -> Result<(), ApplyError> {
+    let events: Vec<_> = reborn.iter().map(|reborn| reborn.event.as_str()).collect();
+    for statement in [
+        "UPDATE reservations SET sequence = -1 WHERE event_id = ANY($1)",
+        "DELETE FROM early_cancellations WHERE event_id = ANY($1)",
+    ] {
+        sqlx::query(statement).bind(&events).execute(&mut *connection).await?;
     }
     Ok(())
 }

@@ -103,7 +103,7 @@ pub async fn come_back(
         "INSERT INTO seats (event_id, seat_key, status, user_id, reservation_id, sequence)
          SELECT event_id, substr(seat_id, length(event_id) + 2), 'RESERVED', user_id, reservation_id, $2
          FROM reservations, UNNEST(seat_ids) AS seat (seat_id)
-         WHERE event_id = $1 AND (sequence > $3 OR $3 = 0) ON CONFLICT DO NOTHING",
+         WHERE event_id = $1 AND sequence >= 0 AND (sequence > $3 OR $3 = 0) ON CONFLICT DO NOTHING",
         "INSERT INTO seats (event_id, seat_key, status, sequence)
          SELECT event_id, seat_key, 'BLOCKED', $2 FROM shows, UNNEST(blocked) AS seat (seat_key)
          WHERE event_id = $1 AND purged_at <= $3 ON CONFLICT DO NOTHING",

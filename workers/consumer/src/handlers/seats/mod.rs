@@ -16,7 +16,7 @@ use boxoffice_domain::{Chart, Definition, SeatId, SeatingEventId};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::{ApplyError, bigint};
+use super::{ApplyError, Reborn, bigint};
 use history::Histories;
 use known::{Change, Rows, SeatChange, State};
 
@@ -139,6 +139,22 @@ pub async fn purge<S: State>(
             .await?;
     let freed = left.iter().map(|key| (SeatId::from_chart(event, key), sequence, Change::Set(S::free())));
     Ok((freed.collect(), gone > 0))
+}
+
+/// Forgets all that is known of SeatingEvents that are created anew, whatever sequences it came with. Readers cannot tell
+/// these from those of before: what they show is another epoch.
+pub async fn forget(connection: &mut PgConnection, reborn: &[Reborn]) -> Result<(), ApplyError> {
+    let events: Vec<_> = reborn.iter().map(|reborn| reborn.event.as_str()).collect();
+    for statement in [
+        "DELETE FROM seats WHERE event_id = ANY($1)",
+        "DELETE FROM seating_events WHERE event_id = ANY($1)",
+        "INSERT INTO shows AS show (event_id, epoch) SELECT event_id, 1 FROM UNNEST($1::text[]) AS reborn (event_id)
+         ON CONFLICT (event_id) DO UPDATE
+         SET epoch = show.epoch + 1, closed_at = 0, purged_at = 0, over_at = NULL, blocked = NULL",
+    ] {
+        sqlx::query(statement).bind(&events).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// Takes `changes` in where they are due, with what is known of their seats. What each did is told: the seat, the sequence, and what it was and is, where that is not the same.

@@ -17,7 +17,7 @@ use sqlx::{FromRow, PgConnection, Row as _};
 
 use super::seats::history::Histories;
 use super::seats::known::{Block, Known};
-use super::{ApplyError, Followers, Handler, bigint, seats};
+use super::{ApplyError, Followers, Handler, Reborn, bigint, seats};
 use announcement::Cause;
 use tally::{Claim, Counts, Rows, Tally, totals};
 
@@ -82,6 +82,15 @@ impl Handler for StatsHandler {
             let cause = Cause::from(cause).not_before(histories.of(event).last);
             announce(connection, event, cause, histories.of(event).purged_at > 0).await?;
         }
+        Ok(())
+    }
+
+    async fn forget(&self, connection: &mut PgConnection, reborn: &[Reborn]) -> Result<(), ApplyError> {
+        seats::forget(connection, reborn).await?;
+        sqlx::query("DELETE FROM section_stats WHERE event_id = ANY($1)")
+            .bind(reborn.iter().map(|reborn| reborn.event.as_str()).collect::<Vec<_>>())
+            .execute(connection)
+            .await?;
         Ok(())
     }
 }

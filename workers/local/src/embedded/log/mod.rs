@@ -211,6 +211,10 @@ impl EventLog for EmbeddedLog {
     async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Box<dyn Subscription>, LogError> {
         Ok(Box::new(member::Member::join(self.clone(), group, topics)?))
     }
+
+    async fn committed(&self, group: &str, partition: &TopicPartition) -> Result<Option<u64>, LogError> {
+        Ok(lock(&self.group(group).group).committed(partition))
+    }
 }
 
 impl SharedGroup {

@@ -2,7 +2,7 @@
 //!
 //! Telling a repeat from a fork takes the id of every event, and so 16 bytes an event and view. They are kept by
 //! sequence: another event with a sequence that was seen is a fork, whatever its id was seen with before. Events without
-//! a sequence are kept by id alone.
+//! a sequence are kept by id alone. Of which topic an offset is is not kept: those of one process are never replaced.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -76,7 +76,7 @@ impl History {
 impl Ledger {
     /// Notes where the view begins in partitions in which it has not begun.
     pub fn begin(&mut self, beginnings: &[Beginning]) {
-        for Beginning { partition, offset, earliest } in beginnings {
+        for Beginning { partition, offset, earliest, log: _ } in beginnings {
             let start = if *earliest { Start::Earliest } else { Start::Elsewhere };
             let progress = Progress { next_offset: *offset, start };
             self.partitions.entry(partition.clone()).or_insert(progress);
@@ -87,7 +87,7 @@ impl Ledger {
     pub fn checkpoints(&self, partitions: &[TopicPartition]) -> Checkpoints {
         let checkpoint = |partition: &TopicPartition| {
             let next_offset = self.partitions.get(partition)?.next_offset;
-            Some((partition.clone(), Checkpoint { next_offset, reset_id: String::new() }))
+            Some((partition.clone(), Checkpoint { next_offset, reset_id: String::new(), log: None }))
         };
         partitions.iter().filter_map(checkpoint).collect()
     }
@@ -213,7 +213,7 @@ mod tests {
     fn ledger(offset: u64) -> Ledger {
         let mut ledger = Ledger::default();
         let partition = TopicPartition { topic: TOPIC.into(), partition: 0 };
-        ledger.begin(&[Beginning { partition, offset, earliest: false }]);
+        ledger.begin(&[Beginning { partition, offset, earliest: false, log: None }]);
         ledger
     }
 
@@ -223,6 +223,7 @@ mod tests {
         let batch = Batch {
             topic: TOPIC.into(),
             partition: 0,
+            log: None,
             expected: ledger.progress(TOPIC, 0).unwrap().0,
             records: (offset..).take(entries.len()).map(record).collect(),
         };

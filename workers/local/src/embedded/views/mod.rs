@@ -178,11 +178,12 @@ impl<H: MemoryHandler> ViewStore for MemoryView<H> {
     async fn pass(
         &self,
         partition: &TopicPartition,
+        _log: Option<&str>,
         expected: u64,
         next_offset: u64,
     ) -> Result<Applied, ViewError> {
         let (topic, partition) = (partition.topic.clone(), partition.partition);
-        let nothing = Batch { topic, partition, expected, records: vec![] };
+        let nothing = Batch { topic, partition, log: None, expected, records: vec![] };
         self.state().pass(&nothing, next_offset)
     }
 }

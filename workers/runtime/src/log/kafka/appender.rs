@@ -214,7 +214,12 @@ impl Appender for KafkaAppender {
         match &appended {
             Ok(_) => self.state = State::Owner(clients.next()),
             Err(LogError::Fenced(_)) => self.state = State::Fenced,
-            Err(LogError::Unavailable(_) | LogError::Missing(_) | LogError::OutOfRange { .. }) => {}
+            Err(
+                LogError::Unavailable(_)
+                | LogError::Missing(_)
+                | LogError::OutOfRange { .. }
+                | LogError::Replaced { .. },
+            ) => {}
         }
         explained(appended, &self.log.trouble)
     }

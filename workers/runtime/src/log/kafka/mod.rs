@@ -2,12 +2,14 @@
 //!
 //! `producer` publishes, `appender` appends as the one owner of an id, `tail` reads without a group (`heard` knows how late that is) and `subscription` as a member of one; this file says how Kafka is
 //! reached and asks it what there is; `security` says how connections are secured, and `trouble` hears what librdkafka
-//! has to say; `quiet` finds out how far a member has everything. It makes no topic and no group: that is the operator's work.
+//! has to say; `quiet` finds out how far a member has everything; `requests` are those that the safe client lacks, for the operator
+//! too. It makes no topic and no group: that is the operator's work.
 
 mod appender;
 mod heard;
 mod producer;
 mod quiet;
+pub mod requests;
 pub mod security;
 mod subscription;
 mod tail;
@@ -17,7 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rdkafka::Offset;
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::metadata::MetadataTopic;
@@ -25,9 +29,10 @@ use rdkafka::producer::{BaseProducer, Producer};
 use tokio::sync::oneshot;
 
 use self::producer::Publisher;
+use self::requests::Requests;
 use self::security::Security;
 use self::trouble::{Trouble, listen};
-use super::{Appender, EventLog, LogError, PUBLISH_LIMIT, Subscription, Tail};
+use super::{Appender, EventLog, LogError, PUBLISH_LIMIT, Subscription, Tail, TopicPartition};
 use crate::record::{NewRecord, Record};
 
 /// Longest wait for an answer to a question: metadata, bounds, a committed offset, a seek.
@@ -142,6 +147,26 @@ impl EventLog for KafkaLog {
         }
     }
 
+    async fn identity(&self, topic: &str) -> Result<Option<String>, LogError> {
+        let name = topic.to_owned();
+        let questions = Arc::clone(&self.questions);
+        ask(&self.trouble, move || {
+            let client = questions.get()?;
+            let answer = Requests::new(client.client(), ANSWER).topics(std::slice::from_ref(&name));
+            listen(client);
+            let described = answer.map(|mut topics| topics.pop().map(|(_, described)| described));
+            match described {
+                Ok(Some(Ok(described))) => Ok(described.id),
+                Ok(Some(Err(failure))) | Err(failure) if is_missing(failure.code) => {
+                    Err(LogError::Missing(format!("topic {name}")))
+                }
+                Ok(Some(Err(failure))) | Err(failure) => Err(unavailable(failure.code)),
+                Ok(None) => Err(unavailable(format!("nothing was said of topic {name}"))),
+            }
+        })
+        .await
+    }
+
     async fn bounds(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
         let (name, number) = (topic.to_owned(), number(topic, partition)?);
         // Every client reads committed records only, if it is not told otherwise: the end is the last stable offset.
@@ -159,6 +184,20 @@ impl EventLog for KafkaLog {
             self.partitions(topic).await?;
         }
         Ok(Box::new(subscription::Member::join(self, group, topics)?))
+    }
+
+    async fn committed(&self, group: &str, partition: &TopicPartition) -> Result<Option<u64>, LogError> {
+        let mut config = self.settings.client();
+        config.set("group.id", group);
+        let (list, trouble) = (subscription::one(partition, Offset::Invalid)?, self.trouble.clone());
+        let answer = ask(&self.trouble, move || {
+            // It asks the group's coordinator and never joins.
+            let asker = BaseConsumer::<Trouble>::from_config_and_context(&config, trouble);
+            let asker = Detached::new(asker.map_err(unavailable)?);
+            asker.get()?.committed_offsets(list, ANSWER).map_err(failed)
+        });
+        let answer = answer.await.map_err(|error| named(error, &partition.topic, partition.partition))?;
+        Ok(subscription::offset(&answer))
     }
 }
 
@@ -272,8 +311,8 @@ fn number(topic: &str, partition: u32) -> Result<i32, LogError> {
     i32::try_from(partition).map_err(|_| missing(topic, partition))
 }
 
-fn position(offset: u64) -> rdkafka::Offset {
-    rdkafka::Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX))
+fn position(offset: u64) -> Offset {
+    Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX))
 }
 
 fn record(message: &BorrowedMessage<'_>) -> Record {

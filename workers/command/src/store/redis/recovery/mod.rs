@@ -214,7 +214,7 @@ impl Recover for Recovery {
             let moved = async {
                 let link = self.store.topology.link_to(&shard.node).await?;
                 let before = self.recovered(&link, &shard, &[partition]).await?.pop().flatten();
-                if before.is_some_and(|before| before.history == link.history && before.offset < offset) {
+                if before.is_some_and(|before| before.history == link.history && before.offset != offset) {
                     self.mark(&link, &shard, partition, offset).await?;
                 }
                 Ok::<_, StoreError>(())

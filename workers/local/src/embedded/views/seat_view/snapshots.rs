@@ -16,7 +16,8 @@ impl Snapshots for MemoryView<SeatView> {
             let maps = seat_view.maps().iter().map(|map| as_of(map, ledger)).collect();
             let gone = ledger.sequences().filter(|(event, _)| seat_view.maps().get(event.as_str()).is_none());
             let gone = gone.map(|(event, sequence)| (event.clone(), sequence)).collect();
-            Snapshot { maps, gone, next_offsets: ledger.next_offsets(&seat_view.topic) }
+            let next_offsets = ledger.next_offsets(&seat_view.topic);
+            Snapshot { maps, gone, next_offsets, ..Snapshot::default() }
         }))
     }
 

@@ -11,8 +11,9 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr::{NonNull, null, null_mut};
 use std::time::Duration;
 
+use rdkafka::ClientContext;
 use rdkafka::bindings as c;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::client::Client;
 use rdkafka::error::RDKafkaErrorCode as Code;
 
 /// No id, as brokers say it that are older than topic ids.
@@ -51,15 +52,15 @@ pub type Topics = Vec<(String, Result<Described, Failure>)>;
 pub type Places = Vec<((String, i32), Result<i64, Failure>)>;
 
 /// One client with one time-out.
-pub struct Requests<'a, C: ConsumerContext + 'static> {
-    consumer: &'a BaseConsumer<C>,
+pub struct Requests<'a, C: ClientContext + 'static> {
+    client: &'a Client<C>,
     timeout: Duration,
 }
 
-impl<'a, C: ConsumerContext> Requests<'a, C> {
-    /// Requests of `consumer`.
-    pub fn new(consumer: &'a BaseConsumer<C>, timeout: Duration) -> Self {
-        Self { consumer, timeout }
+impl<'a, C: ClientContext> Requests<'a, C> {
+    /// Requests of `client`.
+    pub fn new(client: &'a Client<C>, timeout: Duration) -> Self {
+        Self { client, timeout }
     }
 
     /// The topics by name, those that do not exist as errors of their own.
@@ -266,8 +267,8 @@ impl<'a, C: ConsumerContext> Requests<'a, C> {
         send: impl FnOnce(*mut c::rd_kafka_t, *mut c::rd_kafka_AdminOptions_t, *mut c::rd_kafka_queue_t),
     ) -> Result<Owned<c::rd_kafka_event_t>, Failure> {
         let milliseconds = c_int::try_from(self.timeout.as_millis()).unwrap_or(c_int::MAX);
-        let client = self.consumer.client().native_ptr();
-        // SAFETY: `client` lives as long as the borrow of the consumer; each allocation comes with the library's function
+        let client = self.client.native_ptr();
+        // SAFETY: `client` lives as long as the borrow of it; each allocation comes with the library's function
         // that frees it. A buffer of size 0 asks for no error text.
         unsafe {
             let queue = Owned::new(c::rd_kafka_queue_new(client), c::rd_kafka_queue_destroy)?;
