@@ -107,21 +107,21 @@ impl Folder {
         if self.keeps && at.is_none() {
             return Ok(false);
         }
-        let told = match &mut writer.shelf {
-            Some(told) => told,
+        let known = match &mut writer.shelf {
+            Some(known) => known,
             unread => unread.insert(Shelf::read(log, topic, partition).await?),
         };
-        if !told.has(event, sequence) {
+        if !known.has(event, sequence) {
             let snapshot = self.told(partition, event, at).await?;
             // It has gone on meanwhile, or its snapshot was replaced.
             let Some(snapshot) = snapshot.filter(|told| told.state.sequence == sequence) else {
                 return Ok(false);
             };
-            let Some((head, records)) = recorded(snapshot, told.pieces_of(event)).await? else {
+            let Some((head, records)) = recorded(snapshot, known.pieces_of(event)).await? else {
                 return Ok(false);
             };
             writer.right.append(&archive_topic(topic), records).await.map_err(Stays::Append)?;
-            told.written(event.clone(), head);
+            known.written(event.clone(), head);
             self.archives.written.inc();
             if std::mem::take(&mut self.is_told) {
                 tracing::info!("archives are written again");
