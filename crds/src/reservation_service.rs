@@ -303,7 +303,7 @@ pub struct ReservationServiceStatus {
     /// The topic as it is on the brokers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<TopicStatus>,
-    /// All topics of the service: that of seats, and those of statistics, payments, parked records and snapshots.
+    /// All topics of the service: that of seats, and those of statistics, payments, parked records, snapshots and archives.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub topics: Vec<TopicStatus>,

@@ -1,5 +1,5 @@
-//! Everything that outlives the version that wrote it: outbox entries, records and stored answers in Redis, domain events
-//! and snapshots. A sale under fixed ids and a fixed clock goes through all of it, and a file a format says what that
+//! Everything that outlives the version that wrote it: outbox entries, records and stored answers in Redis, domain events,
+//! snapshots and archives. A sale under fixed ids and a fixed clock goes through all of it, and a file a format says what that
 //! leaves behind: `tests/formats/<kind>-<format>.json`. DECISIONS 65 is the rule.
 //!
 //! A format that was written once never changes: the file of a format is written where there is none, and never again.

@@ -8,7 +8,7 @@ use boxoffice_crds::reservation_service::{self as resource, AdoptionPolicy, Auth
 use boxoffice_crds::{ReservationService, ReservationServiceSpec};
 use boxoffice_domain::DomainEvent;
 use boxoffice_runtime::http::outbound;
-use boxoffice_runtime::settings::snapshots_topic;
+use boxoffice_runtime::settings::{archive_topic, snapshots_topic};
 use k8s_openapi::api::core::v1::SecretKeySelector;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -224,8 +224,8 @@ pub const PAYMENTS: usize = 2;
 /// Longest name of a topic.
 const LONGEST_TOPIC: usize = 249;
 
-/// Statistics are replaced by newer ones, so their topic keeps the last of each SeatingEvent, and so are snapshots, which
-/// survive what the seats' domain events survive; payments and parked records stay.
+/// Statistics are replaced by newer ones, so their topic keeps the last of each SeatingEvent, and so are snapshots and
+/// archives, which survive what the seats' domain events survive; payments and parked records stay.
 fn topics(kafka: &resource::Kafka) -> Result<Vec<Topic>, Stall> {
     let resource::Topic { name, partitions, replication_factor, config, .. } = &kafka.topic;
     let prefix = &kafka.prefix;
@@ -243,7 +243,8 @@ fn topics(kafka: &resource::Kafka) -> Result<Vec<Topic>, Stall> {
     };
     let single = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
     let seats = format!("{prefix}{name}");
-    let snapshots = snapshots_topic(&seats);
+    // The archives' name is shorter.
+    let (snapshots, archive) = (snapshots_topic(&seats), archive_topic(&seats));
     if snapshots.len() > LONGEST_TOPIC {
         return Err(invalid(format!(
             "kafka.topic.name: with kafka.prefix it has {} characters, and {} is the most, so that {snapshots} can be a \
@@ -257,16 +258,18 @@ fn topics(kafka: &resource::Kafka) -> Result<Vec<Topic>, Stall> {
         topic(format!("{prefix}stats-events"), single("cleanup.policy", "compact"))?,
         topic(format!("{prefix}payment-events"), single("retention.ms", "-1"))?,
         topic(format!("{prefix}{name}.dlq"), single("retention.ms", "-1"))?,
-        topic(snapshots, of_snapshots(config))?,
+        topic(snapshots, newest(config, &[]))?,
+        topic(archive, newest(config, &[("retention.ms", "-1")]))?,
     ])
 }
 
-/// A segment that is written to is never compacted, so segments are small.
-fn of_snapshots(seats: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+/// Of a topic that keeps the newest of each SeatingEvent. A segment that is written to is never compacted, so segments are
+/// small.
+fn newest(seats: &BTreeMap<String, String>, more: &[(&str, &str)]) -> BTreeMap<String, String> {
     const AS_SEATS: &str = "min.insync.replicas";
     let own = [("cleanup.policy", "compact"), ("segment.bytes", "67108864")];
-    let own = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    own.into_iter().chain(seats.get(AS_SEATS).map(|value| (AS_SEATS.to_owned(), value.clone()))).collect()
+    let own = own.iter().chain(more).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    own.chain(seats.get(AS_SEATS).map(|value| (AS_SEATS.to_owned(), value.clone()))).collect()
 }
 
 fn source(field: &str, url: Option<&str>, from: Option<&UrlFrom>) -> Result<Source, Stall> {

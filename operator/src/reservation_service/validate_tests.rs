@@ -32,7 +32,8 @@ fn topics_and_groups_carry_the_prefix() {
             ("staging.stats-events", 6),
             ("staging.payment-events", 6),
             ("staging.seat-events.dlq", 6),
-            ("staging.seat-events.snapshots", 6)
+            ("staging.seat-events.snapshots", 6),
+            ("staging.seat-events.archive", 6)
         ]
     );
     let reads = |index: usize| service.consumers[index].group.topics.join(" ");
@@ -44,14 +45,21 @@ fn topics_and_groups_carry_the_prefix() {
 }
 
 #[test]
-fn snapshots_are_compacted_and_as_safe_as_the_seats() {
+fn snapshots_and_archives_are_compacted_and_as_safe_as_the_seats() {
     let mut service = main_service();
     service.spec.kafka.topic.replication_factor = Some(3);
     service.spec.kafka.topic.config.insert("min.insync.replicas".into(), "2".into());
-    let topic = validated(&service).topics.pop().unwrap();
-    assert_eq!((topic.name.as_str(), topic.replication_factor), ("staging.seat-events.snapshots", 3));
-    let config = [("cleanup.policy", "compact"), ("min.insync.replicas", "2"), ("segment.bytes", "67108864")];
-    assert!(topic.config.iter().map(|(key, value)| (key.as_str(), value.as_str())).eq(config), "{topic:?}");
+    let topics = validated(&service).topics;
+    let safe = [("cleanup.policy", "compact"), ("min.insync.replicas", "2")];
+    let small = [("segment.bytes", "67108864")];
+    for (topic, (name, own)) in
+        topics[4..].iter().zip([("snapshots", &[][..]), ("archive", &[("retention.ms", "-1")])])
+    {
+        assert_eq!((&topic.name, topic.replication_factor), (&format!("staging.seat-events.{name}"), 3));
+        let config = topic.config.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        assert!(config.eq(safe.iter().chain(own).chain(&small).copied()), "{topic:?}");
+    }
+    assert_eq!(topics.len(), 6);
 }
 
 #[test]
@@ -59,7 +67,7 @@ fn a_name_that_leaves_no_room_for_the_topic_of_snapshots_is_refused() {
     let mut service = main_service();
     service.spec.kafka.prefix = "p".repeat(100);
     service.spec.kafka.topic.name = "n".repeat(139);
-    assert_eq!(validated(&service).topics.last().unwrap().name.len(), 249);
+    assert_eq!(validated(&service).topics.iter().map(|topic| topic.name.len()).max(), Some(249));
     service.spec.kafka.topic.name.push('n');
     let stall = validate(&service, NONE, "").unwrap_err();
     assert!(stall.message.contains("it has 240 characters, and 239 is the most"), "{stall}");

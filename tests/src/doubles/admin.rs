@@ -218,6 +218,7 @@ impl Service {
                 log: Arc::new(OnePartition),
                 recovery: Arc::new(NothingIsLost),
                 snapshots: None,
+                archives: None,
             },
             settings(name),
             Default::default(),

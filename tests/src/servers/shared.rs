@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security, Tls};
-use boxoffice_runtime::settings::snapshots_topic;
+use boxoffice_runtime::settings::{archive_topic, snapshots_topic};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -75,12 +75,12 @@ pub fn service(hint: &str) -> String {
     format!("test/{}", unique(hint))
 }
 
-/// What the topic of the seats' domain events is named after. Beside it lies that of their snapshots, which workers need
-/// and the operator makes.
+/// What the topic of the seats' domain events is named after. Beside it lie those of their snapshots and archives, which
+/// workers need and the operator makes.
 const SEATS: &str = "seat-events";
 
 /// A new topic on the shared Kafka: its name. It is there, with a leader for each partition, when this returns; beside one
-/// of `seat-events` its snapshots' too.
+/// of `seat-events` its snapshots' and archives' too.
 ///
 /// # Panics
 /// When Kafka does not make it.
@@ -143,8 +143,8 @@ async fn made(
 ) -> anyhow::Result<String> {
     let name = unique(hint);
     let replication = || placed.map_or(TopicReplication::Fixed(1), TopicReplication::Variable);
-    let snapshots = (hint == SEATS).then(|| snapshots_topic(&name));
-    for topic in snapshots.iter().chain([&name]) {
+    let compacted = (hint == SEATS).then(|| [snapshots_topic(&name), archive_topic(&name)]);
+    for topic in compacted.iter().flatten().chain([&name]) {
         let new = NewTopic::new(topic, partitions, replication());
         let new = if *topic == name { new } else { new.set("cleanup.policy", "compact") };
         let made = create_topic(bootstrap_servers, topic, new).await;

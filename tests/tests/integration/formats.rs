@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use boxoffice_command::archive::{self, Archive};
 use boxoffice_command::snapshot::{self, Snapshot};
 use boxoffice_command::store::redis::keys::Keys;
 use boxoffice_command::store::redis::wire::{ANSWER_FORMAT, ENTRY_FORMAT, RECORD_FORMAT};
@@ -29,6 +30,7 @@ const RECORDS: (u32, u32) = (3, RECORD_FORMAT);
 const ANSWERS: (u32, u32) = (2, ANSWER_FORMAT);
 const EVENTS: (u32, u32) = (1, VERSION);
 const SNAPSHOTS: (u32, u32) = (1, snapshot::FORMAT);
+const ARCHIVES: (u32, u32) = (1, archive::FORMAT);
 
 /// The hashes of a SeatingEvent, by what their keys end with.
 const HASHES: [&str; 5] = ["meta", "seats", "holds", "reservations", "users"];
@@ -227,6 +229,12 @@ fn snapshot_of(show: &str, events: &[Envelope]) -> Snapshot {
     Snapshot { format: snapshot::FORMAT, partition: PARTITION, offset: PUBLISHED.1, time, revision, state }
 }
 
+/// What each show came to; none of one that was purged.
+fn archives_of<'a>(events: &BTreeMap<&'a str, Vec<Envelope>>) -> BTreeMap<&'a str, Option<Archive>> {
+    let archive = |show: &str, events: &[Envelope]| Archive::of(&snapshot_of(show, events)).unwrap();
+    events.iter().map(|(show, events)| (*show, archive(show, events))).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn golden_what_is_written_is_what_its_format_says() {
     let place = sold().await;
@@ -241,6 +249,7 @@ async fn golden_what_is_written_is_what_its_format_says() {
     let snapshots: BTreeMap<_, _> =
         events.iter().map(|(show, events)| (*show, snapshot_of(show, events))).collect();
     is_as_kept("snapshots", snapshot::FORMAT, "snapshot::FORMAT", &json!(snapshots));
+    is_as_kept("archives", archive::FORMAT, "archive::FORMAT", &json!(archives_of(&events)));
     is_as_kept("answers", ANSWER_FORMAT, "ANSWER_FORMAT", &place.answers().await);
     place.settle().await;
     is_as_kept("records", RECORD_FORMAT, "RECORD_FORMAT", &place.records().await);
@@ -314,6 +323,18 @@ async fn what_this_format_and_the_one_before_wrote_is_read() {
             let read: Snapshot = serde_json::from_value(file[show].clone()).unwrap();
             let expected = Snapshot { format, ..snapshot_of(show, &events_of(&events, show)) };
             assert_eq!(json!(read), json!(expected), "snapshots of format {format}: {show}");
+        }
+    }
+    let events: BTreeMap<_, _> = SHOWS.iter().map(|show| (*show, events_of(&events, show))).collect();
+    for (format, file) in to_read("archives", ARCHIVES) {
+        for (show, expected) in archives_of(&events) {
+            let written = &file[show];
+            if written.is_null() {
+                assert_eq!(expected, None, "archives of format {format}: {show}");
+                continue;
+            }
+            let read = Archive::read(&show.parse().unwrap(), written.to_string().as_bytes()).unwrap();
+            assert_eq!(Some(read), expected, "archives of format {format}: {show}");
         }
     }
 }

@@ -12,7 +12,7 @@ use boxoffice_operator::kafka::{Group, KafkaError, Start, Topic};
 use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security, Tls};
 use boxoffice_runtime::log::kafka::{KafkaLog, Settings};
 use boxoffice_runtime::log::{EventLog, LogError};
-use boxoffice_runtime::settings::snapshots_topic;
+use boxoffice_runtime::settings::{archive_topic, snapshots_topic};
 use boxoffice_tests::conformance::event_log::{Logs, numbered, read_all};
 use boxoffice_tests::event_log_conformance;
 use boxoffice_tests::process::Process;
@@ -247,8 +247,12 @@ const READ: &str = "--operation Read --operation Describe";
 
 /// What the README says that a command worker needs, but for its transactional ids.
 async fn allow_commands(user: &str, [seats, others @ ..]: &[String; 3], group: &str) {
+    let [snapshots, archive] = [snapshots_topic(seats), archive_topic(seats)];
     tokio::join!(
-        allow(user, format!("--topic {seats} --topic {} {READ} --operation Write", snapshots_topic(seats))),
+        allow(
+            user,
+            format!("--topic {seats} --topic {snapshots} --topic {archive} {READ} --operation Write")
+        ),
         allow(user, format!("--topic {} --topic {} {READ}", others[0], others[1])),
         allow(user, format!("--group {group} --operation Read")),
     );
@@ -280,10 +284,12 @@ async fn the_acls_of_the_readme_are_enough() {
 
     let Security { tls, sasl } = kafka_security(Mechanism::Plain);
     let sasl = sasl.map(|sasl| Sasl { username: command.to_owned(), ..sasl });
-    let (log, snapshots) = (log(Security { tls, sasl }), snapshots_topic(seats));
+    let log = log(Security { tls, sasl });
     let mut appender = log.appender(&format!("{service}/0/snapshots")).await.unwrap();
-    appender.append(&snapshots, vec![numbered(0, 1)]).await.unwrap();
-    assert!(!read_all(&log, &snapshots).await.is_empty());
+    for topic in [snapshots_topic(seats), archive_topic(seats)] {
+        appender.append(&topic, vec![numbered(0, 1)]).await.unwrap();
+        assert!(!read_all(&log, &topic).await.is_empty());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

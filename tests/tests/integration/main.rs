@@ -6,6 +6,7 @@
     reason = "also what tests share fails by a panic"
 )]
 
+mod archives;
 mod bench;
 mod cluster_losses;
 mod command_worker;

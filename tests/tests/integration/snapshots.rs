@@ -21,20 +21,21 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 /// Long ago.
-const PAST: u64 = 1_600_000_000_000;
-const FUTURE: u64 = 4_000_000_000_000;
+pub const PAST: u64 = 1_600_000_000_000;
+pub const FUTURE: u64 = 4_000_000_000_000;
 
-struct Stage {
-    redis: Server<RedisKind>,
-    log: KafkaLog,
-    topic: String,
+/// A worker on a Redis of its own and topics of its own.
+pub struct Stage {
+    pub redis: Server<RedisKind>,
+    pub log: KafkaLog,
+    pub topic: String,
     service: String,
-    worker: CommandWorker,
+    pub worker: CommandWorker,
     client: Client,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let redis = Server::start(RedisKind::every_second()).await.unwrap();
         let topic = servers::topic("seat-events", 1).await;
         let service = servers::service("snapshots");
@@ -46,13 +47,13 @@ impl Stage {
     }
 
     /// A show of a hundred places that closes with its start.
-    async fn show(&self, hint: &str, starts_at: u64) -> SeatingEventId {
+    pub async fn show(&self, hint: &str, starts_at: u64) -> SeatingEventId {
         let event = servers::unique(hint).parse().unwrap();
         self.worker.provision(&event, &definition(starts_at)).await.unwrap();
         event
     }
 
-    async fn sell(&self, event: &SeatingEventId, place: u32) {
+    pub async fn sell(&self, event: &SeatingEventId, place: u32) {
         for verb in ["hold", "reserve"] {
             until("a place is sold", async || {
                 let post =
@@ -64,7 +65,7 @@ impl Stage {
         }
     }
 
-    async fn admin(
+    pub async fn admin(
         &self,
         method: Method,
         event: &SeatingEventId,
@@ -86,14 +87,33 @@ impl Stage {
     }
 
     /// How many SeatingEvents the worker says are archived.
-    async fn archived(&self) -> Option<u64> {
+    pub async fn archived(&self) -> Option<u64> {
+        self.metric("boxoffice_archived_seating_events").await
+    }
+
+    pub async fn metric(&self, name: &str) -> Option<u64> {
         let metrics = self.client.get(format!("{}/metrics", self.worker.watched)).send().await.unwrap();
         let text = metrics.text().await.unwrap();
-        let line = text.lines().find(|line| line.starts_with("boxoffice_archived_seating_events "));
+        let line =
+            text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
         line.and_then(|line| line.rsplit(' ').next()?.parse().ok())
     }
 
-    async fn sequence(&self, event: &SeatingEventId) -> u64 {
+    /// Puts it on with another start, which wakes it if it is archived.
+    pub async fn put_on(&self, event: &SeatingEventId, starts_at: u64) {
+        until("it is woken", async || {
+            let (status, told) = self.admin(Method::PUT, event, Some(definition(starts_at))).await;
+            if status == StatusCode::OK {
+                return Some(());
+            }
+            let code = (status, &told["code"]);
+            assert_eq!(code, (StatusCode::SERVICE_UNAVAILABLE, &json!("RECOVERING")), "{told}");
+            None
+        })
+        .await;
+    }
+
+    pub async fn sequence(&self, event: &SeatingEventId) -> u64 {
         self.worker.counts(event).await.unwrap().0
     }
 
@@ -192,19 +212,7 @@ async fn what_is_over_is_archived_and_woken_by_whoever_asks_for_more() {
     assert_eq!(stage.archived().await, Some(1), "an equal definition wakes nobody");
 
     // It is put on again.
-    until("it is woken", async || {
-        let (status, told) = stage.admin(Method::PUT, &event, Some(definition(FUTURE))).await;
-        if status == StatusCode::OK {
-            return Some(());
-        }
-        assert_eq!(
-            (status, &told["code"]),
-            (StatusCode::SERVICE_UNAVAILABLE, &json!("RECOVERING")),
-            "{told}"
-        );
-        None
-    })
-    .await;
+    stage.put_on(&event, FUTURE).await;
     stage.sell(&event, 1).await;
     assert_eq!(stage.sequence(&event).await, 5, "created, updated, held, reserved and the reservation");
 }

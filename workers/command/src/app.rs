@@ -19,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin};
+use crate::archive::ArchiveMetrics;
 use crate::durability::Durability;
 use crate::http;
 use crate::http::command_service::CommandService;
@@ -91,6 +92,8 @@ pub struct Ports<S> {
     pub recovery: Arc<dyn Recover>,
     /// Where the log keeps snapshots of SeatingEvents: what is measured of them.
     pub snapshots: Option<SnapshotMetrics>,
+    /// Where it keeps what they came to: what is measured of that.
+    pub archives: Option<ArchiveMetrics>,
 }
 
 /// What is measured.
@@ -136,6 +139,7 @@ pub struct App {
     seats: Arc<dyn SeatStore>,
     relayed: Arc<Shared>,
     snapshots: Option<SnapshotMetrics>,
+    archives: Option<ArchiveMetrics>,
     servers: ServerMetrics,
     payments: Option<Payments>,
     max_body_bytes: usize,
@@ -153,7 +157,7 @@ impl App {
         readiness: Readiness,
         stop: CancellationToken,
     ) -> Self {
-        let Ports { store, log, recovery, snapshots } = ports;
+        let Ports { store, log, recovery, snapshots, archives } = ports;
         let Settings {
             service, topic, stats_topic, payment_topic, durability, max_body_bytes, drain, ..
         } = settings;
@@ -188,6 +192,7 @@ impl App {
             seats,
             relayed,
             snapshots,
+            archives,
             servers,
             payments,
             max_body_bytes,
@@ -213,13 +218,14 @@ impl App {
     /// # Errors
     /// A part that ended before it was asked to.
     pub async fn run(self, serving: impl Future<Output = ()> + Send + 'static) -> Result<(), AppError> {
-        let Self { servers, published, seats, relayed, snapshots, payments, drain, readiness, stop, .. } =
-            self;
+        let Self { servers, published, seats, relayed, snapshots, archives, .. } = self;
+        let Self { payments, drain, readiness, stop, .. } = self;
         let publishing = CancellationToken::new();
         let mut tasks = Tasks::default();
         tasks.begin("sweeper of lapsed holds", sweep(Arc::clone(&relayed)));
-        if let Some(metrics) = snapshots {
-            tasks.begin("folder of snapshots", Folder::new(Arc::clone(&relayed), metrics).run());
+        if let Some(archives) = archives {
+            let folder = Folder::new(Arc::clone(&relayed), snapshots, archives);
+            tasks.begin("folder of snapshots and archives", folder.run());
         }
         tasks.begin(RELAY, Relay::new(relayed).run(publishing.clone(), drain / 2));
         tasks.begin("listener for published events", published.listen());

@@ -91,6 +91,8 @@ refusals! {
     OfInventory = [ANYBODY, [code::EVENT_NOT_FOUND]];
     /// Of a snapshot.
     OfSnapshot = [ANYBODY, [code::EVENT_NOT_FOUND, code::SNAPSHOT_NOT_FOUND]];
+    /// Of an archive.
+    OfArchive = [ANYBODY, [code::EVENT_NOT_FOUND, code::ARCHIVE_NOT_FOUND]];
     /// Of provisioning.
     OfProvisioning = [ANYBODY, [code::DEFINITION_CONFLICT]];
     /// Of a plan.

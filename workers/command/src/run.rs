@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::app::{self, AppError, LISTENING, Ports, STORE, serve};
+use crate::archive::ArchiveMetrics;
 use crate::args::Args;
 use crate::durability::Durability;
 use crate::payments::{PaymentMetrics, Source};
@@ -109,7 +110,8 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     });
     let log = Arc::new(log?);
     let recovering = RecoveryMetrics::register(&mut registry);
-    let snapshots = SnapshotMetrics::register(&mut registry);
+    let snapshots = Some(SnapshotMetrics::register(&mut registry));
+    let archives = Some(ArchiveMetrics::register(&mut registry));
 
     // Probes are answered from before Redis is reached until the drain is over.
     let probing = health::serve(metrics_addr, registry, readiness.clone(), CancellationToken::new());
@@ -121,7 +123,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         let waiting = readiness.clone();
         let _completing =
             AbortOnDropHandle::new(tokio::spawn(async move { completed.is_complete(&waiting).await }));
-        let ports = Ports { store, log, recovery, snapshots: Some(snapshots) };
+        let ports = Ports { store, log, recovery, snapshots, archives };
         Ok(serve(ports, settings, addresses, metrics, readiness, stop).await?)
     };
     tokio::select! {

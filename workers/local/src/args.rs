@@ -98,7 +98,14 @@ pub enum Command {
     /// for good. What happened since is not in it: `boxoffice events tail` shows that. With --json it is printed whole,
     /// user ids included. `boxoffice local` keeps none.
     #[command(after_help = SNAPSHOT_EXAMPLES)]
-    Snapshot(Snapshot),
+    Snapshot(Kept),
+    /// Shows what a SeatingEvent that is over came to, by the admin API
+    ///
+    /// Seats sold by price category, revenue, reservations, and a hash of it all: what was told to the topic
+    /// <topic>.archive 50 hours after its sales and its cancellations were closed. With --json it is printed whole, user ids
+    /// included. One that was put on again is told anew when it is over again.
+    #[command(after_help = ARCHIVE_EXAMPLES)]
+    Archive(Kept),
     /// Shows what came of a request: its domain events as a tree, each below what caused it
     ///
     /// A request and all that follows from it are one chain, also in other services: the event that a hold or a reservation
@@ -162,6 +169,11 @@ const SNAPSHOT_EXAMPLES: &str = "Examples:
   boxoffice snapshot arena-night --service tickets/main
   boxoffice snapshot arena-night --service tickets/main --json > arena-night.json
   boxoffice snapshot arena-night --admin-url http://127.0.0.1:8082 --admin-token TOKEN";
+
+const ARCHIVE_EXAMPLES: &str = "Examples:
+  boxoffice archive arena-night --service tickets/main
+  boxoffice archive arena-night --service tickets/main --json > arena-night.json
+  boxoffice archive arena-night --admin-url http://127.0.0.1:8082 --admin-token TOKEN";
 
 const TRACE_EXAMPLES: &str = "Examples:
   boxoffice trace my-first-sale
@@ -416,9 +428,9 @@ pub struct Unblock {
     pub admin: Admin,
 }
 
-/// Arguments of `snapshot`.
+/// Arguments of `snapshot` and `archive`: what is kept of a SeatingEvent.
 #[derive(Debug, ArgGroup)]
-pub struct Snapshot {
+pub struct Kept {
     /// The SeatingEvent.
     pub event: SeatingEventId,
     /// Print all of it, as JSON.

@@ -12,7 +12,7 @@ use clap::CommandFactory;
 use crate::args::{Args, Command, Events, Files, Local, Output, Plan};
 use crate::failure::Failure;
 use crate::resources::{Loaded, Resources, load};
-use crate::terminal::{block, buy, snapshot, tail, trace};
+use crate::terminal::{archive, block, buy, snapshot, tail, trace};
 use crate::{lint, local, ops, plan, tell};
 
 /// Carries a command out.
@@ -33,6 +33,7 @@ pub async fn run(Args { log: _, command }: Args) -> Result<(), Failure> {
         Command::Block(block) => block::block(block).await,
         Command::Unblock(unblock) => block::unblock(unblock).await,
         Command::Snapshot(snapshot) => snapshot::show(snapshot).await,
+        Command::Archive(archive) => archive::show(archive).await,
         Command::Trace(trace) => trace::show(trace).await,
         Command::Ops(ops) => ops::run(&ops.service, ops.port).await,
         Command::Completions { shell } => {

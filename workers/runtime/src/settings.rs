@@ -48,6 +48,11 @@ pub fn snapshots_topic(topic: &str) -> String {
     format!("{topic}.snapshots")
 }
 
+/// The topic that keeps what each SeatingEvent came to that is over and has its domain events on `topic`.
+pub fn archive_topic(topic: &str) -> String {
+    format!("{topic}.archive")
+}
+
 /// Who may call a worker from a page.
 #[derive(Debug, Clone, Default, Args)]
 pub struct WebArgs {

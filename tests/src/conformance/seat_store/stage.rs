@@ -43,7 +43,7 @@ pub trait Fixture: Send + Sync {
         true
     }
 
-    /// Whether what is over is archived; else it stays as it is.
+    /// Whether what is over leaves the store but for a stub; else all of it stays.
     fn archives(&self) -> bool {
         true
     }

@@ -13,6 +13,8 @@ mod staff;
 
 mod snapshot;
 
+mod archive;
+
 mod outbox;
 
 mod log;
@@ -101,6 +103,7 @@ fn described() -> OpenApiRouter<Admin> {
         .routes(routes!(plan::plan))
         .routes(routes!(blocks::block, blocks::unblock))
         .routes(routes!(snapshot::show))
+        .routes(routes!(archive::show))
         .routes(routes!(staff::hold))
         .routes(routes!(staff::reserve))
         .routes(routes!(staff::release))

@@ -18,7 +18,7 @@ use crate::durability::{Durability, Guarantee};
 use crate::http::command_service::CommandService;
 use crate::published::Published;
 use crate::relay::RelayMetrics;
-use crate::testing::{FakeLog, Memory, arena, definition, snapshot};
+use crate::testing::{FakeLog, Memory, archive, arena, definition, snapshot};
 
 pub const ARENA: &str = "/admin/events/arena-night";
 
@@ -300,6 +300,29 @@ async fn where_none_are_kept_that_is_told() {
     let (status, problem) = office.call("GET", &format!("{ARENA}/snapshot"), Value::Null).await;
     assert_eq!((status, &problem["code"]), (404, &json!("SNAPSHOT_NOT_FOUND")));
     assert!(problem["detail"].as_str().unwrap().starts_with("no snapshots are kept here"), "{problem}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_archive_is_shown_and_where_there_is_none_when_there_will_be_one() {
+    let (office, path) = (Office::open(), format!("{ARENA}/archive"));
+    let look = || office.call("GET", &path, Value::Null);
+    assert_eq!(look().await.1["code"], "EVENT_NOT_FOUND");
+    office.provision().await;
+    let (status, problem) = look().await;
+    assert_eq!((status, &problem["code"]), (404, &json!("ARCHIVE_NOT_FOUND")));
+    assert!(problem["detail"].as_str().unwrap().contains("50 h after both sales.closesAt"), "{problem}");
+
+    for (seats, sequence) in [(["A-1-1", "A-1-2"], 3), (["A-1-3", "FLOOR-1"], 5)] {
+        office.store.hold_for("alice", &arena(), &seats).await;
+        archive(&office.store, &office.log, "t").await;
+        let (status, body) = look().await;
+        assert_eq!((status, &body["sequence"]), (200, &json!(sequence)), "{body}");
+        assert_eq!(body["seats"]["held"], sequence - 1);
+    }
+    office.log.away(true);
+    let (status, problem) = look().await;
+    assert_eq!((status, &problem["code"]), (503, &json!("UNAVAILABLE")));
+    assert!(problem["detail"].as_str().unwrap().starts_with("the archives of partition "), "{problem}");
 }
 
 #[tokio::test]

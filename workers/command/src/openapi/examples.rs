@@ -129,6 +129,42 @@ pub fn snapshot() -> Value {
     })
 }
 
+/// The archive of the same SeatingEvent, when those two were sold.
+pub fn archive() -> Value {
+    let seat = |key: &str| json!({"seatId": format!("arena-night.{key}"), "amount": 12_000});
+    let seats = json!({"total": 6, "available": 3, "held": 0, "reserved": 2, "blocked": 1});
+    let revenue = json!([{"amount": 24_000, "currency": "EUR"}]);
+    json!({
+        "format": 1,
+        "eventId": "arena-night",
+        "title": "Arena Night",
+        "startsAt": 4_000_000_000_000_u64,
+        "closesAt": 4_000_000_000_000_u64,
+        "cancelUntil": 4_000_000_000_000_u64,
+        "closed": false,
+        "partition": 3,
+        "sequence": 6,
+        "lastEventAt": 1_700_000_000_000_u64,
+        "definitionHash": "efc40bf094bdf2dfb1858fd85761cd68",
+        "chartHash": "9f86d081884c7d65",
+        "seats": seats,
+        "priceCategories": [
+            {"name": "gold", "amount": 12_000, "currency": "EUR", "seats": seats, "revenue": revenue}
+        ],
+        "revenue": revenue,
+        "reservations": [{
+            "reservationId": "arena-night.8d1f6c0e-2b7a-4e0d-9d55-3c1b7a90e2f4",
+            "userId": "alice",
+            "createdAt": 1_700_000_000_000_u64,
+            "seats": [seat("A-1-1"), seat("A-1-2")],
+            "amount": 24_000,
+            "currency": "EUR"
+        }],
+        "cancelled": [],
+        "hash": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+    })
+}
+
 /// Its definition, with all that was left out.
 fn defined() -> Value {
     json!({

@@ -26,7 +26,7 @@ use crate::http::gate::Gate;
 use crate::published::Published;
 use crate::relay::RelayMetrics;
 use crate::store::{SeatStore, StoreError};
-use crate::testing::{FakeLog, Memory, arena, cause, definition, provisioned, snapshot};
+use crate::testing::{FakeLog, Memory, archive, arena, cause, definition, provisioned, snapshot};
 
 const ALICE: (&str, &str) = ("x-user-id", "alice");
 const BOB: (&str, &str) = ("x-user-id", "bob");
@@ -89,6 +89,11 @@ impl Stage {
             "showSnapshot" => {
                 stage.hold("alice", &["A-1-1", "A-1-2"]).await;
                 snapshot(&stage.store, &stage.log, "t").await;
+            }
+            "showArchive" => {
+                stage.hold("alice", &["A-1-1", "A-1-2"]).await;
+                stage.reserve(HOLD).await;
+                archive(&stage.store, &stage.log, "t").await;
             }
             "addToHold" => stage.hold("alice", &["A-1-1"]).await,
             "cancelReservation" | "cancelForSomebody" => {
@@ -158,6 +163,7 @@ async fn refused(call: &Call, code: &str) -> Option<Answer> {
         | "HOLD_NOT_FOUND"
         | "RESERVATION_NOT_FOUND"
         | "SNAPSHOT_NOT_FOUND"
+        | "ARCHIVE_NOT_FOUND"
         | "DEFINITION_CONFLICT" => {
             let stage = Stage::empty(Guarantee::Redis);
             provisioned(&stage.store).await;
@@ -223,7 +229,8 @@ async fn refused(call: &Call, code: &str) -> Option<Answer> {
         | "SEAT_NOT_HELD"
         | "HOLD_NOT_FOUND"
         | "RESERVATION_NOT_FOUND"
-        | "SNAPSHOT_NOT_FOUND" => {}
+        | "SNAPSHOT_NOT_FOUND"
+        | "ARCHIVE_NOT_FOUND" => {}
         _ => return None,
     }
     Some(stage.send(&call, who).await)

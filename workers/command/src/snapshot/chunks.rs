@@ -5,6 +5,7 @@
 //! say what a piece belongs to, so that nobody has to take the others apart to know.
 
 use std::io::{Read, Write};
+use std::str::FromStr;
 
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::record::{Content, Headers, NewRecord};
@@ -15,7 +16,7 @@ use flate2::write::GzEncoder;
 use super::{FORMAT, Snapshot, SnapshotError};
 
 /// Most bytes of a piece: brokers take 1 MB unless told otherwise, and headers need room too.
-const PIECE: usize = 900 * 1024;
+pub const PIECE: usize = 900 * 1024;
 
 const SNAPSHOT_FORMAT: &str = "snapshot-format";
 const SEQUENCE: &str = "sequence";
@@ -41,9 +42,6 @@ pub struct Head {
 impl Head {
     /// What a record's headers say; `None` where it is no piece of a snapshot.
     pub fn of(record: &Content) -> Option<Self> {
-        fn number<N: std::str::FromStr>(record: &Content, name: &str) -> Option<N> {
-            record.header(name)?.parse().ok()
-        }
         Some(Self {
             format: number(record, SNAPSHOT_FORMAT)?,
             sequence: number(record, SEQUENCE)?,
@@ -66,6 +64,11 @@ impl Head {
             ("content-encoding".into(), "gzip".into()),
         ]
     }
+}
+
+/// The number that a header says.
+pub fn number<N: FromStr>(record: &Content, name: &str) -> Option<N> {
+    record.header(name)?.parse().ok()
 }
 
 /// Whose piece a record is, by its key, and which one.

@@ -3,9 +3,12 @@
 //! A partition is folded when its snapshots are [`BEHIND`] records behind what is published there, and when sales of a
 //! SeatingEvent were closed for good or it was purged: each SeatingEvent that changed since gets a new snapshot, which is
 //! its previous one and the log up to one end, and at last a mark says so of the whole partition. A SeatingEvent that is over
-//! is archived when its snapshot has all that happened to it. Snapshots are published
+//! is archived when its snapshot has all that happened to it ([`over`]). Snapshots are published
 //! under an id of their own, which fences an earlier owner of the lane like the events' one does. Folding is work that
-//! can wait, and sales cannot: no more than a share of the time goes into it.
+//! can wait, and sales cannot: no more than a share of the time goes into it. Where no snapshots are kept nothing is folded,
+//! and what is over is worked out from all of its log.
+
+mod over;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -22,6 +25,8 @@ use tokio::time::{Instant, sleep};
 use super::chunks::{Head, records_of};
 use super::index::{Index, Loaded, Place, load};
 use super::{Snapshot, SnapshotError, SnapshotMetrics};
+use crate::archive::ArchiveMetrics;
+use crate::archive::shelf::Shelf;
 use crate::relay::{Logged, Shared};
 use crate::replay::records::{Records, envelope, identity};
 use crate::replay::{Again, Found, Replay, Step, WEIGHT, weight_of};
@@ -44,6 +49,8 @@ struct Writer {
     token: u64,
     right: Box<dyn Appender>,
     index: Index,
+    /// Which archives there are; read when the first one is to be written.
+    shelf: Option<Shelf>,
 }
 
 /// What changed of a SeatingEvent since it was folded.
@@ -56,7 +63,10 @@ struct Changed {
 /// See the module.
 pub struct Folder {
     shared: Arc<Shared>,
+    /// Whether the log has a place for snapshots.
+    keeps: bool,
     metrics: SnapshotMetrics,
+    archives: ArchiveMetrics,
     writers: HashMap<u32, Writer>,
     /// What was published since partitions were folded.
     behind: BTreeMap<u32, Logged>,
@@ -64,21 +74,26 @@ pub struct Folder {
     over: BTreeMap<u32, BTreeSet<SeatingEventId>>,
     /// When that was tried last.
     rested: HashMap<u32, Instant>,
-    /// SeatingEvents that cannot be folded, which was said once.
+    /// SeatingEvents that cannot be folded or archived, which was said once.
     troubled: HashSet<SeatingEventId>,
+    /// Whether it was said that no archives can be written.
+    is_told: bool,
 }
 
 impl Folder {
-    /// Of the lanes that `shared` says are ours.
-    pub fn new(shared: Arc<Shared>, metrics: SnapshotMetrics) -> Self {
+    /// Of the lanes that `shared` says are ours. Without what is measured of snapshots none are kept.
+    pub fn new(shared: Arc<Shared>, snapshots: Option<SnapshotMetrics>, archives: ArchiveMetrics) -> Self {
         Self {
             shared,
-            metrics,
+            keeps: snapshots.is_some(),
+            metrics: snapshots.unwrap_or_default(),
+            archives,
             writers: HashMap::new(),
             behind: BTreeMap::new(),
             over: BTreeMap::new(),
             rested: HashMap::new(),
             troubled: HashSet::new(),
+            is_told: false,
         }
     }
 
@@ -95,7 +110,7 @@ impl Folder {
         self.hear();
         for (partition, events) in self.shared.take_over() {
             let left = self.archive(partition, events).await;
-            if !left.is_empty() {
+            if self.keeps && !left.is_empty() {
                 self.behind.entry(partition).or_default().closes = true;
                 self.over.insert(partition, left);
             }
@@ -127,38 +142,6 @@ impl Folder {
         tracing::info!(partition, %error, "its snapshots stay as they are");
     }
 
-    /// Archives those of `events` that can be; which are left.
-    async fn archive(
-        &mut self,
-        partition: u32,
-        mut events: BTreeSet<SeatingEventId>,
-    ) -> BTreeSet<SeatingEventId> {
-        let writer = match self.writer(partition).await {
-            Ok(Some(writer)) => writer,
-            Ok(None) => return BTreeSet::new(),
-            Err(error) => {
-                self.failed(partition, &error);
-                return events;
-            }
-        };
-        for (event, place) in events.clone().into_iter().filter_map(|event| {
-            let place = writer.index.place_of(&event)?;
-            Some((event, place))
-        }) {
-            match self.shared.outbox.archive(&event, place.head.sequence, place.first).await {
-                Ok(true) => {
-                    tracing::info!(%event, "archived");
-                    self.shared.forget(&event);
-                    events.remove(&event);
-                }
-                Ok(false) => {}
-                Err(error) => tracing::debug!(%event, %error, "it cannot be archived now"),
-            }
-        }
-        self.writers.insert(partition, writer);
-        events
-    }
-
     /// Takes note of what was published, and forgets lanes that are not ours any more.
     fn hear(&mut self) {
         for (partition, logged) in self.shared.take_logged() {
@@ -180,7 +163,8 @@ impl Folder {
         let is_due = |(partition, behind): &(&u32, &Logged)| {
             let folded = self.writers.get(partition).map_or(0, |writer| writer.index.folded());
             let Logged { end, closes } = **behind;
-            !self.rested.contains_key(partition) && (closes || end.saturating_sub(folded) >= BEHIND)
+            let is_far = closes || end.saturating_sub(folded) >= BEHIND;
+            self.keeps && is_far && !self.rested.contains_key(partition)
         };
         self.behind.iter().filter(is_due).map(|(partition, _)| *partition).collect()
     }
@@ -233,8 +217,9 @@ impl Folder {
         }
         let right = log.appender(&format!("{source}/{partition}/snapshots")).await?;
         // After the fence: nobody else adds to them.
-        let index = Index::read(log.as_ref(), topic, partition).await?;
-        Ok(Some(Writer { token: ownership.lease.token, right, index }))
+        let index =
+            if self.keeps { Index::read(log.as_ref(), topic, partition).await? } else { Index::default() };
+        Ok(Some(Writer { token: ownership.lease.token, right, index, shelf: None }))
     }
 
     /// What the log and the snapshots before say of each.

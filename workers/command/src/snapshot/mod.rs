@@ -18,6 +18,7 @@ use boxoffice_runtime::log::{EventLog, LogError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub(crate) use self::chunks::{PIECE, number};
 use self::index::Index;
 pub use self::metrics::SnapshotMetrics;
 use crate::replay::records::RecordsError;

@@ -2,19 +2,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_domain::state::Seat;
-use boxoffice_domain::{Command, evolve};
+use boxoffice_domain::{Answer, Command, evolve};
 use boxoffice_runtime::record::{CE_SEQUENCE, NewRecord, Record, encode};
+use boxoffice_runtime::settings::archive_topic;
 use uuid::Uuid;
 
 use super::chunks::{Head, put_together, records_of};
 use super::folder::Folder;
 use super::index::{Index, load};
 use super::*;
+use crate::archive::{Archive, ArchiveMetrics, shelf};
 use crate::durability::Durability;
 use crate::recover::NothingIsLost;
 use crate::relay::{Logged, RelayMetrics, Shared};
-use crate::store::{LANES, Outbox, OutboxEntry, SeatStore};
-use crate::testing::{FakeLog, Memory, arena, cause, provisioned};
+use crate::store::{Inventory, LANES, Outbox, OutboxEntry, SeatStore, over_at};
+use crate::testing::{FakeLog, Memory, arena, cause, definition, provisioned};
 
 const TOPIC: &str = "seat-events";
 /// Where the tests' SeatingEvent is pinned.
@@ -52,6 +54,9 @@ impl Sale {
         let new = entries.iter().filter(|entry| entry.envelope.metadata.sequence > Some(self.published));
         let record = |entry: &OutboxEntry| encode(&entry.envelope, partition, "tickets/main", None).unwrap();
         let records: Vec<_> = new.map(record).collect();
+        if records.is_empty() {
+            return;
+        }
         self.published += records.len() as u64;
         let mut right = self.log.appender("tickets/main/3").await.unwrap();
         right.append(TOPIC, records).await.unwrap();
@@ -79,8 +84,42 @@ impl Sale {
         folder.turn().await;
     }
 
+    /// Everything is published, and nothing more can happen: a sweep finds it.
+    async fn is_over(&mut self) {
+        self.publish().await;
+        self.store.published(&arena(), self.published, 1).await.unwrap();
+        let Inventory { definition, at, .. } = self.store.inventory(&arena()).await.unwrap().unwrap();
+        self.store.pass(over_at(&definition.unwrap()).saturating_sub(at));
+        self.found();
+    }
+
+    fn found(&self) {
+        self.shared.pin(arena(), PARTITION);
+        self.shared.are_over([arena()]);
+    }
+
+    async fn archive(&self) -> Option<Archive> {
+        shelf::read(self.log.as_ref(), TOPIC, PARTITION, &arena()).await.unwrap()
+    }
+
+    /// The records of archives, whichever they are of.
+    fn archived(&self) -> Vec<NewRecord> {
+        let records = self.log.records().into_iter();
+        records.filter(|(topic, _)| *topic == archive_topic(TOPIC)).map(|(_, record)| record).collect()
+    }
+
+    async fn sell(&self, seat: &str) {
+        let Answer::Held { hold, .. } = self.store.hold_for("alice", &arena(), &[seat]).await else {
+            panic!("not held")
+        };
+        let (user, reservation) = ("alice".parse().unwrap(), Uuid::new_v4());
+        let reserve = Command::ReserveHold { hold, user, reservation };
+        self.store.execute(&arena(), &reserve, &cause()).await.unwrap().unwrap();
+    }
+
     fn folder(&self) -> Folder {
-        Folder::new(Arc::clone(&self.shared), SnapshotMetrics::default())
+        let snapshots = Some(SnapshotMetrics::default());
+        Folder::new(Arc::clone(&self.shared), snapshots, ArchiveMetrics::default())
     }
 }
 
@@ -225,4 +264,78 @@ fn pieces_of_an_earlier_one_that_compaction_left_are_no_part_of_the_later_one() 
     }
     let place = index.place_of(&arena()).unwrap();
     assert_eq!((place.head, place.first), (new, 5 + u64::from(old.pieces) - 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_over_is_told_before_the_store_lets_it_go() {
+    let mut sale = Sale::new().await;
+    let metrics = ArchiveMetrics::default();
+    let mut folder = Folder::new(Arc::clone(&sale.shared), Some(SnapshotMetrics::default()), metrics.clone());
+    sale.sell("A-1-1").await;
+    sale.publish().await;
+    sale.fold(&mut folder).await;
+    let snapshot =
+        Index::read(sale.log.as_ref(), TOPIC, PARTITION).await.unwrap().place_of(&arena()).unwrap();
+
+    // Nothing of it is written.
+    sale.is_over().await;
+    sale.log.fail_halfway(1);
+    folder.turn().await;
+    assert!(sale.store.stubs().is_empty() && sale.archive().await.is_none());
+    // It is written, which nobody is told, as when an owner dies at that moment.
+    sale.found();
+    sale.log.lose_answers(1);
+    folder.turn().await;
+    assert!(sale.store.stubs().is_empty());
+    let told = sale.archive().await.unwrap();
+    assert_eq!((told.sequence, told.seats.reserved, told.reservations.len()), (4, 1, 1));
+    assert_eq!((metrics.written.get(), metrics.failures.get()), (0, 2));
+    // Whoever comes next goes on from there.
+    sale.found();
+    sale.folder().turn().await;
+    assert_eq!(sale.store.stubs(), [(arena(), snapshot.first)].into());
+    assert_eq!((sale.archived().len(), sale.archive().await), (1, Some(told)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_put_on_again_is_told_anew_when_it_is_over_again() {
+    let mut sale = Sale::new().await;
+    let mut folder = sale.folder();
+    sale.is_over().await;
+    folder.turn().await;
+    assert_eq!(sale.archive().await.unwrap().sequence, 1, "its snapshot was made first");
+    assert_eq!(sale.store.stubs().len(), 1);
+
+    sale.store.wake(&arena());
+    let mut later = definition();
+    later.title = "Arena Night, again".into();
+    later.starts_at *= 2;
+    sale.store.provision(&arena(), &later, PARTITION, &cause()).await.unwrap().unwrap();
+    sale.sell("A-1-1").await;
+    sale.found();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    folder.turn().await;
+    assert!(sale.store.stubs().is_empty(), "something waits to be published");
+    assert_eq!(sale.archived().len(), 1);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    sale.is_over().await;
+    folder.turn().await;
+    let told = sale.archive().await.unwrap();
+    assert_eq!((told.title.as_str(), told.sequence, told.revenue.len()), ("Arena Night, again", 5, 1));
+    assert_eq!((sale.store.stubs().len(), sale.archived().len()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_snapshots_what_is_over_is_worked_out_from_all_of_its_log() {
+    let mut sale = Sale::new().await;
+    sale.sell("A-1-1").await;
+    for _ in 0..2 {
+        sale.is_over().await;
+        Folder::new(Arc::clone(&sale.shared), None, ArchiveMetrics::default()).turn().await;
+        assert_eq!(sale.store.stubs(), [(arena(), 0)].into());
+        assert_eq!(sale.archive().await.unwrap().reservations.len(), 1);
+        // Another process finds it again.
+        sale.store.wake(&arena());
+    }
+    assert_eq!((sale.archived().len(), sale.snapshot().await.is_none()), (1, true));
 }

@@ -336,7 +336,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// Archives a SeatingEvent that is over, all of whose domain events up to `sequence` are in a snapshot that begins at
     /// offset `snapshot` of its partition of the snapshots' topic: inventories show it as before and an equal definition
     /// changes nothing; for all else it has to be recovered first. `false` where it is not over, something of it waits to
-    /// be published or may become due, or `sequence` is not its last one.
+    /// be published or may become due, or `sequence` is not its last one. A store that is its own log keeps all of it, and
+    /// does not find it over again.
     async fn archive(&self, event: &SeatingEventId, sequence: u64, snapshot: u64)
     -> Result<bool, StoreError>;
 

@@ -394,6 +394,7 @@ impl Outbox for Memory {
         self.swept.fetch_add(events.len(), SeqCst);
         let mut swept = self.seats.sweep(events).await;
         self.tell();
+        swept.over.clear();
         for event in events {
             if self.over(event).await.is_some() {
                 swept.over.push(event.clone());

@@ -17,6 +17,7 @@ use uuid::Uuid;
 pub use log::FakeLog;
 pub use memory::Memory;
 
+use crate::archive::{Archive, records_of};
 use crate::snapshot::{FORMAT, Snapshot};
 use crate::store::{Cause, Outbox, SeatStore};
 
@@ -52,24 +53,30 @@ pub fn cause() -> Cause {
     Cause { command: Uuid::new_v4(), correlation, user: None, traceparent: None, idempotency: None }
 }
 
-/// Puts a snapshot of all that has happened on `log`, beside `topic`, as folders do.
-pub async fn snapshot(store: &Memory, log: &FakeLog, topic: &str) {
+/// The snapshot of all that has happened.
+pub async fn folded(store: &Memory) -> Snapshot {
     let (partition, entries) = store.unpublished(&arena(), 1000).await.unwrap();
     let mut state = SeatingEventState::new(arena());
     for entry in &entries {
         evolve(&mut state, &entry.envelope);
     }
-    let (sequence, offset) = (state.sequence, entries.len() as u64);
+    let offset = entries.len() as u64;
     let time = entries.last().unwrap().envelope.timestamp;
     let revision = Some(entries[0].envelope.metadata.causation_id);
-    let snapshot = Snapshot { format: FORMAT, partition, offset, time, revision, state };
+    Snapshot { format: FORMAT, partition, offset, time, revision, state }
+}
+
+/// Puts it on `log`, beside `topic`, as folders do.
+pub async fn snapshot(store: &Memory, log: &FakeLog, topic: &str) {
+    let snapshot = folded(store).await;
     let text = serde_json::to_vec(&snapshot).unwrap();
+    let Snapshot { partition, offset, time, state, .. } = snapshot;
     let mut packed = GzEncoder::new(vec![], Compression::fast());
     packed.write_all(&text).unwrap();
     let size = text.len() as u64;
     let headers = [
         ("snapshot-format", FORMAT.into()),
-        ("sequence", sequence),
+        ("sequence", state.sequence),
         ("offset", offset),
         ("pieces", 1),
         ("size", size),
@@ -84,4 +91,11 @@ pub async fn snapshot(store: &Memory, log: &FakeLog, topic: &str) {
         timestamp: time,
     };
     log.publish(&format!("{topic}.snapshots"), vec![record]).await.unwrap();
+}
+
+/// Puts the archive of all that has happened there.
+pub async fn archive(store: &Memory, log: &FakeLog, topic: &str) {
+    let archive = Archive::of(&folded(store).await).unwrap().unwrap();
+    let (_, records) = records_of(&archive, 0).unwrap();
+    log.publish(&format!("{topic}.archive"), records).await.unwrap();
 }

@@ -77,6 +77,7 @@ fn steps_stand_in_the_order_of_the_operator() {
             "payment-events",
             "seat-events.dlq",
             "seat-events.snapshots",
+            "seat-events.archive",
             "group seat-view",
             "ConfigMap",
             "Deployment",
@@ -88,7 +89,7 @@ fn steps_stand_in_the_order_of_the_operator() {
 #[test]
 fn what_is_no_object_is_a_comment_a_line() {
     let found = comments(&planned(&format!("{SERVICE}---\n{EVENT}")));
-    let chart = found[7].split(", ").find_map(|part| part.strip_prefix("chart ")).unwrap();
+    let chart = found[8].split(", ").find_map(|part| part.strip_prefix("chart ")).unwrap();
     assert_eq!(
         found,
         [
@@ -102,6 +103,9 @@ fn what_is_no_object_is_a_comment_a_line() {
                 .to_owned(),
             "topic seat-events.snapshots of default/main: 12 partitions, replication factor the broker's, \
              cleanup.policy=compact, segment.bytes=67108864"
+                .to_owned(),
+            "topic seat-events.archive of default/main: 12 partitions, replication factor the broker's, \
+             cleanup.policy=compact, retention.ms=-1, segment.bytes=67108864"
                 .to_owned(),
             "consumer group seat-view of default/main: seat-events and payment-events from earliest".to_owned(),
             format!(
@@ -125,7 +129,7 @@ fn objects_have_the_default_image_and_no_owner_yet() {
     let record = objects.iter().find(|object| object["metadata"]["name"] == "main-retained").unwrap();
     assert_eq!(
         record["data"]["topics"],
-        "payment-events\nseat-events\nseat-events.dlq\nseat-events.snapshots\nstats-events"
+        "payment-events\nseat-events\nseat-events.archive\nseat-events.dlq\nseat-events.snapshots\nstats-events"
     );
 }
 

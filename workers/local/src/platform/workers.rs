@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use boxoffice_command::app::{self, App, LISTENING, STORE, Settings};
+use boxoffice_command::archive::ArchiveMetrics;
 use boxoffice_command::payments::{PaymentMetrics, Source};
 use boxoffice_command::recover::NothingIsLost;
 use boxoffice_command::relay::RelayMetrics;
@@ -138,12 +139,15 @@ impl Platform {
             }),
             drain: DRAIN,
         };
-        let metrics = RelayMetrics::register(registry.sub_registry_with_prefix("boxoffice"));
+        let registry = registry.sub_registry_with_prefix("boxoffice");
+        let metrics = RelayMetrics::register(registry);
+        let archives = ArchiveMetrics::register(registry);
         let ports = app::Ports {
             store: Arc::clone(&self.seats),
             log: Arc::new(self.log.clone()),
             recovery: Arc::new(NothingIsLost),
             snapshots: None,
+            archives: Some(archives),
         };
         App::new(ports, settings, (metrics, ServerMetrics::default()), readiness, stop.clone())
     }

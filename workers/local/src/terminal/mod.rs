@@ -2,7 +2,7 @@
 //!
 //! [`target`] finds it, [`forward`] reaches into a cluster, to its [`pods`], [`wish`] reads what a hold is to have, [`buy`] gives buyers'
 //! commands and those of the box office, [`told`] says in a line what came of it, [`block`] gives operators' commands,
-//! [`snapshot`] shows what recovery begins with, [`trace`] what came of a request, [`tail`] follows domain events, in [`order`].
+//! [`snapshot`] shows what recovery begins with, [`archive`] what one that is over came to, [`trace`] what came of a request, [`tail`] follows domain events, in [`order`].
 
 pub mod target;
 
@@ -19,6 +19,8 @@ pub mod buy;
 pub mod block;
 
 pub mod snapshot;
+
+pub mod archive;
 
 pub mod order;
 

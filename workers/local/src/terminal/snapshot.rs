@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::buy::{print, read};
 use super::target::{client, send_patiently};
-use crate::args::Snapshot;
+use crate::args::Kept;
 use crate::failure::Failure;
 
 /// Longest wait for an answer: the worker itself gives up after 8 s.
@@ -19,9 +19,18 @@ const ANSWER: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// The problem that the API answers.
-pub async fn show(Snapshot { event, json, admin }: Snapshot) -> Result<(), Failure> {
+pub async fn show(kept: Kept) -> Result<(), Failure> {
+    show_kept("snapshot", kept, summary).await
+}
+
+/// Prints what is kept of a SeatingEvent under this name: a summary, or all of it.
+pub(super) async fn show_kept(
+    name: &str,
+    Kept { event, json, admin }: Kept,
+    summary: impl FnOnce(&Value) -> String,
+) -> Result<(), Failure> {
     let endpoint = admin.reach().await?;
-    let url = format!("{}/admin/events/{event}/snapshot", endpoint.url);
+    let url = format!("{}/admin/events/{event}/{name}", endpoint.url);
     let request = endpoint.authorize(client()?.get(url)).timeout(ANSWER);
     let answer = read(send_patiently(request, &endpoint).await, &endpoint).await?;
     if json {
@@ -30,17 +39,26 @@ pub async fn show(Snapshot { event, json, admin }: Snapshot) -> Result<(), Failu
     Ok(stdout().write_all(summary(&answer).as_bytes())?)
 }
 
+/// A field as it is printed: a text without its quotes.
+pub(super) fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A moment, which JSON has in Unix milliseconds.
+pub(super) fn moment(value: &Value) -> String {
+    let time = value.as_i64().and_then(|time| jiff::Timestamp::from_millisecond(time).ok());
+    time.map_or_else(|| plain(value), |time| time.to_string())
+}
+
 /// A snapshot in short, a line a fact.
 fn summary(snapshot: &Value) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| _ = writeln!(text, "{name:13} {value}");
-    let plain =
-        |name: &str| snapshot[name].as_str().map_or_else(|| snapshot[name].to_string(), str::to_owned);
+    let plain = |name: &str| plain(&snapshot[name]);
     let count = |name: &str| snapshot[name].as_object().map_or(0, serde_json::Map::len);
-    let time = snapshot["time"].as_i64().and_then(|time| jiff::Timestamp::from_millisecond(time).ok());
     line("event", plain("eventId"));
     line("sequence", plain("sequence"));
-    line("time", time.map_or_else(|| plain("time"), |time| time.to_string()));
+    line("time", moment(&snapshot["time"]));
     line("partition", plain("partition"));
     line("offset", plain("offset"));
     match snapshot["sale"].as_object() {

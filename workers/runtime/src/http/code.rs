@@ -137,6 +137,11 @@ codes! {
         "Ask again when its sales are closed for good, or 50,000 domain events of its partition have been published: then one is written. The detail says where none ever will be."
         "Nothing was done; a retry is harmless."
         "there is no snapshot of arena-night yet";
+    ARCHIVE_NOT_FOUND [404], last_word:
+        "The SeatingEvent has no archive: it is not over yet, or it was over before archives were written."
+        "Ask again when its sales have been closed, and cancellations too, for 50 hours."
+        "Nothing was done; a retry is harmless."
+        "there is no archive of arena-night yet";
     METHOD_NOT_ALLOWED [405], last_word:
         "The address exists and does not take this method."
         "Use one of those in the header Allow."

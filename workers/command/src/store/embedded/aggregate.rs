@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::answers::{Answers, Given, OtherRequest};
 use super::journal::{Ticket, WrittenAnswer, WrittenEvent};
-use crate::store::{Cause, Idempotency, Inventory, OutboxEntry, Outcome, answer_memory};
+use crate::store::{Cause, Idempotency, Inventory, OutboxEntry, Outcome, answer_memory, over_at};
 
 /// See the module.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub struct Aggregate {
     now: UnixMillis,
     /// When its last domain event happened.
     last_event_at: UnixMillis,
+    /// With which sequence what it came to was told, as far as this process knows.
+    archived: Option<u64>,
 }
 
 /// A definition whose seat map did not take effect.
@@ -89,6 +91,7 @@ impl Aggregate {
             deadlines: BTreeSet::new(),
             now: 0,
             last_event_at: 0,
+            archived: None,
         }
     }
 
@@ -337,6 +340,27 @@ impl Aggregate {
         let taken = |key: &str| !matches!(self.state.seats.get(key), None | Some(Seat::Lapsed { .. }));
         let mut keys = self.state.sale.as_ref()?.chart().seats().map(ChartSeat::key);
         keys.find(|key| !taken(key)).map(|key| SeatId::from_chart(&self.state.id, &key))
+    }
+
+    /// Whether it is over and nothing waits or is remembered, and what it came to was not told yet.
+    pub(super) fn is_over(&mut self, clock: UnixMillis) -> bool {
+        let now = self.time(clock);
+        let Some(sale) = &self.state.sale else { return false };
+        now >= over_at(&sale.definition)
+            && self.outbox.is_empty()
+            && self.wanted.is_none()
+            && self.archived != Some(self.state.sequence)
+            && self.state.failed.is_empty()
+            && self.state.holds.values().all(|hold| matches!(hold.status, HoldStatus::Reserved(_)))
+    }
+
+    /// What it came to with this sequence is told: whether it is over with that one.
+    pub(super) fn archive(&mut self, sequence: u64, clock: UnixMillis) -> bool {
+        let is_done = sequence == self.state.sequence && self.is_over(clock);
+        if is_done {
+            self.archived = Some(sequence);
+        }
+        is_done
     }
 
     /// Moves the published watermark to `upto`.

@@ -13,6 +13,17 @@ use super::journal::{SeatJournal, Ticket, Write};
 use super::{EmbeddedSeats, lock};
 use crate::store::{Backlog, History, Outbox, OutboxEntry, Round, Signal, StoreError, Swept};
 
+/// What the sweep of one came to.
+struct One {
+    /// Holds that ended.
+    ended: usize,
+    /// The last write about it.
+    ticket: Ticket,
+    /// In how many milliseconds something is due next.
+    due: Option<u64>,
+    is_over: bool,
+}
+
 #[async_trait]
 impl<J: SeatJournal> Outbox for EmbeddedSeats<J> {
     async fn round(
@@ -82,14 +93,15 @@ impl<J: SeatJournal> Outbox for EmbeddedSeats<J> {
     /// See [`published`](Self::published).
     async fn move_offsets(&self, _events: &[SeatingEventId], _offset: u64) {}
 
-    /// What happened is in its own file, and nowhere else: nothing of it is ever over.
+    /// What happened is in its own file, and nowhere else: all of it stays, and is found over again by the next process.
     async fn archive(
         &self,
-        _event: &SeatingEventId,
-        _sequence: u64,
+        event: &SeatingEventId,
+        sequence: u64,
         _snapshot: u64,
     ) -> Result<bool, StoreError> {
-        Ok(false)
+        let archive = |aggregate: &mut Aggregate| aggregate.archive(sequence, self.now());
+        Ok(self.with(event, archive).unwrap_or_default())
     }
 
     async fn archived(&self) -> Result<u64, StoreError> {
@@ -105,9 +117,10 @@ impl<J: SeatJournal> Outbox for EmbeddedSeats<J> {
         let (mut swept, mut last) = (Swept::default(), Ticket::default());
         for event in events {
             let sweep = |aggregate: &mut Aggregate| self.sweep_one(aggregate);
-            if let Some((ended, ticket, next)) = self.with(event, sweep) {
+            if let Some(One { ended, ticket, due, is_over }) = self.with(event, sweep) {
                 (swept.ended, last) = (swept.ended + ended, last.max(ticket));
-                swept.next.push((event.clone(), next));
+                swept.next.push((event.clone(), due));
+                swept.over.extend(is_over.then(|| event.clone()));
             }
         }
         match self.journal.committed(last).await {
@@ -129,17 +142,18 @@ impl<J: SeatJournal> Outbox for EmbeddedSeats<J> {
 }
 
 impl<J: SeatJournal> EmbeddedSeats<J> {
-    /// Ends what is due: how many holds, the last write about it, and in how many ms something is due next.
-    fn sweep_one(&self, aggregate: &mut Aggregate) -> (usize, Ticket, Option<u64>) {
-        let (mut holds, mut last) = (0, Ticket::default());
+    /// Ends what is due. One in which something is, is not over before the next sweep.
+    fn sweep_one(&self, aggregate: &mut Aggregate) -> One {
+        let is_over = aggregate.is_over(self.now());
+        let (mut ended, mut ticket) = (0, Ticket::default());
         while let Some(hold) = aggregate.next_due(self.now()) {
-            if let Ok((_, ticket)) = self.decide(aggregate, &Command::Expire { hold }, &cause_of_nobody()) {
-                (holds, last) = (holds + 1, ticket);
+            if let Ok((_, written)) = self.decide(aggregate, &Command::Expire { hold }, &cause_of_nobody()) {
+                (ended, ticket) = (ended + 1, written);
             }
         }
         if let Some(upto) = aggregate.forget_answers(self.now()) {
-            last = self.journal.write(Write::Forgotten(aggregate.state.id.clone(), upto));
+            ticket = self.journal.write(Write::Forgotten(aggregate.state.id.clone(), upto));
         }
-        (holds, last, aggregate.due_in(self.now()))
+        One { ended, ticket, due: aggregate.due_in(self.now()), is_over }
     }
 }
