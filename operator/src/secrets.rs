@@ -1,14 +1,18 @@
-//! Secrets, read by name and remembered for a while: a watch would need the right to read all of them.
+//! Secrets and ConfigMaps, read by name and remembered for a while: a watch would need the right to read all Secrets, and
+//! would keep all ConfigMaps.
 //!
 //! Whoever asks says how old the answer may be. Nothing here writes, and nothing but the answers themselves is kept.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::Api;
-use kube::{Client, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 
 use crate::api::{ApiError, timed};
 
@@ -20,38 +24,61 @@ pub const AGE: Duration = Duration::from_secs(45);
 /// What nobody asked for in this time is forgotten.
 const IDLE: Duration = Duration::from_mins(5);
 
-/// A Secret, where there is one.
-pub type Found = Option<Arc<Secret>>;
+/// The Secrets that were read.
+pub type Secrets = ByName<Secret>;
+/// The ConfigMaps.
+pub type ConfigMaps = ByName<ConfigMap>;
 
-/// The Secrets that were read, by namespace and name.
-#[derive(Default)]
-pub struct Secrets {
-    known: Mutex<HashMap<(String, String), Known>>,
+/// A kind whose objects are read so.
+pub trait Readable:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned
+{
+    /// What is done, for messages.
+    const READ: &'static str;
 }
 
-struct Known {
-    found: Found,
+impl Readable for Secret {
+    const READ: &'static str = "read a secret by its name";
+}
+
+impl Readable for ConfigMap {
+    const READ: &'static str = "read a config map by its name";
+}
+
+/// The objects of a kind that were read, by namespace and name.
+pub struct ByName<K> {
+    known: Mutex<HashMap<(String, String), Known<K>>>,
+}
+
+struct Known<K> {
+    found: Option<Arc<K>>,
     read: Instant,
     asked: Instant,
 }
 
-impl Secrets {
-    /// The Secret as it was at most `age` ago.
+impl<K> Default for ByName<K> {
+    fn default() -> Self {
+        Self { known: Mutex::default() }
+    }
+}
+
+impl<K: Readable> ByName<K> {
+    /// The object, where there is one, as it was at most `age` ago.
     pub async fn get(
         &self,
         client: &Client,
         namespace: &str,
         name: &str,
         age: Duration,
-    ) -> Result<Found, ApiError> {
+    ) -> Result<Option<Arc<K>>, ApiError> {
         let key = (namespace.to_owned(), name.to_owned());
         if let Some(found) = self.remembered(&key, age, Instant::now()) {
             return Ok(found);
         }
-        let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
-        let mut found = timed("read a secret by its name", api.get_opt(name)).await?;
-        if let Some(secret) = &mut found {
-            secret.managed_fields_mut().clear();
+        let api: Api<K> = Api::namespaced(client.clone(), namespace);
+        let mut found = timed(K::READ, api.get_opt(name)).await?;
+        if let Some(object) = &mut found {
+            object.managed_fields_mut().clear();
         }
         let found = found.map(Arc::new);
         self.note(key, found.clone(), Instant::now());
@@ -63,20 +90,20 @@ impl Secrets {
         self.known().remove(&(namespace.to_owned(), name.to_owned()));
     }
 
-    fn remembered(&self, key: &(String, String), age: Duration, now: Instant) -> Option<Found> {
+    fn remembered(&self, key: &(String, String), age: Duration, now: Instant) -> Option<Option<Arc<K>>> {
         let mut known = self.known();
         let entry = known.get_mut(key)?;
         entry.asked = now;
         (now.saturating_duration_since(entry.read) < age).then(|| entry.found.clone())
     }
 
-    fn note(&self, key: (String, String), found: Found, now: Instant) {
+    fn note(&self, key: (String, String), found: Option<Arc<K>>, now: Instant) {
         let mut known = self.known();
         known.retain(|_, entry| now.saturating_duration_since(entry.asked) < IDLE);
         known.insert(key, Known { found, read: now, asked: now });
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<(String, String), Known>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<(String, String), Known<K>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

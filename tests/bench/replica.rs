@@ -71,7 +71,7 @@ impl Replica {
         let postgres = Server::start(Postgres::default()).await?;
         let database_url = format!("{}/postgres", postgres.address());
         migrate::<SeatViewHandler>(
-            &DatabaseArgs { database_url: database_url.clone() }.options("boxoffice-consumer")?,
+            &DatabaseArgs::at(&database_url).options("boxoffice-consumer")?,
         )
         .await?;
         let mut database = PgConnection::connect(&database_url).await?;

@@ -13,6 +13,7 @@ mod consumer;
 mod consumer_database;
 mod consumer_stage;
 mod consumer_starts;
+mod database_tls;
 mod door;
 mod effect_store;
 mod effects_support;
