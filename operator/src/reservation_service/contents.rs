@@ -164,7 +164,8 @@ fn references(workload: &DynamicObject, service: &str) -> Vec<Reference> {
             is_optional: from["optional"] == true,
         })
     });
-    read.filter(|reference| reference.key.0 != (Kind::Secret, token.clone())).collect()
+    let is_token = |(kind, name): &Object| *kind == Kind::Secret && *name == token;
+    read.filter(|reference| !is_token(&reference.key.0)).collect()
 }
 
 /// The fingerprint of a key's content that a variable is to hold, or why there is none.
@@ -224,7 +225,8 @@ fn marks_of(deployment: &Deployment) -> Marks {
 fn parse(mark: &str) -> Marks {
     let one = |part: &str| {
         let (key, mark) = part.split_once(':')?;
-        let of_map = key.strip_prefix(CONFIG_MAP).and_then(|key| Some((Kind::ConfigMap, key.split_once('/')?)));
+        let of_map =
+            key.strip_prefix(CONFIG_MAP).and_then(|key| Some((Kind::ConfigMap, key.split_once('/')?)));
         let (kind, (name, key)) = match of_map {
             Some(of_map) => of_map,
             None => (Kind::Secret, key.split_once('/')?),
@@ -341,8 +343,10 @@ impl Loss {
                 format!("has no private key under {keys}: store one in PEM form, without a password")
             }
             Problem::TooLong => {
-                format!("has more than {LONGEST} bytes under {keys}, which no pod can be told: store less there, such as the \
-                         one authority that is needed")
+                format!(
+                    "has more than {LONGEST} bytes under {keys}, which no pod can be told: store less there, such as the \
+                         one authority that is needed"
+                )
             }
         };
         format!("{fields}: {kind} {namespace}/{name} {what} (read by {readers})")

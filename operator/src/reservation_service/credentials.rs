@@ -70,13 +70,13 @@ fn authority(tls: &Declared) -> Option<(Named<'_>, bool)> {
         }
         (None, None) => return None,
     };
-    Some((Named { field, kind, name, keys: vec![key] }, optional == Some(true)))
+    Some((Named { field, kind, name, keys: vec![key.as_str()] }, optional == Some(true)))
 }
 
 fn certificate(from: &CertificateRef) -> Named<'_> {
     let CertificateRef { name, certificate, key } = from;
-    let (field, keys) = ("kafka.tls.certificateSecretRef", vec![certificate.as_str(), key]);
-    Named { field, kind: Kind::Secret, name, keys }
+    let keys = vec![certificate.as_str(), key.as_str()];
+    Named { field: "kafka.tls.certificateSecretRef", kind: Kind::Secret, name, keys }
 }
 
 fn login(sasl: &KafkaSasl) -> Named<'_> {
@@ -101,8 +101,8 @@ struct Reader<'a> {
     holdings: &'a Holdings<'a>,
 }
 
-impl Reader<'_> {
-    fn tls(&self, tls: &Declared) -> Result<Tls, KafkaError> {
+impl<'a> Reader<'a> {
+    fn tls(&self, tls: &'a Declared) -> Result<Tls, KafkaError> {
         let authority = match authority(tls) {
             Some((named, is_optional)) => self.authority(&named, is_optional)?,
             None => None,
@@ -111,7 +111,7 @@ impl Reader<'_> {
         Ok(Tls { authority, certificate: own.map(|own| self.certificate(own)).transpose()? })
     }
 
-    fn authority(&self, named: &Named, is_optional: bool) -> Result<Option<String>, KafkaError> {
+    fn authority(&self, named: &Named<'a>, is_optional: bool) -> Result<Option<String>, KafkaError> {
         let key = named.keys.first().copied().unwrap_or_default();
         if is_optional && self.value(named, key).is_none() {
             return Ok(None);
@@ -124,21 +124,26 @@ impl Reader<'_> {
         Err(self.unusable(named, &problem))
     }
 
-    fn certificate(&self, from: &CertificateRef) -> Result<ClientCertificate, KafkaError> {
-        let (named, CertificateRef { name: _, certificate: of_certificate, key: of_key }) =
-            (certificate(from), from);
-        let (certificate, key) = (self.text(&named, of_certificate)?, self.text(&named, of_key)?);
-        let problem = if !has_certificate(certificate.as_bytes()) {
-            format!("has no certificate under {of_certificate}: store the client's in PEM form")
-        } else if !has_private_key(key.as_bytes()) {
-            format!("has no private key under {of_key}: store it in PEM form, without a password")
-        } else {
-            return Ok(ClientCertificate { certificate, key });
+    fn certificate(&self, from: &'a CertificateRef) -> Result<ClientCertificate, KafkaError> {
+        let named = certificate(from);
+        let own = ClientCertificate {
+            certificate: self.text(&named, &from.certificate)?,
+            key: self.text(&named, &from.key)?,
+        };
+        let problem = match (has_certificate(own.certificate.as_bytes()), has_private_key(own.key.as_bytes()))
+        {
+            (true, true) => return Ok(own),
+            (false, _) => {
+                format!("has no certificate under {}: store the client's in PEM form", from.certificate)
+            }
+            (true, false) => {
+                format!("has no private key under {}: store it in PEM form, without a password", from.key)
+            }
         };
         Err(self.unusable(&named, &problem))
     }
 
-    fn sasl(&self, sasl: &KafkaSasl) -> Result<Sasl, KafkaError> {
+    fn sasl(&self, sasl: &'a KafkaSasl) -> Result<Sasl, KafkaError> {
         let named = login(sasl);
         let username = match &sasl.username {
             Some(username) => username.clone(),
@@ -148,11 +153,11 @@ impl Reader<'_> {
         Ok(Sasl { mechanism: mechanism(sasl.mechanism), username, password })
     }
 
-    fn value(&self, named: &Named, key: &str) -> Option<&[u8]> {
+    fn value(&self, named: &Named<'a>, key: &str) -> Option<&'a [u8]> {
         self.holdings.get(&(named.kind, named.name))?.value(key)
     }
 
-    fn text(&self, named: &Named, key: &str) -> Result<String, KafkaError> {
+    fn text(&self, named: &Named<'a>, key: &str) -> Result<String, KafkaError> {
         match self.holdings.get(&(named.kind, named.name)) {
             Some(Holding::Secret(_) | Holding::ConfigMap(_)) => {}
             Some(Holding::Forbidden) => {
@@ -172,7 +177,7 @@ impl Reader<'_> {
         }
     }
 
-    fn unusable(&self, named: &Named, what: &str) -> KafkaError {
+    fn unusable(&self, named: &Named<'a>, what: &str) -> KafkaError {
         let Named { field, kind, name, keys: _ } = named;
         KafkaError::SecretUnusable(format!("{field}: {kind} {}/{name} {what}", self.namespace))
     }

@@ -76,8 +76,7 @@ fn a_user_that_stands_in_the_resource_needs_a_password_alone() {
     let sasl = |sasl: &str, holding: Holding| {
         security(&with("{}", Some(sasl)), &[(USER, holding)].into()).sasl.unwrap()
     };
-    let found =
-        sasl("{mechanism: SCRAM-SHA-512, username: my-user, secretRef: {name: kafka-user}}", made);
+    let found = sasl("{mechanism: SCRAM-SHA-512, username: my-user, secretRef: {name: kafka-user}}", made);
     assert_eq!((found.username.as_str(), found.password.as_str()), ("my-user", "hush"));
     let found = sasl(
         "{mechanism: PLAIN, username: my-user, secretRef: {name: kafka-user, key: my-password}}",
@@ -131,7 +130,8 @@ fn an_optional_authority_may_be_absent() {
 
 #[test]
 fn what_is_missing_is_named_with_where_to_put_it() {
-    let login = |login: Holding| refused(&secured(), &[(CA, secret(&[("ca.crt", PEM)])), (USER, login)].into());
+    let login =
+        |login: Holding| refused(&secured(), &[(CA, secret(&[("ca.crt", PEM)])), (USER, login)].into());
     assert_eq!(
         login(Holding::Absent),
         "kafka.sasl.secretRef: Secret tickets/kafka-user does not exist: create it with username and password"

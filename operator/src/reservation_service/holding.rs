@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::ResourceExt;
 
 use super::fingerprint::fingerprint;
 use crate::api::ApiError;
 use crate::context::Context;
-use kube::ResourceExt;
 
 /// Which of both it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,9 +82,7 @@ impl Holding {
     /// the fingerprint stands in the open, and a weak password must not be found by trying which one fits.
     pub fn fingerprint(&self, value: &[u8]) -> String {
         match self {
-            Self::Secret(secret) => {
-                fingerprint(&format!("{}\n{value:?}", secret.uid().unwrap_or_default()))
-            }
+            Self::Secret(secret) => fingerprint(&format!("{}\n{value:?}", secret.uid().unwrap_or_default())),
             Self::ConfigMap(_) | Self::Absent | Self::Forbidden => fingerprint(&format!("{value:?}")),
         }
     }

@@ -70,7 +70,8 @@ impl Program for SecurePostgres {
 
     async fn answers(&self, port: u16) -> anyhow::Result<()> {
         let at = DatabaseArgs::at(format!("{}/postgres", self.address(port)));
-        let options = DatabaseArgs { database_tls: self.certificates.database_tls(), ..at }.options("test")?;
+        let options =
+            DatabaseArgs { database_tls: self.certificates.database_tls(), ..at }.options("test")?;
         let mut connection = PgConnection::connect_with(&options).await?;
         sqlx::query("SELECT 1").execute(&mut connection).await?;
         connection.close().await?;

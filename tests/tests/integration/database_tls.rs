@@ -56,8 +56,7 @@ async fn workers_reach_a_database_by_their_certificate() {
         let process = Process::start(binary, common.iter().cloned().chain(own)).unwrap();
         (process, format!("http://{metrics}/readyz"))
     };
-    let own =
-        vec![("BOXOFFICE_HANDLER", "seat-view".to_owned()), ("BOXOFFICE_GROUP", unique("group"))];
+    let own = vec![("BOXOFFICE_HANDLER", "seat-view".to_owned()), ("BOXOFFICE_GROUP", unique("group"))];
     let (mut consumer, ready) = start("boxoffice-consumer", own);
     consumer.ready(&ready).await.unwrap();
     let own = vec![

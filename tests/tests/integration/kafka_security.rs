@@ -257,18 +257,12 @@ fn environment(service: &str, topics: &[String; 3], password: &str) -> Vec<(&'st
 /// The same on the listener that asks for certificates.
 fn by_certificate(service: &str, topics: &[String; 3]) -> Vec<(&'static str, String)> {
     let Certificates { client_certificate, client_key, .. } = kafka_certificates();
-    let own = [
-        ("BOXOFFICE_KAFKA_CERTIFICATE", client_certificate.text),
-        ("BOXOFFICE_KAFKA_KEY", client_key.text),
-    ];
+    let own =
+        [("BOXOFFICE_KAFKA_CERTIFICATE", client_certificate.text), ("BOXOFFICE_KAFKA_KEY", client_key.text)];
     over_tls(service, topics, mutual_kafka()).into_iter().chain(own).collect()
 }
 
-fn over_tls(
-    service: &str,
-    topics: &[String; 3],
-    bootstrap_servers: String,
-) -> [(&'static str, String); 7] {
+fn over_tls(service: &str, topics: &[String; 3], bootstrap_servers: String) -> [(&'static str, String); 7] {
     [
         ("BOXOFFICE_SERVICE", service.to_owned()),
         ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers),

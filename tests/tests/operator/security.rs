@@ -55,9 +55,7 @@ async fn a_password_of_strimzi_and_an_authority_in_a_config_map_are_enough_and_a
     let ca = kafka_certificates().authority.text;
     trust(plane, namespace, &ca).await;
     let patience = IN_TIME;
-    plane
-        .condition::<ReservationService>(namespace, "main", "Ready", "True", None, patience)
-        .await;
+    plane.condition::<ReservationService>(namespace, "main", "Ready", "True", None, patience).await;
 
     let workers = "app.kubernetes.io/instance=main";
     let names = async || {

@@ -236,7 +236,7 @@ pub async fn until_reached<T, E, F>(
     mut attempt: impl FnMut() -> F,
 ) -> Option<T>
 where
-    E: std::fmt::Display,
+    E: fmt::Display,
     F: Future<Output = Result<T, E>>,
 {
     let mut wait = FIRST_RETRY;

@@ -32,9 +32,7 @@ pub(super) fn credentials(kafka: &Kafka) -> Vec<EnvVar> {
             })
         };
         let username = username.is_none().then(|| env("BOXOFFICE_KAFKA_SASL_USERNAME", &from(USERNAME)));
-        username
-            .into_iter()
-            .chain([env("BOXOFFICE_KAFKA_SASL_PASSWORD", &from(secret_ref.password_key()))])
+        username.into_iter().chain([env("BOXOFFICE_KAFKA_SASL_PASSWORD", &from(secret_ref.password_key()))])
     });
     tls.into_iter().chain(login).collect()
 }

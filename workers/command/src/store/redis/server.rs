@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use redis::io::tcp::TcpSettings;
 use boxoffice_runtime::tls::{ClientCertificate, Tls};
+use redis::io::tcp::TcpSettings;
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, ErrorKind,
     IntoConnectionInfo, RedisError, RedisResult, TlsCertificates,
