@@ -1,6 +1,8 @@
 //! TLS towards the servers of a ReservationService, the same for Kafka, Redis and databases: whom it takes for them, and
 //! who it is itself.
 
+#![expect(clippy::struct_field_names, reason = "references are called so in Kubernetes")]
+
 use k8s_openapi::api::core::v1::{ConfigMapKeySelector, SecretKeySelector};
 use kube::KubeSchema;
 use schemars::JsonSchema;

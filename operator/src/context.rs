@@ -66,7 +66,7 @@ pub struct Context {
     pub resync: Duration,
     /// Secrets that were read.
     pub secrets: Secrets,
-    /// ConfigMaps that services name and were read.
+    /// `ConfigMaps` that services name and were read.
     pub config_maps: ConfigMaps,
     /// The admin tokens of the services.
     pub tokens: Keyring,

@@ -1,5 +1,5 @@
-//! Secrets and ConfigMaps, read by name and remembered for a while: a watch would need the right to read all Secrets, and
-//! would keep all ConfigMaps.
+//! Secrets and `ConfigMaps`, read by name and remembered for a while: a watch would need the right to read all Secrets, and
+//! would keep all `ConfigMaps`.
 //!
 //! Whoever asks says how old the answer may be. Nothing here writes, and nothing but the answers themselves is kept.
 
@@ -26,8 +26,11 @@ const IDLE: Duration = Duration::from_mins(5);
 
 /// The Secrets that were read.
 pub type Secrets = ByName<Secret>;
-/// The ConfigMaps.
+/// The `ConfigMaps`.
 pub type ConfigMaps = ByName<ConfigMap>;
+
+/// An object, where there is one.
+type Found<K> = Option<Arc<K>>;
 
 /// A kind whose objects are read so.
 pub trait Readable:
@@ -51,7 +54,7 @@ pub struct ByName<K> {
 }
 
 struct Known<K> {
-    found: Option<Arc<K>>,
+    found: Found<K>,
     read: Instant,
     asked: Instant,
 }
@@ -70,7 +73,7 @@ impl<K: Readable> ByName<K> {
         namespace: &str,
         name: &str,
         age: Duration,
-    ) -> Result<Option<Arc<K>>, ApiError> {
+    ) -> Result<Found<K>, ApiError> {
         let key = (namespace.to_owned(), name.to_owned());
         if let Some(found) = self.remembered(&key, age, Instant::now()) {
             return Ok(found);
@@ -90,14 +93,14 @@ impl<K: Readable> ByName<K> {
         self.known().remove(&(namespace.to_owned(), name.to_owned()));
     }
 
-    fn remembered(&self, key: &(String, String), age: Duration, now: Instant) -> Option<Option<Arc<K>>> {
+    fn remembered(&self, key: &(String, String), age: Duration, now: Instant) -> Option<Found<K>> {
         let mut known = self.known();
         let entry = known.get_mut(key)?;
         entry.asked = now;
         (now.saturating_duration_since(entry.read) < age).then(|| entry.found.clone())
     }
 
-    fn note(&self, key: (String, String), found: Option<Arc<K>>, now: Instant) {
+    fn note(&self, key: (String, String), found: Found<K>, now: Instant) {
         let mut known = self.known();
         known.retain(|_, entry| now.saturating_duration_since(entry.asked) < IDLE);
         known.insert(key, Known { found, read: now, asked: now });

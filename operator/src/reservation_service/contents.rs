@@ -1,4 +1,4 @@
-//! What the workers read from Secrets and ConfigMaps, as their Deployments say, and what becomes of it. Pure but for
+//! What the workers read from Secrets and `ConfigMaps`, as their Deployments say, and what becomes of it. Pure but for
 //! [`read`].
 //!
 //! A pod reads them when it starts. Its template says by fingerprint what it read, a key each, so that another content
@@ -148,7 +148,7 @@ fn compare(
     contents
 }
 
-/// What a worker reads from Secrets and ConfigMaps, but for the admin token.
+/// What a worker reads from Secrets and `ConfigMaps`, but for the admin token.
 fn references(workload: &DynamicObject, service: &str) -> Vec<Reference> {
     let token = names::admin_token(service);
     let containers = workload.data.pointer("/spec/template/spec/containers").and_then(Value::as_array);

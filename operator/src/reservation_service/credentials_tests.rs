@@ -1,4 +1,4 @@
-//! What the Secrets and ConfigMaps of `kafka` come to.
+//! What the Secrets and `ConfigMaps` of `kafka` come to.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A Secret or a ConfigMap that a ReservationService names: what is in it, as far as it is there. Pure but for [`hold`].
+//! A Secret or a `ConfigMap` that a ReservationService names: what is in it, as far as it is there. Pure but for [`hold`].
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! What a service proves to Kafka who it is by, in the forms in which others make it: users of Strimzi, and authorities in
-//! ConfigMaps as trust-manager has them.
+//! `ConfigMaps` as trust-manager has them.
 
 use boxoffice_crds::ReservationService;
 use boxoffice_tests::servers::{

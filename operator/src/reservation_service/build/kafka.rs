@@ -20,7 +20,7 @@ pub(super) fn settings(kafka: &Kafka) -> impl Iterator<Item = (&'static str, Str
     tls.into_iter().chain(sasl).chain(username)
 }
 
-/// What stands in Secrets and ConfigMaps.
+/// What stands in Secrets and `ConfigMaps`.
 pub(super) fn credentials(kafka: &Kafka) -> Vec<EnvVar> {
     let tls = variables(Server::Kafka, kafka.tls.as_ref());
     let login = kafka.sasl.iter().flat_map(|KafkaSasl { mechanism: _, username, secret_ref }| {

@@ -1,5 +1,5 @@
 //! What workers are told of certificates, by the names of their environment variables: the same three for each server.
-//! They come from Secrets and ConfigMaps and are copied nowhere.
+//! They come from Secrets and `ConfigMaps` and are copied nowhere.
 
 use boxoffice_crds::tls::{CertificateRef, Tls};
 use k8s_openapi::api::core::v1::{EnvVar, SecretKeySelector};
