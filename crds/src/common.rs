@@ -17,8 +17,8 @@ pub mod condition {
     pub const TOPICS_READY: &str = "TopicsReady";
     /// ReservationService: its consumer groups exist with their start offsets.
     pub const CONSUMER_GROUPS_READY: &str = "ConsumerGroupsReady";
-    /// ReservationService: the Secrets that its workers read are there with their keys, and its workers take the admin
-    /// token; reason and message name Secret, key and what to do.
+    /// ReservationService: the Secrets and ConfigMaps that its workers read are there with their keys, and its workers take
+    /// the admin token; reason and message name field, object, key and what to do.
     pub const SECRETS_READY: &str = "SecretsReady";
     /// ReservationService: its workers run and are ready.
     pub const WORKERS_READY: &str = "WorkersReady";

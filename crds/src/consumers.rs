@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::common::MOMENT;
+use crate::tls::Tls;
 
 /// Where effects may go, as a regular expression that CEL takes: https anywhere; http to loopback and to names that only
 /// the cluster has. `boxoffice_runtime::http::outbound` is the same rule for programs.
@@ -138,6 +139,11 @@ pub struct Database {
     /// Its address in a Secret of the same namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url_from: Option<UrlFrom>,
+    /// Speak TLS, and check the server's certificate and the host that it names; whatever the address says of `sslmode` and
+    /// certificates. Public authorities are trusted besides the one that is named. Left out: as the address says, by default
+    /// TLS where the server speaks it, with any certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
 }
 
 /// An address that stands in a Secret.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{LocalObjectReference, SecretKeySelector};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::DeletionPolicy;
+use crate::tls::Tls;
 
 /// Where Kafka is, and what is declared there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -23,9 +23,9 @@ pub struct Kafka {
     /// Brokers to ask first, with commas. Example: `kafka-0:9092,kafka-1:9092`.
     #[schemars(length(min = 1, max = 2048))]
     pub bootstrap_servers: String,
-    /// Speak TLS. Left out: plain text.
+    /// Speak TLS. Left out: plain text. `{}` trusts what the image trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<KafkaTls>,
+    pub tls: Option<Tls>,
     /// Authenticate. Left out: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sasl: Option<KafkaSasl>,
@@ -45,24 +45,37 @@ pub struct Kafka {
     pub topic: Topic,
 }
 
-/// TLS towards the brokers.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct KafkaTls {
-    /// The certificate authority that signed the brokers' certificates, as PEM in a Secret of the same namespace. Left
-    /// out: those that the image trusts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ca_secret_ref: Option<SecretKeySelector>,
-}
-
 /// Authentication at the brokers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KafkaSasl {
     /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
     pub mechanism: SaslMechanism,
-    /// A Secret of the same namespace with the keys `username` and `password`.
-    pub secret_ref: LocalObjectReference,
+    /// The user's name. Left out: it stands in the Secret, under `username`. Example, where the Secret is one of Strimzi's:
+    /// the name of the KafkaUser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
+    pub username: Option<String>,
+    /// A Secret of the same namespace with the keys `password` and, unless it stands beside, `username`.
+    pub secret_ref: LoginRef,
+}
+
+/// A Secret with what a user logs in by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LoginRef {
+    /// The Secret, in the same namespace. Another content replaces the pods that read it.
+    pub name: String,
+    /// Key of the password. Left out: `password`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: Option<String>,
+}
+
+impl LoginRef {
+    /// Key of the password.
+    pub fn password_key(&self) -> &str {
+        self.key.as_deref().unwrap_or("password")
+    }
 }
 
 /// How a client proves who it is.

@@ -17,6 +17,7 @@ pub mod consumers;
 pub mod durability;
 mod kafka;
 pub mod reservation_service;
+pub mod tls;
 mod web;
 pub mod workloads;
 

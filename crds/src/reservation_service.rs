@@ -10,7 +10,8 @@ pub use crate::auth::{Auth, AuthMode, IpBlock, Jwt, Peer};
 use crate::common::Condition;
 use crate::consumers::{Consumer, UrlFrom};
 use crate::durability::Durability;
-pub use crate::kafka::{AdoptionPolicy, Kafka, KafkaSasl, KafkaTls, SaslMechanism, Topic};
+pub use crate::kafka::{AdoptionPolicy, Kafka, KafkaSasl, LoginRef, SaslMechanism, Topic};
+use crate::tls::Tls;
 pub use crate::web::Web;
 use crate::workloads::{Image, PodTemplate, Worker};
 
@@ -102,7 +103,12 @@ pub struct ReservationServiceSpec {
     pub auth: Auth,
 
     /// Where seats are decided: Redis 7 with maxmemory-policy noeviction.
-    #[x_kube(validation = Rule::new("has(self.url) != has(self.urlFrom)").message("redis: give either url or urlFrom"))]
+    #[x_kube(
+        validation = Rule::new("has(self.url) != has(self.urlFrom)").message("redis: give either url or urlFrom"),
+        validation = Rule::new("!has(self.tls) || !has(self.url) || self.url.startsWith('rediss://')")
+            .message("redis.tls belongs to an address that speaks TLS: write rediss:// in redis.url, or remove redis.tls")
+            .field_path(".tls")
+    )]
     pub redis: Redis,
 
     /// Where domain events go.
@@ -168,6 +174,10 @@ pub struct Redis {
     /// Its address in a Secret of the same namespace, where it carries a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url_from: Option<UrlFrom>,
+    /// Whom the workers take for it, and who they are, where the address is `rediss://`. Left out: they trust what the image
+    /// trusts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
     /// Whether it is a Redis Cluster, of which the address is one node. Default: `false`.
     pub cluster: bool,
 }

@@ -27,7 +27,7 @@ use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
 use crate::seating_event::pace::Pace;
 use crate::seating_event::show::Show;
-use crate::secrets::Secrets;
+use crate::secrets::{ConfigMaps, Secrets};
 use crate::watch::Watches;
 use crate::watch::unreadable::Unreadable;
 use crate::written::Written;
@@ -66,6 +66,8 @@ pub struct Context {
     pub resync: Duration,
     /// Secrets that were read.
     pub secrets: Secrets,
+    /// `ConfigMaps` that services name and were read.
+    pub config_maps: ConfigMaps,
     /// The admin tokens of the services.
     pub tokens: Keyring,
     /// The pods of services at rest.

@@ -33,7 +33,7 @@ use crate::reservation_service::{memory, unclaimed};
 use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
 use crate::seating_event::pace::Pace;
-use crate::secrets::Secrets;
+use crate::secrets::{ConfigMaps, Secrets};
 use crate::watch::Watches;
 use crate::watch::health::Health;
 use crate::watch::scope::Scope;
@@ -103,6 +103,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         pace: Pace::default(),
         backoff: Backoff::default(),
         secrets: Secrets::default(),
+        config_maps: ConfigMaps::default(),
         tokens: Keyring::default(),
         pods: Lists::default(),
         refusals: Refusals::default(),

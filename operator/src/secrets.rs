@@ -1,14 +1,18 @@
-//! Secrets, read by name and remembered for a while: a watch would need the right to read all of them.
+//! Secrets and `ConfigMaps`, read by name and remembered for a while: a watch would need the right to read all Secrets, and
+//! would keep all `ConfigMaps`.
 //!
 //! Whoever asks says how old the answer may be. Nothing here writes, and nothing but the answers themselves is kept.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::Api;
-use kube::{Client, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 
 use crate::api::{ApiError, timed};
 
@@ -20,72 +24,68 @@ pub const AGE: Duration = Duration::from_secs(45);
 /// What nobody asked for in this time is forgotten.
 const IDLE: Duration = Duration::from_mins(5);
 
-/// What is said of a Secret that the operator may not read: which right lacks.
-pub const UNREADABLE: &str = "may not be read by the operator: its role lacks the verb get on secrets there, grant that for this one at least";
+/// The Secrets that were read.
+pub type Secrets = ByName<Secret>;
+/// The `ConfigMaps`.
+pub type ConfigMaps = ByName<ConfigMap>;
 
-/// A Secret, where there is one.
-pub type Found = Option<Arc<Secret>>;
+/// An object, where there is one.
+type Found<K> = Option<Arc<K>>;
 
-/// A Secret as it was found by who can go on without it.
-#[derive(Clone, Debug)]
-pub enum Holding {
-    /// With what is in it.
-    There(Arc<Secret>),
-    /// There is none.
-    Absent,
-    /// The operator may not read it.
-    Forbidden,
+/// A kind whose objects are read so.
+pub trait Readable:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned
+{
+    /// What is done, for messages.
+    const READ: &'static str;
 }
 
-/// The Secrets that were read, by namespace and name.
-#[derive(Default)]
-pub struct Secrets {
-    known: Mutex<HashMap<(String, String), Known>>,
+impl Readable for Secret {
+    const READ: &'static str = "read a secret by its name";
 }
 
-struct Known {
-    found: Found,
+impl Readable for ConfigMap {
+    const READ: &'static str = "read a config map by its name";
+}
+
+/// The objects of a kind that were read, by namespace and name.
+pub struct ByName<K> {
+    known: Mutex<HashMap<(String, String), Known<K>>>,
+}
+
+struct Known<K> {
+    found: Found<K>,
     read: Instant,
     asked: Instant,
 }
 
-impl Secrets {
-    /// The Secret as it was at most `age` ago.
+impl<K> Default for ByName<K> {
+    fn default() -> Self {
+        Self { known: Mutex::default() }
+    }
+}
+
+impl<K: Readable> ByName<K> {
+    /// The object, where there is one, as it was at most `age` ago.
     pub async fn get(
         &self,
         client: &Client,
         namespace: &str,
         name: &str,
         age: Duration,
-    ) -> Result<Found, ApiError> {
+    ) -> Result<Found<K>, ApiError> {
         let key = (namespace.to_owned(), name.to_owned());
         if let Some(found) = self.remembered(&key, age, Instant::now()) {
             return Ok(found);
         }
-        let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
-        let mut found = timed("read a secret by its name", api.get_opt(name)).await?;
-        if let Some(secret) = &mut found {
-            secret.managed_fields_mut().clear();
+        let api: Api<K> = Api::namespaced(client.clone(), namespace);
+        let mut found = timed(K::READ, api.get_opt(name)).await?;
+        if let Some(object) = &mut found {
+            object.managed_fields_mut().clear();
         }
         let found = found.map(Arc::new);
         self.note(key, found.clone(), Instant::now());
         Ok(found)
-    }
-
-    /// The same, where a right that lacks is no failure but something to be told of that Secret.
-    pub async fn hold(
-        &self,
-        client: &Client,
-        namespace: &str,
-        name: &str,
-        age: Duration,
-    ) -> Result<Holding, ApiError> {
-        match self.get(client, namespace, name, age).await {
-            Ok(Some(found)) => Ok(Holding::There(found)),
-            Ok(None) => Ok(Holding::Absent),
-            Err(error) if error.is_forbidden() => Ok(Holding::Forbidden),
-            Err(error) => Err(error),
-        }
     }
 
     /// Has the next call read it anew: it was written, or is not as it should be.
@@ -93,20 +93,20 @@ impl Secrets {
         self.known().remove(&(namespace.to_owned(), name.to_owned()));
     }
 
-    fn remembered(&self, key: &(String, String), age: Duration, now: Instant) -> Option<Found> {
+    fn remembered(&self, key: &(String, String), age: Duration, now: Instant) -> Option<Found<K>> {
         let mut known = self.known();
         let entry = known.get_mut(key)?;
         entry.asked = now;
         (now.saturating_duration_since(entry.read) < age).then(|| entry.found.clone())
     }
 
-    fn note(&self, key: (String, String), found: Found, now: Instant) {
+    fn note(&self, key: (String, String), found: Found<K>, now: Instant) {
         let mut known = self.known();
         known.retain(|_, entry| now.saturating_duration_since(entry.asked) < IDLE);
         known.insert(key, Known { found, read: now, asked: now });
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<(String, String), Known>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<(String, String), Known<K>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -70,10 +70,7 @@ impl Replica {
         let begun = Instant::now();
         let postgres = Server::start(Postgres::default()).await?;
         let database_url = format!("{}/postgres", postgres.address());
-        migrate::<SeatViewHandler>(
-            &DatabaseArgs { database_url: database_url.clone() }.options("boxoffice-consumer")?,
-        )
-        .await?;
+        migrate::<SeatViewHandler>(&DatabaseArgs::at(&database_url).options("boxoffice-consumer")?).await?;
         let mut database = PgConnection::connect(&database_url).await?;
         for number in 1..=shows {
             fill(&mut database, &format!("hall-{number}"), sold).await?;

@@ -2,6 +2,7 @@
 
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::consumers::Consumer;
+use boxoffice_crds::tls::CertificateRef;
 use kube::core::cel::validate_cel_schema;
 use serde_json::Value;
 
@@ -91,6 +92,34 @@ fn redis_has_one_address() {
     accepted(&create(with(service(), "/spec/redis", &format!("{{urlFrom: {secret}}}"))));
     refused(&create(with(service(), "/spec/redis", "{}")), "redis: give either url or urlFrom");
     refused(&create(with(service(), "/spec/redis/urlFrom", secret)), "redis: give either url or urlFrom");
+}
+
+#[test]
+fn an_authority_is_in_a_secret_or_in_a_config_map() {
+    let (secret, map) = ("caSecretRef: {name: s, key: k}", "caConfigMapRef: {name: m, key: k}");
+    for place in ["/spec/kafka/tls", "/spec/redis/tls", "/spec/consumers/1/database/tls"] {
+        for one in ["", secret, map, "certificateSecretRef: {name: s}"] {
+            accepted(&create(with(service(), place, &format!("{{{one}}}"))));
+        }
+        let both = format!("{{{secret}, {map}}}");
+        refused(&create(with(service(), place, &both)), "give either caSecretRef or caConfigMapRef");
+    }
+}
+
+#[test]
+fn certificates_for_redis_come_with_an_address_that_speaks_tls() {
+    let redis = |redis: &str| create(with(service(), "/spec/redis", redis));
+    accepted(&redis("{url: 'rediss://redis', tls: {}}"));
+    accepted(&redis("{urlFrom: {secretKeyRef: {name: redis, key: url}}, tls: {}}"));
+    refused(&redis("{url: 'redis://redis', tls: {}}"), "write rediss:// in redis.url");
+}
+
+#[test]
+fn a_certificate_has_the_usual_keys_unless_others_are_named() {
+    let read = |text: &str| serde_yaml_ng::from_str::<CertificateRef>(text).unwrap();
+    let usual = read("{name: s}");
+    assert_eq!((usual.certificate.as_str(), usual.key.as_str()), ("tls.crt", "tls.key"));
+    assert_eq!(read("{name: s, certificate: user.crt, key: user.key}").key, "user.key");
 }
 
 #[test]

@@ -181,7 +181,7 @@ pub enum KafkaError {
         /// The client's own words.
         detail: String,
     },
-    /// A Secret that the spec names is not there, or not what is needed of it.
+    /// A Secret or a `ConfigMap` that the spec names is not there, or not what is needed of it.
     #[error("{0}")]
     SecretUnusable(String),
     /// A broker answered that the cluster is electing a leader or a coordinator: a matter of moments.

@@ -249,6 +249,64 @@ fn every_worker_reads_its_credentials_for_kafka_from_secrets() {
     }
 }
 
+/// The variables of a worker that come from elsewhere: name, kind of reference, object and key.
+fn references(service: &ReservationService, component: &str) -> Vec<String> {
+    let template = template(service, component);
+    let env = template["spec"]["containers"][0]["env"].as_array().unwrap().clone();
+    let shown = |variable: serde_json::Value| {
+        let (kind, from) = variable["valueFrom"].as_object()?.iter().next()?;
+        let [name, object, key] = [&variable["name"], &from["name"], &from["key"]].map(|it| it.as_str());
+        Some(format!("{} {kind} {}/{}", name?, object?, key?))
+    };
+    env.into_iter().filter_map(shown).collect()
+}
+
+#[test]
+fn certificates_come_from_secrets_and_config_maps_to_those_that_need_them() {
+    let mut service = main_service();
+    let tls = |text: &str| Some(serde_yaml_ng::from_str(text).unwrap());
+    service.spec.kafka.tls = tls(
+        "{caConfigMapRef: {name: trust, key: kafka.crt}, certificateSecretRef: {name: me, certificate: user.crt, key: user.key}}",
+    );
+    service.spec.redis.tls = tls("{caConfigMapRef: {name: trust, key: redis.crt}}");
+    service.spec.consumers[0].database.tls =
+        tls("{caSecretRef: {name: db, key: ca.crt}, certificateSecretRef: {name: view}}");
+    let of_kafka = [
+        "BOXOFFICE_KAFKA_CA configMapKeyRef trust/kafka.crt",
+        "BOXOFFICE_KAFKA_CERTIFICATE secretKeyRef me/user.crt",
+        "BOXOFFICE_KAFKA_KEY secretKeyRef me/user.key",
+    ];
+    let of_redis = ["BOXOFFICE_REDIS_CA configMapKeyRef trust/redis.crt"];
+    let of_view = [
+        "BOXOFFICE_DATABASE_CA secretKeyRef db/ca.crt",
+        "BOXOFFICE_DATABASE_CERTIFICATE secretKeyRef view/tls.crt",
+        "BOXOFFICE_DATABASE_KEY secretKeyRef view/tls.key",
+    ];
+    let has = |component: &str, wanted: &[&str]| {
+        let references = references(&service, component);
+        wanted.iter().all(|one| references.iter().any(|reference| reference == one))
+    };
+    for component in ["command", "query", "seat-view", "stats-service"] {
+        assert!(has(component, &of_kafka), "{component}");
+        assert_eq!(has(component, &of_redis), component == "command", "{component}");
+        let reads_the_view = ["query", "seat-view"].contains(&component);
+        assert_eq!(has(component, &of_view), reads_the_view, "{component}");
+        let told = settings(&service, component).get("BOXOFFICE_DATABASE_TLS").is_some();
+        assert_eq!(told, reads_the_view, "{component}");
+    }
+}
+
+#[test]
+fn a_user_that_stands_in_the_resource_is_a_setting() {
+    let mut service = secured();
+    let sasl = "{mechanism: SCRAM-SHA-512, username: my-user, secretRef: {name: my-user, key: pass}}";
+    service.spec.kafka.sasl = Some(serde_yaml_ng::from_str(sasl).unwrap());
+    assert_eq!(settings(&service, "query")["BOXOFFICE_KAFKA_SASL_USERNAME"], "my-user");
+    let references = references(&service, "query").join(", ");
+    assert!(references.contains("BOXOFFICE_KAFKA_SASL_PASSWORD secretKeyRef my-user/pass"), "{references}");
+    assert!(!references.contains("USERNAME"), "{references}");
+}
+
 #[test]
 fn how_kafka_is_reached_is_a_setting() {
     for component in ["command", "query", "stats-service"] {

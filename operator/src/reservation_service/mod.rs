@@ -8,6 +8,7 @@ pub mod contents;
 pub mod credentials;
 pub mod dereference;
 pub mod fingerprint;
+pub mod holding;
 
 pub mod image;
 pub mod in_use;

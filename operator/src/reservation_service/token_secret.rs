@@ -11,6 +11,7 @@ use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::holding::{Holding, Kind, hold};
 use super::ownership::{is_ours, name_taken};
 use super::tokens::{self, Content, MARK, PREVIOUS, Step, TOKEN, Tokens};
 use super::workers::is_complete;
@@ -19,7 +20,7 @@ use crate::api::{ApiError, beside, timed};
 use crate::conditions::Stall;
 use crate::context::Context;
 use crate::notices::Notice;
-use crate::secrets::{Holding, TOKEN_AGE, UNREADABLE};
+use crate::secrets::TOKEN_AGE;
 
 /// How the token is.
 #[derive(Debug, Default)]
@@ -44,11 +45,11 @@ pub async fn keep(
     let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
     let (key, owner) = ((namespace.clone(), name.clone()), format!("{namespace}/{name}"));
     let secret_name = names::admin_token(&name);
-    let found = match context.secrets.hold(&context.client, &namespace, &secret_name, TOKEN_AGE).await? {
-        Holding::There(secret) => Some(secret),
-        Holding::Absent => None,
+    let found = match hold(context, &namespace, (Kind::Secret, &secret_name), TOKEN_AGE).await? {
+        Holding::Secret(secret) => Some(secret),
+        Holding::Absent | Holding::ConfigMap(_) => None,
         Holding::Forbidden => {
-            let problem = Some(format!("Secret {namespace}/{secret_name} {UNREADABLE}"));
+            let problem = Some(format!("Secret {namespace}/{secret_name} {}", Kind::Secret.unreadable()));
             return Ok(Kept { problem, ..Kept::default() });
         }
     };

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use boxoffice_crds::common::Time;
 use boxoffice_crds::consumers::{Consumer, Database, Handler, StartFrom, UrlFrom};
 use boxoffice_crds::reservation_service::{self as resource, AdoptionPolicy, AuthMode};
+use boxoffice_crds::tls::Tls;
 use boxoffice_crds::{ReservationService, ReservationServiceSpec};
 use boxoffice_domain::DomainEvent;
 use boxoffice_runtime::http::outbound;
 use boxoffice_runtime::settings::{archive_topic, snapshots_topic};
-use k8s_openapi::api::core::v1::SecretKeySelector;
+use k8s_openapi::api::core::v1::{ConfigMapKeySelector, SecretKeySelector};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 
@@ -19,13 +20,24 @@ use crate::conditions::Stall;
 use crate::kafka::topics::Adoption;
 use crate::kafka::{Group, Start, Topic};
 
-/// A value that stands in the resource or in a Secret.
+/// A value that stands in the resource or beside it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// In the resource.
     Plain(String),
     /// In a Secret of the same namespace.
     Secret(SecretKeySelector),
+    /// In a `ConfigMap` of it.
+    ConfigMap(ConfigMapKeySelector),
+}
+
+/// A database that can be reached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidatedDatabase {
+    /// Its address.
+    pub url: Source,
+    /// How it is known, where that is not the address' business.
+    pub tls: Option<Tls>,
 }
 
 /// A consumer that can run.
@@ -36,7 +48,7 @@ pub struct ValidatedConsumer {
     /// `--handler`.
     pub handler: &'static str,
     /// Its database.
-    pub database: Source,
+    pub database: ValidatedDatabase,
     /// Its consumer group.
     pub group: Group,
 }
@@ -59,7 +71,7 @@ pub struct ValidatedService {
     /// Redis.
     pub redis: Source,
     /// The database that the query worker reads: that of the seat-view consumer.
-    pub view_database: Source,
+    pub view_database: ValidatedDatabase,
     /// The consumers.
     pub consumers: Vec<ValidatedConsumer>,
     /// The topics: seat events first, then statistics, payments and parked records.
@@ -91,6 +103,7 @@ pub fn validate_with(
 ) -> Result<ValidatedService, Stall> {
     let spec = &service.spec;
     let topics = topics(&spec.kafka)?;
+    one_authority("kafka", spec.kafka.tls.as_ref())?;
     let consumers = spec
         .consumers
         .iter()
@@ -108,7 +121,7 @@ pub fn validate_with(
         owner: service.controller_owner_ref(&()),
         image: image::resolve(spec.image.as_ref(), pinned_image),
         jwt_key: jwt_key(&spec.auth)?,
-        redis: source("redis", spec.redis.url.as_deref(), spec.redis.url_from.as_ref())?,
+        redis: redis(&spec.redis)?,
         view_database: view.database.clone(),
         payments_group: makes_payments(spec).then(|| Group {
             name: format!("{}{}", spec.kafka.prefix, names::COMMAND_PAYMENTS),
@@ -140,7 +153,6 @@ fn validate_consumer(
         )));
     }
     effects(consumer)?;
-    let Database { url, url_from } = &consumer.database;
     let handler = match consumer.handler {
         Handler::SeatView => "seat-view",
         Handler::Persistence => "persistence",
@@ -152,7 +164,7 @@ fn validate_consumer(
     Ok(ValidatedConsumer {
         declared: consumer.clone(),
         handler,
-        database: source(&format!("consumers[{name}].database"), url.as_deref(), url_from.as_ref())?,
+        database: database(&format!("consumers[{name}].database"), &consumer.database)?,
         group: Group { name: format!("{prefix}{name}"), topics: read_by(consumer.handler, topics), start },
     })
 }
@@ -278,6 +290,33 @@ fn source(field: &str, url: Option<&str>, from: Option<&UrlFrom>) -> Result<Sour
         (None, Some(from)) => Ok(Source::Secret(from.secret_key_ref.clone())),
         _ => Err(invalid(format!("{field}: give either url or urlFrom"))),
     }
+}
+
+fn redis(redis: &resource::Redis) -> Result<Source, Stall> {
+    let resource::Redis { url, url_from, tls, cluster: _ } = redis;
+    one_authority("redis", tls.as_ref())?;
+    if tls.is_some() && url.as_ref().is_some_and(|url| !url.starts_with("rediss://")) {
+        return Err(invalid(
+            "redis.tls: it belongs to an address that speaks TLS: write rediss:// in redis.url, or remove it",
+        ));
+    }
+    source("redis", url.as_deref(), url_from.as_ref())
+}
+
+fn database(field: &str, database: &Database) -> Result<ValidatedDatabase, Stall> {
+    let Database { url, url_from, tls } = database;
+    one_authority(field, tls.as_ref())?;
+    let url = source(field, url.as_deref(), url_from.as_ref())?;
+    Ok(ValidatedDatabase { url, tls: tls.clone() })
+}
+
+fn one_authority(field: &str, tls: Option<&Tls>) -> Result<(), Stall> {
+    if tls.is_some_and(|tls| tls.ca_secret_ref.is_some() && tls.ca_config_map_ref.is_some()) {
+        return Err(invalid(format!(
+            "{field}.tls: give either caSecretRef or caConfigMapRef; one text may hold several certificates"
+        )));
+    }
+    Ok(())
 }
 
 /// What a worker would refuse at its start is refused here, where the message reaches who wrote it.

@@ -142,7 +142,7 @@ fn what_acts_outside_says_where_and_about_what() {
 #[test]
 fn the_query_worker_reads_the_database_of_seat_view() {
     let service = validated(&main_service());
-    assert!(matches!(service.view_database, Source::Secret(selector) if selector.name == "view-db"));
+    assert!(matches!(service.view_database.url, Source::Secret(selector) if selector.name == "view-db"));
 }
 
 #[test]
@@ -308,4 +308,32 @@ fn what_the_pod_template_must_not_say_is_refused() {
         "{}",
         stall.message
     );
+}
+
+#[test]
+fn an_authority_stands_in_one_place_and_belongs_to_an_address_that_speaks_tls() {
+    let both = "{caSecretRef: {name: s, key: k}, caConfigMapRef: {name: m, key: k}}";
+    let one = "{caConfigMapRef: {name: m, key: k}}";
+    let refused = |change: &dyn Fn(&mut ReservationServiceSpec)| {
+        let mut service = main_service();
+        change(&mut service.spec);
+        validate(&service, NONE, "w:1").map(drop).map_err(|stall| stall.message)
+    };
+    let tls = |text: &str| Some(serde_yaml_ng::from_str(text).unwrap());
+    let message = refused(&|spec| spec.kafka.tls = tls(both)).unwrap_err();
+    assert!(message.starts_with("kafka.tls: give either caSecretRef or caConfigMapRef"), "{message}");
+    let message = refused(&|spec| spec.redis.tls = tls(both)).unwrap_err();
+    assert!(message.starts_with("redis.tls: "), "{message}");
+    let message = refused(&|spec| spec.consumers[1].database.tls = tls(both)).unwrap_err();
+    assert!(message.starts_with("consumers[reservation-persistence-service].database.tls: "), "{message}");
+    let redis = |url: &str| {
+        refused(&|spec| {
+            spec.redis.tls = tls(one);
+            (spec.redis.url, spec.redis.url_from) = (Some(url.to_owned()), None);
+        })
+    };
+    assert_eq!(redis("rediss://redis"), Ok(()));
+    let message = redis("redis://redis").unwrap_err();
+    assert!(message.contains("write rediss:// in redis.url"), "{message}");
+    assert_eq!(refused(&|spec| spec.redis.tls = tls(one)), Ok(()), "what a Secret holds is not known");
 }

@@ -11,9 +11,10 @@ use super::show::Show;
 use crate::admin::Target;
 use crate::api::{ApiError, beside, timed};
 use crate::context::Context;
+use crate::reservation_service::holding::{Holding, Kind, hold};
 use crate::reservation_service::names;
 use crate::reservation_service::token_secret::of_content;
-use crate::secrets::{Holding, TOKEN_AGE};
+use crate::secrets::TOKEN_AGE;
 
 /// What the reference leads to.
 #[derive(Default)]
@@ -52,9 +53,9 @@ pub async fn target(context: &Context, namespace: &str, service: &str) -> Result
     } else {
         let name = names::admin_token(service);
         // Whether it may be read is for its service to tell.
-        match context.secrets.hold(&context.client, namespace, &name, TOKEN_AGE).await? {
-            Holding::There(secret) => secret.data.as_ref().and_then(of_content),
-            Holding::Absent | Holding::Forbidden => None,
+        match hold(context, namespace, (Kind::Secret, &name), TOKEN_AGE).await? {
+            Holding::Secret(secret) => secret.data.as_ref().and_then(of_content),
+            Holding::ConfigMap(_) | Holding::Absent | Holding::Forbidden => None,
         }
     };
     let target =

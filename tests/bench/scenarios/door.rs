@@ -91,8 +91,7 @@ async fn query(
 ) -> anyhow::Result<(Server<Postgres>, Process, SocketAddr)> {
     let postgres = Server::start(Postgres::default()).await?;
     let database_url = format!("{}/postgres", postgres.address());
-    migrate::<SeatViewHandler>(&DatabaseArgs { database_url: database_url.clone() }.options("bench")?)
-        .await?;
+    migrate::<SeatViewHandler>(&DatabaseArgs::at(&database_url).options("bench")?).await?;
     let stats_topic = topic_on(&bench.kafka.address(), "stats-events", 1).await?;
     let addr = SocketAddr::from(([127, 0, 0, 1], free_port()?));
     let environment = [

@@ -10,7 +10,8 @@ use std::process::{ExitCode, ExitStatus};
 use boxoffice_tests::servers::child::bound;
 use boxoffice_tests::servers::control_plane::CONTROL_PLANE;
 use boxoffice_tests::servers::{
-    ControlPlane, KAFKA, KAFKA_CA, KAFKA_SECURE, POSTGRES, Postgres, REDIS, Redis, SecureKafka, Server,
+    ControlPlane, KAFKA, KAFKA_CA, KAFKA_MUTUAL, KAFKA_SECURE, POSTGRES, Postgres, REDIS, Redis, SecureKafka,
+    Server,
 };
 use clap::Parser;
 use rustix::process::{Pid, Signal, kill_process};
@@ -24,7 +25,8 @@ struct Args {
     #[arg(long)]
     control_plane: bool,
     /// The command and its arguments. It finds the servers in `BOXOFFICE_TEST_REDIS`, `BOXOFFICE_TEST_KAFKA`,
-    /// `BOXOFFICE_TEST_KAFKA_SECURE` (with `BOXOFFICE_TEST_KAFKA_CA`) and `BOXOFFICE_TEST_POSTGRES`.
+    /// `BOXOFFICE_TEST_KAFKA_SECURE`, `BOXOFFICE_TEST_KAFKA_MUTUAL` (both with `BOXOFFICE_TEST_KAFKA_CA`) and
+    /// `BOXOFFICE_TEST_POSTGRES`.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,
 }
@@ -46,6 +48,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         .env(REDIS, redis.address())
         .env(KAFKA, kafka.address())
         .env(KAFKA_SECURE, secure.secure_address())
+        .env(KAFKA_MUTUAL, secure.mutual_address())
         .env(KAFKA_CA, secure.authority())
         .env(POSTGRES, postgres.address())
         .envs(plane.iter().map(|plane| (CONTROL_PLANE, plane.folder())))

@@ -23,6 +23,7 @@ const LAST_SLOTS: [u16; 3] = [5460, 10_922, 16_383];
 pub struct RedisKind {
     arguments: Vec<String>,
     certificates: Option<Certificates>,
+    asks_clients: bool,
     user: Option<(&'static str, &'static str)>,
 }
 
@@ -59,6 +60,13 @@ impl RedisKind {
         self
     }
 
+    /// Asks clients for a certificate of the same authority.
+    #[must_use]
+    pub fn asking_clients(mut self) -> Self {
+        self.asks_clients = true;
+        self
+    }
+
     /// Lets in one user, who may do what a command worker does and nothing else.
     #[must_use]
     pub fn with_user(mut self, name: &'static str, password: &'static str) -> Self {
@@ -67,8 +75,8 @@ impl RedisKind {
     }
 
     fn reached(&self, port: u16) -> anyhow::Result<redis::Client> {
-        let authority = self.certificates.as_ref().map(|certificates| certificates.authority.text.as_str());
-        let server = Reached::new(&self.address(port), authority)?;
+        let tls = self.certificates.as_ref().map(Certificates::client_tls).unwrap_or_default();
+        let server = Reached::new(&self.address(port), &tls)?;
         Ok(server.client(server.first())?)
     }
 }
@@ -88,7 +96,8 @@ impl Program for RedisKind {
         match &self.certificates {
             None => command.args(["--port", &port.to_string()]),
             Some(certificates) => command
-                .args(["--port", "0", "--tls-port", &port.to_string(), "--tls-auth-clients", "no"])
+                .args(["--port", "0", "--tls-port", &port.to_string()])
+                .args(["--tls-auth-clients", if self.asks_clients { "yes" } else { "no" }])
                 .arg("--tls-cert-file")
                 .arg(&certificates.certificate.path)
                 .arg("--tls-key-file")

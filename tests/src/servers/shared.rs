@@ -1,10 +1,11 @@
 //! The servers that `boxoffice-servers` started for a whole run of tests, and a place of one's own on each: every test
 //! has its own database, topic and service name, so that all run side by side.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security, Tls};
+use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security};
 use boxoffice_runtime::settings::{archive_topic, snapshots_topic};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -12,6 +13,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::metadata::MetadataTopic;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+use super::certificates::Certificates;
 use super::kafka_secure::{PASSWORD, USERNAME};
 
 /// Where the harness says how Redis is reached: a URL.
@@ -20,7 +22,9 @@ pub const REDIS: &str = "BOXOFFICE_TEST_REDIS";
 pub const KAFKA: &str = "BOXOFFICE_TEST_KAFKA";
 /// Where it says how Kafka's secure listener is reached: bootstrap servers.
 pub const KAFKA_SECURE: &str = "BOXOFFICE_TEST_KAFKA_SECURE";
-/// Where it says who signed that listener's certificate: a file in PEM form.
+/// Where it says how its listener is reached that asks for certificates.
+pub const KAFKA_MUTUAL: &str = "BOXOFFICE_TEST_KAFKA_MUTUAL";
+/// Where it says who signed those listeners' certificates: a file in PEM form, beside those of a client.
 pub const KAFKA_CA: &str = "BOXOFFICE_TEST_KAFKA_CA";
 /// Where it says how PostgreSQL is reached: a URL without a database.
 pub const POSTGRES: &str = "BOXOFFICE_TEST_POSTGRES";
@@ -58,10 +62,26 @@ pub fn secure_kafka() -> String {
 /// # Panics
 /// Outside the harness.
 pub fn kafka_security(mechanism: Mechanism) -> Security {
-    let authority = std::fs::read_to_string(address(KAFKA_CA));
-    let authority = authority.unwrap_or_else(|error| panic!("{KAFKA_CA}: {error}"));
     let sasl = Sasl { mechanism, username: USERNAME.to_owned(), password: PASSWORD.to_owned() };
-    Security { tls: Some(Tls::Authority(authority)), sasl: Some(sasl) }
+    Security { tls: Some(kafka_certificates().tls()), sasl: Some(sasl) }
+}
+
+/// The same Kafka by the listener that asks for certificates: its bootstrap servers.
+///
+/// # Panics
+/// Outside the harness.
+pub fn mutual_kafka() -> String {
+    address(KAFKA_MUTUAL)
+}
+
+/// The certificates of both listeners, and one that the latter takes.
+///
+/// # Panics
+/// Outside the harness.
+pub fn kafka_certificates() -> Certificates {
+    let authority = address(KAFKA_CA);
+    let folder = Path::new(&authority).parent().unwrap_or(Path::new("."));
+    Certificates::read(folder).unwrap_or_else(|error| panic!("{KAFKA_CA}: {error:#}"))
 }
 
 /// A name that no other test has.

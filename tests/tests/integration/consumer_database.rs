@@ -46,7 +46,7 @@ async fn one_refused_event_of_five_hundred_is_parked_alone_at_ten_milliseconds_a
     let database = database("far").await;
     let proxy = Proxy::start(server(&database.url), Duration::from_millis(5)).await.unwrap();
     let database_url = database.url.replace(server(&database.url), &proxy.address());
-    let options = DatabaseArgs { database_url }.options("test").unwrap();
+    let options = DatabaseArgs::at(database_url).options("test").unwrap();
     migrate::<PersistenceHandler>(&options).await.unwrap();
     let store = PgViewStore::new(options, PersistenceHandler, Start::Earliest, String::new());
     let partition = TopicPartition { topic: "seat-events".into(), partition: 0 };

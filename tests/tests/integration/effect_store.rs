@@ -45,7 +45,7 @@ impl Postgres {
 }
 
 fn options(database: &Database) -> PgConnectOptions {
-    DatabaseArgs { database_url: database.url.clone() }.options("test").unwrap()
+    DatabaseArgs::at(&database.url).options("test").unwrap()
 }
 
 #[async_trait]

@@ -1,5 +1,5 @@
-//! Kafka by TLS and SASL: what the event log, the operator's calls and the workers do on a listener that admits nothing
-//! else, and what they say where it does not admit them, or ACLs do not let them.
+//! Kafka by TLS, with SASL or with a certificate: what the event log, the operator's calls and the workers do on listeners
+//! that admit nothing else, and what they say where they are not admitted, or ACLs do not let them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,16 +9,17 @@ use boxoffice_operator::kafka::connection::Connection;
 use boxoffice_operator::kafka::converge::{ask, group};
 use boxoffice_operator::kafka::pool::Pool;
 use boxoffice_operator::kafka::{Group, KafkaError, Start, Topic};
-use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security, Tls};
+use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security};
 use boxoffice_runtime::log::kafka::{KafkaLog, Settings};
 use boxoffice_runtime::log::{EventLog, LogError};
 use boxoffice_runtime::settings::{archive_topic, snapshots_topic};
+use boxoffice_runtime::tls::Tls;
 use boxoffice_tests::conformance::event_log::{Logs, numbered, read_all};
 use boxoffice_tests::event_log_conformance;
 use boxoffice_tests::process::Process;
 use boxoffice_tests::servers::{
-    Certificates, KAFKA_CA, Kafka, LIMITED, PASSWORD, USERNAME, database, free_port, kafka, kafka_security,
-    redis_url, secure_kafka, service, topic, unique,
+    Certificates, Kafka, LIMITED, PASSWORD, USERNAME, database, free_port, kafka, kafka_certificates,
+    kafka_security, mutual_kafka, redis_url, secure_kafka, service, topic, unique,
 };
 use boxoffice_tests::wait::until;
 use futures::future::join_all;
@@ -41,6 +42,25 @@ impl Logs for Secure {
 
 fn log(security: Security) -> KafkaLog {
     KafkaLog::with(Settings { security, ..Settings::new(&secure_kafka()) }).unwrap()
+}
+
+/// The shared Kafka by the listener that asks for certificates.
+struct Mutual;
+
+#[async_trait]
+impl Logs for Mutual {
+    fn log(&self) -> Box<dyn EventLog> {
+        let Connection { bootstrap_servers, security } = mutual(kafka_certificates().client_tls());
+        Box::new(KafkaLog::with(Settings { security, ..Settings::new(&bootstrap_servers) }).unwrap())
+    }
+
+    async fn topic(&self, partitions: u32) -> String {
+        topic("mutual", partitions).await
+    }
+}
+
+fn mutual(tls: Tls) -> Connection {
+    Connection { bootstrap_servers: mutual_kafka(), security: Security { tls: Some(tls), sasl: None } }
 }
 
 mod scram_sha_512 {
@@ -69,6 +89,16 @@ mod plain {
     }
 }
 
+mod certificate {
+    use super::*;
+
+    event_log_conformance! { Mutual =>
+        records_keep_their_order_within_and_across_calls
+        a_tail_begins_in_the_middle
+        a_member_resumes_at_the_commit
+    }
+}
+
 fn with_another_password(mechanism: Mechanism) -> Security {
     let Security { tls, sasl } = kafka_security(mechanism);
     Security { tls, sasl: sasl.map(|sasl| Sasl { password: "guessed".to_owned(), ..sasl }) }
@@ -77,7 +107,7 @@ fn with_another_password(mechanism: Mechanism) -> Security {
 async fn with_another_authority() -> Security {
     let folder = tempfile::tempdir().unwrap();
     let other = Certificates::for_localhost(folder.path()).await.unwrap();
-    Security { tls: Some(Tls::Authority(other.authority.text)), ..kafka_security(Mechanism::ScramSha512) }
+    Security { tls: Some(other.tls()), ..kafka_security(Mechanism::ScramSha512) }
 }
 
 /// What every way to use the log says to a client that is not admitted.
@@ -105,14 +135,33 @@ async fn a_wrong_password_is_told_by_each_mechanism() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_that_nobody_known_has_signed_is_told() {
-    let systems = Security { tls: Some(Tls::SystemRoots), ..kafka_security(Mechanism::ScramSha512) };
+    let systems = Security { tls: Some(Tls::default()), ..kafka_security(Mechanism::ScramSha512) };
     let refused = [with_another_authority().await, systems];
     join_all(refused.map(|security| says(security, "certificate verify failed"))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_operators_calls_are_admitted() {
-    operates(kafka_security(Mechanism::ScramSha256), unique("operator")).await;
+    let security = kafka_security(Mechanism::ScramSha256);
+    operates(Connection { bootstrap_servers: secure_kafka(), security }, unique("operator")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operators_calls_are_admitted_by_its_certificate() {
+    operates(mutual(kafka_certificates().client_tls()), unique("operator")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_shows_no_certificate_or_a_strange_one_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = Certificates::for_localhost(folder.path()).await.unwrap();
+    let known = kafka_certificates().tls();
+    let strange = Tls { authority: known.authority.clone(), ..other.client_tls() };
+    for tls in [known, strange] {
+        let cluster = Pool::default().get(&mutual(tls)).unwrap();
+        let refused = cluster.topics(&["seat-events".to_owned()]).await.unwrap_err();
+        assert_eq!(refused.reason(), "KafkaTlsFailed", "{refused}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,13 +174,14 @@ async fn the_operators_acls_of_the_readme_are_enough() {
     tokio::join!(allow(operator, format!("--topic {name}{can}")), allow(operator, groups));
     let Security { tls, sasl } = kafka_security(Mechanism::Plain);
     let sasl = sasl.map(|sasl| Sasl { username: operator.to_owned(), ..sasl });
-    operates(Security { tls, sasl }, name).await;
+    let security = Security { tls, sasl };
+    operates(Connection { bootstrap_servers: secure_kafka(), security }, name).await;
 }
 
 /// All that the operator asks of Kafka, about a topic and groups whose names begin like it.
-async fn operates(security: Security, name: String) {
+async fn operates(connection: Connection, name: String) {
     let pool = Pool::default();
-    let cluster = pool.get(&Connection { bootstrap_servers: secure_kafka(), security }).unwrap();
+    let cluster = pool.get(&connection).unwrap();
     let wanted = Topic { name: name.clone(), partitions: 1, replication_factor: -1, config: BTreeMap::new() };
     cluster.create_topic(&wanted).await.unwrap();
     let facts = async || cluster.topics(std::slice::from_ref(&name)).await?.remove(&name).unwrap();
@@ -196,18 +246,31 @@ async fn the_operators_conditions_name_the_right_that_lacks() {
 
 /// What the operator tells every worker about Kafka.
 fn environment(service: &str, topics: &[String; 3], password: &str) -> Vec<(&'static str, String)> {
-    let authority = std::fs::read_to_string(std::env::var(KAFKA_CA).unwrap()).unwrap();
-    vec![
+    let login = [
+        ("BOXOFFICE_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512".to_owned()),
+        ("BOXOFFICE_KAFKA_SASL_USERNAME", USERNAME.to_owned()),
+        ("BOXOFFICE_KAFKA_SASL_PASSWORD", password.to_owned()),
+    ];
+    over_tls(service, topics, secure_kafka()).into_iter().chain(login).collect()
+}
+
+/// The same on the listener that asks for certificates.
+fn by_certificate(service: &str, topics: &[String; 3]) -> Vec<(&'static str, String)> {
+    let Certificates { client_certificate, client_key, .. } = kafka_certificates();
+    let own =
+        [("BOXOFFICE_KAFKA_CERTIFICATE", client_certificate.text), ("BOXOFFICE_KAFKA_KEY", client_key.text)];
+    over_tls(service, topics, mutual_kafka()).into_iter().chain(own).collect()
+}
+
+fn over_tls(service: &str, topics: &[String; 3], bootstrap_servers: String) -> [(&'static str, String); 7] {
+    [
         ("BOXOFFICE_SERVICE", service.to_owned()),
-        ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", secure_kafka()),
+        ("BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", bootstrap_servers),
         ("BOXOFFICE_KAFKA_TOPIC", topics[0].clone()),
         ("BOXOFFICE_KAFKA_STATS_TOPIC", topics[1].clone()),
         ("BOXOFFICE_KAFKA_PAYMENT_TOPIC", topics[2].clone()),
         ("BOXOFFICE_KAFKA_TLS", "true".to_owned()),
-        ("BOXOFFICE_KAFKA_CA", authority),
-        ("BOXOFFICE_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512".to_owned()),
-        ("BOXOFFICE_KAFKA_SASL_USERNAME", USERNAME.to_owned()),
-        ("BOXOFFICE_KAFKA_SASL_PASSWORD", password.to_owned()),
+        ("BOXOFFICE_KAFKA_CA", kafka_certificates().authority.text),
     ]
 }
 
@@ -262,6 +325,13 @@ async fn allow_commands(user: &str, [seats, others @ ..]: &[String; 3], group: &
 async fn a_reservation_goes_through_all_workers() {
     let topics = topics().await;
     let kafka = environment(&service("secure"), &topics, PASSWORD);
+    let groups = [unique("group"), unique("group")];
+    goes_through_all_workers([kafka.clone(), kafka.clone(), kafka], groups).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reservation_goes_through_all_workers_by_their_certificate() {
+    let kafka = by_certificate(&service("mutual"), &topics().await);
     let groups = [unique("group"), unique("group")];
     goes_through_all_workers([kafka.clone(), kafka.clone(), kafka], groups).await;
 }

@@ -15,6 +15,7 @@ mod consumer_database;
 mod consumer_replaced;
 mod consumer_stage;
 mod consumer_starts;
+mod database_tls;
 mod door;
 mod effect_store;
 mod effects_support;

@@ -101,7 +101,7 @@ struct OnPostgres {
 }
 
 fn options(database: &Database) -> PgConnectOptions {
-    DatabaseArgs { database_url: database.url.clone() }.options("test").unwrap()
+    DatabaseArgs::at(&database.url).options("test").unwrap()
 }
 
 #[async_trait]

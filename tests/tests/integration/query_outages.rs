@@ -41,7 +41,7 @@ impl Stage {
         let (kafka, postgres) =
             tokio::try_join!(Server::start(Kafka), Server::start(Postgres::default())).unwrap();
         let database_url = format!("{}/postgres", postgres.address());
-        let options = DatabaseArgs { database_url: database_url.clone() }.options("test").unwrap();
+        let options = DatabaseArgs::at(&database_url).options("test").unwrap();
         migrate::<SeatViewHandler>(&options).await.unwrap();
         let topic = topic_on(&kafka.address(), "seat-events", 1).await.unwrap();
         let stats = topic_on(&kafka.address(), "stats-events", 1).await.unwrap();

@@ -48,7 +48,7 @@ impl View {
 }
 
 fn options(database: &Database) -> PgConnectOptions {
-    DatabaseArgs { database_url: database.url.clone() }.options("test").unwrap()
+    DatabaseArgs::at(&database.url).options("test").unwrap()
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ struct Stage {
 impl Stage {
     async fn set() -> Self {
         let database = database("view").await;
-        let options = DatabaseArgs { database_url: database.url.clone() }.options("test").unwrap();
+        let options = DatabaseArgs::at(&database.url).options("test").unwrap();
         migrate::<SeatViewHandler>(&options).await.unwrap();
         let view = PgViewStore::new(options, SeatViewHandler, Start::Earliest, String::new());
         Self {
@@ -71,7 +71,7 @@ impl Stage {
     }
 
     async fn connection(&self) -> sqlx::PgConnection {
-        let options = DatabaseArgs { database_url: self.database.url.clone() }.options("test").unwrap();
+        let options = DatabaseArgs::at(&self.database.url).options("test").unwrap();
         sqlx::PgConnection::connect_with(&options).await.unwrap()
     }
 

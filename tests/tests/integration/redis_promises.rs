@@ -7,6 +7,7 @@ use boxoffice_command::durability::{Durability, Guarantee};
 use boxoffice_command::store::redis::{ConnectError, RedisStore, Settings};
 use boxoffice_command::store::{Cause, Idempotency, Outbox, SeatStore, Signal, StoreError};
 use boxoffice_domain::{Command, Definition, SeatingEventId};
+use boxoffice_runtime::tls::Tls;
 use boxoffice_tests::conformance::seat_store::stage::{cause, definition};
 use boxoffice_tests::recovery::nothing_was_lost;
 use boxoffice_tests::servers::redis_kinds::{RedisKind, connection};
@@ -117,10 +118,7 @@ async fn redis_is_reached_over_tls_with_a_user_of_its_own() {
     let certificates = Certificates::for_localhost(folder.path()).await.unwrap();
     let kind = RedisKind::default().with_tls(certificates.clone()).with_user("worker", "secret");
     let server = Server::start(kind).await.unwrap();
-    let settings = Settings {
-        authorities: Some(certificates.authority.text.clone()),
-        ..Settings::new(server.address(), service("tls"))
-    };
+    let settings = Settings { tls: certificates.tls(), ..Settings::new(server.address(), service("tls")) };
     let (store, event) = open(settings.clone()).await;
     hold(&store, &event, "A-1-1").await.unwrap();
     let mut signals = store.signals();
@@ -129,8 +127,27 @@ async fn redis_is_reached_over_tls_with_a_user_of_its_own() {
     let wrote = Signal::Wrote(other);
     until("the signal comes", async || (signals.try_recv().ok()? == wrote).then_some(())).await;
     let strange = Certificates::for_localhost(tempfile::tempdir().unwrap().path()).await.unwrap();
-    let untrusted = Settings { authorities: Some(strange.authority.text), ..settings.clone() };
+    let untrusted = Settings { tls: strange.tls(), ..settings.clone() };
     assert!(RedisStore::connect(untrusted).await.is_err());
     let stranger = Settings { url: server.address().replace("secret", "guess"), ..settings };
+    assert!(RedisStore::connect(stranger).await.is_err());
+}
+
+#[tokio::test]
+async fn redis_may_ask_who_reaches_it_for_a_certificate() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let certificates = Certificates::for_localhost(folder.path()).await.unwrap();
+    let kind = RedisKind::default().with_tls(certificates.clone()).asking_clients();
+    let server = Server::start(kind).await.unwrap();
+    let settings =
+        Settings { tls: certificates.client_tls(), ..Settings::new(server.address(), service("mutual")) };
+    let (store, event) = open(settings.clone()).await;
+    hold(&store, &event, "A-1-1").await.unwrap();
+    let nobody = Settings { tls: certificates.tls(), ..settings.clone() };
+    assert!(RedisStore::connect(nobody).await.is_err());
+    let folder = tempfile::tempdir().unwrap();
+    let strange = Certificates::for_localhost(folder.path()).await.unwrap().client_tls();
+    let stranger = Settings { tls: Tls { authority: settings.tls.authority.clone(), ..strange }, ..settings };
     assert!(RedisStore::connect(stranger).await.is_err());
 }

@@ -35,8 +35,7 @@ struct View<H> {
 impl<H: Handler + Copy> View<H> {
     async fn of(handler: H) -> Self {
         let database = database("view").await;
-        let options: PgConnectOptions =
-            DatabaseArgs { database_url: database.url.clone() }.options("test").unwrap();
+        let options: PgConnectOptions = DatabaseArgs::at(&database.url).options("test").unwrap();
         migrate::<H>(&options).await.unwrap();
         let pool = pool(options.clone(), 1);
         let store = PgViewStore::new(options, handler, Start::Earliest, String::new());

@@ -68,8 +68,7 @@ struct Postgres<H> {
 impl<H: Handler> Postgres<H> {
     async fn start(handler: H) -> Self {
         let database = database("view").await;
-        let options: PgConnectOptions =
-            DatabaseArgs { database_url: database.url.clone() }.options("test").unwrap();
+        let options: PgConnectOptions = DatabaseArgs::at(&database.url).options("test").unwrap();
         migrate::<H>(&options).await.unwrap();
         migrate::<H>(&options).await.unwrap();
         let pool = pool(options.clone(), 1);

@@ -81,7 +81,7 @@ impl View {
 
 async fn empty() -> (Database, PgConnectOptions) {
     let database = database("view").await;
-    let options = DatabaseArgs { database_url: database.url.clone() }.options("test").unwrap();
+    let options = DatabaseArgs::at(&database.url).options("test").unwrap();
     (database, options)
 }
 

@@ -22,6 +22,8 @@ mod objects;
 
 mod secrets;
 
+mod security;
+
 mod shows;
 
 mod apart;

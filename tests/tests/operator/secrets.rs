@@ -14,7 +14,7 @@ use crate::support::{Plane, SOON, Stage, service};
 
 const TOKEN: &str = "main-admin-token";
 /// How soon is told what became of a Secret that is not the token's.
-const IN_TIME: Duration = Duration::from_secs(75);
+pub const IN_TIME: Duration = Duration::from_secs(75);
 /// How long two rollouts may take.
 const EXCHANGE: Duration = Duration::from_secs(90);
 const READERS: &str = "app.kubernetes.io/component in (command, query)";

@@ -53,8 +53,16 @@ pub struct Args {
     #[arg(long, env = "BOXOFFICE_REDIS_CLUSTER", action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true", default_value_t = false)]
     pub redis_cluster: bool,
     /// Certificates in PEM that vouch for Redis over TLS, in place of those that the system trusts.
-    #[arg(long, env = "BOXOFFICE_REDIS_CA")]
+    #[arg(long, env = "BOXOFFICE_REDIS_CA", hide_env_values = true, value_name = "PEM")]
     pub redis_ca: Option<String>,
+    /// This client's certificate in PEM, where Redis asks for one over TLS.
+    #[arg(long, env = "BOXOFFICE_REDIS_CERTIFICATE", hide_env_values = true, value_name = "PEM")]
+    #[arg(requires = "redis_key", value_parser = NonEmptyStringValueParser::new())]
+    pub redis_certificate: Option<String>,
+    /// Its private key in PEM, without a password; give it in the environment, as a password.
+    #[arg(long, env = "BOXOFFICE_REDIS_KEY", hide_env_values = true, value_name = "PEM")]
+    #[arg(requires = "redis_certificate", value_parser = NonEmptyStringValueParser::new())]
+    pub redis_key: Option<String>,
     /// When a hold is acknowledged: redis (as soon as it is written), fsync (when Redis has it on disk), "replicas: <n>"
     /// (when so many replicas of Redis have it) or log (when it is on Kafka).
     #[arg(long, env = "BOXOFFICE_DURABILITY_HOLD", default_value = "redis")]

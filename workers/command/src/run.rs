@@ -11,6 +11,7 @@ use boxoffice_runtime::identity::settings::InvalidSettings;
 use boxoffice_runtime::log::LogError;
 use boxoffice_runtime::log::kafka::{self, KafkaLog};
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
+use boxoffice_runtime::tls::{ClientCertificate, Tls};
 use boxoffice_runtime::{shutdown, telemetry};
 use prometheus_client::registry::Registry;
 use tokio::time::sleep;
@@ -55,7 +56,7 @@ pub enum RunError {
 /// Runs the worker until SIGTERM, then drains it.
 pub async fn run(args: Args) -> Result<(), RunError> {
     let Args { service, kafka, http_addr, admin_addr, admin_token, admin_token_previous, .. } = args;
-    let Args { redis_url, redis_cluster, redis_ca, .. } = args;
+    let Args { redis_url, redis_cluster, redis_ca, redis_certificate, redis_key, .. } = args;
     let Args { durability_hold, durability_reserve, outbox_high_watermark, max_body_bytes, .. } = args;
     let Args { identity, requests_per_user_per_second, payments_group, web, .. } = args;
     let ServiceArgs { service, metrics_addr, log: directives, drain_seconds } = service;
@@ -73,7 +74,10 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     let durability = Durability { hold: durability_hold, reserve: durability_reserve };
     let redis = Settings {
         url: redis_url,
-        authorities: redis_ca.filter(|pem| !pem.is_empty()),
+        tls: Tls {
+            authority: redis_ca.filter(|pem| !pem.is_empty()),
+            certificate: ClientCertificate::given(redis_certificate, redis_key),
+        },
         cluster: redis_cluster,
         service: service.clone(),
         durability,

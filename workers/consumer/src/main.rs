@@ -23,6 +23,6 @@ async fn main() -> anyhow::Result<()> {
         security: args.kafka.kafka_security.clone().into(),
         ..Settings::new(&args.kafka.kafka_bootstrap_servers)
     };
-    worker::run(args, Arc::new(KafkaLog::with(settings)?), stop).await?;
+    Box::pin(worker::run(args, Arc::new(KafkaLog::with(settings)?), stop)).await?;
     Ok(())
 }

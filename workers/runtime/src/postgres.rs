@@ -10,16 +10,19 @@
 pub mod pooler;
 pub mod watch;
 
+use std::fmt;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio_util::sync::CancellationToken;
 
+use crate::tls::{ClientCertificate, Tls};
 use watch::Lost;
 
 /// Longest wait for a connection, a new one or a pooled one.
@@ -46,9 +49,52 @@ pub struct DatabaseArgs {
     /// PostgreSQL, as `postgres://user:password@host:5432/database`.
     #[arg(long, env = "BOXOFFICE_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
+    /// How it is known.
+    #[command(flatten)]
+    pub database_tls: DatabaseTlsArgs,
+}
+
+/// How the server is known: left out, as the URL says (`sslmode`), which is by no certificate where it says nothing.
+#[derive(Clone, Default, Args)]
+pub struct DatabaseTlsArgs {
+    /// Speak TLS with PostgreSQL, and check its certificate and the host that it names, whatever the URL says.
+    #[arg(long, env = "BOXOFFICE_DATABASE_TLS")]
+    pub database_tls: bool,
+    /// Certificates of the authorities that sign PostgreSQL's, as text in PEM form, besides those that everybody trusts.
+    #[arg(long, env = "BOXOFFICE_DATABASE_CA", hide_env_values = true, value_name = "PEM")]
+    #[arg(requires = "database_tls", value_parser = NonEmptyStringValueParser::new())]
+    pub database_ca: Option<String>,
+    /// This client's certificate, where PostgreSQL asks for one, as text in PEM form.
+    #[arg(long, env = "BOXOFFICE_DATABASE_CERTIFICATE", hide_env_values = true, value_name = "PEM")]
+    #[arg(requires_all = ["database_tls", "database_key"], value_parser = NonEmptyStringValueParser::new())]
+    pub database_certificate: Option<String>,
+    /// Its private key, as text in PEM form without a password; give it in the environment, as a password.
+    #[arg(long, env = "BOXOFFICE_DATABASE_KEY", hide_env_values = true, value_name = "PEM")]
+    #[arg(requires = "database_certificate", value_parser = NonEmptyStringValueParser::new())]
+    pub database_key: Option<String>,
+}
+
+impl DatabaseTlsArgs {
+    fn tls(&self) -> Option<Tls> {
+        let Self { database_tls, database_ca, database_certificate, database_key } = self.clone();
+        let certificate = ClientCertificate::given(database_certificate, database_key);
+        database_tls.then_some(Tls { authority: database_ca, certificate })
+    }
+}
+
+impl fmt::Debug for DatabaseTlsArgs {
+    /// As what it is turned into, which hides the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tls().fmt(f)
+    }
 }
 
 impl DatabaseArgs {
+    /// The server of `url`, known as that says.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self { database_url: url.into(), database_tls: DatabaseTlsArgs::default() }
+    }
+
     /// How to connect, as `application`.
     ///
     /// # Errors
@@ -56,7 +102,27 @@ impl DatabaseArgs {
     pub fn options(&self, application: &str) -> Result<PgConnectOptions, sqlx::Error> {
         let options: PgConnectOptions = self.database_url.parse()?;
         // Poolers do not know the setting that would be sent along by default.
-        Ok(options.application_name(application).extra_float_digits(None))
+        let options = options.application_name(application).extra_float_digits(None);
+        Ok(match self.database_tls.tls() {
+            Some(tls) => over(options, tls),
+            None => options,
+        })
+    }
+}
+
+/// By TLS with a server whose certificate names its host.
+fn over(options: PgConnectOptions, tls: Tls) -> PgConnectOptions {
+    let Tls { authority, certificate } = tls;
+    let options = options.ssl_mode(PgSslMode::VerifyFull);
+    let options = match authority {
+        Some(pem) => options.ssl_root_cert_from_pem(pem.into_bytes()),
+        None => options,
+    };
+    match certificate {
+        Some(ClientCertificate { certificate, key }) => {
+            options.ssl_client_cert_from_pem(certificate).ssl_client_key_from_pem(key)
+        }
+        None => options,
     }
 }
 
@@ -170,7 +236,7 @@ pub async fn until_reached<T, E, F>(
     mut attempt: impl FnMut() -> F,
 ) -> Option<T>
 where
-    E: std::fmt::Display,
+    E: fmt::Display,
     F: Future<Output = Result<T, E>>,
 {
     let mut wait = FIRST_RETRY;
@@ -186,7 +252,47 @@ where
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Worker {
+        #[command(flatten)]
+        database: DatabaseArgs,
+    }
+
+    fn parsed(given: &[&str]) -> Result<DatabaseArgs, String> {
+        let all = ["worker", "--database-url=postgres://view@db/view?sslmode=disable"].iter().chain(given);
+        Worker::try_parse_from(all).map(|worker| worker.database).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_database_is_known_as_its_url_says_or_by_its_certificate_whatever_that_says() {
+        let mode = |given: &[&str]| {
+            let options = parsed(given).unwrap().options("test").unwrap();
+            format!("{:?}", options.get_ssl_mode())
+        };
+        assert_eq!(mode(&[]), "Disable");
+        assert_eq!(mode(&["--database-tls"]), "VerifyFull");
+        let all = ["--database-tls", "--database-ca=CA", "--database-certificate=C", "--database-key=hush"];
+        assert_eq!(mode(&all), "VerifyFull");
+        let tls = parsed(&all).unwrap().database_tls.tls().unwrap();
+        let certificate = ClientCertificate::given(Some("C".into()), Some("hush".into()));
+        assert_eq!(tls, Tls { authority: Some("CA".into()), certificate });
+        assert!(!format!("{:?}", parsed(&all).unwrap()).contains("hush"));
+    }
+
+    #[test]
+    fn what_is_given_by_half_is_refused_with_what_is_missing() {
+        let refused = |given: &[&str], missing: &str| {
+            let refused = parsed(given).unwrap_err();
+            assert!(refused.contains(missing), "{refused}");
+        };
+        refused(&["--database-ca=CA"], "--database-tls");
+        refused(&["--database-tls", "--database-certificate=C"], "--database-key");
+        refused(&["--database-tls", "--database-key=hush"], "--database-certificate");
+    }
 
     #[tokio::test]
     async fn waits_until_the_attempt_succeeds() {

@@ -8,7 +8,8 @@ use axum::http::HeaderValue;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
-use crate::log::kafka::security::{Mechanism, Sasl, Security, Tls};
+use crate::log::kafka::security::{Mechanism, Sasl, Security};
+use crate::tls::{ClientCertificate, Tls};
 
 /// Who this worker is, and how it is watched.
 #[derive(Debug, Clone, Args)]
@@ -99,6 +100,14 @@ pub struct KafkaSecurityArgs {
     )]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub kafka_ca: Option<String>,
+    /// This client's certificate, where the brokers ask for one, as text in PEM form.
+    #[arg(long, env = "BOXOFFICE_KAFKA_CERTIFICATE", hide_env_values = true, value_name = "PEM")]
+    #[arg(requires_all = ["kafka_tls", "kafka_key"], value_parser = NonEmptyStringValueParser::new())]
+    pub kafka_certificate: Option<String>,
+    /// Its private key, as text in PEM form without a password; give it in the environment, as a password.
+    #[arg(long, env = "BOXOFFICE_KAFKA_KEY", hide_env_values = true, value_name = "PEM")]
+    #[arg(requires = "kafka_certificate", value_parser = NonEmptyStringValueParser::new())]
+    pub kafka_key: Option<String>,
     /// How to prove to the brokers who this is.
     #[arg(long, env = "BOXOFFICE_KAFKA_SASL_MECHANISM", value_enum, value_name = "MECHANISM")]
     #[arg(requires_all = ["kafka_sasl_username", "kafka_sasl_password"])]
@@ -126,10 +135,11 @@ pub struct KafkaSecurityArgs {
 impl From<KafkaSecurityArgs> for Security {
     /// Clap has seen to it that nothing is given by half.
     fn from(args: KafkaSecurityArgs) -> Self {
-        let KafkaSecurityArgs { kafka_tls, kafka_ca, kafka_sasl_mechanism, .. } = args;
-        let login = kafka_sasl_mechanism.zip(args.kafka_sasl_username).zip(args.kafka_sasl_password);
+        let KafkaSecurityArgs { kafka_tls, kafka_ca, kafka_certificate, kafka_key, .. } = args;
+        let login = args.kafka_sasl_mechanism.zip(args.kafka_sasl_username).zip(args.kafka_sasl_password);
+        let certificate = ClientCertificate::given(kafka_certificate, kafka_key);
         Self {
-            tls: kafka_tls.then(|| kafka_ca.map_or(Tls::SystemRoots, Tls::Authority)),
+            tls: kafka_tls.then_some(Tls { authority: kafka_ca, certificate }),
             sasl: login.map(|((mechanism, username), password)| Sasl { mechanism, username, password }),
         }
     }
@@ -173,7 +183,7 @@ mod tests {
             let mechanism = format!("--kafka-sasl-mechanism={name}");
             let security =
                 parsed(&[&mechanism, LOGIN[0], LOGIN[1], "--kafka-tls", "--kafka-ca=PEM"]).unwrap();
-            assert_eq!(security.tls, Some(Tls::Authority("PEM".into())));
+            assert_eq!(security.tls, Some(Tls::trusting("PEM")));
             assert_eq!(security.sasl.unwrap().mechanism.as_str(), name);
             assert_eq!(parsed(&[&mechanism, LOGIN[0], LOGIN[1]]).unwrap().tls, None);
         }
@@ -192,8 +202,20 @@ mod tests {
         assert!(untrusted.contains("--kafka-tls"), "{untrusted}");
         let unknown = parsed(&["--kafka-sasl-mechanism=GSSAPI", LOGIN[0], LOGIN[1]]).unwrap_err();
         assert!(unknown.contains("PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"), "{unknown}");
+        let keyless = parsed(&["--kafka-tls", "--kafka-certificate=PEM"]).unwrap_err();
+        assert!(keyless.contains("--kafka-key"), "{keyless}");
+        let in_the_open = parsed(&["--kafka-certificate=PEM", "--kafka-key=hush"]).unwrap_err();
+        assert!(in_the_open.contains("--kafka-tls"), "{in_the_open}");
         let empty = parsed(&["--kafka-tls", "--kafka-ca="]).unwrap_err();
         assert!(empty.contains("--kafka-ca"), "{empty}");
+    }
+
+    #[test]
+    fn a_certificate_comes_with_its_key() {
+        let certificate = ["--kafka-tls", "--kafka-certificate=PEM", "--kafka-key=hush"];
+        let tls = parsed(&certificate).unwrap().tls.unwrap();
+        let expected = ClientCertificate { certificate: "PEM".into(), key: "hush".into() };
+        assert_eq!(tls, Tls { authority: None, certificate: Some(expected) });
     }
 
     #[test]

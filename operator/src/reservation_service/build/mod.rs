@@ -1,11 +1,12 @@
 //! From a valid service to everything it needs. Pure: `boxoffice plan` and `boxoffice local` share it (I11).
 //!
-//! One file a part: `settings` (a `ConfigMap` a worker), `kafka` (how workers are admitted to it), `workload` (Deployments and their budgets), `network` (Services and
-//! policies). It knows nothing of what the cluster has; `apply` compares.
+//! One file a part: `settings` (a `ConfigMap` a worker), `kafka` (how workers are admitted to it), `tls` (certificates), `workload` (Deployments and their
+//! budgets), `network` (Services and policies). It knows nothing of what the cluster has; `apply` compares.
 
 mod kafka;
 mod network;
 mod settings;
+pub mod tls;
 mod workload;
 
 use std::collections::{BTreeMap, BTreeSet};

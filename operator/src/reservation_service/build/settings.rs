@@ -13,7 +13,9 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use super::{kafka, worker_meta};
 use crate::reservation_service::fingerprint::fingerprint;
 use crate::reservation_service::names;
-use crate::reservation_service::validate::{PAYMENTS, SEATS, STATS, ValidatedConsumer, ValidatedService};
+use crate::reservation_service::validate::{
+    PAYMENTS, SEATS, STATS, ValidatedConsumer, ValidatedDatabase, ValidatedService,
+};
 
 /// Seconds a worker may take to finish what it began.
 pub(super) const DRAIN_SECONDS: i64 = 20;
@@ -36,7 +38,10 @@ pub(super) fn build(service: &ValidatedService, reader: &Reader) -> ConfigMap {
     match reader {
         Reader::Command => of_command(&mut data, service),
         Reader::Query => of_query(&mut data, service),
-        Reader::Consumer(consumer) => topics(&mut data, service, topics_of(consumer)),
+        Reader::Consumer(consumer) => {
+            topics(&mut data, service, topics_of(consumer));
+            database(&mut data, &consumer.database);
+        }
     }
     let component = match reader {
         Reader::Command => names::COMMAND,
@@ -90,12 +95,20 @@ fn of_command(data: &mut Data, service: &ValidatedService) {
 fn of_query(data: &mut Data, service: &ValidatedService) {
     let spec = &service.spec;
     topics(data, service, &[SEATS, STATS]);
+    database(data, &service.view_database);
     if spec.max_view_age_seconds > 0 {
         data.insert("BOXOFFICE_MAX_VIEW_AGE_SECONDS", spec.max_view_age_seconds.to_string());
     }
     let command_url = spec.web.as_ref().and_then(|web| web.command_url.clone());
     data.extend(command_url.map(|url| ("BOXOFFICE_COMMAND_URL", url)));
     of_buyers(data, spec);
+}
+
+/// How a database is known.
+fn database(data: &mut Data, database: &ValidatedDatabase) {
+    if database.tls.is_some() {
+        data.insert("BOXOFFICE_DATABASE_TLS", "true".to_owned());
+    }
 }
 
 /// What whoever answers buyers has to know: who they are, and which pages they come from.

@@ -16,10 +16,11 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 
 use super::settings::{self, DRAIN_SECONDS, Reader};
+use super::tls::{Server, variables};
 use super::{ADMIN_PORT, COMMAND_PORT, METRICS_PORT, QUERY_PORT, kafka, worker_meta};
 use crate::reservation_service::names;
 use crate::reservation_service::tokens::{PREVIOUS, TOKEN};
-use crate::reservation_service::validate::{Source, ValidatedConsumer, ValidatedService};
+use crate::reservation_service::validate::{Source, ValidatedConsumer, ValidatedDatabase, ValidatedService};
 
 /// The user that the image is made for.
 const NOBODY: i64 = 65532;
@@ -60,6 +61,7 @@ pub(super) fn workers(service: &ValidatedService) -> Vec<Worker> {
         ports: vec![("http", COMMAND_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)],
         env: [
             vec![env("BOXOFFICE_REDIS_URL", &service.redis)],
+            variables(Server::Redis, service.spec.redis.tls.as_ref()),
             token.to_vec(),
             service
                 .payments_group
@@ -79,7 +81,7 @@ pub(super) fn workers(service: &ValidatedService) -> Vec<Worker> {
         is_scaled_elsewhere: is_scaled_elsewhere(&service.spec.query),
         resources: Some(service.spec.query.resources.clone()),
         ports: vec![("http", QUERY_PORT), ("admin", ADMIN_PORT), ("metrics", METRICS_PORT)],
-        env: [vec![env("BOXOFFICE_DATABASE_URL", &service.view_database)], token.to_vec(), jwt_key].concat(),
+        env: [where_it_is(&service.view_database), token.to_vec(), jwt_key].concat(),
         groups: Vec::new(),
         settings: settings::build(service, &Reader::Query),
     };
@@ -97,8 +99,8 @@ fn consumer_worker(service: &ValidatedService, consumer: &ValidatedConsumer) -> 
         plain("BOXOFFICE_HANDLER", handler),
         plain("BOXOFFICE_GROUP", &group.name),
         plain("BOXOFFICE_START_FROM", &group.start.to_string()),
-        env("BOXOFFICE_DATABASE_URL", database),
     ];
+    env.extend(where_it_is(database));
     env.extend(service.spec.retention.filter(|_| *handler == "seat-view").into_iter().flat_map(kept_for));
     env.extend(declared.payment.iter().flat_map(payment));
     env.extend(declared.webhook.iter().flat_map(webhook));
@@ -114,6 +116,14 @@ fn consumer_worker(service: &ValidatedService, consumer: &ValidatedConsumer) -> 
         groups: vec![group.name.clone()],
         settings: settings::build(service, &Reader::Consumer(consumer)),
     }
+}
+
+/// A worker's database, and by what certificates both know each other.
+fn where_it_is(database: &ValidatedDatabase) -> Vec<EnvVar> {
+    let ValidatedDatabase { url, tls } = database;
+    let mut variables = variables(Server::Database, tls.as_ref());
+    variables.insert(0, env("BOXOFFICE_DATABASE_URL", url));
+    variables
 }
 
 /// The admin token, and the one of before while it is exchanged.
@@ -325,6 +335,10 @@ pub(super) fn env(name: &str, source: &Source) -> EnvVar {
         Source::Plain(text) => (Some(text.clone()), None),
         Source::Secret(selector) => {
             let from = EnvVarSource { secret_key_ref: Some(selector.clone()), ..EnvVarSource::default() };
+            (None, Some(from))
+        }
+        Source::ConfigMap(selector) => {
+            let from = EnvVarSource { config_map_key_ref: Some(selector.clone()), ..EnvVarSource::default() };
             (None, Some(from))
         }
     };

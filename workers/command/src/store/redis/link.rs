@@ -301,6 +301,7 @@ pub fn too_late() -> RedisError {
 mod tests {
     use super::*;
     use crate::store::redis::server::Server;
+    use boxoffice_runtime::tls::Tls;
 
     #[test]
     fn a_slow_answer_keeps_the_link_and_a_broken_one_a_demotion_or_another_history_does_not() {
@@ -319,7 +320,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_waits_for_a_server_that_is_away_and_it_is_known_when_it_is_back() {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Server::new(&format!("redis://127.0.0.1:{port}"), None).unwrap();
+        let server = Server::new(&format!("redis://127.0.0.1:{port}"), &Tls::default()).unwrap();
         let client = server.client(server.first()).unwrap();
         let connector = Connector::new(client, server.first().clone(), false, Arc::default());
         assert!(connector.link().await.is_err());

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use boxoffice_domain::plan::{Plan, plan};
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 use boxoffice_domain::{Answer, Command, Definition, HoldId, Rejection, SeatingEventId, UserId};
+use boxoffice_runtime::tls::Tls;
 use futures::future::join_all;
 use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind};
 use tokio::sync::broadcast;
@@ -119,8 +120,8 @@ const SIGNALS_KEPT: usize = 4096;
 pub struct Settings {
     /// `redis://[user:password@]host:port`, or `rediss://` for TLS.
     pub url: String,
-    /// Certificates in PEM that vouch for the server's, in place of those that the system trusts.
-    pub authorities: Option<String>,
+    /// How the server and this client know each other, over TLS.
+    pub tls: Tls,
     /// Whether `url` is one node of a Redis Cluster.
     pub cluster: bool,
     /// The ReservationService, as namespace/name.
@@ -138,7 +139,7 @@ impl Settings {
     pub fn new(url: impl Into<String>, service: impl Into<String>) -> Self {
         Self {
             url: url.into(),
-            authorities: None,
+            tls: Tls::default(),
             cluster: false,
             service: service.into(),
             durability: Durability::default(),
@@ -152,7 +153,7 @@ impl Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The address is not one, or its certificates are none.
-    #[error("the redis url is not valid: {0}")]
+    #[error("the redis url, or its certificates, cannot be used: {0}")]
     Url(RedisError),
     /// Nobody answers there, or only a replica does.
     #[error(transparent)]
@@ -207,8 +208,8 @@ pub struct RedisStore {
 impl RedisStore {
     /// Connects, and checks that the servers may be trusted with seats.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
-        let Settings { url, authorities, cluster, service, durability, high_watermark, clock } = settings;
-        let server = Server::new(&url, authorities.as_deref()).map_err(ConnectError::Url)?;
+        let Settings { url, tls, cluster, service, durability, high_watermark, clock } = settings;
+        let server = Server::new(&url, &tls).map_err(ConnectError::Url)?;
         let levels = Level::all(durability);
         let topology = Arc::new(Topology::new(server, cluster, levels.contains(&Level::Disk)));
         topology.open().await?;

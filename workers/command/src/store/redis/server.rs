@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use boxoffice_runtime::tls::{ClientCertificate, Tls};
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError,
-    RedisResult, TlsCertificates,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, ErrorKind,
+    IntoConnectionInfo, RedisError, RedisResult, TlsCertificates,
 };
 
 use super::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
@@ -47,14 +48,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// From `redis://` or, for TLS, `rediss://`. The server's certificate is checked against those that the system
-    /// trusts, or against `authorities`, certificates in PEM.
-    pub fn new(url: &str, authorities: Option<&str>) -> RedisResult<Self> {
+    /// From `redis://` or, for TLS, `rediss://`. Only there may `tls` say how both sides know each other.
+    pub fn new(url: &str, tls: &Tls) -> RedisResult<Self> {
         let socket = TcpSettings::default().set_user_timeout(UNACKNOWLEDGED);
         let mut info = url.into_connection_info()?.set_tcp_settings(socket);
-        if let Some(pem) = authorities {
-            let certificates = TlsCertificates { client_tls: None, root_cert: Some(pem.as_bytes().to_vec()) };
-            info = Client::build_with_tls(info, certificates)?.get_connection_info().clone();
+        if *tls != Tls::default() {
+            info = Client::build_with_tls(info, certificates(tls))?.get_connection_info().clone();
         }
         let first = match info.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
@@ -85,6 +84,18 @@ impl Server {
     }
 }
 
+fn certificates(tls: &Tls) -> TlsCertificates {
+    let client = |ClientCertificate { certificate, key }: &ClientCertificate| ClientTlsConfig {
+        client_cert: certificate.clone().into_bytes(),
+        client_key: key.clone().into_bytes(),
+    };
+    let Tls { authority, certificate } = tls;
+    TlsCertificates {
+        client_tls: certificate.as_ref().map(client),
+        root_cert: authority.as_ref().map(|pem| pem.clone().into_bytes()),
+    }
+}
+
 /// How long connections wait.
 pub fn patience() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new()
@@ -98,7 +109,7 @@ mod tests {
 
     #[test]
     fn other_nodes_are_spoken_to_like_the_first() {
-        let server = Server::new("rediss://worker:secret@first:7000", None).unwrap();
+        let server = Server::new("rediss://worker:secret@first:7000", &Tls::default()).unwrap();
         let node = Node::parse("10.0.0.2:7001", server.first()).unwrap();
         let client = server.client(&node).unwrap();
         let info = client.get_connection_info();
@@ -117,8 +128,18 @@ mod tests {
 
     #[test]
     fn an_address_without_a_port_of_its_own_has_the_usual_one() {
-        assert_eq!(Server::new("redis://redis", None).unwrap().first().to_string(), "redis:6379");
-        assert!(Server::new("unix:///tmp/socket", None).is_err());
-        assert!(Server::new("redis://redis", Some("no certificate")).is_err());
+        let new = |url| Server::new(url, &Tls::default());
+        assert_eq!(new("redis://redis").unwrap().first().to_string(), "redis:6379");
+        assert!(new("unix:///tmp/socket").is_err());
+    }
+
+    #[test]
+    fn certificates_belong_to_an_address_that_speaks_tls() {
+        let refused = Server::new("redis://redis", &Tls::trusting("PEM")).unwrap_err();
+        assert!(refused.to_string().contains("rediss://"), "{refused}");
+        let certificate = ClientCertificate { certificate: "PEM".into(), key: "no key".into() };
+        let tls = Tls { authority: None, certificate: Some(certificate) };
+        let refused = Server::new("rediss://redis", &tls).unwrap_err().to_string();
+        assert!(refused.contains("private key") && !refused.contains("no key"), "{refused}");
     }
 }

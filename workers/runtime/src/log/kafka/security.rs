@@ -8,23 +8,15 @@ use std::fmt;
 use clap::ValueEnum;
 use rdkafka::config::ClientConfig;
 
+use crate::tls::{ClientCertificate, Tls};
+
 /// How connections are secured; by default not at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Security {
-    /// TLS, unless connections are in plain text.
+    /// TLS, unless connections are in plain text: brokers are those whose certificate names the host that was asked for.
     pub tls: Option<Tls>,
     /// SASL, unless brokers ask for no credentials.
     pub sasl: Option<Sasl>,
-}
-
-/// Whom a client takes for Kafka: brokers whose certificate names the host that was asked for, and is signed by one of
-/// these.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Tls {
-    /// The authorities that the system, or the image, trusts.
-    SystemRoots,
-    /// The authorities of this text in PEM form, and no others.
-    Authority(String),
 }
 
 /// Who the client is.
@@ -96,13 +88,17 @@ impl Security {
             (Some(_), Some(_)) => "SASL_SSL",
         };
         let mut properties = vec![("security.protocol", protocol)];
-        if let Some(tls) = &self.tls {
+        if let Some(Tls { authority, certificate }) = &self.tls {
             properties.push(("ssl.endpoint.identification.algorithm", "https"));
-            properties.push(match tls {
+            properties.push(match authority {
                 // OpenSSL's own default is where it was built for, which an image need not have.
-                Tls::SystemRoots => ("ssl.ca.location", "probe"),
-                Tls::Authority(pem) => ("ssl.ca.pem", pem),
+                None => ("ssl.ca.location", "probe"),
+                Some(pem) => ("ssl.ca.pem", pem),
             });
+            if let Some(ClientCertificate { certificate, key }) = certificate {
+                properties.push(("ssl.certificate.pem", certificate));
+                properties.push(("ssl.key.pem", key));
+            }
         }
         if let Some(Sasl { mechanism, username, password }) = &self.sasl {
             properties.push(("sasl.mechanism", mechanism.as_str()));
@@ -128,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_protocol_follows_from_what_is_given() {
-        let (tls, sasl) = (Some(Tls::SystemRoots), Some(sasl(Mechanism::Plain)));
+        let (tls, sasl) = (Some(Tls::default()), Some(sasl(Mechanism::Plain)));
         assert_eq!(protocol(&Security::default()), "PLAINTEXT");
         assert_eq!(protocol(&Security { tls: tls.clone(), sasl: None }), "SSL");
         assert_eq!(protocol(&Security { tls: None, sasl: sasl.clone() }), "SASL_PLAINTEXT");
@@ -137,19 +133,30 @@ mod tests {
 
     #[test]
     fn an_authority_takes_the_place_of_those_of_the_system() {
-        let own = Security { tls: Some(Tls::Authority("PEM".into())), sasl: None };
+        let own = Security { tls: Some(Tls::trusting("PEM")), sasl: None };
         assert!(own.properties().contains(&("ssl.ca.pem", "PEM")));
         assert!(!own.properties().iter().any(|(name, _)| *name == "ssl.ca.location"));
-        let systems = Security { tls: Some(Tls::SystemRoots), sasl: None };
+        let systems = Security { tls: Some(Tls::default()), sasl: None };
         assert!(systems.properties().contains(&("ssl.ca.location", "probe")));
     }
 
     #[test]
     fn librdkafka_knows_every_property_and_mechanism() {
         for mechanism in Mechanism::value_variants() {
-            let security = Security { tls: Some(Tls::SystemRoots), sasl: Some(sasl(*mechanism)) };
+            let security = Security { tls: Some(Tls::default()), sasl: Some(sasl(*mechanism)) };
             security.client().create::<BaseProducer>().unwrap();
         }
+    }
+
+    #[test]
+    fn a_client_shows_its_certificate_where_it_has_one() {
+        let certificate = ClientCertificate::given(Some("CERTIFICATE".into()), Some("KEY".into()));
+        let security = Security { tls: Some(Tls { authority: None, certificate }), sasl: None };
+        let properties = security.properties();
+        assert!(properties.contains(&("ssl.certificate.pem", "CERTIFICATE")));
+        assert!(properties.contains(&("ssl.key.pem", "KEY")));
+        let refused = security.client().create::<BaseProducer>().err().unwrap().to_string();
+        assert!(refused.contains("ssl.certificate.pem"), "{refused}");
     }
 
     #[test]
