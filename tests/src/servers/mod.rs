@@ -35,6 +35,6 @@ pub use redis::Redis;
 pub use server::{Program, Server, free_port};
 pub use shared::{
     Database, KAFKA, KAFKA_CA, KAFKA_MUTUAL, KAFKA_SECURE, POSTGRES, REDIS, database, kafka,
-    kafka_certificates, kafka_security, mutual_kafka, redis_url, secure_kafka, service, topic, topic_on,
-    topic_placed, unique,
+    kafka_certificates, kafka_security, mutual_kafka, redis_url, replace_topic, secure_kafka, service, topic,
+    topic_on, topic_placed, unique,
 };

@@ -7,7 +7,7 @@ pub mod records;
 use std::collections::HashMap;
 
 use boxoffice_domain::subject::{OfSeatingEvent, Subject};
-use boxoffice_domain::{Envelope, SeatingEventId, SeatingEventState, UnixMillis, evolve};
+use boxoffice_domain::{DomainEvent, Envelope, SeatingEventId, SeatingEventState, UnixMillis, evolve};
 use uuid::Uuid;
 
 use crate::snapshot::{FORMAT, Snapshot};
