@@ -4,18 +4,13 @@ use boxoffice_tests::api_audit::{ApiAudit, Rights, granted, needed};
 
 use crate::support::{Plane, roles};
 
-/// Needed where no test comes: a ReservationService that cannot be read is read once more before its status says so.
-const RARELY: [(&str, &str); 1] = [("get", "reservationservices.boxoffice.dev")];
-
 #[tokio::test]
 async fn no_right_was_missing_and_none_was_for_nothing() {
     let calls = ApiAudit::whole(Plane::connect().await.place.audit_log()).all();
     let refused: Vec<_> = calls.iter().filter(|call| call.is_forbidden).collect();
     assert!(refused.is_empty(), "the chart grants too little: {refused:#?}");
     let granted: Rights = roles().await.iter().flat_map(granted).collect();
-    let is_rare = |verb: &str, resource: &str| RARELY.contains(&(verb, resource));
     let needed = needed(&calls);
-    let unused = granted.difference(&needed).filter(|(verb, resource)| !is_rare(verb, resource));
-    let unused: Vec<_> = unused.collect();
+    let unused: Vec<_> = granted.difference(&needed).collect();
     assert!(unused.is_empty(), "the chart grants what no test needed: {unused:?}");
 }
