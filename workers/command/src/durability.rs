@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use boxoffice_domain::subject::{OfReservation, OfSeat, Subject};
 use boxoffice_domain::{Command, CommandKind, DomainEvent};
 
 /// What has to be so before a command is acknowledged.
@@ -45,23 +46,16 @@ impl Durability {
 
     /// Whether anybody's answer may wait until `event` is on the log.
     pub fn waits_for_log(&self, event: &DomainEvent) -> bool {
-        let guarantee = match event {
-            DomainEvent::SeatHeld(_) | DomainEvent::HoldExtended(_) => self.hold,
-            DomainEvent::SeatReserved(_) | DomainEvent::ReservationCreated(_) => self.reserve,
-            DomainEvent::SeatReleased(_)
-            | DomainEvent::SeatBlocked(_)
-            | DomainEvent::SeatUnblocked(_)
-            | DomainEvent::ReservationCancelled(_)
-            | DomainEvent::ReservationNotReinstated(_)
-            | DomainEvent::EventCreated(_)
-            | DomainEvent::EventUpdated(_)
-            | DomainEvent::EventDeleted(_)
-            | DomainEvent::EventPurged(_)
-            | DomainEvent::StatsUpdated(_)
-            | DomainEvent::PaymentRequested(_)
-            | DomainEvent::PaymentCompleted(_)
-            | DomainEvent::PaymentFailed(_)
-            | DomainEvent::PaymentRefundRequested(_) => return false,
+        let guarantee = match event.subject() {
+            Subject::Seat(OfSeat::Held(_)) | Subject::Hold(_) => self.hold,
+            Subject::Seat(OfSeat::Reserved(_)) | Subject::Reservation(OfReservation::Created(_)) => {
+                self.reserve
+            }
+            Subject::Seat(OfSeat::Released(_) | OfSeat::Blocked(_) | OfSeat::Unblocked(_))
+            | Subject::Reservation(OfReservation::Cancelled(_) | OfReservation::NotReinstated(_))
+            | Subject::SeatingEvent(_)
+            | Subject::Statistics(_)
+            | Subject::Payment(_) => return false,
         };
         guarantee == Guarantee::Log
     }

@@ -22,6 +22,8 @@ pub mod choose;
 
 pub mod events;
 
+pub mod subject;
+
 pub mod command;
 
 pub mod state;

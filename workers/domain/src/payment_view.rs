@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::{DomainEvent, Envelope, PaidBy, Payment, PaymentFailure, ReleaseReason, ReservedSeats};
 use crate::ids::{ReservationId, SeatingEventId, UnixMillis, UserId};
+use crate::subject::{OfPayment, OfReservation, Subject};
 
 /// Where a payment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -121,18 +122,20 @@ pub fn paid_reservation(event: &DomainEvent) -> Option<ReservationId> {
 }
 
 fn about(event: &DomainEvent) -> Option<(ReservationId, Fact<'_>)> {
-    match event {
-        DomainEvent::PaymentRequested(payment) => {
+    match event.subject() {
+        Subject::Payment(OfPayment::Requested(payment)) => {
             Some((payment.reservation_id.clone(), Fact::Requested(payment)))
         }
-        DomainEvent::PaymentCompleted(payment) => {
+        Subject::Payment(OfPayment::Completed(payment)) => {
             Some((payment.reservation_id.clone(), Fact::Completed(payment)))
         }
-        DomainEvent::PaymentFailed(payment) => Some((payment.reservation_id.clone(), Fact::Failed(payment))),
-        DomainEvent::PaymentRefundRequested(payment) => {
+        Subject::Payment(OfPayment::Failed(payment)) => {
+            Some((payment.reservation_id.clone(), Fact::Failed(payment)))
+        }
+        Subject::Payment(OfPayment::RefundRequested(payment)) => {
             Some((payment.reservation_id.clone(), Fact::RefundRequested(payment)))
         }
-        DomainEvent::ReservationCancelled(seats) => match seats.reason {
+        Subject::Reservation(OfReservation::Cancelled(seats)) => match seats.reason {
             Some(ReleaseReason::PaymentFailed) => None,
             Some(
                 ReleaseReason::User
@@ -142,24 +145,17 @@ fn about(event: &DomainEvent) -> Option<(ReservationId, Fact<'_>)> {
             )
             | None => Some((seats.reservation_id.clone(), Fact::Cancelled(seats))),
         },
-        DomainEvent::ReservationCreated(seats) => match &seats.paid_by {
+        Subject::Reservation(OfReservation::Created(seats)) => match &seats.paid_by {
             Some(PaidBy::Reservation(paying)) => {
                 paying.parse().ok().map(|paying| (paying, Fact::Reinstated(seats)))
             }
             Some(PaidBy::Counter) | None => None,
         },
-        DomainEvent::SeatHeld(_)
-        | DomainEvent::SeatReserved(_)
-        | DomainEvent::SeatReleased(_)
-        | DomainEvent::SeatBlocked(_)
-        | DomainEvent::SeatUnblocked(_)
-        | DomainEvent::HoldExtended(_)
-        | DomainEvent::ReservationNotReinstated(_)
-        | DomainEvent::EventCreated(_)
-        | DomainEvent::EventUpdated(_)
-        | DomainEvent::EventDeleted(_)
-        | DomainEvent::EventPurged(_)
-        | DomainEvent::StatsUpdated(_) => None,
+        Subject::Reservation(OfReservation::NotReinstated(_))
+        | Subject::Seat(_)
+        | Subject::Hold(_)
+        | Subject::SeatingEvent(_)
+        | Subject::Statistics(_) => None,
     }
 }
 

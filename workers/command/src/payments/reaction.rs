@@ -4,7 +4,8 @@
 //! the same command, and finds what the first one did.
 
 use boxoffice_domain::events::{Envelope, Payment};
-use boxoffice_domain::{Command, DomainEvent, SeatingEventId};
+use boxoffice_domain::subject::{OfPayment, Subject};
+use boxoffice_domain::{Command, SeatingEventId};
 use boxoffice_runtime::record::{Record, Said};
 use uuid::Uuid;
 
@@ -44,31 +45,24 @@ impl Asks {
             Said::Unknown(unknown) => return Self::Unknown(unknown.event_type.clone()),
             Said::Malformed(reason) => return Self::Unreadable(reason.clone()),
         };
-        let (command, payment) = match &envelope.event {
-            DomainEvent::PaymentFailed(payment) => {
+        let (command, payment) = match envelope.event.subject() {
+            Subject::Payment(OfPayment::Failed(payment)) => {
                 (Command::FailPayment { reservation: payment.reservation_id.uuid() }, payment)
             }
-            DomainEvent::PaymentCompleted(payment) if payment.late => match reinstate(envelope, payment) {
-                Some(command) => (command, payment),
-                None => return Self::Unreadable("a payment that came late has no paymentId".to_owned()),
-            },
-            DomainEvent::PaymentCompleted(_)
-            | DomainEvent::PaymentRequested(_)
-            | DomainEvent::PaymentRefundRequested(_) => return Self::Nothing,
-            DomainEvent::SeatHeld(_)
-            | DomainEvent::SeatReserved(_)
-            | DomainEvent::SeatReleased(_)
-            | DomainEvent::SeatBlocked(_)
-            | DomainEvent::SeatUnblocked(_)
-            | DomainEvent::HoldExtended(_)
-            | DomainEvent::ReservationCreated(_)
-            | DomainEvent::ReservationCancelled(_)
-            | DomainEvent::ReservationNotReinstated(_)
-            | DomainEvent::EventCreated(_)
-            | DomainEvent::EventUpdated(_)
-            | DomainEvent::EventDeleted(_)
-            | DomainEvent::EventPurged(_)
-            | DomainEvent::StatsUpdated(_) => return Self::Unknown(envelope.event.event_type().to_owned()),
+            Subject::Payment(OfPayment::Completed(payment)) if payment.late => {
+                match reinstate(envelope, payment) {
+                    Some(command) => (command, payment),
+                    None => return Self::Unreadable("a payment that came late has no paymentId".to_owned()),
+                }
+            }
+            Subject::Payment(
+                OfPayment::Completed(_) | OfPayment::Requested(_) | OfPayment::RefundRequested(_),
+            ) => return Self::Nothing,
+            Subject::Seat(_)
+            | Subject::Hold(_)
+            | Subject::Reservation(_)
+            | Subject::SeatingEvent(_)
+            | Subject::Statistics(_) => return Self::Unknown(envelope.event.event_type().to_owned()),
         };
         if payment.reservation_id.event_id() != &payment.event_id {
             let reason = format!("{} is no reservation of {}", payment.reservation_id, payment.event_id);

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_domain::events::MalformedEvent;
+use boxoffice_domain::subject::{OfSeatingEvent, Subject};
 use boxoffice_domain::{DomainEvent, SeatingEventId};
 use boxoffice_runtime::log::{Appender, LogError};
 use boxoffice_runtime::record::{NewRecord, encode};
@@ -449,24 +450,16 @@ async fn whole_commands(
 
 /// Whether no seats are sold any more after this.
 const fn is_last(event: &DomainEvent) -> bool {
-    match event {
-        DomainEvent::EventDeleted(_) | DomainEvent::EventPurged(_) => true,
-        DomainEvent::SeatHeld(_)
-        | DomainEvent::SeatReserved(_)
-        | DomainEvent::SeatReleased(_)
-        | DomainEvent::SeatBlocked(_)
-        | DomainEvent::SeatUnblocked(_)
-        | DomainEvent::HoldExtended(_)
-        | DomainEvent::ReservationCreated(_)
-        | DomainEvent::ReservationCancelled(_)
-        | DomainEvent::ReservationNotReinstated(_)
-        | DomainEvent::EventCreated(_)
-        | DomainEvent::EventUpdated(_)
-        | DomainEvent::StatsUpdated(_)
-        | DomainEvent::PaymentRequested(_)
-        | DomainEvent::PaymentCompleted(_)
-        | DomainEvent::PaymentFailed(_)
-        | DomainEvent::PaymentRefundRequested(_) => false,
+    match event.subject() {
+        Subject::SeatingEvent(of) => match of {
+            OfSeatingEvent::Deleted(_) | OfSeatingEvent::Purged(_) => true,
+            OfSeatingEvent::Created(_) | OfSeatingEvent::Updated(_) => false,
+        },
+        Subject::Seat(_)
+        | Subject::Hold(_)
+        | Subject::Reservation(_)
+        | Subject::Statistics(_)
+        | Subject::Payment(_) => false,
     }
 }
 

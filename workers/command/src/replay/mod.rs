@@ -6,7 +6,8 @@ pub mod records;
 
 use std::collections::HashMap;
 
-use boxoffice_domain::{DomainEvent, Envelope, SeatingEventId, SeatingEventState, UnixMillis, evolve};
+use boxoffice_domain::subject::{OfSeatingEvent, Subject};
+use boxoffice_domain::{Envelope, SeatingEventId, SeatingEventState, UnixMillis, evolve};
 use uuid::Uuid;
 
 use crate::snapshot::{FORMAT, Snapshot};
@@ -191,25 +192,18 @@ impl Replay {
     /// What beside the state comes of an event that was applied to it.
     fn learn(&mut self, envelope: &Envelope) {
         self.time = self.time.max(envelope.timestamp);
-        match &envelope.event {
-            DomainEvent::EventCreated(_) | DomainEvent::EventUpdated(_) | DomainEvent::EventDeleted(_) => {
+        match envelope.event.subject() {
+            Subject::SeatingEvent(OfSeatingEvent::Purged(_)) => (self.revision, self.purged) = (None, true),
+            Subject::SeatingEvent(
+                OfSeatingEvent::Created(_) | OfSeatingEvent::Updated(_) | OfSeatingEvent::Deleted(_),
+            ) => {
                 self.revision = Some(envelope.metadata.causation_id);
             }
-            DomainEvent::EventPurged(_) => (self.revision, self.purged) = (None, true),
-            DomainEvent::SeatHeld(_)
-            | DomainEvent::SeatReserved(_)
-            | DomainEvent::SeatReleased(_)
-            | DomainEvent::SeatBlocked(_)
-            | DomainEvent::SeatUnblocked(_)
-            | DomainEvent::HoldExtended(_)
-            | DomainEvent::ReservationCreated(_)
-            | DomainEvent::ReservationCancelled(_)
-            | DomainEvent::ReservationNotReinstated(_)
-            | DomainEvent::StatsUpdated(_)
-            | DomainEvent::PaymentRequested(_)
-            | DomainEvent::PaymentCompleted(_)
-            | DomainEvent::PaymentFailed(_)
-            | DomainEvent::PaymentRefundRequested(_) => {}
+            Subject::Seat(_)
+            | Subject::Hold(_)
+            | Subject::Reservation(_)
+            | Subject::Statistics(_)
+            | Subject::Payment(_) => {}
         }
     }
 

@@ -27,6 +27,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use boxoffice_domain::subject::Subject;
 use boxoffice_domain::{DomainEvent, Envelope, UnixMillis};
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use uuid::{Builder, Uuid};
@@ -59,25 +60,13 @@ impl Lane {
 
 /// The topic that an event is on, by the name that the contract has for it.
 fn topic(event: &DomainEvent) -> &'static str {
-    match event {
-        DomainEvent::PaymentRequested(_)
-        | DomainEvent::PaymentCompleted(_)
-        | DomainEvent::PaymentFailed(_)
-        | DomainEvent::PaymentRefundRequested(_) => "payment-events",
-        DomainEvent::SeatHeld(_)
-        | DomainEvent::SeatReserved(_)
-        | DomainEvent::SeatReleased(_)
-        | DomainEvent::SeatBlocked(_)
-        | DomainEvent::SeatUnblocked(_)
-        | DomainEvent::HoldExtended(_)
-        | DomainEvent::ReservationCreated(_)
-        | DomainEvent::ReservationCancelled(_)
-        | DomainEvent::ReservationNotReinstated(_)
-        | DomainEvent::EventCreated(_)
-        | DomainEvent::EventUpdated(_)
-        | DomainEvent::EventDeleted(_)
-        | DomainEvent::EventPurged(_)
-        | DomainEvent::StatsUpdated(_) => "seat-events",
+    match event.subject() {
+        Subject::Payment(_) => "payment-events",
+        Subject::Seat(_)
+        | Subject::Hold(_)
+        | Subject::Reservation(_)
+        | Subject::SeatingEvent(_)
+        | Subject::Statistics(_) => "seat-events",
     }
 }
 

@@ -4,8 +4,9 @@
 //! name as the reason: no second owner is ever written.
 
 use async_trait::async_trait;
+use boxoffice_domain::Envelope;
 use boxoffice_domain::events::ReservedSeats;
-use boxoffice_domain::{DomainEvent, Envelope};
+use boxoffice_domain::subject::{OfReservation, OfSeatingEvent, Subject};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
@@ -98,27 +99,24 @@ enum Fact {
 }
 
 fn fact(envelope: &Envelope) -> Option<(Fact, Value)> {
-    match &envelope.event {
-        DomainEvent::ReservationCreated(reservation) => Some((Fact::Created, row(reservation, envelope))),
-        DomainEvent::ReservationCancelled(reservation) => Some((Fact::Cancelled, row(reservation, envelope))),
-        DomainEvent::EventPurged(purged) => {
+    match envelope.event.subject() {
+        Subject::Reservation(OfReservation::Created(reservation)) => {
+            Some((Fact::Created, row(reservation, envelope)))
+        }
+        Subject::Reservation(OfReservation::Cancelled(reservation)) => {
+            Some((Fact::Cancelled, row(reservation, envelope)))
+        }
+        Subject::SeatingEvent(OfSeatingEvent::Purged(purged)) => {
             Some((Fact::Purged, json!({"event_id": purged.event_id, "at": envelope.timestamp})))
         }
-        DomainEvent::SeatHeld(_)
-        | DomainEvent::SeatReserved(_)
-        | DomainEvent::SeatReleased(_)
-        | DomainEvent::SeatBlocked(_)
-        | DomainEvent::SeatUnblocked(_)
-        | DomainEvent::HoldExtended(_)
-        | DomainEvent::ReservationNotReinstated(_)
-        | DomainEvent::EventCreated(_)
-        | DomainEvent::EventUpdated(_)
-        | DomainEvent::EventDeleted(_)
-        | DomainEvent::StatsUpdated(_)
-        | DomainEvent::PaymentRequested(_)
-        | DomainEvent::PaymentCompleted(_)
-        | DomainEvent::PaymentFailed(_)
-        | DomainEvent::PaymentRefundRequested(_) => None,
+        Subject::Reservation(OfReservation::NotReinstated(_))
+        | Subject::SeatingEvent(
+            OfSeatingEvent::Created(_) | OfSeatingEvent::Updated(_) | OfSeatingEvent::Deleted(_),
+        )
+        | Subject::Seat(_)
+        | Subject::Hold(_)
+        | Subject::Statistics(_)
+        | Subject::Payment(_) => None,
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) struct Detail {
     sections: Vec<SectionBody>,
 }
 
-/// When seats can be held.
+/// When seats can be held, and given back.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SalesWindow)]
 #[serde(rename_all = "camelCase")]
@@ -75,6 +75,8 @@ struct Window {
     opens_at: Option<UnixMillis>,
     /// First moment at which no seat can be held any more.
     closes_at: UnixMillis,
+    /// Last moment at which buyers cancel what they reserved.
+    cancel_until: UnixMillis,
     /// Whether new holds are refused for now.
     paused: bool,
 }
@@ -116,7 +118,11 @@ struct SectionBody {
                 "title": "Arena Night",
                 "startsAt": 4_000_000_000_000_u64,
                 "phase": "OnSale",
-                "sales": {"closesAt": 4_000_000_000_000_u64, "paused": false},
+                "sales": {
+                    "closesAt": 4_000_000_000_000_u64,
+                    "cancelUntil": 4_000_000_000_000_u64,
+                    "paused": false
+                },
                 "seats": {"total": 8, "available": 5, "held": 1, "reserved": 1, "blocked": 1}
             }])
         ),
@@ -150,7 +156,11 @@ pub(super) async fn list(State(known): State<Arc<Knowledge>>, _: Query<Nothing>)
                 "title": "Arena Night",
                 "startsAt": 4_000_000_000_000_u64,
                 "phase": "OnSale",
-                "sales": {"closesAt": 4_000_000_000_000_u64, "paused": false},
+                "sales": {
+                    "closesAt": 4_000_000_000_000_u64,
+                    "cancelUntil": 4_000_000_000_000_u64,
+                    "paused": false
+                },
                 "seats": {"total": 8, "available": 5, "held": 1, "reserved": 1, "blocked": 1},
                 "sequence": 3,
                 "limits": {"seatsPerUser": 8},
@@ -276,6 +286,7 @@ impl Summary {
             sales: Window {
                 opens_at: map.definition.sales.opens_at,
                 closes_at: map.definition.closes_at(),
+                cancel_until: map.definition.cancel_until(),
                 paused: map.definition.sales.paused,
             },
             seats: map.counts(),

@@ -67,7 +67,7 @@ async fn refused(known: &Knowledge, path: &str) -> (u16, String) {
 async fn events_are_listed_with_phase_and_counts() {
     let counts = json!({"total": 8, "available": 5, "held": 1, "reserved": 1, "blocked": 1});
     let untouched = json!({"total": 8, "available": 7, "held": 0, "reserved": 0, "blocked": 1});
-    let event = |id: &str, seats: &Value| json!({"eventId": id, "title": "Arena Night", "startsAt": crate::testing::FAR, "phase": "OnSale", "sales": {"closesAt": crate::testing::FAR, "paused": false}, "seats": seats});
+    let event = |id: &str, seats: &Value| json!({"eventId": id, "title": "Arena Night", "startsAt": crate::testing::FAR, "phase": "OnSale", "sales": {"closesAt": crate::testing::FAR, "cancelUntil": crate::testing::FAR, "paused": false}, "seats": seats});
     assert_eq!(
         get_json(&known(), "/events").await,
         json!([event("arena", &counts), event("club", &untouched)])
@@ -91,7 +91,10 @@ async fn an_event_is_shown_with_its_sections() {
         (&event["eventId"], &event["sequence"], &event["seats"]["total"]),
         (&json!("arena"), &json!(3), &json!(8))
     );
-    assert_eq!(event["sales"], json!({"closesAt": crate::testing::FAR, "paused": false}));
+    assert_eq!(
+        event["sales"],
+        json!({"closesAt": crate::testing::FAR, "cancelUntil": crate::testing::FAR, "paused": false})
+    );
     assert_eq!(event["priceCategories"][0], json!({"name": "gold", "amount": 12_000, "currency": "EUR"}));
     let sections = json!([
         {"sectionId": "A", "priceCategory": "gold", "generalAdmission": false,

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use boxoffice_domain::command::Wants;
 use boxoffice_domain::seat_map::SeatCounts;
 use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, HoldStatus, Seat};
+use boxoffice_domain::subject::{OfReservation, OfSeat, OfSeatingEvent, Subject};
 use boxoffice_domain::{
     Answer, ChartSeat, Command, CorrelationId, Decision, Definition, DomainEvent, Envelope, HoldId, Origin,
     Rejection, SeatId, SeatingEventId, SeatingEventState, UnixMillis, UserId, attribute, decide, evolve,
@@ -229,33 +230,28 @@ impl Aggregate {
         evolve(&mut self.state, &entry.envelope);
         self.last_event_at = entry.envelope.timestamp;
         self.now = self.now.max(entry.envelope.timestamp);
-        match &entry.envelope.event {
-            DomainEvent::SeatHeld(held) => {
+        match entry.envelope.event.subject() {
+            Subject::Seat(OfSeat::Held(held)) => {
                 self.deadlines.insert((held.expires_at, held.hold_id.uuid()));
             }
-            DomainEvent::HoldExtended(extended) => {
+            Subject::Hold(extended) => {
                 self.deadlines.insert((extended.expires_at, extended.hold_id.uuid()));
             }
-            DomainEvent::ReservationCancelled(cancelled) => {
+            Subject::Reservation(OfReservation::Cancelled(cancelled)) => {
                 let id = cancelled.reservation_id.uuid();
                 let forgotten_at = self.state.failed.get(&id).map(|failed| (failed.forgotten_at(), id));
                 self.deadlines.extend(forgotten_at);
             }
-            DomainEvent::EventPurged(_) => self.deadlines.clear(),
-            DomainEvent::SeatReserved(_)
-            | DomainEvent::SeatReleased(_)
-            | DomainEvent::SeatBlocked(_)
-            | DomainEvent::SeatUnblocked(_)
-            | DomainEvent::ReservationCreated(_)
-            | DomainEvent::ReservationNotReinstated(_)
-            | DomainEvent::EventCreated(_)
-            | DomainEvent::EventUpdated(_)
-            | DomainEvent::EventDeleted(_)
-            | DomainEvent::StatsUpdated(_)
-            | DomainEvent::PaymentRequested(_)
-            | DomainEvent::PaymentCompleted(_)
-            | DomainEvent::PaymentFailed(_)
-            | DomainEvent::PaymentRefundRequested(_) => {}
+            Subject::SeatingEvent(OfSeatingEvent::Purged(_)) => self.deadlines.clear(),
+            Subject::Seat(
+                OfSeat::Reserved(_) | OfSeat::Released(_) | OfSeat::Blocked(_) | OfSeat::Unblocked(_),
+            )
+            | Subject::Reservation(OfReservation::Created(_) | OfReservation::NotReinstated(_))
+            | Subject::SeatingEvent(
+                OfSeatingEvent::Created(_) | OfSeatingEvent::Updated(_) | OfSeatingEvent::Deleted(_),
+            )
+            | Subject::Statistics(_)
+            | Subject::Payment(_) => {}
         }
         if self.state.sequence > self.published {
             self.outbox.push_back(entry);
@@ -356,25 +352,15 @@ impl Aggregate {
 
 /// The seat that nobody claims any more, and that is not blocked any more, by `event`.
 fn freed(event: &DomainEvent) -> Option<&SeatId> {
-    match event {
-        DomainEvent::SeatReleased(released) => Some(&released.seat_id),
-        DomainEvent::SeatUnblocked(block) => Some(&block.seat_id),
-        DomainEvent::SeatHeld(_)
-        | DomainEvent::SeatReserved(_)
-        | DomainEvent::SeatBlocked(_)
-        | DomainEvent::HoldExtended(_)
-        | DomainEvent::ReservationCreated(_)
-        | DomainEvent::ReservationCancelled(_)
-        | DomainEvent::ReservationNotReinstated(_)
-        | DomainEvent::EventCreated(_)
-        | DomainEvent::EventUpdated(_)
-        | DomainEvent::EventDeleted(_)
-        | DomainEvent::EventPurged(_)
-        | DomainEvent::StatsUpdated(_)
-        | DomainEvent::PaymentRequested(_)
-        | DomainEvent::PaymentCompleted(_)
-        | DomainEvent::PaymentFailed(_)
-        | DomainEvent::PaymentRefundRequested(_) => None,
+    match event.subject() {
+        Subject::Seat(OfSeat::Released(released)) => Some(&released.seat_id),
+        Subject::Seat(OfSeat::Unblocked(block)) => Some(&block.seat_id),
+        Subject::Seat(OfSeat::Held(_) | OfSeat::Reserved(_) | OfSeat::Blocked(_))
+        | Subject::Hold(_)
+        | Subject::Reservation(_)
+        | Subject::SeatingEvent(_)
+        | Subject::Statistics(_)
+        | Subject::Payment(_) => None,
     }
 }
 

@@ -6,6 +6,7 @@ use std::hash::Hash;
 
 use boxoffice_domain::command::{Reads, Wants};
 use boxoffice_domain::state::{HoldStatus, Seat, SeatingEventState};
+use boxoffice_domain::subject::{OfSeatingEvent, Subject};
 use boxoffice_domain::{
     Answer, Command, CommandKind, Decision, Definition, DomainEvent, Envelope, Origin, PricedSeat,
     SeatingEventId, UserId, attribute, evolve,
@@ -81,24 +82,17 @@ impl RedisStore {
         let claims = claims.into_iter().flat_map(|(user, by)| [user.to_string(), by.to_string()]);
         run.list(claims.collect::<Vec<_>>().into_iter());
         difference.tell_deadlines(&mut run);
-        let defined = envelopes.iter().rev().find_map(|envelope| match &envelope.event {
-            DomainEvent::EventCreated(e) | DomainEvent::EventUpdated(e) => Some((&e.definition, false)),
-            DomainEvent::EventDeleted(e) => Some((&e.definition, true)),
-            DomainEvent::SeatHeld(_)
-            | DomainEvent::SeatReserved(_)
-            | DomainEvent::SeatReleased(_)
-            | DomainEvent::SeatBlocked(_)
-            | DomainEvent::SeatUnblocked(_)
-            | DomainEvent::HoldExtended(_)
-            | DomainEvent::ReservationCreated(_)
-            | DomainEvent::ReservationCancelled(_)
-            | DomainEvent::ReservationNotReinstated(_)
-            | DomainEvent::EventPurged(_)
-            | DomainEvent::StatsUpdated(_)
-            | DomainEvent::PaymentRequested(_)
-            | DomainEvent::PaymentCompleted(_)
-            | DomainEvent::PaymentFailed(_)
-            | DomainEvent::PaymentRefundRequested(_) => None,
+        let defined = envelopes.iter().rev().find_map(|envelope| match envelope.event.subject() {
+            Subject::SeatingEvent(OfSeatingEvent::Created(e) | OfSeatingEvent::Updated(e)) => {
+                Some((&e.definition, false))
+            }
+            Subject::SeatingEvent(OfSeatingEvent::Deleted(e)) => Some((&e.definition, true)),
+            Subject::SeatingEvent(OfSeatingEvent::Purged(_))
+            | Subject::Seat(_)
+            | Subject::Hold(_)
+            | Subject::Reservation(_)
+            | Subject::Statistics(_)
+            | Subject::Payment(_) => None,
         });
         // A new floor plan is marked by what is written.
         let moved =

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use boxoffice_domain::events::{PaidBy, ReleaseReason};
+use boxoffice_domain::subject::{OfReservation, Subject};
 use boxoffice_domain::{DomainEvent, Envelope, ReservationId};
 use serde::{Deserialize, Serialize};
 
@@ -26,39 +27,31 @@ pub type Rows = BTreeMap<String, Kept>;
 
 /// The reservations that `event` concerns; a row that is [`Kept::CoveredBy`] another one concerns that one too.
 pub fn concerned(event: &DomainEvent) -> Vec<String> {
-    match event {
-        DomainEvent::ReservationCreated(created) => {
+    match event.subject() {
+        Subject::Reservation(OfReservation::Created(created)) => {
             let by = match &created.paid_by {
                 Some(PaidBy::Reservation(by)) => Some(by.clone()),
                 Some(PaidBy::Counter) | None => None,
             };
             by.into_iter().chain([created.reservation_id.to_string()]).collect()
         }
-        DomainEvent::ReservationCancelled(cancelled) => vec![cancelled.reservation_id.to_string()],
-        DomainEvent::ReservationNotReinstated(not) => vec![not.reservation_id.to_string()],
-        DomainEvent::SeatHeld(_)
-        | DomainEvent::SeatReserved(_)
-        | DomainEvent::SeatReleased(_)
-        | DomainEvent::SeatBlocked(_)
-        | DomainEvent::SeatUnblocked(_)
-        | DomainEvent::HoldExtended(_)
-        | DomainEvent::EventCreated(_)
-        | DomainEvent::EventUpdated(_)
-        | DomainEvent::EventDeleted(_)
-        | DomainEvent::EventPurged(_)
-        | DomainEvent::StatsUpdated(_)
-        | DomainEvent::PaymentRequested(_)
-        | DomainEvent::PaymentCompleted(_)
-        | DomainEvent::PaymentFailed(_)
-        | DomainEvent::PaymentRefundRequested(_) => vec![],
+        Subject::Reservation(OfReservation::Cancelled(cancelled)) => {
+            vec![cancelled.reservation_id.to_string()]
+        }
+        Subject::Reservation(OfReservation::NotReinstated(not)) => vec![not.reservation_id.to_string()],
+        Subject::Seat(_)
+        | Subject::Hold(_)
+        | Subject::SeatingEvent(_)
+        | Subject::Statistics(_)
+        | Subject::Payment(_) => vec![],
     }
 }
 
 /// Changes `rows`, which hold what is kept of all that it [`concerned`]s, by `envelope`; gives what is announced.
 pub fn take_in(rows: &mut Rows, envelope: &Envelope, timeout: Duration, at: Moment) -> Vec<Envelope> {
     let cause = Cause::from(envelope);
-    match &envelope.event {
-        DomainEvent::ReservationCreated(created) => {
+    match envelope.event.subject() {
+        Subject::Reservation(OfReservation::Created(created)) => {
             let id = created.reservation_id.to_string();
             match &created.paid_by {
                 Some(PaidBy::Counter) => vec![],
@@ -77,34 +70,24 @@ pub fn take_in(rows: &mut Rows, envelope: &Envelope, timeout: Duration, at: Mome
             }
         }
         // That is what a payment that failed came to.
-        DomainEvent::ReservationCancelled(cancelled)
+        Subject::Reservation(OfReservation::Cancelled(cancelled))
             if cancelled.reason == Some(ReleaseReason::PaymentFailed) =>
         {
             vec![]
         }
-        DomainEvent::ReservationCancelled(cancelled) => {
+        Subject::Reservation(OfReservation::Cancelled(cancelled)) => {
             let Some(payment) = of(rows, &cancelled.reservation_id) else { return vec![] };
             payment.cancelled(cancelled.seat_ids.len() as u64, cancelled.amount, cause, at)
         }
-        DomainEvent::ReservationNotReinstated(not) => {
+        Subject::Reservation(OfReservation::NotReinstated(not)) => {
             let Some(payment) = of(rows, &not.reservation_id) else { return vec![] };
             payment.not_reinstated(&cause, at)
         }
-        DomainEvent::SeatHeld(_)
-        | DomainEvent::SeatReserved(_)
-        | DomainEvent::SeatReleased(_)
-        | DomainEvent::SeatBlocked(_)
-        | DomainEvent::SeatUnblocked(_)
-        | DomainEvent::HoldExtended(_)
-        | DomainEvent::EventCreated(_)
-        | DomainEvent::EventUpdated(_)
-        | DomainEvent::EventDeleted(_)
-        | DomainEvent::EventPurged(_)
-        | DomainEvent::StatsUpdated(_)
-        | DomainEvent::PaymentRequested(_)
-        | DomainEvent::PaymentCompleted(_)
-        | DomainEvent::PaymentFailed(_)
-        | DomainEvent::PaymentRefundRequested(_) => vec![],
+        Subject::Seat(_)
+        | Subject::Hold(_)
+        | Subject::SeatingEvent(_)
+        | Subject::Statistics(_)
+        | Subject::Payment(_) => vec![],
     }
 }
 

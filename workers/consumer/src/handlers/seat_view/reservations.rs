@@ -4,8 +4,9 @@
 //! right one. What is cancelled of a reservation that is not there, because the event that made it is parked, is kept
 //! aside until it comes.
 
+use boxoffice_domain::Envelope;
 use boxoffice_domain::events::ReservedSeats;
-use boxoffice_domain::{DomainEvent, Envelope};
+use boxoffice_domain::subject::{OfReservation, Subject};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -79,25 +80,19 @@ const CANCEL: &str = "
 
 /// Whether it is a cancellation, and the row.
 fn fact(envelope: &Envelope) -> Option<(bool, Value)> {
-    match &envelope.event {
-        DomainEvent::ReservationCreated(reservation) => Some((false, row(reservation, envelope))),
-        DomainEvent::ReservationCancelled(reservation) => Some((true, row(reservation, envelope))),
-        DomainEvent::SeatHeld(_)
-        | DomainEvent::SeatReserved(_)
-        | DomainEvent::SeatReleased(_)
-        | DomainEvent::SeatBlocked(_)
-        | DomainEvent::SeatUnblocked(_)
-        | DomainEvent::HoldExtended(_)
-        | DomainEvent::ReservationNotReinstated(_)
-        | DomainEvent::EventCreated(_)
-        | DomainEvent::EventUpdated(_)
-        | DomainEvent::EventDeleted(_)
-        | DomainEvent::EventPurged(_)
-        | DomainEvent::StatsUpdated(_)
-        | DomainEvent::PaymentRequested(_)
-        | DomainEvent::PaymentCompleted(_)
-        | DomainEvent::PaymentFailed(_)
-        | DomainEvent::PaymentRefundRequested(_) => None,
+    match envelope.event.subject() {
+        Subject::Reservation(OfReservation::Created(reservation)) => {
+            Some((false, row(reservation, envelope)))
+        }
+        Subject::Reservation(OfReservation::Cancelled(reservation)) => {
+            Some((true, row(reservation, envelope)))
+        }
+        Subject::Reservation(OfReservation::NotReinstated(_))
+        | Subject::Seat(_)
+        | Subject::Hold(_)
+        | Subject::SeatingEvent(_)
+        | Subject::Statistics(_)
+        | Subject::Payment(_) => None,
     }
 }
 

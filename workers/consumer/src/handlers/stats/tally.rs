@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 
 use boxoffice_domain::events::SectionStats;
 use boxoffice_domain::project::SeatStatus;
+use boxoffice_domain::subject::{OfSeat, Subject};
 use boxoffice_domain::{Chart, Definition, DomainEvent, Projected, SeatId, project};
 
 use crate::handlers::seats::known::{self, Change, SeatChange, State};
@@ -118,25 +119,15 @@ impl Tally {
     /// # Errors
     /// An amount that no database can hold.
     pub fn event(&mut self, event: &DomainEvent, sequence: u64) -> Result<bool, ApplyError> {
-        let amount = match event {
-            DomainEvent::SeatHeld(held) => bigint(held.amount)?,
-            DomainEvent::SeatReserved(reserved) => bigint(reserved.amount)?,
-            DomainEvent::SeatReleased(_)
-            | DomainEvent::SeatBlocked(_)
-            | DomainEvent::SeatUnblocked(_)
-            | DomainEvent::HoldExtended(_)
-            | DomainEvent::ReservationCreated(_)
-            | DomainEvent::ReservationCancelled(_)
-            | DomainEvent::ReservationNotReinstated(_)
-            | DomainEvent::EventCreated(_)
-            | DomainEvent::EventUpdated(_)
-            | DomainEvent::EventDeleted(_)
-            | DomainEvent::EventPurged(_)
-            | DomainEvent::StatsUpdated(_)
-            | DomainEvent::PaymentRequested(_)
-            | DomainEvent::PaymentCompleted(_)
-            | DomainEvent::PaymentFailed(_)
-            | DomainEvent::PaymentRefundRequested(_) => 0,
+        let amount = match event.subject() {
+            Subject::Seat(OfSeat::Held(held)) => bigint(held.amount)?,
+            Subject::Seat(OfSeat::Reserved(reserved)) => bigint(reserved.amount)?,
+            Subject::Seat(OfSeat::Released(_) | OfSeat::Blocked(_) | OfSeat::Unblocked(_))
+            | Subject::Hold(_)
+            | Subject::Reservation(_)
+            | Subject::SeatingEvent(_)
+            | Subject::Statistics(_)
+            | Subject::Payment(_) => 0,
         };
         match project(event) {
             Projected::Seat { seat, to } => {
