@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use boxoffice_crds::{ReservationService, SeatingEvent};
+use boxoffice_crds::ReservationService;
 use boxoffice_operator::reservation_service::children::kinds;
 use boxoffice_operator::reservation_service::names;
 use boxoffice_tests::api_audit::{Call, Mark};

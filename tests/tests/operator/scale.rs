@@ -15,7 +15,6 @@ use boxoffice_tests::wait::within;
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::ResourceExt;
 use kube::api::{Api, PostParams};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::support::{Kind, Operator, Plane, condition, service, show};
