@@ -67,7 +67,7 @@ test: ## every suite, as CI runs it; SUITES=lint,unit,web,charts,integration,clu
 	@$(suite) $(suites)
 
 .PHONY: soak
-soak: ## the crash suites at full length, also beside the version before (BOXOFFICE_BEFORE=COMMIT)
+soak: ## the crash suites at full length, also beside the version before (BOXOFFICE_BEFORE=COMMIT), and deletions in every order
 	@$(suite) soak
 
 .PHONY: scale

@@ -255,6 +255,27 @@ mod tests {
         assert!(!leader.renew().await.unwrap());
     }
 
+    fn an_hour_later() -> Time {
+        Time(jiff::Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(1))
+    }
+
+    #[tokio::test]
+    async fn clocks_that_differ_neither_take_a_lease_from_the_living_nor_keep_it_with_the_dead() {
+        let clocks: [fn() -> Time; 2] = [at_the_start, an_hour_later];
+        for (of_holder, of_other) in [(clocks[0], clocks[1]), (clocks[1], clocks[0])] {
+            let api = FakeApi::default();
+            let candidate = |name: &str, clock| Candidate::new(api.client(), "system", name.to_owned(), clock);
+            let (mut holder, mut other) = (candidate("a", of_holder), candidate("b", of_other));
+            holder.acquire().await;
+            assert!(!other.attempt().await.unwrap());
+            assert!(holder.renew().await.unwrap());
+            assert!(!other.attempt().await.unwrap(), "it was renewed");
+            assert!(other.free_in() <= DURATION && !other.free_in().is_zero());
+            other.seen = other.seen.map(|(spec, since)| (spec, since - DURATION));
+            assert!(other.attempt().await.unwrap(), "it stood still");
+        }
+    }
+
     #[test]
     fn a_holder_gives_up_before_others_may_take_over() {
         assert!(RENEW_DEADLINE + TRY <= DURATION && PERIOD < RENEW_DEADLINE);

@@ -83,6 +83,11 @@ impl Process {
         Ok(())
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.ended().is_some()
+    }
+
     /// Waits until it ends by itself.
     ///
     /// # Errors
@@ -168,6 +173,12 @@ pub async fn run(
 ) -> anyhow::Result<Output> {
     let mut command = tokio::process::Command::from(command(binary)?);
     Ok(command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await?)
+}
+
+/// The sum of what is measured in the series whose names begin with `series`, such as `boxoffice_errors_total{kind="a"`.
+pub fn measured(metrics: &str, series: &str) -> f64 {
+    let lines = metrics.lines().filter(|line| line.starts_with(series));
+    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
 }
 
 /// What runs `binary`, bound to the life of the calling thread, for tests that start it in their own way.

@@ -12,9 +12,17 @@ const POLL: Duration = Duration::from_millis(20);
 /// # Panics
 /// When [`PATIENCE`] is over; the message says `what` did not come.
 pub async fn until<T>(what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
-    match within(PATIENCE, probe).await {
+    until_within(PATIENCE, what, probe).await
+}
+
+/// The same with a patience of its own.
+///
+/// # Panics
+/// When `patience` is over; the message says `what` did not come.
+pub async fn until_within<T>(patience: Duration, what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
+    match within(patience, probe).await {
         Some(value) => value,
-        None => panic!("waited {PATIENCE:?} in vain: {what}"),
+        None => panic!("waited {patience:?} in vain: {what}"),
     }
 }
 

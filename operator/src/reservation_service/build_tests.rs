@@ -127,6 +127,15 @@ fn workers_that_act_outside_may_go_there_but_not_where_clouds_keep_credentials()
 }
 
 #[test]
+fn what_is_built_is_of_no_family_of_addresses() {
+    let desired = desired(&main_service());
+    let built: String = desired.all().map(|object| serde_json::to_string(object).unwrap()).collect();
+    for said in ["ipFamil", "IPv4", "0.0.0.0", "127.0.0.1"] {
+        assert!(!built.contains(said), "{said}: without it a cluster of IPv6 alone has all it needs");
+    }
+}
+
+#[test]
 fn every_worker_has_a_policy_and_only_the_operator_in_its_own_namespace_administers() {
     let service = main_service();
     for consumer in ["seat-view", "reservation-persistence-service", "stats-service"] {

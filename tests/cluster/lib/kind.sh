@@ -15,6 +15,8 @@ kind_up() {
   fi
   kind export kubeconfig --name "$KIND_CLUSTER" --kubeconfig "$KUBECONFIG" --quiet
   AUDIT_LOG=$STATE/audit/audit.log
+  # The API server's own user wrote it, or it is from a cluster of before.
+  [[ -r $AUDIT_LOG ]] || { say "$AUDIT_LOG cannot be read: tests that need it are skipped"; AUDIT_LOG=''; }
   HOST_ADDRESS=$(docker network inspect kind --format '{{range .IPAM.Config}}{{println .Gateway}}{{end}}' | grep -m 1 -F .)
   servers_up
   images_up kind_image

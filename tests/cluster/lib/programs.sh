@@ -1,6 +1,6 @@
 # The Go programs of the cluster: where they are in the cache, and how they are built.
 # Kubernetes, etcd and kwok have modules of their own (tools/), because they replace some of their
-# dependencies; helm, coredns and kind are installed as published.
+# dependencies; pause and policies are programs of this checkout; helm, coredns and kind are installed as published.
 source "$(dirname "${BASH_SOURCE[0]}")/../../servers/common.sh"
 
 TOOLS=$CHECKOUT/tests/cluster/tools
@@ -9,6 +9,7 @@ pinned_version() { awk -v module="$1" '$1 == module && $2 ~ /^v/ {print $2; exit
 KUBERNETES_VERSION=$(pinned_version k8s.io/kubernetes)
 ETCD_VERSION=$(pinned_version go.etcd.io/etcd/server/v3)
 KWOK_VERSION=$(pinned_version sigs.k8s.io/kwok)
+CYCLONUS_VERSION=$(pinned_version github.com/mattfenwick/cyclonus)
 
 # program_folder NAME: where the program (or the programs, for kubernetes) of that name is built to.
 program_folder() {
@@ -20,6 +21,7 @@ program_folder() {
     coredns) echo "$CACHE/tools/coredns-$COREDNS_VERSION" ;;
     kind) echo "$CACHE/tools/kind-$KIND_VERSION" ;;
     pause) echo "$CACHE/tools/pause-1" ;;
+    policies) echo "$CACHE/tools/policies-$CYCLONUS_VERSION" ;;
     *) die "unknown program: $1" ;;
   esac
 }
@@ -40,6 +42,7 @@ build_program() {
     coredns) go_install "$partial" "github.com/coredns/coredns@$COREDNS_VERSION" ;;
     kind) go_install "$partial" "sigs.k8s.io/kind@$KIND_VERSION" ;;
     pause) go_build "$TOOLS/pause" -o "$partial/pause" -ldflags "-s -w" main.go ;;
+    policies) go_build "$TOOLS/policies" -o "$partial/policies" -ldflags "-s -w" . ;;
   esac
   chmod 755 "$partial"
   mv "$partial" "$folder"

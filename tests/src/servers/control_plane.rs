@@ -3,6 +3,7 @@
 //!
 //! The API server writes down whatever service accounts ask: see `tests/cluster/audit-policy.yaml`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::wait::within;
 /// Where `boxoffice-servers` says which folder the control plane has.
 pub const CONTROL_PLANE: &str = "BOXOFFICE_TEST_CONTROL_PLANE";
 
+const API_SERVER: &str = "kube-apiserver";
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// One question to it.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,7 +46,8 @@ const TESTS: &str = env!("CARGO_MANIFEST_DIR");
 /// A running control plane; dropping it ends it and removes its folder.
 #[derive(Debug)]
 pub struct ControlPlane {
-    processes: Vec<Child>,
+    processes: BTreeMap<&'static str, Child>,
+    ports: Ports,
     place: Place,
     _folder: TempDir,
 }
@@ -105,6 +108,7 @@ impl Place {
 }
 
 /// Where its processes listen.
+#[derive(Debug)]
 struct Ports {
     etcd: u16,
     peers: u16,
@@ -136,13 +140,25 @@ impl ControlPlane {
         let folder = tempfile::Builder::new().prefix("boxoffice-control-plane-").tempdir()?;
         let place = Place { folder: folder.path().to_owned() };
         let ports = Ports::free()?;
-        let mut started = Self { processes: Vec::new(), place, _folder: folder };
-        started.credentials(&ports).await?;
-        started.etcd(&ports).await?;
-        started.api_server(&ports).await?;
-        started.controllers(&ports).await?;
+        let mut started = Self { processes: BTreeMap::new(), ports, place, _folder: folder };
+        started.credentials().await?;
+        started.etcd().await?;
+        started.start_api_server().await?;
+        started.controllers().await?;
         started.furnish().await?;
         Ok(started)
+    }
+
+    /// As tests know it that do not share it.
+    pub fn place(&self) -> Place {
+        self.place.clone()
+    }
+
+    /// Kills the API server without a warning.
+    pub fn kill_api_server(&mut self) {
+        if let Some(server) = self.processes.get_mut(API_SERVER) {
+            server.kill();
+        }
     }
 
     /// Its folder.
@@ -151,7 +167,7 @@ impl ControlPlane {
     }
 
     /// One administrator, who is everybody but the operators; those are service accounts.
-    async fn credentials(&self, ports: &Ports) -> anyhow::Result<()> {
+    async fn credentials(&self) -> anyhow::Result<()> {
         let Place { folder } = &self.place;
         let token = Uuid::new_v4().simple().to_string();
         std::fs::write(folder.join("tokens.csv"), format!("{token},admin,admin,\"system:masters\"\n"))?;
@@ -175,16 +191,16 @@ users:
   user:
     token: {token}
 ",
-            ports.api,
+            self.ports.api,
             authority.display()
         );
         std::fs::write(self.place.kubeconfig(), config)?;
         Ok(())
     }
 
-    async fn etcd(&mut self, ports: &Ports) -> anyhow::Result<()> {
-        let (clients, peers) =
-            (format!("http://127.0.0.1:{}", ports.etcd), format!("http://127.0.0.1:{}", ports.peers));
+    async fn etcd(&mut self) -> anyhow::Result<()> {
+        let [clients, peers] =
+            [self.ports.etcd, self.ports.peers].map(|port| format!("http://127.0.0.1:{port}"));
         let mut etcd = bound(program("etcd")?, Signal::KILL, None);
         etcd.args(["--name", "tests", "--unsafe-no-fsync", "--log-level", "warn", "--data-dir"])
             .arg(self.place.folder.join("etcd"))
@@ -195,13 +211,17 @@ users:
             .args(["--quota-backend-bytes", "4294967296"]);
         self.begin("etcd", etcd)?;
         let health = format!("{clients}/health");
-        self.until(async || is_well(&health).await).await
+        self.until("etcd", async || is_well(&health).await).await
     }
 
-    async fn api_server(&mut self, ports: &Ports) -> anyhow::Result<()> {
-        let Place { folder } = &self.place;
+    /// Starts the API server, also one that was killed, and waits until it answers.
+    ///
+    /// # Errors
+    /// One that does not answer within a minute.
+    pub async fn start_api_server(&mut self) -> anyhow::Result<()> {
+        let (Place { folder }, ports) = (&self.place, &self.ports);
         let key = folder.join("service-account.key");
-        let mut server = bound(program("kube-apiserver")?, Signal::KILL, None);
+        let mut server = bound(program(API_SERVER)?, Signal::KILL, None);
         server
             .args(["--etcd-servers", &format!("http://127.0.0.1:{}", ports.etcd)])
             .args(["--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1"])
@@ -222,13 +242,13 @@ users:
             // One file, however long: what was counted must not be rotated away.
             .args(["--audit-log-maxsize", "100000", "--audit-log-path"])
             .arg(self.place.audit_log());
-        self.begin("kube-apiserver", server)?;
+        self.begin(API_SERVER, server)?;
         let place = self.place.clone();
-        self.until(async || told(&place, &["get", "--raw", "/readyz"]).await.is_ok()).await
+        self.until(API_SERVER, async || told(&place, &["get", "--raw", "/readyz"]).await.is_ok()).await
     }
 
-    async fn controllers(&mut self, ports: &Ports) -> anyhow::Result<()> {
-        let Place { folder } = &self.place;
+    async fn controllers(&mut self) -> anyhow::Result<()> {
+        let (Place { folder }, ports) = (&self.place, &self.ports);
         let config = self.place.kubeconfig();
         let loopback = |name: &str, port: u16| -> anyhow::Result<Command> {
             let mut command = bound(program(name)?, Signal::KILL, None);
@@ -260,7 +280,7 @@ users:
         self.begin("kube-controller-manager", manager)?;
         let place = self.place.clone();
         let account = ["--namespace", "default", "get", "serviceaccount", "default"];
-        self.until(async || told(&place, &account).await.is_ok()).await
+        self.until("kube-controller-manager", async || told(&place, &account).await.is_ok()).await
     }
 
     /// Nodes, and the definitions of our resources.
@@ -279,23 +299,23 @@ users:
         Ok(())
     }
 
-    fn begin(&mut self, name: &str, command: Command) -> anyhow::Result<()> {
+    fn begin(&mut self, name: &'static str, command: Command) -> anyhow::Result<()> {
         let log = self.place.folder.join(format!("{name}.log"));
-        self.processes.push(Child::start(name, command, &log, Signal::KILL)?);
+        self.processes.insert(name, Child::start(name, command, &log, Signal::KILL)?);
         Ok(())
     }
 
-    /// Waits until what was begun last answers.
-    async fn until(&mut self, mut answers: impl AsyncFnMut() -> bool) -> anyhow::Result<()> {
-        let last = self.processes.last_mut().context("nothing was begun")?;
+    /// Waits until it answers, unless this one of its processes ends.
+    async fn until(&mut self, name: &str, mut answers: impl AsyncFnMut() -> bool) -> anyhow::Result<()> {
+        let process = self.processes.get_mut(name).context("it was not begun")?;
         let ready = within(START_TIMEOUT, async || {
-            if last.ended().is_some() {
+            if process.ended().is_some() {
                 return Some(false);
             }
             answers().await.then_some(true)
         })
         .await;
-        ensure!(ready == Some(true), "the control plane is not ready\n{}", last.log_tail());
+        ensure!(ready == Some(true), "the control plane is not ready\n{}", process.log_tail());
         Ok(())
     }
 }

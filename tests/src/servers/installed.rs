@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 const KUBERNETES: &str = include_str!("../../cluster/tools/kubernetes/go.mod");
 const ETCD: &str = include_str!("../../cluster/tools/etcd/go.mod");
 const KWOK: &str = include_str!("../../cluster/tools/kwok/go.mod");
+const POLICIES: &str = include_str!("../../cluster/tools/policies/go.mod");
 const SCRIPTS: &str = include_str!("../../servers/common.sh");
 
 /// The folder of all of them.
@@ -26,6 +27,7 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     let (group, version) = match name {
         "etcd" => ("etcd", required(ETCD, "go.etcd.io/etcd/server/v3")),
         "kwok" => ("kwok", required(KWOK, "sigs.k8s.io/kwok")),
+        "policies" => ("policies", required(POLICIES, "github.com/mattfenwick/cyclonus")),
         "helm" => ("helm", SCRIPTS.lines().find_map(|line| line.strip_prefix("HELM_VERSION="))),
         _ => ("kubernetes", required(KUBERNETES, "k8s.io/kubernetes")),
     };
@@ -53,6 +55,7 @@ mod tests {
             (KUBERNETES, "k8s.io/kubernetes"),
             (ETCD, "go.etcd.io/etcd/server/v3"),
             (KWOK, "sigs.k8s.io/kwok"),
+            (POLICIES, "github.com/mattfenwick/cyclonus"),
         ] {
             let version = required(go_mod, module);
             assert!(version.is_some_and(|version| version.starts_with('v')), "{module}: {version:?}");

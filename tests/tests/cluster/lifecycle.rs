@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use boxoffice_crds::{ReservationService, SeatingEvent};
-use boxoffice_tests::wait::within;
+use boxoffice_tests::process::measured;
+use boxoffice_tests::resources;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
+use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
-use kube::{Resource, ResourceExt};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Cluster, Service, assert_gapless, audit, condition, facts, gone, reserved_rows, service,
-    service_resource, show_resource, until, with_namespace,
+    Cluster, PATIENCE, Service, assert_gapless, audit, condition, database_url, facts, gone, reserved_rows,
+    service, service_resource, until, with_namespace,
 };
 
 /// How long a deletion may take, of whatever and in whatever order.
@@ -27,15 +27,14 @@ async fn deleting_both_and_applying_again_finds_the_sold_seats_still_sold() {
         let main = service(&cluster, namespace, &resource).await;
         let show = main.show(|_| {}).await;
         let seat = show.seat("A-2-3");
-        assert_eq!(main.post(&format!("/seats/{seat}/hold"), "alice").await.0, 200);
-        assert_eq!(main.post(&format!("/seats/{seat}/reserve"), "alice").await.0, 200);
+        main.sell(&seat).await;
 
         let shows = cluster.api::<SeatingEvent>(namespace);
         let services = cluster.api::<ReservationService>(namespace);
         shows.delete(&show.id, &DeleteParams::default()).await.unwrap();
-        gone(&shows, &show.id).await;
+        gone(&shows, &show.id, PATIENCE).await;
         services.delete("main", &DeleteParams::default()).await.unwrap();
-        gone(&services, "main").await;
+        gone(&services, "main", PATIENCE).await;
         until("its Deployments and pods are gone", async || {
             let deployments =
                 cluster.api::<Deployment>(namespace).list(&ListParams::default()).await.unwrap();
@@ -53,7 +52,7 @@ async fn deleting_both_and_applying_again_finds_the_sold_seats_still_sold() {
         );
 
         let main = service(&cluster, namespace, &resource).await;
-        cluster.apply::<SeatingEvent>(namespace, &show_resource(namespace, &show.id)).await.unwrap();
+        cluster.apply::<SeatingEvent>(namespace, &resources::show("main", &show.id)).await.unwrap();
         show.ready().await;
         main.shows(&seat, "RESERVED").await;
         let (status, refused) = main.post(&format!("/seats/{seat}/hold"), "bob").await;
@@ -61,7 +60,7 @@ async fn deleting_both_and_applying_again_finds_the_sold_seats_still_sold() {
         let other = show.seat("A-2-4");
         assert_eq!(main.post(&format!("/seats/{other}/hold"), "bob").await.0, 200);
         assert_gapless(&facts(&cluster.kafka, &topic, &show.id).await);
-        let rows = reserved_rows(&crate::support::database_url(namespace, "reservations"), &show.id).await;
+        let rows = reserved_rows(&database_url(namespace, "reservations"), &show.id).await;
         assert_eq!(rows, [(seat, 1)]);
     })
     .await;
@@ -75,8 +74,7 @@ async fn deleted_with_the_service_first_no_show_sells_and_applied_again_sold_sea
         let main = service(&cluster, namespace, &resource).await;
         let (one, other) = (main.show(|_| {}).await, main.show(|_| {}).await);
         let sold = one.seat("A-2-3");
-        assert_eq!(main.post(&format!("/seats/{sold}/hold"), "alice").await.0, 200);
-        assert_eq!(main.post(&format!("/seats/{sold}/reserve"), "alice").await.0, 200);
+        main.sell(&sold).await;
 
         // As `kubectl delete -f` has it: the service's file comes first.
         let shows = cluster.api::<SeatingEvent>(namespace);
@@ -85,9 +83,9 @@ async fn deleted_with_the_service_first_no_show_sells_and_applied_again_sold_sea
         for show in [&one, &other] {
             shows.delete(&show.id, &DeleteParams::default()).await.unwrap();
         }
-        ends(&services, "main").await;
+        gone(&services, "main", DELETION).await;
         for show in [&one, &other] {
-            ends(&shows, &show.id).await;
+            gone(&shows, &show.id, DELETION).await;
             let told = facts(&cluster.kafka, &format!("{namespace}-seat-events"), &show.id).await;
             let last = told.last().map(|fact| fact.event.event_type().to_owned());
             assert_eq!(last.as_deref(), Some("event.deleted"), "its sales were closed: {}", show.id);
@@ -98,7 +96,7 @@ async fn deleted_with_the_service_first_no_show_sells_and_applied_again_sold_sea
             refuses(&main, &show.seat("A-1-1"), "SALES_CLOSED").await;
         }
         for show in [&one, &other] {
-            cluster.apply::<SeatingEvent>(namespace, &show_resource(namespace, &show.id)).await.unwrap();
+            cluster.apply::<SeatingEvent>(namespace, &resources::show("main", &show.id)).await.unwrap();
             show.ready().await;
             assert_eq!(main.post(&format!("/seats/{}/hold", show.seat("A-1-1")), "bob").await.0, 200);
         }
@@ -118,7 +116,7 @@ async fn a_namespace_is_deleted_with_all_that_is_in_it_in_a_minute_and_a_half() 
             main.show(|_| {}).await;
             let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
             namespaces.delete(namespace, &DeleteParams::default()).await.unwrap();
-            ends(&namespaces, namespace).await;
+            gone(&namespaces, namespace, DELETION).await;
         })
         .await;
     }
@@ -134,11 +132,11 @@ async fn what_is_sold_without_a_seating_event_is_named_and_closed_unless_it_is_k
         let shows = cluster.api::<SeatingEvent>(namespace);
         let services = cluster.api::<ReservationService>(namespace);
         services.delete("main", &DeleteParams::default()).await.unwrap();
-        ends(&services, "main").await;
+        gone(&services, "main", DELETION).await;
         // There is nobody any more who could close the sales.
         for show in [&lost, &kept] {
             shows.delete(&show.id, &DeleteParams::default()).await.unwrap();
-            ends(&shows, &show.id).await;
+            gone(&shows, &show.id, DELETION).await;
         }
 
         resource["metadata"]["annotations"] = json!({"boxoffice.dev/keep-unclaimed": kept.id});
@@ -158,7 +156,7 @@ async fn what_is_sold_without_a_seating_event_is_named_and_closed_unless_it_is_k
         assert_eq!(main.post(&format!("/seats/{}/hold", kept.seat("A-1-1")), "bob").await.0, 200);
 
         for show in [&lost, &kept] {
-            cluster.apply::<SeatingEvent>(namespace, &show_resource(namespace, &show.id)).await.unwrap();
+            cluster.apply::<SeatingEvent>(namespace, &resources::show("main", &show.id)).await.unwrap();
             show.ready().await;
         }
         assert_eq!(main.post(&format!("/seats/{}/hold", lost.seat("A-1-1")), "bob").await.0, 200);
@@ -178,15 +176,14 @@ async fn a_show_that_is_purged_and_created_again_sells_all_its_seats_and_no_cons
         let main = service(&cluster, namespace, &retaining(namespace)).await;
         let show = main.show(|_| {}).await;
         let seat = show.seat("A-2-3");
-        assert_eq!(main.post(&format!("/seats/{seat}/hold"), "alice").await.0, 200);
-        assert_eq!(main.post(&format!("/seats/{seat}/reserve"), "alice").await.0, 200);
-        let mut resource = show_resource(namespace, &show.id);
+        main.sell(&seat).await;
+        let mut resource = resources::show("main", &show.id);
         resource["spec"]["deletionPolicy"] = json!("Delete");
         resource["metadata"]["annotations"] = json!({"boxoffice.dev/confirm-delete": show.id});
         cluster.apply::<SeatingEvent>(namespace, &resource).await.unwrap();
         let shows = cluster.api::<SeatingEvent>(namespace);
         shows.delete(&show.id, &DeleteParams::default()).await.unwrap();
-        ends(&shows, &show.id).await;
+        gone(&shows, &show.id, DELETION).await;
         assert_eq!(main.post(&format!("/seats/{seat}/hold"), "bob").await.0, 404, "its seats are forgotten");
 
         cluster.apply::<SeatingEvent>(namespace, &resource).await.unwrap();
@@ -195,8 +192,7 @@ async fn a_show_that_is_purged_and_created_again_sells_all_its_seats_and_no_cons
         assert_eq!(main.post(&format!("/seats/{seat}/reserve"), "bob").await.0, 200);
         main.shows(&seat, "RESERVED").await;
         until("the reservation is on record", async || {
-            let rows =
-                reserved_rows(&crate::support::database_url(namespace, "reservations"), &show.id).await;
+            let rows = reserved_rows(&database_url(namespace, "reservations"), &show.id).await;
             (rows == [(seat.clone(), 1)]).then_some(())
         })
         .await;
@@ -253,17 +249,14 @@ async fn a_show_of_a_service_that_is_not_there_is_deleted_at_once() {
     let cluster = Cluster::connect().await;
     with_namespace(&cluster, async |namespace| {
         let shows = cluster.api::<SeatingEvent>(namespace);
-        cluster.apply::<SeatingEvent>(namespace, &show_resource(namespace, "nowhere")).await.unwrap();
+        cluster.apply::<SeatingEvent>(namespace, &resources::show("main", "nowhere")).await.unwrap();
         until("it waits for its service", async || {
             let show = shows.get("nowhere").await.unwrap();
             condition(&show, "Ready").filter(|ready| ready["reason"] == "ServiceNotFound").map(drop)
         })
         .await;
         shows.delete("nowhere", &DeleteParams::default()).await.unwrap();
-        let gone = within(Duration::from_secs(10), async || {
-            shows.get_opt("nowhere").await.unwrap().is_none().then_some(())
-        });
-        assert!(gone.await.is_some(), "{:#?}", shows.get("nowhere").await.unwrap().status);
+        gone(&shows, "nowhere", Duration::from_secs(10)).await;
     })
     .await;
 }
@@ -273,12 +266,6 @@ fn retaining(namespace: &str) -> Value {
     let mut resource = service_resource(namespace);
     resource["spec"]["kafka"]["topic"]["deletionPolicy"] = json!("Retain");
     resource
-}
-
-/// Waits until an object is gone, no longer than a deletion may take.
-async fn ends<K: Resource + Clone + DeserializeOwned + std::fmt::Debug>(api: &Api<K>, name: &str) {
-    let gone = within(DELETION, async || api.get_opt(name).await.unwrap().is_none().then_some(())).await;
-    assert!(gone.is_some(), "not gone after {DELETION:?}: {:#?}", api.get_opt(name).await);
 }
 
 /// Waits until a hold is refused with a code: a worker that was just started may answer otherwise for a moment.
@@ -325,7 +312,7 @@ async fn reconciles(cluster: &Cluster) -> f64 {
         let path = format!("/api/v1/namespaces/boxoffice-system/pods/{}:9090/proxy/metrics", pod.name_any());
         let request = http::Request::get(path).body(vec![]).unwrap();
         let Ok(text) = cluster.client.request_text(request).await else { continue };
-        done += text.lines().filter_map(|line| line.strip_prefix(COUNTER)?.parse::<f64>().ok()).sum::<f64>();
+        done += measured(&text, COUNTER);
     }
     done
 }

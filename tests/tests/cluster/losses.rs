@@ -3,13 +3,12 @@
 use boxoffice_command::store::LEASE_LIFE;
 use boxoffice_crds::ReservationService;
 use boxoffice_tests::servers::redis_kinds::connection;
-use k8s_openapi::api::core::v1::Event;
-use kube::api::ListParams;
 use redis::FromRedisValue;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Cluster, assert_gapless, condition, is_true, service, service_resource, setting, until, with_namespace,
+    Cluster, PATIENCE, assert_gapless, condition, is_true, service, service_resource, setting, until,
+    with_namespace,
 };
 
 /// Deletes every key of a service, at once.
@@ -92,9 +91,9 @@ async fn events_that_do_not_reach_kafka_are_told_in_the_status_and_by_an_event()
             (outbox["depth"] == 1 && outbox["oldestSeconds"].as_u64()? >= 10).then_some(())
         })
         .await;
-        told(&cluster, namespace, "OutboxStuck").await;
+        cluster.told::<ReservationService>(namespace, "main", "OutboxStuck", PATIENCE).await;
         in_redis::<()>(LET_GO, namespace).await;
-        told(&cluster, namespace, "OutboxMoves").await;
+        cluster.told::<ReservationService>(namespace, "main", "OutboxMoves", PATIENCE).await;
         assert_eq!(outbox(&cluster, namespace).await, json!({"depth": 0, "oldestSeconds": 0}));
         assert_eq!(show.facts(&topic(namespace)).await.len(), 2);
         show.remove().await;
@@ -111,20 +110,6 @@ async fn in_redis<T: FromRedisValue>(script: &str, namespace: &str) -> T {
     let mut redis = connection(&setting("REDIS_URL")).await.unwrap();
     let service = format!("{namespace}/main");
     redis::cmd("EVAL").arg(script).arg(0).arg(service).query_async(&mut redis).await.unwrap()
-}
-
-/// Waits for a Kubernetes Event about the service.
-async fn told(cluster: &Cluster, namespace: &str, reason: &str) {
-    let events = cluster.api::<Event>(namespace);
-    until(&format!("an Event {reason}"), async || {
-        let events = events.list(&ListParams::default()).await.unwrap();
-        let about = |event: &Event| {
-            let object = &event.involved_object;
-            (object.kind.as_deref(), object.name.as_deref()) == (Some("ReservationService"), Some("main"))
-        };
-        events.iter().any(|event| about(event) && event.reason.as_deref() == Some(reason)).then_some(())
-    })
-    .await;
 }
 
 async fn get(cluster: &Cluster, namespace: &str) -> ReservationService {

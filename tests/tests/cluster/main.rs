@@ -18,6 +18,10 @@ mod outage;
 
 mod losses;
 
+mod restarts;
+
+mod charts;
+
 mod refusals;
 
 mod plan;

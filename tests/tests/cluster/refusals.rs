@@ -1,13 +1,14 @@
 //! The API server refuses what is wrong, with a message that names the field; the contract's own examples pass.
 
 use boxoffice_crds::{ReservationService, SeatingEvent};
+use boxoffice_tests::resources;
 use kube::api::{Api, PostParams};
 use kube::core::{ApiResource, DynamicObject};
 use kube::{Error, Resource};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, service_resource, show_resource};
+use crate::support::{Cluster, service_resource};
 
 #[tokio::test]
 async fn refuses_invalid_resources_and_names_the_field() {
@@ -31,7 +32,7 @@ async fn refuses_invalid_resources_and_names_the_field() {
         ),
     ];
     for (pointer, value, named) in shows {
-        let mut resource = show_resource("tickets", "refused");
+        let mut resource = resources::show("main", "refused");
         set(&mut resource, pointer, value);
         refused::<SeatingEvent>(&cluster, resource, named).await;
     }

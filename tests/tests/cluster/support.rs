@@ -1,6 +1,8 @@
 //! The cluster as a test sees it: resources by the Kubernetes API, seats by HTTP, facts by Kafka and PostgreSQL.
 
+use std::ops::Deref;
 use std::panic::AssertUnwindSafe;
+use std::process::Stdio;
 use std::time::Duration;
 
 use boxoffice_crds::{ReservationService, SeatingEvent};
@@ -9,28 +11,28 @@ use boxoffice_domain::{Envelope, SeatId};
 use boxoffice_runtime::log::kafka::KafkaLog;
 use boxoffice_tests::api_audit::ApiAudit;
 use boxoffice_tests::conformance::event_log::read_all;
-use boxoffice_tests::wait::within;
+pub use boxoffice_tests::kubernetes::{Objects, condition, gone};
+use boxoffice_tests::resources;
+use boxoffice_tests::servers::unique;
+use boxoffice_tests::wait::until_within;
 use futures::FutureExt;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
-use kube::{Client, Resource, ResourceExt};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, DeleteParams};
+use kube::{Client, ResourceExt};
 use reqwest::Method;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use uuid::Uuid;
 
 /// Pods are pulled, started, elected: a busy machine takes its time.
 pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Repeats `probe` until it gives a value, as long as a cluster may take.
 pub async fn until<T>(what: &str, probe: impl AsyncFnMut() -> Option<T>) -> T {
-    within(PATIENCE, probe).await.unwrap_or_else(|| panic!("waited {PATIENCE:?} in vain: {what}"))
+    until_within(PATIENCE, what, probe).await
 }
 
 pub struct Cluster {
-    pub client: Client,
+    objects: Objects,
     pub kafka: String,
     pub reservations: String,
     http: reqwest::Client,
@@ -38,36 +40,12 @@ pub struct Cluster {
 
 impl Cluster {
     pub async fn connect() -> Self {
-        let client = Client::try_default().await.unwrap();
+        let objects = Objects { client: Client::try_default().await.unwrap() };
         // A connection that is kept leads to where the address of a Service led when it was made, which may have been
         // another Service's a moment before.
         let http = reqwest::Client::builder().timeout(Duration::from_secs(15)).pool_max_idle_per_host(0);
         let http = http.build().unwrap();
-        Self { client, kafka: setting("KAFKA"), reservations: setting("DATABASE_URL_RESERVATIONS"), http }
-    }
-
-    pub fn api<K>(&self, namespace: &str) -> Api<K>
-    where
-        K: Resource<Scope = kube::core::NamespaceResourceScope>,
-        K::DynamicType: Default,
-    {
-        Api::namespaced(self.client.clone(), namespace)
-    }
-
-    /// Applies a resource that is written as JSON.
-    pub async fn apply<K>(&self, namespace: &str, resource: &Value) -> kube::Result<K>
-    where
-        K: Resource<Scope = kube::core::NamespaceResourceScope>
-            + Clone
-            + DeserializeOwned
-            + std::fmt::Debug
-            + Serialize,
-        K::DynamicType: Default,
-    {
-        let name = resource["metadata"]["name"].as_str().unwrap();
-        self.api::<K>(namespace)
-            .patch(name, &PatchParams::apply("tests").force(), &Patch::Apply(resource))
-            .await
+        Self { objects, kafka: setting("KAFKA"), reservations: setting("DATABASE_URL_RESERVATIONS"), http }
     }
 
     /// The ReservationService that `examples/` declare.
@@ -81,6 +59,14 @@ impl Cluster {
     }
 }
 
+impl Deref for Cluster {
+    type Target = Objects;
+
+    fn deref(&self) -> &Objects {
+        &self.objects
+    }
+}
+
 impl Cluster {
     /// A port of a Service, as this machine reaches it.
     pub async fn address(&self, namespace: &str, name: &str, port: u16) -> String {
@@ -90,13 +76,24 @@ impl Cluster {
 
     /// The token of a service's admin API.
     pub async fn admin_token(&self, namespace: &str, service: &str) -> String {
-        let secret: Secret = self.api(namespace).get(&format!("{service}-admin-token")).await.unwrap();
-        String::from_utf8(secret.data.unwrap().remove("token").unwrap().0).unwrap()
+        self.secret(namespace, &format!("{service}-admin-token"), "token").await.unwrap()
     }
 }
 
 pub fn setting(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `make test SUITES=cluster`"))
+}
+
+/// What a program says that is run to its end, no longer than a cluster may take.
+pub async fn ran(program: &str, arguments: &[&str]) -> String {
+    let mut command = tokio::process::Command::new(program);
+    let ended = command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
+    let output =
+        tokio::time::timeout(PATIENCE, ended).await.unwrap_or_else(|_| panic!("{program} does not end"));
+    let output = output.unwrap_or_else(|error| panic!("{program} does not run: {error}"));
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {}: {complained}", arguments.join(" "));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// What the operator asks of the API server from now on; nothing where that writes no audit log.
@@ -142,6 +139,14 @@ impl Service<'_> {
         Ok((response.status().as_u16(), response.json().await?))
     }
 
+    /// Sells a seat to alice.
+    pub async fn sell(&self, seat: &str) {
+        for step in ["hold", "reserve"] {
+            let (status, answer) = self.post(&format!("/seats/{seat}/{step}"), "alice").await;
+            assert_eq!(status, 200, "{step} {seat}: {answer}");
+        }
+    }
+
     pub async fn post(&self, path: &str, user: &str) -> (u16, Value) {
         self.command(Method::POST, path, user, &[]).await
     }
@@ -176,8 +181,8 @@ impl Service<'_> {
 
     /// A SeatingEvent of the test's own, ready for sale; deleted with the guard's [`Show::remove`].
     pub async fn show(&self, change: impl FnOnce(&mut Value)) -> Show<'_> {
-        let id = format!("show-{}", &Uuid::new_v4().simple().to_string()[..8]);
-        let mut resource = show_resource(&self.namespace, &id);
+        let id = unique("show");
+        let mut resource = resources::show("main", &id);
         change(&mut resource);
         self.cluster.apply::<SeatingEvent>(&self.namespace, &resource).await.unwrap();
         let show = Show { service: self, id };
@@ -189,25 +194,6 @@ impl Service<'_> {
         .await;
         show
     }
-}
-
-/// Two rows of twenty and a floor for fifty.
-pub fn show_resource(namespace: &str, name: &str) -> Value {
-    json!({
-        "apiVersion": "boxoffice.dev/v1alpha1",
-        "kind": "SeatingEvent",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {
-            "serviceRef": {"name": "main"},
-            "title": "A show of the tests",
-            "startsAt": "2099-03-01T20:00:00Z",
-            "priceCategories": [{"name": "gold", "amount": 12000, "currency": "EUR"}],
-            "sections": [
-                {"id": "A", "priceCategory": "gold", "rows": [{"rows": "1-2", "seats": "1-20"}]},
-                {"id": "FLOOR", "priceCategory": "gold", "capacity": 50}
-            ]
-        }
-    })
 }
 
 /// A SeatingEvent on sale.
@@ -226,16 +212,8 @@ impl Show<'_> {
     }
 
     pub async fn ready(&self) {
-        let api = self.service.cluster.api::<SeatingEvent>(&self.service.namespace);
-        let ready =
-            within(PATIENCE, async || condition(&api.get(&self.id).await.unwrap(), "Ready").filter(is_true))
-                .await;
-        assert!(
-            ready.is_some(),
-            "SeatingEvent {} is not Ready: {:#?}",
-            self.id,
-            self.resource().await.status
-        );
+        let Service { cluster, namespace, .. } = self.service;
+        cluster.condition::<SeatingEvent>(namespace, &self.id, "Ready", "True", None, PATIENCE).await;
     }
 
     /// Every domain event of it on the topic, in order, each once.
@@ -244,9 +222,9 @@ impl Show<'_> {
     }
 
     pub async fn remove(self) {
-        let api = self.service.cluster.api::<SeatingEvent>(&self.service.namespace);
-        api.delete(&self.id, &DeleteParams::default()).await.unwrap();
-        gone(&api, &self.id).await;
+        let Service { cluster, namespace, .. } = self.service;
+        cluster.delete::<SeatingEvent>(namespace, &self.id).await;
+        cluster.gone::<SeatingEvent>(namespace, &self.id, PATIENCE).await;
     }
 }
 
@@ -274,45 +252,26 @@ pub async fn reserved_rows(url: &str, id: &str) -> Vec<(String, i64)> {
     rows.bind(id).fetch_all(&mut database).await.unwrap()
 }
 
-/// A condition of a resource's status, as JSON.
-pub fn condition<K: Serialize>(resource: &K, kind: &str) -> Option<Value> {
-    let resource = serde_json::to_value(resource).unwrap();
-    let found = resource["status"]["conditions"].as_array()?.iter().find(|c| c["type"] == kind)?.clone();
-    let current = resource["status"]["observedGeneration"] == resource["metadata"]["generation"];
-    current.then_some(found)
-}
-
 pub fn is_true(condition: &Value) -> bool {
     condition["status"] == "True"
 }
 
-/// Waits until a resource no longer exists.
-pub async fn gone<K: Resource + Clone + DeserializeOwned + std::fmt::Debug>(api: &Api<K>, name: &str) {
-    until(&format!("{name} is gone"), async || api.get_opt(name).await.unwrap().is_none().then_some(()))
-        .await;
-}
-
 /// Runs `body` with a namespace that is deleted afterwards, with its databases, also when the body fails.
 pub async fn with_namespace(cluster: &Cluster, body: impl AsyncFnOnce(&str)) {
-    let name = format!("e2e-{}", &Uuid::new_v4().simple().to_string()[..8]);
-    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
-    let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
-    let metadata = json!({"name": name, "labels": labels});
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
-    namespaces.patch(&name, &PatchParams::apply("tests"), &Patch::Apply(&namespace)).await.unwrap();
+    let name = cluster.namespace("e2e").await;
     for view in VIEWS {
         database(&format!("CREATE DATABASE {}", database_name(&name, view))).await;
     }
     let outcome = AssertUnwindSafe(body(&name)).catch_unwind().await;
     // SeatingEvents first: where their workers go before them they wait half a minute for an answer.
-    let shows = cluster.api::<SeatingEvent>(&name);
-    for show in shows.list(&kube::api::ListParams::default()).await.unwrap() {
-        shows.delete(&show.name_any(), &DeleteParams::default()).await.ok();
-        gone(&shows, &show.name_any()).await;
+    for show in cluster.list::<SeatingEvent>(&name, "").await {
+        cluster.delete::<SeatingEvent>(&name, &show.name_any()).await;
+        cluster.gone::<SeatingEvent>(&name, &show.name_any(), PATIENCE).await;
     }
+    let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
     // A test may have deleted it itself.
     drop(namespaces.delete(&name, &DeleteParams::default()).await);
-    gone(&namespaces, &name).await;
+    gone(&namespaces, &name, PATIENCE).await;
     for view in VIEWS {
         database(&format!("DROP DATABASE {} WITH (FORCE)", database_name(&name, view))).await;
     }
@@ -341,37 +300,23 @@ pub fn database_url(namespace: &str, view: &str) -> String {
 
 /// A small ReservationService `main` of a namespace, with topics and groups of its own.
 pub fn service_resource(namespace: &str) -> Value {
-    let consumer = |name: &str, handler: &str, view: &str| json!({"name": name, "handler": handler, "database": {"url": database_url(namespace, view)}});
-    json!({
-        "apiVersion": "boxoffice.dev/v1alpha1",
-        "kind": "ReservationService",
-        "metadata": {"name": "main", "namespace": namespace},
-        "spec": {
-            "auth": {"mode": "header", "allowFrom": [{"namespaceSelector": {}, "podSelector": {}}]},
-            "redis": {"url": "redis://redis.tickets:6379"},
-            "kafka": {
-                "bootstrapServers": "kafka.tickets:9092",
-                "prefix": format!("{namespace}-"),
-                "topic": {"partitions": 3, "replicationFactor": 1, "deletionPolicy": "Delete"}
-            },
-            "command": {"replicas": 1},
-            "query": {"replicas": 1},
-            "consumers": [
-                consumer("seat-view", "seat-view", "view"),
-                consumer("persistence", "persistence", "reservations"),
-                consumer("stats", "stats", "stats")
-            ]
-        }
-    })
+    let consumer = |name, view| resources::consumer(name, name, &database_url(namespace, view));
+    let mut resource = resources::service("main", "kafka.tickets:9092", &format!("{namespace}-"));
+    let spec = &mut resource["spec"];
+    spec["redis"]["url"] = json!("redis://redis.tickets:6379");
+    spec["kafka"]["topic"]["partitions"] = json!(3);
+    spec["consumers"] = json!([
+        consumer("seat-view", "view"),
+        consumer("persistence", "reservations"),
+        consumer("stats", "stats")
+    ]);
+    resource
 }
 
 /// Applies a ReservationService and waits until it is Ready.
 pub async fn service<'a>(cluster: &'a Cluster, namespace: &str, resource: &Value) -> Service<'a> {
     cluster.apply::<ReservationService>(namespace, resource).await.unwrap();
-    let api = cluster.api::<ReservationService>(namespace);
-    let ready =
-        within(PATIENCE, async || condition(&api.get("main").await.unwrap(), "Ready").filter(is_true)).await;
-    assert!(ready.is_some(), "ReservationService is not Ready: {:#?}", api.get("main").await.unwrap().status);
+    cluster.condition::<ReservationService>(namespace, "main", "Ready", "True", None, PATIENCE).await;
     Service {
         cluster,
         namespace: namespace.to_owned(),

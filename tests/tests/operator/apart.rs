@@ -69,8 +69,6 @@ const LATER: &str = "later";
 async fn unreadable(stage: &Stage) {
     allow(stage, |values| values.push(json!(LATER))).await;
     let mut later = show(&name(0), "later");
-    later["apiVersion"] = json!("boxoffice.dev/v1alpha1");
-    later["kind"] = json!("SeatingEvent");
     later["spec"]["hold"] = json!({"noSingleSeatGaps": LATER});
     let create = ["create", "--namespace", &stage.namespace, "--filename", "-"];
     boxoffice_tests::wait::until("the API server takes what it did not know before", async || {

@@ -4,15 +4,19 @@
 use std::time::{Duration, Instant};
 
 use boxoffice_crds::{ReservationService, SeatingEvent};
+use boxoffice_operator::reservation_service::names;
 use boxoffice_tests::doubles::admin::Manner;
+use boxoffice_tests::kubernetes::gone;
 use boxoffice_tests::servers::{Kafka, Server};
 use boxoffice_tests::wait::within;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
-use k8s_openapi::api::events::v1::Event;
+use futures::future::join_all;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use kube::ResourceExt;
 use kube::api::Api;
 use serde_json::{Value, json};
 
-use crate::support::{SOON, Stage, condition, service, show};
+use crate::support::{Kind, Plane, SOON, Stage, condition, service, show};
 
 /// How long a deletion may take, of whatever and in whatever order.
 const DELETION: Duration = Duration::from_secs(90);
@@ -38,19 +42,6 @@ async fn is_closed(stage: &Stage, show: &str) -> Option<bool> {
 async fn closes(stage: &Stage, show: &str, patience: Duration) {
     let closed = within(patience, async || (is_closed(stage, show).await == Some(true)).then_some(()));
     assert!(closed.await.is_some(), "{show} is still on sale after {patience:?}");
-}
-
-/// Waits until an Event with this reason was written about an object.
-async fn told(stage: &Stage, about: &str, reason: &str) {
-    let told = within(SOON, async || {
-        let events = stage.plane.list::<Event>(&stage.namespace, "").await;
-        let is_it = |event: &Event| {
-            let of = event.regarding.as_ref().and_then(|object| object.name.as_deref());
-            of == Some(about) && event.reason.as_deref() == Some(reason)
-        };
-        events.iter().any(is_it).then_some(())
-    });
-    assert!(told.await.is_some(), "no Event {reason} about {about}");
 }
 
 /// Takes the object away without anybody's leave.
@@ -97,12 +88,87 @@ async fn a_namespace_is_deleted_in_time_and_its_shows_are_closed() {
     // Nothing says what goes first.
     stage.plane.delete::<Secret>(&stage.namespace, "main-admin-token").await;
     stage.plane.delete_namespace(&stage.namespace).await;
-    let namespaces: Api<Namespace> = Api::all(stage.plane.client.clone());
-    let gone = within(DELETION, async || {
-        namespaces.get_opt(&stage.namespace).await.unwrap().is_none().then_some(())
-    });
-    assert!(gone.await.is_some(), "{:#?}", namespaces.get(&stage.namespace).await);
+    gone(&Api::<Namespace>::all(stage.plane.client.clone()), &stage.namespace, DELETION).await;
     assert_eq!(is_closed(&stage, "arena").await, Some(true));
+}
+
+/// What a namespace's deletion takes one after the other, in an order that nobody knows.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Service,
+    Show,
+    Secrets,
+    Settings,
+    Workers,
+}
+
+const PARTS: [Part; 5] = [Part::Service, Part::Show, Part::Secrets, Part::Settings, Part::Workers];
+/// How many services are deleted at once.
+const AT_ONCE: usize = 10;
+
+/// Every order of the parts.
+fn orders(parts: &[Part]) -> Vec<Vec<Part>> {
+    let Some((last, others)) = parts.split_last() else { return vec![Vec::new()] };
+    let with_last =
+        |order: Vec<Part>| (0..parts.len()).map(move |at| [&order[..at], &[*last], &order[at..]].concat());
+    orders(others).into_iter().flat_map(with_last).collect()
+}
+
+/// Begins the deletion of what belongs to a service and its show, which have one name.
+async fn delete(stage: &Stage, part: Part, name: &str) {
+    let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
+    let labels = names::owned_by(name);
+    match part {
+        Part::Service => plane.delete::<ReservationService>(namespace, name).await,
+        Part::Show => plane.delete::<SeatingEvent>(namespace, name).await,
+        Part::Secrets => all_of::<Secret>(plane, namespace, &labels).await,
+        Part::Settings => {
+            plane.delete::<ConfigMap>(namespace, &names::record(name)).await;
+            all_of::<ConfigMap>(plane, namespace, &labels).await;
+        }
+        Part::Workers => all_of::<Deployment>(plane, namespace, &labels).await,
+    }
+}
+
+async fn all_of<K: Kind>(plane: &Plane, namespace: &str, labels: &str) {
+    for object in plane.list::<K>(namespace, labels).await {
+        plane.delete::<K>(namespace, &object.name_any()).await;
+    }
+}
+
+/// `make soak` takes every order (`BOXOFFICE_DELETIONS`), `make test` a few of them.
+#[tokio::test]
+async fn in_whatever_order_all_of_it_is_deleted_it_ends_in_time_and_no_show_sells_afterwards() {
+    let number = std::env::var("BOXOFFICE_DELETIONS").map_or(6, |number| number.parse().unwrap());
+    let stage = Stage::open("orders").await;
+    let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
+    let all = orders(&PARTS);
+    // Spread over all of them.
+    let chosen: Vec<_> = all.iter().step_by(all.len().div_ceil(number)).enumerate().collect();
+    for some in chosen.chunks(AT_ONCE) {
+        let deleted = some.iter().map(async |(number, order)| {
+            let name = format!("order-{number}");
+            let mut resource = service(namespace, &name);
+            resource["spec"]["kafka"]["topic"]["deletionPolicy"] = json!("Retain");
+            plane.apply::<ReservationService>(namespace, &resource).await.unwrap();
+            plane.ready::<ReservationService>(namespace, &name).await;
+            stage.show(&name, &name).await;
+            for part in *order {
+                delete(&stage, *part, &name).await;
+            }
+            let show = plane.gone::<SeatingEvent>(namespace, &name, DELETION).await;
+            let service = plane.gone::<ReservationService>(namespace, &name, DELETION).await;
+            assert!(show + service < DELETION, "{order:?} took {:?}", show + service);
+            let inventory = stage.workers.inventory(namespace, &name, &name).await;
+            assert_eq!(inventory.map(|it| it.closed), Some(true), "{order:?} left {name} on sale");
+            let gone = within(SOON, async || {
+                let left = plane.list::<Deployment>(namespace, &names::owned_by(&name)).await;
+                left.is_empty().then_some(())
+            });
+            assert!(gone.await.is_some(), "{order:?} left workers");
+        });
+        join_all(deleted).await;
+    }
 }
 
 #[tokio::test]
@@ -119,7 +185,7 @@ async fn a_silent_worker_is_waited_for_half_a_minute_and_that_is_told() {
     let ready = ready.await.expect("it says what it waits for");
     assert!(ready["message"].as_str().unwrap().contains("after 30 s"), "{ready}");
     let took = stage.plane.gone::<SeatingEvent>(&stage.namespace, "arena", SILENCE).await;
-    told(&stage, "arena", "SalesNotClosed").await;
+    stage.told::<SeatingEvent>("arena", "SalesNotClosed").await;
     assert!(took > Duration::from_secs(5), "{took:?}");
     stage.workers.take(&stage.namespace, "main", Manner::Answers);
 }
@@ -156,9 +222,9 @@ async fn what_nobody_claims_is_named_then_closed_and_what_is_kept_is_kept() {
         )
         .await;
     assert_eq!(is_closed(&stage, "arena").await, Some(false), "it is given time");
-    told(&stage, "main", "UnclaimedSales").await;
+    stage.told::<ReservationService>("main", "UnclaimedSales").await;
     closes(&stage, "arena", Duration::from_secs(45)).await;
-    told(&stage, "main", "UnclaimedSalesClosed").await;
+    stage.told::<ReservationService>("main", "UnclaimedSalesClosed").await;
     let kept = Some("Kept");
     plane
         .condition::<ReservationService>(&stage.namespace, "main", "UnclaimedSales", "True", kept, LOOKED_AT)
@@ -187,7 +253,7 @@ async fn what_is_older_than_its_service_is_closed_at_once() {
     assert_eq!(is_closed(&stage, "arena").await, Some(false), "there was nobody to close it");
     retaining(&stage, json!({})).await;
     closes(&stage, "arena", LOOKED_AT).await;
-    told(&stage, "main", "UnclaimedSalesClosed").await;
+    stage.told::<ReservationService>("main", "UnclaimedSalesClosed").await;
 }
 
 #[tokio::test]
@@ -208,8 +274,8 @@ async fn a_confirmed_show_is_purged_and_another_one_is_kept() {
     }
     assert_eq!(is_closed(&stage, "arena").await, None, "its seats are forgotten");
     assert_eq!(is_closed(&stage, "opera").await, Some(true), "nobody confirmed it");
-    told(&stage, "arena", "SeatsPurged").await;
-    told(&stage, "opera", "SeatsKept").await;
+    stage.told::<SeatingEvent>("arena", "SeatsPurged").await;
+    stage.told::<SeatingEvent>("opera", "SeatsKept").await;
     stage.show("main", "arena").await;
     stage.workers.sell(&stage.namespace, "main", "arena", 40).await.unwrap();
 }

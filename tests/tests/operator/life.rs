@@ -1,18 +1,20 @@
-//! Who acts, where, and on what: elections, claims, objects that cannot be read, pauses.
+//! Who acts, where, and on what: elections, claims, pauses.
 
 use std::time::{Duration, Instant};
 
-use boxoffice_crds::{ReservationService, SeatingEvent};
+use boxoffice_crds::ReservationService;
+use boxoffice_operator::reservation_service::children::kinds;
+use boxoffice_operator::reservation_service::names;
 use boxoffice_tests::api_audit::{Call, Mark};
 use boxoffice_tests::doubles::admin::CommandWorkers;
 use boxoffice_tests::process::Process;
 use boxoffice_tests::wait::until;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::json;
 
-use crate::support::{Operator, Plane, SOON, Stage, condition, show};
+use crate::support::{Operator, Plane, SOON, Stage, condition, service};
 
 const LEASE: &str = "boxoffice-operator";
 const CLAIM: &str = "boxoffice-operator-owner";
@@ -83,6 +85,38 @@ async fn a_leader_that_is_killed_is_followed_within_ten_seconds() {
     stage.service("main").await;
 }
 
+/// How many objects of each kind were made for a service.
+async fn children(plane: &Plane, namespace: &str, service: &str) -> Vec<(String, usize)> {
+    let mut all = Vec::new();
+    for kind in kinds() {
+        let api: Api<DynamicObject> = Api::namespaced_with(plane.client.clone(), namespace, &kind);
+        let made = api.list(&ListParams::default().labels(&names::owned_by(service))).await.unwrap();
+        all.push((kind.kind, made.items.len()));
+    }
+    all
+}
+
+#[tokio::test]
+async fn what_a_leader_was_killed_in_the_midst_of_is_finished_by_the_next() {
+    let mut stage = Stage::open("midst").await;
+    stage.service("whole").await;
+    let _second = stands_by(&stage).await;
+    let mark = stage.operator.audit.mark();
+    let resource = service(&stage.namespace, "main");
+    stage.plane.apply::<ReservationService>(&stage.namespace, &resource).await.unwrap();
+    until("some of it is written", async || {
+        let writes = stage.operator.audit.writes(mark);
+        writes.iter().any(|call| call.resource == "serviceaccounts").then_some(())
+    })
+    .await;
+    stage.operator.process.kill();
+    let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
+    assert!(plane.get::<Deployment>(namespace, "main-command").await.is_none(), "it was further already");
+    plane.ready::<ReservationService>(namespace, "main").await;
+    assert_eq!(children(plane, namespace, "main").await, children(plane, namespace, "whole").await);
+    stage.show("main", "arena").await;
+}
+
 #[tokio::test]
 async fn a_second_installation_leaves_a_namespace_alone_and_says_whose_it_is() {
     let stage = Stage::open("claimed").await;
@@ -92,21 +126,12 @@ async fn a_second_installation_leaves_a_namespace_alone_and_says_whose_it_is() {
     assert_eq!(holder(plane, namespace, CLAIM).await.as_deref(), Some(owner.as_str()));
     let workers = CommandWorkers::start().await;
     let second = Operator::start(plane, &workers, &[namespace], &[]).await;
-    let told = async |kind: &str, name: &str| {
-        until(&format!("{kind} {name} tells whose it is"), async || {
-            let events = plane.list::<Event>(namespace, "").await;
-            let is_it = |event: &Event| {
-                let regarding = event.regarding.clone().unwrap_or_default();
-                (regarding.kind.as_deref(), regarding.name.as_deref()) == (Some(kind), Some(name))
-                    && event.reason.as_deref() == Some("NamespaceClaimed")
-                    && event.note.as_ref().is_some_and(|note| note.contains(&owner))
-            };
-            events.iter().any(is_it).then_some(())
-        })
-        .await;
-    };
-    told("Lease", CLAIM).await;
-    told("ReservationService", "main").await;
+    for told in [
+        stage.told::<Lease>(CLAIM, "NamespaceClaimed").await,
+        stage.told::<ReservationService>("main", "NamespaceClaimed").await,
+    ] {
+        assert!(told.note.as_ref().is_some_and(|note| note.contains(&owner)), "{told:?}");
+    }
     let refused =
         format!("boxoffice_operator_namespace_refused{{namespace=\"{namespace}\",owner=\"{owner}\"}} 1");
     assert!(second.metrics().await.contains(&refused));
@@ -114,48 +139,6 @@ async fn a_second_installation_leaves_a_namespace_alone_and_says_whose_it_is() {
     let writes: Vec<_> = writes.filter(|call| call.resource != "events.events.k8s.io").collect();
     assert!(writes.is_empty(), "{writes:?}");
     stage.show("main", "arena").await;
-}
-
-#[tokio::test]
-async fn what_cannot_be_read_says_which_field_and_goes_on_when_that_is_put_right() {
-    let stage = Stage::open("unreadable").await;
-    let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
-    stage.service("main").await;
-    // As a newer version's definition has it. The watch from before goes on for a moment, without what it did not know.
-    let mark = stage.operator.audit.mark();
-    let added = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/someday";
-    let patch = json!([{"op": "add", "path": added, "value": {"type": "string"}}]).to_string();
-    plane
-        .kubectl(&["patch", "crd", "seatingevents.boxoffice.dev", "--type", "json", "--patch", &patch], "")
-        .await;
-    until("the operator watches by the new definition", async || {
-        let calls = stage.operator.audit.since(mark);
-        let watches = |call: &Call| call.verb == "watch" && call.resource == "seatingevents.boxoffice.dev";
-        calls.iter().any(watches).then_some(())
-    })
-    .await;
-    let mut newer = show("main", "newer");
-    newer["spec"]["someday"] = json!("soon");
-    let kept = until("the API server takes what it did not know before", async || {
-        plane.apply::<SeatingEvent>(namespace, &newer).await.unwrap();
-        let stored = plane.kubectl(&["get", "sevent", "newer", "-n", namespace, "-o", "json"], "").await;
-        stored.contains("someday").then_some(())
-    });
-    kept.await;
-    plane.not_ready::<SeatingEvent>(namespace, "newer", "Unreadable").await;
-    plane.condition::<SeatingEvent>(namespace, "newer", "Stalled", "True", Some("Unreadable"), SOON).await;
-    let stored = plane.kubectl(&["get", "sevent", "newer", "-n", namespace, "-o", "json"], "").await;
-    assert!(stored.contains("spec.someday: this version"), "{stored}");
-    let metric = format!("kind=\"SeatingEvent\",namespace=\"{namespace}\",name=\"newer\"}} 1");
-    assert!(stage.operator.metrics().await.contains(&metric));
-    stage.show("main", "arena").await;
-    plane.patch::<SeatingEvent>(namespace, "newer", &json!({"spec": {"someday": null}})).await.unwrap();
-    plane.condition::<SeatingEvent>(namespace, "newer", "Ready", "True", None, SOON).await;
-    assert!(!stage.operator.metrics().await.contains(&metric));
-    let removal = json!([{"op": "remove", "path": added}]).to_string();
-    plane
-        .kubectl(&["patch", "crd", "seatingevents.boxoffice.dev", "--type", "json", "--patch", &removal], "")
-        .await;
 }
 
 #[tokio::test]

@@ -7,7 +7,6 @@
     reason = "also what tests share fails by a panic"
 )]
 
-#[allow(dead_code, reason = "every subject takes what it needs of it")]
 mod support;
 
 mod workers;
@@ -18,7 +17,13 @@ mod closing;
 
 mod life;
 
+mod definitions;
+
+mod outages;
+
 mod objects;
+
+mod policies;
 
 mod secrets;
 

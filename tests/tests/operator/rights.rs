@@ -4,9 +4,6 @@ use boxoffice_tests::api_audit::{ApiAudit, Rights, granted, needed};
 
 use crate::support::{Plane, roles};
 
-/// Needed where no test comes: a ReservationService that cannot be read is read once more before its status says so.
-const RARELY: [(&str, &str); 1] = [("get", "reservationservices.boxoffice.dev")];
-
 /// Where a test takes the operator's rights away.
 pub const BEREFT: &str = "bereft";
 
@@ -18,9 +15,7 @@ async fn no_right_was_missing_and_none_was_for_nothing() {
         calls.iter().filter(|call| call.is_forbidden && !is_bereft(&call.namespace)).collect();
     assert!(refused.is_empty(), "the chart grants too little: {refused:#?}");
     let granted: Rights = roles().await.iter().flat_map(granted).collect();
-    let is_rare = |verb: &str, resource: &str| RARELY.contains(&(verb, resource));
     let needed = needed(&calls);
-    let unused = granted.difference(&needed).filter(|(verb, resource)| !is_rare(verb, resource));
-    let unused: Vec<_> = unused.collect();
+    let unused: Vec<_> = granted.difference(&needed).collect();
     assert!(unused.is_empty(), "the chart grants what no test needed: {unused:?}");
 }

@@ -13,7 +13,6 @@ use boxoffice_tests::doubles::admin::{CommandWorkers, Manner};
 use boxoffice_tests::servers::{MeasuredKafka, Server, kafka, redis_url};
 use boxoffice_tests::wait::within;
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
@@ -22,6 +21,8 @@ use crate::support::{Kind, Operator, Plane, condition, service, show};
 
 /// How many shows the operator looks at in a second that nothing woke, here.
 const LOOKS: usize = 100;
+/// How often it looks at each of a few.
+const RESYNC: Duration = Duration::from_secs(15);
 /// How often it asks Kafka for a group, up to fifty of them.
 const ROUND: Duration = Duration::from_secs(10);
 /// From start to knowing all.
@@ -49,7 +50,7 @@ impl Size {
 
     /// How often it looks at each, in whole seconds.
     fn resync(&self) -> Duration {
-        Duration::from_secs((self.shows / LOOKS).max(20) as u64)
+        Duration::from_secs((self.shows / LOOKS) as u64).max(RESYNC)
     }
 
     fn objects(&self) -> usize {
@@ -132,8 +133,7 @@ fn a_show(number: usize, size: &Size) -> Value {
 async fn real(plane: &Plane, workers: &CommandWorkers, namespace: &str) -> CommandWorker {
     let name = service_name(0);
     plane.ready::<ReservationService>(namespace, &name).await;
-    let secret: Secret = plane.get(namespace, &format!("{name}-admin-token")).await.unwrap();
-    let token = String::from_utf8(secret.data.unwrap()["token"].0.clone()).unwrap();
+    let token = plane.secret(namespace, &format!("{name}-admin-token"), "token").await.unwrap();
     let topic = format!("{namespace}-{name}-seat-events");
     let more = [("BOXOFFICE_ADMIN_TOKEN", token)];
     let name_of_all = format!("{namespace}/{name}");
@@ -146,10 +146,7 @@ async fn real(plane: &Plane, workers: &CommandWorkers, namespace: &str) -> Comma
 async fn make<K: Kind>(plane: &Plane, namespace: &str, resources: &[Value]) {
     let api: Api<K> = plane.api(namespace);
     let created = stream::iter(resources).map(|resource| {
-        let mut resource = resource.clone();
-        resource["apiVersion"] = json!(K::api_version(&()));
-        resource["kind"] = json!(K::kind(&()));
-        let (api, object) = (api.clone(), serde_json::from_value::<K>(resource).unwrap());
+        let (api, object) = (api.clone(), K::deserialize(resource).unwrap());
         async move { api.create(&PostParams::default(), &object).await }
     });
     created.buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await.unwrap();
@@ -227,9 +224,10 @@ async fn many_shows_are_ready_and_cost_nothing_at_rest() {
 async fn three_resyncs(house: &House, size: &Size, broken: &mut Broken) {
     let audit = &house.operator.audit;
     let (mark, began, before) = (audit.mark(), Instant::now(), house.meter.requests().await.unwrap());
-    let wanted = reconciles(&house.operator).await + 3 * size.shows as u64;
+    let wanted = house.operator.reconciles("seating-event").await + 3.0 * number(size.shows);
     let done = within(size.resync() * 10, async || {
-        (reconciles(&house.operator).await >= wanted && began.elapsed() >= size.resync() * 3).then_some(())
+        (house.operator.reconciles("seating-event").await >= wanted && began.elapsed() >= size.resync() * 3)
+            .then_some(())
     });
     done.await.expect("three looks at every show");
     let (took, after) = (began.elapsed().as_secs_f64(), house.meter.requests().await.unwrap());
@@ -267,7 +265,7 @@ async fn again(house: &mut House, size: &Size, broken: &mut Broken) {
     let began = Instant::now();
     house.operator.restart().await;
     let known = within(RESTART * 2, async || {
-        (reconciles(&house.operator).await >= size.shows as u64).then(|| began.elapsed())
+        (house.operator.reconciles("seating-event").await >= number(size.shows)).then(|| began.elapsed())
     });
     let known = known.await.expect("every show is looked at");
     broken.unless(known < RESTART, format!("all known {:.1} s after its restart", known.as_secs_f64()));
@@ -276,15 +274,6 @@ async fn again(house: &mut House, size: &Size, broken: &mut Broken) {
     broken.writes("after its restart", &house.operator.audit, mark);
     let puts = house.workers.count(&Method::PUT) - puts;
     broken.unless(puts == 0, format!("{puts} definitions given again after its restart"));
-}
-
-/// How often the operator has looked at a show.
-async fn reconciles(operator: &Operator) -> u64 {
-    let metrics = operator.metrics().await;
-    let of_shows = metrics.lines().filter(|line| {
-        line.starts_with("boxoffice_operator_reconciles_total") && line.contains("seating-event")
-    });
-    of_shows.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
 }
 
 fn number(count: usize) -> f64 {

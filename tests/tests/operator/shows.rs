@@ -7,7 +7,6 @@ use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_tests::doubles::admin::Manner;
 use boxoffice_tests::wait::until;
 use futures::StreamExt;
-use k8s_openapi::api::events::v1::Event;
 use reqwest::Method;
 use serde_json::json;
 
@@ -130,16 +129,8 @@ async fn a_service_that_is_silent_says_it_once_for_all_its_shows() {
         plane.ready::<SeatingEvent>(namespace, &name(number)).await;
     }
     answers("True", None).await;
-    let events = plane.list::<Event>(namespace, "").await;
-    let told = |kind: &str, reason: &str| {
-        let is_one = |event: &&Event| {
-            let regarding = event.regarding.as_ref().and_then(|object| object.kind.as_deref());
-            regarding == Some(kind) && event.reason.as_deref() == Some(reason)
-        };
-        events.iter().filter(is_one).count()
-    };
-    assert_eq!(told("ReservationService", "CommandSilent"), 1);
-    assert_eq!(told("SeatingEvent", "ServiceSilent"), 0);
+    assert_eq!(plane.events::<ReservationService>(namespace, "CommandSilent").await.len(), 1);
+    assert_eq!(plane.events::<SeatingEvent>(namespace, "ServiceSilent").await, []);
 }
 
 #[tokio::test]

@@ -15,31 +15,30 @@
 //! Every pod is Ready a moment after it was made and nothing runs in it; its address is one of loopback where nothing
 //! listens. A test that wants one otherwise patches the pod's status.
 
-use std::fmt::Debug;
+use std::ops::Deref;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use boxoffice_crds::{ReservationService, SeatingEvent};
-use boxoffice_tests::api_audit::ApiAudit;
+use boxoffice_tests::api_audit::{ApiAudit, Call};
 use boxoffice_tests::doubles::admin::CommandWorkers;
-use boxoffice_tests::process::Process;
+pub use boxoffice_tests::kubernetes::{Kind, Objects, condition};
+use boxoffice_tests::process::{Process, measured};
+use boxoffice_tests::resources;
+pub use boxoffice_tests::resources::show;
 use boxoffice_tests::servers::control_plane::Place;
 use boxoffice_tests::servers::{free_port, kafka, program};
-use boxoffice_tests::wait::{until, within};
-use futures::{Stream, StreamExt};
-use k8s_openapi::NamespaceResourceScope;
+use boxoffice_tests::wait::until;
 use k8s_openapi::api::authentication::v1::TokenRequest;
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::PostParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Client, Config, Resource};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use kube::{Client, Config};
+use serde::Deserialize;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
-use uuid::Uuid;
 
 /// The binary of the operator.
 const OPERATOR: &str = "boxoffice-operator";
@@ -51,107 +50,21 @@ pub const SOON: Duration = Duration::from_secs(10);
 
 /// The API server, as its administrator.
 pub struct Plane {
-    pub client: Client,
+    objects: Objects,
     pub place: Place,
 }
 
-/// The kinds that a test has to do with.
-pub trait Kind:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize
-{
-}
-
-impl<K> Kind for K where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Serialize
-{
-}
-
 impl Plane {
+    /// The one that all tests share.
     pub async fn connect() -> Self {
-        let place = Place::shared();
+        Self::at(Place::shared()).await
+    }
+
+    /// Another one.
+    pub async fn at(place: Place) -> Self {
         let config = Kubeconfig::read_from(place.kubeconfig()).unwrap();
         let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.unwrap();
-        Self { client: Client::try_from(config).unwrap(), place }
-    }
-
-    pub fn api<K: Kind>(&self, namespace: &str) -> Api<K> {
-        Api::namespaced(self.client.clone(), namespace)
-    }
-
-    /// A namespace of its own, in which pods must keep to the strictest of the standards.
-    pub async fn namespace(&self, hint: &str) -> String {
-        let name = format!("{hint}-{}", &Uuid::new_v4().simple().to_string()[..8]);
-        let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
-        let namespace = json!({
-            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}
-        });
-        let api: Api<Namespace> = Api::all(self.client.clone());
-        api.patch(&name, &PatchParams::apply("tests"), &Patch::Apply(&namespace)).await.unwrap();
-        name
-    }
-
-    /// Applies what is written as JSON, as a person or a pipeline does.
-    pub async fn apply<K: Kind>(&self, namespace: &str, resource: &Value) -> kube::Result<K> {
-        let name = resource["metadata"]["name"].as_str().unwrap();
-        let mut resource = resource.clone();
-        resource["apiVersion"] = json!(K::api_version(&()));
-        resource["kind"] = json!(K::kind(&()));
-        let parameters = PatchParams::apply("tests").force();
-        self.api::<K>(namespace).patch(name, &parameters, &Patch::Apply(&resource)).await
-    }
-
-    /// Merges `change` into an object, as `kubectl patch --type merge` does.
-    pub async fn patch<K: Kind>(&self, namespace: &str, name: &str, change: &Value) -> kube::Result<K> {
-        let parameters = PatchParams { field_manager: Some("somebody".into()), ..PatchParams::default() };
-        self.api::<K>(namespace).patch(name, &parameters, &Patch::Merge(change)).await
-    }
-
-    /// The same with its status.
-    pub async fn patch_status<K: Kind>(
-        &self,
-        namespace: &str,
-        name: &str,
-        change: &Value,
-    ) -> kube::Result<K> {
-        self.api::<K>(namespace).patch_status(name, &PatchParams::default(), &Patch::Merge(change)).await
-    }
-
-    pub async fn get<K: Kind>(&self, namespace: &str, name: &str) -> Option<K> {
-        self.api::<K>(namespace).get_opt(name).await.unwrap()
-    }
-
-    pub async fn list<K: Kind>(&self, namespace: &str, labels: &str) -> Vec<K> {
-        self.api::<K>(namespace).list(&ListParams::default().labels(labels)).await.unwrap().items
-    }
-
-    /// Begins a deletion; what is gone already is no trouble.
-    pub async fn delete<K: Kind>(&self, namespace: &str, name: &str) {
-        match self.api::<K>(namespace).delete(name, &DeleteParams::default()).await {
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
-            result => drop(result.unwrap()),
-        }
-    }
-
-    /// Begins a namespace's deletion.
-    pub async fn delete_namespace(&self, name: &str) {
-        let api: Api<Namespace> = Api::all(self.client.clone());
-        api.delete(name, &DeleteParams::default()).await.unwrap();
-    }
-
-    /// Waits until it no longer exists, and says how long that took.
-    pub async fn gone<K: Kind>(&self, namespace: &str, name: &str, patience: Duration) -> Duration {
-        let began = Instant::now();
-        let gone = within(patience, async || self.get::<K>(namespace, name).await.is_none().then_some(()));
-        if gone.await.is_none() {
-            let left =
-                self.get::<K>(namespace, name).await.map(|object| serde_json::to_value(object).unwrap());
-            panic!("{} {name} is still there after {patience:?}: {left:#?}", K::kind(&()));
-        }
-        began.elapsed()
+        Self { objects: Objects { client: Client::try_from(config).unwrap() }, place }
     }
 
     /// Waits until it is Ready.
@@ -162,37 +75,6 @@ impl Plane {
     /// Waits until a condition of it is False for this reason, as one that is wrong must within [`SOON`].
     pub async fn not_ready<K: Kind>(&self, namespace: &str, name: &str, reason: &str) -> Duration {
         self.condition::<K>(namespace, name, "Ready", "False", Some(reason), SOON).await
-    }
-
-    /// Waits until a condition has this status, and this reason where one is given; it fails with what is there in its
-    /// place after `patience`, and says how long it took.
-    pub async fn condition<K: Kind>(
-        &self,
-        namespace: &str,
-        name: &str,
-        kind: &str,
-        status: &str,
-        reason: Option<&str>,
-        patience: Duration,
-    ) -> Duration {
-        let began = Instant::now();
-        let came = within(patience, async || {
-            let object = self.get::<K>(namespace, name).await?;
-            let found = condition(&object, kind)?;
-            let is_so = found["status"] == status && reason.is_none_or(|reason| found["reason"] == reason);
-            is_so.then_some(())
-        });
-        if came.await.is_none() {
-            let object =
-                self.get::<K>(namespace, name).await.map(|object| serde_json::to_value(object).unwrap());
-            let status_now = object.as_ref().map(|object| &object["status"]);
-            panic!(
-                "{} {name} has not {kind} {status} {} after {patience:?}: {status_now:#?}",
-                K::kind(&()),
-                reason.unwrap_or_default()
-            );
-        }
-        began.elapsed()
     }
 
     /// `kubectl` with what it is told on standard input; what it answers.
@@ -213,23 +95,12 @@ impl Plane {
     }
 }
 
-impl Plane {
-    /// What becomes of the objects of a kind, also of those that our types cannot read.
-    pub fn follow<K: Kind>(&self, namespace: &str) -> impl Stream<Item = DynamicObject> + Send + use<K> {
-        let kind = ApiResource::erase::<K>(&());
-        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &kind);
-        let objects = watcher(api, watcher::Config::default()).applied_objects();
-        objects.filter_map(|object| std::future::ready(object.ok()))
-    }
-}
+impl Deref for Plane {
+    type Target = Objects;
 
-/// A condition of a status that is of the object's newest generation.
-pub fn condition<K: Serialize>(object: &K, kind: &str) -> Option<Value> {
-    let object = serde_json::to_value(object).unwrap();
-    let conditions = object["status"]["conditions"].as_array()?;
-    let found = conditions.iter().find(|condition| condition["type"] == kind)?.clone();
-    let observed = &object["status"]["observedGeneration"];
-    (*observed == object["metadata"]["generation"]).then_some(found)
+    fn deref(&self) -> &Objects {
+        &self.objects
+    }
 }
 
 /// An operator as a process, with a service account of its own. It has a namespace of its own too, so that it outlives
@@ -285,6 +156,23 @@ impl Operator {
         self.leads().await;
     }
 
+    /// Waits until it holds its Lease, and starts it again where it has ended, as its pod does.
+    pub async fn goes_on(&mut self) {
+        let (audit, process) = (&self.audit, &mut self.process);
+        let mark = audit.mark();
+        let is_held = until("it renews its Lease, or ends", async || {
+            let renews = |call: &Call| call.is_lease() && call.is_write() && call.code == 200;
+            let is_held = audit.since(mark).iter().any(renews);
+            (is_held || process.has_ended()).then_some(is_held)
+        })
+        .await;
+        if is_held {
+            self.process.ready(&format!("http://{}/readyz", self.probes)).await.unwrap();
+        } else {
+            self.restart().await;
+        }
+    }
+
     /// Another candidate beside it, which does not wait to lead.
     pub fn second(&self) -> Process {
         let mut arguments = self.arguments.clone();
@@ -301,6 +189,12 @@ impl Operator {
     pub async fn metrics(&self) -> String {
         let url = format!("http://{}/metrics", self.probes);
         reqwest::get(url).await.unwrap().text().await.unwrap()
+    }
+
+    /// How often it has looked at an object of a controller: `seating-event`, `reservation-service`.
+    pub async fn reconciles(&self, controller: &str) -> f64 {
+        let series = format!("boxoffice_operator_reconciles_total{{controller=\"{controller}\"");
+        measured(&self.metrics().await, &series)
     }
 
     /// What it says on a path of its probes, such as `/readyz`: the status and the text.
@@ -365,7 +259,7 @@ pub async fn roles() -> Vec<Value> {
 }
 
 /// The chart, as Helm makes it for an operator of these namespaces.
-async fn rendered(namespace: &str, watched: &[&str], more: &[&str]) -> Vec<Value> {
+pub async fn rendered(namespace: &str, watched: &[&str], more: &[&str]) -> Vec<Value> {
     let mut helm = tokio::process::Command::new(program("helm").unwrap());
     helm.args(["template", namespace, CHART, "--namespace", namespace]).kill_on_drop(true);
     if !watched.is_empty() {
@@ -393,7 +287,12 @@ impl Stage {
 
     /// The same with more arguments for the operator.
     pub async fn open_with(hint: &str, more: &[&str]) -> Self {
-        let (plane, workers) = (Plane::connect().await, CommandWorkers::start().await);
+        Self::open_at(Plane::connect().await, hint, more).await
+    }
+
+    /// The same at an API server of the test's own.
+    pub async fn open_at(plane: Plane, hint: &str, more: &[&str]) -> Self {
+        let workers = CommandWorkers::start().await;
         let namespace = plane.namespace(hint).await;
         let operator = Operator::start(&plane, &workers, &[&namespace], more).await;
         Self { plane, workers, operator, namespace }
@@ -414,6 +313,11 @@ impl Stage {
         self.plane.ready::<ReservationService>(&self.namespace, name).await;
     }
 
+    /// Waits until an Event with this reason was written about an object.
+    pub async fn told<K: Kind>(&self, name: &str, reason: &str) -> Event {
+        self.plane.told::<K>(&self.namespace, name, reason, SOON).await
+    }
+
     /// Applies a SeatingEvent as [`show`] makes it, and waits until it is Ready.
     pub async fn show(&self, service: &str, name: &str) {
         self.plane.apply::<SeatingEvent>(&self.namespace, &show(service, name)).await.unwrap();
@@ -423,40 +327,7 @@ impl Stage {
 
 /// A ReservationService with one of each worker, on the shared Kafka with topics of its own.
 pub fn service(namespace: &str, name: &str) -> Value {
-    json!({
-        "metadata": {"name": name},
-        "spec": {
-            "auth": {"mode": "header", "allowFrom": [{"namespaceSelector": {}, "podSelector": {}}]},
-            "redis": {"url": "redis://redis:6379"},
-            "kafka": {
-                "bootstrapServers": kafka(),
-                "prefix": format!("{namespace}-{name}-"),
-                "topic": {"partitions": 1, "replicationFactor": 1, "deletionPolicy": "Delete"}
-            },
-            "command": {"replicas": 1},
-            "query": {"replicas": 1},
-            "consumers": [
-                {"name": "seat-view", "handler": "seat-view", "database": {"url": "postgres://postgres@db:5432/view"}}
-            ]
-        }
-    })
-}
-
-/// A SeatingEvent of a service: two rows of twenty and a floor for fifty.
-pub fn show(service: &str, name: &str) -> Value {
-    json!({
-        "metadata": {"name": name},
-        "spec": {
-            "serviceRef": {"name": service},
-            "title": "A show of the tests",
-            "startsAt": "2099-03-01T20:00:00Z",
-            "priceCategories": [{"name": "gold", "amount": 12000, "currency": "EUR"}],
-            "sections": [
-                {"id": "A", "priceCategory": "gold", "rows": [{"rows": "1-2", "seats": "1-20"}]},
-                {"id": "FLOOR", "priceCategory": "gold", "capacity": 50}
-            ]
-        }
-    })
+    resources::service(name, &kafka(), &format!("{namespace}-{name}-"))
 }
 
 /// The time of this machine.
