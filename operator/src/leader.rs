@@ -264,7 +264,8 @@ mod tests {
         let clocks: [fn() -> Time; 2] = [at_the_start, an_hour_later];
         for (of_holder, of_other) in [(clocks[0], clocks[1]), (clocks[1], clocks[0])] {
             let api = FakeApi::default();
-            let candidate = |name: &str, clock| Candidate::new(api.client(), "system", name.to_owned(), clock);
+            let candidate =
+                |name: &str, clock| Candidate::new(api.client(), "system", name.to_owned(), clock);
             let (mut holder, mut other) = (candidate("a", of_holder), candidate("b", of_other));
             holder.acquire().await;
             assert!(!other.attempt().await.unwrap());

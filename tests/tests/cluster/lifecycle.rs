@@ -12,8 +12,8 @@ use kube::api::{Api, DeleteParams, ListParams};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Cluster, PATIENCE, Service, assert_gapless, audit, condition, database_url, facts, gone, reserved_rows,
-    service, service_resource, until, with_namespace,
+    Cluster, PATIENCE, Service, assert_gapless, audit, condition, database_url, facts, gone, is_true,
+    reserved_rows, service, service_resource, until, with_namespace,
 };
 
 /// How long a deletion may take, of whatever and in whatever order.
@@ -219,25 +219,25 @@ async fn a_service_that_took_its_log_along_sells_again_under_its_name_and_no_con
             (cluster.api::<SeatingEvent>(namespace), cluster.api::<ReservationService>(namespace));
         services.delete("main", &DeleteParams::default()).await.unwrap();
         shows.delete(&show.id, &DeleteParams::default()).await.unwrap();
-        ends(&shows, &show.id).await;
-        ends(&services, "main").await;
+        gone(&shows, &show.id, DELETION).await;
+        gone(&services, "main", DELETION).await;
 
         // The consumers' databases, and Redis, are those of before.
         let main = service(&cluster, namespace, &resource).await;
-        cluster.apply::<SeatingEvent>(namespace, &show_resource(namespace, &show.id)).await.unwrap();
+        cluster.apply::<SeatingEvent>(namespace, &resources::show("main", &show.id)).await.unwrap();
         show.ready().await;
         assert_eq!(main.post(&format!("/seats/{seat}/hold"), "bob").await.0, 200, "the log took them along");
         assert_eq!(main.post(&format!("/seats/{seat}/reserve"), "bob").await.0, 200);
         main.shows(&seat, "RESERVED").await;
         main.shows(&other, "AVAILABLE").await;
-        let database = crate::support::database_url(namespace, "reservations");
+        let database = database_url(namespace, "reservations");
         until("the reservation is on record, and of before none is", async || {
             (reserved_rows(&database, &show.id).await == [(seat.clone(), 1)]).then_some(())
         })
         .await;
         until("every worker is ready: no partition stands still", async || {
             let main = services.get("main").await.unwrap();
-            condition(&main, "Ready").filter(crate::support::is_true)
+            condition(&main, "Ready").filter(is_true)
         })
         .await;
     })
