@@ -16,8 +16,8 @@ use crate::backoff::Backoff;
 
 /// Records taken at once.
 const BATCH: usize = 1_000;
-/// How often a topic is looked at for new partitions.
-const GROWTH_CHECK: Duration = Duration::from_secs(30);
+/// How often a topic is looked at: whether it has new partitions, and is still the same.
+const LOOK: Duration = Duration::from_secs(30);
 /// Longest wait for an answer about a topic.
 const ANSWER: Duration = Duration::from_secs(15);
 
@@ -34,8 +34,8 @@ pub struct Reader {
 
 struct Open {
     tail: Box<dyn Tail>,
-    /// Ends when the topic has more partitions than `tail` reads.
-    grown: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Ends when the topic has more partitions than `tail` reads, or is another one.
+    changed: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl Reader {
@@ -67,7 +67,7 @@ impl Reader {
                     return Ok(batch);
                 }
                 Ok(None) => {
-                    tracing::info!(topic = self.topic, "the topic has grown");
+                    tracing::info!(topic = self.topic, "the topic has grown, or is another one");
                     self.open = None;
                 }
                 Err(error @ (LogError::OutOfRange { .. } | LogError::Replaced { .. })) => return Err(error),
@@ -86,7 +86,7 @@ impl Reader {
         (self.next_offsets.keys().copied(), read.unwrap_or(ReadToEnd::Known(BTreeMap::new())))
     }
 
-    /// What comes next, or `None` where the topic has grown.
+    /// What comes next, or `None` where the topic has grown or is another one.
     async fn read(&mut self) -> Result<Option<Batch>, LogError> {
         let open = match &mut self.open {
             Some(open) => open,
@@ -98,13 +98,15 @@ impl Reader {
                     let (topic, known, found) = (self.topic.clone(), known.clone(), found.clone());
                     return Err(LogError::Replaced { topic, known, found });
                 }
-                self.identity = found;
-                closed.insert(open(&self.log, &self.topic, &mut self.next_offsets).await?)
+                self.identity = found.or_else(|| self.identity.take());
+                closed.insert(
+                    open(&self.log, &self.topic, &mut self.next_offsets, self.identity.clone()).await?,
+                )
             }
         };
         tokio::select! {
             batch = open.tail.next(BATCH) => batch.map(Some),
-            () = &mut open.grown => Ok(None),
+            () = &mut open.changed => Ok(None),
         }
     }
 }
@@ -123,7 +125,12 @@ pub async fn bounds(log: &Arc<dyn EventLog>, topic: &str) -> Result<BTreeMap<u32
     Ok(bounds)
 }
 
-async fn open(log: &Arc<dyn EventLog>, topic: &str, next: &mut BTreeMap<u32, u64>) -> Result<Open, LogError> {
+async fn open(
+    log: &Arc<dyn EventLog>,
+    topic: &str,
+    next: &mut BTreeMap<u32, u64>,
+    identity: Option<String>,
+) -> Result<Open, LogError> {
     let count = within(log.partitions(topic)).await?;
     for partition in 0..count {
         if let Entry::Vacant(unknown) = next.entry(partition) {
@@ -133,16 +140,20 @@ async fn open(log: &Arc<dyn EventLog>, topic: &str, next: &mut BTreeMap<u32, u64
     }
     let from = next.iter().map(|(partition, offset)| (*partition, *offset)).collect();
     let tail = within(log.tail(topic, from)).await?;
-    Ok(Open { tail, grown: Box::pin(grown(Arc::clone(log), topic.to_owned(), count)) })
+    Ok(Open { tail, changed: Box::pin(changed(Arc::clone(log), topic.to_owned(), count, identity)) })
 }
 
-async fn grown(log: Arc<dyn EventLog>, topic: String, count: u32) {
+async fn changed(log: Arc<dyn EventLog>, topic: String, count: u32, known: Option<String>) {
     loop {
-        sleep(GROWTH_CHECK).await;
-        match within(log.partitions(&topic)).await {
-            Ok(now) if now > count => return,
+        sleep(LOOK).await;
+        let now = async {
+            Ok::<_, LogError>((within(log.partitions(&topic)).await?, identity(&log, &topic).await?))
+        };
+        match now.await {
+            Ok((now, _)) if now > count => return,
+            Ok((_, Some(found))) if known.as_ref().is_some_and(|known| *known != found) => return,
             Ok(_) => {}
-            Err(error) => tracing::debug!(topic, %error, "its partitions cannot be counted now"),
+            Err(error) => tracing::debug!(topic, %error, "it cannot be looked at now"),
         }
     }
 }
