@@ -19,6 +19,10 @@ const TRACED: [&str; 8] =
 /// Longest wait that a reservation is asked for with here.
 const WAIT: u64 = 10;
 
+/// What is told of a seat that is reserved, and of one that is held.
+const SEAT: [&str; 2] = ["seatId", "sectionId"];
+const HELD_SEAT: [&str; 3] = ["price", "seatId", "sectionId"];
+
 pub async fn a_user_sees_what_the_user_holds(stage: &Stage) -> anyhow::Result<()> {
     let (seats, [unit], alice) = (stage.seats::<2>().await?, stage.units().await?, newcomer("alice"));
     let path = format!("/users/{alice}/holds");
@@ -26,10 +30,11 @@ pub async fn a_user_sees_what_the_user_holds(stage: &Stage) -> anyhow::Result<()
     let hold = stage.hold_all(&alice, &[&seats[0], &unit]).await?;
     let made = stage.api.call(Method::GET, &hold, &alice).await?.done(200, &HELD)?.clone();
     let own = soon(async || only(&stage.api.get_as(&path, &alice).await?)).await?;
-    exactly(&own, ["eventId", "expiresAt", "holdId", "seats"])?;
-    same("holdId", &own["holdId"], made["holdId"].clone())?;
-    same("expiresAt", &own["expiresAt"], made["expiresAt"].clone())?;
-    has_seats(&own, &[&seats[0], &unit])?;
+    exactly(&own, ["currency", "eventId", "expiresAt", "holdId", "seats", "total"])?;
+    for field in ["holdId", "currency", "total", "expiresAt"] {
+        same(field, &own[field], made[field].clone())?;
+    }
+    has_seats(&own, &[&seats[0], &unit], &HELD_SEAT)?;
     stage.give_back(&alice, &hold).await?;
     soon(async || same("holds", stage.api.get_as(&path, &alice).await?.shown()?, json!([]))).await
 }
@@ -44,12 +49,12 @@ pub async fn a_user_sees_what_the_user_reserved(stage: &Stage) -> anyhow::Result
     for field in ["reservationId", "currency", "total"] {
         same(field, &own[field], reserved[field].clone())?;
     }
-    has_seats(&own, &[&seats[0], &seats[1]])?;
+    has_seats(&own, &[&seats[0], &seats[1]], &SEAT)?;
     // A seat that leaves takes its price along; the last one ends the reservation, which stays to be seen.
     stage.release(&alice, &seats[0]).await?;
     soon(async || {
         let own = only(&stage.api.get_as(&path, &alice).await?)?;
-        has_seats(&own, &[&seats[1]])?;
+        has_seats(&own, &[&seats[1]], &SEAT)?;
         ensure!(number(&own, "total")? < number(&reserved, "total")?, "the total is {}", own["total"]);
         ensure!(own["cancelledAt"].is_null(), "a seat is left");
         Ok(())
@@ -58,7 +63,7 @@ pub async fn a_user_sees_what_the_user_reserved(stage: &Stage) -> anyhow::Result
     stage.release(&alice, &seats[1]).await?;
     soon(async || {
         let own = only(&stage.api.get_as(&path, &alice).await?)?;
-        has_seats(&own, &[])?;
+        has_seats(&own, &[], &SEAT)?;
         number(&own, "cancelledAt").map(drop)
     })
     .await
@@ -213,10 +218,10 @@ pub fn is_reservation(reservation: &Value) -> anyhow::Result<()> {
 }
 
 /// Exactly these seats, each with its section.
-fn has_seats(claim: &Value, seats: &[&str]) -> anyhow::Result<()> {
+fn has_seats(claim: &Value, seats: &[&str], fields: &[&str]) -> anyhow::Result<()> {
     let found = list(claim, "seats")?;
     for seat in found {
-        exactly(seat, ["seatId", "sectionId"])?;
+        exactly(seat, fields.iter().copied())?;
         ensure!(seats.contains(&text(seat, "seatId")?), "{seat} is none of {seats:?}");
     }
     ensure!(found.len() == seats.len(), "{} seats, not {}", found.len(), seats.len());

@@ -81,15 +81,15 @@ async fn i5_members_notice_that_a_topic_is_replaced_and_go_on_with_what_was_brou
     stage.publish(&events).await;
     stage.caught_up(31, 1).await;
     stage.replace().await;
+    until("one of them tells", async || {
+        workers.iter().any(|worker| worker.process.log().contains(REPLACED)).then_some(())
+    })
+    .await;
     // As a mirror has it, and what was sold since.
     stage.publish(&events).await;
     let mut history = History::new("arena-night");
     history.skip_to(31);
     stage.publish(&[history.next(history.held(1))]).await;
-    until("one of them tells", async || {
-        workers.iter().any(|worker| worker.process.log().contains(REPLACED)).then_some(())
-    })
-    .await;
     assert_eq!(stage.count("SELECT max(sequence) FROM checkpoint_events").await, Some(31), "nobody goes on");
     stage.accept(Begin::First).await;
     stage.counts("SELECT max(sequence) FROM checkpoint_events", 32).await;

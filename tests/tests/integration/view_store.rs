@@ -401,7 +401,7 @@ async fn an_older_image_starts_on_the_tables_of_a_newer_one_of_its_handler() {
     migrate::<SeatViewHandler>(&options).await.unwrap();
     let error = migrate::<PersistenceHandler>(&options).await.unwrap_err();
     assert!(error.is_final() && error.to_string().contains("a database of its own"), "{error}");
-    view.run("UPDATE _sqlx_migrations SET version = 3 WHERE version = 99").await;
+    view.run("UPDATE _sqlx_migrations SET version = 4 WHERE version = 99").await;
     migrate::<SeatViewHandler>(&options).await.unwrap();
     view.run("UPDATE _sqlx_migrations SET version = 1000 WHERE version = 1999").await;
     assert!(migrate::<SeatViewHandler>(&options).await.is_err(), "older than what it knows, and unknown");
