@@ -358,7 +358,8 @@ async fn the_acls_of_the_readme_are_enough() {
     let mut appender = log.appender(&format!("{service}/0/snapshots")).await.unwrap();
     for topic in [snapshots_topic(seats), archive_topic(seats)] {
         appender.append(&topic, vec![numbered(0, 1)]).await.unwrap();
-        assert!(!read_all(&log, &topic).await.is_empty());
+        // It can be read once its marker is written, which is after the answer.
+        until("it can be read", async || (!read_all(&log, &topic).await.is_empty()).then_some(())).await;
     }
 }
 
