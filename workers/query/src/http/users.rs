@@ -138,7 +138,7 @@ impl From<Hold> for HoldBody {
     fn from(Hold { id, seats, currency, expires_at }: Hold) -> Self {
         let event_id = id.event_id().to_string();
         let total = seats.iter().map(|seat| seat.amount).sum();
-        let seats = seats.into_iter().map(|seat| SeatOf::held(seat));
+        let seats = seats.into_iter().map(SeatOf::held);
         Self { hold_id: id, event_id, seats: seats.collect(), currency, total, expires_at }
     }
 }
