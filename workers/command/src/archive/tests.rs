@@ -112,7 +112,7 @@ async fn its_hash_is_that_of_everything_else_as_it_stands_there() {
     let text = archive.to_json().unwrap();
     let without = text.replace(&format!(r#""hash":"{}","#, archive.hash), "");
     assert!(without.len() < text.len() && !without.contains(": "), "{text}");
-    let hash: String = Sha256::digest(&without).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = format!("{:x}", Sha256::digest(&without));
     assert_eq!(hash, archive.hash);
     assert_eq!(Archive::read(&arena(), text.as_bytes()).unwrap(), archive);
 

@@ -129,8 +129,8 @@ async fn store(
     let deadlines = rows.iter().map(|(_, known)| deadline(known)).collect::<Result<Vec<_>, _>>()?;
     let sequences = rows.iter().map(|(_, known)| bigint(known.sequence)).collect::<Result<Vec<_>, _>>()?;
     let blocks = rows.iter().map(|(_, known)| known.block.map(|block| bigint(block.sequence)).transpose());
-    let priced: Vec<_> = rows.iter().map(|(seat, known)| prices.of(seat, &known.state)).collect();
-    let amounts = priced.iter().map(|price| price.map(|(amount, _)| bigint(*amount)).transpose());
+    let known_prices: Vec<_> = rows.iter().map(|(seat, known)| prices.of(seat, &known.state)).collect();
+    let amounts = known_prices.iter().map(|price| price.map(|(amount, _)| bigint(*amount)).transpose());
     // A price that is not said again is the one that the hold has.
     sqlx::query(
         "INSERT INTO seats (event_id, seat_key, status, user_id, hold_id, reservation_id, expires_at, sequence,
@@ -158,7 +158,7 @@ async fn store(
     .bind(rows.iter().map(|(_, known)| known.block.map(|block| block.is_blocked)).collect::<Vec<_>>())
     .bind(blocks.collect::<Result<Vec<_>, _>>()?)
     .bind(amounts.collect::<Result<Vec<_>, _>>()?)
-    .bind(priced.iter().map(|price| price.map(|(_, currency)| currency.as_str())).collect::<Vec<_>>())
+    .bind(known_prices.iter().map(|price| price.map(|(_, currency)| currency.as_str())).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
