@@ -71,7 +71,7 @@ struct Log<F> {
     /// The checkpoint that this member knows.
     expected: u64,
     /// The topic's id.
-    log: Option<&'static str>,
+    identity: Option<&'static str>,
 }
 
 impl<F: Fixture> Log<F> {
@@ -86,7 +86,13 @@ impl<F: Fixture> Log<F> {
     async fn empty(start: Start) -> Self {
         let fixture = F::fresh().await;
         fixture.store().begin(&[beginning(PARTITION, FIRST, start)]).await.unwrap();
-        Self { fixture, history: History::new("arena-night"), records: vec![], expected: FIRST, log: None }
+        Self {
+            fixture,
+            history: History::new("arena-night"),
+            records: vec![],
+            expected: FIRST,
+            identity: None,
+        }
     }
 
     fn append(&mut self, event: DomainEvent) -> Envelope {
@@ -128,7 +134,7 @@ impl<F: Fixture> Log<F> {
         Batch {
             topic: TOPIC.into(),
             partition: PARTITION,
-            log: self.log.map(str::to_owned),
+            log: self.identity.map(str::to_owned),
             expected: self.expected,
             records: self.records.iter().filter(|record| record.offset >= from).cloned().collect(),
         }
@@ -152,12 +158,12 @@ impl<F: Fixture> Log<F> {
 
     /// There is another topic of that name, with nothing on it, and the view begins there.
     async fn replaced(&mut self, log: &'static str) {
-        (self.records, self.expected, self.log) = (vec![], FIRST, Some(log));
+        (self.records, self.expected, self.identity) = (vec![], FIRST, Some(log));
         self.begins().await;
     }
 
     async fn begins(&self) {
-        let log = self.log.map(str::to_owned);
+        let log = self.identity.map(str::to_owned);
         let beginning = Beginning { log, ..beginning(PARTITION, FIRST, Start::Earliest) };
         self.fixture.store().begin(&[beginning]).await.unwrap();
     }
@@ -536,7 +542,9 @@ pub async fn i5_begins_on_another_topic_and_keeps_what_it_has<F: Fixture>() {
     assert!(matches!(log.fixture.store().apply(&late).await, Err(ViewError::Moved { .. })));
     let passed = log.fixture.store().pass(&partition(PARTITION), Some("first"), FIRST, FIRST + 2).await;
     assert!(matches!(passed, Err(ViewError::Moved { .. })), "{passed:?}");
-    known.iter().for_each(|event| log.repeat(event));
+    for event in &known {
+        log.repeat(event);
+    }
     log.claim(2);
     assert_eq!(counts(log.apply_all().await), [1, 2, 0, 0]);
     log.shows(&[1, 2]).await;
@@ -592,7 +600,7 @@ pub async fn i5_a_view_that_kept_no_topic_goes_on_with_the_one_that_there_is<F: 
     let mut log = Log::<F>::created().await;
     log.claim(1);
     log.apply_all().await;
-    log.log = Some("first");
+    log.identity = Some("first");
     log.begins().await;
     assert_eq!(log.checkpoint().await, Some(FIRST + 2));
     log.claim(2);

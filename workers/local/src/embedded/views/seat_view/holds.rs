@@ -77,9 +77,9 @@ impl Holds {
             currency: currency.clone(),
             expires_at: *expires_at,
         };
-        let hold = self.of_users.entry(user_id.clone()).or_default().entry(id.clone()).or_insert_with(begun);
-        hold.seats.insert(seat_id.clone(), *amount);
-        hold.expires_at = hold.expires_at.max(*expires_at);
+        let claim = self.of_users.entry(user_id.clone()).or_default().entry(id.clone()).or_insert_with(begun);
+        claim.seats.insert(seat_id.clone(), *amount);
+        claim.expires_at = claim.expires_at.max(*expires_at);
         self.seats.insert(seat_id.clone(), (user_id.clone(), id));
     }
 
