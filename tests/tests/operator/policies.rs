@@ -1,4 +1,4 @@
-//! Who reaches whom, by the NetworkPolicies that the API server took: asked of an evaluator, as no network here enforces them.
+//! Who reaches whom, by the network policies that the API server took: asked of an evaluator, as no network here enforces them.
 
 use std::process::Stdio;
 
