@@ -74,13 +74,15 @@ use crate::kafka::rounds;
 use crate::notices::{Notice, transitions};
 use crate::pause::paused;
 use crate::refusals::PAUSE;
-use boxoffice_crds::common::condition::{CRDS_OUTDATED, REDIS_SPLIT};
+use boxoffice_crds::common::condition::{CRDS_OUTDATED, READY, REDIS_SPLIT};
 
 const NAME: &str = "reservation-service";
 const FINALIZER: &str = "boxoffice.dev/topics";
 const CONCURRENCY: u16 = 4;
 /// How old lag and group states in a status may be.
 const REFRESH: Duration = Duration::from_secs(10);
+/// How old the reason may be for which a service is not Ready: what a pod lacks can change, and no object with it.
+const REFRESH_UNTIL_READY: Duration = Duration::from_secs(5);
 
 /// A reconcile that has to be repeated.
 #[derive(Debug, thiserror::Error)]
@@ -231,7 +233,8 @@ async fn report(
         // What the API server does not take is not asked for again and again.
         Ok(Applied { error: Some(_), refused: Some(_), .. }) => Ok(Action::requeue(PAUSE)),
         Ok(Applied { error: Some(error), .. }) => Err(error.into()),
-        _ => Ok(Action::requeue(jittered(REFRESH))),
+        _ if is_met(&next.conditions, READY) => Ok(Action::requeue(jittered(REFRESH))),
+        _ => Ok(Action::requeue(jittered(REFRESH_UNTIL_READY))),
     }
 }
 

@@ -5,6 +5,9 @@ IMAGES=$OUT/images
 VERSION=$(awk -F'"' '$1 ~ /^version = / {print $2; exit}' "$CHECKOUT/Cargo.toml")
 # What comes before /operator and /workers in the images' names.
 IMAGE_PREFIX=boxoffice
+# How their binaries are compiled: `release`, or `debug` with everything else that the checkout's tests are made of, which
+# takes no build of its own (BOXOFFICE_PROFILE).
+PROFILE=${BOXOFFICE_PROFILE:-release}
 CHANGED_IMAGES=()
 # The containerd namespace of Kubernetes.
 K8S=(--namespace k8s.io)
@@ -12,9 +15,13 @@ K8S=(--namespace k8s.io)
 # image_roots: compiles the binaries and lays out the images' root folders.
 image_roots() {
   make --no-print-directory --directory "$CHECKOUT" web
-  say "compiling the binaries (release)"
-  (cd "$CHECKOUT" && cargo build --release --quiet --locked \
-    -p boxoffice-operator -p boxoffice-command -p boxoffice-consumer -p boxoffice-query -p boxoffice-notification --bins)
+  say "compiling the binaries ($PROFILE)"
+  (cd "$CHECKOUT" && case $PROFILE in
+    release) cargo build --release --quiet --locked \
+      -p boxoffice-operator -p boxoffice-command -p boxoffice-consumer -p boxoffice-query -p boxoffice-notification --bins ;;
+    debug) cargo build --quiet --locked --workspace --all-targets ;;
+    *) die "BOXOFFICE_PROFILE is release or debug, not $PROFILE" ;;
+  esac)
   image_root operator boxoffice-operator
   image_root workers boxoffice-command boxoffice-consumer boxoffice-query
   image_root notification boxoffice-notification
@@ -26,7 +33,7 @@ image_root() {
   rm -rf "$root"
   mkdir -p "$root/usr/local/bin" "$root/etc/ssl/certs"
   for binary in "${@:2}"; do
-    binary=$TARGET/release/$binary
+    binary=$TARGET/$PROFILE/$binary
     strip -o "$root/usr/local/bin/$(basename "$binary")" "$binary"
     # Lines of ldd: "name => /path (address)" and, for the loader, "/path (address)".
     ldd "$binary" | grep -o '/[^ ]*' | (cd / && xargs -I{} cp -L --parents {} "$root")

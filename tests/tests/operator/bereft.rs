@@ -13,7 +13,7 @@ use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::Api;
 
 use crate::rights::BEREFT;
-use crate::support::{SOON, Stage, outliving};
+use crate::support::{Stage, outliving};
 
 /// How long a deletion may take, of whatever and in whatever order.
 const DELETION: Duration = Duration::from_secs(90);
@@ -52,7 +52,7 @@ async fn the_topics_of_a_service_go_with_its_namespace_where_the_record_of_them_
     stage.show("main", "arena").await;
     assert!(has_topic(&stage, "seat-events").await);
     stage.plane.delete_namespace(&stage.namespace).await;
-    stage.plane.gone::<ConfigMap>(&stage.namespace, "main-retained", SOON).await;
+    stage.plane.gone::<ConfigMap>(&stage.namespace, "main-retained", DELETION).await;
     ends(&stage).await;
     no_topic_is_left(&stage).await;
 }
@@ -64,7 +64,7 @@ async fn a_namespace_that_took_the_operators_rights_along_is_named_and_ends_when
     stage.show("main", "arena").await;
     stage.plane.delete_namespace(&stage.namespace).await;
     let rights = format!("{}-boxoffice-operator", stage.operator.namespace);
-    stage.plane.gone::<RoleBinding>(&stage.namespace, &rights, SOON).await;
+    stage.plane.gone::<RoleBinding>(&stage.namespace, &rights, DELETION).await;
     let said = format!("boxoffice_operator_namespace_without_rights{{namespace=\"{}\"}} 1", stage.namespace);
     let told =
         within(Duration::from_mins(2), async || stage.operator.metrics().await.contains(&said).then_some(()));

@@ -161,7 +161,8 @@ async fn in_whatever_order_all_of_it_is_deleted_it_ends_in_time_and_no_show_sell
             assert!(show + service < DELETION, "{order:?} took {:?}", show + service);
             let inventory = stage.workers.inventory(namespace, &name, &name).await;
             assert_eq!(inventory.map(|it| it.closed), Some(true), "{order:?} left {name} on sale");
-            let gone = within(SOON, async || {
+            // The control plane's collector takes half a minute to know kinds that were defined just now.
+            let gone = within(DELETION, async || {
                 let left = plane.list::<Deployment>(namespace, &names::owned_by(&name)).await;
                 left.is_empty().then_some(())
             });

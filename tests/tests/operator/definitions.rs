@@ -138,6 +138,7 @@ async fn definitions_that_are_older_are_told_until_they_are_upgraded_and_no_writ
     assert!(told["message"].as_str().unwrap().contains("SeatingEvent lacks status.chartHash"), "{told}");
     assert!(stage.operator.metrics().await.contains("boxoffice_operator_crds_outdated"));
     stage.show("main", "arena").await;
+    stage.told::<SeatingEvent>("arena", "Ready").await;
     let (mark, looks) = (stage.operator.audit.mark(), stage.operator.reconciles("seating-event").await);
     until("the show is looked at three times more", async || {
         (stage.operator.reconciles("seating-event").await >= looks + 3.0).then_some(())
