@@ -1,5 +1,5 @@
 //! The yardstick of everything behind HTTP: the workers' own HTTP stack with nothing behind it. It takes the request of
-//! a hold, with its headers, and answers with a body of the same size; that of a map, with as many bytes as it is told; and that
+//! a hold, with its headers, and answers with a body of the same fields; that of a map, with as many bytes as it is told; and that
 //! of a stream, of which everybody gets the same frames of so many bytes, ten a second.
 
 use std::convert::Infallible;
@@ -39,9 +39,13 @@ pub async fn run(addr: SocketAddr) -> anyhow::Result<()> {
         axum::Json(json!({
             "success": true,
             "correlationId": "3b241101-e2bb-4255-8caf-4136c566a962",
-            "holdId": "bench-1.3b241101-e2bb-4255-8caf-4136c566a962",
             "seatId": "bench-1.A-100-100",
+            "holdId": "bench-1.3b241101-e2bb-4255-8caf-4136c566a962",
+            "seats": [{"seatId": "bench-1.A-100-100", "sectionId": "A", "priceCategory": "all", "price": 12_000}],
             "expiresAt": 1_700_000_300_000_u64,
+            "together": true,
+            "currency": "EUR",
+            "total": 12_000,
             "sequence": 1000,
         }))
     };
