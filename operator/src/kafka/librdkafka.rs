@@ -20,7 +20,7 @@ use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as
 
 use super::connection::Connection;
 use super::failure::{Action, Asked};
-use super::{Answers, GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
+use super::{Answers, Commits, GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
 
 /// One call to the cluster.
 const CALL: Duration = Duration::from_secs(5);
@@ -237,27 +237,27 @@ impl Kafka for Cluster {
         Ok(answers)
     }
 
-    async fn committed(&self, group: &str) -> Result<BTreeMap<String, Offsets>, KafkaError> {
+    async fn committed(&self, group: &str) -> Result<BTreeMap<String, Commits>, KafkaError> {
         let (action, name) = (Action::group("read the offsets of", "Describe", group), group.to_owned());
         let found = self.request(&action, move |requests| known(requests.committed(&name))).await?;
-        let mut offsets: BTreeMap<String, Offsets> = BTreeMap::new();
-        for ((topic, partition), offset) in found.unwrap_or_default() {
-            let offset = offset.map_err(|failure| self.failure(&action, &failure))?;
-            if offset >= 0 {
-                offsets.entry(topic).or_default().insert(partition, offset);
+        let mut commits: BTreeMap<String, Commits> = BTreeMap::new();
+        for ((topic, partition), commit) in found.unwrap_or_default() {
+            let commit = commit.map_err(|failure| self.failure(&action, &failure))?;
+            if commit.offset >= 0 {
+                commits.entry(topic).or_default().insert(partition, commit);
             }
         }
-        Ok(offsets)
+        Ok(commits)
     }
 
-    async fn commit(&self, group: &str, offsets: &BTreeMap<String, Offsets>) -> Result<(), KafkaError> {
+    async fn commit(&self, group: &str, commits: &BTreeMap<String, Commits>) -> Result<(), KafkaError> {
         let action = Action::group("commit the start offsets of", "Read", group);
-        let (name, offsets) = (group.to_owned(), offsets.clone());
+        let (name, commits) = (group.to_owned(), commits.clone());
         let committed = self.request(&action, move |requests| {
-            let places: Vec<_> = offsets
+            let places: Vec<_> = commits
                 .iter()
-                .flat_map(|(topic, offsets)| {
-                    offsets.iter().map(|(partition, offset)| (topic.as_str(), *partition, *offset))
+                .flat_map(|(topic, commits)| {
+                    commits.iter().map(|(partition, commit)| (topic.as_str(), *partition, commit))
                 })
                 .collect();
             requests.commit(&name, &places)
