@@ -12,7 +12,7 @@ use super::topics::{self, Adoption, Knowledge, TopicPlan};
 use super::{Answers, Commits, Group, GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
 use super::{durability, groups};
 
-/// Most requests to one cluster at once.
+/// Most groups of one round that are asked about at once.
 const AT_ONCE: usize = 4;
 /// How often a topic has to be unknown to be missing, and over what time: brokers learn of topics one after the other.
 const TIMES: u32 = 3;

@@ -3,7 +3,7 @@
 //! Services say what they want in `declarations`, and read there what was last seen: no reconcile waits for Kafka. `rounds` go
 //! to each cluster in turn. `topics`, `groups`, `promise` and `turns` decide (pure), `converge` carries out through the
 //! [`Kafka`] trait, `librdkafka` implements that with the runtime's `requests` for what its safe calls lack and `failure` for
-//! what went wrong; `pool` keeps the clients by their `connection`. Nothing here produces or consumes a record.
+//! what went wrong; `pool` keeps the clients by their `connection`, and `limits` how many requests a cluster has at once. Nothing here produces or consumes a record.
 
 pub mod connection;
 pub mod converge;
@@ -14,6 +14,7 @@ mod failure;
 pub(crate) mod fake;
 pub mod groups;
 pub mod librdkafka;
+mod limits;
 pub mod pool;
 pub mod rounds;
 pub mod topics;
