@@ -1,5 +1,6 @@
 //! Consumer groups as the operator makes them before a consumer runs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use boxoffice_runtime::log::{EventLog, GroupEvent, LogError};
@@ -13,7 +14,7 @@ pub enum Begin {
     End,
 }
 
-/// Makes `group` on `topics`, of `partitions` each.
+/// Makes `group` on `topics`, of `partitions` each, and says of which topics the offsets are.
 ///
 /// # Errors
 /// A log that went away.
@@ -24,7 +25,26 @@ pub async fn declare(
     partitions: u32,
     begin: Begin,
 ) -> Result<(), LogError> {
-    let mut subscription = log.subscribe(group, topics).await?;
+    let mut ids = BTreeMap::new();
+    for topic in topics {
+        ids.insert(topic.clone(), log.identity(topic).await?);
+    }
+    commit(log, group, &ids, partitions, begin).await
+}
+
+/// Commits for `group` on topics, of `partitions` each: of which ones that is, is said by their ids.
+///
+/// # Errors
+/// A log that went away.
+pub async fn commit(
+    log: &impl EventLog,
+    group: &str,
+    ids: &BTreeMap<String, Option<String>>,
+    partitions: u32,
+    begin: Begin,
+) -> Result<(), LogError> {
+    let topics: Vec<_> = ids.keys().cloned().collect();
+    let mut subscription = log.subscribe(group, &topics).await?;
     let mut left = topics.len() * partitions as usize;
     while left > 0 {
         if let GroupEvent::Assigned(assigned) = subscription.next(1, Duration::from_secs(1)).await? {
@@ -34,7 +54,8 @@ pub async fn declare(
                     Begin::First => 0,
                     Begin::End => log.bounds(&partition.topic, partition.partition).await?.1,
                 };
-                subscription.commit(&partition, offset).await?;
+                let id = ids.get(&partition.topic).and_then(Option::as_deref);
+                subscription.commit(&partition, offset, id).await?;
                 left -= 1;
             }
         }

@@ -1,6 +1,7 @@
 // Buying: from the list of shows to the ticket, by names alone and by keyboard alone, and what comes in between.
 import type { Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { OwnReservation } from "../src/commands/types.js";
 import { BoxOffice } from "./support/boxoffice.js";
 import { inTab } from "./support/browser.js";
 import { Buyer } from "./support/buyer.js";
@@ -43,6 +44,16 @@ test("from the list to the ticket, by accessible names alone", async () => {
     await page.getByRole("link", { name: "See and print tickets" }).click();
     await page.getByRole("heading", { name: "Your tickets" }).waitFor();
     await page.getByRole("main").getByText("€150.00").first().waitFor();
+
+    const code = page.getByRole("img", { name: "QR code for the door: Stalls, row A, seat 3" });
+    const said = await code.getAttribute("data-code");
+    const [reservationId = "", seat] = said?.split("/") ?? [];
+    const { eventId, seats } = await boxOffice.call<OwnReservation>("GET", `/reservations/${reservationId}`, "nora");
+    expect(seats.map(({ seatId }) => seatId)).toContain(`${eventId}.${seat}`);
+    await page.emulateMedia({ colorScheme: "dark" });
+    expect(await code.locator("rect").evaluate((it) => getComputedStyle(it).fill)).toBe("rgb(255, 255, 255)");
+    await page.emulateMedia({ media: "print" });
+    expect(await code.isVisible()).toBe(true);
   });
 });
 

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use futures::{FutureExt, StreamExt, stream};
 
 use super::topics::{self, Adoption, Knowledge, TopicPlan};
-use super::{Answers, Group, GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
+use super::{Answers, Commits, Group, GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
 use super::{durability, groups};
 
-/// Most requests to one cluster at once.
+/// Most groups of one round that are asked about at once.
 const AT_ONCE: usize = 4;
 /// How often a topic has to be unknown to be missing, and over what time: brokers learn of topics one after the other.
 const TIMES: u32 = 3;
@@ -245,30 +245,35 @@ pub struct Questions<'a> {
     groups: BTreeMap<&'a str, Result<About, KafkaError>>,
     low: Answers<Offsets>,
     high: Answers<Offsets>,
+    /// The ids of the topics, as far as they are known.
+    ids: BTreeMap<String, Option<String>>,
 }
 
 /// Who is in a group, and what it committed.
-type About = (Option<GroupFacts>, BTreeMap<String, Offsets>);
+type About = (Option<GroupFacts>, BTreeMap<String, Commits>);
 
 async fn about<'a>(kafka: &dyn Kafka, name: &'a str) -> (&'a str, Result<About, KafkaError>) {
     let found = async { Ok((kafka.group(name).await?, kafka.committed(name).await?)) };
     (name, found.await)
 }
 
-/// Asks them; `partitions` are those of every topic that one of the groups reads.
+/// Asks them; `topics` are all that one of the groups reads.
 pub async fn ask<'a>(
     kafka: &dyn Kafka,
     names: impl Iterator<Item = &'a str>,
-    partitions: &BTreeMap<String, i32>,
+    topics: &[&TopicState],
 ) -> Result<Questions<'a>, KafkaError> {
     let about: Vec<_> = names.map(|name| about(kafka, name).boxed()).collect();
+    let partitions = topics.iter().map(|topic| (topic.name.clone(), topic.partitions)).collect();
+    let ids = topics.iter().map(|topic| (topic.name.clone(), topic.id.clone())).collect();
     let groups = stream::iter(about).buffer_unordered(AT_ONCE).collect().await;
-    let low = kafka.offsets(partitions, Start::Earliest).await?;
-    let high = kafka.offsets(partitions, Start::Latest).await?;
-    Ok(Questions { groups, low, high })
+    let low = kafka.offsets(&partitions, Start::Earliest).await?;
+    let high = kafka.offsets(&partitions, Start::Latest).await?;
+    Ok(Questions { groups, low, high, ids })
 }
 
-/// Commits the start offsets that the group lacks, unless consumers are in it already, and tells how far behind it is.
+/// Commits the start offsets that the group lacks, unless consumers are in it already, and tells how far behind it is. Of a topic
+/// that was made just now the id is not known yet: it is said at the next look.
 pub async fn group(
     kafka: &dyn Kafka,
     wanted: &Group,
@@ -276,16 +281,22 @@ pub async fn group(
 ) -> Result<(GroupState, Option<Deed>), KafkaError> {
     let Group { name, topics, start } = wanted;
     let unasked = || KafkaError::Settling(format!("nothing was said of group {name}"));
-    let (facts, mut committed) = questions.groups.get(name.as_str()).ok_or_else(unasked)?.clone()?;
+    let (facts, committed) = questions.groups.get(name.as_str()).ok_or_else(unasked)?.clone()?;
     let is_vacant = facts.as_ref().is_none_or(GroupFacts::is_vacant);
     let (mut lag, mut first) = (0, BTreeMap::new());
     let is_known = topics.iter().any(|topic| committed.contains_key(topic));
     for topic in topics {
         let place = |answers: &Answers<Offsets>| answers.get(topic).ok_or_else(unasked)?.clone();
         let (low, high) = (place(&questions.low)?, place(&questions.high)?);
-        let reached = committed.entry(topic.clone()).or_default();
+        let id = questions.ids.get(topic).and_then(Option::as_deref);
+        let committed = committed.get(topic).cloned().unwrap_or_default();
+        let mut reached = groups::reached(&committed, id);
         let partitions = i32::try_from(high.len()).unwrap_or(i32::MAX);
-        let missing = groups::plan(*start, partitions, reached);
+        let missing = groups::plan(*start, partitions, &reached);
+        let unsaid = if id.is_some() { groups::unsaid(&committed, partitions) } else { Offsets::new() };
+        if is_vacant && !unsaid.is_empty() {
+            first.insert(topic.clone(), groups::commits(&unsaid, id));
+        }
         if let Some((_, start)) = missing.first().filter(|_| is_vacant) {
             let everywhere = match start {
                 Start::Earliest => low.clone(),
@@ -297,10 +308,10 @@ pub async fn group(
             };
             let wanted = |(partition, _): &(i32, i64)| missing.iter().any(|(one, _)| one == partition);
             let offsets: Offsets = everywhere.into_iter().filter(wanted).collect();
-            reached.extend(&offsets);
-            first.insert(topic.clone(), offsets);
+            first.entry(topic.clone()).or_default().extend(groups::commits(&offsets, id));
+            reached.extend(offsets);
         }
-        lag += groups::lag(reached, &low, &high);
+        lag += groups::lag(&reached, &low, &high);
     }
     let mut deed = None;
     if !first.is_empty() {

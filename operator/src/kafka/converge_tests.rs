@@ -134,8 +134,25 @@ async fn a_promise_is_looked_at_on_the_promised_topic_alone() {
 
 /// One look at one group, whose topics have so many partitions.
 async fn group_once(fake: &Fake, wanted: &Group, partitions: i32) -> (GroupState, Option<Deed>) {
-    let of = wanted.topics.iter().map(|topic| (topic.clone(), partitions)).collect();
-    let questions = ask(fake, std::iter::once(wanted.name.as_str()), &of).await.unwrap();
+    group_on(fake, wanted, partitions, None).await
+}
+
+/// The same, where all of its topics have this id.
+async fn group_on(
+    fake: &Fake,
+    wanted: &Group,
+    partitions: i32,
+    id: Option<&str>,
+) -> (GroupState, Option<Deed>) {
+    let of = |name: &String| TopicState {
+        name: name.clone(),
+        partitions,
+        id: id.map(str::to_owned),
+        ..TopicState::default()
+    };
+    let topics: Vec<_> = wanted.topics.iter().map(of).collect();
+    let topics: Vec<_> = topics.iter().collect();
+    let questions = ask(fake, std::iter::once(wanted.name.as_str()), &topics).await.unwrap();
     group(fake, wanted, &questions).await.unwrap()
 }
 
@@ -181,7 +198,23 @@ async fn a_topic_that_a_group_reads_from_now_on_begins_where_it_was_declared() {
     let after = group_once(&fake, &both, 1).await;
     assert!(before.1.is_some() && after.1.is_none(), "it was there before");
     assert_eq!(after.0.lag, 0);
-    assert_eq!(fake.committed("persistence").await.unwrap()["payment-events"], [(0, 7)].into());
+    let committed = fake.committed("persistence").await.unwrap();
+    assert_eq!(committed["payment-events"], groups::commits(&[(0, 7)].into(), None));
+}
+
+#[tokio::test]
+async fn what_was_committed_of_a_topic_that_is_gone_is_committed_anew_and_what_nobody_said_is_said() {
+    let (fake, wanted) = (with_ends(&[(0, 7), (1, 9)]), group_from(Start::Earliest));
+    let mut before = groups::commits(&[(0, 5)].into(), Some("first"));
+    before.extend(groups::commits(&[(1, 3)].into(), None));
+    fake.commit("persistence", &[("seat-events".to_owned(), before)].into()).await.unwrap();
+    let (state, deed) = group_on(&fake, &wanted, 2, Some("second")).await;
+    assert_eq!((state.lag, deed), (7 + 6, None), "the group was there before");
+    let committed = fake.committed("persistence").await.unwrap();
+    assert_eq!(committed["seat-events"], groups::commits(&[(0, 0), (1, 3)].into(), Some("second")));
+    fake.calls.lock().unwrap().clear();
+    group_on(&fake, &wanted, 2, Some("second")).await;
+    assert!(!fake.calls.lock().unwrap().contains_key("commit"), "I12");
 }
 
 #[tokio::test]

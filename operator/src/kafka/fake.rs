@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 
-use super::{Answers, GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
+use super::{Answers, Commits, GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
 
 #[derive(Default)]
 pub struct Fake {
@@ -14,7 +14,7 @@ pub struct Fake {
     /// Topics that were ever created: what ids are made of.
     pub births: AtomicU32,
     pub ends: Mutex<Offsets>,
-    pub commits: Mutex<BTreeMap<String, BTreeMap<String, Offsets>>>,
+    pub commits: Mutex<BTreeMap<String, BTreeMap<String, Commits>>>,
     pub members: BTreeMap<String, i32>,
     /// Topics that the user may not describe.
     pub hidden: BTreeSet<String>,
@@ -94,16 +94,16 @@ impl Kafka for Fake {
         let of = |count: i32| (0..count).map(|partition| (partition, at(partition))).collect();
         Ok(partitions.iter().map(|(topic, count)| (topic.clone(), Ok(of(*count)))).collect())
     }
-    async fn committed(&self, group: &str) -> Result<BTreeMap<String, Offsets>, KafkaError> {
+    async fn committed(&self, group: &str) -> Result<BTreeMap<String, Commits>, KafkaError> {
         self.called("committed")?;
         Ok(self.commits.lock().unwrap().get(group).cloned().unwrap_or_default())
     }
-    async fn commit(&self, group: &str, offsets: &BTreeMap<String, Offsets>) -> Result<(), KafkaError> {
+    async fn commit(&self, group: &str, commits: &BTreeMap<String, Commits>) -> Result<(), KafkaError> {
         self.called("commit")?;
-        let mut commits = self.commits.lock().unwrap();
-        let of_group = commits.entry(group.to_owned()).or_default();
-        for (topic, offsets) in offsets {
-            of_group.entry(topic.clone()).or_default().extend(offsets);
+        let mut groups = self.commits.lock().unwrap();
+        let of_group = groups.entry(group.to_owned()).or_default();
+        for (topic, commits) in commits {
+            of_group.entry(topic.clone()).or_default().extend(commits.clone());
         }
         Ok(())
     }

@@ -2,8 +2,43 @@
 //!
 //! Start offsets are committed when the group is created, so that with `latest` nothing between its creation and
 //! the first poll is missed. A partition that appears later always begins at its earliest record.
+//!
+//! A commit says of which topic it is, by that one's id. One that is said to be of another topic of the name is as good as none:
+//! a consumer made it that had yet to notice that its topic was replaced. One that says nothing, because a person made it by Kafka's own
+//! tools, a consumer that is not ours, or an older version, is said again with the id, and so becomes the operator's word.
 
-use super::{Offsets, Start};
+use boxoffice_runtime::log::kafka::said;
+
+use super::{Commit, Commits, Offsets, Start};
+
+/// What of a group's commits is of the topic with this id, or not said to be of another one.
+pub fn reached(commits: &Commits, id: Option<&str>) -> Offsets {
+    let is_of_it = |commit: &Commit| match (said::topic(&commit.metadata), id) {
+        (Some(said), Some(id)) => said == id,
+        (Some(_) | None, Some(_) | None) => true,
+    };
+    commits
+        .iter()
+        .filter(|(_, commit)| is_of_it(commit))
+        .map(|(partition, commit)| (*partition, commit.offset))
+        .collect()
+}
+
+/// Those of the first `partitions` of which nothing is said.
+pub fn unsaid(commits: &Commits, partitions: i32) -> Offsets {
+    let unsaid =
+        commits.iter().filter(|(partition, commit)| **partition < partitions && commit.metadata.is_empty());
+    unsaid.map(|(partition, commit)| (*partition, commit.offset)).collect()
+}
+
+/// `offsets` of the topic with this id, as they are committed.
+pub fn commits(offsets: &Offsets, id: Option<&str>) -> Commits {
+    let metadata = id.map(said::of).unwrap_or_default();
+    let commit = |(partition, offset): (&i32, &i64)| {
+        (*partition, Commit { offset: *offset, metadata: metadata.clone() })
+    };
+    offsets.iter().map(commit).collect()
+}
 
 /// The partitions without a committed offset, and where each begins.
 pub fn plan(declared: Start, partitions: i32, committed: &Offsets) -> Vec<(i32, Start)> {
@@ -45,6 +80,21 @@ mod tests {
     #[test]
     fn a_complete_group_needs_nothing() {
         assert!(plan(Start::Latest, 2, &[(0, 7), (1, 0)].into()).is_empty());
+    }
+
+    #[test]
+    fn what_was_committed_of_another_topic_of_the_name_is_as_good_as_nothing() {
+        let mut of = commits(&[(0, 7), (1, 9)].into(), Some("first"));
+        of.extend(commits(&[(2, 4), (9, 1)].into(), None));
+        of.insert(3, Commit { offset: 5, metadata: "somebody else's".into() });
+        assert_eq!(reached(&of, Some("first")), [(0, 7), (1, 9), (2, 4), (3, 5), (9, 1)].into());
+        assert_eq!(reached(&of, Some("second")), [(2, 4), (3, 5), (9, 1)].into());
+        assert_eq!(
+            reached(&of, None).len(),
+            5,
+            "brokers that give topics no ids, or a topic that was just made"
+        );
+        assert_eq!(unsaid(&of, 4), [(2, 4)].into(), "of partitions that there are");
     }
 
     #[test]

@@ -17,10 +17,13 @@ use rdkafka::admin::{
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode as Code};
+use tokio::task::JoinError;
+use tokio::time::error::Elapsed;
 
 use super::connection::Connection;
 use super::failure::{Action, Asked};
-use super::{Answers, GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
+use super::limits::{Limits, Share};
+use super::{Answers, Commits, GroupFacts, Kafka, KafkaError, Offsets, Start, Topic, TopicFacts};
 
 /// One call to the cluster.
 const CALL: Duration = Duration::from_secs(5);
@@ -41,13 +44,14 @@ pub struct Cluster {
     trouble: Trouble,
     admin: AdminClient<Trouble>,
     reader: Arc<Reader>,
+    share: Share,
 }
 
 type Reader = BaseConsumer<Trouble>;
 
 impl Cluster {
     /// Clients for `connection`; connecting happens in the background.
-    pub fn new(connection: &Connection) -> Result<Self, KafkaError> {
+    pub(super) fn new(connection: &Connection, limits: &Arc<Limits>) -> Result<Self, KafkaError> {
         let (config, trouble) = (config(connection), Trouble::default());
         let asked = Asked {
             bootstrap_servers: connection.bootstrap_servers.clone(),
@@ -60,24 +64,36 @@ impl Cluster {
         Ok(Self {
             admin: config.create_with_context(trouble.clone()).map_err(refused)?,
             reader: Arc::new(config.create_with_context(trouble.clone()).map_err(refused)?),
+            share: Share::new(limits, &connection.bootstrap_servers),
             asked,
             trouble,
         })
     }
 
-    /// Runs blocking requests and then empties the client's queue of errors, which nobody else reads.
+    /// Runs what blocks and then empties the client's queue of errors, which nobody else reads.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Reader) -> T + Send + 'static,
+    ) -> Result<Result<T, JoinError>, Elapsed> {
+        let reader = Arc::clone(&self.reader);
+        let call = async {
+            let task = tokio::task::spawn_blocking(move || {
+                let answer = call(&reader);
+                while reader.poll(DRAIN).is_some() {}
+                answer
+            });
+            task.await
+        };
+        self.share.within(PATIENCE, call).await
+    }
+
+    /// Makes a request.
     async fn request<T: Send + 'static>(
         &self,
         action: &Action,
         call: impl FnOnce(&Requests<Trouble>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, KafkaError> {
-        let reader = Arc::clone(&self.reader);
-        let task = tokio::task::spawn_blocking(move || {
-            let answer = call(&Requests::new(reader.client(), CALL));
-            while reader.poll(DRAIN).is_some() {}
-            answer
-        });
-        match tokio::time::timeout(PATIENCE, task).await {
+        match self.blocking(move |reader| call(&Requests::new(reader.client(), CALL))).await {
             Ok(Ok(Ok(answer))) => {
                 self.trouble.is_over();
                 Ok(answer)
@@ -90,14 +106,14 @@ impl Cluster {
         }
     }
 
-    /// Awaits an admin call that answers for one topic or group; one answer may be `harmless`.
-    async fn admin_call(
+    /// Makes an admin call that answers for one topic or group; one answer may be `harmless`.
+    async fn admin_call<F: Future<Output = KafkaResult<Vec<TopicResult>>>>(
         &self,
         action: &Action,
         harmless: Code,
-        call: impl Future<Output = KafkaResult<Vec<TopicResult>>>,
+        call: impl FnOnce() -> F,
     ) -> Result<(), KafkaError> {
-        let results = tokio::time::timeout(PATIENCE, call).await.map_err(|_| self.silent())?;
+        let results = self.share.within(PATIENCE, async { call().await }).await.map_err(|_| self.silent())?;
         for result in results.map_err(|error| self.failure(action, &of_client(&error)))? {
             match result {
                 Err((_, code)) if code != harmless => return Err(self.failure(action, &code.into())),
@@ -113,7 +129,10 @@ impl Cluster {
         let action = |name: &str| Action::topic("read the configuration of", "DescribeConfigs", name);
         let (resources, options) = (names.iter().map(|name| ResourceSpecifier::Topic(name)), options());
         let resources: Vec<_> = resources.collect();
-        let described = tokio::time::timeout(PATIENCE, self.admin.describe_configs(&resources, &options))
+        let describe = async { self.admin.describe_configs(&resources, &options).await };
+        let described = self
+            .share
+            .within(PATIENCE, describe)
             .await
             .map_err(|_| self.silent())?
             .map_err(|error| self.failure(&action(first), &of_client(&error)))?;
@@ -138,14 +157,11 @@ impl Cluster {
 #[async_trait]
 impl Kafka for Cluster {
     async fn cluster_id(&self) -> Result<Option<String>, KafkaError> {
-        let reader = Arc::clone(&self.reader);
-        let task = tokio::task::spawn_blocking(move || {
-            let id = reader.client().fetch_cluster_id(CALL);
-            while reader.poll(DRAIN).is_some() {}
-            id
-        });
-        match tokio::time::timeout(PATIENCE, task).await {
-            Ok(Ok(Some(id))) => Ok(Some(id)),
+        match self.blocking(|reader| reader.client().fetch_cluster_id(CALL)).await {
+            Ok(Ok(Some(id))) => {
+                self.share.is_of(&id);
+                Ok(Some(id))
+            }
             Ok(Ok(None)) => {
                 let detail = format!("no answer within {} s", CALL.as_secs());
                 Err(self.asked.silence(&detail, self.trouble.last()))
@@ -184,14 +200,14 @@ impl Kafka for Cluster {
             new = new.set(key, value);
         }
         let (topics, options) = ([new], options());
-        let call = self.admin.create_topics(&topics, &options);
+        let call = || self.admin.create_topics(&topics, &options);
         self.admin_call(&Action::topic("create", "Create", &topic.name), Code::NoError, call).await
     }
 
     async fn grow_topic(&self, name: &str, partitions: i32) -> Result<(), KafkaError> {
         let growth = [NewPartitions::new(name, usize::try_from(partitions).unwrap_or_default())];
         let options = options();
-        let call = self.admin.create_partitions(&growth, &options);
+        let call = || self.admin.create_partitions(&growth, &options);
         self.admin_call(&Action::topic("grow", "Alter", name), Code::NoError, call).await
     }
 
@@ -203,7 +219,7 @@ impl Kafka for Cluster {
 
     async fn delete_topic(&self, name: &str) -> Result<(), KafkaError> {
         let (names, options) = ([name], options());
-        let call = self.admin.delete_topics(&names, &options);
+        let call = || self.admin.delete_topics(&names, &options);
         self.admin_call(&Action::topic("delete", "Delete", name), Code::UnknownTopicOrPartition, call).await
     }
 
@@ -237,27 +253,27 @@ impl Kafka for Cluster {
         Ok(answers)
     }
 
-    async fn committed(&self, group: &str) -> Result<BTreeMap<String, Offsets>, KafkaError> {
+    async fn committed(&self, group: &str) -> Result<BTreeMap<String, Commits>, KafkaError> {
         let (action, name) = (Action::group("read the offsets of", "Describe", group), group.to_owned());
         let found = self.request(&action, move |requests| known(requests.committed(&name))).await?;
-        let mut offsets: BTreeMap<String, Offsets> = BTreeMap::new();
-        for ((topic, partition), offset) in found.unwrap_or_default() {
-            let offset = offset.map_err(|failure| self.failure(&action, &failure))?;
-            if offset >= 0 {
-                offsets.entry(topic).or_default().insert(partition, offset);
+        let mut commits: BTreeMap<String, Commits> = BTreeMap::new();
+        for ((topic, partition), commit) in found.unwrap_or_default() {
+            let commit = commit.map_err(|failure| self.failure(&action, &failure))?;
+            if commit.offset >= 0 {
+                commits.entry(topic).or_default().insert(partition, commit);
             }
         }
-        Ok(offsets)
+        Ok(commits)
     }
 
-    async fn commit(&self, group: &str, offsets: &BTreeMap<String, Offsets>) -> Result<(), KafkaError> {
+    async fn commit(&self, group: &str, commits: &BTreeMap<String, Commits>) -> Result<(), KafkaError> {
         let action = Action::group("commit the start offsets of", "Read", group);
-        let (name, offsets) = (group.to_owned(), offsets.clone());
+        let (name, commits) = (group.to_owned(), commits.clone());
         let committed = self.request(&action, move |requests| {
-            let places: Vec<_> = offsets
+            let places: Vec<_> = commits
                 .iter()
-                .flat_map(|(topic, offsets)| {
-                    offsets.iter().map(|(partition, offset)| (topic.as_str(), *partition, *offset))
+                .flat_map(|(topic, commits)| {
+                    commits.iter().map(|(partition, commit)| (topic.as_str(), *partition, commit))
                 })
                 .collect();
             requests.commit(&name, &places)
@@ -276,7 +292,7 @@ impl Kafka for Cluster {
 
     async fn delete_group(&self, name: &str) -> Result<(), KafkaError> {
         let (names, options) = ([name], options());
-        let call = self.admin.delete_groups(&names, &options);
+        let call = || self.admin.delete_groups(&names, &options);
         self.admin_call(&Action::group("delete", "Delete", name), Code::GroupIdNotFound, call).await
     }
 
@@ -358,7 +374,8 @@ mod tests {
     use boxoffice_runtime::log::kafka::security::Security;
 
     fn plain(bootstrap_servers: String) -> Cluster {
-        Cluster::new(&Connection { bootstrap_servers, security: Security::default() }).unwrap()
+        let connection = Connection { bootstrap_servers, security: Security::default() };
+        Cluster::new(&connection, &Arc::default()).unwrap()
     }
 
     #[tokio::test]

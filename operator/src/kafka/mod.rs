@@ -3,7 +3,7 @@
 //! Services say what they want in `declarations`, and read there what was last seen: no reconcile waits for Kafka. `rounds` go
 //! to each cluster in turn. `topics`, `groups`, `promise` and `turns` decide (pure), `converge` carries out through the
 //! [`Kafka`] trait, `librdkafka` implements that with the runtime's `requests` for what its safe calls lack and `failure` for
-//! what went wrong; `pool` keeps the clients by their `connection`. Nothing here produces or consumes a record.
+//! what went wrong; `pool` keeps the clients by their `connection`, and `limits` how many requests a cluster has at once. Nothing here produces or consumes a record.
 
 pub mod connection;
 pub mod converge;
@@ -14,6 +14,7 @@ mod failure;
 pub(crate) mod fake;
 pub mod groups;
 pub mod librdkafka;
+mod limits;
 pub mod pool;
 pub mod rounds;
 pub mod topics;
@@ -23,11 +24,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
+pub use boxoffice_runtime::log::kafka::requests::Commit;
 
 use crate::conditions::progress;
 
 /// Offsets by partition.
 pub type Offsets = BTreeMap<i32, i64>;
+
+/// What a group committed, by partition.
+pub type Commits = BTreeMap<i32, Commit>;
 
 /// A topic as the service wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -255,9 +260,9 @@ pub trait Kafka: Send + Sync {
         start: Start,
     ) -> Result<Answers<Offsets>, KafkaError>;
     /// What the group committed, by topic; partitions without a commit are left out.
-    async fn committed(&self, group: &str) -> Result<BTreeMap<String, Offsets>, KafkaError>;
+    async fn committed(&self, group: &str) -> Result<BTreeMap<String, Commits>, KafkaError>;
     /// Commits for a vacant group, from outside, which creates it.
-    async fn commit(&self, group: &str, offsets: &BTreeMap<String, Offsets>) -> Result<(), KafkaError>;
+    async fn commit(&self, group: &str, commits: &BTreeMap<String, Commits>) -> Result<(), KafkaError>;
     /// Deletes a vacant group with its offsets; an absent one is no error.
     async fn delete_group(&self, name: &str) -> Result<(), KafkaError>;
     /// The group's facts, or nothing where the coordinator does not know it.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::librdkafka::Cluster;
+use super::limits::Limits;
 use super::{Kafka, KafkaError};
 
 /// Clients that nobody asked for in this time go: their service is gone, or has other credentials by now. A service in
@@ -16,6 +17,7 @@ const IDLE: Duration = Duration::from_mins(5);
 #[derive(Default)]
 pub struct Pool {
     clusters: Mutex<HashMap<Connection, (Arc<Cluster>, Instant)>>,
+    limits: Arc<Limits>,
 }
 
 impl Pool {
@@ -32,7 +34,7 @@ impl Pool {
             *used = now;
             return Ok(Arc::clone(cluster) as Arc<dyn Kafka>);
         }
-        let cluster = Arc::new(Cluster::new(connection)?);
+        let cluster = Arc::new(Cluster::new(connection, &self.limits)?);
         clusters.insert(connection.clone(), (Arc::clone(&cluster), now));
         Ok(cluster)
     }

@@ -108,15 +108,9 @@ pub async fn round(kafka: &dyn Kafka, cluster_id: &mut Option<String>, mut turns
         .flat_map(|(turn, _)| &turn.declaration.groups)
         .map(|group| group.name.as_str())
         .collect();
-    let partitions: BTreeMap<String, i32> = asked
-        .flat_map(|(_, tended)| tended.topics.iter().flatten())
-        .map(|topic| (topic.name.clone(), topic.partitions))
-        .collect();
-    let questions = if groups.is_empty() {
-        None
-    } else {
-        Some(converge::ask(kafka, groups.into_iter(), &partitions).await)
-    };
+    let topics: Vec<&TopicState> = asked.flat_map(|(_, tended)| tended.topics.iter().flatten()).collect();
+    let questions =
+        if groups.is_empty() { None } else { Some(converge::ask(kafka, groups.into_iter(), &topics).await) };
     let questions = questions.as_ref();
     let finished =
         turns.iter().zip(tended).map(|(turn, tended)| finish(kafka, turn, tended, questions).boxed());

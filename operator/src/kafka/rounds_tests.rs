@@ -65,6 +65,8 @@ async fn all_services_share_the_questions_about_topics_and_ends() {
         declaration.known.record = [(declaration.topics[0].name.clone(), None)].into();
     }
     let named: Vec<_> = ["a", "b", "c"].into_iter().zip(&declarations).collect();
+    // They are made, and then their ids are known and said.
+    once(&fake, &named).await;
     once(&fake, &named).await;
     fake.calls.lock().unwrap().clear();
     once(&fake, &named).await;

@@ -4,7 +4,7 @@
 
 use boxoffice_domain::Envelope;
 use boxoffice_runtime::log::{EventLog, TopicPartition};
-use boxoffice_tests::groups::{Begin, declare};
+use boxoffice_tests::groups::{Begin, commit, declare};
 use boxoffice_tests::history::History;
 use boxoffice_tests::servers::replace_topic;
 use boxoffice_tests::wait::until;
@@ -26,6 +26,11 @@ impl Stage {
             })
             .await;
         }
+    }
+
+    /// The topic's id.
+    async fn id(&self) -> Option<String> {
+        self.log.identity(&self.topic).await.unwrap()
     }
 
     /// Makes the group's offsets there, as the operator does for a topic that is the service's.
@@ -97,6 +102,32 @@ async fn i5_members_notice_that_a_topic_is_replaced_and_go_on_with_what_was_brou
     for worker in &mut workers {
         worker.process.ready(&format!("{}/readyz", worker.metrics)).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn i5_what_a_member_committed_before_it_noticed_is_no_word_of_the_operators() {
+    let stage = Stage::new("persistence").await;
+    let mut worker = stage.ready().await;
+    stage.publish(&sales("arena-night", 10)).await;
+    stage.caught_up(31, 1).await;
+    assert!(worker.process.terminate().await.unwrap().success());
+    let first = stage.id().await;
+
+    stage.replace().await;
+    assert_ne!(stage.id().await, first);
+    stage.publish(&anew("arena-night", 90, 20, 4)).await;
+    // As a member does that joined on the first one, and as one of an older version does.
+    for said in [first, None] {
+        let ids = [(stage.topic.clone(), said)].into();
+        commit(&stage.log, &stage.group, &ids, PARTITIONS, Begin::End).await.unwrap();
+        let mut worker = stage.start();
+        worker.process.says(REPLACED).await.unwrap();
+        assert!(worker.process.terminate().await.unwrap().success());
+    }
+    stage.accept(Begin::First).await;
+    let _worker = stage.ready().await;
+    stage.counts(RESERVATIONS, 14).await;
+    stage.counts(TAKEN, 4).await;
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use boxoffice_tests::process::Process;
+use boxoffice_tests::resources;
 use boxoffice_tests::wait::until;
 use reqwest::{Client, Method, RequestBuilder};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// The command.
@@ -149,21 +150,9 @@ pub fn address(log: &str) -> Option<String> {
     Some(format!("http://{}", &from_address[..end]))
 }
 
-/// A SeatingEvent of the ReservationService: two rows of twenty and a floor for fifty.
+/// A SeatingEvent of the ReservationService of examples/: two rows of twenty and a floor for fifty.
 pub fn show(id: &str) -> Value {
-    json!({
-        "apiVersion": "boxoffice.dev/v1alpha1",
-        "kind": "SeatingEvent",
-        "metadata": {"name": id, "namespace": "tickets"},
-        "spec": {
-            "serviceRef": {"name": "main"},
-            "title": "A show of the tests",
-            "startsAt": "2099-03-01T20:00:00Z",
-            "priceCategories": [{"name": "gold", "amount": 12000, "currency": "EUR"}],
-            "sections": [
-                {"id": "A", "priceCategory": "gold", "rows": [{"rows": "1-2", "seats": "1-20"}]},
-                {"id": "FLOOR", "priceCategory": "gold", "capacity": 50}
-            ]
-        }
-    })
+    let mut show = resources::show("main", id);
+    show["metadata"]["namespace"] = "tickets".into();
+    show
 }

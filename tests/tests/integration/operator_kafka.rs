@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use boxoffice_operator::kafka::connection::Connection;
-use boxoffice_operator::kafka::converge::{Absences, Declaration, GroupState, Outlook, ask, group};
+use boxoffice_operator::kafka::converge::{
+    Absences, Declaration, GroupState, Outlook, TopicState, ask, group,
+};
 use boxoffice_operator::kafka::declarations::Turn;
 use boxoffice_operator::kafka::pool::Pool;
 use boxoffice_operator::kafka::rounds::round;
 use boxoffice_operator::kafka::topics::{Adoption, Knowledge};
-use boxoffice_operator::kafka::{Group, Kafka, KafkaError, Start, Topic, TopicFacts};
+use boxoffice_operator::kafka::{Group, Kafka, KafkaError, Start, Topic, TopicFacts, groups};
 use boxoffice_runtime::log::kafka::security::Security;
 use boxoffice_tests::servers::{kafka, unique};
 use boxoffice_tests::wait::until;
@@ -63,9 +65,14 @@ fn produce(topic: &str) {
 
 /// Coordinators of a young cluster take a moment. Whether the group was created, and how it is.
 async fn converged(cluster: &dyn Kafka, wanted: &Group, partitions: i32) -> (bool, GroupState) {
-    let partitions = wanted.topics.iter().map(|topic| (topic.clone(), partitions)).collect();
+    let mut topics = Vec::new();
+    for name in &wanted.topics {
+        let id = seen(cluster, name, partitions).await.id;
+        topics.push(TopicState { name: name.clone(), id, partitions, ..TopicState::default() });
+    }
+    let topics: Vec<_> = topics.iter().collect();
     let once = async || {
-        let questions = ask(cluster, std::iter::once(wanted.name.as_str()), &partitions).await?;
+        let questions = ask(cluster, std::iter::once(wanted.name.as_str()), &topics).await?;
         group(cluster, wanted, &questions).await
     };
     until("the group has its start offsets", async || match once().await {
@@ -146,6 +153,26 @@ async fn groups_begin_where_they_were_declared() {
         let (created, state) = converged(cluster.as_ref(), &wanted, 2).await;
         assert_eq!((created, state.lag, state.state.as_str()), (false, lag, "Empty"), "{start}: once only");
     }
+}
+
+#[tokio::test]
+async fn an_offset_says_of_which_topic_it_is() {
+    let cluster = cluster();
+    let topic = created(cluster.as_ref(), 2).await;
+    let id = seen(cluster.as_ref(), &topic.name, 2).await.id;
+    let wanted = Group { name: unique("group"), topics: vec![topic.name.clone()], start: Start::Earliest };
+    let committed = async || cluster.committed(&wanted.name).await.unwrap().remove(&topic.name).unwrap();
+    let said = |offsets: [(i32, i64); 2]| groups::commits(&offsets.into(), id.as_deref());
+    converged(cluster.as_ref(), &wanted, 2).await;
+    assert_eq!(committed().await, said([(0, 0), (1, 0)]));
+
+    // What a consumer commits that has yet to notice that its topic was replaced, and what somebody by Kafka's own tools.
+    let mut commits = groups::commits(&[(0, 4)].into(), Some("another"));
+    commits.extend(groups::commits(&[(1, 3)].into(), None));
+    cluster.commit(&wanted.name, &[(topic.name.clone(), commits.clone())].into()).await.unwrap();
+    assert_eq!(committed().await, commits);
+    converged(cluster.as_ref(), &wanted, 2).await;
+    assert_eq!(committed().await, said([(0, 0), (1, 3)]));
 }
 
 #[tokio::test]

@@ -243,7 +243,7 @@ pub async fn a_group_is_told_an_end_that_is_further_than_its_last_record(logs: &
     let mut member = join(&*log, &group, &topic).await;
     assigned(&mut *member).await;
     assert_eq!(numbers(&records(&mut *member, 4).await), [0, 1, 2, 3]);
-    member.commit(&own, 4).await.unwrap();
+    member.commit(&own, 4, None).await.unwrap();
     until_end(&*log, &mut *member, &own, 4).await;
     appender.append(&topic, vec![numbered(0, 4)]).await.unwrap();
     let behind = match event(&mut *member, 10).await {
@@ -257,7 +257,7 @@ pub async fn a_group_is_told_an_end_that_is_further_than_its_last_record(logs: &
     assert_eq!(numbers(&records(&mut *member, 3).await), [2, 3, 4]);
     member.seek(&own, behind).await.unwrap();
     until_end(&*log, &mut *member, &own, behind).await;
-    member.commit(&own, behind).await.unwrap();
+    member.commit(&own, behind, None).await.unwrap();
     member.leave().await;
     let mut member = join(&*log, &group, &topic).await;
     assigned(&mut *member).await;
@@ -311,7 +311,7 @@ async fn until_end(
                     let [(ended, end)] = ends.as_slice() else { panic!("one end expected: {ends:?}") };
                     assert!(ended == partition && *end > done, "{ended:?} at {end}, done at {done}");
                     done = *end;
-                    member.commit(partition, done).await.unwrap();
+                    member.commit(partition, done, None).await.unwrap();
                 }
                 GroupEvent::Idle => {
                     if log.bounds(&partition.topic, partition.partition).await.unwrap().1 == done {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use boxoffice_runtime::log::{
-    Batch, EventLog, GroupEvent, LogError, Subscription, Tail, TopicPartition, UntilEnd,
+    Batch, Committed, EventLog, GroupEvent, LogError, Subscription, Tail, TopicPartition, UntilEnd,
 };
 use boxoffice_runtime::record::{NewRecord, Record};
 use tokio::time::timeout;
@@ -90,7 +90,8 @@ macro_rules! event_log_conformance {
     };
 }
 
-/// What a group committed is told to who has not joined it, and leaves its members alone.
+/// What a group committed is told to who has not joined it, with the topic that it was said of where topics have ids, and leaves
+/// its members alone.
 pub async fn who_is_no_member_reads_what_a_group_committed(logs: &dyn Logs) {
     let (log, topic, group) = (logs.log(), logs.topic(2).await, unique("group"));
     let at = |partition| TopicPartition { topic: topic.clone(), partition };
@@ -98,10 +99,12 @@ pub async fn who_is_no_member_reads_what_a_group_committed(logs: &dyn Logs) {
     log.publish(&topic, vec![numbered(0, 1), numbered(0, 2)]).await.unwrap();
     let mut member = join(&*log, &group, &topic).await;
     assigned(&mut *member).await;
-    member.commit(&at(0), 2).await.unwrap();
-    assert_eq!(log.committed(&group, &at(0)).await.unwrap(), Some(2));
+    let id = log.identity(&topic).await.unwrap();
+    member.commit(&at(0), 2, id.as_deref()).await.unwrap();
+    let committed = Some(Committed { offset: 2, log: id });
+    assert_eq!(log.committed(&group, &at(0)).await.unwrap(), committed);
     assert_eq!(log.committed(&group, &at(1)).await.unwrap(), None);
-    assert_eq!(member.committed(&at(0)).await.unwrap(), Some(2), "it is still a member");
+    assert_eq!(member.committed(&at(0)).await.unwrap(), committed, "it is still a member");
     member.leave().await;
 }
 
@@ -225,12 +228,12 @@ pub async fn a_member_resumes_at_the_commit(logs: &dyn Logs) {
     let mut first = join(&*log, &group, &topic).await;
     assigned(&mut *first).await;
     records(&mut *first, 10).await;
-    first.commit(&partition(&topic, 0), 6).await.unwrap();
+    first.commit(&partition(&topic, 0), 6, None).await.unwrap();
     first.leave().await;
 
     let mut second = join(&*log, &group, &topic).await;
     assigned(&mut *second).await;
-    assert_eq!(second.committed(&partition(&topic, 0)).await.unwrap(), Some(6));
+    assert_eq!(place(&mut *second, &partition(&topic, 0)).await, Some(6));
     assert_eq!(numbers(&records(&mut *second, 4).await), [6, 7, 8, 9]);
     second.leave().await;
 }
@@ -241,7 +244,7 @@ pub async fn a_seek_wins_over_the_commit(logs: &dyn Logs) {
     log.publish(&topic, (0..10).map(|n| numbered(0, n)).collect()).await.unwrap();
     let mut first = join(&*log, &group, &topic).await;
     assigned(&mut *first).await;
-    first.commit(&partition(&topic, 0), 8).await.unwrap();
+    first.commit(&partition(&topic, 0), 8, None).await.unwrap();
     first.leave().await;
 
     let mut second = join(&*log, &group, &topic).await;
@@ -338,12 +341,12 @@ pub async fn a_revoked_partition_waits_for_its_member(logs: &dyn Logs) {
     let [own] = revoked.as_slice() else { panic!("one partition expected: {revoked:?}") };
 
     idle(&mut *second).await;
-    first.commit(own, 10).await.unwrap();
+    first.commit(own, 10, None).await.unwrap();
     idle(&mut *second).await;
 
     let ((), taken) = tokio::join!(idle(&mut *first), assigned(&mut *second));
     assert_eq!(taken, revoked);
-    assert_eq!(second.committed(own).await.unwrap(), Some(10));
+    assert_eq!(place(&mut *second, own).await, Some(10));
     log.publish(&topic, vec![numbered(own.partition, 99)]).await.unwrap();
     assert_eq!(numbers(&records(&mut *second, 1).await), [99]);
     first.leave().await;
@@ -369,7 +372,7 @@ pub async fn groups_do_not_share_offsets(logs: &dyn Logs) {
     log.publish(&topic, (0..3).map(|n| numbered(0, n)).collect()).await.unwrap();
     let mut one = join(&*log, &unique("group"), &topic).await;
     assigned(&mut *one).await;
-    one.commit(&partition(&topic, 0), 3).await.unwrap();
+    one.commit(&partition(&topic, 0), 3, None).await.unwrap();
     one.leave().await;
     let mut other = join(&*log, &unique("group"), &topic).await;
     assigned(&mut *other).await;
@@ -449,6 +452,11 @@ async fn batch(tail: &mut dyn Tail, max: usize) -> Batch {
 
 fn partition(topic: &str, partition: u32) -> TopicPartition {
     TopicPartition { topic: topic.to_owned(), partition }
+}
+
+/// Where the member's group is.
+async fn place(member: &mut dyn Subscription, partition: &TopicPartition) -> Option<u64> {
+    member.committed(partition).await.unwrap().map(|committed| committed.offset)
 }
 
 async fn join(log: &dyn EventLog, group: &str, topic: &str) -> Box<dyn Subscription> {

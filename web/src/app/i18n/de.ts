@@ -198,6 +198,7 @@ export const de: Messages = {
   "tickets.row": "Reihe",
   "tickets.seat": "Platz",
   "tickets.place": "Platz",
+  "tickets.code": "QR-Code für den Einlass: {seat}",
 
   "grid.title": "Plätze aus einer Liste wählen",
   "grid.help": "Pfeiltasten gehen von Platz zu Platz, Pos1 und Ende an die Enden der Reihe, Bild auf und Bild ab um zehn Reihen. Die Eingabetaste nimmt einen Platz oder gibt ihn zurück.",

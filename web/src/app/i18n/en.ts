@@ -196,6 +196,7 @@ export const en = {
   "tickets.row": "Row",
   "tickets.seat": "Seat",
   "tickets.place": "Place",
+  "tickets.code": "QR code for the door: {seat}",
 
   "grid.title": "Choose seats from a list",
   "grid.help": "Arrow keys move from seat to seat, Home and End to the ends of a row, Page up and Page down by ten rows. Enter takes a seat or gives it back.",

@@ -12,7 +12,6 @@ pub mod shelf;
 mod metrics;
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use boxoffice_domain::command::Reinstatement;
 use boxoffice_domain::events::{PaidBy, ReleaseReason};
@@ -277,12 +276,7 @@ fn take_hash(value: &mut Value) -> Option<Value> {
 }
 
 fn hash_of(value: &Value) -> String {
-    let digest = Sha256::digest(canonical(value.clone()));
-    digest.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("{:x}", Sha256::digest(canonical(value.clone())))
 }
 
 /// There are texts, whole numbers and words in it: with sorted keys and no blanks that is how RFC 8785 writes it.

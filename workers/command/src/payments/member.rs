@@ -202,7 +202,7 @@ impl<'a> Member<'a> {
     }
 
     async fn commit(&mut self, partition: &TopicPartition, offset: u64) {
-        if let Err(error) = self.subscription.commit(partition, offset).await {
+        if let Err(error) = self.subscription.commit(partition, offset, None).await {
             let (topic, number) = (partition.topic.as_str(), partition.partition);
             tracing::warn!(topic, partition = number, %error, "the committed offset stays behind for now");
         }

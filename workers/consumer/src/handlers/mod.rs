@@ -2,10 +2,12 @@
 //!
 //! A handler sees events that are new, in order and readable, and writes inside the transaction that also holds the
 //! checkpoint (see [`crate::view`]). It never sees the log. Reading order: [`seats`] are the SeatingEvents in a database,
-//! shared by [`seat_view`] and [`stats`]; [`payments`] are those beside the reservations of [`seat_view`] and
-//! [`persistence`]. [`payment`] and [`webhook`] keep what [`crate::effects`] carries out.
+//! shared by [`seat_view`] and [`stats`]; [`reservations`] and [`payments`] are those that [`seat_view`] and
+//! [`persistence`] keep. [`payment`] and [`webhook`] keep what [`crate::effects`] carries out.
 
 pub mod seats;
+
+pub mod reservations;
 
 pub mod payments;
 

@@ -5,13 +5,13 @@
 
 use async_trait::async_trait;
 use boxoffice_domain::Envelope;
-use boxoffice_domain::events::ReservedSeats;
 use boxoffice_domain::subject::{OfReservation, OfSeatingEvent, Subject};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 use sqlx::types::Json;
 
+use super::reservations::row;
 use super::{ApplyError, Handler, Reborn, Topic, payments};
 
 /// Keeps reservations.
@@ -124,20 +124,4 @@ fn fact(envelope: &Envelope) -> Option<(Fact, Value)> {
         | Subject::Statistics(_)
         | Subject::Payment(_) => None,
     }
-}
-
-fn row(reservation: &ReservedSeats, envelope: &Envelope) -> Value {
-    json!({
-        "reservation_id": reservation.reservation_id,
-        "event_id": reservation.event_id,
-        "user_id": reservation.user_id,
-        "seat_ids": reservation.seat_ids,
-        "amount": reservation.amount,
-        "currency": reservation.currency,
-        "paid_by": reservation.paid_by,
-        "reason": reservation.reason,
-        "note": reservation.note,
-        "at": envelope.timestamp,
-        "correlation_id": envelope.metadata.correlation_id,
-    })
 }

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::origin;
 use super::position::Position;
 use super::questions::{self, Answers, Found, Identities};
 use super::replaced::{self, Ended, Replaced};
@@ -278,7 +279,8 @@ impl<'a> Member<'a> {
         let origin = &self.consumer.origin;
         let is_another = matches!(known, Known::Elsewhere { .. });
         let committed = if origin.asks_the_group() || is_another {
-            self.subscription.committed(partition).await?
+            let committed = self.subscription.committed(partition).await?;
+            origin::counts(committed, self.log_of(partition), is_another)
         } else {
             None
         };
@@ -428,7 +430,8 @@ impl<'a> Member<'a> {
         }
         let next = match result {
             Ok(applied) => {
-                if let Err(error) = self.subscription.commit(&partition, applied.next_offset).await {
+                let log = self.log_of(&partition);
+                if let Err(error) = self.subscription.commit(&partition, applied.next_offset, log).await {
                     tracing::warn!(%error, "the committed offset stays behind the checkpoint for now");
                 }
                 let again =

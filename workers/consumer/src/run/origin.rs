@@ -3,6 +3,7 @@
 //! A view that has begun goes on from its checkpoint (I5), whatever is declared and whatever the group committed since.
 
 use boxoffice_domain::checkpoint::Start;
+use boxoffice_runtime::log::Committed;
 
 /// What is declared of a handler's beginning.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,19 @@ impl Origin {
     }
 }
 
+/// The group's offset in a partition of the topic with the id `log`, where what it `committed` counts there. What was said of
+/// another topic of that name never does. What nobody said of any does, unless the view is of `another` topic: then it may be that
+/// a member committed it which had yet to notice, and it waits for the operator to say it.
+pub fn counts(committed: Option<Committed>, log: Option<&str>, another: bool) -> Option<u64> {
+    let Committed { offset, log: said } = committed?;
+    let counts = match (said.as_deref(), log) {
+        (Some(said), Some(log)) => said == log,
+        (None, Some(_)) => !another,
+        (Some(_) | None, None) => true,
+    };
+    counts.then_some(offset)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +97,20 @@ mod tests {
         let origin = origin(Start::Elsewhere, false);
         assert_eq!(origin.place(3, Some(70)), Ok(at(70, false)));
         assert_eq!(origin.place(3, None), Err(NO_OFFSET));
+    }
+
+    #[test]
+    fn i5_an_offset_counts_on_the_topic_that_it_was_said_of() {
+        let at = |log: Option<&str>| Some(Committed { offset: 7, log: log.map(str::to_owned) });
+        let (first, second) = (Some("first"), Some("second"));
+        for another in [false, true] {
+            assert_eq!(counts(at(second), second, another), Some(7));
+            assert_eq!(counts(at(first), second, another), None, "of the one that is gone");
+            assert_eq!(counts(None, second, another), None);
+        }
+        assert_eq!(counts(at(None), second, false), Some(7), "by Kafka's own tools, or by an older version");
+        assert_eq!(counts(at(None), second, true), None, "by whom is not known");
+        assert_eq!(counts(at(None), None, false), Some(7), "brokers that give topics no ids");
     }
 
     #[test]

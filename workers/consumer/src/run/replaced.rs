@@ -2,8 +2,9 @@
 //!
 //! An offset says nothing of another topic. What a view knows of events it knows on any log: whatever it has seen is skipped, and
 //! the sequences tell what is missing. So it begins on the new topic where its group does, as one that is empty, and keeps
-//! what it has. Not before the group has an offset there, though: brokers forget those of a topic that is deleted, and
-//! the operator, which commits them, does so only for topics that the service takes for its own. A topic that somebody put in
+//! what it has. Not before the group has an offset there, though, said of that very topic: brokers forget those of a topic that is
+//! deleted, and the operator, which commits them, does so only for topics that the service takes for its own. A member that has yet to
+//! notice says of its commits that they are of the topic that it joined on. A topic that somebody put in
 //! the place of one that was lost has to be accepted by a person first. Until then members stay out of the group, for nobody
 //! can commit for a group that somebody is in.
 
@@ -13,7 +14,7 @@ use boxoffice_runtime::log::{LogError, TopicPartition};
 use tokio::time::sleep;
 
 use super::questions::{self, Identities};
-use super::{Consumer, LOG};
+use super::{Consumer, LOG, origin};
 
 /// How often it is looked whether a topic is still the same. What is not noticed at once is, for as long, what the sequences
 /// of events show.
@@ -80,8 +81,9 @@ impl Consumer {
         loop {
             let now = async {
                 let identity = self.log.identity(topic).await?;
-                let offset = self.log.committed(&self.group, partition).await?;
-                Ok::<_, LogError>(offset.is_some() || identity.as_deref() != Some(found))
+                let committed = self.log.committed(&self.group, partition).await?;
+                let is_accepted = origin::counts(committed, Some(found), true).is_some();
+                Ok::<_, LogError>(is_accepted || identity.as_deref() != Some(found))
             };
             match now.await {
                 Ok(true) => break,

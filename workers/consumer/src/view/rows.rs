@@ -50,6 +50,17 @@ pub async fn begin(
     let (topics, numbers) = columns(&partitions);
     let logs: Vec<_> = beginnings.iter().map(|beginning| beginning.log.as_deref()).collect();
     sqlx::query(
+        "UPDATE checkpoint_partitions AS known SET log = beginning.log
+         FROM UNNEST($1::text[], $2::integer[], $3::text[]) AS beginning (topic, partition, log)
+         WHERE (known.topic, known.partition) = (beginning.topic, beginning.partition)
+             AND known.log IS NULL AND beginning.log IS NOT NULL",
+    )
+    .bind(&topics)
+    .bind(&numbers)
+    .bind(&logs)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
         "INSERT INTO checkpoint_partitions AS known
             (topic, partition, next_offset, begins_at, earliest, reset_id, log)
          SELECT topic, partition, begins_at, begins_at, earliest, $5, log
@@ -57,15 +68,12 @@ pub async fn begin(
               AS beginning (topic, partition, begins_at, earliest, log)
          ORDER BY topic, partition
          ON CONFLICT (topic, partition) DO UPDATE SET
-             next_offset = CASE WHEN known.log IS NULL THEN known.next_offset ELSE EXCLUDED.next_offset END,
-             begins_at = CASE WHEN known.log IS NULL THEN known.begins_at ELSE EXCLUDED.begins_at END,
-             earliest = CASE WHEN known.log IS NULL THEN known.earliest ELSE EXCLUDED.earliest END,
-             reset_id = CASE WHEN known.log IS NULL THEN known.reset_id ELSE EXCLUDED.reset_id END,
-             log = EXCLUDED.log
-         WHERE known.log <> EXCLUDED.log OR (known.log IS NULL AND EXCLUDED.log IS NOT NULL)",
+             (next_offset, begins_at, earliest, reset_id, log) =
+             (EXCLUDED.next_offset, EXCLUDED.begins_at, EXCLUDED.earliest, EXCLUDED.reset_id, EXCLUDED.log)
+         WHERE known.log <> EXCLUDED.log",
     )
     .bind(&topics)
-    .bind(numbers)
+    .bind(&numbers)
     .bind(beginnings.iter().map(|beginning| beginning.offset.cast_signed()).collect::<Vec<_>>())
     .bind(beginnings.iter().map(|beginning| beginning.earliest).collect::<Vec<_>>())
     .bind(reset_id)

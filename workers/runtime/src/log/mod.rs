@@ -92,8 +92,12 @@ pub trait EventLog: Send + Sync + 'static {
     /// Joins consumer group `group` on `topics`.
     async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Box<dyn Subscription>, LogError>;
 
-    /// The committed offset of a group in a partition, where there is one, for who is no member of it.
-    async fn committed(&self, _group: &str, _partition: &TopicPartition) -> Result<Option<u64>, LogError> {
+    /// What a group committed of a partition, if anything, for who is no member of it.
+    async fn committed(
+        &self,
+        _group: &str,
+        _partition: &TopicPartition,
+    ) -> Result<Option<Committed>, LogError> {
         Ok(None)
     }
 }
@@ -155,6 +159,16 @@ pub struct TopicPartition {
     pub partition: u32,
 }
 
+/// How far a group is in a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Everything before it is done.
+    pub offset: u64,
+    /// The [identity](EventLog::identity) of the topic that it was said of: on another one of that name it means nothing. `None`
+    /// where whoever committed it did not say.
+    pub log: Option<String>,
+}
+
 /// What a member of a group is told. Records of a partition come after its `Assigned` and never after its `Revoked`.
 #[derive(Debug)]
 pub enum GroupEvent {
@@ -190,11 +204,17 @@ pub trait Subscription: Send {
     /// Goes on reading it.
     fn resume(&mut self, partition: &TopicPartition) -> Result<(), LogError>;
 
-    /// Tells the group that everything before `offset` is done: a copy of the view's own checkpoint (I5).
-    async fn commit(&mut self, partition: &TopicPartition, offset: u64) -> Result<(), LogError>;
+    /// Tells the group that everything before `offset` is done: a copy of the view's own checkpoint (I5). `log` is the identity of
+    /// the topic of which that was read, where it is known.
+    async fn commit(
+        &mut self,
+        partition: &TopicPartition,
+        offset: u64,
+        log: Option<&str>,
+    ) -> Result<(), LogError>;
 
-    /// The group's committed offset of a partition, where there is one.
-    async fn committed(&mut self, partition: &TopicPartition) -> Result<Option<u64>, LogError>;
+    /// What the group committed of a partition, if anything.
+    async fn committed(&mut self, partition: &TopicPartition) -> Result<Option<Committed>, LogError>;
 
     /// Leaves the group at once, so that others need not wait for a time-out.
     async fn leave(self: Box<Self>);

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use crate::log::{Appender, EventLog, GroupEvent, LogError, Subscription, Tail, TopicPartition};
+use crate::log::{Appender, Committed, EventLog, GroupEvent, LogError, Subscription, Tail, TopicPartition};
 use crate::record::{NewRecord, Record};
 
 /// The log; its clones are the same one.
@@ -35,6 +35,8 @@ pub struct Group {
     pub paused: BTreeSet<u32>,
     /// The group's offsets.
     pub committed: BTreeMap<u32, u64>,
+    /// Of which topic they are, where that was said.
+    pub said: BTreeMap<u32, String>,
     /// How often it was polled.
     pub polls: usize,
     /// The longest time between two polls.
@@ -93,6 +95,19 @@ impl Group {
         self.identity = Some(identity.to_owned());
         self.records.values_mut().for_each(Vec::clear);
         self.committed.clear();
+        self.said.clear();
+    }
+
+    /// Commits, and says of which topic that is.
+    pub fn commit(&mut self, partition: u32, offset: u64, log: Option<&str>) {
+        self.committed.insert(partition, offset);
+        self.said.remove(&partition);
+        self.said.extend(log.map(|log| (partition, log.to_owned())));
+    }
+
+    fn committed(&self, partition: u32) -> Option<Committed> {
+        let offset = *self.committed.get(&partition)?;
+        Some(Committed { offset, log: self.said.get(&partition).cloned() })
     }
 
     fn refuse(&mut self) -> Result<(), LogError> {
@@ -164,8 +179,8 @@ impl EventLog for GroupLog {
         Ok(Box::new(self.clone()))
     }
 
-    async fn committed(&self, _: &str, partition: &TopicPartition) -> Result<Option<u64>, LogError> {
-        Ok(self.within(|group| group.committed.get(&partition.partition).copied()))
+    async fn committed(&self, _: &str, partition: &TopicPartition) -> Result<Option<Committed>, LogError> {
+        Ok(self.within(|group| group.committed(partition.partition)))
     }
 }
 
@@ -204,13 +219,18 @@ impl Subscription for GroupLog {
         Ok(())
     }
 
-    async fn commit(&mut self, partition: &TopicPartition, offset: u64) -> Result<(), LogError> {
-        self.within(|group| group.committed.insert(partition.partition, offset));
+    async fn commit(
+        &mut self,
+        partition: &TopicPartition,
+        offset: u64,
+        log: Option<&str>,
+    ) -> Result<(), LogError> {
+        self.within(|group| group.commit(partition.partition, offset, log));
         Ok(())
     }
 
-    async fn committed(&mut self, partition: &TopicPartition) -> Result<Option<u64>, LogError> {
-        Ok(self.within(|group| group.committed.get(&partition.partition).copied()))
+    async fn committed(&mut self, partition: &TopicPartition) -> Result<Option<Committed>, LogError> {
+        Ok(self.within(|group| group.committed(partition.partition)))
     }
 
     async fn leave(self: Box<Self>) {

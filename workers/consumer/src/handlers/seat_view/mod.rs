@@ -19,8 +19,9 @@ use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
 use super::seats::history::Histories;
-use super::seats::known::{Change, SeatChange};
+use super::seats::known::Change;
 use super::{ApplyError, Followers, Handler, Reborn, Retention, Topic, Upkeep, payments, seats};
+use rows::Pending;
 
 /// Keeps the seat view.
 #[derive(Debug, Clone, Copy)]
@@ -40,8 +41,7 @@ impl Handler for SeatViewHandler {
 
     async fn apply(&self, connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError> {
         let mut histories = Histories::load(connection, events).await?;
-        let mut changes = vec![];
-        let mut prices = rows::Prices::default();
+        let mut pending = Pending::default();
         for envelope in events {
             // What has no sequence is about no seat.
             let Some(sequence) = envelope.metadata.sequence else { continue };
@@ -49,11 +49,11 @@ impl Handler for SeatViewHandler {
                 continue;
             }
             if let Subject::Seat(OfSeat::Held(held)) = envelope.event.subject() {
-                prices.held(held);
+                pending.prices.held(held);
             }
-            take(connection, &mut histories, (&mut changes, &prices), envelope, sequence).await?;
+            take(connection, &mut histories, &mut pending, envelope, sequence).await?;
         }
-        rows::write(connection, &mut histories, changes, &prices).await?;
+        rows::write(connection, &mut histories, &mut pending).await?;
         histories.write(connection).await?;
         reservations::write(connection, events).await?;
         payments::write(connection, events).await?;
@@ -75,11 +75,11 @@ impl Handler for SeatViewHandler {
     }
 }
 
-/// Takes in what `event` says about seats: most of it becomes `changes`, to be written together.
+/// Takes in what `event` says about seats: most of it is `pending`, to be written together.
 async fn take(
     connection: &mut PgConnection,
     histories: &mut Histories,
-    (changes, prices): (&mut Vec<SeatChange<SeatView>>, &rows::Prices),
+    pending: &mut Pending,
     envelope: &Envelope,
     sequence: u64,
 ) -> Result<(), ApplyError> {
@@ -88,7 +88,7 @@ async fn take(
     match project(event) {
         Projected::Defined(defined) => {
             // Its chart is held against what the database has.
-            rows::write(connection, histories, std::mem::take(changes), prices).await?;
+            rows::write(connection, histories, pending).await?;
             if histories.of(show).has_left {
                 upkeep::come_back(connection, show, histories.of(show)).await?;
             }
@@ -97,16 +97,16 @@ async fn take(
                 histories.is_there(show);
                 histories.changed(show, sequence);
             }
-            changes.extend(done.seats);
+            pending.changes.extend(done.seats);
         }
         Projected::Purged => {
-            rows::write(connection, histories, std::mem::take(changes), prices).await?;
+            rows::write(connection, histories, pending).await?;
             let (freed, is_gone) = seats::purge(connection, show, sequence).await?;
             if is_gone {
                 histories.changed(show, sequence);
             }
             histories.purge(show, sequence, envelope.timestamp);
-            changes.extend(freed);
+            pending.changes.extend(freed);
         }
         Projected::Closed => {
             if seats::close(connection, show, sequence).await? {
@@ -114,11 +114,13 @@ async fn take(
             }
             histories.close(show, sequence);
         }
-        Projected::Seat { seat, to } => changes.push((seat.clone(), sequence, Change::Set(to))),
+        Projected::Seat { seat, to } => pending.changes.push((seat.clone(), sequence, Change::Set(to))),
         // An extension says the whole state of each of its seats.
         Projected::Extended { seats, user, hold, expires_at } => {
             let to = SeatView::Held { user: user.clone(), hold: hold.clone(), expires_at };
-            changes.extend(seats.iter().map(|seat| (seat.clone(), sequence, Change::Set(to.clone()))));
+            pending
+                .changes
+                .extend(seats.iter().map(|seat| (seat.clone(), sequence, Change::Set(to.clone()))));
         }
         Projected::Reserved(_) | Projected::Cancelled(_) | Projected::Nothing => {}
     }

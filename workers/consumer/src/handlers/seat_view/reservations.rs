@@ -5,12 +5,12 @@
 //! aside until it comes.
 
 use boxoffice_domain::Envelope;
-use boxoffice_domain::events::ReservedSeats;
 use boxoffice_domain::subject::{OfReservation, Subject};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
+use crate::handlers::reservations::row;
 use crate::handlers::{ApplyError, Reborn};
 
 /// Writes what `events` say about reservations.
@@ -107,18 +107,4 @@ fn fact(envelope: &Envelope) -> Option<(bool, Value)> {
         | Subject::Statistics(_)
         | Subject::Payment(_) => None,
     }
-}
-
-fn row(reservation: &ReservedSeats, envelope: &Envelope) -> Value {
-    json!({
-        "reservation_id": reservation.reservation_id,
-        "event_id": reservation.event_id,
-        "user_id": reservation.user_id,
-        "seat_ids": reservation.seat_ids,
-        "amount": reservation.amount,
-        "currency": reservation.currency,
-        "at": envelope.timestamp,
-        "paid_by": reservation.paid_by,
-        "sequence": envelope.metadata.sequence.unwrap_or_default(),
-    })
 }

@@ -33,13 +33,22 @@ impl Prices {
     }
 }
 
-/// Takes in `changes`: however often a seat changes in a batch, it is read and written once.
+/// What a batch says about seats and is not written yet.
+#[derive(Default)]
+pub struct Pending {
+    /// What they became, in order.
+    pub changes: Vec<SeatChange<SeatView>>,
+    /// What they are held at; kept when changes are written, because a seat may be changed again.
+    pub prices: Prices,
+}
+
+/// Takes in all changes that are `pending`: however often a seat is among them, it is read and written once.
 pub async fn write(
     connection: &mut PgConnection,
     histories: &mut Histories,
-    changes: Vec<SeatChange<SeatView>>,
-    prices: &Prices,
+    pending: &mut Pending,
 ) -> Result<(), ApplyError> {
+    let changes = std::mem::take(&mut pending.changes);
     if changes.is_empty() {
         return Ok(());
     }
@@ -49,7 +58,7 @@ pub async fn write(
     for (event, sequence) in shown {
         histories.changed(&event, sequence);
     }
-    store(connection, rows.into_iter().collect(), prices).await
+    store(connection, rows.into_iter().collect(), &pending.prices).await
 }
 
 #[derive(Debug, FromRow)]

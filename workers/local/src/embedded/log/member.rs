@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use boxoffice_runtime::log::{GroupEvent, LogError, Subscription, TopicPartition};
+use boxoffice_runtime::log::{Committed, GroupEvent, LogError, Subscription, TopicPartition};
 use tokio::time::{Instant, timeout_at};
 
 use super::groups::{Change, MemberId};
@@ -103,7 +103,12 @@ impl Subscription for Member {
         self.reader.pause(partition, false)
     }
 
-    async fn commit(&mut self, partition: &TopicPartition, offset: u64) -> Result<(), LogError> {
+    async fn commit(
+        &mut self,
+        partition: &TopicPartition,
+        offset: u64,
+        _: Option<&str>,
+    ) -> Result<(), LogError> {
         if !self.reader.has(partition) {
             return Err(not_assigned(partition));
         }
@@ -111,9 +116,9 @@ impl Subscription for Member {
         Ok(())
     }
 
-    async fn committed(&mut self, partition: &TopicPartition) -> Result<Option<u64>, LogError> {
+    async fn committed(&mut self, partition: &TopicPartition) -> Result<Option<Committed>, LogError> {
         self.log.partition(&partition.topic, partition.partition)?;
-        Ok(lock(&self.group.group).committed(partition))
+        Ok(self.group.committed(partition))
     }
 
     async fn leave(self: Box<Self>) {}

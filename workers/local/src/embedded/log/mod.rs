@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use boxoffice_runtime::log::{Appender, EventLog, LogError, Subscription, Tail, TopicPartition};
+use boxoffice_runtime::log::{Appender, Committed, EventLog, LogError, Subscription, Tail, TopicPartition};
 use boxoffice_runtime::record::NewRecord;
 use tokio::sync::watch;
 
@@ -212,12 +212,22 @@ impl EventLog for EmbeddedLog {
         Ok(Box::new(member::Member::join(self.clone(), group, topics)?))
     }
 
-    async fn committed(&self, group: &str, partition: &TopicPartition) -> Result<Option<u64>, LogError> {
-        Ok(lock(&self.group(group).group).committed(partition))
+    async fn committed(
+        &self,
+        group: &str,
+        partition: &TopicPartition,
+    ) -> Result<Option<Committed>, LogError> {
+        Ok(self.group(group).committed(partition))
     }
 }
 
 impl SharedGroup {
+    /// Of which topic that is needs no saying: here there is never another one of its name.
+    fn committed(&self, partition: &TopicPartition) -> Option<Committed> {
+        let offset = lock(&self.group).committed(partition)?;
+        Some(Committed { offset, log: None })
+    }
+
     /// Changes the group and tells its members to look at it again.
     fn change<T>(&self, change: impl FnOnce(&mut Group) -> T) -> T {
         let changed = change(&mut lock(&self.group));

@@ -3,13 +3,14 @@
 //! `producer` publishes, `appender` appends as the one owner of an id, `tail` reads without a group (`heard` knows how late that is) and `subscription` as a member of one; this file says how Kafka is
 //! reached and asks it what there is; `security` says how connections are secured, and `trouble` hears what librdkafka
 //! has to say; `quiet` finds out how far a member has everything; `requests` are those that the safe client lacks, for the operator
-//! too. It makes no topic and no group: that is the operator's work.
+//! too, and `said` is what it and members say of their commits. It makes no topic and no group: that is the operator's work.
 
 mod appender;
 mod heard;
 mod producer;
 mod quiet;
 pub mod requests;
+pub mod said;
 pub mod security;
 mod subscription;
 mod tail;
@@ -32,7 +33,7 @@ use self::producer::Publisher;
 use self::requests::Requests;
 use self::security::Security;
 use self::trouble::{Trouble, listen};
-use super::{Appender, EventLog, LogError, PUBLISH_LIMIT, Subscription, Tail, TopicPartition};
+use super::{Appender, Committed, EventLog, LogError, PUBLISH_LIMIT, Subscription, Tail, TopicPartition};
 use crate::record::{NewRecord, Record};
 
 /// Longest wait for an answer to a question: metadata, bounds, a committed offset, a seek.
@@ -186,7 +187,11 @@ impl EventLog for KafkaLog {
         Ok(Box::new(subscription::Member::join(self, group, topics)?))
     }
 
-    async fn committed(&self, group: &str, partition: &TopicPartition) -> Result<Option<u64>, LogError> {
+    async fn committed(
+        &self,
+        group: &str,
+        partition: &TopicPartition,
+    ) -> Result<Option<Committed>, LogError> {
         let mut config = self.settings.client();
         config.set("group.id", group);
         let (list, trouble) = (subscription::one(partition, Offset::Invalid)?, self.trouble.clone());
@@ -197,7 +202,7 @@ impl EventLog for KafkaLog {
             asker.get()?.committed_offsets(list, ANSWER).map_err(failed)
         });
         let answer = answer.await.map_err(|error| named(error, &partition.topic, partition.partition))?;
-        Ok(subscription::offset(&answer))
+        Ok(subscription::committed(&answer))
     }
 }
 

@@ -16,7 +16,7 @@ use rdkafka::consumer::{Consumer, StreamConsumer};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::subscription::{Context, offset, one};
+use super::subscription::{self, Context, one};
 use super::{ANSWER, KafkaLog, LogError, ask, failed, unavailable};
 use crate::log::{Ends, EventLog, TopicPartition};
 use crate::record::Record;
@@ -218,7 +218,7 @@ async fn committed(
         Some(group) => group.committed_offsets(list, ANSWER).map_err(failed),
         None => Err(unavailable("it has been left")),
     });
-    Ok(offset(&answer.await?))
+    Ok(subscription::committed(&answer.await?).map(|committed| committed.offset))
 }
 
 #[cfg(test)]

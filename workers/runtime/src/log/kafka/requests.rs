@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr::{NonNull, null, null_mut};
+use std::slice::from_raw_parts;
 use std::time::Duration;
 
 use rdkafka::ClientContext;
@@ -50,6 +51,18 @@ pub type Topics = Vec<(String, Result<Described, Failure>)>;
 
 /// Offsets by topic and partition; a partition has an error of its own.
 pub type Places = Vec<((String, i32), Result<i64, Failure>)>;
+
+/// What a group committed of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Everything before it is done; negative where nothing is committed.
+    pub offset: i64,
+    /// What was said with it.
+    pub metadata: String,
+}
+
+/// Commits by topic and partition; a partition has an error of its own.
+pub type Commits = Vec<((String, i32), Result<Commit, Failure>)>;
 
 /// One client with one time-out.
 pub struct Requests<'a, C: ClientContext + 'static> {
@@ -103,8 +116,8 @@ impl<'a, C: ClientContext> Requests<'a, C> {
     /// The offset at `place` of each partition: a time in Unix milliseconds, or one of [`EARLIEST`] and [`LATEST`]; negative
     /// where there is none. The end is where readers of committed records come to.
     pub fn offsets(&self, partitions: &[(String, i32)], place: i64) -> Result<Places, Failure> {
-        let list =
-            partition_list(partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition, place)))?;
+        let places = partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition, place, ""));
+        let list = partition_list(places)?;
         let operation = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
         // SAFETY: the request copies list and options. An error is the caller's to free.
         let event = self.ask(operation, |client, options, queue| unsafe {
@@ -152,7 +165,7 @@ impl<'a, C: ClientContext> Requests<'a, C> {
     }
 
     /// Everything that a group committed.
-    pub fn committed(&self, group: &str) -> Result<Places, Failure> {
+    pub fn committed(&self, group: &str) -> Result<Commits, Failure> {
         let group = cstring(group)?;
         // SAFETY: the name is copied; no list asks for all that there is; the library's function frees it.
         let asked = unsafe {
@@ -174,13 +187,16 @@ impl<'a, C: ClientContext> Requests<'a, C> {
             let groups = listed(result, |result| {
                 c::rd_kafka_ListConsumerGroupOffsets_result_groups(result, &raw mut count)
             })?;
-            places(groups, count)
+            commits(groups, count)
         }
     }
 
     /// Commits for a group that nobody is in. Each partition has an answer of its own.
-    pub fn commit(&self, group: &str, offsets: &[(&str, i32, i64)]) -> Result<Places, Failure> {
-        let (group, list) = (cstring(group)?, partition_list(offsets.iter().copied())?);
+    pub fn commit(&self, group: &str, offsets: &[(&str, i32, &Commit)]) -> Result<Commits, Failure> {
+        let places = offsets
+            .iter()
+            .map(|(topic, partition, commit)| (*topic, *partition, commit.offset, commit.metadata.as_str()));
+        let (group, list) = (cstring(group)?, partition_list(places)?);
         // SAFETY: name and list are copied; the library's function frees it.
         let asked = unsafe {
             Owned::new(
@@ -201,7 +217,7 @@ impl<'a, C: ClientContext> Requests<'a, C> {
             let groups = listed(result, |result| {
                 c::rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &raw mut count)
             })?;
-            places(groups, count)
+            commits(groups, count)
         }
     }
 
@@ -334,18 +350,33 @@ unsafe fn items<T>(list: *mut *const T, count: usize) -> impl Iterator<Item = *c
     (0..count).map(move |index| unsafe { *list.add(index) }).filter(|item| !item.is_null())
 }
 
-/// The offsets of the only group.
+/// The commits of the only group.
 ///
 /// # Safety
 /// As for [`items`].
-unsafe fn places(groups: *mut *const c::rd_kafka_group_result_t, count: usize) -> Result<Places, Failure> {
+unsafe fn commits(groups: *mut *const c::rd_kafka_group_result_t, count: usize) -> Result<Commits, Failure> {
     // SAFETY: as promised to this function; the list's entries are as many as it says.
     unsafe {
         let group = items(groups, count).next().ok_or(Failure::from(Code::BadMessage))?;
         succeeded(c::rd_kafka_group_result_error(group))?;
         let Some(list) = c::rd_kafka_group_result_partitions(group).as_ref() else { return Ok(Vec::new()) };
         let count = usize::try_from(list.cnt).unwrap_or_default();
-        Ok((0..count).filter_map(|index| place_of(list.elems.add(index))).collect())
+        Ok((0..count).filter_map(|index| commit_of(list.elems.add(index))).collect())
+    }
+}
+
+/// # Safety
+/// `partition` is null or alive.
+unsafe fn commit_of(
+    partition: *const c::rd_kafka_topic_partition_t,
+) -> Option<((String, i32), Result<Commit, Failure>)> {
+    // SAFETY: as promised to this function; its metadata is as long as it says.
+    unsafe {
+        let (place, offset) = place_of(partition)?;
+        let said = NonNull::new((*partition).metadata.cast::<u8>());
+        let said = said.map(|said| from_raw_parts(said.as_ptr(), (*partition).metadata_size));
+        let metadata = String::from_utf8_lossy(said.unwrap_or_default()).into_owned();
+        Some((place, offset.map(|offset| Commit { offset, metadata })))
     }
 }
 
@@ -362,20 +393,27 @@ unsafe fn place_of(
     Some(((topic, partition.partition), coded(partition.err, String::new()).map(|()| partition.offset)))
 }
 
+/// Of each partition its topic, its number, an offset, and what is said with that.
 fn partition_list<'t>(
-    places: impl Iterator<Item = (&'t str, i32, i64)>,
+    places: impl Iterator<Item = (&'t str, i32, i64, &'t str)>,
 ) -> Result<Owned<c::rd_kafka_topic_partition_list_t>, Failure> {
     // SAFETY: the library's function frees it; a size is only a first guess.
     let list = unsafe {
         Owned::new(c::rd_kafka_topic_partition_list_new(1), c::rd_kafka_topic_partition_list_destroy)?
     };
-    for (topic, partition, offset) in places {
+    for (topic, partition, offset, metadata) in places {
         let topic = cstring(topic)?;
-        // SAFETY: the list is alive and copies the name; an entry stays where it is until the next one is added.
+        // SAFETY: the list is alive and copies the name; an entry stays where it is until the next one is added. What is said
+        // is copied to memory of the library's, which never is null and which the list frees.
         unsafe {
             let entry = c::rd_kafka_topic_partition_list_add(list.get(), topic.as_ptr(), partition);
             if let Some(entry) = entry.as_mut() {
                 entry.offset = offset;
+                if !metadata.is_empty() {
+                    let said = c::rd_kafka_mem_malloc(null_mut(), metadata.len());
+                    said.cast::<u8>().copy_from_nonoverlapping(metadata.as_ptr(), metadata.len());
+                    (entry.metadata, entry.metadata_size) = (said, metadata.len());
+                }
             }
         }
     }

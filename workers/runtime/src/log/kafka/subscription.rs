@@ -25,10 +25,10 @@ use tokio::time::{Instant, sleep, timeout};
 use super::quiet::Quiet;
 use super::trouble::Trouble;
 use super::{
-    ANSWER, Detached, KafkaLog, LogError, ask, failed, named, number, position, read_error, record,
+    ANSWER, Detached, KafkaLog, LogError, ask, failed, named, number, position, read_error, record, said,
     unavailable,
 };
-use crate::log::{GroupEvent, Subscription, TopicPartition};
+use crate::log::{Committed, GroupEvent, Subscription, TopicPartition};
 use crate::record::Record;
 
 /// Longest wait for the group's goodbye.
@@ -263,17 +263,27 @@ impl Subscription for Member {
         self.consumer.get()?.resume(&one(partition, Offset::Invalid)?).map_err(unavailable)
     }
 
-    async fn commit(&mut self, partition: &TopicPartition, offset: u64) -> Result<(), LogError> {
+    async fn commit(
+        &mut self,
+        partition: &TopicPartition,
+        offset: u64,
+        log: Option<&str>,
+    ) -> Result<(), LogError> {
         let list = one(partition, position(offset))?;
+        if let Some(id) = log {
+            for mut element in list.elements() {
+                element.set_metadata(said::of(id));
+            }
+        }
         self.consumer.get()?.commit(&list, CommitMode::Async).map_err(unavailable)
     }
 
-    async fn committed(&mut self, partition: &TopicPartition) -> Result<Option<u64>, LogError> {
+    async fn committed(&mut self, partition: &TopicPartition) -> Result<Option<Committed>, LogError> {
         let (consumer, list) = (self.consumer.get()?.clone(), one(partition, Offset::Invalid)?);
         let trouble = consumer.context().trouble.clone();
         let answer = ask(&trouble, move || consumer.committed_offsets(list, ANSWER).map_err(failed)).await;
         let answer = answer.map_err(|error| named(error, &partition.topic, partition.partition))?;
-        Ok(offset(&answer))
+        Ok(committed(&answer))
     }
 
     async fn leave(mut self: Box<Self>) {
@@ -330,10 +340,13 @@ fn list(
     Ok(list)
 }
 
-/// The offset of the one partition in the list, where it has one.
-pub fn offset(list: &TopicPartitionList) -> Option<u64> {
+/// What is committed of the one partition in the list, if anything.
+pub fn committed(list: &TopicPartitionList) -> Option<Committed> {
     list.elements().iter().find_map(|element| match element.offset() {
-        Offset::Offset(offset) => u64::try_from(offset).ok(),
+        Offset::Offset(offset) => {
+            let log = said::topic(element.metadata()).map(str::to_owned);
+            Some(Committed { offset: u64::try_from(offset).ok()?, log })
+        }
         _ => None,
     })
 }
