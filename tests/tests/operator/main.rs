@@ -21,7 +21,11 @@ mod definitions;
 
 mod outages;
 
+mod hands;
+
 mod objects;
+
+mod drifts;
 
 mod policies;
 
