@@ -27,6 +27,8 @@ mod objects;
 
 mod drifts;
 
+mod changed_back;
+
 mod policies;
 
 mod secrets;
