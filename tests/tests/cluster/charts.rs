@@ -13,7 +13,7 @@ use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, PATIENCE, assert_gapless, ran, until};
+use crate::support::{Cluster, PATIENCE, assert_gapless, ran, settled};
 
 const CHARTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../helm");
 const SYSTEM: &str = "boxoffice-system";
@@ -164,20 +164,6 @@ async fn life_of_charts(cluster: &Cluster, copies: &Copies) {
     }
     assert_gapless(&show.facts("seat-events").await);
     show.remove().await;
-}
-
-/// Waits until no pod is leaving: of tests before this one.
-async fn settled(cluster: &Cluster, namespaces: &[&str]) {
-    until("no pod is leaving", async || {
-        for namespace in namespaces {
-            let pods = cluster.list::<Pod>(namespace, "").await;
-            if pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_some()) {
-                return None;
-            }
-        }
-        Some(())
-    })
-    .await;
 }
 
 #[tokio::test]

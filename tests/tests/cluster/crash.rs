@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
 use reqwest::Method;
 
-use crate::support::{Cluster, Service, Show, assert_gapless, reserved_by, reserved_rows, until};
+use crate::support::{Cluster, Service, Show, until};
 
 /// What is killed, in this order, while buyers buy.
 const VICTIMS: [(&str, &str); 6] = [
@@ -40,30 +40,7 @@ async fn sigkill_of_any_pod_during_sales_loses_nothing_and_doubles_nothing() {
     let acknowledged: BTreeSet<SeatId> = acknowledged.into_iter().flatten().collect();
     assert!(acknowledged.len() > 10, "only {} seats were sold", acknowledged.len());
 
-    let facts = show.facts("seat-events").await;
-    assert_gapless(&facts);
-    let reserved = reserved_by(&facts);
-    assert!(
-        acknowledged.is_subset(&reserved),
-        "lost: {:?}",
-        acknowledged.difference(&reserved).collect::<Vec<_>>()
-    );
-    let expected: Vec<_> = reserved.iter().map(|seat| (seat.to_string(), 1)).collect();
-    until("PostgreSQL has every reservation once", async || {
-        let mut rows = reserved_rows(&cluster.reservations, &show.id).await;
-        rows.sort();
-        let mut expected = expected.clone();
-        expected.sort();
-        (rows == expected).then_some(())
-    })
-    .await;
-    until("the query role and the status count them", async || {
-        let shown = service.query(&format!("/events/{}", show.id)).await;
-        let status = serde_json::to_value(show.resource().await.status).unwrap();
-        let count = serde_json::json!(reserved.len());
-        (shown["seats"]["reserved"] == count && status["seats"]["reserved"] == count).then_some(())
-    })
-    .await;
+    show.has_sold(&acknowledged).await;
     show.remove().await;
 }
 

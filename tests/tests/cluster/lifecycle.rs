@@ -1,19 +1,20 @@
 //! Resources deleted and applied again: what they own goes, what was sold stays.
 
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, Instant};
 
 use boxoffice_crds::{ReservationService, SeatingEvent};
-use boxoffice_tests::process::measured;
 use boxoffice_tests::resources;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::support::{
-    Cluster, PATIENCE, Service, assert_gapless, audit, condition, database_url, facts, gone, is_true,
-    reserved_rows, service, service_resource, until, with_namespace,
+    Cluster, PATIENCE, Service, assert_gapless, audit, condition, database_url, facts, gone, is_reconciled,
+    is_true, main_of, ran, reserved_rows, service, service_resource, until, with_namespace,
 };
 
 /// How long a deletion may take, of whatever and in whatever order.
@@ -66,41 +67,76 @@ async fn deleting_both_and_applying_again_finds_the_sold_seats_still_sold() {
     .await;
 }
 
+/// `examples/` as files in the order in which `kubectl` takes them, as they are but for what has to be a namespace's own: its
+/// name, the servers' addresses from there, topics, databases, and the operator's image.
+fn examples(namespace: &str) -> TempDir {
+    let (folder, own) = (tempfile::tempdir().unwrap(), retaining(namespace));
+    let own = &own["spec"];
+    for file in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples")).unwrap() {
+        let file = file.unwrap();
+        if file.file_type().unwrap().is_dir() {
+            continue;
+        }
+        let mut resource: Value = serde_yaml_ng::from_str(&fs::read_to_string(file.path()).unwrap()).unwrap();
+        resource["metadata"]["namespace"] = json!(namespace);
+        if resource["kind"] == "ReservationService" {
+            let spec = &mut resource["spec"];
+            spec.as_object_mut().unwrap().remove("image");
+            for field in ["redis", "consumers"] {
+                spec[field] = own[field].clone();
+            }
+            for field in ["bootstrapServers", "prefix"] {
+                spec["kafka"][field] = own["kafka"][field].clone();
+            }
+        }
+        fs::write(folder.path().join(file.file_name()), resource.to_string()).unwrap();
+    }
+    folder
+}
+
+/// The shows among them.
+const SHOWS: [&str; 3] = ["theatre", "arena-night", "stadium-final"];
+
+async fn are_on_sale(cluster: &Cluster, namespace: &str) {
+    for show in SHOWS {
+        cluster.condition::<SeatingEvent>(namespace, show, "Ready", "True", None, PATIENCE).await;
+    }
+}
+
 #[tokio::test]
-async fn deleted_with_the_service_first_no_show_sells_and_applied_again_sold_seats_are_sold() {
+async fn examples_deleted_by_their_files_sell_nothing_and_applied_again_sold_seats_are_sold() {
     let cluster = Cluster::connect().await;
     with_namespace(&cluster, async |namespace| {
-        let resource = retaining(namespace);
-        let main = service(&cluster, namespace, &resource).await;
-        let (one, other) = (main.show(|_| {}).await, main.show(|_| {}).await);
-        let sold = one.seat("A-2-3");
-        main.sell(&sold).await;
+        let folder = examples(namespace);
+        let files = folder.path().to_str().unwrap();
+        ran("kubectl", &["apply", "--filename", files]).await;
+        let main = main_of(&cluster, namespace).await;
+        are_on_sale(&cluster, namespace).await;
+        let (sold, other) = ("theatre.STALLS-A-1", "theatre.CIRCLE-A-1");
+        main.sell(sold).await;
 
-        // As `kubectl delete -f` has it: the service's file comes first.
-        let shows = cluster.api::<SeatingEvent>(namespace);
-        let services = cluster.api::<ReservationService>(namespace);
-        services.delete("main", &DeleteParams::default()).await.unwrap();
-        for show in [&one, &other] {
-            shows.delete(&show.id, &DeleteParams::default()).await.unwrap();
-        }
-        gone(&services, "main", DELETION).await;
-        for show in [&one, &other] {
-            gone(&shows, &show.id, DELETION).await;
-            let told = facts(&cluster.kafka, &format!("{namespace}-seat-events"), &show.id).await;
+        // The service's file comes first; it returns when all of them are gone.
+        let began = Instant::now();
+        ran("kubectl", &["delete", "--filename", files]).await;
+        assert!(began.elapsed() < DELETION, "{:?}", began.elapsed());
+        assert_eq!(cluster.list::<SeatingEvent>(namespace, "").await.len(), 0);
+        assert!(cluster.get::<ReservationService>(namespace, "main").await.is_none());
+        for show in SHOWS {
+            let told = facts(&cluster.kafka, &format!("{namespace}-seat-events"), show).await;
             let last = told.last().map(|fact| fact.event.event_type().to_owned());
-            assert_eq!(last.as_deref(), Some("event.deleted"), "its sales were closed: {}", show.id);
+            assert_eq!(last.as_deref(), Some("event.deleted"), "its sales were closed: {show}");
         }
 
-        let main = service(&cluster, namespace, &resource).await;
-        for show in [&one, &other] {
-            refuses(&main, &show.seat("A-1-1"), "SALES_CLOSED").await;
+        ran("kubectl", &["apply", "--filename", &format!("{files}/01-reservation-service.yaml")]).await;
+        let main = main_of(&cluster, namespace).await;
+        for seat in [other, "arena-night.FLOOR-1", "stadium-final.N12-5-40"] {
+            refuses(&main, seat, "SALES_CLOSED").await;
         }
-        for show in [&one, &other] {
-            cluster.apply::<SeatingEvent>(namespace, &resources::show("main", &show.id)).await.unwrap();
-            show.ready().await;
-            assert_eq!(main.post(&format!("/seats/{}/hold", show.seat("A-1-1")), "bob").await.0, 200);
-        }
-        refuses(&main, &sold, "SEAT_NOT_AVAILABLE").await;
+        ran("kubectl", &["apply", "--filename", files]).await;
+        are_on_sale(&cluster, namespace).await;
+        refuses(&main, sold, "SEAT_NOT_AVAILABLE").await;
+        main.sell(other).await;
+        assert_gapless(&facts(&cluster.kafka, &format!("{namespace}-seat-events"), "theatre").await);
     })
     .await;
 }
@@ -291,28 +327,9 @@ async fn i12_a_reconcile_that_has_nothing_to_change_writes_nothing() {
     // although the service is reconciled three times.
     until("three reconciles write nothing", async || {
         let mark = audit.mark();
-        let done = reconciles(&cluster).await;
-        until("the service is reconciled three times", async || {
-            (reconciles(&cluster).await >= done + 3.0).then_some(())
-        })
-        .await;
+        is_reconciled(&cluster, 3.0).await;
         audit.writes(mark).is_empty().then_some(())
     })
     .await;
     show.remove().await;
-}
-
-/// Reconciles of ReservationServices completed, by the operator's metrics.
-async fn reconciles(cluster: &Cluster) -> f64 {
-    const COUNTER: &str =
-        "boxoffice_operator_reconciles_total{controller=\"reservation-service\",result=\"completed\"} ";
-    let pods = cluster.api::<Pod>("boxoffice-system").list(&ListParams::default()).await.unwrap();
-    let mut done = 0.0;
-    for pod in pods {
-        let path = format!("/api/v1/namespaces/boxoffice-system/pods/{}:9090/proxy/metrics", pod.name_any());
-        let request = http::Request::get(path).body(vec![]).unwrap();
-        let Ok(text) = cluster.client.request_text(request).await else { continue };
-        done += measured(&text, COUNTER);
-    }
-    done
 }

@@ -1,5 +1,6 @@
 //! The cluster as a test sees it: resources by the Kubernetes API, seats by HTTP, facts by Kafka and PostgreSQL.
 
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Deref;
 use std::panic::AssertUnwindSafe;
 use std::process::Stdio;
@@ -7,17 +8,18 @@ use std::time::Duration;
 
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_domain::events::{Incoming, parse};
-use boxoffice_domain::{Envelope, SeatId};
+use boxoffice_domain::{DomainEvent, Envelope, SeatId};
 use boxoffice_runtime::log::kafka::KafkaLog;
 use boxoffice_tests::api_audit::ApiAudit;
 use boxoffice_tests::conformance::event_log::read_all;
 pub use boxoffice_tests::kubernetes::{Objects, condition, gone};
+use boxoffice_tests::process::measured;
 use boxoffice_tests::resources;
 use boxoffice_tests::servers::unique;
 use boxoffice_tests::wait::until_within;
 use futures::FutureExt;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, DeleteParams};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::{Api, DeleteParams, ListParams};
 use kube::{Client, ResourceExt};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -221,6 +223,30 @@ impl Show<'_> {
         facts(&self.service.cluster.kafka, topic, &self.id).await
     }
 
+    /// Waits until everybody knows what is sold: every seat on the log once (I1) and without a gap (I3), with all that buyers
+    /// were told to have among them; each one row in PostgreSQL; counted by the query role and in the status.
+    pub async fn has_sold(&self, acknowledged: &BTreeSet<SeatId>) {
+        let facts = self.facts("seat-events").await;
+        assert_gapless(&facts);
+        let reserved = reserved_by(&facts);
+        let lost: Vec<_> = acknowledged.difference(&reserved).collect();
+        assert!(lost.is_empty(), "lost: {lost:?}");
+        let mut expected: Vec<_> = reserved.iter().map(|seat| (seat.to_string(), 1)).collect();
+        expected.sort();
+        until("PostgreSQL has every reservation once", async || {
+            let mut rows = reserved_rows(&self.service.cluster.reservations, &self.id).await;
+            rows.sort();
+            (rows == expected).then_some(())
+        })
+        .await;
+        until("the query role and the status count them", async || {
+            let shown = self.service.query(&format!("/events/{}", self.id)).await;
+            let (status, count) = (json!(self.resource().await.status), json!(reserved.len()));
+            (shown["seats"]["reserved"] == count && status["seats"]["reserved"] == count).then_some(())
+        })
+        .await;
+    }
+
     pub async fn remove(self) {
         let Service { cluster, namespace, .. } = self.service;
         cluster.delete::<SeatingEvent>(namespace, &self.id).await;
@@ -231,7 +257,7 @@ impl Show<'_> {
 /// Reads a topic to its end and keeps the first occurrence of each domain event of one SeatingEvent.
 pub async fn facts(kafka: &str, topic: &str, id: &str) -> Vec<Envelope> {
     let log = KafkaLog::new(kafka).unwrap();
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut facts = Vec::new();
     for record in read_all(&log, topic).await {
         let Incoming::Known(envelope) = parse(&record.value).unwrap() else { continue };
@@ -316,6 +342,11 @@ pub fn service_resource(namespace: &str) -> Value {
 /// Applies a ReservationService and waits until it is Ready.
 pub async fn service<'a>(cluster: &'a Cluster, namespace: &str, resource: &Value) -> Service<'a> {
     cluster.apply::<ReservationService>(namespace, resource).await.unwrap();
+    main_of(cluster, namespace).await
+}
+
+/// Waits until the ReservationService of a namespace is Ready.
+pub async fn main_of<'a>(cluster: &'a Cluster, namespace: &str) -> Service<'a> {
     cluster.condition::<ReservationService>(namespace, "main", "Ready", "True", None, PATIENCE).await;
     Service {
         cluster,
@@ -326,9 +357,8 @@ pub async fn service<'a>(cluster: &'a Cluster, namespace: &str, resource: &Value
 }
 
 /// The keys of the seats that facts say are reserved at the end.
-pub fn reserved_by(facts: &[Envelope]) -> std::collections::BTreeSet<SeatId> {
-    use boxoffice_domain::DomainEvent;
-    let mut reserved = std::collections::BTreeSet::new();
+fn reserved_by(facts: &[Envelope]) -> BTreeSet<SeatId> {
+    let mut reserved = BTreeSet::new();
     for fact in facts {
         match &fact.event {
             DomainEvent::SeatReserved(e) => {
@@ -347,4 +377,42 @@ pub fn reserved_by(facts: &[Envelope]) -> std::collections::BTreeSet<SeatId> {
 pub fn assert_gapless(facts: &[Envelope]) {
     let sequences: Vec<_> = facts.iter().filter_map(|fact| fact.metadata.sequence).collect();
     assert_eq!(sequences, (1..=facts.len() as u64).collect::<Vec<_>>(), "I3");
+}
+
+/// Waits until no pod is leaving: of tests before this one.
+pub async fn settled(cluster: &Cluster, namespaces: &[&str]) {
+    until("no pod is leaving", async || {
+        for namespace in namespaces {
+            let pods = cluster.list::<Pod>(namespace, "").await;
+            if pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_some()) {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+}
+
+/// Waits until ReservationServices were reconciled so many times more.
+pub async fn is_reconciled(cluster: &Cluster, times: f64) {
+    let done = reconciles(cluster).await;
+    until("the service is reconciled again", async || {
+        (reconciles(cluster).await >= done + times).then_some(())
+    })
+    .await;
+}
+
+/// Reconciles of ReservationServices completed, by the operator's metrics.
+async fn reconciles(cluster: &Cluster) -> f64 {
+    const COUNTER: &str =
+        "boxoffice_operator_reconciles_total{controller=\"reservation-service\",result=\"completed\"} ";
+    let pods = cluster.api::<Pod>("boxoffice-system").list(&ListParams::default()).await.unwrap();
+    let mut done = 0.0;
+    for pod in pods {
+        let path = format!("/api/v1/namespaces/boxoffice-system/pods/{}:9090/proxy/metrics", pod.name_any());
+        let request = http::Request::get(path).body(vec![]).unwrap();
+        let Ok(text) = cluster.client.request_text(request).await else { continue };
+        done += measured(&text, COUNTER);
+    }
+    done
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_operator::reservation_service::names;
-use boxoffice_tests::doubles::admin::Manner;
+use boxoffice_tests::doubles::admin::{CommandWorkers, Manner};
 use boxoffice_tests::kubernetes::gone;
 use boxoffice_tests::servers::{Kafka, Server};
 use boxoffice_tests::wait::within;
@@ -16,7 +16,7 @@ use kube::ResourceExt;
 use kube::api::Api;
 use serde_json::{Value, json};
 
-use crate::support::{Kind, Plane, SOON, Stage, condition, service, show};
+use crate::support::{Kind, Operator, Plane, SOON, Stage, condition, service, show};
 
 /// How long a deletion may take, of whatever and in whatever order.
 const DELETION: Duration = Duration::from_secs(90);
@@ -114,19 +114,39 @@ fn orders(parts: &[Part]) -> Vec<Vec<Part>> {
     orders(others).into_iter().flat_map(with_last).collect()
 }
 
-/// Begins the deletion of what belongs to a service and its show, which have one name.
-async fn delete(stage: &Stage, part: Part, name: &str) {
-    let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
+/// As many orders as `BOXOFFICE_DELETIONS` says, which for `make soak` is every one, and a few for `make test`: spread over
+/// all of them, each with its number.
+fn chosen() -> Vec<(usize, Vec<Part>)> {
+    let number = std::env::var("BOXOFFICE_DELETIONS").map_or(6, |number| number.parse().unwrap());
+    let all = orders(&PARTS);
+    let apart = all.len().div_ceil(number);
+    all.into_iter().step_by(apart).enumerate().collect()
+}
+
+/// A service and its show of one name, both Ready.
+async fn on_sale(plane: &Plane, namespace: &str, name: &str) {
+    let mut resource = service(namespace, name);
+    resource["spec"]["kafka"]["topic"]["deletionPolicy"] = json!("Retain");
+    plane.apply::<ReservationService>(namespace, &resource).await.unwrap();
+    plane.ready::<ReservationService>(namespace, name).await;
+    plane.apply::<SeatingEvent>(namespace, &show(name, name)).await.unwrap();
+    plane.ready::<SeatingEvent>(namespace, name).await;
+}
+
+/// Begins the deletion of what belongs to both, one part after the other.
+async fn delete(plane: &Plane, namespace: &str, name: &str, order: &[Part]) {
     let labels = names::owned_by(name);
-    match part {
-        Part::Service => plane.delete::<ReservationService>(namespace, name).await,
-        Part::Show => plane.delete::<SeatingEvent>(namespace, name).await,
-        Part::Secrets => all_of::<Secret>(plane, namespace, &labels).await,
-        Part::Settings => {
-            plane.delete::<ConfigMap>(namespace, &names::record(name)).await;
-            all_of::<ConfigMap>(plane, namespace, &labels).await;
+    for part in order {
+        match part {
+            Part::Service => plane.delete::<ReservationService>(namespace, name).await,
+            Part::Show => plane.delete::<SeatingEvent>(namespace, name).await,
+            Part::Secrets => all_of::<Secret>(plane, namespace, &labels).await,
+            Part::Settings => {
+                plane.delete::<ConfigMap>(namespace, &names::record(name)).await;
+                all_of::<ConfigMap>(plane, namespace, &labels).await;
+            }
+            Part::Workers => all_of::<Deployment>(plane, namespace, &labels).await,
         }
-        Part::Workers => all_of::<Deployment>(plane, namespace, &labels).await,
     }
 }
 
@@ -136,26 +156,15 @@ async fn all_of<K: Kind>(plane: &Plane, namespace: &str, labels: &str) {
     }
 }
 
-/// `make soak` takes every order (`BOXOFFICE_DELETIONS`), `make test` a few of them.
 #[tokio::test]
 async fn in_whatever_order_all_of_it_is_deleted_it_ends_in_time_and_no_show_sells_afterwards() {
-    let number = std::env::var("BOXOFFICE_DELETIONS").map_or(6, |number| number.parse().unwrap());
     let stage = Stage::open("orders").await;
     let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
-    let all = orders(&PARTS);
-    // Spread over all of them.
-    let chosen: Vec<_> = all.iter().step_by(all.len().div_ceil(number)).enumerate().collect();
-    for some in chosen.chunks(AT_ONCE) {
+    for some in chosen().chunks(AT_ONCE) {
         let deleted = some.iter().map(async |(number, order)| {
             let name = format!("order-{number}");
-            let mut resource = service(namespace, &name);
-            resource["spec"]["kafka"]["topic"]["deletionPolicy"] = json!("Retain");
-            plane.apply::<ReservationService>(namespace, &resource).await.unwrap();
-            plane.ready::<ReservationService>(namespace, &name).await;
-            stage.show(&name, &name).await;
-            for part in *order {
-                delete(&stage, *part, &name).await;
-            }
+            on_sale(plane, namespace, &name).await;
+            delete(plane, namespace, &name, order).await;
             let show = plane.gone::<SeatingEvent>(namespace, &name, DELETION).await;
             let service = plane.gone::<ReservationService>(namespace, &name, DELETION).await;
             assert!(show + service < DELETION, "{order:?} took {:?}", show + service);
@@ -167,6 +176,26 @@ async fn in_whatever_order_all_of_it_is_deleted_it_ends_in_time_and_no_show_sell
                 left.is_empty().then_some(())
             });
             assert!(gone.await.is_some(), "{order:?} left workers");
+        });
+        join_all(deleted).await;
+    }
+}
+
+/// Each in a namespace that goes right behind its parts, so that nothing of them can be made again.
+#[tokio::test]
+async fn in_whatever_order_its_parts_go_before_it_a_namespace_ends_in_time_and_no_show_sells_afterwards() {
+    let (plane, workers) = (Plane::connect().await, CommandWorkers::start().await);
+    for some in chosen().chunks(AT_ONCE) {
+        let namespaces = join_all(some.iter().map(|_| plane.namespace("orders"))).await;
+        let watched: Vec<_> = namespaces.iter().map(String::as_str).collect();
+        let _operator = Operator::start_wide(&plane, &workers, &watched).await;
+        let deleted = namespaces.iter().zip(some).map(async |(namespace, (_, order))| {
+            on_sale(&plane, namespace, "main").await;
+            delete(&plane, namespace, "main", order).await;
+            plane.delete_namespace(namespace).await;
+            gone(&Api::<Namespace>::all(plane.client.clone()), namespace, DELETION).await;
+            let inventory = workers.inventory(namespace, "main", "main").await;
+            assert_eq!(inventory.map(|it| it.closed), Some(true), "{order:?} left {namespace} on sale");
         });
         join_all(deleted).await;
     }

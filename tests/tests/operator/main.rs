@@ -21,7 +21,13 @@ mod definitions;
 
 mod outages;
 
+mod hands;
+
 mod objects;
+
+mod drifts;
+
+mod changed_back;
 
 mod policies;
 

@@ -1,219 +1,22 @@
 //! The objects of a service: its own and no others, as they are wanted and nothing besides.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use boxoffice_crds::ReservationService;
-use boxoffice_operator::reservation_service::children::kinds;
 use boxoffice_operator::reservation_service::names;
 use boxoffice_tests::wait::{until, within};
-use futures::future::join_all;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, ResourceQuota, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ResourceQuota, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::{Resource, ResourceExt};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::hands::Hand::Merges;
+use crate::hands::{SPREAD, drift, objects, settings, spreads_no_longer, spreads_over_zones, worker};
 use crate::support::{Plane, SOON, Stage, condition, now, service};
 
 /// How long an object that was refused is left alone, and some.
 const AFTER_A_PAUSE: Duration = Duration::from_secs(90);
-
-type Objects = BTreeMap<String, Value>;
-
-fn api(plane: &Plane, namespace: &str, kind: &ApiResource) -> Api<DynamicObject> {
-    Api::namespaced_with(plane.client.clone(), namespace, kind)
-}
-
-/// Everything that the operator made for a service, as far as it says how it is; settings only where a Deployment names
-/// them: those of before go with their replica sets.
-async fn objects(plane: &Plane, namespace: &str, name: &str) -> Objects {
-    let mut found = Objects::new();
-    for kind in kinds() {
-        let parameters = ListParams::default().labels(&names::owned_by(name));
-        for object in api(plane, namespace, &kind).list(&parameters).await.unwrap() {
-            let mut said = object.data.clone();
-            said.as_object_mut().unwrap().remove("status");
-            // Addresses that the cluster gives are others when an object is made anew.
-            for address in ["clusterIP", "clusterIPs"] {
-                said["spec"].as_object_mut().map(|spec| spec.remove(address));
-            }
-            let meta = json!({"labels": object.labels(), "owners": object.owner_references()});
-            found.insert(format!("{} {}", kind.kind, object.name_any()), json!({"meta": meta, "said": said}));
-        }
-    }
-    let deployments = found.iter().filter(|(id, _)| id.starts_with("Deployment "));
-    let named: String = deployments.map(|(_, deployment)| deployment.to_string()).collect();
-    found.retain(|id, _| id.strip_prefix("ConfigMap ").is_none_or(|settings| named.contains(settings)));
-    found
-}
-
-/// Waits until the objects are as they were, and shows one that is not.
-async fn restored(plane: &Plane, namespace: &str, name: &str, wanted: &Objects) {
-    let same = within(SOON, async || (objects(plane, namespace, name).await == *wanted).then_some(()));
-    if same.await.is_some() {
-        return;
-    }
-    let live = objects(plane, namespace, name).await;
-    for id in wanted.keys().chain(live.keys()) {
-        let [live, wanted] = [&live, wanted].map(|all| serde_yaml_ng::to_string(&all.get(id)).unwrap());
-        assert!(live == wanted, "{id} is\n{live}\nand not\n{wanted}");
-    }
-}
-
-/// What somebody does by hand.
-enum Hand {
-    /// To maps.
-    Merges(Value),
-    /// To lists whose elements have a key.
-    Adds(Value),
-    /// At one place.
-    Edits(Value),
-    Deletes,
-}
-use Hand::{Adds, Deletes, Edits, Merges};
-
-async fn drift(plane: &Plane, namespace: &str, kind: &str, name: &str, hand: Hand) {
-    let kind = kinds().into_iter().find(|one| one.kind == kind).unwrap();
-    let (api, parameters) = (api(plane, namespace, &kind), PatchParams::default());
-    let done = match hand {
-        Merges(change) => api.patch(name, &parameters, &Patch::Merge(change)).await.map(drop),
-        Adds(change) => api.patch(name, &parameters, &Patch::Strategic(change)).await.map(drop),
-        Edits(operations) => {
-            let operations = serde_json::from_value(operations).unwrap();
-            api.patch(name, &parameters, &Patch::Json::<()>(operations)).await.map(drop)
-        }
-        Deletes => api.delete(name, &DeleteParams::default()).await.map(drop),
-    };
-    done.unwrap_or_else(|error| panic!("{name}: {error}"));
-}
-
-/// A change of a Deployment's pods.
-fn pods(spec: &Value) -> Value {
-    json!({"spec": {"template": {"spec": spec}}})
-}
-
-/// A change of the worker's container.
-fn worker(field: &str, value: &Value) -> Hand {
-    Adds(pods(&json!({"containers": [{"name": "worker", field: value}]})))
-}
-
-fn drifts(settings: &str) -> Vec<(&'static str, String, Hand)> {
-    let of = |name: &'static str| move |kind, hand| (kind, name.to_owned(), hand);
-    let (main, command, query, view) =
-        (of("main"), of("main-command"), of("main-query"), of("main-seat-view"));
-    let deployment = |hand| command("Deployment", hand);
-    let merged = |spec: Value| Merges(json!({"spec": spec}));
-    let labelled = |label: &str| Merges(json!({"metadata": {"labels": {label: "x"}}}));
-    let container = "/spec/template/spec/containers/0";
-    vec![
-        main("ServiceAccount", Merges(json!({"automountServiceAccountToken": true}))),
-        main("ServiceAccount", labelled("app.kubernetes.io/name")),
-        ("ConfigMap", settings.to_owned(), labelled(names::COMPONENT)),
-        deployment(merged(json!({"replicas": 3}))),
-        deployment(merged(json!({"revisionHistoryLimit": 9}))),
-        deployment(merged(json!({"strategy": {"rollingUpdate": {"maxSurge": 2}}}))),
-        deployment(Merges(pods(&json!({"terminationGracePeriodSeconds": 60})))),
-        deployment(Merges(pods(&json!({"automountServiceAccountToken": true})))),
-        deployment(Merges(pods(&json!({"serviceAccountName": "default", "serviceAccount": "default"})))),
-        deployment(Merges(pods(&json!({"securityContext": {"runAsUser": 1}})))),
-        deployment(worker("image", &json!("elsewhere/worker:1"))),
-        deployment(worker("command", &json!(["/bin/sleep"]))),
-        deployment(worker("env", &json!([{"name": "LD_PRELOAD", "value": "/tmp/x.so"}]))),
-        deployment(worker("env", &json!([{"name": "BOXOFFICE_REDIS_URL", "value": "redis://elsewhere"}]))),
-        deployment(worker("ports", &json!([{"containerPort": 22}]))),
-        deployment(worker("securityContext", &json!({"readOnlyRootFilesystem": false}))),
-        deployment(worker("readinessProbe", &json!({"periodSeconds": 9}))),
-        deployment(Adds(pods(&json!({"containers": [{"name": "proxy", "image": "proxy:1"}]})))),
-        deployment(Adds(pods(&json!({"initContainers": [{"name": "init", "image": "init:1"}]})))),
-        deployment(Adds(pods(&json!({
-            "volumes": [{"name": "tmp", "emptyDir": {}}],
-            "containers": [{"name": "worker", "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}]}],
-        })))),
-        query("Deployment", Edits(json!([{"op": "remove", "path": format!("{container}/env/0")}]))),
-        query(
-            "Deployment",
-            Edits(json!([{
-                "op": "add", "path": format!("{container}/envFrom/-"), "value": {"configMapRef": {"name": "more"}},
-            }])),
-        ),
-        view("Deployment", Deletes),
-        command(
-            "Service",
-            Adds(json!({"spec": {"ports": [{"name": "ssh", "port": 22, "protocol": "TCP"}]}})),
-        ),
-        command("Service", merged(json!({"selector": {"more": "narrow"}}))),
-        command(
-            "Service",
-            Edits(json!([{"op": "replace", "path": "/spec/ports/0/targetPort", "value": "metrics"}])),
-        ),
-        command(
-            "Service",
-            Edits(json!([
-                {"op": "replace", "path": "/metadata/ownerReferences/0/controller", "value": false},
-                {"op": "add", "path": "/metadata/ownerReferences/-", "value": {
-                    "apiVersion": "v1", "kind": "Node", "name": "n", "uid": "u", "controller": true,
-                }},
-            ])),
-        ),
-        query("Service", Deletes),
-        command("NetworkPolicy", Edits(json!([{"op": "add", "path": "/spec/ingress/-", "value": {}}]))),
-        command("NetworkPolicy", merged(json!({"podSelector": {"matchLabels": {"more": "narrow"}}}))),
-        command("NetworkPolicy", merged(json!({"egress": [{}]}))),
-        query("NetworkPolicy", Deletes),
-        command("PodDisruptionBudget", merged(json!({"maxUnavailable": 0}))),
-        command("PodDisruptionBudget", merged(json!({"unhealthyPodEvictionPolicy": "IfHealthyBudget"}))),
-        view("PodDisruptionBudget", Deletes),
-    ]
-}
-
-#[tokio::test]
-async fn what_is_changed_added_or_deleted_by_hand_is_put_right() {
-    let stage = Stage::open("objects").await;
-    let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
-    stage.service("main").await;
-    let wanted = objects(plane, namespace, "main").await;
-    let settings = settings(plane, namespace).await;
-    let drifts = drifts(&settings[0]);
-    assert!(drifts.len() >= 30);
-    let by_hand = drifts.into_iter();
-    join_all(by_hand.map(async |(kind, name, hand)| drift(plane, namespace, kind, &name, hand).await)).await;
-    restored(plane, namespace, "main", &wanted).await;
-    plane.ready::<ReservationService>(namespace, "main").await;
-}
-
-#[tokio::test]
-async fn drift_is_put_right_with_kafka_away_too() {
-    let stage = Stage::open("objects").await;
-    let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
-    stage.service("main").await;
-    let away = json!({"spec": {"kafka": {"bootstrapServers": "127.0.0.1:1"}}});
-    plane.patch::<ReservationService>(namespace, "main", &away).await.unwrap();
-    plane
-        .condition::<ReservationService>(
-            namespace,
-            "main",
-            "Ready",
-            "False",
-            Some("KafkaUnreachable"),
-            SOON * 3,
-        )
-        .await;
-    let wanted = objects(plane, namespace, "main").await;
-    let proxy = pods(&json!({"containers": [{"name": "proxy", "image": "proxy:1"}]}));
-    let open = json!([{"op": "add", "path": "/spec/ingress/-", "value": {}}]);
-    let by_hand = [
-        ("Deployment", "main-command", Merges(json!({"spec": {"replicas": 3}}))),
-        ("Deployment", "main-query", Deletes),
-        ("Deployment", "main-seat-view", Adds(proxy)),
-        ("Service", "main-command", Deletes),
-        ("NetworkPolicy", "main-command", Edits(open)),
-    ];
-    let by_hand = by_hand.into_iter();
-    join_all(by_hand.map(async |(kind, name, hand)| drift(plane, namespace, kind, name, hand).await)).await;
-    restored(plane, namespace, "main", &wanted).await;
-}
 
 /// What `Stalled` says of a service.
 async fn stalled(plane: &Plane, namespace: &str, name: &str) -> String {
@@ -280,7 +83,7 @@ async fn a_restart_by_kubectl_and_what_others_note_stay() {
     let noted = json!({"metadata": {"annotations": {"team": "a"}, "labels": {"team": "b"}}});
     plane.patch::<Deployment>(namespace, "main-command", &noted).await.unwrap();
     // What is put right afterwards says that all of it was looked at.
-    drift(plane, namespace, "Deployment", "main-command", Merges(json!({"spec": {"replicas": 3}}))).await;
+    drift(plane, namespace, "Deployment", "main-command", &Merges(json!({"spec": {"replicas": 3}}))).await;
     let put_right = async || {
         let live = plane.get::<Deployment>(namespace, "main-command").await?;
         (live.spec.as_ref()?.replicas == Some(1)).then_some(live)
@@ -297,18 +100,12 @@ async fn what_does_not_go_away_is_reported_and_not_fought() {
     let stage = Stage::open("objects").await;
     let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
     stage.service("main").await;
-    // The API server merges these, so that applying the wanted one takes no other away.
-    let list = "/spec/template/spec/topologySpreadConstraints";
-    let zones = json!({
-        "maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway",
-    });
-    let added = json!([{"op": "add", "path": format!("{list}/-"), "value": zones}]);
-    drift(plane, namespace, "Deployment", "main-command", Edits(added)).await;
+    drift(plane, namespace, "Deployment", "main-command", &spreads_over_zones()).await;
     let kind = "DriftPersists";
     plane.condition::<ReservationService>(namespace, "main", kind, "True", Some("ChangedBack"), SOON).await;
     let told = plane.get::<ReservationService>(namespace, "main").await.unwrap();
     let message = condition(&told, kind).unwrap()["message"].as_str().unwrap().to_owned();
-    assert!(message.contains(&format!("Deployment main-command at {list}")), "{message}");
+    assert!(message.contains(&format!("Deployment main-command at {SPREAD}")), "{message}");
     let generation = async || {
         let live = plane.get::<Deployment>(namespace, "main-command").await.unwrap();
         live.metadata.generation
@@ -318,8 +115,7 @@ async fn what_does_not_go_away_is_reported_and_not_fought() {
     let back = within(SOON, async || plane.get::<Service>(namespace, "main-query").await);
     assert!(back.await.is_some(), "other drift is put right");
     assert_eq!(generation().await, before);
-    let removed = json!([{"op": "remove", "path": format!("{list}/1")}]);
-    drift(plane, namespace, "Deployment", "main-command", Edits(removed)).await;
+    drift(plane, namespace, "Deployment", "main-command", &spreads_no_longer()).await;
     let ended = within(SOON, async || {
         let service = plane.get::<ReservationService>(namespace, "main").await?;
         condition(&service, kind).is_none().then_some(())
@@ -342,7 +138,7 @@ async fn the_number_of_pods_is_left_to_whoever_scales() {
     assert_eq!(replicas().await, Some(2));
     plane.kubectl(&["--namespace", namespace, "scale", "deployment/main-command", "--replicas=4"], "").await;
     let other = "elsewhere/worker:1";
-    drift(plane, namespace, "Deployment", "main-command", worker("image", &json!(other))).await;
+    drift(plane, namespace, "Deployment", "main-command", &worker("image", &json!(other))).await;
     scaled["spec"]["outbox"] = json!({"highWatermark": 5000});
     plane.apply::<ReservationService>(namespace, &scaled).await.unwrap();
     let put_right = within(SOON, async || {
@@ -352,12 +148,6 @@ async fn the_number_of_pods_is_left_to_whoever_scales() {
     assert_eq!(put_right.await.expect("the image is put right")["spec"]["replicas"], 4);
     plane.ready::<ReservationService>(namespace, "main").await;
     assert_eq!(replicas().await, Some(4));
-}
-
-/// The settings of the command worker, by name.
-async fn settings(plane: &Plane, namespace: &str) -> Vec<String> {
-    let labels = format!("{},{}={}", names::owned_by("main"), names::COMPONENT, names::COMMAND);
-    plane.list::<ConfigMap>(namespace, &labels).await.iter().map(ResourceExt::name_any).collect()
 }
 
 #[tokio::test]
@@ -373,19 +163,22 @@ async fn a_setting_rolls_the_worker_that_reads_it_and_old_ones_go_with_their_rep
         live.map(|one| one.unwrap().metadata.generation)
     };
     let before = others().await;
-    let first = settings(plane, namespace).await;
+    let first = settings(plane, namespace, names::COMMAND).await;
     assert_eq!(first.len(), 1);
     let mut seen = first.clone();
     for change in 1..=4 {
         let limit = json!({"spec": {"outbox": {"highWatermark": 1000 + change}}});
         plane.patch::<ReservationService>(namespace, "main", &limit).await.unwrap();
         let named_anew = within(SOON, async || {
-            let now = settings(plane, namespace).await;
+            let now = settings(plane, namespace, names::COMMAND).await;
             now.into_iter().find(|name| !seen.contains(name))
         });
         seen.push(named_anew.await.expect("settings of another name"));
         if change == 1 {
-            assert!(settings(plane, namespace).await.contains(&first[0]), "a replica set names it");
+            assert!(
+                settings(plane, namespace, names::COMMAND).await.contains(&first[0]),
+                "a replica set names it"
+            );
         }
         let current = seen.last().unwrap().clone();
         let is_current = async || {
@@ -399,9 +192,13 @@ async fn a_setting_rolls_the_worker_that_reads_it_and_old_ones_go_with_their_rep
         within(SOON * 3, is_current).await.expect("it is rolled out");
     }
     assert_eq!(others().await, before);
-    let gone = async || (!settings(plane, namespace).await.contains(&first[0])).then_some(());
+    let gone = async || (!settings(plane, namespace, names::COMMAND).await.contains(&first[0])).then_some(());
     within(SOON * 6, gone).await.expect("settings that no replica set names are gone");
-    assert_eq!(settings(plane, namespace).await.len(), 4, "those of three before, and those in use");
+    assert_eq!(
+        settings(plane, namespace, names::COMMAND).await.len(),
+        4,
+        "those of three before, and those in use"
+    );
 }
 
 #[tokio::test]

@@ -122,6 +122,11 @@ impl Operator {
         Self::granted(plane, workers, watched, watched, more).await
     }
 
+    /// The same with the rights of an operator that is the cluster's: they outlive the namespaces.
+    pub async fn start_wide(plane: &Plane, workers: &CommandWorkers, watched: &[&str]) -> Self {
+        Self::granted(plane, workers, watched, &[], &[]).await
+    }
+
     /// The same with rights in other namespaces; where none is named, in all.
     async fn granted(
         plane: &Plane,
@@ -302,7 +307,7 @@ impl Stage {
     pub async fn open_wide(hint: &str) -> Self {
         let (plane, workers) = (Plane::connect().await, CommandWorkers::start().await);
         let namespace = plane.namespace(hint).await;
-        let operator = Operator::granted(&plane, &workers, &[&namespace], &[], &[]).await;
+        let operator = Operator::start_wide(&plane, &workers, &[&namespace]).await;
         Self { plane, workers, operator, namespace }
     }
 
