@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use boxoffice_operator::kafka::connection::Connection;
-use boxoffice_operator::kafka::converge::{ask, group};
+use boxoffice_operator::kafka::converge::{TopicState, ask, group};
 use boxoffice_operator::kafka::pool::Pool;
 use boxoffice_operator::kafka::{Group, KafkaError, Start, Topic};
 use boxoffice_runtime::log::kafka::security::{Mechanism, Sasl, Security};
@@ -191,9 +191,9 @@ async fn operates(connection: Connection, name: String) {
     cluster.configure_topic(&name, &endless).await.unwrap();
     assert!(cluster.cluster_id().await.unwrap().is_some());
     let wanted = Group { name: format!("{name}-group"), topics: vec![name.clone()], start: Start::Latest };
-    let partitions = [(name.clone(), 1)].into();
+    let topic = TopicState { name: name.clone(), partitions: 1, ..TopicState::default() };
     let once = async || {
-        let questions = ask(cluster.as_ref(), std::iter::once(wanted.name.as_str()), &partitions).await?;
+        let questions = ask(cluster.as_ref(), std::iter::once(wanted.name.as_str()), &[&topic]).await?;
         group(cluster.as_ref(), &wanted, &questions).await
     };
     let made = until("the group is there", async || match once().await {

@@ -87,7 +87,13 @@ impl Drift {
                 let facts = facts.remove(topic).unwrap().unwrap();
                 json!(facts.and_then(|mut facts| facts.config.remove(*key)))
             }
-            Deed::Ungroups(group) => json!(ground.kafka.committed(group).await.unwrap()),
+            Deed::Ungroups(group) => {
+                let committed = ground.kafka.committed(group).await.unwrap();
+                let places = committed.iter().flat_map(|(topic, commits)| {
+                    commits.iter().map(move |(partition, commit)| json!([topic, partition, commit.offset]))
+                });
+                places.collect()
+            }
         }
     }
 
