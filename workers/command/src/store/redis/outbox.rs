@@ -97,16 +97,17 @@ impl Outbox for RedisStore {
     }
 
     async fn backlogs(&self, events: &[SeatingEventId]) -> Vec<Backlog> {
-        let mut backlogs = vec![];
-        for events in self.by_server(events.to_vec()) {
+        let servers = self.by_server(events.to_vec()).into_iter().map(|events| async move {
+            let mut backlogs = vec![];
             for events in events.chunks(AT_ONCE) {
                 match self.backlogs_of(events).await {
                     Ok(some) => backlogs.extend(some),
                     Err(error) => tracing::debug!(%error, "what waits on a server is not known"),
                 }
             }
-        }
-        backlogs
+            backlogs
+        });
+        join_all(servers).await.into_iter().flatten().collect()
     }
 
     async fn unpublished(
