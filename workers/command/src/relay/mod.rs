@@ -7,6 +7,8 @@
 
 mod lane;
 
+mod chain;
+
 mod split;
 
 mod leases;

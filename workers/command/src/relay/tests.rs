@@ -1,6 +1,6 @@
 //! The relay against doubles: order, failures, fencing, two stores at once, and the way out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,11 +13,12 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{Relay, RelayMetrics, STILL, Shared};
 use crate::durability::Durability;
 use crate::recover::{Recover, RecoveryError};
-use crate::store::{LANES, Outbox, SeatStore, StoreError};
+use crate::store::{Distrust, LANES, Outbox, SeatStore, StoreError};
 use crate::testing::{FakeLog, Memory, cause, definition, provisioned};
 
 const DRAIN: Duration = Duration::from_secs(5);
@@ -26,7 +27,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 #[derive(Default)]
 struct FakeRecovery {
     wanting: Mutex<BTreeSet<u32>>,
-    contradicted: Mutex<BTreeSet<SeatingEventId>>,
+    contradicted: Mutex<BTreeMap<SeatingEventId, Distrust>>,
     recovered: Mutex<Vec<(u32, BTreeSet<SeatingEventId>)>>,
     reached: Mutex<Vec<(u32, u64)>>,
 }
@@ -38,7 +39,10 @@ impl Recover for FakeRecovery {
         partitions.iter().copied().filter(|partition| wanting.contains(partition)).collect()
     }
 
-    async fn contradicted(&self, _partition: u32) -> Result<BTreeSet<SeatingEventId>, RecoveryError> {
+    async fn contradicted(
+        &self,
+        _partition: u32,
+    ) -> Result<BTreeMap<SeatingEventId, Distrust>, RecoveryError> {
         Ok(std::mem::take(&mut *self.contradicted.lock().unwrap()))
     }
 
@@ -250,7 +254,7 @@ async fn i1_fenced_from_another_store_it_sells_nothing_until_the_other_is_still(
     let mut other = line.log.appender("tickets/main/3").await.unwrap();
     line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
     line.comes_to_measure("outbox_splits 1").await;
-    assert_eq!(line.store.distrusted(), std::slice::from_ref(&line.event));
+    assert_eq!(line.store.distrusted(), [(line.event.clone(), Distrust::Split)]);
     for _ in 0..5 {
         let record = line.log.records()[0].1.clone();
         other.append("seat-events", vec![record]).await.unwrap();
@@ -300,15 +304,43 @@ async fn what_the_store_lacks_is_put_back_before_anything_is_published() {
 async fn i1_what_the_log_contradicts_is_recovered_before_anything_is_published() {
     let line = Line::with(Memory::default(), FakeLog::default()).await;
     line.watermark(1).await;
-    line.recovery.contradicted.lock().unwrap().insert(line.event.clone());
+    line.recovery.contradicted.lock().unwrap().insert(line.event.clone(), Distrust::Split);
     line.store.usurp();
     // A round learns it.
     sleep(Duration::from_millis(600)).await;
     line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
     line.watermark(2).await;
-    assert_eq!(line.store.distrusted(), std::slice::from_ref(&line.event));
+    assert_eq!(line.store.distrusted(), [(line.event.clone(), Distrust::Split)]);
     let recovered = line.recovery.recovered.lock().unwrap().clone();
     assert_eq!(recovered, [(3, BTreeSet::from([line.event.clone()]))]);
+    line.shut().await;
+}
+
+/// As where somebody restored keys: what waits is not what was left there.
+#[tokio::test(start_paused = true)]
+async fn i3_what_does_not_go_on_from_what_was_published_is_recovered_before_it_is() {
+    let line = Line::with(Memory::default(), FakeLog::default()).await;
+    line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
+    line.watermark(2).await;
+    line.store.twist(Some(|entries| {
+        if let Some(first) = entries.first_mut() {
+            first.after = Some(Uuid::nil());
+        }
+    }));
+    line.store.hold_for("bob", &line.event, &["A-1-2"]).await;
+    let distrusted = async {
+        while line.store.distrusted().is_empty() {
+            assert_eq!(line.sequences(), [1, 2]);
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), distrusted).await.unwrap();
+    assert_eq!(line.store.distrusted(), [(line.event.clone(), Distrust::Fork)]);
+    line.store.twist(None);
+    line.watermark(3).await;
+    let recovered = line.recovery.recovered.lock().unwrap().clone();
+    assert_eq!(recovered, [(3, BTreeSet::from([line.event.clone()]))]);
+    assert_eq!(line.sequences(), [1, 2, 3]);
     line.shut().await;
 }
 

@@ -18,6 +18,8 @@ use crate::store::{History, StoreError};
 
 /// What a SeatingEvent has in place of a history while another store may have sold its seats.
 pub const SPLIT: &str = "split";
+/// What it has while what is here is not what the log has.
+pub const FORK: &str = "fork";
 /// Shortest time between two calls for the owner of one lane.
 const CALLS: Duration = Duration::from_millis(250);
 

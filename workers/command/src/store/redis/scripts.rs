@@ -137,7 +137,7 @@ scripts! {
     recover = "recover"([EVENT.as_slice(), BESIDE.as_slice()].concat()) frees: Recovering<'static>,
     archive = "archive"(EVENT) frees: Archiving<'static>,
     published = "published"(["meta", "outbox"]) frees: Publishing<'static>,
-    distrust = "distrust"(["meta"]) frees: Distrusting,
+    distrust = "distrust"(["meta"]) frees: Distrusting<'static>,
     lease_round = "lease_round"(["leases", "relays"]) frees: LeaseRound,
     time = "time"([]): (),
 }
