@@ -39,8 +39,9 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const MOVE_EVERY: u64 = 10_000;
 /// How many of them at once.
 const MOVED_AT_ONCE: usize = 100;
-/// Longest time without another batch after one that nobody waits for.
-const REST: Duration = Duration::from_millis(50);
+/// Shortest and longest time in which more may come together, as long as nobody waits for it: between them it is as long as
+/// the last transaction took. Who holds a seat may reserve it at once, and would find a transaction under way.
+const LINGER: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
 /// How long a batch waits for the store: a flush to disk may take two seconds, and buyers wait for five.
 const SOON: Duration = Duration::from_millis(2500);
 /// After so long without a record the right to publish is laid down: it costs threads and connections, of which a topic
@@ -83,8 +84,8 @@ struct Batch {
     forked: BTreeMap<SeatingEventId, Distrust>,
     /// Whether it says of one that it is closed for good or purged.
     closes: bool,
-    /// Whether somebody may wait for it.
-    is_awaited: bool,
+    /// Whether more waits of one of them than there was room for.
+    is_cut: bool,
 }
 
 /// See the module.
@@ -103,6 +104,10 @@ pub struct Lane {
     /// SeatingEvents that met the fence (I7).
     doubted: BTreeSet<SeatingEventId>,
     closing: bool,
+    /// Whether somebody waits for what was written.
+    is_awaited: bool,
+    /// How long the last transaction took.
+    took: Duration,
     /// Turns that failed in a row.
     failures: u32,
     /// Records since offsets were moved; nobody knows when it begins.
@@ -123,6 +128,8 @@ impl Lane {
             recovering: false,
             doubted: BTreeSet::new(),
             closing: false,
+            is_awaited: false,
+            took: Duration::ZERO,
             failures: 0,
             appended: None,
         }
@@ -140,6 +147,10 @@ impl Lane {
                 }
                 self.wait().await;
                 continue;
+            }
+            self.linger().await;
+            if self.place.is_over() {
+                return;
             }
             match self.turn().await {
                 Ok(()) => self.succeeded(),
@@ -165,7 +176,21 @@ impl Lane {
             self.queue.add(event);
         }
         self.recovering |= told.recover;
+        self.is_awaited |= told.is_awaited;
         self.closing = told.closing;
+    }
+
+    /// Lets more come together, as long as nobody waits for it: a transaction costs the log the same whatever it has.
+    async fn linger(&mut self) {
+        if self.is_awaited || self.recovering || self.closing || self.right.is_none() {
+            return;
+        }
+        tokio::select! {
+            () = sleep(self.took.clamp(LINGER.0, LINGER.1)) => {}
+            () = self.wakes.hurry() => {}
+            () = self.place.over() => {}
+        }
+        self.hear();
     }
 
     async fn wait(&mut self) {
@@ -221,7 +246,10 @@ impl Lane {
         if self.recovering || self.right.is_none() {
             self.open().await?;
         }
+        // What was told before is among what is read.
+        self.is_awaited = false;
         let mut batch = self.read().await;
+        self.is_awaited |= batch.is_cut;
         self.distrust(std::mem::take(&mut batch.forked)).await;
         if batch.records.is_empty() {
             return Ok(());
@@ -229,7 +257,7 @@ impl Lane {
         let (count, began) = (batch.records.len() as u64, Instant::now());
         match self.append(batch.records).await {
             Ok(end) => {
-                let took = began.elapsed();
+                self.took = began.elapsed();
                 self.shared.metrics.published.inc_by(count);
                 self.shared.logged(self.partition, Logged { end, closes: batch.closes });
                 for (event, last) in &batch.last {
@@ -237,9 +265,6 @@ impl Lane {
                 }
                 self.published(batch.last, end).await;
                 self.moved_on(count, end).await;
-                if !batch.is_awaited {
-                    self.pause(took.min(REST)).await;
-                }
             }
             Err(error) => {
                 // It is of no use any more, and what became of the records is not known: they are published again.
@@ -323,14 +348,6 @@ impl Lane {
         Ok(ends.get(&self.partition).copied().unwrap_or_default())
     }
 
-    /// Lets more come together, as long as nobody waits for it: a transaction costs the log the same whatever it has.
-    async fn pause(&mut self, pause: Duration) {
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = self.place.over() => {}
-        }
-    }
-
     /// The first entries of those whose turn it is.
     async fn read(&mut self) -> Batch {
         let most = if self.failures > 0 { TRIAL } else { BATCH };
@@ -348,10 +365,8 @@ impl Lane {
             let records = match entries {
                 Ok((partition, entries, is_all)) if partition == self.partition || entries.is_empty() => {
                     if self.chain.goes_on(&event, &entries, is_all) {
-                        for entry in &entries {
-                            batch.closes |= is_last(&entry.envelope.event);
-                            batch.is_awaited |= self.shared.durability.waits_for_log(&entry.envelope.event);
-                        }
+                        batch.closes |= entries.iter().any(|entry| is_last(&entry.envelope.event));
+                        batch.is_cut |= !is_all;
                         self.encoded(&entries)
                     } else {
                         Err(Trouble::Forked)

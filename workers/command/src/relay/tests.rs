@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use boxoffice_domain::{Definition, SeatingEventId};
+use boxoffice_domain::{Answer, Command, Definition, SeatingEventId};
 use boxoffice_runtime::log::EventLog;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
@@ -16,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Relay, RelayMetrics, STILL, Shared};
-use crate::durability::Durability;
 use crate::recover::{Recover, RecoveryError};
 use crate::store::{Distrust, LANES, Outbox, SeatStore, StoreError};
 use crate::testing::{FakeLog, Memory, cause, definition, provisioned};
@@ -89,7 +88,6 @@ impl Line {
             Arc::clone(&recovery) as _,
             "seat-events".into(),
             "tickets/main".into(),
-            Durability::default(),
             RelayMetrics::register(&mut registry),
         );
         let relay = tokio::spawn(Relay::new(Arc::new(shared)).run(stop.clone(), DRAIN));
@@ -159,6 +157,31 @@ async fn what_is_written_is_published_in_order_on_the_pinned_partition() {
     assert_eq!((topic.as_str(), record.partition, record.key.as_str()), ("seat-events", 3, "arena-night"));
     assert!(record.headers.contains(&("ce_source".into(), "/boxoffice/tickets/main".into())));
     assert!(line.store.entries(&line.event).is_empty(), "what is acknowledged is trimmed");
+    line.shut().await;
+}
+
+/// A transaction costs the log the same whatever it has, and takes its time also for one who comes while it is under way.
+#[tokio::test(start_paused = true)]
+async fn more_comes_together_while_nobody_waits_and_who_waits_is_not_kept_waiting() {
+    const TOOK: Duration = Duration::from_millis(40);
+    let log = FakeLog::default();
+    log.takes(TOOK);
+    let line = Line::with(Memory::default(), log).await;
+    line.watermark(1).await;
+    let begun = Instant::now();
+    line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
+    line.watermark(2).await;
+    assert!(begun.elapsed() >= 2 * TOOK, "{:?}", begun.elapsed());
+    let begun = Instant::now();
+    let Answer::Held { hold, .. } = line.store.hold_for("bob", &line.event, &["A-1-2"]).await else {
+        panic!("a hold was answered otherwise")
+    };
+    sleep(Duration::from_millis(5)).await;
+    let reserving = Command::ReserveHold { hold, user: "bob".parse().unwrap(), reservation: Uuid::new_v4() };
+    line.store.execute(&line.event, &reserving, &cause()).await.unwrap().unwrap();
+    line.watermark(5).await;
+    assert!(begun.elapsed() < 2 * TOOK, "{:?}", begun.elapsed());
+    assert_eq!(line.sequences(), [1, 2, 3, 4, 5]);
     line.shut().await;
 }
 

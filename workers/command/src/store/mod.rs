@@ -217,6 +217,8 @@ pub trait SeatStore: Send + Sync + 'static {
 pub enum Signal {
     /// A SeatingEvent whose outbox was empty has entries now.
     Wrote(SeatingEventId),
+    /// It has more entries, and somebody's answer waits until they are on the log.
+    Awaited(SeatingEventId),
     /// Its domain events up to this sequence of this history are published.
     Published(SeatingEventId, History, u64),
     /// Signals may have been missed: look at everything once.

@@ -229,7 +229,7 @@ impl Memory {
                 Signal::Published(event, _, upto) => {
                     Signal::Published(event, self.history.lock().unwrap().clone(), upto)
                 }
-                other @ (Signal::Wrote(_) | Signal::Missed) => other,
+                other @ (Signal::Wrote(_) | Signal::Awaited(_) | Signal::Missed) => other,
             };
             if !self.quiet.load(SeqCst) {
                 let _nobody_may_listen = self.signals.send(signal);

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::RedisStore;
 use super::link::Link;
+use super::signals::AWAITED;
 use super::slots::Shard;
 use crate::store::{History, StoreError};
 
@@ -101,7 +102,7 @@ impl RedisStore {
     pub(super) fn behind_the_fence(&self, event: &SeatingEventId) -> StoreError {
         if self.called.is_due(event) {
             let (topology, channel) = (Arc::clone(&self.topology), self.keys.signals());
-            let (slot, call) = (self.keys.event(event).slot(), format!("wrote {event}"));
+            let (slot, call) = (self.keys.event(event).slot(), format!("wrote {event} {AWAITED}"));
             tokio::spawn(async move {
                 let call = redis::cmd("PUBLISH").arg(channel).arg(call).to_owned();
                 let call = &call;

@@ -223,7 +223,7 @@ impl RedisStore {
             keys,
             places: if cluster { PLACES } else { 1 },
             lease_place: LeasePlace::default(),
-            scripts: Scripts::new(&clock),
+            scripts: Scripts::new(&clock, durability),
             catalog: Catalog::default(),
             ends: Ends::default(),
             gists: Gists::default(),

@@ -20,6 +20,8 @@ use super::topology::Topology;
 use super::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
 use crate::store::{History, Signal};
 
+/// What an announcement says where somebody waits.
+pub const AWAITED: &str = "awaited";
 /// Pause before connecting again.
 const PAUSE: Duration = Duration::from_millis(200);
 /// After so long a silence the server is asked whether it is still there, and how long it may take to say so: where there
@@ -100,10 +102,12 @@ fn announce(signals: &Sender<Signal>, signal: Signal) {
     drop(signals.send(signal));
 }
 
-/// `wrote <eventId>` or `published <eventId> <sequence> <history>`.
+/// `wrote <eventId>`, with `awaited` behind it where somebody's answer waits for that, or
+/// `published <eventId> <sequence> <history>`.
 fn read(text: &str) -> Option<Signal> {
     let mut words = text.split(' ');
     match (words.next()?, words.next()?.parse().ok()?) {
+        ("wrote", event) if words.next() == Some(AWAITED) => Some(Signal::Awaited(event)),
         ("wrote", event) => Some(Signal::Wrote(event)),
         ("published", event) => {
             let (upto, history) = (words.next()?.parse().ok()?, History::named(words.next()?));
@@ -121,6 +125,7 @@ mod tests {
     fn announcements_are_read_and_nonsense_is_not() {
         let event: boxoffice_domain::SeatingEventId = "arena".parse().unwrap();
         assert_eq!(read("wrote arena"), Some(Signal::Wrote(event.clone())));
+        assert_eq!(read("wrote arena awaited"), Some(Signal::Awaited(event.clone())));
         let published = Signal::Published(event, History::named("run:repl"), 7);
         assert_eq!(read("published arena 7 run:repl"), Some(published));
         for text in ["", "wrote", "published arena", "published arena 7", "published arena x h", "sang arena"]
