@@ -1,15 +1,15 @@
 //! What outlives a version: `tests/formats` has what each format of it looks like, today's is what is written, and the
 //! one before is read as well (DECISIONS 65).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use boxoffice_command::archive::{self, Archive};
 use boxoffice_command::snapshot::{self, Snapshot};
 use boxoffice_command::store::redis::keys::Keys;
-use boxoffice_command::store::redis::wire::{ANSWER_FORMAT, ENTRY_FORMAT, RECORD_FORMAT};
+use boxoffice_command::store::redis::wire::{ANSWER_FORMAT, ENTRY_FORMAT, ENTRY_FORMAT_READ, RECORD_FORMAT};
 use boxoffice_command::store::redis::{Clock, RedisStore, Settings};
-use boxoffice_command::store::{Outbox, Outcome, SeatStore};
+use boxoffice_command::store::{Outbox, OutboxEntry, Outcome, SeatStore};
 use boxoffice_domain::events::{Incoming, VERSION, parse};
 use boxoffice_domain::{Envelope, SeatingEventId, SeatingEventState, UnixMillis, evolve};
 use boxoffice_tests::conformance::seat_store::stage::START;
@@ -26,6 +26,8 @@ use serde_json::{Value, json};
 /// The first and today's format of each kind. What there was before the first is not read: records of it are worked out
 /// again from the log, and answers of it are refused by their number.
 const ENTRIES: (u32, u32) = (1, ENTRY_FORMAT);
+/// What is read already, and written by the version after this one.
+const LATER_ENTRIES: (u32, u32) = (ENTRY_FORMAT_READ, ENTRY_FORMAT_READ);
 const RECORDS: (u32, u32) = (3, RECORD_FORMAT);
 const ANSWERS: (u32, u32) = (2, ANSWER_FORMAT);
 const EVENTS: (u32, u32) = (1, VERSION);
@@ -267,7 +269,7 @@ async fn what_this_format_and_the_one_before_wrote_is_read() {
             assert_eq!(read, place.events(show).await, "events of format {format}: {show}");
         }
     }
-    for (format, file) in to_read("entries", ENTRIES) {
+    for (format, file) in to_read("entries", ENTRIES).into_iter().chain(to_read("entries", LATER_ENTRIES)) {
         let there = Place::new().await;
         there.take_records(&kept("records", RECORD_FORMAT).unwrap(), &history).await;
         // Of one that is archived nothing waits.
@@ -287,6 +289,15 @@ async fn what_this_format_and_the_one_before_wrote_is_read() {
                 expected.iter_mut().zip(&read).for_each(|(expected, read)| expected.event_id = read.event_id);
             }
             assert_eq!(read, expected, "entries of format {format}: {show}");
+            let (_, entries) = there.store.unpublished(&event, 10_000).await.unwrap();
+            let named = entries.iter().filter(|entry| entry.after.is_some()).count();
+            let commands: BTreeSet<_> = read.iter().map(|event| event.metadata.causation_id).collect();
+            // The first entry of each command but the first.
+            let expected = if format < ENTRY_FORMAT_READ { 0 } else { commands.len() - 1 };
+            assert_eq!(named, expected, "entries of format {format}: {show}");
+            let goes_on =
+                |pair: &[OutboxEntry]| pair[1].after.is_none_or(|after| after == pair[0].envelope.event_id);
+            assert!(entries.windows(2).all(goes_on), "entries of format {format}: {show}");
         }
     }
     place.settle().await;

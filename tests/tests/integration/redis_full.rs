@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use boxoffice_command::store::redis::{Clock, RedisStore, Settings};
-use boxoffice_command::store::{Outbox, SeatStore, StoreError};
+use boxoffice_command::store::{Distrust, Outbox, SeatStore, StoreError};
 use boxoffice_domain::{Answer, Command, SeatingEventId, UnixMillis};
 use boxoffice_tests::conformance::seat_store::stage::{START, TTL, cause, definition};
 use boxoffice_tests::recovery::nothing_was_lost;
@@ -83,7 +83,7 @@ async fn what_gives_back_goes_on_when_redis_is_full() {
     let seats = store.inventory(&event).await.unwrap().unwrap().seats;
     assert_eq!((seats.held, seats.reserved), (0, 0), "{lapsing} lapsed");
 
-    store.distrust(&event).await.unwrap();
+    store.distrust(&event, Distrust::Split).await.unwrap();
     nothing_was_lost(&store).await;
     let refused = execute(&store, &event, holding(&["A-1-1"])).await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "it is recovered, and full: {refused:?}");

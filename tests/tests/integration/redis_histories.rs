@@ -1,21 +1,23 @@
 //! A Redis that takes on another history while it runs and its connections stay open: by REPLICAOF, by FAILOVER.
 #![expect(clippy::unwrap_used, reason = "what goes wrong in a test is a panic")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use boxoffice_command::published::{LONGEST_WAIT, Published, Unreached};
 use boxoffice_command::recover::Recover;
+use boxoffice_command::store::redis::keys::Keys;
 use boxoffice_command::store::redis::recovery::{Recovery, RecoveryMetrics};
 use boxoffice_command::store::redis::{ConnectError, RedisStore, Settings};
-use boxoffice_command::store::{History, LEASE_ROUND, Outbox, SeatStore, StoreError};
+use boxoffice_command::store::{Distrust, History, LEASE_ROUND, Outbox, SeatStore, StoreError};
 use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId};
 use boxoffice_tests::conformance::seat_store::stage::{cause, definition};
 use boxoffice_tests::recovery::{KeptLog, nothing_was_lost, recover};
 use boxoffice_tests::servers::redis_kinds::{RedisKind, connection};
 use boxoffice_tests::servers::{Server, service, unique};
 use boxoffice_tests::wait::{PATIENCE, until, within};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 const SEAT: &str = "A-1-1";
@@ -78,6 +80,25 @@ impl Pair {
         let command = Command::ReserveHold { hold, user: user.parse().unwrap(), reservation: Uuid::new_v4() };
         let outcome = store.execute(&self.event, &command, &cause(user)).await.unwrap().unwrap();
         (history, outcome.answer.sequence())
+    }
+
+    /// Has the one entry that waits say this too.
+    async fn rewrite_last(&self, more: &Value) {
+        let keys = Keys::new(&self.service);
+        let outbox = keys.event(&self.event).outbox().to_owned();
+        let mut connection = connection(&self.master.address()).await.unwrap();
+        let mut read = redis::cmd("XRANGE");
+        read.arg(&outbox).arg("-").arg("+");
+        let mut waiting: Vec<(String, (String, String))> = read.query_async(&mut connection).await.unwrap();
+        let (id, (field, text)) = waiting.pop().unwrap();
+        assert!(waiting.is_empty(), "{waiting:?}");
+        let mut entry: Value = serde_json::from_str(&text).unwrap();
+        entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        // A stream takes no id twice.
+        redis::cmd("DEL").arg(&outbox).exec_async(&mut connection).await.unwrap();
+        let mut add = redis::cmd("XADD");
+        add.arg(&outbox).arg(id).arg(field).arg(entry.to_string());
+        add.exec_async(&mut connection).await.unwrap();
     }
 
     /// The master takes over what the replica has, and is master again at once.
@@ -151,14 +172,14 @@ async fn i1_what_another_master_sold_is_found_before_anything_is_published_and_t
     pair.log.publish_all(&other, &pair.event).await.unwrap();
 
     let contradicted = owner.contradicted(3).await.unwrap();
-    assert_eq!(contradicted, BTreeSet::from([pair.event.clone()]));
-    old.distrust(&pair.event).await.unwrap();
+    assert_eq!(contradicted, BTreeMap::from([(pair.event.clone(), Distrust::Fork)]));
+    old.distrust(&pair.event, Distrust::Split).await.unwrap();
     let refused = pair.hold(&old, "c").await;
     assert!(
         matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("another redis")),
         "{refused:?}"
     );
-    owner.recover(3, &contradicted).await.unwrap();
+    owner.recover(3, &contradicted.into_keys().collect()).await.unwrap();
     assert_eq!(metrics.forks.get(), 1);
     let state = old.state(&pair.event).await.unwrap();
     let owners: Vec<_> = state.reservations.values().map(|reservation| reservation.user.as_str()).collect();
@@ -166,6 +187,36 @@ async fn i1_what_another_master_sold_is_found_before_anything_is_published_and_t
     assert!(owner.contradicted(3).await.unwrap().is_empty());
     pair.log.publish_all(&old, &pair.event).await.unwrap();
     pair.has_no_fork();
+}
+
+/// Entries of the version after this one name the domain event that they go on from.
+#[tokio::test]
+async fn i3_what_goes_on_from_another_event_than_the_log_has_gives_way_to_the_log() {
+    let pair = Pair::start().await;
+    let store = pair.open().await.unwrap();
+    recover(&store, Arc::clone(&pair.log) as _, "seat-events").await;
+    let metrics = RecoveryMetrics::default();
+    let owner =
+        Recovery::new(Arc::clone(&store), Arc::clone(&pair.log) as _, "seat-events".into(), metrics.clone());
+    let hold = pair.hold(&store, "a").await.unwrap().unwrap();
+    pair.log.publish_all(&store, &pair.event).await.unwrap();
+    let release = Command::ReleaseHold { hold, user: "a".parse().unwrap() };
+    store.execute(&pair.event, &release, &cause("a")).await.unwrap().unwrap();
+    assert!(owner.contradicted(3).await.unwrap().is_empty(), "it does not say what it goes on from");
+
+    pair.rewrite_last(&json!({"format": 3, "after": Uuid::nil()})).await;
+    let contradicted = owner.contradicted(3).await.unwrap();
+    assert_eq!(contradicted, BTreeMap::from([(pair.event.clone(), Distrust::Fork)]));
+    store.distrust(&pair.event, Distrust::Fork).await.unwrap();
+    let refused = store.execute(&pair.event, &release, &cause("a")).await;
+    assert!(matches!(refused, Err(StoreError::Recovering)), "{refused:?}");
+    owner.recover(3, &contradicted.into_keys().collect()).await.unwrap();
+    assert_eq!(metrics.forks.get(), 1);
+    let state = store.state(&pair.event).await.unwrap();
+    assert_eq!((state.sequence, state.holds.contains_key(&hold)), (2, true), "the release is on no log");
+    store.execute(&pair.event, &release, &cause("a")).await.unwrap().unwrap();
+    pair.log.publish_all(&store, &pair.event).await.unwrap();
+    assert_eq!(pair.log.sequences(), [1, 2, 3]);
 }
 
 #[tokio::test]

@@ -271,7 +271,8 @@ async fn i7_a_purge_that_redis_forgot_is_done_again() {
     let Cause { command, correlation, user, .. } = cause("operator");
     let origin = Origin { command, correlation, user };
     let envelopes = attribute(&before, changes, &origin, 1_800_000_000_000);
-    let entries = envelopes.into_iter().map(|envelope| OutboxEntry { envelope, traceparent: None });
+    let entries =
+        envelopes.into_iter().map(|envelope| OutboxEntry { envelope, traceparent: None, after: None });
     sale.log.append(3, &entries.collect::<Vec<_>>());
     sale.crash().await;
     sale.recover().await;

@@ -4,6 +4,7 @@
 
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use boxoffice_command::store::redis::keys::Keys;
@@ -277,6 +278,9 @@ async fn a_server_that_freezes_or_dies_is_unavailable_and_comes_back() {
     let mut signals = store.signals();
     server.pause();
     assert!(matches!(store.inventory(&event).await, Err(StoreError::Unavailable(_))));
+    let began = Instant::now();
+    assert!(matches!(store.inventory(&event).await, Err(StoreError::Unavailable(_))));
+    assert!(began.elapsed() < Duration::from_secs(1), "nobody waits for what is known to hang");
     server.resume();
     until("it answers again", async || store.ping().await.ok()).await;
     server.stop().await.unwrap();

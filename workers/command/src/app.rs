@@ -183,7 +183,7 @@ impl App {
             keeps_snapshots: snapshots.is_some(),
             stop: stop.clone(),
         };
-        let relayed = Arc::new(Shared::new(outbox, log, recovery, topic, service, durability, metrics));
+        let relayed = Arc::new(Shared::new(outbox, log, recovery, topic, service, metrics));
         Self {
             gate,
             commands,

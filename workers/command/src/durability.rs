@@ -2,8 +2,7 @@
 
 use std::str::FromStr;
 
-use boxoffice_domain::subject::{OfReservation, OfSeat, Subject};
-use boxoffice_domain::{Command, CommandKind, DomainEvent};
+use boxoffice_domain::{Command, CommandKind};
 
 /// What has to be so before a command is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,22 +41,6 @@ impl Durability {
             CommandKind::Reserve => self.reserve,
             CommandKind::Release | CommandKind::Operate => Guarantee::Redis,
         }
-    }
-
-    /// Whether anybody's answer may wait until `event` is on the log.
-    pub fn waits_for_log(&self, event: &DomainEvent) -> bool {
-        let guarantee = match event.subject() {
-            Subject::Seat(OfSeat::Held(_)) | Subject::Hold(_) => self.hold,
-            Subject::Seat(OfSeat::Reserved(_)) | Subject::Reservation(OfReservation::Created(_)) => {
-                self.reserve
-            }
-            Subject::Seat(OfSeat::Released(_) | OfSeat::Blocked(_) | OfSeat::Unblocked(_))
-            | Subject::Reservation(OfReservation::Cancelled(_) | OfReservation::NotReinstated(_))
-            | Subject::SeatingEvent(_)
-            | Subject::Statistics(_)
-            | Subject::Payment(_) => return false,
-        };
-        guarantee == Guarantee::Log
     }
 }
 

@@ -128,7 +128,7 @@ impl Published {
                         awaited.advance(upto);
                     }
                 }
-                Ok(Signal::Wrote(_) | Signal::Missed) | Err(RecvError::Lagged(_)) => {}
+                Ok(Signal::Wrote(_) | Signal::Awaited(_) | Signal::Missed) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             }
         }

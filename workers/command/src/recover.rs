@@ -1,7 +1,7 @@
 //! What an owner of a lane does about what its store lost (I7): the port. Redis' side of it is
 //! [`store::redis::recovery`](crate::store::redis::recovery); a store that is its own log loses nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use boxoffice_domain::SeatingEventId;
@@ -9,7 +9,7 @@ use boxoffice_runtime::log::LogError;
 
 use crate::replay::records::RecordsError;
 use crate::snapshot::SnapshotError;
-use crate::store::StoreError;
+use crate::store::{Distrust, StoreError};
 
 /// Why a recovery did not end.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +34,10 @@ pub trait Recover: Send + Sync + 'static {
     /// Which of `partitions` lack something that the log has, or may lack it.
     async fn wanting(&self, partitions: &[u32]) -> BTreeSet<u32>;
 
-    /// SeatingEvents of `partition` of which the log has something that the store does not know: somebody sold them on
-    /// another store. To be asked by whoever has just fenced, before anything is published.
-    async fn contradicted(&self, partition: u32) -> Result<BTreeSet<SeatingEventId>, RecoveryError>;
+    /// SeatingEvents of `partition` of which the log has something that the store does not know, for somebody sold them on
+    /// another store, or something else. To be asked by whoever has just fenced, before anything is published.
+    async fn contradicted(&self, partition: u32)
+    -> Result<BTreeMap<SeatingEventId, Distrust>, RecoveryError>;
 
     /// Puts back what the store lacks of `partition`, and of `doubted` in any case.
     async fn recover(&self, partition: u32, doubted: &BTreeSet<SeatingEventId>) -> Result<(), RecoveryError>;
@@ -54,8 +55,11 @@ impl Recover for NothingIsLost {
         BTreeSet::new()
     }
 
-    async fn contradicted(&self, _partition: u32) -> Result<BTreeSet<SeatingEventId>, RecoveryError> {
-        Ok(BTreeSet::new())
+    async fn contradicted(
+        &self,
+        _partition: u32,
+    ) -> Result<BTreeMap<SeatingEventId, Distrust>, RecoveryError> {
+        Ok(BTreeMap::new())
     }
 
     async fn recover(

@@ -85,7 +85,6 @@ fn pause() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::durability::Durability;
     use crate::recover::NothingIsLost;
     use crate::relay::RelayMetrics;
     use crate::store::{LANES, Outbox, SeatStore, over_at};
@@ -99,7 +98,6 @@ mod tests {
             Arc::new(NothingIsLost),
             "seat-events".into(),
             "tickets/main".into(),
-            Durability::default(),
             RelayMetrics::default(),
         );
         shared.has_partitions(LANES);

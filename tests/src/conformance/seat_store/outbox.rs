@@ -201,7 +201,8 @@ pub async fn what_waits_of_every_event_is_known(on: &impl Fixture) {
     assert_eq!(found().await, []);
 }
 
-/// A signal says that there is work, not how much: while entries wait, no more are sent.
+/// A signal says that there is work, not how much: while entries wait, no more are sent, unless somebody's answer waits
+/// for the log.
 pub async fn signals_wake_the_relay_once_and_announce_the_watermark(on: &impl Fixture) {
     let mut signals = on.store().signals();
     let stage = Stage::open(on).await;
@@ -212,6 +213,9 @@ pub async fn signals_wake_the_relay_once_and_announce_the_watermark(on: &impl Fi
     assert_eq!(next(&mut signals).await, Signal::Published(stage.event.clone(), history, 2));
     must(stage.release_seat("alice", "A-1-1").await);
     assert_eq!(next(&mut signals).await, Signal::Wrote(stage.event.clone()));
+    let hold = must(stage.hold("bob", &["A-1-2"]).await).hold;
+    must(stage.reserve_hold("bob", hold).await);
+    assert_eq!(next(&mut signals).await, Signal::Awaited(stage.event.clone()));
 }
 
 /// The next signal but [`Signal::Missed`], which may come at any time.

@@ -7,7 +7,7 @@
 //! SeatingEvent lets that one rest and no other. What is wrong with one partition holds up no other one: a transaction that
 //! has a partition without a leader does not even end before that has one again, and nor does its id begin another one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,12 +19,13 @@ use boxoffice_runtime::record::{NewRecord, encode};
 use futures::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::chain::{Chain, Last};
 use super::ownership::Occupancy;
 use super::queue::{Queue, Wakes};
 use super::shared::{Logged, Shared};
 use super::split;
 use crate::recover::RecoveryError;
-use crate::store::{Outbox, OutboxEntry, StoreError};
+use crate::store::{Distrust, Outbox, OutboxEntry, StoreError};
 
 /// Most records of a batch, and most while publishing fails: what may be in vain is to be cheap.
 const BATCH: usize = 500;
@@ -38,8 +39,9 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 const MOVE_EVERY: u64 = 10_000;
 /// How many of them at once.
 const MOVED_AT_ONCE: usize = 100;
-/// Longest time without another batch after one that nobody waits for.
-const REST: Duration = Duration::from_millis(50);
+/// Shortest and longest time in which more may come together, as long as nobody waits for it: between them it is as long as
+/// the last transaction took. Who holds a seat may reserve it at once, and would find a transaction under way.
+const LINGER: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
 /// How long a batch waits for the store: a flush to disk may take two seconds, and buyers wait for five.
 const SOON: Duration = Duration::from_millis(2500);
 /// After so long without a record the right to publish is laid down: it costs threads and connections, of which a topic
@@ -66,6 +68,8 @@ enum Trouble {
     Malformed(#[from] MalformedEvent),
     #[error("I3: sequence {found} comes where {expected} should")]
     Gap { expected: u64, found: u64 },
+    #[error("I3: what waits does not go on from what the log has")]
+    Forked,
     #[error("I4: it is pinned to partition {0}")]
     Elsewhere(u32),
 }
@@ -74,12 +78,14 @@ enum Trouble {
 #[derive(Default)]
 struct Batch {
     records: Vec<NewRecord>,
-    /// Each SeatingEvent's last sequence among them.
-    last: Vec<(SeatingEventId, u64)>,
+    /// Each SeatingEvent's last event among them.
+    last: Vec<(SeatingEventId, Last)>,
+    /// SeatingEvents that are something else than the log has.
+    forked: BTreeMap<SeatingEventId, Distrust>,
     /// Whether it says of one that it is closed for good or purged.
     closes: bool,
-    /// Whether somebody may wait for it.
-    is_awaited: bool,
+    /// Whether more waits of one of them than there was room for.
+    is_cut: bool,
 }
 
 /// See the module.
@@ -91,11 +97,17 @@ pub struct Lane {
     queue: Queue,
     /// The right to publish, once it is taken.
     right: Option<Box<dyn Appender>>,
+    /// What was published by it.
+    chain: Chain,
     /// Whether the store may lack something.
     recovering: bool,
     /// SeatingEvents that met the fence (I7).
     doubted: BTreeSet<SeatingEventId>,
     closing: bool,
+    /// Whether somebody waits for what was written.
+    is_awaited: bool,
+    /// How long the last transaction took.
+    took: Duration,
     /// Turns that failed in a row.
     failures: u32,
     /// Records since offsets were moved; nobody knows when it begins.
@@ -112,9 +124,12 @@ impl Lane {
             wakes,
             queue: Queue::default(),
             right: None,
+            chain: Chain::default(),
             recovering: false,
             doubted: BTreeSet::new(),
             closing: false,
+            is_awaited: false,
+            took: Duration::ZERO,
             failures: 0,
             appended: None,
         }
@@ -132,6 +147,10 @@ impl Lane {
                 }
                 self.wait().await;
                 continue;
+            }
+            self.linger().await;
+            if self.place.is_over() {
+                return;
             }
             match self.turn().await {
                 Ok(()) => self.succeeded(),
@@ -157,7 +176,21 @@ impl Lane {
             self.queue.add(event);
         }
         self.recovering |= told.recover;
+        self.is_awaited |= told.is_awaited;
         self.closing = told.closing;
+    }
+
+    /// Lets more come together, as long as nobody waits for it: a transaction costs the log the same whatever it has.
+    async fn linger(&mut self) {
+        if self.is_awaited || self.recovering || self.closing || self.right.is_none() {
+            return;
+        }
+        tokio::select! {
+            () = sleep(self.took.clamp(LINGER.0, LINGER.1)) => {}
+            () = self.wakes.hurry() => {}
+            () = self.place.over() => {}
+        }
+        self.hear();
     }
 
     async fn wait(&mut self) {
@@ -213,21 +246,25 @@ impl Lane {
         if self.recovering || self.right.is_none() {
             self.open().await?;
         }
-        let batch = self.read().await;
+        // What was told before is among what is read.
+        self.is_awaited = false;
+        let mut batch = self.read().await;
+        self.is_awaited |= batch.is_cut;
+        self.distrust(std::mem::take(&mut batch.forked)).await;
         if batch.records.is_empty() {
             return Ok(());
         }
         let (count, began) = (batch.records.len() as u64, Instant::now());
         match self.append(batch.records).await {
             Ok(end) => {
-                let took = began.elapsed();
+                self.took = began.elapsed();
                 self.shared.metrics.published.inc_by(count);
                 self.shared.logged(self.partition, Logged { end, closes: batch.closes });
+                for (event, last) in &batch.last {
+                    self.chain.published(event, *last);
+                }
                 self.published(batch.last, end).await;
                 self.moved_on(count, end).await;
-                if !batch.is_awaited {
-                    self.pause(took.min(REST)).await;
-                }
             }
             Err(error) => {
                 // It is of no use any more, and what became of the records is not known: they are published again.
@@ -257,20 +294,31 @@ impl Lane {
         let id = format!("{}/{}", self.shared.source, self.partition);
         self.right = None;
         let right = self.shared.log.appender(&id).await?;
+        // Somebody else may have published since.
+        self.chain.clear();
         let contradicted = self.shared.recovery.contradicted(self.partition).await?;
-        for event in &contradicted {
-            tracing::error!(%event, "another store sold it: what the log has takes the place of what is here");
-            if let Err(error) = self.shared.outbox.distrust(event).await {
-                tracing::warn!(%event, %error, "it stays as it is until its server answers");
-            }
-        }
-        self.recovering |= !contradicted.is_empty();
-        self.doubted.extend(contradicted);
+        self.distrust(contradicted).await;
         if self.recovering {
             self.recover().await?;
         }
         self.right = Some(right);
         Ok(())
+    }
+
+    /// Has nobody sell these until what the log has takes the place of what is here.
+    async fn distrust(&mut self, events: BTreeMap<SeatingEventId, Distrust>) {
+        self.recovering |= !events.is_empty();
+        for (event, why) in events {
+            let seen = match why {
+                Distrust::Split => "another store sold it",
+                Distrust::Fork => "it is something else than the log has",
+            };
+            tracing::error!(%event, "{seen}: what the log has takes the place of what is here");
+            if let Err(error) = self.shared.outbox.distrust(&event, why).await {
+                tracing::warn!(%event, %error, "it stays as it is until its server answers");
+            }
+            self.doubted.insert(event);
+        }
     }
 
     async fn recover(&mut self) -> Result<(), LaneError> {
@@ -300,14 +348,6 @@ impl Lane {
         Ok(ends.get(&self.partition).copied().unwrap_or_default())
     }
 
-    /// Lets more come together, as long as nobody waits for it: a transaction costs the log the same whatever it has.
-    async fn pause(&mut self, pause: Duration) {
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = self.place.over() => {}
-        }
-    }
-
     /// The first entries of those whose turn it is.
     async fn read(&mut self) -> Batch {
         let most = if self.failures > 0 { TRIAL } else { BATCH };
@@ -323,14 +363,16 @@ impl Lane {
         for (event, entries) in read {
             self.shared.touch(&event);
             let records = match entries {
-                Ok((partition, entries)) if partition == self.partition || entries.is_empty() => {
-                    for entry in &entries {
-                        batch.closes |= is_last(&entry.envelope.event);
-                        batch.is_awaited |= self.shared.durability.waits_for_log(&entry.envelope.event);
+                Ok((partition, entries, is_all)) if partition == self.partition || entries.is_empty() => {
+                    if self.chain.goes_on(&event, &entries, is_all) {
+                        batch.closes |= entries.iter().any(|entry| is_last(&entry.envelope.event));
+                        batch.is_cut |= !is_all;
+                        self.encoded(&entries)
+                    } else {
+                        Err(Trouble::Forked)
                     }
-                    self.encoded(&entries)
                 }
-                Ok((partition, _)) => Err(Trouble::Elsewhere(partition)),
+                Ok((partition, ..)) => Err(Trouble::Elsewhere(partition)),
                 Err(error) => Err(error.into()),
             };
             match records {
@@ -339,13 +381,14 @@ impl Lane {
                     batch.records.extend(records);
                     batch.last.push((event, last));
                 }
+                Err(Trouble::Forked) => drop(batch.forked.insert(event, Distrust::Fork)),
                 Err(trouble) => self.rest(event, &trouble),
             }
         }
         batch
     }
 
-    /// The last sequence and the records of what waits of a SeatingEvent, if anything does.
+    /// The last event and the records of what waits of a SeatingEvent, if anything does.
     fn encoded(&self, entries: &[OutboxEntry]) -> Result<Option<Encoded>, Trouble> {
         let Some(last) = last_of(entries)? else { return Ok(None) };
         let records = entries.iter().map(|entry| {
@@ -368,10 +411,10 @@ impl Lane {
     }
 
     /// Tells the store how far the log got, and has those go on of which more waits.
-    async fn published(&mut self, last: Vec<(SeatingEventId, u64)>, offset: u64) {
+    async fn published(&mut self, last: Vec<(SeatingEventId, Last)>, offset: u64) {
         let outbox = &self.shared.outbox;
         let told = last.into_iter().map(|(event, last)| async move {
-            let waiting = in_time(outbox.published(&event, last, offset)).await;
+            let waiting = in_time(outbox.published(&event, last.sequence, offset)).await;
             (event, waiting)
         });
         for (event, waiting) in join_all(told).await {
@@ -422,27 +465,27 @@ async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Resul
     timeout(SOON, asked).await.map_err(late)?
 }
 
-type Encoded = (u64, Vec<NewRecord>);
+type Encoded = (Last, Vec<NewRecord>);
 
-/// The partition and the first entries of a SeatingEvent, about `each` of them, up to the end of a command: what a
-/// command did is on the log as a whole or not at all (I2), whatever the store loses next.
+/// The partition and the first entries of a SeatingEvent, about `each` of them, up to the end of a command, and whether
+/// these are all: what a command did is on the log as a whole or not at all (I2), whatever the store loses next.
 async fn whole_commands(
     outbox: &dyn Outbox,
     event: &SeatingEventId,
     each: usize,
-) -> Result<(u32, Vec<OutboxEntry>), StoreError> {
+) -> Result<(u32, Vec<OutboxEntry>, bool), StoreError> {
     let mut most = each;
     loop {
         let (partition, mut entries) = outbox.unpublished(event, most).await?;
         if entries.len() < most {
-            return Ok((partition, entries));
+            return Ok((partition, entries, true));
         }
         let command = |entry: &OutboxEntry| entry.envelope.metadata.causation_id;
         let last = entries.last().map(command);
         let whole = entries.iter().rposition(|entry| Some(command(entry)) != last);
         if let Some(place) = whole {
             entries.truncate(place + 1);
-            return Ok((partition, entries));
+            return Ok((partition, entries, false));
         }
         // All of it is one command, which may go on.
         most = most.saturating_mul(4);
@@ -464,12 +507,13 @@ const fn is_last(event: &DomainEvent) -> bool {
     }
 }
 
-/// The last sequence of `entries`, which must have no gap.
-fn last_of(entries: &[OutboxEntry]) -> Result<Option<u64>, Trouble> {
-    let mut sequences = entries.iter().map(|entry| entry.envelope.metadata.sequence.unwrap_or_default());
-    let Some(first) = sequences.next() else { return Ok(None) };
-    let last = sequences.try_fold(first, |last, found| {
-        if found == last + 1 { Ok(found) } else { Err(Trouble::Gap { expected: last + 1, found }) }
-    });
-    last.map(Some)
+/// The last of `entries`, which must have no gap.
+fn last_of(entries: &[OutboxEntry]) -> Result<Option<Last>, Trouble> {
+    for pair in entries.windows(2) {
+        let (expected, found) = (pair[0].sequence() + 1, pair[1].sequence());
+        if found != expected {
+            return Err(Trouble::Gap { expected, found });
+        }
+    }
+    Ok(Last::of(entries))
 }

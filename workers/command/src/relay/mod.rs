@@ -1,11 +1,13 @@
 //! The relay: publishes what the seat scripts wrote to the outboxes, and owns what goes on in the background.
 //!
 //! A SeatingEvent's partition belongs to a lane, and a lane has one owner: the relays of all command workers share the
-//! lanes out ([`leases`]), and each works on those that it has, a partition beside the other ([`lane`]). It wakes at once when something was written to
-//! one of its SeatingEvents, and looks at all of them now and then in case it was not told. This file decides who runs
+//! lanes out ([`leases`]), and each works on those that it has, a partition beside the other ([`lane`]). It wakes when something was written to
+//! one of its SeatingEvents, has no more come together where somebody's answer waits for that, and looks at all of them now and then in case it was not told. This file decides who runs
 //! when; it reads and publishes nothing itself.
 
 mod lane;
+
+mod chain;
 
 mod split;
 
@@ -140,7 +142,8 @@ impl Relay {
                 }
                 Some(ended) = self.jobs.join_next() => self.ended(ended),
                 signal = signals.recv(), if listening => match signal {
-                    Ok(Signal::Wrote(event)) => self.wake(event),
+                    Ok(Signal::Wrote(event)) => self.wake(event, false),
+                    Ok(Signal::Awaited(event)) => self.wake(event, true),
                     Ok(Signal::Missed) | Err(RecvError::Lagged(_)) => {
                         self.look();
                         self.scan();
@@ -208,12 +211,12 @@ impl Relay {
         }
     }
 
-    /// Wakes who works on the partition of `event`, if that is ours.
-    fn wake(&mut self, event: SeatingEventId) {
+    /// Wakes who works on the partition of `event`, if that is ours; somebody may wait for that.
+    fn wake(&mut self, event: SeatingEventId, is_awaited: bool) {
         if let Some(partition) = self.shared.partition_of(&event) {
             self.shared.touch(&event);
             if let Some(work) = self.works.get(&partition) {
-                work.wakes.wrote(event);
+                work.wakes.wrote(event, is_awaited);
             }
             return;
         }
@@ -273,8 +276,9 @@ impl Relay {
                 match found {
                     Ok(found) => {
                         self.shared.metrics.waiting(&found);
+                        // It has waited for long enough, and nobody told of it.
                         for backlog in found {
-                            self.wake(backlog.event);
+                            self.wake(backlog.event, true);
                         }
                     }
                     Err(error) => tracing::debug!(%error, "outboxes not looked at"),
@@ -291,7 +295,7 @@ impl Relay {
             }
             Ok(Job::Found(event, Some(partition))) => {
                 self.shared.pin(event.clone(), partition);
-                self.wake(event);
+                self.wake(event, true);
             }
             Ok(Job::Found(_, None)) => {}
             Ok(Job::Count) => {

@@ -24,16 +24,28 @@ pub struct Wakes {
 pub struct Told {
     /// These were written to.
     pub events: Vec<SeatingEventId>,
+    /// Somebody waits until what was written is on the log.
+    pub is_awaited: bool,
     /// The store may have lost something.
     pub recover: bool,
     /// No more is to come: the lane ends when nothing waits.
     pub closing: bool,
 }
 
+impl Told {
+    /// Whether there is no time to let more come together.
+    const fn hurries(&self) -> bool {
+        self.is_awaited || self.recover || self.closing
+    }
+}
+
 impl Wakes {
-    /// Something waits of `event`.
-    pub fn wrote(&self, event: SeatingEventId) {
-        self.tell(|told| told.events.push(event));
+    /// Something waits of `event`, and perhaps somebody for it.
+    pub fn wrote(&self, event: SeatingEventId, is_awaited: bool) {
+        self.tell(|told| {
+            told.events.push(event);
+            told.is_awaited |= is_awaited;
+        });
     }
 
     /// The store may have lost something.
@@ -49,6 +61,13 @@ impl Wakes {
     /// Returns when there is something to take.
     pub async fn news(&self) {
         self.news.notified().await;
+    }
+
+    /// Returns when there is something to take that is not to wait for more.
+    pub async fn hurry(&self) {
+        while !self.lock().hurries() {
+            self.news().await;
+        }
     }
 
     /// What was told since the last call; what is closing stays so.
@@ -171,13 +190,14 @@ mod tests {
     #[tokio::test]
     async fn what_is_told_is_told_once_and_the_end_for_ever() {
         let wakes = Wakes::default();
-        wakes.wrote(event("a"));
+        wakes.wrote(event("a"), true);
         wakes.recover();
         wakes.close();
         wakes.news().await;
         let told = wakes.take();
-        assert_eq!((told.events, told.recover, told.closing), (vec![event("a")], true, true));
+        assert!(told.is_awaited && told.recover && told.closing);
+        assert_eq!(told.events, [event("a")]);
         let told = wakes.take();
-        assert_eq!((told.events, told.recover, told.closing), (vec![], false, true));
+        assert!(told.events.is_empty() && !told.is_awaited && !told.recover && told.closing);
     }
 }

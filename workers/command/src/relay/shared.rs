@@ -9,7 +9,6 @@ use boxoffice_runtime::log::EventLog;
 
 use super::leases::Leases;
 use super::metrics::RelayMetrics;
-use crate::durability::Durability;
 use crate::recover::Recover;
 use crate::store::{LANES, Outbox, lane_of};
 
@@ -27,8 +26,6 @@ pub struct Shared {
     pub source: String,
     /// The ownerships of this process.
     pub leases: Leases,
-    /// Which answers wait for the log.
-    pub durability: Durability,
     /// What is measured.
     pub metrics: RelayMetrics,
     partitions: AtomicU32,
@@ -63,7 +60,6 @@ impl Shared {
         recovery: Arc<dyn Recover>,
         topic: String,
         source: String,
-        durability: Durability,
         metrics: RelayMetrics,
     ) -> Self {
         let leases = Leases::new(Arc::clone(&outbox));
@@ -74,7 +70,6 @@ impl Shared {
             topic,
             source,
             leases,
-            durability,
             metrics,
             partitions: AtomicU32::new(0),
             pinned: RwLock::default(),

@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::ownership::Ownership;
 use super::shared::Shared;
+use crate::store::Distrust;
 
 /// How long nobody must have published before an owner that was fenced from another store fences back, and how often it
 /// looks.
@@ -28,7 +29,7 @@ pub async fn met(shared: &Shared, place: &Ownership, partition: u32) -> bool {
         "another store sells the same seats and publishes: nothing is sold here until it has been still for {STILL:?}"
     );
     for event in shared.pinned_to(partition) {
-        if let Err(error) = shared.outbox.distrust(&event).await {
+        if let Err(error) = shared.outbox.distrust(&event, Distrust::Split).await {
             tracing::warn!(%event, %error, "it may be sold here though another store sells it");
         }
     }

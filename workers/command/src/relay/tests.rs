@@ -1,11 +1,11 @@
 //! The relay against doubles: order, failures, fencing, two stores at once, and the way out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use boxoffice_domain::{Definition, SeatingEventId};
+use boxoffice_domain::{Answer, Command, Definition, SeatingEventId};
 use boxoffice_runtime::log::EventLog;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
@@ -13,11 +13,11 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{Relay, RelayMetrics, STILL, Shared};
-use crate::durability::Durability;
 use crate::recover::{Recover, RecoveryError};
-use crate::store::{LANES, Outbox, SeatStore, StoreError};
+use crate::store::{Distrust, LANES, Outbox, SeatStore, StoreError};
 use crate::testing::{FakeLog, Memory, cause, definition, provisioned};
 
 const DRAIN: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 #[derive(Default)]
 struct FakeRecovery {
     wanting: Mutex<BTreeSet<u32>>,
-    contradicted: Mutex<BTreeSet<SeatingEventId>>,
+    contradicted: Mutex<BTreeMap<SeatingEventId, Distrust>>,
     recovered: Mutex<Vec<(u32, BTreeSet<SeatingEventId>)>>,
     reached: Mutex<Vec<(u32, u64)>>,
 }
@@ -38,7 +38,10 @@ impl Recover for FakeRecovery {
         partitions.iter().copied().filter(|partition| wanting.contains(partition)).collect()
     }
 
-    async fn contradicted(&self, _partition: u32) -> Result<BTreeSet<SeatingEventId>, RecoveryError> {
+    async fn contradicted(
+        &self,
+        _partition: u32,
+    ) -> Result<BTreeMap<SeatingEventId, Distrust>, RecoveryError> {
         Ok(std::mem::take(&mut *self.contradicted.lock().unwrap()))
     }
 
@@ -85,7 +88,6 @@ impl Line {
             Arc::clone(&recovery) as _,
             "seat-events".into(),
             "tickets/main".into(),
-            Durability::default(),
             RelayMetrics::register(&mut registry),
         );
         let relay = tokio::spawn(Relay::new(Arc::new(shared)).run(stop.clone(), DRAIN));
@@ -155,6 +157,31 @@ async fn what_is_written_is_published_in_order_on_the_pinned_partition() {
     assert_eq!((topic.as_str(), record.partition, record.key.as_str()), ("seat-events", 3, "arena-night"));
     assert!(record.headers.contains(&("ce_source".into(), "/boxoffice/tickets/main".into())));
     assert!(line.store.entries(&line.event).is_empty(), "what is acknowledged is trimmed");
+    line.shut().await;
+}
+
+/// A transaction costs the log the same whatever it has, and takes its time also for one who comes while it is under way.
+#[tokio::test(start_paused = true)]
+async fn more_comes_together_while_nobody_waits_and_who_waits_is_not_kept_waiting() {
+    const TOOK: Duration = Duration::from_millis(40);
+    let log = FakeLog::default();
+    log.takes(TOOK);
+    let line = Line::with(Memory::default(), log).await;
+    line.watermark(1).await;
+    let begun = Instant::now();
+    line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
+    line.watermark(2).await;
+    assert!(begun.elapsed() >= 2 * TOOK, "{:?}", begun.elapsed());
+    let begun = Instant::now();
+    let Answer::Held { hold, .. } = line.store.hold_for("bob", &line.event, &["A-1-2"]).await else {
+        panic!("a hold was answered otherwise")
+    };
+    sleep(Duration::from_millis(5)).await;
+    let reserving = Command::ReserveHold { hold, user: "bob".parse().unwrap(), reservation: Uuid::new_v4() };
+    line.store.execute(&line.event, &reserving, &cause()).await.unwrap().unwrap();
+    line.watermark(5).await;
+    assert!(begun.elapsed() < 2 * TOOK, "{:?}", begun.elapsed());
+    assert_eq!(line.sequences(), [1, 2, 3, 4, 5]);
     line.shut().await;
 }
 
@@ -250,7 +277,7 @@ async fn i1_fenced_from_another_store_it_sells_nothing_until_the_other_is_still(
     let mut other = line.log.appender("tickets/main/3").await.unwrap();
     line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
     line.comes_to_measure("outbox_splits 1").await;
-    assert_eq!(line.store.distrusted(), std::slice::from_ref(&line.event));
+    assert_eq!(line.store.distrusted(), [(line.event.clone(), Distrust::Split)]);
     for _ in 0..5 {
         let record = line.log.records()[0].1.clone();
         other.append("seat-events", vec![record]).await.unwrap();
@@ -300,15 +327,43 @@ async fn what_the_store_lacks_is_put_back_before_anything_is_published() {
 async fn i1_what_the_log_contradicts_is_recovered_before_anything_is_published() {
     let line = Line::with(Memory::default(), FakeLog::default()).await;
     line.watermark(1).await;
-    line.recovery.contradicted.lock().unwrap().insert(line.event.clone());
+    line.recovery.contradicted.lock().unwrap().insert(line.event.clone(), Distrust::Split);
     line.store.usurp();
     // A round learns it.
     sleep(Duration::from_millis(600)).await;
     line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
     line.watermark(2).await;
-    assert_eq!(line.store.distrusted(), std::slice::from_ref(&line.event));
+    assert_eq!(line.store.distrusted(), [(line.event.clone(), Distrust::Split)]);
     let recovered = line.recovery.recovered.lock().unwrap().clone();
     assert_eq!(recovered, [(3, BTreeSet::from([line.event.clone()]))]);
+    line.shut().await;
+}
+
+/// As where somebody restored keys: what waits is not what was left there.
+#[tokio::test(start_paused = true)]
+async fn i3_what_does_not_go_on_from_what_was_published_is_recovered_before_it_is() {
+    let line = Line::with(Memory::default(), FakeLog::default()).await;
+    line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
+    line.watermark(2).await;
+    line.store.twist(Some(|entries| {
+        if let Some(first) = entries.first_mut() {
+            first.after = Some(Uuid::nil());
+        }
+    }));
+    line.store.hold_for("bob", &line.event, &["A-1-2"]).await;
+    let distrusted = async {
+        while line.store.distrusted().is_empty() {
+            assert_eq!(line.sequences(), [1, 2]);
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), distrusted).await.unwrap();
+    assert_eq!(line.store.distrusted(), [(line.event.clone(), Distrust::Fork)]);
+    line.store.twist(None);
+    line.watermark(3).await;
+    let recovered = line.recovery.recovered.lock().unwrap().clone();
+    assert_eq!(recovered, [(3, BTreeSet::from([line.event.clone()]))]);
+    assert_eq!(line.sequences(), [1, 2, 3]);
     line.shut().await;
 }
 

@@ -38,7 +38,7 @@ pub struct Found {
     pub published: u64,
     /// Its partition, pinned (I4).
     pub partition: Option<u32>,
-    /// Ids of the events that wait to be published, by sequence.
+    /// Ids of the events that wait to be published, and of what they go on from where they say so, by sequence.
     pub waiting: HashMap<u64, Uuid>,
 }
 
@@ -235,18 +235,18 @@ impl Replay {
     pub fn go_on_with(&mut self, entries: &[OutboxEntry]) -> bool {
         let Some(state) = &mut self.state else { return true };
         let logged = self.logged;
-        let waiting = entries.iter().filter(|entry| sequence_of(entry) > logged);
+        let waiting = entries.iter().filter(|entry| entry.sequence() > logged);
         let goes_on = self.rebuilt != Some(Again::Fork)
             && (self.sequence + 1..)
                 .zip(waiting.clone())
-                .all(|(expected, entry)| sequence_of(entry) == expected);
+                .all(|(expected, entry)| entry.sequence() == expected);
         if goes_on {
             for entry in waiting.clone() {
                 evolve(state, &entry.envelope);
             }
             for entry in waiting {
                 self.learn(&entry.envelope);
-                self.sequence = sequence_of(entry);
+                self.sequence = entry.sequence();
             }
         }
         goes_on
@@ -256,10 +256,6 @@ impl Replay {
 /// About how many bytes a state takes of whose snapshot's JSON has `size` and to which so many events are applied.
 pub const fn weight_of(size: u64, applied: u64) -> u64 {
     EMPTY + size + applied * APPLIED
-}
-
-fn sequence_of(entry: &OutboxEntry) -> u64 {
-    entry.envelope.metadata.sequence.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -288,7 +284,7 @@ mod tests {
 
     fn take(replay: &mut Replay, entry: &OutboxEntry) -> Step {
         let envelope = entry.envelope.clone();
-        replay.take(sequence_of(entry), envelope.event_id, || Ok(envelope))
+        replay.take(entry.sequence(), envelope.event_id, || Ok(envelope))
     }
 
     #[tokio::test]
@@ -311,7 +307,7 @@ mod tests {
     async fn one_that_was_purged_on_a_log_that_is_gone_begins_with_its_creation_whatever_the_sequence() {
         let (mut entries, _) = history().await;
         for entry in &mut entries {
-            entry.envelope.metadata.sequence = Some(sequence_of(entry) + 7);
+            entry.envelope.metadata.sequence = Some(entry.sequence() + 7);
         }
         let old = Found { sequence: 3, published: 3, ..Found::default() };
         for found in [Found::default(), old] {
@@ -324,7 +320,7 @@ mod tests {
                 assert_eq!(take(&mut replay, entry), Step::Done);
             }
             assert!(replay.purged && replay.replaces());
-            assert_eq!(replay.state.as_ref().unwrap().sequence, sequence_of(entries.last().unwrap()));
+            assert_eq!(replay.state.as_ref().unwrap().sequence, entries.last().unwrap().sequence());
         }
     }
 

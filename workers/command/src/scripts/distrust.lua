@@ -1,4 +1,5 @@
--- Puts a SeatingEvent behind the fence (I7): another store may have sold its seats. A recovery takes it out again.
+-- Puts a SeatingEvent behind the fence (I7): another store may have sold its seats, or what is here is not what the log has.
+-- A recovery takes it out again.
 --
 -- KEYS meta; ARGV: Distrusting (store/redis/wire/args.rs)
 -- Returns 1, 0 where there is none, or the error of the fence where this server has another history
@@ -9,5 +10,5 @@ end
 if redis.call('EXISTS', META) == 0 then
   return 0
 end
-redis.call('HSET', META, 'history', SPLIT)
+redis.call('HSET', META, 'history', MARK)
 return 1

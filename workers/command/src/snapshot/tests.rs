@@ -12,7 +12,6 @@ use super::folder::Folder;
 use super::index::{Index, load};
 use super::*;
 use crate::archive::{Archive, ArchiveMetrics, shelf};
-use crate::durability::Durability;
 use crate::recover::NothingIsLost;
 use crate::relay::{Logged, RelayMetrics, Shared};
 use crate::store::{Inventory, LANES, Outbox, OutboxEntry, SeatStore, over_at};
@@ -40,7 +39,6 @@ impl Sale {
             Arc::new(NothingIsLost),
             TOPIC.into(),
             "tickets/main".into(),
-            Durability::default(),
             RelayMetrics::default(),
         );
         shared.has_partitions(LANES);

@@ -217,6 +217,8 @@ pub trait SeatStore: Send + Sync + 'static {
 pub enum Signal {
     /// A SeatingEvent whose outbox was empty has entries now.
     Wrote(SeatingEventId),
+    /// It has more entries, and somebody's answer waits until they are on the log.
+    Awaited(SeatingEventId),
     /// Its domain events up to this sequence of this history are published.
     Published(SeatingEventId, History, u64),
     /// Signals may have been missed: look at everything once.
@@ -230,6 +232,24 @@ pub struct OutboxEntry {
     pub envelope: Envelope,
     /// The trace of the command that wrote it.
     pub traceparent: Option<String>,
+    /// The id of the domain event that it goes on from, where it says so.
+    pub after: Option<Uuid>,
+}
+
+impl OutboxEntry {
+    /// The event's sequence.
+    pub fn sequence(&self) -> u64 {
+        self.envelope.metadata.sequence.unwrap_or_default()
+    }
+}
+
+/// Why nobody may sell a SeatingEvent before it is recovered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Distrust {
+    /// Another store may have sold its seats: what the log has more is added to what is here.
+    Split,
+    /// What is here is not what the log has: it is of no use.
+    Fork,
 }
 
 /// How many lanes there are at most: a SeatingEvent's is its partition modulo this, so that growing the topic changes no
@@ -344,8 +364,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// How many SeatingEvents are archived.
     async fn archived(&self) -> Result<u64, StoreError>;
 
-    /// Lets nobody sell `event` until it is recovered: another store may have sold its seats.
-    async fn distrust(&self, event: &SeatingEventId) -> Result<(), StoreError>;
+    /// Lets nobody sell `event` until it is recovered.
+    async fn distrust(&self, event: &SeatingEventId, why: Distrust) -> Result<(), StoreError>;
 
     /// The published watermark of the history that the store has now.
     async fn watermark(&self, event: &SeatingEventId) -> Result<u64, StoreError>;

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::store::embedded::journal::{SeatJournal, Ticket, Write};
 use crate::store::embedded::{EmbeddedSeats, Rules};
 use crate::store::{
-    Backlog, Cause, History, Inventory, LANES, LeaseTable, Listing, Outbox, OutboxEntry, Outcome,
+    Backlog, Cause, Distrust, History, Inventory, LANES, LeaseTable, Listing, Outbox, OutboxEntry, Outcome,
     Provisioning, Round, SeatStore, Servers, Signal, StoreError, StoreServer, Swept, over_at,
 };
 
@@ -33,15 +33,18 @@ pub struct Memory {
     unrenewed: AtomicBool,
     history: Mutex<History>,
     partitions: Mutex<Option<u32>>,
-    distrusted: Mutex<Vec<SeatingEventId>>,
+    distrusted: Mutex<Vec<(SeatingEventId, Distrust)>>,
     archived: Mutex<BTreeMap<SeatingEventId, u64>>,
     asked: AtomicUsize,
     failing_for: Mutex<Option<(SeatingEventId, Failure)>>,
+    twisted: Mutex<Option<Twist>>,
     swept: AtomicUsize,
 }
 
 /// How calls fail.
 type Failure = fn() -> StoreError;
+/// What becomes of entries before they are told.
+pub type Twist = fn(&mut Vec<OutboxEntry>);
 
 /// Forgets what is written, and says that it is safe.
 struct Nowhere;
@@ -78,6 +81,7 @@ impl Default for Memory {
             archived: Mutex::default(),
             asked: AtomicUsize::default(),
             failing_for: Mutex::default(),
+            twisted: Mutex::default(),
             swept: AtomicUsize::default(),
         }
     }
@@ -103,6 +107,11 @@ impl Memory {
     /// How the outbox of one SeatingEvent cannot be read from now on.
     pub fn fail_for(&self, event: &SeatingEventId, how: Option<fn() -> StoreError>) {
         *self.failing_for.lock().unwrap() = how.map(|how| (event.clone(), how));
+    }
+
+    /// How what waits is told from now on.
+    pub fn twist(&self, how: Option<Twist>) {
+        *self.twisted.lock().unwrap() = how;
     }
 
     /// Whether the outbox is at its high watermark from now on.
@@ -149,7 +158,7 @@ impl Memory {
     }
 
     /// Those that nobody may sell until they are recovered.
-    pub fn distrusted(&self) -> Vec<SeatingEventId> {
+    pub fn distrusted(&self) -> Vec<(SeatingEventId, Distrust)> {
         self.distrusted.lock().unwrap().clone()
     }
 
@@ -220,7 +229,7 @@ impl Memory {
                 Signal::Published(event, _, upto) => {
                     Signal::Published(event, self.history.lock().unwrap().clone(), upto)
                 }
-                other @ (Signal::Wrote(_) | Signal::Missed) => other,
+                other @ (Signal::Wrote(_) | Signal::Awaited(_) | Signal::Missed) => other,
             };
             if !self.quiet.load(SeqCst) {
                 let _nobody_may_listen = self.signals.send(signal);
@@ -348,7 +357,11 @@ impl Outbox for Memory {
         {
             return Err(how());
         }
-        self.seats.unpublished(event, max).await
+        let (partition, mut entries) = self.seats.unpublished(event, max).await?;
+        if let Some(twist) = *self.twisted.lock().unwrap() {
+            twist(&mut entries);
+        }
+        Ok((partition, entries))
     }
 
     async fn published(&self, event: &SeatingEventId, upto: u64, offset: u64) -> Result<u64, StoreError> {
@@ -381,9 +394,9 @@ impl Outbox for Memory {
         Ok(self.stubs().len() as u64)
     }
 
-    async fn distrust(&self, event: &SeatingEventId) -> Result<(), StoreError> {
+    async fn distrust(&self, event: &SeatingEventId, why: Distrust) -> Result<(), StoreError> {
         self.check()?;
-        self.distrusted.lock().unwrap().push(event.clone());
+        self.distrusted.lock().unwrap().push((event.clone(), why));
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 -- State and domain event in one step (I2): `append` gives an event the next sequence (I3) and puts it in the outbox as
 -- entry <sequence>-0, `commit` ends every script that appended. store/redis/entry.rs declares entries and reads them.
 local before = event.sequence
+-- Whether somebody's answer waits until what was appended is on the log.
+local awaited = false
 
 local function add_entry(text)
   event.sequence = event.sequence + 1
@@ -10,6 +12,7 @@ end
 -- What events of type `kind` have in common: `entry`, and what all have but for the index. An entry is one field of JSON:
 -- a field each would cost Redis and the relay several times as much.
 local function in_common(kind, correlation, actor, entry)
+  awaited = awaited or (RESERVES_WAIT and kind == 'seat.reserved') or (HOLDS_WAIT and kind == 'seat.held')
   entry.format, entry.type, entry.at = ENTRY_FORMAT, kind, NOW
   entry.causation, entry.correlation = COMMAND, correlation
   if actor ~= '' then
@@ -56,11 +59,13 @@ local function refused_by_outbox(high_watermark)
   end
 end
 
--- Writes the head, and wakes the relay where the outbox was empty (else it is at work already).
+-- Writes the head, and wakes the relay where the outbox was empty (else it is at work already), or somebody waits.
 local function commit()
   redis.call('HSET', META, 'sequence', event.sequence, 'held', event.held, 'reserved', event.reserved,
     'blocked', event.blocked, 'time', NOW)
-  if before == event.published then
+  if awaited then
+    redis.call('PUBLISH', CHANNEL, 'wrote ' .. EVENT .. ' awaited')
+  elseif before == event.published then
     redis.call('PUBLISH', CHANNEL, 'wrote ' .. EVENT)
   end
 end

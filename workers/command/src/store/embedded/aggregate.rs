@@ -167,7 +167,7 @@ impl Aggregate {
         let answer = cause.idempotency.as_ref().map(|asked| written_answer(asked, &outcome)).transpose()?;
         let came_back = envelopes.iter().any(|envelope| self.was_in_the_way(&envelope.event));
         for envelope in envelopes {
-            self.apply(OutboxEntry { envelope, traceparent: cause.traceparent.clone() });
+            self.apply(OutboxEntry { envelope, traceparent: cause.traceparent.clone(), after: None });
         }
         if let Some(Idempotency { key, fingerprint }) = &cause.idempotency {
             self.answers.keep(key.digest(), fingerprint.clone(), outcome.clone());

@@ -159,7 +159,9 @@ impl<J: SeatJournal> EmbeddedSeats<J> {
             let sync = rules.sync(command);
             aggregate.written = self.journal.write(Write::Done { event, pinned, events, answer, sync });
         }
-        if has_events && was_empty {
+        if has_events && rules.sync(command) {
+            self.signal(Signal::Awaited(aggregate.state.id.clone()));
+        } else if has_events && was_empty {
             self.signal(Signal::Wrote(aggregate.state.id.clone()));
         }
         // What an answer that changes nothing repeats may itself still be on its way to the journal.

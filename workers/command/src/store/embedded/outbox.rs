@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::aggregate::{Aggregate, cause_of_nobody};
 use super::journal::{SeatJournal, Ticket, Write};
 use super::{EmbeddedSeats, lock};
-use crate::store::{Backlog, History, Outbox, OutboxEntry, Round, Signal, StoreError, Swept};
+use crate::store::{Backlog, Distrust, History, Outbox, OutboxEntry, Round, Signal, StoreError, Swept};
 
 /// What the sweep of one came to.
 struct One {
@@ -109,7 +109,7 @@ impl<J: SeatJournal> Outbox for EmbeddedSeats<J> {
     }
 
     /// There is no other store.
-    async fn distrust(&self, _event: &SeatingEventId) -> Result<(), StoreError> {
+    async fn distrust(&self, _event: &SeatingEventId, _why: Distrust) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::apply::json;
 use super::stamp::Stamp;
-use super::wire::ENTRY_FORMAT;
+use super::wire::{ENTRY_FORMAT, ENTRY_FORMAT_READ};
 use crate::store::{Cause, OutboxEntry, StoreError};
 
 /// An entry as Redis gives it: its id, then the name of its one field and that field.
@@ -30,10 +30,12 @@ pub fn read(event: &SeatingEventId, (id, (_, text)): &Stored) -> Result<OutboxEn
     let fields: Fields<'_> = serde_json::from_str(text)
         .map_err(|error| StoreError::Corrupt(format!("outbox of {event}, entry {id}: {error}")))?;
     let entry = Entry { event, id, fields };
-    let Fields { format, causation, index, at, ref user, ref trace, .. } = entry.fields;
-    if !(ENTRY_FORMAT - 1..=ENTRY_FORMAT).contains(&format) {
-        let problem =
-            format!("{format} is of another version, this one reads {} and {ENTRY_FORMAT}", ENTRY_FORMAT - 1);
+    let Fields { format, causation, after, index, at, ref user, ref trace, .. } = entry.fields;
+    if !(ENTRY_FORMAT - 1..=ENTRY_FORMAT_READ).contains(&format) {
+        let problem = format!(
+            "{format} is of another version, this one reads {} to {ENTRY_FORMAT_READ}",
+            ENTRY_FORMAT - 1
+        );
         return Err(entry.wrong("format", problem));
     }
     let metadata = Metadata {
@@ -45,7 +47,7 @@ pub fn read(event: &SeatingEventId, (id, (_, text)): &Stored) -> Result<OutboxEn
     let event_id = event_id(causation, index);
     let envelope =
         Envelope { event_id, timestamp: at, version: VERSION, metadata, event: entry.domain_event()? };
-    Ok(OutboxEntry { envelope, traceparent: some(trace).map(str::to_owned) })
+    Ok(OutboxEntry { envelope, traceparent: some(trace).map(str::to_owned), after })
 }
 
 /// When an entry was written, in milliseconds since 1970; `None` where it does not say.
@@ -68,6 +70,9 @@ struct Fields<'a> {
     #[serde(skip_serializing)]
     at: UnixMillis,
     causation: Uuid,
+    /// The id of the event before, where that is another command's and known: the third format has it, which is read.
+    #[serde(skip_serializing)]
+    after: Option<Uuid>,
     #[serde(borrow)]
     correlation: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "is_nothing")]
@@ -466,6 +471,7 @@ mod tests {
             index: 0,
             at: 0,
             causation: Uuid::nil(),
+            after: id,
             correlation: text.clone(),
             user: text.clone(),
             trace: text.clone(),
@@ -496,8 +502,8 @@ mod tests {
     }
 
     #[test]
-    fn another_format_than_this_one_and_the_one_before_is_refused_by_its_number() {
-        for format in [0, ENTRY_FORMAT + 1] {
+    fn another_format_than_this_one_and_those_beside_it_is_refused_by_its_number() {
+        for format in [0, ENTRY_FORMAT_READ + 1] {
             let text = HELD.replacen('{', &format!("{{\"format\": {format}, "), 1);
             let error = read_text(&text).unwrap_err().to_string();
             assert!(error.contains(&format!("format: {format} is of another version")), "{error}");

@@ -13,11 +13,14 @@ use tokio::time::Instant;
 
 use super::RedisStore;
 use super::link::Link;
+use super::signals::AWAITED;
 use super::slots::Shard;
 use crate::store::{History, StoreError};
 
 /// What a SeatingEvent has in place of a history while another store may have sold its seats.
 pub const SPLIT: &str = "split";
+/// What it has while what is here is not what the log has.
+pub const FORK: &str = "fork";
 /// Shortest time between two calls for the owner of one lane.
 const CALLS: Duration = Duration::from_millis(250);
 
@@ -99,7 +102,7 @@ impl RedisStore {
     pub(super) fn behind_the_fence(&self, event: &SeatingEventId) -> StoreError {
         if self.called.is_due(event) {
             let (topology, channel) = (Arc::clone(&self.topology), self.keys.signals());
-            let (slot, call) = (self.keys.event(event).slot(), format!("wrote {event}"));
+            let (slot, call) = (self.keys.event(event).slot(), format!("wrote {event} {AWAITED}"));
             tokio::spawn(async move {
                 let call = redis::cmd("PUBLISH").arg(channel).arg(call).to_owned();
                 let call = &call;

@@ -5,7 +5,8 @@
 //! command on; a link that fails is dropped, and whoever needs the server next opens another one, once for all who
 //! wait, and learns its history (I7). A server may also take on another history while its connections stay open
 //! (REPLICAOF, FAILOVER): every link asks again in the pace of the leases' rounds, each for itself, and is over when the
-//! server says something else. What was answered on a link that is over meanwhile counts as not answered. Who may sell
+//! server says something else. What was answered on a link that is over meanwhile counts as not answered. While an answer is
+//! overdue nobody else waits for that server: what others have must not stand behind it. Who may sell
 //! on that server is the fence's business, not the link's.
 
 use std::io;
@@ -13,6 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use redis::aio::MultiplexedConnection;
 use redis::{
     Client, Cmd, ErrorKind, FromRedisValue, InfoDict, Pipeline, RedisError, RedisResult, ServerErrorKind,
@@ -74,6 +77,8 @@ pub struct Link {
     /// When the link opened.
     pub opened: Instant,
     over: AtomicBool,
+    /// Whether an answer is overdue and none has come since.
+    silent: AtomicBool,
 }
 
 impl Link {
@@ -99,8 +104,8 @@ impl Link {
             None
         };
         let (node, appends) = (node.clone(), text("aof_enabled") == "1");
-        let (opened, over) = (Instant::now(), AtomicBool::new(false));
-        Ok(Self { connection, node, history, fsync, appends, opened, over })
+        let (opened, over, silent) = (Instant::now(), AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { connection, node, history, fsync, appends, opened, over, silent })
     }
 
     /// Runs a command.
@@ -136,10 +141,25 @@ impl Link {
         self.over.load(SeqCst)
     }
 
-    /// Ends the link where `error` means that nothing more comes of it.
+    /// Whether whoever asks now would wait in vain, by all that is known.
+    pub fn is_silent(&self) -> bool {
+        self.silent.load(SeqCst)
+    }
+
+    /// It answers.
+    pub fn answered(&self) {
+        // Mostly it always did, and then this is one look.
+        if self.is_silent() && self.silent.swap(false, SeqCst) {
+            tracing::info!(node = %self.node, "redis answers again");
+        }
+    }
+
+    /// Ends the link where `error` means that nothing more comes of it, and has nobody wait where it came too late.
     pub fn heed(&self, error: &RedisError) {
         if is_over(error) {
             self.give_up(error);
+        } else if error.is_timeout() && !self.silent.swap(true, SeqCst) {
+            tracing::warn!(node = %self.node, "redis does not answer: nobody waits for it until it does");
         }
     }
 
@@ -151,28 +171,34 @@ impl Link {
     }
 }
 
-/// Where the one link to a server is kept.
-type Kept = RwLock<Option<Arc<Link>>>;
-
 /// Confirms a link for as long as it is kept, and drops it when it is over. A server that answers late delays
-/// nobody but itself; one that does not answer within the connection's own time-out, twice in a row, is given up.
-async fn look_after(kept: Weak<Kept>, link: Weak<Link>) {
+/// nobody but itself; one that does not answer within the connection's own time-out, twice in a row, is given up, and
+/// sought anew.
+async fn look_after(endpoint: Weak<Endpoint>, link: Weak<Link>) {
     let mut unanswered = 0;
     loop {
         sleep(LEASE_ROUND).await;
-        let (Some(kept), Some(link)) = (kept.upgrade(), link.upgrade()) else { return };
+        let (Some(endpoint), Some(link)) = (endpoint.upgrade(), link.upgrade()) else { return };
         if !link.is_over() {
             match link.confirm().await {
-                Ok(()) => unanswered = 0,
-                Err(error) if error.is_timeout() && unanswered + 1 < VANISHED => unanswered += 1,
-                // A host that vanished says nothing, and its address may be another's by now.
-                Err(error) if error.is_timeout() => link.give_up(&error),
-                Err(error) => link.heed(&error),
+                Ok(()) => {
+                    unanswered = 0;
+                    link.answered();
+                }
+                Err(error) => {
+                    unanswered += u32::from(error.is_timeout());
+                    link.heed(&error);
+                    // A host that vanished says nothing, and its address may be another's by now.
+                    if unanswered == VANISHED {
+                        link.give_up(&error);
+                        endpoint.fails(Some(error.to_string()));
+                        tokio::spawn(try_again(Arc::downgrade(&endpoint)));
+                    }
+                }
             }
         }
         if link.is_over() {
-            let mut current = kept.write().unwrap_or_else(PoisonError::into_inner);
-            drop(current.take_if(|current| Arc::ptr_eq(current, &link)));
+            endpoint.drop_link(&link);
             return;
         }
     }
@@ -189,7 +215,7 @@ struct Endpoint {
     client: Client,
     node: Node,
     fsync: bool,
-    link: Arc<Kept>,
+    link: RwLock<Option<Arc<Link>>>,
     /// Why the last attempt failed, while others go on by themselves.
     failed: RwLock<Option<String>>,
     opened: Arc<Notify>,
@@ -198,7 +224,7 @@ struct Endpoint {
 impl Connector {
     /// To `node`, which has to be able to put writes on disk where `fsync` says so. `opened` hears of every new link.
     pub fn new(client: Client, node: Node, fsync: bool, opened: Arc<Notify>) -> Self {
-        let (link, failed) = (Arc::default(), RwLock::default());
+        let (link, failed) = (RwLock::default(), RwLock::default());
         Self {
             endpoint: Arc::new(Endpoint { client, node, fsync, link, failed, opened }),
             turn: Mutex::default(),
@@ -206,7 +232,7 @@ impl Connector {
     }
 
     /// The link, opened if need be. After a failure others are tried in the background, and until one goes well the
-    /// reason of the last is the answer: nobody waits for a server that is away.
+    /// reason of the last is the answer: nobody waits for a server that is away, nor for one that hangs.
     pub async fn link(&self) -> Result<Arc<Link>, StoreError> {
         if let Some(known) = self.endpoint.known() {
             return known;
@@ -230,12 +256,12 @@ impl Connector {
 
     /// The link, where it is open.
     pub fn current(&self) -> Option<Arc<Link>> {
-        self.endpoint.known().and_then(Result::ok)
+        self.endpoint.current()
     }
 }
 
 impl Endpoint {
-    async fn open(&self) -> Result<Arc<Link>, OpenError> {
+    async fn open(self: &Arc<Self>) -> Result<Arc<Link>, OpenError> {
         let opening = Link::open(&self.client, &self.node, self.fsync);
         let link = Arc::new(opening.await.inspect_err(|error| {
             if !error.passes() {
@@ -244,19 +270,32 @@ impl Endpoint {
         })?);
         tracing::debug!(node = %self.node, history = %link.history, "link to redis opened");
         *self.link.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&link));
-        tokio::spawn(look_after(Arc::downgrade(&self.link), Arc::downgrade(&link)));
+        tokio::spawn(look_after(Arc::downgrade(self), Arc::downgrade(&link)));
         self.opened.notify_one();
         Ok(link)
     }
 
     /// The link, or why there is none; nothing where nobody knows.
     fn known(&self) -> Option<Result<Arc<Link>, StoreError>> {
-        let link = self.link.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(link) = link.filter(|link| !link.is_over()) {
+        if let Some(link) = self.current() {
+            if link.is_silent() {
+                return Some(Err(StoreError::Unavailable(format!("{} does not answer", link.node))));
+            }
             return Some(Ok(link));
         }
         let failed = self.failed.read().unwrap_or_else(PoisonError::into_inner).clone();
         failed.map(|reason| Err(StoreError::Unavailable(reason)))
+    }
+
+    /// The link, where it is open, be it that nothing is answered on it.
+    fn current(&self) -> Option<Arc<Link>> {
+        let link = self.link.read().unwrap_or_else(PoisonError::into_inner).clone();
+        link.filter(|link| !link.is_over())
+    }
+
+    fn drop_link(&self, link: &Arc<Link>) {
+        let mut current = self.link.write().unwrap_or_else(PoisonError::into_inner);
+        drop(current.take_if(|current| Arc::ptr_eq(current, link)));
     }
 
     fn fails(&self, reason: Option<String>) {
@@ -264,17 +303,21 @@ impl Endpoint {
     }
 }
 
-/// Tries to open a link until there is one, or nobody wants it any more.
-async fn try_again(endpoint: Weak<Endpoint>) {
-    for failures in 1.. {
-        sleep(pause(failures)).await;
-        let Some(endpoint) = endpoint.upgrade() else { return };
-        let opened = endpoint.open().await;
-        endpoint.fails(opened.as_ref().err().map(ToString::to_string));
-        if opened.is_ok() {
-            return;
+/// Tries to open a link until there is one, or nobody wants it any more. It is named by its type, for what it opens may
+/// begin it again.
+fn try_again(endpoint: Weak<Endpoint>) -> BoxFuture<'static, ()> {
+    async move {
+        for failures in 1.. {
+            sleep(pause(failures)).await;
+            let Some(endpoint) = endpoint.upgrade() else { return };
+            let opened = endpoint.open().await;
+            endpoint.fails(opened.as_ref().err().map(ToString::to_string));
+            if opened.is_ok() {
+                return;
+            }
         }
     }
+    .boxed()
 }
 
 /// Whether a link is of no use after `error`: it is broken, or its server is no master any more, or has another history.

@@ -215,14 +215,15 @@ impl RedisStore {
         topology.open().await?;
         let keys = Keys::new(&service);
         let (signals, _) = broadcast::channel(SIGNALS_KEPT);
-        let subscription = Subscription::begin(&topology, &keys.signals()).await.map_err(StoreError::from)?;
+        let subscription = Subscription::begin(&topology, &keys.signals(), None).await;
+        let subscription = subscription.map_err(StoreError::from)?;
         let listening = signals::listen(subscription, Arc::clone(&topology), keys.signals(), signals.clone());
         Ok(Self {
             topology,
             keys,
             places: if cluster { PLACES } else { 1 },
             lease_place: LeasePlace::default(),
-            scripts: Scripts::new(&clock),
+            scripts: Scripts::new(&clock, durability),
             catalog: Catalog::default(),
             ends: Ends::default(),
             gists: Gists::default(),

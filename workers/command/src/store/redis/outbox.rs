@@ -13,14 +13,14 @@ use uuid::Uuid;
 
 use super::RedisStore;
 use super::entry::{self, Stored};
-use super::fence::is_behind;
+use super::fence::{FORK, SPLIT, is_behind};
 use super::history::{self, REPLICATION};
 use super::link::Link;
 use super::places;
 use super::wire::ServerHistory;
 use super::wire::args::{Distrusting, LeaseRound, Publishing};
 use crate::store::{
-    Backlog, History, LEASE_LIFE, Lease, Outbox, OutboxEntry, Round, Signal, StoreError, Swept,
+    Backlog, Distrust, History, LEASE_LIFE, Lease, Outbox, OutboxEntry, Round, Signal, StoreError, Swept,
 };
 
 /// The history, the partition and the snapshot of one that is archived in `meta`, what waits, and what the server says of
@@ -97,16 +97,17 @@ impl Outbox for RedisStore {
     }
 
     async fn backlogs(&self, events: &[SeatingEventId]) -> Vec<Backlog> {
-        let mut backlogs = vec![];
-        for events in self.by_server(events.to_vec()) {
+        let servers = self.by_server(events.to_vec()).into_iter().map(|events| async move {
+            let mut backlogs = vec![];
             for events in events.chunks(AT_ONCE) {
                 match self.backlogs_of(events).await {
                     Ok(some) => backlogs.extend(some),
                     Err(error) => tracing::debug!(%error, "what waits on a server is not known"),
                 }
             }
-        }
-        backlogs
+            backlogs
+        });
+        join_all(servers).await.into_iter().flatten().collect()
     }
 
     async fn unpublished(
@@ -180,8 +181,12 @@ impl Outbox for RedisStore {
         self.count_archived().await
     }
 
-    async fn distrust(&self, event: &SeatingEventId) -> Result<(), StoreError> {
-        let mut distrust = self.scripts.distrust.tell(&Distrusting { history: ServerHistory });
+    async fn distrust(&self, event: &SeatingEventId, why: Distrust) -> Result<(), StoreError> {
+        let mark = match why {
+            Distrust::Split => SPLIT,
+            Distrust::Fork => FORK,
+        };
+        let mut distrust = self.scripts.distrust.tell(&Distrusting { history: ServerHistory, mark });
         distrust.key(self.keys.event(event).meta());
         self.invoke_script::<bool>(&distrust).await.map(drop)
     }

@@ -17,6 +17,7 @@ use super::wire::args::{
     Recovering, ReleasingHold, ReleasingSeat, ReservingHold, ReservingSeat, SaleRules,
 };
 use super::wire::{Told, prologue};
+use crate::durability::{Durability, Guarantee};
 
 /// Where scripts read the time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,11 +97,11 @@ macro_rules! scripts {
         pub struct Scripts { $(pub $name: Script<$told>),+ }
 
         impl Scripts {
-            /// The scripts, which read the time from `clock`.
-            pub fn new(clock: &Clock) -> Self {
+            /// The scripts, which read the time from `clock`, of a service that promises `durability`.
+            pub fn new(clock: &Clock, durability: Durability) -> Self {
                 Self { $($name: Script::new(assemble(
                     include_str!(concat!("../../scripts/", $file, ".lua")),
-                    clock,
+                    (clock, durability),
                     !stringify!($($frees)?).is_empty(),
                     &$keys,
                     &<$told>::names(),
@@ -137,16 +138,25 @@ scripts! {
     recover = "recover"([EVENT.as_slice(), BESIDE.as_slice()].concat()) frees: Recovering<'static>,
     archive = "archive"(EVENT) frees: Archiving<'static>,
     published = "published"(["meta", "outbox"]) frees: Publishing<'static>,
-    distrust = "distrust"(["meta"]) frees: Distrusting,
+    distrust = "distrust"(["meta"]) frees: Distrusting<'static>,
     lease_round = "lease_round"(["leases", "relays"]) frees: LeaseRound,
     time = "time"([]): (),
 }
 
-fn assemble(script: &str, clock: &Clock, frees: bool, keys: &[&str], args: &[&str]) -> String {
+fn assemble(
+    script: &str,
+    (clock, durability): (&Clock, Durability),
+    frees: bool,
+    keys: &[&str],
+    args: &[&str],
+) -> String {
     // Redis reads flags off the very first line alone.
     let flags = if frees { format!("#!lua flags={}\n", clock.flags()) } else { String::new() };
     let mut code = format!(
-        "{flags}local EXPIRED_HOLD_MEMORY, FAILED, SPLIT = {EXPIRED_HOLD_MEMORY}, '{FAILED}', '{SPLIT}'\nlocal NOW\n{}{FENCE}{}{}",
+        "{flags}local EXPIRED_HOLD_MEMORY, FAILED, SPLIT = {EXPIRED_HOLD_MEMORY}, '{FAILED}', '{SPLIT}'\n\
+         local HOLDS_WAIT, RESERVES_WAIT = {}, {}\nlocal NOW\n{}{FENCE}{}{}",
+        durability.hold == Guarantee::Log,
+        durability.reserve == Guarantee::Log,
         clock.lua(),
         prologue::constants(),
         prologue::names(keys, args)
@@ -191,10 +201,12 @@ mod tests {
 
     #[test]
     fn what_frees_memory_says_so_on_its_first_line_and_nothing_else_does() {
-        let assembled = |frees| assemble("return 1", &Clock::Server, frees, &[], &[]);
+        let durability = Durability::default();
+        let assembled = |frees| assemble("return 1", (&Clock::Server, durability), frees, &[], &[]);
         assert_eq!(assembled(true).lines().next(), Some("#!lua flags=allow-oom"));
         assert!(!assembled(false).contains("#!lua"));
-        let moved = assemble("return 1", &Clock::Keys(vec!["clock".into()]), true, &[], &[]);
+        let keys = Clock::Keys(vec!["clock".into()]);
+        let moved = assemble("return 1", (&keys, durability), true, &[], &[]);
         assert!(moved.starts_with("#!lua flags=allow-oom,allow-cross-slot-keys\nlocal "), "{moved}");
     }
 
@@ -209,6 +221,8 @@ mod tests {
             "EXPIRED_HOLD_MEMORY",
             "FAILED",
             "SPLIT",
+            "HOLDS_WAIT",
+            "RESERVES_WAIT",
             "ENTRY_FORMAT",
             "RECORD_FORMAT",
             "ANSWER_FORMAT",

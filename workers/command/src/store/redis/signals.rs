@@ -1,7 +1,8 @@
 //! Hears what scripts announce in any process, and passes it on within this one.
 //!
 //! Announcements are hints: they get lost with a connection, so every new one says [`Signal::Missed`], and whoever
-//! listens then looks at everything once, as they did when they began to listen.
+//! listens then looks at everything once, as they did when they began to listen. All of a cluster is heard by one of its
+//! servers; where that one hangs, another one has to be listened to before anybody misses what it did not say.
 
 use std::io;
 use std::sync::Arc;
@@ -14,27 +15,37 @@ use tokio::sync::broadcast::Sender;
 use tokio::time::{sleep, timeout};
 
 use super::link::too_late;
+use super::server::Node;
 use super::topology::Topology;
 use super::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
 use crate::store::{History, Signal};
 
+/// What an announcement says where somebody waits.
+pub const AWAITED: &str = "awaited";
 /// Pause before connecting again.
 const PAUSE: Duration = Duration::from_millis(200);
-/// After so long a silence the server is asked whether it is still there.
-const SILENCE: Duration = Duration::from_secs(5);
+/// After so long a silence the server is asked whether it is still there, and how long it may take to say so: where there
+/// is no other one to listen to, and where there is.
+const ALONE: Patience = (Duration::from_secs(5), RESPONSE_TIMEOUT);
+const AMONG_OTHERS: Patience = (Duration::from_millis(500), Duration::from_millis(500));
+
+type Patience = (Duration, Duration);
 
 /// A connection that hears the channel.
 pub struct Subscription {
+    node: Node,
     sink: PubSubSink,
     messages: PubSubStream,
 }
 
 impl Subscription {
-    /// Connects to any server and subscribes: what is announced on one, those of a cluster tell each other.
-    pub async fn begin(topology: &Topology, channel: &str) -> RedisResult<Self> {
-        let mut failed = too_late();
-        for node in topology.nodes() {
-            match Self::to(&topology.client(&node)?, channel).await {
+    /// Connects to any server and subscribes: what is announced on one, those of a cluster tell each other. The one that
+    /// was heard `before`, and may be what hangs, is the last to be tried.
+    pub async fn begin(topology: &Topology, channel: &str, before: Option<&Node>) -> RedisResult<Self> {
+        let (mut nodes, mut failed) = (topology.nodes(), too_late());
+        nodes.sort_by_key(|node| Some(node) == before);
+        for node in nodes {
+            match Self::to(topology.client(&node)?, node, channel).await {
                 Ok(subscription) => return Ok(subscription),
                 Err(error) => failed = error,
             }
@@ -42,24 +53,25 @@ impl Subscription {
         Err(failed)
     }
 
-    async fn to(client: &Client, channel: &str) -> RedisResult<Self> {
+    async fn to(client: Client, node: Node, channel: &str) -> RedisResult<Self> {
         let pubsub = timeout(CONNECT_TIMEOUT, client.get_async_pubsub()).await.map_err(|_| too_late())??;
         let (mut sink, messages) = pubsub.split();
         timeout(RESPONSE_TIMEOUT, sink.subscribe(channel)).await.map_err(|_| too_late())??;
-        Ok(Self { sink, messages })
+        Ok(Self { node, sink, messages })
     }
 
     /// Passes on what it hears until the connection ends.
-    async fn pass_on(mut self, signals: &Sender<Signal>) -> RedisError {
+    async fn pass_on(&mut self, signals: &Sender<Signal>, topology: &Topology) -> RedisError {
+        let (silence, patience) = if topology.nodes().len() > 1 { AMONG_OTHERS } else { ALONE };
         loop {
-            match timeout(SILENCE, self.messages.next()).await {
+            match timeout(silence, self.messages.next()).await {
                 Ok(Some(message)) => {
                     let text: String = message.get_payload().unwrap_or_default();
                     announce(signals, read(&text).unwrap_or(Signal::Missed));
                 }
                 Ok(None) => return io::Error::from(io::ErrorKind::ConnectionReset).into(),
                 Err(_) => {
-                    let answer = timeout(RESPONSE_TIMEOUT, self.sink.ping::<redis::Value>()).await;
+                    let answer = timeout(patience, self.sink.ping::<redis::Value>()).await;
                     if let Err(error) = answer.map_err(|_| too_late()).flatten() {
                         return error;
                     }
@@ -74,11 +86,11 @@ pub async fn listen(first: Subscription, topology: Arc<Topology>, channel: Strin
     let mut subscription = first;
     loop {
         announce(&signals, Signal::Missed);
-        let error = subscription.pass_on(&signals).await;
-        tracing::warn!(%error, "signals of the seat store are interrupted");
+        let error = subscription.pass_on(&signals, &topology).await;
+        tracing::warn!(node = %subscription.node, %error, "signals of the seat store are interrupted");
         subscription = loop {
             sleep(PAUSE).await;
-            if let Ok(next) = Subscription::begin(&topology, &channel).await {
+            if let Ok(next) = Subscription::begin(&topology, &channel, Some(&subscription.node)).await {
                 break next;
             }
         };
@@ -90,10 +102,12 @@ fn announce(signals: &Sender<Signal>, signal: Signal) {
     drop(signals.send(signal));
 }
 
-/// `wrote <eventId>` or `published <eventId> <sequence> <history>`.
+/// `wrote <eventId>`, with `awaited` behind it where somebody's answer waits for that, or
+/// `published <eventId> <sequence> <history>`.
 fn read(text: &str) -> Option<Signal> {
     let mut words = text.split(' ');
     match (words.next()?, words.next()?.parse().ok()?) {
+        ("wrote", event) if words.next() == Some(AWAITED) => Some(Signal::Awaited(event)),
         ("wrote", event) => Some(Signal::Wrote(event)),
         ("published", event) => {
             let (upto, history) = (words.next()?.parse().ok()?, History::named(words.next()?));
@@ -111,6 +125,7 @@ mod tests {
     fn announcements_are_read_and_nonsense_is_not() {
         let event: boxoffice_domain::SeatingEventId = "arena".parse().unwrap();
         assert_eq!(read("wrote arena"), Some(Signal::Wrote(event.clone())));
+        assert_eq!(read("wrote arena awaited"), Some(Signal::Awaited(event.clone())));
         let published = Signal::Published(event, History::named("run:repl"), 7);
         assert_eq!(read("published arena 7 run:repl"), Some(published));
         for text in ["", "wrote", "published arena", "published arena 7", "published arena x h", "sang arena"]

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use boxoffice_domain::{Answer, CorrelationId, SeatingEventId, UnixMillis};
-use futures::StreamExt;
-use futures::stream;
+use futures::future::join_all;
+use futures::{StreamExt, stream};
 use uuid::Uuid;
 
 use super::RedisStore;
@@ -26,18 +26,21 @@ type Due = (Vec<String>, SweptMeta, Vec<(String, UnixMillis)>);
 
 impl RedisStore {
     pub(super) async fn sweep_all(&self, events: &[SeatingEventId]) -> Swept {
+        let servers = self.by_server(events.to_vec()).into_iter().map(|events| self.sweep_server(events));
         let mut all = Swept::default();
-        for events in self.by_server(events.to_vec()) {
-            for events in events.chunks(EVENTS_A_PIPELINE) {
-                // What one server fails at is no reason not to ask the others.
-                match self.sweep_some(events).await {
-                    Ok(some) => {
-                        all.ended += some.ended;
-                        all.next.extend(some.next);
-                        all.over.extend(some.over);
-                    }
-                    Err(error) => tracing::debug!(%error, "a server's holds cannot be released"),
-                }
+        for some in join_all(servers).await {
+            all.add(some);
+        }
+        all
+    }
+
+    /// Those of one server, at least one. What it fails at is no reason not to ask the others, nor have these to wait.
+    async fn sweep_server(&self, events: Vec<SeatingEventId>) -> Swept {
+        let mut all = Swept::default();
+        for events in events.chunks(EVENTS_A_PIPELINE) {
+            match self.sweep_some(events).await {
+                Ok(some) => all.add(some),
+                Err(error) => tracing::debug!(%error, "a server's holds cannot be released"),
             }
         }
         all
@@ -130,6 +133,14 @@ impl RedisStore {
             },
             Reply::Rejected(_) | Reply::Mismatch | Reply::Full(_) | Reply::Changed | Reply::Cold => false,
         })
+    }
+}
+
+impl Swept {
+    fn add(&mut self, some: Self) {
+        self.ended += some.ended;
+        self.next.extend(some.next);
+        self.over.extend(some.over);
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! One server is a map in which it has every slot. Of a Redis Cluster the map is asked, again whenever a server says
 //! that a slot is elsewhere or cannot be reached. The client's own cluster connection is not used: it reconnects and
-//! redirects without a word, and a script would then run on a server whose history nobody has read (I7). A slot that is
+//! redirects without a word, and a script would then run on a server whose history nobody has read (I7). Whichever server
+//! tells the map first is believed, so that one that hangs costs the others nothing. A slot that is
 //! on its way between two masters (ASK) is not followed: its seats were the other server's, and have to be recovered
 //! where they arrive before they are sold on.
 
@@ -11,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use redis::{Client, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio::time::{Instant, timeout};
@@ -23,6 +26,8 @@ use crate::store::StoreError;
 
 /// Shortest time between two looks at the map.
 const REFRESH: Duration = Duration::from_millis(250);
+/// How long one server may take to tell the map before the next one is asked as well.
+const NEXT: Duration = Duration::from_millis(100);
 /// How often a command is sent elsewhere before its caller hears of it.
 const REDIRECTIONS: usize = 5;
 
@@ -181,7 +186,10 @@ impl Topology {
     pub fn heed<T>(&self, link: &Arc<Link>, answer: RedisResult<T>) -> RedisResult<T> {
         match answer {
             Ok(_) if link.is_over() => Err(dropped()),
-            Ok(answer) => Ok(answer),
+            Ok(answer) => {
+                link.answered();
+                Ok(answer)
+            }
             Err(error) => {
                 link.heed(&error);
                 if self.cluster && error.kind() == ErrorKind::Server(ServerErrorKind::Moved) {
@@ -238,30 +246,40 @@ impl Topology {
         if refreshed.is_some_and(|at| at.elapsed() < REFRESH) {
             return Ok(());
         }
-        let mut failed = RedisError::from((ErrorKind::Client, "no server of the cluster is known"));
-        for node in self.nodes() {
-            match self.read_map(&node).await {
-                Ok(map) => {
-                    self.stale.store(false, SeqCst);
-                    self.take(map);
-                    *refreshed = Some(Instant::now());
-                    return Ok(());
-                }
-                Err(error) => failed = error,
-            }
-        }
+        let looked = self.look().await;
         *refreshed = Some(Instant::now());
-        Err(failed)
+        self.take(looked?);
+        self.stale.store(false, SeqCst);
+        Ok(())
     }
 
-    async fn read_map(&self, node: &Node) -> RedisResult<SlotMap> {
-        let client = self.client(node)?;
+    /// The map of the first server that tells it.
+    async fn look(&self) -> RedisResult<SlotMap> {
+        let mut failed = RedisError::from((ErrorKind::Client, "no server of the cluster is known"));
+        let (mut nodes, mut asked) = (self.nodes().into_iter(), FuturesUnordered::new());
+        loop {
+            match nodes.next() {
+                Some(node) => asked.push(self.read_map(node)),
+                None if asked.is_empty() => return Err(failed),
+                None => {}
+            }
+            match timeout(NEXT, asked.next()).await {
+                Ok(Some(Ok(map))) => return Ok(map),
+                Ok(Some(Err(error))) => failed = error,
+                // What is late may still come.
+                Ok(None) | Err(_) => {}
+            }
+        }
+    }
+
+    async fn read_map(&self, node: Node) -> RedisResult<SlotMap> {
+        let client = self.client(&node)?;
         let asked = async {
             let mut connection = client.get_multiplexed_async_connection_with_config(&patience()).await?;
             redis::cmd("CLUSTER").arg("SLOTS").query_async::<Value>(&mut connection).await
         };
         let answer = timeout(RESPONSE_TIMEOUT, asked).await.map_err(|_| too_late())??;
-        SlotMap::read(&answer, node)
+        SlotMap::read(&answer, &node)
             .ok_or_else(|| RedisError::from((ErrorKind::Client, "the cluster has no slots yet")))
     }
 

@@ -43,7 +43,7 @@ pub async fn aggregates(file: &SqlitePool) -> Result<HashMap<SeatingEventId, Agg
                 &format_args!("I3: sequence {sequence} follows {}", aggregate.sequence()),
             ));
         }
-        aggregate.apply(OutboxEntry { envelope, traceparent });
+        aggregate.apply(OutboxEntry { envelope, traceparent, after: None });
     }
     recall_answers(file, &mut aggregates).await?;
     Ok(aggregates)

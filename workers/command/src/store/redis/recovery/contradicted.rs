@@ -1,23 +1,23 @@
 //! What another store sold, as the log tells whoever has just fenced.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use boxoffice_domain::SeatingEventId;
 
 use super::reading::is_out;
 use super::{Recovery, RecoveryError};
 use crate::replay::records::{Records, identity};
-use crate::store::StoreError;
+use crate::store::{Distrust, StoreError};
 
 impl Recovery {
     /// SeatingEvents that are out of the fence, and of which the log has another event than Redis, or one that Redis does
-    /// not know. Everything before the offset that a server keeps is known there; what waits in an outbox is known by its
-    /// id.
+    /// not know. Everything before the offset that a server keeps is known there; what waits in an outbox, and what that
+    /// says it goes on from, is known by its id.
     pub(super) async fn find_contradicted(
         &self,
         partition: u32,
-    ) -> Result<BTreeSet<SeatingEventId>, RecoveryError> {
+    ) -> Result<BTreeMap<SeatingEventId, Distrust>, RecoveryError> {
         let (begin, end) = self.log.bounds(&self.topic, partition).await?;
         let (mut servers, mut from) = (HashMap::new(), end);
         for shard in self.store.topology.known_shards().await? {
@@ -36,7 +36,7 @@ impl Recovery {
                 Err(error) => tracing::debug!(node = %shard.node, %error, "it is not compared with the log"),
             }
         }
-        let (mut contradicted, mut known) = (BTreeSet::new(), HashMap::new());
+        let (mut contradicted, mut known) = (BTreeMap::new(), HashMap::new());
         let (log, topic) = (self.log.as_ref(), &self.topic);
         let mut records = Records::open(log, topic, partition, from.max(begin), end).await?;
         while let Some(some) = records.next().await? {
@@ -49,8 +49,13 @@ impl Recovery {
                     Entry::Vacant(place) => place.insert(self.store.found(link, &event).await?),
                 };
                 let is_another = found.waiting.get(&sequence).is_some_and(|waiting| *waiting != id);
-                if is_out(found, link) && (is_another || sequence > found.sequence) {
-                    contradicted.insert(event);
+                if !is_out(found, link) {
+                    continue;
+                }
+                if is_another {
+                    contradicted.insert(event, Distrust::Fork);
+                } else if sequence > found.sequence {
+                    contradicted.entry(event).or_insert(Distrust::Split);
                 }
             }
         }

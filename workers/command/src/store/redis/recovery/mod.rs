@@ -19,7 +19,7 @@ mod restore;
 
 mod run;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ use super::RedisStore;
 use super::link::Link;
 use super::slots::Shard;
 use crate::recover::{Recover, RecoveryError};
-use crate::store::StoreError;
+use crate::store::{Distrust, StoreError};
 pub use metrics::RecoveryMetrics;
 
 /// Readiness part: seats were complete once.
@@ -190,7 +190,10 @@ impl Recover for Recovery {
         wanting
     }
 
-    async fn contradicted(&self, partition: u32) -> Result<BTreeSet<SeatingEventId>, RecoveryError> {
+    async fn contradicted(
+        &self,
+        partition: u32,
+    ) -> Result<BTreeMap<SeatingEventId, Distrust>, RecoveryError> {
         self.find_contradicted(partition).await
     }
 

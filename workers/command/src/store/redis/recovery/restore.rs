@@ -49,11 +49,13 @@ impl RedisStore {
             partition,
             ..Found::default()
         };
-        let entries = self.waiting(link, event).await?;
-        found.waiting = entries
-            .iter()
-            .filter_map(|entry| Some((entry.envelope.metadata.sequence?, entry.envelope.event_id)))
-            .collect();
+        for entry in self.waiting(link, event).await? {
+            let sequence = entry.sequence();
+            if let Some(after) = entry.after {
+                found.waiting.entry(sequence.saturating_sub(1)).or_insert(after);
+            }
+            found.waiting.insert(sequence, entry.envelope.event_id);
+        }
         Ok(found)
     }
 

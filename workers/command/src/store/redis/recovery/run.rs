@@ -19,6 +19,7 @@ use crate::snapshot::SnapshotError;
 use crate::snapshot::folder::BEHIND;
 use crate::snapshot::index::{self, Index, Loaded};
 use crate::store::StoreError;
+use crate::store::redis::fence::FORK;
 use crate::store::redis::slots::Shard;
 
 /// SeatingEvents that are asked about, or put back, at once.
@@ -48,6 +49,12 @@ impl Left {
     fn failed(&mut self, event: SeatingEventId, trouble: String, again: Option<Again>) {
         let again = again.or_else(|| self.failed.get(&event)?.again);
         self.failed.insert(event, Failure { trouble, again });
+    }
+
+    /// Those that were found to be something else than the log has before this began.
+    fn forked(&self) -> Vec<SeatingEventId> {
+        let is_forked = |found: &Found| found.history.as_deref() == Some(FORK);
+        self.in_doubt.iter().filter(|(_, found)| is_forked(found)).map(|(event, _)| event.clone()).collect()
     }
 
     fn is_back(&mut self, event: &SeatingEventId) {
@@ -162,6 +169,10 @@ impl Recovery {
         let (node, partition) = (&place.link.node, place.partition);
         tracing::info!(%node, partition, in_doubt = in_doubt.len(), from, end, "reading seats back from the log");
         let mut left = Left { in_doubt, ..Left::default() };
+        for event in left.forked() {
+            self.forked(&event);
+            left.failed(event, Again::Fork.words().to_owned(), Some(Again::Fork));
+        }
         // A few records are read at once by all, whose time goes into waiting; what takes many states takes turns.
         let mut turn = None;
         if from.is_none_or(|from| end - from > BEHIND) {
@@ -259,6 +270,12 @@ impl Recovery {
         Ok(())
     }
 
+    /// What Redis has of it is something else than what the log has.
+    fn forked(&self, event: &SeatingEventId) {
+        self.metrics.forks.inc();
+        tracing::error!(%event, "{}", Again::Fork.words());
+    }
+
     /// Puts back what a pass worked out, and keeps what it was not enough for.
     async fn settle(
         &self,
@@ -297,10 +314,7 @@ impl Recovery {
         }
         for (event, why) in reading.again.drain() {
             match why {
-                Again::Fork => {
-                    self.metrics.forks.inc();
-                    tracing::error!(%event, "{}", why.words());
-                }
+                Again::Fork => self.forked(&event),
                 Again::BornAgain => tracing::info!(%event, "{}", why.words()),
             }
             left.failed(event, why.words().to_owned(), Some(why));

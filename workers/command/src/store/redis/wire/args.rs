@@ -216,9 +216,11 @@ told! {
 
 told! {
     /// `distrust.lua`.
-    pub struct Distrusting {
+    pub struct Distrusting<'a> {
         /// The server's history.
         pub history: ServerHistory,
+        /// What it has in place of one from then on.
+        pub mark: &'a str,
     }
 }
 

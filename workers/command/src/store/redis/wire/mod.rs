@@ -16,6 +16,8 @@ use super::invocation::{ScriptInvocation, words};
 
 /// How entries of the outbox are written. Those without a number are of before there were any.
 pub const ENTRY_FORMAT: u32 = 2;
+/// The latest way that is read: the version after this one writes entries so.
+pub const ENTRY_FORMAT_READ: u32 = 3;
 /// How the records of a SeatingEvent (seats, holds, reservations) are written; in its `meta`.
 pub const RECORD_FORMAT: u32 = 3;
 /// How stored answers are written.
