@@ -14,6 +14,7 @@ mod lock;
 mod metrics;
 pub mod negotiate;
 pub mod outbound;
+mod presence;
 mod problem;
 mod rate;
 mod server;
