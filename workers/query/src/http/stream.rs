@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::http::{Id, Problem};
@@ -16,6 +16,7 @@ use bytes::BytesMut;
 use futures::stream::unfold;
 
 use super::Knowledge;
+use super::headers::Headers;
 use super::viewed::{After, Viewed};
 use crate::openapi::{OfEventRead, SEAT_MAPS};
 use crate::view::streams::{Full, Told, reset};
@@ -59,7 +60,7 @@ pub(super) async fn show(
     State(known): State<Arc<Knowledge>>,
     Id(event): Id<SeatingEventId>,
     Query(After { after }): Query<After>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, Problem> {
     let resumed = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
     let resumed = resumed.map(resumed_at).transpose()?;
@@ -99,7 +100,7 @@ pub(super) async fn show(
         ],
         Body::from_stream(frames),
     );
-    Ok(Viewed { sequence, epoch, partition: live.partition(), answer }.into_response())
+    Ok(Viewed { sequence, epoch, age: known.age.of(live.partition()), answer }.into_response())
 }
 
 /// Epoch and sequence of a frame's id.

@@ -81,13 +81,12 @@ impl Streams {
         let place = Arc::clone(&self.listeners);
         let taken = place.try_update(SeqCst, SeqCst, |count| (count < self.most).then_some(count + 1));
         taken.map_err(|_| Full)?;
-        let event = live.read(|map| map.id.clone());
         let mut tellers = self.tellers.lock().unwrap_or_else(PoisonError::into_inner);
-        let frames = if let Some(teller) = tellers.get(&event) {
+        let frames = if let Some(teller) = tellers.get(live.id()) {
             teller.subscribe()
         } else {
             let (teller, frames) = broadcast::channel(BEHIND);
-            tellers.insert(event, teller.clone());
+            tellers.insert(live.id().clone(), teller.clone());
             // Before whoever listens looks what there is: nothing falls in between.
             let told = Told::of(live);
             let (streams, views, live) = (Arc::clone(self), Arc::clone(views), Arc::clone(live));
@@ -126,7 +125,7 @@ impl Streams {
         let mut tellers = self.tellers.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = teller.receiver_count() == 0 || self.stop.is_cancelled();
         if is_over {
-            tellers.remove(&live.read(|map| map.id.clone()));
+            tellers.remove(live.id());
         }
         is_over
     }
