@@ -1,5 +1,5 @@
 //! A query worker on a view database that was filled beforehand, and seats that change as fast as is wanted: domain events are
-//! produced straight to its topic.
+//! produced straight to its topic. Or one on the topic of a write side.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,6 +67,18 @@ impl Replica {
     /// # Errors
     /// A program that is missing, or a worker that does not become ready.
     pub async fn start(bench: &Bench, shows: u32, sold: bool) -> anyhow::Result<Self> {
+        Self::of(bench, None, shows, sold).await
+    }
+
+    /// A replica of what is on a topic that there is, and of nothing else, ready.
+    ///
+    /// # Errors
+    /// A program that is missing, or a worker that does not become ready.
+    pub async fn following(bench: &Bench, topic: &str) -> anyhow::Result<Self> {
+        Self::of(bench, Some(topic), 0, false).await
+    }
+
+    async fn of(bench: &Bench, topic: Option<&str>, shows: u32, sold: bool) -> anyhow::Result<Self> {
         let begun = Instant::now();
         let postgres = Server::start(Postgres::default()).await?;
         let database_url = format!("{}/postgres", postgres.address());
@@ -75,7 +87,10 @@ impl Replica {
         for number in 1..=shows {
             fill(&mut database, &format!("hall-{number}"), sold).await?;
         }
-        let topic = topic_on(&bench.kafka.address(), "seat-events", 1).await?;
+        let topic = match topic {
+            Some(topic) => topic.to_owned(),
+            None => topic_on(&bench.kafka.address(), "seat-events", 1).await?,
+        };
         let stats = topic_on(&bench.kafka.address(), "stats-events", 1).await?;
         let filled = begun.elapsed();
         let addr = SocketAddr::from(([127, 0, 0, 1], free_port()?));
@@ -129,6 +144,17 @@ impl Replica {
             }
         });
         Ok(Changing { published, _task: AbortOnDropHandle::new(task) })
+    }
+
+    /// Returns when it shows a show.
+    ///
+    /// # Errors
+    /// It does not come to know it.
+    pub async fn shows(&self, show: &str) -> anyhow::Result<()> {
+        let address = format!("http://{}/events/{show}", self.addr);
+        let shown =
+            within(PATIENCE, async || reqwest::get(&address).await.ok()?.status().is_success().then_some(()));
+        shown.await.with_context(|| format!("{show} is not shown\n{}", self.process.log()))
     }
 
     async fn sequence(&self) -> anyhow::Result<u64> {

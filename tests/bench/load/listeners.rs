@@ -4,7 +4,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use super::{count, get};
 
 /// Of so many one is looked at.
 const LOOKED_AT: usize = 100;
-/// The longest that it may take until all have heard something.
+/// The longest that it may take until all have heard something, or one of them a certain thing.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How long the thread waits for news before it looks at what it is told to do.
 const TURN: Duration = Duration::from_millis(20);
@@ -39,6 +39,8 @@ pub struct Listeners {
 struct Shared {
     /// How many have been told something.
     heard: AtomicUsize,
+    /// The last sequence that one who is looked at was told changes up to.
+    upto: AtomicU64,
     told: AtomicU8,
 }
 
@@ -103,14 +105,31 @@ impl Listeners {
     /// # Errors
     /// Somebody who is told nothing.
     pub async fn all_heard(&mut self) -> anyhow::Result<()> {
-        let heard = within(PATIENCE, async || {
+        let all = self.clients;
+        let is_so = self.until(|shared| shared.heard.load(SeqCst) == all).await?;
+        ensure!(is_so, "{} of {all} hear something", self.shared.heard.load(SeqCst));
+        Ok(())
+    }
+
+    /// Returns when one who is looked at has been told what changed up to a sequence, or further.
+    ///
+    /// # Errors
+    /// It is not told.
+    pub async fn told(&mut self, sequence: u64) -> anyhow::Result<()> {
+        let is_so = self.until(|shared| shared.upto.load(SeqCst) >= sequence).await?;
+        ensure!(is_so, "what changed is told up to {} of {sequence}", self.shared.upto.load(SeqCst));
+        Ok(())
+    }
+
+    /// Returns when it is so: whether it came to that.
+    async fn until(&mut self, is_so: impl Fn(&Shared) -> bool) -> anyhow::Result<bool> {
+        let waited = within(PATIENCE, async || {
             let ended = self.thread.as_ref().is_none_or(JoinHandle::is_finished);
-            (ended || self.shared.heard.load(SeqCst) == self.clients).then_some(ended)
+            (ended || is_so(&self.shared)).then_some(ended)
         });
-        match heard.await {
-            Some(false) => Ok(()),
+        match waited.await {
             Some(true) => self.end().await.and_then(|_| bail!("the listeners ended")),
-            None => bail!("{} of {} hear something", self.shared.heard.load(SeqCst), self.clients),
+            told => Ok(told.is_some()),
         }
     }
 
@@ -212,6 +231,9 @@ impl Client {
             }
             if let Some(lines) = &mut self.lines {
                 lines.take(&buffer[..length]);
+                if let Some((id, _)) = lines.frames.last() {
+                    shared.upto.fetch_max(*id, SeqCst);
+                }
             }
             // What comes after this is told anew.
             if length < buffer.len() {

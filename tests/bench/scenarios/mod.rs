@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod contended;
 pub mod door;
 pub mod embedded;
+pub mod freshness;
 pub mod herd;
 pub mod holds;
 pub mod idle;
@@ -63,6 +64,8 @@ pub enum Scenario {
     Local,
     /// Five thousand who follow a seat map that changes 500 times a second, beside a constant broadcast
     Streams,
+    /// How soon a seat, a map and a stream show what was held, at a thousand holds a second
+    Freshness,
     /// Two thousand readers of seat maps who take nothing of them: memory, and whether others are served
     Slow,
     /// Domain events over HTTP to a fast receiver: deliveries a second
@@ -109,6 +112,7 @@ impl Bench {
             Scenario::Catalog => catalog::measure(self).await,
             Scenario::Local => local::measure(self).await,
             Scenario::Streams => streams::measure(self).await,
+            Scenario::Freshness => freshness::measure(self).await,
             Scenario::Slow => slow::measure(self).await,
             Scenario::Webhook => webhook::measure(self).await,
         }

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use boxoffice_consumer::handlers::Followers;
 use boxoffice_domain::definition::Blocked;
-use boxoffice_domain::events::{ReservedSeats, SectionStats, StatsUpdated};
+use boxoffice_domain::events::{ReservedSeats, SeatBlock, SectionStats, StatsUpdated};
 use boxoffice_domain::project::SeatStatus;
-use boxoffice_domain::{DomainEvent, Envelope, PaymentState, PaymentView, SeatId};
+use boxoffice_domain::{DomainEvent, Envelope, PaymentState, PaymentView, SeatId, UserId};
 use boxoffice_local::embedded::views::maps::Maps;
 use boxoffice_local::embedded::views::{MemoryHandler, MemoryView, Persistence, SeatView, Stats};
 use boxoffice_query::view::Snapshots;
@@ -289,6 +289,77 @@ async fn a_snapshot_tells_how_far_a_purged_seating_event_had_come() {
     assert_eq!((snapshot.maps[0].sequence, snapshot.gone.len()), (6, 0));
     let of_alice = view.read(|view| view.reservations().of("alice").count());
     assert_eq!(of_alice, 1, "reservations stay on record");
+}
+
+/// What a map says of each seat: what it is, whether Alice has it, until when.
+fn seats(view: &Memory<SeatView>) -> Vec<(SeatStatus, bool, Option<u64>)> {
+    let alice: UserId = "alice".parse().unwrap();
+    view.read(|view| {
+        let map = view.maps().get("arena-night").unwrap();
+        let seat = |(place, status): (usize, &SeatStatus)| {
+            (*status, map.is_owner(&alice, place), map.deadline(place))
+        };
+        map.statuses().iter().enumerate().map(seat).collect()
+    })
+}
+
+#[tokio::test]
+async fn a_show_that_is_put_off_after_it_left_is_as_if_it_had_stayed() {
+    let mut history = History::new("arena-night");
+    let seats_of = |numbers: &[u32]| numbers.iter().map(|number| format!("A-1-{number}")).collect::<Vec<_>>();
+    let camera = |numbers: &[u32]| Some(vec![Blocked { seats: seats_of(numbers), reason: "camera".into() }]);
+    let mut created = history.defined(9);
+    created.definition.starts_at = NOW;
+    created.blocks = camera(&[8, 9]);
+    let over_at = created.definition.over_at();
+    let created = DomainEvent::EventCreated(created);
+    let mut before = vec![history.next(created.clone())];
+    // What was sold before a purge is nobody's any more.
+    before.extend(history.sold(1));
+    before.extend([history.purged(), created].map(|event| history.next(event)));
+    before.extend(history.sold(2));
+    before.extend(history.sold(3));
+    let cancelled = DomainEvent::ReservationCancelled(history.reservation(3));
+    let others = [history.released(3), cancelled, history.held(4)];
+    before.extend(others.map(|event| history.next(event)));
+    // Staff may still do all of that.
+    let by_hand = |seat_id| SeatBlock {
+        seat_id,
+        event_id: "arena-night".parse().unwrap(),
+        section_id: "A".into(),
+        reason: "rain".into(),
+    };
+    let rain = DomainEvent::SeatBlocked(by_hand(history.seat(6)));
+    let sun = DomainEvent::SeatUnblocked(by_hand(history.seat(9)));
+    let others = [history.held(5), history.released(4), rain, sun];
+    let mut meanwhile = others.map(|event| history.next(event)).to_vec();
+    meanwhile.extend(history.sold(7));
+    let mut put_off = history.defined(9);
+    (put_off.blocks, put_off.unblocks) = (camera(&[4, 5]), Some(seats_of(&[8])));
+    let put_off = [history.next(DomainEvent::EventUpdated(put_off))];
+
+    let (left, stayed) = (Memory::of(SeatView::handler()), Memory::of(SeatView::handler()));
+    for view in [&left, &stayed] {
+        view.apply(&before).await;
+    }
+    left.0.leave(over_at - 1);
+    assert_eq!(seats(&left), seats(&stayed));
+    left.0.leave(over_at);
+    let snapshot = left.0.load().await.unwrap();
+    assert_eq!((snapshot.maps.len(), snapshot.gone), (0, [(history.event.clone(), 15)].into()));
+    assert_eq!(left.read(|view| view.reservations().of("alice").count()), 3, "they stay");
+    for view in [&left, &stayed] {
+        view.apply(&meanwhile).await;
+    }
+    assert!(left.0.load_one(&history.event).await.unwrap().is_none());
+    for view in [&left, &stayed] {
+        view.apply(&put_off).await;
+    }
+    assert_eq!(seats(&left), seats(&stayed));
+    let map = left.0.load_one(&history.event).await.unwrap().unwrap();
+    assert_eq!((map.counts().reserved, map.counts().held, map.counts().blocked), (2, 1, 2));
+    left.0.leave(over_at);
+    assert!(left.0.load_one(&history.event).await.unwrap().is_some(), "it is not over any more");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use boxoffice_consumer::handlers::Handler;
 use boxoffice_consumer::handlers::seat_view::SeatViewHandler;
 use boxoffice_consumer::view::{PgViewStore, migrate};
 use boxoffice_domain::checkpoint::Start;
@@ -11,9 +12,9 @@ use boxoffice_runtime::clock;
 use boxoffice_runtime::log::kafka::KafkaLog;
 use boxoffice_runtime::log::{EventLog, TopicPartition};
 use boxoffice_runtime::postgres::DatabaseArgs;
-use boxoffice_runtime::record::NewRecord;
+use boxoffice_runtime::record::{NewRecord, Record};
 use boxoffice_runtime::view::{Batch, Beginning, ViewStore};
-use boxoffice_tests::history::{History, new_record, record};
+use boxoffice_tests::history::{History, new_record};
 use boxoffice_tests::process::Process;
 use boxoffice_tests::servers::{Database, database, free_port, kafka, service, topic, unique};
 use boxoffice_tests::wait::until;
@@ -52,22 +53,43 @@ impl Stage {
     }
 
     async fn publish_to(&self, topic: &str, partition: u32, events: &[Envelope]) {
+        let records = events.iter().map(|event| new_record(event, partition));
+        self.publish_records(topic, records.collect()).await;
+    }
+
+    async fn publish_records(&self, topic: &str, records: Vec<NewRecord>) {
         // Kafka refuses records of times to come, and that is when histories happen.
-        let record = |event| NewRecord { timestamp: clock::now(), ..new_record(event, partition) };
-        self.log.publish(topic, events.iter().map(record).collect()).await.unwrap();
+        let now = |record| NewRecord { timestamp: clock::now(), ..record };
+        self.log.publish(topic, records.into_iter().map(now).collect()).await.unwrap();
     }
 
     /// What the seat-view consumer does with the first records of a partition.
     async fn consume(&self, partition: u32, events: &[Envelope]) {
-        let records =
-            events.iter().zip(0..).map(|(event, offset)| record(event, partition, offset)).collect();
+        let records = events.iter().map(|event| new_record(event, partition));
+        self.consume_records(partition, 0, records.collect()).await;
+    }
+
+    /// What it does with records of a partition that begin at an offset.
+    async fn consume_records(&self, partition: u32, expected: u64, records: Vec<NewRecord>) {
+        let read = |(NewRecord { key, value, headers, .. }, offset)| {
+            Record::new(partition, offset, key, value, headers)
+        };
+        let records = records.into_iter().zip(expected..).map(read).collect();
         let begun = TopicPartition { topic: self.topic.clone(), partition };
         self.view
             .begin(&[Beginning { partition: begun, offset: 0, earliest: true, log: None }])
             .await
             .unwrap();
-        let batch = Batch { topic: self.topic.clone(), partition, log: None, expected: 0, records };
+        let batch = Batch { topic: self.topic.clone(), partition, log: None, expected, records };
         self.view.apply(&batch).await.unwrap();
+    }
+
+    /// What an operator does with an event that was parked, once it can be read.
+    async fn redrive(&self, event: &Envelope) {
+        let mut connection = self.connection().await;
+        let mut transaction = connection.begin().await.unwrap();
+        SeatViewHandler.apply(&mut transaction, &[event]).await.unwrap();
+        transaction.commit().await.unwrap();
     }
 
     async fn connection(&self) -> sqlx::PgConnection {
@@ -118,6 +140,29 @@ impl Worker {
             (answer.pointer(pointer) == Some(&value)).then_some(answer)
         })
         .await
+    }
+}
+
+/// A seat map as a replica sends it.
+#[derive(Debug, PartialEq, Eq)]
+struct Sent {
+    tag: String,
+    bytes: String,
+}
+
+impl Sent {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.bytes).unwrap()
+    }
+}
+
+impl Worker {
+    /// The map as of a sequence, by a worker that takes as long as it likes to come to it.
+    async fn map(&self, sequence: u64) -> Sent {
+        self.shows("/events/arena-night", "/sequence", json!(sequence)).await;
+        let answer = self.get(&format!("/events/arena-night/seats?after={sequence}")).await;
+        let tag = answer.headers()["etag"].to_str().unwrap().to_owned();
+        Sent { tag, bytes: answer.text().await.unwrap() }
     }
 }
 
@@ -193,6 +238,67 @@ async fn a_restart_goes_on_from_the_checkpoint_to_the_same_map() {
     let after = second.get("/events/arena-night/seats").await;
     assert_eq!(after.headers()["etag"], tag);
     assert_eq!(after.text().await.unwrap(), before);
+}
+
+/// `record` as nobody can read it.
+fn torn(record: &NewRecord) -> NewRecord {
+    NewRecord { value: b"}{".to_vec(), ..record.clone() }
+}
+
+/// `record` of a type that nobody knows.
+fn unknown(record: &NewRecord) -> NewRecord {
+    let body = String::from_utf8_lossy(&record.value).replace("seat.held", "seat.painted");
+    NewRecord { value: body.into(), ..record.clone() }
+}
+
+#[tokio::test]
+async fn replicas_whose_tags_are_equal_send_equal_bytes_whatever_was_parked_redriven_and_purged() {
+    let stage = Stage::set().await;
+    let mut history = History::new("arena-night");
+    let mut events = vec![history.next(history.created(20))];
+    events.extend(history.sold(1));
+    let others = [history.held(2), history.held(3), history.held(4), history.released(4)];
+    events.extend(others.map(|event| history.next(event)));
+    let mut records: Vec<_> = events.iter().map(|event| new_record(event, 1)).collect();
+    (records[4], records[5]) = (torn(&records[4]), unknown(&records[5]));
+
+    let tailed = stage.worker().await;
+    stage.publish_records(&stage.topic, records.clone()).await;
+    stage.consume_records(1, 0, records).await;
+    let before = tailed.map(8).await;
+    let restarted = stage.worker().await;
+    assert_eq!(restarted.map(8).await, before);
+
+    // What is redriven is nowhere on the log: who has followed that does not hear of it, and says another tag than who has.
+    stage.redrive(&events[4]).await;
+    let redriven = stage.worker().await;
+    let changed = redriven.map(8).await;
+    assert_eq!(
+        (&changed.json()["epoch"], &changed.json()["seats"][1]["status"]),
+        (&json!(1), &json!("HELD"))
+    );
+    assert_ne!(changed.tag, before.tag);
+    assert_eq!(tailed.map(8).await, before);
+    let next = [history.held(5)].map(|event| history.next(event));
+    stage.publish(1, &next).await;
+    stage.consume_records(1, 8, next.iter().map(|event| new_record(event, 1)).collect()).await;
+    assert_eq!(tailed.map(9).await, restarted.map(9).await);
+    assert_ne!(redriven.map(9).await.tag, tailed.map(9).await.tag);
+
+    let mut anew = [history.purged(), history.created(20)].map(|event| history.next(event)).to_vec();
+    anew.extend(history.sold(6));
+    stage.publish(1, &anew).await;
+    stage.consume_records(1, 9, anew.iter().map(|event| new_record(event, 1)).collect()).await;
+    let mut sent = vec![];
+    for worker in [&tailed, &restarted, &redriven, &stage.worker().await] {
+        sent.push(worker.map(14).await);
+    }
+    for one in &sent {
+        assert_eq!(one.json()["seats"], sent[0].json()["seats"], "nothing of before is left");
+        for other in sent.iter().filter(|other| other.tag == one.tag) {
+            assert_eq!(one, other);
+        }
+    }
 }
 
 #[tokio::test]

@@ -53,6 +53,7 @@ impl Platform {
                 "seat-view" => {
                     let view = Arc::new(MemoryView::new(SeatView::new(declared.topic().to_owned())));
                     shared.get_or_insert_with(|| Arc::clone(&view));
+                    running.spawn(Arc::clone(&view).look_after(Arc::new(clock::now), stop.clone()));
                     view
                 }
                 "persistence" => Arc::new(MemoryView::new(Persistence::default())),

@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 use super::Knowledge;
 use super::charts::brotli;
 use super::conditional::encoding;
+use super::headers::Headers;
 use super::pieces::body;
 use super::viewed::{PATIENCE, Viewed};
 use crate::openapi::{OfChart, SEAT_MAPS};
@@ -141,7 +142,7 @@ pub(super) async fn show(
     State(known): State<Arc<Knowledge>>,
     Id(event): Id<SeatingEventId>,
     Query(Asked { hash, after }): Query<Asked>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, Problem> {
     let live = known.event_after(&event, after).await?;
     if let Some(hash) = &hash {
@@ -180,7 +181,7 @@ pub(super) async fn show(
         [(header::CONTENT_TYPE, "application/json")],
         body(pieces),
     );
-    Ok(Viewed { sequence, epoch, partition: live.partition(), answer }.into_response())
+    Ok(Viewed { sequence, epoch, age: known.age.of(live.partition()), answer }.into_response())
 }
 
 /// What a chart is compressed by.

@@ -192,11 +192,11 @@ pub(super) async fn show(
     Query(After { after }): Query<After>,
 ) -> Result<Viewed<Json<Detail>>, Problem> {
     let live = known.event_after(&event, after).await?;
-    let now = clock::now();
+    let (now, age) = (clock::now(), known.age.of(live.partition()));
     Ok(live.read(|map| Viewed {
         sequence: map.sequence,
         epoch: map.epoch,
-        partition: live.partition(),
+        age,
         answer: Json(Detail::of(map, now)),
     }))
 }
@@ -236,7 +236,7 @@ pub(super) async fn stats(
     let (as_of_sequence, sections) = known.statistics(event.as_str())?;
     let sections = sections.into_iter().map(SectionCounts::from).collect();
     let answer = Json(StatsBody { event_id: event, as_of_sequence, sections });
-    Ok(Viewed { sequence, epoch, partition: live.partition(), answer })
+    Ok(Viewed { sequence, epoch, age: known.age.of(live.partition()), answer })
 }
 
 /// Counts as of a domain event. What they came to is the operators' business.

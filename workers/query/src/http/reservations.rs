@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::events::{PaidBy, PaymentFailure};
 use boxoffice_domain::{PaymentState, ReservationId, SeatId, UnixMillis};
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Knowledge;
+use super::headers::Headers;
 use crate::openapi::{OfReservationRead, USERS};
 use crate::orders::{Payment, Reservation};
 
@@ -162,7 +163,7 @@ pub(super) async fn show(
     State(known): State<Arc<Knowledge>>,
     Id(id): Id<ReservationId>,
     Query(Asked { wait }): Query<Asked>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, Problem> {
     if wait > LONGEST_WAIT {
         return Err(Problem::invalid(format!("wait: {wait} s is too long: ask for at most {LONGEST_WAIT}")));

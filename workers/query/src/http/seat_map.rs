@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::{ChartRow, SeatingEventId};
 use boxoffice_runtime::http::{Id, Problem, code};
@@ -20,9 +21,10 @@ use utoipa::ToSchema;
 
 use super::Knowledge;
 use super::conditional::{Form, content_encoding, entity_tag, entity_tag_of_section, has};
+use super::headers::Headers;
 use super::pieces::body;
 use super::seats::SeatStatus;
-use super::viewed::Viewed;
+use super::viewed::{Viewed, with_room};
 use crate::openapi::{OfMap, SEAT_MAPS};
 use crate::view::forms::Encoding;
 use crate::view::forms::packed::MEDIA_TYPE;
@@ -167,7 +169,7 @@ pub(super) async fn show(
     State(known): State<Arc<Knowledge>>,
     Id(event): Id<SeatingEventId>,
     Query(asked): Query<Asked>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, Problem> {
     let Asked { section, since, epoch, after } = asked;
     let live = known.event_after(&event, after.max(since)).await?;
@@ -180,16 +182,17 @@ pub(super) async fn show(
     if let Some(since) = since {
         return changes(&known, &live, since, epoch.unwrap_or_default(), section);
     }
-    let of = live.tag();
-    if epoch.is_some_and(|epoch| epoch != of.epoch) {
-        return Err(problem(Untold::Gone { event, sequence: of.sequence }));
+    let current = live.tag();
+    if epoch.is_some_and(|epoch| epoch != current.epoch) {
+        return Err(problem(Untold::Gone { event, sequence: current.sequence }));
     }
-    map(&known, &live, section, after.unwrap_or_default(), &headers).await
+    map(&known, &live, &current, section, after.unwrap_or_default(), &headers).await
 }
 
 async fn map(
     known: &Knowledge,
     live: &Arc<LiveMap>,
+    current: &Tag,
     section: Option<&str>,
     after: u64,
     headers: &HeaderMap,
@@ -199,50 +202,56 @@ async fn map(
         return Err(Problem::invalid("section: the packed form has all of them: leave it out"));
     }
     // Where nobody else asks nothing is rendered for whoever has the map.
-    let current = live.tag();
-    if section.is_none() && has(headers, &current) {
-        let named = entity_tag(&current, form);
-        return Ok(viewed(live, &current, (StatusCode::NOT_MODIFIED, validators(named))));
+    if section.is_none() && headers.contains_key(header::IF_NONE_MATCH) {
+        let tag = current.to_string();
+        if has(headers, &tag) {
+            return Ok(unchanged(known, live, current, entity_tag(&tag, form)));
+        }
     }
     let Rendered { rendering, anew } = known.views.rendering(live, after).await.map_err(problem)?;
     if anew {
         known.metrics.renders.inc();
     }
     let gone = || no_section(section.unwrap_or_default());
-    let (tag, named) = match section {
-        Some(section) => {
-            let tag = rendering.tag_of(section).ok_or_else(gone)?;
-            let named = entity_tag_of_section(&tag, form);
-            (tag, named)
-        }
-        None => (rendering.tag.clone(), entity_tag(&rendering.tag, form)),
+    let of_section = match section {
+        Some(section) => Some(rendering.tag_of(section).ok_or_else(gone)?.to_string()),
+        None => None,
     };
-    if has(headers, &tag) {
-        return Ok(viewed(live, &rendering.tag, (StatusCode::NOT_MODIFIED, validators(named))));
+    let (tag, named) = match &of_section {
+        Some(tag) => (tag.as_str(), entity_tag_of_section(tag, form)),
+        None => (&*rendering.named, entity_tag(&rendering.named, form)),
+    };
+    if has(headers, tag) {
+        return Ok(unchanged(known, live, &rendering.tag, named));
     }
-    let shown = rendering.tag.clone();
-    let pieces = match form {
-        Form::Packed => vec![rendering.packed()],
+    let sent = match form {
+        Form::Packed => Body::from(rendering.packed()),
         Form::Json(encoding) if encoding == Encoding::Identity || rendering.is_deflated(section) => {
-            rendering.json(section, encoding).ok_or_else(gone)?
+            body(rendering.json(section, encoding).ok_or_else(gone)?)
         }
         Form::Json(encoding) => {
-            let section = section.map(str::to_owned);
+            let (rendering, section) = (Arc::clone(&rendering), section.map(str::to_owned));
             let compressed = spawn_blocking(move || rendering.json(section.as_deref(), encoding));
-            compressed.await.map_err(|error| problem(error.into()))?.ok_or_else(gone)?
+            body(compressed.await.map_err(|error| problem(error.into()))?.ok_or_else(gone)?)
         }
     };
     let (kind, encoding) = match form {
         Form::Packed => (MEDIA_TYPE, None),
         Form::Json(encoding) => ("application/json", content_encoding(encoding)),
     };
-    let answer = (validators(named), encoding, [(header::CONTENT_TYPE, kind)], body(pieces));
-    Ok(viewed(live, &shown, answer))
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(kind))];
+    Ok(viewed(known, live, &rendering.tag, (validators(named), encoding, kind, with_room(sent))))
 }
 
-fn viewed(live: &LiveMap, tag: &Tag, answer: impl IntoResponse) -> Response {
-    let (sequence, epoch, partition) = (tag.sequence, tag.epoch, live.partition());
-    Viewed { sequence, epoch, partition, answer }.into_response()
+/// 304: the client has it.
+fn unchanged(known: &Knowledge, live: &LiveMap, tag: &Tag, entity_tag: String) -> Response {
+    let answer = (StatusCode::NOT_MODIFIED, validators(entity_tag), with_room(Body::empty()));
+    viewed(known, live, tag, answer)
+}
+
+fn viewed(known: &Knowledge, live: &LiveMap, tag: &Tag, answer: impl IntoResponse) -> Response {
+    let age = known.age.of(live.partition());
+    Viewed { sequence: tag.sequence, epoch: tag.epoch, age, answer }.into_response()
 }
 
 /// 404: the show has no such section.
@@ -272,17 +281,18 @@ fn changes(
     let changes = seats.into_iter().map(|(place, status)| (place, status.as_str())).collect();
     let body = Json(ChangesBody { sequence: upto, epoch, changes });
     let answer = ([(header::CACHE_CONTROL, SHARED)], body);
-    Ok(Viewed { sequence: upto, epoch, partition: live.partition(), answer }.into_response())
+    let age = known.age.of(live.partition());
+    Ok(Viewed { sequence: upto, epoch, age, answer }.into_response())
 }
 
 /// Whoever stands between may give it to others for a second, and for another one while it asks for the next.
 const SHARED: &str = "public, max-age=0, s-maxage=1, stale-while-revalidate=1";
 
-type Headers<T, const N: usize> = [(HeaderName, T); N];
-
 /// Whoever keeps a map asks whether it still holds, and gets the form that it takes.
-fn validators(entity_tag: String) -> (Headers<&'static str, 2>, Headers<String, 1>) {
-    let shared = [(header::CACHE_CONTROL, SHARED), (header::VARY, "accept, accept-encoding")];
+fn validators(entity_tag: String) -> ([(HeaderName, HeaderValue); 2], [(HeaderName, String); 1]) {
+    const VARY: &str = "accept, accept-encoding";
+    let shared = [(header::CACHE_CONTROL, SHARED), (header::VARY, VARY)];
+    let shared = shared.map(|(name, value)| (name, HeaderValue::from_static(value)));
     (shared, [(header::ETAG, entity_tag)])
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use boxoffice_domain::{SeatId, SeatMap, UnixMillis, UserId};
 use boxoffice_runtime::http::{Id, Problem, code};
 use boxoffice_runtime::openapi::params::OfSeat;
@@ -14,6 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Knowledge;
+use super::headers::Headers;
 use super::viewed::{After, Viewed};
 use crate::openapi::{OfSeatRead, SEAT_MAPS};
 
@@ -109,7 +110,7 @@ pub(super) async fn show(
     State(known): State<Arc<Knowledge>>,
     Id(seat): Id<SeatId>,
     Query(After { after }): Query<After>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Viewed<Private<SeatBody>>, Problem> {
     let user = known.identity.user(&headers).await?;
     let event = known.event_after(&seat.event_id(), after).await?;
@@ -118,7 +119,7 @@ pub(super) async fn show(
     let (sequence, epoch, body) = event.read(look).ok_or_else(unknown)?;
     let by_user = (header::VARY, known.identity.header());
     let answer = ([(header::CACHE_CONTROL, "private, no-store"), by_user], Json(body));
-    Ok(Viewed { sequence, epoch, partition: event.partition(), answer })
+    Ok(Viewed { sequence, epoch, age: known.age.of(event.partition()), answer })
 }
 
 impl SeatBody {

@@ -6,19 +6,20 @@ use std::convert::Infallible;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::http::{Id, Problem};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::reading::Query;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures::stream::unfold;
 
 use super::Knowledge;
+use super::headers::Headers;
 use super::viewed::{After, Viewed};
 use crate::openapi::{OfEventRead, SEAT_MAPS};
-use crate::view::streams::{Full, Listener, Told, reset};
+use crate::view::streams::{Full, Told, reset};
 
 /// How long a client waits before it comes again.
 const AGAIN: &str = "retry: 1000\n\n";
@@ -59,7 +60,7 @@ pub(super) async fn show(
     State(known): State<Arc<Knowledge>>,
     Id(event): Id<SeatingEventId>,
     Query(After { after }): Query<After>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Response, Problem> {
     let resumed = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
     let resumed = resumed.map(resumed_at).transpose()?;
@@ -83,10 +84,12 @@ pub(super) async fn show(
         None => first.extend_from_slice(&reset(epoch, sequence)),
     }
     let frames = unfold((Some(first.freeze()), listener), |(first, mut listener)| async {
-        match first {
-            Some(first) => Some((Ok::<_, Infallible>(first), (None, listener))),
-            None => Some((Ok(next(&mut listener).await?), (None, listener))),
-        }
+        let frame = match first {
+            Some(first) => first,
+            // None for one who is too far behind, and when the process is about to end.
+            None => listener.frames.recv().await.ok()?,
+        };
+        Some((Ok::<_, Infallible>(frame), (None, listener)))
     });
     let answer = (
         [
@@ -97,15 +100,7 @@ pub(super) async fn show(
         ],
         Body::from_stream(frames),
     );
-    Ok(Viewed { sequence, epoch, partition: live.partition(), answer }.into_response())
-}
-
-/// The next frame; `None` for one who is too far behind, and when the process is about to end.
-async fn next(listener: &mut Listener) -> Option<Bytes> {
-    tokio::select! {
-        frame = listener.frames.recv() => frame.ok(),
-        () = listener.stop.cancelled() => None,
-    }
+    Ok(Viewed { sequence, epoch, age: known.age.of(live.partition()), answer }.into_response())
 }
 
 /// Epoch and sequence of a frame's id.

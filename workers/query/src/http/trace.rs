@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::str::FromStr;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use boxoffice_domain::ids::InvalidId;
 use boxoffice_domain::{CorrelationId, SeatingEventId, UnixMillis, UserId};
 use boxoffice_runtime::http::{Id, Problem, code};
@@ -17,6 +17,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::headers::Headers;
 use super::{Knowledge, Private};
 use crate::openapi::{OfTrace, TRACES};
 use crate::orders::chain::{Link, tree};
@@ -105,7 +106,7 @@ pub(super) async fn show(
     State(known): State<Arc<Knowledge>>,
     Id(Chain(chain)): Id<Chain>,
     _: Query<Nothing>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Private<TraceBody>, Problem> {
     let user = known.identity.caller(&headers).await?;
     Ok(known.private(known.trace(chain, Some(&user)).await?))

@@ -13,6 +13,7 @@ use boxoffice_runtime::reading::{Nothing, Query};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::headers::Headers;
 use super::reservations::{ReservationBody, SeatOf};
 use super::{Knowledge, Private};
 use crate::openapi::{OfUserRead, USERS};
@@ -68,7 +69,7 @@ pub(super) async fn reservations(
     State(known): State<Arc<Knowledge>>,
     Id(user): Id<UserId>,
     _: Query<Nothing>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Private<Vec<ReservationBody>>, Problem> {
     known.is_caller(&user, &headers).await?;
     let reservations = known.order_service.orders().reservations_of(&user).await?;
@@ -110,7 +111,7 @@ pub(super) async fn holds(
     State(known): State<Arc<Knowledge>>,
     Id(user): Id<UserId>,
     _: Query<Nothing>,
-    headers: HeaderMap,
+    Headers(headers): Headers,
 ) -> Result<Private<Vec<HoldBody>>, Problem> {
     known.is_caller(&user, &headers).await?;
     let holds = known.order_service.orders().holds_of(&user).await?;

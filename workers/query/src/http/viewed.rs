@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue};
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::http::Problem;
@@ -41,25 +42,33 @@ pub(super) struct Viewed<T> {
     pub(super) sequence: u64,
     /// The epoch.
     pub(super) epoch: u64,
-    /// The partition that the SeatingEvent lies on, where that is known.
-    pub(super) partition: Option<u32>,
+    /// How old it may be, by the partition that the SeatingEvent lies on.
+    pub(super) age: Duration,
     /// The answer.
     pub(super) answer: T,
 }
 
-/// Says of every answer how old it may be: by the partition of its SeatingEvent, else by the oldest.
+/// Says of every answer that is not [`Viewed`] how old the oldest may be.
 pub(super) fn told_age(age: Arc<Age>) -> impl Fn(Response) -> Response + Clone + Send + Sync + 'static {
     move |mut response| {
-        let partition = response.extensions().get::<OfPartition>().map(|OfPartition(partition)| *partition);
-        let age = age.of(partition).as_millis();
-        response.headers_mut().insert(AGE, HeaderValue::from(u64::try_from(age).unwrap_or(u64::MAX)));
+        response.headers_mut().entry(AGE).or_insert_with(|| in_millis(age.of(None)));
         response
     }
 }
 
-/// The partition that an answer is about.
-#[derive(Debug, Clone, Copy)]
-struct OfPartition(u32);
+fn in_millis(age: Duration) -> HeaderValue {
+    HeaderValue::from(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// How many headers an answer has at most, with those that it gets on its way out.
+const HEADERS: usize = 12;
+
+/// An answer with room for all its headers: those that come last do not move the others.
+pub(super) fn with_room(body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
+    response
+}
 
 impl<T: IntoResponse> IntoResponse for Viewed<T> {
     fn into_response(self) -> Response {
@@ -69,9 +78,7 @@ impl<T: IntoResponse> IntoResponse for Viewed<T> {
         if self.epoch > 0 {
             headers.insert(EPOCH, HeaderValue::from(self.epoch));
         }
-        if let Some(partition) = self.partition {
-            response.extensions_mut().insert(OfPartition(partition));
-        }
+        headers.insert(AGE, in_millis(self.age));
         response
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use boxoffice_domain::project::SeatStatus;
 use boxoffice_domain::seat_map::Changed;
-use boxoffice_domain::{ChartError, DomainEvent, SeatMap};
+use boxoffice_domain::{ChartError, DomainEvent, SeatMap, SeatingEventId};
 
 use super::forms::Moment;
 use super::tag::Tag;
@@ -15,6 +15,7 @@ use super::tag::Tag;
 /// A SeatingEvent's seats.
 #[derive(Debug)]
 pub struct LiveMap {
+    id: SeatingEventId,
     current: RwLock<Current>,
     /// The turn of whoever renders.
     pub(super) turn: tokio::sync::Mutex<()>,
@@ -67,10 +68,16 @@ impl LiveMap {
     /// A map.
     pub fn new(map: SeatMap) -> Self {
         Self {
+            id: map.id.clone(),
             current: RwLock::new(Current::new(map)),
             turn: tokio::sync::Mutex::default(),
             partition: OnceLock::new(),
         }
+    }
+
+    /// The SeatingEvent.
+    pub const fn id(&self) -> &SeatingEventId {
+        &self.id
     }
 
     /// Looks at the seats. `look` runs under the lock, so it is short and takes no other lock.
@@ -103,7 +110,7 @@ impl LiveMap {
         let current = self.current();
         Moment {
             tag: current.tag(),
-            event: current.map.id.clone(),
+            event: self.id.clone(),
             definition: current.map.definition.clone(),
             chart: current.map.chart().clone(),
             defined: current.defined,

@@ -231,14 +231,13 @@ impl Views {
     /// # Errors
     /// [`Untold::Stopped`].
     pub async fn rendering(&self, live: &Arc<LiveMap>, after: u64) -> Result<Rendered, Untold> {
-        let event = live.read(|map| map.id.clone());
         loop {
-            let last = self.renderings.get(&event);
+            let last = self.renderings.get(live.id());
             let of_now = live.tag();
             if let Some(rendering) = &last {
                 let is_fresh =
-                    rendering.at.elapsed() < forms::TICK && rendering.tag.seats_hash == of_now.seats_hash;
-                if rendering.tag == of_now || (is_fresh && rendering.tag.sequence >= after) {
+                    || rendering.at.elapsed() < forms::TICK && rendering.tag.seats_hash == of_now.seats_hash;
+                if rendering.tag == of_now || (rendering.tag.sequence >= after && is_fresh()) {
                     return Ok(Rendered { rendering: Arc::clone(rendering), anew: false });
                 }
                 // It waits for the next one with all others.
@@ -251,7 +250,7 @@ impl Views {
             let moment = live.moment();
             let rendering = spawn_blocking(move || Rendering::new(moment, last.as_deref())).await?;
             let rendering = Arc::new(rendering);
-            self.renderings.keep(&event, Arc::clone(&rendering));
+            self.renderings.keep(live.id(), Arc::clone(&rendering));
             return Ok(Rendered { rendering, anew: true });
         }
     }
@@ -261,9 +260,9 @@ impl Views {
     /// # Errors
     /// [`Untold::Gone`] where the ring does not reach back so far, or the epoch is another one.
     pub fn since(&self, live: &LiveMap, sequence: u64, epoch: u64) -> Result<Changes, Untold> {
-        let (event, its) = live.read(|map| (map.id.clone(), map.epoch));
-        let changes = self.ring.since(&event, sequence).ok().filter(|_| its == epoch);
-        changes.ok_or(Untold::Gone { event, sequence })
+        let its = live.read(|map| map.epoch);
+        let changes = self.ring.since(live.id(), sequence).ok().filter(|_| its == epoch);
+        changes.ok_or_else(|| Untold::Gone { event: live.id().clone(), sequence })
     }
 
     /// Something of a SeatingEvent was read on a partition.

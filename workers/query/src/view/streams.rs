@@ -13,7 +13,7 @@ use std::time::Duration;
 use boxoffice_domain::SeatingEventId;
 use bytes::Bytes;
 use tokio::sync::broadcast::{self, Receiver, Sender};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::forms::TICK;
@@ -46,10 +46,8 @@ pub struct Full;
 /// One who listens. As long as it is there, it counts.
 #[derive(Debug)]
 pub struct Listener {
-    /// What is told from now on.
+    /// What is told from now on; closed when the process is about to end.
     pub frames: Receiver<Bytes>,
-    /// Cancelled when the process is about to end.
-    pub stop: CancellationToken,
     place: Arc<AtomicUsize>,
 }
 
@@ -83,29 +81,28 @@ impl Streams {
         let place = Arc::clone(&self.listeners);
         let taken = place.try_update(SeqCst, SeqCst, |count| (count < self.most).then_some(count + 1));
         taken.map_err(|_| Full)?;
-        let event = live.read(|map| map.id.clone());
         let mut tellers = self.tellers.lock().unwrap_or_else(PoisonError::into_inner);
-        let frames = if let Some(teller) = tellers.get(&event) {
+        let frames = if let Some(teller) = tellers.get(live.id()) {
             teller.subscribe()
         } else {
             let (teller, frames) = broadcast::channel(BEHIND);
-            tellers.insert(event, teller.clone());
+            tellers.insert(live.id().clone(), teller.clone());
+            // Before whoever listens looks what there is: nothing falls in between.
+            let told = Told::of(live);
             let (streams, views, live) = (Arc::clone(self), Arc::clone(views), Arc::clone(live));
-            tokio::spawn(async move { streams.tell(&views, &live, &teller).await });
+            tokio::spawn(async move { streams.tell(&views, &live, &teller, told).await });
             frames
         };
-        Ok(Listener { frames, stop: self.stop.clone(), place })
+        Ok(Listener { frames, place })
     }
 
     /// Tells what changes of a SeatingEvent until nobody listens.
-    async fn tell(&self, views: &Views, live: &LiveMap, teller: &Sender<Bytes>) {
-        let mut told = Told::of(live);
-        let mut ticks = interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn tell(&self, views: &Views, live: &LiveMap, teller: &Sender<Bytes>, mut told: Told) {
         let mut spoken = Instant::now();
         loop {
+            // From the last frame on: the tick of a clock comes the sooner the later the one before it was.
             tokio::select! {
-                _ = ticks.tick() => {}
+                () = sleep(TICK) => {}
                 () = self.stop.cancelled() => {}
             }
             if self.is_over(live, teller) {
@@ -128,7 +125,7 @@ impl Streams {
         let mut tellers = self.tellers.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = teller.receiver_count() == 0 || self.stop.is_cancelled();
         if is_over {
-            tellers.remove(&live.read(|map| map.id.clone()));
+            tellers.remove(live.id());
         }
         is_over
     }

@@ -69,8 +69,32 @@ async fn a_quiet_stream_has_a_heartbeat_and_ends_with_the_process() {
     assert_eq!(heard(&mut listener).await, ":\n\n");
     assert!(begun.elapsed() >= HEARTBEAT && begun.elapsed() < HEARTBEAT * 2);
     stop.cancel();
-    listener.stop.cancelled().await;
     assert!(listener.frames.recv().await.is_err(), "the teller is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_are_never_closer_than_a_tick_however_late_one_was() {
+    let (views, streams) = (views(), Arc::new(Streams::new(CancellationToken::new())));
+    let live = views.get("arena").unwrap();
+    let mut listener = streams.listen(&views, &live).unwrap();
+    let mut last = Instant::now();
+    for (sequence, late) in (2..).zip([0, 3, 40, 250, 0]) {
+        apply(&views, sequence, &held("arena.A-1-2"));
+        // Nothing else has its turn in that time.
+        tokio::time::advance(TICK + Duration::from_millis(late)).await;
+        heard(&mut listener).await;
+        assert!(last.elapsed() >= TICK, "{late}");
+        last = Instant::now();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_before_a_teller_has_its_first_turn_is_told() {
+    let (views, streams) = (views(), Arc::new(Streams::new(CancellationToken::new())));
+    let live = views.get("arena").unwrap();
+    let mut listener = streams.listen(&views, &live).unwrap();
+    apply(&views, 2, &held("arena.A-1-2"));
+    assert!(heard(&mut listener).await.starts_with("id: 2\nevent: changes\n"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,6 +21,7 @@ use tracing::Instrument;
 use super::context::{CORRELATION_ID, RequestContext};
 use super::metrics::HttpMetrics;
 use super::problem::Problem;
+use super::server::UNSENT;
 
 /// Longest time from a request to its answer.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -112,8 +113,8 @@ impl HttpLayer {
     }
 }
 
-/// An answer of which so many bytes are sent at once is not kept by whoever is slow to take it.
-const SENT_AT_ONCE: u64 = 16 * 1024;
+/// An answer that the system takes over at once is not kept by whoever is slow to take it.
+const SENT_AT_ONCE: u64 = UNSENT as u64;
 
 /// An answer counts as being at work until all of it was taken, unless it is one without end, which is counted where it is made.
 fn kept_until_sent(answer: Response, permit: OwnedSemaphorePermit) -> Response {

@@ -14,6 +14,7 @@ mod lock;
 mod metrics;
 pub mod negotiate;
 pub mod outbound;
+mod presence;
 mod problem;
 mod rate;
 mod server;
@@ -32,8 +33,9 @@ pub use problem::{ConflictBody, Moment, Problem};
 pub use server::serve;
 
 /// `routes` with everything that each request passes on its way in and out.
-pub fn service(routes: Router, layer: HttpLayer) -> Router {
-    let cors = layer.cors.clone();
+pub fn service(routes: Router, mut layer: HttpLayer) -> Router {
+    // It is no part of what each request takes a copy of.
+    let cors = layer.cors.take();
     let service = routes
         .fallback(|| async { Problem::no_route() })
         .method_not_allowed_fallback(|| async { Problem::no_method() })

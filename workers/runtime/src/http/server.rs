@@ -1,9 +1,10 @@
 //! The server under every router: connections, and what one of them may cost before anybody knows who it is.
 //!
 //! HTTP/1.1, and HTTP/2 for clients that begin with it. A connection has a while to send its first request and another
-//! while to send each next one, has to take its answers at a [minimum rate](MinimumRate), and a request's head is bounded:
-//! hyper answers 431 to one that is larger. Bodies are bounded where they are read, requests in time by [`super::layer`],
-//! connections by what the process may open. It knows no route and no problem+json.
+//! while to send each next one, has to take its answers at a [minimum rate](MinimumRate), and ends with its client
+//! ([`Presence`]). A request's head is bounded: hyper answers 431 to one that is larger. Bodies are bounded where they are
+//! read, requests in time by [`super::layer`], connections by what the process may open. It knows no route and no
+//! problem+json.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt;
 
+use super::presence::Presence;
 use super::rate::MinimumRate;
 
 /// Longest head of a request, in bytes: room for a token and a gateway's headers.
@@ -43,8 +45,9 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// Most connections; where the process may not open so many files, fewer: it needs some for itself.
 const CONNECTIONS: usize = 20_000;
 const FILES_OF_ITS_OWN: u64 = 512;
-/// Bytes that the system takes over before they can be sent: what is behind them stays where all who get it share it.
-const UNSENT: u32 = 16 * 1024;
+/// Bytes that the system takes over before they can be sent: what is behind them stays where all who get it share it. Each
+/// costs the system nearly as much again.
+pub(super) const UNSENT: u32 = 8 * 1024;
 
 /// Serves until `stop` is cancelled; requests in progress then have `drain` to end.
 pub async fn serve(listener: Arc<TcpListener>, service: Router, stop: CancellationToken, drain: Duration) {
@@ -69,11 +72,14 @@ async fn accept(listener: Arc<TcpListener>, service: Router, stop: CancellationT
         };
         match accepted {
             Ok((stream, place)) => {
-                let answered = answer(Arc::clone(&server), stream, service.clone(), connections.watcher());
-                tokio::spawn(async move {
-                    answered.await;
-                    drop(place);
-                });
+                // Made by the task itself: a future that is handed over to another takes up its room twice.
+                tokio::spawn(answer(
+                    Arc::clone(&server),
+                    stream,
+                    service.clone(),
+                    connections.watcher(),
+                    place,
+                ));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -116,7 +122,13 @@ fn most_connections() -> usize {
 fn server() -> Builder<TokioExecutor> {
     let mut server = Builder::new(TokioExecutor::new());
     // The number of headers has hyper's bound, 100: another one would cost an allocation a request.
-    server.http1().timer(TokioTimer::new()).header_read_timeout(NEXT_REQUEST).max_buf_size(MAX_HEAD_BYTES);
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(NEXT_REQUEST)
+        .max_buf_size(MAX_HEAD_BYTES)
+        // Without it each stream would keep room for another head: hyper reads to see whether a client is still there.
+        .half_close(true);
     server
         .http2()
         .timer(TokioTimer::new())
@@ -126,17 +138,25 @@ fn server() -> Builder<TokioExecutor> {
     server
 }
 
-/// Answers the requests of one connection. Errors are the client's: it went away, or sent what is no HTTP.
-async fn answer(server: Arc<Builder<TokioExecutor>>, stream: TcpStream, service: Router, watcher: Watcher) {
+/// Answers the requests of one connection, which has its place until then. Errors are the client's: it went away, or sent what
+/// is no HTTP.
+async fn answer(
+    server: Arc<Builder<TokioExecutor>>,
+    stream: TcpStream,
+    service: Router,
+    watcher: Watcher,
+    _place: OwnedSemaphorePermit,
+) {
     let begun = AtomicBool::new(false);
     let service = service_fn(|request: hyper::Request<Incoming>| {
         begun.store(true, Ordering::Relaxed);
         service.clone().oneshot(request.map(Body::new))
     });
-    let connection =
-        watcher.watch(server.serve_connection_with_upgrades(TokioIo::new(MinimumRate::new(stream)), service));
-    let patience = tokio::time::sleep(FIRST_REQUEST);
-    if let Either::Right(((), connection)) = select(pin!(connection), pin!(patience)).await
+    let stream = TokioIo::new(MinimumRate::new(Presence::new(stream)));
+    let connection = watcher.watch(server.serve_connection_with_upgrades(stream, service));
+    // On its own, for it is gone long before a stream ends.
+    let patience = Box::pin(tokio::time::sleep(FIRST_REQUEST));
+    if let Either::Right(((), connection)) = select(pin!(connection), patience).await
         && begun.load(Ordering::Relaxed)
     {
         let _ended = connection.await;

@@ -28,6 +28,10 @@ fn open(slow: Arc<Notify>, drain: Duration) -> Served {
                 "done"
             }),
         );
+    open_with(routes, drain)
+}
+
+fn open_with(routes: Router, drain: Duration) -> Served {
     let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let (addr, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
     let end = tokio::spawn(serve(listener, routes, stop.clone(), drain));
@@ -80,6 +84,65 @@ async fn a_request_in_progress_is_finished_before_serving_ends() {
     served.stop.cancel();
     slow.notify_one();
     assert!(rest(connection).await.ends_with("done"));
+    served.ends().await;
+}
+
+#[tokio::test]
+async fn what_is_asked_while_an_answer_is_made_is_answered_after_it() {
+    let slow = Arc::new(Notify::new());
+    let served = open(Arc::clone(&slow), Duration::from_secs(20));
+    let mut connection = served.connect().await;
+    send(&mut connection, "GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    send(&mut connection, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    slow.notify_one();
+    answered(&mut connection, "done").await;
+    answered(&mut connection, "here").await;
+    served.ends().await;
+}
+
+/// Tells when it goes.
+struct Going(Arc<Notify>);
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+#[tokio::test]
+async fn nobody_works_for_a_client_that_has_left() {
+    let (begun, gone) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let begin = {
+        let (begun, gone) = (Arc::clone(&begun), Arc::clone(&gone));
+        move || {
+            begun.notify_one();
+            Going(Arc::clone(&gone))
+        }
+    };
+    let waits = begin.clone();
+    let waits = move || {
+        let going = waits();
+        async move {
+            std::future::pending::<()>().await;
+            drop(going);
+        }
+    };
+    let streams = move || {
+        let frames = futures::stream::unfold(begin(), |going| async {
+            std::future::pending::<()>().await;
+            Some((Ok::<_, std::convert::Infallible>("frame"), going))
+        });
+        async { Body::from_stream(frames) }
+    };
+    let routes = Router::new().route("/waits", get(waits)).route("/streams", get(streams));
+    let served = open_with(routes, Duration::from_secs(20));
+    for path in ["/waits", "/streams"] {
+        let mut connection = served.connect().await;
+        send(&mut connection, &format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+        begun.notified().await;
+        drop(connection);
+        tokio::time::timeout(Duration::from_secs(20), gone.notified()).await.expect(path);
+    }
     served.ends().await;
 }
 

@@ -49,6 +49,8 @@ pub struct Moment {
 pub struct Rendering {
     /// What it shows.
     pub tag: Tag,
+    /// The same as a text: what entity tags are made of.
+    pub named: String,
     /// When it was made.
     pub at: Instant,
     event: SeatingEventId,
@@ -102,6 +104,7 @@ impl Rendering {
             event,
             statuses,
             packed: OnceLock::new(),
+            named: tag.to_string(),
             tag,
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use boxoffice_domain::events::SeatHeld;
 use boxoffice_domain::subject::{OfSeat, OfSeatingEvent, Subject};
-use boxoffice_domain::{DomainEvent, HoldId, SeatId, UnixMillis, UserId};
+use boxoffice_domain::{DomainEvent, HoldId, SeatId, SeatingEventId, UnixMillis, UserId};
 
 /// A hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,12 @@ impl Holds {
     /// The holds of a user, by id.
     pub fn of(&self, user: &str) -> impl Iterator<Item = &Held> {
         self.of_users.get(user).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// The seats of a SeatingEvent that are held, by whom and in which hold.
+    pub(super) fn of_event(&self, event: &SeatingEventId) -> impl Iterator<Item = (&SeatId, &UserId, &Held)> {
+        let its = self.seats.iter().filter(move |(seat, _)| seat.event() == event.as_str());
+        its.filter_map(|(seat, (user, id))| Some((seat, user, self.of_users.get(user)?.get(id)?)))
     }
 
     /// Takes in what an event of a SeatingEvent means.

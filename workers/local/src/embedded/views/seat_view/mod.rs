@@ -1,13 +1,15 @@
 //! The seat view in memory: every seat with its status, the reservations of each user with their payments, and their holds.
 //!
-//! [`snapshots`] is how the query worker loads it, [`orders`] what it looks up, in [`trace`] too, which the log says. The seats take as much memory as there are seats;
-//! [`reservations`] grow with what is sold.
+//! [`snapshots`] is how the query worker loads it, [`orders`] what it looks up, in [`trace`] too, which the log says. The seats take as much memory as there are seats
+//! of shows that are not [`over`]; [`reservations`] grow with what is sold.
 
 pub mod holds;
 
 pub mod reservations;
 
 pub mod trace;
+
+mod over;
 
 mod snapshots;
 
@@ -40,14 +42,16 @@ impl MemoryHandler for SeatView {
 
     fn apply(&mut self, event: &Envelope, _: Place<'_>) -> Result<(), Refusal> {
         match &event.event {
-            DomainEvent::ReservationCreated(created) => self.reservations.create(created, event.timestamp)?,
+            DomainEvent::ReservationCreated(created) => self.reservations.create(created, event)?,
             DomainEvent::ReservationCancelled(cancelled) => {
                 self.reservations.cancel(cancelled, event.timestamp);
             }
             fact => {
                 // What has no sequence is about no seat.
                 if let Some(sequence) = event.metadata.sequence {
-                    self.maps.apply(fact, sequence)?;
+                    let Self { maps, reservations, holds, .. } = self;
+                    let claims = |purged| over::claims(reservations, holds, fact.seating_event(), purged);
+                    maps.apply(fact, sequence, claims)?;
                 }
             }
         }

@@ -139,7 +139,8 @@ impl Orders for LocalOrders {
 
 impl SeatView {
     fn reservation(&self, kept: &Kept) -> Reservation {
-        let Kept { id, user, seats, amount, currency, paid_by, created_at, cancelled_at } = kept.clone();
+        let Kept { id, user, seats, amount, currency, paid_by, created_at, cancelled_at, sequence: _ } =
+            kept.clone();
         let payment = self.payments.of(&id).and_then(told);
         Reservation { id, user, seats, amount, currency, created_at, cancelled_at, paid_by, payment }
     }

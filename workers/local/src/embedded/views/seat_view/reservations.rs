@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use boxoffice_domain::events::PaidBy;
-use boxoffice_domain::{ReservationId, SeatId, UnixMillis, UserId, events};
+use boxoffice_domain::{Envelope, ReservationId, SeatId, UnixMillis, UserId, events};
 
 use crate::embedded::views::Refusal;
 
@@ -25,6 +25,8 @@ pub struct Reservation {
     pub paid_by: Option<PaidBy>,
     /// When it was made.
     pub created_at: UnixMillis,
+    /// The sequence of the domain event that made it.
+    pub sequence: u64,
     /// When its last seat left.
     pub cancelled_at: Option<UnixMillis>,
 }
@@ -53,7 +55,11 @@ impl Reservations {
         self.by_user.get(user).into_iter().flatten().filter_map(|id| self.all.get(id))
     }
 
-    pub(super) fn create(&mut self, created: &events::ReservedSeats, at: UnixMillis) -> Result<(), Refusal> {
+    pub(super) fn create(
+        &mut self,
+        created: &events::ReservedSeats,
+        event: &Envelope,
+    ) -> Result<(), Refusal> {
         let id = &created.reservation_id;
         let Entry::Vacant(vacant) = self.all.entry(id.clone()) else {
             return Err(Refusal::CreatedBefore(id.clone()));
@@ -65,7 +71,8 @@ impl Reservations {
             amount: created.amount,
             currency: created.currency.clone(),
             paid_by: created.paid_by.clone(),
-            created_at: at,
+            created_at: event.timestamp,
+            sequence: event.metadata.sequence.unwrap_or_default(),
             cancelled_at: None,
         });
         self.by_user.entry(created.user_id.clone()).or_default().push(id.clone());
