@@ -18,6 +18,9 @@ use crate::replay::records::Records;
 
 /// Pieces taken at once: each may be close to a megabyte.
 const BATCH: usize = 16;
+/// Up to so many bytes of JSON a snapshot is taken apart where it is read: within a few milliseconds, and by a thread that
+/// goes on and uses the memory again. What a state takes that an idle thread made stays that thread's when it is given up.
+const SMALL: u64 = 512 * 1024;
 /// The key of the mark; no piece's key is without a slash.
 const FOLDED: &str = "folded";
 
@@ -190,8 +193,11 @@ pub async fn load(
     Ok(loaded)
 }
 
-/// Takes a snapshot apart where that may take a while.
+/// Takes a snapshot apart, elsewhere where that may take a while.
 async fn unpacked(event: SeatingEventId, head: Head, packed: Vec<u8>) -> Result<Snapshot, SnapshotError> {
+    if head.size <= SMALL {
+        return put_together(&event, head, &packed);
+    }
     let of = event.clone();
     let work = tokio::task::spawn_blocking(move || put_together(&event, head, &packed));
     work.await.unwrap_or_else(|error| Err(SnapshotError::Unusable { event: of, reason: error.to_string() }))

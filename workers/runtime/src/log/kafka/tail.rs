@@ -38,8 +38,10 @@ impl KafkaTail {
             .set("enable.auto.offset.store", "false")
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true")
-            // What is read ahead. A process has many tails where it recovers; one that is full is filled again this soon.
-            .set("queued.max.messages.kbytes", "8192")
+            // What is read ahead, and how much of it comes at once: compressed, so that it takes up several times as much.
+            // A process has many tails where it recovers; one that is full is filled again this soon.
+            .set("queued.max.messages.kbytes", "4096")
+            .set("max.partition.fetch.bytes", "524288")
             .set("fetch.queue.backoff.ms", "10")
             .set("statistics.interval.ms", "1000")
             .set("auto.offset.reset", "error");

@@ -20,7 +20,7 @@ use crate::store::redis::wire::args::Recovering;
 use crate::store::redis::wire::{FoundMeta, RECORD_FORMAT, ServerHistory};
 use crate::store::{OutboxEntry, StoreError};
 
-/// Fields written by one command, and commands sent in one go.
+/// Fields written by one command, and such commands sent in one go.
 const CHUNK: (usize, usize) = (500, 20);
 /// Entries of an outbox read in one go.
 const ENTRIES: usize = 1000;
@@ -128,27 +128,33 @@ impl RedisStore {
         written: &Written,
     ) -> Result<(), StoreError> {
         let [hashes @ .., deadlines] = beside;
-        let mut commands = vec![];
+        let mut pipe = Pipeline::new();
         for (key, fields) in hashes.iter().zip(&written.hashes) {
             for some in fields.chunks(CHUNK.0) {
-                let mut set = redis::cmd("HSET");
-                set.arg(key).arg(some);
-                commands.push((key, set));
+                pipe.cmd("HSET").arg(key).arg(some).ignore();
+                self.keep_for_a_while(link, &mut pipe, key).await?;
             }
         }
         for some in written.deadlines.chunks(CHUNK.0) {
-            let mut add = redis::cmd("ZADD");
-            add.arg(deadlines).arg(some);
-            commands.push((deadlines, add));
+            pipe.cmd("ZADD").arg(deadlines).arg(some).ignore();
+            self.keep_for_a_while(link, &mut pipe, deadlines).await?;
         }
-        for some in commands.chunks(CHUNK.1) {
-            let mut pipe = Pipeline::new();
-            for (key, command) in some {
-                pipe.add_command(command.clone()).ignore();
-                pipe.cmd("PEXPIRE").arg(*key).arg(KEPT_MS).ignore();
-            }
-            let () = self.on(link, link.query_all(&pipe).await)?;
+        if pipe.is_empty() { Ok(()) } else { self.on(link, link.query_all(&pipe).await) }
+    }
+
+    /// Has what `pipe` writes to `key` go away by itself, and sends it all when there is enough of it.
+    async fn keep_for_a_while(
+        &self,
+        link: &Arc<Link>,
+        pipe: &mut Pipeline,
+        key: &str,
+    ) -> Result<(), StoreError> {
+        pipe.cmd("PEXPIRE").arg(key).arg(KEPT_MS).ignore();
+        if pipe.len() < 2 * CHUNK.1 {
+            return Ok(());
         }
+        let () = self.on(link, link.query_all(pipe).await)?;
+        pipe.clear();
         Ok(())
     }
 

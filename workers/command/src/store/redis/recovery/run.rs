@@ -22,8 +22,10 @@ use crate::store::StoreError;
 use crate::store::redis::fence::FORK;
 use crate::store::redis::slots::Shard;
 
-/// SeatingEvents that are asked about, or put back, at once.
+/// SeatingEvents that are asked about at once.
 const AT_ONCE: usize = 16;
+/// SeatingEvents that are put back at once: what is sent of each takes as much again as its state does.
+const PUT_BACK_AT_ONCE: usize = 4;
 
 /// What is left to do, and what was done.
 #[derive(Default)]
@@ -326,7 +328,7 @@ impl Recovery {
         }
         stream::iter(whole)
             .map(|(event, replay)| async move { store.put_back(&place.link, &event, replay, now, end).await })
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(PUT_BACK_AT_ONCE)
             .try_collect::<()>()
             .await?;
         Ok(())
