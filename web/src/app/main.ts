@@ -1,7 +1,7 @@
 // Begins the page for buyers: language first, so that nothing is read in the wrong one.
 import { mount } from "svelte";
 import App from "./App.svelte";
-import { locale, startLanguage } from "./i18n/index.svelte";
+import { startLanguage } from "./i18n/index.svelte";
 import { breath } from "../live/breath";
 import { load } from "./load";
 import { parts } from "./parts";
@@ -22,6 +22,6 @@ if (router.current.page === "show") {
 }
 await startLanguage();
 await breath();
-const ready = prepared(locale());
+void prepared();
 await breath();
-mount(App, { target, props: { ready } });
+mount(App, { target });

@@ -89,19 +89,18 @@ function shapeOf(box: Box): Shape {
 }
 
 function cornersOf({ x, y, halfWidth: w, halfHeight: h, cos, sin }: Box): Point[] {
-  return [[-w, -h], [w, -h], [w, h], [-w, h]].map(([across, down]) => ({
-    x: x + across! * cos - down! * sin,
-    y: y + across! * sin + down! * cos,
-  }));
+  const corner = (across: number, down: number) => ({ x: x + across * cos - down * sin, y: y + across * sin + down * cos });
+  return [corner(-w, -h), corner(w, -h), corner(w, h), corner(-w, h)];
 }
 
 /** Whether a shape keeps clear of all others. */
 function isFree(shapes: Shape[], own: Shape): boolean {
-  return !shapes.some((shape) => {
+  for (const shape of shapes) {
     const [dx, dy, far] = [shape.x - own.x, shape.y - own.y, shape.radius + own.radius];
-    if (dx * dx + dy * dy > far * far) return false;
-    return !isApart(shape.corners, own.corners) && !isApart(own.corners, shape.corners);
-  });
+    if (dx * dx + dy * dy > far * far) continue;
+    if (!isApart(shape.corners, own.corners) && !isApart(own.corners, shape.corners)) return false;
+  }
+  return true;
 }
 
 /** Whether an edge of `a` has all of `b` outside. */
