@@ -1,4 +1,4 @@
-// What is not the buyer's doing: the process goes away and comes back, or the network does.
+// What is not the buyer's doing: the process goes away and comes back.
 import { afterAll, beforeAll, test } from "vitest";
 import { BoxOffice } from "./support/boxoffice.js";
 import { inTab } from "./support/browser.js";
@@ -39,17 +39,5 @@ test("a reservation that is asked for while nobody answers is made once, as soon
     await boxOffice.begin();
     await page.getByRole("heading", { name: "The seats are yours" }).waitFor({ timeout: 20_000 });
     await boxOffice.reaches("hall.STALLS-B-1", "RESERVED");
-  });
-});
-
-test("offline and back: what happened in between is shown", async () => {
-  await inTab(boxOffice.url, "/?event=hall", {}, async (page, tab) => {
-    const buyer = new Buyer(page, "uma");
-    await buyer.openSection("Stalls");
-    await buyer.seat("C", 7, "available").waitFor();
-    await tab.context.setOffline(true);
-    await boxOffice.call("POST", "/seats/hall.STALLS-C-7/hold", "other");
-    await tab.context.setOffline(false);
-    await buyer.seat("C", 7, "held by somebody").waitFor();
   });
 });

@@ -1,23 +1,23 @@
 // A Box Office in one process, with resources made for a test, kept across restarts until the test ends.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Front, front } from "./front.js";
+import { Office } from "./office.js";
+import { closed, listening } from "./port.js";
 import { until } from "./wait.js";
 
 /** A port that nobody has now. */
 async function freePort(): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
+  const { port } = new URL(await listening(server));
+  await closed(server);
+  return Number(port);
 }
 
-export class BoxOffice {
+export class BoxOffice extends Office {
   readonly #folder: string;
   readonly #port: number;
   readonly #options: readonly string[];
@@ -27,19 +27,27 @@ export class BoxOffice {
   readonly #kill = () => void this.#process?.kill("SIGKILL");
 
   private constructor(folder: string, port: number, options: readonly string[]) {
+    super();
     this.#folder = folder;
     this.#port = port;
     this.#options = options;
   }
 
-  /** One that is ready. `resources` are documents as in `boxoffice local -f`, `options` are its other ones. */
-  static async start(resources: string, options: readonly string[] = []): Promise<BoxOffice> {
+  /**
+   * One that is ready. `resources` are documents as in `boxoffice local -f`, or what makes them of where the page will be;
+   * `options` are its other ones. `commandsAt`: where the page may send commands, beside its own origin.
+   */
+  static async start(
+    resources: string | ((page: string) => string),
+    options: readonly string[] = [],
+    commandsAt = "",
+  ): Promise<BoxOffice> {
     const self = new BoxOffice(mkdtempSync(join(tmpdir(), "boxoffice-e2e-")), await freePort(), options);
     try {
-      self.write(resources);
+      if (!process.env.BOXOFFICE_SERVES_PAGE) self.#front = await front(self.backend, commandsAt);
+      self.write(typeof resources === "string" ? resources : resources(self.url));
       process.once("exit", self.#kill);
       await self.begin();
-      if (!process.env.BOXOFFICE_SERVES_PAGE) self.#front = await front(self.backend);
     } catch (error) {
       await self.stop();
       throw error;
@@ -55,6 +63,10 @@ export class BoxOffice {
   /** Where the page is. */
   get url(): string {
     return this.#front?.url ?? this.backend;
+  }
+
+  idOf(show: string): string {
+    return show;
   }
 
   /** Other resources in place of the ones that are there: they take effect at once. */
@@ -93,26 +105,5 @@ export class BoxOffice {
     await this.crash();
     process.off("exit", this.#kill);
     rmSync(this.#folder, { recursive: true, force: true });
-  }
-
-  /** Calls the API as a user; an answer that is no success is an error. */
-  async call<T>(method: string, path: string, user: string, body?: unknown): Promise<T> {
-    const answer = await fetch(`${this.backend}${path}`, {
-      method,
-      headers: { "x-user-id": user, ...(body === undefined ? {} : { "content-type": "application/json" }) },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
-    return (await answer.json()) as T;
-  }
-
-  /** The status of a seat. */
-  async status(seatId: string): Promise<string> {
-    return (await this.call<{ status: string }>("GET", `/seats/${seatId}`, "nobody")).status;
-  }
-
-  /** Waits until a seat has this status. */
-  async reaches(seatId: string, status: string): Promise<void> {
-    await until(`${seatId} is ${status}`, async () => (await this.status(seatId)) === status || undefined);
   }
 }

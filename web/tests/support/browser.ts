@@ -9,6 +9,10 @@ export interface Look {
   height?: number;
   scale?: number;
   touch?: boolean;
+  /** An origin that the page may ask beside its own. */
+  mayAsk?: string;
+  /** Who one is where a gateway knows that. */
+  user?: string;
 }
 
 let connected: Promise<Browser> | undefined;
@@ -40,16 +44,17 @@ export class Tab {
       reducedMotion: "reduce",
     });
     context.setDefaultTimeout(20_000);
+    if (look.user !== undefined) await context.addCookies([{ name: "user", value: look.user, url }]);
     const tab = new Tab(await context.newPage(), context);
-    tab.#watch(new URL(url).origin);
+    tab.#watch([new URL(url).origin, ...(look.mayAsk === undefined ? [] : [look.mayAsk])]);
     await tab.page.goto(`${url}${path}`);
     return tab;
   }
 
-  #watch(origin: string): void {
+  #watch(origins: readonly string[]): void {
     this.context.on("request", (request) => {
       const { protocol, origin: other } = new URL(request.url());
-      if (protocol.startsWith("http") && other !== origin) this.wrongs.push(`asked ${request.url()}`);
+      if (protocol.startsWith("http") && !origins.includes(other)) this.wrongs.push(`asked ${request.url()}`);
     });
     this.page.on("pageerror", (error) => this.wrongs.push(`uncaught: ${error.stack ?? error.message}`));
     this.page.on("console", (message) => {

@@ -29,12 +29,16 @@ export class Buyer {
   /** Takes a seat, and says who one is where that is asked. */
   async take(row: string, number: number): Promise<void> {
     await this.seat(row, number).click();
+    if (!(await this.isAsked(row, number))) return;
+    await this.page.getByRole("textbox", { name: "Your name" }).fill(this.name);
+    await this.page.getByRole("button", { name: "Continue" }).click();
+  }
+
+  /** Whether it is asked who one is, now that one wants this seat: it is not where that is known. */
+  async isAsked(row: string, number: number): Promise<boolean> {
     const field = this.page.getByRole("textbox", { name: "Your name" });
     await field.or(this.seat(row, number, "in your cart")).first().waitFor();
-    if (await field.isVisible()) {
-      await field.fill(this.name);
-      await this.page.getByRole("button", { name: "Continue" }).click();
-    }
+    return field.isVisible();
   }
 
   async reserve(): Promise<void> {

@@ -2,12 +2,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type OutgoingHttpHeaders, request, type ServerResponse } from "node:http";
 import { extname, join } from "node:path";
+import { closed, listening } from "./port.js";
 
 const dist = process.env.DIST ?? join(import.meta.dirname, "../../dist");
 
 /** What the pages may do; `docs.html` states its own. */
-export const policy =
-  "default-src 'self'; img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; " +
+const policyOf = (commandsAt: string) =>
+  `default-src 'self'; img-src 'self' data: blob:; connect-src 'self' ${commandsAt}; base-uri 'none'; form-action 'none'; ` +
   "frame-ancestors 'none'; object-src 'none'";
 export const docsPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
@@ -48,7 +49,7 @@ function file(path: string): string | null | undefined {
   return existsSync(asset) ? asset : null;
 }
 
-function serve(path: string, found: string | null, answer: ServerResponse): void {
+function serve(path: string, found: string | null, answer: ServerResponse, policy: string): void {
   if (found === null || !existsSync(found)) {
     answer.writeHead(404, { "cache-control": "no-store" }).end();
     return;
@@ -85,24 +86,14 @@ function pass(backend: URL, asked: IncomingMessage, answer: ServerResponse): voi
   asked.pipe(onward);
 }
 
-/** Listens on a port of its own until it is closed. */
-export async function front(backend: string): Promise<Front> {
+/** Listens on a port of its own until it is closed. `commandsAt`: where else the pages may send commands. */
+export async function front(backend: string, commandsAt = ""): Promise<Front> {
   const behind = new URL(backend);
   const server = createServer((asked, answer) => {
     const path = new URL(asked.url ?? "/", behind).pathname;
     const found = asked.method === "GET" ? file(path) : undefined;
     if (found === undefined) pass(behind, asked, answer);
-    else serve(path, found, answer);
+    else serve(path, found, answer, policyOf(commandsAt));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return { url: await listening(server), close: () => closed(server) };
 }

@@ -1,12 +1,19 @@
 // The shows of the tests: each is in one state that a buyer can meet.
 
-/** What sells the shows of the tests. */
-export const service = `
+interface Known {
+  /** How buyers are known, and what the page is told, as YAML in one line each. */
+  auth?: string;
+  web?: string;
+}
+
+function serviceOf({ auth = "{mode: header, allowFrom: [{podSelector: {}}]}", web = "{}" }: Known = {}): string {
+  return `
 apiVersion: boxoffice.dev/v1alpha1
 kind: ReservationService
 metadata: {name: main}
 spec:
-  auth: {mode: header, allowFrom: [{podSelector: {}}]}
+  auth: ${auth}
+  web: ${web}
   redis: {url: "redis://redis:6379"}
   kafka: {bootstrapServers: "kafka:9092", topic: {name: seat-events, partitions: 2, replicationFactor: 1}}
   durability: {hold: redis, reserve: log}
@@ -17,6 +24,10 @@ spec:
   - {name: stats, handler: stats, database: {url: "postgres://stats"}}
   - {name: payments, handler: payment, database: {url: "postgres://payments"}, payment: {sandbox: true, timeoutSeconds: 60}}
 `;
+}
+
+/** What sells the shows of the tests. */
+export const service = serviceOf();
 
 interface Show {
   name: string;
@@ -68,5 +79,15 @@ const shows: Show[] = [
   },
 ];
 
+/** Some of them, under other names. */
+export function showsOf(names: readonly string[], named: (name: string) => string): string {
+  const some = shows.filter(({ name }) => names.includes(name));
+  return some.map((one) => show({ ...one, name: named(one.name), title: `${one.title} (${named(one.name)})` })).join("");
+}
+
 /** All of them, with what sells them. */
-export const resources = [service, ...shows.map(show)].join("");
+export function resourcesOf(known: Known = {}): string {
+  return [serviceOf(known), ...shows.map(show)].join("");
+}
+
+export const resources = resourcesOf();
