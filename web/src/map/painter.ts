@@ -18,7 +18,7 @@ const LEVELS = [1, 2, 4, 8, 16];
 const BUILDING = 6;
 /** Pictures that are kept, in screens: of the level that is painted, and of each other one. */
 const OF_THIS = 4;
-const OF_OTHERS = 1;
+const OF_OTHERS = 0.25;
 /** So many changes at once are worth to be pointed at. */
 const CALM = 12;
 

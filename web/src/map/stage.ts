@@ -54,8 +54,9 @@ function inFront(sections: readonly SectionPlan[], shapes: Shape[], focus: Point
   const turned = Math.atan2(-dx, dy);
   const angle = Math.abs(turned) < 0.18 ? 0 : turned;
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
-  // How far it is to the seats.
-  const reaches = (depth: number) => isFree(shapes, rectangle(shift(focus, depth / 2, cos, sin), 1, depth / 2, cos, sin));
+  // How far it is to the seats; an aisle in the middle of them is no way.
+  const beam = Math.max(1, extent * 0.04);
+  const reaches = (depth: number) => isFree(shapes, rectangle(shift(focus, depth / 2, cos, sin), beam, depth / 2, cos, sin));
   const front = Math.max(Math.min(largest(reaches, extent) - 1.2 * GAP, extent * 0.1), 0);
   const depth = Math.max(3, Math.min(extent * 0.09, 24));
   const middle = shift(focus, front - depth / 2, cos, sin);

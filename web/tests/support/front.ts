@@ -61,6 +61,8 @@ function serve(path: string, found: string | null, answer: ServerResponse, polic
       "content-security-policy": path.endsWith("/docs") ? docsPolicy : policy,
       "x-content-type-options": "nosniff",
       "referrer-policy": "no-referrer",
+      // Others load the map from here.
+      ...(isAsset || path === "/embed.js" ? { "access-control-allow-origin": "*" } : {}),
       "cache-control": isAsset ? "public, max-age=31536000, immutable" : "no-cache",
     })
     .end(readFileSync(found));
