@@ -16,6 +16,16 @@ interface Cached {
 /** A picture larger than this is made with fewer pixels a seat. */
 const LARGEST = 6_000_000;
 
+/** What pictures are made in, one after the other: each would leave as much behind for the collector. */
+let scratch = new ArrayBuffer(0);
+
+function imageOf(width: number, height: number): ImageData {
+  const bytes = width * height * 4;
+  if (scratch.byteLength < bytes) scratch = new ArrayBuffer(bytes);
+  const pixels = new Uint8ClampedArray(scratch, 0, bytes).fill(0);
+  return new ImageData(pixels, width, height);
+}
+
 /** The pictures of one level: `sprites.size` pixels a seat. */
 export class Caches {
   readonly #cached = new Map<number, Cached>();
@@ -88,8 +98,8 @@ export class Caches {
     const { size } = this.sprites;
     const width = Math.max(1, Math.ceil(section.halfWidth * 2 * size));
     const height = Math.max(1, section.rows.length * size);
-    const image = new ImageData(width, height);
-    const target = new Uint32Array(image.data.buffer);
+    const image = imageOf(width, height);
+    const target = new Uint32Array(image.data.buffer, 0, width * height);
     const seats = [0, 1, 2, 3].map((status) => {
       return new Uint32Array(this.sprites.pixels(section.category, status as Status).data.buffer);
     });

@@ -31,6 +31,11 @@ export class CloseUp {
     return size;
   }
 
+  close(): void {
+    this.#sprites.close();
+    this.#glyphs.close();
+  }
+
   paint(context: Context, scene: Scene, seated: number[]): void {
     context.imageSmoothingEnabled = true;
     context.imageSmoothingQuality = "low";

@@ -105,6 +105,12 @@ export class Painter {
   #forget(): void {
     for (const caches of this.#caches.values()) caches.clear();
     this.#caches.clear();
+    this.#leave();
+  }
+
+  /** What is for close up is not needed any more. */
+  #leave(): void {
+    this.#closeUp?.close();
     this.#closeUp = undefined;
   }
 
@@ -231,6 +237,7 @@ export class Painter {
 
   /** Gives back pictures that are larger than what is on the screen, and what is over the limit. */
   #trim(scene: Scene, level: number): void {
+    if (level < LEVELS.at(-1)!) this.#leave();
     for (const [size, caches] of this.#caches) {
       if (size <= level * 2) {
         caches.trim(scene.width * scene.height * (size === level ? OF_THIS : OF_OTHERS));
@@ -255,8 +262,8 @@ export class Painter {
     const { k } = scene.view;
     const size = CloseUp.sizeFor(k);
     const does = this.#moving && this.#closeUp && this.#closeUp.size > k / 2 && this.#closeUp.size < k * 3;
-    if (!this.#closeUp || (!does && this.#closeUp.size !== size)) this.#closeUp = new CloseUp(size, scene);
-    return this.#closeUp;
+    if (this.#closeUp && !does && this.#closeUp.size !== size) this.#leave();
+    return (this.#closeUp ??= new CloseUp(size, scene));
   }
 }
 

@@ -125,6 +125,11 @@ export class Sprites {
     }
     return pixels;
   }
+
+  /** Its memory goes now, not when somebody collects it. */
+  close(): void {
+    this.canvas.width = 0;
+  }
 }
 
 /** Short texts as pictures: seat numbers and names of rows, painted once each. */
@@ -169,6 +174,11 @@ export class Glyphs {
     const [left, top] = this.#corner(slot);
     const [width, height] = [this.width * scale, this.height * scale];
     target.drawImage(this.#canvas, left, top, this.width, this.height, x - width / 2, y - height / 2, width, height);
+  }
+
+  /** As that of sprites. */
+  close(): void {
+    this.#canvas.width = 0;
   }
 
   #corner(slot: number): [number, number] {
