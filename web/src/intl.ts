@@ -23,6 +23,11 @@ export function lists(locale: string): Intl.ListFormat {
   return once("list", locale, {}, () => new Intl.ListFormat(locale, { type: "conjunction" }));
 }
 
+/** The order of texts, numbers in them by their value. */
+export function order(): Intl.Collator {
+  return once("order", "en", {}, () => new Intl.Collator("en", { numeric: true }));
+}
+
 export function plurals(language: string): Intl.PluralRules {
   return once("plural", language, {}, () => new Intl.PluralRules(language));
 }

@@ -1,4 +1,5 @@
 // What seats are called: ids in words, and lists of them. `theatre.STALLS-A-8` is "Stalls, row A, seat 8".
+import { order } from "../intl";
 import { list } from "./format";
 import { t } from "./i18n/index.svelte";
 
@@ -8,7 +9,7 @@ export interface Titles {
 }
 
 /** 9 before 10. */
-const byNumber = (a: string, b: string) => a.localeCompare(b, "en", { numeric: true });
+const byNumber = (a: string, b: string) => order().compare(a, b);
 
 export interface SeatParts {
   section: string;
