@@ -86,8 +86,9 @@ mod tests {
     /// For how many seconds as many requests of each connection take that are done within one.
     async fn seconds(shares: &[Share], each: usize) -> u64 {
         let begun = Instant::now();
-        let requests =
-            shares.iter().flat_map(|share| (0..each).map(move |_| share.within(LONG, sleep(SECOND))));
+        let requests = shares
+            .iter()
+            .flat_map(|share| (0..each).map(move |_| share.within(LONG, async { sleep(SECOND).await })));
         join_all(requests).await;
         begun.elapsed().as_secs()
     }
