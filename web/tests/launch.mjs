@@ -1,4 +1,4 @@
-// Looks whether what browser tests and pictures need is there, then runs the files that are meant.
+// Looks whether what browser tests, pictures and the trial need is there, then runs the files that are meant.
 //   BOXOFFICE=PATH             the command `boxoffice`
 //   CHROMIUM=PATH              the browser, where it is not Debian's
 //   DIST=FOLDER                the built page, where it is not dist/

@@ -1,4 +1,4 @@
-// How browser tests and pictures run; `launch.mjs` says which files. Never part of `npm test`.
+// How browser tests, pictures and the trial run; `launch.mjs` says which files. Never part of `npm test`.
 import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
 

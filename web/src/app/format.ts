@@ -1,29 +1,15 @@
 // Money, times and durations as the reader writes them: in the show's currency and the reader's zone.
+import { lists, minorUnit, numbers, times } from "../intl";
 import { locale, t } from "./i18n/index.svelte";
-
-const currencies = new Map<string, { format: Intl.NumberFormat; unit: number }>();
-
-/** Kept: a list of seats has a price each, and a format takes longer to make than to use. */
-function currencyFormat(currency: string): { format: Intl.NumberFormat; unit: number } {
-  const key = `${locale()} ${currency}`;
-  let kept = currencies.get(key);
-  if (kept === undefined) {
-    const format = new Intl.NumberFormat(locale(), { style: "currency", currency });
-    kept = { format, unit: 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2) };
-    currencies.set(key, kept);
-  }
-  return kept;
-}
 
 /** An amount in the currency's minor unit: 12000 is 120.00 EUR, and 12,000 JPY. */
 export function money(amount: number, currency: string): string {
-  const { format, unit } = currencyFormat(currency);
-  return format.format(amount / unit);
+  return numbers(locale(), { style: "currency", currency }).format(amount / minorUnit(currency));
 }
 
 /** Day and time with the zone's short name. */
 export function moment(at: number): string {
-  return new Intl.DateTimeFormat(locale(), {
+  return times(locale(), {
     weekday: "short",
     day: "numeric",
     month: "short",
@@ -36,7 +22,7 @@ export function moment(at: number): string {
 
 /** As a poster says it, the zone by its full name. */
 export function fullMoment(at: number): string {
-  return new Intl.DateTimeFormat(locale(), {
+  return times(locale(), {
     weekday: "long",
     day: "numeric",
     month: "long",
@@ -48,18 +34,18 @@ export function fullMoment(at: number): string {
 }
 
 export function dateParts(at: number): { day: string; month: string; weekday: string; year: string } {
-  const part = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale(), options).format(at);
+  const part = (options: Intl.DateTimeFormatOptions) => times(locale(), options).format(at);
   return {
-    day: new Intl.DateTimeFormat("en", { day: "numeric" }).format(at),
+    day: times("en", { day: "numeric" }).format(at),
     month: part({ month: "short" }),
     weekday: part({ weekday: "short" }),
-    year: new Intl.DateTimeFormat("en", { year: "numeric" }).format(at),
+    year: times("en", { year: "numeric" }).format(at),
   };
 }
 
 /** The reader's zone: its name, and where that is. */
 export function zone(at: number): string {
-  const parts = new Intl.DateTimeFormat(locale(), { timeZoneName: "long" }).formatToParts(at);
+  const parts = times(locale(), { timeZoneName: "long" }).formatToParts(at);
   const name = parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
   const place = Intl.DateTimeFormat().resolvedOptions().timeZone.split("/").at(-1)?.replaceAll("_", " ");
   return place === undefined || name.includes(place) ? name : `${name} (${place})`;
@@ -79,5 +65,5 @@ export function spoken(ms: number): string {
 }
 
 export function list(items: readonly string[]): string {
-  return new Intl.ListFormat(locale(), { type: "conjunction" }).format(items);
+  return lists(locale()).format(items);
 }

@@ -1,4 +1,6 @@
-// Loads parts of the page when they are needed. While workers are exchanged, a part may be missing for a moment: it is asked for again.
+// Loads parts of the page when they are needed; to run a part is one task, to show it another. While workers are exchanged, a part may be missing for a moment: it is asked for again.
+
+import { breath } from "../live/breath";
 
 const PATIENCE_MS = 30_000;
 const PAUSE_MS = 1_000;
@@ -8,7 +10,9 @@ export async function load<T>(part: () => Promise<T>, patience = PATIENCE_MS, pa
   const end = Date.now() + patience;
   for (;;) {
     try {
-      return await part();
+      const loaded = await part();
+      await breath();
+      return loaded;
     } catch (cause) {
       const address = addressOf(cause);
       if (Date.now() + pause > end) throw cause;

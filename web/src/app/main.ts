@@ -2,8 +2,10 @@
 import { mount } from "svelte";
 import App from "./App.svelte";
 import { startLanguage } from "./i18n/index.svelte";
+import { breath } from "../live/breath";
 import { load } from "./load";
 import { parts } from "./parts";
+import { prepared } from "./prepared";
 import { router } from "./route.svelte";
 import "./theme.css";
 
@@ -13,8 +15,13 @@ if (target === null) throw new Error("the page has no #app");
 router.start();
 // What the first view needs is on its way while the language is.
 if (router.current.page === "show") {
-  void load(parts.show).catch(() => undefined);
-  void load(parts.map).catch(() => undefined);
+  for (const part of [parts.show, parts.map]) {
+    await breath();
+    void load<unknown>(part).catch(() => undefined);
+  }
 }
 await startLanguage();
+await breath();
+void prepared();
+await breath();
 mount(App, { target });

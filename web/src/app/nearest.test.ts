@@ -1,10 +1,11 @@
 // What is offered in place of lost seats: as many neighbours, as near as there are.
 import { describe, expect, it } from "vitest";
 import { Chart } from "../live/chart";
+import { compacted } from "../live/compact";
 import { nearest } from "./nearest";
 
 const numbers = Array.from({ length: 10 }, (_, index) => String(index + 1));
-const chart = new Chart("show", {
+const chart = new Chart("show", compacted({
   chartHash: "",
   seatsHash: "",
   priceCategories: [{ name: "gold", amount: 1, currency: "EUR" }],
@@ -20,7 +21,7 @@ const chart = new Chart("show", {
     },
     { sectionId: "FLOOR", priceCategory: "gold", capacity: 5, rows: [] },
   ],
-});
+}));
 const ids = (...names: string[]) => names.map((name) => chart.place(`show.${name}`) ?? -1);
 const offer = (lost: number[], taken: number[]) =>
   nearest(chart, lost, (place) => !lost.includes(place) && !taken.includes(place)).map((place) => chart.seatId(place));

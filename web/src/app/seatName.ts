@@ -7,6 +7,9 @@ export interface Titles {
   sectionById(id: string): { title: string } | undefined;
 }
 
+/** 9 before 10. */
+const byNumber = (a: string, b: string) => a.localeCompare(b, "en", { numeric: true });
+
 export interface SeatParts {
   section: string;
   /** None of a unit of an area. */
@@ -43,7 +46,7 @@ export function seatNames(seatIds: readonly string[], chart?: Titles, most = 6):
     const { section, row = "", number } = seats[0]!;
     const values = { section: titleOf(chart, section), row };
     if (seats.length === 1) return t("seat.name", { ...values, number });
-    const numbers = seats.map(({ number }) => number).sort(new Intl.Collator("en", { numeric: true }).compare);
+    const numbers = seats.map(({ number }) => number).sort(byNumber);
     return t("seat.several", { ...values, numbers: list(numbers) });
   });
   for (const [section, n] of units) names.push(`${titleOf(chart, section)} × ${n}`);

@@ -1,6 +1,7 @@
 // The list of seats: where keys lead, and which seats names mean.
 import { describe, expect, it } from "vitest";
 import { Chart } from "../live/chart";
+import { compacted } from "../live/compact";
 import { move, windowOf } from "./moves";
 import { example, find } from "./names";
 
@@ -43,7 +44,7 @@ describe("keys", () => {
 });
 
 describe("names", () => {
-  const chart = new Chart("show", {
+  const chart = new Chart("show", compacted({
     chartHash: "",
     seatsHash: "",
     priceCategories: [{ name: "gold", amount: 1, currency: "EUR" }],
@@ -52,7 +53,7 @@ describe("names", () => {
       { sectionId: "A1", priceCategory: "gold", rows: [{ row: "B", seats: ["7"] }, { row: "B", seats: ["9"], continues: true }] },
       { sectionId: "FLOOR", title: "Standing", priceCategory: "gold", capacity: 10, rows: [] },
     ],
-  });
+  }));
 
   it.each([
     ["A-12-4", 3],

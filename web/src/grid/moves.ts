@@ -42,3 +42,8 @@ export function windowOf(row: number, count: number, size: number): { from: numb
   const from = Math.floor(row / size) * size;
   return { from, to: Math.min(count, from + size) };
 }
+
+/** All of them in pieces of `size`; the last one may have less. */
+export function inPieces<T>(all: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, piece) => all.slice(piece * size, (piece + 1) * size));
+}

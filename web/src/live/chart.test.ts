@@ -1,8 +1,9 @@
 // Places, seat ids and rows in pieces.
 import { describe, expect, it } from "vitest";
 import { Chart, placeInRow } from "./chart";
+import { compacted } from "./compact";
 
-const chart = new Chart("arena-night", {
+const chart = new Chart("arena-night", compacted({
   chartHash: "c",
   seatsHash: "s",
   priceCategories: [
@@ -24,7 +25,7 @@ const chart = new Chart("arena-night", {
     { sectionId: "FLOOR", priceCategory: "silver", capacity: 3, rows: [] },
     { sectionId: "B", priceCategory: "silver", rows: [{ row: "2", seats: ["1", "2"] }] },
   ],
-});
+}));
 
 describe("chart", () => {
   it("puts the pieces of a row together", () => {

@@ -1,4 +1,5 @@
 // The chart of a SeatingEvent: sections, rows, seats and prices. A seat's place is its number in the order of the chart.
+import type { CompactChart, CompactRow } from "./compact";
 import type { Status } from "./packed";
 import { colorOf } from "./palette";
 
@@ -62,22 +63,6 @@ export interface Section {
   rows: Row[];
 }
 
-/** A chart as `GET /events/{eventId}/chart` tells it. */
-export interface ChartBody {
-  chartHash: string;
-  seatsHash: string;
-  focalPoint?: Point;
-  priceCategories: { name: string; amount: number; currency: string }[];
-  sections: {
-    sectionId: string;
-    title?: string;
-    priceCategory: string;
-    capacity?: number;
-    layout?: Layout;
-    rows: { row: string; seats: string[]; breaks?: number[]; continues?: boolean }[];
-  }[];
-}
-
 /** The place of a seat of a row, by its index in the row. */
 export function placeInRow(row: Row, index: number): number {
   let piece = row.pieces[0]!;
@@ -95,10 +80,12 @@ export class Chart {
   readonly total: number;
   readonly #byId = new Map<string, Section>();
 
+  /** `text` is what `compacted` makes of a chart: whoever works elsewhere is told it, and has the same chart. */
   constructor(
     readonly eventId: string,
-    body: ChartBody,
+    readonly text: string,
   ) {
+    const body = JSON.parse(text) as CompactChart;
     this.chartHash = body.chartHash;
     this.seatsHash = body.seatsHash;
     this.focalPoint = body.focalPoint;
@@ -112,10 +99,9 @@ export class Chart {
       return { ...category, nth, color: colorOf(nth) };
     });
     const categories = new Map(body.priceCategories.map(({ name }, index) => [name, index]));
-    const lists = new Map<string, string[]>();
     let first = 0;
     this.sections = body.sections.map((told) => {
-      const { rows, count } = rowsOf(told.rows, first, lists);
+      const { rows, count } = rowsOf(told.rows, first, body.lists);
       const section: Section = {
         id: told.sectionId,
         title: told.title ?? told.sectionId,
@@ -190,19 +176,17 @@ export class Chart {
   }
 }
 
-/** Rows with their pieces put together. Lists of numbers that are alike are kept once. */
-function rowsOf(told: ChartBody["sections"][number]["rows"], first: number, lists: Map<string, string[]>) {
+/** Rows with their pieces put together. */
+function rowsOf(told: readonly CompactRow[], first: number, lists: readonly string[][]) {
   const rows = new Map<string, Row>();
   let count = 0;
-  for (const { row: name, seats, breaks = [], continues = false } of told) {
+  for (const [name, list, breaks = [], continues = false] of told) {
+    const seats = lists[list]!;
     const place = first + count;
     count += seats.length;
     const known = rows.get(name);
     if (!known) {
-      const key = seats.join();
-      const list = lists.get(key) ?? seats;
-      lists.set(key, list);
-      rows.set(name, { name, first: place, seats: list, breaks, pieces: [{ first: place, from: 0, count: seats.length }] });
+      rows.set(name, { name, first: place, seats, breaks, pieces: [{ first: place, from: 0, count: seats.length }] });
       continue;
     }
     const from = known.seats.length;

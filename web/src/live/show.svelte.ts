@@ -1,5 +1,7 @@
 // One SeatingEvent kept up to date: what it is, its chart, and what every seat is now.
-import { Chart, STATUSES, type ChartBody, type Status } from "./chart";
+import { breath } from "./breath";
+import { Chart, STATUSES, type Status } from "./chart";
+import { ChartReader } from "./chartReader";
 import { Tally, type SectionCounts } from "./counts";
 import type { Frame } from "./frames";
 import { MEDIA_TYPE, unpack, type PackedMap } from "./packed";
@@ -110,6 +112,8 @@ export class LiveShow {
 
   /** Chart and map, tried until they are there; then the stream. */
   async #load(signal: AbortSignal, after?: number): Promise<void> {
+    // Whoever begins it is showing itself.
+    await breath();
     for (let tries = 1; !signal.aborted; tries++) {
       try {
         await this.#loadOnce(signal, tries <= PATIENT ? after : undefined);
@@ -138,8 +142,12 @@ export class LiveShow {
     if (packed.seatsHash !== chart.seatsHash || packed.statuses.length !== chart.total) {
       throw new ReadError("INVALID_ANSWER", 503);
     }
+    const tally = new Tally(chart.sections, packed.statuses);
     this.summary = summary;
-    this.#take(chart, packed);
+    // Whoever shows it does so in pieces: title and times, then the seats.
+    await breath();
+    signal.throwIfAborted();
+    this.#take(chart, packed, tally);
     this.#sign(Number(map.headers.get("x-view-age") ?? 0));
   }
 
@@ -151,18 +159,24 @@ export class LiveShow {
 
   async #readChart(signal: AbortSignal, after?: number): Promise<Chart> {
     const since = after === undefined ? "" : `?after=${after}`;
-    const response = await read(this.#fetch, `${this.#address}/chart${since}`, {}, signal);
-    return new Chart(this.source.eventId, (await response.json()) as ChartBody);
+    const reader = new ChartReader();
+    try {
+      const response = await read(this.#fetch, `${this.#address}/chart${since}`, {}, signal);
+      const text = await reader.read(await response.arrayBuffer(), signal);
+      return new Chart(this.source.eventId, text);
+    } finally {
+      reader.close();
+    }
   }
 
   /** A map in whole: what differs from the one before is told as changes. */
-  #take(chart: Chart, map: PackedMap): void {
+  #take(chart: Chart, map: PackedMap, tally: Tally): void {
     const before = this.statuses;
     const sameSeats = this.chart?.seatsHash === chart.seatsHash && before.length === map.statuses.length;
     this.statuses = map.statuses;
     this.sequence = map.sequence;
     this.epoch = map.epoch;
-    this.#tally = new Tally(chart.sections, map.statuses);
+    this.#tally = tally;
     if (this.chart?.chartHash !== chart.chartHash) this.chart = chart;
     this.counts = this.#tally.counts();
     if (!sameSeats) return;

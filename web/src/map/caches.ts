@@ -13,8 +13,6 @@ interface Cached {
   pixels: number;
 }
 
-/** Pixels of all pictures of a level together, at least; a large screen may need more. */
-const BUDGET = 10_000_000;
 /** A picture larger than this is made with fewer pixels a seat. */
 const LARGEST = 6_000_000;
 
@@ -22,6 +20,8 @@ const LARGEST = 6_000_000;
 export class Caches {
   readonly #cached = new Map<number, Cached>();
   #clock = 0;
+  /** What the clock said when this was trimmed last. */
+  #trimmed = 0;
   #pixels = 0;
 
   constructor(
@@ -63,13 +63,14 @@ export class Caches {
     cached.context.putImageData(pixels, Math.floor(x), seat.row * size);
   }
 
-  /** Gives pictures back that were not needed for longest. `visible`: how many pixels the screen has. */
-  trim(visible: number): void {
-    const budget = Math.max(BUDGET, visible * 5);
+  /** Gives pictures back that were not needed for longest, until so many pixels are left or what was needed since the last time. */
+  trim(budget: number): void {
+    const before = this.#trimmed;
+    this.#trimmed = this.#clock;
     if (this.#pixels <= budget) return;
     const oldest = [...this.#cached].sort(([, a], [, b]) => a.used - b.used);
-    for (const [index, { pixels, canvas }] of oldest) {
-      if (this.#pixels <= budget) return;
+    for (const [index, { pixels, canvas, used }] of oldest) {
+      if (this.#pixels <= budget || used > before) return;
       this.#cached.delete(index);
       this.#pixels -= pixels;
       // Its memory goes now, not when somebody collects it.

@@ -1,12 +1,12 @@
 // Paints the map: sections as pictures from afar, seats one by one close up. Runs in a worker, or where there is none in the page.
-import { lastUpto } from "../live/chart";
+import { Chart, lastUpto } from "../live/chart";
 import { Tally } from "../live/counts";
 import type { Status } from "../live/packed";
 import { Caches } from "./caches";
 import { CloseUp } from "./closeup";
 import type { Look } from "./look";
 import { paintMarks } from "./marks";
-import { boundsOf, type Bounds, type Plan, type SectionPlan } from "./plan";
+import { boundsOf, planOf, type Bounds, type Plan, type SectionPlan } from "./plan";
 import { Pulses } from "./pulses";
 import { contextOf, type Context, type Marks, type Mode, type Surface, type ToPainter, type View, type Words } from "./protocol";
 import { paintArea, paintPlate, paintStage, paintTitle, TITLES_UPTO } from "./scenery";
@@ -16,10 +16,11 @@ import { Sprites } from "./sprites";
 const LEVELS = [1, 2, 4, 8, 16];
 /** Milliseconds that one paint may make new pictures for. */
 const BUILDING = 6;
+/** Pictures that are kept, in screens: of the level that is painted, and of each other one. */
+const OF_THIS = 4;
+const OF_OTHERS = 1;
 /** So many changes at once are worth to be pointed at. */
 const CALM = 12;
-/** So many times of paints are kept. */
-const TIMES = 600;
 
 /** All that one paint needs to know. */
 export interface Scene {
@@ -58,12 +59,8 @@ export class Painter {
   #closeUp: CloseUp | undefined;
   #requested = false;
   readonly #pulses = new Pulses();
-  readonly #paints: number[] = [];
 
-  constructor(
-    readonly canvas: Surface,
-    readonly answer: (paints: number[]) => void,
-  ) {
+  constructor(readonly canvas: Surface) {
     // Nothing shines through it: that is cheaper.
     this.#context = contextOf(canvas, { alpha: false });
   }
@@ -76,11 +73,11 @@ export class Painter {
         this.#ratio = message.ratio;
         // A resized canvas is black until it is painted.
         return this.#paint();
-      case "plan":
-        this.#plan = message.plan;
-        this.#extents = message.plan.sections.map((section) => boundsOf([section]));
+      case "chart":
+        this.#plan = planOf(new Chart("", message.text));
+        this.#extents = this.#plan.sections.map((section) => boundsOf([section]));
         this.#statuses = message.statuses;
-        this.#tally = new Tally(message.plan.sections, message.statuses);
+        this.#tally = new Tally(this.#plan.sections, message.statuses);
         this.#forget();
         break;
       case "changes":
@@ -101,8 +98,6 @@ export class Painter {
       case "mode":
         this.#mode = message.mode;
         break;
-      case "timings":
-        return this.answer(this.#paints.splice(0));
     }
     this.#request();
   }
@@ -141,15 +136,12 @@ export class Painter {
   #paint(): void {
     const scene = this.#scene();
     if (!scene) return this.#paintGround();
-    const begin = performance.now();
     this.#paintScene(scene);
-    this.#paints.push(performance.now() - begin);
-    if (this.#paints.length > TIMES) this.#paints.shift();
   }
 
   #scene(): Scene | undefined {
     if (!this.#plan || !this.#look || !this.#words) return undefined;
-    // The plan is told before the colours of its prices.
+    // The chart is told before the colours of its prices.
     if (this.#look.categories.length < this.#plan.categories.length) return undefined;
     const { width, height } = this.canvas;
     const ratio = this.#ratio;
@@ -197,7 +189,10 @@ export class Painter {
     context.globalAlpha = 1;
     const level = LEVELS.find((size) => size >= view.k);
     const seated = visible.filter((index) => !plan.sections[index]!.isArea);
-    if (level === undefined) this.#closeUpOf(scene).paint(context, scene, seated);
+    if (level === undefined) {
+      this.#closeUpOf(scene).paint(context, scene, seated);
+      this.#trim(scene, Infinity);
+    }
     // From afar, heat is all that a section shows.
     else if (!scene.mode.heat || view.k / scene.ratio > TITLES_UPTO) this.#pictures(scene, seated, level);
     paintMarks(context, scene);
@@ -238,7 +233,7 @@ export class Painter {
   #trim(scene: Scene, level: number): void {
     for (const [size, caches] of this.#caches) {
       if (size <= level * 2) {
-        caches.trim(scene.width * scene.height);
+        caches.trim(scene.width * scene.height * (size === level ? OF_THIS : OF_OTHERS));
         continue;
       }
       caches.clear();

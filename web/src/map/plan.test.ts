@@ -1,6 +1,7 @@
 // Where seats stand, and which seat stands where.
 import { describe, expect, it } from "vitest";
-import { Chart, type ChartBody } from "../live/chart";
+import { Chart } from "../live/chart";
+import { compacted, type ChartBody } from "../live/compact";
 import { Picker } from "./picking";
 import { indexAt, middleOf, overlap, planOf, slotOf } from "./plan";
 
@@ -8,7 +9,7 @@ type Told = ChartBody["sections"][number];
 
 function chart(sections: Told[], focalPoint = { x: 0, y: 0 }): Chart {
   const priceCategories = [{ name: "p", amount: 1, currency: "EUR" }];
-  return new Chart("e", { chartHash: "c", seatsHash: "s", focalPoint, priceCategories, sections });
+  return new Chart("e", compacted({ chartHash: "c", seatsHash: "s", focalPoint, priceCategories, sections }));
 }
 
 function block(sectionId: string, rows: number, seats: number, layout?: Told["layout"]): Told {

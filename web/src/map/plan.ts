@@ -89,7 +89,8 @@ export function planOf(chart: Chart): Plan {
   const isPlaced = chart.sections.map(({ layout }) => layout !== undefined);
   placeOthers(sections, isPlaced);
   for (const area of sections.filter(({ isArea }, at) => isArea && isPlaced[at])) shrink(area, sections);
-  for (const section of sections) section.isTitled = !section.isArea && hasRoomAbove(section, sections);
+  const grounds = sections.map(groundOf);
+  sections.forEach((section, at) => (section.isTitled = !section.isArea && hasRoomAbove(at, grounds)));
   const stage = stageOf(sections, chart.focalPoint ?? { x: 0, y: 0 }, boundsOf(sections));
   const bounds = boundsOf(stage ? [...sections, stage] : sections);
   const categories = chart.priceCategories.map(({ nth }) => nth);
@@ -144,12 +145,13 @@ function shrink(area: SectionPlan, sections: SectionPlan[]): void {
 }
 
 /** Whether a line of text fits between a section and what is above it. */
-function hasRoomAbove(section: SectionPlan, sections: SectionPlan[]): boolean {
+function hasRoomAbove(at: number, grounds: readonly Box[]): boolean {
   const halfHeight = 0.75;
-  const y = boundsOf([groundOf(section)])[1] - halfHeight;
-  const halfWidth = Math.min(4, reach(section, 1, 0));
-  const line = { x: section.x, y, halfWidth, halfHeight, cos: 1, sin: 0 };
-  return !sections.some((other) => other !== section && overlap(line, groundOf(other), 0));
+  const ground = grounds[at]!;
+  const y = boundsOf([ground])[1] - halfHeight;
+  const halfWidth = Math.min(4, reach(ground, 1, 0));
+  const line = { x: ground.x, y, halfWidth, halfHeight, cos: 1, sin: 0 };
+  return !grounds.some((other, index) => index !== at && overlap(line, other, 0));
 }
 
 /** The ground that a section stands on: beside its seats are the names of rows. */
@@ -159,11 +161,12 @@ export function groundOf({ x, y, halfWidth, halfHeight, cos, sin }: Box): Box {
 
 /** Whether two boxes come nearer to each other than `gap`: no axis separates them. */
 export function overlap(a: Box, b: Box, gap: number): boolean {
-  const axes = [a, b].flatMap(({ cos, sin }) => [[cos, sin] as const, [-sin, cos] as const]);
-  return axes.every(([x, y]) => {
-    const distance = Math.abs((b.x - a.x) * x + (b.y - a.y) * y);
-    return distance < reach(a, x, y) + reach(b, x, y) + gap;
-  });
+  // Of a hall's sections most are far away.
+  const far = a.halfWidth + a.halfHeight + b.halfWidth + b.halfHeight + gap;
+  const [dx, dy] = [b.x - a.x, b.y - a.y];
+  if (dx * dx + dy * dy >= far * far) return false;
+  const meet = (x: number, y: number) => Math.abs(dx * x + dy * y) < reach(a, x, y) + reach(b, x, y) + gap;
+  return meet(a.cos, a.sin) && meet(-a.sin, a.cos) && meet(b.cos, b.sin) && meet(-b.sin, b.cos);
 }
 
 function reach({ halfWidth, halfHeight, cos, sin }: Box, x: number, y: number): number {

@@ -1,6 +1,5 @@
 // What the page tells the painter, wherever that runs.
 import type { Look } from "./look";
-import type { Plan } from "./plan";
 
 /** From the map to the canvas, in CSS pixels: `k * x + this.x`. */
 export interface View {
@@ -39,23 +38,16 @@ export interface Mode {
 
 export type ToPainter =
   | { kind: "size"; width: number; height: number; ratio: number }
-  | { kind: "plan"; plan: Plan; statuses: Uint8Array<ArrayBuffer> }
+  /** The chart's own text: to lay it out again costs a worker less than to hand a plan over costs the page. */
+  | { kind: "chart"; text: string; statuses: Uint8Array<ArrayBuffer> }
   /** Each a place times four, plus its status. */
   | { kind: "changes"; changes: Uint32Array<ArrayBuffer> }
   | { kind: "view"; view: View; moving: boolean }
   | { kind: "marks"; marks: Marks }
   | { kind: "look"; look: Look; words: Words }
-  | { kind: "mode"; mode: Mode }
-  /** Asks for the times of the last paints. */
-  | { kind: "timings" };
+  | { kind: "mode"; mode: Mode };
 
 export type ToWorker = ToPainter | { kind: "canvas"; canvas: OffscreenCanvas };
-
-/** Milliseconds of the last paints, oldest first. */
-export interface Timings {
-  kind: "timings";
-  paints: number[];
-}
 
 export type Surface = OffscreenCanvas | HTMLCanvasElement;
 export type Context = OffscreenCanvasRenderingContext2D | CanvasRenderingContext2D;

@@ -1,4 +1,5 @@
 // What is no seat: the stage, plates under sections, areas with their counts, titles.
+import { numbers } from "../intl";
 import { heatOf, inkOn, mix, type Look } from "./look";
 import { boundsOf, groundOf, outOf, type Box } from "./plan";
 import type { Scene } from "./painter";
@@ -89,7 +90,7 @@ export function paintArea(context: Context, scene: Scene, index: number): void {
   const ink = left > 0 ? look.text : look.muted;
   const size = Math.min(h * 0.36 * view.k, w * 0.26 * view.k, 26 * ratio);
   text(context, scene, section, 0, -h * 0.2, section.title, size, ink, 650, w * 1.7);
-  const count = new Intl.NumberFormat(words.locale).format(left);
+  const count = numbers(words.locale).format(left);
   const said = mode.heat ? percent(scene, index) : left > 0 ? words.left.replace("{count}", count) : words.soldOut;
   text(context, scene, section, 0, h * 0.16, said, size * 0.62, look.muted, 500, w * 1.7);
   if (mode.heat) return;
@@ -177,7 +178,7 @@ function soldShare({ tally, plan }: Scene, index: number): number {
 }
 
 function percent(scene: Scene, index: number): string {
-  return new Intl.NumberFormat(scene.words.locale, { style: "percent" }).format(soldShare(scene, index));
+  return numbers(scene.words.locale, { style: "percent" }).format(soldShare(scene, index));
 }
 
 /** How far a box reaches in a direction, from one end to the other. */

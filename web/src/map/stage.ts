@@ -9,24 +9,32 @@ export interface Stage extends Box {
 /** Nothing of a stage comes nearer to a seat. */
 const GAP = 2;
 const RAYS = 16;
+/** So exactly a largest size is found: to a thousandth of the hall. */
+const STEPS = 10;
+
+/** A convex polygon, and a circle around it: most of them are too far away to be looked at closely. */
+interface Shape extends Point {
+  corners: Point[];
+  radius: number;
+}
 
 export function stageOf(sections: readonly SectionPlan[], focus: Point, bounds: Bounds): Stage | undefined {
   if (sections.length === 0) return undefined;
-  const polygons = sections.map(cornersOf);
+  const shapes = sections.map(shapeOf);
   // In a section there is no room for one.
-  if (polygons.some((polygon) => contains(polygon, focus))) return undefined;
+  if (!isFree(shapes, { ...focus, corners: [focus], radius: 0 })) return undefined;
   const extent = Math.max(bounds[2] - bounds[0], bounds[3] - bounds[1]);
-  const around = Array.from({ length: RAYS }, (_, ray) => isBlocked(polygons, focus, (ray / RAYS) * 2 * Math.PI, extent));
+  const around = Array.from({ length: RAYS }, (_, ray) => isBlocked(shapes, focus, (ray / RAYS) * 2 * Math.PI, extent));
   // Corners may be open.
-  if (around.filter(Boolean).length >= RAYS * 0.7) return field(polygons, focus, extent);
-  return inFront(sections, polygons, focus, extent);
+  if (around.filter(Boolean).length >= RAYS * 0.7) return field(shapes, focus, extent);
+  return inFront(sections, shapes, focus, extent);
 }
 
 /** Seats all around: as large as there is room, in the shape of that room. */
-function field(polygons: Point[][], focus: Point, extent: number): Stage | undefined {
+function field(shapes: Shape[], focus: Point, extent: number): Stage | undefined {
   let best: Stage | undefined;
   for (const aspect of [0.5, 0.65, 0.8, 1, 1.25, 1.54, 2]) {
-    const fits = (halfWidth: number) => isFree(polygons, rectangle(focus, halfWidth, halfWidth / aspect, 1, 0));
+    const fits = (halfWidth: number) => isFree(shapes, rectangle(focus, halfWidth, halfWidth / aspect, 1, 0));
     const halfWidth = largest(fits, extent / 2);
     const box = { ...focus, halfWidth, halfHeight: halfWidth / aspect, cos: 1, sin: 0 };
     const area = halfWidth * box.halfHeight;
@@ -38,7 +46,7 @@ function field(polygons: Point[][], focus: Point, extent: number): Stage | undef
 }
 
 /** Seats on one side: turned towards their middle, its back to where there are none. */
-function inFront(sections: readonly SectionPlan[], polygons: Point[][], focus: Point, extent: number): Stage | undefined {
+function inFront(sections: readonly SectionPlan[], shapes: Shape[], focus: Point, extent: number): Stage | undefined {
   const seats = sections.reduce((sum, { count }) => sum + count, 0);
   const dx = sections.reduce((sum, { x, count }) => sum + (x - focus.x) * count, 0) / seats;
   const dy = sections.reduce((sum, { y, count }) => sum + (y - focus.y) * count, 0) / seats;
@@ -47,11 +55,11 @@ function inFront(sections: readonly SectionPlan[], polygons: Point[][], focus: P
   const angle = Math.abs(turned) < 0.18 ? 0 : turned;
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
   // How far it is to the seats.
-  const reaches = (depth: number) => isFree(polygons, rectangle(shift(focus, depth / 2, cos, sin), 1, depth / 2, cos, sin));
+  const reaches = (depth: number) => isFree(shapes, rectangle(shift(focus, depth / 2, cos, sin), 1, depth / 2, cos, sin));
   const front = Math.max(Math.min(largest(reaches, extent) - 1.2 * GAP, extent * 0.1), 0);
   const depth = Math.max(3, Math.min(extent * 0.09, 24));
   const middle = shift(focus, front - depth / 2, cos, sin);
-  const fits = (halfWidth: number) => isFree(polygons, rectangle(middle, halfWidth + GAP, depth / 2 + 0.4, cos, sin));
+  const fits = (halfWidth: number) => isFree(shapes, rectangle(middle, halfWidth + GAP, depth / 2 + 0.4, cos, sin));
   const halfWidth = largest(fits, extent * 0.24);
   return halfWidth < 1 ? undefined : { kind: "stage", ...middle, halfWidth, halfHeight: depth / 2, cos, sin };
 }
@@ -64,7 +72,7 @@ function shift(point: Point, down: number, cos: number, sin: number): Point {
 function largest(fits: (value: number) => boolean, most: number): number {
   let [low, high] = [0, most];
   if (fits(most)) return most;
-  for (let step = 0; step < 24; step++) {
+  for (let step = 0; step < STEPS; step++) {
     const middle = (low + high) / 2;
     if (fits(middle)) low = middle;
     else high = middle;
@@ -72,36 +80,44 @@ function largest(fits: (value: number) => boolean, most: number): number {
   return low;
 }
 
-function rectangle(middle: Point, halfWidth: number, halfHeight: number, cos: number, sin: number): Point[] {
-  return cornersOf({ ...middle, halfWidth, halfHeight, cos, sin });
+function rectangle(middle: Point, halfWidth: number, halfHeight: number, cos: number, sin: number): Shape {
+  return shapeOf({ ...middle, halfWidth, halfHeight, cos, sin });
 }
 
-export function cornersOf({ x, y, halfWidth: w, halfHeight: h, cos, sin }: Box): Point[] {
-  return [[-w, -h], [w, -h], [w, h], [-w, h]].map(([across, down]) => ({
-    x: x + across! * cos - down! * sin,
-    y: y + across! * sin + down! * cos,
-  }));
+function shapeOf(box: Box): Shape {
+  return { x: box.x, y: box.y, corners: cornersOf(box), radius: Math.hypot(box.halfWidth, box.halfHeight) };
 }
 
-/** Whether a convex polygon keeps clear of all others. */
-function isFree(polygons: Point[][], own: Point[]): boolean {
-  return !polygons.some((polygon) => !isApart(polygon, own) && !isApart(own, polygon));
+function cornersOf({ x, y, halfWidth: w, halfHeight: h, cos, sin }: Box): Point[] {
+  const corner = (across: number, down: number) => ({ x: x + across * cos - down * sin, y: y + across * sin + down * cos });
+  return [corner(-w, -h), corner(w, -h), corner(w, h), corner(-w, h)];
+}
+
+/** Whether a shape keeps clear of all others. */
+function isFree(shapes: Shape[], own: Shape): boolean {
+  for (const shape of shapes) {
+    const [dx, dy, far] = [shape.x - own.x, shape.y - own.y, shape.radius + own.radius];
+    if (dx * dx + dy * dy > far * far) continue;
+    if (!isApart(shape.corners, own.corners) && !isApart(own.corners, shape.corners)) return false;
+  }
+  return true;
 }
 
 /** Whether an edge of `a` has all of `b` outside. */
 function isApart(a: Point[], b: Point[]): boolean {
-  return a.some((from, at) => {
-    const to = a[(at + 1) % a.length]!;
-    return b.every(({ x, y }) => (to.x - from.x) * (y - from.y) - (to.y - from.y) * (x - from.x) <= 0);
-  });
+  for (let at = 0; at < a.length; at++) {
+    const [from, to] = [a[at]!, a[(at + 1) % a.length]!];
+    const [dx, dy] = [to.x - from.x, to.y - from.y];
+    let outside = 0;
+    while (outside < b.length && dx * (b[outside]!.y - from.y) - dy * (b[outside]!.x - from.x) <= 0) outside++;
+    if (outside === b.length) return true;
+  }
+  return false;
 }
 
-function contains(polygon: Point[], point: Point): boolean {
-  return !isApart(polygon, [point]);
-}
-
-/** Whether a ray meets a polygon. */
-function isBlocked(polygons: Point[][], from: Point, angle: number, extent: number): boolean {
+/** Whether a ray meets a shape. */
+function isBlocked(shapes: Shape[], from: Point, angle: number, extent: number): boolean {
   const to = { x: from.x + Math.cos(angle) * extent, y: from.y + Math.sin(angle) * extent };
-  return !isFree(polygons, [from, to]) ;
+  const middle = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
+  return !isFree(shapes, { ...middle, corners: [from, to], radius: extent / 2 });
 }

@@ -1,4 +1,5 @@
 // What the map itself says, in the languages of the page. The map is used on pages of others, too, so it carries its own words.
+import { minorUnit, numbers } from "../intl";
 
 export interface MapWords {
   map: string;
@@ -65,11 +66,9 @@ export function wordsFor(language: string): MapWords {
 
 /** An amount in the smallest unit of its currency, as money. */
 export function moneyOf(amount: number, currency: string, language: string): string {
-  const format = new Intl.NumberFormat(language, { style: "currency", currency });
-  const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
-  const value = amount / 10 ** digits;
-  const short = new Intl.NumberFormat(language, { style: "currency", currency, minimumFractionDigits: 0 });
-  return (Number.isInteger(value) ? short : format).format(value);
+  const value = amount / minorUnit(currency);
+  const short = Number.isInteger(value) ? { minimumFractionDigits: 0 } : {};
+  return numbers(language, { style: "currency", currency, ...short }).format(value);
 }
 
 /** Tells the language that an element stands in, now and when that changes. In a shadow the host says it before the page does. */

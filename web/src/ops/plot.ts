@@ -1,6 +1,7 @@
 // The two plots of the sales: what was sold in all, and a minute, with what was held. They share their time and their cursor.
 import uPlot from "uplot";
 import { locale } from "../app/i18n/index.svelte";
+import { numbers, times } from "../intl";
 import type { Plotted } from "./minutes";
 
 export interface Labels {
@@ -25,8 +26,8 @@ function colors(element: Element): Colors {
 }
 
 function axes({ text, line }: Colors): uPlot.Axis[] {
-  const day = new Intl.DateTimeFormat(locale(), { day: "numeric", month: "short" });
-  const time = new Intl.DateTimeFormat(locale(), { hour: "numeric", minute: "2-digit" });
+  const day = times(locale(), { day: "numeric", month: "short" });
+  const time = times(locale(), { hour: "numeric", minute: "2-digit" });
   const font = "12px system-ui, sans-serif";
   const grid = { stroke: line, width: 1 };
   return [
@@ -50,7 +51,7 @@ function axes({ text, line }: Colors): uPlot.Axis[] {
       size: 48,
       // Seats come in whole ones.
       incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000],
-      values: (_, splits) => splits.map((value) => new Intl.NumberFormat(locale(), { notation: "compact" }).format(value)),
+      values: (_, splits) => splits.map((value) => numbers(locale(), { notation: "compact" }).format(value)),
     },
   ];
 }

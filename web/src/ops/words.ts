@@ -1,5 +1,6 @@
 // What the operators' page says, in the languages of the page.
 import { fill, language, type Values } from "../app/i18n/index.svelte";
+import { plurals } from "../intl";
 
 const en = {
   title: "Operations",
@@ -290,5 +291,5 @@ export function say(word: Word, values: Values = {}): string {
   const text = (words[language()] ?? en)[word];
   if (typeof text === "string") return fill(text, values);
   const n = typeof values.n === "number" ? values.n : 0;
-  return fill(new Intl.PluralRules(language()).select(n) === "one" ? text.one : text.other, values);
+  return fill(plurals(language()).select(n) === "one" ? text.one : text.other, values);
 }

@@ -1,6 +1,7 @@
 // The shows of the tests: each is in one state that a buyer can meet.
 
-const service = `
+/** What sells the shows of the tests. */
+export const service = `
 apiVersion: boxoffice.dev/v1alpha1
 kind: ReservationService
 metadata: {name: main}

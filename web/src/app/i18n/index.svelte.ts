@@ -1,4 +1,5 @@
 // The language of the page: the reader's, or the one that was switched to. English is there at once, others are loaded when they are asked for.
+import { numbers, plurals } from "../../intl";
 import { load } from "../load";
 import { en } from "./en";
 
@@ -76,7 +77,7 @@ export function fill(text: string, values: Values): string {
 }
 
 export function number(value: number): string {
-  return new Intl.NumberFormat(locale()).format(value);
+  return numbers(locale()).format(value);
 }
 
 /** What the page says, in its language. */
@@ -84,7 +85,7 @@ export function t(key: Key, values: Values = {}): string {
   const message = current.messages[key];
   if (typeof message === "string") return fill(message, values);
   const n = typeof values.n === "number" ? values.n : 0;
-  const form = new Intl.PluralRules(current.language).select(n) === "one" ? message.one : message.other;
+  const form = plurals(current.language).select(n) === "one" ? message.one : message.other;
   return fill(form, values);
 }
 
