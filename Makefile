@@ -7,7 +7,7 @@ SHELL := bash
 .NOTPARALLEL:
 
 # The suites of `make test`, in order: make test SUITES=unit,integration
-SUITES ?= lint,unit,web,charts,integration,operator,cluster
+SUITES ?= lint,unit,web,charts,integration,cluster
 
 install := tests/servers/install
 suite   := tests/suite
@@ -63,7 +63,7 @@ generate: ## write the files made from the Rust types (a test fails when they di
 	BOXOFFICE_REGENERATE=1 cargo test --quiet --lib -p boxoffice-runtime -p boxoffice-command -p boxoffice-query golden_
 
 .PHONY: test
-test: ## every suite, as CI runs it; SUITES=lint,unit,web,charts,integration,operator,cluster chooses
+test: ## every suite, as CI runs it; SUITES=lint,unit,web,charts,integration,cluster chooses, and SUITES=operator is ten minutes more
 	@$(suite) $(suites)
 
 .PHONY: soak

@@ -86,8 +86,9 @@ mod tests {
     /// For how many seconds as many requests of each connection take that are done within one.
     async fn seconds(shares: &[Share], each: usize) -> u64 {
         let begun = Instant::now();
-        let requests =
-            shares.iter().flat_map(|share| (0..each).map(move |_| share.within(LONG, sleep(SECOND))));
+        let requests = shares
+            .iter()
+            .flat_map(|share| (0..each).map(move |_| share.within(LONG, async { sleep(SECOND).await })));
         join_all(requests).await;
         begun.elapsed().as_secs()
     }
@@ -120,7 +121,9 @@ mod tests {
     async fn a_connection_that_hangs_takes_its_part_for_its_time_out_alone() {
         let limits = Arc::new(Limits::default());
         let shares = ["kafka:9092", "kafka:9093"].map(|servers| Share::new(&limits, servers));
-        shares.iter().for_each(|share| share.is_of("c1"));
+        for share in &shares {
+            share.is_of("c1");
+        }
         let [hangs, works] = shares;
         let (one, seconds_beside_one) =
             tokio::join!(hangs.within(LONG, pending::<()>()), seconds(std::slice::from_ref(&works), 3));

@@ -106,7 +106,11 @@ impl Show {
     /// The longest wait for a failure since `since`.
     fn longest(&self, since: Instant) -> Option<Duration> {
         let failed = self.failed.lock().unwrap();
-        failed.iter().filter(|failure| failure.at - failure.after >= since).map(|failure| failure.after).max()
+        failed
+            .iter()
+            .filter(|failure| failure.at.duration_since(since) >= failure.after)
+            .map(|failure| failure.after)
+            .max()
     }
 }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, IntoResponseParts, Response};
 use boxoffice_domain::{ChartRow, SeatingEventId};
 use boxoffice_runtime::http::{Id, Problem, code};
 use boxoffice_runtime::openapi::params::OfEvent;
@@ -289,7 +289,7 @@ fn changes(
 const SHARED: &str = "public, max-age=0, s-maxage=1, stale-while-revalidate=1";
 
 /// Whoever keeps a map asks whether it still holds, and gets the form that it takes.
-fn validators(entity_tag: String) -> ([(HeaderName, HeaderValue); 2], [(HeaderName, String); 1]) {
+fn validators(entity_tag: String) -> impl IntoResponseParts {
     const VARY: &str = "accept, accept-encoding";
     let shared = [(header::CACHE_CONTROL, SHARED), (header::VARY, VARY)];
     let shared = shared.map(|(name, value)| (name, HeaderValue::from_static(value)));

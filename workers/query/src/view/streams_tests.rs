@@ -103,7 +103,7 @@ async fn whoever_is_too_far_behind_is_cut_off() {
     let mut listener = streams.listen(&views, &views.get("arena").unwrap()).unwrap();
     for sequence in 2..=u64::try_from(BEHIND).unwrap() + 10 {
         apply(&views, sequence, &held("arena.A-1-2"));
-        tokio::time::sleep(TICK).await;
+        sleep(TICK).await;
     }
     assert!(listener.frames.recv().await.is_err());
 }
@@ -119,7 +119,7 @@ async fn there_are_so_many_places_and_no_more_and_nobody_is_told_when_nobody_lis
     let again = streams.listen(&views, &live).unwrap();
     drop((second, again));
     while !streams.tellers.lock().unwrap().is_empty() {
-        tokio::time::sleep(TICK).await;
+        sleep(TICK).await;
     }
     assert_eq!(streams.count(), 0);
 }

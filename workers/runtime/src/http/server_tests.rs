@@ -112,14 +112,14 @@ impl Drop for Going {
 #[tokio::test]
 async fn nobody_works_for_a_client_that_has_left() {
     let (begun, gone) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let begin = {
+    let work = {
         let (begun, gone) = (Arc::clone(&begun), Arc::clone(&gone));
         move || {
             begun.notify_one();
             Going(Arc::clone(&gone))
         }
     };
-    let waits = begin.clone();
+    let waits = work.clone();
     let waits = move || {
         let going = waits();
         async move {
@@ -128,7 +128,7 @@ async fn nobody_works_for_a_client_that_has_left() {
         }
     };
     let streams = move || {
-        let frames = futures::stream::unfold(begin(), |going| async {
+        let frames = futures::stream::unfold(work(), |going| async {
             std::future::pending::<()>().await;
             Some((Ok::<_, std::convert::Infallible>("frame"), going))
         });
