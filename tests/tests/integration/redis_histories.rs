@@ -10,7 +10,9 @@ use boxoffice_command::recover::Recover;
 use boxoffice_command::store::redis::keys::Keys;
 use boxoffice_command::store::redis::recovery::{Recovery, RecoveryMetrics};
 use boxoffice_command::store::redis::{ConnectError, RedisStore, Settings};
-use boxoffice_command::store::{Distrust, History, LEASE_ROUND, Outbox, SeatStore, StoreError};
+use boxoffice_command::store::{
+    Cause, Distrust, History, Idempotency, LEASE_ROUND, Outbox, Outcome, SeatStore, StoreError,
+};
 use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId};
 use boxoffice_tests::conformance::seat_store::stage::{cause, definition};
 use boxoffice_tests::recovery::{KeptLog, nothing_was_lost, recover};
@@ -62,7 +64,16 @@ impl Pair {
     }
 
     async fn hold(&self, store: &RedisStore, user: &str) -> Result<Result<Uuid, Rejection>, StoreError> {
-        let (wanted, hold) = (vec![SEAT.to_owned()].into(), Uuid::new_v4());
+        self.hold_seat(store, user, SEAT).await
+    }
+
+    async fn hold_seat(
+        &self,
+        store: &RedisStore,
+        user: &str,
+        seat: &str,
+    ) -> Result<Result<Uuid, Rejection>, StoreError> {
+        let (wanted, hold) = (vec![seat.to_owned()].into(), Uuid::new_v4());
         let command = Command::Hold { wanted, user: user.parse().unwrap(), hold };
         match store.execute(&self.event, &command, &cause(user)).await? {
             Ok(outcome) => match outcome.answer {
@@ -186,6 +197,53 @@ async fn i1_what_another_master_sold_is_found_before_anything_is_published_and_t
     assert_eq!(owners, ["b"], "what is on the log counts");
     assert!(owner.contradicted(3).await.unwrap().is_empty());
     pair.log.publish_all(&old, &pair.event).await.unwrap();
+    pair.has_no_fork();
+}
+
+/// A split that is over, on the side that gives way: the server has the history that it had, and the sequences are others' now.
+#[tokio::test]
+async fn i1_what_gave_way_to_the_log_is_no_answer_any_more_to_whoever_waits_or_repeats() {
+    let pair = Pair::start().await;
+    let store = pair.open().await.unwrap();
+    recover(&store, Arc::clone(&pair.log) as _, "seat-events").await;
+    let metrics = RecoveryMetrics::default();
+    let owner = Recovery::new(Arc::clone(&store), Arc::clone(&pair.log) as _, "seat-events".into(), metrics);
+    let published = Published::new(Arc::clone(&store) as Arc<dyn Outbox>);
+    let history = store.history(&pair.event).await.unwrap();
+    let hold = pair.hold(&store, "a").await.unwrap().unwrap();
+    let reserve = async || -> Outcome {
+        let user = "a".parse().unwrap();
+        let idempotency = Some(Idempotency::new(&user, "key", "reserve"));
+        let command = Command::ReserveHold { hold, user, reservation: Uuid::new_v4() };
+        let keyed = Cause { idempotency, ..cause("a") };
+        store.execute(&pair.event, &command, &keyed).await.unwrap().unwrap()
+    };
+    let sold = reserve().await;
+    assert!(reserve().await.repeated);
+    // The other side sold the same seat, and nothing more: its hold is on the log.
+    let (partition, mut others) = store.unpublished(&pair.event, 1).await.unwrap();
+    others[0].envelope.event_id = Uuid::new_v4();
+    pair.log.append(partition, &others);
+    let contradicted = owner.contradicted(3).await.unwrap();
+    assert_eq!(contradicted, BTreeMap::from([(pair.event.clone(), Distrust::Fork)]));
+    store.distrust(&pair.event, Distrust::Fork).await.unwrap();
+    owner.recover(3, &contradicted.into_keys().collect()).await.unwrap();
+    assert!(store.state(&pair.event).await.unwrap().reservations.is_empty());
+
+    let sequence = sold.answer.sequence();
+    for seat in ["A-1-2", "A-1-3"] {
+        pair.hold_seat(&store, "b", seat).await.unwrap().unwrap();
+    }
+    pair.log.publish_all(&store, &pair.event).await.unwrap();
+    assert_eq!(published.reached(&pair.event, history.clone(), sequence).await, Ok(()), "by others' events");
+    assert!(!published.stands(&pair.event, &history, sold.at).await.unwrap());
+    let again = reserve().await;
+    assert!(!again.repeated, "{again:?}");
+    assert!(again.answer.sequence() > sequence);
+    assert!(published.stands(&pair.event, &history, again.at).await.unwrap());
+    assert_eq!(store.state(&pair.event).await.unwrap().reservations.len(), 1);
+    assert!(reserve().await.repeated, "the answer that stands");
+    pair.log.publish_all(&store, &pair.event).await.unwrap();
     pair.has_no_fork();
 }
 

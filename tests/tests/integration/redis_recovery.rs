@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use boxoffice_command::store::redis::recovery::RecoveryMetrics;
+use boxoffice_command::recover::Recover;
+use boxoffice_command::store::redis::recovery::{Recovery, RecoveryMetrics};
 use boxoffice_command::store::redis::state::seats_hash;
 use boxoffice_command::store::redis::{RedisStore, Settings};
 use boxoffice_command::store::{Cause, Outbox, OutboxEntry, Provisioning, SeatStore, StoreError};
@@ -18,6 +19,7 @@ use boxoffice_tests::recovery::{KeptLog, nothing_was_lost, recover};
 use boxoffice_tests::servers::redis_kinds::{RedisKind, connection};
 use boxoffice_tests::servers::{Server, service, unique};
 use boxoffice_tests::wait::until;
+use serde_json::Value;
 use uuid::Uuid;
 
 /// One SeatingEvent on a Redis of its own, with a log.
@@ -45,10 +47,7 @@ impl Sale {
     }
 
     async fn hold(&self, seat: &str) -> Result<Uuid, StoreError> {
-        let seats = vec![seat.to_owned()];
-        let command =
-            Command::Hold { wanted: seats.into(), user: "alice".parse().unwrap(), hold: Uuid::new_v4() };
-        match self.run(command).await? {
+        match self.run(holding(seat)).await? {
             Answer::Held { hold, .. } => Ok(hold),
             other => panic!("a hold was answered {other:?}"),
         }
@@ -112,6 +111,32 @@ impl Sale {
         fields
     }
 
+    /// Has the one entry that waits be of a version that nobody here knows.
+    async fn outdate(&self) {
+        let mut connection = connection(&self.server.address()).await.unwrap();
+        let pattern = format!("*{{{}}}:outbox", self.event);
+        let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query_async(&mut connection).await.unwrap();
+        let mut read = redis::cmd("XRANGE");
+        read.arg(&keys[0]).arg("-").arg("+");
+        let waiting: Vec<(String, (String, String))> = read.query_async(&mut connection).await.unwrap();
+        let [(id, (field, text))] = waiting.as_slice() else { panic!("{waiting:?} wait") };
+        let mut entry: Value = serde_json::from_str(text).unwrap();
+        entry["format"] = 99.into();
+        // A stream takes no id twice.
+        redis::cmd("DEL").arg(&keys[0]).exec_async(&mut connection).await.unwrap();
+        let mut add = redis::cmd("XADD");
+        add.arg(&keys[0]).arg(id).arg(field).arg(entry.to_string());
+        add.exec_async(&mut connection).await.unwrap();
+    }
+
+    /// Has its records be of another version.
+    async fn outdate_records(&self) {
+        let mut connection = connection(&self.server.address()).await.unwrap();
+        let pattern = format!("*{{{}}}:meta", self.event);
+        let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query_async(&mut connection).await.unwrap();
+        redis::cmd("HDEL").arg(&keys[0]).arg("format").exec_async(&mut connection).await.unwrap();
+    }
+
     /// Nothing of it can be found.
     async fn is_gone(&self) {
         let command = Command::ReleaseSeat { seat: "A-1-1".into(), user: "alice".parse().unwrap() };
@@ -125,6 +150,11 @@ impl Sale {
         let fenced = async || matches!(self.hold("A-1-4").await, Err(StoreError::Recovering)).then_some(());
         until("commands meet the fence", fenced).await;
     }
+}
+
+fn holding(seat: &str) -> Command {
+    let seats = vec![seat.to_owned()];
+    Command::Hold { wanted: seats.into(), user: "alice".parse().unwrap(), hold: Uuid::new_v4() }
 }
 
 fn tonight() -> Definition {
@@ -401,6 +431,65 @@ async fn a_log_that_lost_its_beginning_keeps_one_event_behind_the_fence_and_no_o
     let command = Command::ReleaseSeat { seat: "A-1-1".into(), user: "alice".parse().unwrap() };
     let refused = sale.store.execute(&unknown, &command, &cause("alice")).await.unwrap();
     assert_eq!(refused, Err(Rejection::EventNotFound));
+}
+
+/// As after a worker of a later version: what it wrote waits for one that can read it.
+#[tokio::test]
+async fn i7_what_waits_of_one_that_nobody_can_read_keeps_no_other_behind_the_fence() {
+    let mut sale = Sale::on(RedisKind::always()).await;
+    sale.publish().await;
+    let other: SeatingEventId = unique("matinee").parse().unwrap();
+    sale.store.provision(&other, &tonight(), 3, &cause("operator")).await.unwrap().unwrap();
+    sale.log.publish_all(&sale.store, &other).await.unwrap();
+    sale.hold("A-1-1").await.unwrap();
+    sale.outdate().await;
+    let waiting = sale.store.unpublished(&sale.event, 10).await;
+    assert!(matches!(waiting, Err(StoreError::Corrupt(_))), "{waiting:?}");
+
+    // Redis lost nothing: both go on as they are.
+    sale.crash().await;
+    let metrics = sale.recover().await;
+    assert_eq!(metrics.troubles.get(), 0);
+    let owner = Recovery::new(
+        Arc::clone(&sale.store),
+        Arc::clone(&sale.log) as _,
+        "seat-events".into(),
+        RecoveryMetrics::default(),
+    );
+    assert!(owner.contradicted(3).await.unwrap().is_empty());
+    for event in [&sale.event, &other] {
+        sale.store.execute(event, &holding("A-1-2"), &cause("alice")).await.unwrap().unwrap();
+    }
+
+    // The one has to be worked out anew, and what waits of it cannot be added.
+    sale.outdate_records().await;
+    sale.crash().await;
+    let metrics = sale.recover().await;
+    assert_eq!(metrics.troubles.get(), 1);
+    sale.store.execute(&other, &holding("A-1-3"), &cause("alice")).await.unwrap().unwrap();
+    assert!(matches!(sale.hold("A-1-3").await, Err(StoreError::Recovering)));
+}
+
+/// Whoever marked the last partition did not live to say that nothing is missing.
+#[tokio::test]
+async fn i7_a_server_of_which_every_partition_is_marked_is_complete_though_nobody_said_so() {
+    let sale = Sale::on(RedisKind::default()).await;
+    sale.publish().await;
+    sale.recover().await;
+    let mut connection = connection(&sale.server.address()).await.unwrap();
+    let said: Vec<String> = redis::cmd("KEYS").arg("*:history").query_async(&mut connection).await.unwrap();
+    assert_eq!(said.len(), 1, "{said:?}");
+    redis::cmd("DEL").arg(&said).exec_async(&mut connection).await.unwrap();
+    let unknown: SeatingEventId = unique("never").parse().unwrap();
+    assert!(matches!(sale.store.inventory(&unknown).await, Err(StoreError::Recovering)));
+    let owner = Recovery::new(
+        Arc::clone(&sale.store),
+        Arc::clone(&sale.log) as _,
+        "seat-events".into(),
+        RecoveryMetrics::default(),
+    );
+    assert!(owner.wanting(&[0, 1, 2, 3]).await.is_empty());
+    assert_eq!(sale.store.inventory(&unknown).await.unwrap(), None);
 }
 
 #[tokio::test]

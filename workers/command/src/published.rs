@@ -3,14 +3,15 @@
 //! A reserve that promises `log` waits here for the watermark that the relay, of this process or of another one,
 //! advances and announces. Announcements are a hint: of all who wait for a SeatingEvent one also asks the store, at first and
 //! whenever it has heard nothing for a while. A sequence is one of a history's: where the store has another one meanwhile,
-//! the wait ends. Where many wait for a SeatingEvent of which nothing comes, no more do: what it takes in places to wait,
+//! the wait ends. What waited may also be dropped under the same history, because the log had something else in its place: so
+//! whoever reached its sequence asks at last whether it still stands. Where many wait for a SeatingEvent of which nothing comes, no more do: what it takes in places to wait,
 //! others lack.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use boxoffice_domain::SeatingEventId;
+use boxoffice_domain::{SeatingEventId, UnixMillis};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -164,6 +165,22 @@ impl Published {
     ) -> Result<(), Unreached> {
         let is_enough = |progress: &Progress| progress.is_asked || progress.is_news(sequence);
         self.wait(&(event.clone(), history), POLL, is_enough).await.of(sequence)
+    }
+
+    /// Whether what was written `at` that moment of the SeatingEvent's time, under `history`, is what has its sequence on the
+    /// log: to be asked when that was reached. Where the log had something else in its place it was dropped, and the sequence
+    /// is another's.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn stands(
+        &self,
+        event: &SeatingEventId,
+        history: &History,
+        at: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let (now, dropped) = self.outbox.dropped(event).await?;
+        Ok(now == *history && at > dropped)
     }
 
     /// What is known of a watermark when that is enough, or when `patience` is over.
@@ -363,6 +380,23 @@ mod tests {
         assert_eq!((reached, before.elapsed()), (Err(Unreached::AnotherHistory { sequence: 1 }), POLL));
         assert_eq!(published.reached(&event, History::named("second"), 1).await, Ok(()));
         listening.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn i7_what_was_dropped_does_not_stand_though_the_log_has_its_sequence() {
+        let (store, published, event) = waiting().await;
+        publish(&store, &event, 1).await;
+        let stands = async |at| published.stands(&event, &History::default(), at).await.unwrap();
+        assert!(stands(1).await, "nothing ever was");
+        store.drop_up_to(7);
+        assert!(!stands(7).await && stands(8).await);
+        assert_eq!(
+            published.reached(&event, History::default(), 1).await,
+            Ok(()),
+            "the sequence alone says nothing"
+        );
+        store.begin_anew("second");
+        assert!(!stands(8).await, "another history may have anything there");
     }
 
     #[tokio::test(start_paused = true)]

@@ -94,8 +94,14 @@ impl CommandService {
         if let Some(history) = history {
             let sequence = outcome.answer.sequence();
             let reached = match self.waiting.try_acquire() {
-                Ok(_place) => self.published.reached(event, history, sequence).await,
-                Err(_) => self.published.has_reached(event, history, sequence).await,
+                Ok(_place) => self.published.reached(event, history.clone(), sequence).await,
+                Err(_) => self.published.has_reached(event, history.clone(), sequence).await,
+            };
+            let reached = match reached {
+                Ok(()) if !self.published.stands(event, &history, outcome.at).await? => {
+                    Err(Unreached::AnotherHistory { sequence })
+                }
+                reached => reached,
             };
             reached.map_err(|unreached| match unreached {
                 Unreached::NotYet { .. } => {

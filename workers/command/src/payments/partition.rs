@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use boxoffice_domain::SeatingEventId;
+use boxoffice_domain::{SeatingEventId, UnixMillis};
 use boxoffice_runtime::log::TopicPartition;
 use boxoffice_runtime::record::Record;
 
@@ -45,6 +45,7 @@ struct Done {
     event: SeatingEventId,
     history: History,
     sequence: u64,
+    at: UnixMillis,
 }
 
 impl Reactions {
@@ -63,9 +64,10 @@ impl Reactions {
             next_offset = record.offset + 1;
         }
         // Others were written behind it, so most are there by then.
-        for Done { offset, event, history, sequence } in done {
-            if let Err(unreached) = self.published.reached(&event, history, sequence).await {
-                failed = Some((offset, unreached.into()));
+        for what in done {
+            let offset = what.offset;
+            if let Err(error) = self.is_on_the_log(what).await {
+                failed = Some((offset, error));
                 break;
             }
         }
@@ -77,6 +79,16 @@ impl Reactions {
         Worked {
             next_offset: failed.as_ref().map_or(next_offset, |(offset, _)| *offset),
             failed: failed.is_some(),
+        }
+    }
+
+    async fn is_on_the_log(&self, done: Done) -> Result<(), ReactError> {
+        let Done { offset: _, event, history, sequence, at } = done;
+        self.published.reached(&event, history.clone(), sequence).await?;
+        if self.published.stands(&event, &history, at).await? {
+            Ok(())
+        } else {
+            Err(Unreached::AnotherHistory { sequence }.into())
         }
     }
 
@@ -119,7 +131,7 @@ impl Reactions {
             tracing::info!(%event_id, event_type, %event, %correlation, ?answer, "duplicate, or nothing is left to be done");
             self.metrics.repeated.inc();
         }
-        let sequence = outcome.answer.sequence();
-        Ok(Some(Done { offset, event, history, sequence }))
+        let (sequence, at) = (outcome.answer.sequence(), outcome.at);
+        Ok(Some(Done { offset, event, history, sequence, at }))
     }
 }

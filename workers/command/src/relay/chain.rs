@@ -4,7 +4,7 @@
 //! under the history that it had before, such as keys that somebody restored. On the log that would be a fork. Entries
 //! may name the domain event that they go on from; the version after this one writes that (DECISIONS 119).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use boxoffice_domain::SeatingEventId;
 use uuid::Uuid;
@@ -35,6 +35,12 @@ impl Chain {
     /// Forgets all of it: somebody else may have published.
     pub fn clear(&mut self) {
         self.0.clear();
+    }
+
+    /// Forgets all but `events`: those that are archived are recovered before anything more waits of them.
+    pub fn keep(&mut self, events: &[SeatingEventId]) {
+        let events: HashSet<_> = events.iter().collect();
+        self.0.retain(|event, _| events.contains(event));
     }
 
     /// So much of `event` is on the log.
@@ -107,7 +113,9 @@ mod tests {
         assert!(!chain.goes_on(&arena(), &entries[..2], true), "the server forgot the last one");
         chain.published(&arena(), Last::of(&entries[..1]).unwrap());
         assert!(!chain.goes_on(&arena(), &entries[..2], true), "the log did not");
-        chain.clear();
+        chain.keep(&[arena()]);
+        assert!(!chain.goes_on(&arena(), &another, true));
+        chain.keep(&[]);
         assert!(chain.goes_on(&arena(), &another, true));
     }
 }

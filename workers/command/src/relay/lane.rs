@@ -103,6 +103,8 @@ pub struct Lane {
     recovering: bool,
     /// SeatingEvents that met the fence (I7).
     doubted: BTreeSet<SeatingEventId>,
+    /// Those that nobody may sell, which their server could not be told yet: nothing of them is published.
+    untold: BTreeMap<SeatingEventId, Distrust>,
     closing: bool,
     /// Whether somebody waits for what was written.
     is_awaited: bool,
@@ -127,6 +129,7 @@ impl Lane {
             chain: Chain::default(),
             recovering: false,
             doubted: BTreeSet::new(),
+            untold: BTreeMap::new(),
             closing: false,
             is_awaited: false,
             took: Duration::ZERO,
@@ -307,18 +310,46 @@ impl Lane {
 
     /// Has nobody sell these until what the log has takes the place of what is here.
     async fn distrust(&mut self, events: BTreeMap<SeatingEventId, Distrust>) {
-        self.recovering |= !events.is_empty();
         for (event, why) in events {
             let seen = match why {
                 Distrust::Split => "another store sold it",
                 Distrust::Fork => "it is something else than the log has",
             };
             tracing::error!(%event, "{seen}: what the log has takes the place of what is here");
-            if let Err(error) = self.shared.outbox.distrust(&event, why).await {
-                tracing::warn!(%event, %error, "it stays as it is until its server answers");
-            }
-            self.doubted.insert(event);
+            self.tell(event, why).await;
         }
+    }
+
+    /// Tells the store that nobody may sell `event`, which is recovered then. Where it does not hear of it, what is there
+    /// stays as it is, and nobody may publish it: that waits for its turn.
+    async fn tell(&mut self, event: SeatingEventId, why: Distrust) {
+        match self.shared.outbox.distrust(&event, why).await {
+            Ok(()) => {
+                self.untold.remove(&event);
+                self.doubted.insert(event);
+                self.recovering = true;
+            }
+            Err(error) => {
+                if self.untold.insert(event.clone(), why).is_none() {
+                    tracing::warn!(%event, %error, "it stays as it is, and unpublished, until its server answers");
+                }
+                self.queue.rest(event);
+            }
+        }
+    }
+
+    /// Those whose turn it is, without those that the store has to be told of first.
+    async fn in_turn(&mut self) -> Vec<SeatingEventId> {
+        let mut events = self.queue.take(EVENTS);
+        let untold: Vec<_> =
+            events.iter().filter_map(|event| Some((event.clone(), *self.untold.get(event)?))).collect();
+        if !untold.is_empty() {
+            events.retain(|event| !self.untold.contains_key(event));
+        }
+        for (event, why) in untold {
+            self.tell(event, why).await;
+        }
+        events
     }
 
     async fn recover(&mut self) -> Result<(), LaneError> {
@@ -351,7 +382,7 @@ impl Lane {
     /// The first entries of those whose turn it is.
     async fn read(&mut self) -> Batch {
         let most = if self.failures > 0 { TRIAL } else { BATCH };
-        let events = self.queue.take(EVENTS);
+        let events = self.in_turn().await;
         let each = (most / events.len().max(1)).max(AT_LEAST);
         let outbox = self.shared.outbox.as_ref();
         let read = events.into_iter().map(|event| async move {
@@ -446,7 +477,9 @@ impl Lane {
     /// comes before. One that could not be moved is the next time.
     async fn move_offsets(&mut self, offset: u64) {
         self.appended = Some(0);
-        for events in self.shared.pinned_to(self.partition).chunks(MOVED_AT_ONCE) {
+        let all = self.shared.pinned_to(self.partition);
+        self.chain.keep(&all);
+        for events in all.chunks(MOVED_AT_ONCE) {
             let moved = async {
                 self.shared.outbox.move_offsets(events, offset).await;
                 Ok(())

@@ -108,11 +108,15 @@ impl Relay {
     }
 
     /// Works until `stop` is cancelled. Then, for at most `drain`, it brings to an end what is under way and leaves the
-    /// rest to those who stay; where nobody does, it publishes what is there.
+    /// rest to those who stay; where nobody does, it publishes what is there. Without rounds of the leases it ends at once.
     pub async fn run(mut self, stop: CancellationToken, drain: Duration) {
         let (given, mut ownerships) = mpsc::unbounded_channel();
-        let keeping = AbortOnDropHandle::new(tokio::spawn(keep(Arc::clone(&self.shared), given)));
-        self.work(&stop, &mut ownerships).await;
+        let mut keeping = AbortOnDropHandle::new(tokio::spawn(keep(Arc::clone(&self.shared), given)));
+        tokio::select! {
+            () = self.work(&stop, &mut ownerships) => {}
+            // Lanes would be lost without a word.
+            _ = &mut keeping => return,
+        }
         self.shared.leases.retire();
         if timeout_at(Instant::now() + drain, self.finish()).await.is_err() {
             tracing::warn!("the outbox is not empty: whoever gets the leases next goes on");

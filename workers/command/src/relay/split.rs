@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use boxoffice_domain::SeatingEventId;
 use tokio::time::{Instant, sleep};
 
 use super::ownership::Ownership;
@@ -28,11 +29,6 @@ pub async fn met(shared: &Shared, place: &Ownership, partition: u32) -> bool {
         partition,
         "another store sells the same seats and publishes: nothing is sold here until it has been still for {STILL:?}"
     );
-    for event in shared.pinned_to(partition) {
-        if let Err(error) = shared.outbox.distrust(&event, Distrust::Split).await {
-            tracing::warn!(%event, %error, "it may be sold here though another store sells it");
-        }
-    }
     tokio::select! {
         () = place.over() => {}
         () = others_are_still(shared, partition) => {}
@@ -41,10 +37,27 @@ pub async fn met(shared: &Shared, place: &Ownership, partition: u32) -> bool {
     true
 }
 
-/// Returns when nobody has published on `partition` for a while.
+/// Has nobody sell those of `events`. Which of them the store could not be told of.
+async fn distrust(shared: &Shared, events: Vec<SeatingEventId>) -> Vec<SeatingEventId> {
+    let mut untold = vec![];
+    for event in events {
+        if let Err(error) = shared.outbox.distrust(&event, Distrust::Split).await {
+            tracing::debug!(%event, %error, "it may be sold here though another store sells it");
+            untold.push(event);
+        }
+    }
+    untold
+}
+
+/// Has nobody sell what is here, and returns when nobody has published on `partition` for a while.
 async fn others_are_still(shared: &Shared, partition: u32) {
+    let mut untold = distrust(shared, shared.pinned_to(partition)).await;
+    if !untold.is_empty() {
+        tracing::warn!(partition, events = untold.len(), "some may be sold here until their server answers");
+    }
     let (mut end, mut since) = (None, Instant::now());
     while since.elapsed() < STILL {
+        untold = distrust(shared, untold).await;
         let bounds = shared.log.bounds(&shared.topic, partition).await;
         let now = bounds.ok().map(|(_, end)| end);
         if now.is_none() || now != end {

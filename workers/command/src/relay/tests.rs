@@ -269,6 +269,15 @@ async fn an_owner_whose_lease_cannot_be_asked_about_goes_on() {
     line.shut().await;
 }
 
+/// Its lanes would go to others without a word, and those that nobody else takes to nobody.
+#[tokio::test(start_paused = true)]
+async fn without_rounds_of_the_leases_the_relay_ends_and_with_it_the_process() {
+    let line = Line::with(Memory::default(), FakeLog::default()).await;
+    line.watermark(1).await;
+    line.store.break_rounds();
+    timeout(Duration::from_secs(5), line.relay).await.unwrap().unwrap();
+}
+
 /// The lease is ours, so whoever has fenced this owner has its own from another store.
 #[tokio::test(start_paused = true)]
 async fn i1_fenced_from_another_store_it_sells_nothing_until_the_other_is_still() {
@@ -364,6 +373,40 @@ async fn i3_what_does_not_go_on_from_what_was_published_is_recovered_before_it_i
     let recovered = line.recovery.recovered.lock().unwrap().clone();
     assert_eq!(recovered, [(3, BTreeSet::from([line.event.clone()]))]);
     assert_eq!(line.sequences(), [1, 2, 3]);
+    line.shut().await;
+}
+
+/// Where its server does not hear that nobody may sell it, it goes on selling, and the log has nothing of that.
+#[tokio::test(start_paused = true)]
+async fn i3_what_the_store_cannot_be_told_to_distrust_is_not_published_meanwhile() {
+    let line = Line::with(Memory::default(), FakeLog::default()).await;
+    line.store.hold_for("alice", &line.event, &["A-1-1"]).await;
+    line.watermark(2).await;
+    let other: SeatingEventId = "matinee".parse().unwrap();
+    line.store.deny_distrust(true);
+    line.store.twist(Some(|entries| {
+        for first in entries.iter_mut().filter(|entry| entry.sequence() == 3) {
+            first.after = Some(Uuid::nil());
+        }
+    }));
+    line.store.hold_for("bob", &line.event, &["A-1-2"]).await;
+    sleep(Duration::from_secs(10)).await;
+    line.store.provision(&other, &definition(), 3, &cause()).await.unwrap().unwrap();
+    timeout(Duration::from_secs(20), async {
+        while line.log.sequences(other.as_str()).is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(line.sequences(), [1, 2], "the others go on");
+    assert!(line.recovery.recovered.lock().unwrap().is_empty());
+    line.store.deny_distrust(false);
+    line.store.twist(None);
+    line.watermark(3).await;
+    assert_eq!(line.store.distrusted(), [(line.event.clone(), Distrust::Fork)]);
+    let recovered = line.recovery.recovered.lock().unwrap().clone();
+    assert_eq!(recovered, [(3, BTreeSet::from([line.event.clone()]))]);
     line.shut().await;
 }
 

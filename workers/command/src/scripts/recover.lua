@@ -11,7 +11,8 @@ local behind = fence(HISTORY, false)
 if behind then
   return behind
 end
-local recovered, format, archived = unpack(redis.call('HMGET', META, 'history', 'format', 'archived'))
+local recovered, format, archived, time =
+  unpack(redis.call('HMGET', META, 'history', 'format', 'archived', 'time'))
 -- A version that knows of no archive may have taken a stub for all that there is.
 if recovered == HISTORY and tonumber(format or 1) == RECORD_FORMAT and not archived then
   return 0
@@ -39,6 +40,11 @@ else
 end
 if WAITING == 'drop' then
   redis.call('UNLINK', OUTBOX)
+  -- Answers of up to now tell of what is gone, under sequences that are others' from here on: neither those that are stored
+  -- (lib/head.lua) nor those that still wait for the log may be given. All that comes is of a later moment.
+  local dropped = math.max(now(), tonumber(time or 0))
+  time = math.max(tonumber(redis.call('HGET', META, 'time') or 0), dropped + 1)
+  redis.call('HSET', META, 'dropped', string.format('%.0f', dropped), 'time', string.format('%.0f', time))
 else
   redis.call('XTRIM', OUTBOX, 'MINID', string.format('%.0f', published + 1))
 end

@@ -37,7 +37,7 @@ pub struct Place {
 #[derive(Debug, Default)]
 pub struct Index {
     places: HashMap<SeatingEventId, Place>,
-    /// How many pieces of each were met so far.
+    /// How many pieces of each were met so far, in order, of those that belong together.
     met: HashMap<SeatingEventId, u32>,
     folded: Folded,
 }
@@ -101,9 +101,11 @@ impl Index {
         all
     }
 
-    /// Everything of the partition that lies on the log before this offset is in the snapshots.
-    pub const fn folded(&self) -> u64 {
-        self.folded.offset
+    /// Everything of the partition that lies on the log before this offset is in the snapshots. Where pieces of one are missing
+    /// that is nothing: what it had is on the log alone, and to go on from the mark would be to take it for one that never was.
+    pub fn folded(&self) -> u64 {
+        let is_whole = self.met.keys().all(|event| self.place_of(event).is_some());
+        if is_whole { self.folded.offset } else { 0 }
     }
 
     /// One was written.

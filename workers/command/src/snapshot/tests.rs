@@ -4,7 +4,7 @@ use std::time::Duration;
 use boxoffice_domain::state::Seat;
 use boxoffice_domain::{Answer, Command, evolve};
 use boxoffice_runtime::record::{CE_SEQUENCE, NewRecord, Record, encode};
-use boxoffice_runtime::settings::archive_topic;
+use boxoffice_runtime::settings::{archive_topic, snapshots_topic};
 use uuid::Uuid;
 
 use super::chunks::{Head, put_together, records_of};
@@ -262,6 +262,42 @@ fn pieces_of_an_earlier_one_that_compaction_left_are_no_part_of_the_later_one() 
     }
     let place = index.place_of(&arena()).unwrap();
     assert_eq!((place.head, place.first), (new, 5 + u64::from(old.pieces) - 1));
+}
+
+/// As where somebody has the topic drop what is old: the mark stays, being the newest record.
+#[tokio::test(start_paused = true)]
+async fn where_pieces_are_missing_the_log_is_read_from_its_beginning_and_they_are_written_anew() {
+    let mut sale = Sale::new().await;
+    sale.store.hold_for("alice", &arena(), &["A-1-1"]).await;
+    sale.publish().await;
+    sale.fold(&mut sale.folder()).await;
+    let index = async || Index::read(sale.log.as_ref(), TOPIC, PARTITION).await.unwrap();
+    let folded = index().await.folded();
+    assert!(folded > 0);
+    let (_, mut pieces) = records_of(&large(30_000), 0, 0).unwrap();
+    assert!(pieces.len() > 1);
+    pieces.truncate(1);
+    let mut right = sale.log.appender("tickets/main/3/snapshots").await.unwrap();
+    right.append(&snapshots_topic(TOPIC), pieces).await.unwrap();
+    let torn = index().await;
+    assert_eq!((torn.place_of(&arena()), torn.folded()), (None, 0));
+    sale.fold(&mut sale.folder()).await;
+    assert_same(&sale.snapshot().await.unwrap(), &sale.expected().await);
+    assert!(index().await.folded() >= folded);
+}
+
+#[test]
+fn one_whose_first_piece_is_missing_is_not_taken_for_one_that_never_was() {
+    let mut index = Index::default();
+    index.take(&Record::new(PARTITION, 0, "folded".into(), br#"{"offset":12}"#.to_vec(), vec![]));
+    assert_eq!(index.folded(), 12);
+    let (_, pieces) = records_of(&large(30_000), 0, 0).unwrap();
+    assert!(pieces.len() > 1);
+    for (offset, record) in (7..).zip(pieces.into_iter().skip(1)) {
+        let NewRecord { partition, key, value, headers, .. } = record;
+        index.take(&Record::new(partition, offset, key, value, headers));
+    }
+    assert_eq!((index.place_of(&arena()), index.all(), index.folded()), (None, vec![], 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -375,6 +375,12 @@ pub trait Outbox: Send + Sync + 'static {
         Ok(History::default())
     }
 
+    /// The history that the store has of a SeatingEvent now, and the last moment of its time of which something that waited was
+    /// dropped, for the log had something else in its place; 0 where that never was.
+    async fn dropped(&self, event: &SeatingEventId) -> Result<(History, UnixMillis), StoreError> {
+        Ok((self.history(event).await?, 0))
+    }
+
     /// Releases every hold of `events` whose deadline has passed, and forgets what has been remembered for long enough.
     /// What one server fails at is no reason not to ask the others: its SeatingEvents are missing in the answer.
     async fn sweep(&self, events: &[SeatingEventId]) -> Swept;

@@ -39,6 +39,9 @@ pub struct Memory {
     failing_for: Mutex<Option<(SeatingEventId, Failure)>>,
     twisted: Mutex<Option<Twist>>,
     swept: AtomicUsize,
+    dropped: AtomicU64,
+    untold: AtomicBool,
+    broken: AtomicBool,
 }
 
 /// How calls fail.
@@ -83,6 +86,9 @@ impl Default for Memory {
             failing_for: Mutex::default(),
             twisted: Mutex::default(),
             swept: AtomicUsize::default(),
+            dropped: AtomicU64::default(),
+            untold: AtomicBool::default(),
+            broken: AtomicBool::default(),
         }
     }
 }
@@ -130,9 +136,24 @@ impl Memory {
         self.unrenewed.store(deny, SeqCst);
     }
 
+    /// Whoever has a round of the leases panics from now on.
+    pub fn break_rounds(&self) {
+        self.broken.store(true, SeqCst);
+    }
+
     /// Has another history from now on.
     pub fn begin_anew(&self, history: &str) {
         *self.history.lock().unwrap() = History::named(history);
+    }
+
+    /// What was written up to this moment was dropped.
+    pub fn drop_up_to(&self, moment: u64) {
+        self.dropped.store(moment, SeqCst);
+    }
+
+    /// Whether nobody can be kept from selling from now on, and nothing else fails.
+    pub fn deny_distrust(&self, deny: bool) {
+        self.untold.store(deny, SeqCst);
     }
 
     /// Has another relay, which then dies, take every lane.
@@ -314,6 +335,7 @@ impl Outbox for Memory {
         give_back: &[u32],
     ) -> Result<Round, StoreError> {
         self.check()?;
+        assert!(!self.broken.load(SeqCst), "on purpose");
         if self.unrenewed.load(SeqCst) {
             return Err(StoreError::Unavailable("timed out".into()));
         }
@@ -396,6 +418,9 @@ impl Outbox for Memory {
 
     async fn distrust(&self, event: &SeatingEventId, why: Distrust) -> Result<(), StoreError> {
         self.check()?;
+        if self.untold.load(SeqCst) {
+            return Err(StoreError::Unavailable("timed out".into()));
+        }
         self.distrusted.lock().unwrap().push((event.clone(), why));
         Ok(())
     }
@@ -425,6 +450,10 @@ impl Outbox for Memory {
     async fn history(&self, _: &SeatingEventId) -> Result<History, StoreError> {
         self.check()?;
         Ok(self.history.lock().unwrap().clone())
+    }
+
+    async fn dropped(&self, event: &SeatingEventId) -> Result<(History, u64), StoreError> {
+        Ok((self.history(event).await?, self.dropped.load(SeqCst)))
     }
 
     fn signals(&self) -> broadcast::Receiver<Signal> {

@@ -2,7 +2,7 @@
 -- anew, or that has records of another version, answers RECOVERING), the head of the SeatingEvent, its time, and the answer that a repeated command had.
 -- Whether a SeatingEvent that is not here was ever there, the worker finds out.
 local head = redis.call('HMGET', META, 'revision', 'sequence', 'published', 'held', 'reserved', 'blocked', 'history',
-  'format', 'time', 'wants')
+  'format', 'time', 'wants', 'dropped')
 -- A purged one has a sequence and no revision (lib/stub.lua).
 local behind = fence(HISTORY, head[1] or head[2], head[7])
 if behind then
@@ -15,10 +15,10 @@ end
 -- A SeatingEvent's time never goes back, whatever the server's clock does.
 NOW = math.max(now(), tonumber(head[9] or 0))
 
--- The same key again: the stored answer, if the same is asked for.
+-- The same key again: the stored answer, if the same is asked for, and what it tells of was not dropped since (recover.lua).
 if ANSWER then
   local stored = redis.call('GET', ANSWER)
-  if stored then
+  if stored and not (head[11] and is_of_before(stored, tonumber(head[11]))) then
     return repeated(stored, FINGERPRINT)
   end
 end

@@ -23,6 +23,13 @@ local function repeated(stored, fingerprint)
   return 'repeated\n' .. words
 end
 
+-- Whether a stored answer was given at this moment of the SeatingEvent's time or before. One that says no moment as this
+-- version writes it is told by its format.
+local function is_of_before(stored, moment)
+  local at = string.match(stored, '^[^\n]*\n' .. ANSWER_FORMAT .. '\n[^\n]*\n[^\n]*\n[^\n]*\n(%d+)')
+  return at ~= nil and tonumber(at) <= moment
+end
+
 -- The words of an answer, those that have a name from `named`; what follows them is added by whoever asks.
 local function said(kind, named)
   local words = {kind, NOW}

@@ -92,8 +92,11 @@ impl RedisStore {
             }
             let found: Vec<DefinitionMeta> = self.query_all(slot, &read).await?;
             for (event, found) in events.iter().zip(found) {
-                if let (Some(revision), Some(definition)) = (found.revision, found.definition) {
-                    self.ends.set(event, revision, over_at(&read_definition(event, &definition)?));
+                let (Some(revision), Some(definition)) = (found.revision, found.definition) else { continue };
+                match read_definition(event, &definition) {
+                    Ok(definition) => self.ends.set(event, revision, over_at(&definition)),
+                    // It stays where it is, and keeps no other one there.
+                    Err(error) => tracing::debug!(%event, %error, "when it is over is not known"),
                 }
             }
         }

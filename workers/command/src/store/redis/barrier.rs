@@ -64,7 +64,7 @@ pub struct Barriers(Mutex<HashMap<Key, Arc<Barrier>>>);
 
 struct Barrier {
     line: mpsc::Sender<Waiter>,
-    _rounds: AbortOnDropHandle<()>,
+    rounds: AbortOnDropHandle<()>,
 }
 
 /// Somebody who wants to know whether what was written in `history` is safe.
@@ -91,7 +91,9 @@ impl RedisStore {
 
     fn barrier(&self, shard: Shard, level: Level) -> Result<Arc<Barrier>, StoreError> {
         let mut barriers = self.barriers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(barrier) = barriers.get(&(shard.clone(), level)) {
+        if let Some(barrier) = barriers.get(&(shard.clone(), level))
+            && !barrier.rounds.is_finished()
+        {
             return Ok(Arc::clone(barrier));
         }
         // Servers that are no masters any more need none.
@@ -100,7 +102,7 @@ impl RedisStore {
         let connector = self.topology.connector_apart(&shard.node)?;
         let (line, waiters) = mpsc::channel(LINE);
         let rounds = tokio::spawn(rounds(connector, level, self.keys.barrier(shard.first_slot), waiters));
-        let barrier = Arc::new(Barrier { line, _rounds: AbortOnDropHandle::new(rounds) });
+        let barrier = Arc::new(Barrier { line, rounds: AbortOnDropHandle::new(rounds) });
         barriers.insert((shard, level), Arc::clone(&barrier));
         Ok(barrier)
     }

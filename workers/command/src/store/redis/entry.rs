@@ -50,6 +50,19 @@ pub fn read(event: &SeatingEventId, (id, (_, text)): &Stored) -> Result<OutboxEn
     Ok(OutboxEntry { envelope, traceparent: some(trace).map(str::to_owned), after })
 }
 
+/// What an entry is known by, also where this version cannot read all of it: its sequence, the id of its event, and of the
+/// one that it goes on from where it says so.
+pub fn identity((id, (_, text)): &Stored) -> Option<(u64, Uuid, Option<Uuid>)> {
+    #[derive(Deserialize)]
+    struct Known {
+        index: u64,
+        causation: Uuid,
+        after: Option<Uuid>,
+    }
+    let Known { index, causation, after } = serde_json::from_str(text).ok()?;
+    Some((id.strip_suffix("-0")?.parse().ok()?, event_id(causation, index), after))
+}
+
 /// When an entry was written, in milliseconds since 1970; `None` where it does not say.
 pub fn written((_, (_, text)): &Stored) -> Option<UnixMillis> {
     serde_json::from_str::<Fields<'_>>(text).ok().map(|fields| fields.at)

@@ -201,7 +201,8 @@ pub struct RedisStore {
     durability: Durability,
     levels: Vec<Level>,
     high_watermark: u64,
-    signals: broadcast::Sender<Signal>,
+    /// Whoever listens to Redis alone keeps the channel open: where that ends, all who hear of it do.
+    signals: broadcast::WeakSender<Signal>,
     _listening: AbortOnDropHandle<()>,
 }
 
@@ -217,7 +218,8 @@ impl RedisStore {
         let (signals, _) = broadcast::channel(SIGNALS_KEPT);
         let subscription = Subscription::begin(&topology, &keys.signals(), None).await;
         let subscription = subscription.map_err(StoreError::from)?;
-        let listening = signals::listen(subscription, Arc::clone(&topology), keys.signals(), signals.clone());
+        let heard = signals.downgrade();
+        let listening = signals::listen(subscription, Arc::clone(&topology), keys.signals(), signals);
         Ok(Self {
             topology,
             keys,
@@ -234,7 +236,7 @@ impl RedisStore {
             durability,
             levels,
             high_watermark,
-            signals,
+            signals: heard,
             _listening: AbortOnDropHandle::new(tokio::spawn(listening)),
         })
     }

@@ -214,9 +214,22 @@ impl Outbox for RedisStore {
         self.topology.ask(slot, |link| async move { Ok(link.history.clone()) }).await
     }
 
+    async fn dropped(&self, event: &SeatingEventId) -> Result<(History, UnixMillis), StoreError> {
+        let keys = self.keys.event(event);
+        let mut read = redis::cmd("HGET");
+        read.arg(keys.meta()).arg("dropped");
+        let read = &read;
+        let ask = |link: Arc<Link>| async move {
+            Ok((link.history.clone(), link.query::<Option<UnixMillis>>(read).await?))
+        };
+        let (history, dropped) = self.topology.ask(keys.slot(), ask).await?;
+        Ok((history, dropped.unwrap_or_default()))
+    }
+
     /// A listener that lags far behind is told so by the channel (`Lagged`), which means [`Signal::Missed`].
     fn signals(&self) -> broadcast::Receiver<Signal> {
-        self.signals.subscribe()
+        let closed = || broadcast::channel(1).1;
+        self.signals.upgrade().map_or_else(closed, |signals| signals.subscribe())
     }
 }
 

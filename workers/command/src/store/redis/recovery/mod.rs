@@ -107,7 +107,12 @@ impl Recovery {
             recovered.as_ref().is_none_or(|recovered| recovered.history != link.history)
         };
         let lacking = partitions.iter().zip(&recovered).filter(|(_, recovered)| lacks(recovered));
-        Ok(lacking.map(|(partition, _)| *partition).collect())
+        let lacking: BTreeSet<u32> = lacking.map(|(partition, _)| *partition).collect();
+        // Whoever wrote the last mark may not have come so far as to say that it was the last.
+        if lacking.is_empty() && !self.store.is_recovered(shard).await? {
+            self.complete(&link, shard).await?;
+        }
+        Ok(lacking)
     }
 
     async fn recovered(
@@ -130,14 +135,14 @@ impl Recovery {
     }
 
     /// Writes down that a server has everything of `partition` before `offset`, and where that makes it complete, that
-    /// too. Whether it does.
+    /// too.
     async fn mark(
         &self,
         link: &Arc<Link>,
         shard: &Shard,
         partition: u32,
         offset: u64,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), StoreError> {
         let keys = &self.store.keys;
         let recovered = keys.recovered(shard.first_slot);
         let text = format!("{} {offset}", link.history);
@@ -146,18 +151,27 @@ impl Recovery {
         mark.cmd("GET").arg(keys.history(shard.first_slot));
         let (complete,): (Option<String>,) = self.store.on(link, link.query_all(&mark).await)?;
         if complete.is_some_and(|history| history == link.history) {
-            return Ok(false);
+            Ok(())
+        } else {
+            self.complete(link, shard).await
         }
+    }
+
+    /// Writes down that a server has everything that it should have, where every partition is marked.
+    async fn complete(&self, link: &Arc<Link>, shard: &Shard) -> Result<(), StoreError> {
         let partitions: Vec<u32> = (0..self.log.partitions(&self.topic).await.unwrap_or(0)).collect();
         let all = self.recovered(link, shard, &partitions).await?;
         let is_complete = !partitions.is_empty()
             && all.iter().all(|one| one.as_ref().is_some_and(|one| one.history == link.history));
         if is_complete {
             let mut mark = redis::cmd("SET");
-            mark.arg(keys.history(shard.first_slot)).arg(link.history.as_str());
+            mark.arg(self.store.keys.history(shard.first_slot)).arg(link.history.as_str());
             self.store.on(link, link.query::<String>(&mark).await)?;
+            if link.appends {
+                self.rewrite_append_only_file(link).await;
+            }
         }
-        Ok(is_complete)
+        Ok(())
     }
 
     /// Has a server write its append-only file anew. Where a power cut tore it in the middle of a script's writes, their

@@ -117,8 +117,15 @@ impl Recovery {
         let mut step = replay.take(sequence, id, || envelope(record));
         if step == Step::NeedsState && reading.found.get(&event).is_none_or(|found| found.archived.is_none())
         {
-            replay.state = Some(self.store.read_state(&place.link, &event).await?);
-            step = replay.take(sequence, id, || envelope(record));
+            match self.store.read_state(&place.link, &event).await {
+                Ok(state) => {
+                    replay.state = Some(state);
+                    step = replay.take(sequence, id, || envelope(record));
+                }
+                // Of no use to this one, which is worked out from its snapshot or first record; others are not.
+                Err(StoreError::Corrupt(trouble)) => step = Step::Trouble(trouble),
+                Err(error) => return Err(error),
+            }
         }
         reading.weight += replay.weight() - before;
         match step {

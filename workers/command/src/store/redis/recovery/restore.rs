@@ -11,6 +11,7 @@ use redis::Pipeline;
 use uuid::Uuid;
 
 use crate::replay::{Again, Found, Replay};
+use crate::store::StoreError;
 use crate::store::redis::RedisStore;
 use crate::store::redis::entry::{self, Stored};
 use crate::store::redis::floor_plan::FloorPlan;
@@ -18,7 +19,6 @@ use crate::store::redis::link::Link;
 use crate::store::redis::state::{Written, write};
 use crate::store::redis::wire::args::Recovering;
 use crate::store::redis::wire::{FoundMeta, RECORD_FORMAT, ServerHistory};
-use crate::store::{OutboxEntry, StoreError};
 
 /// Fields written by one command, and such commands sent in one go.
 const CHUNK: (usize, usize) = (500, 20);
@@ -28,7 +28,7 @@ const ENTRIES: usize = 1000;
 const KEPT_MS: u64 = 600_000;
 
 impl RedisStore {
-    /// What Redis has of a SeatingEvent.
+    /// What Redis has of a SeatingEvent. What waits of it that nobody can read is no reason to know nothing of all others.
     pub(super) async fn found(&self, link: &Arc<Link>, event: &SeatingEventId) -> Result<Found, StoreError> {
         let mut read = redis::cmd("HMGET");
         read.arg(self.keys.event(event).meta()).arg(FoundMeta::FIELDS);
@@ -49,22 +49,17 @@ impl RedisStore {
             partition,
             ..Found::default()
         };
-        for entry in self.waiting(link, event).await? {
-            let sequence = entry.sequence();
-            if let Some(after) = entry.after {
+        for (sequence, id, after) in self.waiting(link, event).await?.iter().filter_map(entry::identity) {
+            if let Some(after) = after {
                 found.waiting.entry(sequence.saturating_sub(1)).or_insert(after);
             }
-            found.waiting.insert(sequence, entry.envelope.event_id);
+            found.waiting.insert(sequence, id);
         }
         Ok(found)
     }
 
     /// Everything that waits to be published.
-    async fn waiting(
-        &self,
-        link: &Arc<Link>,
-        event: &SeatingEventId,
-    ) -> Result<Vec<OutboxEntry>, StoreError> {
+    async fn waiting(&self, link: &Arc<Link>, event: &SeatingEventId) -> Result<Vec<Stored>, StoreError> {
         let (outbox, mut from) = (self.keys.event(event).outbox().to_owned(), "-".to_owned());
         let mut all = vec![];
         loop {
@@ -73,9 +68,7 @@ impl RedisStore {
             let some: Vec<Stored> = self.on(link, link.query(&read).await)?;
             let Some((last, _)) = some.last() else { return Ok(all) };
             from = format!("({last}");
-            for stored in &some {
-                all.push(entry::read(event, stored)?);
-            }
+            all.extend(some);
         }
     }
 
@@ -88,7 +81,11 @@ impl RedisStore {
         now: UnixMillis,
         offset: u64,
     ) -> Result<(), StoreError> {
-        let goes_on = replay.go_on_with(&self.waiting(link, event).await?);
+        // What Redis has goes on as it is, with what waits of it.
+        let waiting = if replay.state.is_some() { self.waiting(link, event).await? } else { vec![] };
+        let waiting =
+            waiting.iter().map(|stored| entry::read(event, stored)).collect::<Result<Vec<_>, _>>()?;
+        let goes_on = replay.go_on_with(&waiting);
         let keys = self.keys.event(event);
         let beside = keys.beside(Uuid::new_v4());
         let channel = self.keys.signals();

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use boxoffice_domain::SeatingEventId;
+use boxoffice_domain::{SeatingEventId, UnixMillis};
 use boxoffice_runtime::log::LogError;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
@@ -34,6 +34,8 @@ struct Left {
     in_doubt: BTreeMap<SeatingEventId, Found>,
     /// Those that what was tried was not enough for, what is wrong with them, and why what Redis has is of no use.
     failed: BTreeMap<SeatingEventId, Failure>,
+    /// Those that cannot be put back whatever the log has, and why: what waits of them cannot be read.
+    stuck: BTreeMap<SeatingEventId, String>,
     /// SeatingEvents put back.
     recovered: u64,
     /// Events that were applied.
@@ -45,6 +47,14 @@ struct Left {
 struct Failure {
     trouble: String,
     again: Option<Again>,
+}
+
+/// What came of putting one back.
+struct Put {
+    event: SeatingEventId,
+    applied: u64,
+    /// Why it is not, where that is nobody's fault but its own.
+    stuck: Option<String>,
 }
 
 impl Left {
@@ -62,6 +72,22 @@ impl Left {
     fn is_back(&mut self, event: &SeatingEventId) {
         self.in_doubt.remove(event);
         self.failed.remove(event);
+    }
+
+    /// What came of putting one back to which so many events were applied.
+    fn put(&mut self, Put { event, applied, stuck }: Put) {
+        self.is_back(&event);
+        if let Some(trouble) = stuck {
+            self.stuck.insert(event, trouble);
+        } else {
+            self.recovered += 1;
+            self.applied += applied;
+        }
+    }
+
+    /// Those that are not tried again.
+    fn given_up(&self) -> HashSet<SeatingEventId> {
+        self.failed.keys().chain(self.stuck.keys()).cloned().collect()
     }
 }
 
@@ -108,8 +134,8 @@ impl Recovery {
             self.metrics.runs.inc();
             self.metrics.seconds.observe(started.elapsed().as_secs_f64());
         }
-        if !is_marked && self.mark(&place.link, shard, partition, end).await? && place.link.appends {
-            self.rewrite_append_only_file(&place.link).await;
+        if !is_marked {
+            self.mark(&place.link, shard, partition, end).await?;
         }
         Ok(())
     }
@@ -215,7 +241,7 @@ impl Recovery {
         (from, end): (u64, u64),
         left: &mut Left,
     ) -> Result<(), RecoveryError> {
-        let mut others = HashSet::new();
+        let mut others: HashSet<_> = left.stuck.keys().cloned().collect();
         loop {
             let mut room = WEIGHT;
             let now = snapshots.iter().take_while(|(_, at)| {
@@ -242,7 +268,7 @@ impl Recovery {
                 return Ok(());
             }
             // What this was not enough for is not tried in the same way again.
-            others = left.failed.keys().cloned().collect();
+            others = left.given_up();
             snapshots = rest;
         }
     }
@@ -321,17 +347,32 @@ impl Recovery {
             }
             left.failed(event, why.words().to_owned(), Some(why));
         }
-        for (event, replay) in &whole {
-            left.is_back(event);
-            left.recovered += 1;
-            left.applied += replay.applied;
-        }
-        stream::iter(whole)
-            .map(|(event, replay)| async move { store.put_back(&place.link, &event, replay, now, end).await })
+        let put = stream::iter(whole)
+            .map(|(event, replay)| self.put(place, event, replay, (now, end)))
             .buffer_unordered(PUT_BACK_AT_ONCE)
-            .try_collect::<()>()
+            .try_collect::<Vec<_>>()
             .await?;
+        for one in put {
+            left.put(one);
+        }
         Ok(())
+    }
+
+    /// Puts one back. What is wrong with it alone is told, and keeps nobody from putting back the others.
+    async fn put(
+        &self,
+        place: &Place<'_>,
+        event: SeatingEventId,
+        replay: Replay,
+        (now, end): (UnixMillis, u64),
+    ) -> Result<Put, StoreError> {
+        let applied = replay.applied;
+        let stuck = match self.store.put_back(&place.link, &event, replay, now, end).await {
+            Ok(()) => None,
+            Err(StoreError::Corrupt(trouble)) => Some(trouble),
+            Err(error) => return Err(error),
+        };
+        Ok(Put { event, applied, stuck })
     }
 
     /// What was on nothing that was read is as Redis has it; what cannot be worked out stays behind the fence.
@@ -341,23 +382,26 @@ impl Recovery {
             tracing::error!(%event, trouble, "it stays behind the fence: its log has to be whole");
             store.keep_behind_the_fence(&place.link, event, partition).await?;
         }
-        let failed = &left.failed;
+        let given_up = left.given_up();
         left.in_doubt.retain(|event, found| {
             found.sequence > 0
                 && found.archived.is_none()
-                && !failed.contains_key(event)
+                && !given_up.contains(event)
                 && !is_out(found, &place.link)
         });
         let now = store.on(&place.link, place.link.invoke(&store.time(place.shard.first_slot)).await)?;
-        for (event, found) in &left.in_doubt {
-            let replay = Replay::new(event.clone(), found, None);
-            store.put_back(&place.link, event, replay, now, end).await?;
-            left.recovered += 1;
+        for (event, found) in std::mem::take(&mut left.in_doubt) {
+            let replay = Replay::new(event.clone(), &found, None);
+            left.put(self.put(place, event, replay, (now, end)).await?);
         }
-        self.note_troubled(place, left.failed.keys());
+        for (event, trouble) in &left.stuck {
+            tracing::error!(%event, trouble, "it stays behind the fence: a worker of another version may read it");
+        }
+        let given_up = left.given_up();
+        self.note_troubled(place, given_up.iter());
         let Left { recovered, applied, .. } = left;
         self.metrics.applied.inc_by(applied);
-        let troubled = left.failed.len();
+        let troubled = given_up.len();
         tracing::info!(%node, partition, recovered, applied, troubled, "seats are as the log has them");
         Ok(())
     }
