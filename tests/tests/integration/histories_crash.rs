@@ -1,6 +1,6 @@
 //! Redis takes on other histories under load, and owners of lanes fall asleep, while seats are sold: a replica takes over
 //! and the old master comes back, also while what it lost is being read back; a master and its promoted replica sell
-//! side by side, each to half of the workers; a worker freezes for longer than its lease. With durability `log` no
+//! side by side, each to half of the workers, and either may be the one that stays; a worker freezes for longer than its lease. With durability `log` no
 //! reservation is lost and no seat sold twice, and the log has no fork (I1, I3, I7).
 //!
 //! `make soak` runs it at full length. A round prints its seed; `BOXOFFICE_CRASH_SEED` begins with that one.
@@ -37,11 +37,13 @@ enum Kind {
     Failback,
     /// The replica takes over for one worker, and the old master goes on for the other one.
     Split,
+    /// The same, and the old master stays: what it sold meanwhile gives way to the log under the history that it had.
+    Reunited,
     /// A worker is stopped for longer than its leases last, and wakes.
     Frozen,
 }
 
-const KINDS: [Kind; 4] = [Kind::Failover, Kind::Failback, Kind::Split, Kind::Frozen];
+const KINDS: [Kind; 5] = [Kind::Failover, Kind::Failback, Kind::Split, Kind::Reunited, Kind::Frozen];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i1_i3_i7_histories_change_and_owners_freeze_under_load() {
@@ -114,6 +116,18 @@ async fn happens(
             std::mem::swap(&mut stack.redis, replica);
             lead_to(routes, &stack.redis);
             replica.follow(&stack.redis.address()).await.unwrap();
+        }
+        Kind::Reunited => {
+            replica.promote().await.unwrap();
+            let moved = &mut routes[usize::from(random.bool())];
+            moved.fall_silent();
+            moved.lead_to(&host(replica));
+            moment(random, 3_000..=5_000).await;
+            moved.fall_silent();
+            moved.lead_to(&host(&stack.redis));
+            replica.follow(&stack.redis.address()).await.unwrap();
+            // Whoever was fenced has noticed by the end of this, and sells nothing more until it has read the log.
+            moment(random, 2_000..=3_000).await;
         }
         Kind::Frozen => {
             let frozen = &mut stack.workers[usize::from(random.bool())].process;
