@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::definition::Definition;
 use crate::events::DomainEvent;
 use crate::ids::{UnixMillis, UserId};
+use crate::state::MOST_SEATS_OF_A_HOLD;
 
 /// A wish to change a SeatingEvent. Seats are named by their keys, holds and reservations by their UUIDs.
 #[derive(Debug, Clone, PartialEq)]
@@ -560,6 +561,17 @@ pub enum Rejection {
         /// Seats held and reserved already.
         claimed: u32,
         /// Seats asked for.
+        wanted: u32,
+    },
+    /// More seats than one hold may grow to.
+    #[error(
+        "at most {most} seats a hold: it has {has}, {wanted} more wanted: reserve it, or make another one",
+        most = MOST_SEATS_OF_A_HOLD
+    )]
+    HoldFull {
+        /// Seats that it has.
+        has: u32,
+        /// Seats asked for beside them.
         wanted: u32,
     },
     /// Sales open later.
