@@ -392,6 +392,23 @@ async fn seats_are_blocked_and_unblocked() {
 }
 
 #[tokio::test]
+async fn blocking_again_under_a_key_blocks_nothing_more() {
+    let (office, blocks) = (Office::open(), format!("{ARENA}/blocks"));
+    office.provision().await;
+    let keyed = async |body: Value| {
+        let request = Request::post(&blocks).header("authorization", "Bearer secret");
+        office.take(request.header("idempotency-key", "k-1"), body).await
+    };
+    let wish = json!({"seats": ["A-1-1"], "reason": "camera"});
+    let (status, blocked) = keyed(wish.clone()).await;
+    assert_eq!((status, &blocked["seats"]["blocked"]), (200, &json!(2)));
+    let (_, unblocked) = office.call("DELETE", &blocks, json!({"seats": ["A-1-1"]})).await;
+    assert_eq!(keyed(wish).await, (200, unblocked), "it was put back meanwhile, and stays so");
+    let (status, problem) = keyed(json!({"seats": ["A-1-2"], "reason": "camera"})).await;
+    assert_eq!((status, &problem["code"]), (422, &json!("IDEMPOTENCY_MISMATCH")));
+}
+
+#[tokio::test]
 async fn seats_that_there_are_not_are_named_as_far_as_one_reads() {
     let office = Office::open();
     office.provision().await;

@@ -203,7 +203,7 @@ async fn refused(call: &Call, code: &str) -> Option<Answer> {
         "IDEMPOTENCY_MISMATCH" => {
             call = with_key(&call);
             let other = match call.operation.as_str() {
-                "holdForSomebody" => rewritten(&call, "A-1-1", "A-1-3"),
+                "holdForSomebody" | "blockSeats" => rewritten(&call, "A-1-1", "A-1-3"),
                 "sellHold" => {
                     let hold = HoldId::new(arena(), HOLD).to_string();
                     rewritten(&call, &hold, &stage.hold_other(&["A-1-3"]).await.to_string())
