@@ -9,7 +9,10 @@ use uuid::Uuid;
 use crate::definition::Definition;
 use crate::events::DomainEvent;
 use crate::ids::{UnixMillis, UserId};
-use crate::state::MOST_SEATS_OF_A_HOLD;
+
+/// Most seats that a hold may grow to: `reservation.created` and `hold.extended` name all of them, and have to fit into a
+/// record of the log.
+pub const MOST_SEATS_OF_A_HOLD: u32 = 1_000;
 
 /// A wish to change a SeatingEvent. Seats are named by their keys, holds and reservations by their UUIDs.
 #[derive(Debug, Clone, PartialEq)]

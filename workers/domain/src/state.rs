@@ -22,10 +22,6 @@ pub const EXPIRED_HOLD_MEMORY: UnixMillis = 3_600_000;
 /// gateway is asked for its final answer.
 pub const FAILED_PAYMENT_MEMORY: UnixMillis = 50 * 3_600_000;
 
-/// Most seats that a hold may grow to: `reservation.created` and `hold.extended` name all of them, and have to fit into a
-/// record of the log.
-pub const MOST_SEATS_OF_A_HOLD: u32 = 1_000;
-
 /// One SeatingEvent: its definition, and who claims which seat.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use boxoffice_command::store::SeatStore;
-use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, MOST_SEATS_OF_A_HOLD};
+use boxoffice_domain::command::MOST_SEATS_OF_A_HOLD;
+use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 use boxoffice_domain::{Answer, Area, Command, HoldId, Rejection, Wanted};
 use uuid::Uuid;
 

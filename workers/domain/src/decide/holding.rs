@@ -5,10 +5,12 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::{Provisioned, count, decided, selection};
-use crate::command::{Answer, Conflict, ConflictReason, Decision, PricedSeat, Rejection, Wanted};
+use crate::command::{
+    Answer, Conflict, ConflictReason, Decision, MOST_SEATS_OF_A_HOLD, PricedSeat, Rejection, Wanted,
+};
 use crate::events::{DomainEvent, HoldExtended, ReleaseReason, SeatHeld};
 use crate::ids::{UnixMillis, UserId, section_of};
-use crate::state::{Hold, HoldStatus, MOST_SEATS_OF_A_HOLD, Seat};
+use crate::state::{Hold, HoldStatus, Seat};
 
 /// A hold as it is before it gets more seats.
 pub(super) struct Growing<'a> {

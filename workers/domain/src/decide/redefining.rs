@@ -15,8 +15,7 @@ use crate::ids::{SeatingEventId, section_of};
 use crate::state::Seat;
 use crate::validity::chart_of;
 
-use super::operating::claimed;
-use super::{Provisioned, decided};
+use super::{Provisioned, claimed, decided};
 
 /// Seats named one by one in a sentence.
 const NAMED: usize = 20;

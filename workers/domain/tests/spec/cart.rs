@@ -5,10 +5,9 @@ use crate::given::{
     release_hold, reserve, reserve_hold, show, staff_cancel, staff_hold, staff_release, staff_reserve,
     unblock, user,
 };
-use boxoffice_domain::command::{Answer, Area, Command, Rejection, Wanted};
+use boxoffice_domain::command::{Answer, Area, Command, MOST_SEATS_OF_A_HOLD, Rejection, Wanted};
 use boxoffice_domain::definition::{Definition, Limits};
 use boxoffice_domain::events::{PaidBy, ReleaseReason};
-use boxoffice_domain::state::MOST_SEATS_OF_A_HOLD;
 use boxoffice_domain::{DomainEvent, decide};
 
 fn keys(answer: &Answer) -> Vec<&str> {

@@ -6,7 +6,8 @@
 //! Those that give memory back, in the end, or without which nothing is given back, are declared as `frees` and run all
 //! the same; all others are refused before they have written anything.
 
-use boxoffice_domain::state::{EXPIRED_HOLD_MEMORY, MOST_SEATS_OF_A_HOLD};
+use boxoffice_domain::command::MOST_SEATS_OF_A_HOLD;
+use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 
 use super::fence::SPLIT;
 use super::invocation::Script;
