@@ -17,7 +17,6 @@ use boxoffice_domain::{Definition, HoldId, ReservationId, SeatId, SeatingEventId
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::apply::json;
 use super::stamp::Stamp;
 use super::wire::{ENTRY_FORMAT, ENTRY_FORMAT_READ};
 use crate::store::{Cause, OutboxEntry, StoreError};
@@ -48,6 +47,11 @@ pub fn read(event: &SeatingEventId, (id, (_, text)): &Stored) -> Result<OutboxEn
     let envelope =
         Envelope { event_id, timestamp: at, version: VERSION, metadata, event: entry.domain_event()? };
     Ok(OutboxEntry { envelope, traceparent: some(trace).map(str::to_owned), after })
+}
+
+/// A definition as entries and the head of a SeatingEvent have it.
+pub fn json(definition: &Definition) -> Result<String, StoreError> {
+    serde_json::to_string(definition).map_err(|error| StoreError::Corrupt(format!("definition: {error}")))
 }
 
 /// When an entry was written, in milliseconds since 1970; `None` where it does not say.
