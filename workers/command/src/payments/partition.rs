@@ -40,7 +40,7 @@ enum ReactError {
 }
 
 /// What was done, and has to be on the log before its record is done with.
-struct Done {
+struct Reacted {
     offset: u64,
     event: SeatingEventId,
     history: History,
@@ -63,7 +63,7 @@ impl Reactions {
             next_offset = record.offset + 1;
         }
         // Others were written behind it, so most are there by then.
-        for Done { offset, event, history, sequence } in done {
+        for Reacted { offset, event, history, sequence } in done {
             if let Err(unreached) = self.published.reached(&event, history, sequence).await {
                 failed = Some((offset, unreached.into()));
                 break;
@@ -81,7 +81,7 @@ impl Reactions {
     }
 
     /// Does what a record asks for. One that cannot be read will never be: it is told and left out.
-    async fn take(&self, partition: &TopicPartition, record: &Record) -> Result<Option<Done>, ReactError> {
+    async fn take(&self, partition: &TopicPartition, record: &Record) -> Result<Option<Reacted>, ReactError> {
         let (topic, number, offset) = (partition.topic.as_str(), partition.partition, record.offset);
         match Asks::of(record) {
             Asks::For(reaction) => self.react(*reaction, offset).await,
@@ -98,7 +98,7 @@ impl Reactions {
         }
     }
 
-    async fn react(&self, reaction: Reaction, offset: u64) -> Result<Option<Done>, ReactError> {
+    async fn react(&self, reaction: Reaction, offset: u64) -> Result<Option<Reacted>, ReactError> {
         let Reaction { event, event_type, command, cause } = reaction;
         // Asked before: what runs on a later history than this one is done again.
         let history = self.published.history(&event).await?;
@@ -120,6 +120,6 @@ impl Reactions {
             self.metrics.repeated.inc();
         }
         let sequence = outcome.answer.sequence();
-        Ok(Some(Done { offset, event, history, sequence }))
+        Ok(Some(Reacted { offset, event, history, sequence }))
     }
 }
