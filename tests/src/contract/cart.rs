@@ -24,6 +24,9 @@ pub async fn a_cart_takes_seats_units_and_the_best(admin: &Admin) -> anyhow::Res
     }
     add(json!({"bestAvailable": {"quantity": 3}})).await?.refused(409, "LIMIT_EXCEEDED")?;
     add(json!({})).await?.refused(400, "INVALID_REQUEST")?;
+    let standing = add(json!({"bestAvailable": {"quantity": 1, "priceCategory": "silver"}})).await?;
+    let detail = text(standing.refused(400, "INVALID_REQUEST")?, "detail")?;
+    ensure!(detail.contains("areas"), "{detail:?} does not say that areas are asked for by areas");
 
     // Whoever asks for a part of it is told all of it, and it costs what it costs.
     let part = house.ask(&alice, &json!({"seats": [seat]})).await?;
