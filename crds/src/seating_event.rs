@@ -236,7 +236,7 @@ pub struct Section {
 /// stadium: 56 characters are what the API server's budget for one rule has room for. The operator checks the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = Rule::new("has(self.row) != has(self.rows)")
-    .message("give either row (one row, such as \"1\") or rows (a range, such as \"2-30\"), not both"))]
+    .message("give exactly one of row (one row, such as \"1\") and rows (a range, such as \"2-30\")"))]
 pub struct Rows {
     /// One row's id: 1 to 32 letters, digits and underscores, in quotes where it is a number. Example: `"1"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -30,7 +30,7 @@ use crate::seating_event::show::Show;
 use crate::secrets::{ConfigMaps, Secrets};
 use crate::watch::Watches;
 use crate::watch::unreadable::Unreadable;
-use crate::written::Written;
+use crate::written::LastWritten;
 
 /// Clients, caches and settings.
 pub struct Context {
@@ -87,7 +87,7 @@ pub struct Context {
     /// Whether the API server knows what this version does.
     pub definitions: Definitions,
     /// What became of statuses that were written.
-    pub written: Written,
+    pub written: LastWritten,
     /// Cancelled when the process is to end: no reconcile begins after it.
     pub ending: CancellationToken,
     /// The workers' image for services that name none.

@@ -38,7 +38,7 @@ use crate::watch::Watches;
 use crate::watch::health::Health;
 use crate::watch::scope::Scope;
 use crate::watch::unreadable::{self, Unreadable};
-use crate::written::Written;
+use crate::written::LastWritten;
 use crate::{reservation_service, seating_event};
 
 /// How long reconciles have to end before the Lease is released: a hand-over takes less than two seconds in all.
@@ -111,7 +111,7 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         claims: Claims::new(client.clone(), installation, now, metrics.clone(), notices.clone()),
         unreadable,
         definitions: Definitions::default(),
-        written: Written::default(),
+        written: LastWritten::default(),
         ending: CancellationToken::new(),
         notices,
         metrics,

@@ -14,9 +14,9 @@ const MOST: usize = 20_000;
 
 /// By object: hashes of what was wanted, and of what the API server made of it.
 #[derive(Debug, Default)]
-pub struct Written(Mutex<HashMap<String, (u64, u64)>>);
+pub struct LastWritten(Mutex<HashMap<String, (u64, u64)>>);
 
-impl Written {
+impl LastWritten {
     /// Whether exactly this was written, and the object still is what came of it.
     pub fn is_settled(&self, object: &str, wanted: &impl Serialize, live: &impl Serialize) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn what_the_server_drops_is_written_once() {
-        let written = Written::default();
+        let written = LastWritten::default();
         assert!(!written.is_settled("a", &[1, 2], &[1]));
         written.note("a", &[1, 2], &[1]);
         assert!(written.is_settled("a", &[1, 2], &[1]));
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn it_remembers_no_more_than_so_many() {
-        let written = Written::default();
+        let written = LastWritten::default();
         for number in 0..=MOST {
             written.note(&number.to_string(), &number, &number);
         }

@@ -156,8 +156,8 @@ fn an_entry_of_rows_is_one_row_or_a_range_of_rows() {
     let rows = |fields: &str| create(with(event(), "/spec/sections/0/rows/0", fields));
     accepted(&rows("{row: AA, seats: '1-4'}"));
     accepted(&rows("{rows: '1-4', seats: '1-4'}"));
-    refused(&rows("{seats: '1-4'}"), "give either row");
-    refused(&rows("{row: '1', rows: '1-4', seats: '1-4'}"), "give either row");
+    refused(&rows("{seats: '1-4'}"), "give exactly one of row");
+    refused(&rows("{row: '1', rows: '1-4', seats: '1-4'}"), "give exactly one of row");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use boxoffice_runtime::clock;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -81,23 +81,27 @@ impl House {
 
     /// A request to the admin API.
     pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
-        let request = self.api.request(method, &format!("{}{path}", self.admin.url.trim_end_matches('/')));
-        let request = match &self.admin.token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        };
-        self.api.send(body.into_iter().fold(request, reqwest::RequestBuilder::json)).await
+        let request = self.request(method, &self.admin.url, path);
+        self.api.send(body.into_iter().fold(request, RequestBuilder::json)).await
+    }
+
+    /// A POST to the admin API under an `Idempotency-Key`.
+    pub async fn post_under(&self, key: &str, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        let request = self.request(Method::POST, &self.admin.url, path);
+        self.api.send(request.header("idempotency-key", key).json(body)).await
     }
 
     /// What the query worker tells operators.
     pub async fn figures(&self, path: &str) -> anyhow::Result<Answer> {
-        let url = format!("{}{path}", self.admin.figures.trim_end_matches('/'));
-        let request = self.api.request(Method::GET, &url);
-        let request = match &self.admin.token {
+        self.api.send(self.request(Method::GET, &self.admin.figures, path)).await
+    }
+
+    fn request(&self, method: Method, url: &str, path: &str) -> RequestBuilder {
+        let request = self.api.request(method, &format!("{}{path}", url.trim_end_matches('/')));
+        match &self.admin.token {
             Some(token) => request.bearer_auth(token),
             None => request,
-        };
-        self.api.send(request).await
+        }
     }
 
     /// The inventory as it is now.

@@ -4,7 +4,7 @@
 //! `answer` says what is wrong with what came back, [`Stage`] finds seats to play with, and `report` tells how each check
 //! went. The checks follow a buyer: `holding`, `reserving`, `several`, `choosing`,
 //! `extending`, `expiry`, `repeating`, `refusals`, and then whoever looks on:
-//! `reading`, `statistics`, `orders`, `documents`. Where the [`admin`] APIs are reached, `declaring`, `staff` and `figures` look at
+//! `reading`, `statistics`, `orders`, `documents`. Where the [`admin`] APIs are reached, `declaring`, `changing`, `cart`, `staff` and `figures` look at
 //! what operators and the box office do, and what they are told. [`memory`] is about what must survive a restart. None of them knows a store or a log: those
 //! have suites of their own in [`conformance`](crate::conformance).
 
@@ -45,6 +45,10 @@ mod documents;
 pub mod admin;
 
 mod declaring;
+
+mod changing;
+
+mod cart;
 
 mod staff;
 
@@ -125,7 +129,12 @@ pub async fn check_admin(admin: &admin::Admin) -> Report {
     run! {
         report, admin,
         declaring: titles_and_ranges_are_taken_as_written, only_neighbours_are_together;
-        staff: staff_hold_for_somebody_and_take_back, staff_sell_at_the_counter,
+        changing: a_block_that_was_there_before_is_no_new_one, what_cannot_be_sold_by_is_refused_with_its_field,
+            seats_are_sold_at_the_door, a_section_is_called_by_its_title;
+        cart: a_cart_takes_seats_units_and_the_best, a_claim_keeps_its_price,
+            a_hold_lasts_no_longer_than_the_longest;
+        staff: staff_hold_for_somebody_and_take_back, staff_hold_outside_window_and_limit_and_once_under_a_key,
+            a_blocked_seat_is_blocked_again_when_it_is_not_sold, staff_sell_at_the_counter,
             buyers_cancel_until_the_last_moment_and_staff_after_it;
         figures: revenue_is_told_to_operators_alone, sales_are_told_by_minute, orders_and_payments_are_listed,
             operators_trace_whatever_happened, operators_are_told_what_they_asked_wrongly;

@@ -35,6 +35,66 @@ pub async fn staff_hold_for_somebody_and_take_back(admin: &Admin) -> anyhow::Res
     house.close().await
 }
 
+/// Before the sales open, and more than one user may have; a request that comes again finds what it did.
+pub async fn staff_hold_outside_window_and_limit_and_once_under_a_key(admin: &Admin) -> anyhow::Result<()> {
+    let (mut house, alice, key) = (House::open(admin).await?, newcomer("alice"), newcomer("key"));
+    let changed = house.redefine(|it| {
+        it["sales"] = json!({"opensAt": clock::now() + 3_600_000});
+        it["limits"] = json!({"seatsPerUser": 1});
+    });
+    changed.await?.shown()?;
+    let [a, b, c] = ["A-1-1", "A-1-3", "A-1-5"].map(|key| house.seat(key));
+    let path = format!("/admin/events/{}/holds", house.api.event);
+    let wish = json!({"userId": alice, "seats": [a, b]});
+    let first = house.post_under(&key, &path, &wish).await?;
+    first.done(201, &HELD)?;
+    let again = house.post_under(&key, &path, &wish).await?;
+    for field in HELD {
+        same(field, &again.done(201, &HELD)?[field], first.json[field].clone())?;
+    }
+    let other = json!({"userId": alice, "seats": [c]});
+    house.post_under(&key, &path, &other).await?.refused(422, "IDEMPOTENCY_MISMATCH")?;
+    house.call(Method::POST, &path, Some(&other)).await?.done(201, &HELD)?;
+    let taken = house.call(Method::POST, &path, Some(&json!({"userId": "somebody", "seats": [a]}))).await?;
+    taken.conflicts(409, "SEAT_NOT_AVAILABLE", &[(&a, "HELD")])?;
+    for (body, field) in [
+        (json!({"userId": "", "seats": [a]}), "userId"),
+        (json!({"seats": [a]}), "userId"),
+        (json!({"userId": alice, "seats": []}), "seats"),
+        (json!({"userId": alice, "seats": [a, a]}), "seats"),
+    ] {
+        let refused = house.call(Method::POST, &path, Some(&body)).await?;
+        let detail = text(refused.refused(400, "INVALID_REQUEST")?, "detail")?;
+        ensure!(detail.contains(field), "{body}: {detail:?} does not name {field}");
+    }
+    // It is theirs: they reserve it themselves.
+    let reserve = format!("/holds/{}/reserve", text(&first.json, "holdId")?);
+    house.api.post(&reserve, &alice).await?.done(200, &RESERVED)?;
+    house.close().await
+}
+
+/// With its reason, whoever ends the hold.
+pub async fn a_blocked_seat_is_blocked_again_when_it_is_not_sold(admin: &Admin) -> anyhow::Result<()> {
+    let (house, alice, bob) = (House::open(admin).await?, newcomer("alice"), newcomer("bob"));
+    let [free, blocked] = ["A-1-5", "A-1-6"].map(|key| house.seat(key));
+    let path = format!("/admin/events/{}/holds", house.api.event);
+    let wish = json!({"userId": alice, "seats": [free, blocked], "blocked": true});
+    house.call(Method::POST, &path, Some(&wish)).await?.done(201, &HELD)?;
+    let given_back = house.api.post(&format!("/seats/{blocked}/release"), &alice).await?;
+    ensure!(released_of(given_back.shown()?)? == [&blocked], "{}", given_back.json);
+    let wanted = json!({"seats": [free, blocked]});
+    let refused = house.ask(&bob, &wanted).await?;
+    refused.conflicts(409, "SEAT_NOT_AVAILABLE", &[(&free, "HELD"), (&blocked, "BLOCKED")])?;
+    // Sold it is sold: whoever gives it back then gives it to everybody.
+    let wish = json!({"userId": bob, "seats": [blocked], "blocked": true});
+    let made = house.call(Method::POST, &path, Some(&wish)).await?;
+    let hold = text(made.done(201, &HELD)?, "holdId")?;
+    house.api.post(&format!("/holds/{hold}/reserve"), &bob).await?.done(200, &RESERVED)?;
+    house.api.post(&format!("/seats/{blocked}/release"), &bob).await?.shown()?;
+    house.api.post(&format!("/seats/{blocked}/hold"), &alice).await?.shown()?;
+    house.close().await
+}
+
 pub async fn staff_sell_at_the_counter(admin: &Admin) -> anyhow::Result<()> {
     let (house, alice) = (House::open(admin).await?, newcomer("alice"));
     let wanted = json!({"seats": [house.seat("A-1-1"), house.seat("FLOOR-1")]});

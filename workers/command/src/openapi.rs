@@ -98,7 +98,11 @@ refusals! {
     /// Of a plan.
     OfPlanning = [ANYBODY, [code::EVENT_NOT_FOUND, code::DEFINITION_CONFLICT]];
     /// Of blocking seats.
-    OfBlocking = [ANYBODY, [code::EVENT_NOT_FOUND, code::SEAT_NOT_FOUND, code::DEFINITION_CONFLICT]];
+    OfBlocking = [
+        ANYBODY,
+        [code::EVENT_NOT_FOUND, code::SEAT_NOT_FOUND, code::DEFINITION_CONFLICT],
+        [code::IDEMPOTENCY_MISMATCH],
+    ];
     /// Of putting them back.
     OfUnblocking = [ANYBODY, [code::EVENT_NOT_FOUND, code::SEAT_NOT_FOUND]];
 }

@@ -10,6 +10,10 @@ use crate::definition::Definition;
 use crate::events::DomainEvent;
 use crate::ids::{UnixMillis, UserId};
 
+/// Most seats that a hold may grow to: `reservation.created` and `hold.extended` name all of them, and have to fit into a
+/// record of the log.
+pub const MOST_SEATS_OF_A_HOLD: u32 = 1_000;
+
 /// A wish to change a SeatingEvent. Seats are named by their keys, holds and reservations by their UUIDs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
@@ -560,6 +564,17 @@ pub enum Rejection {
         /// Seats held and reserved already.
         claimed: u32,
         /// Seats asked for.
+        wanted: u32,
+    },
+    /// More seats than one hold may grow to.
+    #[error(
+        "at most {most} seats a hold: it has {has}, {wanted} more wanted: reserve it, or make another one",
+        most = MOST_SEATS_OF_A_HOLD
+    )]
+    HoldFull {
+        /// Seats that it has.
+        has: u32,
+        /// Seats asked for beside them.
         wanted: u32,
     },
     /// Sales open later.

@@ -491,7 +491,7 @@ struct Payload<'a>(&'a DomainEvent);
 /// The envelope's JSON, to be written.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Written<'a> {
+struct EnvelopeJson<'a> {
     event_type: &'static str,
     aggregate_id: String,
     event_id: Uuid,
@@ -562,7 +562,7 @@ impl Envelope {
     /// # Errors
     /// Never in practice: no payload has a key that is not text.
     pub fn to_json(&self) -> Result<Vec<u8>, MalformedEvent> {
-        let written = Written {
+        let written = EnvelopeJson {
             event_type: self.event.event_type(),
             aggregate_id: self.event.aggregate_id(),
             event_id: self.event_id,

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use boxoffice_command::store::SeatStore;
+use boxoffice_domain::command::MOST_SEATS_OF_A_HOLD;
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
-use boxoffice_domain::{Answer, Command, HoldId, Rejection, Wanted};
+use boxoffice_domain::{Answer, Area, Command, HoldId, Rejection, Wanted};
 use uuid::Uuid;
 
 use super::expire_due;
 use super::stage::{Fixture, Stage, TTL, cause, held, in_words, must, named, reserved, valid};
-use super::{conflicts, own_conflicts};
+use super::{conflicts, own_conflicts, publish};
 
 /// Three seats of which one is taken: nobody gets any.
 pub async fn seats_are_held_all_or_none(on: &impl Fixture) {
@@ -194,6 +195,28 @@ pub async fn a_hold_grows_until_its_own_deadline(on: &impl Fixture) {
     assert_eq!(late, Err(Rejection::HoldExpired));
     assert_eq!(must(expire_due(&*on.store()).await), 2);
     assert_eq!(stage.counts().await, [7, 0, 0, 1]);
+}
+
+/// A cart has an end: what it becomes is one record of the log. All of a large one is given back too.
+pub async fn a_hold_grows_to_what_its_reservation_can_tell(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    must(stage.redefine(|it| it.sections[1].capacity = Some(2 * MOST_SEATS_OF_A_HOLD)).await);
+    let units = |quantity| Wanted::These {
+        seats: vec![],
+        areas: vec![Area { section_id: "FLOOR".into(), quantity }],
+    };
+    let hold = must(stage.hold_wanted("alice", units(MOST_SEATS_OF_A_HOLD - 1)).await).hold;
+    let refused = Rejection::HoldFull { has: MOST_SEATS_OF_A_HOLD - 1, wanted: 2 };
+    assert_eq!(stage.add("alice", hold, units(2)).await, Err(refused.clone()));
+    assert_eq!(stage.add("alice", hold, named(&["A-1-1", "A-1-2"])).await, Err(refused));
+    publish(&stage).await;
+    must(stage.add("alice", hold, named(&["A-1-1"])).await);
+    let full = Rejection::HoldFull { has: MOST_SEATS_OF_A_HOLD, wanted: 1 };
+    assert_eq!(stage.add("alice", hold, named(&["A-1-2"])).await, Err(full));
+    must(stage.add("alice", hold, named(&["A-1-1"])).await);
+    let released = must(stage.release_hold("alice", hold).await);
+    assert_eq!(u32::try_from(released.len()), Ok(MOST_SEATS_OF_A_HOLD));
+    assert_eq!(stage.counts().await, [u64::from(2 * MOST_SEATS_OF_A_HOLD) + 5, 0, 0, 1]);
 }
 
 /// Whoever gives back a part is told what is left, and readers wait for the sequence that changed it.

@@ -78,6 +78,7 @@ macro_rules! seat_store_suite {
             blocked_seats_are_counted_and_survive_a_restart
             i1_racing_buyers_are_given_different_seats
             a_hold_grows_until_its_own_deadline
+            a_hold_grows_to_what_its_reservation_can_tell
             a_release_tells_what_is_left
             what_is_ones_own_is_told_in_conflicts
             a_hold_is_made_once_under_its_id

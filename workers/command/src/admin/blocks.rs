@@ -10,10 +10,12 @@ use boxoffice_domain::{Chart, Command, SeatId, SeatingEventId};
 use boxoffice_runtime::http::{ConflictBody, Id, Problem, RequestContext, code};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::reading::Body;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Admin, InventoryBody};
+use crate::http::command_service::Order;
+use crate::http::idempotency_key::RequestKey;
 use crate::openapi::examples::inventory;
 use crate::openapi::{OPERATOR, OfBlocking, OfUnblocking};
 
@@ -25,7 +27,7 @@ const NAMED_SEATS: usize = 20;
 const LONGEST_REASON: usize = 200;
 
 /// The body of `POST /admin/events/{eventId}/blocks`. Seats are named as in the resource (`A-1-1`) or by their ids.
-#[derive(Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Blocking {
     /// The seats, by their keys or their ids.
@@ -47,13 +49,14 @@ pub struct Unblocking {
 
 /// Block seats
 ///
-/// Takes seats that nobody has off sale, all or none.
+/// Takes seats that nobody has off sale, all or none. Sent again under its Idempotency-Key it blocks nothing more, and the
+/// inventory is told as it is now.
 #[utoipa::path(
     post,
     path = "/admin/events/{eventId}/blocks",
     operation_id = "blockSeats",
     tag = OPERATOR,
-    params(OfEvent),
+    params(OfEvent, RequestKey),
     request_body(content = Blocking, examples(
         ("seats" = (
             summary = "A seat by its key, another by its id",
@@ -73,15 +76,19 @@ pub struct Unblocking {
 pub async fn block(
     State(admin): State<Admin>,
     chain: RequestContext,
+    key: RequestKey,
     Id(event): Id<SeatingEventId>,
-    Body(Blocking { seats, reason }): Body<Blocking>,
+    Body(request): Body<Blocking>,
 ) -> Result<Json<InventoryBody>, Problem> {
+    let idempotency = key.with(&request).of_staff(None);
+    let Blocking { seats, reason } = request;
     let reason = reason.trim();
     if reason.is_empty() || reason.len() > LONGEST_REASON {
         return Err(Problem::invalid(format!("reason: say in 1 to {LONGEST_REASON} bytes why")));
     }
     let seats = keys(&admin, &event, &seats).await?;
-    run(&admin, &chain, &event, Command::Block { seats, reason: reason.to_owned() }).await
+    let order = Order { chain: &chain, user: None, idempotency };
+    run(&admin, &event, &Command::Block { seats, reason: reason.to_owned() }, order).await
 }
 
 /// Unblock seats
@@ -113,16 +120,17 @@ pub async fn unblock(
     Body(Unblocking { seats }): Body<Unblocking>,
 ) -> Result<Json<InventoryBody>, Problem> {
     let seats = keys(&admin, &event, &seats).await?;
-    run(&admin, &chain, &event, Command::Unblock { seats }).await
+    let order = Order { chain: &chain, user: None, idempotency: None };
+    run(&admin, &event, &Command::Unblock { seats }, order).await
 }
 
 async fn run(
     admin: &Admin,
-    chain: &RequestContext,
     event: &SeatingEventId,
-    command: Command,
+    command: &Command,
+    order: Order<'_>,
 ) -> Result<Json<InventoryBody>, Problem> {
-    admin.execute(event, &command, chain).await?;
+    admin.commands.execute(event, command, order).await?;
     Ok(Json(admin.inventory(event).await?.into()))
 }
 

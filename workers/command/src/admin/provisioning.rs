@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use boxoffice_domain::decide::in_words;
 use boxoffice_domain::partition::partition_of;
-use boxoffice_domain::{Chart, Definition, SeatingEventId};
+use boxoffice_domain::validity::chart_of;
+use boxoffice_domain::{Definition, SeatingEventId};
 use boxoffice_runtime::http::{ConflictBody, Id, Problem, RequestContext};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::schemas;
@@ -96,9 +97,7 @@ pub(super) async fn provision(
     Id(event): Id<SeatingEventId>,
     Body(definition): Body<Definition>,
 ) -> Result<Json<Provisioned>, Problem> {
-    // Before the log is asked for a partition.
-    Chart::expand(&definition).map_err(|error| Problem::invalid(error.to_string()))?;
-    let partition = admin.partition(&event).await?;
+    let partition = admin.partition(&event, &definition).await?;
     let outcome = admin.store.provision(&event, &definition, partition, &cause(&chain, None, None)).await?;
     let Provisioning { inventory, refused } =
         outcome.map_err(|rejection| refusal::refused(&event, &rejection))?;
@@ -110,11 +109,13 @@ pub(super) async fn provision(
 }
 
 impl Admin {
-    /// The partition of `event` (I4): the pinned one, or what Kafka's own producers would choose today.
-    async fn partition(&self, event: &SeatingEventId) -> Result<u32, Problem> {
+    /// The partition of `event` (I4): the pinned one, or what Kafka's own producers would choose today for what can be
+    /// sold at all.
+    async fn partition(&self, event: &SeatingEventId, definition: &Definition) -> Result<u32, Problem> {
         if let Some(inventory) = self.store.inventory(event).await? {
             return Ok(inventory.partition);
         }
+        chart_of(definition).map_err(Problem::invalid)?;
         let unavailable =
             || Problem::unavailable("the log does not answer, and a new event needs its partition from it");
         let asked = timeout(LOG_TIMEOUT, self.log.partitions(&self.topic)).await;

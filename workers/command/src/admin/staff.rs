@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Admin;
-use crate::http::answers::{Done, Held, HeldOrReserved, Released, Reserved};
+use crate::http::answers::{AnswerBody, Held, HeldOrReserved, Released, Reserved};
 use crate::http::command_service::Order;
 use crate::http::hold_request::keys_of;
 use crate::http::holds::made;
@@ -94,7 +94,7 @@ pub(super) async fn hold(
     let order = Order { chain: &chain, user: None, idempotency };
     let outcome = admin.commands.execute(&event, &command, order).await?;
     let status = if made(&event, &outcome).is_some() { StatusCode::CREATED } else { StatusCode::OK };
-    let body = Done::new(&event, None, outcome.answer, outcome.correlation)?;
+    let body = AnswerBody::new(&event, None, outcome.answer, outcome.correlation)?;
     Ok((status, body).into_response())
 }
 
@@ -143,7 +143,7 @@ pub(super) async fn reserve(
     key: RequestKey,
     Id(hold): Id<HoldId>,
     Body(sale): Body<Sale>,
-) -> Result<Done, Problem> {
+) -> Result<AnswerBody, Problem> {
     let key = key.with(&sale).of_staff(None);
     let Sale { paid_by: PaidAt::Counter } = sale;
     let command = Command::StaffReserve { hold: hold.uuid(), reservation: Uuid::new_v4() };
@@ -196,7 +196,7 @@ pub(super) async fn release(
     chain: RequestContext,
     Id(hold): Id<HoldId>,
     Query(noted): Query<Noted>,
-) -> Result<Done, Problem> {
+) -> Result<AnswerBody, Problem> {
     let command = Command::StaffRelease { hold: hold.uuid(), note: noted.read()? };
     admin.staffs(&chain, None, hold.event_id(), command).await
 }
@@ -225,7 +225,7 @@ pub(super) async fn cancel(
     chain: RequestContext,
     Id(reservation): Id<ReservationId>,
     Query(noted): Query<Noted>,
-) -> Result<Done, Problem> {
+) -> Result<AnswerBody, Problem> {
     let command = Command::StaffCancel { reservation: reservation.uuid(), note: noted.read()? };
     admin.staffs(&chain, None, reservation.event_id(), command).await
 }
@@ -237,8 +237,8 @@ impl Admin {
         idempotency: Option<Idempotency>,
         event: &SeatingEventId,
         command: Command,
-    ) -> Result<Done, Problem> {
+    ) -> Result<AnswerBody, Problem> {
         let done = self.commands.execute(event, &command, Order { chain, user: None, idempotency }).await?;
-        Done::new(event, None, done.answer, done.correlation)
+        AnswerBody::new(event, None, done.answer, done.correlation)
     }
 }

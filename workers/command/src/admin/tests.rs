@@ -188,6 +188,20 @@ async fn a_definition_that_cannot_be_is_refused_with_the_field() {
     let (status, problem) = office.call("PUT", ARENA, untyped).await;
     assert_eq!(status, 400);
     assert!(problem["detail"].as_str().unwrap().starts_with("priceCategories[0].amount: "), "{problem}");
+    for (field, value) in [
+        ("hold", json!({"ttlSeconds": 0})),
+        ("hold", json!({"ttlSeconds": 901})),
+        ("sales", json!({"opensAt": 4_000_000_000_000_u64})),
+        ("limits", json!({"seatsPerUser": 0})),
+    ] {
+        let mut wish = json!(definition());
+        wish[field] = value;
+        for event in [ARENA, "/admin/events/other"] {
+            let (status, problem) = office.call("PUT", event, wish.clone()).await;
+            let detail = problem["detail"].as_str().unwrap_or_default();
+            assert!(status == 400 && detail.starts_with(&format!("{field}.")), "{event} {problem}");
+        }
+    }
     assert_eq!(office.call("PUT", "/admin/events/Arena", json!(definition())).await.0, 400);
 }
 
@@ -225,6 +239,15 @@ async fn the_currency_never_changes() {
     let (status, problem) = office.call("PUT", ARENA, json!(changed)).await;
     assert_eq!((status, &problem["code"]), (409, &json!("DEFINITION_CONFLICT")));
     assert!(problem["detail"].as_str().unwrap().starts_with("priceCategories: "), "{problem}");
+    let another = changed.price_categories[0].clone();
+    let mut mixed = definition();
+    mixed.price_categories.push(boxoffice_domain::definition::PriceCategory { name: "tin".into(), ..another });
+    let (status, problem) = office.call("PUT", ARENA, json!(mixed)).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("DEFINITION_CONFLICT")), "one price in francs");
+    let (status, problem) = office.call("PUT", "/admin/events/other", json!(mixed)).await;
+    assert_eq!((status, &problem["code"]), (400, &json!("INVALID_REQUEST")), "two currencies from the start");
+    assert!(problem["detail"].as_str().unwrap().starts_with("priceCategories[1].currency: "), "{problem}");
+    assert_eq!(office.call("GET", "/admin/events/other", Value::Null).await.0, 404);
 }
 
 #[tokio::test]
@@ -366,6 +389,23 @@ async fn seats_are_blocked_and_unblocked() {
         let detail = refused["detail"].as_str().unwrap();
         assert!(status == 400 && detail.starts_with(wrong), "{detail}");
     }
+}
+
+#[tokio::test]
+async fn blocking_again_under_a_key_blocks_nothing_more() {
+    let (office, blocks) = (Office::open(), format!("{ARENA}/blocks"));
+    office.provision().await;
+    let keyed = async |body: Value| {
+        let request = Request::post(&blocks).header("authorization", "Bearer secret");
+        office.take(request.header("idempotency-key", "k-1"), body).await
+    };
+    let wish = json!({"seats": ["A-1-1"], "reason": "camera"});
+    let (status, blocked) = keyed(wish.clone()).await;
+    assert_eq!((status, &blocked["seats"]["blocked"]), (200, &json!(2)));
+    let (_, unblocked) = office.call("DELETE", &blocks, json!({"seats": ["A-1-1"]})).await;
+    assert_eq!(keyed(wish).await, (200, unblocked), "it was put back meanwhile, and stays so");
+    let (status, problem) = keyed(json!({"seats": ["A-1-2"], "reason": "camera"})).await;
+    assert_eq!((status, &problem["code"]), (422, &json!("IDEMPOTENCY_MISMATCH")));
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use crate::store::StoreError;
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 #[expect(missing_docs, reason = "the bodies say it")]
-pub enum Done {
+pub enum AnswerBody {
     Held(Held),
     Reserved(Reserved),
     Released(Released),
@@ -117,7 +117,7 @@ pub struct Seat {
     price: u64,
 }
 
-impl IntoResponse for Done {
+impl IntoResponse for AnswerBody {
     /// The chain stands in the body and in the header.
     fn into_response(self) -> Response {
         let (Self::Held(Held { correlation_id, .. })
@@ -132,7 +132,7 @@ impl IntoResponse for Done {
     }
 }
 
-impl Done {
+impl AnswerBody {
     /// About a hold or a reservation of `event`; `seat_id` is the seat in the address.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::answers::{Done, Held, HeldOrReserved, Released, Reserved};
+use super::answers::{AnswerBody, Held, HeldOrReserved, Released, Reserved};
 use super::caller::Caller;
 use super::command_service::{CommandService, Order};
 use super::hold_request::HoldRequest;
@@ -83,7 +83,7 @@ pub async fn create(
     let order = Order { chain: &caller.chain, user: Some(&caller.user), idempotency };
     let outcome = commands.execute(&event, &command, order).await?;
     let location = made(&event, &outcome).map(|hold| [(header::LOCATION, format!("/holds/{hold}"))]);
-    let body = Done::new(&event, None, outcome.answer, outcome.correlation)?;
+    let body = AnswerBody::new(&event, None, outcome.answer, outcome.correlation)?;
     Ok(match location {
         Some(location) => (StatusCode::CREATED, location, body).into_response(),
         None => body.into_response(),
@@ -138,7 +138,7 @@ pub async fn add(
     key: RequestKey,
     Id(hold): Id<HoldId>,
     Body(request): Body<HoldRequest>,
-) -> Result<Done, Problem> {
+) -> Result<AnswerBody, Problem> {
     let key = key.with(&request).of(&caller.user);
     let (wanted, user) = (request.wanted(hold.event_id())?, caller.user.clone());
     about(&commands, &caller, key, hold.event_id(), Command::AddToHold { hold: hold.uuid(), wanted, user })
@@ -168,9 +168,9 @@ pub async fn show(
     commands: State<CommandService>,
     caller: Caller,
     Id(hold): Id<HoldId>,
-) -> Result<Done, Problem> {
+) -> Result<AnswerBody, Problem> {
     let answer = commands.hold(&hold, &caller.user).await?;
-    Done::new(hold.event_id(), None, answer, caller.chain.correlation)
+    AnswerBody::new(hold.event_id(), None, answer, caller.chain.correlation)
 }
 
 /// Reserve a hold
@@ -197,7 +197,7 @@ pub async fn reserve(
     caller: Caller,
     key: RequestKey,
     Id(hold): Id<HoldId>,
-) -> Result<Done, Problem> {
+) -> Result<AnswerBody, Problem> {
     let (id, user) = (hold.uuid(), caller.user.clone());
     let command = Command::ReserveHold { hold: id, user, reservation: Uuid::new_v4() };
     about(&commands, &caller, key.of(&caller.user), hold.event_id(), command).await
@@ -241,7 +241,7 @@ pub async fn extend(
     key: RequestKey,
     Id(hold): Id<HoldId>,
     OptionalBody(request): OptionalBody<ExtendRequest>,
-) -> Result<Done, Problem> {
+) -> Result<AnswerBody, Problem> {
     if request.seconds == Some(0) {
         return Err(Problem::invalid("seconds: give 1 or more, or leave it out"));
     }
@@ -274,7 +274,7 @@ pub async fn release(
     commands: State<CommandService>,
     caller: Caller,
     Id(hold): Id<HoldId>,
-) -> Result<Done, Problem> {
+) -> Result<AnswerBody, Problem> {
     let command = Command::ReleaseHold { hold: hold.uuid(), user: caller.user.clone() };
     about(&commands, &caller, None, hold.event_id(), command).await
 }
@@ -285,7 +285,7 @@ async fn about(
     idempotency: Option<Idempotency>,
     event: &SeatingEventId,
     command: Command,
-) -> Result<Done, Problem> {
+) -> Result<AnswerBody, Problem> {
     let done = commands.execute(event, &command, Order { chain, user: Some(user), idempotency }).await?;
-    Done::new(event, None, done.answer, done.correlation)
+    AnswerBody::new(event, None, done.answer, done.correlation)
 }

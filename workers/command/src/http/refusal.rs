@@ -28,7 +28,7 @@ pub fn refused(event: &SeatingEventId, rejection: &Rejection) -> Problem {
         }
         R::SeatNotHeld => told(StatusCode::CONFLICT, code::SEAT_NOT_HELD),
         R::HoldExpired => told(StatusCode::CONFLICT, code::HOLD_EXPIRED),
-        R::LimitExceeded { .. } => told(StatusCode::CONFLICT, code::LIMIT_EXCEEDED),
+        R::LimitExceeded { .. } | R::HoldFull { .. } => told(StatusCode::CONFLICT, code::LIMIT_EXCEEDED),
         R::SalesNotOpen { opens_at } => {
             told(StatusCode::CONFLICT, code::SALES_NOT_OPEN).at(Moment::OpensAt(*opens_at))
         }

@@ -5,7 +5,7 @@ use boxoffice_domain::{Command, ReservationId};
 use boxoffice_runtime::http::{Id, Problem};
 use boxoffice_runtime::openapi::params::OfReservation;
 
-use super::answers::{Done, Released};
+use super::answers::{AnswerBody, Released};
 use super::caller::Caller;
 use super::command_service::{CommandService, Order};
 use crate::openapi::examples::released;
@@ -34,10 +34,10 @@ pub async fn cancel(
     State(commands): State<CommandService>,
     Caller { user, chain }: Caller,
     Id(reservation): Id<ReservationId>,
-) -> Result<Done, Problem> {
+) -> Result<AnswerBody, Problem> {
     let event = reservation.event_id();
     let command = Command::CancelReservation { reservation: reservation.uuid(), user: user.clone() };
     let order = Order { chain: &chain, user: Some(&user), idempotency: None };
     let done = commands.execute(event, &command, order).await?;
-    Done::new(event, None, done.answer, done.correlation)
+    AnswerBody::new(event, None, done.answer, done.correlation)
 }

@@ -6,7 +6,7 @@ use boxoffice_runtime::http::{Id, Problem};
 use boxoffice_runtime::openapi::params::OfSeat;
 use uuid::Uuid;
 
-use super::answers::{Done, HeldOrReserved, Released, Reserved};
+use super::answers::{AnswerBody, HeldOrReserved, Released, Reserved};
 use super::caller::Caller;
 use super::command_service::{CommandService, Order};
 use super::idempotency_key::RequestKey;
@@ -14,7 +14,7 @@ use crate::openapi::examples::{held, of_seat, released, reserved};
 use crate::openapi::{OfHolding, OfReleasingSeat, OfReservingSeat, SEATS};
 use crate::store::{Idempotency, hold_id};
 
-type Answered = Result<Done, Problem>;
+type Answered = Result<AnswerBody, Problem>;
 
 /// Hold a seat
 ///
@@ -121,5 +121,5 @@ async fn about(
 ) -> Answered {
     let event = seat.event_id();
     let done = commands.execute(&event, &command, Order { chain, user: Some(user), idempotency }).await?;
-    Done::new(&event, Some(seat), done.answer, done.correlation)
+    AnswerBody::new(&event, Some(seat), done.answer, done.correlation)
 }

@@ -185,7 +185,10 @@ async fn refused(call: &Call, code: &str) -> Option<Answer> {
             stage.hold_other(&["FLOOR-1", "FLOOR-2"]).await;
         }
         "HOLD_EXPIRED" => stage.store.pass(300_000),
-        "LIMIT_EXCEEDED" => stage.redefine(|it| it.limits.seats_per_user = Some(0)).await,
+        "LIMIT_EXCEEDED" => {
+            stage.store.hold_for("alice", &arena(), &["FLOOR-1"]).await;
+            stage.redefine(|it| it.limits.seats_per_user = Some(1)).await;
+        }
         "SALES_NOT_OPEN" => stage.redefine(|it| it.sales.opens_at = Some(1_700_000_000_001)).await,
         "SALES_PAUSED" => stage.redefine(|it| it.sales.paused = true).await,
         "SALES_CLOSED" => stage.run(&Command::Close).await,
@@ -200,7 +203,7 @@ async fn refused(call: &Call, code: &str) -> Option<Answer> {
         "IDEMPOTENCY_MISMATCH" => {
             call = with_key(&call);
             let other = match call.operation.as_str() {
-                "holdForSomebody" => rewritten(&call, "A-1-1", "A-1-3"),
+                "holdForSomebody" | "blockSeats" => rewritten(&call, "A-1-1", "A-1-3"),
                 "sellHold" => {
                     let hold = HoldId::new(arena(), HOLD).to_string();
                     rewritten(&call, &hold, &stage.hold_other(&["A-1-3"]).await.to_string())

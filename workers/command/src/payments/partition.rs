@@ -40,7 +40,7 @@ enum ReactError {
 }
 
 /// What was done, and has to be on the log before its record is done with.
-struct Done {
+struct Reacted {
     offset: u64,
     event: SeatingEventId,
     history: History,
@@ -82,8 +82,8 @@ impl Reactions {
         }
     }
 
-    async fn is_on_the_log(&self, done: Done) -> Result<(), ReactError> {
-        let Done { offset: _, event, history, sequence, at } = done;
+    async fn is_on_the_log(&self, done: Reacted) -> Result<(), ReactError> {
+        let Reacted { offset: _, event, history, sequence, at } = done;
         self.published.reached(&event, history.clone(), sequence).await?;
         if self.published.stands(&event, &history, at).await? {
             Ok(())
@@ -93,7 +93,7 @@ impl Reactions {
     }
 
     /// Does what a record asks for. One that cannot be read will never be: it is told and left out.
-    async fn take(&self, partition: &TopicPartition, record: &Record) -> Result<Option<Done>, ReactError> {
+    async fn take(&self, partition: &TopicPartition, record: &Record) -> Result<Option<Reacted>, ReactError> {
         let (topic, number, offset) = (partition.topic.as_str(), partition.partition, record.offset);
         match Asks::of(record) {
             Asks::For(reaction) => self.react(*reaction, offset).await,
@@ -110,7 +110,7 @@ impl Reactions {
         }
     }
 
-    async fn react(&self, reaction: Reaction, offset: u64) -> Result<Option<Done>, ReactError> {
+    async fn react(&self, reaction: Reaction, offset: u64) -> Result<Option<Reacted>, ReactError> {
         let Reaction { event, event_type, command, cause } = reaction;
         // Asked before: what runs on a later history than this one is done again.
         let history = self.published.history(&event).await?;
@@ -132,6 +132,6 @@ impl Reactions {
             self.metrics.repeated.inc();
         }
         let (sequence, at) = (outcome.answer.sequence(), outcome.at);
-        Ok(Some(Done { offset, event, history, sequence, at }))
+        Ok(Some(Reacted { offset, event, history, sequence, at }))
     }
 }

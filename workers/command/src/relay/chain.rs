@@ -29,9 +29,9 @@ impl Last {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Chain(HashMap<SeatingEventId, Last>);
+pub struct LastEvents(HashMap<SeatingEventId, Last>);
 
-impl Chain {
+impl LastEvents {
     /// Forgets all of it: somebody else may have published.
     pub fn clear(&mut self) {
         self.0.clear();
@@ -83,8 +83,8 @@ mod tests {
         store.unpublished(&event, 10).await.unwrap().1
     }
 
-    fn published(entries: &[OutboxEntry]) -> Chain {
-        let mut chain = Chain::default();
+    fn published(entries: &[OutboxEntry]) -> LastEvents {
+        let mut chain = LastEvents::default();
         chain.published(&arena(), Last::of(entries).unwrap());
         chain
     }
@@ -98,7 +98,7 @@ mod tests {
         assert!(chain.goes_on(&arena(), &entries[2..], true));
         entries[2].after = Some(entries[0].envelope.event_id);
         assert!(!chain.goes_on(&arena(), &entries[2..], true));
-        assert!(Chain::default().goes_on(&arena(), &entries[2..], true), "nothing is known of it");
+        assert!(LastEvents::default().goes_on(&arena(), &entries[2..], true), "nothing is known of it");
         assert!(published(&entries[..1]).goes_on(&arena(), &entries[2..], true), "nor of what is between");
         assert!(chain.goes_on(&"matinee".parse().unwrap(), &entries[2..], true));
     }

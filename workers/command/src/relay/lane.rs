@@ -19,7 +19,7 @@ use boxoffice_runtime::record::{NewRecord, encode};
 use futures::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::chain::{Chain, Last};
+use super::chain::{Last, LastEvents};
 use super::ownership::Occupancy;
 use super::queue::{Queue, Wakes};
 use super::shared::{Logged, Shared};
@@ -98,7 +98,7 @@ pub struct Lane {
     /// The right to publish, once it is taken.
     right: Option<Box<dyn Appender>>,
     /// What was published by it.
-    chain: Chain,
+    chain: LastEvents,
     /// Whether the store may lack something.
     recovering: bool,
     /// SeatingEvents that met the fence (I7).
@@ -126,7 +126,7 @@ impl Lane {
             wakes,
             queue: Queue::default(),
             right: None,
-            chain: Chain::default(),
+            chain: LastEvents::default(),
             recovering: false,
             doubted: BTreeSet::new(),
             untold: BTreeMap::new(),

@@ -53,7 +53,7 @@ pub enum Again {
 
 /// What a record comes to.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Taken {
     /// It is taken in, or was known.
     Done,
     /// It is to be applied to what Redis has, which is to be read first.
@@ -150,37 +150,42 @@ impl Replay {
     }
 
     /// Takes in the record of the event `id`.
-    pub fn take(&mut self, sequence: u64, id: Uuid, read: impl FnOnce() -> Result<Envelope, String>) -> Step {
+    pub fn take(
+        &mut self,
+        sequence: u64,
+        id: Uuid,
+        read: impl FnOnce() -> Result<Envelope, String>,
+    ) -> Taken {
         if sequence == 1 && self.born.is_some_and(|born| born != id) {
             if self.state.is_none() || self.rebuilt.is_none() {
-                return Step::Again(Again::BornAgain);
+                return Taken::Again(Again::BornAgain);
             }
             self.state = Some(SeatingEventState::new(self.event.clone()));
             (self.logged, self.sequence, self.purged) = (0, 0, true);
         }
         // A record may be there twice (I3).
         if sequence <= self.logged {
-            return Step::Done;
+            return Taken::Done;
         }
         if sequence <= self.sequence {
             if self.waiting.get(&sequence).is_some_and(|waiting| *waiting != id) {
-                return Step::Again(Again::Fork);
+                return Taken::Again(Again::Fork);
             }
             self.note(sequence, id);
-            return Step::Done;
+            return Taken::Done;
         }
         let is_next = sequence == self.sequence + 1;
         if is_next && self.state.is_none() {
-            return Step::NeedsState;
+            return Taken::NeedsState;
         }
         let envelope = match read() {
             Ok(envelope) if is_next || matches!(envelope.event, DomainEvent::EventCreated(_)) => envelope,
             Err(error) if is_next => {
-                return Step::Trouble(format!("event {sequence} cannot be read: {error}"));
+                return Taken::Trouble(format!("event {sequence} cannot be read: {error}"));
             }
             Ok(_) | Err(_) => {
                 let expected = self.sequence + 1;
-                return Step::Trouble(format!(
+                return Taken::Trouble(format!(
                     "I3: the log has event {sequence} where {expected} should come"
                 ));
             }
@@ -189,7 +194,7 @@ impl Replay {
             // It was purged on another log, which is gone: nothing of what came before stands.
             (self.state, self.purged) = (Some(SeatingEventState::new(self.event.clone())), true);
         }
-        let Some(state) = &mut self.state else { return Step::NeedsState };
+        let Some(state) = &mut self.state else { return Taken::NeedsState };
         evolve(state, &envelope);
         self.sequence = sequence;
         self.applied += 1;
@@ -198,7 +203,7 @@ impl Replay {
         }
         self.learn(&envelope);
         self.note(sequence, id);
-        Step::Done
+        Taken::Done
     }
 
     /// What beside the state comes of an event that was applied to it.
@@ -282,7 +287,7 @@ mod tests {
         (entries, state)
     }
 
-    fn take(replay: &mut Replay, entry: &OutboxEntry) -> Step {
+    fn take(replay: &mut Replay, entry: &OutboxEntry) -> Taken {
         let envelope = entry.envelope.clone();
         replay.take(entry.sequence(), envelope.event_id, || Ok(envelope))
     }
@@ -292,7 +297,7 @@ mod tests {
         let (entries, expected) = history().await;
         let mut replay = Replay::new(arena(), &Found::default(), None);
         for entry in entries.iter().chain(&entries) {
-            assert_eq!(take(&mut replay, entry), Step::Done, "a record may be there twice");
+            assert_eq!(take(&mut replay, entry), Taken::Done, "a record may be there twice");
         }
         let state = replay.state.as_ref().unwrap();
         assert_eq!(
@@ -313,11 +318,11 @@ mod tests {
         for found in [Found::default(), old] {
             let mut replay = Replay::new(arena(), &found, None);
             assert!(
-                matches!(take(&mut replay, &entries[1]), Step::Trouble(_)),
+                matches!(take(&mut replay, &entries[1]), Taken::Trouble(_)),
                 "a creation, and nothing else"
             );
             for entry in &entries {
-                assert_eq!(take(&mut replay, entry), Step::Done);
+                assert_eq!(take(&mut replay, entry), Taken::Done);
             }
             assert!(replay.purged && replay.replaces());
             assert_eq!(replay.state.as_ref().unwrap().sequence, entries.last().unwrap().sequence());
@@ -330,16 +335,16 @@ mod tests {
         let found = Found { sequence: 3, published: 3, ..Found::default() };
         let mut replay = Replay::new(arena(), &found, None);
         for entry in &entries[..3] {
-            assert_eq!(take(&mut replay, entry), Step::Done);
+            assert_eq!(take(&mut replay, entry), Taken::Done);
         }
         assert!(!replay.replaces());
-        assert_eq!(take(&mut replay, &entries[3]), Step::NeedsState);
+        assert_eq!(take(&mut replay, &entries[3]), Taken::NeedsState);
         let mut had = SeatingEventState::new(arena());
         for entry in &entries[..3] {
             evolve(&mut had, &entry.envelope);
         }
         replay.state = Some(had);
-        assert_eq!(take(&mut replay, &entries[3]), Step::Done);
+        assert_eq!(take(&mut replay, &entries[3]), Taken::Done);
         assert!(replay.replaces());
         assert_eq!(replay.revision, None, "the definition is still the one that Redis has");
     }
@@ -350,12 +355,12 @@ mod tests {
         let waiting = HashMap::from([(2, entries[1].envelope.event_id), (3, Uuid::from_u128(9))]);
         let found = Found { sequence: 3, published: 1, waiting, ..Found::default() };
         let mut replay = Replay::new(arena(), &found, None);
-        assert_eq!(take(&mut replay, &entries[0]), Step::Done);
-        assert_eq!(take(&mut replay, &entries[1]), Step::Done);
-        assert_eq!(take(&mut replay, &entries[2]), Step::Again(Again::Fork));
+        assert_eq!(take(&mut replay, &entries[0]), Taken::Done);
+        assert_eq!(take(&mut replay, &entries[1]), Taken::Done);
+        assert_eq!(take(&mut replay, &entries[2]), Taken::Again(Again::Fork));
         let mut again = Replay::new(arena(), &found, Some(Again::Fork));
         for entry in &entries {
-            assert_eq!(take(&mut again, entry), Step::Done);
+            assert_eq!(take(&mut again, entry), Taken::Done);
         }
         assert!(!again.go_on_with(&entries), "what waits is of the other branch");
     }
@@ -367,10 +372,10 @@ mod tests {
         for entry in &first {
             take(&mut replay, entry);
         }
-        assert_eq!(take(&mut replay, &second[0]), Step::Again(Again::BornAgain));
+        assert_eq!(take(&mut replay, &second[0]), Taken::Again(Again::BornAgain));
         let mut again = Replay::new(arena(), &Found::default(), Some(Again::BornAgain));
         for entry in first.iter().chain(&second[..2]) {
-            assert_eq!(take(&mut again, entry), Step::Done);
+            assert_eq!(take(&mut again, entry), Taken::Done);
         }
         assert_eq!(again.logged, 2);
         assert!(again.go_on_with(&second), "what waits goes on from what is on the log");
@@ -386,7 +391,7 @@ mod tests {
         let (_, purged) = store.unpublished(&event, 100).await.unwrap();
         let mut replay = Replay::new(arena(), &Found::default(), None);
         for entry in &purged {
-            assert_eq!(take(&mut replay, entry), Step::Done);
+            assert_eq!(take(&mut replay, entry), Taken::Done);
         }
         let state = replay.state.as_ref().unwrap();
         assert_eq!((state.sequence, state.sale.is_none(), state.seats.len()), (3, true, 0));
@@ -398,7 +403,7 @@ mod tests {
         let mut replay = Replay::new(arena(), &found, None);
         replay.state = Some(SeatingEventState { sequence: 2, ..SeatingEventState::new(arena()) });
         for entry in &all {
-            assert_eq!(take(&mut replay, entry), Step::Done);
+            assert_eq!(take(&mut replay, entry), Taken::Done);
         }
         assert!(replay.purged, "what Redis has is of the life before");
         assert_eq!(replay.revision, Some(all[3].envelope.metadata.causation_id));
@@ -409,8 +414,8 @@ mod tests {
         let (entries, _) = history().await;
         let mut replay = Replay::new(arena(), &Found::default(), None);
         let trouble = take(&mut replay, &entries[1]);
-        assert_eq!(trouble, Step::Trouble("I3: the log has event 2 where 1 should come".into()));
+        assert_eq!(trouble, Taken::Trouble("I3: the log has event 2 where 1 should come".into()));
         let unreadable = replay.take(1, Uuid::nil(), || Err("no JSON".into()));
-        assert_eq!(unreadable, Step::Trouble("event 1 cannot be read: no JSON".into()));
+        assert_eq!(unreadable, Taken::Trouble("event 1 cannot be read: no JSON".into()));
     }
 }

@@ -31,7 +31,7 @@ local wanted = best and tonumber(QUANTITY) or #keys
 for i = REST, first_seat - 1, 3 do
   wanted = wanted + tonumber(ARGV[i + 1])
 end
-local refusal = refused_by_limit(wanted) or conflicts_of(keys, prices, seats, holds)
+local refusal = refused_by_limit(growing, wanted) or conflicts_of(keys, prices, seats, holds)
 if refusal then
   return refusal
 end

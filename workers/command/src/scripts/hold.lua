@@ -30,5 +30,5 @@ local own = not growing and own_hold_of_all(keys, seats, holds)
 if own then
   return own
 end
-return refused_by_limit(#keys) or conflicts_of(keys, prices, seats, holds)
+return refused_by_limit(growing, #keys) or conflicts_of(keys, prices, seats, holds)
   or hold_all(growing, keys, prices, places, seats, holds)

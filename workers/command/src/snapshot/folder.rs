@@ -23,13 +23,13 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::chunks::{Head, records_of};
-use super::index::{Index, Loaded, Place, load};
+use super::index::{Index, Loaded, SnapshotAt, load};
 use super::{Snapshot, SnapshotError, SnapshotMetrics};
 use crate::archive::ArchiveMetrics;
 use crate::archive::shelf::Shelf;
 use crate::relay::{Logged, Shared};
 use crate::replay::records::{Records, envelope, identity};
-use crate::replay::{Again, Found, Replay, Step, WEIGHT, weight_of};
+use crate::replay::{Again, Found, Replay, Taken, WEIGHT, weight_of};
 use crate::store::lane_of;
 
 /// How many records the snapshots may be behind: a rebuilding reads them and so many records a partition.
@@ -56,7 +56,7 @@ struct Writer {
 /// What changed of a SeatingEvent since it was folded.
 struct Changed {
     event: SeatingEventId,
-    at: Option<Place>,
+    at: Option<SnapshotAt>,
     events: u64,
 }
 
@@ -253,9 +253,9 @@ impl Folder {
                 let Some((event, sequence, id)) = identity(record) else { continue };
                 let Some(replay) = replays.get_mut(&event) else { continue };
                 let trouble = match replay.take(sequence, id, || envelope(record)) {
-                    Step::Done => continue,
-                    Step::Trouble(trouble) => trouble,
-                    Step::NeedsState | Step::Again(_) => "it has another beginning".to_owned(),
+                    Taken::Done => continue,
+                    Taken::Trouble(trouble) => trouble,
+                    Taken::NeedsState | Taken::Again(_) => "it has another beginning".to_owned(),
                 };
                 replays.remove(&event);
                 self.trouble(&event, &trouble);
@@ -309,7 +309,7 @@ impl Folder {
         let ends = writer.right.append(&snapshots_topic(&self.shared.topic), records).await?;
         let first = ends.get(&partition).copied().unwrap_or_default().saturating_sub(count);
         for (event, head, place) in heads {
-            writer.index.written(event, Place { first: first + place, head });
+            writer.index.written(event, SnapshotAt { first: first + place, head });
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ const FOLDED: &str = "folded";
 
 /// Where a snapshot is, and what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct SnapshotAt {
     /// Offset of its first piece.
     pub first: u64,
     /// What its pieces say.
@@ -36,7 +36,7 @@ pub struct Place {
 /// The snapshots of a partition.
 #[derive(Debug, Default)]
 pub struct Index {
-    places: HashMap<SeatingEventId, Place>,
+    places: HashMap<SeatingEventId, SnapshotAt>,
     /// How many pieces of each were met so far, in order, of those that belong together.
     met: HashMap<SeatingEventId, u32>,
     folded: Folded,
@@ -81,20 +81,20 @@ impl Index {
         let met = self.met.entry(event.clone()).or_default();
         if number == 0 {
             *met = 1;
-            self.places.insert(event, Place { first: record.offset, head });
+            self.places.insert(event, SnapshotAt { first: record.offset, head });
         } else if *met == number && self.places.get(&event).is_some_and(|place| place.head == head) {
             *met += 1;
         }
     }
 
     /// Where the snapshot of `event` is, if it has one.
-    pub fn place_of(&self, event: &SeatingEventId) -> Option<Place> {
+    pub fn place_of(&self, event: &SeatingEventId) -> Option<SnapshotAt> {
         let place = *self.places.get(event)?;
         (self.met.get(event) == Some(&place.head.pieces)).then_some(place)
     }
 
     /// All SeatingEvents that have one, in the order in which they lie there.
-    pub fn all(&self) -> Vec<(SeatingEventId, Place)> {
+    pub fn all(&self) -> Vec<(SeatingEventId, SnapshotAt)> {
         let whole = self.places.keys().filter_map(|event| Some((event.clone(), self.place_of(event)?)));
         let mut all: Vec<_> = whole.collect();
         all.sort_unstable_by_key(|(_, place)| place.first);
@@ -109,7 +109,7 @@ impl Index {
     }
 
     /// One was written.
-    pub fn written(&mut self, event: SeatingEventId, place: Place) {
+    pub fn written(&mut self, event: SeatingEventId, place: SnapshotAt) {
         self.met.insert(event.clone(), place.head.pieces);
         self.places.insert(event, place);
     }
@@ -132,7 +132,7 @@ pub async fn at(
     partition: u32,
     event: &SeatingEventId,
     offset: u64,
-) -> Result<Option<Place>, SnapshotError> {
+) -> Result<Option<SnapshotAt>, SnapshotError> {
     let topic = snapshots_topic(topic);
     let (begin, end) = log.bounds(&topic, partition).await?;
     let mut records = Records::open(log, &topic, partition, offset.max(begin), end.min(offset + 1)).await?;
@@ -140,7 +140,7 @@ pub async fn at(
     let first = some
         .iter()
         .find(|record| piece_of(&record.key).is_some_and(|(of, piece)| (&of, piece) == (event, 0)));
-    Ok(first.and_then(|record| Some(Place { first: record.offset, head: Head::of(record)? })))
+    Ok(first.and_then(|record| Some(SnapshotAt { first: record.offset, head: Head::of(record)? })))
 }
 
 /// What was found at a place.
@@ -163,7 +163,7 @@ pub async fn load(
     log: &dyn EventLog,
     topic: &str,
     partition: u32,
-    wanted: &[(SeatingEventId, Place)],
+    wanted: &[(SeatingEventId, SnapshotAt)],
 ) -> Result<Vec<Loaded>, SnapshotError> {
     let (Some((_, first)), Some((_, last))) = (wanted.first(), wanted.last()) else { return Ok(vec![]) };
     let topic = snapshots_topic(topic);
@@ -175,7 +175,7 @@ pub async fn load(
     let mut packed = vec![];
     while let Some(some) = records.next().await? {
         for record in &some {
-            let is_behind = |place: &Place| record.offset >= place.first + u64::from(place.head.pieces);
+            let is_behind = |place: &SnapshotAt| record.offset >= place.first + u64::from(place.head.pieces);
             while wanted.next_if(|(_, place)| is_behind(place)).is_some() {
                 packed.clear();
             }

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::{Provisioned, count, decided, selection};
-use crate::command::{Answer, Conflict, ConflictReason, Decision, PricedSeat, Rejection, Wanted};
+use crate::command::{
+    Answer, Conflict, ConflictReason, Decision, MOST_SEATS_OF_A_HOLD, PricedSeat, Rejection, Wanted,
+};
 use crate::events::{DomainEvent, HoldExtended, ReleaseReason, SeatHeld};
 use crate::ids::{UnixMillis, UserId, section_of};
 use crate::state::{Hold, HoldStatus, Seat};
@@ -48,10 +50,14 @@ impl<'a> Provisioned<'a> {
         self.check_sales()?;
         let hold = self.own_live_hold(id, user)?;
         let wanted = selection::without(wanted, &hold.seats);
-        if selection::wanted_count(&wanted) == 0 {
+        let (had, more) = (count(hold.seats.len()), selection::wanted_count(&wanted));
+        if more == 0 {
             return Ok(decided(self.held_as_it_is(id, hold), vec![]));
         }
-        self.check_limit(user, selection::wanted_count(&wanted))?;
+        if had.saturating_add(more) > MOST_SEATS_OF_A_HOLD {
+            return Err(Rejection::HoldFull { has: had, wanted: more });
+        }
+        self.check_limit(user, more)?;
         let seats = self.select(&wanted, user)?;
         let Hold { currency, expires_at, seats: has, .. } = hold;
         Ok(self.claim(&Growing { id, user, currency, expires_at: *expires_at, has }, &seats))

@@ -306,6 +306,16 @@ fn decided(answer: Answer, changes: Vec<DomainEvent>) -> Decision {
     Decision { answer, changes, until: None }
 }
 
+/// How a seat is claimed, if it is. A lapsed hold that was not yet released still counts: the caller tries again, and
+/// a second later it is gone.
+fn claimed(seat: &Seat) -> Option<ConflictReason> {
+    match seat {
+        Seat::Held { .. } => Some(ConflictReason::Held),
+        Seat::Reserved { .. } => Some(ConflictReason::Reserved),
+        Seat::Lapsed { .. } | Seat::Blocked { .. } => None,
+    }
+}
+
 /// Why a seat that is in no hold and no reservation cannot be reserved or released by `user`.
 fn not_held(seat: Option<&Seat>, user: &UserId) -> Rejection {
     match seat {

@@ -1,7 +1,7 @@
 //! What the operator does with a SeatingEvent that is there: blocks, the end of the sales, and of all of it.
 
 use super::redefining::defined;
-use super::{Provisioned, decided};
+use super::{Provisioned, claimed, decided};
 use crate::command::{Answer, Conflict, ConflictReason, Decision, Rejection};
 use crate::events::{DomainEvent, SeatBlock, SeatingEventPurged};
 use crate::ids::section_of;
@@ -60,15 +60,5 @@ impl Provisioned<'_> {
     pub(super) fn purge(&self) -> Decision {
         let purged = SeatingEventPurged { event_id: self.state.id.clone() };
         self.operated(vec![DomainEvent::EventPurged(purged)])
-    }
-}
-
-/// How a seat is claimed, if it is. A lapsed hold that was not yet released still counts: the caller tries again, and
-/// a second later it is gone.
-pub(super) fn claimed(seat: &Seat) -> Option<ConflictReason> {
-    match seat {
-        Seat::Held { .. } => Some(ConflictReason::Held),
-        Seat::Reserved { .. } => Some(ConflictReason::Reserved),
-        Seat::Lapsed { .. } | Seat::Blocked { .. } => None,
     }
 }

@@ -13,16 +13,16 @@ use crate::events::{DomainEvent, SeatingEventDefined};
 use crate::evolve::named_blocks;
 use crate::ids::{SeatingEventId, section_of};
 use crate::state::Seat;
+use crate::validity::chart_of;
 
-use super::operating::claimed;
-use super::{Provisioned, decided};
+use super::{Provisioned, claimed, decided};
 
 /// Seats named one by one in a sentence.
 const NAMED: usize = 20;
 
 /// A SeatingEvent that nobody knows yet.
 pub(super) fn create(id: &SeatingEventId, sequence: u64, wanted: &Definition) -> Result<Decision, Rejection> {
-    Chart::expand(wanted).map_err(|error| Rejection::InvalidDefinition(error.to_string()))?;
+    chart_of(wanted).map_err(Rejection::InvalidDefinition)?;
     let blocks = grouped(named_blocks(wanted).into_iter().collect());
     let created = defined(id.clone(), wanted.clone(), Some(blocks), Some(vec![]));
     let answer = Answer::Provisioned { refused: vec![], sequence: sequence + 1 };
@@ -31,12 +31,13 @@ pub(super) fn create(id: &SeatingEventId, sequence: u64, wanted: &Definition) ->
 
 impl Provisioned<'_> {
     pub(super) fn redefine(&self, wanted: &Definition) -> Result<Decision, Rejection> {
-        let chart = Chart::expand(wanted).map_err(|error| Rejection::InvalidDefinition(error.to_string()))?;
         let current = &self.sale.definition;
-        if wanted.currency() != current.currency() {
-            let (before, after) = (current.currency().to_owned(), wanted.currency().to_owned());
+        let before = current.currency();
+        if let Some(other) = wanted.price_categories.iter().find(|price| price.currency != before) {
+            let (before, after) = (before.to_owned(), other.currency.clone());
             return Err(Rejection::CurrencyChanged { before, after });
         }
+        let chart = chart_of(wanted).map_err(Rejection::InvalidDefinition)?;
         let refused = self.in_the_way(wanted, &chart);
         let next = if refused.is_empty() { wanted.clone() } else { with_seat_map_of(current, wanted) };
         let mut changes = vec![];

@@ -5,7 +5,7 @@ use crate::given::{
     release_hold, reserve, reserve_hold, show, staff_cancel, staff_hold, staff_release, staff_reserve,
     unblock, user,
 };
-use boxoffice_domain::command::{Answer, Command, Rejection};
+use boxoffice_domain::command::{Answer, Area, Command, MOST_SEATS_OF_A_HOLD, Rejection, Wanted};
 use boxoffice_domain::definition::{Definition, Limits};
 use boxoffice_domain::events::{PaidBy, ReleaseReason};
 use boxoffice_domain::{DomainEvent, decide};
@@ -82,6 +82,23 @@ fn a_hold_grows_until_its_own_deadline() {
     let full = given(limited(3)).and(hold(1, ["A-1-1", "A-1-2", "A-1-3"], ALICE));
     let refused = Rejection::LimitExceeded { limit: 3, claimed: 3, wanted: 1 };
     full.when(add(1, ["A-1-4"], ALICE)).rejects(&refused);
+}
+
+#[test]
+fn a_hold_grows_to_what_its_reservation_can_tell() {
+    let mut large = show();
+    large.sections[1].capacity = Some(2 * MOST_SEATS_OF_A_HOLD);
+    let units = |quantity| {
+        let areas = vec![Area { section_id: "FLOOR".into(), quantity }];
+        Wanted::These { seats: vec![], areas }
+    };
+    let (alice, hold) = (user(ALICE), id(1));
+    let first = Command::Hold { wanted: units(MOST_SEATS_OF_A_HOLD - 1), user: alice.clone(), hold };
+    let more = |quantity| Command::AddToHold { hold, wanted: units(quantity), user: alice.clone() };
+    let held = || given(large.clone()).and(first.clone());
+    held().when(more(2)).rejects(&Rejection::HoldFull { has: MOST_SEATS_OF_A_HOLD - 1, wanted: 2 });
+    let full = held().and(more(1));
+    full.when(add(1, ["FLOOR-1"], ALICE)).emits_nothing();
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Definitions that change: judged by what they change, in two parts.
 
 use crate::given::{
-    ALICE, BOB, OPENS, block, cancel, given, hold, hold_best, provision, release, reserve, show, staff_hold,
-    unblock,
+    ALICE, BOB, OPENS, block, cancel, given, hold, hold_best, nothing, provision, release, reserve, show,
+    staff_hold, unblock,
 };
 use boxoffice_domain::DomainEvent;
 use boxoffice_domain::command::{Command, Conflict, ConflictReason, Rejection};
@@ -96,6 +96,28 @@ fn the_currency_never_changes() {
     let refused = Rejection::CurrencyChanged { before: "EUR".into(), after: "JPY".into() };
     given(show()).when(yen()).rejects(&refused);
     given(show()).and(Command::Close).when(yen()).rejects(&refused);
+    for index in [0, 1] {
+        let some = changed(|it| it.price_categories[index].currency = "JPY".into());
+        given(show()).when(some).rejects(&refused);
+    }
+}
+
+#[test]
+fn what_comes_to_be_can_be_sold_by() {
+    let refused = |change: fn(&mut Definition), told: &str| {
+        for mut before in [nothing(), given(show())] {
+            let Err(Rejection::InvalidDefinition(problem)) = before.attempt(&changed(change)) else {
+                panic!("{told} is not refused")
+            };
+            assert!(problem.starts_with(told), "{problem}");
+        }
+    };
+    refused(|it| it.price_categories[1].name = "gold".into(), "priceCategories[1].name: ");
+    refused(|it| it.sections[1].id = "A".into(), "sections[1].id: ");
+    refused(|it| it.hold.ttl_seconds = 0, "hold.ttlSeconds: ");
+    refused(|it| it.sales.opens_at = Some(it.starts_at), "sales.opensAt: ");
+    let mixed = changed(|it| it.price_categories[1].currency = "JPY".into());
+    assert!(matches!(nothing().attempt(&mixed), Err(Rejection::InvalidDefinition(_))), "two currencies");
 }
 
 #[test]

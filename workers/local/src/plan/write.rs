@@ -1,7 +1,7 @@
 //! A plan in writing: YAML documents with everything that is no Kubernetes object as comments, a line each, or one JSON
 //! object.
 
-use std::fmt::{Display, Formatter, Result as Written, Write};
+use std::fmt::{Display, Formatter, Result as FmtResult, Write};
 
 use boxoffice_crds::reservation_service::AdoptionPolicy;
 use kube::api::DynamicObject;
@@ -82,14 +82,14 @@ impl Serialize for Plan {
 }
 
 impl Display for Secret {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+    fn fmt(&self, f: &mut Formatter<'_>) -> FmtResult {
         let Self { service, name, key } = self;
         write!(f, "secret {name} of {service}: {key}, random, made once")
     }
 }
 
 impl Display for Topic {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+    fn fmt(&self, f: &mut Formatter<'_>) -> FmtResult {
         let Self { service, name, partitions, replication_factor, config, adoption_policy } = self;
         write!(f, "topic {name} of {service}: {partitions} partitions, replication factor ")?;
         match replication_factor {
@@ -108,14 +108,14 @@ impl Display for Topic {
 }
 
 impl Display for ConsumerGroup {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+    fn fmt(&self, f: &mut Formatter<'_>) -> FmtResult {
         let Self { service, name, topics, start } = self;
         write!(f, "consumer group {name} of {service}: {} from {start}", topics.join(" and "))
     }
 }
 
 impl Display for Inventory {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+    fn fmt(&self, f: &mut Formatter<'_>) -> FmtResult {
         let Self { service, event_id, seats, blocked, sections, partition, chart_hash } = self;
         write!(
             f,

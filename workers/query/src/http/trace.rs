@@ -71,9 +71,9 @@ struct LinkBody {
 }
 
 /// The chain in an address.
-pub(crate) struct Chain(pub CorrelationId);
+pub(crate) struct ChainId(pub CorrelationId);
 
-impl FromStr for Chain {
+impl FromStr for ChainId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
@@ -104,7 +104,7 @@ impl FromStr for Chain {
 )]
 pub(super) async fn show(
     State(known): State<Arc<Knowledge>>,
-    Id(Chain(chain)): Id<Chain>,
+    Id(ChainId(chain)): Id<ChainId>,
     _: Query<Nothing>,
     Headers(headers): Headers,
 ) -> Result<Private<TraceBody>, Problem> {

@@ -168,9 +168,9 @@ codes! {
         "Nothing was done; the same request will be refused again."
         "the hold has expired";
     LIMIT_EXCEEDED [409], last_word:
-        "The user would have more seats of this SeatingEvent, held and reserved together, than one user may."
-        "Ask for fewer seats, or release some first."
-        "Nothing was done; the same request will be refused until the user has fewer seats."
+        "The user would have more seats of this SeatingEvent, held and reserved together, than one user may, or one hold more than 1,000."
+        "Ask for fewer seats, or release some first; what one hold cannot have, another one can."
+        "Nothing was done; the same request will be refused until the user, or the hold, has fewer seats."
         "at most 4 seats a user: 3 claimed already, 2 wanted";
     SALES_NOT_OPEN [409], last_word:
         "Sales of this SeatingEvent have not opened yet."

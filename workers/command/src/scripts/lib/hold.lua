@@ -66,8 +66,11 @@ local function lapsed_claims(user)
   return seats
 end
 
--- Why the user can have no `wanted` more seats, or nil.
-local function refused_by_limit(wanted)
+-- Why `growing`, where it is a hold, or the user can have no `wanted` more seats, or nil.
+local function refused_by_limit(growing, wanted)
+  if growing and #growing.seats + wanted > MOST_SEATS_OF_A_HOLD then
+    return rejected('HOLD_FULL', #growing.seats, wanted)
+  end
   if LIMIT == '' then
     return nil
   end

@@ -20,7 +20,10 @@ local function release_seats(hold, keys, reason, correlation, actor)
   end
   if #free > 0 then
     if reason ~= 'expired' then
-      redis.call('HDEL', SEATS, unpack(free))
+      -- In slices, for `unpack` is bounded.
+      for first = 1, #free, 1000 do
+        redis.call('HDEL', SEATS, unpack(free, first, math.min(first + 999, #free)))
+      end
     end
     free_seats(free)
   end

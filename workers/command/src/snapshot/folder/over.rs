@@ -17,7 +17,7 @@ use super::{Changed, Folder, Writer};
 use crate::archive::shelf::Shelf;
 use crate::archive::{Archive, ArchiveError, Head, records_of};
 use crate::snapshot::Snapshot;
-use crate::snapshot::index::{Place, load};
+use crate::snapshot::index::{SnapshotAt, load};
 use crate::store::StoreError;
 
 /// Why one stays in the store.
@@ -135,7 +135,7 @@ impl Folder {
         &mut self,
         partition: u32,
         event: &SeatingEventId,
-        at: Option<Place>,
+        at: Option<SnapshotAt>,
     ) -> Result<Option<Snapshot>, ArchiveError> {
         let shared = Arc::clone(&self.shared);
         let (log, topic) = (shared.log.as_ref(), shared.topic.as_str());

@@ -68,7 +68,7 @@ pub(super) enum Refusal {
 
 /// What a command did.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct Decided {
     /// What the caller learns.
     pub outcome: Outcome,
     /// Its domain events, to be written before anybody is told (I2).
@@ -120,7 +120,7 @@ impl Aggregate {
         cause: &Cause,
         clock: UnixMillis,
         high_watermark: u64,
-    ) -> Result<Done, Refusal> {
+    ) -> Result<Decided, Refusal> {
         let at = self.time(clock);
         if let Some(asked) = &cause.idempotency
             && let Some(before) = self.answers.find(asked, self.answers_since(at))
@@ -129,7 +129,7 @@ impl Aggregate {
             if let Some(sale) = &self.state.sale {
                 sale.complete(&mut outcome.answer);
             }
-            return Ok(Done { outcome, events: vec![], answer: None });
+            return Ok(Decided { outcome, events: vec![], answer: None });
         }
         let (mut done, came_back) = self.carry_out(command, cause, at, high_watermark)?;
         self.take_note(command, &done.outcome.answer);
@@ -146,7 +146,7 @@ impl Aggregate {
         cause: &Cause,
         at: UnixMillis,
         high_watermark: u64,
-    ) -> Result<(Done, bool), Refusal> {
+    ) -> Result<(Decided, bool), Refusal> {
         let decision = decide(&self.state, command, at).map_err(Refusal::Rejected)?;
         let depth = self.outbox.len() as u64;
         if decision.takes_seats() && depth >= high_watermark {
@@ -172,7 +172,7 @@ impl Aggregate {
         if let Some(Idempotency { key, fingerprint }) = &cause.idempotency {
             self.answers.keep(key.digest(), fingerprint.clone(), outcome.clone());
         }
-        Ok((Done { outcome, events, answer }, came_back))
+        Ok((Decided { outcome, events, answer }, came_back))
     }
 
     /// Keeps in mind what is wanted from now on: a new definition takes the place of the one before, and where the sales

@@ -23,7 +23,7 @@ use boxoffice_domain::{
 };
 use tokio::sync::broadcast;
 
-use self::aggregate::{Done, Refusal};
+use self::aggregate::{Decided, Refusal};
 use self::journal::{SeatJournal, Ticket, Write};
 
 use super::{
@@ -151,7 +151,7 @@ impl<J: SeatJournal> EmbeddedSeats<J> {
     ) -> Result<(Outcome, Ticket), Refusal> {
         let (is_new, was_empty) = (aggregate.state.sequence == 0, aggregate.outbox.is_empty());
         let rules = self.rules();
-        let Done { outcome, events, answer } =
+        let Decided { outcome, events, answer } =
             aggregate.execute(command, cause, self.now(), rules.high_watermark)?;
         let has_events = !events.is_empty();
         if has_events || answer.is_some() {

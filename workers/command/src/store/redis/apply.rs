@@ -128,14 +128,14 @@ impl RedisStore {
         if let Some((definition, closed)) = defined {
             let total = after.sale.as_ref().map_or(0, |sale| sale.chart().len());
             set("revision", change.cause.command.to_string());
-            set("definition", json(definition)?);
+            set("definition", entry::json(definition)?);
             set("closed", u8::from(closed).to_string());
             set("total", total.to_string());
         }
         let mut forgotten = vec![];
         match change.command.wants() {
             Wants::Definition(definition) if !change.decision.answer.refused().is_empty() => {
-                set("wanted", json(definition)?);
+                set("wanted", entry::json(definition)?);
                 set("wants", "1".to_owned());
             }
             Wants::Definition(_) | Wants::Nothing => forgotten.extend(["wanted", "wants"]),
@@ -150,10 +150,6 @@ fn attributed(part: &Part, decision: &Decision, cause: &Cause) -> Vec<Envelope> 
     let origin =
         Origin { command: cause.command, correlation: cause.correlation.clone(), user: cause.user.clone() };
     attribute(&part.state, decision.changes.clone(), &origin, part.at)
-}
-
-pub(super) fn json(definition: &Definition) -> Result<String, StoreError> {
-    serde_json::to_string(definition).map_err(|error| StoreError::Corrupt(format!("definition: {error}")))
 }
 
 /// The records that the decision looked at, as they were read.

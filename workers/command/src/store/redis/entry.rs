@@ -17,7 +17,6 @@ use boxoffice_domain::{Definition, HoldId, ReservationId, SeatId, SeatingEventId
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::apply::json;
 use super::stamp::Stamp;
 use super::wire::{ENTRY_FORMAT, ENTRY_FORMAT_READ};
 use crate::store::{Cause, OutboxEntry, StoreError};
@@ -61,6 +60,11 @@ pub fn identity((id, (_, text)): &Stored) -> Option<(u64, Uuid, Option<Uuid>)> {
     }
     let Known { index, causation, after } = serde_json::from_str(text).ok()?;
     Some((id.strip_suffix("-0")?.parse().ok()?, event_id(causation, index), after))
+}
+
+/// A definition as entries and the head of a SeatingEvent have it.
+pub fn json(definition: &Definition) -> Result<String, StoreError> {
+    serde_json::to_string(definition).map_err(|error| StoreError::Corrupt(format!("definition: {error}")))
 }
 
 /// When an entry was written, in milliseconds since 1970; `None` where it does not say.

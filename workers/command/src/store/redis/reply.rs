@@ -151,6 +151,7 @@ impl<'a> Words<'a> {
                 claimed: self.parsed()?,
                 wanted: self.parsed()?,
             },
+            "HOLD_FULL" => Rejection::HoldFull { has: self.parsed()?, wanted: self.parsed()? },
             "SALES_NOT_OPEN" => Rejection::SalesNotOpen { opens_at: self.parsed()? },
             "SALES_PAUSED" => Rejection::SalesPaused,
             "SALES_CLOSED" => Rejection::SalesClosed,

@@ -6,6 +6,7 @@
 //! Those that give memory back, in the end, or without which nothing is given back, are declared as `frees` and run all
 //! the same; all others are refused before they have written anything.
 
+use boxoffice_domain::command::MOST_SEATS_OF_A_HOLD;
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 
 use super::fence::SPLIT;
@@ -154,6 +155,7 @@ fn assemble(
     let flags = if frees { format!("#!lua flags={}\n", clock.flags()) } else { String::new() };
     let mut code = format!(
         "{flags}local EXPIRED_HOLD_MEMORY, FAILED, SPLIT = {EXPIRED_HOLD_MEMORY}, '{FAILED}', '{SPLIT}'\n\
+         local MOST_SEATS_OF_A_HOLD = {MOST_SEATS_OF_A_HOLD}\n\
          local HOLDS_WAIT, RESERVES_WAIT = {}, {}\nlocal NOW\n{}{FENCE}{}{}",
         durability.hold == Guarantee::Log,
         durability.reserve == Guarantee::Log,
@@ -219,6 +221,7 @@ mod tests {
             "REST",
             "NOW",
             "EXPIRED_HOLD_MEMORY",
+            "MOST_SEATS_OF_A_HOLD",
             "FAILED",
             "SPLIT",
             "HOLDS_WAIT",

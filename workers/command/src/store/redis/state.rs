@@ -84,7 +84,7 @@ pub fn seats_hash(state: &SeatingEventState) -> String {
 
 /// A state as the hashes and the sorted set that keep it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct StateRecords {
     /// Seats, holds, reservations and users: fields and values of each.
     pub hashes: [Vec<(String, String)>; 4],
     /// Holds by deadline.
@@ -94,8 +94,8 @@ pub struct Written {
 }
 
 /// What keeps `state` from `now` on. Holds and failed reservations that nobody has to remember any more are left out.
-pub fn write(state: &SeatingEventState, now: UnixMillis) -> Written {
-    let mut written = Written::default();
+pub fn write(state: &SeatingEventState, now: UnixMillis) -> StateRecords {
+    let mut written = StateRecords::default();
     let [seats, holds, reservations, users] = &mut written.hashes;
     for (key, seat) in &state.seats {
         match seat {
@@ -405,7 +405,7 @@ mod tests {
         let field = "failed:00000000-0000-0000-0000-000000000001".to_owned();
         assert_eq!(kept.deadlines, [(until, field.clone())]);
         assert_eq!(kept.hashes[2], [(field, write_failed(&failed()))]);
-        assert_eq!(write(&state, until), Written::default());
+        assert_eq!(write(&state, until), StateRecords::default());
     }
 
     #[test]

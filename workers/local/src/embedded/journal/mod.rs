@@ -105,7 +105,7 @@ pub struct Journal {
 struct Shared {
     waiting: Mutex<Waiting>,
     wake: Notify,
-    done: watch::Sender<Done>,
+    done: watch::Sender<Progress>,
 }
 
 #[derive(Debug, Default)]
@@ -115,7 +115,7 @@ struct Waiting {
 }
 
 #[derive(Debug, Default, Clone)]
-struct Done {
+struct Progress {
     upto: u64,
     failed: Option<JournalError>,
 }

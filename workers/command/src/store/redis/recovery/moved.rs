@@ -14,14 +14,14 @@
 
 use std::sync::Arc;
 
-use super::reading::Place;
+use super::reading::Target;
 use super::{Recovery, StoreError};
 use crate::store::redis::link::Link;
 use crate::store::redis::slots::slot_of;
 
 impl Recovery {
     /// Whether a server has every SeatingEvent that it should have, behind the fence or not.
-    pub(super) async fn has_all(&self, place: &Place<'_>) -> Result<bool, StoreError> {
+    pub(super) async fn has_all(&self, place: &Target<'_>) -> Result<bool, StoreError> {
         let store = &self.store;
         if store.places == 1 {
             return Ok(false);
@@ -49,7 +49,7 @@ impl Recovery {
     }
 
     /// Whether another server that has a place of the registry is known to have lost nothing of the partition.
-    async fn is_registry_intact(&self, place: &Place<'_>) -> bool {
+    async fn is_registry_intact(&self, place: &Target<'_>) -> bool {
         for registry in 0..self.store.places {
             let slot = slot_of(self.store.keys.registry(registry).as_bytes());
             let Some(shard) = self.store.topology.shard_of(slot) else { continue };

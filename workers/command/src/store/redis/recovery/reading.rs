@@ -8,13 +8,13 @@ use boxoffice_runtime::record::Record;
 
 use super::{Recovery, RecoveryError};
 use crate::replay::records::{Records, envelope, identity};
-use crate::replay::{Again, Found, Replay, Step, WEIGHT};
+use crate::replay::{Again, Found, Replay, Taken, WEIGHT};
 use crate::store::StoreError;
 use crate::store::redis::link::Link;
 use crate::store::redis::slots::Shard;
 
 /// What is to be recovered: a partition's SeatingEvents on one server.
-pub(super) struct Place<'a> {
+pub(super) struct Target<'a> {
     pub(super) link: Arc<Link>,
     pub(super) shard: &'a Shard,
     pub(super) partition: u32,
@@ -63,7 +63,7 @@ impl Recovery {
     /// Reads every record of the partition from `from` up to `end` into `reading`.
     pub(super) async fn read(
         &self,
-        place: &Place<'_>,
+        place: &Target<'_>,
         from: u64,
         end: u64,
         reading: &mut Reading,
@@ -80,7 +80,7 @@ impl Recovery {
     /// Takes in one record. What is no domain event of a SeatingEvent of this server is none of its business.
     async fn take(
         &self,
-        place: &Place<'_>,
+        place: &Target<'_>,
         record: &Record,
         reading: &mut Reading,
     ) -> Result<(), StoreError> {
@@ -115,7 +115,7 @@ impl Recovery {
         let Some(Some(replay)) = reading.replays.get_mut(&event) else { return Ok(()) };
         let before = replay.weight();
         let mut step = replay.take(sequence, id, || envelope(record));
-        if step == Step::NeedsState && reading.found.get(&event).is_none_or(|found| found.archived.is_none())
+        if step == Taken::NeedsState && reading.found.get(&event).is_none_or(|found| found.archived.is_none())
         {
             match self.store.read_state(&place.link, &event).await {
                 Ok(state) => {
@@ -129,10 +129,10 @@ impl Recovery {
         }
         reading.weight += replay.weight() - before;
         match step {
-            Step::Done => {}
-            Step::Again(why) => drop(reading.again.insert(event, why)),
-            Step::Trouble(trouble) => drop(reading.troubled.insert(event, trouble)),
-            Step::NeedsState => {
+            Taken::Done => {}
+            Taken::Again(why) => drop(reading.again.insert(event, why)),
+            Taken::Trouble(trouble) => drop(reading.troubled.insert(event, trouble)),
+            Taken::NeedsState => {
                 drop(reading.troubled.insert(event, "its state is not there".to_owned()));
             }
         }

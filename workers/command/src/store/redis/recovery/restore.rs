@@ -16,7 +16,7 @@ use crate::store::redis::RedisStore;
 use crate::store::redis::entry::{self, Stored};
 use crate::store::redis::floor_plan::FloorPlan;
 use crate::store::redis::link::Link;
-use crate::store::redis::state::{Written, write};
+use crate::store::redis::state::{StateRecords, write};
 use crate::store::redis::wire::args::Recovering;
 use crate::store::redis::wire::{FoundMeta, RECORD_FORMAT, ServerHistory};
 
@@ -122,7 +122,7 @@ impl RedisStore {
         &self,
         link: &Arc<Link>,
         beside: &[String; 5],
-        written: &Written,
+        written: &StateRecords,
     ) -> Result<(), StoreError> {
         let [hashes @ .., deadlines] = beside;
         let mut pipe = Pipeline::new();
@@ -180,7 +180,7 @@ impl RedisStore {
 fn meta(
     state: &SeatingEventState,
     replay: &Replay,
-    written: &Written,
+    written: &StateRecords,
 ) -> Result<Vec<(&'static str, String)>, StoreError> {
     let mut fields = vec![
         ("sequence", state.sequence.to_string()),

@@ -12,7 +12,7 @@ use boxoffice_runtime::log::LogError;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 
-use super::reading::{Place, Reading, is_out};
+use super::reading::{Reading, Target, is_out};
 use super::{Recovery, RecoveryError, TROUBLED};
 use crate::replay::{Again, Found, Replay, WEIGHT};
 use crate::snapshot::SnapshotError;
@@ -103,7 +103,7 @@ impl Recovery {
         let kept = self.recovered(&link, shard, &[partition]).await?.pop().flatten();
         let is_marked = kept.as_ref().is_some_and(|kept| kept.history == link.history);
         let candidates = if is_marked { doubted.clone() } else { self.pinned_to(partition, doubted).await? };
-        let place = Place { link, shard, partition };
+        let place = Target { link, shard, partition };
         let mut in_doubt = self.in_doubt(&place, candidates).await?;
         // What is archived stays so until somebody asks for it.
         in_doubt.retain(|event, found| found.archived.is_none() || doubted.contains(event));
@@ -155,7 +155,7 @@ impl Recovery {
     /// just now.
     async fn in_doubt(
         &self,
-        place: &Place<'_>,
+        place: &Target<'_>,
         events: BTreeSet<SeatingEventId>,
     ) -> Result<BTreeMap<SeatingEventId, Found>, StoreError> {
         let mine = events.into_iter().filter(|event| {
@@ -174,7 +174,7 @@ impl Recovery {
     /// What Redis has of each.
     async fn all_found(
         &self,
-        place: &Place<'_>,
+        place: &Target<'_>,
         events: Vec<SeatingEventId>,
     ) -> Result<Vec<(SeatingEventId, Found)>, StoreError> {
         stream::iter(events)
@@ -190,7 +190,7 @@ impl Recovery {
     /// Reads from `from` on, where that is known, then what that was not enough for; puts back what comes of it.
     async fn read_back(
         &self,
-        place: &Place<'_>,
+        place: &Target<'_>,
         in_doubt: BTreeMap<SeatingEventId, Found>,
         (begin, from, end): (u64, Option<u64>, u64),
     ) -> Result<(), RecoveryError> {
@@ -236,8 +236,8 @@ impl Recovery {
     /// from a snapshot, and all that are met behind the fence.
     async fn pass_by_pass(
         &self,
-        place: &Place<'_>,
-        mut snapshots: Vec<(SeatingEventId, index::Place)>,
+        place: &Target<'_>,
+        mut snapshots: Vec<(SeatingEventId, index::SnapshotAt)>,
         (from, end): (u64, u64),
         left: &mut Left,
     ) -> Result<(), RecoveryError> {
@@ -277,7 +277,7 @@ impl Recovery {
     async fn begin_with(
         &self,
         partition: u32,
-        snapshots: &[(SeatingEventId, index::Place)],
+        snapshots: &[(SeatingEventId, index::SnapshotAt)],
         reading: &mut Reading,
     ) -> Result<(), RecoveryError> {
         let mut missing: BTreeSet<_> = snapshots.iter().map(|(event, _)| event.clone()).collect();
@@ -307,7 +307,7 @@ impl Recovery {
     /// Puts back what a pass worked out, and keeps what it was not enough for.
     async fn settle(
         &self,
-        place: &Place<'_>,
+        place: &Target<'_>,
         reading: &mut Reading,
         end: u64,
         left: &mut Left,
@@ -376,7 +376,7 @@ impl Recovery {
     }
 
     /// What was on nothing that was read is as Redis has it; what cannot be worked out stays behind the fence.
-    async fn finish(&self, place: &Place<'_>, mut left: Left, end: u64) -> Result<(), RecoveryError> {
+    async fn finish(&self, place: &Target<'_>, mut left: Left, end: u64) -> Result<(), RecoveryError> {
         let (store, node, partition) = (&self.store, &place.link.node, place.partition);
         for (event, Failure { trouble, .. }) in &left.failed {
             tracing::error!(%event, trouble, "it stays behind the fence: its log has to be whole");
@@ -411,7 +411,7 @@ impl Recovery {
         &self,
         partition: u32,
         left: &mut Left,
-    ) -> Result<Vec<(SeatingEventId, index::Place)>, RecoveryError> {
+    ) -> Result<Vec<(SeatingEventId, index::SnapshotAt)>, RecoveryError> {
         let mut all = vec![];
         let archived = left
             .in_doubt
@@ -445,11 +445,11 @@ impl Recovery {
     /// server's.
     async fn wanted(
         &self,
-        place: &Place<'_>,
+        place: &Target<'_>,
         index: &Index,
         all: bool,
         left: &mut Left,
-    ) -> Result<Vec<(SeatingEventId, index::Place)>, RecoveryError> {
+    ) -> Result<Vec<(SeatingEventId, index::SnapshotAt)>, RecoveryError> {
         let mut wanted = index.all();
         if !all {
             wanted.retain(|(event, _)| left.failed.contains_key(event));
@@ -462,7 +462,7 @@ impl Recovery {
         let behind = found.into_iter().filter(|(_, found)| !is_out(found, &place.link));
         // What is archived is known by its stub, and stays so.
         left.in_doubt.extend(behind.filter(|(_, found)| found.archived.is_none()));
-        let says_more = |(event, at): &(SeatingEventId, index::Place)| {
+        let says_more = |(event, at): &(SeatingEventId, index::SnapshotAt)| {
             left.in_doubt
                 .get(event)
                 .is_some_and(|found| at.head.sequence > found.sequence || found.archived.is_some())
@@ -472,7 +472,7 @@ impl Recovery {
     }
 
     /// Leaves those that could not be recovered alone for a while.
-    fn note_troubled<'a>(&self, place: &Place<'_>, events: impl Iterator<Item = &'a SeatingEventId>) {
+    fn note_troubled<'a>(&self, place: &Target<'_>, events: impl Iterator<Item = &'a SeatingEventId>) {
         let (now, mut known) = (Instant::now(), self.troubled());
         known.retain(|event, at| at.elapsed() < TROUBLED || !self.is_of(place.shard, event));
         known.extend(events.map(|event| (event.clone(), now)));
