@@ -18,7 +18,7 @@ mod seats;
 mod stream;
 pub(crate) mod trace;
 mod users;
-mod viewed;
+pub(crate) mod viewed;
 mod web;
 
 use std::sync::Arc;
@@ -28,7 +28,6 @@ use axum::{Json, Router};
 use boxoffice_domain::events::SectionStats;
 use boxoffice_runtime::http::{Lasting, Problem, code};
 use boxoffice_runtime::identity::Identity;
-use tower::util::MapResponseLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -101,8 +100,7 @@ fn no_event() -> Problem {
 /// The routes.
 pub fn routes(knowledge: Knowledge) -> Router {
     let (routes, _) = described().split_for_parts();
-    let told = viewed::told_age(Arc::clone(&knowledge.age));
-    routes.layer(MapResponseLayer::new(told)).with_state(Arc::new(knowledge))
+    routes.with_state(Arc::new(knowledge))
 }
 
 /// What the routes do, for programs and people.
