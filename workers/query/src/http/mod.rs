@@ -73,12 +73,28 @@ pub const LASTING: &[Lasting] = &[reservations::LASTING];
 impl Knowledge {
     /// A SeatingEvent that is not closed.
     fn event(&self, id: &str) -> Result<Arc<LiveMap>, Problem> {
-        self.views.get(id).ok_or_else(no_event)
+        self.views.get(id).ok_or_else(|| self.no_event())
     }
 
     /// The same, closed or not.
     pub(crate) fn any_event(&self, id: &str) -> Result<Arc<LiveMap>, Problem> {
-        self.views.find(id).ok_or_else(no_event)
+        self.views.find(id).ok_or_else(|| self.no_event())
+    }
+
+    /// What is said of a SeatingEvent that is not known: nothing, as long as no other is.
+    fn no_event(&self) -> Problem {
+        self.loaded().err().unwrap_or_else(|| {
+            Problem::new(StatusCode::NOT_FOUND, code::EVENT_NOT_FOUND, "there is no such event")
+        })
+    }
+
+    /// Fails until it is known which SeatingEvents there are: that none is known does not say that there is none.
+    fn loaded(&self) -> Result<(), Problem> {
+        if self.views.is_loaded() {
+            Ok(())
+        } else {
+            Err(Problem::unavailable("what is on sale is not known here yet: ask again"))
+        }
     }
 
     /// The statistics of a SeatingEvent, and the sequence of the last domain event that they cover.
@@ -91,10 +107,6 @@ impl Knowledge {
     fn private_headers(&self) -> [(HeaderName, &'static str); 2] {
         [(header::CACHE_CONTROL, "private, no-store"), (header::VARY, self.identity.header())]
     }
-}
-
-fn no_event() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, code::EVENT_NOT_FOUND, "there is no such event")
 }
 
 /// The routes.

@@ -76,6 +76,23 @@ async fn events_are_listed_with_phase_and_counts() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn nobody_is_told_that_there_is_nothing_before_it_is_known_what_there_is() {
+    let known = knowledge();
+    for path in [
+        "/events",
+        "/events/arena",
+        "/events/arena/seats?after=1",
+        "/seats/arena.A-1-1",
+        "/events/arena/stream",
+    ] {
+        assert_eq!(refused(&known, path).await, (503, "UNAVAILABLE".to_owned()), "{path}");
+    }
+    known.views.install(vec![], BTreeMap::new(), Trust::Further);
+    assert_eq!(get_json(&known, "/events").await, json!([]));
+    assert_eq!(refused(&known, "/events/arena").await.0, 404);
+}
+
 #[tokio::test]
 async fn events_are_listed_as_they_start() {
     let known = known();
