@@ -43,7 +43,7 @@ impl Form {
 }
 
 /// Gzip where the client takes it.
-pub(super) fn encoding(headers: &HeaderMap) -> Encoding {
+fn encoding(headers: &HeaderMap) -> Encoding {
     if coding(headers, [GZIP]).is_some() { Encoding::Gzip } else { Encoding::Identity }
 }
 

@@ -454,6 +454,20 @@ async fn a_stream_goes_on_from_what_its_client_had() {
 }
 
 #[tokio::test]
+async fn whoever_finds_no_place_to_follow_is_told_to_come_again() {
+    let known = known();
+    let live = known.views.get("arena").unwrap();
+    let listening = std::iter::from_fn(|| known.streams.listen(&known.views, &live).ok());
+    let mut listening: Vec<_> = listening.collect();
+    assert_eq!(listening.len(), 10_000);
+    let full = get_with(&known, "/events/arena/stream", &[]).await;
+    assert_eq!((full.status().as_u16(), said(&full, "retry-after")), (503, "1"));
+    assert_eq!(get_with(&known, "/events/arena/seats", &[]).await.status(), StatusCode::OK);
+    drop(listening.pop());
+    assert_eq!(get_with(&known, "/events/arena/stream", &[]).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn statistics_are_what_was_published_with_most_events_in_it() {
     let known = known();
     let unread = refused(&known, "/events/arena/stats").await;
