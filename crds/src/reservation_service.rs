@@ -79,11 +79,9 @@ use crate::workloads::{Image, PodTemplate, Worker};
          c.scaling.lag.maxReplicas <= self.kafka.topic.partitions)")
         .message("consumers: scaling.lag.maxReplicas must not be more than kafka.topic.partitions: the others would idle")
         .field_path(".consumers"),
-    validation = Rule::new(
-        "self.auth.mode == 'jwt' || !has(self.web) || \
-         (!has(self.web.commandUrl) && (!has(self.web.allowOrigins) || self.web.allowOrigins.size() == 0))")
-        .message("web: commandUrl and allowOrigins need auth.mode jwt, for a page of another origin cannot be trusted with \
-                  x-user-id: set the mode, or leave them out and let the gateway route by path")
+    validation = Rule::new("self.auth.mode == 'jwt' || !has(self.web) || !has(self.web.commandUrl)")
+        .message("web.commandUrl needs auth.mode jwt, for a page of another origin cannot be trusted with x-user-id: set \
+                  the mode, or leave it out and let the gateway route by path")
         .field_path(".web")
 )]
 pub struct ReservationServiceSpec {

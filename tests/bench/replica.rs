@@ -2,6 +2,7 @@
 //! produced straight to its topic. Or one on the topic of a write side.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ use crate::shows::Show;
 pub const HALL: (u32, u32, u32) = (20, 20, 50);
 /// How often a second changes are published.
 const PUBLISHED: u32 = 50;
+/// Domain events that are published at once where nobody looks at their pace.
+const BATCH: u64 = 1_000;
 /// The longest that it may take to load the shows.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -39,7 +42,7 @@ pub struct Replica {
     /// Where readers reach it.
     pub addr: SocketAddr,
     topic: String,
-    /// How long it took to fill the view database.
+    /// How long it took to fill the view database, and the topic.
     pub filled: Duration,
     // Ends with it.
     _postgres: Server<Postgres>,
@@ -67,7 +70,15 @@ impl Replica {
     /// # Errors
     /// A program that is missing, or a worker that does not become ready.
     pub async fn start(bench: &Bench, shows: u32, sold: bool) -> anyhow::Result<Self> {
-        Self::of(bench, None, shows, sold).await
+        Self::of(bench, None, shows, sold, 0).await
+    }
+
+    /// One with every other seat sold that has so many records of the first show to catch up with before it is ready.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn behind(bench: &Bench, shows: u32, records: u32) -> anyhow::Result<Self> {
+        Self::of(bench, None, shows, true, records).await
     }
 
     /// A replica of what is on a topic that there is, and of nothing else, ready.
@@ -75,10 +86,16 @@ impl Replica {
     /// # Errors
     /// A program that is missing, or a worker that does not become ready.
     pub async fn following(bench: &Bench, topic: &str) -> anyhow::Result<Self> {
-        Self::of(bench, Some(topic), 0, false).await
+        Self::of(bench, Some(topic), 0, false, 0).await
     }
 
-    async fn of(bench: &Bench, topic: Option<&str>, shows: u32, sold: bool) -> anyhow::Result<Self> {
+    async fn of(
+        bench: &Bench,
+        topic: Option<&str>,
+        shows: u32,
+        sold: bool,
+        behind: u32,
+    ) -> anyhow::Result<Self> {
         let begun = Instant::now();
         let postgres = Server::start(Postgres::default()).await?;
         let database_url = format!("{}/postgres", postgres.address());
@@ -92,6 +109,8 @@ impl Replica {
             None => topic_on(&bench.kafka.address(), "seat-events", 1).await?,
         };
         let stats = topic_on(&bench.kafka.address(), "stats-events", 1).await?;
+        // The database has each show up to its first sequence.
+        hold(bench, &topic, 2..=u64::from(behind) + 1).await?;
         let filled = begun.elapsed();
         let addr = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let metrics = format!("127.0.0.1:{}", free_port()?);
@@ -146,6 +165,18 @@ impl Replica {
         Ok(Changing { published, _task: AbortOnDropHandle::new(task) })
     }
 
+    /// So many domain events more happen to the first show; returns when it shows the last one.
+    ///
+    /// # Errors
+    /// A replica that does not come to it.
+    pub async fn lives_on(&self, bench: &Bench, events: u32) -> anyhow::Result<()> {
+        let before = self.sequence().await?;
+        let last = before + u64::from(events);
+        hold(bench, &self.topic, before + 1..=last).await?;
+        let shown = within(PATIENCE, async || (self.sequence().await.ok()? >= last).then_some(()));
+        shown.await.with_context(|| format!("{last} is not shown\n{}", self.process.log()))
+    }
+
     /// Returns when it shows a show.
     ///
     /// # Errors
@@ -161,6 +192,20 @@ impl Replica {
         let answer = reqwest::get(format!("http://{}/events/hall-1", self.addr)).await?;
         Ok(answer.headers().get("x-view-sequence").context("no sequence")?.to_str()?.parse()?)
     }
+}
+
+/// Seats of the first show are held, one after the other, with these sequences.
+async fn hold(bench: &Bench, topic: &str, sequences: RangeInclusive<u64>) -> anyhow::Result<()> {
+    let log = KafkaLog::new(&bench.kafka.address())?;
+    let (event, user): (SeatingEventId, UserId) = ("hall-1".parse()?, "somebody".parse()?);
+    let (mut next, last) = sequences.into_inner();
+    while next <= last {
+        let some = next..=last.min(next + BATCH - 1);
+        next = some.end() + 1;
+        let records = some.map(|sequence| encode(&held(&event, &user, sequence), 0, "bench/bench", None));
+        log.publish(topic, records.collect::<Result<_, _>>()?).await?;
+    }
+    Ok(())
 }
 
 fn held(event: &SeatingEventId, user: &UserId, sequence: u64) -> Envelope {

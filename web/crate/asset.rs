@@ -3,7 +3,7 @@
 use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use boxoffice_runtime::http::negotiate::{has_any, names, takes};
+use boxoffice_runtime::http::negotiate::{BROTLI, GZIP, coding, has_any};
 
 /// The name of a file changes with its content.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -38,11 +38,12 @@ impl Asset {
     pub(crate) fn answer(&self, headers: &HeaderMap) -> Response {
         let tags = ["", "-gzip", "-br"].map(|form| format!("\"{}{form}\"", self.tag));
         let [plain, gzip, brotli] = &tags;
-        let (bytes, coding, tag) = match (self.brotli, self.gzip) {
-            (Some(bytes), _) if names(headers, "br") => (bytes, Some("br"), brotli),
-            (_, Some(bytes)) if takes(headers, "gzip") => (bytes, Some("gzip"), gzip),
-            _ => (self.plain, None, plain),
-        };
+        let forms = [(BROTLI, self.brotli, brotli), (GZIP, self.gzip, gzip)];
+        let mut there = forms.into_iter().filter_map(|(name, bytes, tag)| Some((name, bytes?, tag)));
+        let best = coding(headers, there.clone().map(|(name, ..)| name));
+        let sent = there.find(|(name, ..)| Some(*name) == best);
+        let (coding, bytes, tag) =
+            sent.map_or((None, self.plain, plain), |(name, bytes, tag)| (Some(name), bytes, tag));
         let kept = if self.hashed { FOR_EVER } else { ASKED_AGAIN };
         let mut response = if has_any(headers, |named| tags.iter().any(|tag| tag == named)) {
             StatusCode::NOT_MODIFIED.into_response()

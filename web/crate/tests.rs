@@ -51,7 +51,9 @@ async fn a_file_is_sent_in_the_smallest_form_that_is_taken() {
         ("gzip", Some("gzip"), GZIPPED, "\"t1-gzip\""),
         ("*", Some("gzip"), GZIPPED, "\"t1-gzip\""),
         ("br;q=0, gzip", Some("gzip"), GZIPPED, "\"t1-gzip\""),
+        ("br;q=0.5, gzip", Some("gzip"), GZIPPED, "\"t1-gzip\""),
         ("identity", None, b"plain", "\"t1\""),
+        ("identity, gzip;q=0.5", None, b"plain", "\"t1\""),
     ] {
         let answer = SCRIPT.answer(&headers(&[("accept-encoding", offer)]));
         let sent = answer.headers().clone();

@@ -19,6 +19,10 @@ const CHANGES: [u32; 3] = [0, 50, 500];
 const READERS: usize = 8;
 /// Shows of the replica that has a million seats, half of them sold.
 const SHOWS: u32 = 50;
+/// Records that it has to catch up with at its start.
+const BEHIND: u32 = 100_000;
+/// Domain events that happen to it afterwards.
+const FURTHER: u32 = 1_000_000;
 
 /// What a reader asks for.
 #[derive(Debug, Clone, Copy)]
@@ -85,12 +89,17 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     drop(hall);
 
     let begun = Instant::now();
-    let million = Replica::start(bench, bench.up_to(SHOWS).max(1), true).await?;
+    let million = Replica::behind(bench, bench.up_to(SHOWS).max(1), bench.up_to(BEHIND)).await?;
     let took = begun.elapsed().saturating_sub(million.filled);
     let peak = million.process.peak_memory()?;
     figures
         .push(Figure::new("a million seats, half sold, ready after", took.as_secs_f64(), "s").at_most(10.0));
     figures.push(Figure::new("a million seats, half sold, most memory", peak, "MiB").at_most(256.0));
+    million.lives_on(bench, bench.up_to(FURTHER)).await?;
+    let more = million.process.peak_memory()? - peak;
+    figures.push(
+        Figure::new("a million seats, memory beyond that after a million events", more, "MiB").at_most(4.0),
+    );
     Ok(figures)
 }
 

@@ -41,6 +41,18 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// The number that a header says.
+    pub fn told(&self, header: &str) -> anyhow::Result<u64> {
+        let said = self.header(header).with_context(|| format!("no header {header}"))?;
+        said.parse().with_context(|| format!("{header} is {said:?}, which is no number"))
+    }
+
+    /// What its sequence is of.
+    pub fn epoch(&self) -> anyhow::Result<u64> {
+        const EPOCH: &str = "x-view-epoch";
+        if self.headers.contains_key(EPOCH) { self.told(EPOCH) } else { Ok(0) }
+    }
+
     /// A command that was carried out, answered with `status` and exactly these fields besides `success` and
     /// `correlationId`.
     pub fn done(&self, status: u16, fields: &[&str]) -> anyhow::Result<&Value> {

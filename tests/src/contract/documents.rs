@@ -9,12 +9,15 @@ use super::stage::{Stage, newcomer};
 pub async fn each_worker_describes_its_routes(stage: &Stage) -> anyhow::Result<()> {
     let commands = found(stage, stage.api.command(Method::GET, "/openapi.json")).await?;
     described(&commands, "/seats/{seatId}/hold", "post")?;
+    let behind_a_gateway = found(stage, stage.api.command(Method::GET, "/command/openapi.json")).await?;
+    described(&behind_a_gateway, "/seats/{seatId}/hold", "post")?;
     let queries = found(stage, stage.api.query("/openapi.json")).await?;
     described(&queries, "/events/{eventId}/seats", "get")
 }
 
 pub async fn a_document_is_browsed_without_help_from_elsewhere(stage: &Stage) -> anyhow::Result<()> {
-    for page in [stage.api.command(Method::GET, "/docs"), stage.api.query("/docs")] {
+    let commands = ["/docs", "/command/docs"].map(|path| stage.api.command(Method::GET, path));
+    for page in commands.into_iter().chain([stage.api.query("/docs")]) {
         let page = found(stage, page).await?;
         let policy = page.header("content-security-policy").unwrap_or_default();
         ensure!(policy.starts_with("default-src 'none'"), "the page may load anything: {policy:?}");

@@ -134,6 +134,7 @@ pub async fn operators_are_told_what_they_asked_wrongly(admin: &Admin) -> anyhow
         house.figures(path).await?.refused(404, "EVENT_NOT_FOUND")?;
     }
     house.figures("/admin/trace/nothing-of-this-name").await?.refused(404, "NOT_FOUND")?;
+    house.figures("/admin/orders").await?.told("x-view-age")?;
     let document = house.figures("/admin/openapi.json").await?;
     ensure!(document.shown()?["paths"]["/admin/orders"]["get"].is_object(), "/admin/orders is not described");
     if admin.token.is_some() {

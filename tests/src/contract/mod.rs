@@ -4,7 +4,8 @@
 //! `answer` says what is wrong with what came back, [`Stage`] finds seats to play with, and `report` tells how each check
 //! went. The checks follow a buyer: `holding`, `reserving`, `several`, `choosing`,
 //! `extending`, `expiry`, `repeating`, `refusals`, and then whoever looks on:
-//! `reading`, `statistics`, `orders`, `documents`. Where the [`admin`] APIs are reached, `declaring`, `changing`, `cart`, `staff` and `figures` look at
+//! `reading`, `seat_map`, `chart`, `following`, `viewed`, `statistics`, `orders`, `documents`. Where the [`admin`] APIs are
+//! reached, `declaring`, `changing`, `cart`, `staff` and `figures` look at
 //! what operators and the box office do, and what they are told. [`memory`] is about what must survive a restart. None of them knows a store or a log: those
 //! have suites of their own in [`conformance`](crate::conformance).
 
@@ -35,6 +36,12 @@ mod refusals;
 mod reading;
 
 mod seat_map;
+
+mod chart;
+
+mod following;
+
+mod viewed;
 
 mod statistics;
 
@@ -92,6 +99,14 @@ pub async fn check(stage: &Stage) -> Report {
             nobody_else_learns_who;
         seat_map: a_map_shows_every_seat, a_map_has_a_tag_that_changes_with_it, a_map_is_sent_compressed,
             a_map_of_one_section;
+        chart: a_chart_says_what_places_mean, a_chart_is_kept_under_its_hash_and_no_other, a_packed_map_says_the_same,
+            the_form_is_sent_that_is_liked_best;
+        following: what_was_done_is_shown_to_who_asks_after_it, what_changed_leads_from_one_map_to_the_next,
+            what_is_too_old_or_of_another_epoch_is_gone, sequences_that_are_none_are_refused_by_name,
+            a_stream_tells_what_happens, an_id_that_is_none_is_refused_and_one_of_another_past_begins_anew;
+        viewed: every_answer_says_how_old_it_may_be,
+            what_all_are_shown_is_kept_for_a_second_and_what_one_is_shown_is_not,
+            parameters_that_nobody_knows_are_refused_by_name, a_page_is_told_what_it_has_to_know;
         statistics: statistics_follow;
         orders: a_user_sees_what_the_user_holds, a_user_sees_what_the_user_reserved, a_reservation_is_waited_for,
             a_trace_is_a_tree_of_what_names_the_user, what_is_ones_own_is_told_to_nobody_else,
@@ -138,6 +153,7 @@ pub async fn check_admin(admin: &admin::Admin) -> Report {
             buyers_cancel_until_the_last_moment_and_staff_after_it;
         figures: revenue_is_told_to_operators_alone, sales_are_told_by_minute, orders_and_payments_are_listed,
             operators_trace_whatever_happened, operators_are_told_what_they_asked_wrongly;
+        following: a_stream_ends_with_its_show;
     }
     report
 }

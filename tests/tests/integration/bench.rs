@@ -61,6 +61,7 @@ async fn every_scenario_of_the_bench_tells_its_figures() {
         "webhook",
         "local, 1,000 shows",
         "catalog",
+        "a million seats, memory beyond that",
         "streams, CPU",
         "freshness, a frame",
         "slow readers",

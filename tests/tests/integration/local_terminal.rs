@@ -282,5 +282,8 @@ async fn what_came_of_a_request_is_drawn_in_a_terminal() {
     assert!(complained.contains("names you"), "{complained}");
     let (_, json, _) = trace(&["--json"]).await;
     assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["events"][0]["eventType"], "seat.held");
+    // The one address answers commands too.
+    let (code, by_command, complained) = boxoffice(&local, &["trace", chain]).await;
+    assert_eq!((code, by_command), (Some(0), told), "{complained}");
     local.close().await;
 }

@@ -450,9 +450,12 @@ pub struct Trace {
     /// Print the answer as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Base URL of the query worker (its port 8082; 8081 with --user), or of `boxoffice local`.
-    #[arg(long, value_name = "URL", env = "BOXOFFICE_QUERY_URL", default_value = "http://127.0.0.1:8080")]
-    pub query_url: String,
+    /// Base URL of the query worker (its port 8082; 8081 with --user), or of `boxoffice local`. Left out: --command-url.
+    #[arg(long, value_name = "URL", env = "BOXOFFICE_QUERY_URL")]
+    pub query_url: Option<String>,
+    /// Base URL of `boxoffice local`, which answers queries at the same address as commands.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", conflicts_with = "service")]
+    pub command_url: String,
     /// A ReservationService of the cluster that the kubeconfig names, as namespace/name, in place of a URL.
     #[arg(long, value_name = "NAMESPACE/NAME")]
     pub service: Option<String>,

@@ -20,11 +20,11 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// # Errors
 /// The problem that the API answers.
 pub async fn show(trace: Trace) -> Result<(), Failure> {
-    let Trace { id, json, query_url, service, user, token, admin_token } = trace;
+    let Trace { id, json, query_url, command_url, service, user, token, admin_token } = trace;
     let is_users = user.is_some() || token.is_some();
     let endpoint = match service {
         Some(service) => reach(&service, if is_users { Port::Queries } else { Port::Figures }).await?,
-        None => Endpoint::at(&query_url, None),
+        None => Endpoint::at(&query_url.unwrap_or(command_url), None),
     };
     let endpoint = endpoint.with_token(admin_token);
     let path = if is_users { "/trace" } else { "/admin/trace" };

@@ -10,12 +10,16 @@ mod sales;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::Response;
 use axum::{Json, Router};
 use boxoffice_domain::UnixMillis;
 use boxoffice_runtime::clock;
 use boxoffice_runtime::http::{Id, Problem};
 use boxoffice_runtime::openapi::params::OfChain;
 use boxoffice_runtime::reading::{Nothing, Query};
+use tower::util::MapResponseLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -30,7 +34,13 @@ const LONGEST_BACK: u64 = 10_080;
 /// The routes, for whoever reaches them.
 pub fn routes(knowledge: Knowledge) -> Router {
     let (routes, _) = described().split_for_parts();
-    routes.with_state(Arc::new(knowledge))
+    routes.layer(MapResponseLayer::new(unkept)).with_state(Arc::new(knowledge))
+}
+
+/// It names users, so nothing on the way may keep it.
+fn unkept(mut response: Response) -> Response {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    response
 }
 
 /// What the routes do, for programs and people.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use boxoffice_domain::events::SectionStats;
-use boxoffice_domain::{SeatingEventId, UnixMillis};
+use boxoffice_domain::{SeatMap, SeatingEventId, UnixMillis};
 use boxoffice_runtime::http::{Id, Problem};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::schemas;
@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::minutes_ago;
 use crate::http::Knowledge;
+use crate::http::viewed::Viewed;
 use crate::openapi::{OfOperatorEvent, SALES};
 use crate::orders::Minute;
 
@@ -112,11 +113,13 @@ pub(super) async fn stats(
     State(known): State<Arc<Knowledge>>,
     Id(event): Id<SeatingEventId>,
     _: Query<Nothing>,
-) -> Result<Json<StatsBody>, Problem> {
+) -> Result<Viewed<Json<StatsBody>>, Problem> {
     let live = known.any_event(event.as_str())?;
-    let currency = live.read(|map| map.definition.currency().to_owned());
+    let look = |map: &SeatMap| (map.sequence, map.epoch, map.definition.currency().to_owned());
+    let (sequence, epoch, currency) = live.read(look);
     let (as_of_sequence, sections) = known.statistics(event.as_str())?;
-    Ok(Json(StatsBody { event_id: event, as_of_sequence, currency, sections }))
+    let answer = Json(StatsBody { event_id: event, as_of_sequence, currency, sections });
+    Ok(Viewed { sequence, epoch, age: known.age.of(live.partition()), answer })
 }
 
 /// Show the sales curve

@@ -13,6 +13,7 @@ use tower::ServiceExt;
 
 use super::routes;
 use crate::http::Knowledge;
+use crate::http::viewed::aged;
 use crate::orders::OrderService;
 use crate::orders::testing::FakeOrders;
 use crate::testing::{deleted, event_id, knowledge, map};
@@ -35,8 +36,12 @@ fn known() -> Knowledge {
 async fn get_by(known: &Knowledge, path: &str, token: &str) -> (u16, Value) {
     let guarded = guarded(routes(known.clone()), AdminToken::new("secret".into()).unwrap());
     let request = Request::get(path).header("authorization", token).body(Body::empty()).unwrap();
-    let response = service(guarded, HttpLayer::new(&mut Registry::default())).oneshot(request).await.unwrap();
+    let served = aged(service(guarded, HttpLayer::new(&mut Registry::default())), Arc::clone(&known.age));
+    let response = served.oneshot(request).await.unwrap();
     let status = response.status().as_u16();
+    assert!(response.headers().contains_key("x-view-age"), "{path}");
+    let kept = response.headers()["cache-control"].to_str().unwrap();
+    assert!(kept.contains("no-store"), "{path}: it names users, and is {kept}");
     (status, serde_json::from_slice(&to_bytes(response.into_body(), 1 << 20).await.unwrap()).unwrap())
 }
 

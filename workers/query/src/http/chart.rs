@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::definition::{Layout, Point, PriceCategory};
-use boxoffice_runtime::http::negotiate::names;
+use boxoffice_runtime::http::negotiate::{BROTLI, GZIP, coding};
 use boxoffice_runtime::http::{Id, Problem, code};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::schemas;
@@ -20,13 +20,12 @@ use utoipa::ToSchema;
 
 use super::Knowledge;
 use super::charts::brotli;
-use super::conditional::encoding;
 use super::headers::Headers;
 use super::pieces::body;
 use super::viewed::{PATIENCE, Viewed};
 use crate::openapi::{OfChart, SEAT_MAPS};
-use crate::view::forms::Encoding;
 use crate::view::forms::gzip::{deflate, member};
+use crate::view::tag::Tag;
 
 /// The hash of the chart that there is now, where another one was asked for.
 const CHART_HASH: HeaderName = HeaderName::from_static("x-chart-hash");
@@ -146,11 +145,15 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let live = known.event_after(&event, after).await?;
     if let Some(hash) = &hash {
-        // It may be one that this replica does not know yet.
-        drop(timeout(PATIENCE, known.views.holds(|| *live.hashes().chart == **hash)).await);
+        if is_fingerprint(hash) {
+            // It may be one that this replica does not know yet.
+            drop(timeout(PATIENCE, known.views.holds(|| *live.hashes().chart == **hash)).await);
+        }
         let current = live.hashes().chart;
         if *current != **hash {
-            return Ok(another(&current));
+            let Tag { sequence, epoch, .. } = live.tag();
+            let (age, answer) = (known.age.of(live.partition()), another(&current));
+            return Ok(Viewed { sequence, epoch, age, answer }.into_response());
         }
     }
     let coding = Coding::taken(&headers);
@@ -184,6 +187,11 @@ pub(super) async fn show(
     Ok(Viewed { sequence, epoch, age: known.age.of(live.partition()), answer }.into_response())
 }
 
+/// Whether a chart may have this hash: others are not waited for.
+fn is_fingerprint(hash: &str) -> bool {
+    hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// What a chart is compressed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coding {
@@ -195,18 +203,18 @@ enum Coding {
 impl Coding {
     /// The best one that the client takes.
     fn taken(headers: &HeaderMap) -> Self {
-        match encoding(headers) {
-            Encoding::Identity | Encoding::Gzip if names(headers, "br") => Self::Brotli,
-            Encoding::Gzip => Self::Gzip,
-            Encoding::Identity => Self::Plain,
+        match coding(headers, [BROTLI, GZIP]) {
+            Some(BROTLI) => Self::Brotli,
+            Some(_) => Self::Gzip,
+            None => Self::Plain,
         }
     }
 
     const fn name(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,
-            Self::Gzip => Some("gzip"),
-            Self::Brotli => Some("br"),
+            Self::Gzip => Some(GZIP),
+            Self::Brotli => Some(BROTLI),
         }
     }
 

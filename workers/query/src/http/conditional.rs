@@ -5,10 +5,13 @@
 //! them has the map.
 
 use axum::http::{HeaderMap, HeaderName, header};
-use boxoffice_runtime::http::negotiate::{has_any, takes, weight};
+use boxoffice_runtime::http::negotiate::{GZIP, coding, has_any, weight};
 
 use crate::view::forms::Encoding;
 use crate::view::forms::packed::MEDIA_TYPE;
+
+/// What a client says that takes JSON, from the most particular on.
+const JSON: [&str; 3] = ["application/json", "application/*", "*/*"];
 
 /// What a map is sent as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +25,12 @@ pub(super) enum Form {
 impl Form {
     const ALL: [Self; 3] = [Self::Json(Encoding::Identity), Self::Json(Encoding::Gzip), Self::Packed];
 
-    /// Packed for those who name it, else JSON.
+    /// Packed for those who name it and like nothing better, else JSON.
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
-        let is_packed = weight(headers, &header::ACCEPT, MEDIA_TYPE).is_some_and(|weight| weight > 0.0);
-        if is_packed { Self::Packed } else { Self::Json(encoding(headers)) }
+        let weight = |range: &str| weight(headers, &header::ACCEPT, range);
+        let packed = weight(MEDIA_TYPE).unwrap_or_default();
+        let json = || JSON.into_iter().find_map(weight).unwrap_or_default();
+        if packed > 0.0 && packed >= json() { Self::Packed } else { Self::Json(encoding(headers)) }
     }
 
     const fn suffix(self) -> &'static str {
@@ -38,15 +43,15 @@ impl Form {
 }
 
 /// Gzip where the client takes it.
-pub(super) fn encoding(headers: &HeaderMap) -> Encoding {
-    if takes(headers, "gzip") { Encoding::Gzip } else { Encoding::Identity }
+fn encoding(headers: &HeaderMap) -> Encoding {
+    if coding(headers, [GZIP]).is_some() { Encoding::Gzip } else { Encoding::Identity }
 }
 
 /// The `content-encoding`, where one is to be named.
 pub(super) const fn content_encoding(encoding: Encoding) -> Option<[(HeaderName, &'static str); 1]> {
     match encoding {
         Encoding::Identity => None,
-        Encoding::Gzip => Some([(header::CONTENT_ENCODING, "gzip")]),
+        Encoding::Gzip => Some([(header::CONTENT_ENCODING, GZIP)]),
     }
 }
 
@@ -83,6 +88,11 @@ mod tests {
             ("application/vnd.boxoffice.seatmap", true),
             ("application/json;q=0.5, application/vnd.boxoffice.seatmap;q=0.9", true),
             ("application/vnd.boxoffice.seatmap;q=0, */*", false),
+            ("application/vnd.boxoffice.seatmap, */*", true),
+            ("application/vnd.boxoffice.seatmap;q=0.5, application/json", false),
+            ("application/vnd.boxoffice.seatmap;q=0.5, application/*;q=0.8", false),
+            ("application/vnd.boxoffice.seatmap;q=0.5, application/json;q=0.1, */*", true),
+            ("APPLICATION/VND.boxoffice.seatmap; Q=1, text/html", true),
             ("*/*", false),
             ("application/json", false),
         ] {

@@ -129,12 +129,16 @@ struct SectionBody {
         OfList
     )
 )]
-pub(super) async fn list(State(known): State<Arc<Knowledge>>, _: Query<Nothing>) -> Json<Vec<Summary>> {
+pub(super) async fn list(
+    State(known): State<Arc<Knowledge>>,
+    _: Query<Nothing>,
+) -> Result<Json<Vec<Summary>>, Problem> {
+    known.loaded()?;
     let now = clock::now();
     let mut events: Vec<_> =
         known.views.list().iter().map(|live| live.read(|map| Summary::of(map, now))).collect();
     events.sort_by(|a, b| (a.starts_at, &a.event_id).cmp(&(b.starts_at, &b.event_id)));
-    Json(events)
+    Ok(Json(events))
 }
 
 /// Show a SeatingEvent

@@ -18,7 +18,7 @@ mod seats;
 mod stream;
 pub(crate) mod trace;
 mod users;
-mod viewed;
+pub(crate) mod viewed;
 mod web;
 
 use std::sync::Arc;
@@ -28,7 +28,6 @@ use axum::{Json, Router};
 use boxoffice_domain::events::SectionStats;
 use boxoffice_runtime::http::{Lasting, Problem, code};
 use boxoffice_runtime::identity::Identity;
-use tower::util::MapResponseLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -74,12 +73,28 @@ pub const LASTING: &[Lasting] = &[reservations::LASTING];
 impl Knowledge {
     /// A SeatingEvent that is not closed.
     fn event(&self, id: &str) -> Result<Arc<LiveMap>, Problem> {
-        self.views.get(id).ok_or_else(no_event)
+        self.views.get(id).ok_or_else(|| self.no_event())
     }
 
     /// The same, closed or not.
     pub(crate) fn any_event(&self, id: &str) -> Result<Arc<LiveMap>, Problem> {
-        self.views.find(id).ok_or_else(no_event)
+        self.views.find(id).ok_or_else(|| self.no_event())
+    }
+
+    /// What is said of a SeatingEvent that is not known: nothing, as long as no other is.
+    fn no_event(&self) -> Problem {
+        self.loaded().err().unwrap_or_else(|| {
+            Problem::new(StatusCode::NOT_FOUND, code::EVENT_NOT_FOUND, "there is no such event")
+        })
+    }
+
+    /// Fails until it is known which SeatingEvents there are: that none is known does not say that there is none.
+    fn loaded(&self) -> Result<(), Problem> {
+        if self.views.is_loaded() {
+            Ok(())
+        } else {
+            Err(Problem::unavailable("what is on sale is not known here yet: ask again"))
+        }
     }
 
     /// The statistics of a SeatingEvent, and the sequence of the last domain event that they cover.
@@ -94,15 +109,10 @@ impl Knowledge {
     }
 }
 
-fn no_event() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, code::EVENT_NOT_FOUND, "there is no such event")
-}
-
 /// The routes.
 pub fn routes(knowledge: Knowledge) -> Router {
     let (routes, _) = described().split_for_parts();
-    let told = viewed::told_age(Arc::clone(&knowledge.age));
-    routes.layer(MapResponseLayer::new(told)).with_state(Arc::new(knowledge))
+    routes.with_state(Arc::new(knowledge))
 }
 
 /// What the routes do, for programs and people.

@@ -172,7 +172,21 @@ pub(super) async fn show(
     Headers(headers): Headers,
 ) -> Result<Response, Problem> {
     let Asked { section, since, epoch, after } = asked;
-    let live = known.event_after(&event, after.max(since)).await?;
+    // What the sequences are of that are named. One of another epoch may never come, so it is not waited for.
+    let epoch = match (epoch, since) {
+        (None, Some(_)) => Some(0),
+        (epoch, _) => epoch,
+    };
+    let is_another = |live: &LiveMap| epoch.is_some_and(|epoch| epoch != live.tag().epoch);
+    let live = match known.event(event.as_str()) {
+        Ok(live) if is_another(&live) => live,
+        Ok(_) | Err(_) => known.event_after(&event, after.max(since)).await?,
+    };
+    let current = live.tag();
+    if is_another(&live) {
+        let sequence = since.or(after).unwrap_or(current.sequence);
+        return Ok(viewed(&known, &live, &current, problem(Untold::Gone { event, sequence })));
+    }
     let section = section.as_deref();
     if let Some(section) = section
         && !live.read(|map| map.definition.sections.iter().any(|known| known.id == section))
@@ -180,11 +194,7 @@ pub(super) async fn show(
         return Err(no_section(section));
     }
     if let Some(since) = since {
-        return changes(&known, &live, since, epoch.unwrap_or_default(), section);
-    }
-    let current = live.tag();
-    if epoch.is_some_and(|epoch| epoch != current.epoch) {
-        return Err(problem(Untold::Gone { event, sequence: current.sequence }));
+        return Ok(changes(&known, &live, since, epoch.unwrap_or_default(), section));
     }
     map(&known, &live, &current, section, after.unwrap_or_default(), &headers).await
 }
@@ -261,14 +271,11 @@ fn no_section(section: &str) -> Problem {
 }
 
 /// What changed after a sequence, of all seats or of a section's.
-fn changes(
-    known: &Knowledge,
-    live: &LiveMap,
-    since: u64,
-    epoch: u64,
-    section: Option<&str>,
-) -> Result<Response, Problem> {
-    let Changes { upto, mut seats } = known.views.since(live, since, epoch).map_err(problem)?;
+fn changes(known: &Knowledge, live: &LiveMap, since: u64, epoch: u64, section: Option<&str>) -> Response {
+    let Changes { upto, mut seats } = match known.views.since(live, since, epoch) {
+        Ok(changes) => changes,
+        Err(untold) => return viewed(known, live, &live.tag(), problem(untold)),
+    };
     if let Some(section) = section {
         let rows: Vec<_> = live.read(|map| {
             let is_its = |row: &ChartRow<'_>| {
@@ -282,7 +289,7 @@ fn changes(
     let body = Json(ChangesBody { sequence: upto, epoch, changes });
     let answer = ([(header::CACHE_CONTROL, SHARED)], body);
     let age = known.age.of(live.partition());
-    Ok(Viewed { sequence: upto, epoch, age, answer }.into_response())
+    Viewed { sequence: upto, epoch, age, answer }.into_response()
 }
 
 /// Whoever stands between may give it to others for a second, and for another one while it asks for the next.

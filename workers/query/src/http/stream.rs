@@ -14,10 +14,11 @@ use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::reading::Query;
 use bytes::BytesMut;
 use futures::stream::unfold;
+use tokio::time::timeout;
 
 use super::Knowledge;
 use super::headers::Headers;
-use super::viewed::{After, Viewed};
+use super::viewed::{After, PATIENCE, Viewed};
 use crate::openapi::{OfEventRead, SEAT_MAPS};
 use crate::view::streams::{Full, Told, reset};
 
@@ -39,7 +40,8 @@ struct Resumed {
 /// Server-sent events: `changes` {sequence, epoch, changes: [[place, status]...]}, at most one in 100 ms, with what the seats
 /// at these places of the chart are now; `definition` {chartHash, seatsHash} when the chart is another one; `reset` {sequence}
 /// where what came before is not known: load the map `after` that sequence. Its `id` is the sequence, with the epoch and a hyphen
-/// before it where that is above 0. Whoever falls six seconds behind is cut off and comes again.
+/// before it where that is above 0. Whoever falls six seconds behind is cut off and comes again. When the SeatingEvent is closed
+/// for good or purged, the stream ends.
 #[utoipa::path(
     get,
     path = "/events/{eventId}/stream",
@@ -65,6 +67,12 @@ pub(super) async fn show(
     let resumed = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default());
     let resumed = resumed.map(resumed_at).transpose()?;
     let live = known.event_after(&event, after).await?;
+    if let Some((of, at)) = resumed
+        && of == live.tag().epoch
+    {
+        // A replica that is further may have told it: this one would lead back behind that.
+        drop(timeout(PATIENCE, known.views.reached(&event, at)).await);
+    }
     // Before it is looked what there is: nothing falls in between.
     let listener = known.streams.listen(&known.views, &live).map_err(|Full| {
         Problem::unavailable(
@@ -74,14 +82,13 @@ pub(super) async fn show(
     let (sequence, epoch) = live.read(|map| (map.sequence, map.epoch));
     let mut first = BytesMut::from(AGAIN);
     match resumed {
-        // From here on, as it was told by a replica that is further.
-        Some((of, at)) if of == epoch && at >= sequence => {}
-        Some((of, at)) => {
+        Some(had) if had == (epoch, sequence) => {}
+        Some((of, at)) if of == epoch && at < sequence => {
             for frame in Told::upto(of, at).next(&known.views, &live) {
                 first.extend_from_slice(&frame);
             }
         }
-        None => first.extend_from_slice(&reset(epoch, sequence)),
+        Some(_) | None => first.extend_from_slice(&reset(epoch, sequence)),
     }
     let frames = unfold((Some(first.freeze()), listener), |(first, mut listener)| async {
         let frame = match first {
@@ -106,6 +113,11 @@ pub(super) async fn show(
 /// Epoch and sequence of a frame's id.
 fn resumed_at(id: &str) -> Result<(u64, u64), Problem> {
     let (epoch, sequence) = id.split_once('-').unwrap_or(("0", id));
-    let malformed = || Problem::invalid("last-event-id: is no id of a frame: leave it out to begin anew");
-    Ok((epoch.parse().map_err(|_| malformed())?, sequence.parse().map_err(|_| malformed())?))
+    let number = |text: &str| {
+        // What Rust reads as a number may have a sign.
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        let malformed = || Problem::invalid("last-event-id: is no id of a frame: leave it out to begin anew");
+        text.parse().ok().filter(|_| is_plain).ok_or_else(malformed)
+    };
+    Ok((number(epoch)?, number(sequence)?))
 }

@@ -16,6 +16,7 @@ use super::*;
 use crate::orders::testing::FakeOrders;
 use crate::testing::{created, definition, deleted, event_id, held, knowledge, map, reserved, updated};
 use crate::view::Trust;
+use crate::view::forms::packed;
 
 /// Two SeatingEvents; Alice holds arena.A-1-2 and has arena.A-1-3.
 fn known() -> Knowledge {
@@ -35,6 +36,7 @@ fn happen(known: &Knowledge, sequence: u64, fact: &DomainEvent) {
 async fn get_with(known: &Knowledge, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
     let layer = boxoffice_runtime::http::HttpLayer::new(&mut Registry::default());
     let service = boxoffice_runtime::http::service(routes(known.clone()), layer);
+    let service = viewed::aged(service, Arc::clone(&known.age));
     let request =
         headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
     service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
@@ -72,6 +74,23 @@ async fn events_are_listed_with_phase_and_counts() {
         get_json(&known(), "/events").await,
         json!([event("arena", &counts), event("club", &untouched)])
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_told_that_there_is_nothing_before_it_is_known_what_there_is() {
+    let known = knowledge();
+    for path in [
+        "/events",
+        "/events/arena",
+        "/events/arena/seats?after=1",
+        "/seats/arena.A-1-1",
+        "/events/arena/stream",
+    ] {
+        assert_eq!(refused(&known, path).await, (503, "UNAVAILABLE".to_owned()), "{path}");
+    }
+    known.views.install(vec![], BTreeMap::new(), Trust::Further);
+    assert_eq!(get_json(&known, "/events").await, json!([]));
+    assert_eq!(refused(&known, "/events/arena").await.0, 404);
 }
 
 #[tokio::test]
@@ -258,6 +277,66 @@ async fn whoever_is_ahead_of_the_replica_waits_until_it_knows() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_of_another_epoch_is_gone_at_once_however_far_it_is() {
+    let known = known();
+    for query in
+        ["since=99&epoch=1", "after=99&epoch=1", "since=2&after=99&epoch=1", "since=2&epoch=7&section=A"]
+    {
+        let begun = tokio::time::Instant::now();
+        let gone = get_with(&known, &format!("/events/arena/seats?{query}"), &[]).await;
+        assert_eq!(
+            (gone.status(), begun.elapsed()),
+            (StatusCode::GONE, std::time::Duration::ZERO),
+            "{query}"
+        );
+        assert_eq!((said(&gone, "x-view-sequence"), said(&gone, "cache-control")), ("3", "no-store"));
+        assert_eq!(said(&gone, "content-type"), "application/problem+json");
+        let problem: Value = serde_json::from_slice(&body(gone).await).unwrap();
+        assert_eq!(problem["code"], "SEQUENCE_GONE");
+        assert!(problem["detail"].as_str().unwrap().contains("/events/arena/seats"), "{problem}");
+    }
+    assert_eq!(refused(&known, "/events/arena/seats?since=99&epoch=0").await.0, 503, "it may come");
+}
+
+#[tokio::test]
+async fn a_map_is_sent_in_the_form_that_the_client_likes_best() {
+    let known = known();
+    for (accept, encoding, kind, coding) in [
+        (
+            "application/vnd.boxoffice.seatmap;q=0.5, application/json",
+            "gzip",
+            "application/json",
+            Some("gzip"),
+        ),
+        ("application/json;q=0.5, application/vnd.boxoffice.seatmap", "gzip", packed::MEDIA_TYPE, None),
+        ("text/html", "identity, gzip;q=0.5", "application/json", None),
+        ("*/*", "identity;q=0, *", "application/json", Some("gzip")),
+    ] {
+        let headers = [("accept", accept), ("accept-encoding", encoding)];
+        let answer = get_with(&known, "/events/arena/seats", &headers).await;
+        let sent = answer.headers().get(header::CONTENT_ENCODING).map(|coding| coding.to_str().unwrap());
+        assert_eq!((said(&answer, "content-type"), sent), (kind, coding), "{accept} {encoding}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_asks_for_the_head_alone_is_told_what_the_body_would_be() {
+    let known = known();
+    let whole = get_with(&known, "/events/arena/seats", &[]).await;
+    let layer = boxoffice_runtime::http::HttpLayer::new(&mut Registry::default());
+    let service = boxoffice_runtime::http::service(routes(known), layer);
+    let head = service.oneshot(Request::head("/events/arena/seats").body(Body::empty()).unwrap());
+    let head = head.await.unwrap();
+    assert_eq!(
+        (head.status(), &head.headers()[header::ETAG]),
+        (StatusCode::OK, &whole.headers()[header::ETAG])
+    );
+    let length = body(whole).await.len().to_string();
+    assert_eq!(said(&head, "content-length"), length);
+    assert!(body(head).await.is_empty());
+}
+
 #[tokio::test]
 async fn the_packed_form_says_each_seat_in_two_bits_as_the_chart_has_them() {
     let known = known();
@@ -319,9 +398,14 @@ async fn a_chart_under_its_hash_is_kept_for_ever_and_another_hash_is_told_the_cu
     let hash = chart["chartHash"].as_str().unwrap();
     let kept = get_with(&known, &format!("/events/arena/chart?hash={hash}"), &[]).await;
     assert_eq!(kept.headers()[header::CACHE_CONTROL], "public, max-age=31536000, immutable");
-    let other = get_with(&known, "/events/arena/chart?hash=0", &[]).await;
-    assert_eq!((other.status(), said(&other, "x-chart-hash")), (StatusCode::NOT_FOUND, hash));
-    assert_eq!(other.headers()[header::CACHE_CONTROL], "no-store");
+    // No chart will ever have one of the first.
+    for (other, waits) in [("0", 0), ("-1", 0), ("", 0), ("0123456789abcdef", 2)] {
+        let begun = tokio::time::Instant::now();
+        let answer = get_with(&known, &format!("/events/arena/chart?hash={other}"), &[]).await;
+        assert_eq!((answer.status(), said(&answer, "x-chart-hash")), (StatusCode::NOT_FOUND, hash));
+        assert_eq!((said(&answer, "cache-control"), said(&answer, "x-view-sequence")), ("no-store", "3"));
+        assert_eq!(begun.elapsed().as_secs(), waits, "{other}");
+    }
     // One that the replica does not know yet is waited for.
     let mut dearer = definition();
     dearer.price_categories[0].amount += 1;
@@ -353,10 +437,34 @@ async fn a_stream_goes_on_from_what_its_client_had() {
         "id: 3\nevent: changes\ndata: {\"sequence\":3,\"epoch\":0,\"changes\":[[2,\"RESERVED\"]]}\n\n";
     assert!(resumed.contains("event: definition") && resumed.ends_with(changes), "{resumed}");
     assert_eq!(first(&[("last-event-id", "3")]).await, "retry: 1000\n\n");
-    for id in ["x", "1-", "-1", ""] {
+    // Of a replica that is further: what this one tells from 3 on would lead back behind that.
+    assert!(first(&[("last-event-id", "5")]).await.ends_with(reset));
+    let happens = async {
+        tokio::task::yield_now().await;
+        happen(&known, 4, &held("arena.A-2-1"));
+        happen(&known, 5, &held("arena.A-2-2"));
+        known.views.announce();
+    };
+    let (caught_up, ()) = tokio::join!(first(&[("last-event-id", "5")]), happens);
+    assert_eq!(caught_up, "retry: 1000\n\n");
+    for id in ["x", "1-", "-1", "+5", "0-+5", "18446744073709551616", ""] {
         let refused = get_with(&known, "/events/arena/stream", &[("last-event-id", id)]).await;
         assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{id}");
     }
+}
+
+#[tokio::test]
+async fn whoever_finds_no_place_to_follow_is_told_to_come_again() {
+    let known = known();
+    let live = known.views.get("arena").unwrap();
+    let listening = std::iter::from_fn(|| known.streams.listen(&known.views, &live).ok());
+    let mut listening: Vec<_> = listening.collect();
+    assert_eq!(listening.len(), 10_000);
+    let full = get_with(&known, "/events/arena/stream", &[]).await;
+    assert_eq!((full.status().as_u16(), said(&full, "retry-after")), (503, "1"));
+    assert_eq!(get_with(&known, "/events/arena/seats", &[]).await.status(), StatusCode::OK);
+    drop(listening.pop());
+    assert_eq!(get_with(&known, "/events/arena/stream", &[]).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
@@ -447,6 +555,8 @@ async fn every_answer_says_how_old_it_may_be_by_its_partition() {
         (age("/events/arena/seats").await, age("/events/nowhere").await),
         ("2000".into(), "2000".into())
     );
+    // Also where nothing answers by itself.
+    assert_eq!((age("/nowhere").await, age("/events?nonce=1").await), ("2000".into(), "2000".into()));
     known.age.learn(0..2, ReadToEnd::Always);
     assert_eq!(age("/events").await, "0");
 }

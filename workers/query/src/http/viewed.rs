@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +12,7 @@ use boxoffice_domain::SeatingEventId;
 use boxoffice_runtime::http::Problem;
 use serde::Deserialize;
 use tokio::time::timeout;
+use tower::util::MapResponseLayer;
 
 use super::Knowledge;
 use crate::view::LiveMap;
@@ -37,23 +39,24 @@ pub(super) struct After {
 }
 
 /// An answer, with the state that it comes from.
-pub(super) struct Viewed<T> {
+pub(crate) struct Viewed<T> {
     /// The sequence.
-    pub(super) sequence: u64,
+    pub(crate) sequence: u64,
     /// The epoch.
-    pub(super) epoch: u64,
+    pub(crate) epoch: u64,
     /// How old it may be, by the partition that the SeatingEvent lies on.
-    pub(super) age: Duration,
+    pub(crate) age: Duration,
     /// The answer.
-    pub(super) answer: T,
+    pub(crate) answer: T,
 }
 
-/// Says of every answer that is not [`Viewed`] how old the oldest may be.
-pub(super) fn told_age(age: Arc<Age>) -> impl Fn(Response) -> Response + Clone + Send + Sync + 'static {
-    move |mut response| {
+/// A service that says of every answer that is not [`Viewed`] how old the oldest may be: also where there is nothing at an
+/// address, or too much to do.
+pub(crate) fn aged(service: Router, age: Arc<Age>) -> Router {
+    service.layer(MapResponseLayer::new(move |mut response: Response| {
         response.headers_mut().entry(AGE).or_insert_with(|| in_millis(age.of(None)));
         response
-    }
+    }))
 }
 
 fn in_millis(age: Duration) -> HeaderValue {

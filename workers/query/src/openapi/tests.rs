@@ -32,10 +32,12 @@ const ALICE: (&str, &str) = ("x-user-id", "alice");
 const OPERATOR: (&str, &str) = ("authorization", "Bearer secret");
 const NOBODY: (&str, &str) = ("accept", "application/json");
 
-/// A worker that knows nothing.
+/// A worker that knows of nothing that is on sale.
 fn ignorant() -> Knowledge {
     let streams = Arc::new(Streams::new(over()));
-    Knowledge { streams, command_url: Some("https://tickets.example.com".into()), ..knowledge() }
+    let knowledge = knowledge();
+    knowledge.views.install(vec![], BTreeMap::new(), Trust::Further);
+    Knowledge { streams, command_url: Some("https://tickets.example.com".into()), ..knowledge }
 }
 
 /// Streams end with their first frame: what is answered is read to its end.

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use boxoffice_domain::{
@@ -25,6 +26,7 @@ pub struct FakeOrders {
     pub chain: Vec<Traced>,
     reads: AtomicUsize,
     away: AtomicBool,
+    takes: Mutex<Duration>,
 }
 
 impl FakeOrders {
@@ -72,6 +74,11 @@ impl FakeOrders {
     /// How often reservations were looked up by id.
     pub fn reads(&self) -> usize {
         self.reads.load(SeqCst)
+    }
+
+    /// So long it takes from now on until what was looked up by id is told.
+    pub fn takes(&self, takes: Duration) {
+        *self.takes.lock().unwrap() = takes;
     }
 
     pub fn away(&self, away: bool) {
@@ -124,7 +131,12 @@ fn traced(id: u128, cause: u128, event_type: &str, sequence: Option<u64>, user: 
 impl Orders for FakeOrders {
     async fn reservations(&self, ids: &[ReservationId]) -> Result<Vec<Reservation>, OrdersError> {
         self.reads.fetch_add(1, SeqCst);
-        self.read(|it| ids.contains(&it.id).then(|| it.clone()))
+        let found = self.read(|it| ids.contains(&it.id).then(|| it.clone()));
+        let takes = *self.takes.lock().unwrap();
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
+        found
     }
 
     async fn reservations_of(&self, user: &UserId) -> Result<Vec<Reservation>, OrdersError> {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub(super) struct Waiting {
     /// How many wait for each.
     wanted: Mutex<HashMap<ReservationId, usize>>,
     more: Notify,
+    /// How many looks have begun.
+    begun: AtomicU64,
     looks: watch::Sender<Look>,
 }
 
@@ -33,8 +36,8 @@ pub(super) struct Waiting {
 enum Look {
     /// None yet.
     Nothing,
-    /// These were there.
-    Found(Arc<HashMap<ReservationId, Reservation>>),
+    /// These were there when the look of that number had begun.
+    Found(u64, Arc<HashMap<ReservationId, Reservation>>),
     /// None could be read.
     Failed(OrdersError),
     /// There will be no other.
@@ -47,6 +50,7 @@ impl Default for Waiting {
             places: Semaphore::new(MAX_WAITING),
             wanted: Mutex::default(),
             more: Notify::new(),
+            begun: AtomicU64::default(),
             looks: watch::Sender::new(Look::Nothing),
         }
     }
@@ -81,13 +85,16 @@ impl Waiting {
         };
         let mut looks = self.looks.subscribe();
         let _wanted = self.want(id);
+        // A look that is under way may have read before the one who waits did, and would tell the past as a change.
+        let begun = self.begun.load(SeqCst);
         let mut failed = None;
         let mut is_last = matches!(*looks.borrow(), Look::Last);
         while !is_last && matches!(timeout_at(until, looks.changed()).await, Ok(Ok(()))) {
             match &*looks.borrow_and_update() {
+                Look::Found(number, _) if *number <= begun => {}
                 Look::Nothing => {}
                 // One that is not in it was not looked for yet, or is not there.
-                Look::Found(found) => {
+                Look::Found(_, found) => {
                     failed = None;
                     let now = found.get(id).filter(|found| found.user == *user);
                     if now.is_some() && now != before.as_ref() {
@@ -110,10 +117,12 @@ impl Waiting {
                 self.more.notified().await;
             }
             turn.tick().await;
+            let number = self.begun.fetch_add(1, SeqCst) + 1;
             let ids: Vec<_> = self.wanted().keys().cloned().collect();
             let look = match orders.reservations(&ids).await {
                 Ok(found) => {
-                    Look::Found(Arc::new(found.into_iter().map(|found| (found.id.clone(), found)).collect()))
+                    let found = found.into_iter().map(|found| (found.id.clone(), found)).collect();
+                    Look::Found(number, Arc::new(found))
                 }
                 Err(error) => Look::Failed(error),
             };

@@ -56,6 +56,28 @@ async fn one_that_is_not_there_yet_comes_and_somebody_elses_never_does() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_that_began_before_somebody_waits_does_not_tell_the_past() {
+    let orders = Arc::new(FakeOrders::with(vec![reservation(1, "alice")]));
+    let (order_service, _looking) = order_service(&orders);
+    orders.takes(Duration::from_millis(200));
+    let (before, user) = (reservation(1, "alice"), alice());
+    let now = paid(before.clone(), PaymentState::Paid);
+    let id = before.id.clone();
+    let first = order_service.after(Some(before), &id, &user, Duration::from_secs(5));
+    let second = async {
+        // The look for the first one has read already, and not told yet.
+        while orders.reads() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        orders.put(now.clone());
+        order_service.after(Some(now.clone()), &id, &user, Duration::from_secs(2)).await
+    };
+    let (changed, unchanged) = tokio::join!(first, second);
+    assert_eq!(changed.unwrap(), Some(now.clone()));
+    assert_eq!(unchanged.unwrap(), Some(now.clone()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_is_looked_for_when_nobody_waits_and_all_together_four_times_a_second() {
     let orders = Arc::new(FakeOrders::with(vec![reservation(1, "alice")]));
     let (order_service, _looking) = order_service(&orders);

@@ -78,6 +78,8 @@ struct Known {
     gone: BTreeMap<SeatingEventId, u64>,
     /// Those of which nothing was met yet on the topic that there is now.
     former: BTreeSet<SeatingEventId>,
+    /// Whether a snapshot was taken over: before that nobody knows what there is.
+    is_loaded: bool,
 }
 
 impl Known {
@@ -113,9 +115,15 @@ impl Views {
         self.known().maps.values().filter(|live| live.read(|map| !map.closed)).cloned().collect()
     }
 
+    /// Whether it is known which SeatingEvents there are.
+    pub fn is_loaded(&self) -> bool {
+        self.known().is_loaded
+    }
+
     /// Takes over a snapshot: its maps, and the sequences of those that are gone.
     pub fn install(&self, maps: Vec<SeatMap>, gone: BTreeMap<SeatingEventId, u64>, trust: Trust) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.is_loaded = true;
         if trust == Trust::Snapshot {
             known.maps.retain(|id, _| maps.iter().any(|map| map.id == *id));
             known.gone.clear();

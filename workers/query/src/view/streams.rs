@@ -96,8 +96,9 @@ impl Streams {
         Ok(Listener { frames, place })
     }
 
-    /// Tells what changes of a SeatingEvent until nobody listens.
-    async fn tell(&self, views: &Views, live: &LiveMap, teller: &Sender<Bytes>, mut told: Told) {
+    /// Tells what changes of a SeatingEvent until nobody listens, or until it is not shown any more: one that comes back under
+    /// its name is another one.
+    async fn tell(&self, views: &Views, live: &Arc<LiveMap>, teller: &Sender<Bytes>, mut told: Told) {
         let mut spoken = Instant::now();
         loop {
             // From the last frame on: the tick of a clock comes the sooner the later the one before it was.
@@ -105,7 +106,8 @@ impl Streams {
                 () = sleep(TICK) => {}
                 () = self.stop.cancelled() => {}
             }
-            if self.is_over(live, teller) {
+            let is_shown = views.get(live.id().as_str()).is_some_and(|shown| Arc::ptr_eq(&shown, live));
+            if self.is_over(live, teller, is_shown) {
                 return;
             }
             for frame in told.next(views, live) {
@@ -120,10 +122,10 @@ impl Streams {
         }
     }
 
-    /// Whether nobody listens; then there is no teller any more.
-    fn is_over(&self, live: &LiveMap, teller: &Sender<Bytes>) -> bool {
+    /// Whether nobody listens, or may listen any more; then there is no teller any more.
+    fn is_over(&self, live: &LiveMap, teller: &Sender<Bytes>, is_shown: bool) -> bool {
         let mut tellers = self.tellers.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_over = teller.receiver_count() == 0 || self.stop.is_cancelled();
+        let is_over = teller.receiver_count() == 0 || !is_shown || self.stop.is_cancelled();
         if is_over {
             tellers.remove(live.id());
         }

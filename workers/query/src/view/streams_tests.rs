@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::testing::{definition, event_id, held, map, reserved, updated};
+use crate::testing::{created, definition, deleted, event_id, held, map, purged, reserved, updated};
 use crate::view::Trust;
 
 fn views() -> Arc<Views> {
@@ -70,6 +70,22 @@ async fn a_quiet_stream_has_a_heartbeat_and_ends_with_the_process() {
     assert!(begun.elapsed() >= HEARTBEAT && begun.elapsed() < HEARTBEAT * 2);
     stop.cancel();
     assert!(listener.frames.recv().await.is_err(), "the teller is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_its_show_and_one_of_the_same_name_has_its_own() {
+    let (views, streams) = (views(), Arc::new(Streams::new(CancellationToken::new())));
+    let mut listener = streams.listen(&views, &views.get("arena").unwrap()).unwrap();
+    tokio::task::yield_now().await;
+    apply(&views, 2, &purged("arena"));
+    assert!(listener.frames.recv().await.is_err());
+    apply(&views, 3, &created("arena"));
+    let mut anew = streams.listen(&views, &views.get("arena").unwrap()).unwrap();
+    tokio::task::yield_now().await;
+    apply(&views, 4, &held("arena.A-1-2"));
+    assert!(heard(&mut anew).await.starts_with("id: 4\nevent: changes\n"));
+    apply(&views, 5, &deleted("arena"));
+    assert!(anew.frames.recv().await.is_err(), "what is closed for good is not shown");
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,8 +53,8 @@ const SENT: [&str; 7] = [
     "traceparent",
     CORRELATION_ID,
 ];
-const READ: [&str; 6] =
-    ["etag", "retry-after", "x-view-age", "x-view-sequence", "x-view-epoch", CORRELATION_ID];
+const READ: [&str; 7] =
+    ["etag", "retry-after", "x-chart-hash", "x-view-age", "x-view-epoch", "x-view-sequence", CORRELATION_ID];
 
 impl HttpLayer {
     /// With its metrics in `registry`.
@@ -95,7 +95,8 @@ impl HttpLayer {
 
     /// Longest time from a request to its answer.
     fn longest(&self, method: &Method, route: &str) -> Duration {
-        let of_route = self.lasting.iter().find(|(lasting, _)| method == Method::GET && *lasting == route);
+        let is_read = method == Method::GET || method == Method::HEAD;
+        let of_route = self.lasting.iter().find(|(lasting, _)| is_read && *lasting == route);
         of_route.map_or(REQUEST_TIMEOUT, |(_, longest)| *longest)
     }
 

@@ -2,15 +2,25 @@
 
 use axum::http::{HeaderMap, HeaderName, header};
 
-/// Whether the client takes this coding, by its name or as any coding.
-pub fn takes(headers: &HeaderMap, coding: &str) -> bool {
-    let weight = |coding: &str| weight(headers, &header::ACCEPT_ENCODING, coding);
-    weight(coding).or_else(|| weight("*")).is_some_and(|weight| weight > 0.0)
-}
+/// A coding that whoever takes any coding is sent.
+pub const GZIP: &str = "gzip";
+/// One that is sent to those who name it.
+pub const BROTLI: &str = "br";
 
-/// Whether the client names this coding as one that it takes.
-pub fn names(headers: &HeaderMap, coding: &str) -> bool {
-    weight(headers, &header::ACCEPT_ENCODING, coding).is_some_and(|weight| weight > 0.0)
+/// The coding of those that are `offered` which the client likes best, and of equals the first. None where it takes none of them, or
+/// would rather have what is not compressed.
+pub fn coding(headers: &HeaderMap, offered: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
+    let named = |coding: &str| weight(headers, &header::ACCEPT_ENCODING, coding);
+    let least = named("identity").unwrap_or_default();
+    let mut best: Option<(&str, f32)> = None;
+    for coding in offered {
+        let any = || if coding == GZIP { named("*") } else { None };
+        let weight = named(coding).or_else(any).unwrap_or_default();
+        if weight > 0.0 && weight >= least && best.is_none_or(|(_, most)| weight > most) {
+            best = Some((coding, weight));
+        }
+    }
+    best.map(|(coding, _)| coding)
 }
 
 /// The weight that a header such as `accept` gives to `wanted`, if it speaks of it.
@@ -56,17 +66,35 @@ mod tests {
             ("gzip;q=0, *", false),
             ("br", false),
             ("gzip;q=x", false),
+            ("gzip;q=-1", false),
+            ("gzip;q=nan", false),
+            ("identity;q=0, gzip", true),
+            ("identity, gzip", true),
+            ("identity;q=1, gzip;q=0.5", false),
+            ("identity, *;q=0.1", false),
+            ("identity;q=0.5, *;q=0", false),
             ("", false),
         ];
         for (offer, taken) in cases {
-            assert_eq!(takes(&offering(offer), "gzip"), taken, "{offer}");
+            assert_eq!(coding(&offering(offer), [GZIP]).is_some(), taken, "{offer}");
         }
-        assert!(!takes(&HeaderMap::new(), "gzip"));
+        assert_eq!(coding(&HeaderMap::new(), [BROTLI, GZIP]), None);
     }
 
     #[test]
-    fn any_coding_is_no_coding_by_name() {
-        assert!(names(&offering("gzip, br"), "br"));
-        assert!(!names(&offering("*"), "br") && !names(&offering("br;q=0"), "br"));
+    fn of_several_codings_the_one_is_sent_that_the_client_likes_best() {
+        for (offer, sent) in [
+            ("gzip, br", Some(BROTLI)),
+            ("gzip, br;q=0.5", Some(GZIP)),
+            ("gzip;q=0.5, br;q=0.6", Some(BROTLI)),
+            ("gzip, br;q=0", Some(GZIP)),
+            ("br;q=0", None),
+            ("identity, gzip;q=0.2, br;q=0.1", None),
+            // Any coding is none by name.
+            ("*", Some(GZIP)),
+            ("br;q=0.5, *", Some(GZIP)),
+        ] {
+            assert_eq!(coding(&offering(offer), [BROTLI, GZIP]), sent, "{offer}");
+        }
     }
 }

@@ -202,6 +202,8 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // A cache may keep a 404 or a 410 that says nothing else; what is not there now may be there in a moment.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.code.retryable() {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER.into());
         }

@@ -55,6 +55,7 @@ async fn the_correlation_id_is_taken_or_made_and_always_returned() {
 async fn a_problem_says_what_is_wrong_and_in_which_chain() {
     let response = call("/seats/arena.A-1-1", &["c-1"]).await;
     assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert_eq!(response.headers()["cache-control"], "no-store", "what is refused now is not for ever");
     let expected = json!({
         "type": "https://boxoffice.dev/problems/seat-not-available", "title": "Seat not available", "status": 409,
         "detail": "it is taken", "code": "SEAT_NOT_AVAILABLE", "retryable": false, "correlationId": "c-1",
@@ -106,7 +107,9 @@ async fn a_read_that_may_last_is_given_its_time_and_no_other_request() {
     let slow = async || tokio::time::sleep(Duration::from_secs(20)).await;
     let routes = Router::new().route("/slow", get(slow).post(slow)).route("/other", get(slow));
     let layer = HttpLayer::new(&mut Registry::default()).lasting(LASTING);
-    for (method, path, status) in [("GET", "/slow", 200), ("POST", "/slow", 503), ("GET", "/other", 503)] {
+    for (method, path, status) in
+        [("GET", "/slow", 200), ("HEAD", "/slow", 200), ("POST", "/slow", 503), ("GET", "/other", 503)]
+    {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         let answer = service(routes.clone(), layer.apart()).oneshot(request).await.unwrap();
         assert_eq!(answer.status().as_u16(), status, "{method} {path}");
@@ -156,9 +159,15 @@ async fn pages_of_named_origins_may_call_and_say_who_they_are_by_token_alone() {
     let allowed = preflight.headers()["access-control-allow-headers"].to_str().unwrap();
     assert!(allowed.contains("authorization") && !allowed.contains("x-user-id"), "{allowed}");
     let read = asked("GET", ours).await;
-    assert!(read.headers()["access-control-expose-headers"].to_str().unwrap().contains("etag"));
+    let exposed = read.headers()["access-control-expose-headers"].to_str().unwrap();
+    for name in ["etag", "retry-after", "x-chart-hash", "x-view-age", "x-view-sequence", "x-view-epoch"] {
+        assert!(exposed.contains(name), "{exposed}");
+    }
+    let vary: Vec<_> = read.headers().get_all("vary").iter().map(|vary| vary.to_str().unwrap()).collect();
+    assert!(vary.join(", ").contains("origin"), "{vary:?}");
     let other = asked("GET", "https://evil.example.com").await;
     assert!(!other.headers().contains_key("access-control-allow-origin"));
+    assert!(!asked("OPTIONS", "null").await.headers().contains_key("access-control-allow-origin"));
     let nobody = call("/chain", &[]).await;
     assert!(!nobody.headers().contains_key("access-control-allow-origin"), "by default no page may");
 }
