@@ -30,6 +30,7 @@ pub mod ownership;
 pub mod pods;
 pub mod record;
 pub mod split;
+pub mod taken_out;
 pub mod token_secret;
 pub mod tokens;
 pub mod topics;
@@ -124,9 +125,8 @@ pub async fn run(context: Arc<Context>) {
         std::future::ready(service.map(|service| Ok(service.as_ref().clone())))
     });
     let in_rounds = Arc::clone(&shared);
-    // Nobody owns a record, and it carries no label of what is ours: its service looks at it in its turn.
+    // Nobody owns a record, and it carries no label of what is ours: it says itself whose it is.
     let records = noted(&memory, watches.children::<ConfigMap>("records of topics", names::RECORD_OF));
-    let records = records.for_each(|_| std::future::ready(()));
     let controller = Controller::for_stream(futures::stream::select(trigger, news), reader)
         .with_config(config(CONCURRENCY))
         .owns_stream(noted(&memory, watches.children::<Deployment>("deployments", &ours)))
@@ -135,12 +135,12 @@ pub async fn run(context: Arc<Context>) {
         .owns_stream(noted(&memory, watches.children::<ServiceAccount>("service accounts", &ours)))
         .owns_stream(noted(&memory, watches.children::<NetworkPolicy>("network policies", &ours)))
         .owns_stream(noted(&memory, watches.children::<PodDisruptionBudget>("pod disruption budgets", &ours)))
+        .watches_stream(records, |record| record::service_of(&record))
         .graceful_shutdown_on(ending.cancelled_owned())
         .run(reconcile, |service, error, shared| retry(&service, &shared.context, error), shared)
         .for_each(|_| std::future::ready(()));
     tokio::select! {
         () = controller => {}
-        () = records => {}
         () = rounds::run(&in_rounds.context.kafka, &in_rounds.context.declarations) => {}
     }
 }
