@@ -96,7 +96,10 @@ pub async fn round(kafka: &dyn Kafka, cluster_id: &mut Option<String>, mut turns
     let now = std::time::Instant::now();
     let surveys: Vec<_> = turns
         .iter_mut()
-        .map(|turn| converge::survey(&turn.declaration, &answers, &mut turn.absences, now))
+        .map(|turn| {
+            let Turn { declaration, absences, key: _ } = turn;
+            converge::survey(declaration, &answers, cluster_id.as_deref(), absences, now)
+        })
         .collect();
     let tended: Vec<_> = turns
         .iter()
