@@ -260,6 +260,11 @@ impl<'a> Children<'a> {
         Ok(!deployments.is_empty())
     }
 
+    /// Whether there is a Deployment of that name, whatever it says.
+    pub fn has_deployment(&self, name: &str) -> bool {
+        self.live.contains_key(&("Deployment".to_owned(), name.to_owned()))
+    }
+
     /// The Deployments by name.
     pub fn deployments(&self) -> BTreeMap<String, Deployment> {
         let deployments = self.live.iter().filter(|((kind, _), _)| kind == "Deployment");

@@ -132,7 +132,7 @@ async fn delete_all(context: &Context, service: &ReservationService) -> Result<L
         Err(error) => return Err(error),
     };
     let command = names::worker(&service.name_any(), names::COMMAND);
-    let may_have_command = children.as_ref().is_none_or(|all| all.deployments().contains_key(&command));
+    let may_have_command = children.as_ref().is_none_or(|all| all.has_deployment(&command));
     let notices = match purge(context, service, may_have_command).await? {
         Purge::Done(notices) => notices,
         Purge::Waits(finding) => return Ok(Leave::Later(finding)),

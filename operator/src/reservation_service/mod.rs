@@ -169,7 +169,7 @@ async fn rest(context: &Context, service: &ReservationService) -> Result<Action,
     // What it asked of Kafka is left alone too, as soon as a round that is at it has ended.
     let is_in_round =
         context.declarations.withdraw(&(service.namespace().unwrap_or_default(), service.name_any()));
-    Ok(if is_in_round { Action::requeue(deletion::LOOK_AGAIN) } else { Action::await_change() })
+    Ok(if is_in_round { Action::requeue(jittered(deletion::LOOK_AGAIN)) } else { Action::await_change() })
 }
 
 async fn converge(
@@ -231,7 +231,7 @@ async fn report(
     context.notices.publish(&service.object_ref(&()), notices).await;
     match applied {
         // What the API server does not take is not asked for again and again.
-        Ok(Applied { error: Some(_), refused: Some(_), .. }) => Ok(Action::requeue(PAUSE)),
+        Ok(Applied { error: Some(_), refused: Some(_), .. }) => Ok(Action::requeue(jittered(PAUSE))),
         Ok(Applied { error: Some(error), .. }) => Err(error.into()),
         _ if is_met(&next.conditions, READY) => Ok(Action::requeue(jittered(REFRESH))),
         _ => Ok(Action::requeue(jittered(REFRESH_UNTIL_READY))),
@@ -243,12 +243,12 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
         return Ok(Action::await_change());
     }
     if context.declarations.withdraw(&(service.namespace().unwrap_or_default(), service.name_any())) {
-        return Ok(Action::requeue(deletion::LOOK_AGAIN));
+        return Ok(Action::requeue(jittered(deletion::LOOK_AGAIN)));
     }
     match deletion::leave(context, service).await? {
         Leave::Later(why) => {
             report_leaving(context, service, &why).await?;
-            Ok(Action::requeue(deletion::LOOK_AGAIN))
+            Ok(Action::requeue(jittered(deletion::LOOK_AGAIN)))
         }
         Leave::Failed(why) => {
             report_leaving(context, service, &why).await?;
