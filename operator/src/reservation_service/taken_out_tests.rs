@@ -8,8 +8,8 @@ use k8s_openapi::api::apps::v1::DeploymentSpec;
 use k8s_openapi::api::core::v1::{Container, PodSpec, ServiceSpec};
 use k8s_openapi::api::policy::v1::PodDisruptionBudgetSpec;
 use kube::api::DynamicObject;
-use serde::de::{DeserializeOwned, Deserializer, Error, Visitor};
-use serde::forward_to_deserialize_any;
+use serde::de::{Deserializer, Error, Visitor};
+use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::json;
 
 use super::*;
@@ -62,7 +62,7 @@ impl<'de> Deserializer<'de> for Asks {
     }
 }
 
-fn fields<T: DeserializeOwned + fmt::Debug>() -> BTreeSet<String> {
+fn fields<T: for<'de> Deserialize<'de> + fmt::Debug>() -> BTreeSet<String> {
     T::deserialize(Asks).unwrap_err().0.into_iter().map(str::to_owned).collect()
 }
 
