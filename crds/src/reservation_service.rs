@@ -293,9 +293,10 @@ pub struct ReservationServiceStatus {
     pub observed_generation: Option<i64>,
     /// Ready, Reconciling, Stalled, TopicsReady, ConsumerGroupsReady, SecretsReady and WorkersReady, each with a reason and a
     /// message; also RedisSplit while two Redis masters sell the same seats, SandboxPayments while payments move no money,
-    /// CrdsOutdated while the definitions are older than the operator, ReconcilePaused while the annotation says so,
-    /// CommandAnswers while it has SeatingEvents, and UnclaimedSales while something is sold that no SeatingEvent claims; the
-    /// annotation boxoffice.dev/keep-unclaimed (names, with commas between) keeps it on sale.
+    /// DriftPersists while an object is changed back as often as it is written, CrdsOutdated while the definitions are older
+    /// than the operator, ReconcilePaused while the annotation boxoffice.dev/paused is true, CommandAnswers while it has
+    /// SeatingEvents, and UnclaimedSales while something is sold that no SeatingEvent claims; the annotation
+    /// boxoffice.dev/keep-unclaimed (names, with commas between) keeps it on sale.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -347,7 +348,8 @@ pub struct PodCounts {
 pub struct TopicStatus {
     /// Its full name, prefix included.
     pub name: String,
-    /// The id that Kafka gave it. Another id under the same name is another topic: `TopicReplaced`.
+    /// The id that Kafka gave it. Another id under the same name is another topic: `TopicReplaced`, or `TopicElsewhere` on
+    /// another cluster, until the annotation boxoffice.dev/accept-topics names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// How many partitions it has.

@@ -312,7 +312,7 @@ pub struct SeatingEventStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Ready, Reconciling, Stalled and InventoryReady, each with a reason and a message; also ReconcilePaused while the
-    /// annotation says so.
+    /// annotation boxoffice.dev/paused is true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

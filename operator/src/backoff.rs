@@ -9,6 +9,8 @@ use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
+/// Most objects that are remembered: one may go while it fails, and nobody tells. Beyond that all begin anew.
+const MOST: usize = 20_000;
 
 /// How often each object failed in a row; keys are `Kind/namespace/name`.
 #[derive(Debug, Default)]
@@ -20,6 +22,9 @@ impl Backoff {
     /// Notes one more failure and returns how long to wait before the next try.
     pub fn failed(&self, key: &str) -> Duration {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() >= MOST && !failures.contains_key(key) {
+            failures.clear();
+        }
         let count = failures.entry(key.to_owned()).or_default();
         *count = count.saturating_add(1);
         jittered(delay(*count))
@@ -67,6 +72,15 @@ mod tests {
         assert!(about(backoff.failed("b"), 1.0));
         backoff.succeeded("a");
         assert!(about(backoff.failed("a"), 1.0));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let backoff = Backoff::default();
+        for number in 0..=MOST {
+            backoff.failed(&number.to_string());
+        }
+        assert_eq!(backoff.failures.lock().unwrap().len(), 1);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 
+use crate::backoff::jittered;
 use crate::claims::LOOK;
 
 use crate::context::{Context, key};
@@ -38,7 +39,7 @@ where
     }
     if let Err(refused) = context.claims.admit(&namespace).await {
         context.claims.tell(&object.object_ref(&()), &refused).await;
-        return Ok(Action::requeue(LOOK));
+        return Ok(Action::requeue(jittered(LOOK)));
     }
     let (started, name) = (Instant::now(), key(object));
     let result = work.await;

@@ -33,6 +33,9 @@ pub mod written;
 #[cfg(test)]
 mod fake_api;
 
+#[cfg(test)]
+mod told_tests;
+
 pub mod reservation_service;
 
 pub mod seating_event;

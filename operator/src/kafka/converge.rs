@@ -133,10 +133,12 @@ pub struct Survey {
     plan: TopicPlan,
 }
 
-/// Plans for every topic of a declaration, given what the cluster answered about them.
+/// Plans for every topic of a declaration, given what the cluster answered about them. Where one is on another cluster none
+/// becomes the service's own on this one.
 pub fn survey(
     declaration: &Declaration,
     answers: &Answers<Option<TopicFacts>>,
+    cluster: Option<&str>,
     absences: &mut Absences,
     now: Instant,
 ) -> Result<Vec<Survey>, KafkaError> {
@@ -147,11 +149,27 @@ pub fn survey(
             None => return Err(KafkaError::Settling(format!("nothing was said of topic {}", topic.name))),
         };
         let is_sure = absences.note(&topic.name, facts.is_some(), now);
-        let plan = topics::plan(topic, facts.as_ref(), &declaration.known, declaration.adoption, is_sure);
+        let (known, adoption) = (&declaration.known, declaration.adoption);
+        let plan = topics::plan(topic, facts.as_ref(), known, cluster, adoption, is_sure);
         let id = topics::pin(&plan, &topic.name, facts.as_ref(), &declaration.known);
         surveys.push(Survey { topic: topic.clone(), facts, id, plan });
     }
+    let elsewhere = surveys.iter().map(|survey| &survey.plan).find(|plan| is_elsewhere(plan)).cloned();
+    if let Some(elsewhere) = elsewhere {
+        for survey in surveys.iter_mut().filter(|survey| is_new(&survey.plan)) {
+            survey.plan = elsewhere.clone();
+        }
+    }
     Ok(surveys)
+}
+
+fn is_elsewhere(plan: &TopicPlan) -> bool {
+    matches!(plan, TopicPlan::Refuse(reason, _) if *reason == topics::ELSEWHERE)
+}
+
+/// Whether the topic is about to become the service's own.
+fn is_new(plan: &TopicPlan) -> bool {
+    matches!(plan, TopicPlan::Create | TopicPlan::Tend { adopted: true, .. })
 }
 
 /// Whether a topic may be missing, which is not known yet.
@@ -161,7 +179,6 @@ pub fn is_in_doubt(surveys: &[Survey]) -> bool {
 
 /// Whether a topic becomes the service's own only once it is recorded: until then it has no business with groups either.
 pub fn awaits_record(surveys: &[Survey], known: &Knowledge) -> bool {
-    let is_new = |plan: &TopicPlan| matches!(plan, TopicPlan::Create | TopicPlan::Tend { adopted: true, .. });
     surveys.iter().any(|survey| is_new(&survey.plan) && !known.record.contains_key(&survey.topic.name))
 }
 

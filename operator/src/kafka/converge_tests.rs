@@ -18,7 +18,8 @@ async fn look(
 ) -> (BTreeMap<String, Option<String>>, TopicState, Vec<Deed>) {
     let names: Vec<_> = declaration.topics.iter().map(|topic| topic.name.clone()).collect();
     let answers = fake.topics(&names).await.unwrap();
-    let mut surveys = survey(declaration, &answers, &mut Absences::default(), Instant::now()).unwrap();
+    let mut surveys =
+        survey(declaration, &answers, Some("c1"), &mut Absences::default(), Instant::now()).unwrap();
     let claims = claims(&surveys, &declaration.known);
     let (state, deeds) = carry_out(fake, surveys.remove(0), declaration).await.unwrap();
     (claims, state, deeds)
@@ -100,6 +101,33 @@ async fn a_topic_that_was_replaced_is_neither_pinned_nor_grown_until_it_is_accep
     assert_eq!((accepted.id.as_deref(), accepted.refused), (Some("id-0"), None));
 }
 
+#[tokio::test]
+async fn on_another_cluster_nothing_becomes_the_services_own() {
+    let (fake, mut declaration) = (Fake::default(), declaration(3));
+    let later = Topic { name: "stats-events".into(), ..seat_events(1) };
+    declaration.topics.push(later);
+    let seen = topics::Seen { id: Some("first".to_owned()), own: true };
+    declaration.known.seen = [("seat-events".to_owned(), seen)].into();
+    declaration.known.cluster = Some("c0".to_owned());
+    let names = ["seat-events", "stats-events"].map(str::to_owned);
+    let surveyed = async |declaration: &Declaration| {
+        let answers = fake.topics(&names).await.unwrap();
+        let (cluster, now) = (Some("c1"), Instant::now());
+        survey(declaration, &answers, cluster, &mut Absences::default(), now).unwrap()
+    };
+    let surveys = surveyed(&declaration).await;
+    assert!(surveys.iter().all(|survey| is_elsewhere(&survey.plan)), "{surveys:?}");
+    assert!(claims(&surveys, &declaration.known).is_empty());
+    declaration.known.cluster = Some("c1".to_owned());
+    let surveys = surveyed(&declaration).await;
+    let plans: Vec<_> = surveys.iter().map(|survey| &survey.plan).collect();
+    assert_eq!(
+        plans,
+        [&TopicPlan::Doubt, &TopicPlan::Create],
+        "it is gone, which has to be said more than once"
+    );
+}
+
 #[test]
 fn a_topic_is_missing_once_it_was_looked_for_three_times_over_half_a_minute() {
     let (mut absences, start) = (Absences::default(), Instant::now());
@@ -116,7 +144,7 @@ async fn only_an_unknown_topic_is_absent() {
     let mut declaration = declaration(3);
     declaration.known.record = [("seat-events".to_owned(), Some("id-0".to_owned()))].into();
     let answers = fake.topics(&["seat-events".to_owned()]).await.unwrap();
-    let error = survey(&declaration, &answers, &mut Absences::default(), Instant::now()).unwrap_err();
+    let error = survey(&declaration, &answers, None, &mut Absences::default(), Instant::now()).unwrap_err();
     assert_eq!(error.reason(), "KafkaForbidden");
 }
 

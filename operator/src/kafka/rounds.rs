@@ -1,4 +1,5 @@
-//! The rounds to every cluster: each ten seconds, and at once where a declaration is new. Whatever they find is kept in `declarations`.
+//! The rounds to every cluster: within ten seconds each, and at once where a declaration is new. Whatever they find is kept in
+//! `declarations`.
 //!
 //! A cluster that does not answer costs its own rounds time and nobody else's.
 
@@ -14,9 +15,11 @@ use super::converge::{self, Declaration, Deed, GroupState, Outlook, Questions, S
 use super::declarations::{Declarations, Found, Seen, Turn};
 use super::pool::Pool;
 use super::{Answers, Kafka, KafkaError, TopicFacts};
+use crate::backoff::jittered;
 
-/// From the beginning of one round to that of the next.
-const EVERY: Duration = Duration::from_secs(10);
+/// From the beginning of one round to that of the next, a fifth less or more: what drifted is put right within ten seconds,
+/// with what a round itself takes.
+const EVERY: Duration = Duration::from_secs(7);
 /// Between two looks at what is not settled yet, and so long new declarations wait for others that come with them.
 const SOON: Duration = Duration::from_millis(500);
 /// Most services of one round that something is done for at once.
@@ -42,7 +45,7 @@ async fn attend(pool: &Pool, declarations: &Declarations, connection: Connection
         let begun = Instant::now();
         let is_due = begun >= due;
         if is_due {
-            due = begun + EVERY;
+            due = begun + jittered(EVERY);
         }
         let Some(turns) = declarations.next_round(&connection, !is_due) else { return };
         if !turns.is_empty() {
@@ -93,7 +96,10 @@ pub async fn round(kafka: &dyn Kafka, cluster_id: &mut Option<String>, mut turns
     let now = std::time::Instant::now();
     let surveys: Vec<_> = turns
         .iter_mut()
-        .map(|turn| converge::survey(&turn.declaration, &answers, &mut turn.absences, now))
+        .map(|turn| {
+            let Turn { declaration, absences, key: _ } = turn;
+            converge::survey(declaration, &answers, cluster_id.as_deref(), absences, now)
+        })
         .collect();
     let tended: Vec<_> = turns
         .iter()

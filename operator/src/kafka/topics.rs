@@ -28,6 +28,8 @@ pub struct Knowledge {
     pub seen: BTreeMap<String, Seen>,
     /// Ids that a person accepts in place of those that are known.
     pub accepted: BTreeSet<String>,
+    /// The id of the cluster on which its status saw them.
+    pub cluster: Option<String>,
 }
 
 /// A topic that was there at the last look.
@@ -49,6 +51,22 @@ impl Knowledge {
     /// Whether the topic was ever there, as far as this service knows.
     fn was_there(&self, topic: &str) -> bool {
         self.seen.contains_key(topic) || self.record.get(topic).is_some_and(Option::is_some)
+    }
+
+    /// Whether that is the topic which is known, or one that a person accepts in its place.
+    fn recognises(&self, topic: &str, facts: &TopicFacts) -> bool {
+        let ids = facts.id.as_deref().zip(self.pinned(topic));
+        ids.is_none_or(|(id, pinned)| id == pinned || self.accepted.contains(id))
+    }
+
+    /// Whether that is the topic which is the service's own, so that it may go with the service.
+    pub fn may_delete(&self, topic: &str, facts: &TopicFacts) -> bool {
+        self.owns(topic, facts) && self.recognises(topic, facts)
+    }
+
+    /// The cluster on which its topics are, where `cluster`, which answers, is another one.
+    pub fn elsewhere(&self, cluster: Option<&str>) -> Option<&str> {
+        self.cluster.as_deref().filter(|known| cluster.is_some_and(|cluster| cluster != *known))
     }
 
     /// Whether it is the service's own: by its record, or by its status where the record was lost.
@@ -80,16 +98,28 @@ pub enum TopicPlan {
     Refuse(&'static str, String),
 }
 
-/// Plans for `wanted`, given what the cluster has of it and what the service knows; `is_sure` says whether an absent topic
+/// The reason of a topic that is on another cluster than the one that answers.
+pub const ELSEWHERE: &str = "TopicElsewhere";
+
+/// Plans for `wanted`, given what the `cluster` has of it and what the service knows; `is_sure` says whether an absent topic
 /// was absent often enough.
 pub fn plan(
     wanted: &Topic,
     facts: Option<&TopicFacts>,
     known: &Knowledge,
+    cluster: Option<&str>,
     adoption: Adoption,
     is_sure: bool,
 ) -> TopicPlan {
     let name = wanted.name.as_str();
+    let is_it = facts.is_some_and(|facts| known.recognises(name, facts));
+    if known.was_there(name)
+        && !is_it
+        && let Some(its) = known.elsewhere(cluster)
+    {
+        let found = facts.and_then(|facts| facts.id.as_deref());
+        return TopicPlan::Refuse(ELSEWHERE, elsewhere(name, its, cluster.unwrap_or_default(), found));
+    }
     let Some(facts) = facts else {
         return match adoption {
             _ if known.was_there(name) => missing(name, is_sure, gone),
@@ -140,7 +170,7 @@ fn never_there(name: &str) -> String {
 /// Refuses a topic that has another id than the one that is known: it was deleted and created again.
 fn replaced(name: &str, facts: &TopicFacts, known: &Knowledge) -> Option<TopicPlan> {
     let (id, pinned) = (facts.id.as_deref()?, known.pinned(name)?);
-    if id == pinned || known.accepted.contains(id) {
+    if known.recognises(name, facts) {
         return None;
     }
     let message = format!(
@@ -151,6 +181,18 @@ fn replaced(name: &str, facts: &TopicFacts, known: &Knowledge) -> Option<TopicPl
         accept = boxoffice_crds::ACCEPT_TOPICS_ANNOTATION
     );
     Some(TopicPlan::Refuse("TopicReplaced", message))
+}
+
+/// What another cluster has of that name is another topic, and nothing there says that the first one is lost.
+fn elsewhere(name: &str, its: &str, cluster: &str, found: Option<&str>) -> String {
+    format!(
+        "topic {name} of this service is on Kafka cluster {its}, and kafka.bootstrapServers leads to cluster {cluster}, where \
+         nothing is created or changed: set kafka.bootstrapServers back. If the service is to move, or its cluster was made \
+         anew, bring there what the topic held, from a mirror or a backup, each partition in its declaration; then have what \
+         is there accepted: kubectl annotate reservationservice NAME {accept}={id}",
+        accept = boxoffice_crds::ACCEPT_TOPICS_ANNOTATION,
+        id = found.unwrap_or("ID"),
+    )
 }
 
 /// The id to know the topic by from now on.

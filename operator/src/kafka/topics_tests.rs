@@ -35,7 +35,7 @@ fn seen(id: &str, own: bool) -> Knowledge {
 }
 
 fn of(facts: Option<&TopicFacts>, known: &Knowledge, adoption: Adoption) -> TopicPlan {
-    plan(&wanted(), facts, known, adoption, true)
+    plan(&wanted(), facts, known, None, adoption, true)
 }
 
 fn refused(plan: TopicPlan) -> (&'static str, String) {
@@ -53,7 +53,7 @@ fn kept(adopted: bool) -> TopicPlan {
 fn creates_an_absent_topic_that_never_was_there() {
     for known in [foreign(), own(None)] {
         for adoption in [Adoption::Fail, Adoption::Adopt] {
-            assert_eq!(plan(&wanted(), None, &known, adoption, false), TopicPlan::Create);
+            assert_eq!(plan(&wanted(), None, &known, None, adoption, false), TopicPlan::Create);
         }
     }
 }
@@ -61,7 +61,7 @@ fn creates_an_absent_topic_that_never_was_there() {
 #[test]
 fn does_not_hide_the_loss_of_a_topic_behind_an_empty_one_and_does_not_tell_it_at_once() {
     for known in [own(Some("first")), seen("first", true), seen("first", false)] {
-        assert_eq!(plan(&wanted(), None, &known, Adoption::Fail, false), TopicPlan::Doubt);
+        assert_eq!(plan(&wanted(), None, &known, None, Adoption::Fail, false), TopicPlan::Doubt);
         let (reason, message) = refused(of(None, &known, Adoption::Fail));
         assert_eq!(reason, "TopicMissing");
         assert!(message.contains("keep this resource") && !message.contains("delete"), "{message}");
@@ -84,6 +84,30 @@ fn refuses_another_topic_of_the_same_name_until_it_is_accepted() {
     let plan = of(Some(&live), &accepted, Adoption::Fail);
     assert_eq!(plan, kept(false));
     assert_eq!(pin(&plan, NAME, Some(&live), &accepted).as_deref(), Some("first"));
+}
+
+#[test]
+fn a_topic_of_another_cluster_is_told_at_once_with_the_field_and_is_never_taken_for_a_loss() {
+    let live = facts(12, "-1");
+    let on = |known: Knowledge| Knowledge { cluster: Some("c0".to_owned()), ..known };
+    let of = |facts: Option<&TopicFacts>, known: &Knowledge, cluster| {
+        plan(&wanted(), facts, known, Some(cluster), Adoption::Adopt, false)
+    };
+    for known in [on(own(Some("another"))), on(seen("another", true)), on(seen("another", false))] {
+        for facts in [None, Some(&live)] {
+            let (reason, message) = refused(of(facts, &known, "c1"));
+            assert_eq!(reason, ELSEWHERE);
+            for part in ["cluster c0", "to cluster c1", "set kafka.bootstrapServers back", "accept-topics="] {
+                assert!(message.contains(part), "{part}: {message}");
+            }
+        }
+        assert_eq!(of(None, &known, "c0"), TopicPlan::Doubt);
+        assert_eq!(refused(of(Some(&live), &known, "c0")).0, "TopicReplaced");
+    }
+    let accepted = Knowledge { accepted: ["first".to_owned()].into(), ..on(own(Some("another"))) };
+    assert_eq!(of(Some(&live), &accepted, "c1"), kept(false), "it moved");
+    assert_eq!(of(Some(&live), &on(own(Some("first"))), "c1"), kept(false), "the same by its id");
+    assert_eq!(of(None, &on(foreign()), "c1"), TopicPlan::Create, "it never was there");
 }
 
 #[test]
@@ -128,7 +152,7 @@ fn adopts_once() {
 fn observes_without_touching() {
     assert_eq!(of(Some(&facts(3, "5")), &foreign(), Adoption::Observe), TopicPlan::Observe);
     assert_eq!(refused(of(None, &foreign(), Adoption::Observe)).0, "TopicMissing");
-    assert_eq!(plan(&wanted(), None, &foreign(), Adoption::Observe, false), TopicPlan::Doubt);
+    assert_eq!(plan(&wanted(), None, &foreign(), None, Adoption::Observe, false), TopicPlan::Doubt);
 }
 
 #[test]

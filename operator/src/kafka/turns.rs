@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Groups that are all asked about in each round.
 const FEW: usize = 50;
-/// Rounds within which each has a turn, where they are more: of ten seconds each, a minute.
+/// Rounds within which each has a turn, where they are more: of ten seconds at most, a minute.
 const ROUNDS: usize = 6;
 
 /// Who waits for a turn, whoever waits longest first.

@@ -17,7 +17,7 @@ use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::drift::{Path, additions, covers, differences};
+use super::drift::{Addition, Path, additions, covers, differences};
 use super::fingerprint::fingerprint;
 use super::memory::{Mark, Objects};
 use super::outcome::{Outcome, Persisting, Refused};
@@ -260,6 +260,11 @@ impl<'a> Children<'a> {
         Ok(!deployments.is_empty())
     }
 
+    /// Whether there is a Deployment of that name, whatever it says.
+    pub fn has_deployment(&self, name: &str) -> bool {
+        self.live.contains_key(&("Deployment".to_owned(), name.to_owned()))
+    }
+
     /// The Deployments by name.
     pub fn deployments(&self) -> BTreeMap<String, Deployment> {
         let deployments = self.live.iter().filter(|((kind, _), _)| kind == "Deployment");
@@ -336,11 +341,14 @@ async fn mend(
 /// make fields that were written as it was created those of server-side apply, which otherwise would leave them there when
 /// they are wanted no more.
 fn operations(live: &DynamicObject, wanted: &DynamicObject) -> Vec<PatchOperation> {
-    let added = additions(live, wanted);
-    let mut operations: Vec<_> = added
-        .iter()
-        .map(|path| PatchOperation::Remove(RemoveOperation { path: PointerBuf::from_tokens(path) }))
-        .collect();
+    let operation = |Addition { at, instead }: Addition| {
+        let path = PointerBuf::from_tokens(&at);
+        match instead {
+            Some(value) => PatchOperation::Replace(ReplaceOperation { path, value }),
+            None => PatchOperation::Remove(RemoveOperation { path }),
+        }
+    };
+    let mut operations: Vec<_> = additions(live, wanted).into_iter().map(operation).collect();
     if !lacks(live, wanted).is_empty() {
         operations.extend(created_as_applied(live));
     }
@@ -376,7 +384,7 @@ fn created_as_applied(live: &DynamicObject) -> Option<PatchOperation> {
 /// Whether the live object can never be as wanted: its content says that it must not be changed.
 fn is_sealed(live: &DynamicObject, wanted: &DynamicObject) -> bool {
     let is_immutable = |object: &DynamicObject| object.data["immutable"] == json!(true);
-    is_immutable(live) && is_immutable(wanted) && !covers(&live.data["data"], &wanted.data["data"])
+    is_immutable(live) && is_immutable(wanted) && !covers(&live.data, &wanted.data)
 }
 
 /// What is wanted where somebody else decides how many pods there are: as many as there are. Leaving the field out would
@@ -412,8 +420,13 @@ pub fn has(live: &DynamicObject, wanted: &DynamicObject) -> bool {
 
 /// Where the live object lacks something or has something added, as JSON pointers.
 fn drift_of(live: &DynamicObject, wanted: &DynamicObject) -> Vec<String> {
-    let paths = lacks(live, wanted).into_iter().chain(additions(live, wanted));
-    paths.map(|path| PointerBuf::from_tokens(&path).to_string()).collect()
+    let mut paths = lacks(live, wanted);
+    for Addition { at, instead: _ } in additions(live, wanted) {
+        if !paths.contains(&at) {
+            paths.push(at);
+        }
+    }
+    paths.iter().map(|path| PointerBuf::from_tokens(path).to_string()).collect()
 }
 
 /// Where the live object is not as wanted: its labels and annotations, its owner, its content.

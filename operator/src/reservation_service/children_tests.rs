@@ -68,6 +68,28 @@ fn what_was_added_is_taken_out_of_the_version_that_was_read() {
 }
 
 #[test]
+fn what_is_wanted_in_part_is_put_in_the_place_of_all_of_it() {
+    let with = |probe: Value| {
+        let mut object = object("b", "s1", 2);
+        let worker = json!({"name": "worker", "livenessProbe": probe});
+        object.data["spec"]["template"] = json!({"spec": {"containers": [worker]}});
+        object
+    };
+    let check = json!({"httpGet": {"path": "/healthz"}});
+    let (live, wanted) = (with(json!({"exec": {"command": ["true"]}})), with(check.clone()));
+    let place = "/spec/template/spec/containers/0/livenessProbe";
+    assert_eq!(
+        sent(&live, &wanted),
+        json!([
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": "7"},
+            {"op": "replace", "path": place, "value": check},
+        ])
+    );
+    assert_eq!(drift_of(&live, &wanted), [format!("{place}/httpGet"), place.to_owned()]);
+    assert_eq!(drift_of(&wanted, &wanted), Vec::<String>::new());
+}
+
+#[test]
 fn fields_that_were_created_become_applied_ones_before_the_first_apply() {
     let wanted = object("b", "s1", 2);
     let mut live = object("b", "s1", 3);
@@ -98,6 +120,7 @@ fn immutable_settings_with_another_content_are_made_anew() {
     let wanted = settings(&json!({"A": "1"}), true);
     assert!(!is_sealed(&wanted, &wanted));
     assert!(is_sealed(&settings(&json!({"A": "2"}), true), &wanted));
+    assert!(is_sealed(&settings(&json!({"A": "1", "B": "2"}), true), &wanted), "pods would read it");
     assert!(!is_sealed(&settings(&json!({"A": "2"}), false), &wanted));
 }
 

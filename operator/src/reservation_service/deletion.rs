@@ -132,7 +132,7 @@ async fn delete_all(context: &Context, service: &ReservationService) -> Result<L
         Err(error) => return Err(error),
     };
     let command = names::worker(&service.name_any(), names::COMMAND);
-    let may_have_command = children.as_ref().is_none_or(|all| all.deployments().contains_key(&command));
+    let may_have_command = children.as_ref().is_none_or(|all| all.has_deployment(&command));
     let notices = match purge(context, service, may_have_command).await? {
         Purge::Done(notices) => notices,
         Purge::Waits(finding) => return Ok(Leave::Later(finding)),
@@ -192,16 +192,25 @@ async fn delete_topics(
     Ok(Ok(()))
 }
 
-/// The topics that are the service's own. The record of them goes with a namespace, before the service does: then the status
-/// says which they are, as long as they have the ids that it pinned.
+/// The topics that are the service's own and there: what has another id than the one that is known was made by somebody
+/// else, or is on another cluster. The record of them goes with a namespace, before the service does: then the status says
+/// which they are. One of the record that is not there counts where it was: it may have been deleted just now, and its groups
+/// not.
 async fn owned(kafka: &dyn Kafka, known: &Knowledge) -> Result<BTreeSet<String>, KafkaError> {
-    let mut owned: BTreeSet<String> = known.record.keys().cloned().collect();
-    let doubted: Vec<_> = known.seen.keys().filter(|name| !owned.contains(*name)).cloned().collect();
-    if !doubted.is_empty() {
-        for (name, facts) in kafka.topics(&doubted).await? {
-            if facts?.is_some_and(|facts| known.owns(&name, &facts)) {
-                owned.insert(name);
-            }
+    let names: BTreeSet<_> = known.record.keys().chain(known.seen.keys()).cloned().collect();
+    if names.is_empty() {
+        return Ok(names);
+    }
+    let is_here = known.elsewhere(kafka.cluster_id().await?.as_deref()).is_none();
+    let names: Vec<_> = names.into_iter().collect();
+    let mut owned = BTreeSet::new();
+    for (name, facts) in kafka.topics(&names).await? {
+        let is_own = match facts? {
+            Some(facts) => known.may_delete(&name, &facts) && (is_here || known.pinned(&name).is_some()),
+            None => is_here && known.record.contains_key(&name),
+        };
+        if is_own {
+            owned.insert(name);
         }
     }
     Ok(owned)
@@ -242,9 +251,9 @@ mod tests {
     const SOON: Duration = Duration::from_secs(1);
 
     #[tokio::test]
-    async fn without_the_record_topics_go_whose_ids_the_status_pinned_and_no_others() {
+    async fn topics_go_that_have_the_ids_of_record_or_status_and_no_others() {
         let kafka = Fake::default();
-        for name in ["recorded", "own", "replaced", "observed", "another"] {
+        for name in ["recorded", "known", "anew", "own", "replaced", "observed", "another"] {
             let (name, config) = (name.to_owned(), BTreeMap::new());
             let topic = Topic { name, partitions: 1, replication_factor: 1, config };
             kafka.create_topic(&topic).await.unwrap();
@@ -252,7 +261,13 @@ mod tests {
         let id = |name: &str| kafka.facts(name).id;
         let seen = |id, own| Seen { id, own };
         let known = Knowledge {
-            record: [("recorded".to_owned(), None)].into(),
+            record: [
+                ("recorded".to_owned(), None),
+                ("known".to_owned(), id("known")),
+                ("anew".to_owned(), Some("before".to_owned())),
+                ("deleted".to_owned(), Some("deleted".to_owned())),
+            ]
+            .into(),
             seen: [
                 ("own".to_owned(), seen(id("own"), true)),
                 ("replaced".to_owned(), seen(Some("before".to_owned()), true)),
@@ -262,8 +277,15 @@ mod tests {
             .into(),
             ..Knowledge::default()
         };
-        let owned = owned(&kafka, &known).await.unwrap();
-        assert_eq!(owned, ["own".to_owned(), "recorded".to_owned()].into());
+        let found = owned(&kafka, &known).await.unwrap();
+        assert_eq!(found, ["deleted", "known", "own", "recorded"].map(str::to_owned).into());
+        let led_away = Knowledge { cluster: Some("c0".to_owned()), ..known };
+        let found = owned(&kafka, &led_away).await.unwrap();
+        assert_eq!(
+            found,
+            ["known", "own"].map(str::to_owned).into(),
+            "by their ids alone on another cluster"
+        );
     }
 
     #[test]

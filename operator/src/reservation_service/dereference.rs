@@ -52,6 +52,7 @@ pub(super) fn knowledge(service: &ReservationService, record: Record) -> Knowled
             .flat_map(|ids| ids.split(','))
             .map(|id| id.trim().to_owned())
             .collect(),
+        cluster: status.and_then(|status| status.kafka_cluster_id.clone()),
     }
 }
 

@@ -1,21 +1,34 @@
 //! What a live object lacks of what is wanted of it, and what it has besides that has no place there. Pure.
 //!
 //! Server-side apply would find out about the first too, but as a write; a reconcile that has nothing to change writes
-//! nothing (I12). The second it leaves alone: a container that somebody added is somebody's.
+//! nothing (I12). The second it leaves alone: a container that somebody added is somebody's. `taken_out` lists what that is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::{Map, Value};
 
 use super::ownership::controls;
+use super::taken_out::{
+    LISTS_OF_PODS, LISTS_OF_WORKER, OF_BUDGET, OF_DEPLOYMENT, OF_PODS, OF_SERVICE, OF_WORKER, is_default,
+};
 
 /// Where something stands in an object: the keys and indices that lead there.
 pub type Path = Vec<String>;
 
-/// Fields that mean something as a whole: what is added there changes what is selected or let in.
-const EXACT: [&str; 6] = ["selector", "podSelector", "nodeSelector", "ingress", "egress", "policyTypes"];
+/// What has no place in an object, or in part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addition {
+    /// Where it stands.
+    pub at: Path,
+    /// What is to stand there; nothing where nothing is.
+    pub instead: Option<Value>,
+}
+
+/// Fields that mean something as a whole: what is added there changes what is selected or let in, and what settings say.
+const EXACT: [&str; 7] =
+    ["selector", "podSelector", "nodeSelector", "ingress", "egress", "policyTypes", "data"];
 /// Where quantities stand, which the API server writes its own way.
 const QUANTITIES: [&str; 2] = ["limits", "requests"];
 
@@ -128,64 +141,112 @@ fn identity(list: &str, element: &Value) -> String {
     known.unwrap_or_else(|| element.to_string())
 }
 
-/// What has no place in the live object, in an order in which each can be removed without moving the next: containers,
-/// volumes and what our own container is given or opens; ports of a Service; rules of a policy that has none of that kind;
-/// owners that claim control. Labels and annotations are everybody's.
-pub fn additions(live: &DynamicObject, wanted: &DynamicObject) -> Vec<Path> {
+/// What has no place in the live object, in an order in which each can be removed without moving the next: what `taken_out`
+/// lists; rules of a policy that has none of that kind; owners that claim control. Labels and annotations are everybody's.
+pub fn additions(live: &DynamicObject, wanted: &DynamicObject) -> Vec<Addition> {
     let mut found = Vec::new();
     let at = |keys: &[&str]| -> Path { keys.iter().map(|key| (*key).to_owned()).collect() };
     let value = |object: &DynamicObject, path: &Path| {
         path.iter().fold(&object.data, |value, key| &value[key.as_str()]).clone()
     };
     let kind = wanted.types.as_ref().map(|types| types.kind.as_str()).unwrap_or_default();
+    let spec = at(&["spec"]);
+    let (live_spec, wanted_spec) = (value(live, &spec), value(wanted, &spec));
     match kind {
         "Deployment" => {
+            of_fields(&OF_DEPLOYMENT, &live_spec, &wanted_spec, &spec, &mut found);
             let pod = at(&["spec", "template", "spec"]);
             of_pod(&value(live, &pod), &value(wanted, &pod), &pod, &mut found);
         }
         "Service" => {
-            let spec = at(&["spec"]);
-            of_list("ports", &value(live, &spec), &value(wanted, &spec), &spec, &mut found);
+            of_list("ports", &live_spec, &wanted_spec, &spec, &mut found);
+            of_fields(&OF_SERVICE, &live_spec, &wanted_spec, &spec, &mut found);
         }
+        "PodDisruptionBudget" => of_fields(&OF_BUDGET, &live_spec, &wanted_spec, &spec, &mut found),
         "NetworkPolicy" => {
             let undeclared = ["ingress", "egress"].map(|rules| at(&["spec", rules]));
             let is_added = |rules: &Path| is_empty(&value(wanted, rules)) && !is_empty(&value(live, rules));
-            found.extend(undeclared.into_iter().filter(is_added));
+            found.extend(undeclared.into_iter().filter(is_added).map(removed));
         }
         _ => {}
     }
     let ours = |uid: &str| wanted.owner_references().iter().any(|owner| owner.uid == uid);
     let owners = live.owner_references().iter().enumerate();
     let claims = owners.filter(|(_, owner)| controls(owner) && !ours(&owner.uid));
-    found.extend(claims.map(|(index, _)| below(&at(&["metadata", "ownerReferences"]), &index)));
+    found.extend(claims.map(|(index, _)| removed(below(&at(&["metadata", "ownerReferences"]), &index))));
     found.reverse();
     found
 }
 
-fn of_pod(live: &Value, wanted: &Value, at: &Path, found: &mut Vec<Path>) {
+fn removed(at: Path) -> Addition {
+    Addition { at, instead: None }
+}
+
+fn of_pod(live: &Value, wanted: &Value, at: &Path, found: &mut Vec<Addition>) {
     let none = Vec::new();
     let live_containers = live["containers"].as_array().unwrap_or(&none);
-    for list in ["containers", "initContainers", "volumes"] {
+    for list in LISTS_OF_PODS {
         of_list(list, live, wanted, at, found);
     }
+    of_fields(&OF_PODS, live, wanted, at, found);
     for own in wanted["containers"].as_array().unwrap_or(&none) {
         let Some(index) = live_containers.iter().position(|one| one["name"] == own["name"]) else { continue };
         let at = below(&below(at, "containers"), &index);
-        for list in ["env", "envFrom", "ports", "volumeMounts", "volumeDevices"] {
+        for list in LISTS_OF_WORKER {
             of_list(list, &live_containers[index], own, &at, found);
+        }
+        of_fields(&OF_WORKER, &live_containers[index], own, &at, found);
+    }
+}
+
+/// Fields that say what is not wanted of them: gone, or as a whole what is wanted. A probe that has another handler, or a
+/// profile with another file, would take neither a patch that removes only that nor one that adds only ours.
+fn of_fields(fields: &[&str], live: &Value, wanted: &Value, at: &Path, found: &mut Vec<Addition>) {
+    for field in fields {
+        let (live, wanted) = (&live[*field], &wanted[*field]);
+        if exceeds(field, live, wanted) {
+            let instead = Some(wanted.clone()).filter(|wanted| !is_empty(wanted));
+            found.push(Addition { at: below(at, *field), instead });
         }
     }
 }
 
-/// Elements of a list that are not wanted, and repeats of those that are.
-fn of_list(list: &str, live: &Value, wanted: &Value, at: &Path, found: &mut Vec<Path>) {
+/// Elements of a list that are not wanted, repeats of those that are, and what these say besides.
+fn of_list(list: &str, live: &Value, wanted: &Value, at: &Path, found: &mut Vec<Addition>) {
     let (none, at) = (Vec::new(), below(at, list));
     let wanted = wanted[list].as_array().unwrap_or(&none);
-    let mut missing: BTreeSet<_> = wanted.iter().map(|one| identity(list, one)).collect();
+    let mut missing: BTreeMap<_, _> = wanted.iter().map(|one| (identity(list, one), one)).collect();
     for (index, one) in live[list].as_array().unwrap_or(&none).iter().enumerate() {
-        if !missing.remove(&identity(list, one)) {
-            found.push(below(&at, &index));
+        let at = below(&at, &index);
+        match missing.remove(&identity(list, one)) {
+            None => found.push(removed(at)),
+            // What containers say is looked at field by field.
+            Some(wanted) if list != "containers" && exceeds(list, one, wanted) => {
+                found.push(Addition { at, instead: Some(wanted.clone()) });
+            }
+            Some(_) => {}
         }
+    }
+}
+
+/// Whether the live value says anything that is neither wanted nor a default. One that is wanted and differs is none: it is
+/// found by `differences`, but for elements of lists that have no key.
+fn exceeds(field: &str, live: &Value, wanted: &Value) -> bool {
+    if is_empty(wanted) {
+        return !is_empty(live) && !is_default(field, live);
+    }
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => {
+            live.iter().any(|(key, value)| exceeds(key, value, wanted.get(key).unwrap_or(&Value::Null)))
+        }
+        (Value::Array(live), Value::Array(wanted)) => {
+            live.len() != wanted.len()
+                || live
+                    .iter()
+                    .zip(wanted)
+                    .any(|(live, wanted)| exceeds("", live, wanted) || !covers(live, wanted))
+        }
+        _ => false,
     }
 }
 

@@ -7,6 +7,12 @@ fn pointers(paths: &[Path]) -> Vec<String> {
     paths.iter().map(|path| format!("/{}", path.join("/"))).collect()
 }
 
+/// Where something has no place.
+fn added(live: &DynamicObject, wanted: &DynamicObject) -> Vec<String> {
+    let places: Vec<_> = additions(live, wanted).into_iter().map(|addition| addition.at).collect();
+    pointers(&places)
+}
+
 fn object(content: Value) -> DynamicObject {
     serde_json::from_value(content).unwrap()
 }
@@ -83,7 +89,7 @@ fn what_somebody_added_to_a_template_is_found_last_first() {
     assert_eq!(differences(&live.data, &wanted.data), Vec::<Path>::new());
     let pod = "/spec/template/spec";
     assert_eq!(
-        pointers(&additions(&live, &wanted)),
+        added(&live, &wanted),
         [
             "/containers/1/volumeMounts/0",
             "/containers/1/ports/1",
@@ -96,6 +102,132 @@ fn what_somebody_added_to_a_template_is_found_last_first() {
         ]
         .map(|path| format!("{pod}{path}"))
     );
+}
+
+#[test]
+fn defaults_of_pods_are_no_additions() {
+    let mut live = pod();
+    let defaults = json!({
+        "dnsPolicy": "ClusterFirst", "restartPolicy": "Always", "schedulerName": "default-scheduler",
+        "tolerations": [], "affinity": {}, "serviceAccount": "main",
+    });
+    live.as_object_mut().unwrap().extend(defaults.as_object().unwrap().clone());
+    live["containers"][0]["resources"] = json!({});
+    live["containers"][0]["terminationMessagePolicy"] = json!("File");
+    let probe = json!({"httpGet": {"path": "/readyz", "port": "metrics"}, "periodSeconds": 2});
+    let mut wanted = pod();
+    wanted["containers"][0]["readinessProbe"] = probe.clone();
+    live["containers"][0]["readinessProbe"] = probe;
+    live["containers"][0]["readinessProbe"]["successThreshold"] = json!(1);
+    live["containers"][0]["readinessProbe"]["httpGet"]["scheme"] = json!("HTTP");
+    let (mut live, wanted) = (deployment(&live), deployment(&wanted));
+    live.data["spec"]["progressDeadlineSeconds"] = json!(600);
+    assert_eq!(added(&live, &wanted), Vec::<String>::new());
+}
+
+#[test]
+fn what_changes_how_pods_run_is_an_addition_where_nobody_wants_it() {
+    let mut live = pod();
+    let fields = json!({
+        "hostNetwork": true, "dnsPolicy": "Default", "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"operator": "Exists"}], "imagePullSecrets": [{"name": "theirs"}],
+    });
+    live.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    let own = live["containers"][0].as_object_mut().unwrap();
+    let fields = json!({"args": ["x"], "workingDir": "/", "resources": {"limits": {"cpu": "1"}}});
+    own.extend(fields.as_object().unwrap().clone());
+    let (mut live, wanted) = (deployment(&live), deployment(&pod()));
+    live.data["spec"]["paused"] = json!(true);
+    assert_eq!(differences(&live.data, &wanted.data), Vec::<Path>::new());
+    let found = added(&live, &wanted);
+    let pod = ["dnsPolicy", "hostNetwork", "imagePullSecrets", "nodeSelector", "tolerations"];
+    let pod = pod.map(|field| format!("/spec/template/spec/{field}"));
+    let own =
+        ["args", "resources", "workingDir"].map(|field| format!("/spec/template/spec/containers/0/{field}"));
+    for place in pod.iter().chain(&own).chain(["/spec/paused".to_owned()].iter()) {
+        assert!(found.contains(place), "{place}: {found:?}");
+    }
+    assert_eq!(found.len(), pod.len() + own.len() + 1, "{found:?}");
+}
+
+#[test]
+fn what_is_wanted_in_part_is_replaced_by_what_is_wanted() {
+    let container = |fields: Value| {
+        let mut pod = pod();
+        pod["containers"][0].as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        deployment(&pod)
+    };
+    let check = json!({"httpGet": {"path": "/healthz", "port": "metrics"}, "periodSeconds": 10});
+    let rights = json!({"capabilities": {"drop": ["ALL"]}});
+    let resources = json!({"requests": {"cpu": "500m"}});
+    let wanted = container(json!({
+        "livenessProbe": check, "securityContext": rights, "resources": resources,
+    }));
+    let replaced = |live: Value| {
+        additions(&container(live), &wanted)
+            .into_iter()
+            .map(|Addition { at, instead }| (at.last().cloned().unwrap(), instead))
+            .collect::<Vec<_>>()
+    };
+    let live = |field: &str, value: Value| {
+        let mut live = json!({"livenessProbe": check, "securityContext": rights, "resources": resources});
+        live[field] = value;
+        live
+    };
+    let another = json!({"exec": {"command": ["true"]}, "periodSeconds": 10});
+    assert_eq!(replaced(live("livenessProbe", another)), [("livenessProbe".to_owned(), Some(check.clone()))]);
+    let more = json!({"capabilities": {"drop": ["ALL"], "add": ["NET_ADMIN"]}});
+    assert_eq!(
+        replaced(live("securityContext", more)),
+        [("securityContext".to_owned(), Some(rights.clone()))]
+    );
+    let more = json!({"requests": {"cpu": "0.5"}, "limits": {"cpu": "1"}});
+    assert_eq!(replaced(live("resources", more)), [("resources".to_owned(), Some(resources.clone()))]);
+    let slower = json!({"httpGet": {"path": "/healthz", "port": "metrics"}, "periodSeconds": 30});
+    assert!(replaced(live("livenessProbe", slower)).is_empty(), "what differs is applied");
+    let mut live = wanted.clone();
+    let own = &mut live.data["spec"]["template"]["spec"]["containers"][0];
+    own["env"][1] = json!({"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}});
+    own["ports"][0]["hostPort"] = json!(8080);
+    let own = "/spec/template/spec/containers/0";
+    assert_eq!(added(&live, &wanted), [format!("{own}/ports/0"), format!("{own}/env/1")]);
+}
+
+#[test]
+fn a_list_without_keys_says_what_is_wanted_and_nothing_else() {
+    let spread = |keys: &[&str]| {
+        let mut pod = pod();
+        let rule =
+            |key: &&str| json!({"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway"});
+        pod["topologySpreadConstraints"] = keys.iter().map(rule).collect();
+        deployment(&pod)
+    };
+    let place = "/spec/template/spec/topologySpreadConstraints";
+    let wanted = spread(&["host"]);
+    assert_eq!(added(&spread(&["host"]), &wanted), Vec::<String>::new());
+    for live in [&["host", "zone"][..], &["zone"]] {
+        assert_eq!(added(&spread(live), &wanted), [place]);
+    }
+}
+
+#[test]
+fn a_budget_says_one_of_two() {
+    let budget = |spec: Value| {
+        object(
+            json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {}, "spec": spec}),
+        )
+    };
+    let wanted = budget(json!({"maxUnavailable": 1}));
+    assert_eq!(added(&budget(json!({"minAvailable": 1})), &wanted), ["/spec/minAvailable"]);
+    assert_eq!(added(&wanted, &wanted), Vec::<String>::new());
+}
+
+#[test]
+fn settings_have_what_is_wanted_and_no_key_besides() {
+    let wanted = json!({"data": {"A": "1"}, "immutable": true});
+    assert!(covers(&wanted, &wanted));
+    let more = json!({"data": {"A": "1", "LD_PRELOAD": "/tmp/x.so"}, "immutable": true});
+    assert_eq!(pointers(&differences(&more, &wanted)), ["/data"]);
 }
 
 #[test]
@@ -119,8 +251,14 @@ fn ports_of_a_service_and_what_it_selects_are_its_own() {
         json!([{"port": 22, "protocol": "TCP"}, {"port": 8080, "protocol": "TCP"}]),
         json!({"a": "b", "c": "d"}),
     );
-    assert_eq!(pointers(&additions(&live, &wanted)), ["/spec/ports/0"]);
+    assert_eq!(added(&live, &wanted), ["/spec/ports/0"]);
     assert_eq!(pointers(&differences(&live.data, &wanted.data)), ["/spec/selector"]);
+    let mut open = wanted.clone();
+    open.data["spec"]["type"] = json!("NodePort");
+    open.data["spec"]["externalTrafficPolicy"] = json!("Cluster");
+    open.data["spec"]["externalIPs"] = json!(["192.0.2.1"]);
+    open.data["spec"]["ports"][0]["nodePort"] = json!(30080);
+    assert_eq!(added(&open, &wanted), ["/spec/type", "/spec/externalIPs", "/spec/ports/0"]);
 }
 
 #[test]
@@ -135,7 +273,7 @@ fn a_policy_says_what_is_wanted_and_nothing_else() {
     let wanted = policy(json!({"podSelector": {"matchLabels": {"x": "y"}}, "ingress": [rule, everywhere]}));
     let drift = |spec: Value| {
         let live = policy(spec);
-        [pointers(&differences(&live.data, &wanted.data)), pointers(&additions(&live, &wanted))].concat()
+        [pointers(&differences(&live.data, &wanted.data)), added(&live, &wanted)].concat()
     };
     let selector = json!({"matchLabels": {"x": "y"}});
     assert!(
@@ -163,5 +301,5 @@ fn an_owner_that_claims_control_is_an_addition_and_one_that_does_not_is_none() {
     let owner = |uid: &str, controller: bool| json!({"apiVersion": "v1", "kind": "X", "name": "x", "uid": uid, "controller": controller});
     let wanted = of(json!([owner("s1", true)]));
     let live = of(json!([owner("d1", false), owner("s1", false), owner("d2", true)]));
-    assert_eq!(pointers(&additions(&live, &wanted)), ["/metadata/ownerReferences/2"]);
+    assert_eq!(added(&live, &wanted), ["/metadata/ownerReferences/2"]);
 }

@@ -1,6 +1,6 @@
 //! Whose a topic or a group is that two services name. Pure.
 //!
-//! Services are on one cluster where they reach it by the same addresses, or where the brokers say so. There a name belongs
+//! Services are on one cluster where the brokers say so, or by the same addresses as long as they have not. There a name belongs
 //! to the service that has it already, by its record or its status; where none has, to the one that was there first.
 
 use std::collections::BTreeSet;
@@ -106,5 +106,5 @@ fn others<'a>(
 
 fn is_one_cluster(one: (&ReservationService, &Standing), other: (&ReservationService, &Standing)) -> bool {
     let ids = one.1.cluster_id.as_ref().zip(other.1.cluster_id.as_ref());
-    brokers(one.0) == brokers(other.0) || ids.is_some_and(|(one, other)| one == other)
+    ids.map_or_else(|| brokers(one.0) == brokers(other.0), |(one, other)| one == other)
 }

@@ -30,6 +30,7 @@ pub mod ownership;
 pub mod pods;
 pub mod record;
 pub mod split;
+pub mod taken_out;
 pub mod token_secret;
 pub mod tokens;
 pub mod topics;
@@ -124,9 +125,8 @@ pub async fn run(context: Arc<Context>) {
         std::future::ready(service.map(|service| Ok(service.as_ref().clone())))
     });
     let in_rounds = Arc::clone(&shared);
-    // Nobody owns a record, and it carries no label of what is ours: its service looks at it in its turn.
+    // Nobody owns a record, and it carries no label of what is ours: it says itself whose it is.
     let records = noted(&memory, watches.children::<ConfigMap>("records of topics", names::RECORD_OF));
-    let records = records.for_each(|_| std::future::ready(()));
     let controller = Controller::for_stream(futures::stream::select(trigger, news), reader)
         .with_config(config(CONCURRENCY))
         .owns_stream(noted(&memory, watches.children::<Deployment>("deployments", &ours)))
@@ -135,12 +135,12 @@ pub async fn run(context: Arc<Context>) {
         .owns_stream(noted(&memory, watches.children::<ServiceAccount>("service accounts", &ours)))
         .owns_stream(noted(&memory, watches.children::<NetworkPolicy>("network policies", &ours)))
         .owns_stream(noted(&memory, watches.children::<PodDisruptionBudget>("pod disruption budgets", &ours)))
+        .watches_stream(records, |record| record::service_of(&record))
         .graceful_shutdown_on(ending.cancelled_owned())
         .run(reconcile, |service, error, shared| retry(&service, &shared.context, error), shared)
         .for_each(|_| std::future::ready(()));
     tokio::select! {
         () = controller => {}
-        () = records => {}
         () = rounds::run(&in_rounds.context.kafka, &in_rounds.context.declarations) => {}
     }
 }
@@ -169,7 +169,7 @@ async fn rest(context: &Context, service: &ReservationService) -> Result<Action,
     // What it asked of Kafka is left alone too, as soon as a round that is at it has ended.
     let is_in_round =
         context.declarations.withdraw(&(service.namespace().unwrap_or_default(), service.name_any()));
-    Ok(if is_in_round { Action::requeue(deletion::LOOK_AGAIN) } else { Action::await_change() })
+    Ok(if is_in_round { Action::requeue(jittered(deletion::LOOK_AGAIN)) } else { Action::await_change() })
 }
 
 async fn converge(
@@ -231,7 +231,7 @@ async fn report(
     context.notices.publish(&service.object_ref(&()), notices).await;
     match applied {
         // What the API server does not take is not asked for again and again.
-        Ok(Applied { error: Some(_), refused: Some(_), .. }) => Ok(Action::requeue(PAUSE)),
+        Ok(Applied { error: Some(_), refused: Some(_), .. }) => Ok(Action::requeue(jittered(PAUSE))),
         Ok(Applied { error: Some(error), .. }) => Err(error.into()),
         _ if is_met(&next.conditions, READY) => Ok(Action::requeue(jittered(REFRESH))),
         _ => Ok(Action::requeue(jittered(REFRESH_UNTIL_READY))),
@@ -243,12 +243,12 @@ async fn delete(context: &Context, service: &ReservationService) -> Result<Actio
         return Ok(Action::await_change());
     }
     if context.declarations.withdraw(&(service.namespace().unwrap_or_default(), service.name_any())) {
-        return Ok(Action::requeue(deletion::LOOK_AGAIN));
+        return Ok(Action::requeue(jittered(deletion::LOOK_AGAIN)));
     }
     match deletion::leave(context, service).await? {
         Leave::Later(why) => {
             report_leaving(context, service, &why).await?;
-            Ok(Action::requeue(deletion::LOOK_AGAIN))
+            Ok(Action::requeue(jittered(deletion::LOOK_AGAIN)))
         }
         Leave::Failed(why) => {
             report_leaving(context, service, &why).await?;

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use boxoffice_crds::ReservationService;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams};
-use kube::{Client, ResourceExt};
+use kube::runtime::reflector::ObjectRef;
+use kube::{Client, Resource, ResourceExt};
 use tokio::time::Instant;
 
 use super::names;
@@ -27,19 +28,27 @@ pub type Record = BTreeMap<String, Option<String>>;
 
 /// The topics that the record names; empty where there is none.
 pub async fn read(client: &Client, service: &ReservationService) -> Result<Record, ApiError> {
-    let api: Api<ConfigMap> = beside(client, service);
-    let record = timed("read the record of topics", api.get_opt(&names::record(&service.name_any()))).await?;
-    Ok(record.map(|record| parse(&record)).unwrap_or_default())
+    Ok(get(client, service).await?.as_ref().map(parse).unwrap_or_default())
 }
 
-/// The same from memory, where no watch told that it changed.
+async fn get(client: &Client, service: &ReservationService) -> Result<Option<ConfigMap>, ApiError> {
+    let api: Api<ConfigMap> = beside(client, service);
+    timed("read the record of topics", api.get_opt(&names::record(&service.name_any()))).await
+}
+
+/// The same from memory, where no watch told that it changed. One that lost the label by which it is watched, or never had it,
+/// gets it: what becomes of it would not be told.
 pub async fn known(context: &Context, service: &ReservationService) -> Result<Record, ApiError> {
     let (key, now) = (key(service), Instant::now());
     let (known, mark) = context.memory.record(&key, now);
     if let Some(record) = known {
         return Ok(record);
     }
-    let record = read(&context.client, service).await?;
+    let found = get(&context.client, service).await?;
+    let record = found.as_ref().map(parse).unwrap_or_default();
+    if found.is_some_and(|found| is_of(service, &found) && !is_watched(service, &found)) {
+        write(&context.client, service, &record).await?;
+    }
     context.memory.keep_record(&key, record.clone(), mark, now);
     Ok(record)
 }
@@ -92,6 +101,17 @@ pub fn is_of(service: &ReservationService, record: &ConfigMap) -> bool {
     owner.is_some_and(|owner| *owner == name)
 }
 
+/// The service whose record that is, as its label says.
+pub fn service_of(record: &impl Resource<DynamicType = ()>) -> Option<ObjectRef<ReservationService>> {
+    let name = record.labels().get(names::RECORD_OF)?;
+    Some(ObjectRef::new(name).within(&record.namespace().unwrap_or_default()))
+}
+
+/// Whether what becomes of it is told to the service.
+fn is_watched(service: &ReservationService, record: &ConfigMap) -> bool {
+    service_of(record).is_some_and(|of| of == ObjectRef::from(service))
+}
+
 fn parse(record: &ConfigMap) -> Record {
     let lines = |key: &str| {
         let text = record.data.as_ref().and_then(|data| data.get(key));
@@ -134,6 +154,19 @@ mod tests {
     fn carries_no_label_that_tools_prune_by() {
         let labels = build(&main_service(), &Record::new()).metadata.labels.unwrap();
         assert_eq!(labels, [("boxoffice.dev/record-of".to_owned(), "main".to_owned())].into());
+    }
+
+    #[test]
+    fn tells_whose_it_is_unless_the_label_was_taken_away() {
+        let service = main_service();
+        let mut record = build(&service, &Record::new());
+        assert!(is_watched(&service, &record));
+        assert_eq!(service_of(&record).unwrap().namespace.as_deref(), Some("tickets"));
+        record.labels_mut().insert(names::RECORD_OF.to_owned(), "other".to_owned());
+        assert!(!is_watched(&service, &record));
+        record.labels_mut().clear();
+        assert_eq!(service_of(&record), None);
+        assert!(!is_watched(&service, &record) && is_of(&service, &record));
     }
 
     #[test]

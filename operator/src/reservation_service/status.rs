@@ -127,7 +127,7 @@ fn show(status: &mut ReservationServiceStatus, service: &ReservationService, app
         status.outbox = Some(outbox::shown(outbox));
     }
     let Some(declared) = &applied.declared else { return };
-    if declared.cluster_id.is_some() {
+    if declared.cluster_id.is_some() && !declared.is_elsewhere() {
         status.kafka_cluster_id.clone_from(&declared.cluster_id);
     }
     if let Ok(topics) = &declared.topics {
@@ -271,6 +271,24 @@ mod tests {
         assert_eq!(service.status.as_ref().unwrap().topic, Some(known));
         let foreign = TopicState { name: "u".into(), refused: Some(("TopicExists", String::new())), ..there };
         assert_eq!(pinned(&mut service, foreign), None, "the id of a foreign topic is not kept");
+    }
+
+    #[test]
+    fn the_cluster_is_kept_while_another_one_answers() {
+        let mut service = main_service();
+        let mut look = |cluster: &str, refused: Option<&'static str>| {
+            let mut seen = applied();
+            let declared = seen.declared.as_mut().unwrap();
+            declared.cluster_id = Some(cluster.to_owned());
+            for topic in declared.topics.as_mut().unwrap() {
+                topic.refused = refused.map(|reason| (reason, String::new()));
+            }
+            service.status = Some(next(&service, "w:1", Ok(&seen), &at(1)));
+            service.status.as_ref().unwrap().kafka_cluster_id.clone().unwrap()
+        };
+        assert_eq!(look("c1", None), "c1");
+        assert_eq!(look("c2", Some("TopicElsewhere")), "c1");
+        assert_eq!(look("c2", None), "c2", "its topics were accepted there");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::context::{self, Context};
 use crate::kafka::KafkaError;
 use crate::kafka::converge::{Declaration, Deed, GroupState, Outlook, TopicState};
 use crate::kafka::declarations::{Key, Seen};
-use crate::kafka::topics::Knowledge;
+use crate::kafka::topics::{ELSEWHERE, Knowledge};
 use crate::notices::Notice;
 
 /// What the Kafka step goes by.
@@ -115,9 +115,13 @@ fn key(service: &ReservationService) -> Key {
     (service.namespace().unwrap_or_default(), service.name_any())
 }
 
-/// What the service has on its cluster: by its record and its status, on the cluster that answered last.
+/// What the service has on its cluster: by its record and its status, on the cluster that answered last. What it has is on
+/// the one that it was seen on: nothing where another one answers.
 pub fn standing(context: &Context, service: &ReservationService, known: &Knowledge) -> Standing {
     let seen = context.declarations.seen(&key(service)).and_then(|seen| seen.cluster_id);
+    if known.elsewhere(seen.as_deref()).is_some() {
+        return Standing { cluster_id: seen, ..Standing::default() };
+    }
     let mut standing = Standing::of_status(service);
     standing.topics.extend(known.record.keys().cloned());
     Standing { cluster_id: seen.or(standing.cluster_id), ..standing }
@@ -164,6 +168,12 @@ impl Declared {
     /// Kafka could not be asked.
     pub fn failed(error: KafkaError) -> Self {
         Self { topics: Err(error), groups: None, former: Vec::new(), cluster_id: None, done: Vec::new() }
+    }
+
+    /// Whether another cluster answered than the one on which the topics are.
+    pub fn is_elsewhere(&self) -> bool {
+        let mut refused = self.topics.iter().flatten().filter_map(|topic| topic.refused.as_ref());
+        refused.any(|(reason, _)| *reason == ELSEWHERE)
     }
 
     /// Whether every topic and group is there.

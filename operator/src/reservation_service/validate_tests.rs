@@ -191,6 +191,10 @@ fn one_cluster_by_two_addresses_is_one_cluster() {
     assert_eq!(refused.reason, "TopicInUse");
     assert!(validate_with(&younger, &fellows, "", &on("another")).is_ok());
     assert!(validate(&younger, &fellows, "").is_ok(), "nobody has asked yet");
+    younger.spec.kafka.bootstrap_servers.clone_from(&fellows[0].spec.kafka.bootstrap_servers);
+    assert!(validate(&younger, &fellows, "").is_err(), "until then the addresses say it");
+    let moved = validate_with(&younger, &fellows, "", &on("another"));
+    assert!(moved.is_ok(), "what one of them has is on the cluster that it was led away from");
 }
 
 #[test]

@@ -163,9 +163,9 @@ async fn delete(context: &Context, event: &Show) -> Result<Action, Error> {
         }
         End::Waits(finding) => {
             report(context, event, End::outcome(finding)).await?;
-            Ok(Action::requeue(deletion::LOOK_AGAIN))
+            Ok(Action::requeue(jittered(deletion::LOOK_AGAIN)))
         }
-        End::Soon => Ok(Action::requeue(deletion::LOOK_AGAIN)),
+        End::Soon => Ok(Action::requeue(jittered(deletion::LOOK_AGAIN))),
     }
 }
 

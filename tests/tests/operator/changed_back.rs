@@ -9,6 +9,7 @@ use boxoffice_tests::servers::unique;
 use boxoffice_tests::wait::{until, until_within, within};
 use futures::FutureExt;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
@@ -159,6 +160,9 @@ async fn fought_by(stage: &Stage, name: &str) {
     stage.told::<ReservationService>("main", PERSISTS).await;
     is_left_alone(stage).await;
     plane.ready::<ReservationService>(namespace, "main").await;
+    plane.delete::<Service>(namespace, "main-query").await;
+    let back = within(SOON, async || plane.get::<Service>(namespace, "main-query").await);
+    assert!(back.await.is_some(), "other drift is put right");
 
     // Another generation is another try, and one is enough.
     told_otherwise(stage, 5000).await;

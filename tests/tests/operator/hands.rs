@@ -101,20 +101,3 @@ pub fn pods(spec: &Value) -> Value {
 pub fn worker(field: &str, value: &Value) -> Hand {
     Adds(pods(&json!({"containers": [{"name": "worker", field: value}]})))
 }
-
-/// One more rule by which a Deployment's pods are spread. The API server merges these, so that applying the wanted one takes
-/// no other away: it stays.
-pub fn spreads_over_zones() -> Hand {
-    let zones = json!({
-        "maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway",
-    });
-    Edits(json!([{"op": "add", "path": format!("{SPREAD}/-"), "value": zones}]))
-}
-
-/// Takes it out again.
-pub fn spreads_no_longer() -> Hand {
-    Edits(json!([{"op": "remove", "path": format!("{SPREAD}/1")}]))
-}
-
-/// Where that stands.
-pub const SPREAD: &str = "/spec/template/spec/topologySpreadConstraints";

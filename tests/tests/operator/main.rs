@@ -33,6 +33,8 @@ mod policies;
 
 mod secrets;
 
+mod bad_input;
+
 mod security;
 
 mod shows;

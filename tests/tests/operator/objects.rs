@@ -12,7 +12,7 @@ use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use crate::hands::Hand::Merges;
-use crate::hands::{SPREAD, drift, objects, settings, spreads_no_longer, spreads_over_zones, worker};
+use crate::hands::{drift, objects, settings, worker};
 use crate::support::{Plane, SOON, Stage, condition, now, service};
 
 /// How long an object that was refused is left alone, and some.
@@ -93,34 +93,6 @@ async fn a_restart_by_kubectl_and_what_others_note_stay() {
     assert!(annotations["kubectl.kubernetes.io/restartedAt"].is_string(), "{annotations:#}");
     assert_eq!((live.annotations()["team"].as_str(), live.labels()["team"].as_str()), ("a", "b"));
     plane.ready::<ReservationService>(namespace, "main").await;
-}
-
-#[tokio::test]
-async fn what_does_not_go_away_is_reported_and_not_fought() {
-    let stage = Stage::open("objects").await;
-    let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
-    stage.service("main").await;
-    drift(plane, namespace, "Deployment", "main-command", &spreads_over_zones()).await;
-    let kind = "DriftPersists";
-    plane.condition::<ReservationService>(namespace, "main", kind, "True", Some("ChangedBack"), SOON).await;
-    let told = plane.get::<ReservationService>(namespace, "main").await.unwrap();
-    let message = condition(&told, kind).unwrap()["message"].as_str().unwrap().to_owned();
-    assert!(message.contains(&format!("Deployment main-command at {SPREAD}")), "{message}");
-    let generation = async || {
-        let live = plane.get::<Deployment>(namespace, "main-command").await.unwrap();
-        live.metadata.generation
-    };
-    let before = generation().await;
-    plane.delete::<Service>(namespace, "main-query").await;
-    let back = within(SOON, async || plane.get::<Service>(namespace, "main-query").await);
-    assert!(back.await.is_some(), "other drift is put right");
-    assert_eq!(generation().await, before);
-    drift(plane, namespace, "Deployment", "main-command", &spreads_no_longer()).await;
-    let ended = within(SOON, async || {
-        let service = plane.get::<ReservationService>(namespace, "main").await?;
-        condition(&service, kind).is_none().then_some(())
-    });
-    assert!(ended.await.is_some(), "it is told no more");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::support::{Plane, Stage, service};
 const SHOWS: u32 = 5;
 /// How often the operator looks at what nothing woke, here.
 const RESYNC: &str = "2";
-/// How long a Kafka that is there again may go unnoticed: librdkafka asks again in times that grow, rounds come every ten
+/// How long a Kafka that is there again may go unnoticed: librdkafka asks again in times that grow, rounds come within ten
 /// seconds.
 const AGAIN: Duration = Duration::from_secs(40);
 

@@ -23,8 +23,8 @@ use crate::support::{Kind, Operator, Plane, condition, service, show};
 const LOOKS: usize = 100;
 /// How often it looks at each of a few.
 const RESYNC: Duration = Duration::from_secs(15);
-/// How often it asks Kafka for a group, up to fifty of them.
-const ROUND: Duration = Duration::from_secs(10);
+/// How often it asks Kafka for a group, up to fifty of them: within ten seconds, and on average so.
+const ROUND: Duration = Duration::from_secs(7);
 /// From start to knowing all.
 const RESTART: Duration = Duration::from_mins(1);
 /// How long all of them may take.
