@@ -1,7 +1,7 @@
 //! The seat logic of Box Office, without IO and without a clock (I10).
 //!
 //! Reading order: [`ids`] name things, [`definition`] says what is on sale, [`chart`] expands it into seats
-//! and [`seating`] ranks them for [`choose`](mod@choose),
+//! ([`faults`] is what keeps one from being sold), and [`seating`] ranks them for [`choose`](mod@choose),
 //! [`events`] are the facts and their envelope, [`state`] is what the facts add up to. A [`command`] is decided on
 //! that state by [`decide`](mod@decide), which is the specification that the scripts in Redis are held to;
 //! [`plan`](mod@plan) says what a definition would do.
@@ -15,6 +15,10 @@ pub mod ids;
 pub mod definition;
 
 pub mod chart;
+
+mod currency;
+
+pub mod faults;
 
 pub mod seating;
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use boxoffice_domain::plan::Plan;
-use boxoffice_domain::{Chart, Definition, SeatId, SeatingEventId};
+use boxoffice_domain::{Definition, SeatId, SeatingEventId, faults};
 use boxoffice_runtime::http::{ConflictBody, Id, Problem};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::schemas;
@@ -97,7 +97,7 @@ pub(super) async fn plan(
     Id(event): Id<SeatingEventId>,
     Body(definition): Body<Definition>,
 ) -> Result<Json<PlanBody>, Problem> {
-    Chart::expand(&definition).map_err(|error| Problem::invalid(error.to_string()))?;
+    faults::sound(&definition, "").map_err(|fault| Problem::invalid(fault.to_string()))?;
     let planned = admin.store.plan(&event, &definition).await?;
     let Plan { added, removed, blocked, unblocked, refused } =
         planned.map_err(|rejection| refusal::refused(&event, &rejection))?;

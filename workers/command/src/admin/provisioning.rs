@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use boxoffice_domain::decide::in_words;
 use boxoffice_domain::partition::partition_of;
-use boxoffice_domain::{Chart, Definition, SeatingEventId};
+use boxoffice_domain::{Definition, SeatingEventId, faults};
 use boxoffice_runtime::http::{ConflictBody, Id, Problem, RequestContext};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::schemas;
@@ -97,7 +97,7 @@ pub(super) async fn provision(
     Body(definition): Body<Definition>,
 ) -> Result<Json<Provisioned>, Problem> {
     // Before the log is asked for a partition.
-    Chart::expand(&definition).map_err(|error| Problem::invalid(error.to_string()))?;
+    faults::sound(&definition, "").map_err(|fault| Problem::invalid(fault.to_string()))?;
     let partition = admin.partition(&event).await?;
     let outcome = admin.store.provision(&event, &definition, partition, &cause(&chain, None, None)).await?;
     let Provisioning { inventory, refused } =
