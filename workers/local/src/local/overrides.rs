@@ -57,8 +57,8 @@ mod tests {
 
     #[test]
     fn addresses_take_the_place_of_those_of_the_files() {
-        let consumers = "\n  - {name: pay, handler: payment, database: {url: d}, payment: {sandbox: true}}\n  - {name: tell, \
-                         handler: webhook, database: {url: d}, webhook: {url: \"https://a\", secretRef: {name: s, key: k}}}\n";
+        let consumers = "\n  - {name: pay, handler: payment, database: {url: \"postgres://d\"}, payment: {sandbox: true}}\n  - {name: tell, \
+                         handler: webhook, database: {url: \"postgres://d\"}, webhook: {url: \"https://a\", secretRef: {name: s, key: k}}}\n";
         let service =
             loaded(&[("", &format!("{}{consumers}", SERVICE.trim_end()))]).resources.services.remove(0);
         let given = ["pay.url=http://localhost:1", "tell.url=http://localhost:2", "tell.secret=x"];
