@@ -11,7 +11,7 @@ use boxoffice_domain::DomainEvent;
 use boxoffice_runtime::address::{self, InvalidAddress};
 use boxoffice_runtime::http::outbound;
 use boxoffice_runtime::identity;
-use boxoffice_runtime::settings::{archive_topic, snapshots_topic};
+use boxoffice_runtime::settings::{archive_topic, origin, snapshots_topic};
 use k8s_openapi::api::core::v1::{ConfigMapKeySelector, SecretKeySelector};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -113,6 +113,7 @@ pub fn validate_with(
         .map(|(index, consumer)| validate_consumer(index, consumer, &spec.kafka.prefix, &topics))
         .collect::<Result<Vec<_>, _>>()?;
     refuse_shared_databases(&consumers)?;
+    web(spec.web.as_ref())?;
     let view = consumers.iter().find(|consumer| consumer.handler == "seat-view").ok_or_else(|| {
         invalid("consumers: none has the handler seat-view, whose database the query worker reads: add one")
     })?;
@@ -342,6 +343,18 @@ fn refuse_shared_databases(consumers: &[ValidatedConsumer]) -> Result<(), Stall>
                  of its own"
             )));
         }
+    }
+    Ok(())
+}
+
+/// What pages are told, as the workers read it.
+fn web(web: Option<&resource::Web>) -> Result<(), Stall> {
+    let Some(resource::Web { command_url, allow_origins }) = web else { return Ok(()) };
+    if let Some(wrong) = command_url.as_ref().and_then(|url| address::base(url).err()) {
+        return Err(invalid(format!("web.commandUrl: {wrong}")));
+    }
+    for (index, text) in allow_origins.iter().enumerate() {
+        origin(text).map_err(|problem| invalid(format!("web.allowOrigins[{index}]: {problem}")))?;
     }
     Ok(())
 }

@@ -368,6 +368,19 @@ fn an_address_that_leads_nowhere_is_refused_before_a_worker_begins_with_it() {
 }
 
 #[test]
+fn what_pages_are_told_is_what_workers_can_read() {
+    let web = |text: &str| refused(|spec| spec.web = Some(serde_yaml_ng::from_str(text).unwrap()));
+    assert_eq!(
+        web("{commandUrl: \"https://tickets.example.com/api\", allowOrigins: [\"https://www.example.com\"]}"),
+        ""
+    );
+    let told = web("{commandUrl: \"https://tickets.example.com:99999\"}");
+    assert!(told.starts_with("web.commandUrl: is no address"), "{told}");
+    let told = web("{allowOrigins: [\"https://a\", \"https://b,c\"]}");
+    assert!(told.starts_with("web.allowOrigins[1]: expected https://host"), "{told}");
+}
+
+#[test]
 fn two_consumers_cannot_share_a_database() {
     let told = refused(|spec| spec.consumers[2].database = spec.consumers[1].database.clone());
     assert!(

@@ -70,9 +70,12 @@ pub struct WebArgs {
 }
 
 /// An origin as browsers name it: a list with `*` in it would end the process, and one with a path is that of no page.
-fn origin(text: &str) -> Result<HeaderValue, String> {
+///
+/// # Errors
+/// What is none.
+pub fn origin(text: &str) -> Result<HeaderValue, String> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
-    let is_origin = !host.is_empty() && !host.contains(['/', '?', '#', '@', '*', ' ']);
+    let is_origin = !host.is_empty() && !host.contains(['/', '?', '#', '@', '*', ',', ' ']);
     let origin = HeaderValue::from_str(text).ok().filter(|_| is_origin);
     origin
         .ok_or_else(|| "expected https://host or https://host:port, without a path and without *".to_owned())
