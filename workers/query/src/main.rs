@@ -71,7 +71,7 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(command_line::read()).await {
+    match Box::pin(run(command_line::read())).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => command_line::failed::<Args>(&format!("{error:#}")),
     }
