@@ -17,7 +17,9 @@ use crate::tls::Tls;
         .message("kafka.prefix and kafka.topic.name together may have 239 characters, so that a topic of that name with \
                   .snapshots behind it has the 249 that Kafka takes: shorten one of them"),
     validation = Rule::new("!((self.prefix + self.topic.name) in ['.', '..'])")
-        .message("kafka.topic.name: Kafka takes no topic . or ..: choose another name")
+        .message("kafka.topic.name: Kafka takes no topic . or ..: choose another name"),
+    validation = Rule::new("!(self.topic.name in ['stats-events', 'payment-events'])")
+        .message("kafka.topic.name: stats-events and payment-events are the topics of something else: choose another name")
 )]
 pub struct Kafka {
     /// Brokers to ask first, with commas. Example: `kafka-0:9092,kafka-1:9092`.

@@ -4,12 +4,11 @@
 //! source: the YAML beside this crate is generated from them (`make generate`). Nothing here talks to a cluster.
 //!
 //! A rule stands on the field it speaks about, as CEL with a message that names the fix. What CEL cannot afford to
-//! check, overlapping seat ranges for one, the operator reports as a condition.
+//! check, overlapping seat ranges or a currency that there is not, the operator reports as a condition.
 
 #![expect(clippy::doc_markdown, reason = "doc comments are what `kubectl explain` prints: plain text")]
 
 pub mod common;
-pub mod currency;
 pub mod seating_event;
 
 mod auth;

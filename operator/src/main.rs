@@ -1,21 +1,31 @@
 //! `boxoffice-operator`: runs the controllers, or prints the custom resource definitions.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write, stdout};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use boxoffice_operator::args::{Cli, Command};
 use boxoffice_operator::run::run;
-use clap::Parser;
+use boxoffice_runtime::command_line;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
+async fn main() -> ExitCode {
+    match carry_out(command_line::read()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => command_line::failed::<Cli>(&format!("{error:#}")),
+    }
+}
+
+async fn carry_out(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Some(Command::Crd) => {
-            for manifest in boxoffice_crds::manifests()? {
-                write!(std::io::stdout(), "---\n{}", manifest.yaml)?;
+            let [service, event] =
+                boxoffice_crds::manifests()?.map(|manifest| format!("---\n{}", manifest.yaml));
+            match write!(stdout(), "{service}{event}") {
+                // Nobody reads on, as behind `| head`.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+                written => Ok(written?),
             }
-            Ok(())
         }
         None | Some(Command::Run) => {
             boxoffice_runtime::telemetry::init(&cli.run.log)?;

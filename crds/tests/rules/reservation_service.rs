@@ -177,6 +177,10 @@ fn topics_have_names_that_are_not_too_long_for_kafka() {
             &format!("'{name}'"),
         )));
     }
+    for name in ["stats-events", "payment-events"] {
+        let verdict = create(with(service(), "/spec/kafka/topic/name", name));
+        refused(&verdict, "stats-events and payment-events are the topics of something else");
+    }
 }
 
 #[test]

@@ -29,7 +29,8 @@ fn a_worker_whose_topics_and_groups_were_seen_waits_for_kafka_no_more() {
 #[test]
 fn each_worker_needs_the_groups_that_it_reads_in() {
     let mut service = main_service();
-    let sandbox = "{name: pay, handler: payment, database: {url: d}, payment: {sandbox: true}}";
+    let sandbox =
+        "{name: pay, handler: payment, database: {url: \"postgres://d\"}, payment: {sandbox: true}}";
     service.spec.consumers.push(serde_yaml_ng::from_str(sandbox).unwrap());
     let none: &[Arc<ReservationService>] = &[];
     let needs = build(&validate(&service, none, "boxoffice/workers:0.1.0").unwrap()).unwrap().needs;

@@ -74,7 +74,7 @@ fn environment(consumer: &str, component: &str) -> serde_json::Value {
 
 #[test]
 fn workers_that_act_outside_are_told_how_and_secrets_stay_where_they_are() {
-    let payment = "{name: pay, handler: payment, database: {url: d}, payment: {url: \"https://pay.example.com\", \
+    let payment = "{name: pay, handler: payment, database: {url: \"postgres://d\"}, payment: {url: \"https://pay.example.com\", \
                    timeoutSeconds: 60, secretRef: {name: gateway, key: token}}}";
     let env = environment(payment, "pay");
     let one = |name: &str| {
@@ -88,7 +88,7 @@ fn workers_that_act_outside_are_told_how_and_secrets_stay_where_they_are() {
     assert_eq!(token["valueFrom"]["secretKeyRef"]["name"], "gateway");
     assert!(environment(payment, "command").to_string().contains("staging.command-payments"));
 
-    let webhook = "{name: tell, handler: webhook, database: {url: d}, webhook: {url: \"https://tell.example.com\", \
+    let webhook = "{name: tell, handler: webhook, database: {url: \"postgres://d\"}, webhook: {url: \"https://tell.example.com\", \
                    secretRef: {name: tell, key: key}, events: [seat.reserved, payment.completed]}}";
     let env = environment(webhook, "tell").to_string();
     assert!(
@@ -113,7 +113,8 @@ fn the_worker_of_the_view_database_alone_is_told_what_gets_old_where_that_is_dec
 #[test]
 fn workers_that_act_outside_may_go_there_but_not_where_clouds_keep_credentials() {
     let mut service = main_service();
-    let sandbox = "{name: pay, handler: payment, database: {url: d}, payment: {sandbox: true}}";
+    let sandbox =
+        "{name: pay, handler: payment, database: {url: \"postgres://d\"}, payment: {sandbox: true}}";
     service.spec.consumers.push(serde_yaml_ng::from_str(sandbox).unwrap());
     let desired = desired(&service);
     let policy = desired.objects.iter().find(|object| {
@@ -345,7 +346,8 @@ fn who_reads_the_token_reads_the_one_of_before_where_there_is_one() {
 #[test]
 fn a_consumer_is_told_the_topics_that_it_reads_and_writes() {
     let mut service = main_service();
-    let sandbox = "{name: pay, handler: payment, database: {url: d}, payment: {sandbox: true}}";
+    let sandbox =
+        "{name: pay, handler: payment, database: {url: \"postgres://d\"}, payment: {sandbox: true}}";
     service.spec.consumers.push(serde_yaml_ng::from_str(sandbox).unwrap());
     let told = |component: &str| {
         let settings = settings(&service, component);

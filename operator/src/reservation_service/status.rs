@@ -314,8 +314,7 @@ mod tests {
     #[test]
     fn payments_that_move_no_money_are_told_for_as_long_as_they_are_declared() {
         let mut service = main_service();
-        let payment =
-            "{name: payment-service, handler: payment, database: {url: u}, payment: {sandbox: true}}";
+        let payment = "{name: payment-service, handler: payment, database: {url: \"postgres://u\"}, payment: {sandbox: true}}";
         service.spec.consumers.push(serde_yaml_ng::from_str(payment).unwrap());
         service.status = Some(next(&service, "w:1", Ok(&applied()), &at(1)));
         let conditions = &service.status.as_ref().unwrap().conditions;

@@ -21,8 +21,6 @@ pub enum Place {
 pub struct Unsupported {
     /// Where it stands in the spec: `consumers[0].reset`.
     pub field: String,
-    /// What people call it: `consumers[stats-service].reset`.
-    pub name: String,
 }
 
 impl Unsupported {
@@ -38,24 +36,19 @@ pub fn refuse(spec: &ReservationServiceSpec, place: Place) -> Result<(), Stall> 
     if fields.is_empty() {
         return Ok(());
     }
-    let names: Vec<_> = fields.into_iter().map(|field| field.name).collect();
-    let message = format!("this version does not support {} yet: remove it", names.join(", "));
+    let fields: Vec<_> = fields.into_iter().map(|unsupported| unsupported.field).collect();
+    let message = format!("this version does not support {} yet: remove it", fields.join(", "));
     Err(Stall::new("NotYetSupported", message))
 }
 
 /// Each of them.
 pub fn in_use(spec: &ReservationServiceSpec, place: Place) -> Vec<Unsupported> {
     let of_service = of_service(spec).into_iter().filter(|(at, _, used)| *used && concerns(*at, place));
-    let mut found: Vec<_> = of_service
-        .map(|(_, field, _)| Unsupported { field: field.to_owned(), name: field.to_owned() })
-        .collect();
+    let mut found: Vec<_> = of_service.map(|(_, field, _)| Unsupported { field: field.to_owned() }).collect();
     for (index, consumer) in spec.consumers.iter().enumerate() {
         let of_consumer = of_consumer(consumer).into_iter();
         let used = of_consumer.filter(|(at, _, used)| *used && concerns(*at, place));
-        found.extend(used.map(|(_, field, _)| Unsupported {
-            field: format!("consumers[{index}].{field}"),
-            name: format!("consumers[{}].{field}", consumer.name),
-        }));
+        found.extend(used.map(|(_, field, _)| Unsupported { field: format!("consumers[{index}].{field}") }));
     }
     found
 }
@@ -139,11 +132,7 @@ mod tests {
     fn every_field_in_use_is_named() {
         let stall = refuse(&demanding(), Place::Cluster).unwrap_err();
         assert_eq!(stall.reason, "NotYetSupported");
-        for field in [
-            "command.autoscaling",
-            "query.autoscaling",
-            "consumers[reservation-persistence-service].scaling.lag",
-        ] {
+        for field in ["command.autoscaling", "query.autoscaling", "consumers[1].scaling.lag"] {
             assert!(stall.message.contains(field), "{field}: {}", stall.message);
         }
     }

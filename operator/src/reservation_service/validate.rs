@@ -8,8 +8,10 @@ use boxoffice_crds::reservation_service::{self as resource, AdoptionPolicy, Auth
 use boxoffice_crds::tls::Tls;
 use boxoffice_crds::{ReservationService, ReservationServiceSpec};
 use boxoffice_domain::DomainEvent;
+use boxoffice_runtime::address::{self, InvalidAddress};
 use boxoffice_runtime::http::outbound;
-use boxoffice_runtime::settings::{archive_topic, snapshots_topic};
+use boxoffice_runtime::identity;
+use boxoffice_runtime::settings::{archive_topic, origin, snapshots_topic};
 use k8s_openapi::api::core::v1::{ConfigMapKeySelector, SecretKeySelector};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -103,12 +105,15 @@ pub fn validate_with(
 ) -> Result<ValidatedService, Stall> {
     let spec = &service.spec;
     let topics = topics(&spec.kafka)?;
+    let brokers = address::brokers(&spec.kafka.bootstrap_servers);
+    brokers.map_err(|wrong| invalid(format!("kafka.bootstrapServers: {wrong}")))?;
     one_authority("kafka", spec.kafka.tls.as_ref())?;
-    let consumers = spec
-        .consumers
-        .iter()
-        .map(|consumer| validate_consumer(consumer, &spec.kafka.prefix, &topics))
+    let consumers = spec.consumers.iter().enumerate();
+    let consumers = consumers
+        .map(|(index, consumer)| validate_consumer(index, consumer, &spec.kafka.prefix, &topics))
         .collect::<Result<Vec<_>, _>>()?;
+    refuse_shared_databases(&consumers)?;
+    web(spec.web.as_ref())?;
     let view = consumers.iter().find(|consumer| consumer.handler == "seat-view").ok_or_else(|| {
         invalid("consumers: none has the handler seat-view, whose database the query worker reads: add one")
     })?;
@@ -142,17 +147,18 @@ pub fn validate_with(
 }
 
 fn validate_consumer(
+    index: usize,
     consumer: &Consumer,
     prefix: &str,
     topics: &[Topic],
 ) -> Result<ValidatedConsumer, Stall> {
-    let name = &consumer.name;
+    let (name, field) = (&consumer.name, format!("consumers[{index}]"));
     if [names::COMMAND, names::QUERY, names::COMMAND_PAYMENTS].contains(&name.as_str()) {
         return Err(invalid(format!(
-            "consumers: the name {name} is taken by the worker of that name: choose another"
+            "{field}.name: {name} is taken by the worker of that name: choose another"
         )));
     }
-    effects(consumer)?;
+    effects(&field, consumer)?;
     let handler = match consumer.handler {
         Handler::SeatView => "seat-view",
         Handler::Persistence => "persistence",
@@ -160,11 +166,11 @@ fn validate_consumer(
         Handler::Payment => "payment",
         Handler::Webhook => "webhook",
     };
-    let start = start(consumer)?;
+    let start = start(&field, consumer)?;
     Ok(ValidatedConsumer {
         declared: consumer.clone(),
         handler,
-        database: database(&format!("consumers[{name}].database"), &consumer.database)?,
+        database: database(&format!("{field}.database"), &consumer.database)?,
         group: Group { name: format!("{prefix}{name}"), topics: read_by(consumer.handler, topics), start },
     })
 }
@@ -179,17 +185,16 @@ fn read_by(handler: Handler, topics: &[Topic]) -> Vec<String> {
 }
 
 /// Whether a consumer that acts outside can do so: where to, and about what.
-fn effects(consumer: &Consumer) -> Result<(), Stall> {
-    let name = &consumer.name;
+fn effects(at: &str, consumer: &Consumer) -> Result<(), Stall> {
     if consumer.handler.acts_outside() && consumer.reset.is_some() {
         return Err(invalid(format!(
-            "consumers[{name}].reset: the handlers payment and webhook cannot be replayed, which would charge and tell \
+            "{at}.reset: the handlers payment and webhook cannot be replayed, which would charge and tell \
              again: remove it"
         )));
     }
     let outbound = |field: &str, url: &str| match outbound::check(url) {
         Ok(_) => Ok(()),
-        Err(problem) => Err(invalid(format!("consumers[{name}].{field}: {problem}"))),
+        Err(problem) => Err(invalid(format!("{at}.{field}: {problem}"))),
     };
     if let Some(url) = consumer.payment.as_ref().and_then(|payment| payment.url.as_ref()) {
         outbound("payment.url", url)?;
@@ -200,7 +205,7 @@ fn effects(consumer: &Consumer) -> Result<(), Stall> {
     let read: Vec<_> = read.copied().collect();
     match webhook.events.iter().find(|asked| !read.contains(&asked.as_str())) {
         Some(unknown) => Err(invalid(format!(
-            "consumers[{name}].webhook.events: there is no event type {unknown}: give some of {}, or leave it out for all",
+            "{at}.webhook.events: there is no event type {unknown}: give some of {}, or leave it out for all",
             read.join(", ")
         ))),
         None => Ok(()),
@@ -208,7 +213,7 @@ fn effects(consumer: &Consumer) -> Result<(), Stall> {
 }
 
 /// Where the consumer's group begins. Views need every event; what acts outside must not act again on old ones.
-fn start(consumer: &Consumer) -> Result<Start, Stall> {
+fn start(at: &str, consumer: &Consumer) -> Result<Start, Stall> {
     let acts_outside = match consumer.handler {
         Handler::SeatView | Handler::Stats => return Ok(Start::Earliest),
         handler @ (Handler::Persistence | Handler::Payment | Handler::Webhook) => handler.acts_outside(),
@@ -216,9 +221,8 @@ fn start(consumer: &Consumer) -> Result<Start, Stall> {
     match consumer.start_from {
         None if acts_outside => Ok(Start::Latest),
         Some(StartFrom::Earliest) if acts_outside => Err(invalid(format!(
-            "consumers[{}].startFrom must not be earliest for the handlers payment and webhook: write latest or a time, or \
-             leave it out",
-            consumer.name
+            "{at}.startFrom: must not be earliest for the handlers payment and webhook: write latest or a time, or leave it \
+             out"
         ))),
         None | Some(StartFrom::Earliest) => Ok(Start::Earliest),
         Some(StartFrom::Latest) => Ok(Start::Latest),
@@ -233,6 +237,10 @@ pub const STATS: usize = 1;
 /// The payments.
 pub const PAYMENTS: usize = 2;
 
+/// The topic of statistics, behind the prefix.
+const STATS_EVENTS: &str = "stats-events";
+/// That of payments.
+const PAYMENT_EVENTS: &str = "payment-events";
 /// Longest name of a topic.
 const LONGEST_TOPIC: usize = 249;
 
@@ -254,6 +262,11 @@ fn topics(kafka: &resource::Kafka) -> Result<Vec<Topic>, Stall> {
         })
     };
     let single = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
+    if [STATS_EVENTS, PAYMENT_EVENTS].contains(&name.as_str()) {
+        return Err(invalid(format!(
+            "kafka.topic.name: {STATS_EVENTS} and {PAYMENT_EVENTS} are the topics of something else: choose another name"
+        )));
+    }
     let seats = format!("{prefix}{name}");
     // The archives' name is shorter.
     let (snapshots, archive) = (snapshots_topic(&seats), archive_topic(&seats));
@@ -267,8 +280,8 @@ fn topics(kafka: &resource::Kafka) -> Result<Vec<Topic>, Stall> {
     }
     Ok(vec![
         topic(seats, config.clone())?,
-        topic(format!("{prefix}stats-events"), single("cleanup.policy", "compact"))?,
-        topic(format!("{prefix}payment-events"), single("retention.ms", "-1"))?,
+        topic(format!("{prefix}{STATS_EVENTS}"), single("cleanup.policy", "compact"))?,
+        topic(format!("{prefix}{PAYMENT_EVENTS}"), single("retention.ms", "-1"))?,
         topic(format!("{prefix}{name}.dlq"), single("retention.ms", "-1"))?,
         topic(snapshots, newest(config, &[]))?,
         topic(archive, newest(config, &[("retention.ms", "-1")]))?,
@@ -284,30 +297,66 @@ fn newest(seats: &BTreeMap<String, String>, more: &[(&str, &str)]) -> BTreeMap<S
     own.chain(seats.get(AS_SEATS).map(|value| (AS_SEATS.to_owned(), value.clone()))).collect()
 }
 
-fn source(field: &str, url: Option<&str>, from: Option<&UrlFrom>) -> Result<Source, Stall> {
+/// An address; one that leads nowhere is refused. What a Secret holds is looked at by the worker.
+fn source(
+    field: &str,
+    url: Option<&str>,
+    from: Option<&UrlFrom>,
+    check: impl Fn(&str) -> Result<(), InvalidAddress>,
+) -> Result<Source, Stall> {
     match (url, from) {
-        (Some(url), None) => Ok(Source::Plain(url.to_owned())),
+        (Some(url), None) => {
+            check(url).map_err(|wrong| invalid(format!("{field}.url: {wrong}")))?;
+            Ok(Source::Plain(url.to_owned()))
+        }
         (None, Some(from)) => Ok(Source::Secret(from.secret_key_ref.clone())),
         _ => Err(invalid(format!("{field}: give either url or urlFrom"))),
     }
 }
 
 fn redis(redis: &resource::Redis) -> Result<Source, Stall> {
-    let resource::Redis { url, url_from, tls, cluster: _ } = redis;
+    let resource::Redis { url, url_from, tls, cluster } = redis;
     one_authority("redis", tls.as_ref())?;
     if tls.is_some() && url.as_ref().is_some_and(|url| !url.starts_with("rediss://")) {
         return Err(invalid(
             "redis.tls: it belongs to an address that speaks TLS: write rediss:// in redis.url, or remove it",
         ));
     }
-    source("redis", url.as_deref(), url_from.as_ref())
+    source("redis", url.as_deref(), url_from.as_ref(), |url| address::redis(url, *cluster))
 }
 
 fn database(field: &str, database: &Database) -> Result<ValidatedDatabase, Stall> {
     let Database { url, url_from, tls } = database;
     one_authority(field, tls.as_ref())?;
-    let url = source(field, url.as_deref(), url_from.as_ref())?;
+    let url = source(field, url.as_deref(), url_from.as_ref(), |url| address::postgres(url).map(drop))?;
     Ok(ValidatedDatabase { url, tls: tls.clone() })
+}
+
+/// A database belongs to one consumer: the worker of the second would end at its start, again and again.
+fn refuse_shared_databases(consumers: &[ValidatedConsumer]) -> Result<(), Stall> {
+    for (index, consumer) in consumers.iter().enumerate() {
+        let earlier = consumers[..index].iter().position(|other| other.database.url == consumer.database.url);
+        if let Some(earlier) = earlier {
+            let name = &consumers[earlier].declared.name;
+            return Err(invalid(format!(
+                "consumers[{index}].database: it is that of consumers[{earlier}] ({name}) too: give every consumer a database \
+                 of its own"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What pages are told, as the workers read it.
+fn web(web: Option<&resource::Web>) -> Result<(), Stall> {
+    let Some(resource::Web { command_url, allow_origins }) = web else { return Ok(()) };
+    if let Some(wrong) = command_url.as_ref().and_then(|url| address::base(url).err()) {
+        return Err(invalid(format!("web.commandUrl: {wrong}")));
+    }
+    for (index, text) in allow_origins.iter().enumerate() {
+        origin(text).map_err(|problem| invalid(format!("web.allowOrigins[{index}]: {problem}")))?;
+    }
+    Ok(())
 }
 
 fn one_authority(field: &str, tls: Option<&Tls>) -> Result<(), Stall> {
@@ -333,14 +382,9 @@ fn jwt_key(auth: &resource::Auth) -> Result<Option<Source>, Stall> {
     match (&jwt.jwks_url, &jwt.secret_ref) {
         (None, Some(secret)) => Ok(Some(Source::Secret(secret.clone()))),
         (Some(url), None) => {
-            let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-            let is_address = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-                && !url.contains(|c: char| c.is_whitespace() || c.is_control());
-            if is_address {
-                Ok(None)
-            } else {
-                Err(invalid("auth.jwt.jwksUrl: write http://host/path or https://host/path"))
-            }
+            let address = identity::settings::address(url);
+            let problem = |_| invalid("auth.jwt.jwksUrl: write http://host/path or https://host/path");
+            address.map(|_| None).map_err(problem)
         }
         _ => Err(invalid("auth.jwt: give either jwksUrl or secretRef")),
     }

@@ -95,7 +95,7 @@ fn what_acts_outside_begins_with_what_comes_and_never_with_the_earliest_record()
     assert_eq!(start(&service), Start::Timestamp(0));
     service.spec.consumers[1].start_from = Some(StartFrom::Earliest);
     let stall = validate(&service, NONE, "").unwrap_err();
-    assert!(stall.message.contains("startFrom must not be earliest"), "{stall}");
+    assert!(stall.message.starts_with("consumers[1].startFrom: must not be earliest"), "{stall}");
     service.spec.consumers[1] = Consumer { start_from: None, ..payment };
     assert_eq!(start(&service), Start::Earliest);
 }
@@ -108,35 +108,38 @@ fn acting(consumer: &str) -> ReservationService {
 
 #[test]
 fn where_payments_are_made_command_workers_read_them() {
-    let payment = "{name: pay, handler: payment, database: {url: d}, payment: {sandbox: true}}";
+    let payment =
+        "{name: pay, handler: payment, database: {url: \"postgres://d\"}, payment: {sandbox: true}}";
     let group = validated(&acting(payment)).payments_group.unwrap();
     assert_eq!(group.name, "staging.command-payments");
     assert_eq!((group.topics, group.start), (vec!["staging.payment-events".to_owned()], Start::Earliest));
     let taken = validate(&acting(&payment.replace("pay,", "command-payments,")), NONE, "").unwrap_err();
-    assert!(taken.message.contains("command-payments is taken"), "{}", taken.message);
+    assert!(taken.message.contains("consumers[3].name: command-payments is taken"), "{}", taken.message);
 }
 
 #[test]
 fn what_acts_outside_says_where_and_about_what() {
     let webhook = |url: &str, events: &str| {
         let section = format!("{{url: \"{url}\", secretRef: {{name: s, key: k}}, events: [{events}]}}");
-        let consumer = format!("{{name: tell, handler: webhook, database: {{url: d}}, webhook: {section}}}");
+        let consumer = format!(
+            "{{name: tell, handler: webhook, database: {{url: \"postgres://d\"}}, webhook: {section}}}"
+        );
         validate(&acting(&consumer), NONE, "").map(drop).map_err(|stall| stall.message)
     };
     assert_eq!(webhook("https://tell.example.com", "seat.reserved, payment.completed"), Ok(()));
     assert_eq!(webhook("http://notification:8090/events", ""), Ok(()));
     let message = webhook("http://tell.example.com", "").unwrap_err();
-    assert!(message.starts_with("consumers[tell].webhook.url: "), "{message}");
+    assert!(message.starts_with("consumers[3].webhook.url: "), "{message}");
     let message = webhook("https://tell.example.com", "seat.reserved, seat.painted").unwrap_err();
     assert!(
-        message.starts_with("consumers[tell].webhook.events: there is no event type seat.painted"),
+        message.starts_with("consumers[3].webhook.events: there is no event type seat.painted"),
         "{message}"
     );
     assert!(webhook("https://tell.example.com", "stats.updated").is_err(), "no webhook reads its topic");
 
-    let reset = "{name: pay, handler: payment, database: {url: d}, payment: {sandbox: true}, reset: {requestId: a, to: latest}}";
+    let reset = "{name: pay, handler: payment, database: {url: \"postgres://d\"}, payment: {sandbox: true}, reset: {requestId: a, to: latest}}";
     let refused = validate(&acting(reset), NONE, "").unwrap_err().message;
-    assert!(refused.starts_with("consumers[pay].reset: "), "{refused}");
+    assert!(refused.starts_with("consumers[3].reset: "), "{refused}");
 }
 
 #[test]
@@ -278,7 +281,7 @@ fn the_key_of_an_issuer_is_published_or_in_a_secret() {
 #[test]
 fn of_two_services_that_would_make_one_name_the_younger_is_refused() {
     let consumer = |name: &str| {
-        let text = format!("{{name: {name}, handler: persistence, database: {{url: d}}}}");
+        let text = format!("{{name: {name}, handler: persistence, database: {{url: \"postgres://d\"}}}}");
         serde_yaml_ng::from_str(&text).unwrap()
     };
     let mut senior = main_service();
@@ -329,7 +332,7 @@ fn an_authority_stands_in_one_place_and_belongs_to_an_address_that_speaks_tls() 
     let message = refused(&|spec| spec.redis.tls = tls(both)).unwrap_err();
     assert!(message.starts_with("redis.tls: "), "{message}");
     let message = refused(&|spec| spec.consumers[1].database.tls = tls(both)).unwrap_err();
-    assert!(message.starts_with("consumers[reservation-persistence-service].database.tls: "), "{message}");
+    assert!(message.starts_with("consumers[1].database.tls: "), "{message}");
     let redis = |url: &str| {
         refused(&|spec| {
             spec.redis.tls = tls(one);
@@ -340,4 +343,67 @@ fn an_authority_stands_in_one_place_and_belongs_to_an_address_that_speaks_tls() 
     let message = redis("redis://redis").unwrap_err();
     assert!(message.contains("write rediss:// in redis.url"), "{message}");
     assert_eq!(refused(&|spec| spec.redis.tls = tls(one)), Ok(()), "what a Secret holds is not known");
+}
+
+fn refused(change: impl Fn(&mut ReservationServiceSpec)) -> String {
+    let mut service = main_service();
+    change(&mut service.spec);
+    validate(&service, NONE, "w:1").map(drop).map_or_else(|stall| stall.message, |()| String::new())
+}
+
+#[test]
+fn an_address_that_leads_nowhere_is_refused_before_a_worker_begins_with_it() {
+    let redis = |url: &str, cluster: bool| {
+        refused(|spec| {
+            (spec.redis.url, spec.redis.url_from) = (Some(url.to_owned()), None);
+            spec.redis.cluster = cluster;
+        })
+    };
+    assert_eq!(redis("redis://redis:6379/2", false), "");
+    assert!(redis("redis://redis:6379/2", true).starts_with("redis.url: names a database"));
+    let told = redis("redis:6379", false);
+    assert!(told.starts_with("redis.url: names no host: write redis://"), "{told}");
+    let told =
+        refused(|spec| spec.consumers[1].database.url = Some("mysql://root:hush@db/reservations".into()));
+    assert!(told.starts_with("consumers[1].database.url: does not begin with postgres://"), "{told}");
+    assert!(!told.contains("hush"), "{told}");
+    let told = refused(|spec| spec.kafka.bootstrap_servers = "kafka:9092 kafka:9093".into());
+    assert!(told.starts_with("kafka.bootstrapServers: \"kafka:9092 kafka:9093\" is no broker"), "{told}");
+}
+
+#[test]
+fn what_pages_are_told_is_what_workers_can_read() {
+    let web = |text: &str| refused(|spec| spec.web = Some(serde_yaml_ng::from_str(text).unwrap()));
+    assert_eq!(
+        web("{commandUrl: \"https://tickets.example.com/api\", allowOrigins: [\"https://www.example.com\"]}"),
+        ""
+    );
+    let told = web("{commandUrl: \"https://tickets.example.com:99999\"}");
+    assert!(told.starts_with("web.commandUrl: is no address"), "{told}");
+    let told = web("{allowOrigins: [\"https://a\", \"https://b,c\"]}");
+    assert!(told.starts_with("web.allowOrigins[1]: expected https://host"), "{told}");
+}
+
+#[test]
+fn two_consumers_cannot_share_a_database() {
+    let told = refused(|spec| spec.consumers[2].database = spec.consumers[1].database.clone());
+    assert!(
+        told.starts_with(
+            "consumers[2].database: it is that of consumers[1] (reservation-persistence-service) too"
+        ),
+        "{told}"
+    );
+    let told = refused(|spec| spec.consumers[1].database = spec.consumers[0].database.clone());
+    assert!(told.starts_with("consumers[1].database: it is that of consumers[0] (seat-view) too"), "{told}");
+}
+
+#[test]
+fn the_topic_of_the_seats_is_none_of_the_others() {
+    for name in ["stats-events", "payment-events"] {
+        let told = refused(|spec| spec.kafka.topic.name = name.into());
+        assert!(
+            told.starts_with("kafka.topic.name: stats-events and payment-events are the topics"),
+            "{told}"
+        );
+    }
 }

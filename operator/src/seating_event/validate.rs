@@ -3,8 +3,8 @@
 //! A chart is expanded once a generation, and not at all where the service has the definition: it took it then.
 
 use boxoffice_crds::common::condition::INVENTORY_READY;
-use boxoffice_crds::seating_event::PriceCategory;
-use boxoffice_crds::{ReservationService, SeatingEvent, SeatingEventSpec, currency};
+use boxoffice_crds::{ReservationService, SeatingEvent};
+use boxoffice_domain::faults::{Fault, faults};
 use boxoffice_domain::{Chart, Definition};
 use kube::ResourceExt;
 
@@ -42,23 +42,21 @@ pub fn validate(show: &Show, service: Option<&ReservationService>) -> Result<Val
 
 /// What the resource says without what it refers to: the definition with its chart. `boxoffice plan` begins here (I11).
 pub fn define(event: &SeatingEvent) -> Result<(Definition, Chart), Stall> {
-    if let Some((field, problem)) = unknown_currencies(&event.spec).into_iter().next() {
-        return Err(Stall::new("InvalidCurrency", format!("spec.{field}: {problem}")));
-    }
     let definition = build(&event.spec);
+    if let Some(fault) = faults(&definition, SPEC).first() {
+        return Err(Stall::new(reason(fault), fault.to_string()));
+    }
     let chart =
-        Chart::expand(&definition).map_err(|error| Stall::new("InvalidChart", error.told_below("spec.")))?;
+        Chart::expand(&definition).map_err(|error| Stall::new("InvalidChart", error.told_below(SPEC)))?;
     Ok((definition, chart))
 }
 
-/// Prices in currencies that there are not: the field of each, and what is wrong with it.
-pub fn unknown_currencies(spec: &SeatingEventSpec) -> Vec<(String, String)> {
-    let categories = spec.price_categories.iter().enumerate();
-    let problem = |(index, category): (usize, &PriceCategory)| {
-        let problem = currency::problem(&category.currency)?;
-        Some((format!("priceCategories[{index}].currency"), problem))
-    };
-    categories.filter_map(problem).collect()
+/// Where the definition stands in the resource.
+const SPEC: &str = "spec.";
+
+/// What a fault is called in conditions.
+fn reason(fault: &Fault) -> &'static str {
+    if fault.field.ends_with(".currency") { "InvalidCurrency" } else { "InvalidDefinition" }
 }
 
 fn trouble(service: &ReservationService) -> Option<String> {
@@ -101,6 +99,18 @@ mod tests {
         let stall = define(&event).map(drop).unwrap_err();
         assert_eq!(stall.reason, "InvalidCurrency");
         assert!(stall.message.starts_with("spec.priceCategories[0].currency: \"ERO\""), "{}", stall.message);
+    }
+
+    #[test]
+    fn what_the_api_server_let_through_stalls_before_any_worker_is_asked() {
+        let mut event = arena_night();
+        event.spec.blocked[0].seats.push("A-1-1".into());
+        let stall = define(&event).map(drop).unwrap_err();
+        assert_eq!(stall.reason, "InvalidDefinition");
+        assert_eq!(
+            stall.message,
+            "spec.blocked[0].seats[1]: A-1-1 is blocked in spec.blocked[0].seats[0] already: block it once"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use boxoffice_runtime::identity::settings::IdentityArgs;
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs, WebArgs};
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
 use clap::{ArgAction, Parser};
 
 use crate::durability::Guarantee;
@@ -72,9 +72,11 @@ pub struct Args {
     pub durability_reserve: Guarantee,
     /// Domain events of one SeatingEvent that may wait for Kafka before new holds are refused.
     #[arg(long, env = "BOXOFFICE_OUTBOX_HIGH_WATERMARK", default_value_t = 100_000)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub outbox_high_watermark: u64,
     /// Longest body of a command, in bytes.
     #[arg(long, env = "BOXOFFICE_MAX_BODY_BYTES", default_value_t = 65_536)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(128..=1_048_576))]
     pub max_body_bytes: usize,
     /// Requests that one user may send to this process in a second; more are answered 429. Left out: no limit.
     #[arg(long, env = "BOXOFFICE_REQUESTS_PER_USER_PER_SECOND")]

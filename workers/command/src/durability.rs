@@ -48,12 +48,13 @@ impl FromStr for Guarantee {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let replicas = |text: &str| text.trim().parse().ok().filter(|count| (1..=9).contains(count));
-        match (text, text.strip_prefix("replicas:").and_then(replicas)) {
+        // Exactly what the resource takes: at most one blank, and a digit.
+        let count = text.strip_prefix("replicas:").map(|count| count.strip_prefix(' ').unwrap_or(count));
+        match (text, count.map(str::as_bytes)) {
             ("redis", _) => Ok(Self::Redis),
             ("fsync", _) => Ok(Self::Fsync),
             ("log", _) => Ok(Self::Log),
-            (_, Some(count)) => Ok(Self::Replicas(count)),
+            (_, Some([digit @ b'1'..=b'9'])) => Ok(Self::Replicas(digit - b'0')),
             _ => Err("expected redis, fsync, log or \"replicas: <n>\" with n from 1 to 9".to_owned()),
         }
     }
@@ -71,7 +72,16 @@ mod tests {
         assert_eq!("fsync".parse(), Ok(Guarantee::Fsync));
         assert_eq!("replicas: 2".parse(), Ok(Guarantee::Replicas(2)));
         assert_eq!("replicas:9".parse(), Ok(Guarantee::Replicas(9)));
-        for text in ["disk", "replicas", "replicas: 0", "replicas: 10", ""] {
+        for text in [
+            "disk",
+            "replicas",
+            "replicas: 0",
+            "replicas: 10",
+            "replicas: +1",
+            "replicas:  1",
+            "replicas: -1",
+            "",
+        ] {
             assert!(text.parse::<Guarantee>().unwrap_err().starts_with("expected redis, fsync"), "{text}");
         }
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use boxoffice_command::args::Args;
 use boxoffice_command::run;
-use clap::Parser;
+use boxoffice_runtime::command_line;
 
 /// A hold is many small allocations on several threads: nearly a quarter of its CPU time went into the system's allocator.
 #[global_allocator]
@@ -12,11 +12,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
+    match run(command_line::read()).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("boxoffice-command: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => command_line::failed::<Args>(&error),
     }
 }

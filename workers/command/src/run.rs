@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use boxoffice_runtime::address::{self, InvalidAddress};
 use boxoffice_runtime::health::{self, Readiness};
-use boxoffice_runtime::http::{AdminToken, EmptyToken};
+use boxoffice_runtime::http::{AdminToken, UnusableToken};
 use boxoffice_runtime::identity::Identity;
 use boxoffice_runtime::identity::settings::InvalidSettings;
 use boxoffice_runtime::log::LogError;
@@ -37,10 +38,12 @@ const RETRY: Duration = Duration::from_secs(1);
 pub enum RunError {
     #[error(transparent)]
     Logging(#[from] anyhow::Error),
+    #[error("--redis-url {0}")]
+    Redis(#[from] InvalidAddress),
     #[error("signals cannot be handled: {0}")]
     Signals(#[from] std::io::Error),
     #[error(transparent)]
-    Token(#[from] EmptyToken),
+    Token(#[from] UnusableToken),
     #[error(transparent)]
     Identity(#[from] InvalidSettings),
     #[error(transparent)]
@@ -71,6 +74,7 @@ pub async fn run(args: Args) -> Result<(), RunError> {
     // Refused only where another part of the process has installed the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
 
+    address::redis(&redis_url, redis_cluster)?;
     let durability = Durability { hold: durability_hold, reserve: durability_reserve };
     let redis = Settings {
         url: redis_url,

@@ -2,7 +2,8 @@
 
 use boxoffice_domain::checkpoint::Start;
 use boxoffice_runtime::postgres::DatabaseArgs;
-use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs};
+use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs, is_moment};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Parser, ValueEnum};
 
 use crate::effects::settings::{PaymentArgs, WebhookArgs};
@@ -33,9 +34,9 @@ pub struct Args {
     #[arg(long, env = "BOXOFFICE_HANDLER")]
     pub handler: HandlerName,
     /// The consumer group; it exists already, with the offsets to start from.
-    #[arg(long, env = "BOXOFFICE_GROUP")]
+    #[arg(long, env = "BOXOFFICE_GROUP", value_parser = NonEmptyStringValueParser::new())]
     pub group: String,
-    /// Where the group began: "earliest", or anything else, such as "latest" or a timestamp. After a start elsewhere
+    /// Where the group began: "earliest", "latest", or a time (RFC 3339, or Unix milliseconds). After a start elsewhere
     /// the first event met of each SeatingEvent is taken as the baseline instead of being a gap. seat-view and stats
     /// always begin at earliest, payment and webhook never.
     #[arg(long, env = "BOXOFFICE_START_FROM", default_value = "earliest", value_parser = start)]
@@ -89,9 +90,16 @@ pub enum HandlerName {
     Webhook,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "clap asks for a Result")]
+/// A word that is misspelt must not pass for a start elsewhere: gaps would be taken for the past.
 fn start(text: &str) -> Result<Start, String> {
-    Ok(if text == "earliest" || text.is_empty() { Start::Earliest } else { Start::Elsewhere })
+    match text {
+        "earliest" | "" => Ok(Start::Earliest),
+        text if text == "latest" || is_moment(text) => Ok(Start::Elsewhere),
+        _ => {
+            Err("expected earliest, latest, or a time such as 2026-11-23T10:00:00Z or 1793527200000"
+                .to_owned())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -110,5 +118,9 @@ mod tests {
         assert_eq!(start("earliest"), Ok(Start::Earliest));
         assert_eq!(start("latest"), Ok(Start::Elsewhere));
         assert_eq!(start("2026-11-23T10:00:00Z"), Ok(Start::Elsewhere));
+        assert_eq!(start("1793527200000"), Ok(Start::Elsewhere));
+        for misspelt in ["erliest", "Earliest", "now"] {
+            assert!(start(misspelt).unwrap_err().starts_with("expected earliest, latest"), "{misspelt}");
+        }
     }
 }

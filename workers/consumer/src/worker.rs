@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use boxoffice_domain::checkpoint::Start;
+use boxoffice_runtime::address::InvalidAddress;
 use boxoffice_runtime::health::{self, Readiness};
 use boxoffice_runtime::log::EventLog;
 use boxoffice_runtime::postgres::watch::{Lost, Watch};
@@ -60,8 +61,8 @@ pub enum WorkerError {
     #[error("handler {0} cannot be replayed: its effects reach outside of its database")]
     NotReplayable(&'static str),
     /// A database URL that is none.
-    #[error("the database URL cannot be used: {0}")]
-    DatabaseUrl(sqlx::Error),
+    #[error("--database-url {0}")]
+    DatabaseUrl(#[from] InvalidAddress),
     /// A database that this worker must not write to.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -204,8 +205,7 @@ async fn prepared<H: Handler>(
     owner: &Owner,
     stop: &CancellationToken,
 ) -> Result<Option<PgConnectOptions>, WorkerError> {
-    let options =
-        database.options(&format!("boxoffice-consumer {}", H::NAME)).map_err(WorkerError::DatabaseUrl)?;
+    let options = database.options(&format!("boxoffice-consumer {}", H::NAME))?;
     let reached = until_reached("the database", stop, || async {
         match claim::<H>(&options, owner).await {
             Err(error) if !error.is_final() => Err(error),

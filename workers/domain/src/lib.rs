@@ -1,7 +1,7 @@
 //! The seat logic of Box Office, without IO and without a clock (I10).
 //!
-//! Reading order: [`ids`] name things, [`definition`] says what is on sale, [`chart`] expands it into seats,
-//! [`validity`] tells whether a show can be sold by it, and [`seating`] ranks the seats for [`choose`](mod@choose),
+//! Reading order: [`ids`] name things, [`definition`] says what is on sale, [`chart`] expands it into seats
+//! ([`faults`] is what keeps one from being sold), and [`seating`] ranks them for [`choose`](mod@choose),
 //! [`events`] are the facts and their envelope, [`state`] is what the facts add up to. A [`command`] is decided on
 //! that state by [`decide`](mod@decide), which is the specification that the scripts in Redis are held to;
 //! [`plan`](mod@plan) says what a definition would do.
@@ -16,7 +16,9 @@ pub mod definition;
 
 pub mod chart;
 
-pub mod validity;
+mod currency;
+
+pub mod faults;
 
 pub mod seating;
 

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use boxoffice_domain::{Area, CorrelationId, HoldId, ReservationId, SeatId, SeatingEventId, UserId};
 use boxoffice_operator::reservation_service::names::OPERATOR_NAMESPACE;
+use boxoffice_runtime::address;
+use boxoffice_runtime::settings::service_name;
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -216,7 +218,7 @@ pub struct Local {
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<String>,
     /// The ReservationService to run, as namespace/name, where the files declare several.
-    #[arg(long, value_name = "NAMESPACE/NAME")]
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = service_name)]
     pub service: Option<String>,
     /// The issuer's key, where auth.jwt names a Secret: a public key as PEM, or a shared secret.
     #[arg(long, value_name = "FILE")]
@@ -261,9 +263,10 @@ pub enum Output {
 pub struct Target {
     /// Base URL of the command worker, or of `boxoffice local`.
     #[arg(long, value_name = "URL", env = "BOXOFFICE_COMMAND_URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(value_parser = address::base)]
     pub command_url: String,
     /// A ReservationService of the cluster that the kubeconfig names, as namespace/name, in place of a URL.
-    #[arg(long, value_name = "NAMESPACE/NAME")]
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = service_name)]
     pub service: Option<String>,
 }
 
@@ -321,6 +324,7 @@ pub struct Staff {
     pub staff: bool,
     /// Base URL of a command worker's admin API (port 8082) in a cluster.
     #[arg(long, value_name = "URL", requires = "staff", conflicts_with_all = ["command_url", "service"])]
+    #[arg(value_parser = address::base)]
     pub admin_url: Option<String>,
     /// Bearer token of the admin API.
     #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
@@ -397,6 +401,7 @@ pub struct Admin {
     pub target: Target,
     /// Base URL of a command worker's admin API (port 8082) in a cluster.
     #[arg(long, value_name = "URL", conflicts_with_all = ["command_url", "service"])]
+    #[arg(value_parser = address::base)]
     pub admin_url: Option<String>,
     /// Bearer token of the admin API.
     #[arg(long, env = "BOXOFFICE_ADMIN_TOKEN", hide_env_values = true)]
@@ -451,13 +456,14 @@ pub struct Trace {
     #[arg(long)]
     pub json: bool,
     /// Base URL of the query worker (its port 8082; 8081 with --user), or of `boxoffice local`. Left out: --command-url.
-    #[arg(long, value_name = "URL", env = "BOXOFFICE_QUERY_URL")]
+    #[arg(long, value_name = "URL", env = "BOXOFFICE_QUERY_URL", value_parser = address::base)]
     pub query_url: Option<String>,
     /// Base URL of `boxoffice local`, which answers queries at the same address as commands.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", conflicts_with = "service")]
+    #[arg(value_parser = address::base)]
     pub command_url: String,
     /// A ReservationService of the cluster that the kubeconfig names, as namespace/name, in place of a URL.
-    #[arg(long, value_name = "NAMESPACE/NAME")]
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = service_name)]
     pub service: Option<String>,
     /// As this user: the header x-user-id. Left out: as an operator.
     #[arg(short, long, value_parser = str::parse::<UserId>)]
@@ -474,7 +480,7 @@ pub struct Trace {
 #[derive(Debug, ArgGroup)]
 pub struct Ops {
     /// A ReservationService of the cluster that the kubeconfig names, as namespace/name.
-    #[arg(long, value_name = "NAMESPACE/NAME")]
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = service_name)]
     pub service: String,
     /// The port, on a loopback address; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
@@ -504,6 +510,7 @@ pub struct Tail {
     pub admin: Admin,
     /// Base URL of `boxoffice local`, which answers queries at the same address as commands.
     #[arg(long, value_name = "URL", conflicts_with_all = ["service", "admin_url"])]
+    #[arg(value_parser = address::base)]
     pub query_url: Option<String>,
 }
 
@@ -516,5 +523,24 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_wrong_usage_in_our_words() {
+        for (line, told) in [
+            ("hold arena.A-1-1 --command-url localhost:8080", "write http://host:port"),
+            ("trace x --query-url tickets.example.com", "write http://host:port"),
+            ("block arena.A-1-1 --reason x --admin-url ftp://x", "write http://host:port"),
+            ("ops --service main", "expected namespace/name"),
+            ("hold arena.A-1-1 --service a/b/c", "expected namespace/name"),
+            ("hold arena.A-1-1 --area FLOOR=0", "such as FLOOR=2"),
+            ("hold arena.A-1-1 --best 0", "0 is not in 1..=100"),
+            ("lint", "--filename"),
+        ] {
+            let error =
+                Args::try_parse_from(std::iter::once("boxoffice").chain(line.split(' '))).unwrap_err();
+            assert!(error.to_string().contains(told), "{line}: {error}");
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Why a command ends with exit code 1, or 2 where it makes no sense.
 
 use std::fmt::Write;
+use std::io::ErrorKind;
 
 use crate::plan::PlanError;
 use crate::platform::PlatformError;
@@ -29,6 +30,11 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether nobody read on, as behind `| head`: whoever typed that has what they wanted.
+    pub fn is_unread(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == ErrorKind::BrokenPipe)
+    }
+
     /// The exit code that tells it.
     pub fn exit_code(&self) -> u8 {
         if matches!(self, Self::Usage(_)) { 2 } else { 1 }
@@ -43,4 +49,16 @@ fn findings(findings: &[Finding]) -> String {
     }
     _ = write!(text, "{} to mend", findings.len());
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_reads_on_is_no_failure() {
+        assert!(Failure::from(std::io::Error::from(ErrorKind::BrokenPipe)).is_unread());
+        assert!(!Failure::from(std::io::Error::from(ErrorKind::AddrInUse)).is_unread());
+        assert_eq!(Failure::Usage(String::new()).exit_code(), 2);
+    }
 }

@@ -37,8 +37,10 @@ pub async fn run(Args { log: _, command }: Args) -> Result<(), Failure> {
         Command::Trace(trace) => trace::show(trace).await,
         Command::Ops(ops) => ops::run(&ops.service, ops.port).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "boxoffice", &mut stdout());
-            Ok(())
+            // Written at once: the generator takes a pipe that is closed for a fault of its own.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "boxoffice", &mut script);
+            Ok(stdout().write_all(&script)?)
         }
     }
 }

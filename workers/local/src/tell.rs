@@ -1,11 +1,8 @@
-//! What a person at the terminal reads: results on standard output, trouble and notes on standard error.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is what the person who started it reads"
-)]
+//! What a person at the terminal reads: results on standard output, trouble and notes on standard error. Where nobody reads
+//! any more, as behind `| head`, what runs goes on.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write as _};
+use std::io::{Write as _, stderr, stdout};
 
 use boxoffice_runtime::identity::settings::Settings;
 
@@ -15,6 +12,16 @@ use crate::platform::declared::Declared;
 use crate::platform::inventory::{Change, Show};
 use crate::platform::{Door, Platform, PlatformError};
 use crate::resources::Finding;
+
+/// A result.
+pub fn say(text: impl Display) {
+    let _ = writeln!(stdout(), "{text}");
+}
+
+/// Trouble, or a note.
+fn complain(text: impl Display) {
+    let _ = writeln!(stderr(), "{text}");
+}
 
 /// Everything runs: where, and what to try.
 pub async fn welcome(
@@ -65,10 +72,10 @@ Try:
     }
     text.push_str(&effects(declared));
     text.push_str("\nThe files are watched. Ctrl-C ends it.");
-    println!("{text}");
+    say(text);
     for change in changes {
         match change {
-            Change::Refused(..) | Change::Partly { .. } => eprintln!("{change}"),
+            Change::Refused(..) | Change::Partly { .. } => complain(change),
             Change::Provisioned(_) | Change::Closed(_) => {}
         }
     }
@@ -102,37 +109,37 @@ fn effects(declared: &Declared) -> String {
 /// What a change of the files did.
 pub fn changes(changes: &[Change]) {
     for change in changes {
-        println!("{change}");
+        say(change);
     }
 }
 
 /// The files are not sound: everything stays as it is.
 pub fn stays(failure: &Failure) {
-    eprintln!("{failure}\neverything stays as it was until the files are sound");
+    complain(format_args!("{failure}\neverything stays as it was until the files are sound"));
 }
 
 /// The service changed.
 pub fn restarting() {
-    println!("the ReservationService changed: its roles start anew");
+    say("the ReservationService changed: its roles start anew");
 }
 
 /// What was passed over.
 pub fn notes(notes: &[String]) {
     for note in notes {
-        eprintln!("note: {note}");
+        complain(format_args!("note: {note}"));
     }
 }
 
 /// What is allowed but hardly meant.
 pub fn warnings(warnings: &[Finding]) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        complain(format_args!("warning: {warning}"));
     }
 }
 
 /// Everything has ended.
 pub fn farewell(folder: &Folder) {
     if let Folder::Kept(path) = folder {
-        println!("ended; the data is in {}", path.display());
+        say(format_args!("ended; the data is in {}", path.display()));
     }
 }

@@ -1,6 +1,7 @@
 //! The query worker's process: arguments, then [`boxoffice_query`].
 
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use boxoffice_runtime::identity::settings::IdentityArgs;
 use boxoffice_runtime::log::kafka::{KafkaLog, Settings};
 use boxoffice_runtime::postgres::DatabaseArgs;
 use boxoffice_runtime::settings::{KafkaArgs, ServiceArgs, WebArgs};
-use boxoffice_runtime::{health, postgres, shutdown, telemetry};
+use boxoffice_runtime::{address, command_line, health, postgres, shutdown, telemetry};
 use clap::Parser;
 use prometheus_client::registry::Registry;
 
@@ -49,7 +50,7 @@ struct Args {
     #[command(flatten)]
     web: WebArgs,
     /// Where pages send commands, such as `https://tickets.example.com`; left out: to the page's own origin.
-    #[arg(long, env = "BOXOFFICE_COMMAND_URL")]
+    #[arg(long, env = "BOXOFFICE_COMMAND_URL", value_parser = address::base)]
     command_url: Option<String>,
     /// Not ready where what it shows may be older than so many seconds; 0: whatever its age.
     #[arg(long, env = "BOXOFFICE_MAX_VIEW_AGE_SECONDS", default_value_t = 0)]
@@ -69,7 +70,14 @@ struct Args {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match Box::pin(run(command_line::read())).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => command_line::failed::<Args>(&format!("{error:#}")),
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
     let Args {
         service,
         kafka,
@@ -82,13 +90,13 @@ async fn main() -> anyhow::Result<()> {
         admin_addr,
         admin_token,
         admin_token_previous,
-    } = Args::parse();
+    } = args;
     telemetry::init(&service.log)?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let stop = shutdown::on_signal()?;
     let admin_token = AdminToken::new(admin_token)?.or(admin_token_previous);
 
-    let options = database.options("boxoffice-query").context("the database's URL")?;
+    let options = database.options("boxoffice-query").context("--database-url")?;
     let log = KafkaLog::with(Settings {
         client_id: "boxoffice-query".to_owned(),
         security: kafka.kafka_security.into(),

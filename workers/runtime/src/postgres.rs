@@ -22,6 +22,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio_util::sync::CancellationToken;
 
+use crate::address::{self, InvalidAddress};
 use crate::tls::{ClientCertificate, Tls};
 use watch::Lost;
 
@@ -44,7 +45,7 @@ const SERVER_LIMITS: &str = "
     SET tcp_user_timeout = '20s'";
 
 /// Where the view is kept.
-#[derive(Debug, Clone, Args)]
+#[derive(Clone, Args)]
 pub struct DatabaseArgs {
     /// PostgreSQL, as `postgres://user:password@host:5432/database`.
     #[arg(long, env = "BOXOFFICE_DATABASE_URL", hide_env_values = true)]
@@ -89,6 +90,13 @@ impl fmt::Debug for DatabaseTlsArgs {
     }
 }
 
+impl fmt::Debug for DatabaseArgs {
+    /// Without the address, in which a password may stand.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseArgs").field("database_tls", &self.database_tls).finish_non_exhaustive()
+    }
+}
+
 impl DatabaseArgs {
     /// The server of `url`, known as that says.
     pub fn at(url: impl Into<String>) -> Self {
@@ -99,8 +107,8 @@ impl DatabaseArgs {
     ///
     /// # Errors
     /// A URL that is none.
-    pub fn options(&self, application: &str) -> Result<PgConnectOptions, sqlx::Error> {
-        let options: PgConnectOptions = self.database_url.parse()?;
+    pub fn options(&self, application: &str) -> Result<PgConnectOptions, InvalidAddress> {
+        let options = address::postgres(&self.database_url)?;
         // Poolers do not know the setting that would be sent along by default.
         let options = options.application_name(application).extra_float_digits(None);
         Ok(match self.database_tls.tls() {

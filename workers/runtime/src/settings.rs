@@ -8,6 +8,7 @@ use axum::http::HeaderValue;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
+use crate::address::{self, InvalidAddress};
 use crate::log::kafka::security::{Mechanism, Sasl, Security};
 use crate::tls::{ClientCertificate, Tls};
 
@@ -25,6 +26,7 @@ pub struct ServiceArgs {
     pub log: String,
     /// Seconds that a shutdown waits for work in progress.
     #[arg(long, env = "BOXOFFICE_DRAIN_SECONDS", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub drain_seconds: u64,
 }
 
@@ -35,7 +37,11 @@ impl ServiceArgs {
     }
 }
 
-fn service_name(text: &str) -> Result<String, String> {
+/// A ReservationService, as namespace/name.
+///
+/// # Errors
+/// What is something else.
+pub fn service_name(text: &str) -> Result<String, String> {
     match text.split_once('/') {
         Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
             Ok(text.into())
@@ -59,15 +65,36 @@ pub fn archive_topic(topic: &str) -> String {
 pub struct WebArgs {
     /// Origins whose pages may call this worker, such as `https://www.example.com`, with commas. Who calls is told by a token
     /// then: the x-user-id of a page is believed nowhere.
-    #[arg(long, env = "BOXOFFICE_ALLOW_ORIGINS", value_delimiter = ',')]
+    #[arg(long, env = "BOXOFFICE_ALLOW_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub allow_origins: Vec<HeaderValue>,
+}
+
+/// An origin as browsers name it: a list with `*` in it would end the process, and one with a path is that of no page.
+///
+/// # Errors
+/// What is none.
+pub fn origin(text: &str) -> Result<HeaderValue, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let is_origin = !host.is_empty() && !host.contains(['/', '?', '#', '@', '*', ',', ' ']);
+    let origin = HeaderValue::from_str(text).ok().filter(|_| is_origin);
+    origin
+        .ok_or_else(|| "expected https://host or https://host:port, without a path and without *".to_owned())
+}
+
+fn brokers(text: &str) -> Result<String, InvalidAddress> {
+    address::brokers(text).map(|()| text.to_owned())
+}
+
+/// Whether a text is a moment: Unix milliseconds, or an RFC 3339 time.
+pub fn is_moment(text: &str) -> bool {
+    text.parse::<i64>().is_ok() || text.parse::<jiff::Timestamp>().is_ok()
 }
 
 /// Where domain events are published and read.
 #[derive(Debug, Clone, Args)]
 pub struct KafkaArgs {
     /// Kafka's bootstrap servers, host:port with commas.
-    #[arg(long, env = "BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS")]
+    #[arg(long, env = "BOXOFFICE_KAFKA_BOOTSTRAP_SERVERS", value_parser = brokers)]
     pub kafka_bootstrap_servers: String,
     /// Topic of the seats' domain events.
     #[arg(long, env = "BOXOFFICE_KAFKA_TOPIC", default_value = "seat-events")]
@@ -216,6 +243,36 @@ mod tests {
         let tls = parsed(&certificate).unwrap().tls.unwrap();
         let expected = ClientCertificate { certificate: "PEM".into(), key: "hush".into() };
         assert_eq!(tls, Tls { authority: None, certificate: Some(expected) });
+    }
+
+    #[test]
+    fn origins_are_those_of_pages() {
+        #[derive(Debug, Parser)]
+        struct Page {
+            #[command(flatten)]
+            web: WebArgs,
+        }
+        let parsed = |text: &str| Page::try_parse_from(["page", &format!("--allow-origins={text}")]);
+        let origins = parsed("https://www.example.com,http://localhost:5173").unwrap().web.allow_origins;
+        assert_eq!(origins.len(), 2);
+        for wrong in ["*", "https://*", "https://example.com/", "example.com", "null"] {
+            let told = parsed(wrong).map(|_| ()).unwrap_err().to_string();
+            assert!(told.contains("expected https://host"), "{wrong}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_named_with_its_namespace() {
+        assert_eq!(service_name("tickets/main").as_deref(), Ok("tickets/main"));
+        for wrong in ["main", "/main", "tickets/", "a/b/c", ""] {
+            assert!(service_name(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_a_number_or_a_time() {
+        assert!(is_moment("1793527200000") && is_moment("2026-11-23T10:00:00Z"));
+        assert!(!is_moment("soon") && !is_moment("2026-11-23") && !is_moment(""));
     }
 
     #[test]

@@ -4,8 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use boxoffice_domain::decide::in_words;
 use boxoffice_domain::partition::partition_of;
-use boxoffice_domain::validity::chart_of;
-use boxoffice_domain::{Definition, SeatingEventId};
+use boxoffice_domain::{Definition, SeatingEventId, faults};
 use boxoffice_runtime::http::{ConflictBody, Id, Problem, RequestContext};
 use boxoffice_runtime::openapi::params::OfEvent;
 use boxoffice_runtime::openapi::schemas;
@@ -115,7 +114,7 @@ impl Admin {
         if let Some(inventory) = self.store.inventory(event).await? {
             return Ok(inventory.partition);
         }
-        chart_of(definition).map_err(Problem::invalid)?;
+        faults::sound(definition, "").map_err(|fault| Problem::invalid(fault.to_string()))?;
         let unavailable =
             || Problem::unavailable("the log does not answer, and a new event needs its partition from it");
         let asked = timeout(LOG_TIMEOUT, self.log.partitions(&self.topic)).await;

@@ -5,16 +5,14 @@
 
 mod chart;
 
-mod blocked;
-
 use std::sync::Arc;
 
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_domain::UnixMillis;
+use boxoffice_domain::faults::faults;
 use boxoffice_operator::reservation_service::unsupported::{self, Place};
 use boxoffice_operator::reservation_service::validate::validate;
 use boxoffice_operator::seating_event::build::build;
-use boxoffice_operator::seating_event::validate::unknown_currencies;
 
 use crate::resources::{Finding, Loaded};
 
@@ -62,12 +60,11 @@ fn of_service(
 }
 
 fn of_event(loaded: &Loaded, event: &SeatingEvent) -> Vec<Finding> {
-    let chart = chart::errors(&build(&event.spec));
-    let chart = chart.into_iter().map(|error| (error.field(), error.problem_below("spec.")));
-    let currencies = unknown_currencies(&event.spec);
-    let twice = blocked::twice(&event.spec.blocked);
-    let refused = currencies.into_iter().chain(chart).chain(twice);
-    refused.filter_map(|(field, message)| loaded.finding(event, &format!("spec.{field}"), message)).collect()
+    let definition = build(&event.spec);
+    let faults = faults(&definition, "spec.").into_iter().map(|fault| (fault.field, fault.problem));
+    let chart = chart::errors(&definition).into_iter();
+    let chart = chart.map(|error| (format!("spec.{}", error.field()), error.problem_below("spec.")));
+    faults.chain(chart).filter_map(|(field, message)| loaded.finding(event, &field, message)).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use boxoffice_crds::ReservationService;
 use boxoffice_runtime::identity::key_text::KeyText;
 
 use crate::args::values::{ConsumerField, ConsumerSetting};
+use crate::platform::declared::names_a_secret;
 
 /// The service with the addresses that were given.
 ///
@@ -22,7 +23,12 @@ pub fn told(
             found.ok_or_else(|| format!("--consumer {name}: there is no consumer of that name"))?;
         let url = match what {
             ConsumerField::Url(url) => url.clone(),
-            ConsumerField::Secret(_) => continue,
+            ConsumerField::Secret(_) if names_a_secret(consumer) => continue,
+            ConsumerField::Secret(_) => {
+                return Err(format!(
+                    "--consumer {name}.secret: it names no Secret: only a webhook, and a payment with secretRef, has one"
+                ));
+            }
         };
         match (&mut consumer.payment, &mut consumer.webhook) {
             (Some(payment), _) => {
@@ -57,8 +63,8 @@ mod tests {
 
     #[test]
     fn addresses_take_the_place_of_those_of_the_files() {
-        let consumers = "\n  - {name: pay, handler: payment, database: {url: d}, payment: {sandbox: true}}\n  - {name: tell, \
-                         handler: webhook, database: {url: d}, webhook: {url: \"https://a\", secretRef: {name: s, key: k}}}\n";
+        let consumers = "\n  - {name: pay, handler: payment, database: {url: \"postgres://d\"}, payment: {sandbox: true}}\n  - {name: tell, \
+                         handler: webhook, database: {url: \"postgres://d\"}, webhook: {url: \"https://a\", secretRef: {name: s, key: k}}}\n";
         let service =
             loaded(&[("", &format!("{}{consumers}", SERVICE.trim_end()))]).resources.services.remove(0);
         let given = ["pay.url=http://localhost:1", "tell.url=http://localhost:2", "tell.secret=x"];
@@ -69,9 +75,11 @@ mod tests {
         assert_eq!((payment.url.as_deref(), payment.sandbox), (Some("http://localhost:1"), false));
         assert_eq!(tell.webhook.as_ref().unwrap().url, "http://localhost:2");
         assert_eq!(secrets(&given).into_keys().collect::<Vec<_>>(), ["tell"]);
-        for (text, problem) in
-            [("nobody.url=https://a", "no consumer"), ("seat-view.url=https://a", "calls nobody")]
-        {
+        for (text, problem) in [
+            ("nobody.url=https://a", "no consumer"),
+            ("seat-view.url=https://a", "calls nobody"),
+            ("pay.secret=x", "names no Secret"),
+        ] {
             let error = super::told(&service, &[consumer(text).unwrap()]).unwrap_err();
             assert!(error.contains(problem), "{error}");
         }

@@ -18,10 +18,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches files and folders.
+    /// Watches files and folders. One that is not there is told by whoever reads it.
     ///
     /// # Errors
-    /// A path that is not there, or a system that has no watches left.
+    /// A system that has no watches left.
     pub fn new(files: &[PathBuf]) -> notify::Result<Self> {
         let (sender, changes) = channel(1);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -30,8 +30,9 @@ impl Watch {
                 let _ = sender.try_send(());
             }
         })?;
-        for file in files.iter().filter(|file| file.as_os_str() != "-") {
-            watcher.watch(folder(file), RecursiveMode::NonRecursive)?;
+        let folders = files.iter().filter(|file| file.as_os_str() != "-").map(|file| folder(file));
+        for folder in folders.filter(|folder| folder.is_dir()) {
+            watcher.watch(folder, RecursiveMode::NonRecursive)?;
         }
         Ok(Self { changes, _watcher: watcher })
     }
@@ -58,6 +59,11 @@ fn folder(file: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_there_is_not_watched() {
+        assert!(Watch::new(&["nowhere/at/all.yaml".into(), "-".into()]).is_ok());
+    }
 
     #[tokio::test]
     async fn a_file_that_is_replaced_is_a_change() {

@@ -3,7 +3,6 @@
 //! [`key`] lets one browser in, [`routing`] says which worker answers a request, [`connector`] reaches a pod of it and [`proxy`] carries
 //! requests there; [`metrics`] is what the consumers measure. The page and its files are this binary's own; what it asks for is the workers'. Pages of other sites are
 //! kept out as they are by `boxoffice local` ([`boxoffice_runtime::http::Lock`]).
-#![expect(clippy::print_stdout, reason = "the address is what the person who started it reads")]
 
 mod key;
 
@@ -28,6 +27,7 @@ use boxoffice_runtime::shutdown;
 use prometheus_client::registry::Registry;
 
 use crate::failure::Failure;
+use crate::tell;
 use crate::terminal::target::{Clustered, Port};
 use connector::Connector;
 use key::Keys;
@@ -67,10 +67,10 @@ pub async fn run(name: &str, port: u16) -> Result<(), Failure> {
     let listener = listen((Ipv4Addr::LOCALHOST, port).into()).map_err(failed)?;
     let addr = listener.local_addr()?;
     let keys = Arc::new(Keys::new(addr.port()));
-    println!(
+    tell::say(format_args!(
         "The operators' page of ReservationService {name}:\n\n  {}\n\nThe address works once. Ctrl-C ends it.",
         keys.address(addr)
-    );
+    ));
     let consumers = Consumers::new(Arc::new(found.all()));
     serve(listener, locked(routes(proxy, consumers, keys), Lock::of(addr, &[])), stop, DRAIN).await;
     Ok(())

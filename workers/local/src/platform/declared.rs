@@ -144,15 +144,17 @@ fn secrets(
     spec: &ReservationServiceSpec,
     mut given: BTreeMap<String, KeyText>,
 ) -> BTreeMap<String, ConsumerSecret> {
-    let names_one = |consumer: &&Consumer| {
-        consumer.webhook.is_some()
-            || consumer.payment.as_ref().is_some_and(|payment| payment.secret_ref.is_some())
-    };
     let secret = |consumer: &Consumer| match given.remove(&consumer.name) {
         Some(text) => (consumer.name.clone(), ConsumerSecret { text, made: false }),
         None => (consumer.name.clone(), ConsumerSecret { text: random(), made: true }),
     };
-    spec.consumers.iter().filter(names_one).map(secret).collect()
+    spec.consumers.iter().filter(|consumer| names_a_secret(consumer)).map(secret).collect()
+}
+
+/// Whether a consumer proves itself to whom it calls.
+pub fn names_a_secret(consumer: &Consumer) -> bool {
+    let payment = consumer.payment.as_ref().is_some_and(|payment| payment.secret_ref.is_some());
+    payment || consumer.webhook.is_some()
 }
 
 /// What nobody guesses: any text will do as a key or a token.

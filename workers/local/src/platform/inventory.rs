@@ -6,9 +6,9 @@ use std::fmt;
 use boxoffice_command::store::{Cause, Inventory, Provisioning, SeatStore};
 use boxoffice_crds::SeatingEvent;
 use boxoffice_domain::decide::in_words;
+use boxoffice_domain::faults::sound;
 use boxoffice_domain::partition::partition_of;
 use boxoffice_domain::seat_map::SeatCounts;
-use boxoffice_domain::validity::chart_of;
 use boxoffice_domain::{Command, CorrelationId, SeatId, SeatingEventId};
 use boxoffice_operator::seating_event::build::build;
 use kube::ResourceExt;
@@ -109,8 +109,8 @@ impl Platform {
             Ok(id) => id,
             Err(error) => return Ok(Err(format!("{error}"))),
         };
-        if let Err(problem) = chart_of(&definition) {
-            return Ok(Err(problem));
+        if let Err(fault) = sound(&definition, "spec.") {
+            return Ok(Err(fault.to_string()));
         }
         let before = self.seats.inventory(&id).await?.map(|inventory| inventory.sequence);
         let partition = partition_of(id.as_str(), partitions);

@@ -73,8 +73,13 @@ impl Document {
 
 /// The documents of a file, or the place where it is no YAML.
 pub(super) fn parse(text: &Text) -> Result<Vec<Document>, Finding> {
+    let contents = contents(&text.content);
+    // First of all: whoever looks for places follows any depth, until the stack ends.
+    if let Some(Err(Unread { line, problem })) = contents.iter().find(|content| is_too_deep(content)) {
+        let message = (*problem).to_owned();
+        return Err(Finding { file: text.file.clone(), line: *line, field: String::new(), message });
+    }
     let places = places(&text.content).map_err(|error| no_yaml(&text.file, &error))?;
-    let contents = serde_yaml_ng::Deserializer::from_str(&text.content).map(content);
     let mut documents = Vec::new();
     for (places, content) in places.into_iter().zip(contents) {
         let document = Document {
@@ -83,25 +88,78 @@ pub(super) fn parse(text: &Text) -> Result<Vec<Document>, Finding> {
             root: String::new(),
             value: Value::Null,
         };
-        let value = content.map_err(|error| document.finding("", error))?;
+        let value = content.map_err(|unread| document.finding("", unread.problem))?;
         documents.extend(Document { value, ..document }.opened());
     }
     Ok(documents)
 }
 
+const TOO_DEEP: &str =
+    "brackets or lists stand within each other more than 100 times: no resource goes that deep";
+const UNREADABLE: &str =
+    "cannot be read: an anchor that there is not, or a value that its tag does not fit: write it out";
+
+/// Why the content of a document is none.
+struct Unread {
+    line: usize,
+    problem: &'static str,
+}
+
+fn is_too_deep(content: &Result<Value, Unread>) -> bool {
+    content.as_ref().is_err_and(|unread| unread.problem == TOO_DEEP)
+}
+
+/// The contents of the documents up to the first that cannot be read: what comes behind is not to be relied on.
+fn contents(text: &str) -> Vec<Result<Value, Unread>> {
+    let mut contents = Vec::new();
+    for document in serde_yaml_ng::Deserializer::from_str(text) {
+        let content = content(document);
+        let is_read = content.is_ok();
+        contents.push(content);
+        if !is_read {
+            break;
+        }
+    }
+    contents
+}
+
 /// The content as JSON; a key such as `true` becomes text.
-fn content(document: serde_yaml_ng::Deserializer<'_>) -> Result<Value, &'static str> {
-    let unreadable =
-        "cannot be read: an anchor that there is not, or a value that its tag does not fit: write it out";
-    let mut value = serde_yaml_ng::Value::deserialize(document).map_err(|_| unreadable)?;
-    value.apply_merge().map_err(|_| "<<: takes in what is no mapping: write the fields out")?;
-    serde_json::to_value(value).map_err(|_| "a field's name is no text: put it in quotes")
+fn content(document: serde_yaml_ng::Deserializer<'_>) -> Result<Value, Unread> {
+    let unread = |problem| Unread { line: 1, problem };
+    let mut value = serde_yaml_ng::Value::deserialize(document).map_err(|error| {
+        let line = error.location().map_or(1, |location| location.line());
+        let is_too_deep = error.to_string().contains("recursion limit");
+        Unread { line, problem: if is_too_deep { TOO_DEEP } else { UNREADABLE } }
+    })?;
+    value.apply_merge().map_err(|_| unread("<<: takes in what is no mapping: write the fields out"))?;
+    if !is_finite(&value) {
+        return Err(unread(
+            "has a number without an end (.inf or .nan), which no resource takes: write another",
+        ));
+    }
+    serde_json::to_value(value).map_err(|_| unread("a field's name is no text: put it in quotes"))
+}
+
+/// Whether every number in it is one that JSON has.
+fn is_finite(value: &serde_yaml_ng::Value) -> bool {
+    use serde_yaml_ng::Value as Yaml;
+    match value {
+        Yaml::Number(number) => number.is_finite(),
+        Yaml::Sequence(entries) => entries.iter().all(is_finite),
+        Yaml::Mapping(fields) => fields.values().all(is_finite),
+        Yaml::Tagged(tagged) => is_finite(&tagged.value),
+        Yaml::Null | Yaml::Bool(_) | Yaml::String(_) => true,
+    }
 }
 
 fn no_yaml(file: &str, error: &ScanError) -> Finding {
     let (line, column) = (error.marker().line(), error.marker().col() + 1);
     let message = if error.info().contains("duplicate") {
         format!("column {column}: a field of this name is there already: give it once")
+    } else if error.info().contains("alias expansion") {
+        format!(
+            "column {column}: with its anchors the file stands for more than 100,000 values: write them out"
+        )
     } else {
         format!(
             "column {column}: this is no YAML: close every bracket and quote before it, let the fields of a mapping \
@@ -153,6 +211,38 @@ mod tests {
         let documents = parsed("base: &b {x: 1}\nother:\n  <<: *b\n  y: 2\n").unwrap();
         assert_eq!(documents[0].value["other"], serde_json::json!({"x": 1, "y": 2}));
         assert_eq!(documents[0].finding("other.x", "").line, 2);
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_lines_as_windows_ends_them_change_nothing() {
+        let documents = parsed("\u{feff}kind: A\r\nspec:\r\n  title: x\r\n---\r\nkind: B\r\n").unwrap();
+        assert_eq!(documents[0].text("/spec/title"), Some("x"));
+        assert_eq!(documents[0].finding("spec.title", "").line, 3);
+        assert_eq!(documents[1].finding("kind", "").line, 5);
+    }
+
+    #[test]
+    fn a_short_text_that_stands_for_too_much_is_refused() {
+        let told = |content: &str| parsed(content).map(|_| ()).unwrap_err().to_string();
+        for deep in ["[".repeat(10_000), format!("{}{}", "[".repeat(5_000), "]".repeat(5_000))] {
+            let told = told(&format!("kind: A\nspec: {deep}\n"));
+            assert!(told.contains("within each other"), "{told}");
+        }
+        let list = |name: &str, of: &str| format!("{name}: &{name} [{}]\n", [of; 10].join(", "));
+        let mut laughs = list("l0", "x");
+        for depth in 1..9 {
+            laughs.push_str(&list(&format!("l{depth}"), &format!("*l{}", depth - 1)));
+        }
+        let told = told(&laughs);
+        assert!(told.contains("anchors") || told.contains("an anchor"), "{told}");
+    }
+
+    #[test]
+    fn a_number_without_an_end_is_not_taken_for_one_that_is_left_out() {
+        for number in [".inf", "-.inf", ".nan"] {
+            let finding = parsed(&format!("kind: A\nspec: {{angle: {number}}}\n")).map(|_| ()).unwrap_err();
+            assert!(finding.message.starts_with("has a number without an end"), "{finding}");
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Which files are meant, and their text: as `kubectl -f` takes them. A folder is searched, its folders are not.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// How a file of a folder must end to be read.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -20,6 +21,9 @@ pub enum ReadError {
         /// The system's own words.
         source: io::Error,
     },
+    /// A file in another encoding, or no text at all.
+    #[error("{0} is no UTF-8: save it as UTF-8")]
+    NoText(String),
     /// A folder without a file to read.
     #[error("{0} has no file that ends in .yaml, .yml or .json: name another folder, or a file")]
     Empty(String),
@@ -68,18 +72,27 @@ fn is_meant(path: &Path) -> bool {
 }
 
 fn text(file: &Path) -> Result<Text, ReadError> {
-    let content = if file == Path::new(STDIN) {
-        let mut content = String::new();
-        io::stdin().read_to_string(&mut content).map(|_| content)
-    } else {
-        fs::read_to_string(file)
-    };
+    let content = if file == Path::new(STDIN) { stdin() } else { fs::read_to_string(file) };
     let content = content.map_err(|error| unreadable(file, error))?;
     Ok(Text { file: file.display().to_string(), content })
 }
 
+/// It ends once: whoever reads the sources again is given the same.
+fn stdin() -> io::Result<String> {
+    static READ: OnceLock<String> = OnceLock::new();
+    if let Some(content) = READ.get() {
+        return Ok(content.clone());
+    }
+    let content = io::read_to_string(io::stdin())?;
+    Ok(READ.get_or_init(|| content).clone())
+}
+
 fn unreadable(path: &Path, source: io::Error) -> ReadError {
-    ReadError::Unreadable { path: path.display().to_string(), source }
+    let path = path.display().to_string();
+    if source.kind() == io::ErrorKind::InvalidData {
+        return ReadError::NoText(path);
+    }
+    ReadError::Unreadable { path, source }
 }
 
 #[cfg(test)]
@@ -113,6 +126,8 @@ mod tests {
         assert!(error(folder.path().join("absent.yaml")).contains("absent.yaml cannot be read"));
         assert!(error(folder.path().to_owned()).contains("has no file that ends in .yaml"));
         fs::write(folder.path().join("latin.yaml"), b"title: caf\xe9").unwrap();
-        assert!(error(folder.path().join("latin.yaml")).contains("latin.yaml cannot be read"));
+        assert!(
+            error(folder.path().join("latin.yaml")).ends_with("latin.yaml is no UTF-8: save it as UTF-8")
+        );
     }
 }

@@ -21,18 +21,19 @@ pub struct AdminToken {
     previous: Option<String>,
 }
 
-/// A token that would let anybody in.
+/// A token that would let anybody in, or nobody: a header carries no other characters.
 #[derive(Debug, thiserror::Error)]
-#[error("the admin token is empty")]
-pub struct EmptyToken;
+#[error("--admin-token must be visible ASCII characters without blanks, one or more: give another")]
+pub struct UnusableToken;
 
 impl AdminToken {
     /// The token.
     ///
     /// # Errors
-    /// An empty one.
-    pub fn new(token: String) -> Result<Self, EmptyToken> {
-        if token.is_empty() { Err(EmptyToken) } else { Ok(Self { token, previous: None }) }
+    /// One that cannot be shown.
+    pub fn new(token: String) -> Result<Self, UnusableToken> {
+        let is_usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_usable { Ok(Self { token, previous: None }) } else { Err(UnusableToken) }
     }
 
     /// The same, which takes `previous` too; an empty one is none.

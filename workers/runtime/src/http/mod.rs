@@ -22,7 +22,7 @@ mod server;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 
-pub use admin::{AdminToken, EmptyToken, guarded, json_alone};
+pub use admin::{AdminToken, UnusableToken, guarded, json_alone};
 pub use code::Code;
 pub use context::{CORRELATION_ID, Id, RequestContext, sole};
 pub use layer::{HttpLayer, Lasting, MAX_IN_FLIGHT, REQUEST_TIMEOUT};

@@ -14,11 +14,12 @@ const IN_CLUSTER: [&str; 2] = [".svc", ".svc.cluster.local"];
 /// # Errors
 /// A text that is no address, one with credentials in it, or one that others could read on the way.
 pub fn check(text: &str) -> Result<Url, String> {
+    // What cannot be taken apart is not repeated: credentials may stand in it.
     let url = Url::parse(text).map_err(|error| {
-        format!("{text} is no address ({error}): write one such as https://payments.example.com/charges")
+        format!("it is no address ({error}): write one such as https://payments.example.com/charges")
     })?;
     let Some(host) = url.host_str() else {
-        return Err(format!("{text} names no host: write one such as https://payments.example.com/charges"));
+        return Err("it names no host: write one such as https://payments.example.com/charges".to_owned());
     };
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
@@ -73,6 +74,7 @@ mod tests {
             ("http://203.0.113.7/", "plain text"),
             ("http://svc.example.com", "plain text"),
             ("https://user:secret@payments.example.com", "secretRef"),
+            ("https://user:secret@payments.example.com:99999", "no address"),
             ("payments.example.com", "no address"),
             ("ftp://payments.example.com", "write https"),
             ("unix:/run/payments", "names no host"),

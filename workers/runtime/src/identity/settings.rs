@@ -1,6 +1,7 @@
 //! What a worker is told about its callers, on the command line and in the environment.
 
 use axum::http::Uri;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::key_text::KeyText;
@@ -15,10 +16,10 @@ pub struct IdentityArgs {
     #[arg(requires_ifs = [("jwt", "jwt_issuer"), ("jwt", "jwt_audience"), ("jwt", "jwt_keys")])]
     pub auth_mode: AuthMode,
     /// The iss that a token must have.
-    #[arg(long, env = "BOXOFFICE_JWT_ISSUER")]
+    #[arg(long, env = "BOXOFFICE_JWT_ISSUER", value_parser = NonEmptyStringValueParser::new())]
     pub jwt_issuer: Option<String>,
     /// The aud that a token must have, among others or alone.
-    #[arg(long, env = "BOXOFFICE_JWT_AUDIENCE")]
+    #[arg(long, env = "BOXOFFICE_JWT_AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
     pub jwt_audience: Option<String>,
     /// Where the issuer publishes its keys (RS256, ES256), http or https.
     #[arg(long, env = "BOXOFFICE_JWT_JWKS_URL")]
@@ -70,13 +71,13 @@ pub enum KeySource {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum InvalidSettings {
-    #[error("{0} belongs to auth mode jwt: remove it, or give --auth-mode jwt")]
+    #[error("{0} belongs to --auth-mode jwt: remove it, or give that mode")]
     NotInThisMode(&'static str),
-    #[error("auth mode jwt needs {0}")]
+    #[error("--auth-mode jwt needs {0}")]
     Missing(&'static str),
-    #[error("the address of the issuer's keys, {0:?}, is none: write http://host/path or https://host/path")]
+    #[error("--jwt-jwks-url {0:?} is no address: write http://host/path or https://host/path")]
     Address(String),
-    #[error("the issuer's key is {0}")]
+    #[error("--jwt-key is {0}")]
     Key(#[from] InvalidKeys),
     #[error("no certificate authorities are installed, so https addresses cannot be trusted: {0}")]
     Authorities(String),
@@ -154,7 +155,7 @@ mod tests {
             (&["--auth-mode=jwt", "--jwt-audience=a", "--jwt-key=k"], "--jwt-issuer"),
             (&["--auth-mode=jwt", "--jwt-issuer=i", "--jwt-key=k"], "--jwt-audience"),
             (&["--auth-mode=jwt", "--jwt-issuer=i", "--jwt-audience=a"], "--jwt-key"),
-            (&["--jwt-key=k"], "--jwt-key belongs to auth mode jwt"),
+            (&["--jwt-key=k"], "--jwt-key belongs to --auth-mode jwt"),
             (
                 &[
                     "--auth-mode=jwt",

@@ -1,4 +1,4 @@
-//! The currencies of ISO 4217. The table is too long for a rule of the kinds: operator and `boxoffice lint` ask here.
+//! The currencies of ISO 4217. The table is too long for a rule of the kinds.
 
 /// List one of ISO 4217 as of 2026, sorted: what is in use, funds, metals and the codes without a currency included.
 const ACTIVE: &str = "\
@@ -16,12 +16,12 @@ const ACTIVE: &str = "\
     ZMW ZWG";
 
 /// Whether `code` is one of them.
-pub fn is_active(code: &str) -> bool {
+fn is_active(code: &str) -> bool {
     code.len() == 3 && ACTIVE.split(' ').any(|active| active == code)
 }
 
 /// What is wrong with a code that is none, and the fix; nothing where it is one.
-pub fn problem(code: &str) -> Option<String> {
+pub(crate) fn problem(code: &str) -> Option<String> {
     (!is_active(code)).then(|| {
         format!("{code:?} is no currency that ISO 4217 has in use: write its code of three capital letters, such as EUR")
     })
