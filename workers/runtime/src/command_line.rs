@@ -35,9 +35,9 @@ pub fn failed<A: CommandFactory>(why: &impl Display) -> ExitCode {
 /// The variables of those options that a text names.
 fn in_environment(text: &str, command: &Command) -> Option<String> {
     let ends = |letter: char| !letter.is_ascii_alphanumeric() && letter != '-';
-    let named: Vec<_> = text.split(ends).filter_map(|word| word.strip_prefix("--")).collect();
+    let told: Vec<_> = text.split(ends).filter_map(|word| word.strip_prefix("--")).collect();
     let options = command.get_arguments().filter_map(|option| Some((option.get_long()?, option.get_env()?)));
-    let options = options.filter(|(long, _)| named.contains(long));
+    let options = options.filter(|(long, _)| told.contains(long));
     let names: Vec<_> =
         options.map(|(long, variable)| format!("--{long} is {}", variable.to_string_lossy())).collect();
     (!names.is_empty()).then(|| names.join(", "))

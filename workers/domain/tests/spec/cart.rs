@@ -95,9 +95,9 @@ fn a_hold_grows_to_what_its_reservation_can_tell() {
     let (alice, hold) = (user(ALICE), id(1));
     let first = Command::Hold { wanted: units(MOST_SEATS_OF_A_HOLD - 1), user: alice.clone(), hold };
     let more = |quantity| Command::AddToHold { hold, wanted: units(quantity), user: alice.clone() };
-    let held = || given(large.clone()).and(first.clone());
-    held().when(more(2)).rejects(&Rejection::HoldFull { has: MOST_SEATS_OF_A_HOLD - 1, wanted: 2 });
-    let full = held().and(more(1));
+    let almost_full = || given(large.clone()).and(first.clone());
+    almost_full().when(more(2)).rejects(&Rejection::HoldFull { has: MOST_SEATS_OF_A_HOLD - 1, wanted: 2 });
+    let full = almost_full().and(more(1));
     full.when(add(1, ["FLOOR-1"], ALICE)).emits_nothing();
 }
 

@@ -123,7 +123,7 @@ impl Recovery {
                     step = replay.take(sequence, id, || envelope(record));
                 }
                 // Of no use to this one, which is worked out from its snapshot or first record; others are not.
-                Err(StoreError::Corrupt(trouble)) => step = Step::Trouble(trouble),
+                Err(StoreError::Corrupt(trouble)) => step = Taken::Trouble(trouble),
                 Err(error) => return Err(error),
             }
         }

@@ -361,7 +361,7 @@ impl Recovery {
     /// Puts one back. What is wrong with it alone is told, and keeps nobody from putting back the others.
     async fn put(
         &self,
-        place: &Place<'_>,
+        place: &Target<'_>,
         event: SeatingEventId,
         replay: Replay,
         (now, end): (UnixMillis, u64),
