@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::definition::Definition;
 use crate::events::DomainEvent;
+use crate::faults::Fault;
 use crate::ids::{UnixMillis, UserId};
 
 /// Most seats that a hold may grow to: `reservation.created` and `hold.extended` name all of them, and have to fit into a
@@ -610,8 +611,8 @@ pub enum Rejection {
         after: String,
     },
     /// What is wanted is no definition.
-    #[error("{0}")]
-    InvalidDefinition(String),
+    #[error(transparent)]
+    InvalidDefinition(#[from] Fault),
 }
 
 fn not_enough(wanted: u32, available: u32, section: Option<&str>) -> String {

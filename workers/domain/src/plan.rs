@@ -5,6 +5,7 @@ use crate::command::{Command, Conflict, Reads, Rejection};
 use crate::decide::decide_on_part;
 use crate::definition::Definition;
 use crate::evolve::named_blocks;
+use crate::faults::sound;
 use crate::ids::UnixMillis;
 use crate::state::SeatingEventState;
 
@@ -30,11 +31,14 @@ pub fn plan(
     wanted: &Definition,
     now: UnixMillis,
 ) -> (Result<Plan, Rejection>, Reads) {
-    let Some(sale) = &part.sale else { return (Err(Rejection::EventNotFound), Reads::default()) };
+    let Some(sale) = &part.sale else {
+        let refused = sound(wanted, "").map_or_else(Rejection::from, |_| Rejection::EventNotFound);
+        return (Err(refused), Reads::default());
+    };
     let command = Command::Provision { definition: Box::new(wanted.clone()) };
     let (decision, reads) = decide_on_part(part, &command, now);
     let plan = decision.and_then(|decision| {
-        let chart = Chart::expand(wanted).map_err(|error| Rejection::InvalidDefinition(error.to_string()))?;
+        let chart = sound(wanted, "")?;
         let refused = decision.answer.refused().to_vec();
         Ok(Plan { refused, ..between((&sale.definition, sale.chart()), (wanted, &chart)) })
     });

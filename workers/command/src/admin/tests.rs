@@ -271,7 +271,9 @@ async fn the_currency_never_changes() {
     assert!(problem["detail"].as_str().unwrap().starts_with("priceCategories: "), "{problem}");
     let another = changed.price_categories[0].clone();
     let mut mixed = definition();
-    mixed.price_categories.push(boxoffice_domain::definition::PriceCategory { name: "tin".into(), ..another });
+    mixed
+        .price_categories
+        .push(boxoffice_domain::definition::PriceCategory { name: "tin".into(), ..another });
     let (status, problem) = office.call("PUT", ARENA, json!(mixed)).await;
     assert_eq!((status, &problem["code"]), (409, &json!("DEFINITION_CONFLICT")), "one price in francs");
     let (status, problem) = office.call("PUT", "/admin/events/other", json!(mixed)).await;

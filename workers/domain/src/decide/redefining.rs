@@ -20,14 +20,9 @@ use super::{Provisioned, claimed, decided};
 /// Seats named one by one in a sentence.
 const NAMED: usize = 20;
 
-/// The chart of what can be sold.
-fn checked(wanted: &Definition) -> Result<Chart, Rejection> {
-    sound(wanted, "").map_err(|fault| Rejection::InvalidDefinition(fault.to_string()))
-}
-
 /// A SeatingEvent that nobody knows yet.
 pub(super) fn create(id: &SeatingEventId, sequence: u64, wanted: &Definition) -> Result<Decision, Rejection> {
-    checked(wanted)?;
+    sound(wanted, "")?;
     let blocks = grouped(named_blocks(wanted).into_iter().collect());
     let created = defined(id.clone(), wanted.clone(), Some(blocks), Some(vec![]));
     let answer = Answer::Provisioned { refused: vec![], sequence: sequence + 1 };
@@ -42,7 +37,7 @@ impl Provisioned<'_> {
             let (before, after) = (before.to_owned(), other.currency.clone());
             return Err(Rejection::CurrencyChanged { before, after });
         }
-        let chart = checked(wanted)?;
+        let chart = sound(wanted, "")?;
         let refused = self.in_the_way(wanted, &chart);
         let next = if refused.is_empty() { wanted.clone() } else { with_seat_map_of(current, wanted) };
         let mut changes = vec![];

@@ -73,13 +73,15 @@ impl Document {
 
 /// The documents of a file, or the place where it is no YAML.
 pub(super) fn parse(text: &Text) -> Result<Vec<Document>, Finding> {
-    let contents = contents(&text.content);
+    // As editors on Windows write it, which YAML means to be the same.
+    let content = text.content.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    let contents = contents(&content);
     // First of all: whoever looks for places follows any depth, until the stack ends.
     if let Some(Err(Unread { line, problem })) = contents.iter().find(|content| is_too_deep(content)) {
         let message = (*problem).to_owned();
         return Err(Finding { file: text.file.clone(), line: *line, field: String::new(), message });
     }
-    let places = places(&text.content).map_err(|error| no_yaml(&text.file, &error))?;
+    let places = places(&content).map_err(|error| no_yaml(&text.file, &error))?;
     let mut documents = Vec::new();
     for (places, content) in places.into_iter().zip(contents) {
         let document = Document {
