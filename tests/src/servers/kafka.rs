@@ -40,6 +40,11 @@ impl Place {
     pub(super) fn alone() -> anyhow::Result<Self> {
         Ok(Self { node: 1, controllers: vec![free_port()?] })
     }
+
+    /// The id of its cluster, which no other one has that runs: sixteen bytes as Kafka writes them.
+    fn cluster_id(&self) -> String {
+        format!("BoxOfficeTests{:07}A", self.controllers.first().copied().unwrap_or_default())
+    }
 }
 
 #[async_trait]
@@ -48,7 +53,7 @@ impl Program for Kafka {
 
     async fn prepare(&self, folder: &Path, port: u16) -> anyhow::Result<()> {
         let listeners = [("PLAINTEXT", "PLAINTEXT", port)];
-        format(folder, &settings(&folder.join("data"), &listeners, &Place::alone()?), &[]).await
+        format(folder, &listeners, &Place::alone()?, "", &[]).await
     }
 
     fn command(&self, folder: &Path, _: u16) -> anyhow::Result<Command> {
@@ -94,12 +99,19 @@ fn told(folder: &Path, memory: &str, properties: &[String]) -> anyhow::Result<Co
     Ok(command)
 }
 
-/// Writes the settings and makes the data folder that they name; `scram` are users that it knows from the beginning.
-pub(super) async fn format(folder: &Path, settings: &str, scram: &[String]) -> anyhow::Result<()> {
+/// Writes the settings, `more` among them, and makes the data folder that they name; `scram` are users that it knows from the
+/// beginning.
+pub(super) async fn format(
+    folder: &Path,
+    listeners: &[(&str, &str, u16)],
+    place: &Place,
+    more: &str,
+    scram: &[String],
+) -> anyhow::Result<()> {
     let properties = folder.join("server.properties");
-    std::fs::write(&properties, settings)?;
+    std::fs::write(&properties, settings(&folder.join("data"), listeners, place) + more)?;
     let formatted = tokio::process::Command::from(java(MOST_OF_SEVERAL)?)
-        .args(["kafka.tools.StorageTool", "format", "--cluster-id", "Ym94b2ZmaWNlLXRlc3RzMQ", "--config"])
+        .args(["kafka.tools.StorageTool", "format", "--cluster-id", &place.cluster_id(), "--config"])
         .arg(&properties)
         .args(scram.iter().flat_map(|user| ["--add-scram", user]))
         .kill_on_drop(true)
@@ -142,7 +154,7 @@ fn home() -> anyhow::Result<PathBuf> {
 /// histories of tests happen in the past, and a retention would take their records away half a minute after the broker
 /// began. One that was killed is let in again when the session that it had is over: a short one. Kafka's own topics are on
 /// every broker, and one of several may be away.
-pub(super) fn settings(data: &Path, listeners: &[(&str, &str, u16)], place: &Place) -> String {
+fn settings(data: &Path, listeners: &[(&str, &str, u16)], place: &Place) -> String {
     let Place { node, controllers } = place;
     let (replicas, in_sync) = (controllers.len(), (controllers.len() - 1).max(1));
     let own = controllers.get(node - 1).copied().unwrap_or_default();

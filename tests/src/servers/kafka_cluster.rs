@@ -31,7 +31,7 @@ impl Program for Broker {
 
     async fn prepare(&self, folder: &Path, port: u16) -> anyhow::Result<()> {
         let listeners = [("PLAINTEXT", "PLAINTEXT", port)];
-        kafka::format(folder, &kafka::settings(&folder.join("data"), &listeners, &self.0), &[]).await
+        kafka::format(folder, &listeners, &self.0, "", &[]).await
     }
 
     fn command(&self, folder: &Path, _: u16) -> anyhow::Result<Command> {

@@ -67,10 +67,10 @@ impl Program for SecureKafka {
         std::fs::write(&keys, format!("{}{}", key.text, certificate.text))?;
         let secure = [("SECURE", "SASL_SSL", self.port), ("MUTUAL", "SSL", self.mutual_port)];
         let listeners = [&[("PLAINTEXT", "PLAINTEXT", port)][..], &secure].concat();
-        let settings = kafka::settings(&folder.join("data"), &listeners, &Place::alone()?);
-        let settings = settings + &listener(&keys) + &mutual(&keys, &authority.path);
+        let secured = listener(&keys) + &mutual(&keys, &authority.path);
         let scram = |mechanism| format!("{mechanism}=[name={USERNAME},password={PASSWORD}]");
-        kafka::format(folder, &settings, &["SCRAM-SHA-256", "SCRAM-SHA-512"].map(scram)).await
+        let users = ["SCRAM-SHA-256", "SCRAM-SHA-512"].map(scram);
+        kafka::format(folder, &listeners, &Place::alone()?, &secured, &users).await
     }
 
     fn command(&self, folder: &Path, port: u16) -> anyhow::Result<Command> {
