@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use boxoffice_crds::ReservationService;
 use boxoffice_crds::common::condition::SECRETS_READY;
+use boxoffice_crds::consumers::Consumer;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
@@ -93,7 +94,7 @@ pub async fn read(
         let holding = hold(context, &namespace, (object.0, &object.1), AGE).await?;
         holdings.insert(object, holding);
     }
-    let contents = compare(&name, workloads, &holdings, live);
+    let contents = compare(service, workloads, &holdings, live);
     if contents.losses.is_empty() {
         return Ok(contents);
     }
@@ -101,7 +102,7 @@ pub async fn read(
         let holding = hold(context, &namespace, (object.0, &object.1), TOKEN_AGE).await?;
         holdings.insert(object.clone(), holding);
     }
-    Ok(compare(&name, workloads, &holdings, live))
+    Ok(compare(service, workloads, &holdings, live))
 }
 
 /// What the workloads name, but for the Secret of the admin token.
@@ -111,7 +112,7 @@ fn named(workloads: &[DynamicObject], service: &str) -> BTreeSet<Object> {
 
 /// What is read, given what is there and what runs.
 fn compare(
-    service: &str,
+    service: &ReservationService,
     workloads: &[DynamicObject],
     holdings: &BTreeMap<Object, Holding>,
     live: &BTreeMap<String, Deployment>,
@@ -121,7 +122,7 @@ fn compare(
         let name = workload.name_any();
         let before = live.get(&name).map(marks_of).unwrap_or_default();
         let mut marks = Marks::new();
-        for reference in references(workload, service) {
+        for reference in references(workload, &service.name_any()) {
             let Reference { variable, key, is_optional } = reference;
             match content(holdings.get(&key.0), &key.1, &variable) {
                 Ok(mark) => {
@@ -134,7 +135,7 @@ fn compare(
                 Err(problem) => {
                     let loss = contents.losses.entry((key.0.clone(), problem)).or_default();
                     loss.keys.insert(key.1.clone());
-                    loss.fields.extend(field(&variable, key.0.0, workload));
+                    loss.fields.extend(field(&variable, key.0.0, workload, &service.spec.consumers));
                     loss.readers.insert(name.clone());
                     // What runs goes on with what it has read.
                     if let Some(before) = before.get(&key) {
@@ -188,9 +189,12 @@ fn content(holding: Option<&Holding>, key: &str, variable: &str) -> Result<Strin
 
 /// Where in the spec the variable of a worker comes from. The query worker's database is that of a consumer, which reads it
 /// too.
-fn field(variable: &str, kind: Kind, workload: &DynamicObject) -> Option<String> {
+fn field(variable: &str, kind: Kind, workload: &DynamicObject, consumers: &[Consumer]) -> Option<String> {
     let component = workload.labels().get(names::COMPONENT).map(String::as_str).unwrap_or_default();
-    let of_consumer = |field: &str| Some(format!("consumers[{component}].{field}"));
+    let of_consumer = |field: &str| {
+        let index = consumers.iter().position(|consumer| consumer.name == component)?;
+        Some(format!("consumers[{index}].{field}"))
+    };
     if let Some((server, part)) = tls::told(variable) {
         let reference = match (part, kind) {
             (Part::Authority, Kind::Secret) => "tls.caSecretRef",

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::reservation_service::build::build;
-use crate::reservation_service::fixtures::with_tokens;
+use crate::reservation_service::fixtures::{main_service, with_tokens};
 use crate::reservation_service::validate::validate;
 use boxoffice_crds::ReservationServiceSpec;
 use k8s_openapi::ByteString;
@@ -71,7 +71,7 @@ fn all_there() -> BTreeMap<Object, Holding> {
 }
 
 fn looked(holdings: &BTreeMap<Object, Holding>, live: &BTreeMap<String, Deployment>) -> Contents {
-    compare("main", &workloads(), holdings, live)
+    compare(&main_service(), &workloads(), holdings, live)
 }
 
 fn with(name: &str, holding: Holding) -> BTreeMap<Object, Holding> {
@@ -162,8 +162,7 @@ fn what_is_lost_rolls_nothing_and_is_named_with_the_fix() {
     let view = looked(&with("view-db", Holding::Forbidden), &live).finding("tickets");
     assert_eq!(view.reason, "SecretForbidden");
     assert!(
-        view.message
-            .starts_with("consumers[seat-view].database.urlFrom: Secret tickets/view-db may not be read")
+        view.message.starts_with("consumers[0].database.urlFrom: Secret tickets/view-db may not be read")
             && view.message.contains("main-query, main-seat-view"),
         "{}",
         view.message
@@ -198,7 +197,7 @@ fn an_optional_key_may_be_absent() {
     let redis =
         env.as_array_mut().unwrap().iter_mut().find(|one| one["name"] == "BOXOFFICE_REDIS_URL").unwrap();
     redis["valueFrom"]["secretKeyRef"]["optional"] = json!(true);
-    let contents = compare("main", &all, &with("redis", Holding::Absent), &BTreeMap::new());
+    let contents = compare(&main_service(), &all, &with("redis", Holding::Absent), &BTreeMap::new());
     assert!(contents.finding("tickets").met);
 }
 
@@ -210,20 +209,21 @@ fn a_message_names_no_more_than_a_few() {
         let from = json!({"secretKeyRef": {"name": format!("s{number}"), "key": "k"}});
         env.push(json!({"name": format!("V{number}"), "valueFrom": from}));
     }
-    let finding = compare("main", &all, &all_there(), &BTreeMap::new()).finding("tickets");
+    let finding = compare(&main_service(), &all, &all_there(), &BTreeMap::new()).finding("tickets");
     assert!(finding.message.contains("and 4 more"), "{}", finding.message);
 }
 
 #[test]
 fn another_authority_in_a_config_map_rolls_those_that_read_it_and_another_config_map_does_not() {
     let all = with_certificates();
-    let before = compare("main", &all, &with_certificates_there(trust("u6", PEM), KEY), &BTreeMap::new());
+    let before =
+        compare(&main_service(), &all, &with_certificates_there(trust("u6", PEM), KEY), &BTreeMap::new());
     assert!(before.finding("tickets").message.starts_with("5 Secrets and 1 ConfigMap are read"));
     let live = applied_to(all.clone(), &before);
     assert!(mark_in(&live["main-command"]).unwrap().contains("configmap/trust/ca.crt:"));
     assert!(mark_in(&live["main-query"]).unwrap().contains("view-client/tls.key:"));
     let rolled = |trust: (Object, Holding), key: &str| {
-        let after = compare("main", &all, &with_certificates_there(trust, key), &live);
+        let after = compare(&main_service(), &all, &with_certificates_there(trust, key), &live);
         let now = applied_to(all.clone(), &after);
         let names = live.keys().filter(|name| mark_in(&now[*name]) != mark_in(&live[*name]));
         (names.cloned().collect::<Vec<_>>(), after.deed().map(|deed| (deed.reason, deed.note)))
@@ -241,7 +241,7 @@ fn another_authority_in_a_config_map_rolls_those_that_read_it_and_another_config
 #[test]
 fn certificates_that_are_none_are_named_with_field_and_fix_and_keep_no_other_from_starting() {
     let looked = |trust: (Object, Holding), key: &str| {
-        compare("main", &with_certificates(), &with_certificates_there(trust, key), &BTreeMap::new())
+        compare(&main_service(), &with_certificates(), &with_certificates_there(trust, key), &BTreeMap::new())
     };
     let told = |contents: &Contents, reason: &str, message: &str| {
         let finding = contents.finding("tickets");
@@ -257,7 +257,7 @@ fn certificates_that_are_none_are_named_with_field_and_fix_and_keep_no_other_fro
     told(&looked(trust("u6", "MIIB"), KEY), "ConfigMapUnusable", message);
     let message = "redis.tls.caConfigMapRef: ConfigMap tickets/trust has more than 131000 bytes under ca.crt";
     told(&looked(trust("u6", &PEM.repeat(3000)), KEY), "ConfigMapUnusable", message);
-    let message = "consumers[seat-view].database.tls.certificateSecretRef: Secret tickets/view-client has no private key \
+    let message = "consumers[0].database.tls.certificateSecretRef: Secret tickets/view-client has no private key \
                    under tls.key: store one in PEM form, without a password (read by main-query, main-seat-view)";
     told(&looked(trust("u6", PEM), "MIIB"), "SecretUnusable", message);
 }

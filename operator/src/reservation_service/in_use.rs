@@ -48,18 +48,19 @@ pub struct Names {
     pub groups: Vec<String>,
 }
 
-/// Refuses `service` where one of its `names` belongs to a fellow; `names_of` tells those of any service.
-pub fn refuse_shared(
+/// What of `service`'s `names` belongs to fellows, one name a fellow: what frees it frees the others. `names_of` tells those of
+/// any service.
+pub fn shared(
     service: &ReservationService,
     standing: &Standing,
     names: &Names,
     fellows: &[impl AsRef<ReservationService>],
     names_of: impl Fn(&ReservationService) -> Names,
-) -> Result<(), Stall> {
-    for fellow in others(service, fellows) {
+) -> Vec<Stall> {
+    let of_fellow = |fellow: &ReservationService| {
         let theirs = Standing::of_status(fellow);
         if !is_one_cluster((service, standing), (fellow, &theirs)) {
-            continue;
+            return None;
         }
         let taken = names_of(fellow);
         let is_before = |mine: &BTreeSet<String>, their: &BTreeSet<String>, name: &String| {
@@ -72,16 +73,15 @@ pub fn refuse_shared(
             |name: &&String| taken.topics.contains(name) && is_before(&standing.topics, &theirs.topics, name);
         if let Some(topic) = names.topics.iter().find(is_taken) {
             let message = format!("topic {topic} belongs to ReservationService {owner}: {way_out}");
-            return Err(Stall::new("TopicInUse", message));
+            return Some(Stall::new("TopicInUse", message));
         }
         let is_taken =
             |name: &&String| taken.groups.contains(name) && is_before(&standing.groups, &theirs.groups, name);
-        if let Some(group) = names.groups.iter().find(is_taken) {
-            let message = format!("consumer group {group} belongs to ReservationService {owner}: {way_out}");
-            return Err(Stall::new("GroupInUse", message));
-        }
-    }
-    Ok(())
+        let group = names.groups.iter().find(is_taken)?;
+        let message = format!("consumer group {group} belongs to ReservationService {owner}: {way_out}");
+        Some(Stall::new("GroupInUse", message))
+    };
+    others(service, fellows).filter_map(of_fellow).collect()
 }
 
 /// The groups that fellows on the same cluster name.

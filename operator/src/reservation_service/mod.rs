@@ -10,6 +10,7 @@ pub mod dereference;
 pub mod fingerprint;
 pub mod holding;
 
+mod faults;
 pub mod image;
 pub mod in_use;
 pub mod names;

@@ -12,13 +12,14 @@ const LONGEST_PREFIX: usize = 253;
 /// Annotations that loosen a container's `AppArmor` profile begin so.
 const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 
-/// Checks it.
-pub fn check(template: &PodTemplate) -> Result<(), Stall> {
+/// All that is wrong with it.
+pub fn faults(template: &PodTemplate) -> Vec<Stall> {
+    let mut faults = Vec::new();
     for (field, labels) in [("labels", &template.labels), ("nodeSelector", &template.node_selector)] {
         for (name, value) in labels {
-            check_name(field, name)?;
+            faults.extend(of_name(field, name));
             if !value.is_empty() && !is_word(value) {
-                return Err(invalid(
+                faults.push(invalid(
                     field,
                     &format!(
                         "the value {value:?} of {name} is none: give at most {LONGEST} letters, digits, '-', '_' and '.', \
@@ -29,10 +30,10 @@ pub fn check(template: &PodTemplate) -> Result<(), Stall> {
         }
     }
     for (name, value) in &template.annotations {
-        check_name("annotations", &name.to_lowercase())?;
+        faults.extend(of_name("annotations", &name.to_lowercase()));
         let is_allowed = value == "runtime/default" || value.starts_with("localhost/");
         if name.starts_with(APP_ARMOR) && !is_allowed {
-            return Err(invalid(
+            faults.push(invalid(
                 "annotations",
                 &format!(
                     "{name}: {value} breaks the pod security standard restricted, which all workers keep: write \
@@ -41,15 +42,15 @@ pub fn check(template: &PodTemplate) -> Result<(), Stall> {
             ));
         }
     }
-    Ok(())
+    faults
 }
 
-fn check_name(field: &str, name: &str) -> Result<(), Stall> {
+fn of_name(field: &str, name: &str) -> Option<Stall> {
     let (prefix, word) = name.rsplit_once('/').map_or((None, name), |(prefix, word)| (Some(prefix), word));
     if is_word(word) && prefix.is_none_or(is_domain) {
-        return Ok(());
+        return None;
     }
-    Err(invalid(
+    Some(invalid(
         field,
         &format!(
             "{name:?} is no name: give at most {LONGEST} letters, digits, '-', '_' and '.', with a letter or digit at both \
@@ -85,8 +86,15 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn checked(template: &serde_json::Value) -> Result<(), String> {
-        check(&serde_json::from_value(template.clone()).unwrap()).map_err(|stall| stall.message)
+    fn told(template: &serde_json::Value) -> Vec<String> {
+        let faults = faults(&serde_json::from_value(template.clone()).unwrap());
+        faults.into_iter().map(|stall| stall.message).collect()
+    }
+
+    fn one(template: &serde_json::Value) -> String {
+        let told = told(template);
+        assert_eq!(told.len(), 1, "{told:?}");
+        told.concat()
     }
 
     #[test]
@@ -97,35 +105,33 @@ mod tests {
             "labels": labels, "nodeSelector": {"topology.kubernetes.io/zone": "eu-1a"},
             "annotations": {"example.com/Any": "thing at all: {}", format!("{APP_ARMOR}worker"): "runtime/default"},
         });
-        assert_eq!(checked(&template), Ok(()));
+        assert_eq!(told(&template), [""; 0]);
     }
 
     #[test]
     fn what_is_no_label_is_refused_by_field_name_and_fix() {
         let long = "a".repeat(64);
         for name in ["", "a b", "-a", "a/b/c", "Example.com/a", "/a", "a/", long.as_str()] {
-            let message = checked(&json!({"labels": {name: "x"}})).unwrap_err();
+            let message = one(&json!({"labels": {name: "x"}}));
             assert!(
                 message.starts_with(&format!("podTemplate.labels: {name:?} is no name: give")),
                 "{message}"
             );
         }
         for value in ["a b", "ä", "-", long.as_str()] {
-            let message = checked(&json!({"nodeSelector": {"disk": value}})).unwrap_err();
+            let message = one(&json!({"nodeSelector": {"disk": value}}));
             assert!(
                 message.starts_with(&format!("podTemplate.nodeSelector: the value {value:?} of disk")),
                 "{message}"
             );
         }
-        assert!(
-            checked(&json!({"annotations": {"a b": "x"}})).unwrap_err().contains("podTemplate.annotations")
-        );
+        assert!(one(&json!({"annotations": {"a b": "x"}})).contains("podTemplate.annotations"));
+        assert_eq!(told(&json!({"labels": {"a b": "a b", "team": "a b"}})).len(), 3, "each of them");
     }
 
     #[test]
     fn what_breaks_restricted_is_refused() {
-        let message =
-            checked(&json!({"annotations": {format!("{APP_ARMOR}worker"): "unconfined"}})).unwrap_err();
+        let message = one(&json!({"annotations": {format!("{APP_ARMOR}worker"): "unconfined"}}));
         assert!(message.contains("restricted") && message.contains("remove it"), "{message}");
     }
 }

@@ -16,7 +16,8 @@ use k8s_openapi::api::core::v1::{ConfigMapKeySelector, SecretKeySelector};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 
-use super::in_use::{Names, Standing, refuse_shared};
+use super::faults::{Faults, joined};
+use super::in_use::{Names, Standing, shared};
 use super::{image, names, pod_template};
 use crate::conditions::Stall;
 use crate::kafka::topics::Adoption;
@@ -103,31 +104,59 @@ pub fn validate_with(
     pinned_image: &str,
     standing: &Standing,
 ) -> Result<ValidatedService, Stall> {
+    check(service, fellows, pinned_image, standing).map_err(|faults| joined(&faults))
+}
+
+/// All that is wrong with a service of a file.
+pub fn faults(service: &ReservationService, fellows: &[impl AsRef<ReservationService>]) -> Vec<Stall> {
+    check(service, fellows, "", &Standing::of_status(service)).err().unwrap_or_default()
+}
+
+fn check(
+    service: &ReservationService,
+    fellows: &[impl AsRef<ReservationService>],
+    pinned_image: &str,
+    standing: &Standing,
+) -> Result<ValidatedService, Vec<Stall>> {
     let spec = &service.spec;
-    let topics = topics(&spec.kafka)?;
+    let mut faults = Faults::default();
+    let topics = faults.note(topics(&spec.kafka)).unwrap_or_default();
     let brokers = address::brokers(&spec.kafka.bootstrap_servers);
-    brokers.map_err(|wrong| invalid(format!("kafka.bootstrapServers: {wrong}")))?;
-    one_authority("kafka", spec.kafka.tls.as_ref())?;
+    faults.note(brokers.map_err(|wrong| invalid(format!("kafka.bootstrapServers: {wrong}"))));
+    faults.note(one_authority("kafka", spec.kafka.tls.as_ref()));
+    let redis = redis(&spec.redis, &mut faults);
+    let jwt_key = faults.note(jwt_key(&spec.auth));
     let consumers = spec.consumers.iter().enumerate();
-    let consumers = consumers
-        .map(|(index, consumer)| validate_consumer(index, consumer, &spec.kafka.prefix, &topics))
-        .collect::<Result<Vec<_>, _>>()?;
-    refuse_shared_databases(&consumers)?;
-    web(spec.web.as_ref())?;
-    let view = consumers.iter().find(|consumer| consumer.handler == "seat-view").ok_or_else(|| {
+    let consumers: Vec<_> = consumers
+        .filter_map(|(index, consumer)| {
+            validate_consumer(index, consumer, &spec.kafka.prefix, &topics, &mut faults)
+        })
+        .collect();
+    faults.extend(shared_databases(&spec.consumers));
+    let is_view = |consumer: &&Consumer| consumer.handler == Handler::SeatView;
+    faults.note(spec.consumers.iter().find(is_view).ok_or_else(|| {
         invalid("consumers: none has the handler seat-view, whose database the query worker reads: add one")
-    })?;
-    pod_template::check(&spec.pod_template)?;
-    refuse_same_names(service, fellows)?;
-    refuse_shared(service, standing, &names_of(service), fellows, names_of)?;
+    }));
+    web(spec.web.as_ref(), &mut faults);
+    faults.extend(pod_template::faults(&spec.pod_template));
+    faults.extend(same_names(service, fellows));
+    faults.extend(shared(service, standing, &names_of(service), fellows, names_of));
+    let view = consumers.iter().find(|consumer| consumer.handler == "seat-view");
+    let view_database = view.map(|view| view.database.clone());
+    // Where one of them is absent, it is among the faults why.
+    let (Some(redis), Some(jwt_key), Some(view_database), true) =
+        (redis, jwt_key, view_database, faults.is_empty())
+    else {
+        return Err(faults.into_each());
+    };
     Ok(ValidatedService {
         name: service.name_any(),
         namespace: service.namespace().unwrap_or_default(),
         owner: service.controller_owner_ref(&()),
         image: image::resolve(spec.image.as_ref(), pinned_image),
-        jwt_key: jwt_key(&spec.auth)?,
-        redis: redis(&spec.redis)?,
-        view_database: view.database.clone(),
+        jwt_key,
+        redis,
+        view_database,
         payments_group: makes_payments(spec).then(|| Group {
             name: format!("{}{}", spec.kafka.prefix, names::COMMAND_PAYMENTS),
             topics: vec![topics[PAYMENTS].name.clone()],
@@ -146,19 +175,20 @@ pub fn validate_with(
     })
 }
 
+/// A consumer that can run, if nothing of it is wrong. Where topics cannot be named, it reads none.
 fn validate_consumer(
     index: usize,
     consumer: &Consumer,
     prefix: &str,
     topics: &[Topic],
-) -> Result<ValidatedConsumer, Stall> {
+    faults: &mut Faults,
+) -> Option<ValidatedConsumer> {
     let (name, field) = (&consumer.name, format!("consumers[{index}]"));
     if [names::COMMAND, names::QUERY, names::COMMAND_PAYMENTS].contains(&name.as_str()) {
-        return Err(invalid(format!(
-            "{field}.name: {name} is taken by the worker of that name: choose another"
-        )));
+        let message = format!("{field}.name: {name} is taken by the worker of that name: choose another");
+        faults.add(invalid(message));
     }
-    effects(&field, consumer)?;
+    effects(&field, consumer, faults);
     let handler = match consumer.handler {
         Handler::SeatView => "seat-view",
         Handler::Persistence => "persistence",
@@ -166,12 +196,17 @@ fn validate_consumer(
         Handler::Payment => "payment",
         Handler::Webhook => "webhook",
     };
-    let start = start(&field, consumer)?;
-    Ok(ValidatedConsumer {
+    let start = faults.note(start(&field, consumer));
+    let database = database(&format!("{field}.database"), &consumer.database, faults);
+    Some(ValidatedConsumer {
         declared: consumer.clone(),
         handler,
-        database: database(&format!("{field}.database"), &consumer.database)?,
-        group: Group { name: format!("{prefix}{name}"), topics: read_by(consumer.handler, topics), start },
+        database: database?,
+        group: Group {
+            name: format!("{prefix}{name}"),
+            topics: read_by(consumer.handler, topics),
+            start: start?,
+        },
     })
 }
 
@@ -181,34 +216,36 @@ fn read_by(handler: Handler, topics: &[Topic]) -> Vec<String> {
         Handler::SeatView | Handler::Persistence | Handler::Webhook => &[SEATS, PAYMENTS],
         Handler::Stats | Handler::Payment => &[SEATS],
     };
-    indices.iter().map(|index| topics[*index].name.clone()).collect()
+    indices.iter().filter_map(|index| topics.get(*index)).map(|topic| topic.name.clone()).collect()
 }
 
 /// Whether a consumer that acts outside can do so: where to, and about what.
-fn effects(at: &str, consumer: &Consumer) -> Result<(), Stall> {
+fn effects(at: &str, consumer: &Consumer, faults: &mut Faults) {
     if consumer.handler.acts_outside() && consumer.reset.is_some() {
-        return Err(invalid(format!(
+        faults.add(invalid(format!(
             "{at}.reset: the handlers payment and webhook cannot be replayed, which would charge and tell \
              again: remove it"
         )));
     }
-    let outbound = |field: &str, url: &str| match outbound::check(url) {
-        Ok(_) => Ok(()),
-        Err(problem) => Err(invalid(format!("{at}.{field}: {problem}"))),
+    let mut outbound = |field: &str, url: &str| {
+        let checked = outbound::check(url);
+        faults.note(checked.map_err(|problem| invalid(format!("{at}.{field}: {problem}"))));
     };
     if let Some(url) = consumer.payment.as_ref().and_then(|payment| payment.url.as_ref()) {
-        outbound("payment.url", url)?;
+        outbound("payment.url", url);
     }
-    let Some(webhook) = &consumer.webhook else { return Ok(()) };
-    outbound("webhook.url", &webhook.url)?;
+    let Some(webhook) = &consumer.webhook else { return };
+    outbound("webhook.url", &webhook.url);
     let read = DomainEvent::TYPES.iter().filter(|name| **name != "stats.updated");
     let read: Vec<_> = read.copied().collect();
-    match webhook.events.iter().find(|asked| !read.contains(&asked.as_str())) {
-        Some(unknown) => Err(invalid(format!(
-            "{at}.webhook.events: there is no event type {unknown}: give some of {}, or leave it out for all",
+    let asked = webhook.events.iter().map(String::as_str);
+    let unknown: Vec<_> = asked.filter(|asked| !read.contains(asked)).collect();
+    if !unknown.is_empty() {
+        faults.add(invalid(format!(
+            "{at}.webhook.events: there is no event type {}: give some of {}, or leave it out for all",
+            unknown.join(", "),
             read.join(", ")
-        ))),
-        None => Ok(()),
+        )));
     }
 }
 
@@ -314,49 +351,47 @@ fn source(
     }
 }
 
-fn redis(redis: &resource::Redis) -> Result<Source, Stall> {
+fn redis(redis: &resource::Redis, faults: &mut Faults) -> Option<Source> {
     let resource::Redis { url, url_from, tls, cluster } = redis;
-    one_authority("redis", tls.as_ref())?;
+    faults.note(one_authority("redis", tls.as_ref()));
     if tls.is_some() && url.as_ref().is_some_and(|url| !url.starts_with("rediss://")) {
-        return Err(invalid(
+        faults.add(invalid(
             "redis.tls: it belongs to an address that speaks TLS: write rediss:// in redis.url, or remove it",
         ));
     }
-    source("redis", url.as_deref(), url_from.as_ref(), |url| address::redis(url, *cluster))
+    faults.note(source("redis", url.as_deref(), url_from.as_ref(), |url| address::redis(url, *cluster)))
 }
 
-fn database(field: &str, database: &Database) -> Result<ValidatedDatabase, Stall> {
+fn database(field: &str, database: &Database, faults: &mut Faults) -> Option<ValidatedDatabase> {
     let Database { url, url_from, tls } = database;
-    one_authority(field, tls.as_ref())?;
-    let url = source(field, url.as_deref(), url_from.as_ref(), |url| address::postgres(url).map(drop))?;
-    Ok(ValidatedDatabase { url, tls: tls.clone() })
+    faults.note(one_authority(field, tls.as_ref()));
+    let url = source(field, url.as_deref(), url_from.as_ref(), |url| address::postgres(url).map(drop));
+    Some(ValidatedDatabase { url: faults.note(url)?, tls: tls.clone() })
 }
 
 /// A database belongs to one consumer: the worker of the second would end at its start, again and again.
-fn refuse_shared_databases(consumers: &[ValidatedConsumer]) -> Result<(), Stall> {
-    for (index, consumer) in consumers.iter().enumerate() {
-        let earlier = consumers[..index].iter().position(|other| other.database.url == consumer.database.url);
-        if let Some(earlier) = earlier {
-            let name = &consumers[earlier].declared.name;
-            return Err(invalid(format!(
-                "consumers[{index}].database: it is that of consumers[{earlier}] ({name}) too: give every consumer a database \
-                 of its own"
-            )));
-        }
-    }
-    Ok(())
+fn shared_databases(consumers: &[Consumer]) -> impl Iterator<Item = Stall> {
+    let address = |consumer: &Consumer| (consumer.database.url.clone(), consumer.database.url_from.clone());
+    consumers.iter().enumerate().filter_map(move |(index, consumer)| {
+        let here = Some(address(consumer)).filter(|(url, from)| url.is_some() || from.is_some())?;
+        let earlier = consumers[..index].iter().position(|other| address(other) == here)?;
+        let name = &consumers[earlier].name;
+        Some(invalid(format!(
+            "consumers[{index}].database: it is that of consumers[{earlier}] ({name}) too: give every consumer a database \
+             of its own"
+        )))
+    })
 }
 
 /// What pages are told, as the workers read it.
-fn web(web: Option<&resource::Web>) -> Result<(), Stall> {
-    let Some(resource::Web { command_url, allow_origins }) = web else { return Ok(()) };
-    if let Some(wrong) = command_url.as_ref().and_then(|url| address::base(url).err()) {
-        return Err(invalid(format!("web.commandUrl: {wrong}")));
-    }
+fn web(web: Option<&resource::Web>, faults: &mut Faults) {
+    let Some(resource::Web { command_url, allow_origins }) = web else { return };
+    let wrong = command_url.as_ref().and_then(|url| address::base(url).err());
+    faults.extend(wrong.map(|wrong| invalid(format!("web.commandUrl: {wrong}"))));
     for (index, text) in allow_origins.iter().enumerate() {
-        origin(text).map_err(|problem| invalid(format!("web.allowOrigins[{index}]: {problem}")))?;
+        let problem = |problem| invalid(format!("web.allowOrigins[{index}]: {problem}"));
+        faults.note(origin(text).map_err(problem));
     }
-    Ok(())
 }
 
 fn one_authority(field: &str, tls: Option<&Tls>) -> Result<(), Stall> {
@@ -374,9 +409,7 @@ fn jwt_key(auth: &resource::Auth) -> Result<Option<Source>, Stall> {
         (AuthMode::Header, None) => return Ok(None),
         (AuthMode::Jwt, Some(jwt)) => jwt,
         _ => {
-            return Err(invalid(
-                "the section auth.jwt belongs to mode jwt, and only to it: add or remove it",
-            ));
+            return Err(invalid("auth.jwt: it belongs to mode jwt, and only to it: add or remove it"));
         }
     };
     match (&jwt.jwks_url, &jwt.secret_ref) {
@@ -398,19 +431,20 @@ pub fn names_of(service: &ReservationService) -> Names {
 
 /// A worker's name is made of two, so that two services may make the same of different ones: `a` with a consumer
 /// `b-command`, and `a-b`.
-fn refuse_same_names(
+fn same_names(
     service: &ReservationService,
     fellows: &[impl AsRef<ReservationService>],
-) -> Result<(), Stall> {
+) -> impl Iterator<Item = Stall> {
     let own: Vec<_> = workers(service).map(|(_, name)| name).collect();
-    let seniors = fellows.iter().map(AsRef::as_ref).filter(|fellow| {
+    let seniors = fellows.iter().map(AsRef::as_ref).filter(move |fellow| {
         id(fellow) != id(service)
             && fellow.namespace() == service.namespace()
             && seniority(fellow) < seniority(service)
     });
-    for senior in seniors {
-        if let Some((component, name)) = workers(senior).find(|(_, name)| own.contains(name)) {
-            return Err(Stall::new(
+    seniors.flat_map(move |senior| {
+        let taken: Vec<_> = workers(senior).filter(|(_, name)| own.contains(name)).collect();
+        taken.into_iter().map(move |(component, name)| {
+            Stall::new(
                 "NameTaken",
                 format!(
                     "Deployment {name} is the worker {component} of ReservationService {}/{}: give this service or its \
@@ -418,10 +452,9 @@ fn refuse_same_names(
                     senior.namespace().unwrap_or_default(),
                     senior.name_any()
                 ),
-            ));
-        }
-    }
-    Ok(())
+            )
+        })
+    })
 }
 
 /// Every worker of a service, with the name of its objects.

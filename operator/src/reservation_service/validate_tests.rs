@@ -398,6 +398,21 @@ fn two_consumers_cannot_share_a_database() {
 }
 
 #[test]
+fn everything_that_is_wrong_is_one_stall() {
+    let mut service = main_service();
+    service.spec.kafka.topic.name = "stats-events".into();
+    (service.spec.redis.url, service.spec.redis.url_from) = (Some("redis:6379".into()), None);
+    service.spec.consumers[1].name = "query".into();
+    service.spec.consumers[2].database = service.spec.consumers[0].database.clone();
+    let each = faults(&service, NONE);
+    let fields: Vec<_> = each.iter().filter_map(|fault| fault.message.split(": ").next()).collect();
+    assert_eq!(fields, ["kafka.topic.name", "redis.url", "consumers[1].name", "consumers[2].database"]);
+    let stall = validate(&service, NONE, "").unwrap_err();
+    assert_eq!(stall.message, each.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; "));
+    assert_eq!(faults(&main_service(), NONE), []);
+}
+
+#[test]
 fn the_topic_of_the_seats_is_none_of_the_others() {
     for name in ["stats-events", "payment-events"] {
         let told = refused(|spec| spec.kafka.topic.name = name.into());

@@ -11,7 +11,7 @@ use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_domain::UnixMillis;
 use boxoffice_domain::faults::faults;
 use boxoffice_operator::reservation_service::unsupported::{self, Place};
-use boxoffice_operator::reservation_service::validate::validate;
+use boxoffice_operator::reservation_service::validate;
 use boxoffice_operator::seating_event::build::build;
 
 use crate::resources::{Finding, Loaded};
@@ -47,7 +47,7 @@ fn of_service(
     let mut findings: Vec<_> = unsupported.iter().filter_map(|one| find(&one.field, one.problem())).collect();
     // One process runs one service: nobody shares its topics.
     let fellows = if place == Place::Cluster { fellows } else { &[] };
-    if let Err(stall) = validate(service, fellows, "") {
+    for stall in validate::faults(service, fellows) {
         let (field, message) = match stall.message.split_once(": ") {
             _ if stall.reason == "NameTaken" => ("metadata.name".to_owned(), stall.message.as_str()),
             _ if stall.reason != "InvalidSpec" => ("spec.kafka.prefix".to_owned(), stall.message.as_str()),

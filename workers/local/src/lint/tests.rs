@@ -108,6 +108,27 @@ fn what_only_the_operator_refuses_of_a_service_is_found_at_its_field() {
 }
 
 #[test]
+fn all_that_only_the_operator_refuses_of_a_service_is_found_at_once() {
+    let service = with(SERVICE, "redis://redis:6379", "redis:6379");
+    let service = with(&service, "\"kafka:9092\"", "\"kafka:9092 kafka:9093\"");
+    let service = with(&service, "  redis: {", "  podTemplate: {labels: {team: a b}}\n  redis: {");
+    let consumer = "  - {name: late, handler: persistence, database: {url: \"postgres://view\"}}\n";
+    let found = found(&format!("{service}{consumer}"));
+    let places: Vec<_> =
+        found.iter().map(|one| one.splitn(3, ": ").take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        places,
+        [
+            "6 spec.podTemplate.labels",
+            "7 spec.redis.url",
+            "8 spec.kafka.bootstrapServers",
+            "13 spec.consumers[1].database",
+        ],
+        "{found:?}"
+    );
+}
+
+#[test]
 fn services_that_would_share_a_topic_are_found_in_a_cluster() {
     let both = format!("{SERVICE}---\n{}", with(SERVICE, "name: main", "name: second"));
     assert_eq!(
