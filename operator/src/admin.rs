@@ -141,6 +141,8 @@ pub struct Listing {
     pub inventories: Vec<Inventory>,
     /// Those that are not there any more.
     pub gone: Vec<String>,
+    /// Those that are there and cannot be read just now.
+    pub unreadable: Vec<String>,
     /// Whether what is missing may be there all the same.
     pub is_partial: bool,
 }
@@ -155,6 +157,9 @@ enum Told {
         all: bool,
         events: Vec<Inventory>,
         gone: Vec<String>,
+        /// A worker of an earlier version does not tell of any, and fails.
+        #[serde(default)]
+        unreadable: Vec<String>,
     },
 }
 
@@ -313,10 +318,11 @@ impl AdminApi {
         let is_partial = response.headers().get(PARTIAL).is_some_and(|value| value == "true");
         Ok(match read(response).await? {
             Told::All(inventories) => {
-                Listing { cursor: String::new(), all: true, inventories, gone: Vec::new(), is_partial }
+                let (cursor, gone, unreadable) = (String::new(), Vec::new(), Vec::new());
+                Listing { cursor, all: true, inventories, gone, unreadable, is_partial }
             }
-            Told::Changed { cursor, all, events, gone } => {
-                Listing { cursor, all, inventories: events, gone, is_partial }
+            Told::Changed { cursor, all, events, gone, unreadable } => {
+                Listing { cursor, all, inventories: events, gone, unreadable, is_partial }
             }
         })
     }

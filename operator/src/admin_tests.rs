@@ -151,12 +151,15 @@ async fn what_changed_since_a_cursor_is_read_and_a_cursor_that_is_none_is_not_se
         let mut one = inventory();
         one["definitionHash"] = json!("d1");
         one["closed"] = json!(true);
-        Json(json!({"cursor": format!("{cursor}.1"), "all": false, "events": [one], "gone": ["opera"]}))
+        let cursor = format!("{cursor}.1");
+        Json(json!({
+            "cursor": cursor, "all": false, "events": [one], "gone": ["opera"], "unreadable": ["ballet"],
+        }))
     };
     let api = serve(Router::new().route("/tickets/main/admin/events", get(changed))).await;
     let listing = api.inventories(&target(), "a-3").await.unwrap();
     assert_eq!((listing.cursor.as_str(), listing.all), ("a-3.1", false));
-    assert_eq!(listing.gone, ["opera"]);
+    assert_eq!((listing.gone, listing.unreadable), (vec!["opera".to_owned()], vec!["ballet".to_owned()]));
     let told = &listing.inventories[0];
     assert_eq!((told.definition_hash.as_deref(), told.closed), (Some("d1"), true));
     for none in ["a&purge=true", "a b", &"x".repeat(5_000)] {

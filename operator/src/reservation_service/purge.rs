@@ -89,8 +89,10 @@ pub async fn purge(
 async fn go_on(context: &Context, target: &Target) -> Result<Left, AdminError> {
     let listing = context.admin.inventories(target, "").await?;
     let count = listing.inventories.len();
-    let shows = listing.inventories.into_iter().take(AT_ONCE);
-    let purging = shows.map(|show| async move { context.admin.purge(target, &show.event_id).await });
+    // Those that cannot be read say why, and keep their log until they can.
+    let shows = listing.inventories.into_iter().map(|show| show.event_id).chain(listing.unreadable);
+    let shows = shows.take(AT_ONCE);
+    let purging = shows.map(|show| async move { context.admin.purge(target, &show).await });
     let answers: Vec<_> = stream::iter(purging.collect::<Vec<_>>()).buffered(SIDE_BY_SIDE).collect().await;
     answers.into_iter().collect::<Result<Vec<()>, _>>()?;
     if count > 0 || listing.is_partial {

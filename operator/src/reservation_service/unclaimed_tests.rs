@@ -102,6 +102,7 @@ fn what_is_claimed_or_closed_is_forgotten_and_a_partial_list_forgets_nothing() {
         all: true,
         inventories: vec![closed.clone()],
         gone: vec![],
+        unreadable: vec![],
         is_partial,
     };
     seen.compare(&listing(true), &claimed);

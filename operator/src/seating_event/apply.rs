@@ -108,7 +108,7 @@ pub async fn apply(context: &Context, show: &Show, validated: &Validated) -> Res
     let wanted = &show.spec.definition_hash;
     let inventory = match &told {
         Told::Known { inventory, .. } => inventory.as_ref(),
-        Told::Nothing | Told::Silent(_) => None,
+        Told::Nothing | Told::Silent(_) | Told::Unreadable => None,
     };
     let given = context.inventories.given(&show.key(), wanted, inventory, Instant::now());
     let now = (context.now)().0;
@@ -120,6 +120,7 @@ pub async fn apply(context: &Context, show: &Show, validated: &Validated) -> Res
         Decision::Partly(inventory, seats) => partly(inventory, &seats).into(),
         Decision::Stalled(inventory, stall) => Outcome::stalled(inventory, stall).into(),
         Decision::Silent(error) => silent(show, &error, validated).into(),
+        Decision::Unreadable => unreadable(show).into(),
         Decision::Wait => {
             context.inventories.wait(&service, &id);
             unheard(show, validated)
@@ -145,6 +146,8 @@ enum Decision {
     Give(Option<Inventory>),
     /// It has been silent for a while.
     Silent(AdminError),
+    /// It has it and cannot read it.
+    Unreadable,
     /// Nothing can be said or done until it answers.
     Wait,
 }
@@ -153,6 +156,7 @@ fn decide(wanted: &str, told: Told, given: Option<Became>) -> Decision {
     let (inventory, answers) = match told {
         Told::Nothing => return Decision::Wait,
         Told::Silent(error) => return Decision::Silent(error),
+        Told::Unreadable => return Decision::Unreadable,
         Told::Known { inventory, answers } => (inventory, answers),
     };
     match (inventory, given) {
@@ -169,7 +173,7 @@ fn decide(wanted: &str, told: Told, given: Option<Became>) -> Decision {
 fn has(told: &Told, wanted: &str) -> bool {
     match told {
         Told::Known { inventory: Some(inventory), .. } => is_as_wanted(inventory, wanted),
-        Told::Known { inventory: None, .. } | Told::Nothing | Told::Silent(_) => false,
+        Told::Known { inventory: None, .. } | Told::Nothing | Told::Silent(_) | Told::Unreadable => false,
     }
 }
 
@@ -290,6 +294,17 @@ fn silent(show: &Show, error: &AdminError, validated: &Validated) -> Outcome {
         |trouble| Finding::unmet(INVENTORY_READY, progress::SERVICE_NOT_READY, trouble),
     );
     Outcome::of(step)
+}
+
+/// Its seats are there: nothing is given in their place.
+fn unreadable(show: &Show) -> Outcome {
+    let message = format!(
+        "the command workers of ReservationService {} have it and cannot read it: its seats are being recovered, or were \
+         written by another version. GET /admin/events/{} says which",
+        show.spec.service_ref.name,
+        show.name_any()
+    );
+    Outcome::of(Finding::unmet(INVENTORY_READY, "CommandUnavailable", message))
 }
 
 /// One that is as it was stays so; one of which nothing was said yet says what it waits for.

@@ -68,6 +68,7 @@ fn nothing_is_given_to_a_service_that_does_not_answer() {
         "it was there a moment ago"
     );
     assert_eq!(decide("new", Told::Silent(unreachable()), None), Decision::Silent(unreachable()));
+    assert_eq!(decide("new", Told::Unreadable, None), Decision::Unreadable, "it is not given anew");
 }
 
 #[test]

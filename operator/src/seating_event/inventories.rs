@@ -44,6 +44,8 @@ pub enum Told {
     Nothing,
     /// Its service has been silent for a while, and this is how.
     Silent(AdminError),
+    /// Its service has it, and cannot read what it has.
+    Unreadable,
     /// What the service said last.
     Known {
         /// It, where it is there.
@@ -69,6 +71,8 @@ pub enum Answering {
 #[derive(Default)]
 struct Service {
     known: BTreeMap<String, Inventory>,
+    /// Those that it cannot read: what was known of them stays for when it can.
+    unreadable: BTreeSet<String>,
     /// To come with when it is asked next.
     cursor: String,
     /// When it was asked what it answered last.
@@ -133,6 +137,7 @@ impl Inventories {
         match (&service.failing, &service.heard) {
             (Some(failing), _) if failing.is_told => Told::Silent(failing.error.clone()),
             (_, None) => Told::Nothing,
+            (_, Some(_)) if service.unreadable.contains(id) => Told::Unreadable,
             (failing, Some(_)) => {
                 Told::Known { inventory: service.known.get(id).cloned(), answers: failing.is_none() }
             }
@@ -303,9 +308,13 @@ impl Service {
     }
 
     /// The ids of those that are another way than before.
-    fn take(&mut self, Listing { inventories, all, gone, is_partial, .. }: Listing) -> BTreeSet<String> {
+    fn take(&mut self, listing: Listing) -> BTreeSet<String> {
+        let Listing { cursor: _, inventories, all, gone, unreadable, is_partial } = listing;
         let mut changed: BTreeSet<_> =
             gone.into_iter().filter(|id| self.known.remove(id).is_some()).collect();
+        let unreadable = unreadable.into_iter().collect();
+        changed.extend(self.unreadable.symmetric_difference(&unreadable).cloned());
+        self.unreadable = unreadable;
         if all && !is_partial {
             let listed: BTreeSet<_> = inventories.iter().map(|one| &one.event_id).collect();
             let lost: Vec<_> = self.known.keys().filter(|id| !listed.contains(id)).cloned().collect();

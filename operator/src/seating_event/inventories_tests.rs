@@ -47,7 +47,8 @@ fn one(id: &str, sequence: u64) -> Inventory {
 }
 
 fn all(inventories: Vec<Inventory>) -> Listing {
-    Listing { cursor: "c".into(), all: true, inventories, gone: vec![], is_partial: false }
+    let (gone, unreadable) = (vec![], vec![]);
+    Listing { cursor: "c".into(), all: true, inventories, gone, unreadable, is_partial: false }
 }
 
 fn changed(inventories: Vec<Inventory>, gone: &[&str]) -> Listing {
@@ -93,6 +94,21 @@ fn a_seating_event_that_a_partial_answer_leaves_out_stays_as_it_was_known() {
     let partial = Listing { is_partial: true, ..all(vec![one("arena-night", 8)]) };
     assert_eq!(known.ask(10, Ok(partial)), Some(events(&["arena-night"])), "opera is as it was");
     assert_eq!(known.ask(20, Ok(all(vec![one("arena-night", 8)]))), Some(events(&["opera"])));
+}
+
+#[test]
+fn a_seating_event_that_its_service_cannot_read_is_neither_gone_nor_as_it_was() {
+    let known = Known::new();
+    known.ask(0, Ok(both(7)));
+    let listing = |unreadable: &[&str]| {
+        let unreadable = unreadable.iter().map(ToString::to_string).collect();
+        Listing { unreadable, is_partial: true, ..changed(vec![], &[]) }
+    };
+    assert_eq!(known.ask(10, Ok(listing(&["opera"]))), Some(events(&["opera"])));
+    assert_eq!(known.told("opera"), Told::Unreadable);
+    assert_eq!(known.ask(20, Ok(listing(&["opera"]))), Some(events(&[])));
+    assert_eq!(known.ask(30, Ok(listing(&[]))), Some(events(&["opera"])));
+    assert_eq!(known.told("opera"), Told::Known { inventory: Some(one("opera", 7)), answers: true });
 }
 
 #[test]

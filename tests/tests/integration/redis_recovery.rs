@@ -425,6 +425,8 @@ async fn a_log_that_lost_its_beginning_keeps_one_event_behind_the_fence_and_no_o
     let metrics = sale.recover().await;
     assert_eq!(metrics.troubles.get(), 1);
     assert!(matches!(sale.hold("A-1-2").await, Err(StoreError::Recovering)));
+    let listing = sale.store.inventories().await.unwrap();
+    assert_eq!((listing.inventories.len(), listing.unreadable), (0, vec![sale.event.clone()]));
     let new: SeatingEventId = unique("tomorrow").parse().unwrap();
     sale.store.provision(&new, &tonight(), 1, &cause("operator")).await.unwrap().unwrap();
     let unknown: SeatingEventId = unique("never").parse().unwrap();
@@ -468,6 +470,32 @@ async fn i7_what_waits_of_one_that_nobody_can_read_keeps_no_other_behind_the_fen
     assert_eq!(metrics.troubles.get(), 1);
     sale.store.execute(&other, &holding("A-1-3"), &cause("alice")).await.unwrap().unwrap();
     assert!(matches!(sale.hold("A-1-3").await, Err(StoreError::Recovering)));
+}
+
+/// To a list that fails nobody could add a show, and to one that leaves it out it would be gone.
+#[tokio::test]
+async fn one_whose_definition_cannot_be_read_is_listed_by_name_and_the_others_with_what_they_have() {
+    let (server, name) = (Server::start(RedisKind::default()).await.unwrap(), service("unreadable"));
+    let connect = async || RedisStore::connect(Settings::new(server.address(), name.clone())).await.unwrap();
+    let store = Arc::new(connect().await);
+    nothing_was_lost(&store).await;
+    let [spoilt, other]: [SeatingEventId; 2] = ["tonight", "matinee"].map(|id| unique(id).parse().unwrap());
+    for event in [&spoilt, &other] {
+        store.provision(event, &tonight(), 3, &cause("operator")).await.unwrap().unwrap();
+    }
+    let mut connection = connection(&server.address()).await.unwrap();
+    let pattern = format!("*{{{spoilt}}}:meta");
+    let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query_async(&mut connection).await.unwrap();
+    let mut spoil = redis::cmd("HSET");
+    spoil.arg(&keys[0]).arg("definition").arg("{");
+    spoil.exec_async(&mut connection).await.unwrap();
+
+    // One that has no copy of it.
+    let fresh = connect().await;
+    let listing = fresh.inventories().await.unwrap();
+    let listed: Vec<_> = listing.inventories.iter().map(|inventory| &inventory.event).collect();
+    assert_eq!((listed, listing.unreadable), (vec![&other], vec![spoilt.clone()]));
+    assert!(matches!(fresh.inventory(&spoilt).await, Err(StoreError::Corrupt(_))));
 }
 
 /// Whoever marked the last partition did not live to say that nothing is missing.

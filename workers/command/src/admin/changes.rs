@@ -69,14 +69,20 @@ impl Default for Changes {
 
 impl Changes {
     /// Takes in a new list and says what of it is new to whoever comes with `cursor`. What is missing in a list that is
-    /// partial may be there all the same.
-    pub(super) fn since(&self, cursor: &str, list: Vec<InventoryBody>, is_partial: bool) -> News {
+    /// partial may be there all the same, and what is `unreadable` is.
+    pub(super) fn since(
+        &self,
+        cursor: &str,
+        list: Vec<InventoryBody>,
+        unreadable: &[SeatingEventId],
+        is_partial: bool,
+    ) -> News {
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         let since = self.read(cursor).filter(|since| listed.remembers(since));
         let all = since.is_none();
         let since = since.unwrap_or_default();
         if !is_partial {
-            listed.miss(&list);
+            listed.miss(&list, unreadable);
         }
         let events = listed.take(list, &since);
         let gone = if all { vec![] } else { listed.gone_since(&since) };
@@ -114,10 +120,11 @@ impl Listed {
         *position
     }
 
-    /// Notes which of those that were known are not in a complete list.
-    fn miss(&mut self, list: &[InventoryBody]) {
-        let is_listed =
-            |event: &SeatingEventId| list.binary_search_by(|body| body.event_id.cmp(event)).is_ok();
+    /// Notes which of those that were known are not in a complete list, neither with what they have nor by name.
+    fn miss(&mut self, list: &[InventoryBody], unreadable: &[SeatingEventId]) {
+        let is_listed = |event: &SeatingEventId| {
+            list.binary_search_by(|body| body.event_id.cmp(event)).is_ok() || unreadable.contains(event)
+        };
         let missing: Vec<_> = self.known.keys().filter(|event| !is_listed(event)).cloned().collect();
         for event in missing {
             let Some(known) = self.known.remove(&event) else { continue };
@@ -187,12 +194,12 @@ mod tests {
     #[test]
     fn only_what_changed_is_told() {
         let changes = Changes::default();
-        let first = changes.since("", vec![body("a", 0, 1), body("b", 64, 1), body("c", 1, 1)], false);
+        let first = changes.since("", vec![body("a", 0, 1), body("b", 64, 1), body("c", 1, 1)], &[], false);
         assert_eq!((first.all, names(&first)), (true, vec!["a", "b", "c"]));
         let list = || vec![body("a", 0, 1), body("b", 64, 2), body("c", 1, 1)];
-        let second = changes.since(&first.cursor, list(), false);
+        let second = changes.since(&first.cursor, list(), &[], false);
         assert_eq!((second.all, names(&second)), (false, vec!["b"]), "a is in the same lane");
-        let third = changes.since(&second.cursor, list(), false);
+        let third = changes.since(&second.cursor, list(), &[], false);
         assert_eq!((third.events.len(), &third.cursor), (0, &second.cursor));
         assert_eq!(names(&changes.since(&first.cursor, list(), false)), ["b"], "an older cursor is good too");
         let mut closed = list();
@@ -204,46 +211,55 @@ mod tests {
     fn what_is_gone_is_told_until_it_is_back() {
         let changes = Changes::default();
         let both = || vec![body("a", 0, 1), body("b", 0, 1)];
-        let first = changes.since("", both(), false);
-        let second = changes.since(&first.cursor, vec![body("b", 0, 1)], true);
+        let first = changes.since("", both(), &[], false);
+        let second = changes.since(&first.cursor, vec![body("b", 0, 1)], &[], true);
         assert_eq!((second.events.len(), second.gone.len()), (0, 0), "a may be there all the same");
-        let third = changes.since(&first.cursor, vec![body("b", 0, 1)], false);
+        let third = changes.since(&first.cursor, vec![body("b", 0, 1)], &[], false);
         assert_eq!(third.gone, ["a".parse().unwrap()]);
-        assert_eq!(changes.since(&third.cursor, vec![body("b", 0, 1)], false).gone, []);
-        let back = changes.since(&first.cursor, both(), false);
+        assert_eq!(changes.since(&third.cursor, vec![body("b", 0, 1)], &[], false).gone, []);
+        let back = changes.since(&first.cursor, both(), &[], false);
         assert_eq!((names(&back), back.gone.len()), (vec!["a"], 0));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_gone() {
+        let (changes, a): (_, SeatingEventId) = (Changes::default(), "a".parse().unwrap());
+        let first = changes.since("", vec![body("a", 0, 1), body("b", 0, 1)], &[], false);
+        let second = changes.since(&first.cursor, vec![], std::slice::from_ref(&a), false);
+        assert_eq!(second.gone, ["b".parse().unwrap()]);
+        assert_eq!(changes.since(&second.cursor, vec![], &[], false).gone, [a]);
     }
 
     #[test]
     fn a_cursor_that_is_not_known_gives_all() {
         let (changes, other) = (Changes::default(), Changes::default());
         let list = || vec![body("a", 0, 1)];
-        let known = changes.since("", list(), false).cursor;
+        let known = changes.since("", list(), &[], false).cursor;
         let process = changes.process.simple();
         for cursor in [
             String::new(),
             "begin".to_owned(),
-            other.since("", list(), false).cursor,
+            other.since("", list(), &[], false).cursor,
             format!("{process}.0-x"),
             format!("{process}.40-1"),
             format!("{process}.0"),
         ] {
-            let news = changes.since(&cursor, list(), false);
+            let news = changes.since(&cursor, list(), &[], false);
             assert_eq!((news.all, names(&news)), (true, vec!["a"]), "{cursor}");
         }
-        assert!(!changes.since(&known, list(), false).all);
+        assert!(!changes.since(&known, list(), &[], false).all);
     }
 
     #[test]
     fn of_what_is_gone_as_much_is_remembered_as_there_is_room_for() {
         let changes = Changes::default();
         let list = |count: usize| (0..count).map(|n| body(&format!("s{n:05}"), 3, 1)).collect::<Vec<_>>();
-        let before = changes.since("", list(GONE + 1), false).cursor;
-        let one = changes.since(&before, list(GONE), false);
+        let before = changes.since("", list(GONE + 1), &[], false).cursor;
+        let one = changes.since(&before, list(GONE), &[], false);
         assert_eq!((one.all, one.gone.len()), (false, 1));
-        let none = changes.since(&one.cursor, vec![], false);
+        let none = changes.since(&one.cursor, vec![], &[], false);
         assert_eq!((none.all, none.gone.len()), (false, GONE));
-        assert!(changes.since(&before, vec![], false).all, "the first one that went is forgotten");
+        assert!(changes.since(&before, vec![], &[], false).all, "the first one that went is forgotten");
         assert_eq!(changes.listed.lock().unwrap().gone.len(), GONE);
     }
 }

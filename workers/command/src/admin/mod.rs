@@ -195,6 +195,9 @@ struct NewsBody {
     /// Those that were there before and are not any more.
     #[schema(value_type = Vec<schemas::SeatingEventId>)]
     gone: Vec<SeatingEventId>,
+    /// Those that are there and cannot be read just now; asked for alone, each says why.
+    #[schema(value_type = Vec<schemas::SeatingEventId>)]
+    unreadable: Vec<SeatingEventId>,
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -210,8 +213,8 @@ struct Wanted {
 /// List SeatingEvents
 ///
 /// All of them with their counts, by id: one call is enough for all statuses. Where a part of the store does not say what
-/// it has, the answer has `x-partial: true`, and what is missing in it may be there all the same. With `?cursor=` it tells
-/// what changed since the answer that gave that cursor.
+/// it has, or one of them cannot be read, the answer has `x-partial: true`, and what is missing in it may be there all the
+/// same. With `?cursor=` it tells what changed since the answer that gave that cursor, and which cannot be read.
 #[utoipa::path(
     get,
     path = "/admin/events",
@@ -225,7 +228,8 @@ struct Wanted {
             body = ListBody,
             headers((
                 "x-partial" = bool,
-                description = "There where a part of the store did not say what it has."
+                description = "There where something may be missing: a part of the store did not say what it has, or one \
+                               of them cannot be read."
             )),
             examples(
                 ("all" = (summary = "All of them", value = json!([inventory(1, "OnSale", 1)]))),
@@ -236,16 +240,19 @@ struct Wanted {
     )
 )]
 async fn list(State(admin): State<Admin>, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
-    let Listing { inventories, is_partial } = admin.store.inventories().await?;
+    let Listing { inventories, unreadable, is_partial } = admin.store.inventories().await?;
+    // Whoever does not know of those that cannot be read takes nothing for gone.
+    let lacks_some = is_partial || !unreadable.is_empty();
     let list = inventories.into_iter().map(InventoryBody::from).collect();
     let body = match wanted.cursor {
         None => ListBody::All(list),
         Some(cursor) => {
-            let News { cursor, all, events, gone } = admin.changes.since(&cursor, list, is_partial);
-            ListBody::Since(NewsBody { cursor, all, events, gone })
+            let News { cursor, all, events, gone } =
+                admin.changes.since(&cursor, list, &unreadable, is_partial);
+            ListBody::Since(NewsBody { cursor, all, events, gone, unreadable })
         }
     };
-    let partial = is_partial.then_some([(PARTIAL, "true")]);
+    let partial = lacks_some.then_some([(PARTIAL, "true")]);
     Ok((partial, Json(body)).into_response())
 }
 

@@ -80,7 +80,8 @@ pub fn changed_inventories() -> Value {
         "cursor": "0c6d24f0a1f74d2f9f3b0b6a2c55d1ee.3-1",
         "all": true,
         "events": [inventory(1, "OnSale", 1)],
-        "gone": []
+        "gone": [],
+        "unreadable": []
     })
 }
 

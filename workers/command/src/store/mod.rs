@@ -137,6 +137,8 @@ pub struct Inventory {
 pub struct Listing {
     /// Those that are there, by id.
     pub inventories: Vec<Inventory>,
+    /// Those that are there and of which no more can be said: their definition cannot be read, or they are being recovered.
+    pub unreadable: Vec<SeatingEventId>,
     /// Whether a part of the store did not say what it has: what is missing may be there all the same.
     pub is_partial: bool,
 }

@@ -231,7 +231,8 @@ impl<J: SeatJournal> SeatStore for EmbeddedSeats<J> {
     async fn inventories(&self) -> Result<Listing, StoreError> {
         let listed = |inventory: Inventory| Inventory { definition: None, ..inventory };
         let inventories = self.each(|aggregate| aggregate.inventory(self.now()).map(listed));
-        Ok(Listing { inventories: inventories.into_iter().flatten().collect(), is_partial: false })
+        let inventories = inventories.into_iter().flatten().collect();
+        Ok(Listing { inventories, unreadable: vec![], is_partial: false })
     }
 
     async fn ping(&self) -> Result<Servers, StoreError> {

@@ -99,15 +99,16 @@ impl RedisStore {
             self.inventories_on(shard, events, &archived)
         });
         let asked = join_all(asked.collect::<Vec<_>>()).await;
-        let mut listing = Listing { inventories: vec![], is_partial: !is_whole };
+        let mut listing = Listing { inventories: vec![], unreadable: vec![], is_partial: !is_whole };
         // What is left is in slots without a server.
         listing.is_partial |= !by_server.is_empty();
         let mut failed = None;
         let mut any_answered = false;
         for answer in asked {
             match answer {
-                Ok(some) => {
-                    listing.inventories.extend(some);
+                Ok((inventories, unreadable)) => {
+                    listing.inventories.extend(inventories);
+                    listing.unreadable.extend(unreadable);
                     any_answered = true;
                 }
                 Err(error @ StoreError::Corrupt(_)) => return Err(error),
@@ -116,43 +117,47 @@ impl RedisStore {
         }
         listing.is_partial |= failed.is_some();
         listing.inventories.sort_by(|a, b| a.event.cmp(&b.event));
+        listing.unreadable.sort();
         match failed {
             Some(error) if !any_answered => Err(error),
             Some(_) | None => Ok(listing),
         }
     }
 
-    /// Those of `events`, all of one server's, that are there. A server that lacks something cannot say what is not there.
+    /// Those of `events`, all of one server's, that are there, and those that are and cannot be read. A server that lacks something cannot say what is not there.
     /// One that is registered as `archived` and is not, is registered among the others.
     async fn inventories_on(
         &self,
         shard: &Shard,
         events: Vec<SeatingEventId>,
         archived: &BTreeSet<SeatingEventId>,
-    ) -> Result<Vec<Inventory>, StoreError> {
+    ) -> Result<(Vec<Inventory>, Vec<SeatingEventId>), StoreError> {
         let late = |_| StoreError::Unavailable(format!("{} does not answer", shard.node));
         if !timeout(RESPONSE_TIMEOUT, self.is_recovered(shard)).await.map_err(late)?? {
             return Err(StoreError::Recovering);
         }
+        let (mut inventories, mut unreadable, mut woken) = (vec![], vec![], vec![]);
         if events.is_empty() {
-            return Ok(vec![]);
+            return Ok((inventories, unreadable));
         }
         let (history, at, all) = self.count(&events).await?;
-        let (mut inventories, mut woken) = (vec![], vec![]);
         for (event, numbers) in events.iter().zip(all) {
             if numbers.archived.is_none() && numbers.sequence.is_some() && archived.contains(event) {
                 woken.push(event.clone());
             }
             match self.inventory_of(event, numbers, &history, at).await {
-                // Asked for alone, it says so.
-                Err(StoreError::Recovering) => {}
+                // Asked for alone, it says why.
+                Err(error @ (StoreError::Recovering | StoreError::Corrupt(_))) => {
+                    tracing::debug!(%event, %error, "a list tells that it is there, and no more");
+                    unreadable.push(event.clone());
+                }
                 found => inventories.extend(found?),
             }
         }
         if !woken.is_empty() {
             self.register(&woken).await?;
         }
-        Ok(inventories)
+        Ok((inventories, unreadable))
     }
 
     /// The numbers of SeatingEvents of one server, at least one.
