@@ -25,12 +25,17 @@ pub(super) enum Form {
 impl Form {
     const ALL: [Self; 3] = [Self::Json(Encoding::Identity), Self::Json(Encoding::Gzip), Self::Packed];
 
-    /// Packed for those who name it and like nothing better, else JSON.
-    pub(super) fn accepted(headers: &HeaderMap) -> Self {
+    /// Packed for those who name it and like nothing better, else JSON. A part of a map is never packed: there is none for
+    /// those who take nothing else.
+    pub(super) fn accepted(headers: &HeaderMap, is_whole: bool) -> Option<Self> {
         let weight = |range: &str| weight(headers, &header::ACCEPT, range);
         let packed = weight(MEDIA_TYPE).unwrap_or_default();
-        let json = || JSON.into_iter().find_map(weight).unwrap_or_default();
-        if packed > 0.0 && packed >= json() { Self::Packed } else { Self::Json(encoding(headers)) }
+        let json = JSON.into_iter().find_map(weight).unwrap_or_default();
+        match packed > 0.0 && packed >= json {
+            true if is_whole => Some(Self::Packed),
+            true if json <= 0.0 => None,
+            true | false => Some(Self::Json(encoding(headers))),
+        }
     }
 
     const fn suffix(self) -> &'static str {
@@ -96,7 +101,22 @@ mod tests {
             ("*/*", false),
             ("application/json", false),
         ] {
-            assert_eq!(Form::accepted(&headers(header::ACCEPT, offer)) == Form::Packed, taken, "{offer}");
+            let form = Form::accepted(&headers(header::ACCEPT, offer), true);
+            assert_eq!(form == Some(Form::Packed), taken, "{offer}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_sent_as_json_to_those_who_take_that_too() {
+        let json = Some(Form::Json(Encoding::Identity));
+        for (offer, form) in [
+            ("application/vnd.boxoffice.seatmap, application/json;q=0.5", json),
+            ("application/vnd.boxoffice.seatmap, */*;q=0.1", json),
+            ("application/vnd.boxoffice.seatmap", None),
+            ("application/vnd.boxoffice.seatmap, application/json;q=0", None),
+            ("text/html", json),
+        ] {
+            assert_eq!(Form::accepted(&headers(header::ACCEPT, offer), false), form, "{offer}");
         }
     }
 

@@ -207,10 +207,11 @@ async fn map(
     after: u64,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let form = Form::accepted(headers);
-    if section.is_some() && form == Form::Packed {
-        return Err(Problem::invalid("section: the packed form has all of them: leave it out"));
-    }
+    let Some(form) = Form::accepted(headers, section.is_none()) else {
+        return Err(Problem::invalid(
+            "section: the packed form has all of them: leave it out, or accept application/json too",
+        ));
+    };
     // Where nobody else asks nothing is rendered for whoever has the map.
     if section.is_none() && headers.contains_key(header::IF_NONE_MATCH) {
         let tag = current.to_string();

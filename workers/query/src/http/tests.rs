@@ -353,6 +353,9 @@ async fn the_packed_form_says_each_seat_in_two_bits_as_the_chart_has_them() {
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
     let section = get_with(&known, "/events/arena/seats?section=A", &[accept]).await;
     assert_eq!(section.status(), StatusCode::BAD_REQUEST);
+    let both = ("accept", "application/vnd.boxoffice.seatmap, application/json;q=0.5");
+    let section = get_with(&known, "/events/arena/seats?section=A", &[both]).await;
+    assert_eq!((section.status(), said(&section, "content-type")), (StatusCode::OK, "application/json"));
 }
 
 #[tokio::test]
