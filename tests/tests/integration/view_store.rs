@@ -374,6 +374,27 @@ async fn stats_of_a_purged_seating_event_are_none_and_begin_from_nothing() {
     }
 }
 
+/// Whose sequences begin anew: readers could not tell what is newer.
+#[tokio::test]
+async fn stats_of_one_that_is_created_anew_on_another_log_are_of_another_epoch() {
+    let view = Postgres::start(StatsHandler).await;
+    let mut history = created(&view, 10).await;
+    let held = [history.held(1), history.held(2)].map(|event| history.next(event));
+    assert_eq!(epoch_announced(&view, &held[..1]).await, 0);
+    // As handlers forget one.
+    view.run("INSERT INTO shows (event_id, epoch) SELECT event_id, 3 FROM seating_events").await;
+    assert_eq!(epoch_announced(&view, &held[1..]).await, 3);
+}
+
+async fn epoch_announced(view: &Postgres<StatsHandler>, batch: &[Envelope]) -> u64 {
+    view.run("DELETE FROM outbox").await;
+    view.apply(batch).await;
+    let (envelope,): (Vec<u8>,) = view.one("SELECT min(envelope::text)::bytea FROM outbox").await;
+    let Ok(Incoming::Known(announced)) = events::parse(&envelope) else { panic!("no event") };
+    let DomainEvent::StatsUpdated(stats) = announced.event else { panic!("not stats") };
+    stats.epoch
+}
+
 #[tokio::test]
 async fn a_stadium_of_eighty_thousand_seats_is_one_batch() {
     let view = Postgres::start(StatsHandler).await;

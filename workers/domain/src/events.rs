@@ -343,7 +343,15 @@ pub struct SeatingEventPurged {
 pub struct StatsUpdated {
     pub event_id: SeatingEventId,
     pub as_of_sequence: u64,
+    /// What the sequence is of: it rises with a SeatingEvent that is created anew on another log, whose sequences begin anew.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub epoch: u64,
     pub sections: Vec<SectionStats>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_first(epoch: &u64) -> bool {
+    *epoch == 0
 }
 
 /// Counts of one section.

@@ -27,6 +27,7 @@ fn known() -> Knowledge {
     stats.keep(StatsUpdated {
         event_id: event_id("arena-night"),
         as_of_sequence: 3,
+        epoch: 0,
         sections: vec![section],
     });
     let (views, stats) = (Arc::new(views), Arc::new(stats));

@@ -481,17 +481,24 @@ async fn statistics_are_what_was_published_with_most_events_in_it() {
         revenue: 12_000 * reserved,
         ..SectionStats::default()
     };
-    for (as_of_sequence, reserved) in [(2, 1), (9, 3), (4, 2)] {
-        known.stats.keep(StatsUpdated {
-            event_id: event_id("arena"),
-            as_of_sequence,
-            sections: vec![section(reserved)],
-        });
+    let keep = |epoch, (as_of_sequence, reserved)| {
+        let (event_id, sections) = (event_id("arena"), vec![section(reserved)]);
+        known.stats.keep(StatsUpdated { event_id, as_of_sequence, epoch, sections });
+    };
+    let expected = |as_of_sequence: u64, reserved: u64| {
+        json!({"eventId": "arena", "asOfSequence": as_of_sequence, "sections": [
+            {"sectionId": "A", "available": 0, "held": 0, "reserved": reserved, "released": 0}
+        ]})
+    };
+    for published in [(2, 1), (9, 3), (4, 2)] {
+        keep(0, published);
     }
-    let expected = json!({"eventId": "arena", "asOfSequence": 9, "sections": [
-        {"sectionId": "A", "available": 0, "held": 0, "reserved": 3, "released": 0}
-    ]});
-    assert_eq!(get_json(&known, "/events/arena/stats").await, expected);
+    assert_eq!(get_json(&known, "/events/arena/stats").await, expected(9, 3));
+    // It was created anew on another log, whose sequences begin anew.
+    for published in [(3, 1), (2, 2)] {
+        keep(1, published);
+    }
+    assert_eq!(get_json(&known, "/events/arena/stats").await, expected(3, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -66,7 +66,7 @@ fn knowing() -> Knowledge {
     happen(3, reserved("arena-night.A-1-2"));
     let section = SectionStats { section_id: "A".into(), ..SectionStats::default() };
     let event_id = event_id("arena-night");
-    knowledge.stats.keep(StatsUpdated { event_id, as_of_sequence: 3, sections: vec![section] });
+    knowledge.stats.keep(StatsUpdated { event_id, as_of_sequence: 3, epoch: 0, sections: vec![section] });
     knowledge
 }
 

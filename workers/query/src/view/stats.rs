@@ -1,6 +1,7 @@
 //! The newest statistics of each SeatingEvent, from the topic that the `stats` consumer publishes to.
 //!
-//! Statistics are unsequenced and may repeat: the one that covers most events stands.
+//! Statistics are unsequenced and may repeat: of one epoch the one that covers most events stands. Those of another epoch,
+//! whose sequences cannot be compared, stand from when they are published.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use boxoffice_domain::events::StatsUpdated;
 use boxoffice_domain::{DomainEvent, SeatingEventId};
-use boxoffice_runtime::log::EventLog;
+use boxoffice_runtime::log::{EventLog, LogError};
 use boxoffice_runtime::record::{Record, Said};
 use tokio::time::sleep;
 
@@ -30,13 +31,20 @@ impl Stats {
         self.newest.read().unwrap_or_else(PoisonError::into_inner).get(event).cloned()
     }
 
-    /// Keeps `stats` unless newer ones are known.
+    /// Keeps `stats` unless newer ones of their epoch are known.
     pub fn keep(&self, stats: StatsUpdated) {
         let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
         let known = newest.get(&stats.event_id);
-        if known.is_none_or(|known| known.as_of_sequence <= stats.as_of_sequence) {
+        if known.is_none_or(|known| {
+            known.epoch != stats.epoch || known.as_of_sequence <= stats.as_of_sequence
+        }) {
             newest.insert(stats.event_id.clone(), Arc::new(stats));
         }
+    }
+
+    /// Forgets all of them: the topic that said so is gone.
+    fn forget(&self) {
+        self.newest.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Reads `topic` from its beginning, for ever; one that is not there yet is waited for.
@@ -48,6 +56,9 @@ impl Stats {
                     Ok(batch) => batch.records.iter().for_each(|record| self.take(record)),
                     Err(error) => {
                         tracing::warn!(%error, "statistics are read from their beginning again");
+                        if matches!(error, LogError::Replaced { .. }) {
+                            self.forget();
+                        }
                         sleep(AGAIN).await;
                         break;
                     }

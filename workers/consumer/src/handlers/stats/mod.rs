@@ -265,6 +265,11 @@ async fn announce(
         Ok(counts.announced(row.try_get("section_id")?))
     });
     let sections = sections.collect::<Result<_, sqlx::Error>>()?;
+    let epoch: Option<i64> = sqlx::query_scalar("SELECT epoch FROM shows WHERE event_id = $1")
+        .bind(event.as_str())
+        .fetch_optional(&mut *connection)
+        .await?;
+    let cause = cause.of_epoch(epoch.unwrap_or_default().cast_unsigned());
     let envelope = announcement::announce(event.clone(), cause, sections);
     let json = envelope.to_json().map_err(|error| ApplyError::Refused(error.to_string()))?;
     sqlx::query("INSERT INTO outbox (envelope) VALUES ($1)").bind(json).execute(connection).await?;

@@ -14,7 +14,7 @@ use super::*;
 const PARTITIONS: u32 = 12;
 
 fn announcement(event: &str, as_of_sequence: u64) -> Envelope {
-    let stats = StatsUpdated { event_id: event.parse().unwrap(), as_of_sequence, sections: vec![] };
+    let stats = StatsUpdated { event_id: event.parse().unwrap(), as_of_sequence, epoch: 0, sections: vec![] };
     Envelope {
         event_id: Uuid::new_v4(),
         timestamp: 1,
