@@ -187,7 +187,12 @@ async fn what_happens_is_seen_and_statistics_too() {
 
     let section =
         SectionStats { section_id: "A".into(), available: 19, reserved: 1, ..SectionStats::default() };
-    let stats = StatsUpdated { event_id: history.event.clone(), as_of_sequence: 4, epoch: 0, sections: vec![section] };
+    let stats = StatsUpdated {
+        event_id: history.event.clone(),
+        as_of_sequence: 4,
+        epoch: 0,
+        sections: vec![section],
+    };
     let stats = history.next(DomainEvent::StatsUpdated(stats));
     stage.publish_to(&stage.stats_topic, 0, &[stats]).await;
     let stats = worker.shows("/events/arena-night/stats", "/asOfSequence", json!(4)).await;

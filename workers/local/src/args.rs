@@ -9,10 +9,11 @@ use boxoffice_domain::{Area, CorrelationId, HoldId, ReservationId, SeatId, Seati
 use boxoffice_operator::reservation_service::names::OPERATOR_NAMESPACE;
 use boxoffice_runtime::address;
 use boxoffice_runtime::settings::service_name;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use values::{Begin, ConsumerSetting, Named, area, consumer};
+use values::{Begin, ConsumerSetting, Named, area, consumer, folder, host};
 
 /// Sells reserved seats: on this machine with no server at all, or on the cluster where the operator runs.
 ///
@@ -206,6 +207,7 @@ pub struct Local {
     pub files: Files,
     /// Keeps everything in this folder, across restarts and crashes. Without it everything is gone at the end.
     #[arg(long, value_name = "DIR", env = "BOXOFFICE_DATA_DIR")]
+    #[arg(value_parser = OsStringValueParser::new().try_map(folder))]
     pub data_dir: Option<PathBuf>,
     /// The one port; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
@@ -215,7 +217,7 @@ pub struct Local {
     pub listen: IpAddr,
     /// Another name by which it is reached, such as this machine's. May be given several times. Requests that name a host
     /// which is neither one of these nor this machine's address are refused, and so are those of pages of other sites.
-    #[arg(long = "host", value_name = "NAME")]
+    #[arg(long = "host", value_name = "NAME", value_parser = host)]
     pub hosts: Vec<String>,
     /// The ReservationService to run, as namespace/name, where the files declare several.
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = service_name)]
@@ -536,6 +538,9 @@ mod tests {
             ("hold arena.A-1-1 --area FLOOR=0", "such as FLOOR=2"),
             ("hold arena.A-1-1 --best 0", "0 is not in 1..=100"),
             ("lint", "--filename"),
+            ("local -f x --host http://x", "expected a name alone"),
+            ("local -f x --host x:8080", "expected a name alone"),
+            ("local -f x --data-dir=", "leave it out"),
         ] {
             let error =
                 Args::try_parse_from(std::iter::once("boxoffice").chain(line.split(' '))).unwrap_err();

@@ -1,5 +1,7 @@
 //! Values of the command line that are more than a number or a text.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use boxoffice_domain::{Area, SeatId, SeatingEventId};
@@ -72,6 +74,32 @@ pub fn consumer(text: &str) -> Result<ConsumerSetting, String> {
         Err(expected())
     } else {
         Ok(ConsumerSetting { consumer: consumer.to_owned(), what })
+    }
+}
+
+/// `tickets.local`: a name as `Host` has it before the port.
+///
+/// # Errors
+/// A text that says more, or nothing.
+pub fn host(text: &str) -> Result<String, String> {
+    let is_of_names = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
+    if !text.is_empty() && text.chars().all(is_of_names) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a name alone, such as tickets.local: http://, a port or a path is no part of it"
+            .to_owned())
+    }
+}
+
+/// A folder.
+///
+/// # Errors
+/// No text.
+pub fn folder(text: OsString) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        Err("it names no folder: give one, such as .boxoffice, or leave it out and keep nothing".to_owned())
+    } else {
+        Ok(text.into())
     }
 }
 

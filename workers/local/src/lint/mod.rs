@@ -28,12 +28,31 @@ pub fn lint(loaded: &Loaded, place: Place) -> Vec<Finding> {
 
 /// What is allowed but hardly meant, as of `now`.
 pub fn warnings(loaded: &Loaded, now: UnixMillis) -> Vec<Finding> {
-    let over = loaded.resources.events.iter().filter(|event| {
-        let definition = build(&event.spec);
-        definition.starts_at.max(definition.closes_at()) <= now
-    });
+    let events = loaded.resources.events.iter();
+    events
+        .flat_map(|event| past(loaded, event, now).into_iter().chain(in_major_units(loaded, event)))
+        .collect()
+}
+
+fn past(loaded: &Loaded, event: &SeatingEvent, now: UnixMillis) -> Option<Finding> {
+    let definition = build(&event.spec);
+    let is_over = definition.starts_at.max(definition.closes_at()) <= now;
     let message = "the show is in the past: nobody can hold a seat of it";
-    over.filter_map(|event| loaded.finding(event, "spec.startsAt", message)).collect()
+    is_over.then(|| loaded.finding(event, "spec.startsAt", message)).flatten()
+}
+
+/// `amount: 120.00` is a whole number to Kubernetes, and 1.20 to whoever pays it.
+fn in_major_units(loaded: &Loaded, event: &SeatingEvent) -> impl Iterator<Item = Finding> {
+    event.spec.price_categories.iter().enumerate().filter_map(|(index, category)| {
+        let field = format!("spec.priceCategories[{index}].amount");
+        let written = loaded.number(event, &field).filter(|written| written.contains('.'))?;
+        let amount = category.amount;
+        let message = format!(
+            "{written} is {amount} of the currency's minor unit, such as cents: write {amount} if that is meant, and the \
+             whole price in that unit if not"
+        );
+        loaded.finding(event, &field, message)
+    })
 }
 
 fn of_service(

@@ -101,6 +101,21 @@ fn a_show_in_the_past_is_sound_and_warned_of() {
 }
 
 #[test]
+fn a_price_with_a_fraction_is_sound_and_warned_of() {
+    let warned = |content: &str| lines(&super::warnings(&loaded(&[("", content)]), 0));
+    let price = with(EVENT, "amount: 2500", "amount: 120.00");
+    assert_eq!(found(&price), [""; 0]);
+    assert_eq!(
+        warned(&price),
+        [
+            "9: spec.priceCategories[0].amount: 120.00 is 120 of the currency's minor unit, such as cents: write 120 if that is \
+             meant, and the whole price in that unit if not"
+        ]
+    );
+    assert_eq!(warned(EVENT), [""; 0]);
+}
+
+#[test]
 fn what_only_the_operator_refuses_of_a_service_is_found_at_its_field() {
     let jwt = "auth: {mode: jwt, jwt: {issuer: i, audience: a, jwksUrl: keys}}";
     let found = found(&with(SERVICE, "auth: {allowFrom: [{namespaceSelector: {}}]}", jwt));

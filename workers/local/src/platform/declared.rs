@@ -165,9 +165,16 @@ fn random() -> KeyText {
 
 /// What the operator would tell the workers by their environment.
 fn identity(auth: &Auth, jwt_key: Option<&KeyText>) -> Result<Settings, Stall> {
-    let Some(jwt) = &auth.jwt else { return Ok(Settings::Header) };
+    let idle = |why: &str| Stall::new("UnusedKey", format!("--jwt-key: {why}: leave it out"));
+    let Some(jwt) = &auth.jwt else {
+        return match jwt_key {
+            None => Ok(Settings::Header),
+            Some(_) => Err(idle("users are known by the header x-user-id, for auth.mode is not jwt")),
+        };
+    };
     let keys = match (&jwt.jwks_url, jwt_key) {
-        (Some(url), _) => KeySource::Published(url.clone()),
+        (Some(url), None) => KeySource::Published(url.clone()),
+        (Some(_), Some(_)) => return Err(idle("auth.jwt.jwksUrl says where the keys are")),
         (None, Some(key)) => KeySource::Given(key.clone()),
         (None, None) => {
             let message = "auth.jwt.secretRef: there are no Secrets here: give the key that it holds with --jwt-key FILE";
@@ -211,5 +218,9 @@ mod tests {
         let secret = "{mode: jwt, jwt: {issuer: i, audience: a, secretRef: {name: s, key: k}}}";
         assert_eq!(declared(secret, Some("text")), jwt(KeySource::Given(KeyText::from("text".to_owned()))));
         assert!(declared(secret, None).unwrap_err().contains("--jwt-key FILE"));
+        for idle in [header, published] {
+            let told = declared(idle, Some("text")).unwrap_err();
+            assert!(told.starts_with("--jwt-key: ") && told.ends_with(": leave it out"), "{told}");
+        }
     }
 }

@@ -47,6 +47,9 @@ impl<'a> Collector<'a> {
         match parse(text) {
             Err(finding) => self.loaded.findings.push(finding),
             Ok(documents) => {
+                if documents.is_empty() {
+                    self.loaded.skipped.push(format!("{}: there is no resource in it", text.file));
+                }
                 for (document, findings) in self.checked(documents) {
                     self.document(document, findings);
                 }
@@ -119,6 +122,10 @@ impl<'a> Collector<'a> {
         let Some(kind) = document.text("/kind") else {
             return Err(document.finding("kind", format!("missing: {}", kinds.join(" or "))));
         };
+        // With items it would have been opened.
+        if kind == "List" || kinds.iter().any(|ours| kind.strip_suffix("List") == Some(ours)) {
+            return Err(document.finding("items", "must be a list: write each resource as an entry of it"));
+        }
         let group = ReservationService::group(&());
         match document.text("/apiVersion") {
             None => Err(document.finding("apiVersion", format!("missing: write {}", api_version()))),

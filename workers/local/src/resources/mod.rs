@@ -101,6 +101,11 @@ impl Loaded {
     ) -> Option<Finding> {
         Some(self.documents.get(&id(resource))?.finding(field, message))
     }
+
+    /// How a number of one of the resources is written.
+    pub(crate) fn number<K: Resource<DynamicType = ()>>(&self, resource: &K, field: &str) -> Option<&str> {
+        self.documents.get(&id(resource))?.number(field).map(|(written, _)| written)
+    }
 }
 
 fn id<K: Resource<DynamicType = ()>>(resource: &K) -> Id {

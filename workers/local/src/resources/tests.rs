@@ -92,6 +92,21 @@ fn a_list_as_kubectl_prints_it_is_opened() {
 }
 
 #[test]
+fn a_list_whose_items_are_none_is_found_and_so_is_a_file_with_nothing_in_it() {
+    for list in ["kind: List\nitems: {a: b}\n", "kind: List\n", "kind: List\nitems: 7\n"] {
+        let found = findings(&format!("apiVersion: v1\n{list}"));
+        assert!(found.len() == 1 && found[0].contains(": items: must be a list"), "{list}: {found:?}");
+    }
+    let of_ours = findings("apiVersion: boxoffice.dev/v1alpha1\nkind: SeatingEventList\nitems: {}\n");
+    assert_eq!(of_ours, ["3: items: must be a list: write each resource as an entry of it"]);
+    for empty in ["", "# nothing\n", "---\n", "apiVersion: v1\nkind: List\nitems: []\n"] {
+        let loaded = loaded(&[("x.yaml", empty)]);
+        assert_eq!(loaded.skipped, ["x.yaml: there is no resource in it"], "{empty:?}");
+        assert_eq!(loaded.findings, []);
+    }
+}
+
+#[test]
 fn what_is_no_yaml_spoils_its_own_file_only() {
     let loaded = loaded(&[("a.yaml", "kind: [\n"), ("b.yaml", EVENT)]);
     assert_eq!(loaded.findings.len(), 1);

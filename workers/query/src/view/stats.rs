@@ -35,9 +35,9 @@ impl Stats {
     pub fn keep(&self, stats: StatsUpdated) {
         let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
         let known = newest.get(&stats.event_id);
-        if known.is_none_or(|known| {
-            known.epoch != stats.epoch || known.as_of_sequence <= stats.as_of_sequence
-        }) {
+        if known
+            .is_none_or(|known| known.epoch != stats.epoch || known.as_of_sequence <= stats.as_of_sequence)
+        {
             newest.insert(stats.event_id.clone(), Arc::new(stats));
         }
     }
