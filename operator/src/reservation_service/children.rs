@@ -111,7 +111,7 @@ impl<'a> Children<'a> {
         let api: Api<ConfigMap> = beside(self.client, self.service);
         let name = names::record(&self.service.name_any());
         let record = timed("read the record of topics", api.get_opt(&name)).await?;
-        let other = record.filter(|record| !record::is_of(self.service, record));
+        let other = record.filter(|record| !record::is_ours(self.service, record));
         Ok(other.map(|other| name_taken(self.service, "ConfigMap", &other.metadata)))
     }
 

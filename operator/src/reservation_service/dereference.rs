@@ -11,6 +11,7 @@ use kube::runtime::reflector::Store;
 use super::credentials::{self, Credentials};
 use super::record::{self, Record};
 use crate::api::ApiError;
+use crate::conditions::Stall;
 use crate::context::Context;
 use crate::kafka::KafkaError;
 use crate::kafka::topics::{Knowledge, Seen};
@@ -21,6 +22,8 @@ pub struct Inputs {
     pub fellows: Vec<Arc<ReservationService>>,
     /// What it knows of its topics.
     pub topics: Knowledge,
+    /// Why it stops, where the name of the record of them is somebody else's.
+    pub taken: Option<Stall>,
     /// How it reaches Kafka, or which Secret stands in the way.
     pub kafka: Result<Credentials, KafkaError>,
 }
@@ -31,9 +34,12 @@ pub async fn dereference(
     service: &ReservationService,
     services: &Store<ReservationService>,
 ) -> Result<Inputs, ApiError> {
-    let topics = knowledge(service, record::known(context, service).await?);
+    let (record, taken) = match record::known(context, service).await? {
+        Ok(record) => (record, None),
+        Err(taken) => (Record::new(), Some(taken)),
+    };
     let kafka = credentials::read(context, service).await?;
-    Ok(Inputs { fellows: services.state(), topics, kafka })
+    Ok(Inputs { fellows: services.state(), topics: knowledge(service, record), taken, kafka })
 }
 
 /// What the service knows of its topics: by its record, its status, and what a person accepts.

@@ -188,7 +188,8 @@ async fn converge(
         service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or(&context.default_image);
     let standing = topics::standing(context, service, &inputs.topics);
     let validated = unsupported::refuse(&service.spec, Place::Cluster)
-        .and_then(|()| validate::validate_with(service, &inputs.fellows, pinned, &standing));
+        .and_then(|()| validate::validate_with(service, &inputs.fellows, pinned, &standing))
+        .and_then(|validated| inputs.taken.map_or(Ok(validated), Err));
     let applied = match validated {
         Ok(validated) => {
             let operator_namespace = context.namespace.clone();

@@ -14,7 +14,9 @@ use kube::{Client, Resource, ResourceExt};
 use tokio::time::Instant;
 
 use super::names;
+use super::ownership::name_taken;
 use crate::api::{ApiError, FIELD_MANAGER, beside, timed};
+use crate::conditions::Stall;
 use crate::context::{Context, key};
 
 /// The names alone, which is all that versions before ids read.
@@ -26,9 +28,10 @@ const SERVICE: &str = "service";
 /// Topics by name, each with its id as soon as that is known.
 pub type Record = BTreeMap<String, Option<String>>;
 
-/// The topics that the record names; empty where there is none.
+/// The topics that the record names; empty where there is none, or one of somebody else's.
 pub async fn read(client: &Client, service: &ReservationService) -> Result<Record, ApiError> {
-    Ok(get(client, service).await?.as_ref().map(parse).unwrap_or_default())
+    let found = get(client, service).await?.filter(|found| is_ours(service, found));
+    Ok(found.as_ref().map(parse).unwrap_or_default())
 }
 
 async fn get(client: &Client, service: &ReservationService) -> Result<Option<ConfigMap>, ApiError> {
@@ -36,21 +39,27 @@ async fn get(client: &Client, service: &ReservationService) -> Result<Option<Con
     timed("read the record of topics", api.get_opt(&names::record(&service.name_any()))).await
 }
 
-/// The same from memory, where no watch told that it changed. One that lost the label by which it is watched, or never had it,
-/// gets it: what becomes of it would not be told.
-pub async fn known(context: &Context, service: &ReservationService) -> Result<Record, ApiError> {
+/// The same from memory, where no watch told that it changed, or the stall where that name is somebody else's. One that lost
+/// the label by which it is watched, or never had it, gets it: what becomes of it would not be told.
+pub async fn known(
+    context: &Context,
+    service: &ReservationService,
+) -> Result<Result<Record, Stall>, ApiError> {
     let (key, now) = (key(service), Instant::now());
     let (known, mark) = context.memory.record(&key, now);
     if let Some(record) = known {
-        return Ok(record);
+        return Ok(Ok(record));
     }
     let found = get(&context.client, service).await?;
+    if let Some(other) = found.as_ref().filter(|found| !is_ours(service, found)) {
+        return Ok(Err(name_taken(service, "ConfigMap", &other.metadata)));
+    }
     let record = found.as_ref().map(parse).unwrap_or_default();
     if found.is_some_and(|found| is_of(service, &found) && !is_watched(service, &found)) {
         write(&context.client, service, &record).await?;
     }
     context.memory.keep_record(&key, record.clone(), mark, now);
-    Ok(record)
+    Ok(Ok(record))
 }
 
 /// Replaces the record.
@@ -62,8 +71,11 @@ pub async fn write(client: &Client, service: &ReservationService, topics: &Recor
     Ok(())
 }
 
-/// Deletes the record.
+/// Deletes the record, where it is the service's.
 pub async fn delete(client: &Client, service: &ReservationService) -> Result<(), ApiError> {
+    if !get(client, service).await?.is_some_and(|found| is_ours(service, &found)) {
+        return Ok(());
+    }
     let api: Api<ConfigMap> = beside(client, service);
     let name = names::record(&service.name_any());
     match timed("delete the record of topics", api.delete(&name, &DeleteParams::default())).await {
@@ -94,8 +106,13 @@ pub fn build(service: &ReservationService, topics: &Record) -> ConfigMap {
     }
 }
 
-/// Whether a `ConfigMap` of that name is the service's record.
-pub fn is_of(service: &ReservationService, record: &ConfigMap) -> bool {
+/// Whether a `ConfigMap` of that name is the service's record: what somebody changed in it does not make it another's.
+pub fn is_ours(service: &ReservationService, record: &ConfigMap) -> bool {
+    is_of(service, record) || is_watched(service, record)
+}
+
+/// Whether it says so itself.
+fn is_of(service: &ReservationService, record: &ConfigMap) -> bool {
     let owner = record.data.as_ref().and_then(|data| data.get(SERVICE));
     let name = format!("{}/{}", service.namespace().unwrap_or_default(), service.name_any());
     owner.is_some_and(|owner| *owner == name)
@@ -172,7 +189,12 @@ mod tests {
     #[test]
     fn another_config_map_of_that_name_is_no_record() {
         let service = main_service();
-        assert!(is_of(&service, &build(&service, &[("seat-events".to_owned(), None)].into())));
-        assert!(!is_of(&service, &ConfigMap::default()));
+        let mut record = build(&service, &[("seat-events".to_owned(), None)].into());
+        assert!(is_ours(&service, &record));
+        record.data = None;
+        assert!(is_ours(&service, &record), "it is labelled");
+        record.labels_mut().insert(names::RECORD_OF.to_owned(), "other".to_owned());
+        assert!(!is_ours(&service, &record));
+        assert!(!is_ours(&service, &ConfigMap::default()));
     }
 }

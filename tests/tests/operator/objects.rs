@@ -6,7 +6,7 @@ use boxoffice_crds::ReservationService;
 use boxoffice_operator::reservation_service::names;
 use boxoffice_tests::wait::{until, within};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ResourceQuota, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, ResourceQuota, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
@@ -48,6 +48,27 @@ async fn an_object_of_somebody_else_is_left_as_it_is() {
     plane.delete::<ReservationService>(namespace, "default").await;
     plane.gone::<ReservationService>(namespace, "default", SOON * 3).await;
     assert_eq!(account().await.unwrap(), before, "it is as it was, to its version");
+}
+
+/// Of a service that runs the record is looked for too, and what stands there in its place is not written over.
+#[tokio::test]
+async fn a_record_that_becomes_somebody_elses_is_left_as_it_is() {
+    let stage = Stage::open("objects").await;
+    let (plane, namespace) = (&stage.plane, stage.namespace.as_str());
+    stage.service("main").await;
+    let name = names::record("main");
+    let theirs =
+        json!({"metadata": {"labels": {names::RECORD_OF: null}}, "data": {"service": "somebody/else"}});
+    let theirs = plane.patch::<ConfigMap>(namespace, &name, &theirs).await.unwrap();
+    plane.not_ready::<ReservationService>(namespace, "main", "NameTaken").await;
+    let message = stalled(plane, namespace, "main").await;
+    assert!(message.contains(&format!("ConfigMap {namespace}/{name} is there already")), "{message}");
+    let version = plane.get::<ConfigMap>(namespace, &name).await.unwrap().resource_version();
+    assert_eq!(version, theirs.resource_version());
+
+    plane.delete::<ConfigMap>(namespace, &name).await;
+    plane.ready::<ReservationService>(namespace, "main").await;
+    until("the record is there again", async || plane.get::<ConfigMap>(namespace, &name).await).await;
 }
 
 #[tokio::test]

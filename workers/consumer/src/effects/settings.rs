@@ -73,8 +73,22 @@ impl TryFrom<PaymentArgs> for PaymentSettings {
         let PaymentArgs { payment_url, payment_sandbox, payment_timeout_seconds, payment_token } = args;
         let token = payment_token.as_ref().map(KeyText::as_str);
         let timeout = Duration::from_secs(payment_timeout_seconds.into());
-        Self::new(payment_url.as_deref(), payment_sandbox, token, timeout)
+        Self::new(payment_url.as_deref(), payment_sandbox, token, timeout).map_err(by_option)
     }
+}
+
+/// A worker is told by options, whose variables [`command_line`](boxoffice_runtime::command_line) names beside them: it knows
+/// nothing of a resource and its fields.
+fn by_option(refused: Refused) -> Refused {
+    let what = match refused.what {
+        "payment" | "payment.url" => "--payment-url",
+        "payment.secretRef" => "--payment-token",
+        "webhook.url" => "--webhook-url",
+        "webhook.secretRef" => "--webhook-key",
+        "webhook.events" => "--webhook-events",
+        other => other,
+    };
+    Refused { what, ..refused }
 }
 
 impl PaymentSettings {
@@ -108,12 +122,11 @@ impl WebhookArgs {
     /// What is missing, an address that must not be called, a key that is none, an event that there is not.
     pub fn settings(self, source: String) -> Result<WebhookSettings, Refused> {
         let Self { webhook_url, webhook_key, webhook_events } = self;
-        let missing = |what, problem: &str| Refused { what, problem: problem.to_owned() };
-        let url = webhook_url.ok_or_else(|| missing("webhook.url", "it is missing: give --webhook-url"))?;
-        let key =
-            webhook_key.ok_or_else(|| missing("webhook.secretRef", "it is missing: give --webhook-key"))?;
+        let missing = |what| Refused { what, problem: "it is missing: give it".to_owned() };
+        let url = webhook_url.ok_or_else(|| missing("--webhook-url"))?;
+        let key = webhook_key.ok_or_else(|| missing("--webhook-key"))?;
         let events = webhook_events.into_iter().filter(|name| !name.is_empty());
-        WebhookSettings::new(source, &url, key.as_str(), events)
+        WebhookSettings::new(source, &url, key.as_str(), events).map_err(by_option)
     }
 }
 
@@ -156,6 +169,20 @@ mod tests {
             assert!(both.unwrap_err().contains("--payment-sandbox"));
         }
         assert!(payment(Some("http://example.com"), false).unwrap_err().starts_with("payment.url: "));
+        let args = |url: Option<&str>, token: &str| PaymentArgs {
+            payment_url: url.map(str::to_owned),
+            payment_sandbox: false,
+            payment_timeout_seconds: 9,
+            payment_token: Some(token.to_owned().into()),
+        };
+        for (args, option) in [
+            (args(Some("http://example.com"), "t"), "--payment-url: "),
+            (args(None, "t"), "--payment-url: "),
+            (args(Some("http://localhost:1"), "a\u{7f}b"), "--payment-token: "),
+        ] {
+            let told = PaymentSettings::try_from(args).map(drop).unwrap_err().to_string();
+            assert!(told.starts_with(option), "{told}");
+        }
     }
 
     #[test]
@@ -172,6 +199,8 @@ mod tests {
         assert_eq!(told(url, Some("k")), Ok(()));
         assert!(told(None, Some("k")).unwrap_err().contains("--webhook-url"));
         assert!(told(url, None).unwrap_err().contains("--webhook-key"));
-        assert!(told(url, Some("\n")).unwrap_err().contains("empty"));
+        let empty = told(url, Some("\n")).unwrap_err();
+        assert!(empty.starts_with("--webhook-key: ") && empty.contains("empty"), "{empty}");
+        assert!(told(Some("http://example.com"), Some("k")).unwrap_err().starts_with("--webhook-url: "));
     }
 }
