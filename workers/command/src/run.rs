@@ -129,10 +129,14 @@ pub async fn run(args: Args) -> Result<(), RunError> {
         let recovery = Arc::new(Recovery::new(Arc::clone(&store), Arc::clone(&log) as _, topic, recovering));
         let completed = Arc::clone(&recovery);
         let waiting = readiness.clone();
-        let _completing =
+        let mut completing =
             AbortOnDropHandle::new(tokio::spawn(async move { completed.is_complete(&waiting).await }));
         let ports = Ports { store, log, recovery, snapshots, archives };
-        Ok(serve(ports, settings, addresses, metrics, readiness, stop).await?)
+        tokio::select! {
+            ended = serve(ports, settings, addresses, metrics, readiness, stop) => Ok(ended?),
+            // It ends when everything is there, and only a panic is an end before that: nobody would come to be ready.
+            Err(_) = &mut completing => Err(AppError::Ended("look for what redis lacks").into()),
+        }
     };
     tokio::select! {
         ended = working => ended,

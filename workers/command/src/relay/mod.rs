@@ -299,12 +299,14 @@ impl Relay {
             }
             Ok(Job::Found(event, Some(partition))) => {
                 self.shared.pin(event.clone(), partition);
+                self.grow();
                 self.wake(event, true);
             }
             Ok(Job::Found(_, None)) => {}
             Ok(Job::Count) => {
                 self.under_way.remove(&Errand::Count);
                 self.counted = (self.shared.partitions() > 0).then(Instant::now);
+                self.grow();
             }
             // A lane that panicked would leave its SeatingEvents unpublished in silence: the process starts anew.
             Err(error) => {

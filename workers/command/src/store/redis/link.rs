@@ -23,6 +23,7 @@ use redis::{
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::background::Background;
 use super::fsync::{self, Fsync};
 use super::history::{self, NoHistory, SECTIONS};
 use super::invocation::ScriptInvocation;
@@ -192,7 +193,7 @@ async fn look_after(endpoint: Weak<Endpoint>, link: Weak<Link>) {
                     if unanswered == VANISHED {
                         link.give_up(&error);
                         endpoint.fails(Some(error.to_string()));
-                        tokio::spawn(try_again(Arc::downgrade(&endpoint)));
+                        endpoint.try_again();
                     }
                 }
             }
@@ -219,14 +220,15 @@ struct Endpoint {
     /// Why the last attempt failed, while others go on by themselves.
     failed: RwLock<Option<String>>,
     opened: Arc<Notify>,
+    background: Background,
 }
 
 impl Connector {
     /// To `node`, which has to be able to put writes on disk where `fsync` says so. `opened` hears of every new link.
-    pub fn new(client: Client, node: Node, fsync: bool, opened: Arc<Notify>) -> Self {
+    pub fn new(client: Client, node: Node, fsync: bool, opened: Arc<Notify>, background: Background) -> Self {
         let (link, failed) = (RwLock::default(), RwLock::default());
         Self {
-            endpoint: Arc::new(Endpoint { client, node, fsync, link, failed, opened }),
+            endpoint: Arc::new(Endpoint { client, node, fsync, link, failed, opened, background }),
             turn: Mutex::default(),
         }
     }
@@ -244,7 +246,7 @@ impl Connector {
         }
         self.endpoint.open().await.map_err(|error| {
             self.endpoint.fails(Some(error.to_string()));
-            tokio::spawn(try_again(Arc::downgrade(&self.endpoint)));
+            self.endpoint.try_again();
             StoreError::Unavailable(error.to_string())
         })
     }
@@ -270,9 +272,14 @@ impl Endpoint {
         })?);
         tracing::debug!(node = %self.node, history = %link.history, "link to redis opened");
         *self.link.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&link));
-        tokio::spawn(look_after(Arc::downgrade(self), Arc::downgrade(&link)));
+        let confirming = look_after(Arc::downgrade(self), Arc::downgrade(&link));
+        self.background.begin("confirmation of a link to redis", confirming);
         self.opened.notify_one();
         Ok(link)
+    }
+
+    fn try_again(self: &Arc<Self>) {
+        self.background.begin("search for a redis that is away", try_again(Arc::downgrade(self)));
     }
 
     /// The link, or why there is none; nothing where nobody knows.
@@ -365,7 +372,8 @@ mod tests {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let server = Server::new(&format!("redis://127.0.0.1:{port}"), &Tls::default()).unwrap();
         let client = server.client(server.first()).unwrap();
-        let connector = Connector::new(client, server.first().clone(), false, Arc::default());
+        let background = Background::default();
+        let connector = Connector::new(client, server.first().clone(), false, Arc::default(), background);
         assert!(connector.link().await.is_err());
         assert!(matches!(connector.endpoint.known(), Some(Err(_))));
         let back = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();

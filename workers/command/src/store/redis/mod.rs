@@ -93,6 +93,8 @@ pub mod fsync;
 
 pub mod history;
 
+pub mod background;
+
 pub mod link;
 
 pub mod topology;
@@ -220,6 +222,14 @@ impl RedisStore {
         let subscription = subscription.map_err(StoreError::from)?;
         let heard = signals.downgrade();
         let listening = signals::listen(subscription, Arc::clone(&topology), keys.signals(), signals);
+        let background = topology.background().clone();
+        // With it the channel ends, and whoever listens: a worker that goes on with half of itself is worse than none.
+        let listening = async move {
+            tokio::select! {
+                () = listening => {}
+                () = background.broken() => {}
+            }
+        };
         Ok(Self {
             topology,
             keys,

@@ -18,6 +18,7 @@ use redis::{Client, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio::time::{Instant, timeout};
 
+use super::background::Background;
 use super::link::{Connector, Link, OpenError, dropped, too_late};
 use super::server::{Node, Server, patience};
 use super::slots::{Shard, SlotMap};
@@ -42,6 +43,7 @@ pub struct Topology {
     /// Whether a server said that something is elsewhere to somebody who asked that server and no other.
     stale: AtomicBool,
     opened: Arc<Notify>,
+    background: Background,
 }
 
 /// What an error says about the map.
@@ -65,6 +67,7 @@ impl Topology {
             refreshed: AsyncMutex::default(),
             stale: AtomicBool::new(false),
             opened: Arc::default(),
+            background: Background::default(),
         }
     }
 
@@ -106,6 +109,11 @@ impl Topology {
     /// Hears of every new link.
     pub fn opened(&self) -> Arc<Notify> {
         Arc::clone(&self.opened)
+    }
+
+    /// What goes on for all links.
+    pub fn background(&self) -> &Background {
+        &self.background
     }
 
     /// Every master; none where the cluster has not been reached yet.
@@ -156,7 +164,8 @@ impl Topology {
 
     /// A link to a master for one purpose alone: commands that block do so on a link of their own.
     pub fn connector_apart(&self, node: &Node) -> RedisResult<Connector> {
-        Ok(Connector::new(self.client(node)?, node.clone(), self.fsync, Arc::default()))
+        let (client, background) = (self.client(node)?, self.background.clone());
+        Ok(Connector::new(client, node.clone(), self.fsync, Arc::default(), background))
     }
 
     /// Has the master of `slot` asked. What it did not carry out because the slot is elsewhere is asked there.
@@ -302,7 +311,8 @@ impl Topology {
             return Ok(Arc::clone(connector));
         }
         let client = self.client(node)?;
-        let connector = Arc::new(Connector::new(client, node.clone(), self.fsync, Arc::clone(&self.opened)));
+        let (opened, background) = (Arc::clone(&self.opened), self.background.clone());
+        let connector = Arc::new(Connector::new(client, node.clone(), self.fsync, opened, background));
         connectors.insert(node.clone(), Arc::clone(&connector));
         Ok(connector)
     }
