@@ -4,7 +4,7 @@ use boxoffice_command::store::{Cause, Idempotency, Outcome, SeatStore, StoreErro
 use boxoffice_domain::{Answer, Command, Rejection, Wanted};
 use uuid::Uuid;
 
-use super::stage::{Fixture, HIGH_WATERMARK, Stage, best_in, cause, held, must, named, valid};
+use super::stage::{Fixture, HIGH_WATERMARK, Stage, best_in, cause, definition, held, must, named, valid};
 use super::{conflicts, publish};
 
 /// Sends `command` of `user` under `key`, as the request `asked`; ids that it makes up are new ones each time, as they are
@@ -106,6 +106,22 @@ pub async fn refusals_are_evaluated_again(on: &impl Fixture) {
     let done = must(must(send(&stage, "bob", "k-1", "A-1-1", wanted()).await));
     assert!(!done.repeated, "{done:?}");
     assert_eq!(stage.counts().await, [6, 1, 0, 1]);
+}
+
+/// One of the same id is another one: who has a seat of the first has none of it.
+pub async fn what_was_answered_before_a_purge_is_no_answer_of_what_is_created_anew(on: &impl Fixture) {
+    let stage = Stage::open(on).await;
+    send_hold(&stage, "alice", "k-1", named(&["A-1-1"])).await;
+    must(stage.purge().await);
+    on.restart().await;
+    stage.advance(1).await;
+    must(stage.provision(&definition()).await);
+    let anew = send_hold(&stage, "alice", "k-1", named(&["A-1-1"])).await;
+    assert!(anew.changed && !anew.repeated, "{anew:?}");
+    assert_eq!(stage.counts().await, [6, 1, 0, 1]);
+    on.restart().await;
+    let again = send_hold(&stage, "alice", "k-1", named(&["A-1-1"])).await;
+    assert_eq!(again, Outcome { repeated: true, ..anew });
 }
 
 /// So nobody has to make keys that nobody else has.

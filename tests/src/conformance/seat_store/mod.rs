@@ -112,6 +112,7 @@ macro_rules! seat_store_suite {
             a_key_stands_for_one_request
             refusals_are_evaluated_again
             a_key_is_of_one_user_and_one_seating_event
+            what_was_answered_before_a_purge_is_no_answer_of_what_is_created_anew
             answers_survive_a_restart
             a_repetition_is_not_checked_again
             i1_one_key_from_many_tasks_has_one_effect

@@ -74,6 +74,13 @@ if event.sequence > before then
   event.held, event.reserved, event.blocked = event.held + HELD, event.reserved + RESERVED, event.blocked + BLOCKED
   commit()
 end
+if not event.revision and head[2] then
+  -- One of the same id was purged: what was answered of that one is no answer any more (lib/head.lua), and all that comes is of
+  -- a later moment.
+  local purged = tonumber(head[9] or 0)
+  redis.call('HSET', META, 'dropped', string.format('%.0f', purged),
+    'time', string.format('%.0f', math.max(NOW, purged + 1)))
+end
 if PURGES == '1' then
   forget_all()
 end

@@ -378,7 +378,8 @@ pub trait Outbox: Send + Sync + 'static {
     }
 
     /// The history that the store has of a SeatingEvent now, and the last moment of its time of which something that waited was
-    /// dropped, for the log had something else in its place; 0 where that never was.
+    /// dropped, for the log had something else in its place, or at which one of the same id was purged that was created anew; 0
+    /// where that never was.
     async fn dropped(&self, event: &SeatingEventId) -> Result<(History, UnixMillis), StoreError> {
         Ok((self.history(event).await?, 0))
     }

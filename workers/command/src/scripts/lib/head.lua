@@ -15,7 +15,8 @@ end
 -- A SeatingEvent's time never goes back, whatever the server's clock does.
 NOW = math.max(now(), tonumber(head[9] or 0))
 
--- The same key again: the stored answer, if the same is asked for, and what it tells of was not dropped since (recover.lua).
+-- The same key again: the stored answer, if the same is asked for, and what it tells of was not dropped since (recover.lua),
+-- nor purged and made anew (apply.lua).
 if ANSWER then
   local stored = redis.call('GET', ANSWER)
   if stored and not (head[11] and is_of_before(stored, tonumber(head[11]))) then

@@ -32,6 +32,8 @@ pub struct Aggregate {
     pub(super) written: Ticket,
     /// What callers who repeat themselves are told.
     answers: Answers,
+    /// When it was purged last: what was answered until then is no answer to who asks for one that is created anew.
+    purged_at: UnixMillis,
     /// The definition whose seat map is refused, until it takes effect.
     wanted: Option<Wanted>,
     /// When a hold is to be looked at, at its deadline and when it is forgotten, and when a reservation whose payment
@@ -87,6 +89,7 @@ impl Aggregate {
             published: 0,
             written: Ticket::default(),
             answers: Answers::default(),
+            purged_at: 0,
             wanted: None,
             deadlines: BTreeSet::new(),
             now: 0,
@@ -213,7 +216,7 @@ impl Aggregate {
     /// Until when answers are forgotten.
     fn answers_since(&self, now: UnixMillis) -> UnixMillis {
         let memory = self.state.sale.as_ref().map(|sale| answer_memory(&sale.definition));
-        now.saturating_sub(memory.unwrap_or_default())
+        now.saturating_sub(memory.unwrap_or_default()).max(self.purged_at)
     }
 
     /// Takes in an answer that was read back; they come in the order in which they were given.
@@ -245,7 +248,12 @@ impl Aggregate {
                 let forgotten_at = self.state.failed.get(&id).map(|failed| (failed.forgotten_at(), id));
                 self.deadlines.extend(forgotten_at);
             }
-            Subject::SeatingEvent(OfSeatingEvent::Purged(_)) => self.deadlines.clear(),
+            Subject::SeatingEvent(OfSeatingEvent::Purged(_)) => {
+                self.deadlines.clear();
+                // All that comes is of a later moment.
+                self.purged_at = entry.envelope.timestamp;
+                self.now = self.now.max(self.purged_at + 1);
+            }
             Subject::Seat(
                 OfSeat::Reserved(_) | OfSeat::Released(_) | OfSeat::Blocked(_) | OfSeat::Unblocked(_),
             )
