@@ -1,4 +1,4 @@
-//! Whose a topic or a group is that two services name. Pure.
+//! Whose a topic, a group or a worker is that two services name. Pure.
 //!
 //! Services are on one cluster where the brokers say so, or by the same addresses as long as they have not. There a name belongs
 //! to the service that has it already, by its record or its status; where none has, to the one that was there first.
@@ -10,6 +10,7 @@ use boxoffice_crds::reservation_service::{ConsumerGroupStatus, TopicStatus};
 use kube::ResourceExt;
 
 use super::brokers::brokers;
+use super::names;
 use super::validate::{id, seniority};
 use crate::conditions::Stall;
 
@@ -82,6 +83,41 @@ pub fn shared(
         Some(Stall::new("GroupInUse", message))
     };
     others(service, fellows).filter_map(of_fellow).collect()
+}
+
+/// A worker's name is made of two, so that two services may make the same of different ones: `a` with a consumer
+/// `b-command`, and `a-b`.
+pub fn same_names(
+    service: &ReservationService,
+    fellows: &[impl AsRef<ReservationService>],
+) -> impl Iterator<Item = Stall> {
+    let own: Vec<_> = workers(service).map(|(_, name)| name).collect();
+    let seniors = fellows.iter().map(AsRef::as_ref).filter(move |fellow| {
+        id(fellow) != id(service)
+            && fellow.namespace() == service.namespace()
+            && seniority(fellow) < seniority(service)
+    });
+    seniors.flat_map(move |senior| {
+        let taken: Vec<_> = workers(senior).filter(|(_, name)| own.contains(name)).collect();
+        taken.into_iter().map(move |(component, name)| {
+            Stall::new(
+                "NameTaken",
+                format!(
+                    "Deployment {name} is the worker {component} of ReservationService {}/{}: give this service or its \
+                     consumer another name",
+                    senior.namespace().unwrap_or_default(),
+                    senior.name_any()
+                ),
+            )
+        })
+    })
+}
+
+/// Every worker of a service, with the name of its objects.
+fn workers(service: &ReservationService) -> impl Iterator<Item = (&str, String)> {
+    let consumers = service.spec.consumers.iter().map(|consumer| consumer.name.as_str());
+    let components = [names::COMMAND, names::QUERY].into_iter().chain(consumers);
+    components.map(|component| (component, names::worker(&service.name_any(), component)))
 }
 
 /// The groups that fellows on the same cluster name.

@@ -73,7 +73,8 @@ pub async fn write(client: &Client, service: &ReservationService, topics: &Recor
 
 /// Deletes the record, where it is the service's.
 pub async fn delete(client: &Client, service: &ReservationService) -> Result<(), ApiError> {
-    if !get(client, service).await?.is_some_and(|found| is_ours(service, &found)) {
+    let found = get(client, service).await?;
+    if found.filter(|found| is_ours(service, found)).is_none() {
         return Ok(());
     }
     let api: Api<ConfigMap> = beside(client, service);

@@ -17,7 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
 
 use super::faults::{Faults, joined};
-use super::in_use::{Names, Standing, shared};
+use super::in_use::{Names, Standing, same_names, shared};
 use super::{image, names, pod_template};
 use crate::conditions::Stall;
 use crate::kafka::topics::Adoption;
@@ -427,41 +427,6 @@ fn jwt_key(auth: &resource::Auth) -> Result<Option<Source>, Stall> {
 pub fn names_of(service: &ReservationService) -> Names {
     let topics = topics(&service.spec.kafka).unwrap_or_default();
     Names { topics: topics.into_iter().map(|topic| topic.name).collect(), groups: groups(&service.spec) }
-}
-
-/// A worker's name is made of two, so that two services may make the same of different ones: `a` with a consumer
-/// `b-command`, and `a-b`.
-fn same_names(
-    service: &ReservationService,
-    fellows: &[impl AsRef<ReservationService>],
-) -> impl Iterator<Item = Stall> {
-    let own: Vec<_> = workers(service).map(|(_, name)| name).collect();
-    let seniors = fellows.iter().map(AsRef::as_ref).filter(move |fellow| {
-        id(fellow) != id(service)
-            && fellow.namespace() == service.namespace()
-            && seniority(fellow) < seniority(service)
-    });
-    seniors.flat_map(move |senior| {
-        let taken: Vec<_> = workers(senior).filter(|(_, name)| own.contains(name)).collect();
-        taken.into_iter().map(move |(component, name)| {
-            Stall::new(
-                "NameTaken",
-                format!(
-                    "Deployment {name} is the worker {component} of ReservationService {}/{}: give this service or its \
-                     consumer another name",
-                    senior.namespace().unwrap_or_default(),
-                    senior.name_any()
-                ),
-            )
-        })
-    })
-}
-
-/// Every worker of a service, with the name of its objects.
-fn workers(service: &ReservationService) -> impl Iterator<Item = (&str, String)> {
-    let consumers = service.spec.consumers.iter().map(|consumer| consumer.name.as_str());
-    let components = [names::COMMAND, names::QUERY].into_iter().chain(consumers);
-    components.map(|component| (component, names::worker(&service.name_any(), component)))
 }
 
 /// Whether a consumer makes payments, which the command workers then read.

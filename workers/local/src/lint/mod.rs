@@ -43,7 +43,7 @@ fn past(loaded: &Loaded, event: &SeatingEvent, now: UnixMillis) -> Option<Findin
 
 /// `amount: 120.00` is a whole number to Kubernetes, and 1.20 to whoever pays it.
 fn in_major_units(loaded: &Loaded, event: &SeatingEvent) -> impl Iterator<Item = Finding> {
-    event.spec.price_categories.iter().enumerate().filter_map(|(index, category)| {
+    event.spec.price_categories.iter().enumerate().filter_map(move |(index, category)| {
         let field = format!("spec.priceCategories[{index}].amount");
         let written = loaded.number(event, &field).filter(|written| written.contains('.'))?;
         let amount = category.amount;

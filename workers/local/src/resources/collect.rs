@@ -123,7 +123,7 @@ impl<'a> Collector<'a> {
             return Err(document.finding("kind", format!("missing: {}", kinds.join(" or "))));
         };
         // With items it would have been opened.
-        if kind == "List" || kinds.iter().any(|ours| kind.strip_suffix("List") == Some(ours)) {
+        if kind == "List" || kind.strip_suffix("List").is_some_and(|one| kinds.contains(&one)) {
             return Err(document.finding("items", "must be a list: write each resource as an entry of it"));
         }
         let group = ReservationService::group(&());
