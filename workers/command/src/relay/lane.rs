@@ -40,8 +40,9 @@ const MOVE_EVERY: u64 = 10_000;
 /// How many of them at once.
 const MOVED_AT_ONCE: usize = 100;
 /// Shortest and longest time in which more may come together, as long as nobody waits for it: between them it is as long as
-/// the last transaction took. Who holds a seat may reserve it at once, and would find a transaction under way.
-const LINGER: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
+/// the last transaction took. Who holds a seat may reserve it at once, and would find a transaction under way: the shortest is
+/// longer than a client takes for that.
+const LINGER: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(50));
 /// How long a batch waits for the store: a flush to disk may take two seconds, and buyers wait for five.
 const SOON: Duration = Duration::from_millis(2500);
 /// After so long without a record the right to publish is laid down: it costs threads and connections, of which a topic

@@ -186,6 +186,25 @@ async fn more_comes_together_while_nobody_waits_and_who_waits_is_not_kept_waitin
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hold_waits_a_moment_for_the_reservation_that_follows_it_however_quick_the_log_is() {
+    let log = FakeLog::default();
+    log.takes(Duration::from_millis(2));
+    let line = Line::with(Memory::default(), log).await;
+    line.watermark(1).await;
+    let Answer::Held { hold, .. } = line.store.hold_for("bob", &line.event, &["A-1-2"]).await else {
+        panic!("a hold was answered otherwise")
+    };
+    sleep(Duration::from_millis(20)).await;
+    assert_eq!(line.sequences(), [1], "it is not in the way of the reservation");
+    let reserving = Command::ReserveHold { hold, user: "bob".parse().unwrap(), reservation: Uuid::new_v4() };
+    let begun = Instant::now();
+    line.store.execute(&line.event, &reserving, &cause()).await.unwrap().unwrap();
+    line.watermark(4).await;
+    assert!(begun.elapsed() < Duration::from_millis(20), "{:?}", begun.elapsed());
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_signal_that_is_lost_is_made_up_for() {
     let line = Line::with(Memory::default(), FakeLog::default()).await;
     line.watermark(1).await;
