@@ -18,6 +18,7 @@ use boxoffice_runtime::log::{Appender, LogError};
 use boxoffice_runtime::record::{NewRecord, encode};
 use futures::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use uuid::Uuid;
 
 use super::chain::{Last, LastEvents};
 use super::ownership::Occupancy;
@@ -79,6 +80,8 @@ enum Trouble {
 #[derive(Default)]
 struct Batch {
     records: Vec<NewRecord>,
+    /// The commands whose events they are, all of each.
+    commands: Vec<Uuid>,
     /// Each SeatingEvent's last event among them.
     last: Vec<(SeatingEventId, Last)>,
     /// SeatingEvents that are something else than the log has.
@@ -262,6 +265,8 @@ impl Lane {
         match self.append(batch.records).await {
             Ok(end) => {
                 self.took = began.elapsed();
+                // Before the store is told, which would be another round trip for whoever waits.
+                self.shared.published.appended(&batch.commands);
                 self.shared.metrics.published.inc_by(count);
                 self.shared.logged(self.partition, Logged { end, closes: batch.closes });
                 for (event, last) in &batch.last {
@@ -409,8 +414,9 @@ impl Lane {
             };
             match records {
                 Ok(None) => drop(self.queue.is_well(&event)),
-                Ok(Some((last, records))) => {
+                Ok(Some(Encoded { last, records, commands })) => {
                     batch.records.extend(records);
+                    batch.commands.extend(commands);
                     batch.last.push((event, last));
                 }
                 Err(Trouble::Forked) => drop(batch.forked.insert(event, Distrust::Fork)),
@@ -420,13 +426,15 @@ impl Lane {
         batch
     }
 
-    /// The last event and the records of what waits of a SeatingEvent, if anything does.
+    /// What waits of a SeatingEvent, as it is to be published, if anything does.
     fn encoded(&self, entries: &[OutboxEntry]) -> Result<Option<Encoded>, Trouble> {
         let Some(last) = last_of(entries)? else { return Ok(None) };
         let records = entries.iter().map(|entry| {
             encode(&entry.envelope, self.partition, &self.shared.source, entry.traceparent.as_deref())
         });
-        Ok(Some((last, records.collect::<Result<_, _>>()?)))
+        let mut commands: Vec<_> = entries.iter().map(command).collect();
+        commands.dedup();
+        Ok(Some(Encoded { last, records: records.collect::<Result<_, _>>()?, commands }))
     }
 
     fn rest(&mut self, event: SeatingEventId, trouble: &Trouble) {
@@ -499,7 +507,17 @@ async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Resul
     timeout(SOON, asked).await.map_err(late)?
 }
 
-type Encoded = (Last, Vec<NewRecord>);
+/// What waits of one SeatingEvent, to be published.
+struct Encoded {
+    last: Last,
+    records: Vec<NewRecord>,
+    commands: Vec<Uuid>,
+}
+
+/// The command whose event an entry is.
+const fn command(entry: &OutboxEntry) -> Uuid {
+    entry.envelope.metadata.causation_id
+}
 
 /// The partition and the first entries of a SeatingEvent, about `each` of them, up to the end of a command, and whether
 /// these are all: what a command did is on the log as a whole or not at all (I2), whatever the store loses next.
@@ -514,7 +532,6 @@ async fn whole_commands(
         if entries.len() < most {
             return Ok((partition, entries, true));
         }
-        let command = |entry: &OutboxEntry| entry.envelope.metadata.causation_id;
         let last = entries.last().map(command);
         let whole = entries.iter().rposition(|entry| Some(command(entry)) != last);
         if let Some(place) = whole {

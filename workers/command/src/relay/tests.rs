@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Relay, RelayMetrics, STILL, Shared};
+use crate::published::Published;
 use crate::recover::{Recover, RecoveryError};
 use crate::store::{Distrust, LANES, Outbox, SeatStore, StoreError};
 use crate::testing::{FakeLog, Memory, cause, definition, provisioned};
@@ -60,6 +61,7 @@ struct Line {
     store: Arc<Memory>,
     log: Arc<FakeLog>,
     recovery: Arc<FakeRecovery>,
+    published: Arc<Published>,
     event: SeatingEventId,
     stop: CancellationToken,
     relay: JoinHandle<()>,
@@ -90,8 +92,9 @@ impl Line {
             "tickets/main".into(),
             RelayMetrics::register(&mut registry),
         );
+        let published = Arc::clone(&shared.published);
         let relay = tokio::spawn(Relay::new(Arc::new(shared)).run(stop.clone(), DRAIN));
-        Self { store, log, recovery, event, stop, relay, registry }
+        Self { store, log, recovery, published, event, stop, relay, registry }
     }
 
     #[track_caller]
@@ -201,6 +204,25 @@ async fn a_hold_waits_a_moment_for_the_reservation_that_follows_it_however_quick
     line.store.execute(&line.event, &reserving, &cause()).await.unwrap().unwrap();
     line.watermark(4).await;
     assert!(begun.elapsed() < Duration::from_millis(20), "{:?}", begun.elapsed());
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_in_the_same_process_is_told_by_what_the_log_took_and_not_by_what_it_did_not() {
+    let log = FakeLog::default();
+    log.away(true);
+    let store = Memory::default();
+    store.partitions(Some(12)).await.unwrap();
+    let line = Line::with(store, log).await;
+    let (cause, user) = (cause(), "alice".parse().unwrap());
+    let mut own = line.published.awaits(cause.command);
+    let hold = Command::Hold { wanted: vec!["A-1-1".to_owned()].into(), user, hold: Uuid::from_u128(1) };
+    line.store.execute(&line.event, &hold, &cause).await.unwrap().unwrap();
+    assert!(timeout(Duration::from_secs(10), own.is_on_log()).await.is_err());
+    line.log.away(false);
+    timeout(Duration::from_secs(20), own.is_on_log()).await.unwrap();
+    assert_eq!(line.sequences(), [1, 2]);
+    drop(own);
     line.shut().await;
 }
 
