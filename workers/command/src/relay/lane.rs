@@ -16,7 +16,7 @@ use boxoffice_domain::subject::{OfSeatingEvent, Subject};
 use boxoffice_domain::{DomainEvent, SeatingEventId};
 use boxoffice_runtime::log::{Appender, LogError};
 use boxoffice_runtime::record::{NewRecord, encode};
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
@@ -92,6 +92,15 @@ struct Batch {
     is_cut: bool,
 }
 
+/// What the log has and the store was not told of yet: each SeatingEvent's last event, and the offset behind all of them.
+struct Ahead {
+    last: Vec<(SeatingEventId, Last)>,
+    offset: u64,
+}
+
+/// How many entries still wait of a SeatingEvent of which the store was told.
+type Left = (SeatingEventId, Result<u64, StoreError>);
+
 /// See the module.
 pub struct Lane {
     shared: Arc<Shared>,
@@ -103,6 +112,7 @@ pub struct Lane {
     right: Option<Box<dyn Appender>>,
     /// What was published by it.
     chain: LastEvents,
+    ahead: Option<Ahead>,
     /// Whether the store may lack something.
     recovering: bool,
     /// SeatingEvents that met the fence (I7).
@@ -131,6 +141,7 @@ impl Lane {
             queue: Queue::default(),
             right: None,
             chain: LastEvents::default(),
+            ahead: None,
             recovering: false,
             doubted: BTreeSet::new(),
             untold: BTreeMap::new(),
@@ -145,10 +156,15 @@ impl Lane {
     /// Works until the ownership is over, or nothing waits and no more is to come. What is under way is finished.
     pub async fn run(mut self) {
         self.check().await;
+        self.work().await;
+        self.tell_ahead().await;
+    }
+
+    async fn work(&mut self) {
         while !self.place.is_over() {
             self.hear();
-            let has_work = self.recovering || self.queue.next().is_some_and(|at| at <= Instant::now());
-            if !has_work {
+            if !self.recovering && !self.is_next_due() {
+                self.tell_ahead().await;
                 if self.closing && self.queue.is_empty() {
                     return;
                 }
@@ -170,6 +186,11 @@ impl Lane {
                 }
             }
         }
+    }
+
+    /// Whether it is somebody's turn.
+    fn is_next_due(&self) -> bool {
+        self.queue.next().is_some_and(|at| at <= Instant::now())
     }
 
     /// Asks whether the store lacks something.
@@ -251,11 +272,15 @@ impl Lane {
 
     async fn turn(&mut self) -> Result<(), LaneError> {
         if self.recovering || self.right.is_none() {
+            self.tell_ahead().await;
             self.open().await?;
         }
         // What was told before is among what is read.
         self.is_awaited = false;
-        let mut batch = self.read().await;
+        // In this order on one connection, so that what is read begins behind what the store is told of.
+        let telling = tell(Arc::clone(&self.shared), self.ahead.take());
+        let (left, mut batch) = join(telling, self.read()).await;
+        self.go_on_with(left, &batch.last);
         self.is_awaited |= batch.is_cut;
         self.distrust(std::mem::take(&mut batch.forked)).await;
         if batch.records.is_empty() {
@@ -272,7 +297,12 @@ impl Lane {
                 for (event, last) in &batch.last {
                     self.chain.published(event, *last);
                 }
-                self.published(batch.last, end).await;
+                self.ahead = Some(Ahead { last: batch.last, offset: end });
+                self.hear();
+                // Where somebody waits already, one way to the store and back tells it and reads what comes next.
+                if !self.is_awaited || !self.is_next_due() {
+                    self.tell_ahead().await;
+                }
                 self.moved_on(count, end).await;
             }
             Err(error) => {
@@ -450,21 +480,22 @@ impl Lane {
         self.queue.rest(event);
     }
 
-    /// Tells the store how far the log got, and has those go on of which more waits.
-    async fn published(&mut self, last: Vec<(SeatingEventId, Last)>, offset: u64) {
-        let outbox = &self.shared.outbox;
-        let told = last.into_iter().map(|(event, last)| async move {
-            let waiting = in_time(outbox.published(&event, last.sequence, offset)).await;
-            (event, waiting)
-        });
-        for (event, waiting) in join_all(told).await {
+    /// Tells the store how far the log got, where it was not told yet.
+    async fn tell_ahead(&mut self) {
+        let left = tell(Arc::clone(&self.shared), self.ahead.take()).await;
+        self.go_on_with(left, &[]);
+    }
+
+    /// Has those go on of which more waits, and was not read meanwhile.
+    fn go_on_with(&mut self, left: Vec<Left>, read: &[(SeatingEventId, Last)]) {
+        for (event, waiting) in left {
             self.shared.touch(&event);
             match waiting {
                 Ok(waiting) => {
                     if self.queue.is_well(&event) {
                         tracing::info!(%event, "its events are published again");
                     }
-                    if waiting > 0 {
+                    if waiting > 0 && read.iter().all(|(other, _)| *other != event) {
                         self.queue.add(event);
                     }
                 }
@@ -478,7 +509,10 @@ impl Lane {
     async fn moved_on(&mut self, count: u64, offset: u64) {
         match self.appended {
             Some(before) if before + count < MOVE_EVERY => self.appended = Some(before + count),
-            Some(_) | None => self.move_offsets(offset).await,
+            Some(_) | None => {
+                self.tell_ahead().await;
+                self.move_offsets(offset).await;
+            }
         }
     }
 
@@ -499,6 +533,17 @@ impl Lane {
         }
         self.shared.recovery.reached(self.partition, offset).await;
     }
+}
+
+/// Tells the store how far the log got.
+async fn tell(shared: Arc<Shared>, ahead: Option<Ahead>) -> Vec<Left> {
+    let Some(Ahead { last, offset }) = ahead else { return vec![] };
+    let outbox = shared.outbox.as_ref();
+    let told = last.into_iter().map(|(event, last)| async move {
+        let waiting = in_time(outbox.published(&event, last.sequence, offset)).await;
+        (event, waiting)
+    });
+    join_all(told).await
 }
 
 /// What the store says, if it does soon: a server that hangs must not hold up what is on others.

@@ -207,6 +207,28 @@ async fn a_hold_waits_a_moment_for_the_reservation_that_follows_it_however_quick
     line.shut().await;
 }
 
+/// What is told with the next reading is told before it.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_repeated_while_somebody_waits_all_the_time() {
+    let log = FakeLog::default();
+    log.takes(Duration::from_millis(40));
+    let line = Line::with(Memory::default(), log).await;
+    line.watermark(1).await;
+    for seat in ["A-1-1", "A-1-2", "A-1-3"] {
+        let Answer::Held { hold, .. } = line.store.hold_for("bob", &line.event, &[seat]).await else {
+            panic!("a hold was answered otherwise")
+        };
+        let (user, reservation) = ("bob".parse().unwrap(), Uuid::new_v4());
+        let reserving = Command::ReserveHold { hold, user, reservation };
+        line.store.execute(&line.event, &reserving, &cause()).await.unwrap().unwrap();
+        sleep(Duration::from_millis(30)).await;
+    }
+    line.watermark(10).await;
+    assert_eq!(line.sequences(), (1..=10).collect::<Vec<_>>());
+    assert!(line.store.entries(&line.event).is_empty(), "nor is anything left");
+    line.shut().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_waits_in_the_same_process_is_told_by_what_the_log_took_and_not_by_what_it_did_not() {
     let log = FakeLog::default();
