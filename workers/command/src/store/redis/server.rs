@@ -16,6 +16,12 @@ use super::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
 /// that lost its power answers nothing at all, and the kernel alone would try for a quarter of an hour.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(4);
 
+/// How many commands may stand in line for a connection before whoever gives the next one waits, and how many bytes of them
+/// are sent at once. The client's own 50 and 8 KiB are fewer than requests may be at work, and a sixth of what they often have
+/// to say together: a command is more than a kilobyte.
+const LINE: usize = 1024;
+const AT_ONCE: usize = 64 * 1024;
+
 /// A server by name and port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Node {
@@ -96,11 +102,13 @@ fn certificates(tls: &Tls) -> TlsCertificates {
     }
 }
 
-/// How long connections wait.
+/// How long connections wait, and how much they take at once.
 pub fn patience() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(Some(RESPONSE_TIMEOUT))
+        .set_pipeline_buffer_size(LINE)
+        .set_write_backpressure_boundary(AT_ONCE)
 }
 
 #[cfg(test)]
