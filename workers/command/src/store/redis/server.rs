@@ -56,7 +56,8 @@ pub struct Server {
 impl Server {
     /// From `redis://` or, for TLS, `rediss://`. Only there may `tls` say how both sides know each other.
     pub fn new(url: &str, tls: &Tls) -> RedisResult<Self> {
-        let socket = TcpSettings::default().set_user_timeout(UNACKNOWLEDGED);
+        // Else the system keeps what is written back until Redis has acknowledged what was written before, with its answer.
+        let socket = TcpSettings::default().set_nodelay(true).set_user_timeout(UNACKNOWLEDGED);
         let mut info = url.into_connection_info()?.set_tcp_settings(socket);
         if *tls != Tls::default() {
             info = Client::build_with_tls(info, certificates(tls))?.get_connection_info().clone();
@@ -124,6 +125,7 @@ mod tests {
         assert_eq!(info.addr().to_string(), "10.0.0.2:7001");
         assert!(matches!(info.addr(), ConnectionAddr::TcpTls { .. }));
         assert_eq!(info.redis_settings().username(), Some("worker"));
+        assert!(info.tcp_settings().nodelay(), "several wait for an answer on it at once");
     }
 
     #[test]
