@@ -293,6 +293,7 @@ impl Lane {
                 // Before the store is told, which would be another round trip for whoever waits.
                 self.shared.published.appended(&batch.commands);
                 self.shared.metrics.published.inc_by(count);
+                self.shared.metrics.took.observe(self.took.as_secs_f64());
                 self.shared.logged(self.partition, Logged { end, closes: batch.closes });
                 for (event, last) in &batch.last {
                     self.chain.published(event, *last);

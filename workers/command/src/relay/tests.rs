@@ -288,6 +288,7 @@ async fn an_outage_of_the_log_delays_and_loses_nothing() {
     sleep(Duration::from_secs(2)).await;
     line.measures("outbox_entries 0");
     line.measures("outbox_published_total 2");
+    line.measures("outbox_transaction_duration_seconds_count 1");
     line.shut().await;
 }
 
