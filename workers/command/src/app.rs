@@ -164,7 +164,15 @@ impl App {
         let gate = Gate::new(settings.identity, settings.requests_per_user_per_second);
         let seats: Arc<dyn SeatStore> = Arc::clone(&store) as _;
         let outbox: Arc<dyn Outbox> = store;
-        let published = Published::new(Arc::clone(&outbox));
+        let relayed = Arc::new(Shared::new(
+            Arc::clone(&outbox),
+            Arc::clone(&log),
+            recovery,
+            topic.clone(),
+            service,
+            metrics.clone(),
+        ));
+        let published = Arc::clone(&relayed.published);
         let commands = CommandService::new(Arc::clone(&seats), Arc::clone(&published), durability);
         let payments = settings.payments.map(|source| {
             let (log, store, published) = (Arc::clone(&log), Arc::clone(&seats), Arc::clone(&published));
@@ -173,17 +181,16 @@ impl App {
         let admin = Admin {
             commands: commands.apart(),
             store: Arc::clone(&seats),
-            outbox: Arc::clone(&outbox),
-            relay: metrics.clone(),
-            log: Arc::clone(&log),
-            topic: topic.as_str().into(),
+            outbox,
+            relay: metrics,
+            log,
+            topic: topic.into(),
             stats_topic: stats_topic.into(),
             payment_topic: payment_topic.into(),
             changes: Arc::default(),
             keeps_snapshots: snapshots.is_some(),
             stop: stop.clone(),
         };
-        let relayed = Arc::new(Shared::new(outbox, log, recovery, topic, service, metrics));
         Self {
             gate,
             commands,

@@ -6,6 +6,9 @@
 //! the wait ends. What waited may also be dropped under the same history, because the log had something else in its place: so
 //! whoever reached its sequence asks at last whether it still stands. Where many wait for a SeatingEvent of which nothing comes, no more do: what it takes in places to wait,
 //! others lack.
+//!
+//! The relay of this process says which commands it has appended itself, as soon as the log has them: whose command is among
+//! them ([`Own`]) needs neither watermark nor question.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +16,9 @@ use std::time::Duration;
 
 use boxoffice_domain::{SeatingEventId, UnixMillis};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
+use uuid::Uuid;
 
 use crate::store::{History, Outbox, Signal, StoreError};
 
@@ -107,16 +111,58 @@ impl Awaited {
     }
 }
 
-/// The watermarks that somebody waits for.
+/// The watermarks that somebody waits for, and the commands.
 pub struct Published {
     outbox: Arc<dyn Outbox>,
     awaited: Mutex<HashMap<Whose, Arc<Awaited>>>,
+    commands: Mutex<HashMap<Uuid, oneshot::Sender<()>>>,
+}
+
+/// A command of somebody who waits until its events are on the log.
+pub struct Own<'a> {
+    published: &'a Published,
+    command: Uuid,
+    told: oneshot::Receiver<()>,
+}
+
+impl Own<'_> {
+    /// Returns when the relay of this process has appended them; never where another one does.
+    pub async fn is_on_log(&mut self) {
+        if (&mut self.told).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Drop for Own<'_> {
+    fn drop(&mut self) {
+        self.published.commands().remove(&self.command);
+    }
 }
 
 impl Published {
     /// Nobody waits yet.
     pub fn new(outbox: Arc<dyn Outbox>) -> Arc<Self> {
-        Arc::new(Self { outbox, awaited: Mutex::default() })
+        Arc::new(Self { outbox, awaited: Mutex::default(), commands: Mutex::default() })
+    }
+
+    /// Somebody is going to wait for the events of `command`: to be said before it is given.
+    pub fn awaits(&self, command: Uuid) -> Own<'_> {
+        let (tell, told) = oneshot::channel();
+        self.commands().insert(command, tell);
+        Own { published: self, command, told }
+    }
+
+    /// All events of these commands are on the log, for this process has appended them.
+    pub fn appended(&self, commands: &[Uuid]) {
+        let mut waiting = self.commands();
+        if waiting.is_empty() {
+            return;
+        }
+        for tell in commands.iter().filter_map(|command| waiting.remove(command)) {
+            // Whoever waited may be gone.
+            tell.send(()).ok();
+        }
     }
 
     /// Hears announcements, for ever.
@@ -246,6 +292,10 @@ impl Published {
     fn awaited(&self) -> MutexGuard<'_, HashMap<Whose, Arc<Awaited>>> {
         self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn commands(&self) -> MutexGuard<'_, HashMap<Uuid, oneshot::Sender<()>>> {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Forgets a watermark that nobody waits for any more.
@@ -322,6 +372,22 @@ mod tests {
         assert_eq!(now(1).await, Err(Unreached::AnotherHistory { sequence: 1 }));
         assert_eq!(before.elapsed(), Duration::ZERO);
         assert!(published.awaited().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whose_command_this_process_appended_needs_no_question() {
+        let (store, published, _) = waiting().await;
+        let [mine, others, nobodys] = [1, 2, 3].map(Uuid::from_u128);
+        let (mut mine_waits, mut other_waits) = (published.awaits(mine), published.awaits(others));
+        published.appended(&[nobodys, mine]);
+        mine_waits.is_on_log().await;
+        assert!(
+            timeout(LONGEST_WAIT, other_waits.is_on_log()).await.is_err(),
+            "another process may append it"
+        );
+        drop((mine_waits, other_waits));
+        assert!(published.commands().is_empty());
+        assert_eq!(store.asked(), 0);
     }
 
     #[tokio::test(start_paused = true)]

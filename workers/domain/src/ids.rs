@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -84,6 +84,11 @@ id_schema!(
 /// The plumbing that every text id shares: serde by its text, display, comparison with `&str`.
 macro_rules! text_id {
     ($name:ident) => {
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
         impl $name {
             /// The text form.
             pub fn as_str(&self) -> &str {
@@ -113,29 +118,33 @@ macro_rules! text_id {
         }
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.to_string()
+                id.0
             }
         }
     };
 }
 
 /// The id of a SeatingEvent: its resource's name, a DNS label.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct SeatingEventId(String);
 
 text_id!(SeatingEventId);
 
+/// Whether `text` is the id of a SeatingEvent.
+fn is_event_id(text: &str) -> bool {
+    let alphanumeric = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    bytes.len() <= 63
+        && alphanumeric(bytes.first())
+        && alphanumeric(bytes.last())
+        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
+}
+
 impl FromStr for SeatingEventId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let alphanumeric = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-        let bytes = text.as_bytes();
-        let well_formed = bytes.len() <= 63
-            && alphanumeric(bytes.first())
-            && alphanumeric(bytes.last())
-            && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
-        if well_formed {
+        if is_event_id(text) {
             Ok(Self(text.to_owned()))
         } else {
             Err(invalid(
@@ -155,8 +164,8 @@ pub fn is_label(text: &str) -> bool {
 /// The id of one seat or one general-admission unit: `<eventId>.<section>-<row>-<number>` or `<eventId>.<section>-<n>`.
 ///
 /// The part behind the dot is its *key*: what names it within its SeatingEvent.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct SeatId(String, usize);
 
 text_id!(SeatId);
@@ -164,12 +173,16 @@ text_id!(SeatId);
 impl SeatId {
     /// The id of the seat `key` of a SeatingEvent.
     pub fn new(event: &SeatingEventId, key: &str) -> Result<Self, InvalidId> {
-        format!("{event}.{key}").parse()
+        if is_seat_key(key) {
+            Ok(Self::from_chart(event, key))
+        } else {
+            Err(invalid("seatId", &format!("{event}.{key}"), SEAT_RULE))
+        }
     }
 
     /// The id of a seat whose key comes from an expanded chart and so is well formed.
     pub fn from_chart(event: &SeatingEventId, key: &str) -> Self {
-        Self(format!("{event}.{key}"), event.0.len())
+        Self([event.as_str(), ".", key].concat(), event.0.len())
     }
 
     /// The text of the SeatingEvent's id.
@@ -198,17 +211,22 @@ pub fn section_of(key: &str) -> &str {
     key.split_once('-').map_or(key, |(section, _)| section)
 }
 
+/// What a seat's id looks like.
+const SEAT_RULE: &str = "<eventId>.<section>-<row>-<number> or <eventId>.<section>-<n>";
+
+/// Whether `key` may name a seat or a unit within a SeatingEvent.
+fn is_seat_key(key: &str) -> bool {
+    let parts = key.split('-').count();
+    (parts == 2 || parts == 3) && key.split('-').all(is_label)
+}
+
 impl FromStr for SeatId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        const RULE: &str = "<eventId>.<section>-<row>-<number> or <eventId>.<section>-<n>";
-        let (event, key) = text.split_once('.').ok_or_else(|| invalid("seatId", text, RULE))?;
-        event.parse::<SeatingEventId>().map_err(|_| invalid("seatId", text, RULE))?;
-        let parts = key.split('-').count();
-        if (parts == 2 || parts == 3) && key.split('-').all(is_label) {
-            Ok(Self(text.to_owned(), event.len()))
-        } else {
-            Err(invalid("seatId", text, RULE))
+        let well_formed = text.split_once('.').filter(|(event, key)| is_event_id(event) && is_seat_key(key));
+        match well_formed {
+            Some((event, _)) => Ok(Self(text.to_owned(), event.len())),
+            None => Err(invalid("seatId", text, SEAT_RULE)),
         }
     }
 }
@@ -217,11 +235,17 @@ impl FromStr for SeatId {
 macro_rules! scoped_id {
     ($name:ident, $what:literal, $doc:literal) => {
         #[doc = $doc]
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+        #[serde(try_from = "String")]
         pub struct $name {
             event: SeatingEventId,
             uuid: Uuid,
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
         }
 
         impl $name {
@@ -281,8 +305,8 @@ fn is_token(text: &str) -> bool {
 }
 
 /// Who acts: the gateway's `x-user-id` or the `sub` of a JWT.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct UserId(String);
 
 text_id!(UserId);
@@ -299,8 +323,8 @@ impl FromStr for UserId {
 }
 
 /// What ties together everything that one wish of a caller set off.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct CorrelationId(String);
 
 text_id!(CorrelationId);
@@ -340,6 +364,28 @@ mod tests {
         assert_eq!((seat.event(), seat.key(), seat.section()), ("arena-night", "A-12-7", "A"));
         let unit: SeatId = "arena-night.FLOOR-17".parse().unwrap();
         assert_eq!((unit.key(), unit.section()), ("FLOOR-17", "FLOOR"));
+    }
+
+    #[test]
+    fn ids_are_written_as_their_text_and_read_back() {
+        let event: SeatingEventId = "arena-night".parse().unwrap();
+        let (hold, seat) = (HoldId::new(event.clone(), Uuid::nil()), SeatId::new(&event, "A-12-7").unwrap());
+        let text = serde_json::to_string(&(&event, &seat, &hold)).unwrap();
+        let expected =
+            r#"["arena-night","arena-night.A-12-7","arena-night.00000000-0000-0000-0000-000000000000"]"#;
+        assert_eq!(text, expected);
+        let read: (SeatingEventId, SeatId, HoldId) = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, (event, seat, hold));
+    }
+
+    #[test]
+    fn a_key_that_names_no_seat_is_refused_with_the_whole_id() {
+        let event: SeatingEventId = "arena".parse().unwrap();
+        assert_eq!(SeatId::new(&event, "A-1-1").unwrap(), "arena.A-1-1".parse().unwrap());
+        for key in ["", "A", "A-", "A-1-1-1", "A-1.1", "A b-1"] {
+            let refused = SeatId::new(&event, key).unwrap_err();
+            assert_eq!((refused.what, refused.text), ("seatId", format!("arena.{key}")));
+        }
     }
 
     #[test]

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::caller::cause;
 use super::refusal::refused;
 use crate::durability::{Durability, Guarantee};
-use crate::published::{Published, Unreached};
-use crate::store::{Idempotency, Outcome, SeatStore, StoreError};
+use crate::published::{Own, Published, Unreached};
+use crate::store::{History, Idempotency, Outcome, SeatStore, StoreError};
 
 /// Most commands that wait for the log at once: while it is away, half of the requests that may be at work are left to
 /// what goes on without it.
@@ -75,9 +75,11 @@ impl CommandService {
         Order { chain, user, idempotency }: Order<'_>,
     ) -> Result<Outcome, Problem> {
         let cause = cause(chain, user.cloned(), idempotency);
-        let history = match self.durability.of(command) {
+        let awaited = match self.durability.of(command) {
             // Asked before: what runs on a later history than this one is told to be repeated.
-            Guarantee::Log => Some(self.published.history(event).await?),
+            Guarantee::Log => {
+                Some((self.published.history(event).await?, self.published.awaits(cause.command)))
+            }
             Guarantee::Redis | Guarantee::Fsync | Guarantee::Replicas(_) => None,
         };
         let outcome = self.store.execute(event, command, &cause).await.map_err(|error| match error {
@@ -91,19 +93,8 @@ impl CommandService {
         if outcome.repeated && chain.named {
             outcome.correlation = chain.correlation.clone();
         }
-        if let Some(history) = history {
-            let sequence = outcome.answer.sequence();
-            let reached = match self.waiting.try_acquire() {
-                Ok(_place) => self.published.reached(event, history.clone(), sequence).await,
-                Err(_) => self.published.has_reached(event, history.clone(), sequence).await,
-            };
-            let reached = match reached {
-                Ok(()) if !self.published.stands(event, &history, outcome.at).await? => {
-                    Err(Unreached::AnotherHistory { sequence })
-                }
-                reached => reached,
-            };
-            reached.map_err(|unreached| match unreached {
+        if let Some((history, own)) = awaited {
+            self.reached(event, &history, own, &outcome).await?.map_err(|unreached| match unreached {
                 Unreached::NotYet { .. } => {
                     stands(command, "on the log", outcome.repeated).because(unreached.to_string())
                 }
@@ -118,6 +109,34 @@ impl CommandService {
             })?;
         }
         Ok(outcome)
+    }
+
+    /// Waits until what was done is on the log.
+    async fn reached(
+        &self,
+        event: &SeatingEventId,
+        history: &History,
+        mut own: Own<'_>,
+        outcome: &Outcome,
+    ) -> Result<Result<(), Unreached>, StoreError> {
+        let sequence = outcome.answer.sequence();
+        let by_watermark = async {
+            match self.waiting.try_acquire() {
+                Ok(_place) => self.published.reached(event, history.clone(), sequence).await,
+                Err(_) => self.published.has_reached(event, history.clone(), sequence).await,
+            }
+        };
+        let reached = tokio::select! {
+            biased;
+            () = own.is_on_log() => return Ok(Ok(())),
+            reached = by_watermark => reached,
+        };
+        Ok(match reached {
+            Ok(()) if !self.published.stands(event, history, outcome.at).await? => {
+                Err(Unreached::AnotherHistory { sequence })
+            }
+            reached => reached,
+        })
     }
 
     /// A live hold of `user`.

@@ -16,8 +16,9 @@ use boxoffice_domain::subject::{OfSeatingEvent, Subject};
 use boxoffice_domain::{DomainEvent, SeatingEventId};
 use boxoffice_runtime::log::{Appender, LogError};
 use boxoffice_runtime::record::{NewRecord, encode};
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use uuid::Uuid;
 
 use super::chain::{Last, LastEvents};
 use super::ownership::Occupancy;
@@ -40,8 +41,9 @@ const MOVE_EVERY: u64 = 10_000;
 /// How many of them at once.
 const MOVED_AT_ONCE: usize = 100;
 /// Shortest and longest time in which more may come together, as long as nobody waits for it: between them it is as long as
-/// the last transaction took. Who holds a seat may reserve it at once, and would find a transaction under way.
-const LINGER: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(50));
+/// the last transaction took. Who holds a seat may reserve it at once, and would find a transaction under way: the shortest is
+/// longer than a client takes for that.
+const LINGER: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(50));
 /// How long a batch waits for the store: a flush to disk may take two seconds, and buyers wait for five.
 const SOON: Duration = Duration::from_millis(2500);
 /// After so long without a record the right to publish is laid down: it costs threads and connections, of which a topic
@@ -78,6 +80,8 @@ enum Trouble {
 #[derive(Default)]
 struct Batch {
     records: Vec<NewRecord>,
+    /// The commands whose events they are, all of each.
+    commands: Vec<Uuid>,
     /// Each SeatingEvent's last event among them.
     last: Vec<(SeatingEventId, Last)>,
     /// SeatingEvents that are something else than the log has.
@@ -87,6 +91,15 @@ struct Batch {
     /// Whether more waits of one of them than there was room for.
     is_cut: bool,
 }
+
+/// What the log has and the store was not told of yet: each SeatingEvent's last event, and the offset behind all of them.
+struct Ahead {
+    last: Vec<(SeatingEventId, Last)>,
+    offset: u64,
+}
+
+/// How many entries still wait of a SeatingEvent of which the store was told.
+type Left = (SeatingEventId, Result<u64, StoreError>);
 
 /// See the module.
 pub struct Lane {
@@ -99,6 +112,7 @@ pub struct Lane {
     right: Option<Box<dyn Appender>>,
     /// What was published by it.
     chain: LastEvents,
+    ahead: Option<Ahead>,
     /// Whether the store may lack something.
     recovering: bool,
     /// SeatingEvents that met the fence (I7).
@@ -127,6 +141,7 @@ impl Lane {
             queue: Queue::default(),
             right: None,
             chain: LastEvents::default(),
+            ahead: None,
             recovering: false,
             doubted: BTreeSet::new(),
             untold: BTreeMap::new(),
@@ -141,10 +156,15 @@ impl Lane {
     /// Works until the ownership is over, or nothing waits and no more is to come. What is under way is finished.
     pub async fn run(mut self) {
         self.check().await;
+        self.work().await;
+        self.tell_ahead().await;
+    }
+
+    async fn work(&mut self) {
         while !self.place.is_over() {
             self.hear();
-            let has_work = self.recovering || self.queue.next().is_some_and(|at| at <= Instant::now());
-            if !has_work {
+            if !self.recovering && !self.is_next_due() {
+                self.tell_ahead().await;
                 if self.closing && self.queue.is_empty() {
                     return;
                 }
@@ -166,6 +186,11 @@ impl Lane {
                 }
             }
         }
+    }
+
+    /// Whether it is somebody's turn.
+    fn is_next_due(&self) -> bool {
+        self.queue.next().is_some_and(|at| at <= Instant::now())
     }
 
     /// Asks whether the store lacks something.
@@ -247,11 +272,15 @@ impl Lane {
 
     async fn turn(&mut self) -> Result<(), LaneError> {
         if self.recovering || self.right.is_none() {
+            self.tell_ahead().await;
             self.open().await?;
         }
         // What was told before is among what is read.
         self.is_awaited = false;
-        let mut batch = self.read().await;
+        // In this order on one connection, so that what is read begins behind what the store is told of.
+        let telling = tell(Arc::clone(&self.shared), self.ahead.take());
+        let (left, mut batch) = join(telling, self.read()).await;
+        self.go_on_with(left, &batch.last);
         self.is_awaited |= batch.is_cut;
         self.distrust(std::mem::take(&mut batch.forked)).await;
         if batch.records.is_empty() {
@@ -261,12 +290,20 @@ impl Lane {
         match self.append(batch.records).await {
             Ok(end) => {
                 self.took = began.elapsed();
+                // Before the store is told, which would be another round trip for whoever waits.
+                self.shared.published.appended(&batch.commands);
                 self.shared.metrics.published.inc_by(count);
+                self.shared.metrics.took.observe(self.took.as_secs_f64());
                 self.shared.logged(self.partition, Logged { end, closes: batch.closes });
                 for (event, last) in &batch.last {
                     self.chain.published(event, *last);
                 }
-                self.published(batch.last, end).await;
+                self.ahead = Some(Ahead { last: batch.last, offset: end });
+                self.hear();
+                // Where somebody waits already, one way to the store and back tells it and reads what comes next.
+                if !self.is_awaited || !self.is_next_due() {
+                    self.tell_ahead().await;
+                }
                 self.moved_on(count, end).await;
             }
             Err(error) => {
@@ -408,8 +445,9 @@ impl Lane {
             };
             match records {
                 Ok(None) => drop(self.queue.is_well(&event)),
-                Ok(Some((last, records))) => {
+                Ok(Some(Encoded { last, records, commands })) => {
                     batch.records.extend(records);
+                    batch.commands.extend(commands);
                     batch.last.push((event, last));
                 }
                 Err(Trouble::Forked) => drop(batch.forked.insert(event, Distrust::Fork)),
@@ -419,13 +457,15 @@ impl Lane {
         batch
     }
 
-    /// The last event and the records of what waits of a SeatingEvent, if anything does.
+    /// What waits of a SeatingEvent, as it is to be published, if anything does.
     fn encoded(&self, entries: &[OutboxEntry]) -> Result<Option<Encoded>, Trouble> {
         let Some(last) = last_of(entries)? else { return Ok(None) };
         let records = entries.iter().map(|entry| {
             encode(&entry.envelope, self.partition, &self.shared.source, entry.traceparent.as_deref())
         });
-        Ok(Some((last, records.collect::<Result<_, _>>()?)))
+        let mut commands: Vec<_> = entries.iter().map(command).collect();
+        commands.dedup();
+        Ok(Some(Encoded { last, records: records.collect::<Result<_, _>>()?, commands }))
     }
 
     fn rest(&mut self, event: SeatingEventId, trouble: &Trouble) {
@@ -441,21 +481,22 @@ impl Lane {
         self.queue.rest(event);
     }
 
-    /// Tells the store how far the log got, and has those go on of which more waits.
-    async fn published(&mut self, last: Vec<(SeatingEventId, Last)>, offset: u64) {
-        let outbox = &self.shared.outbox;
-        let told = last.into_iter().map(|(event, last)| async move {
-            let waiting = in_time(outbox.published(&event, last.sequence, offset)).await;
-            (event, waiting)
-        });
-        for (event, waiting) in join_all(told).await {
+    /// Tells the store how far the log got, where it was not told yet.
+    async fn tell_ahead(&mut self) {
+        let left = tell(Arc::clone(&self.shared), self.ahead.take()).await;
+        self.go_on_with(left, &[]);
+    }
+
+    /// Has those go on of which more waits, and was not read meanwhile.
+    fn go_on_with(&mut self, left: Vec<Left>, read: &[(SeatingEventId, Last)]) {
+        for (event, waiting) in left {
             self.shared.touch(&event);
             match waiting {
                 Ok(waiting) => {
                     if self.queue.is_well(&event) {
                         tracing::info!(%event, "its events are published again");
                     }
-                    if waiting > 0 {
+                    if waiting > 0 && read.iter().all(|(other, _)| *other != event) {
                         self.queue.add(event);
                     }
                 }
@@ -469,7 +510,10 @@ impl Lane {
     async fn moved_on(&mut self, count: u64, offset: u64) {
         match self.appended {
             Some(before) if before + count < MOVE_EVERY => self.appended = Some(before + count),
-            Some(_) | None => self.move_offsets(offset).await,
+            Some(_) | None => {
+                self.tell_ahead().await;
+                self.move_offsets(offset).await;
+            }
         }
     }
 
@@ -492,13 +536,34 @@ impl Lane {
     }
 }
 
+/// Tells the store how far the log got.
+async fn tell(shared: Arc<Shared>, ahead: Option<Ahead>) -> Vec<Left> {
+    let Some(Ahead { last, offset }) = ahead else { return vec![] };
+    let outbox = shared.outbox.as_ref();
+    let told = last.into_iter().map(|(event, last)| async move {
+        let waiting = in_time(outbox.published(&event, last.sequence, offset)).await;
+        (event, waiting)
+    });
+    join_all(told).await
+}
+
 /// What the store says, if it does soon: a server that hangs must not hold up what is on others.
 async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let late = |_| StoreError::Unavailable(format!("no answer within {SOON:?}"));
     timeout(SOON, asked).await.map_err(late)?
 }
 
-type Encoded = (Last, Vec<NewRecord>);
+/// What waits of one SeatingEvent, to be published.
+struct Encoded {
+    last: Last,
+    records: Vec<NewRecord>,
+    commands: Vec<Uuid>,
+}
+
+/// The command whose event an entry is.
+const fn command(entry: &OutboxEntry) -> Uuid {
+    entry.envelope.metadata.causation_id
+}
 
 /// The partition and the first entries of a SeatingEvent, about `each` of them, up to the end of a command, and whether
 /// these are all: what a command did is on the log as a whole or not at all (I2), whatever the store loses next.
@@ -513,7 +578,6 @@ async fn whole_commands(
         if entries.len() < most {
             return Ok((partition, entries, true));
         }
-        let command = |entry: &OutboxEntry| entry.envelope.metadata.causation_id;
         let last = entries.last().map(command);
         let whole = entries.iter().rposition(|entry| Some(command(entry)) != last);
         if let Some(place) = whole {

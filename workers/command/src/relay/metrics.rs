@@ -2,15 +2,21 @@
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::store::Backlog;
 
+/// Seconds; those of around 20 ms are transactions that came too early for the log.
+const BUCKETS: [f64; 10] = [0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.5, 2.5];
+
 /// The relay's metrics, of the SeatingEvents that this process publishes.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct RelayMetrics {
     /// Domain events published.
     pub published: Counter,
+    /// How long each of their transactions took.
+    pub took: Histogram,
     /// Attempts to publish that failed.
     pub failures: Counter,
     archived: Gauge,
@@ -20,12 +26,33 @@ pub struct RelayMetrics {
     age: Gauge,
 }
 
+impl Default for RelayMetrics {
+    fn default() -> Self {
+        Self {
+            published: Counter::default(),
+            took: Histogram::new(BUCKETS),
+            failures: Counter::default(),
+            archived: Gauge::default(),
+            leases: Gauge::default(),
+            splits: Gauge::default(),
+            waiting: Gauge::default(),
+            age: Gauge::default(),
+        }
+    }
+}
+
 impl RelayMetrics {
     /// Registers them.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let Self { published, failures, archived, leases, splits, waiting, age } = metrics.clone();
+        let Self { published, took, failures, archived, leases, splits, waiting, age } = metrics.clone();
         registry.register("outbox_published", "Domain events published", published);
+        registry.register_with_unit(
+            "outbox_transaction_duration",
+            "From the first record of a batch to its commit on the log",
+            Unit::Seconds,
+            took,
+        );
         registry.register("outbox_publish_failures", "Attempts to publish that failed", failures);
         let help = "SeatingEvents that are over, of which the store keeps what lists show and no more";
         registry.register("archived_seating_events", help, archived);

@@ -9,6 +9,7 @@ use boxoffice_runtime::log::EventLog;
 
 use super::leases::Leases;
 use super::metrics::RelayMetrics;
+use crate::published::Published;
 use crate::recover::Recover;
 use crate::store::{LANES, Outbox, lane_of};
 
@@ -20,6 +21,8 @@ pub struct Shared {
     pub log: Arc<dyn EventLog>,
     /// What puts right what the store lost.
     pub recovery: Arc<dyn Recover>,
+    /// Who of this process waits for what is published.
+    pub published: Arc<Published>,
     /// The topic.
     pub topic: String,
     /// The ReservationService (namespace/name), as the events' source; who publishes is called after it.
@@ -63,10 +66,12 @@ impl Shared {
         metrics: RelayMetrics,
     ) -> Self {
         let leases = Leases::new(Arc::clone(&outbox));
+        let published = Published::new(Arc::clone(&outbox));
         Self {
             outbox,
             log,
             recovery,
+            published,
             topic,
             source,
             leases,

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Relay, RelayMetrics, STILL, Shared};
+use crate::published::Published;
 use crate::recover::{Recover, RecoveryError};
 use crate::store::{Distrust, LANES, Outbox, SeatStore, StoreError};
 use crate::testing::{FakeLog, Memory, cause, definition, provisioned};
@@ -60,6 +61,7 @@ struct Line {
     store: Arc<Memory>,
     log: Arc<FakeLog>,
     recovery: Arc<FakeRecovery>,
+    published: Arc<Published>,
     event: SeatingEventId,
     stop: CancellationToken,
     relay: JoinHandle<()>,
@@ -90,8 +92,9 @@ impl Line {
             "tickets/main".into(),
             RelayMetrics::register(&mut registry),
         );
+        let published = Arc::clone(&shared.published);
         let relay = tokio::spawn(Relay::new(Arc::new(shared)).run(stop.clone(), DRAIN));
-        Self { store, log, recovery, event, stop, relay, registry }
+        Self { store, log, recovery, published, event, stop, relay, registry }
     }
 
     #[track_caller]
@@ -186,6 +189,66 @@ async fn more_comes_together_while_nobody_waits_and_who_waits_is_not_kept_waitin
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hold_waits_a_moment_for_the_reservation_that_follows_it_however_quick_the_log_is() {
+    let log = FakeLog::default();
+    log.takes(Duration::from_millis(2));
+    let line = Line::with(Memory::default(), log).await;
+    line.watermark(1).await;
+    let Answer::Held { hold, .. } = line.store.hold_for("bob", &line.event, &["A-1-2"]).await else {
+        panic!("a hold was answered otherwise")
+    };
+    sleep(Duration::from_millis(20)).await;
+    assert_eq!(line.sequences(), [1], "it is not in the way of the reservation");
+    let reserving = Command::ReserveHold { hold, user: "bob".parse().unwrap(), reservation: Uuid::new_v4() };
+    let begun = Instant::now();
+    line.store.execute(&line.event, &reserving, &cause()).await.unwrap().unwrap();
+    line.watermark(4).await;
+    assert!(begun.elapsed() < Duration::from_millis(20), "{:?}", begun.elapsed());
+    line.shut().await;
+}
+
+/// What is told with the next reading is told before it.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_repeated_while_somebody_waits_all_the_time() {
+    let log = FakeLog::default();
+    log.takes(Duration::from_millis(40));
+    let line = Line::with(Memory::default(), log).await;
+    line.watermark(1).await;
+    for seat in ["A-1-1", "A-1-2", "A-1-3"] {
+        let Answer::Held { hold, .. } = line.store.hold_for("bob", &line.event, &[seat]).await else {
+            panic!("a hold was answered otherwise")
+        };
+        let (user, reservation) = ("bob".parse().unwrap(), Uuid::new_v4());
+        let reserving = Command::ReserveHold { hold, user, reservation };
+        line.store.execute(&line.event, &reserving, &cause()).await.unwrap().unwrap();
+        sleep(Duration::from_millis(30)).await;
+    }
+    line.watermark(10).await;
+    assert_eq!(line.sequences(), (1..=10).collect::<Vec<_>>());
+    assert!(line.store.entries(&line.event).is_empty(), "nor is anything left");
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_in_the_same_process_is_told_by_what_the_log_took_and_not_by_what_it_did_not() {
+    let log = FakeLog::default();
+    log.away(true);
+    let store = Memory::default();
+    store.partitions(Some(12)).await.unwrap();
+    let line = Line::with(store, log).await;
+    let (cause, user) = (cause(), "alice".parse().unwrap());
+    let mut own = line.published.awaits(cause.command);
+    let hold = Command::Hold { wanted: vec!["A-1-1".to_owned()].into(), user, hold: Uuid::from_u128(1) };
+    line.store.execute(&line.event, &hold, &cause).await.unwrap().unwrap();
+    assert!(timeout(Duration::from_secs(10), own.is_on_log()).await.is_err());
+    line.log.away(false);
+    timeout(Duration::from_secs(20), own.is_on_log()).await.unwrap();
+    assert_eq!(line.sequences(), [1, 2]);
+    drop(own);
+    line.shut().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_signal_that_is_lost_is_made_up_for() {
     let line = Line::with(Memory::default(), FakeLog::default()).await;
     line.watermark(1).await;
@@ -225,6 +288,7 @@ async fn an_outage_of_the_log_delays_and_loses_nothing() {
     sleep(Duration::from_secs(2)).await;
     line.measures("outbox_entries 0");
     line.measures("outbox_published_total 2");
+    line.measures("outbox_transaction_duration_seconds_count 1");
     line.shut().await;
 }
 

@@ -11,11 +11,13 @@
 //! has the second one after somebody else took both took the first one before, so it is refused there and gets no further.
 //! Refused on either, an owner is none any more.
 //!
-//! An append runs on a thread where it may block, and polls for its deliveries there: a process has many owners, most of
-//! them idle, and a thread each that polls all the time would cost more than all the rest.
+//! An append runs on a thread where it may block. A process has many owners, most of them idle, and a thread each that
+//! listens all the time would cost more than all the rest: so a seldom append looks for its deliveries now and then, and
+//! only where there are many they are heard as they come ([`Ear`]).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,9 +40,14 @@ use crate::record::NewRecord;
 const ABANDONED: &str = "10000";
 /// Wait before another try with the coordinator.
 const BACKOFF: &str = "5";
-/// Time between two looks for deliveries. A busy process has several transactions under way all the time, and looking five
-/// times as often costs it a quarter of its CPU; buyers wait half of this longer.
+/// Time between two looks for deliveries, where nobody hears of them.
 const LOOK: Duration = Duration::from_millis(1);
+/// How long an ear listens at once; where nothing comes it wakes no more often.
+const EAR: Duration = Duration::from_secs(1);
+/// How long an append waits for what is heard, before it looks at the clock.
+const HEARD: Duration = Duration::from_millis(100);
+/// What was heard is let go of that much later.
+const GONE: Duration = Duration::from_micros(50);
 /// An append so soon after the one before is one of many.
 const BUSY: Duration = Duration::from_millis(100);
 /// How often what librdkafka has to say while nothing is appended is heard.
@@ -61,23 +68,27 @@ impl ProducerContext for Context {
     type DeliveryOpaque = Arc<Deliveries>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, deliveries: Arc<Deliveries>) {
-        let mut delivered = deliveries.lock();
-        delivered.count += 1;
-        match result {
-            Ok(message) => {
-                let end = message.offset().unsigned_abs() + 1;
-                delivered.ends.insert(message.partition().unsigned_abs(), end);
+        deliveries.hear(|delivered| {
+            delivered.count += 1;
+            match result {
+                Ok(message) => {
+                    let end = message.offset().unsigned_abs() + 1;
+                    delivered.ends.insert(message.partition().unsigned_abs(), end);
+                }
+                Err((error, message)) => {
+                    delivered.error = Some((message.partition().unsigned_abs(), error.clone()));
+                }
             }
-            Err((error, message)) => {
-                delivered.error = Some((message.partition().unsigned_abs(), error.clone()));
-            }
-        }
+        });
     }
 }
 
-/// What became of an append's records so far.
-#[derive(Default)]
-struct Deliveries(Mutex<Delivered>);
+/// What became of an append's records so far, and of how many that is expected.
+struct Deliveries {
+    expected: usize,
+    delivered: Mutex<Delivered>,
+    news: Condvar,
+}
 
 #[derive(Default)]
 struct Delivered {
@@ -87,9 +98,61 @@ struct Delivered {
     error: Option<(u32, KafkaError)>,
 }
 
+impl Delivered {
+    /// Whether all are delivered, or one cannot be.
+    const fn is_enough(&self, expected: usize) -> bool {
+        self.count >= expected || self.error.is_some()
+    }
+}
+
 impl Deliveries {
-    fn lock(&self) -> MutexGuard<'_, Delivered> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn new(expected: usize) -> Self {
+        Self { expected, delivered: Mutex::default(), news: Condvar::new() }
+    }
+
+    /// What is known now.
+    fn known(&self) -> MutexGuard<'_, Delivered> {
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in what was heard, and tells whoever waits where that is enough.
+    fn hear(&self, take_in: impl FnOnce(&mut Delivered)) {
+        let mut known = self.known();
+        take_in(&mut known);
+        if known.is_enough(self.expected) {
+            self.news.notify_one();
+        }
+    }
+
+    /// What is known as soon as that is enough, or after `patience`.
+    fn known_within(&self, patience: Duration) -> MutexGuard<'_, Delivered> {
+        let is_too_little = |known: &mut Delivered| !known.is_enough(self.expected);
+        let waited = self.news.wait_timeout_while(self.known(), patience, is_too_little);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// A thread that hears of a producer's deliveries as they come, until this is dropped: an append that looks for them each
+/// [`LOOK`] wakes ten times as often, and half of a look too late.
+struct Ear(Arc<AtomicBool>);
+
+impl Ear {
+    fn of(client: &Arc<Client>) -> Result<Self, LogError> {
+        let (client, is_over) = (Arc::clone(client), Arc::new(AtomicBool::new(false)));
+        let ear = Self(Arc::clone(&is_over));
+        let listen = move || {
+            while !is_over.load(Relaxed) {
+                client.poll(EAR);
+            }
+        };
+        thread::Builder::new().name("kafka-ear".to_owned()).spawn(listen).map_err(unavailable)?;
+        Ok(ear)
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
     }
 }
 
@@ -104,29 +167,42 @@ pub struct KafkaAppender {
 struct InTurn {
     first: Detached<Arc<Client>>,
     /// Where it is busy.
-    second: Option<Detached<Arc<Client>>>,
+    busy: Option<Busy>,
     /// Whether it is the turn of the second one.
     is_second: bool,
     /// When it appended last.
     appended: Option<Instant>,
 }
 
+/// What an owner has for busy times alone.
+struct Busy {
+    second: Detached<Arc<Client>>,
+    /// Of both.
+    _ears: [Ear; 2],
+}
+
 impl InTurn {
     const fn rested(first: Detached<Arc<Client>>) -> Self {
-        Self { first, second: None, is_second: false, appended: None }
+        Self { first, busy: None, is_second: false, appended: None }
     }
 
     /// The one whose turn it is.
     fn own(&self) -> &Detached<Arc<Client>> {
-        self.second.as_ref().filter(|_| self.is_second).unwrap_or(&self.first)
+        self.busy.as_ref().filter(|_| self.is_second).map_or(&self.first, |busy| &busy.second)
     }
 
-    fn wants_second(&self) -> bool {
-        self.second.is_none() && self.appended.is_some_and(|last| last.elapsed() < BUSY)
+    fn is_busy(&self) -> bool {
+        self.appended.is_some_and(|last| last.elapsed() < BUSY)
+    }
+
+    /// The same with `second` beside it, which is not the next one.
+    fn beside(self, second: Detached<Arc<Client>>) -> Result<Self, LogError> {
+        let ears = [Ear::of(self.first.get()?)?, Ear::of(second.get()?)?];
+        Ok(Self { busy: Some(Busy { second, _ears: ears }), is_second: false, ..self })
     }
 
     fn next(self) -> Self {
-        Self { is_second: self.second.is_some() && !self.is_second, appended: Some(Instant::now()), ..self }
+        Self { is_second: self.busy.is_some() && !self.is_second, appended: Some(Instant::now()), ..self }
     }
 }
 
@@ -192,15 +268,15 @@ impl Appender for KafkaAppender {
                 return Err(LogError::Fenced(self.id.clone()));
             }
         };
-        if clients.wants_second() {
+        if clients.busy.is_none() && clients.is_busy() {
             let limit = self.log.settings.publish_timeout;
-            let second = taken_over(&self.log, &second(&self.id), limit).await?;
-            clients = InTurn { second: Some(second), is_second: false, ..clients };
+            clients = clients.beside(taken_over(&self.log, &second(&self.id), limit).await?)?;
         }
         let (own, topic, limit) =
             (clients.own().get()?.clone(), topic.to_owned(), self.log.settings.publish_timeout);
+        let is_heard = clients.busy.is_some();
         let appended = spawn_blocking(move || {
-            transact(&own, &topic, &records, limit).map_err(|error| {
+            transact(&own, is_heard, &topic, &records, limit).map_err(|error| {
                 own.purge(PurgeConfig::default().queue().inflight().non_blocking());
                 listen(&own);
                 // What a delivery or a commit says of it depends on how far it got.
@@ -247,9 +323,11 @@ fn initialized(
     Ok(Arc::new(client))
 }
 
-/// One transaction: the offsets behind its records. It may block.
+/// One transaction: the offsets behind its records. It may block. Where nobody hears of its deliveries it looks for them
+/// itself.
 fn transact(
     client: &Client,
+    is_heard: bool,
     topic: &str,
     records: &[NewRecord],
     limit: Duration,
@@ -264,7 +342,7 @@ fn transact(
     };
     listen(client);
     client.begin_transaction().map_err(failed)?;
-    let deliveries = Arc::new(Deliveries::default());
+    let deliveries = Arc::new(Deliveries::new(records.len()));
     for record in records {
         let mut next = BaseRecord::with_opaque_to(topic, Arc::clone(&deliveries))
             .partition(number(topic, record.partition)?)
@@ -282,17 +360,27 @@ fn transact(
             wait(ROOM);
         }
     }
-    // Also what it counts itself has to be none: it would wait for that in steps of 100 ms when it commits.
-    while deliveries.lock().count < records.len() || client.in_flight_count() > 0 {
-        client.poll(Duration::ZERO);
-        if let Some((partition, error)) = deliveries.lock().error.take() {
+    let ends = loop {
+        if !is_heard {
+            client.poll(Duration::ZERO);
+        }
+        let mut known = deliveries.known_within(if is_heard { HEARD } else { LOOK });
+        if let Some((partition, error)) = known.error.take() {
             return Err(named(failed(error), topic, partition));
         }
+        let is_all = known.count == records.len();
+        // Also what it counts itself has to be none: it would wait for that in steps of 100 ms when it commits.
+        if is_all && client.in_flight_count() == 0 {
+            break std::mem::take(&mut known.ends);
+        }
+        drop(known);
         in_time()?;
-        wait(LOOK);
-    }
+        if is_all {
+            wait(GONE);
+        }
+    };
     client.commit_transaction(deadline.saturating_duration_since(Instant::now())).map_err(failed)?;
-    Ok(std::mem::take(&mut deliveries.lock().ends))
+    Ok(ends)
 }
 
 #[expect(
@@ -333,5 +421,30 @@ fn of(error: LogError, id: &str) -> LogError {
     match error {
         LogError::Fenced(_) => LogError::Fenced(id.to_owned()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_deliveries_hears_of_the_last_one_and_of_a_failure() {
+        const LONG: Duration = Duration::from_mins(1);
+        let begun = Instant::now();
+        let all = Arc::new(Deliveries::new(2));
+        let hearing = Arc::clone(&all);
+        let ear = thread::spawn(move || {
+            for _ in 0..2 {
+                hearing.hear(|delivered| delivered.count += 1);
+            }
+        });
+        assert_eq!(all.known_within(LONG).count, 2);
+        ear.join().unwrap();
+        let failed = Deliveries::new(2);
+        failed.hear(|delivered| delivered.error = Some((0, KafkaError::Canceled)));
+        assert!(failed.known_within(LONG).error.is_some());
+        assert!(begun.elapsed() < LONG);
+        assert_eq!(Deliveries::new(1).known_within(LOOK).count, 0, "there is an end to it");
     }
 }
