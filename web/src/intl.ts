@@ -32,6 +32,15 @@ export function plurals(language: string): Intl.PluralRules {
   return once("plural", language, {}, () => new Intl.PluralRules(language));
 }
 
+/** A language as pages of others write it, as the browser takes it: `en_US` is none to it, and an error. */
+export function languageOf(text: string): string {
+  try {
+    return Intl.getCanonicalLocales(text.trim().replaceAll("_", "-"))[0] ?? "en";
+  } catch {
+    return "en";
+  }
+}
+
 /** How many of its smallest unit a currency is: 100 cents are one EUR, JPY has nothing smaller. */
 export function minorUnit(currency: string): number {
   return once("unit", "en", { currency }, () => {

@@ -110,6 +110,23 @@ test("a hold runs out: its buyer is told what to do, everybody else sees the sea
   });
 });
 
+test("a reload in the middle of a hold: the cart is as it was, and grows", async () => {
+  await inTab(boxOffice.url, `/?event=${hall}`, { user: "rae" }, async (page) => {
+    const buyer = new Buyer(page, "rae");
+    await buyer.openSection("Stalls");
+    await buyer.take("D", 4);
+    await buyer.seat("D", 4, "in your cart").waitFor();
+    await page.reload();
+    await page.getByRole("button", { name: "Give back Stalls, row D, seat 4" }).waitFor();
+    await buyer.openSection("Stalls");
+    await buyer.take("D", 5);
+    await buyer.seat("D", 5, "in your cart").waitFor();
+    await buyer.reserve();
+    await page.getByRole("heading", { name: "The seats are yours" }).waitFor();
+    expect(await boxOffice.status(`${hall}.STALLS-D-4`)).toBe("RESERVED");
+  });
+});
+
 test("offline and back: what happened in between is shown", async () => {
   await inTab(boxOffice.url, `/?event=${hall}`, { user: "uma" }, async (page, tab) => {
     const buyer = new Buyer(page, "uma");

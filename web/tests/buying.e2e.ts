@@ -83,6 +83,26 @@ test("a payment is declined: the buyer is told, and the seat is free again", asy
   });
 });
 
+test("two tabs of one buyer: what is reserved in one is the buyer's own in the other, and not lost", async () => {
+  await inTab(boxOffice.url, "/?event=hall", {}, async (page, { context }) => {
+    const buyer = new Buyer(page, "twain");
+    await buyer.openSection("Circle");
+    await buyer.take("A", 1);
+    await buyer.seat("A", 1, "in your cart").waitFor();
+    const other = await context.newPage();
+    await other.goto(`${boxOffice.url}/?event=hall`);
+    const same = new Buyer(other, "twain");
+    await same.openSection("Circle");
+    await same.take("A", 2);
+    await other.getByRole("button", { name: "Give back Circle, row A, seat 1" }).waitFor();
+    await same.reserve();
+    await other.getByRole("heading", { name: "The seats are yours" }).waitFor();
+    await page.getByText(/^You have reserved Circle, row A, .* in another tab\.$/).first().waitFor();
+    await buyer.seat("A", 1, "yours").waitFor();
+    expect(await page.getByText("Your time is up").count()).toBe(0);
+  });
+});
+
 test("the best seats side by side, places in an area, and one given back", async () => {
   await inTab(boxOffice.url, "/?event=hall", {}, async (page) => {
     const buyer = new Buyer(page, "max");

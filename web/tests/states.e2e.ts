@@ -25,7 +25,7 @@ async function look(page: Page): Promise<string[]> {
 
 const looks: readonly (Look & { name: string })[] = [
   { name: "English, wide", language: "en" },
-  { name: "German, 360 px", language: "de", width: 360, height: 740, touch: true },
+  { name: "German, 320 px", language: "de", width: 320, height: 740, touch: true },
 ];
 
 test.each(looks)("$name", { timeout: 120_000 }, async ({ name, ...how }) => {
@@ -36,5 +36,24 @@ test.each(looks)("$name", { timeout: 120_000 }, async ({ name, ...how }) => {
       wrong.push(...(await look(page)).map((what) => `${state.name}: ${what}`));
     }
     expect(wrong).toEqual([]);
+  });
+});
+
+test.each([
+  { name: "text twice as large, 360 px", width: 360, height: 740, size: "200%" },
+  { name: "a phone on its side", width: 740, height: 360, size: "100%" },
+])("$name: nothing sticks out, and the map has room", async ({ width, height, size }) => {
+  await inTab(boxOffice.url, "/", { width, height, touch: true }, async (page) => {
+    const wrong: string[] = [];
+    for (const path of ["/", "/?tickets", "/?event=later", "/?event=hall"]) {
+      await page.goto(`${boxOffice.url}${path}`);
+      await page.evaluate((size) => document.documentElement.style.setProperty("font-size", size), size);
+      await page.getByRole("heading", { level: 1 }).first().waitFor();
+      wrong.push(...(await overflow(page)).slice(0, 1).map((html) => `${path}: sticks out: ${html}`));
+    }
+    expect(wrong).toEqual([]);
+    await page.getByText(/\d left$/).first().waitFor();
+    const map = await page.locator("canvas").first().boundingBox();
+    expect(map?.height ?? 0).toBeGreaterThan(72);
   });
 });

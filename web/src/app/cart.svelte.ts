@@ -13,6 +13,8 @@ export interface CartContext {
   forgotten(): void;
   /** One's own hold of this show, wherever it was made. */
   findHold(): Promise<string | undefined>;
+  /** Seats of this show that one has reserved, wherever that was done. */
+  findOwned(): Promise<ReadonlySet<string>>;
   /** What happened, for those who listen rather than look. */
   said(happening: Happening): void;
 }
@@ -22,6 +24,7 @@ export type Happening =
   | { kind: "released"; seatIds: string[] }
   | { kind: "lost"; lost: Lost }
   | { kind: "ended"; seatIds: string[] }
+  | { kind: "elsewhere"; seatIds: string[] }
   | { kind: "extended"; hold: Hold; isMost: boolean }
   | { kind: "reserved"; reserved: Reserved }
   | { kind: "problem"; problem: Problem };
@@ -69,6 +72,8 @@ export class Cart {
   #isInDoubt = true;
   /** Under which key a choice is wished for, and into which hold: a repeat keeps both. */
   #wishes = new WeakMap<Choice, { key: string; holdId?: string }>();
+  /** A reservation whose answer was lost. Whether it was made is told to a repeat, also when the hold's time is up. */
+  #doubt: { repeat: () => Promise<void>; isAsked: boolean } | undefined;
 
   constructor(context: CartContext) {
     this.#context = context;
@@ -190,11 +195,21 @@ export class Cart {
   reserve(): Promise<void> {
     this.dismiss();
     const wish = newWish();
-    return this.#queue("reserve", async () => {
-      const { hold } = this;
-      if (hold === undefined) return;
-      this.#reserved(await this.#context.commands.reserve(hold.holdId, wish));
-    });
+    // Of the hold that there is when its turn comes: a repeat means the same.
+    let holdId: string | undefined;
+    const run = async (): Promise<void> => {
+      holdId ??= this.hold?.holdId;
+      if (holdId === undefined) return;
+      try {
+        this.#reserved(await this.#context.commands.reserve(holdId, wish));
+        this.#doubt = undefined;
+      } catch (cause) {
+        const isLost = cause instanceof Problem && cause.retryable;
+        this.#doubt = isLost ? { repeat: () => this.#queue("reserve", run), isAsked: false } : undefined;
+        throw cause;
+      }
+    };
+    return this.#queue("reserve", run);
   }
 
   /** Takes up one's own hold: after a reload, from another tab, or one whose answer was lost. */
@@ -208,20 +223,41 @@ export class Cart {
     this.hold = undefined;
     this.reservation = undefined;
     this.owned = new Set();
+    this.#doubt = undefined;
     this.#isInDoubt = true;
   }
 
-  /** Some seat of the hold changed on the map although nothing was done here: staff may have taken it back. */
+  /**
+   * Something may have been done elsewhere: some seat of the hold changed on the map, or the tab was not looked at. Staff take
+   * holds back, and the same buyer goes on in another tab.
+   */
   check(): Promise<void> {
     return this.#queue(undefined, async () => {
-      if (this.hold === undefined) return;
-      this.#took(await this.#context.commands.readHold(this.hold.holdId));
+      const { hold } = this;
+      if (hold === undefined) return this.#restore();
+      try {
+        this.#took(await this.#context.commands.readHold(hold.holdId));
+      } catch (cause) {
+        if (!(cause instanceof Problem) || cause.code !== "HOLD_NOT_FOUND") throw cause;
+        const owned = await this.#context.findOwned();
+        const reserved = idsOf(hold.seats).filter((seatId) => owned.has(seatId));
+        if (reserved.length === 0) throw cause;
+        this.owned = new Set([...this.owned, ...owned]);
+        this.#doubt = undefined;
+        this.hold = undefined;
+        this.isApart = false;
+        this.#context.said({ kind: "elsewhere", seatIds: reserved });
+      }
     });
   }
 
-  /** Ends the hold when its time is up; equal to the deadline is up. While it is being reserved, the service says. */
+  /** Ends the hold when its time is up; equal to the deadline is up. While it is being reserved, or may have been, the service says. */
   tick(now: number): void {
-    if (this.hold !== undefined && now >= this.hold.expiresAt && this.working !== "reserve") this.#end();
+    if (this.hold === undefined || now < this.hold.expiresAt || this.working === "reserve") return;
+    if (this.#doubt === undefined) return this.#end();
+    if (this.#doubt.isAsked) return;
+    this.#doubt.isAsked = true;
+    void this.#doubt.repeat();
   }
 
   dismiss(): void {
@@ -235,11 +271,11 @@ export class Cart {
   /** Runs after all that was asked for before, and keeps what went wrong, with the way to repeat it. */
   #queue(work: Work | undefined, run: () => Promise<void>): Promise<void> {
     const attempt = async () => {
-      if (work !== undefined) {
-        if (!(await this.#context.signIn())) return this.#drop();
-        this.working = work;
-      }
       try {
+        if (work !== undefined) {
+          if (!(await this.#context.signIn())) return this.#drop();
+          this.working = work;
+        }
         try {
           await run();
         } catch (cause) {
@@ -251,7 +287,11 @@ export class Cart {
         }
       } catch (cause) {
         if (!(cause instanceof Problem)) throw cause;
-        this.#failed(cause, work === undefined ? undefined : () => void this.#queue(work, run));
+        const again = () => {
+          this.dismiss();
+          void this.#queue(work, run);
+        };
+        this.#failed(cause, work === undefined ? undefined : again);
       } finally {
         this.working = undefined;
       }
@@ -261,6 +301,7 @@ export class Cart {
   }
 
   #drop(): void {
+    this.#doubt = undefined;
     this.#wanted.clear();
     this.asked = new Set();
     this.leaving = new Set();
@@ -324,6 +365,8 @@ export class Cart {
     const asked = choice.seats ?? [];
     const isGap = problem.conflicts.some(({ reason }) => reason === "SINGLE_SEAT_GAP");
     const others = problem.conflicts.filter(({ mine }) => mine !== true);
+    const reserved = problem.conflicts.filter(({ mine, reason }) => mine === true && reason === "RESERVED");
+    if (reserved.length > 0) this.owned = new Set([...this.owned, ...idsOf(reserved)]);
     const inWay = new Set(idsOf(problem.conflicts));
     const rest = asked.filter((seatId) => !inWay.has(seatId));
     if (!isGap && rest.length > 0) await this.#add({ ...choice, seats: rest });
@@ -359,6 +402,8 @@ export class Cart {
   #reserved(reserved: Reserved): void {
     this.hold = undefined;
     this.isApart = false;
+    this.problem = undefined;
+    this.retry = undefined;
     this.reservation = reserved;
     this.owned = new Set([...this.owned, ...idsOf(reserved.seats)]);
     this.#context.said({ kind: "reserved", reserved });
@@ -366,6 +411,9 @@ export class Cart {
 
   #end(isCutShort = false): void {
     if (this.hold === undefined) return;
+    this.#doubt = undefined;
+    this.problem = undefined;
+    this.retry = undefined;
     this.isCutShort = isCutShort;
     this.ended = this.hold.seats;
     this.hold = undefined;

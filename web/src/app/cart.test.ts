@@ -14,7 +14,7 @@ const taken = (...seatIds: string[]) => refused("SEAT_NOT_AVAILABLE", seatIds.ma
 function shop() {
   const calls: { call: string; key?: string; seats?: string[] }[] = [];
   const said: Happening["kind"][] = [];
-  const state = { taken: new Set<string>(), fails: [] as Problem[], isSignedIn: true, expiresAt: 1000, found: undefined as string | undefined };
+  const state = { taken: new Set<string>(), fails: [] as Problem[], isSignedIn: true, expiresAt: 1000, found: undefined as string | undefined, owned: [] as string[] };
   const seats: string[] = [];
   const whole = (): Hold => ({
     holdId: "show.1",
@@ -41,7 +41,7 @@ function shop() {
     addToHold: async (_: string, choice: Choice, key: string) => act("add", key, choice),
     readHold: async () => act("read"),
     extend: async () => act("extend"),
-    reserve: async () => ({ ...act("reserve"), reservationId: "show.2", reservedAt: 1 }),
+    reserve: async (_: string, key: string) => ({ ...act("reserve", key), reservationId: "show.2", reservedAt: 1 }),
     release: async () => (act("release"), seats.splice(0), undefined),
     releaseSeat: async (seatId: string) => {
       act("releaseSeat");
@@ -55,6 +55,7 @@ function shop() {
     signIn: async () => state.isSignedIn,
     forgotten: () => undefined,
     findHold: async () => state.found,
+    findOwned: async () => new Set(state.owned),
     said: (happening) => said.push(happening.kind),
   });
   const held = () => cart.seats.map(({ seatId }) => seatId);
@@ -190,6 +191,24 @@ describe("a hold that was made elsewhere", () => {
     expect([calls.map(({ call }) => call), cart.problem]).toEqual([["read", "hold"], undefined]);
   });
 
+  it("may be reserved in another tab: its seats are one's own, and nothing is said of a time that is up", async () => {
+    const { cart, state, said } = shop();
+    await cart.take(["show.A-1-1", "show.A-1-2"]);
+    state.fails = [refused("HOLD_NOT_FOUND")];
+    state.owned = ["show.A-1-1", "show.A-1-2"];
+    await cart.check();
+    cart.tick(1000);
+    expect([cart.hold, cart.ended, [...cart.owned], said.at(-1)]).toEqual([undefined, [], state.owned, "elsewhere"]);
+  });
+
+  it("is taken up when the tab is looked at again, and grows as it did there", async () => {
+    const { cart, calls, state, held } = shop();
+    await cart.restore();
+    state.found = "show.1";
+    await cart.check();
+    expect([calls.map(({ call }) => call), cart.hold?.holdId, held()]).toEqual([["read"], "show.1", []]);
+  });
+
   it("may be taken back: that is told when its seats change", async () => {
     const { cart, state } = shop();
     await cart.take(["show.A-1-2"]);
@@ -232,6 +251,49 @@ describe("the deadline", () => {
     expect([cart.hold?.expiresAt, cart.isMost]).toEqual([9000, false]);
     await cart.extend();
     expect(cart.isMost).toBe(true);
+  });
+});
+
+describe("a reservation whose answer was lost", () => {
+  const lost = () => new Problem("NETWORK", 0, "", true);
+
+  it("is asked for again under its key when the time is up: it may have been made", async () => {
+    const { cart, calls, said, state } = shop();
+    await cart.take(["show.A-1-1"]);
+    state.fails = [lost(), lost()];
+    await cart.reserve();
+    cart.tick(1000);
+    // Once, however often the clock ticks.
+    cart.tick(2000);
+    await cart.check();
+    expect(calls.filter(({ call }) => call === "reserve")).toHaveLength(2);
+    expect([cart.hold?.holdId, cart.ended]).toEqual(["show.1", []]);
+    cart.tick(3000);
+    await cart.check();
+    const keys = calls.filter(({ call }) => call === "reserve").map(({ key }) => key);
+    expect([keys.length, new Set(keys).size]).toEqual([3, 1]);
+    expect([cart.reservation?.reservationId, cart.problem, said.includes("ended")]).toEqual(["show.2", undefined, false]);
+  });
+
+  it("was not made if the service says that the time was up", async () => {
+    const { cart, state } = shop();
+    await cart.take(["show.A-1-1"]);
+    state.fails = [lost(), refused("HOLD_EXPIRED")];
+    await cart.reserve();
+    cart.tick(1000);
+    await cart.check();
+    expect([cart.hold, cart.ended.length, cart.reservation]).toEqual([undefined, 1, undefined]);
+  });
+});
+
+describe("a problem", () => {
+  it("is gone once its wish was repeated", async () => {
+    const { cart, state } = shop();
+    state.fails = [new Problem("NETWORK", 0, "", true)];
+    await cart.take(["show.A-1-1"]);
+    cart.retry?.();
+    await cart.restore();
+    expect([cart.hold?.holdId, cart.problem, cart.retry]).toEqual(["show.1", undefined, undefined]);
   });
 });
 

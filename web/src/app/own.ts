@@ -1,10 +1,17 @@
-// What a buyer has. Behind a gateway the page does not know under which name to ask: then it asks for what this browser reserved.
+// What a buyer has. Behind a gateway the page does not know under which name to ask: then it asks for what this browser held and reserved.
 import type { Reader } from "../commands/reader";
 import type { OwnHold, OwnReservation } from "../commands/types";
 import { Problem } from "../commands/problem";
 
 const STORED = "boxoffice.reservations";
+const HELD = "boxoffice.holds";
 const MOST = 50;
+
+/** A hold of this browser's, and when it ends by the service's clock. */
+interface Held {
+  holdId: string;
+  expiresAt: number;
+}
 
 function remembered(): string[] {
   try {
@@ -15,9 +22,22 @@ function remembered(): string[] {
   }
 }
 
-function keep(ids: string[]): void {
+/** By show. */
+function heldThen(): Record<string, Partial<Held> | null | undefined> {
   try {
-    localStorage.setItem(STORED, JSON.stringify(ids.slice(0, MOST)));
+    return (JSON.parse(localStorage.getItem(HELD) ?? "{}") as Record<string, Partial<Held> | null> | null) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function lasts(held: Partial<Held> | null | undefined, now: number): held is Held {
+  return typeof held?.holdId === "string" && (held.expiresAt ?? 0) > now;
+}
+
+function keep(key: string, what: unknown): void {
+  try {
+    localStorage.setItem(key, JSON.stringify(what));
   } catch {
     // Storage may be forbidden: then they are in the mail alone.
   }
@@ -25,11 +45,25 @@ function keep(ids: string[]): void {
 
 export const own = {
   remember(reservationId: string): void {
-    keep([reservationId, ...remembered().filter((id) => id !== reservationId)]);
+    keep(STORED, [reservationId, ...remembered().filter((id) => id !== reservationId)].slice(0, MOST));
+  },
+
+  /** The hold of a show as it is now, or that there is none any more. */
+  held(eventId: string, hold: Held | undefined, now: number): void {
+    const others = Object.entries(heldThen()).filter(([id, held]) => id !== eventId && lasts(held, now));
+    const one: [string, Held][] = hold === undefined ? [] : [[eventId, { holdId: hold.holdId, expiresAt: hold.expiresAt }]];
+    keep(HELD, Object.fromEntries([...one, ...others].slice(0, MOST)));
+  },
+
+  /** The hold of a show that this browser had last. */
+  heldOf(eventId: string, now: number): string | undefined {
+    const { [eventId]: held } = heldThen();
+    return lasts(held, now) ? held.holdId : undefined;
   },
 
   forget(): void {
-    keep([]);
+    keep(STORED, []);
+    keep(HELD, {});
   },
 
   holds(reader: Reader, user: string | undefined): Promise<OwnHold[]> {

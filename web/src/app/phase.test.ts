@@ -14,6 +14,8 @@ describe("a sale", () => {
     expect(standing({ ...show, sales: { ...show.sales, paused: true } }, 150)).toBe("Paused");
     expect(standing({ ...show, available: 0 }, 150)).toBe("SoldOut");
     expect(standing({ ...show, available: 4 }, 150)).toBe("Few");
+    expect(standing({ ...show, available: 1, total: 10 }, 150)).toBe("Few");
+    expect(standing({ ...show, available: 2, total: 10 }, 150)).toBe("OnSale");
     expect(standing({ ...show, phase: "Pending" }, 150)).toBe("Pending");
   });
 

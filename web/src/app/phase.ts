@@ -11,7 +11,7 @@ interface Sold {
   total: number;
 }
 
-/** Less than this part of all seats is few. */
+/** Less than this part of all seats is few; the last one always is. */
 const FEW = 0.05;
 
 /** The service tells the phase; between two answers the clock goes on. */
@@ -21,7 +21,7 @@ export function standing({ phase, sales, available, total }: Sold, now: number):
   if (sales.opensAt !== undefined && now < sales.opensAt) return "Scheduled";
   if (sales.paused) return "Paused";
   if (available === 0) return "SoldOut";
-  return available < total * FEW ? "Few" : "OnSale";
+  return available < Math.max(2, total * FEW) ? "Few" : "OnSale";
 }
 
 export function toneOf(standing: Standing): "good" | "warn" | "bad" | "accent" | "" {

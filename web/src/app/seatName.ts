@@ -50,7 +50,7 @@ export function seatNames(seatIds: readonly string[], chart?: Titles, most = 6):
     const numbers = seats.map(({ number }) => number).sort(byNumber);
     return t("seat.several", { ...values, numbers: list(numbers) });
   });
-  for (const [section, n] of units) names.push(`${titleOf(chart, section)} × ${n}`);
+  for (const [section, n] of units) names.push(`${t("seat.unit", { section: titleOf(chart, section) })} × ${n}`);
   if (names.length <= most) return names.join("; ");
   return [...names.slice(0, most - 1), `+${names.length - most + 1}`].join("; ");
 }

@@ -1,13 +1,18 @@
 // What all parts of the page share: who buys, the two sides of the service, and whether a command waits for another attempt.
 import { Commands, type Waiting } from "../commands/client";
 import { Reader } from "../commands/reader";
+import { patience, repeat } from "../commands/retry";
 import { Session } from "../commands/session.svelte";
+import type { OnTime } from "../dates";
+import { announce } from "./announce.svelte";
 import { clock } from "./clock.svelte";
 import { own } from "./own";
+import { wordsOfWait } from "./problems";
 
 class Shared {
-  readonly session = new Session();
-  readonly reader = new Reader(this.session.headers);
+  readonly ontime: OnTime = (date, sentAt) => clock.heard(date, sentAt);
+  readonly session = new Session(this.ontime);
+  readonly reader = new Reader(this.session.headers, "", undefined, this.ontime);
   waiting = $state.raw<Waiting>();
   /** The question who buys is open; `isAgain` if it was answered before. */
   asking = $state.raw<{ isAgain: boolean; answer: (isKnown: boolean) => void }>();
@@ -33,19 +38,22 @@ class Shared {
         return shared.session.commandUrl;
       },
       headers: this.session.headers,
-      onwait: (waiting) => (this.waiting = waiting),
-      ontime: (date) => clock.heard(date),
+      onwait: this.#waits,
+      ontime: this.ontime,
     });
     return this.#commands;
   }
 
-  /** Asks who buys, unless that is known. */
+  /** Commands wait by the reader's clock, and what is shown goes by the service's. Those who listen hear it once. */
+  readonly #waits = (waiting: Waiting | undefined): void => {
+    const shown = waiting && { ...waiting, until: waiting.until - Date.now() + clock.exact };
+    if (shown !== undefined && this.waiting === undefined) announce(wordsOfWait(shown, clock.exact));
+    this.waiting = shown;
+  };
+
+  /** Asks who buys, unless that is known. How one signs in has to be known for that: a problem if nobody says. */
   signIn = async (): Promise<boolean> => {
-    try {
-      await this.start();
-    } catch {
-      // The command itself will tell what is wrong, or is repeated.
-    }
+    await repeat(() => this.start(), patience, this.#waits);
     if (this.session.isKnown) return true;
     return new Promise((resolve) => {
       const isAgain = this.#isForgotten;
@@ -67,6 +75,7 @@ class Shared {
 
   /** The hold of a show that ends last, where one has any. */
   async findHold(eventId: string): Promise<string | undefined> {
+    if (this.session.user === undefined) return own.heldOf(eventId, clock.exact);
     const holds = await own.holds(this.reader, this.session.user);
     return holds
       .filter((hold) => hold.eventId === eventId)

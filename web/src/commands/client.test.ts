@@ -28,7 +28,7 @@ function answering(answers: Answer[], more: Partial<Caller> = {}, patience: Part
       if (answer === undefined) throw new Error("one request too many");
       return answer();
     },
-    patience: { total: 60_000, attempts: 10, now: () => now, sleep: async (ms) => void (slept.push(ms), (now += ms)), ...patience },
+    patience: { total: 60_000, attempts: 10, now: () => now, sleep: async (ms) => void (slept.push(ms), (now += ms)), chance: () => 0, ...patience },
     onwait: (waiting) => waits.push(waiting),
     ...more,
   });
@@ -96,6 +96,22 @@ describe("waiting", () => {
     await commands.hold("arena", {});
     expect(slept).toEqual([3000]);
     expect(waits).toEqual([{ reason: "limited", attempt: 1, until: 3000 }, undefined]);
+  });
+
+  it("is not the same for all who were refused together", async () => {
+    const limited = () => refused(429, { code: "RATE_LIMITED", retryable: true }, { "retry-after": "4" });
+    const { commands, slept } = answering([limited(), ok(HOLD)], {}, { chance: () => 0.5 });
+    await commands.hold("arena", {});
+    expect(slept).toEqual([4500]);
+  });
+
+  it("lasts until sales open, for who comes a moment too early", async () => {
+    const date = "Tue, 14 Nov 2023 22:13:20 GMT";
+    const early = (opensAt: number) => refused(409, { code: "SALES_NOT_OPEN", retryable: false, opensAt }, { date });
+    const { commands, requests, waits } = answering([early(1_700_000_002_000), ok(HOLD), early(1_700_000_600_000)]);
+    await commands.hold("arena", {});
+    expect([requests.length, waits[0]?.reason]).toEqual([2, "opening"]);
+    expect(await problemOf(commands.hold("arena", {}))).toMatchObject({ code: "SALES_NOT_OPEN", retryable: false });
   });
 
   it("knows a busy service from a lost connection", async () => {

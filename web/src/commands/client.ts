@@ -1,4 +1,5 @@
 // The command side: hold, grow, extend, reserve, release, cancel. A wish has one Idempotency-Key, kept over all of its retries.
+import { dateOf, type OnTime } from "../dates";
 import { Problem, problemOf, silence } from "./problem";
 import { patience, repeat, type Patience, type Waiting } from "./retry";
 import type { BestAvailable, Choice, Hold, Released, Reserved } from "./types";
@@ -27,7 +28,7 @@ export interface Caller {
   /** Told while a command waits for its next attempt, and with nothing once it does not. */
   onwait?: (waiting: Waiting | undefined) => void;
   /** Told the service's time by every answer that has one. */
-  ontime?: (date: number) => void;
+  ontime?: OnTime;
 }
 
 const path = encodeURIComponent;
@@ -109,6 +110,7 @@ export class Commands {
       const headers: Record<string, string> = { ...caller.headers() };
       if (wish !== undefined) headers["idempotency-key"] = wish;
       if (body !== undefined) headers["content-type"] = "application/json";
+      const sentAt = Date.now();
       let response: Response;
       try {
         response = await ask(caller.base + address, {
@@ -120,8 +122,8 @@ export class Commands {
       } catch (cause) {
         throw silence(cause);
       }
-      const date = Date.parse(response.headers.get("date") ?? "");
-      if (Number.isFinite(date)) caller.ontime?.(date);
+      const date = dateOf(response);
+      if (date !== undefined) caller.ontime?.(date, sentAt);
       if (!response.ok) throw await problemOf(response);
       try {
         return (await response.json()) as T;

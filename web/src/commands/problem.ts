@@ -1,4 +1,5 @@
 // What is answered in place of what was asked for, typed: the service's problem documents, and silence.
+import { dateOf } from "../dates";
 import type { Conflict } from "./types";
 
 interface Document {
@@ -36,6 +37,9 @@ export class Problem extends Error {
   }
 }
 
+/** Whoever comes so short a time before sales open has a clock that is ahead a little, and waits. */
+const SOON_MS = 5_000;
+
 /** Nothing answered. */
 export function silence(cause: unknown): Problem {
   return new Problem("NETWORK", 0, cause instanceof Error ? cause.message : "nothing answered", true);
@@ -59,12 +63,14 @@ export async function problemOf(response: Response): Promise<Problem> {
     // No document: the status alone tells.
   }
   const passing = [429, 502, 503, 504].includes(response.status);
+  const now = dateOf(response) ?? Date.now();
+  const isSoon = document.code === "SALES_NOT_OPEN" && document.opensAt !== undefined && document.opensAt - now <= SOON_MS;
   return new Problem(
     document.code ?? (response.status === 429 ? "RATE_LIMITED" : passing ? "UNAVAILABLE" : "UNEXPECTED"),
     response.status,
     document.detail ?? `the answer was ${response.status}`,
-    document.retryable ?? passing,
-    retryAfter(response.headers.get("retry-after"), Date.now()),
+    isSoon || (document.retryable ?? passing),
+    retryAfter(response.headers.get("retry-after"), now),
     document,
   );
 }

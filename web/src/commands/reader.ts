@@ -1,4 +1,5 @@
 // The query side as one buyer reads it: what is on sale, one's own holds and reservations, and how a payment goes on.
+import { freshDateOf, type OnTime } from "../dates";
 import { Problem, problemOf, silence } from "./problem";
 import type { Listed, OwnHold, OwnReservation, Web } from "./types";
 
@@ -10,6 +11,8 @@ export class Reader {
     readonly headers: () => Record<string, string> = () => ({}),
     readonly base = "",
     readonly ask: typeof fetch = (input, init) => fetch(input, init),
+    /** Told the service's time by every answer that no cache has kept. */
+    readonly ontime?: OnTime,
   ) {}
 
   web(): Promise<Web> {
@@ -75,6 +78,7 @@ export class Reader {
   }
 
   async #get<T>(address: string, signal?: AbortSignal): Promise<T> {
+    const sentAt = Date.now();
     let response: Response;
     try {
       const limit = AbortSignal.timeout(15_000);
@@ -85,6 +89,8 @@ export class Reader {
     } catch (cause) {
       throw silence(cause);
     }
+    const date = freshDateOf(response);
+    if (date !== undefined) this.ontime?.(date, sentAt);
     if (!response.ok) throw await problemOf(response);
     return (await response.json()) as T;
   }

@@ -1,4 +1,5 @@
 // Who buys: a name that one types (one process), whoever a gateway says (a cluster), or the bearer of a token (auth.mode jwt).
+import type { OnTime } from "../dates";
 import { Reader } from "./reader";
 import type { Web } from "./types";
 
@@ -35,6 +36,9 @@ export class Session {
   gateway = $state(false);
   #token: string | undefined;
 
+  /** `ontime` is told the service's time, before anybody is shown how long something lasts. */
+  constructor(readonly ontime?: OnTime) {}
+
   get isKnown(): boolean {
     return this.gateway || this.user !== undefined;
   }
@@ -46,7 +50,7 @@ export class Session {
 
   /** Reads how one signs in, and whether one is signed in already. */
   async start(ask?: typeof fetch): Promise<void> {
-    const web = await new Reader(undefined, "", ask).web();
+    const web = await new Reader(undefined, "", ask, this.ontime).web();
     this.take(web);
     if (web.auth.mode === "jwt") {
       const given = takeFragment() ?? stored(TOKEN);

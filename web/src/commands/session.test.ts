@@ -1,5 +1,6 @@
 // Who buys: names that the service takes, tokens as far as they can be read, and what is sent.
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { Reader } from "./reader";
 import { isName, readToken, Session } from "./session.svelte";
 
 const kept = new Map<string, string>();
@@ -19,7 +20,9 @@ beforeEach(() => {
 function service(mode: "header" | "jwt", isGateway = false): typeof fetch {
   return async (url) =>
     String(url).endsWith("/web.json")
-      ? new Response(JSON.stringify({ auth: { mode }, version: "1", commandUrl: "https://buy.example/" }))
+      ? new Response(JSON.stringify({ auth: { mode }, version: "1", commandUrl: "https://buy.example/" }), {
+          headers: { "cache-control": "no-cache", date: "Tue, 14 Nov 2023 22:13:20 GMT" },
+        })
       : new Response("{}", { status: isGateway ? 404 : 401 });
 }
 
@@ -46,6 +49,17 @@ describe("a name", () => {
     const session = new Session();
     await session.start(service("header", true));
     expect([session.isKnown, session.user, session.headers()]).toEqual([true, undefined, {}]);
+  });
+});
+
+describe("the service's time", () => {
+  it("is known before anything is bought, and not from what a cache may have kept", async () => {
+    const heard: number[] = [];
+    await new Session((date) => heard.push(date)).start(service("header"));
+    expect(heard).toEqual([1_700_000_000_000]);
+    const kept: typeof fetch = async () => new Response("[]", { headers: { "cache-control": "public, max-age=60", date: "Tue, 14 Nov 2023 22:13:20 GMT" } });
+    await new Reader(undefined, "", kept, (date) => heard.push(date)).list();
+    expect(heard).toHaveLength(1);
   });
 });
 

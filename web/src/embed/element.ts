@@ -5,6 +5,7 @@
 import { mount, unmount } from "svelte";
 import theme from "../app/theme.css?inline";
 import map from "../map/map.css?inline";
+import { languageOf } from "../intl";
 import { EmbeddedSale, type Chosen, type Told } from "./sale.svelte";
 import Embed from "./Embed.svelte";
 import embed from "./embed.css?inline";
@@ -75,7 +76,7 @@ export class BoxOfficeMap extends HTMLElement {
   #readOptions(): void {
     const most = Number(this.getAttribute("max") ?? Number.NaN);
     this.#options.max = Number.isInteger(most) && most > 0 ? most : undefined;
-    this.#options.language = this.getAttribute("lang") || document.documentElement.lang || navigator.language || "en";
+    this.#options.language = languageOf(this.getAttribute("lang") || document.documentElement.lang || navigator.language || "en");
     this.#options.bare = this.hasAttribute("bare");
   }
 

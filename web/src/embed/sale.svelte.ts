@@ -1,7 +1,9 @@
 // What happens between a buyer and an embedded map: chosen, held, reserved. Everything is told to the page around it.
+import { clock } from "../app/clock.svelte";
 import { Commands, newWish, Problem } from "../commands/client";
 import type { Choice, ClaimedSeat, Hold, Reserved, Web } from "../commands/types";
 import type { Section, Status } from "../live/chart";
+import type { OnTime } from "../dates";
 import { LiveShow } from "../live/show.svelte";
 
 export interface ChosenSeat {
@@ -53,18 +55,19 @@ export class EmbeddedSale {
   /** Code of what went wrong last. */
   problem: string | undefined = $state();
   isBusy = $state(false);
-  now = $state(Date.now());
+  now = $state(clock.exact);
 
   readonly #options: SaleOptions;
   #commands: Promise<Commands> | undefined;
   #wish: { choice: string; key: string } | undefined;
+  /** A reservation that was asked for; its answer may be lost. */
+  #reserving: { holdId: string; key: string; isLost: boolean } | undefined;
   #stop: (() => void)[] = [];
-  /** How much the service's clock is ahead of this one. */
-  #ahead = 0;
+  readonly #ontime: OnTime = (date, sentAt) => clock.heard(date, sentAt);
 
   constructor(options: SaleOptions) {
     this.#options = options;
-    this.show = new LiveShow({ base: options.base, eventId: options.eventId });
+    this.show = new LiveShow({ base: options.base, eventId: options.eventId, ontime: this.#ontime });
   }
 
   start(): void {
@@ -162,6 +165,7 @@ export class EmbeddedSale {
         this.#reservedAs(answer);
         return undefined;
       }
+      this.now = clock.exact;
       this.hold = answer;
       this.#options.tell("held", answer);
       return answer;
@@ -172,9 +176,17 @@ export class EmbeddedSale {
   reserve(): Promise<Reserved | undefined> {
     return this.#do(async (commands) => {
       if (!this.hold) return undefined;
-      const answer = await commands.reserve(this.hold.holdId);
-      this.#reservedAs(answer);
-      return answer;
+      const { holdId } = this.hold;
+      if (this.#reserving?.holdId !== holdId) this.#reserving = { holdId, key: newWish(), isLost: false };
+      const wish = this.#reserving;
+      try {
+        const answer = await commands.reserve(holdId, wish.key);
+        this.#reservedAs(answer);
+        return answer;
+      } catch (cause) {
+        wish.isLost = cause instanceof Problem && cause.retryable;
+        throw cause;
+      }
     });
   }
 
@@ -216,7 +228,7 @@ export class EmbeddedSale {
       .then((response) => response.json() as Promise<Web>)
       .then(({ commandUrl }) => {
         const own = (commandUrl ?? base).replace(/\/$/, "");
-        return new Commands({ base: own, headers, ontime: (date) => (this.#ahead = date - Date.now()) });
+        return new Commands({ base: own, headers, ontime: this.#ontime });
       })
       .catch((cause: unknown) => {
         this.#commands = undefined;
@@ -236,7 +248,9 @@ export class EmbeddedSale {
       this.#options.tell("conflict", { seatIds });
       this.#options.tell("seats-chosen", this.choice());
     }
+    const { hold } = this;
     if (["HOLD_EXPIRED", "HOLD_NOT_FOUND"].includes(problem.code)) this.hold = undefined;
+    if (problem.code === "HOLD_EXPIRED" && hold) this.#options.tell("expired", { holdId: hold.holdId });
     this.#options.tell("problem", { code: problem.code, detail: problem.detail });
   }
 
@@ -253,10 +267,13 @@ export class EmbeddedSale {
 
   #tick(): void {
     if (!this.hold) return;
-    this.now = Date.now() + this.#ahead;
+    this.now = clock.exact;
     if (this.now < this.hold.expiresAt || this.isBusy) return;
     const { holdId } = this.hold;
+    // It may have been made: a repeat is told.
+    if (this.#reserving?.holdId === holdId && this.#reserving.isLost) return void this.reserve();
     this.hold = undefined;
+    this.problem = "HOLD_EXPIRED";
     this.#options.tell("expired", { holdId });
   }
 }

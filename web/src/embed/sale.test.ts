@@ -114,6 +114,21 @@ describe("an embedded map", () => {
     expect(told.at(-2)).toEqual({ name: "conflict", detail: { seatIds: ["e.A-1-3"] } });
   });
 
+  it("asks again for a reservation whose answer was lost, when its time is up", async () => {
+    const hold = { holdId: "e.h", seats: seats(1), currency: "EUR", total: 2500, expiresAt: Date.now() + 1000 };
+    answers["/events/e/holds"] = () => Response.json(hold, { status: 201 });
+    // Lost so thoroughly that nothing is repeated at once.
+    answers["/holds/e.h/reserve"] = () => Response.json({ code: "UNAVAILABLE", retryable: true }, { status: 503, headers: { "retry-after": "3600" } });
+    sale.toggle(0);
+    await sale.holdChosen();
+    await sale.reserve();
+    answers["/holds/e.h/reserve"] = () => Response.json({ reservationId: "e.r", seats: seats(1), currency: "EUR", total: 2500 });
+    await vi.waitFor(() => expect(sale.reserved?.reservationId).toBe("e.r"), 3000);
+    const keys = asked.filter(({ path }) => path === "/holds/e.h/reserve").map(({ key }) => key);
+    expect([keys.length >= 2, new Set(keys).size]).toEqual([true, 1]);
+    expect(told.some(({ name }) => name === "expired")).toBe(false);
+  });
+
   it("forgets a hold whose time is up", async () => {
     const hold = { holdId: "e.h", seats: seats(1), currency: "EUR", total: 2500, expiresAt: Date.now() + 100 };
     answers["/events/e/holds"] = () => Response.json(hold, { status: 201 });
@@ -121,5 +136,6 @@ describe("an embedded map", () => {
     await sale.holdChosen();
     await vi.waitFor(() => expect(sale.hold).toBeUndefined(), 3000);
     expect(told.at(-1)).toEqual({ name: "expired", detail: { holdId: "e.h" } });
+    expect(sale.problem).toBe("HOLD_EXPIRED");
   });
 });

@@ -1,4 +1,5 @@
 // One SeatingEvent kept up to date: what it is, its chart, and what every seat is now.
+import type { OnTime } from "../dates";
 import { breath } from "./breath";
 import { Chart, STATUSES, type Status } from "./chart";
 import { ChartReader } from "./chartReader";
@@ -30,6 +31,8 @@ export interface Source {
   base: string;
   eventId: string;
   fetch?: typeof fetch;
+  /** Told the service's time. */
+  ontime?: OnTime;
 }
 
 /** How often counts are told anew, at most. */
@@ -40,6 +43,8 @@ const SUMMARY_EVERY = 20_000;
 const PATIENT = 2;
 /** A tab may be hidden for so long before its stream is closed. */
 const HIDDEN = 3_000;
+/** Who comes back to a tab is told how old its map is, if the stream is not open again by then. */
+const WAKING = 3_000;
 const STATUS_OF = new Map<string, Status>(STATUSES.map((name, status) => [name, status as Status]));
 
 export class LiveShow {
@@ -69,6 +74,8 @@ export class LiveShow {
   #loading: AbortController | undefined;
   #seen = 0;
   #summarized = 0;
+  /** Since when the stream is to go on in a tab that is looked at again. */
+  #wokenAt: number | undefined;
 
   constructor(readonly source: Source) {
     this.#fetch = source.fetch ?? ((input, init) => fetch(input, init));
@@ -201,6 +208,7 @@ export class LiveShow {
       },
       onframe: (frame) => this.#stream === stream && this.#frame(frame),
       onsign: (age) => this.#stream === stream && this.#sign(age),
+      ontime: this.source.ontime,
       onlost: () => this.#stream === stream && (this.connection = "lost"),
       onend: (error) => {
         if (this.#stream !== stream) return;
@@ -258,11 +266,13 @@ export class LiveShow {
   /** The connection lives, and what it told was so old. */
   #sign(age: number): void {
     this.#seen = Date.now() - age;
+    this.#wokenAt = undefined;
     this.connection = "live";
     this.ageMs = age;
   }
 
   #tick(): void {
+    if (this.#wokenAt !== undefined && Date.now() - this.#wokenAt > WAKING) this.connection = "lost";
     if (this.connection === "lost") this.ageMs = Date.now() - this.#seen;
     const stop = this.#stop;
     if (!stop || !this.summary || isHidden() || Date.now() - this.#summarized < SUMMARY_EVERY) return;
@@ -279,8 +289,12 @@ export class LiveShow {
   /** A hidden tab follows nothing; a tab that is shown again goes on behind what it had. */
   readonly #visibility = () => {
     clearTimeout(this.#hiding);
+    this.#wokenAt = undefined;
     if (isHidden()) this.#hiding = setTimeout(() => this.#close(), HIDDEN);
-    else if (this.chart) this.#open();
+    else if (this.chart && !this.#stream) {
+      this.#wokenAt = Date.now();
+      this.#open();
+    }
   };
 }
 

@@ -27,6 +27,8 @@ class Server {
   lastEventIds: (string | null)[] = [];
   streams: ReadableStreamDefaultController<Uint8Array>[] = [];
   down = false;
+  /** Streams are not answered. */
+  silent = false;
 
   fetch = (async (input: RequestInfo | URL, init?: RequestInit) => {
     const path = String(input).replace("/events/e", "");
@@ -36,6 +38,7 @@ class Server {
     const after = Number(/after=(\d+)/.exec(path)?.[1] ?? 0);
     if (after > this.sequence) return Response.json({ code: "UNAVAILABLE" }, { status: 503 });
     if (path.startsWith("/seats")) return new Response(packed(this.sequence, this.statuses, this.epoch));
+    if (path.startsWith("/stream") && this.silent) return new Promise<Response>(() => {});
     if (path.startsWith("/stream")) return this.#stream(new Headers(init?.headers));
     return Response.json({ eventId: "e", title: "E", startsAt: 0, phase: "OnSale", sales: { paused: false } });
   }) as typeof fetch;
@@ -149,6 +152,36 @@ describe("a live show", () => {
     expect(live.statuses[0]).toBe(0);
     await vi.waitFor(() => expect(live.connection).toBe("live"));
   }, 10_000);
+
+  it("says how old the map of a tab that slept is, when nobody answers", async () => {
+    const listeners = new Set<() => void>();
+    const page = {
+      hidden: false,
+      addEventListener: (_: string, listener: () => void) => void listeners.add(listener),
+      removeEventListener: (_: string, listener: () => void) => void listeners.delete(listener),
+    };
+    vi.useFakeTimers();
+    vi.stubGlobal("document", page);
+    try {
+      const server = new Server();
+      const live = await started(server);
+      const turn = (hidden: boolean) => {
+        page.hidden = hidden;
+        for (const listener of listeners) listener();
+      };
+      turn(true);
+      await vi.advanceTimersByTimeAsync(60_000);
+      server.silent = true;
+      turn(false);
+      expect(live.connection).toBe("live");
+      await vi.advanceTimersByTimeAsync(5_000);
+      expect([live.connection, live.ageMs > 60_000]).toEqual(["lost", true]);
+      live.stop();
+    } finally {
+      vi.unstubAllGlobals();
+      vi.useRealTimers();
+    }
+  });
 
   it("says why there is nothing, and goes on trying", async () => {
     const server = new Server();

@@ -1,4 +1,5 @@
 // Follows a SeatingEvent's stream: opens it, watches that it lives, comes again with the last id, waits longer each time.
+import { dateOf, type OnTime } from "../dates";
 import { FrameParser, type Frame } from "./frames";
 import { ReadError, refusal } from "./reading";
 
@@ -12,6 +13,8 @@ export interface StreamOptions {
   onframe(frame: Frame): void;
   /** The stream is open, or something arrived on it. */
   onsign(age: number): void;
+  /** Told the service's time whenever the stream is opened: no cache keeps it. */
+  ontime: OnTime | undefined;
   /** The stream is gone and will be tried again. */
   onlost(error: ReadError): void;
   /** It will not be tried again. */
@@ -85,12 +88,15 @@ export class Stream {
     try {
       const headers: Record<string, string> = { accept: "text/event-stream" };
       if (this.#lastEventId !== undefined) headers["last-event-id"] = this.#lastEventId;
+      const sentAt = Date.now();
       const response = await this.options.fetch(this.options.address, { headers, signal: dead.signal, cache: "no-store" });
       if (!response.ok || !response.body) return await refusal(response);
       const parser = new FrameParser();
       const text = response.body.pipeThrough(new TextDecoderStream()).getReader();
       alive();
       const { headers: told } = response;
+      const date = dateOf(response);
+      if (date !== undefined) this.options.ontime?.(date, sentAt);
       this.options.onsign(Number(told.get("x-view-age") ?? 0));
       // Not told to pages of other origins, unless the service exposes it.
       const sequence = told.get("x-view-sequence");

@@ -1,5 +1,5 @@
 // What the map itself says, in the languages of the page. The map is used on pages of others, too, so it carries its own words.
-import { minorUnit, numbers } from "../intl";
+import { languageOf, minorUnit, numbers } from "../intl";
 
 export interface MapWords {
   map: string;
@@ -75,7 +75,7 @@ export function moneyOf(amount: number, currency: string, language: string): str
 export function languageAround(element: Element, tell: (language: string) => void): () => void {
   const root = element.getRootNode();
   const hosts = [root instanceof ShadowRoot ? root.host : undefined, document.documentElement].filter((host) => host !== undefined);
-  const say = () => tell(hosts.map((host) => host.getAttribute("lang")).find(Boolean) ?? (navigator.language || "en"));
+  const say = () => tell(languageOf(hosts.map((host) => host.getAttribute("lang")).find(Boolean) ?? (navigator.language || "en")));
   const watch = new MutationObserver(say);
   for (const host of hosts) watch.observe(host, { attributeFilter: ["lang"] });
   say();

@@ -117,6 +117,23 @@ export function states(who: string): State[] {
         await page.getByRole("heading", { name: /Your tickets|Ihre Tickets/ }).waitFor();
       },
     },
+    {
+      name: "whether to cancel",
+      reach: async (page) => {
+        await page.getByRole("button", { name: /^(Cancel reservation|Reservierung stornieren)$/ }).click();
+        await page.getByRole("dialog").waitFor();
+      },
+    },
+    {
+      name: "time is up",
+      reach: async (page, { url }) => {
+        await page.goto(`${url}/?event=quick`);
+        await page.getByRole("button", { name: /^(List|Liste)$/ }).click();
+        await page.getByRole("button", { name: /^Stalls/ }).click();
+        await seat(page, row, 1).click();
+        await page.locator('[data-notice="ended"]').getByRole("button").last().waitFor();
+      },
+    },
   ];
 }
 

@@ -108,6 +108,7 @@ export const de: Messages = {
   "cart.asking": "Wird gehalten …",
   "cart.show": "Ihre Plätze zeigen",
   "cart.hide": "Ihre Plätze ausblenden",
+  "cart.elsewhere": "In einem anderen Tab reserviert: {seats}.",
   "cart.apart": "Ihre Plätze liegen nicht alle nebeneinander.",
 
   "ended.title": "Ihre Zeit ist um",
@@ -127,6 +128,7 @@ export const de: Messages = {
 
   "wait.busy": "Sehr viele kaufen gerade. Neuer Versuch in {n} s …",
   "wait.limited": "Das war etwas schnell. Weiter in {n} s …",
+  "wait.opening": "Der Verkauf beginnt gleich. Neuer Versuch in {n} s …",
   "wait.offline": "Keine Verbindung. Neuer Versuch in {n} s …",
   "wait.now": "Neuer Versuch …",
 

@@ -106,6 +106,7 @@ export const en = {
   "cart.asking": "Holding…",
   "cart.show": "Show your seats",
   "cart.hide": "Hide your seats",
+  "cart.elsewhere": "You have reserved {seats} in another tab.",
   "cart.apart": "Your seats are not all side by side.",
 
   "ended.title": "Your time is up",
@@ -125,6 +126,7 @@ export const en = {
 
   "wait.busy": "Very many people are buying. Trying again in {n} s…",
   "wait.limited": "That was a bit quick. Going on in {n} s…",
+  "wait.opening": "Sales open in a moment. Trying again in {n} s…",
   "wait.offline": "No connection. Trying again in {n} s…",
   "wait.now": "Trying again…",
 

@@ -25,6 +25,11 @@ describe("texts", () => {
     expect(fill("{n} of {name}, {other}", { n: 12_000, name: "A" })).toBe("12,000 of A, {other}");
   });
 
+  it("keep their order around names that are written from right to left", () => {
+    expect(fill("{section}, row {row}", { section: "לוז 2", row: "3" })).toBe("\u2068לוז 2\u2069, row 3");
+    expect(fill("{section}, row {row}", { section: "Loge Süd", row: "3" })).toBe("Loge Süd, row 3");
+  });
+
   it("are in the first language that there is", () => {
     expect([choose(["fr-FR", "de-AT", "en"]), choose(["fr"]), choose([]), choose(["EN-us"])]).toEqual(["de", "en", "en", "en"]);
   });

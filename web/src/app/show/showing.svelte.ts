@@ -19,6 +19,9 @@ const MOST = 20;
 /** Whoever wants a seat that was taken so short a time ago meant it while it was free. */
 const JUST_MS = 4000;
 
+/** So often, once a second, is asked whether seats of a hold that is gone are one's own now. */
+const ASKED_MOST = 5;
+
 /** So many seats that were just taken are remembered. */
 const JUST_MOST = 2000;
 
@@ -34,13 +37,14 @@ export class Showing {
   #hintTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly eventId: string) {
-    this.show = new LiveShow({ base: "", eventId });
+    this.show = new LiveShow({ base: "", eventId, ontime: shared.ontime });
     this.cart = new Cart({
       commands: shared.commands,
       eventId,
       signIn: shared.signIn,
       forgotten: shared.forgotten,
       findHold: () => shared.findHold(eventId),
+      findOwned: () => this.#ownedByNow(),
       said: (happening) => this.#said(happening),
     });
   }
@@ -87,12 +91,18 @@ export class Showing {
       }
       const { hold } = this.cart;
       if (hold === undefined || this.cart.working !== undefined) return;
-      // One's own seat that is free or blocked: it was taken back, or this news is older than the hold. The service knows.
-      const isOdd = changes.some(([place, status]) => (status === 0 || status === 3) && this.mine.has(place));
+      // One's own seat that is not held any more: it was taken back or reserved elsewhere, or this news is older than the hold. The service knows.
+      const isOdd = changes.some(([place, status]) => status !== 1 && this.mine.has(place));
       if (isOdd && clock.exact < hold.expiresAt) void this.cart.check();
     });
+    // The same buyer may have gone on in another tab.
+    const look = () => {
+      if (!document.hidden && shared.session.isKnown) void this.cart.check();
+    };
+    document.addEventListener("visibilitychange", look);
     return () => {
       stop();
+      document.removeEventListener("visibilitychange", look);
       this.show.stop();
     };
   }
@@ -102,9 +112,24 @@ export class Showing {
     await shared.start();
     if (!shared.session.isKnown) return;
     await this.cart.restore();
+    this.cart.owned = new Set([...this.cart.owned, ...(await this.#owned())]);
+  }
+
+  async #owned(): Promise<ReadonlySet<string>> {
     const reservations = await own.reservations(shared.reader, shared.session.user);
     const seats = reservations.filter(({ eventId }) => eventId === this.eventId).flatMap(({ seats }) => seats);
-    this.cart.owned = new Set([...this.cart.owned, ...seats.map(({ seatId }) => seatId)]);
+    return new Set(seats.map(({ seatId }) => seatId));
+  }
+
+  /** The map says that seats of the hold are reserved, and who has them may be known a moment later. */
+  async #ownedByNow(): Promise<ReadonlySet<string>> {
+    const { seats } = this.cart;
+    const isReserved = ({ seatId }: { seatId: string }) => this.show.statuses[this.show.chart?.place(seatId) ?? -1] === 2;
+    for (let asked = 1; ; asked++) {
+      const owned = await this.#owned();
+      if (asked === ASKED_MOST || !seats.some(isReserved) || seats.some(({ seatId }) => owned.has(seatId))) return owned;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
   }
 
   /** A click on a seat, on the map or in the list. */
@@ -203,6 +228,7 @@ export class Showing {
 
   #said(happening: Happening): void {
     const { chart } = this.show;
+    if (happening.kind !== "problem" && happening.kind !== "lost") own.held(this.eventId, this.cart.hold, clock.exact);
     switch (happening.kind) {
       case "added": {
         const total = money(happening.hold.total, happening.hold.currency);
@@ -215,6 +241,8 @@ export class Showing {
         const seats = seatNames(conflicts.map(({ seatId }) => seatId), chart);
         return announce(isGap ? t("gap.text", { seats }) : t("lost.text", { seats }), true);
       }
+      case "elsewhere":
+        return this.say(t("cart.elsewhere", { seats: seatNames(happening.seatIds, chart) }));
       case "ended":
         return announce(`${t("ended.title")}. ${t("ended.text", { seats: seatNames(happening.seatIds, chart) })}`, true);
       case "extended": {

@@ -53,8 +53,16 @@ const SENT: [&str; 7] = [
     "traceparent",
     CORRELATION_ID,
 ];
-const READ: [&str; 7] =
-    ["etag", "retry-after", "x-chart-hash", "x-view-age", "x-view-epoch", "x-view-sequence", CORRELATION_ID];
+const READ: [&str; 8] = [
+    "date",
+    "etag",
+    "retry-after",
+    "x-chart-hash",
+    "x-view-age",
+    "x-view-epoch",
+    "x-view-sequence",
+    CORRELATION_ID,
+];
 
 impl HttpLayer {
     /// With its metrics in `registry`.

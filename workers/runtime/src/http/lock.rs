@@ -68,7 +68,7 @@ impl Rules {
             return Ok(());
         }
         if let Some(origin) = origin
-            && !origin.to_str().is_ok_and(|origin| self.is_own_origin(origin))
+            && !origin.to_str().is_ok_and(|origin| self.is_own_origin(origin, &hosts))
         {
             return Err(refused(format!(
                 "origin: pages of {} may not call this process: buyers' pages are named in spec.web.allowOrigins, \
@@ -99,25 +99,32 @@ impl Rules {
 
     /// Nobody else can have a name of these: they are no names that somebody could have lead here.
     fn is_address(&self, host: &str) -> bool {
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        match address {
-            Ok(address) => {
-                address.is_loopback() || address == self.addr.ip() || self.addr.ip().is_unspecified()
-            }
-            Err(_) => host == "localhost",
-        }
+        let mine = self.addr.ip();
+        is_loopback(host) || address(host).is_some_and(|address| address == mine || mine.is_unspecified())
     }
 
-    fn is_own_origin(&self, origin: &str) -> bool {
-        match origin.split_once("://") {
-            Some(("http", host)) => self.is_ours(host),
-            // Somebody's proxy, at a name that was given.
-            Some(("https", host)) => host
-                .parse::<Authority>()
-                .is_ok_and(|host| self.names.contains(&host.host().to_ascii_lowercase())),
-            Some(_) | None => false,
+    /// Whether a page of this origin, which calls here by one of `hosts`, is one of this process. An address is one of its own
+    /// where it is the one that was called by: to a port that is open to a network, any other is another machine's.
+    fn is_own_origin(&self, origin: &str, hosts: &[&str]) -> bool {
+        let Some((scheme @ ("http" | "https"), host)) = origin.split_once("://") else { return false };
+        let Ok(authority) = host.parse::<Authority>() else { return false };
+        let name = authority.host().to_ascii_lowercase();
+        let is_called_so = hosts.iter().any(|called| called.eq_ignore_ascii_case(host));
+        if self.names.contains(&name) {
+            // Perhaps by somebody's proxy. Its other ports have pages of others.
+            return is_called_so || authority.port_u16().is_none_or(|port| port == self.addr.port());
         }
+        scheme == "http" && self.is_ours(host) && (is_called_so || is_loopback(&name))
     }
+}
+
+/// Whether a host, as URLs spell it, leads nowhere but to the machine that is asked.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || address(host).is_some_and(|address| address.is_loopback())
+}
+
+fn address(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 fn is_for_operators(path: &str) -> bool {
@@ -185,6 +192,9 @@ mod tests {
             "localhost:8080@evil.example.com",
             "me@localhost:8080",
             "192.168.1.5:8080",
+            "localhost.:8080",
+            "0.0.0.0:8080",
+            "[::ffff:192.168.1.5]:8080",
             "",
         ] {
             assert_eq!(asked(&loopback, "/", &[("host", host)]).await, 403, "{host}");
@@ -208,6 +218,20 @@ mod tests {
         assert_eq!(asked(&open, "/", &[("host", "evil.example.com:8080")]).await, 403);
         let behind = [("host", "tickets.local"), ("origin", "https://tickets.local")];
         assert_eq!(asked(&open, "/", &behind).await, 200);
+        for (host, origin, status) in [
+            ("192.168.1.5:8080", "http://192.168.1.5:8080", 200),
+            ("[fd00::5]:8080", "http://[fd00::5]:8080", 200),
+            ("192.168.1.5:8080", "http://6.6.6.6:8080", 403),
+            ("localhost:8080", "http://6.6.6.6:8080", 403),
+            ("192.168.1.5:8080", "http://192.168.1.5", 403),
+            ("tickets.local", "http://tickets.local:3000", 403),
+            ("tickets.local:3000", "http://tickets.local:3000", 200),
+            ("127.0.0.1:8080", "https://tickets.local", 200),
+            ("tickets.local", "ftp://tickets.local", 403),
+        ] {
+            let sent = [("host", host), ("origin", origin)];
+            assert_eq!(asked(&open, "/", &sent).await, status, "{host} {origin}");
+        }
         let one = lock("192.168.1.5:8080", &[]);
         assert_eq!(asked(&one, "/", &[("host", "192.168.1.5:8080")]).await, 200);
         assert_eq!(asked(&one, "/", &[("host", "192.168.1.6:8080")]).await, 403);
@@ -220,6 +244,7 @@ mod tests {
         for (sent, status) in [
             (("origin", "http://127.0.0.1:8080"), 200),
             (("origin", "http://localhost:8080"), 200),
+            (("origin", "http://[::1]:8080"), 200),
             (("origin", "https://localhost:8080"), 403),
             (("origin", "http://localhost:3000"), 403),
             (("origin", "https://evil.example.com"), 403),
