@@ -14,7 +14,7 @@ use boxoffice_command::store::{
     Cause, Distrust, History, Idempotency, LEASE_ROUND, Outbox, Outcome, SeatStore, StoreError,
 };
 use boxoffice_domain::{Answer, Command, Definition, Rejection, SeatingEventId};
-use boxoffice_tests::conformance::seat_store::stage::{cause, definition};
+use boxoffice_tests::conformance::seat_store::stage::{FAR, cause, definition};
 use boxoffice_tests::recovery::{KeptLog, nothing_was_lost, recover};
 use boxoffice_tests::servers::redis_kinds::{RedisKind, connection};
 use boxoffice_tests::servers::{Server, service, unique};
@@ -43,7 +43,7 @@ impl Pair {
         let pair = Self { master, replica, service, event, log: Arc::default() };
         let store = pair.open().await.unwrap();
         nothing_was_lost(&store).await;
-        let tonight = Definition { starts_at: u64::MAX >> 12, ..definition() };
+        let tonight = Definition { starts_at: FAR, ..definition() };
         store.provision(&pair.event, &tonight, 3, &cause("operator")).await.unwrap().unwrap();
         pair.log.publish_all(&store, &pair.event).await.unwrap();
         let mut connection = connection(&pair.master.address()).await.unwrap();

@@ -8,7 +8,7 @@ use boxoffice_command::store::redis::{ConnectError, RedisStore, Settings};
 use boxoffice_command::store::{Cause, Idempotency, Outbox, SeatStore, Signal, StoreError};
 use boxoffice_domain::{Command, Definition, SeatingEventId};
 use boxoffice_runtime::tls::Tls;
-use boxoffice_tests::conformance::seat_store::stage::{cause, definition};
+use boxoffice_tests::conformance::seat_store::stage::{FAR, cause, definition};
 use boxoffice_tests::recovery::nothing_was_lost;
 use boxoffice_tests::servers::redis_kinds::{RedisKind, connection};
 use boxoffice_tests::servers::{Certificates, Redis, Server, service, unique};
@@ -25,7 +25,7 @@ async fn open(settings: Settings) -> (Arc<RedisStore>, SeatingEventId) {
     let store = Arc::new(RedisStore::connect(settings).await.unwrap());
     nothing_was_lost(&store).await;
     let event: SeatingEventId = unique("tonight").parse().unwrap();
-    let tonight = Definition { starts_at: u64::MAX >> 12, ..definition() };
+    let tonight = Definition { starts_at: FAR, ..definition() };
     store.provision(&event, &tonight, 0, &cause("operator")).await.unwrap().unwrap();
     (store, event)
 }

@@ -14,7 +14,7 @@ use boxoffice_domain::events::SeatingEventPurged;
 use boxoffice_domain::{
     Answer, Command, Definition, DomainEvent, Origin, Rejection, SeatingEventId, attribute,
 };
-use boxoffice_tests::conformance::seat_store::stage::{cause, definition};
+use boxoffice_tests::conformance::seat_store::stage::{FAR, cause, definition};
 use boxoffice_tests::recovery::{KeptLog, nothing_was_lost, recover};
 use boxoffice_tests::servers::redis_kinds::{RedisKind, connection};
 use boxoffice_tests::servers::{Server, service, unique};
@@ -158,7 +158,7 @@ fn holding(seat: &str) -> Command {
 }
 
 fn tonight() -> Definition {
-    Definition { starts_at: u64::MAX >> 12, ..definition() }
+    Definition { starts_at: FAR, ..definition() }
 }
 
 /// What another version wrote is not read by position: it is worked out again from the log.

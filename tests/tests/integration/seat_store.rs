@@ -16,7 +16,7 @@ use boxoffice_domain::{Command, SeatingEventId, SeatingEventState, UnixMillis};
 use boxoffice_tests::conformance::seat_store::expire_due;
 use boxoffice_tests::conformance::seat_store::sequences::{cases_or, generated_commands_do_what_decide_says};
 use boxoffice_tests::conformance::seat_store::stage::{
-    Fixture, HIGH_WATERMARK, START, Stage, cause, definition, named,
+    FAR, Fixture, HIGH_WATERMARK, START, Stage, cause, definition, named,
 };
 use boxoffice_tests::crash::setting;
 use boxoffice_tests::recovery::nothing_was_lost;
@@ -146,7 +146,7 @@ const AT_ONCE: usize = 4;
 async fn holds_that_expired_long_ago_leave_nothing_behind() {
     let fixture = OnRedis::fresh().await;
     let stage = Stage::open(&fixture).await;
-    stage.redefine(|it| it.starts_at = u64::MAX >> 12).await.unwrap();
+    stage.redefine(|it| it.starts_at = FAR).await.unwrap();
     let kept = async || fixture.kept(&stage.event).await.iter().sum::<u64>();
     // The first one leaves what all others find: a stream, counters.
     let (mut now, mut held, mut before) = (START, 0, 0);
@@ -248,7 +248,7 @@ async fn i6_redis_has_the_only_clock() {
     nothing_was_lost(&store).await;
     let event: SeatingEventId = unique("tonight").parse().unwrap();
     let mut definition = definition();
-    definition.starts_at = u64::MAX >> 12;
+    definition.starts_at = FAR;
     definition.hold.ttl_seconds = 1;
     store.provision(&event, &definition, 0, &cause("operator")).await.unwrap().unwrap();
     let command = Command::Hold { wanted: named(&["A-1-1"]), user: parse("alice"), hold: Uuid::new_v4() };

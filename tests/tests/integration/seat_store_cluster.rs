@@ -10,7 +10,9 @@ use boxoffice_command::store::redis::state::seats_hash;
 use boxoffice_command::store::redis::{Clock, RedisStore, Settings};
 use boxoffice_command::store::{SeatStore, StoreError};
 use boxoffice_domain::{Command, SeatingEventId, SeatingEventState, UnixMillis};
-use boxoffice_tests::conformance::seat_store::stage::{Fixture, HIGH_WATERMARK, START, cause, definition};
+use boxoffice_tests::conformance::seat_store::stage::{
+    FAR, Fixture, HIGH_WATERMARK, START, cause, definition,
+};
 use boxoffice_tests::recovery::{KeptLog, nothing_was_lost, recover};
 use boxoffice_tests::seat_store_suite;
 use boxoffice_tests::servers::redis_kinds::{RedisCluster, connection};
@@ -92,7 +94,7 @@ async fn i7_after_a_failover_seats_are_sold_again_once_they_are_recovered() {
     let store = Arc::new(RedisStore::connect(settings(cluster.address(), &service)).await.unwrap());
     nothing_was_lost(&store).await;
     let mut definition = definition();
-    definition.starts_at = u64::MAX >> 12;
+    definition.starts_at = FAR;
     let mut events = vec![];
     for _ in 0..12 {
         let event: SeatingEventId = unique("tonight").parse().unwrap();
@@ -136,7 +138,7 @@ async fn i7_a_moved_lowest_slot_has_nothing_read_but_a_lost_seating_event_has() 
     nothing_was_lost(&store).await;
     recover(&store, Arc::clone(&log) as _, "seat-events").await;
     let mut definition = definition();
-    definition.starts_at = u64::MAX >> 12;
+    definition.starts_at = FAR;
     let mut events = vec![];
     while !(0..3).all(|master| events.iter().any(|(_, slot)| RedisCluster::first_master(*slot) == master)) {
         let event: SeatingEventId = unique("tonight").parse().unwrap();

@@ -31,10 +31,7 @@ pub fn plan(
     wanted: &Definition,
     now: UnixMillis,
 ) -> (Result<Plan, Rejection>, Reads) {
-    let Some(sale) = &part.sale else {
-        let refused = sound(wanted, "").map_or_else(Rejection::from, |_| Rejection::EventNotFound);
-        return (Err(refused), Reads::default());
-    };
+    let Some(sale) = &part.sale else { return (Err(Rejection::EventNotFound), Reads::default()) };
     let command = Command::Provision { definition: Box::new(wanted.clone()) };
     let (decision, reads) = decide_on_part(part, &command, now);
     let plan = decision.and_then(|decision| {

@@ -17,6 +17,8 @@ use crate::servers::unique;
 
 /// When every test begins.
 pub const START: UnixMillis = 1_800_000_000_000;
+/// When a show begins that is on sale whatever a test does: later than its clock and the system's ever are.
+pub const FAR: UnixMillis = 4_000_000_000_000;
 /// How long a hold lasts on the stage, in milliseconds.
 pub const TTL: UnixMillis = 300_000;
 /// Events that may wait to be published in a fixture's store.

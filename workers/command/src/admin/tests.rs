@@ -207,25 +207,33 @@ async fn a_definition_that_cannot_be_is_refused_with_the_field() {
 
 #[tokio::test]
 async fn what_the_resource_must_not_say_the_api_refuses_too() {
-    let office = Office::open();
+    let (office, selling) = (Office::open(), Office::open());
+    selling.provision().await;
+    let planned = format!("{ARENA}/plan");
     for (pointer, value, field) in [
         ("/title", json!(""), "title"),
         ("/limits/seatsPerUser", json!(0), "limits.seatsPerUser"),
         ("/priceCategories/0/amount", json!(u64::MAX), "priceCategories[0].amount"),
-        ("/priceCategories/0/currency", json!("ERO"), "priceCategories[0].currency"),
         ("/sections/1/id", json!("A"), "sections[1].id"),
         ("/sections/1/capacity", json!(0), "sections[1].capacity"),
         ("/blocked/0/seats", json!(["A-1-4", "A-1-4"]), "blocked[0].seats[1]"),
     ] {
         let mut wrong = json!(definition());
         *wrong.pointer_mut(pointer).unwrap() = value;
-        for (method, path) in [("PUT", ARENA.to_owned()), ("POST", format!("{ARENA}/plan"))] {
-            let (status, problem) = office.call(method, &path, wrong.clone()).await;
+        for (office, method, path) in
+            [(&office, "PUT", ARENA), (&selling, "PUT", ARENA), (&selling, "POST", planned.as_str())]
+        {
+            let (status, problem) = office.call(method, path, wrong.clone()).await;
             assert_eq!((status, &problem["code"]), (400, &json!("INVALID_REQUEST")), "{pointer}");
             let told = problem["detail"].as_str().unwrap();
             assert!(told.starts_with(&format!("{field}: ")), "{method} {pointer}: {told}");
         }
     }
+    let mut euros = json!(definition());
+    euros["priceCategories"][0]["currency"] = json!("ERO");
+    let (status, problem) = office.call("PUT", ARENA, euros).await;
+    let told = problem["detail"].as_str().unwrap_or_default();
+    assert!(status == 400 && told.starts_with("priceCategories[0].currency: "), "{problem}");
     let mut backwards = json!(definition());
     backwards["hold"] = json!({"ttlSeconds": 600, "maxSeconds": 300});
     let (_, problem) = office.call("PUT", ARENA, backwards).await;
