@@ -36,7 +36,7 @@ pub mod tokens;
 pub mod topics;
 pub mod workers;
 
-pub mod claims;
+pub mod attached;
 pub mod unclaimed;
 
 pub mod deletion;
@@ -64,7 +64,7 @@ use self::deletion::Leave;
 use self::memory::noted;
 use self::topics::{Declared, Surroundings};
 use self::unclaimed::Unclaimed;
-use self::unsupported::Place;
+use self::unsupported::Environment;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::backoff::jittered;
@@ -186,7 +186,7 @@ async fn converge(
     let pinned =
         service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or(&context.default_image);
     let standing = topics::standing(context, service, &inputs.topics);
-    let validated = unsupported::refuse(&service.spec, Place::Cluster)
+    let validated = unsupported::refuse(&service.spec, Environment::Cluster)
         .and_then(|()| validate::validate_with(service, &inputs.fellows, pinned, &standing));
     let applied = match validated {
         Ok(validated) => {

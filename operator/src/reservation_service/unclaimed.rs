@@ -19,7 +19,7 @@ use kube::ResourceExt;
 use tokio::time::Instant;
 
 use super::workers::Workers;
-use super::{claims, names};
+use super::{attached, names};
 use crate::admin::{Inventory, Listing, Target};
 use crate::api::ApiError;
 use crate::conditions::{Finding, find};
@@ -135,7 +135,7 @@ pub async fn look(
     let key: ServiceKey = (service.namespace().unwrap_or_default(), service.name_any());
     let (namespace, name) = (&key.0, &key.1);
     let ready = workers.counts(&names::worker(name, names::COMMAND)).is_some_and(|counts| counts.ready > 0);
-    let Some(shows) = claims::of(context, service).filter(|_| ready) else { return Ok(None) };
+    let Some(shows) = attached::of(context, service).filter(|_| ready) else { return Ok(None) };
     let claimed: BTreeSet<String> = shows.into_iter().map(|show| show.name).collect();
     let mut seen = context.unclaimed.of(&key);
     if !seen.is_due(&claimed, Instant::now()) {
@@ -204,7 +204,7 @@ async fn asked(
     sales: Vec<String>,
 ) -> Result<Vec<(String, bool)>, ApiError> {
     let asked = sales.into_iter().map(|sale| async move {
-        let is_claimed = claims::is_claimed(context, service, &sale).await?;
+        let is_claimed = attached::is_claimed(context, service, &sale).await?;
         Ok((sale, is_claimed))
     });
     let answers: Vec<_> = stream::iter(asked.collect::<Vec<_>>()).buffered(SIDE_BY_SIDE).collect().await;

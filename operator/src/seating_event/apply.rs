@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::dereference::{doubt, target, whole};
 use super::given::{Became, Given};
 use super::inventories::{Told, Turn};
-use super::show::Show;
+use super::slim::SlimSeatingEvent;
 use super::validate::{Validated, define};
 use super::{moments, status};
 use crate::admin::{AdminError, Conflict, Inventory, Plan, Provisioned, Target};
@@ -82,7 +82,7 @@ impl From<Outcome> for Next {
 }
 
 /// Looks at the definition where nobody has yet: why it is none, if so.
-pub async fn check(context: &Context, show: &Show) -> Result<Option<Stall>, ApiError> {
+pub async fn check(context: &Context, show: &SlimSeatingEvent) -> Result<Option<Stall>, ApiError> {
     let told = context.inventories.told(&show.service(), &show.name_any());
     if !has(&told, &show.spec.definition_hash)
         && context.checks.is_due(show)
@@ -94,15 +94,19 @@ pub async fn check(context: &Context, show: &Show) -> Result<Option<Stall>, ApiE
 }
 
 /// The definition of the whole resource, of which it is noted what it is.
-fn read(context: &Context, show: &Show, event: &SeatingEvent) -> Result<Definition, Stall> {
+fn read(context: &Context, show: &SlimSeatingEvent, event: &SeatingEvent) -> Result<Definition, Stall> {
     let definition = define(event).map(|(definition, _)| definition);
-    let digest = Show::from(event.clone()).spec.definition_hash;
+    let digest = SlimSeatingEvent::from(event.clone()).spec.definition_hash;
     context.checks.note(&show.key(), digest, definition.as_ref().err().cloned());
     definition
 }
 
 /// Gives the definition to the command worker where needed.
-pub async fn apply(context: &Context, show: &Show, validated: &Validated) -> Result<Next, ApiError> {
+pub async fn apply(
+    context: &Context,
+    show: &SlimSeatingEvent,
+    validated: &Validated,
+) -> Result<Next, ApiError> {
     let (service, id) = (show.service(), show.name_any());
     let told = context.inventories.told(&service, &id);
     let wanted = &show.spec.definition_hash;
@@ -180,7 +184,7 @@ fn is_as_wanted(inventory: &Inventory, wanted: &str) -> bool {
 /// Gives the definition, and has the status say first what it does to the seats.
 async fn give(
     context: &Context,
-    show: &Show,
+    show: &SlimSeatingEvent,
     validated: &Validated,
     known: Option<Inventory>,
     _turn: Turn<'_>,
@@ -243,7 +247,7 @@ async fn give(
 /// not say.
 async fn planned(
     context: &Context,
-    show: &Show,
+    show: &SlimSeatingEvent,
     event: &SeatingEvent,
     (target, definition): (&Target, &Definition),
 ) -> Result<Option<SeatMapPlan>, ApiError> {
@@ -282,7 +286,7 @@ fn partly(inventory: Inventory, in_the_way: &[Conflict]) -> Outcome {
 }
 
 /// The service says it for all its shows; what they were told last stands beside it.
-fn silent(show: &Show, error: &AdminError, validated: &Validated) -> Outcome {
+fn silent(show: &SlimSeatingEvent, error: &AdminError, validated: &Validated) -> Outcome {
     let says_nothing =
         || format!("ReservationService {} says nothing about it: {error}", show.spec.service_ref.name);
     let step = validated.service_trouble.as_ref().map_or_else(
@@ -293,7 +297,7 @@ fn silent(show: &Show, error: &AdminError, validated: &Validated) -> Outcome {
 }
 
 /// One that is as it was stays so; one of which nothing was said yet says what it waits for.
-fn unheard(show: &Show, validated: &Validated) -> Next {
+fn unheard(show: &SlimSeatingEvent, validated: &Validated) -> Next {
     let conditions = show.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let was_said = find(conditions, READY).is_some_and(|ready| ready.reason != progress::SERVICE_NOT_READY);
     if was_said {

@@ -129,7 +129,7 @@ pub async fn tell(context: Arc<Context>) {
 
 /// Whether it was told; another installation's objects are that one's to tell of.
 async fn tell_of(context: &Context, (kind, namespace, name): &Id, known: &Known) -> Result<bool, ApiError> {
-    if context.claims.admit(namespace).await.is_err() {
+    if context.namespace_leases.admit(namespace).await.is_err() {
         return Ok(false);
     }
     let Some(resource) = resource(kind) else { return Ok(true) };

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::embedded::journal::effects::{EffectChange, EffectRow};
 use crate::embedded::journal::{Journal, JournalError, Ticket, Write};
 use crate::embedded::seats::Clock;
-use crate::embedded::views::Place;
+use crate::embedded::views::LogPosition;
 
 use super::file;
 
@@ -110,23 +110,27 @@ impl Book {
         Moment::new((self.0.clock)(), Uuid::new_v4())
     }
 
-    /// Whether what stands at `place` was taken in before.
-    pub(super) fn is_known(&self, place: Place<'_>) -> bool {
+    /// Whether what stands at `position` was taken in before.
+    pub(super) fn is_known(&self, position: LogPosition<'_>) -> bool {
         let pages = self.0.pages();
-        let next = pages.checkpoints.get(&(place.topic.to_owned(), place.partition));
-        next.is_some_and(|next| place.offset < *next)
+        let next = pages.checkpoints.get(&(position.topic.to_owned(), position.partition));
+        next.is_some_and(|next| position.offset < *next)
     }
 
     /// Changes something, with where on the log it came from, and lets it be written.
     pub(super) fn take_in<T, E>(
         &self,
-        place: Place<'_>,
+        position: LogPosition<'_>,
         change: impl FnOnce(&mut Turn<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut turn = self.turn();
         let changed = change(&mut turn)?;
-        turn.pages.checkpoints.insert((place.topic.to_owned(), place.partition), place.offset + 1);
-        turn.row(EffectChange::Checkpoint(place.topic.to_owned(), place.partition, place.offset + 1));
+        turn.pages.checkpoints.insert((position.topic.to_owned(), position.partition), position.offset + 1);
+        turn.row(EffectChange::Checkpoint(
+            position.topic.to_owned(),
+            position.partition,
+            position.offset + 1,
+        ));
         self.write(turn, false);
         self.0.more.notify_one();
         Ok(changed)

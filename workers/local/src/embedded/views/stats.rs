@@ -14,7 +14,7 @@ use boxoffice_domain::project::SeatStatus;
 use boxoffice_domain::{Chart, Definition, Envelope, Projected, SeatId, SeatingEventId, project};
 
 use super::announcements::Outbox;
-use super::{MemoryHandler, Place, Refusal};
+use super::{LogPosition, MemoryHandler, Refusal};
 
 /// Keeps the statistics.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ struct Show {
 impl MemoryHandler for Stats {
     const FOLLOWERS: Followers = Followers::GoOn;
 
-    fn apply(&mut self, event: &Envelope, _: Place<'_>) -> Result<(), Refusal> {
+    fn apply(&mut self, event: &Envelope, _: LogPosition<'_>) -> Result<(), Refusal> {
         let Some(sequence) = event.metadata.sequence else { return Ok(()) };
         let id = event.event.seating_event();
         match project(&event.event) {
