@@ -14,7 +14,8 @@ use boxoffice_domain::events::{Incoming, VERSION, parse};
 use boxoffice_domain::{Envelope, SeatingEventId, SeatingEventState, UnixMillis, evolve};
 use boxoffice_tests::conformance::seat_store::stage::START;
 use boxoffice_tests::formats::{
-    HISTORY, OVER, PARTITION, PUBLISHED, SHOWS, SNAPSHOT, Step, id, is_as_kept, kept, sale, to_read,
+    HISTORY, OVER, PARTITION, PUBLISHED, SHOWS, SNAPSHOT, ScriptedCommand, id, is_as_kept, kept, sale,
+    to_read,
 };
 use boxoffice_tests::recovery::nothing_was_lost;
 use boxoffice_tests::servers::{redis_url, service};
@@ -67,7 +68,7 @@ impl TestStore {
 
     /// Carries the sale out.
     async fn sell(&self) {
-        for Step { event, at, cause, command } in sale() {
+        for ScriptedCommand { event, at, cause, command } in sale() {
             self.set_clock(at).await;
             let context = format!("{command:?}");
             if cause.idempotency.is_none()
@@ -93,7 +94,7 @@ impl TestStore {
     /// Sends again what had a key: what is told now.
     async fn repeat(&self) -> Vec<Outcome> {
         let mut told = vec![];
-        for Step { event, cause, command, .. } in sale() {
+        for ScriptedCommand { event, cause, command, .. } in sale() {
             if cause.idempotency.is_some() {
                 let outcome = self.store.execute(&event, &command, &cause).await.unwrap().unwrap();
                 assert!(outcome.repeated, "{command:?}: {outcome:?}");
@@ -152,7 +153,7 @@ impl TestStore {
     /// The stored answers, by the step that they answer.
     async fn answers(&self) -> Value {
         let mut answers = BTreeMap::new();
-        for (number, Step { event, cause, .. }) in sale().into_iter().enumerate() {
+        for (number, ScriptedCommand { event, cause, .. }) in sale().into_iter().enumerate() {
             let Some(idempotency) = cause.idempotency else { continue };
             let key = self.keys.answer(&event, &idempotency.key);
             let text = self.connection.clone().get(key).await.unwrap().unwrap();

@@ -19,7 +19,7 @@ use boxoffice_runtime::record::{NewRecord, encode};
 use futures::future::join_all;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::chain::{Last, LastEvents};
+use super::last_events::{Last, LastEvents};
 use super::ownership::Occupancy;
 use super::queue::{Queue, Wakes};
 use super::shared::{Logged, Shared};
@@ -98,7 +98,7 @@ pub struct Lane {
     /// The right to publish, once it is taken.
     right: Option<Box<dyn Appender>>,
     /// What was published by it.
-    chain: LastEvents,
+    last_events: LastEvents,
     /// Whether the store may lack something.
     recovering: bool,
     /// SeatingEvents that met the fence (I7).
@@ -126,7 +126,7 @@ impl Lane {
             wakes,
             queue: Queue::default(),
             right: None,
-            chain: LastEvents::default(),
+            last_events: LastEvents::default(),
             recovering: false,
             doubted: BTreeSet::new(),
             untold: BTreeMap::new(),
@@ -264,7 +264,7 @@ impl Lane {
                 self.shared.metrics.published.inc_by(count);
                 self.shared.logged(self.partition, Logged { end, closes: batch.closes });
                 for (event, last) in &batch.last {
-                    self.chain.published(event, *last);
+                    self.last_events.published(event, *last);
                 }
                 self.published(batch.last, end).await;
                 self.moved_on(count, end).await;
@@ -298,7 +298,7 @@ impl Lane {
         self.right = None;
         let right = self.shared.log.appender(&id).await?;
         // Somebody else may have published since.
-        self.chain.clear();
+        self.last_events.clear();
         let contradicted = self.shared.recovery.contradicted(self.partition).await?;
         self.distrust(contradicted).await;
         if self.recovering {
@@ -395,7 +395,7 @@ impl Lane {
             self.shared.touch(&event);
             let records = match entries {
                 Ok((partition, entries, is_all)) if partition == self.partition || entries.is_empty() => {
-                    if self.chain.goes_on(&event, &entries, is_all) {
+                    if self.last_events.goes_on(&event, &entries, is_all) {
                         batch.closes |= entries.iter().any(|entry| is_last(&entry.envelope.event));
                         batch.is_cut |= !is_all;
                         self.encoded(&entries)
@@ -478,7 +478,7 @@ impl Lane {
     async fn move_offsets(&mut self, offset: u64) {
         self.appended = Some(0);
         let all = self.shared.pinned_to(self.partition);
-        self.chain.keep(&all);
+        self.last_events.keep(&all);
         for events in all.chunks(MOVED_AT_ONCE) {
             let moved = async {
                 self.shared.outbox.move_offsets(events, offset).await;

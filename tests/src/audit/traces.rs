@@ -16,8 +16,8 @@ use super::request::{Answer, Loss, Request, Wish};
 pub type Facts<'a> = BTreeMap<u64, &'a Envelope>;
 
 /// Requests, each with what it did so far.
-pub struct Chains<'a> {
-    requests: Vec<Chain<'a>>,
+pub struct RequestTraces<'a> {
+    requests: Vec<RequestTrace<'a>>,
     by_correlation: HashMap<&'a str, usize>,
     /// Requests about one chain: there must be none.
     repeated: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Chains<'a> {
 }
 
 /// A request and what it did.
-pub struct Chain<'a> {
+pub struct RequestTrace<'a> {
     /// The request.
     pub request: &'a Request,
     /// Its domain events, in order.
@@ -38,7 +38,7 @@ pub struct Chain<'a> {
     pub has: Vec<SeatId>,
 }
 
-impl<'a> Chains<'a> {
+impl<'a> RequestTraces<'a> {
     /// Requests before anything happened.
     pub fn of(requests: &'a [Request], losses: &'a [Loss]) -> Self {
         let (mut by_correlation, mut repeated) = (HashMap::new(), vec![]);
@@ -49,7 +49,7 @@ impl<'a> Chains<'a> {
         }
         let requests = requests
             .iter()
-            .map(|request| Chain { request, made: vec![], left: vec![], has: vec![] })
+            .map(|request| RequestTrace { request, made: vec![], left: vec![], has: vec![] })
             .collect();
         Self { requests, by_correlation, repeated, taken_away: HashSet::new(), losses }
     }
@@ -61,16 +61,16 @@ impl<'a> Chains<'a> {
         }
         let correlation = fact.metadata.correlation_id.as_str();
         let place = self.by_correlation.get(correlation).context("nobody asked for it")?;
-        let chain = self.requests.get_mut(*place).context("nobody asked for it")?;
+        let trace = self.requests.get_mut(*place).context("nobody asked for it")?;
         ensure!(
-            fact.metadata.user_id.as_ref() == Some(&chain.request.user),
+            fact.metadata.user_id.as_ref() == Some(&trace.request.user),
             "{} asked for it, not {:?}",
-            chain.request.user,
+            trace.request.user,
             fact.metadata.user_id
         );
-        chain.made.push(fact.clone());
-        chain.has = seats_after(state, &fact.event);
-        chain.left = match &chain.request.wish {
+        trace.made.push(fact.clone());
+        trace.has = seats_after(state, &fact.event);
+        trace.left = match &trace.request.wish {
             Wish::ReserveHold(hold) | Wish::ReleaseHold(hold) => {
                 state.holds.get(&hold.uuid()).map(|hold| hold.seats.clone()).unwrap_or_default()
             }
@@ -120,9 +120,9 @@ impl<'a> Chains<'a> {
         let facts: Facts<'_> =
             facts.iter().map(|fact| (fact.metadata.sequence.unwrap_or_default(), fact)).collect();
         let repetitions = Repetitions::of(&self.requests);
-        let found = self.requests.iter().filter_map(|chain| {
-            let error = chain.examine(&facts, repetitions.first(chain), self.losses).err()?;
-            let Request { user, wish, answer, .. } = chain.request;
+        let found = self.requests.iter().filter_map(|trace| {
+            let error = trace.examine(&facts, repetitions.first(trace), self.losses).err()?;
+            let Request { user, wish, answer, .. } = trace.request;
             Some(format!("{user} asked for {wish:?} and was told {answer:?}: {error:#}"))
         });
         self.repeated.iter().cloned().chain(found).chain(repetitions.findings(self.losses)).collect()
@@ -160,7 +160,7 @@ fn seats_after(state: &SeatingEventState, event: &DomainEvent) -> Vec<SeatId> {
     keys.into_iter().flatten().map(|key| SeatId::from_chart(&state.id, key)).collect()
 }
 
-impl Chain<'_> {
+impl RequestTrace<'_> {
     /// `first` is the request of the same key that did what this one was told.
     fn examine(&self, facts: &Facts<'_>, first: Option<&Self>, losses: &[Loss]) -> anyhow::Result<()> {
         match (&self.request.answer, self.made.is_empty()) {
