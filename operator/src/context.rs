@@ -21,9 +21,10 @@ use crate::metrics::Metrics;
 use crate::namespace_leases::NamespaceLeases;
 use crate::notices::Notices;
 use crate::refusals::Refusals;
+use crate::reservation_service::memory::Memory;
 use crate::reservation_service::pods::Lists;
 use crate::reservation_service::tokens::Keyring;
-use crate::reservation_service::{memory, unclaimed};
+use crate::reservation_service::unclaimed::memory::SalesMemory;
 use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
 use crate::seating_event::pace::Pace;
@@ -45,11 +46,11 @@ pub struct Context {
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
     /// What is known of services' objects from before.
-    pub memory: Arc<memory::Memory>,
+    pub memory: Arc<Memory>,
     /// What it remembers of deletions.
     pub departures: Departures,
     /// What it remembers of sales that no SeatingEvent claims.
-    pub unclaimed: unclaimed::Memory,
+    pub unclaimed: SalesMemory,
     /// How long such a sale goes on that is younger than its service.
     pub unclaimed_sales_after: Duration,
     /// Every SeatingEvent, once they are watched.

@@ -18,7 +18,7 @@ use crate::admin::AdminApi;
 use crate::args::RunArgs;
 use crate::backoff::Backoff;
 use crate::context::Context;
-use crate::definitions::{self, Definitions};
+use crate::definitions::{Definitions, compare};
 use crate::departures::Departures;
 use crate::directory::Directory;
 use crate::kafka::pool::Pool;
@@ -28,9 +28,10 @@ use crate::metrics::Metrics;
 use crate::namespace_leases::NamespaceLeases;
 use crate::notices::Notices;
 use crate::refusals::Refusals;
+use crate::reservation_service::memory::Memory;
 use crate::reservation_service::pods::Lists;
 use crate::reservation_service::tokens::Keyring;
-use crate::reservation_service::{memory, unclaimed};
+use crate::reservation_service::unclaimed::memory::SalesMemory;
 use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
 use crate::seating_event::pace::Pace;
@@ -38,7 +39,7 @@ use crate::secrets::{ConfigMaps, Secrets};
 use crate::watch::Watches;
 use crate::watch::health::Health;
 use crate::watch::scope::Scope;
-use crate::watch::unreadable::{self, Unreadable};
+use crate::watch::unreadable::{Unreadable, telling};
 use crate::{reservation_service, seating_event};
 
 /// How long reconciles have to end before the Lease is released: a hand-over takes less than two seconds in all.
@@ -93,9 +94,9 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         kafka: Pool::default(),
         declarations: Arc::default(),
         inventories: Inventories::default(),
-        memory: Arc::new(memory::Memory::default()),
+        memory: Arc::new(Memory::default()),
         departures: Departures::default(),
-        unclaimed: unclaimed::Memory::default(),
+        unclaimed: SalesMemory::default(),
         unclaimed_sales_after,
         shows: OnceLock::new(),
         directory: Directory::default(),
@@ -193,8 +194,8 @@ async fn work(context: Arc<Context>, scope: &Scope) -> &'static str {
     tokio::select! {
         ended = both => ended,
         () = context.namespace_leases.keep(&wanted) => "claims",
-        () = unreadable::tell(Arc::clone(&context)) => "report of unreadable objects",
-        () = definitions::compare(Arc::clone(&context)) => "comparison of definitions",
+        () = telling::tell(Arc::clone(&context)) => "report of unreadable objects",
+        () = compare::compare(Arc::clone(&context)) => "comparison of definitions",
     }
 }
 

@@ -10,7 +10,7 @@ use boxoffice_crds::reservation_service::{ConsumerGroupStatus, TopicStatus};
 use kube::ResourceExt;
 
 use super::brokers::brokers;
-use super::validate::{id, seniority};
+use super::seniority::{id, seniority};
 use crate::conditions::Stall;
 
 /// What a service has on its cluster, as far as somebody saw it.

@@ -12,8 +12,10 @@ pub mod holding;
 
 pub mod image;
 pub mod in_use;
+pub mod kinds;
 pub mod names;
 pub mod pod_template;
+mod seniority;
 pub mod unsupported;
 pub mod validate;
 
@@ -29,6 +31,7 @@ pub mod outcome;
 pub mod ownership;
 pub mod pods;
 pub mod record;
+pub mod rollout;
 pub mod split;
 pub mod taken_out;
 pub mod token_secret;

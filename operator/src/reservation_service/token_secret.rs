@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::holding::{Holding, Kind, hold};
 use super::ownership::{is_ours, name_taken};
+use super::rollout::is_complete;
 use super::tokens::{self, Content, MARK, PREVIOUS, SecretAction, TOKEN, Tokens};
-use super::workers::is_complete;
 use super::{names, pods};
 use crate::api::{ApiError, beside, timed};
 use crate::conditions::Stall;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::dereference::{doubt, target, whole};
 use super::given::{Became, Given};
 use super::inventories::{Told, Turn};
+use super::outcome::Outcome;
 use super::slim::SlimSeatingEvent;
 use super::validate::{Validated, define};
 use super::{moments, status};
@@ -29,23 +30,6 @@ const NAMED_SEATS: usize = 20;
 /// How long a definition waits for others that are being given to the same service.
 const BEHIND_OTHERS: Duration = Duration::from_millis(500);
 
-/// How a reconcile of a SeatingEvent went.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What the command worker said last, where it said anything.
-    pub inventory: Option<Inventory>,
-    /// The one step.
-    pub step: Finding,
-    /// Why only a person can go on.
-    pub stall: Option<Stall>,
-    /// What was done.
-    pub deeds: Vec<Notice>,
-    /// What the definition that was given does to the seats, where it was planned.
-    pub plan: Option<SeatMapPlan>,
-    /// Whether to try again by the clock; otherwise the next answer of the service wakes the object.
-    pub retry: bool,
-}
-
 /// What is to be done after a look at a SeatingEvent.
 #[derive(Debug)]
 pub enum Next {
@@ -55,24 +39,6 @@ pub enum Next {
     Later(Duration),
     /// Nothing: what it waits for wakes it.
     Wait,
-}
-
-impl Outcome {
-    /// A step and nothing else.
-    pub fn of(step: Finding) -> Self {
-        Self { inventory: None, step, stall: None, deeds: Vec::new(), plan: None, retry: false }
-    }
-
-    /// A step to be tried again.
-    pub fn again(step: Finding) -> Self {
-        Self { retry: true, ..Self::of(step) }
-    }
-
-    /// Only a person can go on.
-    pub fn stalled(inventory: Option<Inventory>, stall: Stall) -> Self {
-        let step = Finding::unmet(INVENTORY_READY, stall.reason, &stall.message);
-        Self { inventory, stall: Some(stall), ..Self::of(step) }
-    }
 }
 
 impl From<Outcome> for Next {

@@ -12,8 +12,8 @@ use boxoffice_crds::common::DeletionPolicy;
 use boxoffice_crds::common::condition::INVENTORY_READY;
 use kube::{Resource, ResourceExt};
 
-use super::apply::Outcome;
 use super::dereference::{Inputs, doubt};
+use super::outcome::Outcome;
 use super::slim::SlimSeatingEvent;
 use crate::admin::AdminError;
 use crate::conditions::{Finding, progress};
