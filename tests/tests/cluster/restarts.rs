@@ -9,7 +9,7 @@ use std::time::Duration;
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_domain::SeatId;
 use boxoffice_operator::leader::LEASE;
-use boxoffice_operator::reservation_service::children::kinds;
+use boxoffice_operator::reservation_service::kinds::kinds;
 use boxoffice_operator::reservation_service::names;
 use boxoffice_tests::api_audit::Call;
 use futures::FutureExt;
