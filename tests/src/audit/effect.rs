@@ -5,7 +5,7 @@ use boxoffice_domain::SeatId;
 use boxoffice_domain::events::{Claim, DomainEvent, ReservedSeats};
 
 use super::request::Wish;
-use super::traces::RequestTrace;
+use super::trace::RequestTrace;
 
 impl RequestTrace<'_> {
     /// All that was asked for happened, in one step.

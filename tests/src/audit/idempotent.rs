@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use boxoffice_domain::UserId;
 
 use super::request::{Answer, Loss, Request};
-use super::traces::RequestTrace;
+use super::trace::RequestTrace;
 
 /// The code of a refusal that says only that it is too early to answer.
 const IN_FLIGHT: &str = "IDEMPOTENCY_IN_FLIGHT";

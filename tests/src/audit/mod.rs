@@ -17,6 +17,8 @@ mod money;
 
 pub mod request;
 
+mod trace;
+
 mod traces;
 
 mod effect;

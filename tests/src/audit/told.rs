@@ -6,7 +6,7 @@ use boxoffice_domain::{HoldId, ReservationId, SeatId, UnixMillis, UserId};
 
 use super::name;
 use super::request::Answer;
-use super::traces::{Facts, RequestTrace};
+use super::trace::{Facts, RequestTrace};
 
 impl RequestTrace<'_> {
     /// `answer` says what this request did, and all that there is of the hold or the reservation after it.

@@ -2,18 +2,15 @@
 //! and that of a reservation that was not paid for to the reservation's, but no client asked for either; nor for what
 //! operators do.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use boxoffice_domain::events::{Claim, DomainEvent, ReleaseReason};
 use boxoffice_domain::{Envelope, HoldId, ReservationId, SeatId, SeatingEventState};
 
 use super::idempotent::Repetitions;
-use super::name;
-use super::request::{Answer, Loss, Request, Wish};
-
-/// Domain events by sequence.
-pub type Facts<'a> = BTreeMap<u64, &'a Envelope>;
+use super::request::{Loss, Request, Wish};
+use super::trace::{Facts, RequestTrace};
 
 /// Requests, each with what it did so far.
 pub struct RequestTraces<'a> {
@@ -24,18 +21,6 @@ pub struct RequestTraces<'a> {
     /// Reservations of which others than their owners took seats; that they were cancelled is still to be said.
     taken_away: HashSet<ReservationId>,
     losses: &'a [Loss],
-}
-
-/// A request and what it did.
-pub struct RequestTrace<'a> {
-    /// The request.
-    pub request: &'a Request,
-    /// Its domain events, in order.
-    pub made: Vec<Envelope>,
-    /// Seats that it was to take all of, and that were still there after the last of `made`.
-    pub left: Vec<String>,
-    /// What the hold or the reservation that the last of `made` is about had then.
-    pub has: Vec<SeatId>,
 }
 
 impl<'a> RequestTraces<'a> {
@@ -158,31 +143,4 @@ fn seats_after(state: &SeatingEventState, event: &DomainEvent) -> Vec<SeatId> {
         | DomainEvent::PaymentRefundRequested(_) => None,
     };
     keys.into_iter().flatten().map(|key| SeatId::from_chart(&state.id, key)).collect()
-}
-
-impl RequestTrace<'_> {
-    /// `first` is the request of the same key that did what this one was told.
-    fn examine(&self, facts: &Facts<'_>, first: Option<&Self>, losses: &[Loss]) -> anyhow::Result<()> {
-        match (&self.request.answer, self.made.is_empty()) {
-            (Answer::Refused { .. } | Answer::Unknown, true) => Ok(()),
-            (Answer::Refused { .. }, false) => bail!("I2: it had an effect: {:?}", self.names()),
-            (Answer::Unknown, false) => self.whole(),
-            (answer, false) => self.whole().and_then(|()| self.is_as_told(answer)),
-            (answer, true) => {
-                let mut was_so = first.map_or_else(|| self.repeats(facts), |first| first.is_as_told(answer));
-                let is_hold = self.request.wish.makes_a_hold();
-                if is_hold || first.is_some_and(|first| first.request.was_under_way(losses)) {
-                    // A hold is known by its key for as long as it is remembered, and answered as it is; or the answer
-                    // that was stored with its effect is gone, and the effect itself came back from the log.
-                    was_so = was_so.or_else(|_| self.repeats(facts));
-                }
-                was_so.or_else(|error| if self.request.may_be_lost(losses) { Ok(()) } else { Err(error) })
-            }
-        }
-    }
-
-    /// Its domain events, for a person.
-    pub fn names(&self) -> Vec<String> {
-        self.made.iter().map(name).collect()
-    }
 }
