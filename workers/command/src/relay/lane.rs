@@ -92,7 +92,7 @@ struct Batch {
 pub struct Lane {
     shared: Arc<Shared>,
     partition: u32,
-    place: Occupancy,
+    occupancy: Occupancy,
     wakes: Arc<Wakes>,
     queue: Queue,
     /// The right to publish, once it is taken.
@@ -118,11 +118,11 @@ pub struct Lane {
 
 impl Lane {
     /// A partition of a lane that was just taken: nobody knows what its store lacks.
-    pub fn new(shared: Arc<Shared>, partition: u32, place: Occupancy, wakes: Arc<Wakes>) -> Self {
+    pub fn new(shared: Arc<Shared>, partition: u32, occupancy: Occupancy, wakes: Arc<Wakes>) -> Self {
         Self {
             shared,
             partition,
-            place,
+            occupancy,
             wakes,
             queue: Queue::default(),
             right: None,
@@ -141,7 +141,7 @@ impl Lane {
     /// Works until the ownership is over, or nothing waits and no more is to come. What is under way is finished.
     pub async fn run(mut self) {
         self.check().await;
-        while !self.place.is_over() {
+        while !self.occupancy.is_over() {
             self.hear();
             let has_work = self.recovering || self.queue.next().is_some_and(|at| at <= Instant::now());
             if !has_work {
@@ -152,7 +152,7 @@ impl Lane {
                 continue;
             }
             self.linger().await;
-            if self.place.is_over() {
+            if self.occupancy.is_over() {
                 return;
             }
             match self.turn().await {
@@ -161,7 +161,7 @@ impl Lane {
                     let pause = self.failed(&error);
                     tokio::select! {
                         () = sleep(pause) => {}
-                        () = self.place.over() => {}
+                        () = self.occupancy.over() => {}
                     }
                 }
             }
@@ -191,7 +191,7 @@ impl Lane {
         tokio::select! {
             () = sleep(self.took.clamp(LINGER.0, LINGER.1)) => {}
             () = self.wakes.hurry() => {}
-            () = self.place.over() => {}
+            () = self.occupancy.over() => {}
         }
         self.hear();
     }
@@ -207,7 +207,7 @@ impl Lane {
             tokio::select! {
                 () = turn => {}
                 () = self.wakes.news() => {}
-                () = self.place.over() => {}
+                () = self.occupancy.over() => {}
             }
         };
         let mut news = std::pin::pin!(news);
@@ -277,7 +277,7 @@ impl Lane {
                 }
                 match error {
                     LogError::Fenced(_) => {
-                        self.recovering |= split::met(&self.shared, &self.place, self.partition).await;
+                        self.recovering |= split::met(&self.shared, &self.occupancy, self.partition).await;
                     }
                     other @ (LogError::Unavailable(_)
                     | LogError::Missing(_)
