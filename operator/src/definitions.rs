@@ -165,8 +165,7 @@ fn listed(fields: &Shape) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use boxoffice_crds::ReservationService;
-    use boxoffice_crds::SeatingEvent;
+    use boxoffice_crds::{ReservationService, SeatingEvent};
     use serde_json::json;
 
     fn schema() -> Value {

@@ -25,14 +25,14 @@ pub struct SlimSeatingEvent {
     /// Without what other programs keep there.
     pub metadata: ObjectMeta,
     /// What is kept of the spec.
-    pub spec: Gist,
+    pub spec: SlimSpec,
     /// As it was written last.
     pub status: Option<SeatingEventStatus>,
 }
 
 /// What is kept of a spec.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Gist {
+pub struct SlimSpec {
     /// The service that sells it.
     pub service_ref: ServiceRef,
     /// What becomes of its seats with it.
@@ -53,14 +53,14 @@ impl From<SeatingEvent> for SlimSeatingEvent {
             annotations.remove(LAST_APPLIED);
         }
         let definition_hash = build(&spec).digest();
-        let gist = Gist {
+        let slim = SlimSpec {
             service_ref: spec.service_ref,
             deletion_policy: spec.deletion_policy,
             opens_at: spec.sales.opens_at,
             closes_at: spec.sales.closes_at.unwrap_or(spec.starts_at),
             definition_hash,
         };
-        Self { metadata, spec: gist, status }
+        Self { metadata, spec: slim, status }
     }
 }
 
