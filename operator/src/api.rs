@@ -166,7 +166,7 @@ where
 {
     let status = serde_json::to_value(status).unwrap_or_default();
     let status = context.definitions.fitting(&K::kind(&()), status);
-    context.written.is_settled(&key(object), &status, &object.status())
+    context.last_written.is_settled(&key(object), &status, &object.status())
 }
 
 /// Applies the status as a whole: what it no longer says is removed. Returns whether that was written: not where it was
@@ -182,7 +182,7 @@ where
     if is_settled(context, object, status) {
         return Ok(false);
     }
-    let Context { client, written, definitions, .. } = context;
+    let Context { client, last_written, definitions, .. } = context;
     let status = definitions.fitting(&K::kind(&()), serde_json::to_value(status).unwrap_or_default());
     let body = json!({
         "apiVersion": K::api_version(&()),
@@ -197,7 +197,7 @@ where
     if answer.as_ref().is_err_and(ApiError::is_undeclared) {
         definitions.doubt();
     }
-    written.note(&key(object), &status, &answer?.status());
+    last_written.note(&key(object), &status, &answer?.status());
     Ok(true)
 }
 

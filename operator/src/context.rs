@@ -11,26 +11,27 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::AdminApi;
 use crate::backoff::Backoff;
-use crate::claims::Claims;
 use crate::definitions::Definitions;
 use crate::departures::Departures;
 use crate::directory::Directory;
 use crate::kafka::declarations::Declarations;
 use crate::kafka::pool::Pool;
+use crate::last_written::LastWritten;
 use crate::metrics::Metrics;
+use crate::namespace_leases::NamespaceLeases;
 use crate::notices::Notices;
 use crate::refusals::Refusals;
+use crate::reservation_service::memory::Memory;
 use crate::reservation_service::pods::Lists;
 use crate::reservation_service::tokens::Keyring;
-use crate::reservation_service::{memory, unclaimed};
+use crate::reservation_service::unclaimed::memory::SalesMemory;
 use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
 use crate::seating_event::pace::Pace;
-use crate::seating_event::show::Show;
+use crate::seating_event::slim::SlimSeatingEvent;
 use crate::secrets::{ConfigMaps, Secrets};
 use crate::watch::Watches;
 use crate::watch::unreadable::Unreadable;
-use crate::written::LastWritten;
 
 /// Clients, caches and settings.
 pub struct Context {
@@ -45,15 +46,15 @@ pub struct Context {
     /// What the command workers last said about SeatingEvents.
     pub inventories: Inventories,
     /// What is known of services' objects from before.
-    pub memory: Arc<memory::Memory>,
+    pub memory: Arc<Memory>,
     /// What it remembers of deletions.
     pub departures: Departures,
     /// What it remembers of sales that no SeatingEvent claims.
-    pub unclaimed: unclaimed::Memory,
+    pub unclaimed: SalesMemory,
     /// How long such a sale goes on that is younger than its service.
     pub unclaimed_sales_after: Duration,
     /// Every SeatingEvent, once they are watched.
-    pub shows: OnceLock<Store<Show>>,
+    pub shows: OnceLock<Store<SlimSeatingEvent>>,
     /// The services as they are watched.
     pub directory: Directory,
     /// Which definitions were looked at.
@@ -81,13 +82,13 @@ pub struct Context {
     /// What is watched, and where.
     pub watches: Watches,
     /// Which namespaces are this installation's.
-    pub claims: Claims,
+    pub namespace_leases: NamespaceLeases,
     /// The objects that this version cannot read.
     pub unreadable: Arc<Unreadable>,
     /// Whether the API server knows what this version does.
     pub definitions: Definitions,
     /// What became of statuses that were written.
-    pub written: LastWritten,
+    pub last_written: LastWritten,
     /// Cancelled when the process is to end: no reconcile begins after it.
     pub ending: CancellationToken,
     /// The workers' image for services that name none.

@@ -10,7 +10,7 @@ use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 
 use crate::backoff::jittered;
-use crate::claims::LOOK;
+use crate::namespace_leases::LOOK;
 
 use crate::context::{Context, key};
 
@@ -37,8 +37,8 @@ where
     {
         return Ok(Action::await_change());
     }
-    if let Err(refused) = context.claims.admit(&namespace).await {
-        context.claims.tell(&object.object_ref(&()), &refused).await;
+    if let Err(refused) = context.namespace_leases.admit(&namespace).await {
+        context.namespace_leases.tell(&object.object_ref(&()), &refused).await;
         return Ok(Action::requeue(jittered(LOOK)));
     }
     let (started, name) = (Instant::now(), key(object));

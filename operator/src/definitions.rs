@@ -5,31 +5,19 @@
 //! without. What it knows is read from its OpenAPI document, which everybody may read, so that it needs no right beyond a
 //! namespace.
 
+pub mod compare;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use boxoffice_crds::common::condition::CRDS_OUTDATED;
-use boxoffice_crds::{ReservationService, SeatingEvent};
-use http::Request;
 use kube::{CustomResourceExt, Resource};
 use serde_json::Value;
 use tokio::sync::Notify;
-use tokio::time::timeout;
 
-use crate::api::{ApiError, timed};
 use crate::conditions::Finding;
-use crate::context::Context;
 use crate::reservation_service::fingerprint::fingerprint;
 
-/// Names the documents of all versions, each with a hash.
-const INDEX: &str = "/openapi/v3";
-/// The one of both kinds.
-const DOCUMENT: &str = "apis/boxoffice.dev/v1alpha1";
-/// How often the index is looked at.
-const LOOK: Duration = Duration::from_mins(1);
-/// How soon again after a failure.
-const AGAIN: Duration = Duration::from_secs(5);
 /// Most fields that a condition names.
 const NAMED: usize = 10;
 
@@ -110,63 +98,6 @@ fn trim(value: &mut Value, path: &str, known: &Shape) {
     }
 }
 
-/// Compares them now and whenever they change, for ever.
-pub async fn compare(context: Arc<Context>) {
-    let mut seen = None;
-    loop {
-        let wait = match look(&context, &mut seen).await {
-            Ok(()) => LOOK,
-            Err(error) => {
-                tracing::debug!(%error, "definitions not compared");
-                AGAIN
-            }
-        };
-        if timeout(wait, context.definitions.doubt.notified()).await.is_ok() {
-            seen = None;
-        }
-    }
-}
-
-/// Reads the document if the index names another one than was `seen`.
-async fn look(context: &Context, seen: &mut Option<String>) -> Result<(), ApiError> {
-    let index = get(context, INDEX).await?;
-    let address = index["paths"][DOCUMENT]["serverRelativeURL"].as_str().map(str::to_owned);
-    let Some(address) = address.filter(|address| seen.as_ref() != Some(address)) else { return Ok(()) };
-    let document = get(context, &address).await?;
-    for (kind, ours) in [own::<ReservationService>(), own::<SeatingEvent>()] {
-        let Some(theirs) = published(&document, kind) else { continue };
-        let lacking: BTreeSet<_> = ours.difference(&theirs).cloned().collect();
-        let (own, live) = (hash(&ours), hash(&theirs));
-        context.metrics.outdated(kind, !lacking.is_empty());
-        if !lacking.is_empty() {
-            tracing::warn!(
-                kind,
-                own,
-                live,
-                lacking = listed(&lacking),
-                "definition is older than the operator"
-            );
-        } else if ours == theirs {
-            tracing::info!(kind, own, "definition is the operator's own");
-        } else {
-            tracing::warn!(
-                kind,
-                own,
-                live,
-                "definition is newer than the operator: what it adds is unreadable here"
-            );
-        }
-        context.definitions.note(kind, &ours, theirs);
-    }
-    *seen = Some(address);
-    Ok(())
-}
-
-async fn get(context: &Context, address: &str) -> Result<Value, ApiError> {
-    let request = Request::get(address).body(Vec::new()).map_err(kube::Error::HttpError);
-    timed("read the definitions", async { context.client.request(request?).await }).await
-}
-
 /// The kind with what this operator knows of it.
 fn own<K: CustomResourceExt + Resource<DynamicType = ()>>() -> (&'static str, Shape) {
     let crd = serde_json::to_value(K::crd()).unwrap_or_default();
@@ -234,6 +165,7 @@ fn listed(fields: &Shape) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use boxoffice_crds::{ReservationService, SeatingEvent};
     use serde_json::json;
 
     fn schema() -> Value {

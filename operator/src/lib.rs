@@ -1,7 +1,7 @@
 //! The operator: turns custom resources into workers, topics, consumer groups and inventory.
 //!
 //! Reading order: [`run`](mod@run) starts the process and waits to lead ([`leader`]), in namespaces that are this
-//! installation's ([`claims`]); [`watch`](mod@watch) and [`controller`] are what both controllers share; [`reservation_service`] and [`seating_event`] each go dereference -> validate -> build -> apply
+//! installation's ([`namespace_leases`]); [`watch`](mod@watch) and [`controller`] are what both controllers share; [`reservation_service`] and [`seating_event`] each go dereference -> validate -> build -> apply
 //! -> status. Only the first and the last two of these steps do IO, so everything that decides is tested without a
 //! cluster. [`kafka`] and [`admin`] are the two systems it acts on besides the API server ([`api`]).
 //!
@@ -11,9 +11,9 @@
 pub mod args;
 pub mod run;
 
-pub mod claims;
 pub mod leader;
 pub mod lease;
+pub mod namespace_leases;
 
 pub mod context;
 pub mod controller;
@@ -24,11 +24,11 @@ pub mod backoff;
 pub mod conditions;
 pub mod definitions;
 pub mod departures;
+pub mod last_written;
 pub mod metrics;
 pub mod notices;
 pub mod pause;
 pub mod refusals;
-pub mod written;
 
 #[cfg(test)]
 mod fake_api;

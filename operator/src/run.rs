@@ -17,19 +17,21 @@ use uuid::Uuid;
 use crate::admin::AdminApi;
 use crate::args::RunArgs;
 use crate::backoff::Backoff;
-use crate::claims::Claims;
 use crate::context::Context;
-use crate::definitions::{self, Definitions};
+use crate::definitions::{Definitions, compare};
 use crate::departures::Departures;
 use crate::directory::Directory;
 use crate::kafka::pool::Pool;
+use crate::last_written::LastWritten;
 use crate::leader::{Candidate, LEASE};
 use crate::metrics::Metrics;
+use crate::namespace_leases::NamespaceLeases;
 use crate::notices::Notices;
 use crate::refusals::Refusals;
+use crate::reservation_service::memory::Memory;
 use crate::reservation_service::pods::Lists;
 use crate::reservation_service::tokens::Keyring;
-use crate::reservation_service::{memory, unclaimed};
+use crate::reservation_service::unclaimed::memory::SalesMemory;
 use crate::seating_event::checks::Checks;
 use crate::seating_event::inventories::Inventories;
 use crate::seating_event::pace::Pace;
@@ -37,8 +39,7 @@ use crate::secrets::{ConfigMaps, Secrets};
 use crate::watch::Watches;
 use crate::watch::health::Health;
 use crate::watch::scope::Scope;
-use crate::watch::unreadable::{self, Unreadable};
-use crate::written::LastWritten;
+use crate::watch::unreadable::{Unreadable, telling};
 use crate::{reservation_service, seating_event};
 
 /// How long reconciles have to end before the Lease is released: a hand-over takes less than two seconds in all.
@@ -93,9 +94,9 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         kafka: Pool::default(),
         declarations: Arc::default(),
         inventories: Inventories::default(),
-        memory: Arc::new(memory::Memory::default()),
+        memory: Arc::new(Memory::default()),
         departures: Departures::default(),
-        unclaimed: unclaimed::Memory::default(),
+        unclaimed: SalesMemory::default(),
         unclaimed_sales_after,
         shows: OnceLock::new(),
         directory: Directory::default(),
@@ -108,10 +109,16 @@ pub async fn run(args: RunArgs) -> Result<(), Error> {
         pods: Lists::default(),
         refusals: Refusals::default(),
         watches: Watches::new(client.clone(), scope.clone(), health, Arc::clone(&unreadable)),
-        claims: Claims::new(client.clone(), installation, now, metrics.clone(), notices.clone()),
+        namespace_leases: NamespaceLeases::new(
+            client.clone(),
+            installation,
+            now,
+            metrics.clone(),
+            notices.clone(),
+        ),
         unreadable,
         definitions: Definitions::default(),
-        written: LastWritten::default(),
+        last_written: LastWritten::default(),
         ending: CancellationToken::new(),
         notices,
         metrics,
@@ -165,7 +172,7 @@ async fn lead(
 /// Both controllers and what goes on beside them. Returns the part that ended first; once all is to end, when both
 /// controllers have.
 async fn work(context: Arc<Context>, scope: &Scope) -> &'static str {
-    let wanted = scope.places().into_iter().flatten().map(str::to_owned).collect();
+    let wanted = scope.namespaces().into_iter().flatten().map(str::to_owned).collect();
     let mut services = pin!(reservation_service::run(Arc::clone(&context)));
     let mut events = pin!(seating_event::run(Arc::clone(&context)));
     let both = async {
@@ -186,9 +193,9 @@ async fn work(context: Arc<Context>, scope: &Scope) -> &'static str {
     };
     tokio::select! {
         ended = both => ended,
-        () = context.claims.keep(&wanted) => "claims",
-        () = unreadable::tell(Arc::clone(&context)) => "report of unreadable objects",
-        () = definitions::compare(Arc::clone(&context)) => "comparison of definitions",
+        () = context.namespace_leases.keep(&wanted) => "claims",
+        () = telling::tell(Arc::clone(&context)) => "report of unreadable objects",
+        () = compare::compare(Arc::clone(&context)) => "comparison of definitions",
     }
 }
 

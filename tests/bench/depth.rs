@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::load::count;
-use crate::shows::Show;
+use crate::shows::SeatGrid;
 use crate::stack::Stack;
 
 /// How often it is looked at.
@@ -19,7 +19,7 @@ impl Depths {
     /// Runs `load` and looks at the outbox of `shows` meanwhile.
     pub async fn during<T>(
         stack: &Stack<'_>,
-        shows: &[Show],
+        shows: &[SeatGrid],
         load: impl Future<Output = anyhow::Result<T>>,
     ) -> anyhow::Result<(T, Self)> {
         let mut depths = Self::default();

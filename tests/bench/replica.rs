@@ -24,7 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use crate::scenarios::Bench;
-use crate::shows::Show;
+use crate::shows::SeatGrid;
 
 /// Sections, rows in each, and seats a row of each show: 20,000 seats.
 pub const HALL: (u32, u32, u32) = (20, 20, 50);
@@ -241,7 +241,7 @@ fn held(event: &SeatingEventId, user: &UserId, sequence: u64) -> Envelope {
 /// The definition of a show of the hall's size.
 fn definition(id: &str) -> Definition {
     let (sections, rows, width) = HALL;
-    let mut definition = Show::new(id, rows, width).definition();
+    let mut definition = SeatGrid::new(id, rows, width).definition();
     let one = definition.sections.remove(0);
     definition.sections = (1..=sections)
         .map(|number| {

@@ -8,9 +8,9 @@ use boxoffice_domain::definition::{HoldPolicy, Limits, PriceCategory, Rows, Sale
 /// The year 2099.
 const STARTS_AT: u64 = 4_076_000_000_000;
 
-/// A SeatingEvent.
+/// A SeatingEvent whose seats are a grid.
 #[derive(Debug, Clone)]
-pub struct Show {
+pub struct SeatGrid {
     /// Its id.
     pub id: String,
     /// Rows.
@@ -19,8 +19,8 @@ pub struct Show {
     pub width: u32,
 }
 
-impl Show {
-    /// A hall.
+impl SeatGrid {
+    /// So many rows of so many seats.
     pub fn new(id: impl Into<String>, rows: u32, width: u32) -> Self {
         Self { id: id.into(), rows, width }
     }
@@ -73,7 +73,7 @@ impl Show {
 #[derive(Debug, Clone)]
 pub struct Seats {
     /// The shows.
-    pub shows: Vec<Show>,
+    pub shows: Vec<SeatGrid>,
     on_sale: u32,
     given: Range<u32>,
 }
@@ -83,8 +83,9 @@ impl Seats {
     pub fn new(seats: u32, on_sale: u32, rows: u32, width: u32) -> Self {
         // A seat of each is taken by the warming up.
         let groups = seats.div_ceil(on_sale * (rows * width - 1)).max(1);
-        let shows: Vec<_> =
-            (1..=groups * on_sale).map(|number| Show::new(format!("show-{number}"), rows, width)).collect();
+        let shows: Vec<_> = (1..=groups * on_sale)
+            .map(|number| SeatGrid::new(format!("show-{number}"), rows, width))
+            .collect();
         let given = 0..groups * on_sale * (rows * width - 1);
         Self { shows, on_sale, given }
     }
@@ -107,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_show_has_the_seats_that_it_names() {
-        let show = Show::new("hall", 3, 4);
+        let show = SeatGrid::new("hall", 3, 4);
         let chart = Chart::expand(&show.definition()).unwrap();
         assert_eq!(chart.len(), 12);
         assert!((0..12).all(|number| chart.contains(&show.key(number))));

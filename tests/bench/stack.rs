@@ -16,7 +16,7 @@ use redis::aio::MultiplexedConnection;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 
-use crate::shows::Show;
+use crate::shows::SeatGrid;
 
 const TOKEN: &str = "bench";
 /// Partitions of the topic, as a ReservationService has them by default.
@@ -169,7 +169,7 @@ impl<'a> Stack<'a> {
 
     /// Puts `shows` on sale, and waits until that is published and each worker has held a seat of each: what a worker
     /// works out once a show is not what is measured.
-    pub async fn put_on_sale(&mut self, shows: &[Show]) -> anyhow::Result<()> {
+    pub async fn put_on_sale(&mut self, shows: &[SeatGrid]) -> anyhow::Result<()> {
         for show in shows {
             let put = self.client.put(format!("{}/{}", self.admin, show.id)).bearer_auth(TOKEN);
             answer(put.json(&show.definition())).await?;
@@ -186,7 +186,7 @@ impl<'a> Stack<'a> {
     }
 
     /// Takes seats off sale.
-    pub async fn block(&self, show: &Show, keys: &[String]) -> anyhow::Result<()> {
+    pub async fn block(&self, show: &SeatGrid, keys: &[String]) -> anyhow::Result<()> {
         let body = serde_json::json!({"seats": keys, "reason": "filled"});
         let post = self.client.post(format!("{}/{}/blocks", self.admin, show.id)).bearer_auth(TOKEN);
         answer(post.json(&body)).await.map(drop)
@@ -199,7 +199,7 @@ impl<'a> Stack<'a> {
     }
 
     /// How many domain events of `shows` wait to be published.
-    pub async fn depth(&self, shows: &[Show]) -> anyhow::Result<u64> {
+    pub async fn depth(&self, shows: &[SeatGrid]) -> anyhow::Result<u64> {
         let mut pipe = redis::pipe();
         for show in shows {
             pipe.cmd("XLEN").arg(self.keys.event(&show.id.parse::<SeatingEventId>()?).outbox());
@@ -209,7 +209,7 @@ impl<'a> Stack<'a> {
     }
 
     /// Waits until nothing waits: how long that took.
-    pub async fn drained(&self, shows: &[Show]) -> anyhow::Result<Duration> {
+    pub async fn drained(&self, shows: &[SeatGrid]) -> anyhow::Result<Duration> {
         let begun = Instant::now();
         let drained = within(PATIENCE, async || match self.depth(shows).await {
             Ok(0) => Some(Ok(())),
@@ -237,7 +237,7 @@ impl<'a> Stack<'a> {
     }
 
     /// The seats of a show as Redis has them, as a hash.
-    pub async fn seats_hash(&self, show: &Show) -> anyhow::Result<String> {
+    pub async fn seats_hash(&self, show: &SeatGrid) -> anyhow::Result<String> {
         let store = RedisStore::connect(Settings::new(self.redis.address(), self.service.clone())).await?;
         Ok(seats_hash(&store.state(&show.id.parse()?).await?))
     }

@@ -28,16 +28,16 @@ pub const OVER: &str = "bygone-night";
 /// Where its snapshot is, which it is archived with.
 pub const SNAPSHOT: u64 = 42;
 
-/// A step of the sale.
+/// A command of the sale, with when and whence it comes.
 #[derive(Debug)]
-pub struct Step {
+pub struct ScriptedCommand {
     /// Where.
     pub event: SeatingEventId,
     /// When.
     pub at: UnixMillis,
     /// Where the command comes from.
     pub cause: Cause,
-    /// What is done.
+    /// The command itself.
     pub command: Command,
 }
 
@@ -99,7 +99,7 @@ fn over() -> Definition {
 }
 
 /// The sale, in order.
-pub fn sale() -> Vec<Step> {
+pub fn sale() -> Vec<ScriptedCommand> {
     let mut script = Script::default();
     let [arena, closed, purged, bygone] = SHOWS;
     for show in [arena, closed, purged] {
@@ -190,7 +190,7 @@ fn sell(script: &mut Script, on: &str) {
 
 /// The steps so far; each has the ids of its place.
 #[derive(Default)]
-struct Script(Vec<Step>);
+struct Script(Vec<ScriptedCommand>);
 
 impl Script {
     fn by(&mut self, event: &str, second: u64, user: Option<&str>, command: Command) {
@@ -202,7 +202,7 @@ impl Script {
             traceparent: number.is_multiple_of(2).then(|| format!("00-{number:032x}-0000000000000001-01")),
             idempotency: None,
         };
-        self.0.push(Step { event: valid(event), at: START + second * 1_000, cause, command });
+        self.0.push(ScriptedCommand { event: valid(event), at: START + second * 1_000, cause, command });
     }
 
     fn operator(&mut self, event: &str, second: u64, command: Command) {

@@ -47,13 +47,13 @@ pub struct Outlook {
     /// Groups of consumers that are no more and still there.
     pub former: Vec<GroupState>,
     /// Topics to record as the service's own, with their ids: the next declaration then has more done.
-    pub claims: BTreeMap<String, Option<String>>,
+    pub to_record: BTreeMap<String, Option<String>>,
 }
 
 impl Outlook {
     /// Nothing could be seen.
     pub fn failed(error: KafkaError) -> Self {
-        Self { topics: Err(error), groups: None, former: Vec::new(), claims: BTreeMap::new() }
+        Self { topics: Err(error), groups: None, former: Vec::new(), to_record: BTreeMap::new() }
     }
 
     /// What Kafka failed in.
@@ -183,10 +183,11 @@ pub fn awaits_record(surveys: &[Survey], known: &Knowledge) -> bool {
 }
 
 /// The topics to record as the service's own, or with another id, before anything is done to them.
-pub fn claims(surveys: &[Survey], known: &Knowledge) -> BTreeMap<String, Option<String>> {
+pub fn to_record(surveys: &[Survey], known: &Knowledge) -> BTreeMap<String, Option<String>> {
     let is_ours = |survey: &&Survey| matches!(survey.plan, TopicPlan::Create | TopicPlan::Tend { .. });
-    let claims = surveys.iter().filter(is_ours).map(|survey| (survey.topic.name.clone(), survey.id.clone()));
-    claims.filter(|(name, id)| known.record.get(name) != Some(id)).collect()
+    let to_record =
+        surveys.iter().filter(is_ours).map(|survey| (survey.topic.name.clone(), survey.id.clone()));
+    to_record.filter(|(name, id)| known.record.get(name) != Some(id)).collect()
 }
 
 /// Creates, grows or configures the topic, where it is recorded.

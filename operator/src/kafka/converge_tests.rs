@@ -20,9 +20,9 @@ async fn look(
     let answers = fake.topics(&names).await.unwrap();
     let mut surveys =
         survey(declaration, &answers, Some("c1"), &mut Absences::default(), Instant::now()).unwrap();
-    let claims = claims(&surveys, &declaration.known);
+    let to_record = to_record(&surveys, &declaration.known);
     let (state, deeds) = carry_out(fake, surveys.remove(0), declaration).await.unwrap();
-    (claims, state, deeds)
+    (to_record, state, deeds)
 }
 
 fn declaration(partitions: i32) -> Declaration {
@@ -30,8 +30,8 @@ fn declaration(partitions: i32) -> Declaration {
 }
 
 /// What an operator does between two looks: it records, and remembers what it saw.
-fn remember(declaration: &mut Declaration, claims: BTreeMap<String, Option<String>>, state: &TopicState) {
-    declaration.known.record.extend(claims);
+fn remember(declaration: &mut Declaration, to_record: BTreeMap<String, Option<String>>, state: &TopicState) {
+    declaration.known.record.extend(to_record);
     if state.refused.is_none() && !state.is_new && state.partitions > 0 {
         let seen = topics::Seen { id: state.id.clone(), own: state.own };
         declaration.known.seen.insert(state.name.clone(), seen);
@@ -117,7 +117,7 @@ async fn on_another_cluster_nothing_becomes_the_services_own() {
     };
     let surveys = surveyed(&declaration).await;
     assert!(surveys.iter().all(|survey| is_elsewhere(&survey.plan)), "{surveys:?}");
-    assert!(claims(&surveys, &declaration.known).is_empty());
+    assert!(to_record(&surveys, &declaration.known).is_empty());
     declaration.known.cluster = Some("c1".to_owned());
     let surveys = surveyed(&declaration).await;
     let plans: Vec<_> = surveys.iter().map(|survey| &survey.plan).collect();

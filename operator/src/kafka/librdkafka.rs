@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use boxoffice_runtime::log::kafka::requests::{Described, EARLIEST, Failure, LATEST, Places, Requests};
+use boxoffice_runtime::log::kafka::requests::{
+    Described, EARLIEST, Failure, LATEST, ListedOffsets, Requests,
+};
 use boxoffice_runtime::log::kafka::trouble::Trouble;
 use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewPartitions, NewTopic, OwnedResourceSpecifier,
@@ -316,7 +318,11 @@ fn known<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
 }
 
 /// One request to each leader; where no record is as young as a time, the end.
-fn at(requests: &Requests<Trouble>, partitions: &[(String, i32)], start: Start) -> Result<Places, Failure> {
+fn at(
+    requests: &Requests<Trouble>,
+    partitions: &[(String, i32)],
+    start: Start,
+) -> Result<ListedOffsets, Failure> {
     match start {
         Start::Earliest => requests.offsets(partitions, EARLIEST),
         Start::Latest => requests.offsets(partitions, LATEST),

@@ -148,7 +148,7 @@ async fn answers(
 /// What became of a service's topics.
 struct Tended {
     topics: Result<Vec<TopicState>, KafkaError>,
-    claims: BTreeMap<String, Option<String>>,
+    to_record: BTreeMap<String, Option<String>>,
     deeds: Vec<Deed>,
     /// One is to be recorded before anything is done with it.
     awaits_record: bool,
@@ -173,7 +173,7 @@ async fn tend(
 ) -> Tended {
     let failed = |error| Tended {
         topics: Err(error),
-        claims: BTreeMap::new(),
+        to_record: BTreeMap::new(),
         deeds: Vec::new(),
         awaits_record: false,
         is_in_doubt: false,
@@ -184,7 +184,7 @@ async fn tend(
     };
     let is_in_doubt = converge::is_in_doubt(&surveys);
     let awaits_record = converge::awaits_record(&surveys, &declaration.known);
-    let claims = converge::claims(&surveys, &declaration.known);
+    let to_record = converge::to_record(&surveys, &declaration.known);
     let (mut topics, mut deeds) = (Vec::with_capacity(surveys.len()), Vec::new());
     for survey in surveys {
         match converge::carry_out(kafka, survey, declaration).await {
@@ -192,10 +192,10 @@ async fn tend(
                 topics.push(state);
                 deeds.extend(done);
             }
-            Err(error) => return Tended { claims, deeds, ..failed(error) },
+            Err(error) => return Tended { to_record, deeds, ..failed(error) },
         }
     }
-    Tended { topics: Ok(topics), claims, deeds, awaits_record, is_in_doubt }
+    Tended { topics: Ok(topics), to_record, deeds, awaits_record, is_in_doubt }
 }
 
 async fn finish(
@@ -205,11 +205,11 @@ async fn finish(
     questions: Option<&Result<Questions<'_>, KafkaError>>,
 ) -> (Option<Outlook>, Vec<Deed>) {
     let are_there = tended.are_there();
-    let Tended { topics, claims, mut deeds, awaits_record: _, is_in_doubt } = tended;
+    let Tended { topics, to_record, mut deeds, awaits_record: _, is_in_doubt } = tended;
     if is_in_doubt {
         return (None, deeds);
     }
-    let mut outlook = Outlook { topics, groups: None, former: Vec::new(), claims };
+    let mut outlook = Outlook { topics, groups: None, former: Vec::new(), to_record };
     if are_there {
         outlook.groups = match questions {
             Some(Ok(questions)) => Some(groups(kafka, &turn.declaration, questions, &mut deeds).await),

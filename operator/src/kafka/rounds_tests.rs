@@ -26,14 +26,14 @@ async fn once(fake: &Fake, declarations: &[(&str, &Declaration)]) -> Vec<Outlook
 async fn a_service_is_there_after_its_topics_were_recorded() {
     let (fake, mut declaration) = (Fake::default(), declaration("a"));
     let first = once(&fake, &[("a", &declaration)]).await.remove(0);
-    assert_eq!((first.groups, first.claims.len()), (None, 1));
-    declaration.known.record.extend(first.claims);
+    assert_eq!((first.groups, first.to_record.len()), (None, 1));
+    declaration.known.record.extend(first.to_record);
     let second = once(&fake, &[("a", &declaration)]).await.remove(0);
     assert!(second.is_unsettled(), "its id is not known yet");
     assert_eq!(second.groups.unwrap().unwrap().len(), 1);
     let third = once(&fake, &[("a", &declaration)]).await.remove(0);
     assert!(!third.is_unsettled());
-    assert_eq!(third.claims, [("a".to_owned(), Some("id-0".to_owned()))].into());
+    assert_eq!(third.to_record, [("a".to_owned(), Some("id-0".to_owned()))].into());
     assert!(third.groups.unwrap().is_ok(), "an id that is recorded later keeps no group waiting");
 }
 

@@ -107,7 +107,7 @@ async fn carry_out(
         return Ok(Some(taken));
     }
     let live = children.deployments();
-    let pods = pods::list(context, service, &live).await?;
+    let pods = pods::listing::list(context, service, &live).await?;
     let Kept { mark, problem, deeds, taken } = token_secret::keep(context, service, &live, &pods).await?;
     applied.deeds.extend(deeds);
     if taken.is_some() {

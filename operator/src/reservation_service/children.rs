@@ -7,9 +7,7 @@ use boxoffice_crds::ReservationService;
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{Patch as Operations, PatchOperation, RemoveOperation, ReplaceOperation};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
 };
@@ -19,6 +17,7 @@ use tokio::time::Instant;
 
 use super::drift::{Addition, Path, additions, covers, differences};
 use super::fingerprint::fingerprint;
+use super::kinds::kinds;
 use super::memory::{Mark, Objects};
 use super::outcome::{Outcome, Persisting, Refused};
 use super::ownership::{is_ours, name_taken};
@@ -42,18 +41,6 @@ pub struct Children<'a> {
     mark: Mark,
     /// When they were read.
     since: Instant,
-}
-
-/// The kinds of what the operator applies.
-pub fn kinds() -> [ApiResource; 6] {
-    [
-        ApiResource::erase::<ServiceAccount>(&()),
-        ApiResource::erase::<ConfigMap>(&()),
-        ApiResource::erase::<Service>(&()),
-        ApiResource::erase::<NetworkPolicy>(&()),
-        ApiResource::erase::<PodDisruptionBudget>(&()),
-        ApiResource::erase::<Deployment>(&()),
-    ]
 }
 
 impl<'a> Children<'a> {

@@ -15,8 +15,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
+use super::attached::{self, AttachedSeatingEvent};
 use super::children::Children;
-use super::claims::{self, Claim};
 use super::purge::{Purge, purge};
 use super::record::Record;
 use super::validate::names_of;
@@ -52,9 +52,9 @@ pub enum Leave {
 
 /// Does what is left to do before the service may go.
 pub async fn leave(context: &Context, service: &ReservationService) -> Result<Leave, ApiError> {
-    let shows = match claims::of(context, service) {
+    let shows = match attached::of(context, service) {
         Some(shows) => shows,
-        None => claims::listed(context, service).await?,
+        None => attached::listed(context, service).await?,
     };
     let (departures, own) = (&context.departures, key(service));
     // Counts from when the last of them went.
@@ -88,7 +88,7 @@ enum Waits {
 }
 
 /// `waited` since its deletion, `alone` since none of its SeatingEvents was being deleted.
-fn waits_for(shows: &BTreeSet<Claim>, waited: Duration, alone: Duration) -> Waits {
+fn waits_for(shows: &BTreeSet<AttachedSeatingEvent>, waited: Duration, alone: Duration) -> Waits {
     let leaving: Vec<_> =
         shows.iter().filter(|show| show.is_leaving).map(|show| show.name.as_str()).collect();
     let deleting = |message: String| Waits::For(Finding::unmet(READY, progress::DELETING, message));
@@ -150,7 +150,7 @@ async fn delete_all(context: &Context, service: &ReservationService) -> Result<L
 
 /// Whether the service goes because its namespace does.
 async fn is_ending(context: &Context, service: &ReservationService) -> bool {
-    context.claims.is_ending(&service.namespace().unwrap_or_default()).await
+    context.namespace_leases.is_ending(&service.namespace().unwrap_or_default()).await
 }
 
 /// `is_bereft`: the operator has no right to the record any more, which goes with its namespace.
@@ -301,9 +301,11 @@ mod tests {
         assert!(groups.contains("staging.old") && groups.contains("staging.seat-view"), "{groups:?}");
     }
 
-    fn shows(some: &[(&str, bool)]) -> BTreeSet<Claim> {
-        let show =
-            |(name, is_leaving): &(&str, bool)| Claim { name: (*name).to_owned(), is_leaving: *is_leaving };
+    fn shows(some: &[(&str, bool)]) -> BTreeSet<AttachedSeatingEvent> {
+        let show = |(name, is_leaving): &(&str, bool)| AttachedSeatingEvent {
+            name: (*name).to_owned(),
+            is_leaving: *is_leaving,
+        };
         some.iter().map(show).collect()
     }
 

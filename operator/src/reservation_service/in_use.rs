@@ -11,7 +11,7 @@ use kube::ResourceExt;
 
 use super::brokers::brokers;
 use super::names;
-use super::validate::{id, seniority};
+use super::seniority::{id, seniority};
 use crate::conditions::Stall;
 
 /// What a service has on its cluster, as far as somebody saw it.

@@ -14,7 +14,7 @@ use kube::runtime::watcher;
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 
-use super::children::kinds;
+use super::kinds::kinds;
 use super::names;
 use super::ownership::controls;
 use super::record::Record;

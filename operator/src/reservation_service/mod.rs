@@ -13,8 +13,10 @@ pub mod holding;
 mod faults;
 pub mod image;
 pub mod in_use;
+pub mod kinds;
 pub mod names;
 pub mod pod_template;
+mod seniority;
 pub mod unsupported;
 pub mod validate;
 
@@ -30,6 +32,7 @@ pub mod outcome;
 pub mod ownership;
 pub mod pods;
 pub mod record;
+pub mod rollout;
 pub mod split;
 pub mod taken_out;
 pub mod token_secret;
@@ -37,7 +40,7 @@ pub mod tokens;
 pub mod topics;
 pub mod workers;
 
-pub mod claims;
+pub mod attached;
 pub mod unclaimed;
 
 pub mod deletion;
@@ -65,7 +68,7 @@ use self::deletion::Leave;
 use self::memory::noted;
 use self::topics::{Declared, Surroundings};
 use self::unclaimed::Unclaimed;
-use self::unsupported::Place;
+use self::unsupported::Environment;
 use self::validate::ValidatedService;
 use crate::api::{ApiError, add_finalizer, apply_status, remove_finalizer};
 use crate::backoff::jittered;
@@ -187,7 +190,7 @@ async fn converge(
     let pinned =
         service.status.as_ref().and_then(|status| status.image.as_deref()).unwrap_or(&context.default_image);
     let standing = topics::standing(context, service, &inputs.topics);
-    let validated = unsupported::refuse(&service.spec, Place::Cluster)
+    let validated = unsupported::refuse(&service.spec, Environment::Cluster)
         .and_then(|()| validate::validate_with(service, &inputs.fellows, pinned, &standing))
         .and_then(|validated| inputs.taken.map_or(Ok(validated), Err));
     let applied = match validated {

@@ -1,20 +1,17 @@
 //! The pods of a service's workers, listed again only when one of its Deployments changed, is not complete, or a minute is
 //! over: whatever becomes of a pod changes its Deployment.
 
+pub mod listing;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use boxoffice_crds::ReservationService;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams};
 
-use super::names;
-use super::workers::is_complete;
-use crate::api::{ApiError, beside, timed};
-use crate::context::{Context, key};
+use super::rollout::is_complete;
 
 /// How old a list may be where nothing seems to change.
 const AGE: Duration = Duration::from_mins(1);
@@ -32,27 +29,6 @@ struct List {
     at: BTreeMap<String, Option<String>>,
     pods: Arc<Vec<Pod>>,
     listed: Instant,
-}
-
-/// The pods of all workers of the service, given its Deployments.
-pub async fn list(
-    context: &Context,
-    service: &ReservationService,
-    deployments: &BTreeMap<String, Deployment>,
-) -> Result<Arc<Vec<Pod>>, ApiError> {
-    let key = key(service);
-    if let Some(pods) = context.pods.remembered(&key, deployments, Instant::now()) {
-        return Ok(pods);
-    }
-    let api: Api<Pod> = beside(&context.client, service);
-    let parameters = ListParams::default().labels(&names::owned_by(&service.name_any()));
-    let mut pods = timed("list the workers' pods", api.list(&parameters)).await?.items;
-    for pod in &mut pods {
-        pod.managed_fields_mut().clear();
-    }
-    let pods = Arc::new(pods);
-    context.pods.note(key, deployments, Arc::clone(&pods), Instant::now());
-    Ok(pods)
 }
 
 impl Lists {

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::holding::{Holding, Kind, hold};
 use super::ownership::{is_ours, name_taken};
-use super::tokens::{self, Content, MARK, PREVIOUS, Step, TOKEN, Tokens};
-use super::workers::is_complete;
+use super::rollout::is_complete;
+use super::tokens::{self, Content, MARK, PREVIOUS, SecretAction, TOKEN, Tokens};
 use super::{names, pods};
 use crate::api::{ApiError, beside, timed};
 use crate::conditions::Stall;
@@ -64,7 +64,7 @@ pub async fn keep(
         .as_ref()
         .is_some_and(|known| shown.as_ref() == Some(&known.token) && live.all_take(&owner, known));
     let held = found.as_ref().map(|secret| secret.data.clone().unwrap_or_default());
-    let (tokens, step) = match tokens::decide(held.as_ref(), known.as_ref(), taken, fresh) {
+    let (tokens, action) = match tokens::decide(held.as_ref(), known.as_ref(), taken, fresh) {
         Ok(decided) => decided,
         Err(problem) => {
             if let Some(known) = known {
@@ -75,7 +75,7 @@ pub async fn keep(
             return Ok(Kept { problem, ..Kept::default() });
         }
     };
-    if step != Step::Keep {
+    if action != SecretAction::Keep {
         let written = write(context, service, found.as_deref(), &tokens).await;
         context.secrets.forget(&namespace, &secret_name);
         written?;
@@ -83,7 +83,7 @@ pub async fn keep(
     let mark = Some(tokens.mark(&owner));
     let shown = tokens.shown(&owner, &live.marks(&[names::COMMAND])).map(str::to_owned);
     context.tokens.note(key, tokens, shown, Instant::now());
-    Ok(Kept { mark, deeds: deed(step, found.is_some()).into_iter().collect(), ..Kept::default() })
+    Ok(Kept { mark, deeds: deed(action, found.is_some()).into_iter().collect(), ..Kept::default() })
 }
 
 /// The token for a service that no reconcile looks after, because it is paused: during an exchange the one that all pods
@@ -190,34 +190,34 @@ fn patch(found: &Secret, tokens: &Tokens) -> Value {
 }
 
 /// What is worth telling: that the first token was made is not.
-fn deed(step: Step, was_there: bool) -> Option<Notice> {
+fn deed(action: SecretAction, was_there: bool) -> Option<Notice> {
     let told = |warning, reason: &str, note: &str| {
         Some(Notice { warning, reason: reason.to_owned(), note: note.to_owned() })
     };
-    match step {
-        Step::Keep => None,
-        Step::Make { anew: true } if !was_there => None,
-        Step::Make { anew: true } => told(
+    match action {
+        SecretAction::Keep => None,
+        SecretAction::Make { anew: true } if !was_there => None,
+        SecretAction::Make { anew: true } => told(
             true,
             "AdminTokenMade",
             "the Secret had no token: there is a new one, and the pods that read it are replaced",
         ),
-        Step::Make { anew: false } => told(
+        SecretAction::Make { anew: false } => told(
             true,
             "AdminTokenRestored",
             "the Secret of the admin token was gone: it is there again with the same token",
         ),
-        Step::Repair => told(
+        SecretAction::Repair => told(
             true,
             "AdminTokenRestored",
             "the Secret of the admin token lacked a key: it is there again with the same token",
         ),
-        Step::Exchange => told(
+        SecretAction::Exchange => told(
             false,
             "AdminTokenExchange",
             "the admin token changed: pods are replaced by ones that take both, and then by ones that take the new one alone",
         ),
-        Step::Finish => {
+        SecretAction::Finish => {
             told(false, "AdminTokenExchanged", "every pod takes the new admin token: the old one goes")
         }
     }

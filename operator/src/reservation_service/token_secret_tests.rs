@@ -88,10 +88,10 @@ fn while_nobody_looks_after_it_the_one_that_all_know_is_shown() {
 
 #[test]
 fn what_is_done_is_told_but_for_the_first_token() {
-    let told = |step, was_there| deed(step, was_there).map(|notice| notice.reason);
-    assert_eq!(told(Step::Make { anew: true }, false), None);
-    assert_eq!(told(Step::Make { anew: false }, false).as_deref(), Some("AdminTokenRestored"));
-    assert_eq!(told(Step::Make { anew: true }, true).as_deref(), Some("AdminTokenMade"));
-    assert_eq!(told(Step::Exchange, true).as_deref(), Some("AdminTokenExchange"));
-    assert_eq!(told(Step::Keep, true), None);
+    let told = |action, was_there| deed(action, was_there).map(|notice| notice.reason);
+    assert_eq!(told(SecretAction::Make { anew: true }, false), None);
+    assert_eq!(told(SecretAction::Make { anew: false }, false).as_deref(), Some("AdminTokenRestored"));
+    assert_eq!(told(SecretAction::Make { anew: true }, true).as_deref(), Some("AdminTokenMade"));
+    assert_eq!(told(SecretAction::Exchange, true).as_deref(), Some("AdminTokenExchange"));
+    assert_eq!(told(SecretAction::Keep, true), None);
 }

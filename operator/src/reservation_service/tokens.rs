@@ -32,7 +32,7 @@ pub struct Tokens {
 
 /// What to do about the Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum SecretAction {
     /// Nothing.
     Keep,
     /// Make it: it was lost, or never was. `anew` where nobody knows the token of before.
@@ -66,32 +66,32 @@ pub fn decide(
     known: Option<&Tokens>,
     all_take_it: bool,
     fresh: impl FnOnce() -> String,
-) -> Result<(Tokens, Step), String> {
+) -> Result<(Tokens, SecretAction), String> {
     let present =
         |key: &str| content.and_then(|content| content.get(key)).filter(|value| !value.0.is_empty());
     let Some(token) = present(TOKEN) else {
-        let step = match content {
-            Some(_) if known.is_some() => Step::Repair,
-            Some(_) | None => Step::Make { anew: known.is_none() },
+        let action = match content {
+            Some(_) if known.is_some() => SecretAction::Repair,
+            Some(_) | None => SecretAction::Make { anew: known.is_none() },
         };
-        return Ok((known.cloned().unwrap_or_else(|| Tokens { token: fresh(), previous: None }), step));
+        return Ok((known.cloned().unwrap_or_else(|| Tokens { token: fresh(), previous: None }), action));
     };
     let token = usable(TOKEN, token)?;
     let previous = present(PREVIOUS).map(|value| usable(PREVIOUS, value)).transpose()?;
     let previous = previous.filter(|previous| *previous != token);
-    let Some(known) = known else { return Ok((Tokens { token, previous }, Step::Keep)) };
+    let Some(known) = known else { return Ok((Tokens { token, previous }, SecretAction::Keep)) };
     let is_known = known.token == token;
     Ok(match (previous, is_known) {
-        (Some(_), true) if all_take_it => (Tokens { token, previous: None }, Step::Finish),
-        (Some(previous), _) => (Tokens { token, previous: Some(previous) }, Step::Keep),
-        (None, true) if known.previous.is_some() && !all_take_it => (known.clone(), Step::Repair),
-        (None, true) => (Tokens { token, previous: None }, Step::Keep),
+        (Some(_), true) if all_take_it => (Tokens { token, previous: None }, SecretAction::Finish),
+        (Some(previous), _) => (Tokens { token, previous: Some(previous) }, SecretAction::Keep),
+        (None, true) if known.previous.is_some() && !all_take_it => (known.clone(), SecretAction::Repair),
+        (None, true) => (Tokens { token, previous: None }, SecretAction::Keep),
         (None, false) => {
             let before = known.previous.as_ref().unwrap_or(&known.token);
             if *before == token {
-                (Tokens { token, previous: None }, Step::Keep)
+                (Tokens { token, previous: None }, SecretAction::Keep)
             } else {
-                (Tokens { token, previous: Some(before.clone()) }, Step::Exchange)
+                (Tokens { token, previous: Some(before.clone()) }, SecretAction::Exchange)
             }
         }
     })

@@ -17,7 +17,7 @@ fn content(now: &str, previous: Option<&str>) -> Content {
     std::iter::once(one(TOKEN, now)).chain(previous.map(|previous| one(PREVIOUS, previous))).collect()
 }
 
-fn decided(content: Option<&Content>, known: Option<&Tokens>, taken: bool) -> (Tokens, Step) {
+fn decided(content: Option<&Content>, known: Option<&Tokens>, taken: bool) -> (Tokens, SecretAction) {
     decide(content, known, taken, || token("f")).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
@@ -30,38 +30,53 @@ impl std::fmt::Debug for Tokens {
 #[test]
 fn a_lost_secret_is_made_again_with_what_is_known() {
     let known = tokens("a", None);
-    assert_eq!(decided(None, Some(&known), false), (known.clone(), Step::Make { anew: false }));
+    assert_eq!(decided(None, Some(&known), false), (known.clone(), SecretAction::Make { anew: false }));
     let exchanging = tokens("b", Some("a"));
-    assert_eq!(decided(None, Some(&exchanging), false), (exchanging.clone(), Step::Make { anew: false }));
-    assert_eq!(decided(None, None, false), (tokens("f", None), Step::Make { anew: true }));
+    assert_eq!(
+        decided(None, Some(&exchanging), false),
+        (exchanging.clone(), SecretAction::Make { anew: false })
+    );
+    assert_eq!(decided(None, None, false), (tokens("f", None), SecretAction::Make { anew: true }));
     let empty = Content::new();
-    assert_eq!(decided(Some(&empty), Some(&known), false), (known, Step::Repair));
-    assert_eq!(decided(Some(&empty), None, false), (tokens("f", None), Step::Make { anew: true }));
+    assert_eq!(decided(Some(&empty), Some(&known), false), (known, SecretAction::Repair));
+    assert_eq!(decided(Some(&empty), None, false), (tokens("f", None), SecretAction::Make { anew: true }));
 }
 
 #[test]
 fn another_token_begins_an_exchange_which_ends_when_all_take_it() {
     let known = tokens("a", None);
-    assert_eq!(decided(Some(&content("a", None)), Some(&known), true), (known.clone(), Step::Keep));
+    assert_eq!(decided(Some(&content("a", None)), Some(&known), true), (known.clone(), SecretAction::Keep));
     let begun = tokens("b", Some("a"));
-    assert_eq!(decided(Some(&content("b", None)), Some(&known), false), (begun.clone(), Step::Exchange));
-    assert_eq!(decided(Some(&content("b", Some("a"))), Some(&begun), false), (begun.clone(), Step::Keep));
+    assert_eq!(
+        decided(Some(&content("b", None)), Some(&known), false),
+        (begun.clone(), SecretAction::Exchange)
+    );
+    assert_eq!(
+        decided(Some(&content("b", Some("a"))), Some(&begun), false),
+        (begun.clone(), SecretAction::Keep)
+    );
     assert_eq!(
         decided(Some(&content("b", Some("a"))), Some(&begun), true),
-        (tokens("b", None), Step::Finish)
+        (tokens("b", None), SecretAction::Finish)
     );
     // As a process does that has just begun.
-    assert_eq!(decided(Some(&content("b", Some("a"))), None, false), (begun.clone(), Step::Keep));
-    assert_eq!(decided(Some(&content("b", None)), Some(&begun), false), (begun, Step::Repair));
+    assert_eq!(decided(Some(&content("b", Some("a"))), None, false), (begun.clone(), SecretAction::Keep));
+    assert_eq!(decided(Some(&content("b", None)), Some(&begun), false), (begun, SecretAction::Repair));
 }
 
 #[test]
 fn a_third_token_in_the_middle_keeps_the_one_that_all_know() {
     let begun = tokens("b", Some("a"));
     let third = tokens("c", Some("a"));
-    assert_eq!(decided(Some(&content("c", Some("a"))), Some(&begun), true), (third.clone(), Step::Keep));
-    assert_eq!(decided(Some(&content("c", None)), Some(&begun), false), (third, Step::Exchange));
-    assert_eq!(decided(Some(&content("a", Some("a"))), Some(&begun), false), (tokens("a", None), Step::Keep));
+    assert_eq!(
+        decided(Some(&content("c", Some("a"))), Some(&begun), true),
+        (third.clone(), SecretAction::Keep)
+    );
+    assert_eq!(decided(Some(&content("c", None)), Some(&begun), false), (third, SecretAction::Exchange));
+    assert_eq!(
+        decided(Some(&content("a", Some("a"))), Some(&begun), false),
+        (tokens("a", None), SecretAction::Keep)
+    );
 }
 
 #[test]

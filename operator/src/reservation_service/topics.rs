@@ -63,10 +63,10 @@ pub async fn declare(
     };
     let key = key(service);
     let seen = context.declarations.seen(&key);
-    let claims = seen.iter().flat_map(|seen| unrecorded(&seen.outlook, desired, &known));
-    let claims: BTreeMap<_, _> = claims.collect();
-    if !claims.is_empty() {
-        known.record.extend(claims);
+    let to_record = seen.iter().flat_map(|seen| unrecorded(&seen.outlook, desired, &known));
+    let to_record: BTreeMap<_, _> = to_record.collect();
+    if !to_record.is_empty() {
+        known.record.extend(to_record);
         record::write(&context.client, service, &known.record).await?;
         context.memory.forget_record(&context::key(service));
     }
@@ -74,7 +74,7 @@ pub async fn declare(
     let seen = context.declarations.seen(&key);
     let done = context.declarations.take_deeds(&key);
     Ok(seen.map(|Seen { cluster_id, outlook }| {
-        let Outlook { topics, groups, former, claims: _ } = outlook;
+        let Outlook { topics, groups, former, to_record: _ } = outlook;
         Declared { topics, groups, former, cluster_id, done }
     }))
 }
@@ -86,8 +86,8 @@ fn unrecorded(
     known: &Knowledge,
 ) -> impl Iterator<Item = (String, Option<String>)> {
     let is_wanted = |name: &String| desired.topics.iter().any(|topic| topic.name == *name);
-    let claims = outlook.claims.iter().filter(move |(name, _)| is_wanted(name));
-    claims
+    let to_record = outlook.to_record.iter().filter(move |(name, _)| is_wanted(name));
+    to_record
         .filter(|(name, id)| known.record.get(*name) != Some(*id))
         .map(|(name, id)| (name.clone(), id.clone()))
 }

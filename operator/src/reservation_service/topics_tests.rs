@@ -95,8 +95,8 @@ fn what_is_recorded_already_is_not_recorded_again() {
     let service = main_service();
     let desired = desired(&service);
     let name = "staging.seat-events".to_owned();
-    let claims = [(name.clone(), Some("first".to_owned())), ("another".to_owned(), None)].into();
-    let outlook = Outlook { claims, ..Outlook::failed(unreachable()) };
+    let to_record = [(name.clone(), Some("first".to_owned())), ("another".to_owned(), None)].into();
+    let outlook = Outlook { to_record, ..Outlook::failed(unreachable()) };
     let mut known = Knowledge::default();
     let new: Vec<_> = unrecorded(&outlook, &desired, &known).collect();
     assert_eq!(new, [(name, Some("first".to_owned()))]);

@@ -6,21 +6,22 @@
 //! once. Others are given time, for somebody may be about to apply the SeatingEvent again. What is not known closes nothing:
 //! a list that failed, a watch that is not complete, a SeatingEvent that the API server does not tell about.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+pub mod memory;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use boxoffice_crds::common::Condition;
 use boxoffice_crds::common::condition::UNCLAIMED_SALES;
 use boxoffice_crds::{KEEP_UNCLAIMED_ANNOTATION, ReservationService};
-use boxoffice_domain::definition::Phase;
 use futures::{StreamExt, stream};
 use kube::ResourceExt;
 use tokio::time::Instant;
 
+use self::memory::{Seen, unclaimed};
 use super::workers::Workers;
-use super::{claims, names};
-use crate::admin::{Inventory, Listing, Target};
+use super::{attached, names};
+use crate::admin::{Inventory, Target};
 use crate::api::ApiError;
 use crate::conditions::{Finding, find};
 use crate::context::Context;
@@ -28,16 +29,12 @@ use crate::departures::ServiceKey;
 use crate::notices::Notice;
 use crate::seating_event::dereference::target;
 
-/// How often the sales of a service are compared with its SeatingEvents while nothing is wrong.
-const EVERY: Duration = Duration::from_mins(1);
 /// Most sales that are looked up, or closed, in one go; the others are the next one's.
 const AT_ONCE: usize = 50;
 /// How many questions are under way at a time.
 const SIDE_BY_SIDE: usize = 8;
 /// Most sales that a condition names.
 const NAMED: usize = 20;
-/// Most services that are remembered. Above that it is as if this process had just started.
-const MOST: usize = 20_000;
 /// The reason of the condition while every unclaimed sale is kept.
 const KEPT: &str = "Kept";
 
@@ -64,67 +61,6 @@ enum Fate {
     Stays,
 }
 
-/// What this process remembers of the sales of services.
-#[derive(Default)]
-pub struct Memory(Mutex<HashMap<ServiceKey, Seen>>);
-
-/// Of one service.
-#[derive(Clone, Debug, Default)]
-struct Seen {
-    /// When its sales were last compared with its SeatingEvents, and which these were.
-    looked: Option<(Instant, BTreeSet<String>)>,
-    /// Since when each sale is known to be unclaimed.
-    unclaimed: BTreeMap<String, Instant>,
-    closed: BTreeSet<String>,
-}
-
-impl Memory {
-    /// The service is gone.
-    pub fn forget(&self, service: &ServiceKey) {
-        self.all().remove(service);
-    }
-
-    fn of(&self, service: &ServiceKey) -> Seen {
-        self.all().get(service).cloned().unwrap_or_default()
-    }
-
-    fn keep(&self, service: &ServiceKey, seen: Seen) {
-        let mut all = self.all();
-        if all.len() >= MOST && !all.contains_key(service) {
-            all.clear();
-        }
-        all.insert(service.clone(), seen);
-    }
-
-    fn all(&self) -> MutexGuard<'_, HashMap<ServiceKey, Seen>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Seen {
-    /// Whether to look again: nothing is wrong and nothing changed for a while otherwise.
-    fn is_due(&self, claimed: &BTreeSet<String>, now: Instant) -> bool {
-        let Some((at, before)) = &self.looked else { return true };
-        !self.unclaimed.is_empty() || before != claimed || now - *at >= EVERY
-    }
-
-    /// Forgets what is claimed by now, or on sale no more. What a partial list leaves out is as it was.
-    fn compare(&mut self, listing: &Listing, claimed: &BTreeSet<String>) {
-        let open: BTreeSet<_> =
-            unclaimed(&listing.inventories, claimed).into_iter().map(|sale| sale.event_id).collect();
-        let listed: BTreeSet<_> = listing.inventories.iter().map(|sale| &sale.event_id).collect();
-        let may_be_open = |sale: &String| {
-            open.contains(sale) || (listing.is_partial && !claimed.contains(sale) && !listed.contains(sale))
-        };
-        self.unclaimed.retain(|sale, _| may_be_open(sale));
-        self.closed.retain(|sale| !claimed.contains(sale) && !open.contains(sale));
-    }
-
-    fn unclaimed_for(&self, sale: &str, now: Instant) -> Option<Duration> {
-        self.unclaimed.get(sale).map(|since| now - *since)
-    }
-}
-
 /// Compares what the workers sell with the SeatingEvents that there are, and closes what is to be closed. `None` where it is
 /// not known, or was compared just now.
 pub async fn look(
@@ -135,7 +71,7 @@ pub async fn look(
     let key: ServiceKey = (service.namespace().unwrap_or_default(), service.name_any());
     let (namespace, name) = (&key.0, &key.1);
     let ready = workers.counts(&names::worker(name, names::COMMAND)).is_some_and(|counts| counts.ready > 0);
-    let Some(shows) = claims::of(context, service).filter(|_| ready) else { return Ok(None) };
+    let Some(shows) = attached::of(context, service).filter(|_| ready) else { return Ok(None) };
     let claimed: BTreeSet<String> = shows.into_iter().map(|show| show.name).collect();
     let mut seen = context.unclaimed.of(&key);
     if !seen.is_due(&claimed, Instant::now()) {
@@ -171,15 +107,6 @@ pub async fn look(
     Ok(Some(found))
 }
 
-/// What is or will be on sale, and is none of `claimed`.
-fn unclaimed(sales: &[Inventory], claimed: &BTreeSet<String>) -> Vec<Inventory> {
-    let is_open = |sale: &&Inventory| match sale.phase {
-        Phase::Pending | Phase::Scheduled | Phase::OnSale | Phase::SoldOut => true,
-        Phase::Closed => false,
-    };
-    sales.iter().filter(is_open).filter(|sale| !claimed.contains(&sale.event_id)).cloned().collect()
-}
-
 /// Those of which the API server says so too, each asked for once; so many as there is time for now.
 async fn confirmed(
     context: &Context,
@@ -204,7 +131,7 @@ async fn asked(
     sales: Vec<String>,
 ) -> Result<Vec<(String, bool)>, ApiError> {
     let asked = sales.into_iter().map(|sale| async move {
-        let is_claimed = claims::is_claimed(context, service, &sale).await?;
+        let is_claimed = attached::is_claimed(context, service, &sale).await?;
         Ok((sale, is_claimed))
     });
     let answers: Vec<_> = stream::iter(asked.collect::<Vec<_>>()).buffered(SIDE_BY_SIDE).collect().await;

@@ -1,10 +1,13 @@
 //! Which sales are unclaimed, which of them close when, and what is told.
 
+use super::memory::EVERY;
 use super::*;
+use crate::admin::Listing;
 use crate::conditions::update;
 use crate::reservation_service::fixtures::main_service;
 use crate::seating_event::fixtures::inventory;
 use boxoffice_crds::common::Time;
+use boxoffice_domain::definition::Phase;
 
 /// When the service of the fixtures was created.
 const CREATED: u64 = 1_795_428_000_000;
@@ -161,13 +164,4 @@ fn it_is_told_once_and_what_was_closed_too() {
     assert_eq!((told.warning, told.reason.as_str()), (true, "UnclaimedSalesClosed"));
     assert!(told.note.contains("claims them: opera."), "{}", told.note);
     assert_eq!(Unclaimed { just_closed: Vec::new(), ..closed }.deeds(), None);
-}
-
-#[test]
-fn what_is_remembered_is_bounded() {
-    let memory = Memory::default();
-    for number in 0..=MOST {
-        memory.keep(&("tickets".into(), number.to_string()), Seen::default());
-    }
-    assert_eq!(memory.all().len(), 1);
 }

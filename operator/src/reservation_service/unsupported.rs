@@ -9,7 +9,7 @@ use crate::conditions::Stall;
 
 /// Where the resources run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Environment {
     /// In a cluster, as workers that the operator makes.
     Cluster,
     /// In one process on an embedded store, where there is no Redis, no Kafka and nothing to scale.
@@ -31,8 +31,8 @@ impl Unsupported {
 }
 
 /// The stall for the fields in use that do not work yet.
-pub fn refuse(spec: &ReservationServiceSpec, place: Place) -> Result<(), Stall> {
-    let fields = in_use(spec, place);
+pub fn refuse(spec: &ReservationServiceSpec, environment: Environment) -> Result<(), Stall> {
+    let fields = in_use(spec, environment);
     if fields.is_empty() {
         return Ok(());
     }
@@ -42,12 +42,12 @@ pub fn refuse(spec: &ReservationServiceSpec, place: Place) -> Result<(), Stall> 
 }
 
 /// Each of them.
-pub fn in_use(spec: &ReservationServiceSpec, place: Place) -> Vec<Unsupported> {
-    let of_service = of_service(spec).into_iter().filter(|(at, _, used)| *used && concerns(*at, place));
+pub fn in_use(spec: &ReservationServiceSpec, environment: Environment) -> Vec<Unsupported> {
+    let of_service = of_service(spec).into_iter().filter(|(at, _, used)| *used && concerns(*at, environment));
     let mut found: Vec<_> = of_service.map(|(_, field, _)| Unsupported { field: field.to_owned() }).collect();
     for (index, consumer) in spec.consumers.iter().enumerate() {
         let of_consumer = of_consumer(consumer).into_iter();
-        let used = of_consumer.filter(|(at, _, used)| *used && concerns(*at, place));
+        let used = of_consumer.filter(|(at, _, used)| *used && concerns(*at, environment));
         found.extend(used.map(|(_, field, _)| Unsupported { field: format!("consumers[{index}].{field}") }));
     }
     found
@@ -62,8 +62,8 @@ enum Matters {
     InACluster,
 }
 
-fn concerns(matters: Matters, place: Place) -> bool {
-    matters == Matters::Everywhere || place == Place::Cluster
+fn concerns(matters: Matters, environment: Environment) -> bool {
+    matters == Matters::Everywhere || environment == Environment::Cluster
 }
 
 fn of_service(spec: &ReservationServiceSpec) -> [(Matters, &'static str, bool); 3] {
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn what_works_is_not_refused() {
-        assert_eq!(refuse(&main_service().spec, Place::Cluster), Ok(()));
+        assert_eq!(refuse(&main_service().spec, Environment::Cluster), Ok(()));
     }
 
     #[test]
@@ -125,12 +125,12 @@ mod tests {
         spec.query.autoscaling = Some(serde_json::from_str(external).unwrap());
         spec.consumers[0].scaling =
             Some(serde_json::from_str(r#"{"autoscaling": {"external": true}}"#).unwrap());
-        assert_eq!(refuse(&spec, Place::Cluster), Ok(()));
+        assert_eq!(refuse(&spec, Environment::Cluster), Ok(()));
     }
 
     #[test]
     fn every_field_in_use_is_named() {
-        let stall = refuse(&demanding(), Place::Cluster).unwrap_err();
+        let stall = refuse(&demanding(), Environment::Cluster).unwrap_err();
         assert_eq!(stall.reason, "NotYetSupported");
         for field in ["command.autoscaling", "query.autoscaling", "consumers[1].scaling.lag"] {
             assert!(stall.message.contains(field), "{field}: {}", stall.message);
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn one_process_ignores_what_only_matters_in_a_cluster() {
-        let found = in_use(&demanding(), Place::Local);
+        let found = in_use(&demanding(), Environment::Local);
         let fields: Vec<_> = found.iter().map(|one| one.field.as_str()).collect();
         assert_eq!(fields, ["consumers[0].reset"]);
         assert_eq!(found[0].problem(), "this version does not support this yet: remove it");

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use boxoffice_crds::common::Time;
 use boxoffice_crds::consumers::{Consumer, Database, Handler, StartFrom, UrlFrom};
 use boxoffice_crds::reservation_service::{self as resource, AdoptionPolicy, AuthMode};
 use boxoffice_crds::tls::Tls;
@@ -439,15 +438,6 @@ fn groups(spec: &ReservationServiceSpec) -> Vec<String> {
     let consumers = spec.consumers.iter().map(|consumer| consumer.name.as_str());
     let names = consumers.chain(makes_payments(spec).then_some(names::COMMAND_PAYMENTS));
     names.map(|name| format!("{}{name}", spec.kafka.prefix)).collect()
-}
-
-/// In files nobody was there first: there the name decides.
-pub(super) fn seniority(service: &ReservationService) -> (Option<&Time>, (Option<String>, String)) {
-    (service.metadata.creation_timestamp.as_ref(), id(service))
-}
-
-pub(super) fn id(service: &ReservationService) -> (Option<String>, String) {
-    (service.namespace(), service.name_any())
 }
 
 fn invalid(message: impl Into<String>) -> Stall {

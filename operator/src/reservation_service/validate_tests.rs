@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::reservation_service::fixtures::{main_service, with_tokens};
+use boxoffice_crds::common::Time;
 use boxoffice_crds::reservation_service::{ConsumerGroupStatus, TopicStatus};
 
 const NONE: &[Arc<ReservationService>] = &[];

@@ -14,6 +14,7 @@ use kube::ResourceExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::pods;
+use super::rollout::is_complete;
 use crate::admin::POD_TIMEOUT;
 use crate::conditions::{Finding, progress};
 use crate::context::Context;
@@ -186,16 +187,6 @@ const DEADLINE: &str = "ProgressDeadlineExceeded";
 
 fn condition<'a>(deployment: &'a Deployment, kind: &str) -> Option<&'a DeploymentCondition> {
     deployment.status.as_ref()?.conditions.iter().flatten().find(|condition| condition.type_ == kind)
-}
-
-/// Whether every pod is of the newest template and ready, as far as the Deployment controller has seen the spec.
-pub fn is_complete(deployment: &Deployment) -> bool {
-    let Some(status) = &deployment.status else { return false };
-    let desired = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-    status.observed_generation >= deployment.metadata.generation
-        && status.updated_replicas.unwrap_or_default() >= desired
-        && status.ready_replicas.unwrap_or_default() >= desired
-        && status.replicas.unwrap_or_default() <= desired
 }
 
 /// Its pods.

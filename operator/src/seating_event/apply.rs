@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use super::dereference::{doubt, target, whole};
 use super::given::{Became, Given};
 use super::inventories::{Told, Turn};
-use super::show::Show;
+use super::outcome::Outcome;
+use super::slim::SlimSeatingEvent;
 use super::validate::{Validated, define};
 use super::{moments, status};
 use crate::admin::{AdminError, Conflict, Inventory, Plan, Provisioned, Target};
@@ -29,23 +30,6 @@ const NAMED_SEATS: usize = 20;
 /// How long a definition waits for others that are being given to the same service.
 const BEHIND_OTHERS: Duration = Duration::from_millis(500);
 
-/// How a reconcile of a SeatingEvent went.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What the command worker said last, where it said anything.
-    pub inventory: Option<Inventory>,
-    /// The one step.
-    pub step: Finding,
-    /// Why only a person can go on.
-    pub stall: Option<Stall>,
-    /// What was done.
-    pub deeds: Vec<Notice>,
-    /// What the definition that was given does to the seats, where it was planned.
-    pub plan: Option<SeatMapPlan>,
-    /// Whether to try again by the clock; otherwise the next answer of the service wakes the object.
-    pub retry: bool,
-}
-
 /// What is to be done after a look at a SeatingEvent.
 #[derive(Debug)]
 pub enum Next {
@@ -57,24 +41,6 @@ pub enum Next {
     Wait,
 }
 
-impl Outcome {
-    /// A step and nothing else.
-    pub fn of(step: Finding) -> Self {
-        Self { inventory: None, step, stall: None, deeds: Vec::new(), plan: None, retry: false }
-    }
-
-    /// A step to be tried again.
-    pub fn again(step: Finding) -> Self {
-        Self { retry: true, ..Self::of(step) }
-    }
-
-    /// Only a person can go on.
-    pub fn stalled(inventory: Option<Inventory>, stall: Stall) -> Self {
-        let step = Finding::unmet(INVENTORY_READY, stall.reason, &stall.message);
-        Self { inventory, stall: Some(stall), ..Self::of(step) }
-    }
-}
-
 impl From<Outcome> for Next {
     fn from(outcome: Outcome) -> Self {
         Self::Report(Box::new(outcome))
@@ -82,7 +48,7 @@ impl From<Outcome> for Next {
 }
 
 /// Looks at the definition where nobody has yet: why it is none, if so.
-pub async fn check(context: &Context, show: &Show) -> Result<Option<Stall>, ApiError> {
+pub async fn check(context: &Context, show: &SlimSeatingEvent) -> Result<Option<Stall>, ApiError> {
     let told = context.inventories.told(&show.service(), &show.name_any());
     if !has(&told, &show.spec.definition_hash)
         && context.checks.is_due(show)
@@ -94,15 +60,19 @@ pub async fn check(context: &Context, show: &Show) -> Result<Option<Stall>, ApiE
 }
 
 /// The definition of the whole resource, of which it is noted what it is.
-fn read(context: &Context, show: &Show, event: &SeatingEvent) -> Result<Definition, Stall> {
+fn read(context: &Context, show: &SlimSeatingEvent, event: &SeatingEvent) -> Result<Definition, Stall> {
     let definition = define(event).map(|(definition, _)| definition);
-    let digest = Show::from(event.clone()).spec.definition_hash;
+    let digest = SlimSeatingEvent::from(event.clone()).spec.definition_hash;
     context.checks.note(&show.key(), digest, definition.as_ref().err().cloned());
     definition
 }
 
 /// Gives the definition to the command worker where needed.
-pub async fn apply(context: &Context, show: &Show, validated: &Validated) -> Result<Next, ApiError> {
+pub async fn apply(
+    context: &Context,
+    show: &SlimSeatingEvent,
+    validated: &Validated,
+) -> Result<Next, ApiError> {
     let (service, id) = (show.service(), show.name_any());
     let told = context.inventories.told(&service, &id);
     let wanted = &show.spec.definition_hash;
@@ -184,7 +154,7 @@ fn is_as_wanted(inventory: &Inventory, wanted: &str) -> bool {
 /// Gives the definition, and has the status say first what it does to the seats.
 async fn give(
     context: &Context,
-    show: &Show,
+    show: &SlimSeatingEvent,
     validated: &Validated,
     known: Option<Inventory>,
     _turn: Turn<'_>,
@@ -247,7 +217,7 @@ async fn give(
 /// not say.
 async fn planned(
     context: &Context,
-    show: &Show,
+    show: &SlimSeatingEvent,
     event: &SeatingEvent,
     (target, definition): (&Target, &Definition),
 ) -> Result<Option<SeatMapPlan>, ApiError> {
@@ -286,7 +256,7 @@ fn partly(inventory: Inventory, in_the_way: &[Conflict]) -> Outcome {
 }
 
 /// The service says it for all its shows; what they were told last stands beside it.
-fn silent(show: &Show, error: &AdminError, validated: &Validated) -> Outcome {
+fn silent(show: &SlimSeatingEvent, error: &AdminError, validated: &Validated) -> Outcome {
     let says_nothing =
         || format!("ReservationService {} says nothing about it: {error}", show.spec.service_ref.name);
     let step = validated.service_trouble.as_ref().map_or_else(
@@ -308,7 +278,7 @@ fn unreadable(show: &Show) -> Outcome {
 }
 
 /// One that is as it was stays so; one of which nothing was said yet says what it waits for.
-fn unheard(show: &Show, validated: &Validated) -> Next {
+fn unheard(show: &SlimSeatingEvent, validated: &Validated) -> Next {
     let conditions = show.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let was_said = find(conditions, READY).is_some_and(|ready| ready.reason != progress::SERVICE_NOT_READY);
     if was_said {

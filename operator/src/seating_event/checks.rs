@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use boxoffice_crds::common::condition::STALLED;
 use kube::Resource;
 
-use super::show::Show;
+use super::slim::SlimSeatingEvent;
 use crate::conditions::{Stall, is_met};
 use crate::directory::Key;
 
@@ -21,14 +21,14 @@ struct Verdict {
 
 impl Checks {
     /// Whether the definition has to be looked at: nobody has, as far as status and memory say.
-    pub fn is_due(&self, show: &Show) -> bool {
+    pub fn is_due(&self, show: &SlimSeatingEvent) -> bool {
         let verdicts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = verdicts.get(&show.key());
         known.is_none_or(|verdict| verdict.definition != show.spec.definition_hash) && !was_sound(show)
     }
 
     /// Why the definition is none, where it is known to be so.
-    pub fn stall(&self, show: &Show) -> Option<Stall> {
+    pub fn stall(&self, show: &SlimSeatingEvent) -> Option<Stall> {
         let verdicts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = verdicts.get(&show.key());
         known.filter(|verdict| verdict.definition == show.spec.definition_hash)?.stall.clone()
@@ -47,7 +47,7 @@ impl Checks {
 }
 
 /// Whether the status speaks about this generation and finds nothing wrong with it.
-fn was_sound(show: &Show) -> bool {
+fn was_sound(show: &SlimSeatingEvent) -> bool {
     show.status.as_ref().is_some_and(|status| {
         status.observed_generation == show.meta().generation && !is_met(&status.conditions, STALLED)
     })

@@ -12,9 +12,9 @@ use boxoffice_crds::common::DeletionPolicy;
 use boxoffice_crds::common::condition::INVENTORY_READY;
 use kube::{Resource, ResourceExt};
 
-use super::apply::Outcome;
 use super::dereference::{Inputs, doubt};
-use super::show::Show;
+use super::outcome::Outcome;
+use super::slim::SlimSeatingEvent;
 use crate::admin::AdminError;
 use crate::conditions::{Finding, progress};
 use crate::context::{Context, key};
@@ -69,7 +69,7 @@ impl End {
 }
 
 /// Closes the sales where anybody can.
-pub async fn end(context: &Context, show: &Show, inputs: &Inputs) -> End {
+pub async fn end(context: &Context, show: &SlimSeatingEvent, inputs: &Inputs) -> End {
     let (wish, departures) = (wish(show), &context.departures);
     let service: ServiceKey = show.service();
     let waited = departures.waited(&key(show));
@@ -99,7 +99,7 @@ pub async fn end(context: &Context, show: &Show, inputs: &Inputs) -> End {
     judge(wish, facts, asked, &service.1)
 }
 
-fn wish(show: &Show) -> Wish {
+fn wish(show: &SlimSeatingEvent) -> Wish {
     let confirmed = show.annotations().get(CONFIRM_DELETE_ANNOTATION) == show.meta().name.as_ref();
     match show.spec.deletion_policy {
         DeletionPolicy::Retain => Wish::Close,

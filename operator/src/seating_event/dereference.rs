@@ -7,7 +7,7 @@ use boxoffice_crds::{ReservationService, SeatingEvent};
 use kube::ResourceExt;
 use kube::api::Api;
 
-use super::show::Show;
+use super::slim::SlimSeatingEvent;
 use crate::admin::Target;
 use crate::api::{ApiError, beside, timed};
 use crate::context::Context;
@@ -26,7 +26,7 @@ pub struct Inputs {
 }
 
 /// Follows `spec.serviceRef`.
-pub async fn dereference(context: &Context, show: &Show) -> Result<Inputs, ApiError> {
+pub async fn dereference(context: &Context, show: &SlimSeatingEvent) -> Result<Inputs, ApiError> {
     // One that is not known yet is not one that is gone.
     context.directory.ready().await;
     let (namespace, name) = show.service();
@@ -38,7 +38,7 @@ pub async fn dereference(context: &Context, show: &Show) -> Result<Inputs, ApiEr
 }
 
 /// The whole resource, unless it is gone, or is another one of that name by now.
-pub async fn whole(context: &Context, show: &Show) -> Result<Option<SeatingEvent>, ApiError> {
+pub async fn whole(context: &Context, show: &SlimSeatingEvent) -> Result<Option<SeatingEvent>, ApiError> {
     let api: Api<SeatingEvent> = beside(&context.client, show);
     let event = timed("read the seating event", api.get_opt(&show.name_any())).await?;
     Ok(event.filter(|event| event.metadata.uid == show.metadata.uid))

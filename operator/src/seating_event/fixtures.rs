@@ -3,7 +3,7 @@
 use boxoffice_crds::SeatingEvent;
 use boxoffice_domain::definition::Phase;
 
-use super::show::Show;
+use super::slim::SlimSeatingEvent;
 use crate::admin::{Counts, Inventory};
 pub use crate::reservation_service::fixtures::main_service;
 
@@ -27,7 +27,7 @@ spec:
     serde_yaml_ng::from_str(yaml).unwrap()
 }
 
-pub fn show() -> Show {
+pub fn show() -> SlimSeatingEvent {
     arena_night().into()
 }
 

@@ -1,6 +1,6 @@
 //! The SeatingEvent controller: dereference -> validate -> build -> apply -> status.
 //!
-//! [`show`] is what this process keeps of each: a digest in place of the definition. [`poll`] asks the services what they
+//! [`slim`] is what this process keeps of each: a digest in place of the definition. [`poll`] asks the services what they
 //! have, [`inventories`] keeps what they said, and an object is looked at when that changed.
 //!
 //! It provisions seats through the command worker's admin API and never touches Redis or Postgres (I8). `build` is
@@ -16,9 +16,10 @@ pub mod dereference;
 pub mod given;
 pub mod inventories;
 pub mod moments;
+pub mod outcome;
 pub mod pace;
 pub mod poll;
-pub mod show;
+pub mod slim;
 pub mod status;
 
 #[cfg(test)]
@@ -36,10 +37,11 @@ use kube::runtime::reflector;
 use kube::{Resource, ResourceExt};
 use tokio::time::Instant;
 
-use self::apply::{Next, Outcome};
+use self::apply::Next;
 use self::deletion::End;
 use self::inventories::Key;
-use self::show::Show;
+use self::outcome::Outcome;
+use self::slim::SlimSeatingEvent;
 use crate::api::{ApiError, add_finalizer, apply_status, is_settled, remove_finalizer};
 use crate::backoff::jittered;
 use crate::conditions::{find, progress};
@@ -75,7 +77,7 @@ pub async fn run(context: Arc<Context>) {
     // Once a process, and nobody reads it before.
     drop(context.shows.set(reader.clone()));
     let (wake, woken) = mpsc::unbounded();
-    let trigger = context.watches.roots::<Show>("seating events", writer);
+    let trigger = context.watches.roots::<SlimSeatingEvent>("seating events", writer);
     let controller = Controller::for_stream(trigger, reader.clone())
         .with_config(config(CONCURRENCY))
         .reconcile_on(woken)
@@ -93,7 +95,7 @@ pub async fn run(context: Arc<Context>) {
     }
 }
 
-async fn reconcile(show: Arc<Show>, context: Arc<Context>) -> Result<Action, Error> {
+async fn reconcile(show: Arc<SlimSeatingEvent>, context: Arc<Context>) -> Result<Action, Error> {
     let work = async {
         if show.metadata.deletion_timestamp.is_some() {
             Box::pin(delete(&context, &show)).await
@@ -107,7 +109,7 @@ async fn reconcile(show: Arc<Show>, context: Arc<Context>) -> Result<Action, Err
 }
 
 /// Says that nothing is done, and does nothing.
-async fn rest(context: &Context, show: &Show) -> Result<Action, Error> {
+async fn rest(context: &Context, show: &SlimSeatingEvent) -> Result<Action, Error> {
     let mut next = show.status.clone().unwrap_or_default();
     next.conditions = paused(&next.conditions, show.metadata.generation, &(context.now)());
     if show.status.as_ref() != Some(&next) {
@@ -116,7 +118,7 @@ async fn rest(context: &Context, show: &Show) -> Result<Action, Error> {
     Ok(Action::await_change())
 }
 
-async fn converge(context: &Context, show: &Show) -> Result<Action, Error> {
+async fn converge(context: &Context, show: &SlimSeatingEvent) -> Result<Action, Error> {
     add_finalizer(&context.client, show, FINALIZER).await?;
     if let Some(stall) = apply::check(context, show).await? {
         return report(context, show, Outcome::stalled(None, stall)).await;
@@ -140,7 +142,7 @@ async fn converge(context: &Context, show: &Show) -> Result<Action, Error> {
 
 /// When to look at an object that nothing wakes: when its sales open or close, within a second, or when a wake-up may
 /// have been lost.
-fn next_look(context: &Context, show: &Show) -> Duration {
+fn next_look(context: &Context, show: &SlimSeatingEvent) -> Duration {
     let moment = moments::next(&show.spec, (context.now)().0);
     let moment = moment.map(|wait| wait + Duration::from_secs_f64(fastrand::f64()));
     // Should a wake-up have been lost.
@@ -148,7 +150,7 @@ fn next_look(context: &Context, show: &Show) -> Duration {
     moment.map_or(resync, |moment| moment.min(resync))
 }
 
-async fn delete(context: &Context, event: &Show) -> Result<Action, Error> {
+async fn delete(context: &Context, event: &SlimSeatingEvent) -> Result<Action, Error> {
     if !event.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
         return Ok(Action::await_change());
     }
@@ -176,7 +178,7 @@ fn forget(context: &Context, show: &Key) {
 }
 
 /// Writes the status if it changed, counts in their turn, tells what happened, and says when to come back.
-async fn report(context: &Context, show: &Show, outcome: Outcome) -> Result<Action, Error> {
+async fn report(context: &Context, show: &SlimSeatingEvent, outcome: Outcome) -> Result<Action, Error> {
     let previous = show.status.as_ref();
     let next = status::next(previous, show.metadata.generation, &outcome, &(context.now)());
     let Outcome { step, mut deeds, retry, .. } = outcome;

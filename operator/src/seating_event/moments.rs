@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::show::Gist;
+use super::slim::SlimSpec;
 
 /// How long until sales open or close next, if they do.
-pub fn next(gist: &Gist, now: Timestamp) -> Option<Duration> {
-    let ahead = of(gist).filter(|moment| *moment > now).min()?;
+pub fn next(spec: &SlimSpec, now: Timestamp) -> Option<Duration> {
+    let ahead = of(spec).filter(|moment| *moment > now).min()?;
     Duration::try_from(ahead.duration_since(now)).ok()
 }
 
 /// Whether sales opened or closed after `then`, up to `now`.
-pub fn passed(gist: &Gist, then: Timestamp, now: Timestamp) -> bool {
-    of(gist).any(|moment| then < moment && moment <= now)
+pub fn passed(spec: &SlimSpec, then: Timestamp, now: Timestamp) -> bool {
+    of(spec).any(|moment| then < moment && moment <= now)
 }
 
-fn of(gist: &Gist) -> impl Iterator<Item = Timestamp> {
-    gist.opens_at.iter().chain([&gist.closes_at]).map(|time| time.0)
+fn of(spec: &SlimSpec) -> impl Iterator<Item = Timestamp> {
+    spec.opens_at.iter().chain([&spec.closes_at]).map(|time| time.0)
 }
 
 #[cfg(test)]
@@ -34,13 +34,13 @@ mod tests {
 
     #[test]
     fn sales_open_and_close() {
-        let mut gist = show().spec;
-        (gist.opens_at, gist.closes_at) = (Some(Time(at(100))), Time(at(200)));
-        let seconds = |now| next(&gist, at(now)).map(|wait| wait.as_secs());
+        let mut spec = show().spec;
+        (spec.opens_at, spec.closes_at) = (Some(Time(at(100))), Time(at(200)));
+        let seconds = |now| next(&spec, at(now)).map(|wait| wait.as_secs());
         assert_eq!([99, 100, 199, 200].map(seconds), [Some(1), Some(100), Some(1), None]);
-        assert!(passed(&gist, at(99), at(100)) && passed(&gist, at(100), at(250)));
-        assert!(!passed(&gist, at(100), at(199)) && !passed(&gist, at(200), at(250)));
-        gist.opens_at = None;
-        assert_eq!(next(&gist, at(0)), Some(Duration::from_secs(200)));
+        assert!(passed(&spec, at(99), at(100)) && passed(&spec, at(100), at(250)));
+        assert!(!passed(&spec, at(100), at(199)) && !passed(&spec, at(200), at(250)));
+        spec.opens_at = None;
+        assert_eq!(next(&spec, at(0)), Some(Duration::from_secs(200)));
     }
 }

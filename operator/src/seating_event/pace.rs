@@ -28,7 +28,7 @@ struct Line {
     /// When those who wait have theirs.
     turns: HashMap<Key, Instant>,
     /// When each was written last. What is older than [`OF_ONE`] says nothing.
-    written: HashMap<Key, Instant>,
+    written_at: HashMap<Key, Instant>,
 }
 
 impl Pace {
@@ -43,7 +43,7 @@ impl Pace {
             line.written(show, now);
             return None;
         }
-        let earliest = line.written.get(show).map(|at| *at + OF_ONE);
+        let earliest = line.written_at.get(show).map(|at| *at + OF_ONE);
         if let Some(earliest) = earliest.filter(|earliest| *earliest > now) {
             return Some(earliest - now);
         }
@@ -68,7 +68,7 @@ impl Pace {
     pub fn forget(&self, show: &Key) {
         let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         line.turns.remove(show);
-        line.written.remove(show);
+        line.written_at.remove(show);
     }
 }
 
@@ -80,11 +80,11 @@ impl Line {
     }
 
     fn written(&mut self, show: &Key, now: Instant) {
-        if self.written.len() >= MOST {
-            self.written.retain(|_, at| *at + OF_ONE > now);
+        if self.written_at.len() >= MOST {
+            self.written_at.retain(|_, at| *at + OF_ONE > now);
             self.turns.retain(|_, turn| *turn + OF_ONE > now);
         }
-        self.written.insert(show.clone(), now);
+        self.written_at.insert(show.clone(), now);
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
         for name in 0..3 * MOST {
             pace.wrote(&show(name), start + OF_ONE * 2 * u32::try_from(name / MOST).unwrap());
         }
-        assert_eq!(pace.0.lock().unwrap().written.len(), MOST);
+        assert_eq!(pace.0.lock().unwrap().written_at.len(), MOST);
     }
 
     #[test]

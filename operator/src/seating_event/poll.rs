@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::dereference::{doubt, target};
 use super::inventories::{Key, Presence};
-use super::show::Show;
+use super::slim::SlimSeatingEvent;
 use crate::admin::{AdminError, Listing};
 use crate::context::Context;
 
@@ -24,7 +24,11 @@ use crate::context::Context;
 const TICK: Duration = Duration::from_secs(1);
 
 /// Asks every service that has SeatingEvents, for ever, and sends those whose answer changed to `wake`.
-pub async fn poll(context: Arc<Context>, store: Store<Show>, wake: UnboundedSender<ObjectRef<Show>>) {
+pub async fn poll(
+    context: Arc<Context>,
+    store: Store<SlimSeatingEvent>,
+    wake: UnboundedSender<ObjectRef<SlimSeatingEvent>>,
+) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut asking = FuturesUnordered::new();
@@ -57,10 +61,10 @@ async fn ask(
     service: Key,
     events: BTreeSet<String>,
     cursor: String,
-    wake: &UnboundedSender<ObjectRef<Show>>,
+    wake: &UnboundedSender<ObjectRef<SlimSeatingEvent>>,
 ) {
     // Another installation's services are asked by that one.
-    if context.claims.admit(&service.0).await.is_err() {
+    if context.namespace_leases.admit(&service.0).await.is_err() {
         context.inventories.give_up(&service, Instant::now());
         return;
     }
@@ -87,7 +91,7 @@ fn heed(context: &Context, service: &Key, answer: &Result<Listing, AdminError>) 
     }
 }
 
-fn rouse(wake: &UnboundedSender<ObjectRef<Show>>, namespace: &str, events: &BTreeSet<String>) {
+fn rouse(wake: &UnboundedSender<ObjectRef<SlimSeatingEvent>>, namespace: &str, events: &BTreeSet<String>) {
     for event in events {
         // A closed channel means that the controller has ended, and this task with it.
         if wake.unbounded_send(ObjectRef::new(event).within(namespace)).is_err() {
@@ -106,7 +110,7 @@ fn presence(context: &Context, service: &Key) -> Presence {
     }
 }
 
-fn by_service(store: &Store<Show>) -> BTreeMap<Key, BTreeSet<String>> {
+fn by_service(store: &Store<SlimSeatingEvent>) -> BTreeMap<Key, BTreeSet<String>> {
     let mut services: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
     for show in store.state() {
         services.entry(show.service()).or_default().insert(show.name_any());

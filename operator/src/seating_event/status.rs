@@ -6,7 +6,7 @@ use boxoffice_crds::seating_event::{
 };
 use boxoffice_domain::definition as domain;
 
-use super::apply::Outcome;
+use super::outcome::Outcome;
 use crate::admin::{Conflict, Seats};
 use crate::conditions::{update, with_summary};
 

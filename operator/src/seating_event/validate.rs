@@ -9,7 +9,7 @@ use boxoffice_domain::{Chart, Definition};
 use kube::ResourceExt;
 
 use super::build::build;
-use super::show::Show;
+use super::slim::SlimSeatingEvent;
 use crate::conditions::{Finding, Stall, progress};
 
 /// A SeatingEvent whose service is there.
@@ -27,7 +27,7 @@ pub fn unreadable(service: &str) -> Finding {
 }
 
 /// Checks what the resource refers to.
-pub fn validate(show: &Show, service: Option<&ReservationService>) -> Result<Validated, Finding> {
+pub fn validate(show: &SlimSeatingEvent, service: Option<&ReservationService>) -> Result<Validated, Finding> {
     let name = &show.spec.service_ref.name;
     let Some(service) = service else {
         let message = format!("there is no ReservationService {name} in this namespace: create it");

@@ -27,14 +27,14 @@ type Id = (String, String);
 
 /// The watches so far.
 pub struct Merge<K: Resource<DynamicType = ()> + Clone + 'static> {
-    places: Vec<Place>,
+    watches: Vec<NamespaceWatch>,
     /// Until every namespace was listed: what there is by now.
     first: Option<BTreeMap<(usize, Id), K>>,
     store: Store<K>,
     unreadable: Arc<Unreadable>,
 }
 
-struct Place {
+struct NamespaceWatch {
     namespace: Option<String>,
     is_listed: bool,
     /// What the list that is under way named.
@@ -47,44 +47,44 @@ where
 {
     /// Nothing was told yet. `store` is the one that the stream goes into.
     pub fn new(namespaces: Vec<Option<String>>, store: Store<K>, unreadable: Arc<Unreadable>) -> Self {
-        let place = |namespace| Place { namespace, is_listed: false, listing: BTreeSet::new() };
-        let places = namespaces.into_iter().map(place).collect();
-        Self { places, first: Some(BTreeMap::new()), store, unreadable }
+        let watch = |namespace| NamespaceWatch { namespace, is_listed: false, listing: BTreeSet::new() };
+        let watches = namespaces.into_iter().map(watch).collect();
+        Self { watches, first: Some(BTreeMap::new()), store, unreadable }
     }
 
-    /// What the store and the controller are to see after the watch of that place told something.
-    pub fn step(&mut self, place: usize, told: Told<Readable<K>>) -> Vec<Event<K>> {
+    /// What the store and the controller are to see after that watch told something.
+    pub fn step(&mut self, watch: usize, told: Told<Readable<K>>) -> Vec<Event<K>> {
         match told {
             Told::Happened(Event::Init) => {
                 if let Some(first) = &mut self.first {
-                    first.retain(|(of, _), _| *of != place);
+                    first.retain(|(of, _), _| *of != watch);
                 }
-                if let Some(place) = self.places.get_mut(place) {
-                    place.listing.clear();
+                if let Some(watch) = self.watches.get_mut(watch) {
+                    watch.listing.clear();
                 }
                 Vec::new()
             }
             Told::Happened(Event::InitApply(object)) => {
-                if let Some(place) = self.places.get_mut(place) {
-                    place.listing.insert(id(&object));
+                if let Some(watch) = self.watches.get_mut(watch) {
+                    watch.listing.insert(id(&object));
                 }
-                self.seen(place, object)
+                self.seen(watch, object)
             }
-            Told::Happened(Event::Apply(object)) => self.seen(place, object),
-            Told::Happened(Event::Delete(object)) => self.gone(place, &id(&object)).into_iter().collect(),
-            Told::Happened(Event::InitDone) => self.listed(place),
-            Told::Forbidden if self.first.is_some() => self.complete(place),
+            Told::Happened(Event::Apply(object)) => self.seen(watch, object),
+            Told::Happened(Event::Delete(object)) => self.gone(watch, &id(&object)).into_iter().collect(),
+            Told::Happened(Event::InitDone) => self.listed(watch),
+            Told::Forbidden if self.first.is_some() => self.complete(watch),
             Told::Forbidden => Vec::new(),
         }
     }
 
     /// What cannot be read stays in the store as it was when it could, and is nobody's to reconcile.
-    fn seen(&mut self, place: usize, object: Readable<K>) -> Vec<Event<K>> {
+    fn seen(&mut self, watch: usize, object: Readable<K>) -> Vec<Event<K>> {
         self.unreadable.note(&object);
         let id = id(&object);
         match (object.into_content(), &mut self.first) {
             (Ok(object), Some(first)) => {
-                first.insert((place, id), object);
+                first.insert((watch, id), object);
                 Vec::new()
             }
             (Ok(object), None) => vec![Event::Apply(object)],
@@ -92,24 +92,26 @@ where
         }
     }
 
-    fn gone(&mut self, place: usize, id: &Id) -> Option<Event<K>> {
+    fn gone(&mut self, watch: usize, id: &Id) -> Option<Event<K>> {
         self.unreadable.forget::<K>(&id.0, &id.1);
         if let Some(first) = &mut self.first {
-            first.remove(&(place, id.clone()));
+            first.remove(&(watch, id.clone()));
             return None;
         }
         let is_it = |object: &K| object.name_any() == id.1 && object.namespace().unwrap_or_default() == id.0;
         self.store.find(is_it).map(|object| Event::Delete(object.as_ref().clone()))
     }
 
-    fn listed(&mut self, place: usize) -> Vec<Event<K>> {
-        let Some(Place { namespace, listing, .. }) = self.places.get_mut(place) else { return Vec::new() };
+    fn listed(&mut self, watch: usize) -> Vec<Event<K>> {
+        let Some(NamespaceWatch { namespace, listing, .. }) = self.watches.get_mut(watch) else {
+            return Vec::new();
+        };
         let (namespace, listing) = (namespace.clone(), mem::take(listing));
         let is_here = |of: &str| namespace.as_deref().is_none_or(|namespace| namespace == of);
         self.unreadable
             .keep_only::<K>(|of, name| !is_here(of) || listing.contains(&(of.to_owned(), name.to_owned())));
         if self.first.is_some() {
-            return self.complete(place);
+            return self.complete(watch);
         }
         let went =
             |object: &K| is_here(&object.namespace().unwrap_or_default()) && !listing.contains(&id(object));
@@ -117,11 +119,11 @@ where
         went.into_iter().map(|object| Event::Delete(object.as_ref().clone())).collect()
     }
 
-    fn complete(&mut self, place: usize) -> Vec<Event<K>> {
-        if let Some(place) = self.places.get_mut(place) {
-            place.is_listed = true;
+    fn complete(&mut self, watch: usize) -> Vec<Event<K>> {
+        if let Some(watch) = self.watches.get_mut(watch) {
+            watch.is_listed = true;
         }
-        if self.places.iter().any(|place| !place.is_listed) {
+        if self.watches.iter().any(|watch| !watch.is_listed) {
             return Vec::new();
         }
         let all = self.first.take().unwrap_or_default().into_values().map(Event::InitApply);
@@ -156,20 +158,20 @@ mod tests {
             Self { merge, writer, unreadable }
         }
 
-        fn tell(&mut self, place: usize, told: Told<Readable<SeatingEvent>>) -> Vec<String> {
-            let events = self.merge.step(place, told);
+        fn tell(&mut self, watch: usize, told: Told<Readable<SeatingEvent>>) -> Vec<String> {
+            let events = self.merge.step(watch, told);
             for event in &events {
                 self.writer.apply_watcher_event(event);
             }
             events.iter().map(ToString::to_string).collect()
         }
 
-        fn list(&mut self, place: usize, shows: &[Readable<SeatingEvent>]) -> Vec<String> {
-            let mut told = self.tell(place, Told::Happened(Event::Init));
+        fn list(&mut self, watch: usize, shows: &[Readable<SeatingEvent>]) -> Vec<String> {
+            let mut told = self.tell(watch, Told::Happened(Event::Init));
             for show in shows {
-                told.extend(self.tell(place, Told::Happened(Event::InitApply(show.clone()))));
+                told.extend(self.tell(watch, Told::Happened(Event::InitApply(show.clone()))));
             }
-            told.extend(self.tell(place, Told::Happened(Event::InitDone)));
+            told.extend(self.tell(watch, Told::Happened(Event::InitDone)));
             told
         }
 

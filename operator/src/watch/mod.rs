@@ -70,17 +70,20 @@ impl Watches {
             + 'static,
     {
         let changed = predicates::generation.combine(predicates::finalizers).combine(predicates::annotations);
-        let places: Vec<_> = self.scope.places().into_iter().map(|place| place.map(str::to_owned)).collect();
-        let merge = Merge::new(places.clone(), writer.as_reader(), Arc::clone(&self.unreadable));
-        let parts = places.iter().map(|place| self.health.root(name, place.as_deref().unwrap_or_default()));
+        let namespaces: Vec<_> =
+            self.scope.namespaces().into_iter().map(|namespace| namespace.map(str::to_owned)).collect();
+        let merge = Merge::new(namespaces.clone(), writer.as_reader(), Arc::clone(&self.unreadable));
+        let parts = namespaces
+            .iter()
+            .map(|namespace| self.health.root(name, namespace.as_deref().unwrap_or_default()));
         let parts: Vec<_> = parts.collect();
-        let each = parts.into_iter().zip(places).enumerate().map(|(index, (part, place))| {
-            let events = self.one::<Readable<K>>(place.as_deref(), part, watcher::Config::default());
+        let each = parts.into_iter().zip(namespaces).enumerate().map(|(index, (part, namespace))| {
+            let events = self.one::<Readable<K>>(namespace.as_deref(), part, watcher::Config::default());
             events.map(move |told| (index, told)).boxed()
         });
         stream::select_all(each.collect::<Vec<BoxStream<'static, _>>>())
-            .scan(merge, |merge, (place, told)| {
-                std::future::ready(Some(stream::iter(merge.step(place, told))))
+            .scan(merge, |merge, (watch, told)| {
+                std::future::ready(Some(stream::iter(merge.step(watch, told))))
             })
             .flatten()
             .map(Ok)
@@ -105,9 +108,9 @@ impl Watches {
             + 'static,
     {
         let config = watcher::Config::default().labels(labels);
-        let each = self.scope.places().into_iter().map(|place| {
-            let part = self.health.child(name, place.unwrap_or_default());
-            self.one::<PartialObjectMeta<K>>(place, part, config.clone()).boxed()
+        let each = self.scope.namespaces().into_iter().map(|namespace| {
+            let part = self.health.child(name, namespace.unwrap_or_default());
+            self.one::<PartialObjectMeta<K>>(namespace, part, config.clone()).boxed()
         });
         stream::select_all(each.collect::<Vec<_>>())
             .filter_map(|told| {
@@ -122,7 +125,7 @@ impl Watches {
     /// One watch. Its failures are told to `part`, and it is tried again.
     fn one<K>(
         &self,
-        place: Option<&str>,
+        namespace: Option<&str>,
         part: Part,
         config: watcher::Config,
     ) -> impl Stream<Item = Told<K>> + Send + use<K>
@@ -136,7 +139,7 @@ impl Watches {
     {
         let part = Arc::new(part);
         let client = observed(&self.client, Arc::clone(&part));
-        watch(Scope::api::<K>(client, place), config)
+        watch(Scope::api::<K>(client, namespace), config)
             .modify(|object| object.managed_fields_mut().clear())
             .backoff(Retry::default())
             .filter_map(move |result| {

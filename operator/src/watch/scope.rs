@@ -18,7 +18,7 @@ pub enum Scope {
 
 impl Scope {
     /// One entry a watch; `None` is all namespaces.
-    pub fn places(&self) -> Vec<Option<&str>> {
+    pub fn namespaces(&self) -> Vec<Option<&str>> {
         match self {
             Self::Cluster => vec![None],
             Self::Namespaces(names) => names.iter().map(|name| Some(name.as_str())).collect(),
@@ -26,11 +26,11 @@ impl Scope {
     }
 
     /// The API of a kind there.
-    pub fn api<K>(client: Client, place: Option<&str>) -> Api<K>
+    pub fn api<K>(client: Client, namespace: Option<&str>) -> Api<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
-        match place {
+        match namespace {
             None => Api::all(client),
             Some(namespace) => Api::namespaced(client, namespace),
         }
@@ -68,13 +68,13 @@ mod tests {
     fn nothing_is_all_namespaces() {
         assert_eq!("".parse(), Ok(Scope::Cluster));
         assert_eq!(" , ".parse(), Ok(Scope::Cluster));
-        assert_eq!(Scope::Cluster.places(), [None]);
+        assert_eq!(Scope::Cluster.namespaces(), [None]);
     }
 
     #[test]
     fn each_name_is_watched_once() {
         let scope: Scope = "tickets, opera,tickets".parse().unwrap();
-        assert_eq!(scope.places(), [Some("opera"), Some("tickets")]);
+        assert_eq!(scope.namespaces(), [Some("opera"), Some("tickets")]);
     }
 
     #[test]

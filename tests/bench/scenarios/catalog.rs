@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Bench;
 use crate::report::Figure;
-use crate::shows::Show;
+use crate::shows::SeatGrid;
 use crate::stack::{Stack, answer};
 
 /// Stadiums of 80,000 seats.
@@ -18,8 +18,9 @@ const STADIUMS: u32 = 200;
 /// A program that is missing, or a server that went away.
 pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let mut stack = Stack::start(&bench.kafka, 1).await?;
-    let stadiums: Vec<_> =
-        (1..=bench.up_to(STADIUMS)).map(|number| Show::new(format!("stadium-{number}"), 200, 400)).collect();
+    let stadiums: Vec<_> = (1..=bench.up_to(STADIUMS))
+        .map(|number| SeatGrid::new(format!("stadium-{number}"), 200, 400))
+        .collect();
     stack.put_on_sale(&stadiums).await?;
     for stadium in &stadiums {
         let best = stack.buyer(Method::POST, &format!("/events/{}/holds", stadium.id), "somebody")?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Bench;
 use crate::load::{Answer, Buyers, Pace, Plan, Tally, count, post, run};
 use crate::report::Figure;
-use crate::shows::Show;
+use crate::shows::SeatGrid;
 use crate::stack::Stack;
 
 const CLIENTS: u32 = 1000;
@@ -15,7 +15,7 @@ const SEATS: u32 = 50;
 
 /// Client n wants seat n modulo the seats.
 struct Race {
-    show: Show,
+    show: SeatGrid,
     clients: u64,
     wins: HashMap<String, u32>,
     /// Refusals that do not say which seat, or answers that are neither.
@@ -58,7 +58,7 @@ fn names(body: &[u8], seat: &str) -> bool {
 /// A program that is missing, or a server that went away.
 pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let mut stack = Stack::start(&bench.kafka, bench.workers).await?;
-    let show = Show::new("contended", 1, SEATS);
+    let show = SeatGrid::new("contended", 1, SEATS);
     stack.put_on_sale(std::slice::from_ref(&show)).await?;
     let clients = bench.up_to(CLIENTS).max(2 * SEATS);
     let plan = Plan { servers: stack.buyers.clone(), connections: clients as usize, pace: Pace::All };

@@ -15,7 +15,7 @@ use super::holds::constant;
 use super::{Bench, Holders};
 use crate::load::{HOST, Pace, Tally, count, run};
 use crate::report::Figure;
-use crate::shows::{Seats, Show};
+use crate::shows::{SeatGrid, Seats};
 
 /// SeatingEvents on sale at once, as on a big day.
 const SHOWS: u32 = 4;
@@ -51,7 +51,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     figures.push(Figure::new("holds, embedded, fsync", rate, "1/s").by(&yardstick));
     figures.push(Figure::new("holds, embedded, fsync, p99", synced.tally.latency_ms(990), "ms"));
 
-    let hall = Show::new("hall", bench.up_to(ROWS / 2), SEATS);
+    let hall = SeatGrid::new("hall", bench.up_to(ROWS / 2), SEATS);
     let name = format!("ready with {} seats", hall.seats());
     figures.push(Figure::new(name, ready(hall).await?, "s").at_most(1.0));
     Ok(figures)
@@ -70,7 +70,7 @@ async fn holds(bench: &Bench, durability: &str) -> anyhow::Result<Held> {
 }
 
 /// Seconds from the start of the process to its readiness.
-async fn ready(hall: Show) -> anyhow::Result<f64> {
+async fn ready(hall: SeatGrid) -> anyhow::Result<f64> {
     let folder = TempDir::new()?;
     declare(folder.path(), "redis", &[hall])?;
     let begun = Instant::now();
@@ -91,7 +91,7 @@ pub async fn local(folder: &Path) -> anyhow::Result<(Process, SocketAddr)> {
 }
 
 /// Writes the resources.
-pub fn declare(folder: &Path, durability: &str, shows: &[Show]) -> anyhow::Result<()> {
+pub fn declare(folder: &Path, durability: &str, shows: &[SeatGrid]) -> anyhow::Result<()> {
     let mut text = format!(
         "{{apiVersion: boxoffice.dev/v1alpha1, kind: ReservationService, metadata: {{name: main}}, spec: {{
   auth: {{allowFrom: [{{namespaceSelector: {{}}}}]}}, redis: {{url: 'redis://redis'}},
@@ -101,7 +101,7 @@ pub fn declare(folder: &Path, durability: &str, shows: &[Show]) -> anyhow::Resul
               {{name: reservations, handler: persistence, database: {{url: 'postgres://reservations'}}}},
               {{name: stats, handler: stats, database: {{url: 'postgres://stats'}}}}]}}}}\n"
     );
-    for Show { id, rows, width } in shows {
+    for SeatGrid { id, rows, width } in shows {
         write!(
             text,
             "---\n{{apiVersion: boxoffice.dev/v1alpha1, kind: SeatingEvent, metadata: {{name: {id}}}, spec: {{

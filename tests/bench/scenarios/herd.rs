@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::Bench;
 use crate::load::{Answer, Buyers, Pace, Plan, Tally, count, post, run};
 use crate::report::Figure;
-use crate::shows::Show;
+use crate::shows::SeatGrid;
 use crate::stack::Stack;
 
 const CLIENTS: u32 = 2000;
@@ -32,7 +32,7 @@ struct Buyer {
 }
 
 struct Herd {
-    show: Show,
+    show: SeatGrid,
     clients: u64,
     answers: Vec<(u64, Duration, Duration, u16, Vec<u8>)>,
     tally: Tally,
@@ -63,7 +63,7 @@ impl Buyers for Herd {
 /// A program that is missing, or a server that went away; an answer that is neither seats nor their lack.
 pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let mut stack = Stack::start(&bench.kafka, bench.workers).await?;
-    let show = Show::new("herd", ROWS / bench.shrink.min(ROWS / 2), WIDTH);
+    let show = SeatGrid::new("herd", ROWS / bench.shrink.min(ROWS / 2), WIDTH);
     stack.put_on_sale(std::slice::from_ref(&show)).await?;
     let clients = bench.up_to(CLIENTS);
     let plan = Plan { servers: stack.buyers.clone(), connections: clients as usize, pace: Pace::All };
@@ -142,7 +142,7 @@ mod tests {
     }
 
     fn needless_in_a_row_of_four(all: &[Buyer]) -> usize {
-        let definition = Show::new("hall", 1, 4).definition();
+        let definition = SeatGrid::new("hall", 1, 4).definition();
         let chart = Chart::expand(&definition).unwrap();
         needless(all, &chart, &Seating::new(&definition, &chart))
     }

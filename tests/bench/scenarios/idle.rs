@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Bench;
 use crate::report::Figure;
-use crate::shows::Show;
+use crate::shows::SeatGrid;
 use crate::stack::Stack;
 
 /// Shows on sale.
@@ -17,7 +17,7 @@ const SHOWS: u32 = 1_000;
 pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let mut stack = Stack::start(&bench.kafka, bench.workers).await?;
     let shows: Vec<_> =
-        (1..=bench.up_to(SHOWS)).map(|number| Show::new(format!("show-{number}"), 10, 20)).collect();
+        (1..=bench.up_to(SHOWS)).map(|number| SeatGrid::new(format!("show-{number}"), 10, 20)).collect();
     stack.put_on_sale(&shows).await?;
     // What was written last has been swept and looked at by then.
     tokio::time::sleep(bench.time).await;

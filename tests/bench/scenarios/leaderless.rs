@@ -12,7 +12,7 @@ use reqwest::{Method, StatusCode};
 use super::Bench;
 use crate::load::{Answer, Buyers, Pace, Tally, count, post, run};
 use crate::report::Figure;
-use crate::shows::Show;
+use crate::shows::SeatGrid;
 use crate::stack::{PARTITIONS, Stack};
 
 /// Holds and reserves a second, well below what is possible.
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Seats of one show, each given out once.
 #[derive(Clone)]
 struct Seats {
-    show: Show,
+    show: SeatGrid,
     given: u32,
 }
 
@@ -59,8 +59,8 @@ struct Pairs {
 }
 
 impl Pairs {
-    fn of(lost: &Show, healthy: &[Show]) -> Self {
-        let seats = |show: &Show| Seats { show: show.clone(), given: 0 };
+    fn of(lost: &SeatGrid, healthy: &[SeatGrid]) -> Self {
+        let seats = |show: &SeatGrid| Seats { show: show.clone(), given: 0 };
         Self::with(seats(lost), healthy.iter().map(seats).collect())
     }
 
@@ -160,15 +160,15 @@ fn placed(partition: u32) -> i32 {
 }
 
 /// A show on the partition that is lost, and some on the others.
-fn shows(rows: u32) -> anyhow::Result<(Show, Vec<Show>)> {
-    let all = || (1..).map(|number| Show::new(format!("show-{number}"), rows, WIDTH));
-    let is_lost = |show: &Show| partition_of(&show.id, PARTITIONS) == LOST;
+fn shows(rows: u32) -> anyhow::Result<(SeatGrid, Vec<SeatGrid>)> {
+    let all = || (1..).map(|number| SeatGrid::new(format!("show-{number}"), rows, WIDTH));
+    let is_lost = |show: &SeatGrid| partition_of(&show.id, PARTITIONS) == LOST;
     let lost = all().find(is_lost).context("no show is on that partition")?;
     Ok((lost, all().filter(|show| !is_lost(show)).take(HEALTHY).collect()))
 }
 
 /// Waits until the last seat of a show is reserved: that Kafka has given the broker up.
-async fn reserved(stack: &Stack<'_>, show: &Show) -> anyhow::Result<()> {
+async fn reserved(stack: &Stack<'_>, show: &SeatGrid) -> anyhow::Result<()> {
     let seat = show.seat(show.seats() - 1);
     let sold = within(PATIENCE, async || {
         for verb in ["hold", "reserve"] {

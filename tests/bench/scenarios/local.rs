@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{Bench, embedded};
 use crate::report::Figure;
-use crate::shows::Show;
+use crate::shows::SeatGrid;
 use crate::stack::answer;
 
 /// Shows of 2,000 seats.
@@ -20,14 +20,14 @@ const STADIUMS: u32 = 20;
 /// # Errors
 /// A program that is missing, or a process that does not answer.
 pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
-    let shows = (1..=bench.up_to(SHOWS)).map(|number| Show::new(format!("show-{number}"), 40, 50));
+    let shows = (1..=bench.up_to(SHOWS)).map(|number| SeatGrid::new(format!("show-{number}"), 40, 50));
     let (ready, memory) = of(shows.collect()).await?;
     let mut figures = vec![
         Figure::new("local, 1,000 shows of 2,000 seats, ready after", ready, "s").at_most(2.0),
         Figure::new("local, 1,000 shows of 2,000 seats, most memory", memory, "MiB").at_most(400.0),
     ];
     let stadiums =
-        (1..=bench.up_to(STADIUMS).max(1)).map(|number| Show::new(format!("stadium-{number}"), 200, 400));
+        (1..=bench.up_to(STADIUMS).max(1)).map(|number| SeatGrid::new(format!("stadium-{number}"), 200, 400));
     let (ready, memory) = of(stadiums.collect()).await?;
     figures.extend([
         Figure::new("local, 20 stadiums of 80,000 seats, ready after", ready, "s"),
@@ -37,7 +37,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// Seconds until it is ready, and the most memory that it had, in MiB.
-async fn of(shows: Vec<Show>) -> anyhow::Result<(f64, f64)> {
+async fn of(shows: Vec<SeatGrid>) -> anyhow::Result<(f64, f64)> {
     let folder = TempDir::new()?;
     embedded::declare(folder.path(), "redis", &shows)?;
     let begun = Instant::now();

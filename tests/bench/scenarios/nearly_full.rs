@@ -6,7 +6,7 @@
 use super::Bench;
 use super::script::{sample, told};
 use crate::report::Figure;
-use crate::shows::Show;
+use crate::shows::SeatGrid;
 use crate::stack::Stack;
 
 const SEATS: u32 = 80_000;
@@ -27,7 +27,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let rows = bench.up_to(SEATS) / WIDTH;
     let quantity = QUANTITY.min(rows / 5);
     let mut stack = Stack::start(&bench.kafka, 1).await?;
-    let show = Show::new("nearly-full", rows, WIDTH);
+    let show = SeatGrid::new("nearly-full", rows, WIDTH);
     stack.put_on_sale(std::slice::from_ref(&show)).await?;
     let keys = (0..show.seats()).filter(|seat| !is_free(rows, seat / WIDTH, seat % WIDTH));
     block(&stack, &show, keys).await?;
@@ -53,7 +53,7 @@ fn column(row: u32) -> u32 {
     row * 37 % WIDTH
 }
 
-async fn block(stack: &Stack<'_>, show: &Show, seats: impl Iterator<Item = u32>) -> anyhow::Result<()> {
+async fn block(stack: &Stack<'_>, show: &SeatGrid, seats: impl Iterator<Item = u32>) -> anyhow::Result<()> {
     let keys: Vec<String> = seats.map(|seat| show.key(seat)).collect();
     for some in keys.chunks(SEATS_A_BLOCK) {
         stack.block(show, some).await?;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::Bench;
 use crate::load::count;
 use crate::report::Figure;
-use crate::shows::Show;
+use crate::shows::SeatGrid;
 use crate::stack::Stack;
 
 /// Shows on sale.
@@ -50,7 +50,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
 async fn restarted(bench: &Bench, length: u32) -> anyhow::Result<Vec<Figure>> {
     let mut stack = Stack::start(&bench.kafka, bench.workers).await?;
     let shows: Vec<_> =
-        (1..=bench.up_to(SHOWS)).map(|number| Show::new(format!("show-{number}"), 2, 10)).collect();
+        (1..=bench.up_to(SHOWS)).map(|number| SeatGrid::new(format!("show-{number}"), 2, 10)).collect();
     stack.put_on_sale(&shows).await?;
     fill(&stack, length).await?;
     // Whoever owns the lanes from now on moves the offsets of quiet shows behind all of that.
@@ -77,7 +77,7 @@ async fn emptied(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     let mut stack = Stack::start(&bench.kafka, bench.workers).await?;
     let (rows, width) = HALL;
     let shows: Vec<_> = (1..=bench.up_to(SHOWS))
-        .map(|number| Show::new(format!("show-{number}"), bench.up_to(rows).max(2), width))
+        .map(|number| SeatGrid::new(format!("show-{number}"), bench.up_to(rows).max(2), width))
         .collect();
     stack.put_on_sale(&shows).await?;
     each(&shows, async |show| sell_half(&stack, show).await).await?;
@@ -131,16 +131,19 @@ async fn fill(stack: &Stack<'_>, length: u32) -> anyhow::Result<()> {
 }
 
 /// Does the same for every show, many at once; the answers are in the shows' order.
-async fn each<T>(shows: &[Show], work: impl AsyncFn(&Show) -> anyhow::Result<T>) -> anyhow::Result<Vec<T>> {
+async fn each<T>(
+    shows: &[SeatGrid],
+    work: impl AsyncFn(&SeatGrid) -> anyhow::Result<T>,
+) -> anyhow::Result<Vec<T>> {
     stream::iter(shows).map(|show| work(show)).buffered(AT_ONCE).try_collect().await
 }
 
 /// A seat that is never sold.
-fn spare(show: &Show) -> String {
+fn spare(show: &SeatGrid) -> String {
     show.seat(show.seats() - 1)
 }
 
-async fn hold_and_release(stack: &Stack<'_>, show: &Show) -> anyhow::Result<()> {
+async fn hold_and_release(stack: &Stack<'_>, show: &SeatGrid) -> anyhow::Result<()> {
     for verb in ["hold", "release"] {
         let path = format!("/seats/{}/{verb}", spare(show));
         at_last(stack.buyer(Method::POST, &path, "somebody")?).await?;
@@ -162,13 +165,13 @@ async fn at_last(request: RequestBuilder) -> anyhow::Result<Value> {
     Ok(serde_json::from_str(&text).unwrap_or_default())
 }
 
-async fn give_back(stack: &Stack<'_>, show: &Show) -> anyhow::Result<()> {
+async fn give_back(stack: &Stack<'_>, show: &SeatGrid) -> anyhow::Result<()> {
     let path = format!("/seats/{}/release", spare(show));
     at_last(stack.buyer(Method::POST, &path, "the first one after")?).await.map(drop)
 }
 
 /// How long after `since` a seat of the show is held.
-async fn sells_again(stack: &Stack<'_>, show: &Show, since: Instant) -> anyhow::Result<Duration> {
+async fn sells_again(stack: &Stack<'_>, show: &SeatGrid, since: Instant) -> anyhow::Result<Duration> {
     let path = format!("/seats/{}/hold", spare(show));
     let held = within(PATIENCE, async || {
         let asked = stack.buyer(Method::POST, &path, "the first one after").ok()?.send().await;
@@ -178,7 +181,7 @@ async fn sells_again(stack: &Stack<'_>, show: &Show, since: Instant) -> anyhow::
 }
 
 /// Sells every other row, a hold and a reserve each.
-async fn sell_half(stack: &Stack<'_>, show: &Show) -> anyhow::Result<()> {
+async fn sell_half(stack: &Stack<'_>, show: &SeatGrid) -> anyhow::Result<()> {
     for row in (0..show.rows.saturating_sub(1)).step_by(2) {
         let seats: Vec<_> = (0..show.width).map(|seat| show.seat(row * show.width + seat)).collect();
         let user = format!("user-{row}");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Bench, nearly_full};
 use crate::load::percentile;
 use crate::report::Figure;
-use crate::shows::Show;
+use crate::shows::SeatGrid;
 use crate::stack::{Stack, answer};
 use crate::yardsticks::captured::capture;
 
@@ -37,7 +37,7 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     for (seats, goal) in HALLS {
         let seats = bench.up_to(seats) / WIDTH * WIDTH;
         let mut stack = Stack::start(&bench.kafka, 1).await?;
-        let show = Show::new("stadium", seats / WIDTH, WIDTH);
+        let show = SeatGrid::new("stadium", seats / WIDTH, WIDTH);
         stack.put_on_sale(std::slice::from_ref(&show)).await?;
         let mut keys: Vec<String> = (0..seats).map(|seat| show.key(seat)).collect();
         fastrand::Rng::with_seed(SEED).shuffle(&mut keys);
@@ -72,7 +72,7 @@ pub(super) fn told(name: &str, times: &[u32], goal: f64) -> [Figure; 2] {
 /// script, sorted. Where there are not so many, that is an answer too.
 pub(super) async fn sample(
     stack: &Stack<'_>,
-    show: &Show,
+    show: &SeatGrid,
     samples: u32,
     asked: impl Fn(u32) -> u32,
 ) -> anyhow::Result<Vec<u32>> {

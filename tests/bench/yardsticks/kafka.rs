@@ -22,9 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const BATCH_HEAD: usize = 12;
 const RECORDS_AT: usize = 57;
 
-/// What lies on a topic.
+/// How much lies on a topic.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct TopicSize {
     /// Records.
     pub records: u64,
     /// The batches that they came in; the relay has one on its way at a time, so each was a round trip.
@@ -120,8 +120,8 @@ pub async fn size_of_a_record(kafka: &Server<Kafka>, topic: &str, partitions: i3
 ///
 /// # Errors
 /// Files that are not there.
-pub fn written(kafka: &Server<Kafka>, topic: &str) -> anyhow::Result<Written> {
-    let mut all = Written::default();
+pub fn written(kafka: &Server<Kafka>, topic: &str) -> anyhow::Result<TopicSize> {
+    let mut all = TopicSize::default();
     for folder in std::fs::read_dir(kafka.folder().join("data"))? {
         let folder = folder?.path();
         if partition_of(&folder) != Some(topic) {
@@ -130,7 +130,7 @@ pub fn written(kafka: &Server<Kafka>, topic: &str) -> anyhow::Result<Written> {
         for file in std::fs::read_dir(folder)? {
             let file = file?.path();
             if file.extension().is_some_and(|extension| extension == "log") {
-                let Written { records, batches } = batches(&std::fs::read(&file)?);
+                let TopicSize { records, batches } = batches(&std::fs::read(&file)?);
                 all.records += records;
                 all.batches += batches;
             }
@@ -145,9 +145,9 @@ fn partition_of(folder: &Path) -> Option<&str> {
 }
 
 /// Records and batches of a log file; one that is just being written is left out.
-fn batches(mut file: &[u8]) -> Written {
+fn batches(mut file: &[u8]) -> TopicSize {
     let number = |bytes: &[u8]| bytes.try_into().map(u32::from_be_bytes).ok();
-    let mut found = Written::default();
+    let mut found = TopicSize::default();
     while let Some(length) = file.get(8..BATCH_HEAD).and_then(number)
         && let Some(batch) = file.get(..BATCH_HEAD + length as usize)
         && let Some(records) = batch.get(RECORDS_AT..RECORDS_AT + 4).and_then(number)
@@ -180,9 +180,9 @@ mod tests {
             bytes
         };
         let file = [batch(3), batch(500), batch(1)].concat();
-        assert_eq!(batches(&file), Written { records: 504, batches: 3 });
-        assert_eq!(batches(&file[..150]), Written { records: 503, batches: 2 });
-        assert_eq!(batches(&[]), Written::default());
+        assert_eq!(batches(&file), TopicSize { records: 504, batches: 3 });
+        assert_eq!(batches(&file[..150]), TopicSize { records: 503, batches: 2 });
+        assert_eq!(batches(&[]), TopicSize::default());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use super::captured::{Call, capture};
 use crate::load::count;
-use crate::shows::Show;
+use crate::shows::SeatGrid;
 use crate::stack::{Stack, answer};
 
 /// As redis-benchmark has it, for twelve digits, each time others.
@@ -32,7 +32,7 @@ pub struct Measured {
 /// A call that did not hold its seat.
 pub async fn hold_script(kafka: &Server<Kafka>, connections: usize, calls: u64) -> anyhow::Result<Measured> {
     let mut stack = Stack::start(kafka, 1).await?;
-    let shows = [Show::new("yardstick", 400, 200)];
+    let shows = [SeatGrid::new("yardstick", 400, 200)];
     stack.put_on_sale(&shows).await?;
     let (path, user) = (format!("/seats/{}/hold", shows[0].seat(0)), "captured");
     let request = answer(stack.buyer(reqwest::Method::POST, &path, user)?);

@@ -4,10 +4,10 @@ use anyhow::{bail, ensure};
 use boxoffice_domain::SeatId;
 use boxoffice_domain::events::{Claim, DomainEvent, ReservedSeats};
 
-use super::chains::Chain;
 use super::request::Wish;
+use super::trace::RequestTrace;
 
-impl Chain<'_> {
+impl RequestTrace<'_> {
     /// All that was asked for happened, in one step.
     pub fn whole(&self) -> anyhow::Result<()> {
         let sequences: Vec<_> = self.made.iter().filter_map(|fact| fact.metadata.sequence).collect();

@@ -4,7 +4,7 @@
 //! [`log`] puts the records in order (I3). [`rules`] says of each domain event whether it may follow on those before it
 //! (I1, I6), and [`money`] whether it costs what it says, without asking `decide`: what is audited was decided by that, or
 //! is held to it. [`request`] is what a client
-//! asked for and was told, and [`chains`] finds what it did: the [`effect`] is all of it or nothing (I2), what it was
+//! asked for and was told, and [`traces`] finds what it did: the [`effect`] is all of it or nothing (I2), what it was
 //! [`told`] is there (I7), and what has one key is done once ([`idempotent`]). [`views`] compares what can be read, and [`stored`] what
 //! the seat store keeps, with what the domain events add up to. Pure: a test brings the records and the answers, wherever
 //! they come from.
@@ -17,7 +17,9 @@ mod money;
 
 pub mod request;
 
-mod chains;
+mod trace;
+
+mod traces;
 
 mod effect;
 
@@ -37,9 +39,9 @@ use boxoffice_domain::{Envelope, SeatingEventId, SeatingEventState, evolve, inva
 pub use request::{Answer, Loss, Request, Wish};
 pub use views::{HoldSeen, ShownSeats};
 
-use chains::Chains;
 use money::Money;
 use rules::Rules;
+use traces::RequestTraces;
 
 /// What records and answers say together.
 #[derive(Debug)]
@@ -62,17 +64,17 @@ impl Audit {
             // Without an order nothing else can be said.
             return Self { facts, state, findings };
         }
-        let (mut chains, mut rules) = (Chains::of(requests, losses), Rules::default());
+        let (mut traces, mut rules) = (RequestTraces::of(requests, losses), Rules::default());
         let mut money = Money::default();
         for fact in &facts {
             let before = [rules.lawful(&state, fact), money.lawful(&state, fact)];
             evolve(&mut state, fact);
-            let after = chains.take(fact, &state);
+            let after = traces.take(fact, &state);
             let found = before.into_iter().chain([after]).filter_map(Result::err);
             findings.extend(found.map(|error| format!("{}: {error}", name(fact))));
         }
         findings.extend(rules.close());
-        findings.extend(chains.close(&facts));
+        findings.extend(traces.close(&facts));
         findings.extend(invariants::violations(&state));
         Self { facts, state, findings }
     }

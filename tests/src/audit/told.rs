@@ -4,11 +4,11 @@ use anyhow::{Context, bail, ensure};
 use boxoffice_domain::events::{Claim, DomainEvent};
 use boxoffice_domain::{HoldId, ReservationId, SeatId, UnixMillis, UserId};
 
-use super::chains::{Chain, Facts};
 use super::name;
 use super::request::Answer;
+use super::trace::{Facts, RequestTrace};
 
-impl Chain<'_> {
+impl RequestTrace<'_> {
     /// `answer` says what this request did, and all that there is of the hold or the reservation after it.
     pub fn is_as_told(&self, answer: &Answer) -> anyhow::Result<()> {
         let last = self.made.last().context("nothing happened")?;

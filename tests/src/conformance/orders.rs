@@ -201,7 +201,7 @@ pub async fn a_chain_is_told_whole_or_as_a_user_sees_it<F: Fixture>(fixture: &F)
 
     let chain = "order-17".parse().unwrap();
     let types = async |user: Option<&UserId>| {
-        let events = fixture.orders().chain(&chain, user).await.unwrap();
+        let events = fixture.orders().trace(&chain, user).await.unwrap();
         events.into_iter().map(|event| event.event_type).collect::<Vec<_>>()
     };
     let all = [
@@ -220,10 +220,10 @@ pub async fn a_chain_is_told_whole_or_as_a_user_sees_it<F: Fixture>(fixture: &F)
         "whose the seat was is nobody else's business"
     );
     assert_eq!(types(Some(&alice())).await.len(), 6);
-    let other = fixture.orders().chain(&"another".parse().unwrap(), None).await.unwrap();
+    let other = fixture.orders().trace(&"another".parse().unwrap(), None).await.unwrap();
     assert!(other.is_empty());
 
-    let events = fixture.orders().chain(&chain, None).await.unwrap();
+    let events = fixture.orders().trace(&chain, None).await.unwrap();
     assert_eq!((events[1].sequence, &events[1].aggregate_id), (Some(3), &history.seat(2).to_string()));
     assert_eq!(
         (events[1].event_id, events[1].causation_id),
@@ -239,7 +239,7 @@ pub async fn a_long_chain_is_cut<F: Fixture>(fixture: &F) {
     let changes = [history.held(1), history.released(1)];
     let many: Vec<_> = (0..MOST_EVENTS + 5).map(|turn| history.next(changes[turn % 2].clone())).collect();
     fixture.happen(&many).await;
-    let told = fixture.orders().chain(&history.correlation, None).await.unwrap();
+    let told = fixture.orders().trace(&history.correlation, None).await.unwrap();
     assert_eq!(told.len(), MOST_EVENTS + 1);
     assert_eq!(told[0].event_type, "event.created");
 }

@@ -8,7 +8,8 @@ use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::api::CORRELATION_ID;
+/// Header: the chain that a request belongs to.
+pub const CORRELATION_ID: &str = "x-correlation-id";
 
 /// Fields of every problem.
 const PROBLEM: [&str; 7] = ["code", "correlationId", "detail", "retryable", "status", "title", "type"];

@@ -12,8 +12,6 @@ use crate::wait::within;
 
 /// Header: who acts.
 pub const USER_ID: &str = "x-user-id";
-/// Header: the chain that a request belongs to.
-pub const CORRELATION_ID: &str = "x-correlation-id";
 
 /// Longest wait for an answer: the API itself gives up after 10 s.
 const ANSWER: Duration = Duration::from_secs(15);

@@ -6,8 +6,8 @@ use boxoffice_runtime::clock;
 use reqwest::Method;
 use uuid::Uuid;
 
-use super::answer::{number, same, text};
-use super::api::{CORRELATION_ID, USER_ID};
+use super::answer::{CORRELATION_ID, number, same, text};
+use super::api::USER_ID;
 use super::stage::{HELD_SEAT, Stage, newcomer};
 
 pub async fn a_seat_is_held(stage: &Stage) -> anyhow::Result<()> {

@@ -7,8 +7,8 @@ use anyhow::{Context, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, exactly, list, number, same, text};
-use super::api::{CORRELATION_ID, USER_ID, soon};
+use super::answer::{Answer, CORRELATION_ID, exactly, list, number, same, text};
+use super::api::{USER_ID, soon};
 use super::stage::{HELD, RESERVED, Stage, newcomer};
 
 const RESERVATION: [&str; 6] = ["currency", "eventId", "reservationId", "reservedAt", "seats", "total"];

@@ -78,7 +78,7 @@ impl Market {
 #[derive(Debug)]
 pub struct Buyer {
     /// What can be reserved or given back, as far as this one knows.
-    pub claims: Vec<Claim>,
+    pub claims: Vec<BuyerClaim>,
     random: Rng,
     /// What was not answered and is asked again.
     again: Option<Attempt>,
@@ -87,7 +87,7 @@ pub struct Buyer {
 /// A hold or a reservation.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the words say it")]
-pub enum Claim {
+pub enum BuyerClaim {
     Hold { user: UserId, hold: HoldId, seats: Vec<SeatId> },
     Reservation { user: UserId, reservation: ReservationId, seats: Vec<SeatId> },
 }
@@ -151,18 +151,18 @@ impl Buyer {
     fn wish(&mut self, market: &Market) -> (UserId, Wish) {
         let dice = self.random.u8(..10);
         let has_none = market.regret < 100 && self.random.u8(..100) >= market.regret;
-        let is_left = |claim: &&Claim| has_none && matches!(claim, Claim::Reservation { .. });
+        let is_left = |claim: &&BuyerClaim| has_none && matches!(claim, BuyerClaim::Reservation { .. });
         let claim = self.random.choice(&self.claims).filter(|claim| dice > 3 && !is_left(claim));
         let Some(claim) = claim else {
             return (self.somebody(), self.new_hold(market));
         };
         let owner = match claim {
-            Claim::Hold { user, .. } | Claim::Reservation { user, .. } => user.clone(),
+            BuyerClaim::Hold { user, .. } | BuyerClaim::Reservation { user, .. } => user.clone(),
         };
         let dice = self.random.u8(..8);
         let one = self.random.choose_multiple(&market.seats, 1).into_iter().cloned().collect();
         let wish = match claim {
-            Claim::Hold { hold, seats, .. } => match (dice, self.random.choice(seats)) {
+            BuyerClaim::Hold { hold, seats, .. } => match (dice, self.random.choice(seats)) {
                 (0, _) => Wish::ExtendHold(hold.clone()),
                 (1, Some(seat)) => Wish::ReleaseSeat(seat.clone()),
                 (2, _) => Wish::ReleaseHold(hold.clone()),
@@ -170,7 +170,7 @@ impl Buyer {
                 (5, _) => Wish::Add(hold.clone(), one),
                 _ => Wish::ReserveHold(hold.clone()),
             },
-            Claim::Reservation { reservation, seats, .. } => match (dice, self.random.choice(seats)) {
+            BuyerClaim::Reservation { reservation, seats, .. } => match (dice, self.random.choice(seats)) {
                 (0, Some(seat)) => Wish::ReserveSeat(seat.clone()),
                 (1 | 2, Some(seat)) => Wish::ReleaseSeat(seat.clone()),
                 _ => Wish::Cancel(reservation.clone()),
@@ -222,11 +222,11 @@ impl Buyer {
         match request.answer.clone() {
             Answer::Held { hold, seats, .. } => {
                 self.forget(wish, &seats);
-                self.claims.push(Claim::Hold { user, hold, seats });
+                self.claims.push(BuyerClaim::Hold { user, hold, seats });
             }
             Answer::Reserved { reservation, seats, .. } => {
                 self.forget(wish, &seats);
-                self.claims.push(Claim::Reservation { user, reservation, seats });
+                self.claims.push(BuyerClaim::Reservation { user, reservation, seats });
             }
             Answer::Released { released, .. } => self.forget(wish, &released),
             Answer::Refused { .. } | Answer::Unknown => self.forget(wish, &[]),
@@ -242,11 +242,11 @@ impl Buyer {
         };
         self.claims.retain_mut(|claim| {
             let (seats, is_meant) = match claim {
-                Claim::Hold { hold, seats, .. } => {
+                BuyerClaim::Hold { hold, seats, .. } => {
                     let meant = matches!(wish, Wish::ExtendHold(id) | Wish::ReserveHold(id) | Wish::ReleaseHold(id) if id == hold);
                     (seats, meant)
                 }
-                Claim::Reservation { reservation, seats, .. } => {
+                BuyerClaim::Reservation { reservation, seats, .. } => {
                     (seats, matches!(wish, Wish::Cancel(id) if id == reservation))
                 }
             };
@@ -257,10 +257,10 @@ impl Buyer {
 }
 
 /// What is reserved, in an order that a seed repeats as far as it can.
-pub fn reservations(state: &SeatingEventState) -> Vec<Claim> {
+pub fn reservations(state: &SeatingEventState) -> Vec<BuyerClaim> {
     let mut reservations: Vec<_> = state.reservations.iter().collect();
     reservations.sort_by_key(|(_, claimed)| claimed.sequence);
-    let claim = |(id, claimed): (&Uuid, &Reservation)| Claim::Reservation {
+    let claim = |(id, claimed): (&Uuid, &Reservation)| BuyerClaim::Reservation {
         user: claimed.user.clone(),
         reservation: ReservationId::new(state.id.clone(), *id),
         seats: claimed.seats.iter().map(|key| SeatId::from_chart(&state.id, key)).collect(),
@@ -269,7 +269,7 @@ pub fn reservations(state: &SeatingEventState) -> Vec<Claim> {
 }
 
 /// Gives each buyer a share of what there is, in place of what it knows: what was not answered it could not know.
-pub fn share_out(claims: Vec<Claim>, buyers: &mut [Buyer]) {
+pub fn share_out(claims: Vec<BuyerClaim>, buyers: &mut [Buyer]) {
     let mut shares = vec![vec![]; buyers.len()];
     for (place, claim) in claims.into_iter().enumerate() {
         shares[place % buyers.len()].push(claim);

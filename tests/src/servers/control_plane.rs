@@ -48,17 +48,17 @@ const TESTS: &str = env!("CARGO_MANIFEST_DIR");
 pub struct ControlPlane {
     processes: BTreeMap<&'static str, Child>,
     ports: Ports,
-    place: Place,
+    access: AdminAccess,
     _folder: TempDir,
 }
 
-/// Its folder, as whoever uses it knows it.
+/// What its administrator needs of a control plane, which is all in its folder.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct AdminAccess {
     folder: PathBuf,
 }
 
-impl Place {
+impl AdminAccess {
     /// The one that `boxoffice-servers` started.
     ///
     /// # Panics
@@ -138,9 +138,9 @@ impl ControlPlane {
     /// A program that was not built, or one that does not answer within a minute; the end of its log is in the message.
     pub async fn start() -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("boxoffice-control-plane-").tempdir()?;
-        let place = Place { folder: folder.path().to_owned() };
+        let access = AdminAccess { folder: folder.path().to_owned() };
         let ports = Ports::free()?;
-        let mut started = Self { processes: BTreeMap::new(), ports, place, _folder: folder };
+        let mut started = Self { processes: BTreeMap::new(), ports, access, _folder: folder };
         started.credentials().await?;
         started.etcd().await?;
         started.start_api_server().await?;
@@ -150,8 +150,8 @@ impl ControlPlane {
     }
 
     /// As tests know it that do not share it.
-    pub fn place(&self) -> Place {
-        self.place.clone()
+    pub fn access(&self) -> AdminAccess {
+        self.access.clone()
     }
 
     /// Kills the API server without a warning.
@@ -163,12 +163,12 @@ impl ControlPlane {
 
     /// Its folder.
     pub fn folder(&self) -> &Path {
-        &self.place.folder
+        &self.access.folder
     }
 
     /// One administrator, who is everybody but the operators; those are service accounts.
     async fn credentials(&self) -> anyhow::Result<()> {
-        let Place { folder } = &self.place;
+        let AdminAccess { folder } = &self.access;
         let token = Uuid::new_v4().simple().to_string();
         std::fs::write(folder.join("tokens.csv"), format!("{token},admin,admin,\"system:masters\"\n"))?;
         let key = bound("openssl", Signal::KILL, None);
@@ -194,7 +194,7 @@ users:
             self.ports.api,
             authority.display()
         );
-        std::fs::write(self.place.kubeconfig(), config)?;
+        std::fs::write(self.access.kubeconfig(), config)?;
         Ok(())
     }
 
@@ -203,7 +203,7 @@ users:
             [self.ports.etcd, self.ports.peers].map(|port| format!("http://127.0.0.1:{port}"));
         let mut etcd = bound(program("etcd")?, Signal::KILL, None);
         etcd.args(["--name", "tests", "--unsafe-no-fsync", "--log-level", "warn", "--data-dir"])
-            .arg(self.place.folder.join("etcd"))
+            .arg(self.access.folder.join("etcd"))
             .args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients])
             .args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers])
             .args(["--initial-cluster", &format!("tests={peers}")])
@@ -219,7 +219,7 @@ users:
     /// # Errors
     /// One that does not answer within a minute.
     pub async fn start_api_server(&mut self) -> anyhow::Result<()> {
-        let (Place { folder }, ports) = (&self.place, &self.ports);
+        let (AdminAccess { folder }, ports) = (&self.access, &self.ports);
         let key = folder.join("service-account.key");
         let mut server = bound(program(API_SERVER)?, Signal::KILL, None);
         server
@@ -241,15 +241,15 @@ users:
             .args(["--audit-policy-file", &format!("{TESTS}/cluster/audit-policy.yaml")])
             // One file, however long: what was counted must not be rotated away.
             .args(["--audit-log-maxsize", "100000", "--audit-log-path"])
-            .arg(self.place.audit_log());
+            .arg(self.access.audit_log());
         self.begin(API_SERVER, server)?;
-        let place = self.place.clone();
-        self.until(API_SERVER, async || told(&place, &["get", "--raw", "/readyz"]).await.is_ok()).await
+        let access = self.access.clone();
+        self.until(API_SERVER, async || told(&access, &["get", "--raw", "/readyz"]).await.is_ok()).await
     }
 
     async fn controllers(&mut self) -> anyhow::Result<()> {
-        let (Place { folder }, ports) = (&self.place, &self.ports);
-        let config = self.place.kubeconfig();
+        let (AdminAccess { folder }, ports) = (&self.access, &self.ports);
+        let config = self.access.kubeconfig();
         let loopback = |name: &str, port: u16| -> anyhow::Result<Command> {
             let mut command = bound(program(name)?, Signal::KILL, None);
             command
@@ -278,29 +278,29 @@ users:
         self.begin("kube-scheduler", scheduler)?;
         self.begin("kwok", kwok)?;
         self.begin("kube-controller-manager", manager)?;
-        let place = self.place.clone();
+        let access = self.access.clone();
         let account = ["--namespace", "default", "get", "serviceaccount", "default"];
-        self.until("kube-controller-manager", async || told(&place, &account).await.is_ok()).await
+        self.until("kube-controller-manager", async || told(&access, &account).await.is_ok()).await
     }
 
     /// Nodes, and the definitions of our resources.
     async fn furnish(&self) -> anyhow::Result<()> {
         let nodes: Vec<_> = (1..=NODES).map(node).collect();
-        let file = self.place.folder.join("nodes.yaml");
+        let file = self.access.folder.join("nodes.yaml");
         std::fs::write(&file, nodes.concat())?;
         let file = file.display().to_string();
         let definitions = ["reservationservices", "seatingevents"];
         let [services, events] = definitions.map(|name| format!("{TESTS}/../crds/{name}.yaml"));
         let apply = ["apply", "--server-side", "--filename"];
-        told(&self.place, &[&apply[..], &[&file, "--filename", &services, "--filename", &events]].concat())
+        told(&self.access, &[&apply[..], &[&file, "--filename", &services, "--filename", &events]].concat())
             .await?;
-        told(&self.place, &["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]).await?;
-        told(&self.place, &["wait", "--for=condition=Ready", "--timeout=30s", "node", "--all"]).await?;
+        told(&self.access, &["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]).await?;
+        told(&self.access, &["wait", "--for=condition=Ready", "--timeout=30s", "node", "--all"]).await?;
         Ok(())
     }
 
     fn begin(&mut self, name: &'static str, command: Command) -> anyhow::Result<()> {
-        let log = self.place.folder.join(format!("{name}.log"));
+        let log = self.access.folder.join(format!("{name}.log"));
         self.processes.insert(name, Child::start(name, command, &log, Signal::KILL)?);
         Ok(())
     }
@@ -327,8 +327,8 @@ async fn is_well(url: &str) -> bool {
 }
 
 /// What kubectl answers.
-async fn told(place: &Place, arguments: &[&str]) -> anyhow::Result<String> {
-    let mut kubectl = tokio::process::Command::from(place.kubectl()?);
+async fn told(access: &AdminAccess, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut kubectl = tokio::process::Command::from(access.kubectl()?);
     let output = kubectl.args(arguments).arg("--request-timeout=30s").kill_on_drop(true).output().await?;
     ensure!(output.status.success(), "kubectl: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

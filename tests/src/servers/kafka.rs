@@ -28,17 +28,17 @@ pub struct Kafka;
 
 /// Which of the brokers of a Kafka one is.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct QuorumNode {
     /// Its number, from 1.
-    pub(super) node: usize,
+    pub(super) id: usize,
     /// The controllers' ports, of every broker.
     pub(super) controllers: Vec<u16>,
 }
 
-impl Place {
+impl QuorumNode {
     /// The only one.
     pub(super) fn alone() -> anyhow::Result<Self> {
-        Ok(Self { node: 1, controllers: vec![free_port()?] })
+        Ok(Self { id: 1, controllers: vec![free_port()?] })
     }
 
     /// The id of its cluster, which no other one has that runs: sixteen bytes as Kafka writes them.
@@ -53,7 +53,7 @@ impl Program for Kafka {
 
     async fn prepare(&self, folder: &Path, port: u16) -> anyhow::Result<()> {
         let listeners = [("PLAINTEXT", "PLAINTEXT", port)];
-        format(folder, &listeners, &Place::alone()?, "", &[]).await
+        format(folder, &listeners, &QuorumNode::alone()?, "", &[]).await
     }
 
     fn command(&self, folder: &Path, _: u16) -> anyhow::Result<Command> {
@@ -104,14 +104,14 @@ fn told(folder: &Path, memory: &str, properties: &[String]) -> anyhow::Result<Co
 pub(super) async fn format(
     folder: &Path,
     listeners: &[(&str, &str, u16)],
-    place: &Place,
+    node: &QuorumNode,
     more: &str,
     scram: &[String],
 ) -> anyhow::Result<()> {
     let properties = folder.join("server.properties");
-    std::fs::write(&properties, settings(&folder.join("data"), listeners, place) + more)?;
+    std::fs::write(&properties, settings(&folder.join("data"), listeners, node) + more)?;
     let formatted = tokio::process::Command::from(java(MOST_OF_SEVERAL)?)
-        .args(["kafka.tools.StorageTool", "format", "--cluster-id", &place.cluster_id(), "--config"])
+        .args(["kafka.tools.StorageTool", "format", "--cluster-id", &node.cluster_id(), "--config"])
         .arg(&properties)
         .args(scram.iter().flat_map(|user| ["--add-scram", user]))
         .kill_on_drop(true)
@@ -154,10 +154,10 @@ fn home() -> anyhow::Result<PathBuf> {
 /// histories of tests happen in the past, and a retention would take their records away half a minute after the broker
 /// began. One that was killed is let in again when the session that it had is over: a short one. Kafka's own topics are on
 /// every broker, and one of several may be away.
-fn settings(data: &Path, listeners: &[(&str, &str, u16)], place: &Place) -> String {
-    let Place { node, controllers } = place;
+fn settings(data: &Path, listeners: &[(&str, &str, u16)], node: &QuorumNode) -> String {
+    let QuorumNode { id, controllers } = node;
     let (replicas, in_sync) = (controllers.len(), (controllers.len() - 1).max(1));
-    let own = controllers.get(node - 1).copied().unwrap_or_default();
+    let own = controllers.get(id - 1).copied().unwrap_or_default();
     let all = || listeners.iter().copied().chain([("CONTROLLER", "PLAINTEXT", own)]);
     let addresses: Vec<_> = all().map(|(name, _, port)| format!("{name}://127.0.0.1:{port}")).collect();
     let protocols: Vec<_> = all().map(|(name, protocol, _)| format!("{name}:{protocol}")).collect();
@@ -165,7 +165,7 @@ fn settings(data: &Path, listeners: &[(&str, &str, u16)], place: &Place) -> Stri
         (1..).zip(controllers).map(|(node, port)| format!("{node}@127.0.0.1:{port}")).collect();
     format!(
         "process.roles=broker,controller
-node.id={node}
+node.id={id}
 controller.quorum.voters={}
 controller.listener.names=CONTROLLER
 listeners={}

@@ -12,7 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::kafka::{self, Kafka, Place};
+use super::kafka::{self, Kafka, QuorumNode};
 use super::server::{Program, Server, free_port};
 use crate::wait::{PATIENCE, within};
 
@@ -23,7 +23,7 @@ const ANSWER: Duration = Duration::from_secs(2);
 
 /// One of the brokers.
 #[derive(Debug, Clone)]
-pub struct Broker(Place);
+pub struct Broker(QuorumNode);
 
 #[async_trait]
 impl Program for Broker {
@@ -61,8 +61,8 @@ impl KafkaCluster {
     /// A Kafka that is not installed, or does not become ready.
     pub async fn start() -> anyhow::Result<Self> {
         let controllers = (0..BROKERS).map(|_| free_port()).collect::<anyhow::Result<Vec<_>>>()?;
-        let places = (1..=BROKERS).map(|node| Place { node, controllers: controllers.clone() });
-        let brokers = try_join_all(places.map(|place| Server::start(Broker(place)))).await?;
+        let nodes = (1..=BROKERS).map(|id| QuorumNode { id, controllers: controllers.clone() });
+        let brokers = try_join_all(nodes.map(|node| Server::start(Broker(node)))).await?;
         let address = brokers.iter().map(Server::address).collect::<Vec<_>>().join(",");
         let cluster = Self { brokers: brokers.into_iter().map(Mutex::new).collect(), address };
         let complete = within(PATIENCE, async || (cluster.known().await.ok()? == BROKERS).then_some(()));
@@ -80,8 +80,8 @@ impl KafkaCluster {
     /// # Panics
     /// Where there is none.
     pub async fn broker(&self, number: i32) -> MutexGuard<'_, Server<Broker>> {
-        let place = usize::try_from(number - 1).ok().and_then(|place| self.brokers.get(place));
-        place.unwrap_or_else(|| panic!("there is no broker {number}")).lock().await
+        let broker = usize::try_from(number - 1).ok().and_then(|index| self.brokers.get(index));
+        broker.unwrap_or_else(|| panic!("there is no broker {number}")).lock().await
     }
 
     /// CPU seconds that those have spent which run.

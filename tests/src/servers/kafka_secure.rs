@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 
 use super::certificates::{CLIENT, Certificates};
-use super::kafka::{self, Kafka, Place};
+use super::kafka::{self, Kafka, QuorumNode};
 use super::server::{Program, free_port};
 
 /// The user that the secure listener knows.
@@ -70,7 +70,7 @@ impl Program for SecureKafka {
         let secured = listener(&keys) + &mutual(&keys, &authority.path);
         let scram = |mechanism| format!("{mechanism}=[name={USERNAME},password={PASSWORD}]");
         let users = ["SCRAM-SHA-256", "SCRAM-SHA-512"].map(scram);
-        kafka::format(folder, &listeners, &Place::alone()?, &secured, &users).await
+        kafka::format(folder, &listeners, &QuorumNode::alone()?, &secured, &users).await
     }
 
     fn command(&self, folder: &Path, port: u16) -> anyhow::Result<Command> {

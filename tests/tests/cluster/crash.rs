@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
 use reqwest::Method;
 
-use crate::support::{Cluster, Service, Show, until};
+use crate::support::{Cluster, SeatingEventHandle, Service, until};
 
 /// What is killed, in this order, while buyers buy.
 const VICTIMS: [(&str, &str); 6] = [
@@ -45,7 +45,12 @@ async fn sigkill_of_any_pod_during_sales_loses_nothing_and_doubles_nothing() {
 }
 
 /// Buys one seat after the other until it is over; the seats whose reservation was acknowledged.
-async fn buy(service: &Service<'_>, show: &Show<'_>, buyer: usize, over: &AtomicBool) -> Vec<SeatId> {
+async fn buy(
+    service: &Service<'_>,
+    show: &SeatingEventHandle<'_>,
+    buyer: usize,
+    over: &AtomicBool,
+) -> Vec<SeatId> {
     let user = format!("buyer-{buyer}");
     let mut bought = Vec::new();
     for n in 0_usize.. {

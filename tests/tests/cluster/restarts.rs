@@ -9,7 +9,7 @@ use std::time::Duration;
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_domain::SeatId;
 use boxoffice_operator::leader::LEASE;
-use boxoffice_operator::reservation_service::children::kinds;
+use boxoffice_operator::reservation_service::kinds::kinds;
 use boxoffice_operator::reservation_service::names;
 use boxoffice_tests::api_audit::Call;
 use futures::FutureExt;
@@ -20,8 +20,8 @@ use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::json;
 
 use crate::support::{
-    Cluster, PATIENCE, Service, Show, assert_gapless, audit, condition, is_reconciled, ran, setting, settled,
-    until,
+    Cluster, PATIENCE, SeatingEventHandle, Service, assert_gapless, audit, condition, is_reconciled, ran,
+    setting, settled, until,
 };
 
 /// What kills a server and starts it again.
@@ -59,7 +59,7 @@ async fn told(cluster: &Cluster, kind: &str, status: &str, reason: Option<&str>)
 }
 
 /// A show with many places, with all of the service at rest.
-async fn show<'a>(cluster: &Cluster, service: &'a Service<'_>) -> Show<'a> {
+async fn show<'a>(cluster: &Cluster, service: &'a Service<'_>) -> SeatingEventHandle<'a> {
     let show = service.show(|resource| resource["spec"]["sections"][1]["capacity"] = json!(FLOOR)).await;
     told(cluster, "Ready", "True", None).await;
     settled(cluster, &["tickets", SYSTEM]).await;
@@ -120,7 +120,7 @@ async fn insists(service: &Service<'_>, seat: &str, step: &str) -> u16 {
 }
 
 /// Buys one place after the other until it is over, and gives those that the buyer was told to have.
-async fn buys(service: &Service<'_>, show: &Show<'_>, over: &AtomicBool) -> BTreeSet<SeatId> {
+async fn buys(service: &Service<'_>, show: &SeatingEventHandle<'_>, over: &AtomicBool) -> BTreeSet<SeatId> {
     let mut bought = BTreeSet::new();
     for number in 1..=FLOOR {
         if over.load(Ordering::Relaxed) {
@@ -182,7 +182,7 @@ async fn i7_a_redis_that_is_killed_is_told_and_has_what_was_sold_when_it_is_back
 }
 
 /// Sells one place after the other until it is over, each of which is shown before: no request fails.
-async fn sells(service: &Service<'_>, show: &Show<'_>, over: &AtomicBool, sold: &AtomicUsize) {
+async fn sells(service: &Service<'_>, show: &SeatingEventHandle<'_>, over: &AtomicBool, sold: &AtomicUsize) {
     for number in 1..=FLOOR {
         if over.load(Ordering::Relaxed) {
             break;

@@ -181,13 +181,13 @@ impl Service<'_> {
         .await;
     }
 
-    /// A SeatingEvent of the test's own, ready for sale; deleted with the guard's [`Show::remove`].
-    pub async fn show(&self, change: impl FnOnce(&mut Value)) -> Show<'_> {
+    /// A SeatingEvent of the test's own, ready for sale; deleted with the guard's [`SeatingEventHandle::remove`].
+    pub async fn show(&self, change: impl FnOnce(&mut Value)) -> SeatingEventHandle<'_> {
         let id = unique("show");
         let mut resource = resources::show("main", &id);
         change(&mut resource);
         self.cluster.apply::<SeatingEvent>(&self.namespace, &resource).await.unwrap();
-        let show = Show { service: self, id };
+        let show = SeatingEventHandle { service: self, id };
         show.ready().await;
         // The query role knows it as soon as event.created has travelled.
         until(&format!("{} is shown", show.id), async || {
@@ -199,12 +199,12 @@ impl Service<'_> {
 }
 
 /// A SeatingEvent on sale.
-pub struct Show<'a> {
+pub struct SeatingEventHandle<'a> {
     service: &'a Service<'a>,
     pub id: String,
 }
 
-impl Show<'_> {
+impl SeatingEventHandle<'_> {
     pub fn seat(&self, key: &str) -> String {
         format!("{}.{key}", self.id)
     }

@@ -47,7 +47,7 @@ struct Failure {
 }
 
 /// A show that somebody buys all the time: hold, reserve, the next place.
-struct Show {
+struct SeatingEventUnderTest {
     id: SeatingEventId,
     slot: u16,
     sold: AtomicUsize,
@@ -57,7 +57,7 @@ struct Show {
     failed: Mutex<Vec<Failure>>,
 }
 
-impl Show {
+impl SeatingEventUnderTest {
     /// Buys until `stop`, from one worker after the other.
     async fn buy(self: Arc<Self>, urls: [String; 2], stop: CancellationToken) {
         let client = Client::builder().no_proxy().timeout(ANSWER).build().unwrap();
@@ -121,7 +121,7 @@ struct Sale {
     workers: [CommandWorker; 2],
     service: String,
     topic: String,
-    shows: Vec<Arc<Show>>,
+    shows: Vec<Arc<SeatingEventUnderTest>>,
     stop: CancellationToken,
     buyers: Vec<AbortOnDropHandle<()>>,
     /// What a worker said when it was not ready.
@@ -170,7 +170,7 @@ impl Sale {
     }
 
     /// Waits until some more is sold of each show that is meant.
-    async fn sells(&self, is_meant: impl Fn(&Show) -> bool) {
+    async fn sells(&self, is_meant: impl Fn(&SeatingEventUnderTest) -> bool) {
         let meant = self.shows.iter().filter(|show| is_meant(show));
         let goals: Vec<_> = meant.map(|show| (show, show.sold.load(SeqCst) + SOME)).collect();
         until("shows are sold", async || {
@@ -246,7 +246,7 @@ impl Sale {
 }
 
 /// As many shows on each master.
-fn shows(service: &str) -> Vec<Arc<Show>> {
+fn shows(service: &str) -> Vec<Arc<SeatingEventUnderTest>> {
     let (keys, mut found) = (Keys::new(service), vec![vec![]; 3]);
     for number in 0.. {
         let id: SeatingEventId = format!("show-{number}").parse().unwrap();
@@ -259,7 +259,7 @@ fn shows(service: &str) -> Vec<Arc<Show>> {
             break;
         }
     }
-    let show = |(id, slot)| Show {
+    let show = |(id, slot)| SeatingEventUnderTest {
         id,
         slot,
         sold: AtomicUsize::default(),
@@ -307,7 +307,7 @@ async fn shows_on_other_masters_are_sold_without_a_failed_request_while_one_hang
 
 /// Loses a master, sees that it costs nothing on the others, and gets it back.
 async fn goes_on_without(sale: &mut Sale, victim: usize, how: Loss) {
-    let is_lost = |show: &Show| RedisCluster::first_master(show.slot) == victim;
+    let is_lost = |show: &SeatingEventUnderTest| RedisCluster::first_master(show.slot) == victim;
     let address = sale.cluster.masters[victim].address().replace("redis://", "");
     let lost = Instant::now();
     match how {

@@ -13,7 +13,7 @@ use boxoffice_domain::Envelope;
 use boxoffice_local::embedded::effects::book::Book;
 use boxoffice_local::embedded::effects::intake::Webhooks;
 use boxoffice_local::embedded::journal::Journal;
-use boxoffice_local::embedded::views::{MemoryHandler, Place};
+use boxoffice_local::embedded::views::{LogPosition, MemoryHandler};
 use boxoffice_runtime::postgres::{DatabaseArgs, pool};
 use boxoffice_tests::conformance::effect_store::Fixture;
 use boxoffice_tests::servers::{Database, database};
@@ -122,9 +122,9 @@ impl Fixture for OneProcess {
         let mut handler = Webhooks { book: self.book.clone(), wanted: Wanted::new([]).unwrap() };
         for event in events {
             let offset = self.offset.fetch_add(1, Ordering::SeqCst);
-            let place = Place { topic: "seat-events", partition: 0, offset };
-            handler.apply(event, place).unwrap();
-            handler.apply(event, place).unwrap();
+            let position = LogPosition { topic: "seat-events", partition: 0, offset };
+            handler.apply(event, position).unwrap();
+            handler.apply(event, position).unwrap();
         }
     }
 

@@ -14,7 +14,8 @@ use boxoffice_domain::events::{Incoming, VERSION, parse};
 use boxoffice_domain::{Envelope, SeatingEventId, SeatingEventState, UnixMillis, evolve};
 use boxoffice_tests::conformance::seat_store::stage::START;
 use boxoffice_tests::formats::{
-    HISTORY, OVER, PARTITION, PUBLISHED, SHOWS, SNAPSHOT, Step, id, is_as_kept, kept, sale, to_read,
+    HISTORY, OVER, PARTITION, PUBLISHED, SHOWS, SNAPSHOT, ScriptedCommand, id, is_as_kept, kept, sale,
+    to_read,
 };
 use boxoffice_tests::recovery::nothing_was_lost;
 use boxoffice_tests::servers::{redis_url, service};
@@ -38,7 +39,7 @@ const ARCHIVES: (u32, u32) = (1, archive::FORMAT);
 const HASHES: [&str; 5] = ["meta", "seats", "holds", "reservations", "users"];
 
 /// A store of its own on the shared Redis, with a clock in a key.
-struct Place {
+struct TestStore {
     store: Arc<RedisStore>,
     keys: Keys,
     service: String,
@@ -46,14 +47,14 @@ struct Place {
     connection: MultiplexedConnection,
 }
 
-impl Place {
+impl TestStore {
     async fn new() -> Self {
         let service = service("formats");
         let clock = format!("{service}:clock");
         let client = redis::Client::open(redis_url()).unwrap();
         let connection = client.get_multiplexed_async_connection().await.unwrap();
-        let place = Clock::Keys(vec![clock.clone()]);
-        let settings = Settings { clock: place, ..Settings::new(redis_url(), service.clone()) };
+        let source = Clock::Keys(vec![clock.clone()]);
+        let settings = Settings { clock: source, ..Settings::new(redis_url(), service.clone()) };
         let store = Arc::new(RedisStore::connect(settings).await.unwrap());
         let this = Self { store, keys: Keys::new(&service), service, clock, connection };
         this.set_clock(START).await;
@@ -67,7 +68,7 @@ impl Place {
 
     /// Carries the sale out.
     async fn sell(&self) {
-        for Step { event, at, cause, command } in sale() {
+        for ScriptedCommand { event, at, cause, command } in sale() {
             self.set_clock(at).await;
             let context = format!("{command:?}");
             if cause.idempotency.is_none()
@@ -93,7 +94,7 @@ impl Place {
     /// Sends again what had a key: what is told now.
     async fn repeat(&self) -> Vec<Outcome> {
         let mut told = vec![];
-        for Step { event, cause, command, .. } in sale() {
+        for ScriptedCommand { event, cause, command, .. } in sale() {
             if cause.idempotency.is_some() {
                 let outcome = self.store.execute(&event, &command, &cause).await.unwrap().unwrap();
                 assert!(outcome.repeated, "{command:?}: {outcome:?}");
@@ -152,7 +153,7 @@ impl Place {
     /// The stored answers, by the step that they answer.
     async fn answers(&self) -> Value {
         let mut answers = BTreeMap::new();
-        for (number, Step { event, cause, .. }) in sale().into_iter().enumerate() {
+        for (number, ScriptedCommand { event, cause, .. }) in sale().into_iter().enumerate() {
             let Some(idempotency) = cause.idempotency else { continue };
             let key = self.keys.answer(&event, &idempotency.key);
             let text = self.connection.clone().get(key).await.unwrap().unwrap();
@@ -190,11 +191,11 @@ impl Place {
     }
 }
 
-/// A place where the sale was carried out.
-async fn sold() -> Place {
-    let place = Place::new().await;
-    place.sell().await;
-    place
+/// A store in which the sale was carried out.
+async fn sold() -> TestStore {
+    let original = TestStore::new().await;
+    original.sell().await;
+    original
 }
 
 /// What the file of domain events says.
@@ -239,11 +240,11 @@ fn archives_of<'a>(events: &BTreeMap<&'a str, Vec<Envelope>>) -> BTreeMap<&'a st
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn golden_what_is_written_is_what_its_format_says() {
-    let place = sold().await;
-    is_as_kept("entries", ENTRY_FORMAT, "ENTRY_FORMAT", &place.entries().await);
+    let original = sold().await;
+    is_as_kept("entries", ENTRY_FORMAT, "ENTRY_FORMAT", &original.entries().await);
     let mut events = BTreeMap::new();
     for show in SHOWS {
-        events.insert(show, place.events(show).await);
+        events.insert(show, original.events(show).await);
     }
     let written: BTreeMap<_, Vec<_>> =
         events.iter().map(|(show, events)| (*show, events.iter().map(published).collect())).collect();
@@ -252,25 +253,25 @@ async fn golden_what_is_written_is_what_its_format_says() {
         events.iter().map(|(show, events)| (*show, snapshot_of(show, events))).collect();
     is_as_kept("snapshots", snapshot::FORMAT, "snapshot::FORMAT", &json!(snapshots));
     is_as_kept("archives", archive::FORMAT, "archive::FORMAT", &json!(archives_of(&events)));
-    is_as_kept("answers", ANSWER_FORMAT, "ANSWER_FORMAT", &place.answers().await);
-    place.settle().await;
-    is_as_kept("records", RECORD_FORMAT, "RECORD_FORMAT", &place.records().await);
+    is_as_kept("answers", ANSWER_FORMAT, "ANSWER_FORMAT", &original.answers().await);
+    original.settle().await;
+    is_as_kept("records", RECORD_FORMAT, "RECORD_FORMAT", &original.records().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_this_format_and_the_one_before_wrote_is_read() {
-    let place = sold().await;
-    let history = place.history().await;
+    let original = sold().await;
+    let history = original.history().await;
     let events = kept("events", VERSION).unwrap();
 
     for (format, file) in to_read("events", EVENTS) {
         for show in SHOWS {
             let read = events_of(&file, show);
-            assert_eq!(read, place.events(show).await, "events of format {format}: {show}");
+            assert_eq!(read, original.events(show).await, "events of format {format}: {show}");
         }
     }
     for (format, file) in to_read("entries", ENTRIES).into_iter().chain(to_read("entries", LATER_ENTRIES)) {
-        let there = Place::new().await;
+        let there = TestStore::new().await;
         there.take_records(&kept("records", RECORD_FORMAT).unwrap(), &history).await;
         // Of one that is archived nothing waits.
         for (show, entries) in file.as_object().unwrap().iter().filter(|(show, _)| *show != OVER) {
@@ -300,14 +301,14 @@ async fn what_this_format_and_the_one_before_wrote_is_read() {
             assert!(entries.windows(2).all(goes_on), "entries of format {format}: {show}");
         }
     }
-    place.settle().await;
+    original.settle().await;
     for (format, file) in to_read("records", RECORDS) {
-        let there = Place::new().await;
+        let there = TestStore::new().await;
         there.take_records(&file, &history).await;
         there.set_clock(sale().last().unwrap().at).await;
         for show in SHOWS {
             let event = show.parse().unwrap();
-            let inventories = [&there, &place].map(|it| it.store.inventory(&event));
+            let inventories = [&there, &original].map(|it| it.store.inventory(&event));
             let [read, expected] = join_all(inventories).await.try_into().unwrap();
             assert_eq!(read.unwrap(), expected.unwrap(), "records of format {format}: {show}");
             if show != OVER {
@@ -317,9 +318,9 @@ async fn what_this_format_and_the_one_before_wrote_is_read() {
             }
         }
     }
-    let told = place.repeat().await;
+    let told = original.repeat().await;
     for (format, file) in to_read("answers", ANSWERS) {
-        let there = Place::new().await;
+        let there = TestStore::new().await;
         there.set_clock(sale().last().unwrap().at).await;
         there.take_records(&kept("records", RECORD_FORMAT).unwrap(), &history).await;
         for (name, text) in file.as_object().unwrap() {

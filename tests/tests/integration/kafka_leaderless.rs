@@ -37,7 +37,7 @@ const SOME: usize = 20;
 const ANSWER: Duration = Duration::from_secs(15);
 
 /// A show, and what its buyers asked for and were told.
-struct Show {
+struct SeatingEventUnderTest {
     event: SeatingEventId,
     partition: u32,
     told: Mutex<Vec<Told>>,
@@ -60,7 +60,7 @@ impl Told {
     }
 }
 
-impl Show {
+impl SeatingEventUnderTest {
     /// The first show that is pinned there.
     fn on(partition: u32) -> Self {
         let is_there = |event: &SeatingEventId| partition_of(event.as_str(), PARTITIONS) == partition;
@@ -128,14 +128,14 @@ impl Show {
 }
 
 /// Waits until some more is sold of each of these.
-async fn sells(shows: &[Arc<Show>]) {
+async fn sells(shows: &[Arc<SeatingEventUnderTest>]) {
     let goals: Vec<_> = shows.iter().map(|show| (show, show.sold() + SOME)).collect();
     until("shows are sold", async || goals.iter().all(|(show, goal)| show.sold() >= *goal).then_some(()))
         .await;
 }
 
 /// Waits until the latest answers of each kind are from after `moment`.
-async fn asked_since(show: &Show, moment: UnixMillis) {
+async fn asked_since(show: &SeatingEventUnderTest, moment: UnixMillis) {
     until("everything was asked for", async || {
         let told = show.told.lock().unwrap();
         let any = |is: fn(&Told) -> bool| told.iter().any(|told| told.began() >= moment && is(told));
@@ -152,7 +152,7 @@ async fn i1_i3_i7_a_partition_without_a_leader_delays_its_own_shows_alone() {
     let service = servers::service("leaderless");
     let mut worker = CommandWorker::start(&service, &servers::redis_url(), kafka.address(), &topic).unwrap();
     worker.ready().await.unwrap();
-    let shows = SHOWS.map(|partition| Arc::new(Show::on(partition)));
+    let shows = SHOWS.map(|partition| Arc::new(SeatingEventUnderTest::on(partition)));
     let definition = json!({
         "title": "Tonight", "startsAt": 4_000_000_000_000_u64,
         "priceCategories": [{"name": "gold", "amount": 12_000, "currency": "EUR"}],
@@ -226,7 +226,12 @@ async fn i1_i3_i7_a_partition_without_a_leader_delays_its_own_shows_alone() {
 }
 
 /// Everything comes to the log, each once and in order, and is what buyers were told.
-async fn is_honest(shows: &[Arc<Show>], worker: &CommandWorker, kafka: &KafkaCluster, topic: &str) {
+async fn is_honest(
+    shows: &[Arc<SeatingEventUnderTest>],
+    worker: &CommandWorker,
+    kafka: &KafkaCluster,
+    topic: &str,
+) {
     for show in shows {
         let (sequence, _) = worker.counts(&show.event).await.unwrap();
         let records = until("all of it is on the log", async || {

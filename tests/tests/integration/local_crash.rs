@@ -8,7 +8,7 @@ use boxoffice_domain::events::{Incoming, parse};
 use boxoffice_domain::{Envelope, SeatId, SeatingEventId};
 use boxoffice_runtime::clock;
 use boxoffice_tests::audit::{Answer, Audit, HoldSeen, Request, ShownSeats};
-use boxoffice_tests::crash::buyers::{Buyer, Claim, Market, reservations, share_out};
+use boxoffice_tests::crash::buyers::{Buyer, BuyerClaim, Market, reservations, share_out};
 use boxoffice_tests::crash::{ROUNDS, SEED, setting};
 use boxoffice_tests::wait::until;
 use fastrand::Rng;
@@ -156,8 +156,8 @@ async fn shown(local: &Local) -> ShownSeats {
 }
 
 /// What is wrong with a reservation that nobody gave back, as its owner sees it.
-async fn lost(local: &Local, claim: &Claim) -> Vec<String> {
-    let Claim::Reservation { user, reservation, seats } = claim else { return vec![] };
+async fn lost(local: &Local, claim: &BuyerClaim) -> Vec<String> {
+    let BuyerClaim::Reservation { user, reservation, seats } = claim else { return vec![] };
     let mut findings = vec![];
     for seat in seats {
         let (status, again) = local.post(&format!("/seats/{seat}/reserve"), user.as_str()).await;

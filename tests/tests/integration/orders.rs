@@ -150,7 +150,7 @@ async fn in_one_process_a_chain_is_told_as_long_as_it_is_kept_whatever_else_is_o
     }
     let of = async |fixture: &InMemory, user: Option<&str>| {
         let user = user.map(|user| user.parse().unwrap());
-        fixture.orders.chain(&history.correlation, user.as_ref()).await.unwrap().len()
+        fixture.orders.trace(&history.correlation, user.as_ref()).await.unwrap().len()
     };
     assert_eq!((of(&kept, None).await, of(&kept, Some("bob")).await, of(&old, None).await), (4, 0, 0));
 }

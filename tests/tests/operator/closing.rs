@@ -96,13 +96,13 @@ async fn a_namespace_is_deleted_in_time_and_its_shows_are_closed() {
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Service,
-    Show,
+    SeatingEvent,
     Secrets,
     Settings,
     Workers,
 }
 
-const PARTS: [Part; 5] = [Part::Service, Part::Show, Part::Secrets, Part::Settings, Part::Workers];
+const PARTS: [Part; 5] = [Part::Service, Part::SeatingEvent, Part::Secrets, Part::Settings, Part::Workers];
 /// How many services are deleted at once.
 const AT_ONCE: usize = 10;
 
@@ -139,7 +139,7 @@ async fn delete(plane: &Plane, namespace: &str, name: &str, order: &[Part]) {
     for part in order {
         match part {
             Part::Service => plane.delete::<ReservationService>(namespace, name).await,
-            Part::Show => plane.delete::<SeatingEvent>(namespace, name).await,
+            Part::SeatingEvent => plane.delete::<SeatingEvent>(namespace, name).await,
             Part::Secrets => all_of::<Secret>(plane, namespace, &labels).await,
             Part::Settings => {
                 plane.delete::<ConfigMap>(namespace, &names::record(name)).await;

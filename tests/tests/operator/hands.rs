@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use boxoffice_operator::reservation_service::children::kinds;
+use boxoffice_operator::reservation_service::kinds::kinds;
 use boxoffice_operator::reservation_service::names;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::ResourceExt;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use boxoffice_crds::ReservationService;
-use boxoffice_operator::reservation_service::children::kinds;
+use boxoffice_operator::reservation_service::kinds::kinds;
 use boxoffice_operator::reservation_service::names;
 use boxoffice_tests::api_audit::{Call, Mark};
 use boxoffice_tests::doubles::admin::CommandWorkers;

@@ -65,7 +65,7 @@ async fn converges(stage: &Stage, title: &str) {
 #[tokio::test]
 async fn an_api_server_that_was_killed_is_taken_up_again_without_a_write() {
     let mut control_plane = ControlPlane::start().await.unwrap();
-    let plane = Plane::at(control_plane.place()).await;
+    let plane = Plane::at(control_plane.access()).await;
     let mut stage = Stage::open_at(plane, "killed", &["--resync-seconds", RESYNC]).await;
     stage.service("main").await;
     for number in 0..SHOWS {

@@ -9,7 +9,7 @@ pub const BEREFT: &str = "bereft";
 
 #[tokio::test]
 async fn no_right_was_missing_and_none_was_for_nothing() {
-    let calls = ApiAudit::whole(Plane::connect().await.place.audit_log()).all();
+    let calls = ApiAudit::whole(Plane::connect().await.access.audit_log()).all();
     let is_bereft = |namespace: &str| namespace.starts_with(&format!("{BEREFT}-"));
     let refused: Vec<_> =
         calls.iter().filter(|call| call.is_forbidden && !is_bereft(&call.namespace)).collect();

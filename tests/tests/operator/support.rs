@@ -26,7 +26,7 @@ pub use boxoffice_tests::kubernetes::{Kind, Objects, condition};
 use boxoffice_tests::process::{Process, measured};
 use boxoffice_tests::resources;
 pub use boxoffice_tests::resources::show;
-use boxoffice_tests::servers::control_plane::Place;
+use boxoffice_tests::servers::control_plane::AdminAccess;
 use boxoffice_tests::servers::{free_port, kafka, program};
 use boxoffice_tests::wait::until;
 use k8s_openapi::api::authentication::v1::TokenRequest;
@@ -51,20 +51,20 @@ pub const SOON: Duration = Duration::from_secs(10);
 /// The API server, as its administrator.
 pub struct Plane {
     objects: Objects,
-    pub place: Place,
+    pub access: AdminAccess,
 }
 
 impl Plane {
     /// The one that all tests share.
     pub async fn connect() -> Self {
-        Self::at(Place::shared()).await
+        Self::at(AdminAccess::shared()).await
     }
 
     /// Another one.
-    pub async fn at(place: Place) -> Self {
-        let config = Kubeconfig::read_from(place.kubeconfig()).unwrap();
+    pub async fn at(access: AdminAccess) -> Self {
+        let config = Kubeconfig::read_from(access.kubeconfig()).unwrap();
         let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.unwrap();
-        Self { objects: Objects { client: Client::try_from(config).unwrap() }, place }
+        Self { objects: Objects { client: Client::try_from(config).unwrap() }, access }
     }
 
     /// Waits until it is Ready.
@@ -84,7 +84,7 @@ impl Plane {
 
     /// The same, or why it refused.
     pub async fn try_kubectl(&self, arguments: &[&str], input: &str) -> Result<String, String> {
-        let mut kubectl = tokio::process::Command::from(self.place.kubectl().unwrap());
+        let mut kubectl = tokio::process::Command::from(self.access.kubectl().unwrap());
         kubectl.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = kubectl.kill_on_drop(true).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
@@ -138,7 +138,7 @@ impl Operator {
         let namespace = plane.namespace("operator").await;
         let (user, token) = admitted(plane, &namespace, rights).await;
         let kubeconfig = tempfile::Builder::new().prefix("boxoffice-operator-").tempdir().unwrap();
-        let config = plane.place.kubeconfig_with(&token).unwrap();
+        let config = plane.access.kubeconfig_with(&token).unwrap();
         std::fs::write(kubeconfig.path().join("config"), config).unwrap();
         let probes = format!("127.0.0.1:{}", free_port().unwrap());
         let (admin, pods) = (workers.url_template(), workers.pod_url_template());
@@ -147,7 +147,7 @@ impl Operator {
         let told = [&["run"], &told[..], &found, &["--watch-namespaces", &watched]].concat();
         let mut arguments: Vec<_> = told.into_iter().map(str::to_owned).collect();
         arguments.extend(more.iter().map(ToString::to_string));
-        let audit = ApiAudit::of(user, plane.place.audit_log());
+        let audit = ApiAudit::of(user, plane.access.audit_log());
         let process = begin(&arguments, &kubeconfig);
         let mut operator = Self { process, audit, namespace, arguments, kubeconfig, probes };
         operator.leads().await;

@@ -352,7 +352,7 @@ pub struct Extend {
 pub struct Reserve {
     /// A held seat, or the id of a hold.
     #[arg(value_name = "SEAT|HOLD")]
-    pub claim: String,
+    pub seat_or_claim: String,
     /// Who and where.
     #[command(flatten)]
     pub buyer: Buyer,
@@ -366,7 +366,7 @@ pub struct Reserve {
 pub struct Release {
     /// A seat, or the id of a hold or of a reservation.
     #[arg(value_name = "SEAT|HOLD|RESERVATION")]
-    pub claim: String,
+    pub seat_or_claim: String,
     /// Why, for those who read the domain events later.
     #[arg(long, value_name = "TEXT", requires = "staff")]
     pub note: Option<String>,

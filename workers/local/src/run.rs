@@ -3,7 +3,7 @@
 use std::io::{Write, stdout};
 use std::path::Path;
 
-use boxoffice_operator::reservation_service::unsupported::Place;
+use boxoffice_operator::reservation_service::unsupported::Environment;
 use boxoffice_runtime::clock;
 use boxoffice_runtime::http::AdminToken;
 use boxoffice_runtime::identity::key_text::KeyText;
@@ -92,7 +92,7 @@ fn sound(Files { files, namespace }: &Files) -> Result<Loaded, Failure> {
     let loaded = load(files, namespace)?;
     tell::notes(&loaded.skipped);
     tell::warnings(&lint::warnings(&loaded, clock::now()));
-    match lint::lint(&loaded, Place::Cluster) {
+    match lint::lint(&loaded, Environment::Cluster) {
         findings if findings.is_empty() => Ok(loaded),
         findings => Err(Failure::Findings(findings)),
     }

@@ -9,7 +9,7 @@ use boxoffice_runtime::identity::settings::Settings;
 use crate::failure::Failure;
 use crate::folder::Folder;
 use crate::platform::declared::Declared;
-use crate::platform::inventory::{Change, Show};
+use crate::platform::inventory::{Change, SeatingEventOverview};
 use crate::platform::{Door, Platform, PlatformError};
 use crate::resources::Finding;
 
@@ -40,9 +40,9 @@ pub async fn welcome(
     let mut text = format!("Box Office is ready: ReservationService {name} at {url}, data {kept}\n\n");
     _ = writeln!(text, "  {url}/     the page, for buyers\n  {url}/ops  the page for operators\n");
     let mut seat = None;
-    let shows = platform.shows().await?;
+    let shows = platform.overviews().await?;
     let width = shows.iter().map(|show| show.id.as_str().len()).max().unwrap_or_default();
-    for Show { id, seats, seat: free } in shows {
+    for SeatingEventOverview { id, seats, seat: free } in shows {
         let (total, available) = (seats.total, seats.available);
         let id = id.as_str();
         _ = writeln!(

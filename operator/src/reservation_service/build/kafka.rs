@@ -4,8 +4,8 @@
 use boxoffice_crds::reservation_service::{Kafka, KafkaSasl};
 use k8s_openapi::api::core::v1::{EnvVar, SecretKeySelector};
 
+use super::env::env;
 use super::tls::{Server, variables};
-use super::workload::env;
 use crate::reservation_service::credentials::{USERNAME, mechanism};
 use crate::reservation_service::validate::Source;
 

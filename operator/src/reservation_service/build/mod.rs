@@ -3,6 +3,7 @@
 //! One file a part: `settings` (a `ConfigMap` a worker), `kafka` (how workers are admitted to it), `tls` (certificates), `workload` (Deployments and their
 //! budgets), `network` (Services and policies). It knows nothing of what the cluster has; `apply` compares.
 
+mod env;
 mod kafka;
 mod network;
 mod settings;

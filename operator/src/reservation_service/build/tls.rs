@@ -4,7 +4,7 @@
 use boxoffice_crds::tls::{CertificateRef, Tls};
 use k8s_openapi::api::core::v1::{EnvVar, SecretKeySelector};
 
-use super::workload::env;
+use super::env::env;
 use crate::reservation_service::validate::Source;
 
 /// Whom TLS is spoken with.

@@ -6,8 +6,8 @@ use boxoffice_crds::workloads::{Autoscaling, Worker as Declared};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMap, ConfigMapEnvSource, Container, ContainerPort, EnvFromSource, EnvVar,
-    EnvVarSource, HTTPGetAction, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec,
-    Probe, ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext, SleepAction,
+    HTTPGetAction, Lifecycle, LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
+    ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext, SleepAction,
     TopologySpreadConstraint,
 };
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
@@ -15,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::api::ObjectMeta;
 
+use super::env::env;
 use super::settings::{self, DRAIN_SECONDS, Reader};
 use super::tls::{Server, variables};
 use super::{ADMIN_PORT, COMMAND_PORT, METRICS_PORT, QUERY_PORT, kafka, worker_meta};
@@ -328,19 +329,4 @@ fn probe(path: &str, period_seconds: i32, failure_threshold: i32) -> Probe {
 
 fn plain(name: &str, text: &str) -> EnvVar {
     env(name, &Source::Plain(text.to_owned()))
-}
-
-pub(super) fn env(name: &str, source: &Source) -> EnvVar {
-    let (value, value_from) = match source {
-        Source::Plain(text) => (Some(text.clone()), None),
-        Source::Secret(selector) => {
-            let from = EnvVarSource { secret_key_ref: Some(selector.clone()), ..EnvVarSource::default() };
-            (None, Some(from))
-        }
-        Source::ConfigMap(selector) => {
-            let from = EnvVarSource { config_map_key_ref: Some(selector.clone()), ..EnvVarSource::default() };
-            (None, Some(from))
-        }
-    };
-    EnvVar { name: name.to_owned(), value, value_from }
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::asked::{Asked, Names};
 use super::expire_due;
-use super::generate::{Step, USERS};
+use super::generate::{GeneratedStep, USERS};
 use super::stage::{Fixture, START, must, valid};
 use crate::servers::unique;
 
@@ -95,7 +95,7 @@ fn cause_of_nobody(command: Uuid) -> Cause {
 
 /// Runs `steps` on the store and on the specification side by side. Answers and domain events are compared after every
 /// step, everything else every few steps and at the end.
-pub async fn does_what_decide_says(on: &impl Fixture, steps: &[Step]) {
+pub async fn does_what_decide_says(on: &impl Fixture, steps: &[GeneratedStep]) {
     on.set_clock(START).await;
     let event = valid::<SeatingEventId>(&unique("sale"));
     let mut model = Model { state: SeatingEventState::new(event.clone()), now: START, wanted: None };

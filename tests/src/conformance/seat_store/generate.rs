@@ -22,7 +22,7 @@ const SEATS: [&str; 6] = ["A-1-1", "A-1-2", "A-1-3", "A-2-2", "FLOOR-1", "A-9-9"
 
 /// One step of a sequence.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct GeneratedStep {
     /// Index into [`USERS`].
     pub user: usize,
     /// Whether a command has an idempotency key.
@@ -97,12 +97,14 @@ impl Moment {
 
 /// Sequences of steps after a first that provisions. Most are short, so that there are many of them; some are long
 /// enough for what comes late, such as an outbox or a house that fills up.
-pub fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub fn steps() -> impl Strategy<Value = Vec<GeneratedStep>> {
     // Some act more than others, so that they meet what they did before.
     let user = || select(vec![0, 0, 0, 1, 1, 2]);
-    let step = || (user(), weighted(0.5), wish()).prop_map(|(user, keyed, wish)| Step { user, keyed, wish });
+    let step = || {
+        (user(), weighted(0.5), wish()).prop_map(|(user, keyed, wish)| GeneratedStep { user, keyed, wish })
+    };
     let rest = prop_oneof![6 => vec(step(), 1..12), 2 => vec(step(), 12..30), 1 => vec(step(), 30..60)];
-    let first = (0..definitions().len() - STRANGE).prop_map(|which| Step {
+    let first = (0..definitions().len() - STRANGE).prop_map(|which| GeneratedStep {
         user: 0,
         keyed: false,
         wish: Wish::Provision(which),

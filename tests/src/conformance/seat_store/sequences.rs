@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use tokio::runtime::Runtime;
 
 use super::equality::does_what_decide_says;
-use super::generate::{Step, steps};
+use super::generate::{GeneratedStep, steps};
 use super::stage::{Fixture, must};
 
 /// Sequences that run at the same time.
@@ -79,13 +79,13 @@ impl<F: Fixture> Lane<'_, F> {
         }
     }
 
-    fn try_out(&self, steps: &[Step]) -> Result<(), String> {
+    fn try_out(&self, steps: &[GeneratedStep]) -> Result<(), String> {
         let run = AssertUnwindSafe(|| self.runtime.block_on(does_what_decide_says(&self.on, steps)));
         std::panic::catch_unwind(run).map_err(|panic| message(&*panic))
     }
 
     /// Leaves out every step without which it still fails: while wishes are made simpler, some come to mean nothing.
-    fn tell(&self, mut why: String, mut steps: Vec<Step>) -> String {
+    fn tell(&self, mut why: String, mut steps: Vec<GeneratedStep>) -> String {
         let mut place = 0;
         while place < steps.len() {
             let mut fewer = steps.clone();

@@ -20,7 +20,7 @@ use futures::future::{join, join_all};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
-use super::chain::{Last, LastEvents};
+use super::last_events::{Last, LastEvents};
 use super::ownership::Occupancy;
 use super::queue::{Queue, Wakes};
 use super::shared::{Logged, Shared};
@@ -105,13 +105,13 @@ type Left = (SeatingEventId, Result<u64, StoreError>);
 pub struct Lane {
     shared: Arc<Shared>,
     partition: u32,
-    place: Occupancy,
+    occupancy: Occupancy,
     wakes: Arc<Wakes>,
     queue: Queue,
     /// The right to publish, once it is taken.
     right: Option<Box<dyn Appender>>,
     /// What was published by it.
-    chain: LastEvents,
+    last_events: LastEvents,
     ahead: Option<Ahead>,
     /// Whether the store may lack something.
     recovering: bool,
@@ -132,15 +132,15 @@ pub struct Lane {
 
 impl Lane {
     /// A partition of a lane that was just taken: nobody knows what its store lacks.
-    pub fn new(shared: Arc<Shared>, partition: u32, place: Occupancy, wakes: Arc<Wakes>) -> Self {
+    pub fn new(shared: Arc<Shared>, partition: u32, occupancy: Occupancy, wakes: Arc<Wakes>) -> Self {
         Self {
             shared,
             partition,
-            place,
+            occupancy,
             wakes,
             queue: Queue::default(),
             right: None,
-            chain: LastEvents::default(),
+            last_events: LastEvents::default(),
             ahead: None,
             recovering: false,
             doubted: BTreeSet::new(),
@@ -161,7 +161,7 @@ impl Lane {
     }
 
     async fn work(&mut self) {
-        while !self.place.is_over() {
+        while !self.occupancy.is_over() {
             self.hear();
             if !self.recovering && !self.is_next_due() {
                 self.tell_ahead().await;
@@ -172,7 +172,7 @@ impl Lane {
                 continue;
             }
             self.linger().await;
-            if self.place.is_over() {
+            if self.occupancy.is_over() {
                 return;
             }
             match self.turn().await {
@@ -181,7 +181,7 @@ impl Lane {
                     let pause = self.failed(&error);
                     tokio::select! {
                         () = sleep(pause) => {}
-                        () = self.place.over() => {}
+                        () = self.occupancy.over() => {}
                     }
                 }
             }
@@ -216,7 +216,7 @@ impl Lane {
         tokio::select! {
             () = sleep(self.took.clamp(LINGER.0, LINGER.1)) => {}
             () = self.wakes.hurry() => {}
-            () = self.place.over() => {}
+            () = self.occupancy.over() => {}
         }
         self.hear();
     }
@@ -232,7 +232,7 @@ impl Lane {
             tokio::select! {
                 () = turn => {}
                 () = self.wakes.news() => {}
-                () = self.place.over() => {}
+                () = self.occupancy.over() => {}
             }
         };
         let mut news = std::pin::pin!(news);
@@ -296,7 +296,7 @@ impl Lane {
                 self.shared.metrics.took.observe(self.took.as_secs_f64());
                 self.shared.logged(self.partition, Logged { end, closes: batch.closes });
                 for (event, last) in &batch.last {
-                    self.chain.published(event, *last);
+                    self.last_events.published(event, *last);
                 }
                 self.ahead = Some(Ahead { last: batch.last, offset: end });
                 self.hear();
@@ -314,7 +314,7 @@ impl Lane {
                 }
                 match error {
                     LogError::Fenced(_) => {
-                        self.recovering |= split::met(&self.shared, &self.place, self.partition).await;
+                        self.recovering |= split::met(&self.shared, &self.occupancy, self.partition).await;
                     }
                     other @ (LogError::Unavailable(_)
                     | LogError::Missing(_)
@@ -335,7 +335,7 @@ impl Lane {
         self.right = None;
         let right = self.shared.log.appender(&id).await?;
         // Somebody else may have published since.
-        self.chain.clear();
+        self.last_events.clear();
         let contradicted = self.shared.recovery.contradicted(self.partition).await?;
         self.distrust(contradicted).await;
         if self.recovering {
@@ -432,7 +432,7 @@ impl Lane {
             self.shared.touch(&event);
             let records = match entries {
                 Ok((partition, entries, is_all)) if partition == self.partition || entries.is_empty() => {
-                    if self.chain.goes_on(&event, &entries, is_all) {
+                    if self.last_events.goes_on(&event, &entries, is_all) {
                         batch.closes |= entries.iter().any(|entry| is_last(&entry.envelope.event));
                         batch.is_cut |= !is_all;
                         self.encoded(&entries)
@@ -522,7 +522,7 @@ impl Lane {
     async fn move_offsets(&mut self, offset: u64) {
         self.appended = Some(0);
         let all = self.shared.pinned_to(self.partition);
-        self.chain.keep(&all);
+        self.last_events.keep(&all);
         for events in all.chunks(MOVED_AT_ONCE) {
             let moved = async {
                 self.shared.outbox.move_offsets(events, offset).await;

@@ -7,7 +7,7 @@
 
 mod lane;
 
-mod chain;
+mod last_events;
 
 mod split;
 

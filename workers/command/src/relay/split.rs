@@ -19,9 +19,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// not sold on until they have been still for a while.
 ///
 /// `true` where that was so: then the partition can be taken back, and what they did is to be put back here.
-pub async fn met(shared: &Shared, place: &Ownership, partition: u32) -> bool {
+pub async fn met(shared: &Shared, ownership: &Ownership, partition: u32) -> bool {
     tokio::select! {
-        () = place.over() => return false,
+        () = ownership.over() => return false,
         () = shared.leases.confirmed() => {}
     }
     let split = shared.metrics.split();
@@ -30,7 +30,7 @@ pub async fn met(shared: &Shared, place: &Ownership, partition: u32) -> bool {
         "another store sells the same seats and publishes: nothing is sold here until it has been still for {STILL:?}"
     );
     tokio::select! {
-        () = place.over() => {}
+        () = ownership.over() => {}
         () = others_are_still(shared, partition) => {}
     }
     drop(split);

@@ -216,7 +216,7 @@ impl<'a> Member<'a> {
                         }
                     }
                     (Known::Somewhere { offset }, _) => {
-                        beginnings.push((self.place(&partition, offset, false), found));
+                        beginnings.push((self.beginning_at(&partition, offset, false), found));
                         position
                     }
                     (Known::Nothing | Known::Elsewhere { .. }, Some(error)) => {
@@ -264,7 +264,7 @@ impl<'a> Member<'a> {
         }
     }
 
-    fn place(&self, partition: &TopicPartition, offset: u64, earliest: bool) -> Beginning {
+    fn beginning_at(&self, partition: &TopicPartition, offset: u64, earliest: bool) -> Beginning {
         let log = self.log_of(partition).map(str::to_owned);
         Beginning { partition: partition.clone(), offset, earliest, log }
     }
@@ -294,15 +294,15 @@ impl<'a> Member<'a> {
                 return Err(Ended::Replaced(Replaced { partition: partition.clone(), known, found }));
             }
         }
-        let place = match origin.place(found.first, committed) {
-            Ok(place) if place.offset > found.end => {
-                let (offset, end) = (place.offset, found.end);
+        let start = match origin.start_position(found.first, committed) {
+            Ok(start) if start.offset > found.end => {
+                let (offset, end) = (start.offset, found.end);
                 return Ok(Err(format!("the log ends before {end}, and the group is at {offset}")));
             }
-            Ok(place) => place,
+            Ok(start) => start,
             Err(reason) => return Ok(Err(reason.to_owned())),
         };
-        let (topic, number, offset) = (partition.topic.as_str(), partition.partition, place.offset);
+        let (topic, number, offset) = (partition.topic.as_str(), partition.partition, start.offset);
         if is_another {
             tracing::warn!(
                 topic,
@@ -320,7 +320,7 @@ impl<'a> Member<'a> {
                 "the database is empty: it goes on at the group's offset"
             );
         }
-        Ok(Ok(self.place(partition, offset, place.earliest)))
+        Ok(Ok(self.beginning_at(partition, offset, start.earliest)))
     }
 
     /// Seeks a partition to its checkpoint and resumes it.

@@ -18,7 +18,7 @@ pub struct Origin {
 
 /// Where to begin in a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct StartPosition {
     /// The first offset that is to be in the view.
     pub offset: u64,
     /// Whether the first event of every SeatingEvent is due there.
@@ -38,16 +38,16 @@ impl Origin {
     /// Where to begin, given the `first` offset that the log has and what the group `committed`.
     ///
     /// # Errors
-    /// That there is no place from which nothing is repeated.
-    pub fn place(&self, first: u64, committed: Option<u64>) -> Result<Place, &'static str> {
+    /// That there is no position from which nothing is repeated.
+    pub fn start_position(&self, first: u64, committed: Option<u64>) -> Result<StartPosition, &'static str> {
         let earliest = self.start == Start::Earliest;
         match committed.filter(|_| self.asks_the_group()) {
             Some(offset) => {
                 let offset = offset.max(first);
-                Ok(Place { offset, earliest: earliest && offset == first })
+                Ok(StartPosition { offset, earliest: earliest && offset == first })
             }
             None if !self.replayable => Err(NO_OFFSET),
-            None => Ok(Place { offset: first, earliest }),
+            None => Ok(StartPosition { offset: first, earliest }),
         }
     }
 }
@@ -73,30 +73,34 @@ mod tests {
         Origin { start, replayable, is_reset: false }
     }
 
-    fn at(offset: u64, earliest: bool) -> Place {
-        Place { offset, earliest }
+    fn at(offset: u64, earliest: bool) -> StartPosition {
+        StartPosition { offset, earliest }
     }
 
     #[test]
     fn i5_an_earliest_handler_begins_at_the_logs_first_record_whatever_the_group_committed() {
         let origin = origin(Start::Earliest, true);
-        assert_eq!(origin.place(3, Some(70)), Ok(at(3, true)));
-        assert_eq!(origin.place(3, None), Ok(at(3, true)));
+        assert_eq!(origin.start_position(3, Some(70)), Ok(at(3, true)));
+        assert_eq!(origin.start_position(3, None), Ok(at(3, true)));
     }
 
     #[test]
     fn i5_one_that_is_declared_elsewhere_begins_at_the_groups_offset() {
         let origin = origin(Start::Elsewhere, true);
-        assert_eq!(origin.place(3, Some(70)), Ok(at(70, false)));
-        assert_eq!(origin.place(80, Some(70)), Ok(at(80, false)), "what the log no longer has is gone");
-        assert_eq!(origin.place(3, None), Ok(at(3, false)));
+        assert_eq!(origin.start_position(3, Some(70)), Ok(at(70, false)));
+        assert_eq!(
+            origin.start_position(80, Some(70)),
+            Ok(at(80, false)),
+            "what the log no longer has is gone"
+        );
+        assert_eq!(origin.start_position(3, None), Ok(at(3, false)));
     }
 
     #[test]
     fn i9_one_that_is_not_replayable_goes_on_at_the_groups_offset_or_not_at_all() {
         let origin = origin(Start::Elsewhere, false);
-        assert_eq!(origin.place(3, Some(70)), Ok(at(70, false)));
-        assert_eq!(origin.place(3, None), Err(NO_OFFSET));
+        assert_eq!(origin.start_position(3, Some(70)), Ok(at(70, false)));
+        assert_eq!(origin.start_position(3, None), Err(NO_OFFSET));
     }
 
     #[test]
@@ -116,7 +120,7 @@ mod tests {
     #[test]
     fn a_declared_reset_begins_where_the_group_was_set_to() {
         let origin = Origin { is_reset: true, ..origin(Start::Earliest, true) };
-        assert_eq!(origin.place(3, Some(3)), Ok(at(3, true)));
-        assert_eq!(origin.place(3, Some(70)), Ok(at(70, false)));
+        assert_eq!(origin.start_position(3, Some(3)), Ok(at(3, true)));
+        assert_eq!(origin.start_position(3, Some(70)), Ok(at(70, false)));
     }
 }

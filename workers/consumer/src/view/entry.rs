@@ -1,6 +1,6 @@
-//! A record as a consumer takes it: what its body says, and its place in the order.
+//! A record as a consumer takes it: what its body says, and its position in the order.
 //!
-//! The place comes from the body, and where that cannot be read, from the headers that repeat it. A record that has
+//! The position comes from the body, and where that cannot be read, from the headers that repeat it. A record that has
 //! neither is foreign: nobody knows which seat it is about, so it moves no sequence and holds nothing up. Events of
 //! types that have no sequence need none: their `eventId` alone tells a repeat.
 
@@ -14,17 +14,17 @@ use uuid::Uuid;
 /// A record that was looked at.
 #[derive(Debug)]
 pub struct Entry {
-    /// The record's place in its partition.
+    /// The record's position in its partition.
     pub offset: u64,
     /// Where it stands; `None` where it is foreign.
-    pub place: Option<Place>,
+    pub position: Option<StreamPosition>,
     /// What it says.
     pub body: Body,
 }
 
 /// Where a domain event stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct StreamPosition {
     /// Its SeatingEvent.
     pub seating_event: SeatingEventId,
     /// Its number within it, which fits the database's `bigint`; `None` where events of its type have none.
@@ -56,22 +56,22 @@ impl Entry {
                 let sequence = match sequence {
                     Ok(sequence) => sequence,
                     Err(reason) => {
-                        return Self { offset, place: None, body: Body::Unreadable(reason.into()) };
+                        return Self { offset, position: None, body: Body::Unreadable(reason.into()) };
                     }
                 };
-                let place = Place {
+                let position = StreamPosition {
                     seating_event: envelope.event.seating_event().clone(),
                     sequence,
                     aggregate: envelope.event.aggregate_id(),
                     event_id: Some(envelope.event_id),
                 };
-                Self { offset, place: Some(place), body: Body::Known(Arc::clone(envelope)) }
+                Self { offset, position: Some(position), body: Body::Known(Arc::clone(envelope)) }
             }
             Said::Unknown(event) => {
                 let sequence = sequence(&event.event_type, event.metadata.sequence);
                 Self {
                     offset,
-                    place: place(record, sequence, event.aggregate_id.clone(), Some(event.event_id)),
+                    position: position(record, sequence, event.aggregate_id.clone(), Some(event.event_id)),
                     body: Body::Unknown(event.event_type.clone()),
                 }
             }
@@ -82,7 +82,7 @@ impl Entry {
                 let subject = record.header(CE_SUBJECT).unwrap_or_default().to_owned();
                 Self {
                     offset,
-                    place: place(record, sequence(event_type, said), subject, event_id),
+                    position: position(record, sequence(event_type, said), subject, event_id),
                     body: Body::Unreadable(reason.clone()),
                 }
             }
@@ -112,20 +112,20 @@ impl Entry {
     }
 }
 
-/// A place of which the body did not say the SeatingEvent: the key does (I4), or else the aggregate's first part.
-fn place(
+/// A position of which the body did not say the SeatingEvent: the key does (I4), or else the aggregate's first part.
+fn position(
     record: &Record,
     sequence: Result<Option<u64>, &'static str>,
     aggregate: String,
     event_id: Option<Uuid>,
-) -> Option<Place> {
+) -> Option<StreamPosition> {
     let seating_event =
         [record.key.as_str(), aggregate.split('.').next()?].into_iter().find_map(|text| text.parse().ok())?;
     let names_something = !aggregate.is_empty() && !aggregate.contains('\0');
-    names_something.then_some(Place { seating_event, sequence: sequence.ok()?, aggregate, event_id })
+    names_something.then_some(StreamPosition { seating_event, sequence: sequence.ok()?, aggregate, event_id })
 }
 
-/// The sequence as a place has it.
+/// The sequence as a position has it.
 ///
 /// # Errors
 /// The lack of one that it must have.
@@ -153,21 +153,21 @@ mod tests {
     fn headers_say_what_an_unreadable_body_hides() {
         let id = Uuid::from_u128(7).to_string();
         let headers = [("ce_subject", "arena-night.A-1-1"), ("ce_sequence", "4"), ("ce_id", id.as_str())];
-        let place = Entry::read(&record("}{", &headers)).place.unwrap();
-        assert_eq!((place.seating_event.as_str(), place.sequence), ("arena-night", Some(4)));
+        let position = Entry::read(&record("}{", &headers)).position.unwrap();
+        assert_eq!((position.seating_event.as_str(), position.sequence), ("arena-night", Some(4)));
         assert_eq!(
-            (place.aggregate.as_str(), place.event_id),
+            (position.aggregate.as_str(), position.event_id),
             ("arena-night.A-1-1", Some(Uuid::from_u128(7)))
         );
     }
 
     #[test]
     fn a_record_without_these_headers_is_foreign() {
-        assert_eq!(Entry::read(&record("hello", &[])).place, None);
-        assert_eq!(Entry::read(&record("hello", &[("ce_subject", "arena-night.A-1-1")])).place, None);
+        assert_eq!(Entry::read(&record("hello", &[])).position, None);
+        assert_eq!(Entry::read(&record("hello", &[("ce_subject", "arena-night.A-1-1")])).position, None);
         let headers = [("ce_subject", "arena-night.A-1-1"), ("ce_sequence", "18446744073709551615")];
         assert_eq!(
-            Entry::read(&record("hello", &headers)).place,
+            Entry::read(&record("hello", &headers)).position,
             None,
             "a sequence that no database can hold"
         );
@@ -181,15 +181,15 @@ mod tests {
                 "payload":{{}},"metadata":{{"correlationId":"c","causationId":"{id}","sequence":3}}}}"#
         );
         let entry = Entry::read(&record(&body, &[]));
-        assert_eq!(entry.place.unwrap().sequence, Some(3));
+        assert_eq!(entry.position.unwrap().sequence, Some(3));
         assert!(matches!(entry.body, Body::Unknown(name) if name == "seat.painted"));
     }
 
     #[test]
     fn an_announcement_needs_no_sequence_but_a_seats_event_does() {
         let headers = [("ce_subject", "arena-night.R"), ("ce_type", "payment.completed")];
-        assert_eq!(Entry::read(&record("}{", &headers)).place.unwrap().sequence, None);
+        assert_eq!(Entry::read(&record("}{", &headers)).position.unwrap().sequence, None);
         let headers = [("ce_subject", "arena-night.R"), ("ce_type", "seat.held")];
-        assert_eq!(Entry::read(&record("}{", &headers)).place, None);
+        assert_eq!(Entry::read(&record("}{", &headers)).position, None);
     }
 }

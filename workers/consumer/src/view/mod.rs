@@ -154,7 +154,7 @@ impl<H: Handler> PgViewStore<H> {
         }
         let parked = plan.park.iter().map(|(index, reason)| Parked {
             record: &batch.records[*index],
-            place: entries[*index].place.as_ref(),
+            position: entries[*index].position.as_ref(),
             reason,
         });
         rows::park(connection, &batch.topic, &parked.collect::<Vec<_>>()).await?;
@@ -362,12 +362,12 @@ async fn facts<H: Handler>(
     entries: &[Entry],
     log: Option<&str>,
 ) -> Result<Facts, sqlx::Error> {
-    let places: Vec<_> = entries.iter().filter_map(|entry| entry.place.as_ref()).collect();
-    let ids: Vec<_> = places.iter().filter_map(|place| place.event_id).collect();
-    let mut events: Vec<&str> = places.iter().map(|place| place.seating_event.as_str()).collect();
+    let positions: Vec<_> = entries.iter().filter_map(|entry| entry.position.as_ref()).collect();
+    let ids: Vec<_> = positions.iter().filter_map(|position| position.event_id).collect();
+    let mut events: Vec<&str> = positions.iter().map(|position| position.seating_event.as_str()).collect();
     events.sort_unstable();
     events.dedup();
-    let aggregates: Vec<&str> = places.iter().map(|place| place.aggregate.as_str()).collect();
+    let aggregates: Vec<&str> = positions.iter().map(|position| position.aggregate.as_str()).collect();
     let (spans, former) = rows::spans(connection, &events, log).await?;
     Ok(Facts {
         spans,

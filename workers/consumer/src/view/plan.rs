@@ -10,7 +10,7 @@ use boxoffice_domain::checkpoint::{Seen, Span, Start, Verdict, classify};
 use boxoffice_runtime::view::{Applied, ViewError};
 use uuid::Uuid;
 
-use super::entry::{Body, Entry, Place};
+use super::entry::{Body, Entry, StreamPosition};
 use crate::handlers::{Followers, Reborn};
 
 /// What the store says about a batch.
@@ -93,26 +93,26 @@ impl Plan {
             parked,
         };
         for (index, entry) in entries.iter().enumerate() {
-            let Some(place) = &entry.place else {
+            let Some(position) = &entry.position else {
                 plan.take(index, entry);
                 continue;
             };
-            let event = place.seating_event.as_str();
-            let known = place.event_id.is_none_or(|id| !fresh.remove(&id));
+            let event = position.seating_event.as_str();
+            let known = position.event_id.is_none_or(|id| !fresh.remove(&id));
             let creates = entry.creates();
             if let Some(envelope) = entry.envelope().filter(|_| creates && !known && former.remove(event)) {
                 spans.remove(event);
-                plan.reborn.push(Reborn { event: place.seating_event.clone(), at: envelope.timestamp });
+                plan.reborn.push(Reborn { event: position.seating_event.clone(), at: envelope.timestamp });
             }
             let met = spans.get(event).copied();
-            let verdict = match place.sequence {
+            let verdict = match position.sequence {
                 Some(sequence) => classify(met, start, Seen { sequence, known, creates }),
                 None if known => Verdict::Duplicate,
                 None => Verdict::Apply,
             };
             match verdict {
                 Verdict::Apply => {
-                    if let Some(last) = place.sequence {
+                    if let Some(last) = position.sequence {
                         let span = met.map_or(Span::beginning_with(last), |met| Span { last, ..met });
                         spans.insert(event.to_owned(), span);
                         plan.spans.insert(event.to_owned(), span);
@@ -123,12 +123,12 @@ impl Plan {
                 Verdict::Duplicate => plan.duplicates.push(index),
                 Verdict::BeforeStart => plan.before_start += 1,
                 Verdict::Fork => {
-                    let sequence = place.sequence.unwrap_or_default();
+                    let sequence = position.sequence.unwrap_or_default();
                     let error = ViewError::Fork { event: event.to_owned(), sequence, offset: entry.offset };
                     return (plan, Some(Stop { index, error }));
                 }
                 Verdict::Gap { expected } => {
-                    let sequence = place.sequence.unwrap_or_default();
+                    let sequence = position.sequence.unwrap_or_default();
                     let error =
                         ViewError::Gap { event: event.to_owned(), sequence, expected, offset: entry.offset };
                     return (plan, Some(Stop { index, error }));
@@ -165,7 +165,10 @@ impl Plan {
     /// Whether earlier events of the same aggregate are parked, so that this one must wait behind them.
     fn held_up(&self, entry: &Entry) -> bool {
         self.followers == Followers::Wait
-            && entry.place.as_ref().is_some_and(|Place { aggregate, .. }| self.parked.contains(aggregate))
+            && entry
+                .position
+                .as_ref()
+                .is_some_and(|StreamPosition { aggregate, .. }| self.parked.contains(aggregate))
     }
 
     /// Parks the record at `index` behind earlier ones of its aggregate.
@@ -176,7 +179,7 @@ impl Plan {
     /// Parks the record at `index` for `reason`, and where the handler needs that, what comes later of its aggregate.
     pub fn park(&mut self, index: usize, entry: &Entry, reason: String) {
         self.park.insert(index, reason);
-        self.parked.extend(entry.place.as_ref().map(|place| place.aggregate.clone()));
+        self.parked.extend(entry.position.as_ref().map(|position| position.aggregate.clone()));
     }
 
     /// What it comes to, once it is carried out and the checkpoint is at `next_offset`.

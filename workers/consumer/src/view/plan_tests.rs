@@ -16,7 +16,12 @@ fn entry(seat: &str, sequence: u64, body: impl FnOnce(DomainEvent, Uuid, u64) ->
     let body = body(DomainEvent::SeatBlocked(blocked), id, sequence);
     Entry {
         offset: 100 + sequence,
-        place: Some(Place { seating_event: event, sequence: Some(sequence), aggregate, event_id: Some(id) }),
+        position: Some(StreamPosition {
+            seating_event: event,
+            sequence: Some(sequence),
+            aggregate,
+            event_id: Some(id),
+        }),
         body,
     }
 }
@@ -48,7 +53,8 @@ fn waiting(start: Start) -> Rules {
 
 /// What the database says after `applied` events, of which it knows the ids.
 fn after(applied: u64, entries: &[Entry]) -> Facts {
-    let ids = entries.iter().filter_map(|entry| entry.place.as_ref()).filter_map(|place| place.event_id);
+    let ids =
+        entries.iter().filter_map(|entry| entry.position.as_ref()).filter_map(|position| position.event_id);
     Facts {
         spans: (applied > 0).then(|| ("arena-night".to_owned(), span(1, applied))).into_iter().collect(),
         fresh: ids.filter(|id| id.as_u128() > u128::from(applied)).collect(),
@@ -82,7 +88,7 @@ fn i5_a_gap_stops_at_the_event_after_it() {
 #[test]
 fn i5_another_event_with_a_sequence_that_was_seen_is_a_fork() {
     let mut forked = known("A-1-2", 3);
-    forked.place.as_mut().unwrap().event_id = Some(Uuid::from_u128(99));
+    forked.position.as_mut().unwrap().event_id = Some(Uuid::from_u128(99));
     let entries = [known("A-1-1", 3), forked];
     let stop = Plan::new(&entries, after(2, &entries), waiting(Start::Earliest)).unwrap_err();
     assert_eq!(stop.index, 1);
@@ -118,7 +124,7 @@ fn i5_what_the_log_repeats_from_before_the_start_is_skipped_and_counted() {
     let mut facts = after(52, &[]);
     facts.spans.insert("arena-night".into(), span(51, 52));
     let entries = [known("A-1-1", 46)];
-    facts.fresh.extend(entries[0].place.as_ref().and_then(|place| place.event_id));
+    facts.fresh.extend(entries[0].position.as_ref().and_then(|position| position.event_id));
     let plan = Plan::new(&entries, facts, waiting(Start::Elsewhere)).unwrap();
     assert_eq!((plan.before_start, plan.spans.len()), (1, 0));
 }
@@ -126,8 +132,8 @@ fn i5_what_the_log_repeats_from_before_the_start_is_skipped_and_counted() {
 /// An event of a type that has no sequence.
 fn unnumbered(id: u128) -> Entry {
     let mut entry = known("A-1-1", 1);
-    let place = entry.place.as_mut().unwrap();
-    (place.sequence, place.event_id) = (None, Some(Uuid::from_u128(id)));
+    let position = entry.position.as_mut().unwrap();
+    (position.sequence, position.event_id) = (None, Some(Uuid::from_u128(id)));
     entry
 }
 
@@ -184,7 +190,7 @@ fn an_event_waits_behind_one_of_its_seat_that_was_refused_meanwhile() {
 
 #[test]
 fn a_foreign_record_is_parked_alone_and_moves_no_sequence() {
-    let foreign = Entry { offset: 0, place: None, body: Body::Unreadable("not a domain event".into()) };
+    let foreign = Entry { offset: 0, position: None, body: Body::Unreadable("not a domain event".into()) };
     let entries = [known("A-1-1", 1), foreign, known("A-1-1", 2)];
     let plan = Plan::new(&entries, after(0, &entries), waiting(Start::Earliest)).unwrap();
     assert_eq!((plan.apply.as_slice(), plan.park.len()), ([0, 2].as_slice(), 1));

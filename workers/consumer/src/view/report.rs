@@ -24,7 +24,7 @@ pub fn log(batch: &Batch, entries: &[Entry], plan: &Plan) {
             topic,
             partition,
             offset = batch.records[*index].offset,
-            aggregateId = entry.place.as_ref().map(|place| place.aggregate.as_str()),
+            aggregateId = entry.position.as_ref().map(|position| position.aggregate.as_str()),
             correlationId = entry.envelope().map(|envelope| envelope.metadata.correlation_id.as_str()),
             reason,
             "parked a record"
@@ -47,7 +47,8 @@ pub fn log(batch: &Batch, entries: &[Entry], plan: &Plan) {
             topic,
             partition,
             offset = record.offset,
-            eventId = entry.place.as_ref().and_then(|place| place.event_id).map(tracing::field::display),
+            eventId =
+                entry.position.as_ref().and_then(|position| position.event_id).map(tracing::field::display),
             eventType = entry.event_type(record),
             "skipped an event that was seen before"
         );

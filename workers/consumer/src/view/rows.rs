@@ -12,7 +12,7 @@ use sqlx::types::Json;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::entry::Place;
+use super::entry::StreamPosition;
 use crate::handlers::Reborn;
 
 /// The checkpoints of those of `partitions` that have one.
@@ -228,7 +228,7 @@ pub struct Parked<'a> {
     /// The record.
     pub record: &'a Record,
     /// Where it stands; `None` where it is foreign.
-    pub place: Option<&'a Place>,
+    pub position: Option<&'a StreamPosition>,
     /// Why.
     pub reason: &'a str,
 }
@@ -259,12 +259,12 @@ pub async fn park(
     .bind(topic)
     .bind(parked.iter().map(|parked| signed(parked.record.partition)).collect::<Vec<_>>())
     .bind(parked.iter().map(|parked| parked.record.offset.cast_signed()).collect::<Vec<_>>())
-    .bind(parked.iter().map(|parked| parked.place.map(|place| storable(&place.aggregate))).collect::<Vec<_>>())
-    .bind(parked.iter().map(|parked| parked.place.map(|place| place.seating_event.to_string())).collect::<Vec<_>>())
+    .bind(parked.iter().map(|parked| parked.position.map(|position| storable(&position.aggregate))).collect::<Vec<_>>())
+    .bind(parked.iter().map(|parked| parked.position.map(|position| position.seating_event.to_string())).collect::<Vec<_>>())
     .bind(
         parked
             .iter()
-            .map(|parked| parked.place.and_then(|place| place.sequence).map(u64::cast_signed))
+            .map(|parked| parked.position.and_then(|position| position.sequence).map(u64::cast_signed))
             .collect::<Vec<_>>(),
     )
     .bind(parked.iter().map(|parked| storable(parked.reason)).collect::<Vec<_>>())

@@ -10,16 +10,16 @@ use std::sync::Arc;
 use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_domain::UnixMillis;
 use boxoffice_domain::faults::faults;
-use boxoffice_operator::reservation_service::unsupported::{self, Place};
+use boxoffice_operator::reservation_service::unsupported::{self, Environment};
 use boxoffice_operator::reservation_service::validate;
 use boxoffice_operator::seating_event::build::build;
 
 use crate::resources::{Finding, Loaded};
 
-/// All findings for resources that are to run in `place`, in the order of files and lines.
-pub fn lint(loaded: &Loaded, place: Place) -> Vec<Finding> {
+/// All findings for resources that are to run in `environment`, in the order of files and lines.
+pub fn lint(loaded: &Loaded, environment: Environment) -> Vec<Finding> {
     let fellows: Vec<_> = loaded.resources.services.iter().cloned().map(Arc::new).collect();
-    let services = fellows.iter().flat_map(|service| of_service(loaded, service, &fellows, place));
+    let services = fellows.iter().flat_map(|service| of_service(loaded, service, &fellows, environment));
     let events = loaded.resources.events.iter().flat_map(|event| of_event(loaded, event));
     let mut findings: Vec<_> = loaded.findings.iter().cloned().chain(services).chain(events).collect();
     findings.sort();
@@ -59,13 +59,13 @@ fn of_service(
     loaded: &Loaded,
     service: &ReservationService,
     fellows: &[Arc<ReservationService>],
-    place: Place,
+    environment: Environment,
 ) -> Vec<Finding> {
     let find = |field: &str, message: String| loaded.finding(service, &format!("spec.{field}"), message);
-    let unsupported = unsupported::in_use(&service.spec, place);
+    let unsupported = unsupported::in_use(&service.spec, environment);
     let mut findings: Vec<_> = unsupported.iter().filter_map(|one| find(&one.field, one.problem())).collect();
     // One process runs one service: nobody shares its topics.
-    let fellows = if place == Place::Cluster { fellows } else { &[] };
+    let fellows = if environment == Environment::Cluster { fellows } else { &[] };
     for stall in validate::faults(service, fellows) {
         let (field, message) = match stall.message.split_once(": ") {
             _ if stall.reason == "NameTaken" => ("metadata.name".to_owned(), stall.message.as_str()),

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use boxoffice_operator::reservation_service::unsupported::Place;
+use boxoffice_operator::reservation_service::unsupported::Environment;
 
 use crate::resources::fixtures::{EVENT, SERVICE, lines, loaded, with};
 use crate::resources::load;
 
-fn found_in(place: Place, content: &str) -> Vec<String> {
-    lines(&super::lint(&loaded(&[("", content)]), place))
+fn found_in(environment: Environment, content: &str) -> Vec<String> {
+    lines(&super::lint(&loaded(&[("", content)]), environment))
 }
 
 fn found(content: &str) -> Vec<String> {
-    found_in(Place::Cluster, content)
+    found_in(Environment::Cluster, content)
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn sound_resources_have_no_findings_and_a_service_may_be_elsewhere() {
 #[test]
 fn the_examples_are_sound() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
-    assert_eq!(super::lint(&load(&[folder], "default").unwrap(), Place::Cluster), []);
+    assert_eq!(super::lint(&load(&[folder], "default").unwrap(), Environment::Cluster), []);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn what_this_version_does_not_support_yet_is_found_a_field_at_a_time() {
     let reset = "12: spec.consumers[0].reset: this version does not support this yet: remove it";
     let on_sale = "6: spec.onSale: this version does not support this yet: remove it";
     assert_eq!(found(&service), [on_sale, reset]);
-    assert_eq!(found_in(Place::Local, &service), [reset], "there is nothing to scale");
+    assert_eq!(found_in(Environment::Local, &service), [reset], "there is nothing to scale");
     assert!(found(&with(EVENT, "spec:\n", "spec:\n  deletionPolicy: Delete\n")).is_empty());
 }
 
@@ -153,7 +153,7 @@ fn services_that_would_share_a_topic_are_found_in_a_cluster() {
              kafka.prefix, or another cluster in kafka.bootstrapServers"
         ]
     );
-    assert_eq!(found_in(Place::Local, &both), [""; 0], "one process runs one of them");
+    assert_eq!(found_in(Environment::Local, &both), [""; 0], "one process runs one of them");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn services_that_would_make_one_name_are_found_in_a_cluster() {
         found.len() == 1 && found[0].contains("metadata.name: Deployment main-b-command is the worker"),
         "{found:?}"
     );
-    assert_eq!(found_in(Place::Local, &both), [""; 0], "one process runs one of them");
+    assert_eq!(found_in(Environment::Local, &both), [""; 0], "one process runs one of them");
 }
 
 #[test]
@@ -185,6 +185,6 @@ fn findings_stand_in_the_order_of_files_and_lines() {
     let overlap = with(&with(EVENT, "club-night", "arena-night"), "seats: \"1-10\"", "seats: \"1,1\"");
     let loaded = loaded(&[("b.yaml", &wrong), ("a.yaml", &format!("{overlap}---\n{SERVICE}"))]);
     let places: Vec<_> =
-        super::lint(&loaded, Place::Cluster).into_iter().map(|one| (one.file, one.line)).collect();
+        super::lint(&loaded, Environment::Cluster).into_iter().map(|one| (one.file, one.line)).collect();
     assert_eq!(places, [("a.yaml".to_owned(), 14), ("b.yaml".to_owned(), 6)]);
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::pin::pin;
 
 use boxoffice_crds::{ReservationService, SeatingEvent};
-use boxoffice_operator::reservation_service::unsupported::Place;
+use boxoffice_operator::reservation_service::unsupported::Environment;
 use boxoffice_runtime::clock;
 use boxoffice_runtime::http::AdminToken;
 use boxoffice_runtime::identity::key_text::KeyText;
@@ -123,7 +123,7 @@ impl Local {
         let loaded = load(&self.files, &self.namespace)?;
         tell::notes(&loaded.skipped);
         tell::warnings(&warnings(&loaded, clock::now()));
-        match lint(&loaded, Place::Local) {
+        match lint(&loaded, Environment::Local) {
             findings if findings.is_empty() => self.choose(loaded.resources),
             findings => Err(Failure::Findings(findings)),
         }

@@ -22,19 +22,23 @@ pub(super) struct Keys {
     cookie: String,
     session: String,
     /// Gone when it was used.
-    once: Mutex<Option<String>>,
+    one_time_key: Mutex<Option<String>>,
 }
 
 impl Keys {
     /// New ones, of a port.
     pub(super) fn new(port: u16) -> Self {
-        Self { cookie: format!("boxoffice-ops-{port}"), session: secret(), once: Mutex::new(Some(secret())) }
+        Self {
+            cookie: format!("boxoffice-ops-{port}"),
+            session: secret(),
+            one_time_key: Mutex::new(Some(secret())),
+        }
     }
 
     /// The address that works once.
     pub(super) fn address(&self, addr: SocketAddr) -> String {
-        let once = self.once.lock().unwrap_or_else(PoisonError::into_inner);
-        format!("http://{addr}{PAGE}?key={}", once.as_deref().unwrap_or_default())
+        let key = self.one_time_key.lock().unwrap_or_else(PoisonError::into_inner);
+        format!("http://{addr}{PAGE}?key={}", key.as_deref().unwrap_or_default())
     }
 
     /// Whether the request comes from the browser that was let in.
@@ -48,10 +52,10 @@ impl Keys {
     /// Whether the address has the key, which then is used up.
     fn redeem(&self, uri: &Uri) -> bool {
         let shown = uri.query().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("key=")));
-        let mut once = self.once.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = shown.zip(once.as_deref()).is_some_and(|(shown, key)| same(shown, key));
+        let mut key = self.one_time_key.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = shown.zip(key.as_deref()).is_some_and(|(shown, key)| same(shown, key));
         if fits {
-            *once = None;
+            *key = None;
         }
         fits
     }

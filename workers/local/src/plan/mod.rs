@@ -14,7 +14,7 @@ use boxoffice_crds::{ReservationService, SeatingEvent};
 use boxoffice_domain::partition::partition_of;
 use boxoffice_operator::conditions::Stall;
 use boxoffice_operator::reservation_service::build::{DesiredState, build};
-use boxoffice_operator::reservation_service::unsupported::{self, Place};
+use boxoffice_operator::reservation_service::unsupported::{self, Environment};
 use boxoffice_operator::reservation_service::validate::{ValidatedService, validate};
 use boxoffice_operator::reservation_service::{names, record};
 use boxoffice_operator::seating_event::validate::define;
@@ -72,7 +72,7 @@ fn of_service(
     default_image: &str,
     operator_namespace: &str,
 ) -> Result<Vec<Step>, PlanError> {
-    let validated = unsupported::refuse(&service.spec, Place::Cluster)
+    let validated = unsupported::refuse(&service.spec, Environment::Cluster)
         .and_then(|()| validate(service, fellows, default_image))
         .map_err(|stall| refused(service, stall))?;
     let validated = ValidatedService { operator_namespace: operator_namespace.to_owned(), ..validated };

@@ -13,7 +13,7 @@ use boxoffice_crds::reservation_service::Auth;
 use boxoffice_crds::{ReservationService, ReservationServiceSpec};
 use boxoffice_operator::conditions::Stall;
 use boxoffice_operator::reservation_service::build::{DesiredState, build};
-use boxoffice_operator::reservation_service::unsupported::{self, Place};
+use boxoffice_operator::reservation_service::unsupported::{self, Environment};
 use boxoffice_operator::reservation_service::validate::{
     PAYMENTS, SEATS, STATS, ValidatedConsumer, ValidatedService, validate,
 };
@@ -64,7 +64,7 @@ impl Declared {
     /// # Errors
     /// What the operator would stall at, and a Secret that nothing stands for.
     pub fn of(service: &ReservationService, given: Secrets) -> Result<Self, Stall> {
-        unsupported::refuse(&service.spec, Place::Local)?;
+        unsupported::refuse(&service.spec, Environment::Local)?;
         let nobody: &[std::sync::Arc<ReservationService>] = &[];
         // The image of pods that are not made here.
         let service = validate(service, nobody, "boxoffice/workers")?;

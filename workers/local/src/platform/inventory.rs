@@ -91,10 +91,14 @@ impl Platform {
     ///
     /// # Errors
     /// A data file that failed.
-    pub async fn shows(&self) -> Result<Vec<Show>, PlatformError> {
+    pub async fn overviews(&self) -> Result<Vec<SeatingEventOverview>, PlatformError> {
         let open =
             self.seats.inventories().await?.inventories.into_iter().filter(|inventory| !inventory.closed);
-        let show = |Inventory { event: id, seats, .. }| Show { seat: self.seats.free_seat(&id), id, seats };
+        let show = |Inventory { event: id, seats, .. }| SeatingEventOverview {
+            seat: self.seats.free_seat(&id),
+            id,
+            seats,
+        };
         Ok(open.map(show).collect())
     }
 
@@ -129,7 +133,7 @@ impl Platform {
 
 /// A SeatingEvent to show to a person.
 #[derive(Debug)]
-pub struct Show {
+pub struct SeatingEventOverview {
     /// Its id.
     pub id: SeatingEventId,
     /// Its seats by status.

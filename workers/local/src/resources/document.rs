@@ -7,14 +7,14 @@ use serde::Deserialize;
 use serde_json::{Number, Value};
 
 use super::Finding;
-use super::places::{Places, places};
 use super::source::Text;
+use super::source_map::{SourceMap, source_maps};
 
 /// A document that declares something.
 #[derive(Debug, Clone)]
 pub(crate) struct Document {
     file: String,
-    places: Arc<Places>,
+    source_map: Arc<SourceMap>,
     /// Where it stands within the file's own document: `items[0]` of a list, empty for most.
     root: String,
     /// Its content.
@@ -24,18 +24,18 @@ pub(crate) struct Document {
 impl Document {
     /// Something wrong with one of its fields; the empty one is the document as a whole.
     pub(super) fn finding(&self, field: &str, message: impl Into<String>) -> Finding {
-        let line = self.places.line(&self.at(field));
+        let line = self.source_map.line(&self.at(field));
         Finding { file: self.file.clone(), line, field: field.to_owned(), message: message.into() }
     }
 
     /// What kubectl makes of the text of a field, if that is a boolean.
     pub(super) fn boolean(&self, field: &str) -> Option<bool> {
-        self.places.boolean(&self.at(field))
+        self.source_map.boolean(&self.at(field))
     }
 
     /// The text of a field and what kubectl makes of it, if that is a number.
     pub(super) fn number(&self, field: &str) -> Option<(&str, &Number)> {
-        self.places.number(&self.at(field))
+        self.source_map.number(&self.at(field))
     }
 
     /// The text at a JSON pointer.
@@ -56,7 +56,7 @@ impl Document {
             Some(Value::Array(items)) if is_list => {
                 let item = |(index, value)| Self {
                     file: self.file.clone(),
-                    places: Arc::clone(&self.places),
+                    source_map: Arc::clone(&self.source_map),
                     root: self.at(&format!("items[{index}]")),
                     value,
                 };
@@ -76,17 +76,17 @@ pub(super) fn parse(text: &Text) -> Result<Vec<Document>, Finding> {
     // As editors on Windows write it, which YAML means to be the same.
     let content = text.content.trim_start_matches('\u{feff}').replace("\r\n", "\n");
     let contents = contents(&content);
-    // First of all: whoever looks for places follows any depth, until the stack ends.
+    // First of all: whoever makes a source map follows any depth, until the stack ends.
     if let Some(Err(Unread { line, problem })) = contents.iter().find(|content| is_too_deep(content)) {
         let message = (*problem).to_owned();
         return Err(Finding { file: text.file.clone(), line: *line, field: String::new(), message });
     }
-    let places = places(&content).map_err(|error| no_yaml(&text.file, &error))?;
+    let maps = source_maps(&content).map_err(|error| no_yaml(&text.file, &error))?;
     let mut documents = Vec::new();
-    for (places, content) in places.into_iter().zip(contents) {
+    for (map, content) in maps.into_iter().zip(contents) {
         let document = Document {
             file: text.file.clone(),
-            places: Arc::new(places),
+            source_map: Arc::new(map),
             root: String::new(),
             value: Value::Null,
         };

@@ -1,7 +1,7 @@
 //! What files declare: ReservationServices and SeatingEvents, each sound by every rule that the API server knows, and what
 //! is wrong with the others.
 //!
-//! `source` finds the files, `document` takes them apart and remembers the line of every field (`places`; `yaml_1_1` is
+//! `source` finds the files, `document` takes them apart and remembers the line of every field (`source_map`; `yaml_1_1` is
 //! what kubectl makes of words), `admission`
 //! checks a document as the API server would on `kubectl apply --validate=strict`. What only the operator would refuse
 //! is the business of [`lint`](crate::lint).
@@ -10,7 +10,7 @@ mod source;
 
 mod yaml_1_1;
 
-mod places;
+mod source_map;
 
 mod document;
 

@@ -41,14 +41,14 @@ pub async fn extend(Extend { hold, seconds, buyer }: Extend) -> Result<(), Failu
 ///
 /// # Errors
 /// The problem that the API answers.
-pub async fn reserve(Reserve { claim, buyer, staff }: Reserve) -> Result<(), Failure> {
-    let (path, body) = match (Claim::of(&claim)?, staff.staff) {
-        (Claim::Several(hold), true) => {
+pub async fn reserve(Reserve { seat_or_claim, buyer, staff }: Reserve) -> Result<(), Failure> {
+    let (path, body) = match (SeatOrClaim::of(&seat_or_claim)?, staff.staff) {
+        (SeatOrClaim::Claim(hold), true) => {
             (format!("/admin/holds/{hold}/reserve"), Some(json!({"paidBy": "counter"})))
         }
-        (Claim::Seat(_), true) => return Err(whole_hold("sells")),
-        (Claim::Seat(seat), false) => (format!("/seats/{seat}/reserve"), None),
-        (Claim::Several(hold), false) => (format!("/holds/{hold}/reserve"), None),
+        (SeatOrClaim::Seat(_), true) => return Err(whole_hold("sells")),
+        (SeatOrClaim::Seat(seat), false) => (format!("/seats/{seat}/reserve"), None),
+        (SeatOrClaim::Claim(hold), false) => (format!("/holds/{hold}/reserve"), None),
     };
     tell(&CommandClient::of(buyer, staff).await?.command(Method::POST, &path, body).await?)
 }
@@ -57,16 +57,20 @@ pub async fn reserve(Reserve { claim, buyer, staff }: Reserve) -> Result<(), Fai
 ///
 /// # Errors
 /// The problem that the API answers.
-pub async fn release(Release { claim, note, buyer, staff }: Release) -> Result<(), Failure> {
-    let (claim, is_staff) = (Claim::of(&claim)?, staff.staff);
-    if is_staff && matches!(claim, Claim::Seat(_)) {
+pub async fn release(Release { seat_or_claim, note, buyer, staff }: Release) -> Result<(), Failure> {
+    let (seat_or_claim, is_staff) = (SeatOrClaim::of(&seat_or_claim)?, staff.staff);
+    if is_staff && matches!(seat_or_claim, SeatOrClaim::Seat(_)) {
         return Err(whole_hold("takes back"));
     }
     let client = CommandClient::of(buyer, staff).await?;
-    let answer = match claim {
-        Claim::Several(hold) if is_staff => client.take_back(&format!("/admin/holds/{hold}"), note).await?,
-        Claim::Seat(seat) => client.command(Method::POST, &format!("/seats/{seat}/release"), None).await?,
-        Claim::Several(id) => match client.command(Method::DELETE, &format!("/holds/{id}"), None).await {
+    let answer = match seat_or_claim {
+        SeatOrClaim::Claim(hold) if is_staff => {
+            client.take_back(&format!("/admin/holds/{hold}"), note).await?
+        }
+        SeatOrClaim::Seat(seat) => {
+            client.command(Method::POST, &format!("/seats/{seat}/release"), None).await?
+        }
+        SeatOrClaim::Claim(id) => match client.command(Method::DELETE, &format!("/holds/{id}"), None).await {
             Err(Failure::Refused(why)) if why.starts_with("HOLD_NOT_FOUND") => {
                 client.command(Method::DELETE, &format!("/reservations/{id}"), None).await?
             }
@@ -92,16 +96,16 @@ fn whole_hold(does: &str) -> Failure {
 }
 
 /// What a command line names.
-enum Claim {
+enum SeatOrClaim {
     Seat(SeatId),
     /// `<eventId>.<uuid>`: a hold or a reservation.
-    Several(HoldId),
+    Claim(HoldId),
 }
 
-impl Claim {
+impl SeatOrClaim {
     fn of(text: &str) -> Result<Self, Failure> {
         if let Ok(hold) = text.parse() {
-            return Ok(Self::Several(hold));
+            return Ok(Self::Claim(hold));
         }
         let neither = || {
             Failure::Usage(format!(
@@ -202,9 +206,9 @@ mod tests {
 
     #[test]
     fn seats_and_holds_are_told_apart() {
-        assert!(matches!(Claim::of("arena-night.A-7-7"), Ok(Claim::Seat(_))));
+        assert!(matches!(SeatOrClaim::of("arena-night.A-7-7"), Ok(SeatOrClaim::Seat(_))));
         let hold = "arena-night.12345678-9abc-4def-8123-000000000001";
-        assert!(matches!(Claim::of(hold), Ok(Claim::Several(_))));
-        assert!(Claim::of("A-7-7").is_err());
+        assert!(matches!(SeatOrClaim::of(hold), Ok(SeatOrClaim::Claim(_))));
+        assert!(SeatOrClaim::of("A-7-7").is_err());
     }
 }

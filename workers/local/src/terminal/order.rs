@@ -32,9 +32,9 @@ struct Line {
     text: Vec<u8>,
 }
 
-/// What a line says about its place.
+/// What a line says about its place in the order.
 #[derive(Deserialize)]
-struct Place {
+struct OrderFields {
     timestamp: u64,
     #[serde(default)]
     metadata: Metadata,
@@ -58,18 +58,18 @@ impl Order {
     /// Takes a line that came at `now`.
     pub fn take(&mut self, text: Vec<u8>, now: Instant) {
         // A line that says no time stays behind the one that came before it.
-        let time = serde_json::from_slice(&text).map_or(self.last, |place| self.time_of(place));
+        let time = serde_json::from_slice(&text).map_or(self.last, |fields| self.time_of(fields));
         self.last = time;
         self.came += 1;
         self.waiting.push(Reverse(Line { time, nth: self.came, since: now, text }));
     }
 
-    fn time_of(&mut self, place: Place) -> u64 {
-        let (Some(_), Some(event)) = (place.metadata.sequence, place.payload.event_id) else {
-            return place.timestamp;
+    fn time_of(&mut self, fields: OrderFields) -> u64 {
+        let (Some(_), Some(event)) = (fields.metadata.sequence, fields.payload.event_id) else {
+            return fields.timestamp;
         };
         let floor = self.floors.entry(event).or_default();
-        *floor = place.timestamp.max(*floor);
+        *floor = fields.timestamp.max(*floor);
         *floor
     }
 

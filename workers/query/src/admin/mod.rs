@@ -25,7 +25,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::Knowledge;
-use crate::http::trace::{ChainId, TraceBody};
+use crate::http::trace::{PathCorrelationId, TraceBody};
 use crate::openapi::{OfOperatorTrace, TRACES, about_operators, for_operators};
 
 /// Longest time that a list goes back, in minutes: a week.
@@ -78,7 +78,7 @@ fn described() -> OpenApiRouter<Arc<Knowledge>> {
 )]
 async fn trace(
     State(known): State<Arc<Knowledge>>,
-    Id(ChainId(chain)): Id<ChainId>,
+    Id(PathCorrelationId(chain)): Id<PathCorrelationId>,
     _: Query<Nothing>,
 ) -> Result<Json<TraceBody>, Problem> {
     known.trace(chain, None).await.map(Json)

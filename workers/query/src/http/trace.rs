@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::headers::Headers;
 use super::{Knowledge, Private};
 use crate::openapi::{OfTrace, TRACES};
-use crate::orders::chain::{Link, tree};
+use crate::orders::trace_tree::{Link, tree};
 use crate::orders::{MOST_EVENTS, Traced};
 
 /// A chain.
@@ -71,9 +71,9 @@ struct LinkBody {
 }
 
 /// The chain in an address.
-pub(crate) struct ChainId(pub CorrelationId);
+pub(crate) struct PathCorrelationId(pub CorrelationId);
 
-impl FromStr for ChainId {
+impl FromStr for PathCorrelationId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
@@ -104,7 +104,7 @@ impl FromStr for ChainId {
 )]
 pub(super) async fn show(
     State(known): State<Arc<Knowledge>>,
-    Id(ChainId(chain)): Id<ChainId>,
+    Id(PathCorrelationId(chain)): Id<PathCorrelationId>,
     _: Query<Nothing>,
     Headers(headers): Headers,
 ) -> Result<Private<TraceBody>, Problem> {
@@ -119,7 +119,7 @@ impl Knowledge {
         chain: CorrelationId,
         user: Option<&UserId>,
     ) -> Result<TraceBody, Problem> {
-        let mut events = self.order_service.orders().chain(&chain, user).await?;
+        let mut events = self.order_service.orders().trace(&chain, user).await?;
         if events.is_empty() {
             let detail = match user {
                 Some(_) => "no domain event of this chain names you",

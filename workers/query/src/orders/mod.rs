@@ -2,9 +2,9 @@
 //! events. Asked for one by one, so it is read where the seat view is kept and not held in memory.
 //!
 //! [`Orders`] is the port, [`postgres`] the view database; one process has its own, in memory. [`OrderService`] is what routes ask:
-//! it turns what cannot be read into a problem, and lets requests wait ([`waiting`]) for a change. [`chain`] makes a tree of a trace.
+//! it turns what cannot be read into a problem, and lets requests wait ([`waiting`]) for a change. [`trace_tree`] makes a tree of a trace.
 
-pub mod chain;
+pub mod trace_tree;
 
 mod order_service;
 
@@ -181,7 +181,7 @@ pub trait Orders: fmt::Debug + Send + Sync + 'static {
 
     /// The domain events of a chain, oldest first: of a user's those that name the user. May tell one more than
     /// [`MOST_EVENTS`], for who asks to know that there are more.
-    async fn chain(&self, chain: &CorrelationId, user: Option<&UserId>) -> Result<Vec<Traced>, OrdersError>;
+    async fn trace(&self, chain: &CorrelationId, user: Option<&UserId>) -> Result<Vec<Traced>, OrdersError>;
 
     /// Everybody's reservations from `since` on, newest first.
     async fn reservations_since(&self, since: UnixMillis) -> Result<Vec<Reservation>, OrdersError>;

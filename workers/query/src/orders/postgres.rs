@@ -96,7 +96,7 @@ impl Orders for PostgresOrders {
         rows.into_iter().map(HoldRow::read).collect()
     }
 
-    async fn chain(&self, chain: &CorrelationId, user: Option<&UserId>) -> Result<Vec<Traced>, OrdersError> {
+    async fn trace(&self, chain: &CorrelationId, user: Option<&UserId>) -> Result<Vec<Traced>, OrdersError> {
         let statement = sqlx::query_as(
             "SELECT event_id, causation_id, event_type, aggregate_id, seating_event, sequence, timestamp, user_id
              FROM trace WHERE correlation_id = $1 AND ($2::text IS NULL OR user_id = $2)

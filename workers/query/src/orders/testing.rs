@@ -23,7 +23,7 @@ const NOW: UnixMillis = 1_700_000_000_000;
 pub struct FakeOrders {
     reservations: Mutex<Vec<Reservation>>,
     pub holds: Vec<Hold>,
-    pub chain: Vec<Traced>,
+    pub trace: Vec<Traced>,
     reads: AtomicUsize,
     away: AtomicBool,
     takes: Mutex<Duration>,
@@ -48,7 +48,7 @@ impl FakeOrders {
                 currency: Some("EUR".to_owned()),
                 expires_at: NOW + 300_000,
             }],
-            chain: vec![
+            trace: vec![
                 traced(1, 99, "reservation.created", Some(4), Some("alice")),
                 traced(2, 1, "payment.requested", None, Some("alice")),
             ],
@@ -59,7 +59,7 @@ impl FakeOrders {
     /// The same, and in the chain an event that names nobody.
     pub fn of_a_busy_day() -> Self {
         let mut orders = Self::of_examples();
-        orders.chain.push(traced(3, 98, "seat.blocked", Some(5), None));
+        orders.trace.push(traced(3, 98, "seat.blocked", Some(5), None));
         orders.put(reservation(2, "bob"));
         orders
     }
@@ -148,11 +148,11 @@ impl Orders for FakeOrders {
         Ok(if user.as_str() == "alice" { self.holds.clone() } else { vec![] })
     }
 
-    async fn chain(&self, chain: &CorrelationId, user: Option<&UserId>) -> Result<Vec<Traced>, OrdersError> {
+    async fn trace(&self, chain: &CorrelationId, user: Option<&UserId>) -> Result<Vec<Traced>, OrdersError> {
         self.read(|_| Some(()))?;
         let is_shown = |event: &&Traced| user.is_none() || event.user.as_ref() == user;
         let known = chain.as_str() == "order-17";
-        Ok(self.chain.iter().filter(|event| known && is_shown(event)).cloned().collect())
+        Ok(self.trace.iter().filter(|event| known && is_shown(event)).cloned().collect())
     }
 
     async fn reservations_since(&self, since: UnixMillis) -> Result<Vec<Reservation>, OrdersError> {

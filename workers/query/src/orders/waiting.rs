@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    places: Semaphore,
+    permits: Semaphore,
     /// How many wait for each.
     wanted: Mutex<HashMap<ReservationId, usize>>,
     more: Notify,
@@ -47,7 +47,7 @@ enum Look {
 impl Default for Waiting {
     fn default() -> Self {
         Self {
-            places: Semaphore::new(MAX_WAITING),
+            permits: Semaphore::new(MAX_WAITING),
             wanted: Mutex::default(),
             more: Notify::new(),
             begun: AtomicU64::default(),
@@ -80,7 +80,7 @@ impl Waiting {
         user: &UserId,
         until: Instant,
     ) -> Result<Option<Reservation>, Problem> {
-        let Ok(_place) = self.places.try_acquire() else {
+        let Ok(_permit) = self.permits.try_acquire() else {
             return Err(Problem::unavailable("too many requests wait already: ask again, or without wait"));
         };
         let mut looks = self.looks.subscribe();

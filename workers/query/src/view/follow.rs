@@ -267,7 +267,7 @@ impl Follower {
 
     /// Takes in one record.
     fn take(&self, record: &Record) -> Taken {
-        let Some(event) = Placed::of(record) else {
+        let Some(event) = SequencedRecord::of(record) else {
             tracing::warn!(
                 partition = record.partition,
                 offset = record.offset,
@@ -275,7 +275,7 @@ impl Follower {
             );
             return Taken::Foreign;
         };
-        let Placed { id, sequence, fact, timestamp } = event;
+        let SequencedRecord { id, sequence, fact, timestamp } = event;
         let applied = self.views.apply(&id, sequence, fact);
         self.views.lies_on(&id, record.partition);
         match applied {
@@ -300,7 +300,7 @@ impl Follower {
 }
 
 /// A record with its place in a SeatingEvent's history.
-struct Placed<'a> {
+struct SequencedRecord<'a> {
     id: SeatingEventId,
     sequence: u64,
     /// `None` where the type or the text cannot be read.
@@ -308,7 +308,7 @@ struct Placed<'a> {
     timestamp: Option<UnixMillis>,
 }
 
-impl<'a> Placed<'a> {
+impl<'a> SequencedRecord<'a> {
     /// `None` for a record that no command worker wrote: without a SeatingEvent's id as key or without a sequence.
     fn of(record: &'a Record) -> Option<Self> {
         let id = record.key.parse().ok()?;

@@ -62,23 +62,23 @@ pub async fn serve(listener: Arc<TcpListener>, service: Router, stop: Cancellati
 /// Accepts connections, each of which is answered by a task, until `stop` is cancelled.
 async fn accept(listener: Arc<TcpListener>, service: Router, stop: CancellationToken) -> GracefulShutdown {
     let (server, connections) = (Arc::new(server()), GracefulShutdown::new());
-    let places = Arc::new(Semaphore::new(most_connections()));
+    let permits = Arc::new(Semaphore::new(most_connections()));
     let mut told: Option<Instant> = None;
     loop {
         // Whoever finds no place waits in the port's queue.
         let accepted = tokio::select! {
-            accepted = accepted(&listener, &places) => accepted,
+            accepted = accepted(&listener, &permits) => accepted,
             () = stop.cancelled() => return connections,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok((stream, permit)) => {
                 // Made by the task itself: a future that is handed over to another takes up its room twice.
                 tokio::spawn(answer(
                     Arc::clone(&server),
                     stream,
                     service.clone(),
                     connections.watcher(),
-                    place,
+                    permit,
                 ));
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -98,9 +98,9 @@ async fn accept(listener: Arc<TcpListener>, service: Router, stop: CancellationT
 
 async fn accepted(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
+    let permit = Arc::clone(permits).acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     let socket = SockRef::from(&stream);
     // Neither is worth a connection.
@@ -109,7 +109,7 @@ async fn accepted(
             tracing::debug!(%error, "a connection stays as the system makes it");
         }
     }
-    Ok((stream, place))
+    Ok((stream, permit))
 }
 
 /// How many connections there may be.
@@ -145,7 +145,7 @@ async fn answer(
     stream: TcpStream,
     service: Router,
     watcher: Watcher,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 ) {
     let begun = AtomicBool::new(false);
     let service = service_fn(|request: hyper::Request<Incoming>| {

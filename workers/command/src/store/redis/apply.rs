@@ -15,16 +15,17 @@ use uuid::Uuid;
 
 use super::RedisStore;
 use super::catalog::Known;
-use super::cold::{Part, reservations_of};
 use super::entry;
 use super::floor_plan::{FloorPlan, is_alike};
 use super::invocation::ScriptInvocation;
-use super::reply::{
-    HeldWords, MINE, ProvisionedWords, ReinstatementWords, ReleasedWords, Reply, ReservedWords,
-};
+use super::part::{Part, reservations_of};
+use super::reply::Reply;
 use super::stamp::Stamp;
 use super::state::{
     deadline, failed_field, failed_text, hold_text, outcome_word, reservation_text, write_seat,
+};
+use super::wire::answers::{
+    HeldWords, MINE, ProvisionedWords, ReinstatementWords, ReleasedWords, ReservedWords,
 };
 use super::wire::args::Applying;
 use crate::store::{Cause, History, StoreError};

@@ -3,48 +3,31 @@
 //! The history that a server has (I7) is among the ARGV of every script of a SeatingEvent, and filled in by
 //! whoever sends it: the connection that carries a script is the one that vouches for it. Does not send anything.
 
-use std::marker::PhantomData;
-
 use boxoffice_domain::SeatingEventId;
 use redis::{Arg, Cmd, ToRedisArgs};
 
 use super::slots::slot_of;
-use super::wire::Told;
 use crate::store::History;
 
 /// Room for the KEYS, and for the ARGV, of most scripts: how many, and their bytes.
 const ROOM: (usize, usize) = (32, 1024);
 
-/// A script that is told a `T`.
+/// The code of a script, and the hash under which servers know it.
 #[derive(Debug)]
-pub struct Script<T> {
-    code: Code,
-    told: PhantomData<fn(T)>,
-}
-
-#[derive(Debug)]
-struct Code {
+pub struct Code {
     text: String,
     hash: String,
 }
 
-impl<T: Told> Script<T> {
-    /// From its code.
+impl Code {
+    /// That of `text`.
     pub fn new(text: String) -> Self {
         let hash = redis::Script::new(&text).get_hash().to_owned();
-        Self { code: Code { text, hash }, told: PhantomData }
+        Self { text, hash }
     }
 
-    /// The script with what it is told, before it has its KEYS.
-    pub fn tell(&self, told: &impl Told<Static = T>) -> ScriptInvocation<'_> {
-        let mut run = self.code.prepare_invoke();
-        told.tell(&mut run);
-        run
-    }
-}
-
-impl Code {
-    fn prepare_invoke(&self) -> ScriptInvocation<'_> {
+    /// An invocation that has neither KEYS nor ARGV yet.
+    pub fn prepare_invoke(&self) -> ScriptInvocation<'_> {
         ScriptInvocation {
             script: self,
             keys: Cmd::with_capacity(ROOM.0, ROOM.1),
@@ -69,11 +52,11 @@ pub struct ScriptInvocation<'a> {
 }
 
 impl ScriptInvocation<'_> {
-    /// What would be in ARGV.
-    pub fn only_words(told: &impl Told) -> Cmd {
+    /// What `tell` would add to ARGV.
+    pub fn only_words(tell: impl FnOnce(&mut ScriptInvocation<'_>)) -> Cmd {
         let nothing = Code { text: String::new(), hash: String::new() };
         let mut run = nothing.prepare_invoke();
-        told.tell(&mut run);
+        tell(&mut run);
         run.args
     }
 
@@ -159,31 +142,4 @@ pub fn words(packed: &Cmd) -> impl Iterator<Item = &[u8]> {
         // A place in a scan, which no script is told.
         _ => None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::redis::wire::{ServerHistory, told};
-
-    told! {
-        pub struct Asked {
-            pub before: u32,
-            pub history: ServerHistory,
-            pub after: bool,
-        }
-    }
-
-    #[test]
-    fn the_history_is_that_of_the_server_that_is_asked() {
-        let script = Script::<Asked>::new("return ARGV[2]".into());
-        let mut invocation = script.tell(&Asked { before: 7, history: ServerHistory, after: true });
-        invocation.key("k");
-        let sent = |name| {
-            let command = invocation.command(&History::named(name));
-            String::from_utf8_lossy(&command.get_packed_command()).into_owned()
-        };
-        assert!(sent("h1").ends_with("$1\r\nk\r\n$1\r\n7\r\n$2\r\nh1\r\n$1\r\n1\r\n"), "{}", sent("h1"));
-        assert!(sent("h2").contains("\r\nh2\r\n"));
-    }
 }

@@ -28,11 +28,12 @@ use self::barrier::{Barriers, Level};
 use self::catalog::{Catalog, Gists, Known};
 use self::fence::Called;
 use self::history::NoHistory;
-use self::invocation::{Script, ScriptInvocation};
+use self::invocation::ScriptInvocation;
 use self::keys::{Keys, PLACES};
 use self::link::{Link, OpenError};
 use self::places::LeasePlace;
 use self::reply::{Ran, Reply};
+use self::script::Script;
 use self::scripts::Scripts;
 use self::server::Server;
 use self::signals::Subscription;
@@ -53,6 +54,8 @@ pub mod invocation;
 
 pub mod wire;
 
+pub mod script;
+
 pub mod scripts;
 
 pub mod catalog;
@@ -62,6 +65,8 @@ pub mod floor_plan;
 pub mod commands;
 
 pub mod stamp;
+
+pub mod part;
 
 pub mod cold;
 

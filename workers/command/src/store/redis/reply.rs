@@ -1,26 +1,12 @@
 //! Reads what scripts answer: `scripts/lib/reply.lua` and the head of each script say how it is written.
 
-use std::str::{FromStr, Split};
-
 use boxoffice_domain::command::{ConflictReason, Reinstatement};
-use boxoffice_domain::{Answer, Conflict, PricedSeat, Rejection, UnixMillis};
-use uuid::Uuid;
+use boxoffice_domain::{Answer, Conflict, PricedSeat, Rejection};
 
-use super::wire::answers;
+use super::wire::answers::{
+    HeldWords, MINE, NONE, ProvisionedWords, REFUSED, ReinstatementWords, ReleasedWords, ReservedWords, Words,
+};
 use crate::store::{Outcome, StoreError};
-
-answers! {
-    /// Then key and amount of each of its seats.
-    "held" => HeldWords { hold: Uuid, expires: UnixMillis, sequence: u64, currency: String, }
-    /// Then key and amount of each of its seats.
-    "reserved" => ReservedWords { reservation: Uuid, reserved: UnixMillis, sequence: u64, currency: String, }
-    /// Then the keys of what was released, then key and amount of what is left; `expires` is '0' where nothing will.
-    "released" => ReleasedWords { expires: UnixMillis, sequence: u64, currency: String, count: usize, }
-    /// `outcome` is the new reservation, [`REFUSED`] or [`NONE`].
-    "reinstatement" => ReinstatementWords { outcome: String, sequence: u64, }
-    /// Then key and reason of each seat in the way of a seat map.
-    "provisioned" => ProvisionedWords { sequence: u64, }
-}
 
 /// A command that was carried out, or whose answer is repeated.
 #[derive(Debug, PartialEq)]
@@ -52,22 +38,11 @@ impl Reply {
     /// Reads the words of a reply, which stand on lines of their own.
     pub fn read(text: &str) -> Result<Self, StoreError> {
         let unexpected = || StoreError::Corrupt(format!("a script answered {text:?}"));
-        Words(text.split('\n')).reply().ok_or_else(unexpected)
+        Words::of(text).reply().ok_or_else(unexpected)
     }
 }
 
-/// Before the reason of a conflict with the caller's own hold or reservation.
-pub const MINE: &str = "MINE ";
-
-/// A reservation whose payment came late was not given back.
-pub const REFUSED: &str = "refused";
-/// No such reservation is remembered.
-pub const NONE: &str = "none";
-
-/// The words that are still to be read. `None` where they are not what they should be.
-pub struct Words<'a>(Split<'a, char>);
-
-impl<'a> Words<'a> {
+impl Words<'_> {
     fn reply(&mut self) -> Option<Reply> {
         match self.word()? {
             "changed" => Some(Reply::Changed),
@@ -180,15 +155,6 @@ impl<'a> Words<'a> {
             conflicts.push(Conflict { seat: seat.to_owned(), reason, mine });
         }
         Some(conflicts)
-    }
-
-    fn word(&mut self) -> Option<&'a str> {
-        self.0.next()
-    }
-
-    /// The next one, as what it is.
-    pub fn parsed<T: FromStr>(&mut self) -> Option<T> {
-        self.word()?.parse().ok()
     }
 }
 

@@ -10,8 +10,8 @@ use boxoffice_domain::command::MOST_SEATS_OF_A_HOLD;
 use boxoffice_domain::state::EXPIRED_HOLD_MEMORY;
 
 use super::fence::SPLIT;
-use super::invocation::Script;
 use super::keys::{BESIDE, PARTS as EVENT};
+use super::script::Script;
 use super::state::FAILED;
 use super::wire::args::{
     Applying, Archiving, Choosing, Distrusting, Expiring, Head, Holding, LeaseRound, Publishing, Reading,

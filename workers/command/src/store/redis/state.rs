@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 use super::RedisStore;
 use super::link::Link;
-use super::reply::{NONE, REFUSED};
 use super::stamp::Stamp;
+use super::wire::answers::{NONE, REFUSED};
 use crate::store::StoreError;
 
 type Fields = HashMap<String, String>;

@@ -240,7 +240,7 @@ fn seats_that_came_back_are_refunded_from_the_payment_that_covers_them() {
 
 /// What happens, in an order that nobody chose.
 #[derive(Debug, Clone, Copy)]
-enum Step {
+enum Transition {
     /// So many milliseconds pass.
     Pass(u32),
     /// The worker takes it, and is told this in the end; or is killed, and nobody is told.
@@ -264,7 +264,7 @@ enum Reply {
     Pending,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn transitions() -> impl Strategy<Value = Vec<Transition>> {
     let reply = prop_oneof![
         3 => Just(Reply::Honest),
         1 => Just(Reply::Declines),
@@ -273,13 +273,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => Just(Reply::SilentlyNot),
         1 => Just(Reply::Pending),
     ];
-    let step = prop_oneof![
-        4 => (0..200_000_u32).prop_map(Step::Pass),
-        5 => (reply, any::<bool>()).prop_map(|(reply, lost)| Step::Ask { reply, lost }),
-        2 => any::<bool>().prop_map(|meanwhile| Step::Cancel { meanwhile }),
-        2 => any::<bool>().prop_map(|seats_are_free| Step::Command { seats_are_free }),
+    let transition = prop_oneof![
+        4 => (0..200_000_u32).prop_map(Transition::Pass),
+        5 => (reply, any::<bool>()).prop_map(|(reply, lost)| Transition::Ask { reply, lost }),
+        2 => any::<bool>().prop_map(|meanwhile| Transition::Cancel { meanwhile }),
+        2 => any::<bool>().prop_map(|seats_are_free| Transition::Command { seats_are_free }),
     ];
-    proptest::collection::vec(step, 0..60)
+    proptest::collection::vec(transition, 0..60)
 }
 
 /// A gateway, a command worker and a buyer around one payment.
@@ -460,13 +460,13 @@ impl World {
         true
     }
 
-    fn step(&mut self, step: Step) {
-        match step {
-            Step::Pass(millis) => self.now += u64::from(millis),
-            Step::Ask { reply, lost } => self.ask(reply, lost),
-            Step::Cancel { meanwhile: true } => self.cancel_meanwhile = true,
-            Step::Cancel { meanwhile: false } => self.cancel(),
-            Step::Command { seats_are_free } => drop(self.command(seats_are_free)),
+    fn apply(&mut self, transition: Transition) {
+        match transition {
+            Transition::Pass(millis) => self.now += u64::from(millis),
+            Transition::Ask { reply, lost } => self.ask(reply, lost),
+            Transition::Cancel { meanwhile: true } => self.cancel_meanwhile = true,
+            Transition::Cancel { meanwhile: false } => self.cancel(),
+            Transition::Command { seats_are_free } => drop(self.command(seats_are_free)),
         }
     }
 
@@ -490,11 +490,11 @@ proptest! {
     #[test]
     fn charged_minus_refunded_is_what_the_buyer_kept(
         prices in proptest::collection::vec(prop_oneof![1 => Just(0_u64), 5 => 1..200_u64], 1..4),
-        steps in steps(),
+        transitions in transitions(),
     ) {
         let mut world = World::new(prices);
-        for step in steps {
-            world.step(step);
+        for transition in transitions {
+            world.apply(transition);
         }
         world.calm_down();
         let kept: u64 = world.seats.iter().sum();

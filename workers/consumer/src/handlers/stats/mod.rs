@@ -19,7 +19,7 @@ use super::seats::history::Histories;
 use super::seats::known::{Block, Known};
 use super::{ApplyError, Followers, Handler, Reborn, bigint, seats};
 use announcement::Cause;
-use tally::{Claim, Counts, Rows, Tally, totals};
+use tally::{CountedSeat, Counts, Rows, Tally, totals};
 
 /// Keeps the statistics.
 #[derive(Debug, Clone, Copy)]
@@ -137,10 +137,11 @@ struct Row {
 }
 
 impl Row {
-    fn known(self) -> Result<(SeatId, Known<Claim>), ApplyError> {
+    fn known(self) -> Result<(SeatId, Known<CountedSeat>), ApplyError> {
         let seat = format!("{}.{}", self.event_id, self.seat_key).parse();
         let seat = seat.map_err(|error| ApplyError::Refused(format!("{error}")))?;
-        let state = Claim { status: self.status.parse().map_err(ApplyError::Refused)?, amount: self.amount };
+        let state =
+            CountedSeat { status: self.status.parse().map_err(ApplyError::Refused)?, amount: self.amount };
         let block = self
             .is_blocked
             .zip(self.block_sequence)
@@ -162,7 +163,10 @@ async fn read(connection: &mut PgConnection, tally: &Tally) -> Result<Rows, Appl
     rows.into_iter().map(Row::known).collect()
 }
 
-async fn store(connection: &mut PgConnection, rows: Vec<(SeatId, Known<Claim>)>) -> Result<(), ApplyError> {
+async fn store(
+    connection: &mut PgConnection,
+    rows: Vec<(SeatId, Known<CountedSeat>)>,
+) -> Result<(), ApplyError> {
     let sequences = rows.iter().map(|(_, known)| bigint(known.sequence)).collect::<Result<Vec<_>, _>>()?;
     let blocks = rows.iter().map(|(_, known)| known.block.map(|block| bigint(block.sequence)).transpose());
     sqlx::query(

@@ -12,16 +12,16 @@ use crate::handlers::seats::known::{self, Change, SeatChange, State};
 use crate::handlers::seats::take;
 use crate::handlers::{ApplyError, bigint};
 
-/// What is claimed of a seat.
+/// What counts of a seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claim {
+pub struct CountedSeat {
     /// What the seat is.
     pub status: SeatStatus,
-    /// What the claim costs; 0 where there is none.
+    /// What its hold or reservation costs; 0 where there is none.
     pub amount: i64,
 }
 
-impl State for Claim {
+impl State for CountedSeat {
     fn free() -> Self {
         Self { status: SeatStatus::Available, amount: 0 }
     }
@@ -54,12 +54,12 @@ pub struct Counts {
 
 impl Counts {
     /// What one seat contributes, once (`by` = 1) or no longer (`by` = -1).
-    pub fn of(claim: &Claim, by: i64) -> Self {
+    pub fn of(seat: &CountedSeat, by: i64) -> Self {
         let none = Self::default();
-        match claim.status {
+        match seat.status {
             SeatStatus::Available => none,
             SeatStatus::Held => Self { held: by, ..none },
-            SeatStatus::Reserved => Self { reserved: by, revenue: by.saturating_mul(claim.amount), ..none },
+            SeatStatus::Reserved => Self { reserved: by, revenue: by.saturating_mul(seat.amount), ..none },
             SeatStatus::Blocked => Self { blocked: by, ..none },
         }
     }
@@ -93,7 +93,7 @@ impl AddAssign for Counts {
 pub type Sections = BTreeMap<(String, String), Counts>;
 
 /// What is known of seats.
-pub type Rows = known::Rows<Claim>;
+pub type Rows = known::Rows<CountedSeat>;
 
 /// How many seats each section of a chart has.
 pub fn totals(definition: &Definition, chart: &Chart) -> BTreeMap<String, i64> {
@@ -109,7 +109,7 @@ pub fn totals(definition: &Definition, chart: &Chart) -> BTreeMap<String, i64> {
 /// What is to be counted.
 #[derive(Debug, Default)]
 pub struct Tally {
-    changes: Vec<SeatChange<Claim>>,
+    changes: Vec<SeatChange<CountedSeat>>,
     sections: Sections,
 }
 
@@ -131,13 +131,13 @@ impl Tally {
         };
         match project(event) {
             Projected::Seat { seat, to } => {
-                let claim = Claim { status: to.status(), amount };
-                self.changes.push((seat.clone(), sequence, Change::Set(claim)));
+                let counted = CountedSeat { status: to.status(), amount };
+                self.changes.push((seat.clone(), sequence, Change::Set(counted)));
                 self.section(seat).released += i64::from(matches!(event, DomainEvent::SeatReleased(_)));
             }
             // What a held seat costs counts when it is reserved, and that event says it again.
             Projected::Extended { seats, .. } => {
-                let held = Claim { status: SeatStatus::Held, amount };
+                let held = CountedSeat { status: SeatStatus::Held, amount };
                 self.changes.extend(seats.iter().map(|seat| (seat.clone(), sequence, Change::Set(held))));
             }
             Projected::Defined(_)
@@ -151,7 +151,7 @@ impl Tally {
     }
 
     /// Notes what a definition means for seats.
-    pub fn extend(&mut self, changes: Vec<SeatChange<Claim>>) {
+    pub fn extend(&mut self, changes: Vec<SeatChange<CountedSeat>>) {
         self.changes.extend(changes);
     }
 
@@ -237,8 +237,8 @@ mod tests {
     }
 
     fn changes(before: (SeatStatus, i64), events: &[DomainEvent]) -> Counts {
-        let claim = Claim { status: before.0, amount: before.1 };
-        let mut rows = Rows::from([(seat(), known::Known { state: claim, sequence: 1, block: None })]);
+        let counted = CountedSeat { status: before.0, amount: before.1 };
+        let mut rows = Rows::from([(seat(), known::Known { state: counted, sequence: 1, block: None })]);
         let mut tally = Tally::default();
         for (event, sequence) in events.iter().zip(2..) {
             assert!(tally.event(event, sequence).unwrap());

@@ -4,13 +4,11 @@
 //! What is decided is decided under one lock and written before that is let go, so the file has the order of memory.
 //! Leases are in memory alone: the file belongs to one process, and what that had taken is due again when it starts.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use boxoffice_consumer::effects::{
-    Change, Due, EFFECTS, Effect, EffectError, EffectStore, Held, LEASE, Lane, Lease, Moment, Settled, Taken,
-    Work,
+    Change, Due, EFFECTS, Effect, EffectError, EffectStore, LEASE, Lane, Lease, Moment, Settled, Taken, Work,
 };
 use boxoffice_domain::{Envelope, UnixMillis};
 use tokio::sync::Notify;
@@ -19,9 +17,10 @@ use uuid::Uuid;
 use crate::embedded::journal::effects::{EffectChange, EffectRow};
 use crate::embedded::journal::{Journal, JournalError, Ticket, Write};
 use crate::embedded::seats::Clock;
-use crate::embedded::views::Place;
+use crate::embedded::views::LogPosition;
 
 use super::file;
+use super::pages::Pages;
 
 /// See the module. Clones are the same book.
 #[derive(Clone)]
@@ -40,33 +39,6 @@ struct Shared {
     pages: Mutex<Pages>,
     more: Arc<Notify>,
     announced: Arc<Notify>,
-}
-
-/// What is in memory.
-#[derive(Debug, Default)]
-pub(super) struct Pages {
-    pub(super) lanes: HashMap<Lane, Page>,
-    /// Lanes that are due by themselves, the first one first.
-    pub(super) due: BTreeSet<(UnixMillis, Lane)>,
-    /// The number of the next effect, and of the next announcement.
-    pub(super) next: u64,
-    /// What is to be announced.
-    pub(super) outbox: VecDeque<(u64, String)>,
-    /// By topic and partition, the first offset that was not taken in.
-    pub(super) checkpoints: BTreeMap<(String, u32), u64>,
-    /// The last write.
-    written: Ticket,
-}
-
-/// A lane.
-#[derive(Debug, Default)]
-pub(super) struct Page {
-    pub(super) due: Option<UnixMillis>,
-    pub(super) token: Option<Uuid>,
-    pub(super) attempts: u32,
-    pub(super) state: Option<String>,
-    pub(super) parked: Option<String>,
-    pub(super) effects: VecDeque<Effect>,
 }
 
 /// What is changed under one lock, and the rows of it.
@@ -110,23 +82,27 @@ impl Book {
         Moment::new((self.0.clock)(), Uuid::new_v4())
     }
 
-    /// Whether what stands at `place` was taken in before.
-    pub(super) fn is_known(&self, place: Place<'_>) -> bool {
+    /// Whether what stands at `position` was taken in before.
+    pub(super) fn is_known(&self, position: LogPosition<'_>) -> bool {
         let pages = self.0.pages();
-        let next = pages.checkpoints.get(&(place.topic.to_owned(), place.partition));
-        next.is_some_and(|next| place.offset < *next)
+        let next = pages.checkpoints.get(&(position.topic.to_owned(), position.partition));
+        next.is_some_and(|next| position.offset < *next)
     }
 
     /// Changes something, with where on the log it came from, and lets it be written.
     pub(super) fn take_in<T, E>(
         &self,
-        place: Place<'_>,
+        position: LogPosition<'_>,
         change: impl FnOnce(&mut Turn<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut turn = self.turn();
         let changed = change(&mut turn)?;
-        turn.pages.checkpoints.insert((place.topic.to_owned(), place.partition), place.offset + 1);
-        turn.row(EffectChange::Checkpoint(place.topic.to_owned(), place.partition, place.offset + 1));
+        turn.pages.checkpoints.insert((position.topic.to_owned(), position.partition), position.offset + 1);
+        turn.row(EffectChange::Checkpoint(
+            position.topic.to_owned(),
+            position.partition,
+            position.offset + 1,
+        ));
         self.write(turn, false);
         self.0.more.notify_one();
         Ok(changed)
@@ -287,18 +263,6 @@ impl Turn<'_> {
             parked: page.parked.clone(),
         };
         self.row(row);
-    }
-}
-
-impl Pages {
-    fn held(&self, lane: &Lane, effects: usize) -> Option<Held> {
-        let page = self.lanes.get(lane)?;
-        Some(Held {
-            lane: lane.clone(),
-            attempts: page.attempts,
-            state: page.state.clone(),
-            effects: page.effects.iter().take(effects).cloned().collect(),
-        })
     }
 }
 

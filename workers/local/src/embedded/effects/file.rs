@@ -3,7 +3,7 @@
 use boxoffice_consumer::effects::{Effect, Lane};
 use sqlx::SqlitePool;
 
-use super::book::{Page, Pages};
+use super::pages::{Page, Pages};
 use crate::embedded::journal::JournalError;
 
 type LaneRow = (String, String, Option<i64>, u32, Option<String>, Option<String>);

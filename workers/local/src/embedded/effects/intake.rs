@@ -13,7 +13,7 @@ use boxoffice_consumer::handlers::webhook::Wanted;
 use boxoffice_domain::Envelope;
 
 use super::book::{Book, Turn};
-use crate::embedded::views::{MemoryHandler, Place, Refusal};
+use crate::embedded::views::{LogPosition, MemoryHandler, Refusal};
 
 /// Keeps payments.
 #[derive(Debug)]
@@ -34,13 +34,13 @@ pub struct Webhooks {
 }
 
 impl MemoryHandler for Payments {
-    fn apply(&mut self, event: &Envelope, place: Place<'_>) -> Result<(), Refusal> {
+    fn apply(&mut self, event: &Envelope, position: LogPosition<'_>) -> Result<(), Refusal> {
         let ids: BTreeSet<String> = concerned(&event.event).into_iter().collect();
-        if ids.is_empty() || self.book.is_known(place) {
+        if ids.is_empty() || self.book.is_known(position) {
             return Ok(());
         }
         let at = self.book.moment();
-        self.book.take_in(place, |turn| {
+        self.book.take_in(position, |turn| {
             let before = load(turn, ids)?;
             let mut rows = before.clone();
             let announced = take_in(&mut rows, event, self.timeout, at);
@@ -54,13 +54,13 @@ impl MemoryHandler for Payments {
 }
 
 impl MemoryHandler for Webhooks {
-    fn apply(&mut self, event: &Envelope, place: Place<'_>) -> Result<(), Refusal> {
-        if !self.wanted.has(&event.event) || self.book.is_known(place) {
+    fn apply(&mut self, event: &Envelope, position: LogPosition<'_>) -> Result<(), Refusal> {
+        if !self.wanted.has(&event.event) || self.book.is_known(position) {
             return Ok(());
         }
         let (lane, envelope) = (Lane::of(&event.event), json(event)?);
         let at = self.book.moment();
-        self.book.take_in(place, |turn| {
+        self.book.take_in(position, |turn| {
             turn.enqueue(&lane, envelope, at.now);
             Ok(())
         })

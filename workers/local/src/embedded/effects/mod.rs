@@ -12,6 +12,8 @@ pub mod book;
 
 mod file;
 
+mod pages;
+
 pub mod intake;
 
 pub mod relay;

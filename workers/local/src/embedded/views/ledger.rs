@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use boxoffice_consumer::view::entry::{Entry, Place};
+use boxoffice_consumer::view::entry::{Entry, StreamPosition};
 use boxoffice_consumer::view::plan::{Facts, Plan};
 use boxoffice_domain::SeatingEventId;
 use boxoffice_domain::checkpoint::{Span, Start};
@@ -53,7 +53,7 @@ pub struct Parked {
     /// The record, as it came.
     pub record: Record,
     /// Where it stands; `None` where it is foreign.
-    pub place: Option<Place>,
+    pub position: Option<StreamPosition>,
     /// Why.
     pub reason: String,
 }
@@ -122,19 +122,19 @@ impl Ledger {
     /// What there is to know about a batch before it is planned.
     pub fn facts(&self, entries: &[Entry]) -> Facts {
         let mut facts = Facts::default();
-        for place in places(entries) {
-            let event = place.seating_event.as_str();
+        for position in positions(entries) {
+            let event = position.seating_event.as_str();
             let history = self.histories.get(event);
             if let Some(history) = history.filter(|_| !facts.spans.contains_key(event)) {
                 facts.spans.insert(event.to_owned(), history.span());
             }
-            let is_known = |id: &Uuid| match place.sequence {
+            let is_known = |id: &Uuid| match position.sequence {
                 Some(sequence) => history.is_some_and(|history| history.has(sequence, *id)),
                 None => self.unnumbered.contains(id),
             };
-            facts.fresh.extend(place.event_id.filter(|id| !is_known(id)));
-            if self.held_up.contains(&place.aggregate) {
-                facts.parked.insert(place.aggregate.clone());
+            facts.fresh.extend(position.event_id.filter(|id| !is_known(id)));
+            if self.held_up.contains(&position.aggregate) {
+                facts.parked.insert(position.aggregate.clone());
             }
         }
         facts
@@ -143,26 +143,26 @@ impl Ledger {
     /// Notes that `plan` was carried out on `entries`, the first records of a batch, and says where its partition is
     /// now.
     pub fn advance(&mut self, batch: &Batch, entries: &[Entry], plan: &Plan) -> u64 {
-        for place in places(entries) {
-            let id = place.event_id.unwrap_or_default();
-            let Some(sequence) = place.sequence else {
+        for position in positions(entries) {
+            let id = position.event_id.unwrap_or_default();
+            let Some(sequence) = position.sequence else {
                 self.unnumbered.insert(id);
                 continue;
             };
-            match self.histories.get_mut(place.seating_event.as_str()) {
+            match self.histories.get_mut(position.seating_event.as_str()) {
                 Some(history) if sequence == history.next() => history.ids.push(id),
                 Some(_) => {}
                 None => {
                     let history = History { first: sequence, ids: vec![id] };
-                    self.histories.insert(place.seating_event.clone(), history);
+                    self.histories.insert(position.seating_event.clone(), history);
                 }
             }
         }
         for (index, reason) in &plan.park {
-            let place = entries[*index].place.clone();
-            self.held_up.extend(place.as_ref().map(|place| place.aggregate.clone()));
+            let position = entries[*index].position.clone();
+            self.held_up.extend(position.as_ref().map(|position| position.aggregate.clone()));
             let (topic, record) = (batch.topic.clone(), batch.records[*index].clone());
-            self.parked.push(Parked { topic, record, place, reason: reason.clone() });
+            self.parked.push(Parked { topic, record, position, reason: reason.clone() });
         }
         let last = batch.records[..entries.len()].last();
         let next_offset = last.map_or(batch.expected, |record| record.offset + 1);
@@ -179,8 +179,8 @@ impl Ledger {
     }
 }
 
-fn places(entries: &[Entry]) -> impl Iterator<Item = &Place> {
-    entries.iter().filter_map(|entry| entry.place.as_ref())
+fn positions(entries: &[Entry]) -> impl Iterator<Item = &StreamPosition> {
+    entries.iter().filter_map(|entry| entry.position.as_ref())
 }
 
 #[cfg(test)]
@@ -194,13 +194,13 @@ mod tests {
 
     /// An event of a type that nobody knows.
     fn entry(sequence: u64, id: Option<u128>) -> Entry {
-        let place = Place {
+        let position = StreamPosition {
             seating_event: "arena-night".parse().unwrap(),
             sequence: Some(sequence),
             aggregate: "arena-night.A-1-1".into(),
             event_id: id.map(Uuid::from_u128),
         };
-        Entry { offset: sequence, place: Some(place), body: Body::Unknown("seat.painted".into()) }
+        Entry { offset: sequence, position: Some(position), body: Body::Unknown("seat.painted".into()) }
     }
 
     fn poison(sequence: u64, id: Option<u128>) -> Entry {
@@ -255,7 +255,7 @@ mod tests {
     fn events_without_a_sequence_are_kept_by_id() {
         let unnumbered = |id| {
             let mut entry = entry(1, Some(id));
-            entry.place.as_mut().unwrap().sequence = None;
+            entry.position.as_mut().unwrap().sequence = None;
             entry
         };
         let mut ledger = ledger(0);

@@ -45,19 +45,19 @@ pub trait MemoryHandler: Send + 'static {
     /// What a parked event means for later ones of its aggregate.
     const FOLLOWERS: Followers = Followers::Wait;
 
-    /// Takes in one event, which stands at this place of the log.
+    /// Takes in one event, which stands at this position of the log.
     ///
     /// # Errors
     /// An event that cannot be taken in, now or later: nothing of it is kept, and it is parked.
-    fn apply(&mut self, event: &Envelope, place: Place<'_>) -> Result<(), Refusal>;
+    fn apply(&mut self, event: &Envelope, position: LogPosition<'_>) -> Result<(), Refusal>;
 
     /// Every event of a batch was taken in or refused.
     fn batch_ended(&mut self) {}
 }
 
-/// A place on the log.
+/// A position on the log.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct LogPosition<'a> {
     /// The topic.
     pub topic: &'a str,
     /// The partition.
@@ -129,7 +129,9 @@ impl<H: MemoryHandler> State<H> {
             let entry = &entries[index];
             let Some(event) = plan.still_due(index, entry) else { continue };
             let offset = batch.records[index].offset;
-            match self.handler.apply(event, Place { topic: &batch.topic, partition: batch.partition, offset })
+            match self
+                .handler
+                .apply(event, LogPosition { topic: &batch.topic, partition: batch.partition, offset })
             {
                 Ok(()) => plan.apply.push(index),
                 Err(refusal) => plan.park(index, entry, refusal.to_string()),

@@ -10,7 +10,7 @@ use boxoffice_domain::{
 };
 
 use super::payments::Payments;
-use super::{MemoryHandler, Place, Refusal};
+use super::{LogPosition, MemoryHandler, Refusal};
 
 /// A reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Persistence {
 }
 
 impl MemoryHandler for Persistence {
-    fn apply(&mut self, event: &Envelope, _: Place<'_>) -> Result<(), Refusal> {
+    fn apply(&mut self, event: &Envelope, _: LogPosition<'_>) -> Result<(), Refusal> {
         match &event.event {
             DomainEvent::ReservationCreated(created) => self.create(created, event)?,
             DomainEvent::ReservationCancelled(cancelled) => self.cancel(cancelled, event.timestamp),
@@ -163,7 +163,7 @@ mod tests {
             sequence: Some(1),
         };
         let event = Envelope { event_id: Uuid::nil(), timestamp: 7, version: VERSION, metadata, event };
-        handler.apply(&event, Place { topic: "seat-events", partition: 0, offset: 0 })
+        handler.apply(&event, LogPosition { topic: "seat-events", partition: 0, offset: 0 })
     }
 
     #[test]

@@ -14,12 +14,12 @@ use boxoffice_domain::project::SeatStatus;
 use boxoffice_domain::{Chart, Definition, Envelope, Projected, SeatId, SeatingEventId, project};
 
 use super::announcements::Outbox;
-use super::{MemoryHandler, Place, Refusal};
+use super::{LogPosition, MemoryHandler, Refusal};
 
 /// Keeps the statistics.
 #[derive(Debug, Default)]
 pub struct Stats {
-    shows: BTreeMap<SeatingEventId, Show>,
+    shows: BTreeMap<SeatingEventId, SeatingEventCounts>,
     /// By SeatingEvent, the last event of this batch that was counted.
     counted: BTreeMap<SeatingEventId, Cause>,
     outbox: Outbox,
@@ -27,7 +27,7 @@ pub struct Stats {
 
 /// What is counted of a SeatingEvent.
 #[derive(Debug, Default)]
-struct Show {
+struct SeatingEventCounts {
     /// `None` as long as the event that brings it could not be read.
     definition: Option<Definition>,
     /// Whether one of its id was purged before.
@@ -39,7 +39,7 @@ struct Show {
 impl MemoryHandler for Stats {
     const FOLLOWERS: Followers = Followers::GoOn;
 
-    fn apply(&mut self, event: &Envelope, _: Place<'_>) -> Result<(), Refusal> {
+    fn apply(&mut self, event: &Envelope, _: LogPosition<'_>) -> Result<(), Refusal> {
         let Some(sequence) = event.metadata.sequence else { return Ok(()) };
         let id = event.event.seating_event();
         match project(&event.event) {
@@ -49,7 +49,10 @@ impl MemoryHandler for Stats {
             }
             // What is announced of it then are no sections.
             Projected::Purged => {
-                self.shows.insert(id.clone(), Show { was_purged: true, ..Show::default() });
+                self.shows.insert(
+                    id.clone(),
+                    SeatingEventCounts { was_purged: true, ..SeatingEventCounts::default() },
+                );
             }
             Projected::Seat { .. } | Projected::Extended { .. } => {
                 let mut tally = Tally::default();
@@ -97,7 +100,7 @@ impl Stats {
     }
 }
 
-impl Show {
+impl SeatingEventCounts {
     fn define(&mut self, defined: &SeatingEventDefined, chart: &Chart, sequence: u64) {
         let mut tally = Tally::default();
         tally.extend(blocks(defined, self.definition.as_ref(), chart, sequence));

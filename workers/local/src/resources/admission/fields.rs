@@ -10,7 +10,7 @@ use boxoffice_runtime::reading::words::unknown;
 use serde_json::{Map, Number, Value};
 
 use super::super::document::Document;
-use super::super::places::below;
+use super::super::source_map::below;
 use super::Problem;
 
 const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use super::super::places::below;
+use super::super::source_map::below;
 use super::Problem;
 use super::words;
 

@@ -18,11 +18,11 @@ use crate::log::Batch;
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
-pub struct Heard(Arc<Mutex<BTreeMap<u32, Place>>>);
+pub struct Heard(Arc<Mutex<BTreeMap<u32, PartitionProgress>>>);
 
 /// Where a reader is in a partition.
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct PartitionProgress {
     is_at_end: bool,
     known_at: Instant,
 }
@@ -30,33 +30,35 @@ struct Place {
 impl Heard {
     /// These were handed out.
     pub fn took(&self, batch: &Batch) {
-        let mut places = self.lock();
+        let mut partitions = self.lock();
         for record in &batch.records {
-            if let Some(place) = places.get_mut(&record.partition) {
-                place.is_at_end = false;
+            if let Some(progress) = partitions.get_mut(&record.partition) {
+                progress.is_at_end = false;
             }
         }
         // An end comes behind its records.
         for partition in &batch.ended {
-            places.insert(*partition, Place { is_at_end: true, known_at: Instant::now() });
+            partitions.insert(*partition, PartitionProgress { is_at_end: true, known_at: Instant::now() });
         }
     }
 
     /// By partition, when it was known last that nothing is missing.
     pub fn known(&self) -> BTreeMap<u32, Instant> {
-        self.lock().iter().map(|(partition, place)| (*partition, place.known_at)).collect()
+        self.lock().iter().map(|(partition, progress)| (*partition, progress.known_at)).collect()
     }
 
     /// The leader of a partition was heard so long ago.
     fn leader_was_heard(&self, partition: u32, ago: Duration) {
-        let mut places = self.lock();
-        let Some(place) = places.get_mut(&partition).filter(|place| place.is_at_end) else { return };
+        let mut partitions = self.lock();
+        let Some(progress) = partitions.get_mut(&partition).filter(|progress| progress.is_at_end) else {
+            return;
+        };
         if let Some(at) = Instant::now().checked_sub(ago) {
-            place.known_at = place.known_at.max(at);
+            progress.known_at = progress.known_at.max(at);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, Place>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u32, PartitionProgress>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

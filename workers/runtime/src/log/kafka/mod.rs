@@ -2,13 +2,15 @@
 //!
 //! `producer` publishes, `appender` appends as the one owner of an id, `tail` reads without a group (`heard` knows how late that is) and `subscription` as a member of one; this file says how Kafka is
 //! reached and asks it what there is; `security` says how connections are secured, and `trouble` hears what librdkafka
-//! has to say; `quiet` finds out how far a member has everything; `requests` are those that the safe client lacks, for the operator
+//! has to say; `idle_partitions` finds out how far a member has everything; `requests` are those that the safe client lacks, for the operator
 //! too, and `said` is what it and members say of their commits. It makes no topic and no group: that is the operator's work.
 
 mod appender;
+mod group_context;
 mod heard;
+mod idle_partitions;
+mod partition_list;
 mod producer;
-mod quiet;
 pub mod requests;
 pub mod said;
 pub mod security;
@@ -194,7 +196,7 @@ impl EventLog for KafkaLog {
     ) -> Result<Option<Committed>, LogError> {
         let mut config = self.settings.client();
         config.set("group.id", group);
-        let (list, trouble) = (subscription::one(partition, Offset::Invalid)?, self.trouble.clone());
+        let (list, trouble) = (partition_list::one(partition, Offset::Invalid)?, self.trouble.clone());
         let answer = ask(&self.trouble, move || {
             // It asks the group's coordinator and never joins.
             let asker = BaseConsumer::<Trouble>::from_config_and_context(&config, trouble);
@@ -202,7 +204,7 @@ impl EventLog for KafkaLog {
             asker.get()?.committed_offsets(list, ANSWER).map_err(failed)
         });
         let answer = answer.await.map_err(|error| named(error, &partition.topic, partition.partition))?;
-        Ok(subscription::committed(&answer))
+        Ok(partition_list::committed(&answer))
     }
 }
 

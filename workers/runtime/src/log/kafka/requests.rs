@@ -50,7 +50,7 @@ pub struct Described {
 pub type Topics = Vec<(String, Result<Described, Failure>)>;
 
 /// Offsets by topic and partition; a partition has an error of its own.
-pub type Places = Vec<((String, i32), Result<i64, Failure>)>;
+pub type ListedOffsets = Vec<((String, i32), Result<i64, Failure>)>;
 
 /// What a group committed of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,11 +113,11 @@ impl<'a, C: ClientContext> Requests<'a, C> {
         }
     }
 
-    /// The offset at `place` of each partition: a time in Unix milliseconds, or one of [`EARLIEST`] and [`LATEST`]; negative
+    /// The offset at `spec` of each partition: a time in Unix milliseconds, or one of [`EARLIEST`] and [`LATEST`]; negative
     /// where there is none. The end is where readers of committed records come to.
-    pub fn offsets(&self, partitions: &[(String, i32)], place: i64) -> Result<Places, Failure> {
-        let places = partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition, place, ""));
-        let list = partition_list(places)?;
+    pub fn offsets(&self, partitions: &[(String, i32)], spec: i64) -> Result<ListedOffsets, Failure> {
+        let entries = partitions.iter().map(|(topic, partition)| (topic.as_str(), *partition, spec, ""));
+        let list = partition_list(entries)?;
         let operation = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
         // SAFETY: the request copies list and options. An error is the caller's to free.
         let event = self.ask(operation, |client, options, queue| unsafe {
@@ -135,7 +135,7 @@ impl<'a, C: ClientContext> Requests<'a, C> {
             let infos =
                 listed(result, |result| c::rd_kafka_ListOffsets_result_infos(result, &raw mut count))?;
             Ok(items(infos, count)
-                .filter_map(|info| place_of(c::rd_kafka_ListOffsetsResultInfo_topic_partition(info)))
+                .filter_map(|info| offset_of(c::rd_kafka_ListOffsetsResultInfo_topic_partition(info)))
                 .collect())
         }
     }
@@ -193,10 +193,10 @@ impl<'a, C: ClientContext> Requests<'a, C> {
 
     /// Commits for a group that nobody is in. Each partition has an answer of its own.
     pub fn commit(&self, group: &str, offsets: &[(&str, i32, &Commit)]) -> Result<Commits, Failure> {
-        let places = offsets
+        let entries = offsets
             .iter()
             .map(|(topic, partition, commit)| (*topic, *partition, commit.offset, commit.metadata.as_str()));
-        let (group, list) = (cstring(group)?, partition_list(places)?);
+        let (group, list) = (cstring(group)?, partition_list(entries)?);
         // SAFETY: name and list are copied; the library's function frees it.
         let asked = unsafe {
             Owned::new(
@@ -372,17 +372,17 @@ unsafe fn commit_of(
 ) -> Option<((String, i32), Result<Commit, Failure>)> {
     // SAFETY: as promised to this function; its metadata is as long as it says.
     unsafe {
-        let (place, offset) = place_of(partition)?;
+        let (key, offset) = offset_of(partition)?;
         let said = NonNull::new((*partition).metadata.cast::<u8>());
         let said = said.map(|said| from_raw_parts(said.as_ptr(), (*partition).metadata_size));
         let metadata = String::from_utf8_lossy(said.unwrap_or_default()).into_owned();
-        Some((place, offset.map(|offset| Commit { offset, metadata })))
+        Some((key, offset.map(|offset| Commit { offset, metadata })))
     }
 }
 
 /// # Safety
 /// `partition` is null or alive.
-unsafe fn place_of(
+unsafe fn offset_of(
     partition: *const c::rd_kafka_topic_partition_t,
 ) -> Option<((String, i32), Result<i64, Failure>)> {
     // SAFETY: as promised to this function; its topic is text.
@@ -395,13 +395,13 @@ unsafe fn place_of(
 
 /// Of each partition its topic, its number, an offset, and what is said with that.
 fn partition_list<'t>(
-    places: impl Iterator<Item = (&'t str, i32, i64, &'t str)>,
+    entries: impl Iterator<Item = (&'t str, i32, i64, &'t str)>,
 ) -> Result<Owned<c::rd_kafka_topic_partition_list_t>, Failure> {
     // SAFETY: the library's function frees it; a size is only a first guess.
     let list = unsafe {
         Owned::new(c::rd_kafka_topic_partition_list_new(1), c::rd_kafka_topic_partition_list_destroy)?
     };
-    for (topic, partition, offset, metadata) in places {
+    for (topic, partition, offset, metadata) in entries {
         let topic = cstring(topic)?;
         // SAFETY: the list is alive and copies the name; an entry stays where it is until the next one is added. What is said
         // is copied to memory of the library's, which never is null and which the list frees.

@@ -13,17 +13,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use rdkafka::Offset;
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, StreamConsumer};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientContext, Offset, TopicPartitionList};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::quiet::Quiet;
-use super::trouble::Trouble;
+use super::group_context::{GroupContext, Rebalance};
+use super::idle_partitions::IdlePartitions;
+use super::partition_list::{committed, list, one};
 use super::{
     ANSWER, Detached, KafkaLog, LogError, ask, failed, named, number, position, read_error, record, said,
     unavailable,
@@ -38,61 +38,16 @@ const STARTING: Duration = Duration::from_millis(20);
 
 /// One membership.
 pub struct Member {
-    consumer: Detached<Arc<StreamConsumer<Context>>>,
+    consumer: Detached<Arc<StreamConsumer<GroupContext>>>,
     rebalances: UnboundedReceiver<Rebalance>,
     /// The rebalance that the caller knows and that is to be carried out.
     told: Option<Rebalance>,
     /// What the caller said of partitions whose assignment is to be carried out.
     starts: HashMap<TopicPartition, u64>,
     paused: HashSet<TopicPartition>,
-    quiet: Quiet,
+    idle_partitions: IdlePartitions,
     /// What came after the records of the last batch.
     error: Option<LogError>,
-}
-
-enum Rebalance {
-    Assigned(Vec<TopicPartition>),
-    Revoked(Vec<TopicPartition>),
-}
-
-/// Where librdkafka's call-backs go. They run inside `recv`, on the caller's task.
-pub struct Context {
-    rebalances: UnboundedSender<Rebalance>,
-    trouble: Trouble,
-    /// Nobody asks for what happens next any more: rebalances are carried out at once.
-    leaving: AtomicBool,
-}
-
-impl ClientContext for Context {
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.trouble.error(error, reason);
-    }
-}
-
-impl ConsumerContext for Context {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        let rebalance = match code {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Rebalance::Assigned(partitions(list)),
-            _ => Rebalance::Revoked(partitions(list)),
-        };
-        if !self.leaving.load(Ordering::Relaxed) {
-            self.rebalances.send(rebalance).ok();
-            return;
-        }
-        let done = match rebalance {
-            Rebalance::Assigned(_) => consumer.incremental_assign(list),
-            Rebalance::Revoked(_) => consumer.incremental_unassign(list),
-        };
-        if let Err(error) = done {
-            tracing::warn!(%error, "leaving");
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            tracing::warn!(%error, "the committed offset stays behind the checkpoint for now");
-        }
-    }
 }
 
 impl Member {
@@ -112,7 +67,7 @@ impl Member {
             .set("auto.offset.reset", "earliest");
         let (sender, rebalances) = unbounded_channel();
         let trouble = log.trouble.clone();
-        let context = Context { rebalances: sender, trouble, leaving: AtomicBool::new(false) };
+        let context = GroupContext { rebalances: sender, trouble, leaving: AtomicBool::new(false) };
         let consumer = StreamConsumer::from_config_and_context(&config, context).map_err(unavailable)?;
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(unavailable)?;
@@ -122,7 +77,7 @@ impl Member {
             told: None,
             starts: HashMap::new(),
             paused: HashSet::new(),
-            quiet: Quiet::new(log.clone()),
+            idle_partitions: IdlePartitions::new(log.clone()),
             error: None,
         })
     }
@@ -137,7 +92,7 @@ impl Member {
                 };
                 consumer.incremental_assign(&list(&partitions, start)?).map_err(unavailable)?;
                 for partition in &partitions {
-                    self.quiet.begins(partition, self.starts.get(partition).copied());
+                    self.idle_partitions.begins(partition, self.starts.get(partition).copied());
                 }
                 let paused: Vec<_> = partitions.into_iter().filter(|one| self.paused.contains(one)).collect();
                 consumer.pause(&list(&paused, |_| Offset::Invalid)?).map_err(unavailable)?;
@@ -147,7 +102,7 @@ impl Member {
                     .incremental_unassign(&list(&partitions, |_| Offset::Invalid)?)
                     .map_err(unavailable)?;
                 for partition in &partitions {
-                    self.quiet.ends(partition);
+                    self.idle_partitions.ends(partition);
                 }
             }
         }
@@ -168,14 +123,14 @@ impl Member {
             let Some(ready) = self.consumer.get()?.recv().now_or_never() else { break };
             match ready {
                 Ok(message) => records.push(entry(&message)),
-                Err(KafkaError::PartitionEOF(number)) => self.quiet.ended(number.unsigned_abs()),
+                Err(KafkaError::PartitionEOF(number)) => self.idle_partitions.ended(number.unsigned_abs()),
                 Err(error) => {
                     self.error = read_error(&error).err();
                     break;
                 }
             }
         }
-        self.quiet.handed_out(&records);
+        self.idle_partitions.handed_out(&records);
         Ok(GroupEvent::Records(records))
     }
 }
@@ -213,10 +168,10 @@ impl Subscription for Member {
                         drop(message);
                         return self.batch(first, max);
                     }
-                    Err(KafkaError::PartitionEOF(number)) => self.quiet.ended(number.unsigned_abs()),
+                    Err(KafkaError::PartitionEOF(number)) => self.idle_partitions.ended(number.unsigned_abs()),
                     Err(error) => read_error(&error)?,
                 },
-                ends = self.quiet.found(|| self.consumer.get().map(Arc::downgrade)) => {
+                ends = self.idle_partitions.found(|| self.consumer.get().map(Arc::downgrade)) => {
                     return Ok(GroupEvent::Ended(ends));
                 }
                 () = tokio::time::sleep_until(idle) => return Ok(GroupEvent::Idle),
@@ -240,7 +195,7 @@ impl Subscription for Member {
             .await;
             // librdkafka refuses as long as the partition's reading is only starting.
             if sought.is_ok() || Instant::now() >= deadline {
-                self.quiet.begins(partition, Some(offset));
+                self.idle_partitions.begins(partition, Some(offset));
                 return sought;
             }
             sleep(STARTING).await;
@@ -318,40 +273,4 @@ impl Drop for Member {
 fn entry(message: &BorrowedMessage<'_>) -> (TopicPartition, Record) {
     let record = record(message);
     (TopicPartition { topic: message.topic().to_owned(), partition: record.partition }, record)
-}
-
-fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
-    let partition = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| TopicPartition {
-        topic: element.topic().to_owned(),
-        partition: element.partition().unsigned_abs(),
-    };
-    list.elements().iter().map(partition).collect()
-}
-
-fn list(
-    partitions: &[TopicPartition],
-    offset: impl Fn(&TopicPartition) -> Offset,
-) -> Result<TopicPartitionList, LogError> {
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for partition in partitions {
-        let number = number(&partition.topic, partition.partition)?;
-        list.add_partition_offset(&partition.topic, number, offset(partition)).map_err(unavailable)?;
-    }
-    Ok(list)
-}
-
-/// What is committed of the one partition in the list, if anything.
-pub fn committed(list: &TopicPartitionList) -> Option<Committed> {
-    list.elements().iter().find_map(|element| match element.offset() {
-        Offset::Offset(offset) => {
-            let log = said::topic(element.metadata()).map(str::to_owned);
-            Some(Committed { offset: u64::try_from(offset).ok()?, log })
-        }
-        _ => None,
-    })
-}
-
-/// A list of one partition.
-pub fn one(partition: &TopicPartition, offset: Offset) -> Result<TopicPartitionList, LogError> {
-    list(std::slice::from_ref(partition), |_| offset)
 }

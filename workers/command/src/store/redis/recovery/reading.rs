@@ -63,15 +63,15 @@ impl Recovery {
     /// Reads every record of the partition from `from` up to `end` into `reading`.
     pub(super) async fn read(
         &self,
-        place: &Target<'_>,
+        target: &Target<'_>,
         from: u64,
         end: u64,
         reading: &mut Reading,
     ) -> Result<(), RecoveryError> {
-        let mut records = Records::open(self.log.as_ref(), &self.topic, place.partition, from, end).await?;
+        let mut records = Records::open(self.log.as_ref(), &self.topic, target.partition, from, end).await?;
         while let Some(some) = records.next().await? {
             for record in &some {
-                self.take(place, record, reading).await?;
+                self.take(target, record, reading).await?;
             }
         }
         Ok(())
@@ -80,7 +80,7 @@ impl Recovery {
     /// Takes in one record. What is no domain event of a SeatingEvent of this server is none of its business.
     async fn take(
         &self,
-        place: &Target<'_>,
+        target: &Target<'_>,
         record: &Record,
         reading: &mut Reading,
     ) -> Result<(), StoreError> {
@@ -92,14 +92,14 @@ impl Recovery {
             return Ok(());
         }
         if !reading.replays.contains_key(&event) {
-            if !self.is_of(place.shard, &event) {
+            if !self.is_of(target.shard, &event) {
                 return Ok(());
             }
             let found = match reading.found.get(&event) {
                 Some(found) => found.clone(),
-                None => self.store.found(&place.link, &event).await?,
+                None => self.store.found(&target.link, &event).await?,
             };
-            let is_out = is_out(&found, &place.link);
+            let is_out = is_out(&found, &target.link);
             if !is_out && reading.weight >= WEIGHT {
                 reading.later.insert(event);
                 return Ok(());
@@ -117,7 +117,7 @@ impl Recovery {
         let mut step = replay.take(sequence, id, || envelope(record));
         if step == Taken::NeedsState && reading.found.get(&event).is_none_or(|found| found.archived.is_none())
         {
-            match self.store.read_state(&place.link, &event).await {
+            match self.store.read_state(&target.link, &event).await {
                 Ok(state) => {
                     replay.state = Some(state);
                     step = replay.take(sequence, id, || envelope(record));

@@ -103,8 +103,8 @@ impl Recovery {
         let kept = self.recovered(&link, shard, &[partition]).await?.pop().flatten();
         let is_marked = kept.as_ref().is_some_and(|kept| kept.history == link.history);
         let candidates = if is_marked { doubted.clone() } else { self.pinned_to(partition, doubted).await? };
-        let place = Target { link, shard, partition };
-        let mut in_doubt = self.in_doubt(&place, candidates).await?;
+        let target = Target { link, shard, partition };
+        let mut in_doubt = self.in_doubt(&target, candidates).await?;
         // What is archived stays so until somebody asks for it.
         in_doubt.retain(|event, found| found.archived.is_none() || doubted.contains(event));
         if is_marked && in_doubt.is_empty() {
@@ -119,7 +119,7 @@ impl Recovery {
         if !is_marked {
             offsets.push(match kept {
                 Some(kept) => Some(kept.offset),
-                None if is_complete || self.has_all(&place).await? => Some(end),
+                None if is_complete || self.has_all(&target).await? => Some(end),
                 None => None,
             });
         }
@@ -128,14 +128,14 @@ impl Recovery {
         if from.is_none_or(|from| from < end) || !in_doubt.is_empty() {
             self.metrics.running.inc();
             let started = Instant::now();
-            let ended = self.read_back(&place, in_doubt, (begin, from, end)).await;
+            let ended = self.read_back(&target, in_doubt, (begin, from, end)).await;
             self.metrics.running.dec();
             ended?;
             self.metrics.runs.inc();
             self.metrics.seconds.observe(started.elapsed().as_secs_f64());
         }
         if !is_marked {
-            self.mark(&place.link, shard, partition, end).await?;
+            self.mark(&target.link, shard, partition, end).await?;
         }
         Ok(())
     }
@@ -155,31 +155,31 @@ impl Recovery {
     /// just now.
     async fn in_doubt(
         &self,
-        place: &Target<'_>,
+        target: &Target<'_>,
         events: BTreeSet<SeatingEventId>,
     ) -> Result<BTreeMap<SeatingEventId, Found>, StoreError> {
         let mine = events.into_iter().filter(|event| {
             let given_up = self.troubled().get(event).is_some_and(|at| at.elapsed() < TROUBLED);
-            !given_up && self.is_of(place.shard, event)
+            !given_up && self.is_of(target.shard, event)
         });
         let is_in_doubt = |found: &Found| {
             found.is_there
-                && found.partition.is_none_or(|its| its == place.partition)
-                && !is_out(found, &place.link)
+                && found.partition.is_none_or(|its| its == target.partition)
+                && !is_out(found, &target.link)
         };
-        let found = self.all_found(place, mine.collect()).await?;
+        let found = self.all_found(target, mine.collect()).await?;
         Ok(found.into_iter().filter(|(_, found)| is_in_doubt(found)).collect())
     }
 
     /// What Redis has of each.
     async fn all_found(
         &self,
-        place: &Target<'_>,
+        target: &Target<'_>,
         events: Vec<SeatingEventId>,
     ) -> Result<Vec<(SeatingEventId, Found)>, StoreError> {
         stream::iter(events)
             .map(|event| async move {
-                let found = self.store.found(&place.link, &event).await?;
+                let found = self.store.found(&target.link, &event).await?;
                 Ok::<_, StoreError>((event, found))
             })
             .buffer_unordered(AT_ONCE)
@@ -190,11 +190,11 @@ impl Recovery {
     /// Reads from `from` on, where that is known, then what that was not enough for; puts back what comes of it.
     async fn read_back(
         &self,
-        place: &Target<'_>,
+        target: &Target<'_>,
         in_doubt: BTreeMap<SeatingEventId, Found>,
         (begin, from, end): (u64, Option<u64>, u64),
     ) -> Result<(), RecoveryError> {
-        let (node, partition) = (&place.link.node, place.partition);
+        let (node, partition) = (&target.link.node, target.partition);
         tracing::info!(%node, partition, in_doubt = in_doubt.len(), from, end, "reading seats back from the log");
         let mut left = Left { in_doubt, ..Left::default() };
         for event in left.forked() {
@@ -208,26 +208,26 @@ impl Recovery {
         }
         if let Some(from) = from {
             let archived = self.archived(partition, &mut left).await?;
-            self.pass_by_pass(place, archived, (from, end), &mut left).await?;
+            self.pass_by_pass(target, archived, (from, end), &mut left).await?;
         }
         if from.is_none() || !left.failed.is_empty() {
             if turn.is_none() {
                 turn = self.turns.acquire().await.ok();
             }
             let index = self.index_of(partition).await?;
-            let wanted = self.wanted(place, &index, from.is_none(), &mut left).await?;
+            let wanted = self.wanted(target, &index, from.is_none(), &mut left).await?;
             let folded = index.folded().clamp(begin, end);
             // What Redis has goes on from where it was.
             let kept = left.in_doubt.values().filter_map(|found| found.offset.filter(|_| from.is_none()));
             let from = kept.min().unwrap_or(folded).clamp(begin, folded);
-            self.pass_by_pass(place, wanted, (from, end), &mut left).await?;
+            self.pass_by_pass(target, wanted, (from, end), &mut left).await?;
         }
         let mut before = BTreeMap::new();
         while !left.failed.is_empty() && left.failed != before {
             before = left.failed.clone();
-            self.pass_by_pass(place, vec![], (begin, end), &mut left).await?;
+            self.pass_by_pass(target, vec![], (begin, end), &mut left).await?;
         }
-        self.finish(place, left, end).await?;
+        self.finish(target, left, end).await?;
         drop(turn);
         Ok(())
     }
@@ -236,7 +236,7 @@ impl Recovery {
     /// from a snapshot, and all that are met behind the fence.
     async fn pass_by_pass(
         &self,
-        place: &Target<'_>,
+        target: &Target<'_>,
         mut snapshots: Vec<(SeatingEventId, index::SnapshotAt)>,
         (from, end): (u64, u64),
         left: &mut Left,
@@ -260,10 +260,10 @@ impl Recovery {
                 ..Reading::default()
             };
             reading.others.extend(rest.iter().map(|(event, _)| event.clone()));
-            self.begin_with(place.partition, &snapshots, &mut reading).await?;
-            self.read(place, from, end, &mut reading).await?;
+            self.begin_with(target.partition, &snapshots, &mut reading).await?;
+            self.read(target, from, end, &mut reading).await?;
             let is_all = rest.is_empty() && reading.later.is_empty();
-            self.settle(place, &mut reading, end, left).await?;
+            self.settle(target, &mut reading, end, left).await?;
             if is_all {
                 return Ok(());
             }
@@ -307,7 +307,7 @@ impl Recovery {
     /// Puts back what a pass worked out, and keeps what it was not enough for.
     async fn settle(
         &self,
-        place: &Target<'_>,
+        target: &Target<'_>,
         reading: &mut Reading,
         end: u64,
         left: &mut Left,
@@ -317,7 +317,7 @@ impl Recovery {
         // What was archived is among the others again before it is woken.
         reading.met.extend(reading.replays.keys().cloned());
         store.register(&reading.met.drain().collect::<Vec<_>>()).await?;
-        let now = store.on(&place.link, place.link.invoke(&store.time(place.shard.first_slot)).await)?;
+        let now = store.on(&target.link, target.link.invoke(&store.time(target.shard.first_slot)).await)?;
         let mut whole = vec![];
         for (event, replay) in reading.replays.drain() {
             let is_failed = reading.troubled.contains_key(&event) || reading.again.contains_key(&event);
@@ -348,7 +348,7 @@ impl Recovery {
             left.failed(event, why.words().to_owned(), Some(why));
         }
         let put = stream::iter(whole)
-            .map(|(event, replay)| self.put(place, event, replay, (now, end)))
+            .map(|(event, replay)| self.put(target, event, replay, (now, end)))
             .buffer_unordered(PUT_BACK_AT_ONCE)
             .try_collect::<Vec<_>>()
             .await?;
@@ -361,13 +361,13 @@ impl Recovery {
     /// Puts one back. What is wrong with it alone is told, and keeps nobody from putting back the others.
     async fn put(
         &self,
-        place: &Target<'_>,
+        target: &Target<'_>,
         event: SeatingEventId,
         replay: Replay,
         (now, end): (UnixMillis, u64),
     ) -> Result<Put, StoreError> {
         let applied = replay.applied;
-        let stuck = match self.store.put_back(&place.link, &event, replay, now, end).await {
+        let stuck = match self.store.put_back(&target.link, &event, replay, now, end).await {
             Ok(()) => None,
             Err(StoreError::Corrupt(trouble)) => Some(trouble),
             Err(error) => return Err(error),
@@ -376,29 +376,29 @@ impl Recovery {
     }
 
     /// What was on nothing that was read is as Redis has it; what cannot be worked out stays behind the fence.
-    async fn finish(&self, place: &Target<'_>, mut left: Left, end: u64) -> Result<(), RecoveryError> {
-        let (store, node, partition) = (&self.store, &place.link.node, place.partition);
+    async fn finish(&self, target: &Target<'_>, mut left: Left, end: u64) -> Result<(), RecoveryError> {
+        let (store, node, partition) = (&self.store, &target.link.node, target.partition);
         for (event, Failure { trouble, .. }) in &left.failed {
             tracing::error!(%event, trouble, "it stays behind the fence: its log has to be whole");
-            store.keep_behind_the_fence(&place.link, event, partition).await?;
+            store.keep_behind_the_fence(&target.link, event, partition).await?;
         }
         let given_up = left.given_up();
         left.in_doubt.retain(|event, found| {
             found.sequence > 0
                 && found.archived.is_none()
                 && !given_up.contains(event)
-                && !is_out(found, &place.link)
+                && !is_out(found, &target.link)
         });
-        let now = store.on(&place.link, place.link.invoke(&store.time(place.shard.first_slot)).await)?;
+        let now = store.on(&target.link, target.link.invoke(&store.time(target.shard.first_slot)).await)?;
         for (event, found) in std::mem::take(&mut left.in_doubt) {
             let replay = Replay::new(event.clone(), &found, None);
-            left.put(self.put(place, event, replay, (now, end)).await?);
+            left.put(self.put(target, event, replay, (now, end)).await?);
         }
         for (event, trouble) in &left.stuck {
             tracing::error!(%event, trouble, "it stays behind the fence: a worker of another version may read it");
         }
         let given_up = left.given_up();
-        self.note_troubled(place, given_up.iter());
+        self.note_troubled(target, given_up.iter());
         let Left { recovered, applied, .. } = left;
         self.metrics.applied.inc_by(applied);
         let troubled = given_up.len();
@@ -419,11 +419,11 @@ impl Recovery {
             .filter_map(|(event, found)| Some((event.clone(), found.sequence, found.archived?)));
         for (event, sequence, at) in archived.collect::<Vec<_>>() {
             match index::at(self.log.as_ref(), &self.topic, partition, &event, at).await? {
-                Some(place) if place.head.sequence >= sequence => all.push((event, place)),
+                Some(snapshot) if snapshot.head.sequence >= sequence => all.push((event, snapshot)),
                 _ => left.failed(event, "its snapshot is not where it was".to_owned(), None),
             }
         }
-        all.sort_unstable_by_key(|(_, place)| place.first);
+        all.sort_unstable_by_key(|(_, snapshot)| snapshot.first);
         Ok(all)
     }
 
@@ -445,7 +445,7 @@ impl Recovery {
     /// server's.
     async fn wanted(
         &self,
-        place: &Target<'_>,
+        target: &Target<'_>,
         index: &Index,
         all: bool,
         left: &mut Left,
@@ -455,11 +455,11 @@ impl Recovery {
             wanted.retain(|(event, _)| left.failed.contains_key(event));
             return Ok(wanted);
         }
-        wanted.retain(|(event, _)| self.is_of(place.shard, event));
+        wanted.retain(|(event, _)| self.is_of(target.shard, event));
         let events =
             wanted.iter().map(|(event, _)| event).filter(|event| !left.in_doubt.contains_key(*event));
-        let found = self.all_found(place, events.cloned().collect()).await?;
-        let behind = found.into_iter().filter(|(_, found)| !is_out(found, &place.link));
+        let found = self.all_found(target, events.cloned().collect()).await?;
+        let behind = found.into_iter().filter(|(_, found)| !is_out(found, &target.link));
         // What is archived is known by its stub, and stays so.
         left.in_doubt.extend(behind.filter(|(_, found)| found.archived.is_none()));
         let says_more = |(event, at): &(SeatingEventId, index::SnapshotAt)| {
@@ -472,9 +472,9 @@ impl Recovery {
     }
 
     /// Leaves those that could not be recovered alone for a while.
-    fn note_troubled<'a>(&self, place: &Target<'_>, events: impl Iterator<Item = &'a SeatingEventId>) {
+    fn note_troubled<'a>(&self, target: &Target<'_>, events: impl Iterator<Item = &'a SeatingEventId>) {
         let (now, mut known) = (Instant::now(), self.troubled());
-        known.retain(|event, at| at.elapsed() < TROUBLED || !self.is_of(place.shard, event));
+        known.retain(|event, at| at.elapsed() < TROUBLED || !self.is_of(target.shard, event));
         known.extend(events.map(|event| (event.clone(), now)));
         self.metrics.troubles.set(i64::try_from(known.len()).unwrap_or(i64::MAX));
     }

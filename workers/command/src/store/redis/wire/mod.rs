@@ -1,8 +1,10 @@
 //! The wire between the worker and its scripts, declared once: what a script is told, what it answers and what the hash
 //! `meta` has are structs here, and the names that Lua has for them come from the structs' fields.
 //!
-//! [`told!`] declares the ARGV of a script, [`args`] says what each script is told, [`answers!`] declares the words of an
+//! [`told!`] declares the ARGV of a script, [`args`] says what each script is told, [`answers`] declares the words of an
 //! answer, [`meta!`] what is read of `meta`. [`prologue`] is the Lua that all of this becomes.
+
+pub mod answers;
 
 pub mod args;
 
@@ -153,7 +155,7 @@ pub struct Packed(Cmd);
 impl Packed {
     /// What `told` says.
     pub fn new(told: &impl Told) -> Self {
-        Self(ScriptInvocation::only_words(told))
+        Self(ScriptInvocation::only_words(|run| told.tell(run)))
     }
 
     /// Adds them to ARGV.
@@ -198,33 +200,6 @@ macro_rules! told {
     };
 }
 pub(crate) use told;
-
-/// Declares the words of an answer, after its kind and the time: a struct whose fields Lua names too.
-macro_rules! answers {
-    ($($(#[$meta:meta])* $kind:literal => $name:ident { $($field:ident: $type:ty,)* })+) => {
-        $(
-            $(#[$meta])*
-            #[derive(Debug)]
-            pub struct $name { $(pub(crate) $field: $type,)* }
-
-            impl $name {
-                /// Reads the words, in order.
-                pub fn read(words: &mut $crate::store::redis::reply::Words<'_>) -> Option<Self> {
-                    Some(Self { $($field: words.parsed()?,)* })
-                }
-
-                /// The words, in order, each as it is to be said.
-                pub fn said($($field: &impl ToString,)*) -> Vec<String> {
-                    vec![$($field.to_string(),)*]
-                }
-            }
-        )+
-
-        /// Every kind of answer with the names of its words.
-        pub const ANSWERS: &[(&str, &[&str])] = &[$(($kind, &[$(stringify!($field)),*])),+];
-    };
-}
-pub(crate) use answers;
 
 /// Declares what is read of `meta`: a struct whose fields are the hash's.
 macro_rules! meta {

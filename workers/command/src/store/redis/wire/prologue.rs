@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
+use super::answers::ANSWERS;
 use super::{ANSWER_FORMAT, ENTRY_FORMAT, RECORD_FORMAT};
-use crate::store::redis::reply::ANSWERS;
 
 /// Names for KEYS and ARGV, in order, in upper case; `REST` is the first ARGV that has none.
 pub fn names(keys: &[&str], args: &[&str]) -> String {

@@ -20,7 +20,7 @@ use boxoffice_domain::{DomainEvent, Envelope};
 
 use super::maps::Maps;
 use super::payments::Payments;
-use super::{MemoryHandler, Place, Refusal};
+use super::{LogPosition, MemoryHandler, Refusal};
 use holds::Holds;
 pub use orders::LocalOrders;
 use reservations::Reservations;
@@ -40,7 +40,7 @@ pub struct SeatView {
 impl MemoryHandler for SeatView {
     const FOLLOWERS: Followers = Followers::GoOn;
 
-    fn apply(&mut self, event: &Envelope, _: Place<'_>) -> Result<(), Refusal> {
+    fn apply(&mut self, event: &Envelope, _: LogPosition<'_>) -> Result<(), Refusal> {
         match &event.event {
             DomainEvent::ReservationCreated(created) => self.reservations.create(created, event)?,
             DomainEvent::ReservationCancelled(cancelled) => {

@@ -59,7 +59,7 @@ impl Orders for LocalOrders {
         Ok(self.read(|view| view.holds.of(user.as_str()).take(MOST_HOLDS).map(hold).collect()))
     }
 
-    async fn chain(&self, chain: &CorrelationId, user: Option<&UserId>) -> Result<Vec<Traced>, OrdersError> {
+    async fn trace(&self, chain: &CorrelationId, user: Option<&UserId>) -> Result<Vec<Traced>, OrdersError> {
         self.trace.of(chain, user).await
     }
 

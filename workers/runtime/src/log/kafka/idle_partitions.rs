@@ -1,9 +1,9 @@
-//! Partitions that went quiet: finds out how far a member of a group has been handed everything that there is.
+//! Partitions that went idle: finds out how far a member of a group has been handed everything that there is.
 //!
 //! Behind the last record there may be offsets that no record has, such as the end of a transaction. librdkafka says
 //! neither where a partition ended nor, through the rdkafka crate, of which topic it is; and its statistics are not to be
 //! gone by, because for a moment after a pause, which it also makes by itself, they are of before. So where a partition
-//! has ended and then was quiet for a while the log itself is asked where it ends, and then a reader of its own whether
+//! has ended and then was idle for a while the log itself is asked where it ends, and then a reader of its own whether
 //! there is a record before that. Nothing is asked as long as no partition ends.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,20 +16,21 @@ use rdkafka::consumer::{Consumer, StreamConsumer};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::subscription::{self, Context, one};
+use super::group_context::GroupContext;
+use super::partition_list::{self, one};
 use super::{ANSWER, KafkaLog, LogError, ask, failed, unavailable};
 use crate::log::{Ends, EventLog, TopicPartition};
 use crate::record::Record;
 
-/// How long a partition has no record before it is quiet.
-const QUIET: Duration = Duration::from_secs(1);
+/// How long a partition has no record before it is idle.
+const IDLE: Duration = Duration::from_secs(1);
 /// Least time between two looks at the log.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Records taken at once.
 const BATCH: usize = 100;
 
 /// See the module.
-pub struct Quiet {
+pub struct IdlePartitions {
     log: KafkaLog,
     readings: HashMap<TopicPartition, Reading>,
     /// How many there were.
@@ -52,9 +53,9 @@ struct Reading {
 /// What was asked about, and the ends of those that have no more records.
 type Looked = (Vec<(TopicPartition, Reading)>, Result<Vec<(TopicPartition, u64)>, LogError>);
 
-type Group = StreamConsumer<Context>;
+type Group = StreamConsumer<GroupContext>;
 
-impl Quiet {
+impl IdlePartitions {
     /// Nothing is read yet.
     pub fn new(log: KafkaLog) -> Self {
         let (readings, ended) = (HashMap::new(), BTreeSet::new());
@@ -87,7 +88,7 @@ impl Quiet {
     /// A partition of this number ended; of which topic is not known.
     pub fn ended(&mut self, number: u32) {
         if self.ended.is_empty() {
-            self.look_at = self.look_at.max(Instant::now() + QUIET);
+            self.look_at = self.look_at.max(Instant::now() + IDLE);
         }
         self.ended.extend(self.readings.keys().filter(|one| one.partition == number).cloned());
     }
@@ -125,26 +126,26 @@ impl Quiet {
         }
     }
 
-    /// Asks about all that are quiet.
+    /// Asks about all that are idle.
     fn look(&mut self, group: impl Fn() -> Result<Weak<Group>, LogError>) {
         let now = Instant::now();
         self.look_at = now + PAUSE;
         self.ended.retain(|partition| self.readings.contains_key(partition));
-        let quiet: Vec<_> = self
+        let idle: Vec<_> = self
             .ended
             .iter()
             .filter_map(|partition| Some((partition.clone(), *self.readings.get(partition)?)))
-            .filter(|(_, reading)| reading.last + QUIET <= now)
+            .filter(|(_, reading)| reading.last + IDLE <= now)
             .collect();
         let Ok(group) = group() else { return };
-        if quiet.is_empty() {
+        if idle.is_empty() {
             return;
         }
-        self.ended.retain(|partition| quiet.iter().all(|(one, _)| one != partition));
+        self.ended.retain(|partition| idle.iter().all(|(one, _)| one != partition));
         let log = self.log.clone();
         self.looking = Some(AbortOnDropHandle::new(tokio::spawn(async move {
-            let found = look(&log, &group, &quiet).await;
-            (quiet, found)
+            let found = look(&log, &group, &idle).await;
+            (idle, found)
         })));
     }
 
@@ -173,10 +174,10 @@ impl Quiet {
 async fn look(
     log: &KafkaLog,
     group: &Weak<Group>,
-    quiet: &[(TopicPartition, Reading)],
+    idle: &[(TopicPartition, Reading)],
 ) -> Result<Vec<(TopicPartition, u64)>, LogError> {
     let mut topics: BTreeMap<&str, BTreeMap<u32, (u64, u64)>> = BTreeMap::new();
-    for (partition, reading) in quiet {
+    for (partition, reading) in idle {
         let (begin, end) = log.bounds(&partition.topic, partition.partition).await?;
         let behind = match reading.behind {
             Some(behind) => behind,
@@ -218,7 +219,7 @@ async fn committed(
         Some(group) => group.committed_offsets(list, ANSWER).map_err(failed),
         None => Err(unavailable("it has been left")),
     });
-    Ok(subscription::committed(&answer.await?).map(|committed| committed.offset))
+    Ok(partition_list::committed(&answer.await?).map(|committed| committed.offset))
 }
 
 #[cfg(test)]
@@ -230,63 +231,63 @@ mod tests {
     }
 
     /// Two partitions of two topics each; nothing is ever sent.
-    fn quiet() -> Quiet {
-        let mut quiet = Quiet::new(KafkaLog::new("127.0.0.1:1").unwrap());
+    fn idle() -> IdlePartitions {
+        let mut idle = IdlePartitions::new(KafkaLog::new("127.0.0.1:1").unwrap());
         for topic in ["seats", "payments"] {
-            quiet.begins(&at(topic, 0), Some(7));
-            quiet.begins(&at(topic, 1), None);
+            idle.begins(&at(topic, 0), Some(7));
+            idle.begins(&at(topic, 1), None);
         }
-        quiet
+        idle
     }
 
-    fn handed_out(quiet: &mut Quiet, partition: &TopicPartition, offset: u64) {
+    fn handed_out(idle: &mut IdlePartitions, partition: &TopicPartition, offset: u64) {
         let record = Record::new(partition.partition, offset, String::new(), vec![], vec![]);
-        quiet.handed_out(&[(partition.clone(), record)]);
+        idle.handed_out(&[(partition.clone(), record)]);
     }
 
     /// What is asked about a partition now.
-    fn asked(quiet: &Quiet, partition: &TopicPartition) -> (TopicPartition, Reading) {
-        (partition.clone(), quiet.readings[partition])
+    fn asked(idle: &IdlePartitions, partition: &TopicPartition) -> (TopicPartition, Reading) {
+        (partition.clone(), idle.readings[partition])
     }
 
     #[tokio::test]
     async fn an_end_is_of_any_topic_that_has_a_partition_of_its_number() {
-        let mut quiet = quiet();
-        quiet.ended(0);
-        assert_eq!(quiet.ended, [at("payments", 0), at("seats", 0)].into());
-        quiet.ended(2);
-        quiet.ends(&at("seats", 0));
-        assert_eq!(quiet.ended, [at("payments", 0)].into());
+        let mut idle = idle();
+        idle.ended(0);
+        assert_eq!(idle.ended, [at("payments", 0), at("seats", 0)].into());
+        idle.ended(2);
+        idle.ends(&at("seats", 0));
+        assert_eq!(idle.ended, [at("payments", 0)].into());
     }
 
     #[tokio::test]
     async fn what_was_found_out_counts_where_the_reading_is_still_where_it_was() {
-        let mut quiet = quiet();
+        let mut idle = idle();
         let (still, further, sought, left) =
             (at("seats", 0), at("seats", 1), at("payments", 0), at("payments", 1));
-        let all = [&still, &further, &sought, &left].map(|partition| asked(&quiet, partition));
-        handed_out(&mut quiet, &further, 4);
-        quiet.begins(&sought, Some(7));
-        quiet.ends(&left);
+        let all = [&still, &further, &sought, &left].map(|partition| asked(&idle, partition));
+        handed_out(&mut idle, &further, 4);
+        idle.begins(&sought, Some(7));
+        idle.ends(&left);
         let found: Vec<_> = all.iter().map(|(partition, _)| (partition.clone(), 9)).collect();
-        assert_eq!(quiet.still_true(&all, found.clone()), [(still.clone(), 9)]);
-        assert_eq!(quiet.readings[&still].behind, Some(9), "so it is told once");
-        assert_eq!(quiet.still_true(&all, found), []);
+        assert_eq!(idle.still_true(&all, found.clone()), [(still.clone(), 9)]);
+        assert_eq!(idle.readings[&still].behind, Some(9), "so it is told once");
+        assert_eq!(idle.still_true(&all, found), []);
     }
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_asked_of_a_partition_that_has_records_all_the_time() {
-        let (mut quiet, busy) = (quiet(), at("seats", 1));
-        quiet.readings.retain(|partition, _| *partition == busy);
+        let (mut idle, busy) = (idle(), at("seats", 1));
+        idle.readings.retain(|partition, _| *partition == busy);
         let group = || Ok(Weak::new());
         for offset in 0..20 {
-            handed_out(&mut quiet, &busy, offset);
-            quiet.ended(1);
-            timeout(QUIET / 2, quiet.found(group)).await.unwrap_err();
-            assert!(quiet.looking.is_none());
+            handed_out(&mut idle, &busy, offset);
+            idle.ended(1);
+            timeout(IDLE / 2, idle.found(group)).await.unwrap_err();
+            assert!(idle.looking.is_none());
         }
-        tokio::time::advance(QUIET).await;
-        quiet.look(group);
-        assert!(quiet.looking.is_some() && quiet.ended.is_empty(), "and then it is");
+        tokio::time::advance(IDLE).await;
+        idle.look(group);
+        assert!(idle.looking.is_some() && idle.ended.is_empty(), "and then it is");
     }
 }

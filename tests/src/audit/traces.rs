@@ -2,22 +2,19 @@
 //! and that of a reservation that was not paid for to the reservation's, but no client asked for either; nor for what
 //! operators do.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use boxoffice_domain::events::{Claim, DomainEvent, ReleaseReason};
 use boxoffice_domain::{Envelope, HoldId, ReservationId, SeatId, SeatingEventState};
 
 use super::idempotent::Repetitions;
-use super::name;
-use super::request::{Answer, Loss, Request, Wish};
-
-/// Domain events by sequence.
-pub type Facts<'a> = BTreeMap<u64, &'a Envelope>;
+use super::request::{Loss, Request, Wish};
+use super::trace::{Facts, RequestTrace};
 
 /// Requests, each with what it did so far.
-pub struct Chains<'a> {
-    requests: Vec<Chain<'a>>,
+pub struct RequestTraces<'a> {
+    requests: Vec<RequestTrace<'a>>,
     by_correlation: HashMap<&'a str, usize>,
     /// Requests about one chain: there must be none.
     repeated: Vec<String>,
@@ -26,19 +23,7 @@ pub struct Chains<'a> {
     losses: &'a [Loss],
 }
 
-/// A request and what it did.
-pub struct Chain<'a> {
-    /// The request.
-    pub request: &'a Request,
-    /// Its domain events, in order.
-    pub made: Vec<Envelope>,
-    /// Seats that it was to take all of, and that were still there after the last of `made`.
-    pub left: Vec<String>,
-    /// What the hold or the reservation that the last of `made` is about had then.
-    pub has: Vec<SeatId>,
-}
-
-impl<'a> Chains<'a> {
+impl<'a> RequestTraces<'a> {
     /// Requests before anything happened.
     pub fn of(requests: &'a [Request], losses: &'a [Loss]) -> Self {
         let (mut by_correlation, mut repeated) = (HashMap::new(), vec![]);
@@ -49,7 +34,7 @@ impl<'a> Chains<'a> {
         }
         let requests = requests
             .iter()
-            .map(|request| Chain { request, made: vec![], left: vec![], has: vec![] })
+            .map(|request| RequestTrace { request, made: vec![], left: vec![], has: vec![] })
             .collect();
         Self { requests, by_correlation, repeated, taken_away: HashSet::new(), losses }
     }
@@ -61,16 +46,16 @@ impl<'a> Chains<'a> {
         }
         let correlation = fact.metadata.correlation_id.as_str();
         let place = self.by_correlation.get(correlation).context("nobody asked for it")?;
-        let chain = self.requests.get_mut(*place).context("nobody asked for it")?;
+        let trace = self.requests.get_mut(*place).context("nobody asked for it")?;
         ensure!(
-            fact.metadata.user_id.as_ref() == Some(&chain.request.user),
+            fact.metadata.user_id.as_ref() == Some(&trace.request.user),
             "{} asked for it, not {:?}",
-            chain.request.user,
+            trace.request.user,
             fact.metadata.user_id
         );
-        chain.made.push(fact.clone());
-        chain.has = seats_after(state, &fact.event);
-        chain.left = match &chain.request.wish {
+        trace.made.push(fact.clone());
+        trace.has = seats_after(state, &fact.event);
+        trace.left = match &trace.request.wish {
             Wish::ReserveHold(hold) | Wish::ReleaseHold(hold) => {
                 state.holds.get(&hold.uuid()).map(|hold| hold.seats.clone()).unwrap_or_default()
             }
@@ -120,9 +105,9 @@ impl<'a> Chains<'a> {
         let facts: Facts<'_> =
             facts.iter().map(|fact| (fact.metadata.sequence.unwrap_or_default(), fact)).collect();
         let repetitions = Repetitions::of(&self.requests);
-        let found = self.requests.iter().filter_map(|chain| {
-            let error = chain.examine(&facts, repetitions.first(chain), self.losses).err()?;
-            let Request { user, wish, answer, .. } = chain.request;
+        let found = self.requests.iter().filter_map(|trace| {
+            let error = trace.examine(&facts, repetitions.first(trace), self.losses).err()?;
+            let Request { user, wish, answer, .. } = trace.request;
             Some(format!("{user} asked for {wish:?} and was told {answer:?}: {error:#}"))
         });
         self.repeated.iter().cloned().chain(found).chain(repetitions.findings(self.losses)).collect()
@@ -158,31 +143,4 @@ fn seats_after(state: &SeatingEventState, event: &DomainEvent) -> Vec<SeatId> {
         | DomainEvent::PaymentRefundRequested(_) => None,
     };
     keys.into_iter().flatten().map(|key| SeatId::from_chart(&state.id, key)).collect()
-}
-
-impl Chain<'_> {
-    /// `first` is the request of the same key that did what this one was told.
-    fn examine(&self, facts: &Facts<'_>, first: Option<&Self>, losses: &[Loss]) -> anyhow::Result<()> {
-        match (&self.request.answer, self.made.is_empty()) {
-            (Answer::Refused { .. } | Answer::Unknown, true) => Ok(()),
-            (Answer::Refused { .. }, false) => bail!("I2: it had an effect: {:?}", self.names()),
-            (Answer::Unknown, false) => self.whole(),
-            (answer, false) => self.whole().and_then(|()| self.is_as_told(answer)),
-            (answer, true) => {
-                let mut was_so = first.map_or_else(|| self.repeats(facts), |first| first.is_as_told(answer));
-                let is_hold = self.request.wish.makes_a_hold();
-                if is_hold || first.is_some_and(|first| first.request.was_under_way(losses)) {
-                    // A hold is known by its key for as long as it is remembered, and answered as it is; or the answer
-                    // that was stored with its effect is gone, and the effect itself came back from the log.
-                    was_so = was_so.or_else(|_| self.repeats(facts));
-                }
-                was_so.or_else(|error| if self.request.may_be_lost(losses) { Ok(()) } else { Err(error) })
-            }
-        }
-    }
-
-    /// Its domain events, for a person.
-    pub fn names(&self) -> Vec<String> {
-        self.made.iter().map(name).collect()
-    }
 }

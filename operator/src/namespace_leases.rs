@@ -75,18 +75,18 @@ pub enum Refused {
 }
 
 /// The claims of one installation.
-pub struct Claims {
+pub struct NamespaceLeases {
     client: Client,
     /// `namespace/Lease` of the installation's election.
     installation: String,
     now: fn() -> Time,
     metrics: Metrics,
     notices: Notices,
-    places: std::sync::Mutex<BTreeMap<String, Arc<Mutex<Place>>>>,
+    leases: std::sync::Mutex<BTreeMap<String, Arc<Mutex<NamespaceLease>>>>,
 }
 
 /// One namespace.
-struct Place {
+struct NamespaceLease {
     state: State,
     /// The Lease as it was last seen, and since when it looks like that.
     seen: Option<(LeaseSpec, Instant)>,
@@ -105,7 +105,7 @@ enum State {
     Refused { refused: Refused, looked: Instant },
 }
 
-impl Claims {
+impl NamespaceLeases {
     /// No claim yet.
     pub fn new(
         client: Client,
@@ -114,31 +114,31 @@ impl Claims {
         metrics: Metrics,
         notices: Notices,
     ) -> Self {
-        Self { client, installation, now, metrics, notices, places: std::sync::Mutex::default() }
+        Self { client, installation, now, metrics, notices, leases: std::sync::Mutex::default() }
     }
 
     /// Whether objects of the namespace may be acted upon. It is asked for each reconcile, and seldom costs a call.
     pub async fn admit(&self, namespace: &str) -> Result<(), Refused> {
-        let place = self.place(namespace);
-        let mut place = place.lock().await;
-        place.used = Instant::now();
-        if let Some(known) = place.state.known() {
+        let lease = self.lease(namespace);
+        let mut lease = lease.lock().await;
+        lease.used = Instant::now();
+        if let Some(known) = lease.state.known() {
             return known;
         }
-        self.look(namespace, &mut place).await
+        self.look(namespace, &mut lease).await
     }
 
     /// Says on an object whose it is, once.
     pub async fn tell(&self, object: &ObjectReference, refused: &Refused) {
         let Refused::Owned { namespace, .. } = refused else { return };
         let uid = object.uid.clone().unwrap_or_default();
-        let is_news = self.place(namespace).lock().await.told.insert(uid);
+        let is_news = self.lease(namespace).lock().await.told.insert(uid);
         if is_news {
             self.notices.publish(object, vec![notice(refused)]).await;
         }
     }
 
-    /// Claims `wanted` and renews what is used, for ever.
+    /// NamespaceLeases `wanted` and renews what is used, for ever.
     pub async fn keep(&self, wanted: &BTreeSet<String>) {
         let mut ticks = tokio::time::interval(RENEW);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -155,44 +155,44 @@ impl Claims {
     /// Renews what is used, and gives up the rest.
     async fn renew(&self) {
         let known: Vec<_> = {
-            let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-            places.iter().map(|(name, place)| (name.clone(), Arc::clone(place))).collect()
+            let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+            leases.iter().map(|(name, lease)| (name.clone(), Arc::clone(lease))).collect()
         };
-        for (namespace, place) in known {
-            let mut place = place.lock().await;
-            if place.used.elapsed() > UNUSED {
-                self.give_up(&namespace, &mut place).await;
-            } else if place.state.is_due() {
+        for (namespace, lease) in known {
+            let mut lease = lease.lock().await;
+            if lease.used.elapsed() > UNUSED {
+                self.give_up(&namespace, &mut lease).await;
+            } else if lease.state.is_due() {
                 // What it says is logged where it changes.
-                drop(self.look(&namespace, &mut place).await);
+                drop(self.look(&namespace, &mut lease).await);
             }
         }
     }
 
-    fn place(&self, namespace: &str) -> Arc<Mutex<Place>> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+    fn lease(&self, namespace: &str) -> Arc<Mutex<NamespaceLease>> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
-            Arc::new(Mutex::new(Place {
+            Arc::new(Mutex::new(NamespaceLease {
                 state: State::New,
                 seen: None,
                 used: Instant::now(),
                 told: BTreeSet::new(),
             }))
         };
-        Arc::clone(places.entry(namespace.to_owned()).or_insert_with(new))
+        Arc::clone(leases.entry(namespace.to_owned()).or_insert_with(new))
     }
 
-    /// Claims or renews, and tells what changed by that.
-    async fn look(&self, namespace: &str, place: &mut Place) -> Result<(), Refused> {
+    /// NamespaceLeases or renews, and tells what changed by that.
+    async fn look(&self, namespace: &str, lease: &mut NamespaceLease) -> Result<(), Refused> {
         let began = Instant::now();
-        let found = self.attempt(namespace, place).await;
+        let found = self.attempt(namespace, lease).await;
         let refused = match found {
             Ok(None) => None,
             Ok(Some(owner)) => {
                 Some(Refused::Owned { namespace: namespace.to_owned(), owner, by: self.installation.clone() })
             }
             // What it has is relied upon for as long as nobody else can have it.
-            Err(error) if place.state.is_ours() && !error.is_forbidden() => {
+            Err(error) if lease.state.is_ours() && !error.is_forbidden() => {
                 tracing::warn!(namespace, %error, "claim not renewed");
                 return Ok(());
             }
@@ -201,11 +201,11 @@ impl Claims {
             }
             Err(error) => Some(Refused::Unknown { namespace: namespace.to_owned(), why: error.to_string() }),
         };
-        self.changed(namespace, &place.state, refused.as_ref()).await;
+        self.changed(namespace, &lease.state, refused.as_ref()).await;
         if refused.is_none() {
-            place.told.clear();
+            lease.told.clear();
         }
-        place.state = match &refused {
+        lease.state = match &refused {
             None => State::Ours { renewed: began },
             Some(refused) => State::Refused { refused: refused.clone(), looked: began },
         };
@@ -213,7 +213,7 @@ impl Claims {
     }
 
     /// Whose it is after a try to claim it, where it is not ours.
-    async fn attempt(&self, namespace: &str, place: &mut Place) -> Result<Option<String>, ApiError> {
+    async fn attempt(&self, namespace: &str, known: &mut NamespaceLease) -> Result<Option<String>, ApiError> {
         let api: Api<Lease> = Api::namespaced(self.client.clone(), namespace);
         let read = timed("read the claim", api.get_opt(LEASE)).await;
         // The rights there went with it, and what is left has to be let go.
@@ -231,10 +231,10 @@ impl Claims {
             return Ok(written(made)?.is_none().then(|| "another one, which came first".to_owned()));
         };
         let spec = lease.spec.clone().unwrap_or_default();
-        if place.seen.as_ref().is_none_or(|(seen, _)| *seen != spec) {
-            place.seen = Some((spec.clone(), Instant::now()));
+        if known.seen.as_ref().is_none_or(|(seen, _)| *seen != spec) {
+            known.seen = Some((spec.clone(), Instant::now()));
         }
-        let unchanged = place.seen.as_ref().map_or(Duration::ZERO, |(_, since)| since.elapsed());
+        let unchanged = known.seen.as_ref().map_or(Duration::ZERO, |(_, since)| since.elapsed());
         if !free_in(&spec, &self.installation, unchanged, DURATION).is_zero() {
             return Ok(holder(&spec).map(str::to_owned));
         }
@@ -256,8 +256,8 @@ impl Claims {
         }
     }
 
-    async fn give_up(&self, namespace: &str, place: &mut Place) {
-        if matches!(place.state, State::Ours { .. }) {
+    async fn give_up(&self, namespace: &str, known: &mut NamespaceLease) {
+        if matches!(known.state, State::Ours { .. }) {
             let api: Api<Lease> = Api::namespaced(self.client.clone(), namespace);
             let given_up = async {
                 let Some(mut lease) = timed("read the claim", api.get_opt(LEASE)).await? else {
@@ -276,10 +276,10 @@ impl Claims {
                 tracing::debug!(namespace, %error, "claim not given up; it runs out");
             }
         }
-        self.metrics.refused(namespace, place.state.owner(), None);
+        self.metrics.refused(namespace, known.state.owner(), None);
         self.metrics.without_rights(namespace, false);
-        place.state = State::New;
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).remove(namespace);
+        known.state = State::New;
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner).remove(namespace);
     }
 
     /// Says whose it is, once.
@@ -366,5 +366,5 @@ impl State {
 }
 
 #[cfg(test)]
-#[path = "claims_tests.rs"]
+#[path = "namespace_leases_tests.rs"]
 mod tests;

@@ -11,24 +11,24 @@ use super::yaml_1_1::{boolean, number};
 
 /// Where the fields of one YAML document stand.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(super) struct SourceMap {
     lines: HashMap<String, usize>,
     booleans: HashMap<String, bool>,
     numbers: HashMap<String, (String, Number)>,
 }
 
-/// The places of each document of a file.
-pub(super) fn places(content: &str) -> Result<Vec<Places>, ScanError> {
+/// The source map of each document of a file.
+pub(super) fn source_maps(content: &str) -> Result<Vec<SourceMap>, ScanError> {
     let documents = MarkedYaml::load_from_str(content)?;
     let content: Vec<char> = content.chars().collect();
-    Ok(documents.iter().map(|document| Places::of(document, &content)).collect())
+    Ok(documents.iter().map(|document| SourceMap::of(document, &content)).collect())
 }
 
-impl Places {
+impl SourceMap {
     fn of(document: &MarkedYaml<'_>, content: &[char]) -> Self {
-        let mut places = Self::default();
-        places.note(String::new(), document.span.start.line(), document, content);
-        places
+        let mut map = Self::default();
+        map.note(String::new(), document.span.start.line(), document, content);
+        map
     }
 
     fn note(&mut self, field: String, line: usize, node: &MarkedYaml<'_>, content: &[char]) {
@@ -113,42 +113,42 @@ fn bare(content: &[char], start: usize) -> String {
 mod tests {
     use super::*;
 
-    fn of(content: &str) -> Places {
-        places(content).unwrap().remove(0)
+    fn of(content: &str) -> SourceMap {
+        source_maps(content).unwrap().remove(0)
     }
 
     #[test]
     fn every_field_has_the_line_of_its_key_or_of_its_place_in_the_list() {
-        let places = of(
+        let map = of(
             "# a comment\nspec:\n  title: |\n    two\n    lines\n  sections:\n  - id: A\n    rows: [{row: \"1\"},\n           {row: \"2\"}]\n",
         );
         let lines =
-            ["", "spec", "spec.title", "spec.sections[0]", "spec.sections[0].id"].map(|f| places.line(f));
+            ["", "spec", "spec.title", "spec.sections[0]", "spec.sections[0].id"].map(|f| map.line(f));
         assert_eq!(lines, [2, 2, 3, 7, 7]);
-        assert_eq!(places.line("spec.sections[0].rows[1].row"), 9);
+        assert_eq!(map.line("spec.sections[0].rows[1].row"), 9);
     }
 
     #[test]
     fn a_field_that_is_absent_has_the_line_of_what_should_have_it() {
-        let places = of("kind: X\nspec:\n  kafka:\n    topic: {config: {retention.ms: \"1\"}}\n");
-        assert_eq!(places.line("spec.startsAt"), 2);
-        assert_eq!(places.line("spec.kafka.topic.config.retention.ms"), 4);
-        assert_eq!(places.line("spec.kafka.topic.config.cleanup.policy"), 4);
-        assert_eq!(places.line("metadata.name"), 1);
+        let map = of("kind: X\nspec:\n  kafka:\n    topic: {config: {retention.ms: \"1\"}}\n");
+        assert_eq!(map.line("spec.startsAt"), 2);
+        assert_eq!(map.line("spec.kafka.topic.config.retention.ms"), 4);
+        assert_eq!(map.line("spec.kafka.topic.config.cleanup.policy"), 4);
+        assert_eq!(map.line("metadata.name"), 1);
     }
 
     #[test]
     fn bare_words_are_booleans_to_kubectl_and_quoted_ones_are_not() {
-        let places = of("a: yes\nb: 'yes'\nc: [off]\nd: Off we go\n");
-        assert_eq!(["a", "b", "c[0]", "d"].map(|f| places.boolean(f)), [Some(true), None, Some(false), None]);
+        let map = of("a: yes\nb: 'yes'\nc: [off]\nd: Off we go\n");
+        assert_eq!(["a", "b", "c[0]", "d"].map(|f| map.boolean(f)), [Some(true), None, Some(false), None]);
     }
 
     #[test]
     fn bare_numbers_are_known_with_their_text_and_quoted_ones_are_not() {
-        let places = of(
+        let map = of(
             "a: 02\nb: \"02\"\nc: [010, '7', 1_2]\nd: 1-4\ne: 7 # rows\nf: 7 rows\ng: 1,2\nh: {row: 08}\n",
         );
-        let of = |field: &str| places.number(field).map(|(word, number)| format!("{word} {number}"));
+        let of = |field: &str| map.number(field).map(|(word, number)| format!("{word} {number}"));
         assert_eq!(of("a").as_deref(), Some("02 2"));
         assert_eq!(of("c[0]").as_deref(), Some("010 8"));
         assert_eq!(of("c[2]").as_deref(), Some("1_2 12"));

@@ -84,38 +84,38 @@ mod tests {
     }
 
     fn published(entries: &[OutboxEntry]) -> LastEvents {
-        let mut chain = LastEvents::default();
-        chain.published(&arena(), Last::of(entries).unwrap());
-        chain
+        let mut last_events = LastEvents::default();
+        last_events.published(&arena(), Last::of(entries).unwrap());
+        last_events
     }
 
     #[tokio::test]
     async fn what_comes_next_goes_on_unless_it_names_another_event() {
         let mut entries = entries().await;
-        let chain = published(&entries[..2]);
-        assert!(chain.goes_on(&arena(), &entries[2..], true), "it names none");
+        let last_events = published(&entries[..2]);
+        assert!(last_events.goes_on(&arena(), &entries[2..], true), "it names none");
         entries[2].after = Some(entries[1].envelope.event_id);
-        assert!(chain.goes_on(&arena(), &entries[2..], true));
+        assert!(last_events.goes_on(&arena(), &entries[2..], true));
         entries[2].after = Some(entries[0].envelope.event_id);
-        assert!(!chain.goes_on(&arena(), &entries[2..], true));
+        assert!(!last_events.goes_on(&arena(), &entries[2..], true));
         assert!(LastEvents::default().goes_on(&arena(), &entries[2..], true), "nothing is known of it");
         assert!(published(&entries[..1]).goes_on(&arena(), &entries[2..], true), "nor of what is between");
-        assert!(chain.goes_on(&"matinee".parse().unwrap(), &entries[2..], true));
+        assert!(last_events.goes_on(&"matinee".parse().unwrap(), &entries[2..], true));
     }
 
     #[tokio::test]
     async fn what_is_repeated_is_the_same() {
         let (entries, another) = (entries().await, entries().await);
-        let mut chain = published(&entries);
-        assert!(chain.goes_on(&arena(), &entries, true));
-        assert!(chain.goes_on(&arena(), &entries[..1], false), "there is more of it");
-        assert!(!chain.goes_on(&arena(), &another, true), "these have other ids");
-        assert!(!chain.goes_on(&arena(), &entries[..2], true), "the server forgot the last one");
-        chain.published(&arena(), Last::of(&entries[..1]).unwrap());
-        assert!(!chain.goes_on(&arena(), &entries[..2], true), "the log did not");
-        chain.keep(&[arena()]);
-        assert!(!chain.goes_on(&arena(), &another, true));
-        chain.keep(&[]);
-        assert!(chain.goes_on(&arena(), &another, true));
+        let mut last_events = published(&entries);
+        assert!(last_events.goes_on(&arena(), &entries, true));
+        assert!(last_events.goes_on(&arena(), &entries[..1], false), "there is more of it");
+        assert!(!last_events.goes_on(&arena(), &another, true), "these have other ids");
+        assert!(!last_events.goes_on(&arena(), &entries[..2], true), "the server forgot the last one");
+        last_events.published(&arena(), Last::of(&entries[..1]).unwrap());
+        assert!(!last_events.goes_on(&arena(), &entries[..2], true), "the log did not");
+        last_events.keep(&[arena()]);
+        assert!(!last_events.goes_on(&arena(), &another, true));
+        last_events.keep(&[]);
+        assert!(last_events.goes_on(&arena(), &another, true));
     }
 }

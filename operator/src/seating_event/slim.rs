@@ -21,18 +21,18 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(from = "SeatingEvent")]
-pub struct Show {
+pub struct SlimSeatingEvent {
     /// Without what other programs keep there.
     pub metadata: ObjectMeta,
     /// What is kept of the spec.
-    pub spec: Gist,
+    pub spec: SlimSpec,
     /// As it was written last.
     pub status: Option<SeatingEventStatus>,
 }
 
 /// What is kept of a spec.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Gist {
+pub struct SlimSpec {
     /// The service that sells it.
     pub service_ref: ServiceRef,
     /// What becomes of its seats with it.
@@ -45,7 +45,7 @@ pub struct Gist {
     pub definition_hash: String,
 }
 
-impl From<SeatingEvent> for Show {
+impl From<SeatingEvent> for SlimSeatingEvent {
     fn from(event: SeatingEvent) -> Self {
         let SeatingEvent { mut metadata, spec, status } = event;
         metadata.managed_fields = None;
@@ -53,18 +53,18 @@ impl From<SeatingEvent> for Show {
             annotations.remove(LAST_APPLIED);
         }
         let definition_hash = build(&spec).digest();
-        let gist = Gist {
+        let slim = SlimSpec {
             service_ref: spec.service_ref,
             deletion_policy: spec.deletion_policy,
             opens_at: spec.sales.opens_at,
             closes_at: spec.sales.closes_at.unwrap_or(spec.starts_at),
             definition_hash,
         };
-        Self { metadata, spec: gist, status }
+        Self { metadata, spec: slim, status }
     }
 }
 
-impl Resource for Show {
+impl Resource for SlimSeatingEvent {
     type DynamicType = ();
     type Scope = NamespaceResourceScope;
 
@@ -93,7 +93,7 @@ impl Resource for Show {
     }
 }
 
-impl CustomResourceExt for Show {
+impl CustomResourceExt for SlimSeatingEvent {
     fn crd() -> CustomResourceDefinition {
         SeatingEvent::crd()
     }
@@ -111,7 +111,7 @@ impl CustomResourceExt for Show {
     }
 }
 
-impl HasStatus for Show {
+impl HasStatus for SlimSeatingEvent {
     type Status = SeatingEventStatus;
 
     fn status(&self) -> Option<&SeatingEventStatus> {
@@ -123,7 +123,7 @@ impl HasStatus for Show {
     }
 }
 
-impl Show {
+impl SlimSeatingEvent {
     /// Namespace and name of the service that sells it.
     pub fn service(&self) -> (String, String) {
         (self.namespace().unwrap_or_default(), self.spec.service_ref.name.clone())
@@ -145,21 +145,21 @@ mod tests {
         let mut event = arena_night();
         event.annotations_mut().insert(LAST_APPLIED.into(), "x".repeat(100_000));
         event.annotations_mut().insert("boxoffice.dev/paused".into(), "true".into());
-        let read: Show = serde_json::from_value(serde_json::to_value(&event).unwrap()).unwrap();
+        let read: SlimSeatingEvent = serde_json::from_value(serde_json::to_value(&event).unwrap()).unwrap();
         assert_eq!(read.spec, show().spec);
         assert_eq!(read.spec.definition_hash, build(&event.spec).digest());
         assert_eq!(read.annotations().len(), 1, "{:?}", read.annotations());
-        assert_eq!(Show::kind(&()), "SeatingEvent");
+        assert_eq!(SlimSeatingEvent::kind(&()), "SeatingEvent");
         event.spec.title = "Arena Day".into();
-        assert_ne!(Show::from(event).spec.definition_hash, read.spec.definition_hash);
+        assert_ne!(SlimSeatingEvent::from(event).spec.definition_hash, read.spec.definition_hash);
     }
 
     #[test]
     fn sales_close_when_the_show_begins_unless_it_says_otherwise() {
         let mut event = arena_night();
-        assert_eq!(Show::from(event.clone()).spec.closes_at, event.spec.starts_at);
+        assert_eq!(SlimSeatingEvent::from(event.clone()).spec.closes_at, event.spec.starts_at);
         let closes_at: Time = "2026-12-01T00:00:00Z".parse().map(Time).unwrap();
         event.spec.sales.closes_at = Some(closes_at.clone());
-        assert_eq!(Show::from(event).spec.closes_at, closes_at);
+        assert_eq!(SlimSeatingEvent::from(event).spec.closes_at, closes_at);
     }
 }

@@ -14,11 +14,11 @@ use kube::core::ApiResource;
 use crate::api::{ApiError, timed};
 use crate::context::Context;
 use crate::seating_event::FINALIZER;
-use crate::seating_event::show::Show;
+use crate::seating_event::slim::SlimSeatingEvent;
 
 /// A SeatingEvent as far as its service minds it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Claim {
+pub struct AttachedSeatingEvent {
     /// Its name.
     pub name: String,
     /// It is being deleted, and its sales are not closed yet.
@@ -26,23 +26,26 @@ pub struct Claim {
 }
 
 /// Those of `service`, by name; nothing while the watch has not seen all.
-pub fn of(context: &Context, service: &ReservationService) -> Option<BTreeSet<Claim>> {
+pub fn of(context: &Context, service: &ReservationService) -> Option<BTreeSet<AttachedSeatingEvent>> {
     let store = context.shows.get()?;
     let is_complete = store.wait_until_ready().now_or_never().is_some_and(|ready| ready.is_ok());
     is_complete.then(|| among(service, &store.state()))
 }
 
 /// Those of `service` among all that there are.
-pub fn among(service: &ReservationService, shows: &[Arc<Show>]) -> BTreeSet<Claim> {
-    let names_it = |show: &&Arc<Show>| {
+pub fn among(
+    service: &ReservationService,
+    shows: &[Arc<SlimSeatingEvent>],
+) -> BTreeSet<AttachedSeatingEvent> {
+    let names_it = |show: &&Arc<SlimSeatingEvent>| {
         show.namespace() == service.namespace() && show.spec.service_ref.name == service.name_any()
     };
     shows.iter().filter(names_it).map(|show| seen(&show.metadata)).collect()
 }
 
-fn seen(show: &ObjectMeta) -> Claim {
+fn seen(show: &ObjectMeta) -> AttachedSeatingEvent {
     let holds = show.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER);
-    Claim {
+    AttachedSeatingEvent {
         name: show.name.clone().unwrap_or_default(),
         is_leaving: holds && show.deletion_timestamp.is_some(),
     }
@@ -64,7 +67,10 @@ fn names(show: &DynamicObject, service: &str) -> bool {
 }
 
 /// Those of `service` by the API server, where the watch has not seen all; also such that this version cannot read.
-pub async fn listed(context: &Context, service: &ReservationService) -> Result<BTreeSet<Claim>, ApiError> {
+pub async fn listed(
+    context: &Context,
+    service: &ReservationService,
+) -> Result<BTreeSet<AttachedSeatingEvent>, ApiError> {
     let api = shows(context, service);
     let list = timed("list the seating events", api.list(&ListParams::default())).await?;
     let mine = list.items.iter().filter(|show| names(show, &service.name_any()));
@@ -84,7 +90,7 @@ mod tests {
     use boxoffice_crds::common::Time;
     use serde_json::json;
 
-    fn show(name: &str, change: impl FnOnce(&mut Show)) -> Arc<Show> {
+    fn show(name: &str, change: impl FnOnce(&mut SlimSeatingEvent)) -> Arc<SlimSeatingEvent> {
         let mut show = arena_night();
         show.metadata.name = Some(name.to_owned());
         show.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
@@ -92,7 +98,7 @@ mod tests {
         Arc::new(show)
     }
 
-    fn leaves(show: &mut Show) {
+    fn leaves(show: &mut SlimSeatingEvent) {
         show.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
     }
 
@@ -103,13 +109,13 @@ mod tests {
             show("elsewhere", |show| show.metadata.namespace = Some("other".into())),
             show("anothers", |show| show.spec.service_ref.name = "other".into()),
         ];
-        let mine = Claim { name: "mine".into(), is_leaving: false };
+        let mine = AttachedSeatingEvent { name: "mine".into(), is_leaving: false };
         assert_eq!(among(&main_service(), &shows), [mine].into());
     }
 
     #[test]
     fn one_whose_sales_are_closed_leaves_no_more() {
-        let closed = |show: &mut Show| {
+        let closed = |show: &mut SlimSeatingEvent| {
             leaves(show);
             show.metadata.finalizers = Some(vec!["example.com/other".into()]);
         };

@@ -6,19 +6,19 @@ fn at_the_start() -> Time {
     Time(jiff::Timestamp::UNIX_EPOCH)
 }
 
-fn installation(api: &FakeApi, name: &str) -> Claims {
+fn installation(api: &FakeApi, name: &str) -> NamespaceLeases {
     let metrics = Metrics::register(&mut Registry::default());
     let notices = Notices::new(api.client());
-    Claims::new(api.client(), name.to_owned(), at_the_start, metrics, notices)
+    NamespaceLeases::new(api.client(), name.to_owned(), at_the_start, metrics, notices)
 }
 
 /// Lets so much time pass for one namespace.
-async fn pass(claims: &Claims, namespace: &str, time: Duration) {
-    let place = claims.place(namespace);
-    let mut place = place.lock().await;
-    place.used -= time;
-    place.seen = place.seen.take().map(|(spec, since)| (spec, since - time));
-    match &mut place.state {
+async fn pass(claims: &NamespaceLeases, namespace: &str, time: Duration) {
+    let lease = claims.lease(namespace);
+    let mut lease = lease.lock().await;
+    lease.used -= time;
+    lease.seen = lease.seen.take().map(|(spec, since)| (spec, since - time));
+    match &mut lease.state {
         State::New => {}
         State::Ours { renewed: since } | State::Refused { looked: since, .. } => *since -= time,
     }
@@ -104,7 +104,7 @@ async fn what_is_used_is_renewed_and_the_rest_given_up() {
     assert_eq!(api.holder("tickets", LEASE).as_deref(), Some("one/op"));
     assert!(api.calls().contains(&format!("PUT tickets/{LEASE}")));
     assert_eq!(api.holder("opera", LEASE).as_deref(), Some(""));
-    assert_eq!(claims.places.lock().unwrap().len(), 1, "what was given up is forgotten");
+    assert_eq!(claims.leases.lock().unwrap().len(), 1, "what was given up is forgotten");
     installation(&api, "two/op").admit("opera").await.unwrap();
 }
 
