@@ -267,7 +267,7 @@ fn silent(show: &SlimSeatingEvent, error: &AdminError, validated: &Validated) ->
 }
 
 /// Its seats are there: nothing is given in their place.
-fn unreadable(show: &Show) -> Outcome {
+fn unreadable(show: &SlimSeatingEvent) -> Outcome {
     let message = format!(
         "the command workers of ReservationService {} have it and cannot read it: its seats are being recovered, or were \
          written by another version. GET /admin/events/{} says which",

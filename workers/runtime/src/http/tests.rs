@@ -160,7 +160,9 @@ async fn pages_of_named_origins_may_call_and_say_who_they_are_by_token_alone() {
     assert!(allowed.contains("authorization") && !allowed.contains("x-user-id"), "{allowed}");
     let read = asked("GET", ours).await;
     let exposed = read.headers()["access-control-expose-headers"].to_str().unwrap();
-    for name in ["date", "etag", "retry-after", "x-chart-hash", "x-view-age", "x-view-sequence", "x-view-epoch"] {
+    for name in
+        ["date", "etag", "retry-after", "x-chart-hash", "x-view-age", "x-view-sequence", "x-view-epoch"]
+    {
         assert!(exposed.split(',').any(|it| it.trim() == name), "{exposed}");
     }
     let vary: Vec<_> = read.headers().get_all("vary").iter().map(|vary| vary.to_str().unwrap()).collect();
