@@ -1,8 +1,8 @@
 //! The operator: turns custom resources into workers, topics, consumer groups and inventory.
 //!
 //! Reading order: [`run`](mod@run) starts the process and waits to lead ([`leader`]), in namespaces that are this
-//! installation's ([`namespace_leases`]); [`watch`](mod@watch) and [`controller`] are what both controllers share; [`reservation_service`] and [`seating_event`] each go dereference -> validate -> build -> apply
-//! -> status. Only the first and the last two of these steps do IO, so everything that decides is tested without a
+//! installation's ([`namespace_leases`]); [`watch`](mod@watch) and [`controller`] are what both controllers share;
+//! [`reservation_service`] and [`seating_event`] each go dereference -> validate -> build -> apply -> status. Only the first and the last two of these steps do IO, so everything that decides is tested without a
 //! cluster. [`kafka`] and [`admin`] are the two systems it acts on besides the API server ([`api`]).
 //!
 //! Architecture invariant: nothing here opens a connection to Redis or Postgres (I8), and a reconcile that has nothing

@@ -138,7 +138,7 @@ impl NamespaceLeases {
         }
     }
 
-    /// NamespaceLeases `wanted` and renews what is used, for ever.
+    /// Takes `wanted` and renews what is used, for ever.
     pub async fn keep(&self, wanted: &BTreeSet<String>) {
         let mut ticks = tokio::time::interval(RENEW);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -182,7 +182,7 @@ impl NamespaceLeases {
         Arc::clone(leases.entry(namespace.to_owned()).or_insert_with(new))
     }
 
-    /// NamespaceLeases or renews, and tells what changed by that.
+    /// Takes or renews it, and tells what changed by that.
     async fn look(&self, namespace: &str, lease: &mut NamespaceLease) -> Result<(), Refused> {
         let began = Instant::now();
         let found = self.attempt(namespace, lease).await;

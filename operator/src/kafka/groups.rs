@@ -3,9 +3,10 @@
 //! Start offsets are committed when the group is created, so that with `latest` nothing between its creation and
 //! the first poll is missed. A partition that appears later always begins at its earliest record.
 //!
-//! A commit says of which topic it is, by that one's id. One that is said to be of another topic of the name is as good as none:
-//! a consumer made it that had yet to notice that its topic was replaced. One that says nothing, because a person made it by Kafka's own
-//! tools, a consumer that is not ours, or an older version, is said again with the id, and so becomes the operator's word.
+//! A commit says of which topic it is, by that one's id. One that is said to be of another topic of the name is as good
+//! as none: a consumer made it that had yet to notice that its topic was replaced. One that says nothing, because a
+//! person made it by Kafka's own tools, a consumer that is not ours, or an older version, is said again with the id,
+//! and so becomes the operator's word.
 
 use boxoffice_runtime::log::kafka::said;
 

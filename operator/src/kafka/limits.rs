@@ -1,8 +1,9 @@
 //! How many requests a cluster has at once, however many connections there are to it: services with credentials of their own have
 //! one each.
 //!
-//! A cluster is known by its id, and until it has said that by where it is asked. So connections that it does not answer have a limit
-//! apart from those that it does. A request has its part for at most its time-out, which begins when it has it.
+//! A cluster is known by its id, and until it has said that by where it is asked. So connections that it does not
+//! answer have a limit apart from those that it does. A request has its part for at most its time-out, which begins
+//! when it has it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

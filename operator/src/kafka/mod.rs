@@ -1,9 +1,10 @@
 //! What the operator asks of Kafka: topics, start offsets of consumer groups, lag.
 //!
-//! Services say what they want in `declarations`, and read there what was last seen: no reconcile waits for Kafka. `rounds` go
-//! to each cluster in turn. `topics`, `groups`, `promise` and `turns` decide (pure), `converge` carries out through the
-//! [`Kafka`] trait, `librdkafka` implements that with the runtime's `requests` for what its safe calls lack and `failure` for
-//! what went wrong; `pool` keeps the clients by their `connection`, and `limits` how many requests a cluster has at once. Nothing here produces or consumes a record.
+//! Services say what they want in `declarations`, and read there what was last seen: no reconcile waits for Kafka.
+//! `rounds` go to each cluster in turn. `topics`, `groups`, `promise` and `turns` decide (pure), `converge` carries out
+//! through the [`Kafka`] trait, `librdkafka` implements that with the runtime's `requests` for what its safe calls lack
+//! and `failure` for what went wrong; `pool` keeps the clients by their `connection`, and `limits` how many requests a
+//! cluster has at once. Nothing here produces or consumes a record.
 
 pub mod connection;
 pub mod converge;

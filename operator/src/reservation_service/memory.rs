@@ -1,6 +1,6 @@
-//! What the process remembers of services' objects, and of their records of topics, from one reconcile to the next: how they were, as long as no watch says
-//! that one changed; drift that came back at once; and when it last looked which settings are still in use. Forgotten with
-//! the process: then it lists, tries and looks once more.
+//! What the process remembers of services' objects, and of their records of topics, from one reconcile to the next: how
+//! they were, as long as no watch says that one changed; drift that came back at once; and when it last looked which
+//! settings are still in use. Forgotten with the process: then it lists, tries and looks once more.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};

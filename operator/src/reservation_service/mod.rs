@@ -238,8 +238,10 @@ async fn report(
         // What the API server does not take is not asked for again and again.
         Ok(Applied { error: Some(_), refused: Some(_), .. }) => Ok(Action::requeue(jittered(PAUSE))),
         Ok(Applied { error: Some(error), .. }) => Err(error.into()),
-        _ if is_met(&next.conditions, READY) => Ok(Action::requeue(jittered(REFRESH))),
-        _ => Ok(Action::requeue(jittered(REFRESH_UNTIL_READY))),
+        Ok(Applied { error: None, .. }) | Err(_) => {
+            let is_ready = is_met(&next.conditions, READY);
+            Ok(Action::requeue(jittered(if is_ready { REFRESH } else { REFRESH_UNTIL_READY })))
+        }
     }
 }
 

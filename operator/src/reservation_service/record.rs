@@ -74,7 +74,7 @@ pub async fn write(client: &Client, service: &ReservationService, topics: &Recor
 /// Deletes the record, where it is the service's.
 pub async fn delete(client: &Client, service: &ReservationService) -> Result<(), ApiError> {
     let found = get(client, service).await?;
-    if found.filter(|found| is_ours(service, found)).is_none() {
+    if found.is_none_or(|found| !is_ours(service, &found)) {
         return Ok(());
     }
     let api: Api<ConfigMap> = beside(client, service);

@@ -306,7 +306,7 @@ pub fn judge(error: &AdminError, service_trouble: Option<&str>) -> (Finding, Opt
         AdminError::Refused { problem, .. } if problem.code == "INVALID_REQUEST" => {
             Some(Stall::new("InvalidDefinition", problem.detail.clone()))
         }
-        _ => None,
+        AdminError::Refused { .. } | AdminError::Absent | AdminError::Unreachable { .. } => None,
     };
     if let Some(stall) = stall {
         return (Finding::unmet(INVENTORY_READY, stall.reason, &stall.message), Some(stall));

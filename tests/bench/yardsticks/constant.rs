@@ -1,6 +1,6 @@
 //! The yardstick of everything behind HTTP: the workers' own HTTP stack with nothing behind it. It takes the request of
-//! a hold, with its headers, and answers with a body of the same fields; that of a map, with as many bytes as it is told; and that
-//! of a stream, of which everybody gets the same frames of so many bytes, ten a second.
+//! a hold, with its headers, and answers with a body of the same fields; that of a map, with as many bytes as it is
+//! told; and that of a stream, of which everybody gets the same frames of so many bytes, ten a second.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -2,12 +2,11 @@
 //! events. For tests that break things while seats are sold.
 //!
 //! [`log`] puts the records in order (I3). [`rules`] says of each domain event whether it may follow on those before it
-//! (I1, I6), and [`money`] whether it costs what it says, without asking `decide`: what is audited was decided by that, or
-//! is held to it. [`request`] is what a client
-//! asked for and was told, and [`traces`] finds what it did: the [`effect`] is all of it or nothing (I2), what it was
-//! [`told`] is there (I7), and what has one key is done once ([`idempotent`]). [`views`] compares what can be read, and [`stored`] what
-//! the seat store keeps, with what the domain events add up to. Pure: a test brings the records and the answers, wherever
-//! they come from.
+//! (I1, I6), and [`money`] whether it costs what it says, without asking `decide`: what is audited was decided by that,
+//! or is held to it. [`request`] is what a client asked for and was told, and [`traces`] finds what it did: the
+//! [`effect`] is all of it or nothing (I2), what it was [`told`] is there (I7), and what has one key is done once
+//! ([`idempotent`]). [`views`] compares what can be read, and [`stored`] what the seat store keeps, with what the
+//! domain events add up to. Pure: a test brings the records and the answers, wherever they come from.
 
 mod log;
 

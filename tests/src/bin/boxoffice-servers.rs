@@ -1,8 +1,8 @@
 //! Runs a command with Redis, Kafka and PostgreSQL around it, and a Kubernetes where it is asked for.
 //!
-//! `boxoffice-servers [--control-plane] COMMAND [ARGS...]` starts the servers, tells the command by environment where they are, ends
-//! them after it, and exits as it did. It starts everything from its main thread, so all of it ends also when it is
-//! killed itself.
+//! `boxoffice-servers [--control-plane] COMMAND [ARGS...]` starts the servers, tells the command by environment where
+//! they are, ends them after it, and exits as it did. It starts everything from its main thread, so all of it ends also
+//! when it is killed itself.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};

@@ -1,13 +1,13 @@
 //! The contract, checked from outside: what every client of the HTTP API may rely on, whatever stands behind it.
 //!
 //! The program `boxoffice-contract` runs it against a cluster and against `boxoffice local`. [`api`] sends requests,
-//! `answer` says what is wrong with what came back, [`Stage`] finds seats to play with, and `report` tells how each check
-//! went. The checks follow a buyer: `holding`, `reserving`, `several`, `choosing`,
-//! `extending`, `expiry`, `repeating`, `refusals`, and then whoever looks on:
-//! `reading`, `seat_map`, `chart`, `following`, `viewed`, `statistics`, `orders`, `documents`. Where the [`admin`] APIs are
-//! reached, `declaring`, `changing`, `cart`, `staff` and `figures` look at
-//! what operators and the box office do, and what they are told. [`memory`] is about what must survive a restart. None of them knows a store or a log: those
-//! have suites of their own in [`conformance`](crate::conformance).
+//! `answer` says what is wrong with what came back, [`Stage`] finds seats to play with, and `report` tells how each
+//! check went. The checks follow a buyer: `holding`, `reserving`, `several`, `choosing`, `extending`, `expiry`,
+//! `repeating`, `refusals`, and then whoever looks on: `reading`, `seat_map`, `chart`, `following`, `viewed`,
+//! `statistics`, `orders`, `documents`. Where the [`admin`] APIs are reached, `declaring`, `changing`, `cart`, `staff`
+//! and `figures` look at what operators and the box office do, and what they are told. [`memory`] is about what must
+//! survive a restart. None of them knows a store or a log: those have suites of their own in
+//! [`conformance`](crate::conformance).
 
 pub mod api;
 

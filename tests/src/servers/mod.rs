@@ -1,8 +1,9 @@
 //! Real Redis, Kafka and PostgreSQL for tests, on loopback ports and in temporary folders.
 //!
 //! Most tests use the shared ones, which `boxoffice-servers` starts around a whole run: [`redis_url`], [`kafka`] with
-//! its other listeners [`secure_kafka`] and [`mutual_kafka`], [`topic`], [`database`]. A test that crashes or freezes a server starts one of its own: `Server::start(Kafka)`.
-//! The operator's tests have a Kubernetes beside them: [`ControlPlane`].
+//! its other listeners [`secure_kafka`] and [`mutual_kafka`], [`topic`], [`database`]. A test that crashes or freezes a
+//! server starts one of its own: `Server::start(Kafka)`. The operator's tests have a Kubernetes beside them:
+//! [`ControlPlane`].
 
 mod append_only;
 pub mod certificates;

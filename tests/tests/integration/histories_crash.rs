@@ -1,7 +1,8 @@
-//! Redis takes on other histories under load, and owners of lanes fall asleep, while seats are sold: a replica takes over
-//! and the old master comes back, also while what it lost is being read back; a master and its promoted replica sell
-//! side by side, each to half of the workers, and either may be the one that stays; a worker freezes for longer than its lease. With durability `log` no
-//! reservation is lost and no seat sold twice, and the log has no fork (I1, I3, I7).
+//! Redis takes on other histories under load, and owners of lanes fall asleep, while seats are sold: a replica takes
+//! over and the old master comes back, also while what it lost is being read back; a master and its promoted replica
+//! sell side by side, each to half of the workers, and either may be the one that stays; a worker freezes for longer
+//! than its lease. With durability `log` no reservation is lost and no seat sold twice, and the log has no fork (I1,
+//! I3, I7).
 //!
 //! `make soak` runs it at full length. A round prints its seed; `BOXOFFICE_CRASH_SEED` begins with that one.
 

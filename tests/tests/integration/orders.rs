@@ -1,5 +1,5 @@
-//! What users have, as the query worker reads it: the port's suite on PostgreSQL and in memory, and what a database that is slow or
-//! away comes to.
+//! What users have, as the query worker reads it: the port's suite on PostgreSQL and in memory, and what a database
+//! that is slow or away comes to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

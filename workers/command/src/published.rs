@@ -1,11 +1,11 @@
 //! Waiting until domain events are on the log.
 //!
 //! A reserve that promises `log` waits here for the watermark that the relay, of this process or of another one,
-//! advances and announces. Announcements are a hint: of all who wait for a SeatingEvent one also asks the store, at first and
-//! whenever it has heard nothing for a while. A sequence is one of a history's: where the store has another one meanwhile,
-//! the wait ends. What waited may also be dropped under the same history, because the log had something else in its place: so
-//! whoever reached its sequence asks at last whether it still stands. Where many wait for a SeatingEvent of which nothing comes, no more do: what it takes in places to wait,
-//! others lack.
+//! advances and announces. Announcements are a hint: of all who wait for a SeatingEvent one also asks the store, at
+//! first and whenever it has heard nothing for a while. A sequence is one of a history's: where the store has another
+//! one meanwhile, the wait ends. What waited may also be dropped under the same history, because the log had something
+//! else in its place: so whoever reached its sequence asks at last whether it still stands. Where many wait for a
+//! SeatingEvent of which nothing comes, no more do: what it takes in places to wait, others lack.
 //!
 //! The relay of this process says which commands it has appended itself, as soon as the log has them: whose command is among
 //! them ([`Own`]) needs neither watermark nor question.
@@ -46,6 +46,15 @@ pub enum Unreached {
         /// What was waited for.
         sequence: u64,
     },
+}
+
+/// What one does who wants to know of a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Waits until it is reached, [`LONGEST_WAIT`] at most.
+    Waits,
+    /// Takes what the store says now.
+    Asks,
 }
 
 /// Whose watermark: a SeatingEvent's, under one history.
@@ -227,6 +236,28 @@ impl Published {
     ) -> Result<bool, StoreError> {
         let (now, dropped) = self.outbox.dropped(event).await?;
         Ok(now == *history && at > dropped)
+    }
+
+    /// Whether what was written `at` that moment, under `history`, is on the log as `sequence`: it was reached, and what was
+    /// written stands.
+    ///
+    /// # Errors
+    /// A store that does not answer.
+    pub async fn is_logged(
+        &self,
+        event: &SeatingEventId,
+        history: &History,
+        (sequence, at): (u64, UnixMillis),
+        patience: Patience,
+    ) -> Result<Result<(), Unreached>, StoreError> {
+        let reached = match patience {
+            Patience::Waits => self.reached(event, history.clone(), sequence).await,
+            Patience::Asks => self.has_reached(event, history.clone(), sequence).await,
+        };
+        if reached.is_ok() && !self.stands(event, history, at).await? {
+            return Ok(Err(Unreached::AnotherHistory { sequence }));
+        }
+        Ok(reached)
     }
 
     /// What is known of a watermark when that is enough, or when `patience` is over.

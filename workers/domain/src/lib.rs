@@ -1,14 +1,13 @@
 //! The seat logic of Box Office, without IO and without a clock (I10).
 //!
-//! Reading order: [`ids`] name things, [`definition`] says what is on sale, [`chart`] expands it into seats
-//! ([`faults`] is what keeps one from being sold), and [`seating`] ranks them for [`choose`](mod@choose),
-//! [`events`] are the facts and their envelope, [`state`] is what the facts add up to. A [`command`] is decided on
-//! that state by [`decide`](mod@decide), which is the specification that the scripts in Redis are held to;
-//! [`plan`](mod@plan) says what a definition would do.
-//! [`attribute`](mod@attribute) puts the facts into envelopes, [`evolve`](mod@evolve) applies facts to the state, [`project`](mod@project) turns them into what views show,
-//! [`payment_view`] what they show of payments,
-//! [`checkpoint`] says what a consumer does with a record, and [`invariants`] checks what must always hold.
-//! Time and ids come in as arguments: nothing in this crate reads a clock, a random source or the network.
+//! Reading order: [`ids`] name things, [`definition`] says what is on sale, [`chart`] expands it into seats ([`faults`]
+//! is what keeps one from being sold), and [`seating`] ranks them for [`choose`](mod@choose), [`events`] are the facts
+//! and their envelope, [`state`] is what the facts add up to. A [`command`] is decided on that state by
+//! [`decide`](mod@decide), which is the specification that the scripts in Redis are held to; [`plan`](mod@plan) says
+//! what a definition would do. [`attribute`](mod@attribute) puts the facts into envelopes, [`evolve`](mod@evolve)
+//! applies facts to the state, [`project`](mod@project) turns them into what views show, [`payment_view`] what they
+//! show of payments, [`checkpoint`] says what a consumer does with a record, and [`invariants`] checks what must always
+//! hold. Time and ids come in as arguments: nothing in this crate reads a clock, a random source or the network.
 
 pub mod ids;
 

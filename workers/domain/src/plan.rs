@@ -5,9 +5,8 @@ use crate::command::{Command, Conflict, Reads, Rejection};
 use crate::decide::decide_on_part;
 use crate::definition::Definition;
 use crate::evolve::named_blocks;
-use crate::faults::sound;
 use crate::ids::UnixMillis;
-use crate::state::SeatingEventState;
+use crate::state::{Sale, SeatingEventState};
 
 /// See the module. Seats are named by their keys, in the order of the chart that has them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,16 +33,16 @@ pub fn plan(
     let Some(sale) = &part.sale else { return (Err(Rejection::EventNotFound), Reads::default()) };
     let command = Command::Provision { definition: Box::new(wanted.clone()) };
     let (decision, reads) = decide_on_part(part, &command, now);
-    let plan = decision.and_then(|decision| {
-        let chart = sound(wanted, "")?;
+    let plan = decision.map(|decision| {
         let refused = decision.answer.refused().to_vec();
-        Ok(Plan { refused, ..between((&sale.definition, sale.chart()), (wanted, &chart)) })
+        Plan { refused, ..between(sale, &Sale::new(wanted.clone(), false)) }
     });
     (plan, reads)
 }
 
-fn between(before: (&Definition, &Chart), after: (&Definition, &Chart)) -> Plan {
-    let ((stands, had), (wanted, has)) = (before, after);
+fn between(before: &Sale, after: &Sale) -> Plan {
+    let ((stands, had), (wanted, has)) =
+        ((&before.definition, before.chart()), (&after.definition, after.chart()));
     let lacking = |of: &Chart, among: &Chart| -> Vec<String> {
         of.seats().map(ChartSeat::key).filter(|key| !among.contains(key)).collect()
     };
@@ -66,7 +65,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::state::Sale;
 
     fn definition(rows: &str, blocked: &[&str]) -> Definition {
         let json = serde_json::json!({

@@ -1,7 +1,8 @@
 //! From a valid service to everything it needs. Pure: `boxoffice plan` and `boxoffice local` share it (I11).
 //!
-//! One file a part: `settings` (a `ConfigMap` a worker), `kafka` (how workers are admitted to it), `tls` (certificates), `workload` (Deployments and their
-//! budgets), `network` (Services and policies). It knows nothing of what the cluster has; `apply` compares.
+//! One file a part: `settings` (a `ConfigMap` a worker), `kafka` (how workers are admitted to it), `tls`
+//! (certificates), `workload` (Deployments and their budgets), `network` (Services and policies). It knows nothing of
+//! what the cluster has; `apply` compares.
 
 mod env;
 mod kafka;

@@ -69,7 +69,8 @@ enum Reading {
 
 /// Read the log
 ///
-/// The domain events of all SeatingEvents, with their payments and statistics: a JSON document a line, in the order of the log. The answer goes on until the caller goes away, the worker stops or, without `follow`, all is read.
+/// The domain events of all SeatingEvents, with their payments and statistics: a JSON document a line, in the order of
+/// the log. The answer goes on until the caller goes away, the worker stops or, without `follow`, all is read.
 #[utoipa::path(
     get,
     path = "/admin/log",

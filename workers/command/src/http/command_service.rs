@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::caller::cause;
 use super::refusal::refused;
 use crate::durability::{Durability, Guarantee};
-use crate::published::{Own, Published, Unreached};
+use crate::published::{Own, Patience, Published, Unreached};
 use crate::store::{History, Idempotency, Outcome, SeatStore, StoreError};
 
 /// Most commands that wait for the log at once: while it is away, half of the requests that may be at work are left to
@@ -119,24 +119,17 @@ impl CommandService {
         mut own: Own<'_>,
         outcome: &Outcome,
     ) -> Result<Result<(), Unreached>, StoreError> {
-        let sequence = outcome.answer.sequence();
         let by_watermark = async {
-            match self.waiting.try_acquire() {
-                Ok(_place) => self.published.reached(event, history.clone(), sequence).await,
-                Err(_) => self.published.has_reached(event, history.clone(), sequence).await,
-            }
+            let place = self.waiting.try_acquire();
+            let patience = if place.is_ok() { Patience::Waits } else { Patience::Asks };
+            let written = (outcome.answer.sequence(), outcome.at);
+            self.published.is_logged(event, history, written, patience).await
         };
-        let reached = tokio::select! {
+        tokio::select! {
             biased;
-            () = own.is_on_log() => return Ok(Ok(())),
-            reached = by_watermark => reached,
-        };
-        Ok(match reached {
-            Ok(()) if !self.published.stands(event, history, outcome.at).await? => {
-                Err(Unreached::AnotherHistory { sequence })
-            }
-            reached => reached,
-        })
+            () = own.is_on_log() => Ok(Ok(())),
+            logged = by_watermark => logged,
+        }
     }
 
     /// A live hold of `user`.

@@ -8,7 +8,7 @@ use boxoffice_runtime::record::Record;
 
 use super::metrics::PaymentMetrics;
 use super::reaction::{Asks, Reaction};
-use crate::published::{Published, Unreached};
+use crate::published::{Patience, Published, Unreached};
 use crate::store::{History, SeatStore, StoreError};
 
 /// What reactions need.
@@ -84,12 +84,8 @@ impl Reactions {
 
     async fn is_on_the_log(&self, done: Reacted) -> Result<(), ReactError> {
         let Reacted { offset: _, event, history, sequence, at } = done;
-        self.published.reached(&event, history.clone(), sequence).await?;
-        if self.published.stands(&event, &history, at).await? {
-            Ok(())
-        } else {
-            Err(Unreached::AnotherHistory { sequence }.into())
-        }
+        let logged = self.published.is_logged(&event, &history, (sequence, at), Patience::Waits).await?;
+        Ok(logged?)
     }
 
     /// Does what a record asks for. One that cannot be read will never be: it is told and left out.

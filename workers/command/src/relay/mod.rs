@@ -1,9 +1,10 @@
 //! The relay: publishes what the seat scripts wrote to the outboxes, and owns what goes on in the background.
 //!
 //! A SeatingEvent's partition belongs to a lane, and a lane has one owner: the relays of all command workers share the
-//! lanes out ([`leases`]), and each works on those that it has, a partition beside the other ([`lane`]). It wakes when something was written to
-//! one of its SeatingEvents, has no more come together where somebody's answer waits for that, and looks at all of them now and then in case it was not told. This file decides who runs
-//! when; it reads and publishes nothing itself.
+//! lanes out ([`leases`]), and each works on those that it has, a partition beside the other ([`lane`]). It wakes when
+//! something was written to one of its SeatingEvents, has no more come together where somebody's answer waits for that,
+//! and looks at all of them now and then in case it was not told. This file decides who runs when; it reads and
+//! publishes nothing itself.
 
 mod lane;
 

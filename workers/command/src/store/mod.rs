@@ -1,7 +1,7 @@
 //! The seat store port: where seats are claimed, and the outbox that the relay empties.
 //!
-//! Redis stands behind it in a cluster, in one process [`embedded`]. Every implementation passes the same conformance suite, and does to every
-//! command what [`boxoffice_domain::decide`] says (I10).
+//! Redis stands behind it in a cluster, in one process [`embedded`]. Every implementation passes the same conformance
+//! suite, and does to every command what [`boxoffice_domain::decide`] says (I10).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -169,9 +169,10 @@ pub struct StoreServer {
 #[async_trait]
 pub trait SeatStore: Send + Sync + 'static {
     /// Decides a command and writes its events to the outbox, in one step (I2), together with the answer where the
-    /// cause has an idempotency key: for as long as [`answer_memory`] says the same key gives that answer again, told by
-    /// the definition that stands ([`Sale::complete`](boxoffice_domain::state::Sale::complete)), and for another request
-    /// [`StoreError::KeyReused`]. Refusals are not kept. [`Command::Provision`] changes here only what is there; [`provision`](Self::provision) creates, for it pins the partition.
+    /// cause has an idempotency key: for as long as [`answer_memory`] says the same key gives that answer again, told
+    /// by the definition that stands ([`Sale::complete`](boxoffice_domain::state::Sale::complete)), and for another
+    /// request [`StoreError::KeyReused`]. Refusals are not kept. [`Command::Provision`] changes here only what is
+    /// there; [`provision`](Self::provision) creates, for it pins the partition.
     async fn execute(
         &self,
         event: &SeatingEventId,
@@ -263,7 +264,8 @@ pub const fn lane_of(partition: u32) -> u32 {
     partition % LANES
 }
 
-/// The right to work on a lane. Who may publish says the log ([`EventLog::appender`](boxoffice_runtime::log::EventLog::appender)).
+/// The right to work on a lane. Who may publish says the log
+/// ([`EventLog::appender`](boxoffice_runtime::log::EventLog::appender)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     /// The lane.

@@ -28,8 +28,8 @@ impl Handler for PersistenceHandler {
         sqlx::migrate!("migrations/persistence")
     }
 
-    /// Created and cancelled ones, and those of SeatingEvents that are purged, are written in runs: a seat that is sold again within a batch is free before its
-    /// next reservation is written.
+    /// Created and cancelled ones, and those of SeatingEvents that are purged, are written in runs: a seat that is sold
+    /// again within a batch is free before its next reservation is written.
     async fn apply(&self, connection: &mut PgConnection, events: &[&Envelope]) -> Result<(), ApplyError> {
         let facts: Vec<(Fact, Value)> = events.iter().filter_map(|envelope| fact(envelope)).collect();
         for run in facts.chunk_by(|one, next| one.0 == next.0) {

@@ -1,5 +1,5 @@
-//! What domain events say of reservations, as rows of JSON: [`super::seat_view`] and [`super::persistence`] write them in runs, and
-//! each takes the columns that it keeps.
+//! What domain events say of reservations, as rows of JSON: [`super::seat_view`] and [`super::persistence`] write them
+//! in runs, and each takes the columns that it keeps.
 
 use boxoffice_domain::Envelope;
 use boxoffice_domain::events::ReservedSeats;

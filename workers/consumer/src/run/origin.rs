@@ -52,9 +52,9 @@ impl Origin {
     }
 }
 
-/// The group's offset in a partition of the topic with the id `log`, where what it `committed` counts there. What was said of
-/// another topic of that name never does. What nobody said of any does, unless the view is of `another` topic: then it may be that
-/// a member committed it which had yet to notice, and it waits for the operator to say it.
+/// The group's offset in a partition of the topic with the id `log`, where what it `committed` counts there. What was
+/// said of another topic of that name never does. What nobody said of any does, unless the view is of `another` topic:
+/// then it may be that a member committed it which had yet to notice, and it waits for the operator to say it.
 pub fn counts(committed: Option<Committed>, log: Option<&str>, another: bool) -> Option<u64> {
     let Committed { offset, log: said } = committed?;
     let counts = match (said.as_deref(), log) {

@@ -1,12 +1,12 @@
 //! Topics that were replaced: deleted, and made again under the same name.
 //!
-//! An offset says nothing of another topic. What a view knows of events it knows on any log: whatever it has seen is skipped, and
-//! the sequences tell what is missing. So it begins on the new topic where its group does, as one that is empty, and keeps
-//! what it has. Not before the group has an offset there, though, said of that very topic: brokers forget those of a topic that is
-//! deleted, and the operator, which commits them, does so only for topics that the service takes for its own. A member that has yet to
-//! notice says of its commits that they are of the topic that it joined on. A topic that somebody put in
-//! the place of one that was lost has to be accepted by a person first. Until then members stay out of the group, for nobody
-//! can commit for a group that somebody is in.
+//! An offset says nothing of another topic. What a view knows of events it knows on any log: whatever it has seen is
+//! skipped, and the sequences tell what is missing. So it begins on the new topic where its group does, as one that is
+//! empty, and keeps what it has. Not before the group has an offset there, though, said of that very topic: brokers
+//! forget those of a topic that is deleted, and the operator, which commits them, does so only for topics that the
+//! service takes for its own. A member that has yet to notice says of its commits that they are of the topic that it
+//! joined on. A topic that somebody put in the place of one that was lost has to be accepted by a person first. Until
+//! then members stay out of the group, for nobody can commit for a group that somebody is in.
 
 use std::time::Duration;
 

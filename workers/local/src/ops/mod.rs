@@ -1,8 +1,9 @@
 //! `boxoffice ops`: the operators' page of a ReservationService in a cluster, at one origin on this machine.
 //!
-//! [`key`] lets one browser in, [`routing`] says which worker answers a request, [`connector`] reaches a pod of it and [`proxy`] carries
-//! requests there; [`metrics`] is what the consumers measure. The page and its files are this binary's own; what it asks for is the workers'. Pages of other sites are
-//! kept out as they are by `boxoffice local` ([`boxoffice_runtime::http::Lock`]).
+//! [`key`] lets one browser in, [`routing`] says which worker answers a request, [`connector`] reaches a pod of it and
+//! [`proxy`] carries requests there; [`metrics`] is what the consumers measure. The page and its files are this
+//! binary's own; what it asks for is the workers'. Pages of other sites are kept out as they are by `boxoffice local`
+//! ([`boxoffice_runtime::http::Lock`]).
 
 mod key;
 

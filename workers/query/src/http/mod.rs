@@ -1,10 +1,11 @@
 //! The HTTP API of readers. What everybody is shown comes from memory; what one user has, and how it came about, from where
 //! the view is kept.
 //!
-//! `events` answers for SeatingEvents, `chart` for what does not change of their seats (by brotli from `charts`), `seat_map` for what does (with
-//! `conditional`: tags and encodings), `stream` for that as it happens, `seats` for one seat; `viewed` says of which state,
-//! `web` what a page has to know; `headers` are those of a request. A closed SeatingEvent is answered as one that is not there.
-//! `users` and `reservations` tell a user what the user has, `trace` what came of a request.
+//! `events` answers for SeatingEvents, `chart` for what does not change of their seats (by brotli from `charts`),
+//! `seat_map` for what does (with `conditional`: tags and encodings), `stream` for that as it happens, `seats` for one
+//! seat; `viewed` says of which state, `web` what a page has to know; `headers` are those of a request. A closed
+//! SeatingEvent is answered as one that is not there. `users` and `reservations` tell a user what the user has, `trace`
+//! what came of a request.
 
 mod chart;
 mod charts;

@@ -137,9 +137,9 @@ struct Conditional {
 
 /// Show a reservation
 ///
-/// With its payment, to its user; another user's is not there. With `?wait=` the answer comes when the reservation or its
-/// payment has changed. What was reserved a moment ago may not be there yet: with `?wait=` it is waited for. At most 1,000 requests
-/// wait at once; more are answered 503.
+/// With its payment, to its user; another user's is not there. With `?wait=` the answer comes when the reservation or
+/// its payment has changed. What was reserved a moment ago may not be there yet: with `?wait=` it is waited for. At
+/// most 1,000 requests wait at once; more are answered 503.
 #[utoipa::path(
     get,
     path = "/reservations/{reservationId}",

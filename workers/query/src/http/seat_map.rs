@@ -40,7 +40,8 @@ pub(super) struct Asked {
     /// Only the seats of this section.
     #[param(example = "A")]
     section: Option<String>,
-    /// Only what changed after this sequence, of the section where one is given; where that is not known any more the answer is 410.
+    /// Only what changed after this sequence, of the section where one is given; where that is not known any more the
+    /// answer is 410.
     #[param(example = 1)]
     since: Option<u64>,
     /// What sequences are of, as `x-view-epoch` said; with `since` 0 where it is left out. Where it is another one by now the

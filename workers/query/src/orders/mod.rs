@@ -1,8 +1,9 @@
 //! What users have, what it came to and how it came about: reservations with their payments, holds, and the trace of domain
 //! events. Asked for one by one, so it is read where the seat view is kept and not held in memory.
 //!
-//! [`Orders`] is the port, [`postgres`] the view database; one process has its own, in memory. [`OrderService`] is what routes ask:
-//! it turns what cannot be read into a problem, and lets requests wait ([`waiting`]) for a change. [`trace_tree`] makes a tree of a trace.
+//! [`Orders`] is the port, [`postgres`] the view database; one process has its own, in memory. [`OrderService`] is what
+//! routes ask: it turns what cannot be read into a problem, and lets requests wait ([`waiting`]) for a change.
+//! [`trace_tree`] makes a tree of a trace.
 
 pub mod trace_tree;
 

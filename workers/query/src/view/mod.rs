@@ -1,10 +1,10 @@
 //! What the query worker knows: every SeatingEvent's seats, in memory, as of a sequence.
 //!
-//! Data path: [`snapshot`] loads the view that the `seat-view` consumer keeps ([`postgres`] is where from),
-//! [`follow`] goes on from its checkpoint on the log (through [`reader`], with [`gaps`] in it) and writes [`Views`]; [`live_map`] is one
-//! SeatingEvent, [`forms`] what is sent of its seats, [`tag`] which state of them, [`ring`] what changed lately. [`stats`] keeps
-//! the newest statistics, [`age`] how old all of that may be.
-//! Handlers in [`crate::http`] read; nothing here writes a store, and no request waits for one.
+//! Data path: [`snapshot`] loads the view that the `seat-view` consumer keeps ([`postgres`] is where from), [`follow`]
+//! goes on from its checkpoint on the log (through [`reader`], with [`gaps`] in it) and writes [`Views`]; [`live_map`]
+//! is one SeatingEvent, [`forms`] what is sent of its seats, [`tag`] which state of them, [`ring`] what changed lately.
+//! [`stats`] keeps the newest statistics, [`age`] how old all of that may be. Handlers in [`crate::http`] read; nothing
+//! here writes a store, and no request waits for one.
 
 pub mod age;
 pub mod follow;
@@ -45,8 +45,9 @@ pub struct Rendered {
     pub anew: bool,
 }
 
-/// Every SeatingEvent that is not over; closed ones are kept, because they may be opened again, but not shown. Of purged ones
-/// and those that are over only the sequence is kept, for one of the same id goes on with the next. One task writes ([`follow::Follower`]); readers never wait for more than one event's application.
+/// Every SeatingEvent that is not over; closed ones are kept, because they may be opened again, but not shown. Of
+/// purged ones and those that are over only the sequence is kept, for one of the same id goes on with the next. One
+/// task writes ([`follow::Follower`]); readers never wait for more than one event's application.
 #[derive(Debug, Default)]
 pub struct Views {
     known: RwLock<Known>,
@@ -151,8 +152,8 @@ impl Views {
         }
     }
 
-    /// Of these nothing was met yet on the topic that there is now: one that is created on it is another one than before, whatever
-    /// its sequence is.
+    /// Of these nothing was met yet on the topic that there is now: one that is created on it is another one than
+    /// before, whatever its sequence is.
     pub fn set_former(&self, former: BTreeSet<SeatingEventId>) {
         self.change(|known| known.former = former);
     }

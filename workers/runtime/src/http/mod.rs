@@ -1,8 +1,10 @@
 //! What every HTTP server of a worker has around its routes: the chain that a request belongs to, limits, the log
 //! line, metrics, and problem+json for whatever is not answered ([`code`] lists what that can be).
 //!
-//! Handlers answer `Result<_, Problem>` and take [`RequestContext`] and [`Id`]; [`service`] puts the [`HttpLayer`] around them, [`listen`]
-//! opens a port, [`guarded`] is the door of operators, [`locked`] the one of a port that asks for no password, [`negotiate`] reads what a client takes, [`client`] asks services of other people where [`outbound`] allows it, and [`serve`] ends when told to, after the requests in progress.
+//! Handlers answer `Result<_, Problem>` and take [`RequestContext`] and [`Id`]; [`service`] puts the [`HttpLayer`]
+//! around them, [`listen`] opens a port, [`guarded`] is the door of operators, [`locked`] the one of a port that asks
+//! for no password, [`negotiate`] reads what a client takes, [`client`] asks services of other people where
+//! [`outbound`] allows it, and [`serve`] ends when told to, after the requests in progress.
 
 mod admin;
 pub mod client;

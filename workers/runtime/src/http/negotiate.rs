@@ -7,8 +7,8 @@ pub const GZIP: &str = "gzip";
 /// One that is sent to those who name it.
 pub const BROTLI: &str = "br";
 
-/// The coding of those that are `offered` which the client likes best, and of equals the first. None where it takes none of them, or
-/// would rather have what is not compressed.
+/// The coding of those that are `offered` which the client likes best, and of equals the first. None where it takes
+/// none of them, or would rather have what is not compressed.
 pub fn coding(headers: &HeaderMap, offered: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
     let named = |coding: &str| weight(headers, &header::ACCEPT_ENCODING, coding);
     let least = named("identity").unwrap_or_default();

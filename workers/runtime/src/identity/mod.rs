@@ -1,9 +1,9 @@
 //! Who a caller is: the user that a gateway names in `x-user-id`, or the `sub` of a token that is checked here. The
 //! command and the query worker ask the same [`Identity`], so that a user is the same one on both sides.
 //!
-//! Reading order: [`settings`] is what a worker is told ([`key_text`] a part of it), `header` and `tokens` are the two ways to
-//! know a user, `keys` are what signatures are checked with, `jwks` keeps those that an issuer publishes, `ring` does the arithmetic. What
-//! a user may do is none of this module's business, nor how much of it.
+//! Reading order: [`settings`] is what a worker is told ([`key_text`] a part of it), `header` and `tokens` are the two
+//! ways to know a user, `keys` are what signatures are checked with, `jwks` keeps those that an issuer publishes,
+//! `ring` does the arithmetic. What a user may do is none of this module's business, nor how much of it.
 
 pub mod key_text;
 

@@ -204,8 +204,8 @@ pub trait Subscription: Send {
     /// Goes on reading it.
     fn resume(&mut self, partition: &TopicPartition) -> Result<(), LogError>;
 
-    /// Tells the group that everything before `offset` is done: a copy of the view's own checkpoint (I5). `log` is the identity of
-    /// the topic of which that was read, where it is known.
+    /// Tells the group that everything before `offset` is done: a copy of the view's own checkpoint (I5). `log` is the
+    /// identity of the topic of which that was read, where it is known.
     async fn commit(
         &mut self,
         partition: &TopicPartition,

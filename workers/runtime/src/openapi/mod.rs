@@ -1,10 +1,10 @@
 //! The OpenAPI documents of the workers, made from their handlers, and the pages that show them.
 //!
-//! Handlers carry `#[utoipa::path]` and are registered by `routes!`, so a route and its description cannot part. A worker
-//! begins with [`about`], hands over what its router collected to [`complete`], which adds what is true of every route,
-//! and serves the result by [`pages::routes`]. [`schemas`] are the domain's types, [`params`] the ids in paths,
-//! [`problems`] the answers when something is refused, [`links`] where what was answered leads. What a document says is held to what a worker does by
-//! `testing`, example by example.
+//! Handlers carry `#[utoipa::path]` and are registered by `routes!`, so a route and its description cannot part. A
+//! worker begins with [`about`], hands over what its router collected to [`complete`], which adds what is true of every
+//! route, and serves the result by [`pages::routes`]. [`schemas`] are the domain's types, [`params`] the ids in paths,
+//! [`problems`] the answers when something is refused, [`links`] where what was answered leads. What a document says is
+//! held to what a worker does by `testing`, example by example.
 
 pub mod schemas;
 

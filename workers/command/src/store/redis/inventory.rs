@@ -124,8 +124,9 @@ impl RedisStore {
         }
     }
 
-    /// Those of `events`, all of one server's, that are there, and those that are and cannot be read. A server that lacks something cannot say what is not there.
-    /// One that is registered as `archived` and is not, is registered among the others.
+    /// Those of `events`, all of one server's, that are there, and those that are and cannot be read. A server that
+    /// lacks something cannot say what is not there. One that is registered as `archived` and is not, is registered
+    /// among the others.
     async fn inventories_on(
         &self,
         shard: &Shard,
@@ -212,7 +213,8 @@ impl RedisStore {
         }))
     }
 
-    /// Every SeatingEvent that is not archived, with its pinned partition. What a server that is away has is as it was known before.
+    /// Every SeatingEvent that is not archived, with its pinned partition. What a server that is away has is as it was
+    /// known before.
     pub(super) async fn all_pinned(&self) -> Result<Vec<(SeatingEventId, u32)>, StoreError> {
         let known = self.pinned.read().unwrap_or_else(PoisonError::into_inner).clone();
         let Registered { mut events, is_whole } = match self.registered().await {

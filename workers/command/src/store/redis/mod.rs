@@ -2,12 +2,13 @@
 //! outbox in one step (I2), under the server's clock (I6).
 //!
 //! Reading order: [`keys`] and [`scripts`] say what there is, [`catalog`] knows the definitions, [`commands`] prepares
-//! scripts and [`reply`] reads their answers; [`inventory`] and [`sweep`] look after all SeatingEvents, [`archive`] after those that are over, [`places`] after leases; [`entry`],
-//! [`outbox`] and [`signals`] are the relay's side. Below them, [`topology`] knows the servers, [`link`] one
-//! connection to one of them and [`history`] what tells servers apart. I7 is kept by [`barrier`], which waits for disk and replicas, by [`fence`], which lets
-//! nobody sell on a server that began anew, and by [`recovery`], which opens the fence again. Redis keeps only what is
-//! not simply available: whether a seat exists and what it costs comes from the definition. Does not publish anything
-//! to Kafka: `relay` does.
+//! scripts and [`reply`] reads their answers; [`inventory`] and [`sweep`] look after all SeatingEvents, [`archive`]
+//! after those that are over, [`places`] after leases; [`entry`], [`outbox`] and [`signals`] are the relay's side.
+//! Below them, [`topology`] knows the servers, [`link`] one connection to one of them and [`history`] what tells
+//! servers apart. I7 is kept by [`barrier`], which waits for disk and replicas, by [`fence`], which lets nobody sell on
+//! a server that began anew, and by [`recovery`], which opens the fence again. Redis keeps only what is not simply
+//! available: whether a seat exists and what it costs comes from the definition. Does not publish anything to Kafka:
+//! `relay` does.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};

@@ -1,10 +1,10 @@
 //! The seat view: every seat that was ever claimed or blocked, the reservations of each user with their payments, and the
 //! trace of every domain event.
 //!
-//! The query worker loads these tables as its snapshot and goes on from their checkpoint by itself.
-//! [`rows`] are the seats, [`reservations`] and [`trace`] the rest; [`upkeep`] takes out what is old. All of it is the same whatever order events come in,
-//! so an event that cannot be read is parked alone: later ones of its seat are applied, and it changes nothing that they
-//! said when it is redriven.
+//! The query worker loads these tables as its snapshot and goes on from their checkpoint by itself. [`rows`] are the
+//! seats, [`reservations`] and [`trace`] the rest; [`upkeep`] takes out what is old. All of it is the same whatever
+//! order events come in, so an event that cannot be read is parked alone: later ones of its seat are applied, and it
+//! changes nothing that they said when it is redriven.
 
 mod reservations;
 mod rows;

@@ -157,7 +157,8 @@ pub async fn forget(connection: &mut PgConnection, reborn: &[Reborn]) -> Result<
     Ok(())
 }
 
-/// Takes `changes` in where they are due, with what is known of their seats. What each did is told: the seat, the sequence, and what it was and is, where that is not the same.
+/// Takes `changes` in where they are due, with what is known of their seats. What each did is told: the seat, the
+/// sequence, and what it was and is, where that is not the same.
 pub fn take<S: State>(
     rows: &mut Rows<S>,
     changes: Vec<SeatChange<S>>,

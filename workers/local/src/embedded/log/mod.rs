@@ -1,7 +1,8 @@
 //! The event log without a server: records in the data file, the newest of them in memory too.
 //!
 //! [`admin`] does what the operator does on Kafka; [`partition`] keeps order and the newest records, [`file`] has the
-//! older ones; [`appender`] has one owner an id; [`reader`] reads several partitions in turn, for a [`tail`] and for a [`member`] of a [`groups`] group.
+//! older ones; [`appender`] has one owner an id; [`reader`] reads several partitions in turn, for a [`tail`] and for a
+//! [`member`] of a [`groups`] group.
 //!
 //! A record is seen once it is committed, not before; nobody waits for the disk, because what a power cut takes is
 //! still in the seat store's outbox and is published again. Nothing is ever deleted, so every partition begins at 0.

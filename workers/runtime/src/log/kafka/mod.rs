@@ -1,9 +1,10 @@
 //! The event log on Apache Kafka.
 //!
-//! `producer` publishes, `appender` appends as the one owner of an id, `tail` reads without a group (`heard` knows how late that is) and `subscription` as a member of one; this file says how Kafka is
-//! reached and asks it what there is; `security` says how connections are secured, and `trouble` hears what librdkafka
-//! has to say; `idle_partitions` finds out how far a member has everything; `requests` are those that the safe client lacks, for the operator
-//! too, and `said` is what it and members say of their commits. It makes no topic and no group: that is the operator's work.
+//! `producer` publishes, `appender` appends as the one owner of an id, `tail` reads without a group (`heard` knows how
+//! late that is) and `subscription` as a member of one; this file says how Kafka is reached and asks it what there is;
+//! `security` says how connections are secured, and `trouble` hears what librdkafka has to say; `idle_partitions` finds
+//! out how far a member has everything; `requests` are those that the safe client lacks, for the operator too, and
+//! `said` is what it and members say of their commits. It makes no topic and no group: that is the operator's work.
 
 mod appender;
 mod group_context;

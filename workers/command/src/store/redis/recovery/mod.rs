@@ -1,11 +1,11 @@
 //! Recovery (I7): what a server lost comes back from the log, and then its seats are sold again.
 //!
 //! It goes by partition, for whoever owns the partition's lane and has fenced every earlier owner: nothing is added to
-//! the log meanwhile. Each SeatingEvent has kept where on the log there was nothing more of it, so reading begins at the
-//! lowest of these among those in doubt: a server that lost nothing has next to nothing read, however long the log is.
-//! A server on which nothing was kept gets what the partition's snapshots have, and the log from where they end, unless
-//! slots were moved ([`moved`]). [`run`] decides where to begin, [`reading`] reads the log, [`replay`](crate::replay) works out one
-//! SeatingEvent, [`restore`] writes it. This file knows what lacks something.
+//! the log meanwhile. Each SeatingEvent has kept where on the log there was nothing more of it, so reading begins at
+//! the lowest of these among those in doubt: a server that lost nothing has next to nothing read, however long the log
+//! is. A server on which nothing was kept gets what the partition's snapshots have, and the log from where they end,
+//! unless slots were moved ([`moved`]). [`run`] decides where to begin, [`reading`] reads the log,
+//! [`replay`](crate::replay) works out one SeatingEvent, [`restore`] writes it. This file knows what lacks something.
 
 mod contradicted;
 

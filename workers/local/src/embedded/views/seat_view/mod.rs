@@ -1,7 +1,8 @@
 //! The seat view in memory: every seat with its status, the reservations of each user with their payments, and their holds.
 //!
-//! [`snapshots`] is how the query worker loads it, [`orders`] what it looks up, in [`trace`] too, which the log says. The seats take as much memory as there are seats
-//! of shows that are not [`over`]; [`reservations`] grow with what is sold.
+//! [`snapshots`] is how the query worker loads it, [`orders`] what it looks up, in [`trace`] too, which the log says.
+//! The seats take as much memory as there are seats of shows that are not [`over`]; [`reservations`] grow with what is
+//! sold.
 
 pub mod holds;
 
