@@ -90,8 +90,8 @@ async fn settled(cluster: &dyn Kafka, declaration: &mut Declaration) -> Outlook 
             Turn { key: Default::default(), declaration: declaration.clone(), absences: Absences::default() };
         let (_, found) = round(cluster, &mut None, vec![turn]).await.remove(0);
         let outlook = found.seen?.outlook;
-        declaration.known.record.extend(outlook.claims.clone());
-        (outlook.claims.is_empty() && !outlook.is_unsettled()).then_some(outlook)
+        declaration.known.record.extend(outlook.to_record.clone());
+        (outlook.to_record.is_empty() && !outlook.is_unsettled()).then_some(outlook)
     })
     .await
 }
