@@ -20,12 +20,11 @@ use futures::future::{join, join_all};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use uuid::Uuid;
 
-use super::last_events::{Last, LastEvents};
 use super::ownership::Occupancy;
 use super::queue::{Queue, Wakes};
 use super::shared::{Logged, Shared};
 use super::split;
-use crate::recover::RecoveryError;
+use crate::recover::{Compared, Last, LastEvents, RecoveryError};
 use crate::store::{Distrust, Outbox, OutboxEntry, StoreError};
 
 /// Most records of a batch, and most while publishing fails: what may be in vain is to be cheap.
@@ -110,7 +109,7 @@ pub struct Lane {
     queue: Queue,
     /// The right to publish, once it is taken.
     right: Option<Box<dyn Appender>>,
-    /// What was published by it.
+    /// What the log had when it was taken, and has since.
     last_events: LastEvents,
     ahead: Option<Ahead>,
     /// Whether the store may lack something.
@@ -335,8 +334,8 @@ impl Lane {
         self.right = None;
         let right = self.shared.log.appender(&id).await?;
         // Somebody else may have published since.
-        self.last_events.clear();
-        let contradicted = self.shared.recovery.contradicted(self.partition).await?;
+        let Compared { contradicted, last_events } = self.shared.recovery.compare(self.partition).await?;
+        self.last_events = last_events;
         self.distrust(contradicted).await;
         if self.recovering {
             self.recover().await?;

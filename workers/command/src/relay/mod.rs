@@ -8,8 +8,6 @@
 
 mod lane;
 
-mod last_events;
-
 mod split;
 
 mod leases;

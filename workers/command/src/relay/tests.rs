@@ -1,6 +1,6 @@
 //! The relay against doubles: order, failures, fencing, two stores at once, and the way out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{Relay, RelayMetrics, STILL, Shared};
 use crate::published::Published;
-use crate::recover::{Recover, RecoveryError};
+use crate::recover::{Compared, Last, LastEvents, Recover, RecoveryError};
 use crate::store::{Distrust, LANES, Outbox, SeatStore, StoreError};
 use crate::testing::{FakeLog, Memory, cause, definition, provisioned};
 
@@ -27,7 +27,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 #[derive(Default)]
 struct FakeRecovery {
     wanting: Mutex<BTreeSet<u32>>,
-    contradicted: Mutex<BTreeMap<SeatingEventId, Distrust>>,
+    compared: Mutex<Compared>,
     recovered: Mutex<Vec<(u32, BTreeSet<SeatingEventId>)>>,
     reached: Mutex<Vec<(u32, u64)>>,
 }
@@ -39,11 +39,8 @@ impl Recover for FakeRecovery {
         partitions.iter().copied().filter(|partition| wanting.contains(partition)).collect()
     }
 
-    async fn contradicted(
-        &self,
-        _partition: u32,
-    ) -> Result<BTreeMap<SeatingEventId, Distrust>, RecoveryError> {
-        Ok(std::mem::take(&mut *self.contradicted.lock().unwrap()))
+    async fn compare(&self, _partition: u32) -> Result<Compared, RecoveryError> {
+        Ok(std::mem::take(&mut *self.compared.lock().unwrap()))
     }
 
     async fn recover(&self, partition: u32, doubted: &BTreeSet<SeatingEventId>) -> Result<(), RecoveryError> {
@@ -400,7 +397,7 @@ async fn what_the_store_lacks_is_put_back_before_anything_is_published() {
 async fn i1_what_the_log_contradicts_is_recovered_before_anything_is_published() {
     let line = Line::with(Memory::default(), FakeLog::default()).await;
     line.watermark(1).await;
-    line.recovery.contradicted.lock().unwrap().insert(line.event.clone(), Distrust::Split);
+    line.recovery.compared.lock().unwrap().contradicted.insert(line.event.clone(), Distrust::Split);
     line.store.usurp();
     // A round learns it.
     sleep(Duration::from_millis(600)).await;
@@ -437,6 +434,36 @@ async fn i3_what_does_not_go_on_from_what_was_published_is_recovered_before_it_i
     let recovered = line.recovery.recovered.lock().unwrap().clone();
     assert_eq!(recovered, [(3, BTreeSet::from([line.event.clone()]))]);
     assert_eq!(line.sequences(), [1, 2, 3]);
+    line.shut().await;
+}
+
+/// As where somebody restored keys before the owner came: nothing was published from here yet.
+#[tokio::test(start_paused = true)]
+async fn i3_an_owner_that_comes_new_publishes_only_what_goes_on_from_what_it_read_of_the_log() {
+    let store = Memory::default();
+    let event = provisioned(&store).await;
+    store.published(&event, 1, 1).await.unwrap();
+    store.hold_for("alice", &event, &["A-1-1"]).await;
+    store.twist(Some(|entries| {
+        if let Some(first) = entries.first_mut() {
+            first.after = Some(Uuid::from_u128(9));
+        }
+    }));
+    let line = Line::on(Arc::new(store), Arc::default(), event);
+    let mut last_events = LastEvents::default();
+    last_events.published(&line.event, Last { sequence: 1, id: Uuid::nil() });
+    line.recovery.compared.lock().unwrap().last_events = last_events;
+    let distrusted = async {
+        while line.store.distrusted().is_empty() {
+            assert!(line.sequences().is_empty());
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), distrusted).await.unwrap();
+    assert_eq!(line.store.distrusted(), [(line.event.clone(), Distrust::Fork)]);
+    line.watermark(2).await;
+    let recovered = line.recovery.recovered.lock().unwrap().clone();
+    assert_eq!(recovered, [(3, BTreeSet::from([line.event.clone()]))]);
     line.shut().await;
 }
 

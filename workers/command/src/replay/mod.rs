@@ -38,14 +38,15 @@ pub struct Found {
     pub published: u64,
     /// Its partition, pinned (I4).
     pub partition: Option<u32>,
-    /// Ids of the events that wait to be published, and of what they go on from where they say so, by sequence.
-    pub waiting: HashMap<u64, Uuid>,
+    /// Ids of its domain events as far as it says them, by sequence: those that wait to be published, what they go on from,
+    /// and the last one.
+    pub known: HashMap<u64, Uuid>,
 }
 
 /// Why what is worked out so far is of no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
-    /// The log has another event where Redis has one that waits: the log wins.
+    /// The log has another event than Redis: the log wins.
     Fork,
     /// It was purged and created anew when a purge was no domain event: what came before is another life.
     BornAgain,
@@ -80,6 +81,8 @@ pub struct Replay {
     pub partition: Option<u32>,
     /// Sequence of the last event that the log has.
     pub logged: u64,
+    /// Id of the last event that was applied; a snapshot does not say that of its own.
+    pub last: Option<Uuid>,
     /// Events applied.
     pub applied: u64,
     /// Whether what Redis has is of no use, and why.
@@ -88,7 +91,7 @@ pub struct Replay {
     size: u64,
     is_snapshot: bool,
     sequence: u64,
-    waiting: HashMap<u64, Uuid>,
+    known: HashMap<u64, Uuid>,
     born: Option<Uuid>,
 }
 
@@ -104,12 +107,13 @@ impl Replay {
             time: 0,
             partition: found.partition,
             logged: 0,
+            last: None,
             applied: 0,
             rebuilt,
             size: 0,
             is_snapshot: false,
             sequence: if from_nothing { 0 } else { found.sequence },
-            waiting: if from_nothing { HashMap::new() } else { found.waiting.clone() },
+            known: if from_nothing { HashMap::new() } else { found.known.clone() },
             born: None,
         }
     }
@@ -125,13 +129,14 @@ impl Replay {
             time,
             partition: Some(partition),
             logged: sequence,
+            last: None,
             applied: 0,
             // What came before a second life is not in a snapshot.
             rebuilt: rebuilt.filter(|why| *why == Again::Fork),
             size,
             is_snapshot: true,
             sequence,
-            waiting: HashMap::new(),
+            known: HashMap::new(),
             born: None,
             state: Some(state),
         }
@@ -168,7 +173,7 @@ impl Replay {
             return Taken::Done;
         }
         if sequence <= self.sequence {
-            if self.waiting.get(&sequence).is_some_and(|waiting| *waiting != id) {
+            if self.known.get(&sequence).is_some_and(|known| *known != id) {
                 return Taken::Again(Again::Fork);
             }
             self.note(sequence, id);
@@ -208,6 +213,7 @@ impl Replay {
 
     /// What beside the state comes of an event that was applied to it.
     fn learn(&mut self, envelope: &Envelope) {
+        self.last = Some(envelope.event_id);
         self.time = self.time.max(envelope.timestamp);
         match envelope.event.subject() {
             Subject::SeatingEvent(OfSeatingEvent::Purged(_)) => (self.revision, self.purged) = (None, true),
@@ -306,6 +312,7 @@ mod tests {
         );
         assert_eq!(replay.revision, Some(entries[0].envelope.metadata.causation_id));
         assert_eq!((replay.logged, replay.applied), (expected.sequence, expected.sequence));
+        assert_eq!(replay.last, entries.last().map(|entry| entry.envelope.event_id));
     }
 
     #[tokio::test]
@@ -338,6 +345,7 @@ mod tests {
             assert_eq!(take(&mut replay, entry), Taken::Done);
         }
         assert!(!replay.replaces());
+        assert_eq!(replay.last, None, "what Redis says of it stands");
         assert_eq!(take(&mut replay, &entries[3]), Taken::NeedsState);
         let mut had = SeatingEventState::new(arena());
         for entry in &entries[..3] {
@@ -350,10 +358,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_event_where_redis_has_one_that_waits_is_a_fork_and_the_log_wins() {
+    async fn another_event_than_redis_has_is_a_fork_and_the_log_wins() {
         let (entries, _) = history().await;
-        let waiting = HashMap::from([(2, entries[1].envelope.event_id), (3, Uuid::from_u128(9))]);
-        let found = Found { sequence: 3, published: 1, waiting, ..Found::default() };
+        let known = HashMap::from([(2, entries[1].envelope.event_id), (3, Uuid::from_u128(9))]);
+        let found = Found { sequence: 3, published: 1, known, ..Found::default() };
         let mut replay = Replay::new(arena(), &found, None);
         assert_eq!(take(&mut replay, &entries[0]), Taken::Done);
         assert_eq!(take(&mut replay, &entries[1]), Taken::Done);
@@ -379,6 +387,7 @@ mod tests {
         }
         assert_eq!(again.logged, 2);
         assert!(again.go_on_with(&second), "what waits goes on from what is on the log");
+        assert_eq!(again.last, second.last().map(|entry| entry.envelope.event_id));
         assert_eq!(again.state.unwrap().seats, expected.seats);
     }
 

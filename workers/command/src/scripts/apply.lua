@@ -9,7 +9,7 @@
 -- of meta to forget; entries; then the floor plan where it changes
 -- Returns what the answer says | 'full' | 'changed'
 --
--- include: reply, head, outbox, claims, seats, map, layout, floor_plan, lists, stub
+-- include: reply, head, last, outbox, claims, seats, map, layout, floor_plan, lists, stub
 if (event.revision or '') ~= REVISION or NOW < tonumber(AT) or (UNTIL ~= '' and NOW >= tonumber(UNTIL)) then
   return CHANGED
 end

@@ -5,7 +5,7 @@
 -- on name, units and price of each area, then key, price and place of each seat
 -- Returns 'held', 'reserved' where it went into a reservation since | 'full' | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, claims, seats, holds, map, take, find_hold, reservations, layout
+-- include: reply, head, last, outbox, claims, seats, holds, map, take, find_hold, reservations, layout
 -- include: release, expiry, hold
 local best, first_seat = KIND == 'best', REST + 3 * tonumber(AREAS)
 local keys, prices, places = named_seats(first_seat, {})

@@ -5,7 +5,7 @@
 -- the hold's own, whatever the head says.
 -- Returns 'released' | 'rejected'
 --
--- include: reply, head, outbox, claims, seats, holds, find_hold, map, layout, release, expiry
+-- include: reply, head, last, outbox, claims, seats, holds, find_hold, map, layout, release, expiry
 if not event.revision then
   return rejected('EVENT_NOT_FOUND')
 end

@@ -5,7 +5,7 @@
 -- price and place of each seat
 -- Returns 'held', 'reserved' where it went into a reservation since | 'full' | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, claims, seats, holds, map, take
+-- include: reply, head, last, outbox, claims, seats, holds, map, take
 local keys, prices, places = named_seats(REST, {})
 local seats = read_seats(keys)
 if nothing_is_in_the_way(keys, prices, seats) then

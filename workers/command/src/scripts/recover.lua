@@ -6,7 +6,7 @@
 -- floor plan (lib/floor_plan.lua) where there is a definition
 -- Returns 1, 0 where it is out of the fence already, or the error of the fence where this server has another history
 --
--- include: seats, map, layout, floor_plan, lists, stub
+-- include: last, seats, map, layout, floor_plan, lists, stub
 local behind = fence(HISTORY, false)
 if behind then
   return behind
@@ -47,6 +47,14 @@ if WAITING == 'drop' then
   redis.call('HSET', META, 'dropped', string.format('%.0f', dropped), 'time', string.format('%.0f', time))
 else
   redis.call('XTRIM', OUTBOX, 'MINID', string.format('%.0f', published + 1))
+end
+if STATE == 'replace' then
+  local sequence, at = unpack(redis.call('HMGET', META, 'sequence', 'time'))
+  -- What was here was another event's; behind a snapshot nobody knows the id.
+  redis.call('HDEL', META, 'last')
+  if LAST ~= '' then
+    redis.call('HSET', META, 'last', last_event(sequence, at, LAST))
+  end
 end
 redis.call('HDEL', META, 'archived', 'chart', 'digest')
 redis.call('HSET', META, 'history', HISTORY, 'published', string.format('%.0f', published), 'offset', OFFSET)

@@ -3,7 +3,7 @@
 -- KEYS of a SeatingEvent; ARGV: the head, ReleasingHold (store/redis/wire/args.rs)
 -- Returns 'released' | 'rejected'
 --
--- include: reply, head, outbox, claims, seats, holds, find_hold, map, layout, release
+-- include: reply, head, last, outbox, claims, seats, holds, find_hold, map, layout, release
 if not event.revision then
   return rejected('EVENT_NOT_FOUND')
 end

@@ -3,7 +3,7 @@
 -- KEYS of a SeatingEvent; ARGV: the head, ReleasingSeat (store/redis/wire/args.rs)
 -- Returns 'released' | 'rejected' | 'changed' | 'cold'
 --
--- include: reply, head, outbox, claims, seats, holds, find_hold, map, layout, release
+-- include: reply, head, last, outbox, claims, seats, holds, find_hold, map, layout, release
 if event.revision ~= REVISION then
   return CHANGED
 end

@@ -3,7 +3,7 @@
 -- KEYS of a SeatingEvent; ARGV: the head, ReservingSeat (store/redis/wire/args.rs)
 -- Returns 'reserved' | 'rejected' | 'changed'
 --
--- include: reply, head, outbox, seats, holds, find_hold, reservations, reserve
+-- include: reply, head, last, outbox, seats, holds, find_hold, reservations, reserve
 if event.revision ~= REVISION then
   return CHANGED
 end

@@ -2,7 +2,7 @@
 -- anew, or that has records of another version, answers RECOVERING), the head of the SeatingEvent, its time, and the answer that a repeated command had.
 -- Whether a SeatingEvent that is not here was ever there, the worker finds out.
 local head = redis.call('HMGET', META, 'revision', 'sequence', 'published', 'held', 'reserved', 'blocked', 'history',
-  'format', 'time', 'wants', 'dropped')
+  'format', 'time', 'wants', 'dropped', 'last')
 -- A purged one has a sequence and no revision (lib/stub.lua).
 local behind = fence(HISTORY, head[1] or head[2], head[7])
 if behind then

@@ -4,7 +4,16 @@ local before = event.sequence
 -- Whether somebody's answer waits until what was appended is on the log.
 local awaited = false
 
+-- The first entry of a command says which domain event it goes on from, where meta knows that; each other one goes on from
+-- the one before.
 local function add_entry(text)
+  local last = event.sequence == before and head[12]
+  if last then
+    local known = last_event(before, head[9] or 0, '')
+    if string.sub(last, 1, #known) == known then
+      text = string.sub(text, 1, -2) .. ',"after":"' .. string.sub(last, #known + 1) .. '"}'
+    end
+  end
   event.sequence = event.sequence + 1
   redis.call('XADD', OUTBOX, string.format('%.0f-0', event.sequence), 'event', text)
 end
@@ -59,10 +68,12 @@ local function refused_by_outbox(high_watermark)
   end
 end
 
--- Writes the head, and wakes the relay where the outbox was empty (else it is at work already), or somebody waits.
+-- Writes the head, with the id that boxoffice_domain::ids::event_id gives the last event, and wakes the relay where the outbox
+-- was empty (else it is at work already), or somebody waits.
 local function commit()
   redis.call('HSET', META, 'sequence', event.sequence, 'held', event.held, 'reserved', event.reserved,
-    'blocked', event.blocked, 'time', NOW)
+    'blocked', event.blocked, 'time', NOW,
+    'last', last_event(event.sequence, NOW, string.sub(COMMAND, 1, 24) .. string.format('%012x', event.sequence)))
   if awaited then
     redis.call('PUBLISH', CHANNEL, 'wrote ' .. EVENT .. ' awaited')
   elseif before == event.published then

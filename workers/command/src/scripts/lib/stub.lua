@@ -1,6 +1,7 @@
 -- What stays in meta of a SeatingEvent whose seats go. Of one that is purged its place on the log, so that one of the same id
 -- that is created later goes on with the next sequence, on the same partition (I3, I4).
-local outlives_a_purge = {'sequence', 'published', 'partition', 'history', 'format', 'offset', 'time', 'dropped'}
+local outlives_a_purge = {'sequence', 'published', 'partition', 'history', 'format', 'offset', 'time', 'dropped',
+  'last'}
 
 -- Removes everything but what waits to be published and the fields of meta that outlive it. These are written anew: a hash that
 -- had long values once takes several times as much.

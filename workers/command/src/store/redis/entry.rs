@@ -75,19 +75,20 @@ pub fn written((_, (_, text)): &Stored) -> Option<UnixMillis> {
 /// What entries have, of whatever type. A text that is not there is empty, which no other text is.
 #[derive(Default, Serialize, Deserialize)]
 struct Fields<'a> {
-    /// How it is written; the first one carries no number.
-    #[serde(default = "first_format")]
+    /// How it is written; the first way, which is not read any more, carries no number.
+    #[serde(default)]
     format: u32,
     #[serde(rename = "type")]
     kind: &'a str,
-    /// What its id derives from, beside the command's: its sequence, or its place among the command's events. A mark
-    /// stands for it, as for `at`, where the worker writes the entry.
+    /// What its id derives from, beside the command's: its sequence. A mark stands for it, as for `at`, where the worker
+    /// writes the entry.
     #[serde(skip_serializing)]
     index: u64,
     #[serde(skip_serializing)]
     at: UnixMillis,
     causation: Uuid,
-    /// The id of the event before, where that is another command's and known: the third format has it, which is read.
+    /// The id of the event before, where that is another command's and known: to the script that adds the entry. The second
+    /// format, which is read, has none.
     #[serde(skip_serializing)]
     after: Option<Uuid>,
     #[serde(borrow)]
@@ -102,10 +103,6 @@ struct Fields<'a> {
     seat: Cow<'a, str>,
     #[serde(borrow, default, skip_serializing_if = "is_nothing")]
     keys: Cow<'a, str>,
-    /// Keys of seats, each with its price behind a blank: what the first format has of reservations in place of `keys`
-    /// and `amount`.
-    #[serde(borrow, default, skip_serializing)]
-    seats: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,10 +128,6 @@ struct Fields<'a> {
     blocks: Option<Vec<Blocked>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unblocks: Option<Vec<String>>,
-}
-
-const fn first_format() -> u32 {
-    1
 }
 
 fn is_nothing(text: &str) -> bool {
@@ -239,28 +232,13 @@ impl Entry<'_> {
         self.fields.keys.split(',').map(|key| self.seat_of("keys", key)).collect()
     }
 
-    /// Seats of a reservation, and what they cost together.
-    fn priced_seats(&self) -> Result<(Vec<SeatId>, u64), StoreError> {
-        if self.fields.format != first_format() {
-            return Ok((self.seats()?, self.valid("amount", &self.fields.amount)?));
-        }
-        let (mut seats, mut amount) = (vec![], 0);
-        for seat in self.fields.seats.split(',') {
-            let (key, price) = seat.split_once(' ').ok_or_else(|| self.wrong("seats", seat))?;
-            seats.push(self.seat_of("seats", key)?);
-            amount += self.valid::<u64>("seats", price)?;
-        }
-        Ok((seats, amount))
-    }
-
     fn reservation_of_seats(&self) -> Result<ReservedSeats, StoreError> {
-        let (seat_ids, amount) = self.priced_seats()?;
         Ok(ReservedSeats {
             reservation_id: self.reservation()?,
             event_id: self.event.clone(),
             user_id: self.holder()?,
-            seat_ids,
-            amount,
+            seat_ids: self.seats()?,
+            amount: self.valid("amount", &self.fields.amount)?,
             currency: self.currency()?,
             paid_by: some(&self.fields.paid_by).map(|text| PaidBy::from(text.to_owned())),
             reason: self.fields.reason.is_some().then(|| self.reason()).transpose()?,
@@ -455,9 +433,9 @@ mod tests {
 
     use super::*;
 
-    const HELD: &str = r#"{"type": "seat.held", "index": 0, "at": 7, "causation": "00000000-0000-0000-0000-000000000001",
-        "correlation": "c-1", "holder": "alice", "seat": "A-1-1", "hold": "00000000-0000-0000-0000-000000000002",
-        "expires": 9, "amount": "12000", "currency": "EUR"}"#;
+    const HELD: &str = r#"{"format": 3, "type": "seat.held", "index": 0, "at": 7,
+        "causation": "00000000-0000-0000-0000-000000000001", "correlation": "c-1", "holder": "alice", "seat": "A-1-1",
+        "hold": "00000000-0000-0000-0000-000000000002", "expires": 9, "amount": "12000", "currency": "EUR"}"#;
 
     fn read_text(text: &str) -> Result<OutboxEntry, StoreError> {
         read(&"arena-night".parse().unwrap(), &("2-0".into(), ("event".into(), text.into())))
@@ -495,7 +473,6 @@ mod tests {
             holder: text.clone(),
             seat: text.clone(),
             keys: text.clone(),
-            seats: text.clone(),
             hold: id,
             reservation: id,
             expires: Some(0),
@@ -511,7 +488,7 @@ mod tests {
         };
         let names = |entry: &Value| entry.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
         let mut declared = names(&serde_json::to_value(&all).unwrap());
-        declared.extend(["index", "at"].map(str::to_owned));
+        declared.extend(["index", "at", "after"].map(str::to_owned));
         let file = format!("{}/../../tests/formats/entries-{ENTRY_FORMAT}.json", env!("CARGO_MANIFEST_DIR"));
         let kept: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
         let shows = kept.as_object().unwrap().values().flat_map(|show| show.as_object().unwrap().values());
@@ -520,10 +497,23 @@ mod tests {
 
     #[test]
     fn another_format_than_this_one_and_those_beside_it_is_refused_by_its_number() {
-        for format in [0, ENTRY_FORMAT_READ + 1] {
-            let text = HELD.replacen('{', &format!("{{\"format\": {format}, "), 1);
-            let error = read_text(&text).unwrap_err().to_string();
+        let of = |format: u32| read_text(&HELD.replace("\"format\": 3", &format!("\"format\": {format}")));
+        assert!((ENTRY_FORMAT - 1..=ENTRY_FORMAT_READ).all(|format| of(format).is_ok()));
+        for format in [0, ENTRY_FORMAT - 2, ENTRY_FORMAT_READ + 1] {
+            let error = of(format).unwrap_err().to_string();
             assert!(error.contains(&format!("format: {format} is of another version")), "{error}");
         }
+        let unnumbered = read_text(&HELD.replace("\"format\": 3, ", "")).unwrap_err().to_string();
+        assert!(unnumbered.contains("format: 0 is of another version"), "{unnumbered}");
+    }
+
+    #[test]
+    fn what_an_entry_goes_on_from_is_known_where_it_says_so() {
+        let id = Uuid::from_u128(7);
+        let named = HELD.replace("\"index\": 0", &format!("\"index\": 2, \"after\": \"{id}\""));
+        assert_eq!(read_text(&named).unwrap().after, Some(id));
+        assert_eq!(read_text(HELD).unwrap().after, None);
+        let known = identity(&("2-0".into(), ("event".into(), named))).unwrap();
+        assert_eq!(known, (2, event_id(Uuid::from_u128(1), 2), Some(id)));
     }
 }

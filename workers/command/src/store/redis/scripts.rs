@@ -61,6 +61,7 @@ const FENCE: &str = include_str!("../../scripts/lib/history.lua");
 const PARTS: &[(&str, &str)] = &[
     ("reply", include_str!("../../scripts/lib/reply.lua")),
     ("head", include_str!("../../scripts/lib/head.lua")),
+    ("last", include_str!("../../scripts/lib/last.lua")),
     ("outbox", include_str!("../../scripts/lib/outbox.lua")),
     ("claims", include_str!("../../scripts/lib/claims.lua")),
     ("seats", include_str!("../../scripts/lib/seats.lua")),

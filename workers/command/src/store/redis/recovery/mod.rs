@@ -7,7 +7,7 @@
 //! unless slots were moved ([`moved`]). [`run`] decides where to begin, [`reading`] reads the log,
 //! [`replay`](crate::replay) works out one SeatingEvent, [`restore`] writes it. This file knows what lacks something.
 
-mod contradicted;
+mod compare;
 
 mod metrics;
 
@@ -19,7 +19,7 @@ mod restore;
 
 mod run;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,8 +34,8 @@ use tokio::time::{Instant, timeout};
 use super::RedisStore;
 use super::link::Link;
 use super::slots::Shard;
-use crate::recover::{Recover, RecoveryError};
-use crate::store::{Distrust, StoreError};
+use crate::recover::{Compared, Recover, RecoveryError};
+use crate::store::StoreError;
 pub use metrics::RecoveryMetrics;
 
 /// Readiness part: seats were complete once.
@@ -204,11 +204,8 @@ impl Recover for Recovery {
         wanting
     }
 
-    async fn contradicted(
-        &self,
-        partition: u32,
-    ) -> Result<BTreeMap<SeatingEventId, Distrust>, RecoveryError> {
-        self.find_contradicted(partition).await
+    async fn compare(&self, partition: u32) -> Result<Compared, RecoveryError> {
+        self.compare_with_log(partition).await
     }
 
     /// A server that is away is the next time's: it keeps nobody from selling on the others.

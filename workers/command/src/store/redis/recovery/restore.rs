@@ -38,6 +38,7 @@ impl RedisStore {
             // Records of another version: they are worked out again from the first event.
             (found.history, found.sequence, found.offset) = (None, None, None);
         }
+        let last = last_id(&found);
         let FoundMeta { history, sequence, published, partition, offset, archived, .. } = found;
         let mut found = Found {
             is_there,
@@ -49,11 +50,12 @@ impl RedisStore {
             partition,
             ..Found::default()
         };
+        found.known.extend(last.map(|id| (found.sequence, id)));
         for (sequence, id, after) in self.waiting(link, event).await?.iter().filter_map(entry::identity) {
             if let Some(after) = after {
-                found.waiting.entry(sequence.saturating_sub(1)).or_insert(after);
+                found.known.entry(sequence.saturating_sub(1)).or_insert(after);
             }
-            found.waiting.insert(sequence, id);
+            found.known.insert(sequence, id);
         }
         Ok(found)
     }
@@ -98,6 +100,7 @@ impl RedisStore {
             state: if replay.replaces() { "replace" } else { "keep" },
             purged: replay.purged,
             waiting: if goes_on { "keep" } else { "drop" },
+            last: replay.last,
         });
         recover.key(&keys.all()).key(&beside);
         if replay.replaces()
@@ -176,6 +179,12 @@ impl RedisStore {
     }
 }
 
+/// The id of the last domain event, where `last` is of the sequence and the time beside it (`scripts/lib/last.lua`).
+fn last_id(FoundMeta { sequence, time, last, .. }: &FoundMeta) -> Option<Uuid> {
+    let begins = format!("{} {} ", (*sequence)?, (*time)?);
+    Uuid::try_parse(last.as_deref()?.strip_prefix(&begins)?).ok()
+}
+
 /// The fields of `meta` that take the place of those that are there.
 fn meta(
     state: &SeatingEventState,
@@ -211,5 +220,38 @@ impl Again {
                 "it was purged without a domain event and created anew: what came before is left out"
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_event_is_known_where_it_is_of_the_sequence_and_the_time_beside_it() {
+        let (id, meta) = (
+            Uuid::from_u128(9),
+            FoundMeta {
+                revision: None,
+                history: None,
+                format: None,
+                sequence: Some(7),
+                published: None,
+                time: Some(1000),
+                last: None,
+                partition: None,
+                offset: None,
+                archived: None,
+            },
+        );
+        let known = |last: String| last_id(&FoundMeta { last: Some(last), ..meta.clone() });
+        assert_eq!(known(format!("7 1000 {id}")), Some(id));
+        for other in
+            [format!("6 1000 {id}"), format!("7 999 {id}"), format!("7 10001 {id}"), "7 1000 ".into()]
+        {
+            assert_eq!(known(other.clone()), None, "{other}");
+        }
+        assert_eq!(last_id(&meta), None);
+        assert_eq!(last_id(&FoundMeta { sequence: None, last: Some(format!("7 1000 {id}")), ..meta }), None);
     }
 }

@@ -280,6 +280,8 @@ told! {
         pub purged: bool,
         /// `keep` or `drop` what waits to be published.
         pub waiting: &'a str,
+        /// The id of the last domain event of what takes the place of what is there, where it is known.
+        pub last: Option<Uuid>,
     }
 }
 

@@ -16,11 +16,12 @@ use uuid::Uuid;
 
 use super::invocation::{ScriptInvocation, words};
 
-/// How entries of the outbox are written. Those without a number are of before there were any.
-pub const ENTRY_FORMAT: u32 = 2;
-/// The latest way that is read: the version after this one writes entries so.
+/// How entries of the outbox are written.
+pub const ENTRY_FORMAT: u32 = 3;
+/// The latest way that is read: where it is above [`ENTRY_FORMAT`], the version after this one writes entries so.
 pub const ENTRY_FORMAT_READ: u32 = 3;
-/// How the records of a SeatingEvent (seats, holds, reservations) are written; in its `meta`.
+/// How the records of a SeatingEvent (seats, holds, reservations) are written; in its `meta`. A field of `meta` that every
+/// version may leave out (`last`) is nothing of it.
 pub const RECORD_FORMAT: u32 = 3;
 /// How stored answers are written.
 pub const ANSWER_FORMAT: u32 = 2;
@@ -250,6 +251,8 @@ meta! {
         format: u32,
         sequence: u64,
         published: u64,
+        time: u64,
+        last: String,
         partition: u32,
         offset: u64,
         archived: u64,

@@ -1,8 +1,9 @@
-//! What the log has last of each SeatingEvent that this owner published, and whether what waits goes on from there.
+//! What the log has last of each SeatingEvent, as far as an owner read it when it came or published it since, and whether
+//! what waits goes on from there.
 //!
 //! Nobody else publishes meanwhile, so an outbox that does not go on is not as it was left: its server has something else
-//! under the history that it had before, such as keys that somebody restored. On the log that would be a fork. Entries
-//! may name the domain event that they go on from; the version after this one writes that (DECISIONS 119).
+//! under the history that it had before, such as keys that somebody restored. On the log that would be a fork. The first
+//! entry of each command names the domain event that it goes on from, where its store knows that.
 
 use std::collections::{HashMap, HashSet};
 
@@ -32,11 +33,6 @@ impl Last {
 pub struct LastEvents(HashMap<SeatingEventId, Last>);
 
 impl LastEvents {
-    /// Forgets all of it: somebody else may have published.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
-
     /// Forgets all but `events`: those that are archived are recovered before anything more waits of them.
     pub fn keep(&mut self, events: &[SeatingEventId]) {
         let events: HashSet<_> = events.iter().collect();
@@ -63,7 +59,7 @@ impl LastEvents {
         }
         match entries.iter().find(|entry| entry.sequence() == known.sequence) {
             Some(same) => same.envelope.event_id == known.id,
-            // All that there is, and less than what was published from here.
+            // All that there is, and less than the log has.
             None => !is_all,
         }
     }

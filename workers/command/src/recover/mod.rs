@@ -1,6 +1,8 @@
 //! What an owner of a lane does about what its store lost (I7): the port. Redis' side of it is
 //! [`store::redis::recovery`](crate::store::redis::recovery); a store that is its own log loses nothing.
 
+mod last_events;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
@@ -10,6 +12,7 @@ use boxoffice_runtime::log::LogError;
 use crate::replay::records::RecordsError;
 use crate::snapshot::SnapshotError;
 use crate::store::{Distrust, StoreError};
+pub use last_events::{Last, LastEvents};
 
 /// Why a recovery did not end.
 #[derive(Debug, thiserror::Error)]
@@ -28,16 +31,25 @@ pub enum RecoveryError {
     Records(#[from] RecordsError),
 }
 
+/// What whoever has just fenced learns of a partition.
+#[derive(Debug, Default)]
+pub struct Compared {
+    /// SeatingEvents of which the log has something that the store does not know, for somebody sold them on another store,
+    /// or something else.
+    pub contradicted: BTreeMap<SeatingEventId, Distrust>,
+    /// What the log has last of each SeatingEvent, as far as it was read.
+    pub last_events: LastEvents,
+}
+
 /// See the module. Whoever calls it owns the lane of the partition and has fenced every earlier owner.
 #[async_trait]
 pub trait Recover: Send + Sync + 'static {
     /// Which of `partitions` lack something that the log has, or may lack it.
     async fn wanting(&self, partitions: &[u32]) -> BTreeSet<u32>;
 
-    /// SeatingEvents of `partition` of which the log has something that the store does not know, for somebody sold them on
-    /// another store, or something else. To be asked by whoever has just fenced, before anything is published.
-    async fn contradicted(&self, partition: u32)
-    -> Result<BTreeMap<SeatingEventId, Distrust>, RecoveryError>;
+    /// Compares what the store has of `partition` with what the log has, since the store was known to have all of it. To be
+    /// asked by whoever has just fenced, before anything is published.
+    async fn compare(&self, partition: u32) -> Result<Compared, RecoveryError>;
 
     /// Puts back what the store lacks of `partition`, and of `doubted` in any case.
     async fn recover(&self, partition: u32, doubted: &BTreeSet<SeatingEventId>) -> Result<(), RecoveryError>;
@@ -55,11 +67,8 @@ impl Recover for NothingIsLost {
         BTreeSet::new()
     }
 
-    async fn contradicted(
-        &self,
-        _partition: u32,
-    ) -> Result<BTreeMap<SeatingEventId, Distrust>, RecoveryError> {
-        Ok(BTreeMap::new())
+    async fn compare(&self, _partition: u32) -> Result<Compared, RecoveryError> {
+        Ok(Compared::default())
     }
 
     async fn recover(
