@@ -19,7 +19,6 @@ use boxoffice_tests::recovery::{KeptLog, nothing_was_lost, recover};
 use boxoffice_tests::servers::redis_kinds::{RedisKind, connection};
 use boxoffice_tests::servers::{Server, service, unique};
 use boxoffice_tests::wait::{PATIENCE, until, within};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 const SEAT: &str = "A-1-1";
@@ -93,23 +92,45 @@ impl Pair {
         (history, outcome.answer.sequence())
     }
 
-    /// Has the one entry that waits say this too.
-    async fn rewrite_last(&self, more: &Value) {
-        let keys = Keys::new(&self.service);
-        let outbox = keys.event(&self.event).outbox().to_owned();
+    /// What the master has of the SeatingEvent, by key, as it can be restored.
+    async fn dump(&self) -> Vec<(String, Option<Vec<u8>>)> {
         let mut connection = connection(&self.master.address()).await.unwrap();
-        let mut read = redis::cmd("XRANGE");
-        read.arg(&outbox).arg("-").arg("+");
-        let mut waiting: Vec<(String, (String, String))> = read.query_async(&mut connection).await.unwrap();
-        let (id, (field, text)) = waiting.pop().unwrap();
-        assert!(waiting.is_empty(), "{waiting:?}");
-        let mut entry: Value = serde_json::from_str(&text).unwrap();
-        entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        // A stream takes no id twice.
-        redis::cmd("DEL").arg(&outbox).exec_async(&mut connection).await.unwrap();
-        let mut add = redis::cmd("XADD");
-        add.arg(&outbox).arg(id).arg(field).arg(entry.to_string());
-        add.exec_async(&mut connection).await.unwrap();
+        let mut dumped = vec![];
+        for key in Keys::new(&self.service).event(&self.event).all() {
+            let value = redis::cmd("DUMP").arg(key).query_async(&mut connection).await.unwrap();
+            dumped.push((key.to_owned(), value));
+        }
+        dumped
+    }
+
+    /// Puts that in the place of what the master has.
+    async fn restore(&self, dumped: &[(String, Option<Vec<u8>>)]) {
+        let mut connection = connection(&self.master.address()).await.unwrap();
+        for (key, value) in dumped {
+            redis::cmd("DEL").arg(key).exec_async(&mut connection).await.unwrap();
+            if let Some(value) = value {
+                let mut restore = redis::cmd("RESTORE");
+                restore.arg(key).arg(0).arg(value);
+                restore.exec_async(&mut connection).await.unwrap();
+            }
+        }
+    }
+
+    /// What `meta` says of the last domain event: its sequence, when it was and its id.
+    async fn last(&self) -> [String; 3] {
+        let mut connection = connection(&self.master.address()).await.unwrap();
+        let mut read = redis::cmd("HGET");
+        read.arg(Keys::new(&self.service).event(&self.event).meta()).arg("last");
+        let last: String = read.query_async(&mut connection).await.unwrap();
+        last.split(' ').map(str::to_owned).collect::<Vec<_>>().try_into().unwrap()
+    }
+
+    /// Has it say that, whatever was written since.
+    async fn keep_last(&self, last: &[String; 3]) {
+        let mut connection = connection(&self.master.address()).await.unwrap();
+        let mut write = redis::cmd("HSET");
+        write.arg(Keys::new(&self.service).event(&self.event).meta()).arg("last").arg(last.join(" "));
+        write.exec_async(&mut connection).await.unwrap();
     }
 
     /// The master takes over what the replica has, and is master again at once.
@@ -176,13 +197,13 @@ async fn i1_what_another_master_sold_is_found_before_anything_is_published_and_t
     let metrics = RecoveryMetrics::default();
     let owner =
         Recovery::new(Arc::clone(&old), Arc::clone(&pair.log) as _, "seat-events".into(), metrics.clone());
-    assert!(owner.contradicted(3).await.unwrap().is_empty(), "the log has nothing that is not here");
+    assert!(owner.compare(3).await.unwrap().contradicted.is_empty(), "the log has nothing that is not here");
     pair.sell(&old, "a").await;
-    assert!(owner.contradicted(3).await.unwrap().is_empty(), "what waits is nobody else's business");
+    assert!(owner.compare(3).await.unwrap().contradicted.is_empty(), "what waits is nobody else's business");
     pair.sell(&other, "b").await;
     pair.log.publish_all(&other, &pair.event).await.unwrap();
 
-    let contradicted = owner.contradicted(3).await.unwrap();
+    let contradicted = owner.compare(3).await.unwrap().contradicted;
     assert_eq!(contradicted, BTreeMap::from([(pair.event.clone(), Distrust::Fork)]));
     old.distrust(&pair.event, Distrust::Split).await.unwrap();
     let refused = pair.hold(&old, "c").await;
@@ -195,7 +216,7 @@ async fn i1_what_another_master_sold_is_found_before_anything_is_published_and_t
     let state = old.state(&pair.event).await.unwrap();
     let owners: Vec<_> = state.reservations.values().map(|reservation| reservation.user.as_str()).collect();
     assert_eq!(owners, ["b"], "what is on the log counts");
-    assert!(owner.contradicted(3).await.unwrap().is_empty());
+    assert!(owner.compare(3).await.unwrap().contradicted.is_empty());
     pair.log.publish_all(&old, &pair.event).await.unwrap();
     pair.has_no_fork();
 }
@@ -224,7 +245,7 @@ async fn i1_what_gave_way_to_the_log_is_no_answer_any_more_to_whoever_waits_or_r
     let (partition, mut others) = store.unpublished(&pair.event, 1).await.unwrap();
     others[0].envelope.event_id = Uuid::new_v4();
     pair.log.append(partition, &others);
-    let contradicted = owner.contradicted(3).await.unwrap();
+    let contradicted = owner.compare(3).await.unwrap().contradicted;
     assert_eq!(contradicted, BTreeMap::from([(pair.event.clone(), Distrust::Fork)]));
     store.distrust(&pair.event, Distrust::Fork).await.unwrap();
     owner.recover(3, &contradicted.into_keys().collect()).await.unwrap();
@@ -247,34 +268,77 @@ async fn i1_what_gave_way_to_the_log_is_no_answer_any_more_to_whoever_waits_or_r
     pair.has_no_fork();
 }
 
-/// Entries of the version after this one name the domain event that they go on from.
+/// Keys of before take the place of what there is: their server sells on, under the history that it had, and has as many events
+/// published as the log.
 #[tokio::test]
-async fn i3_what_goes_on_from_another_event_than_the_log_has_gives_way_to_the_log() {
+async fn i3_what_goes_on_from_another_event_than_the_log_has_is_not_published_and_gives_way_to_the_log() {
     let pair = Pair::start().await;
     let store = pair.open().await.unwrap();
     recover(&store, Arc::clone(&pair.log) as _, "seat-events").await;
     let metrics = RecoveryMetrics::default();
     let owner =
         Recovery::new(Arc::clone(&store), Arc::clone(&pair.log) as _, "seat-events".into(), metrics.clone());
+    let before = pair.dump().await;
     let hold = pair.hold(&store, "a").await.unwrap().unwrap();
+    let (_, logged) = store.unpublished(&pair.event, 10).await.unwrap();
     pair.log.publish_all(&store, &pair.event).await.unwrap();
-    let release = Command::ReleaseHold { hold, user: "a".parse().unwrap() };
-    store.execute(&pair.event, &release, &cause("a")).await.unwrap().unwrap();
-    assert!(owner.contradicted(3).await.unwrap().is_empty(), "it does not say what it goes on from");
+    assert!(owner.compare(3).await.unwrap().contradicted.is_empty());
 
-    pair.rewrite_last(&json!({"format": 3, "after": Uuid::nil()})).await;
-    let contradicted = owner.contradicted(3).await.unwrap();
-    assert_eq!(contradicted, BTreeMap::from([(pair.event.clone(), Distrust::Fork)]));
+    pair.restore(&before).await;
+    pair.hold(&store, "b").await.unwrap().unwrap();
+    assert_eq!(store.published(&pair.event, 2, 2).await.unwrap(), 0);
+    let forked = BTreeMap::from([(pair.event.clone(), Distrust::Fork)]);
+    assert_eq!(
+        owner.compare(3).await.unwrap().contradicted,
+        forked,
+        "nothing waits, and the last event is another"
+    );
+    let last = pair.last().await;
+    pair.hold_seat(&store, "b", "A-1-2").await.unwrap().unwrap();
+    // What waits says it by itself.
+    pair.keep_last(&last).await;
+    let contradicted = owner.compare(3).await.unwrap().contradicted;
+    assert_eq!(contradicted, forked);
+
     store.distrust(&pair.event, Distrust::Fork).await.unwrap();
-    let refused = store.execute(&pair.event, &release, &cause("a")).await;
+    let refused = pair.hold_seat(&store, "c", "A-1-3").await;
     assert!(matches!(refused, Err(StoreError::Recovering)), "{refused:?}");
     owner.recover(3, &contradicted.into_keys().collect()).await.unwrap();
     assert_eq!(metrics.forks.get(), 1);
     let state = store.state(&pair.event).await.unwrap();
-    assert_eq!((state.sequence, state.holds.contains_key(&hold)), (2, true), "the release is on no log");
-    store.execute(&pair.event, &release, &cause("a")).await.unwrap().unwrap();
+    let holds: Vec<_> = state.holds.keys().copied().collect();
+    assert_eq!((state.sequence, holds), (2, vec![hold]), "what b has is on no log");
+    assert!(owner.compare(3).await.unwrap().contradicted.is_empty());
+    pair.hold_seat(&store, "c", "A-1-3").await.unwrap().unwrap();
+    let (_, waiting) = store.unpublished(&pair.event, 10).await.unwrap();
+    assert_eq!(waiting[0].after, Some(logged[0].envelope.event_id));
     pair.log.publish_all(&store, &pair.event).await.unwrap();
     assert_eq!(pair.log.sequences(), [1, 2, 3]);
+}
+
+/// A worker of the version before does not know what `meta` keeps of the last event: it stays as it was.
+#[tokio::test]
+async fn entries_name_the_event_before_unless_a_worker_wrote_that_does_not_keep_it() {
+    let pair = Pair::start().await;
+    let store = pair.open().await.unwrap();
+    let created = pair.last().await;
+    pair.hold_seat(&store, "a", "A-1-1").await.unwrap().unwrap();
+    let held = pair.last().await;
+    pair.hold_seat(&store, "b", "A-1-2").await.unwrap().unwrap();
+    pair.keep_last(&held).await;
+    pair.hold_seat(&store, "c", "A-1-3").await.unwrap().unwrap();
+    let [sequence, _, id] = pair.last().await;
+    // As where what had this sequence was dropped, and it was given again.
+    pair.keep_last(&[sequence, "0".to_owned(), id]).await;
+    pair.hold_seat(&store, "d", "A-1-4").await.unwrap().unwrap();
+    pair.hold_seat(&store, "e", "FLOOR-1").await.unwrap().unwrap();
+
+    let (_, waiting) = store.unpublished(&pair.event, 10).await.unwrap();
+    let ids: Vec<_> = waiting.iter().map(|entry| entry.envelope.event_id).collect();
+    let named: Vec<_> = waiting.iter().map(|entry| entry.after).collect();
+    let published: Uuid = created[2].parse().unwrap();
+    assert_eq!(named, [Some(published), Some(ids[0]), None, None, Some(ids[3])]);
+    assert_eq!(held, ["2".to_owned(), waiting[0].envelope.timestamp.to_string(), ids[0].to_string()]);
 }
 
 #[tokio::test]

@@ -262,7 +262,7 @@ async fn i7_a_purge_lasts() {
         sale.run(Command::Purge).await.unwrap();
         assert_eq!(sale.keys().await, ["meta", "outbox"]);
         sale.publish().await;
-        let place = ["format", "history", "offset", "partition", "published", "sequence", "time"];
+        let place = ["format", "history", "last", "offset", "partition", "published", "sequence", "time"];
         assert_eq!(sale.meta().await, place, "its place on the log and nothing else");
 
         sale.crash().await;
@@ -458,7 +458,7 @@ async fn i7_what_waits_of_one_that_nobody_can_read_keeps_no_other_behind_the_fen
         "seat-events".into(),
         RecoveryMetrics::default(),
     );
-    assert!(owner.contradicted(3).await.unwrap().is_empty());
+    assert!(owner.compare(3).await.unwrap().contradicted.is_empty());
     for event in [&sale.event, &other] {
         sale.store.execute(event, &holding("A-1-2"), &cause("alice")).await.unwrap().unwrap();
     }
