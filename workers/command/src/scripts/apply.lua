@@ -28,8 +28,8 @@ end
 
 -- Nothing below refuses.
 local function stamped(text)
-  text = string.gsub(text, '\1T(%d+)\1', function(later) return string.format('%.0f', NOW + later) end)
-  return (string.gsub(text, '\1S(%d+)\1', function(more) return string.format('%.0f', before + more) end))
+  text = string.gsub(text, '\1T(%d+)\1', function(later) return string.format('%d', NOW + later) end)
+  return (string.gsub(text, '\1S(%d+)\1', function(more) return string.format('%d', before + more) end))
 end
 local function all_stamped(list)
   for i, text in ipairs(list) do
@@ -78,8 +78,8 @@ if not event.revision and head[2] then
   -- One of the same id was purged: what was answered of that one is no answer any more (lib/head.lua), and all that comes is of
   -- a later moment.
   local purged = tonumber(head[9] or 0)
-  redis.call('HSET', META, 'dropped', string.format('%.0f', purged),
-    'time', string.format('%.0f', math.max(NOW, purged + 1)))
+  redis.call('HSET', META, 'dropped', string.format('%d', purged),
+    'time', string.format('%d', math.max(NOW, purged + 1)))
 end
 if PURGES == '1' then
   forget_all()

@@ -31,7 +31,7 @@ local leases = redis.call('HMGET', LEASES, unpack(lanes))
 local answer, changes, free, mine = {share}, {}, {}, 0
 local function write(lane, token, ends)
   changes[#changes + 1] = lane
-  changes[#changes + 1] = string.format('%.0f %.0f %s', token, ends, RELAY)
+  changes[#changes + 1] = string.format('%d %d %s', token, ends, RELAY)
 end
 local function have(lane, token)
   write(lane, token, ENDS)

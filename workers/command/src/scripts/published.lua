@@ -15,9 +15,9 @@ local upto = math.min(tonumber(UPTO), tonumber(sequence))
 published = tonumber(published or 0)
 if upto > published then
   published = upto
-  redis.call('XTRIM', OUTBOX, 'MINID', string.format('%.0f', upto + 1))
+  redis.call('XTRIM', OUTBOX, 'MINID', string.format('%d', upto + 1))
   redis.call('HSET', META, 'published', published, 'offset', OFFSET)
-  redis.call('PUBLISH', CHANNEL, string.format('published %s %.0f %s', EVENT, upto, HISTORY))
+  redis.call('PUBLISH', CHANNEL, string.format('published %s %d %s', EVENT, upto, HISTORY))
 elseif published == tonumber(sequence) then
   redis.call('HSET', META, 'offset', OFFSET)
 end

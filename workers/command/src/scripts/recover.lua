@@ -44,9 +44,9 @@ if WAITING == 'drop' then
   -- (lib/head.lua) nor those that still wait for the log may be given. All that comes is of a later moment.
   local dropped = math.max(now(), tonumber(time or 0))
   time = math.max(tonumber(redis.call('HGET', META, 'time') or 0), dropped + 1)
-  redis.call('HSET', META, 'dropped', string.format('%.0f', dropped), 'time', string.format('%.0f', time))
+  redis.call('HSET', META, 'dropped', string.format('%d', dropped), 'time', string.format('%d', time))
 else
-  redis.call('XTRIM', OUTBOX, 'MINID', string.format('%.0f', published + 1))
+  redis.call('XTRIM', OUTBOX, 'MINID', string.format('%d', published + 1))
 end
 if STATE == 'replace' then
   local sequence, at = unpack(redis.call('HMGET', META, 'sequence', 'time'))
@@ -57,8 +57,8 @@ if STATE == 'replace' then
   end
 end
 redis.call('HDEL', META, 'archived', 'chart', 'digest')
-redis.call('HSET', META, 'history', HISTORY, 'published', string.format('%.0f', published), 'offset', OFFSET)
-redis.call('PUBLISH', CHANNEL, string.format('published %s %.0f %s', EVENT, published, HISTORY))
+redis.call('HSET', META, 'history', HISTORY, 'published', string.format('%d', published), 'offset', OFFSET)
+redis.call('PUBLISH', CHANNEL, string.format('published %s %d %s', EVENT, published, HISTORY))
 if redis.call('XLEN', OUTBOX) > 0 then
   redis.call('PUBLISH', CHANNEL, 'wrote ' .. EVENT)
 end

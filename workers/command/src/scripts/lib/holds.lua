@@ -13,12 +13,12 @@ local function contains(list, value)
 end
 
 local function write_hold(hold)
-  local text = string.format('%s%s\n%.0f\n%.0f\n%.0f\n%s\n%s\n%s\n%s', hold.status, hold.reservation, hold.expires,
+  local text = string.format('%s%s\n%d\n%d\n%d\n%s\n%s\n%s\n%s', hold.status, hold.reservation, hold.expires,
     hold.sequence, hold.held_at, table.concat(hold.seats, ','), hold.currency, hold.correlation, hold.user)
   redis.call('HSET', HOLDS, hold.id, text)
 end
 
 -- A hold by the names that an answer has for it.
 local function hold_words(hold)
-  return {hold = hold.id, expires = hold.expires, sequence = hold.sequence, currency = hold.currency}
+  return {hold = hold.id, expires = string.format('%d', hold.expires), sequence = hold.sequence, currency = hold.currency}
 end

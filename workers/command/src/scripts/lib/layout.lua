@@ -3,7 +3,7 @@ local known_rows = {}
 
 -- How numbers of at least `width` digits are written.
 local function format_of(width)
-  return width == '0' and '%.0f' or '%0' .. width .. '.0f'
+  return width == '0' and '%d' or '%0' .. width .. 'd'
 end
 
 -- The row called `name`, by what the layout has of it.

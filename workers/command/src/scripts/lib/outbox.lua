@@ -15,22 +15,26 @@ local function add_entry(text)
     end
   end
   event.sequence = event.sequence + 1
-  redis.call('XADD', OUTBOX, string.format('%.0f-0', event.sequence), 'event', text)
+  redis.call('XADD', OUTBOX, string.format('%d-0', event.sequence), 'event', text)
 end
 
 -- What events of type `kind` have in common: `entry`, and what all have but for the index. An entry is one field of JSON:
--- a field each would cost Redis and the relay several times as much.
-local function in_common(kind, correlation, actor, entry)
+-- a field each would cost Redis and the relay several times as much. Numbers are written as whole ones: Lua's own way, by
+-- printf's `g`, takes three times as long.
+local function in_common(kind, correlation, actor, entry, expires)
   awaited = awaited or (RESERVES_WAIT and kind == 'seat.reserved') or (HOLDS_WAIT and kind == 'seat.held')
-  entry.format, entry.type, entry.at = ENTRY_FORMAT, kind, NOW
-  entry.causation, entry.correlation = COMMAND, correlation
+  entry.type, entry.causation, entry.correlation = kind, COMMAND, correlation
   if actor ~= '' then
     entry.user = actor
   end
   if TRACE ~= '' then
     entry.trace = TRACE
   end
-  return string.sub(cjson.encode(entry), 1, -2)
+  local numbers = string.format(',"format":%d,"at":%d', ENTRY_FORMAT, NOW)
+  if expires then
+    numbers = numbers .. string.format(',"expires":%d', expires)
+  end
+  return string.sub(cjson.encode(entry), 1, -2) .. numbers
 end
 
 -- Appends an event that has `common`, which was encoded, and nothing else but a seat and an amount, where it has them:
@@ -38,7 +42,7 @@ end
 local function append_common(common, seat, amount)
   local of_seat = seat and ',"seat":' .. cjson.encode(seat) or ''
   local at_price = amount and ',"amount":' .. cjson.encode(amount) or ''
-  add_entry(common .. of_seat .. at_price .. string.format(',"index":%.0f}', event.sequence + 1))
+  add_entry(common .. of_seat .. at_price .. string.format(',"index":%d}', event.sequence + 1))
 end
 
 local function append(kind, correlation, actor, entry)
@@ -72,7 +76,7 @@ end
 -- was empty (else it is at work already), or somebody waits.
 local function commit()
   redis.call('HSET', META, 'sequence', event.sequence, 'held', event.held, 'reserved', event.reserved,
-    'blocked', event.blocked, 'time', NOW,
+    'blocked', event.blocked, 'time', string.format('%d', NOW),
     'last', last_event(event.sequence, NOW, string.sub(COMMAND, 1, 24) .. string.format('%012x', event.sequence)))
   if awaited then
     redis.call('PUBLISH', CHANNEL, 'wrote ' .. EVENT .. ' awaited')

@@ -32,7 +32,7 @@ end
 
 -- The words of an answer, those that have a name from `named`; what follows them is added by whoever asks.
 local function said(kind, named)
-  local words = {kind, NOW}
+  local words = {kind, string.format('%d', NOW)}
   for i, name in ipairs(ANSWERS[kind]) do
     words[i + 2] = named[name]
   end

@@ -21,7 +21,7 @@ local function own_reservation(id, user)
 end
 
 local function write_reservation(reservation)
-  local text = string.format('%s\n%.0f\n%.0f\n%s\n%s\n%s\n%s', reservation.hold, reservation.reserved_at,
+  local text = string.format('%s\n%d\n%d\n%s\n%s\n%s\n%s', reservation.hold, reservation.reserved_at,
     reservation.sequence, table.concat(reservation.seats, ','), reservation.currency, reservation.paid_by,
     reservation.user)
   redis.call('HSET', RESERVATIONS, reservation.id, text)

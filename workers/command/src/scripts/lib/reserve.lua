@@ -17,7 +17,7 @@ local function reserve(hold, keys, id)
   end
   write_hold(hold)
   append('reservation.created', CORRELATION, ACTOR, {reservation = id, holder = hold.user, currency = hold.currency,
-    keys = table.concat(keys, ','), amount = string.format('%.0f', total)})
+    keys = table.concat(keys, ','), amount = string.format('%d', total)})
   write_reservation({id = id, hold = hold.id, reserved_at = NOW, sequence = event.sequence, seats = keys,
     currency = hold.currency, paid_by = '', user = hold.user})
   event.held = event.held - #keys

@@ -52,7 +52,7 @@ local function take(growing, keys, prices, places)
     seats = {}, currency = CURRENCY, correlation = CORRELATION, user = USER}
   local priced = growing and add_priced({}, hold.seats) or {}
   local common = in_common('seat.held', CORRELATION, ACTOR,
-    {holder = USER, hold = HOLD, expires = hold.expires, currency = hold.currency})
+    {holder = USER, hold = HOLD, currency = hold.currency}, hold.expires)
   for i, key in ipairs(keys) do
     append_common(common, key, prices[i])
     hold.seats[#hold.seats + 1] = key
@@ -63,7 +63,7 @@ local function take(growing, keys, prices, places)
   hold_seats(keys, HOLD, prices)
   mark(places, TAKEN)
   write_hold(hold)
-  redis.call('ZADD', DEADLINES, hold.expires, HOLD)
+  redis.call('ZADD', DEADLINES, string.format('%d', hold.expires), HOLD)
   claim(USER, #keys)
   event.held = event.held + #keys
   commit()
