@@ -18,13 +18,15 @@ use crate::store::{History, Idempotency, Outcome, SeatStore, StoreError};
 /// what goes on without it.
 pub(super) const MAX_WAITING: usize = MAX_IN_FLIGHT / 2;
 
-/// What the routes share.
+/// What the routes share. Clones are one.
 #[derive(Clone)]
-pub struct CommandService {
+pub struct CommandService(Arc<Parts>);
+
+struct Parts {
     store: Arc<dyn SeatStore>,
     published: Arc<Published>,
     durability: Durability,
-    waiting: Arc<Semaphore>,
+    waiting: Semaphore,
 }
 
 /// Who gives a command, and how it is known again.
@@ -41,13 +43,14 @@ pub struct Order<'a> {
 impl CommandService {
     /// Commands for `store`.
     pub fn new(store: Arc<dyn SeatStore>, published: Arc<Published>, durability: Durability) -> Self {
-        Self { store, published, durability, waiting: Arc::new(Semaphore::new(MAX_WAITING)) }
+        Self(Arc::new(Parts { store, published, durability, waiting: Semaphore::new(MAX_WAITING) }))
     }
 
     /// The same for another door: a crowd that waits at one must not keep others from waiting at this one.
     #[must_use]
     pub fn apart(&self) -> Self {
-        Self { waiting: Arc::new(Semaphore::new(MAX_WAITING)), ..self.clone() }
+        let Parts { store, published, durability, waiting: _ } = &*self.0;
+        Self::new(Arc::clone(store), Arc::clone(published), *durability)
     }
 
     /// Has a command carried out (I7): when this answers, a loss that `durability` covers does not undo it. An answer
@@ -75,14 +78,14 @@ impl CommandService {
         Order { chain, user, idempotency }: Order<'_>,
     ) -> Result<Outcome, Problem> {
         let cause = cause(chain, user.cloned(), idempotency);
-        let awaited = match self.durability.of(command) {
+        let awaited = match self.0.durability.of(command) {
             // Asked before: what runs on a later history than this one is told to be repeated.
             Guarantee::Log => {
-                Some((self.published.history(event).await?, self.published.awaits(cause.command)))
+                Some((self.0.published.history(event).await?, self.0.published.awaits(cause.command)))
             }
             Guarantee::Redis | Guarantee::Fsync | Guarantee::Replicas(_) => None,
         };
-        let outcome = self.store.execute(event, command, &cause).await.map_err(|error| match error {
+        let outcome = self.0.store.execute(event, command, &cause).await.map_err(|error| match error {
             StoreError::Unsecured { repeated, .. } => {
                 stands(command, "as durable as it has to be", repeated).because(error.to_string())
             }
@@ -120,10 +123,10 @@ impl CommandService {
         outcome: &Outcome,
     ) -> Result<Result<(), Unreached>, StoreError> {
         let by_watermark = async {
-            let place = self.waiting.try_acquire();
+            let place = self.0.waiting.try_acquire();
             let patience = if place.is_ok() { Patience::Waits } else { Patience::Asks };
             let written = (outcome.answer.sequence(), outcome.at);
-            self.published.is_logged(event, history, written, patience).await
+            self.0.published.is_logged(event, history, written, patience).await
         };
         tokio::select! {
             biased;
@@ -134,7 +137,7 @@ impl CommandService {
 
     /// A live hold of `user`.
     pub async fn hold(&self, hold: &HoldId, user: &UserId) -> Result<Answer, Problem> {
-        let found = self.store.hold(hold, user).await?;
+        let found = self.0.store.hold(hold, user).await?;
         found.map_err(|rejection| refused(hold.event_id(), &rejection))
     }
 }

@@ -161,7 +161,7 @@ impl HttpBody for Kept {
 }
 
 /// The outermost layer of a router.
-pub(super) async fn pass(State(layer): State<HttpLayer>, mut request: Request, next: Next) -> Response {
+pub(super) async fn pass(State(layer): State<Arc<HttpLayer>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     // The pattern and not the path: labels must not grow with the ids that callers send.

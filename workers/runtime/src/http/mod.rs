@@ -21,6 +21,8 @@ mod problem;
 mod rate;
 mod server;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 
@@ -35,13 +37,12 @@ pub use problem::{ConflictBody, Moment, Problem};
 pub use server::serve;
 
 /// `routes` with everything that each request passes on its way in and out.
-pub fn service(routes: Router, mut layer: HttpLayer) -> Router {
-    // It is no part of what each request takes a copy of.
-    let cors = layer.cors.take();
+pub fn service(routes: Router, layer: HttpLayer) -> Router {
+    let cors = layer.cors.clone();
     let service = routes
         .fallback(|| async { Problem::no_route() })
         .method_not_allowed_fallback(|| async { Problem::no_method() })
-        .layer(from_fn_with_state(layer, layer::pass));
+        .layer(from_fn_with_state(Arc::new(layer), layer::pass));
     match cors {
         Some(cors) => service.layer(cors),
         None => service,
