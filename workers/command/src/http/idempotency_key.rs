@@ -1,6 +1,7 @@
 //! `Idempotency-Key`: what makes a request that is sent again known as the same one.
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderName;
 use axum::http::request::Parts;
 use boxoffice_domain::UserId;
 use boxoffice_runtime::http::{Problem, sole};
@@ -14,7 +15,7 @@ use utoipa::openapi::{RefOr, Required};
 use crate::store::Idempotency;
 
 /// Header: a name that the caller gives a request, and repeats when it repeats the request.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Longest key.
 const LONGEST: usize = 255;
 
@@ -51,7 +52,7 @@ impl<S: Sync> FromRequestParts<S> for RequestKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let key = sole(&parts.headers, IDEMPOTENCY_KEY)?;
+        let key = sole(&parts.headers, &IDEMPOTENCY_KEY)?;
         if key.is_some_and(|key| !is_key(key)) {
             let detail =
                 format!("{IDEMPOTENCY_KEY}: give 1 to {LONGEST} printable ASCII characters, such as a UUID");

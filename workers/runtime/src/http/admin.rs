@@ -76,7 +76,7 @@ async fn require_json(request: Request, next: Next) -> Result<Response, Problem>
 }
 
 fn is_json(headers: &HeaderMap) -> Result<bool, Problem> {
-    let named = sole(headers, header::CONTENT_TYPE.as_str())?.and_then(|value| value.split(';').next());
+    let named = sole(headers, &header::CONTENT_TYPE)?.and_then(|value| value.split(';').next());
     Ok(named.is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case(JSON)))
 }
 

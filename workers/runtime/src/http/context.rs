@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName};
 use boxoffice_domain::CorrelationId;
 use boxoffice_domain::ids::InvalidId;
 use uuid::Uuid;
@@ -12,8 +12,9 @@ use uuid::Uuid;
 use super::Problem;
 
 /// Header: the chain that a request belongs to.
-pub const CORRELATION_ID: &str = "x-correlation-id";
-const TRACEPARENT: &str = "traceparent";
+pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+/// Header: the caller's W3C trace.
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The chain that a request belongs to.
 #[derive(Debug, Clone)]
@@ -32,7 +33,7 @@ impl RequestContext {
     /// # Errors
     /// A correlation id that is none.
     pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let named = sole(headers, CORRELATION_ID)?;
+        let named = sole(headers, &CORRELATION_ID)?;
         let correlation = match named {
             Some(text) => text.parse().map_err(|error: InvalidId| Problem::invalid(error.to_string()))?,
             None => Uuid::new_v4().into(),
@@ -64,7 +65,7 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
 ///
 /// # Errors
 /// Several values, or one that is not UTF-8.
-pub fn sole<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+pub fn sole<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use tower_http::cors::CorsLayer;
 use tracing::Instrument;
 
-use super::context::{CORRELATION_ID, RequestContext};
+use super::context::{CORRELATION_ID, RequestContext, TRACEPARENT};
 use super::metrics::HttpMetrics;
 use super::problem::Problem;
 use super::server::UNSENT;
@@ -44,23 +44,23 @@ pub type Lasting = (&'static str, Duration);
 /// How long a browser remembers what a page may send.
 const REMEMBERED: Duration = Duration::from_hours(1);
 /// What a page may send beside what every page may, and what it may read.
-const SENT: [&str; 7] = [
-    "authorization",
-    "content-type",
-    "idempotency-key",
-    "if-none-match",
-    "last-event-id",
-    "traceparent",
+const SENT: [HeaderName; 7] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    HeaderName::from_static("idempotency-key"),
+    header::IF_NONE_MATCH,
+    HeaderName::from_static("last-event-id"),
+    TRACEPARENT,
     CORRELATION_ID,
 ];
-const READ: [&str; 8] = [
-    "date",
-    "etag",
-    "retry-after",
-    "x-chart-hash",
-    "x-view-age",
-    "x-view-epoch",
-    "x-view-sequence",
+const READ: [HeaderName; 8] = [
+    header::DATE,
+    header::ETAG,
+    header::RETRY_AFTER,
+    HeaderName::from_static("x-chart-hash"),
+    HeaderName::from_static("x-view-age"),
+    HeaderName::from_static("x-view-epoch"),
+    HeaderName::from_static("x-view-sequence"),
     CORRELATION_ID,
 ];
 
@@ -74,15 +74,12 @@ impl HttpLayer {
     /// Lets pages of these origins call, without what a gateway says of who that is.
     #[must_use]
     pub fn allowing(self, origins: Vec<HeaderValue>) -> Self {
-        let names = |names: &[&'static str]| {
-            names.iter().map(|name| HeaderName::from_static(name)).collect::<Vec<_>>()
-        };
         let cors = (!origins.is_empty()).then(|| {
             CorsLayer::new()
                 .allow_origin(origins)
                 .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
-                .allow_headers(names(&SENT))
-                .expose_headers(names(&READ))
+                .allow_headers(SENT)
+                .expose_headers(READ)
                 .max_age(REMEMBERED)
         });
         Self { cors, ..self }

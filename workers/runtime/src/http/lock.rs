@@ -53,7 +53,7 @@ impl Lock {
 impl Rules {
     /// What is wrong with a request, for whoever sent it.
     fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-        let named = sole(headers, header::HOST.as_str())?;
+        let named = sole(headers, &header::HOST)?;
         let hosts: Vec<_> = uri.authority().map(Authority::as_str).into_iter().chain(named).collect();
         if hosts.is_empty() || !hosts.iter().all(|host| self.is_ours(host)) {
             let named = hosts.first().copied().unwrap_or("none");

@@ -111,7 +111,7 @@ impl Identity {
     /// The header by which answers differ from user to user, for `Vary`.
     pub fn header(&self) -> &'static str {
         match &self.0 {
-            Way::Header => USER_ID,
+            Way::Header => USER_ID.as_str(),
             Way::Tokens(_) => AUTHORIZATION.as_str(),
         }
     }

@@ -85,7 +85,7 @@ impl From<Error> for Refusal {
 
 /// The token of a request, where it has one.
 pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    let Some(value) = sole(headers, AUTHORIZATION.as_str()).map_err(|_| Refusal::NoBearer)? else {
+    let Some(value) = sole(headers, &AUTHORIZATION).map_err(|_| Refusal::NoBearer)? else {
         return Ok(None);
     };
     let (scheme, token) = value.split_once(' ').ok_or(Refusal::NoBearer)?;

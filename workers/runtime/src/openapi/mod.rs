@@ -65,7 +65,7 @@ pub fn complete(mut document: OpenApi) -> OpenApi {
                 let component = Ref::new(format!("#/components/headers/{component}"));
                 response.headers.insert(name.to_owned(), RefOr::Ref(component));
             };
-            header(crate::http::CORRELATION_ID, CORRELATION_ID);
+            header(crate::http::CORRELATION_ID.as_str(), CORRELATION_ID);
             if problems::may_be_retried(status) {
                 header("retry-after", RETRY_AFTER);
             }

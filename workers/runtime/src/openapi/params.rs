@@ -36,7 +36,7 @@ pub(super) fn correlation_id() -> Parameter {
         and comes back as a header and in the body. Without one a new one is made.";
     let schema = schemas::CorrelationId::reference();
     parameter(
-        crate::http::CORRELATION_ID,
+        crate::http::CORRELATION_ID.as_str(),
         ParameterIn::Header,
         Required::False,
         schema,
