@@ -162,7 +162,8 @@ pub(super) async fn pass(State(layer): State<Arc<HttpLayer>>, mut request: Reque
     let started = Instant::now();
     let method = request.method().clone();
     // The pattern and not the path: labels must not grow with the ids that callers send.
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
     let (chain, malformed) = match RequestContext::of(request.headers()) {
         Ok(chain) => (chain, None),
         Err(problem) => (RequestContext::begun_here(), Some(problem)),
@@ -172,7 +173,7 @@ pub(super) async fn pass(State(layer): State<Arc<HttpLayer>>, mut request: Reque
     // for whoever looks closely, and what failed says by itself which request it was.
     let span = tracing::debug_span!("request", correlationId = %chain.correlation, %method, route);
 
-    let longest = layer.longest(&method, &route);
+    let longest = layer.longest(&method, route);
     let answer = match malformed {
         Some(problem) => problem.into_response(),
         None => layer.answer(request, next, longest).instrument(span.clone()).await,
@@ -185,7 +186,7 @@ pub(super) async fn pass(State(layer): State<Arc<HttpLayer>>, mut request: Reque
         response.headers_mut().insert(CORRELATION_ID, value);
     }
     let (status, seconds) = (response.status(), started.elapsed().as_secs_f64());
-    layer.metrics.count(&method, &route, status, seconds);
+    layer.metrics.count(&method, route, status, seconds);
     if status.is_server_error() {
         let (status, correlation) = (status.as_u16(), chain.correlation.as_str());
         tracing::warn!(correlationId = correlation, %method, route, status, seconds, cause, "failed");

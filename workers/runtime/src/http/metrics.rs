@@ -49,8 +49,9 @@ impl HttpMetrics {
 
     /// Counts a request. `route` is the pattern that matched, never the path.
     pub fn count(&self, method: &Method, route: &str, status: StatusCode, seconds: f64) {
-        let (method, route) = (known(method), route.to_owned());
-        self.durations.get_or_create(&Took { method, route: route.clone() }).observe(seconds);
+        let took = Took { method: known(method), route: route.to_owned() };
+        self.durations.get_or_create(&took).observe(seconds);
+        let Took { method, route } = took;
         self.requests.get_or_create(&Ended { method, route, status: status.as_u16() }).inc();
     }
 }
