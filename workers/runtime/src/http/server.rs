@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use futures::future::{Either, select};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -26,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tower::ServiceExt;
+use tower::Service;
 
 use super::presence::Presence;
 use super::rate::MinimumRate;
@@ -150,7 +149,8 @@ async fn answer(
     let begun = AtomicBool::new(false);
     let service = service_fn(|request: hyper::Request<Incoming>| {
         begun.store(true, Ordering::Relaxed);
-        service.clone().oneshot(request.map(Body::new))
+        // A router is ready always, and takes any body.
+        service.clone().call(request)
     });
     let stream = TokioIo::new(MinimumRate::new(Presence::new(stream)));
     let connection = watcher.watch(server.serve_connection_with_upgrades(stream, service));

@@ -1,5 +1,6 @@
 //! Against real connections on loopback, with the clock in the test's hand.
 
+use axum::body::Body;
 use axum::http::{Request, Version};
 use axum::routing::{get, post};
 use hyper_util::client::legacy::Client;
