@@ -1,4 +1,5 @@
-//! Ids as newtypes: a value that exists is well formed, so nothing behind the edge checks again.
+//! Ids as newtypes: a value that exists is well formed, so nothing behind the edge checks again. Those that each command
+//! takes along to all that follows from it share their text.
 //!
 //! The text forms are those of the HTTP API and of the events: a seat is `<eventId>.<section>-<row>-<number>` (a
 //! general-admission unit `<eventId>.<section>-<n>`), a hold or reservation is `<eventId>.<uuid>`.
@@ -6,6 +7,7 @@
 use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
@@ -118,7 +120,7 @@ macro_rules! text_id {
         }
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0
+                id.as_str().to_owned()
             }
         }
     };
@@ -127,7 +129,7 @@ macro_rules! text_id {
 /// The id of a SeatingEvent: its resource's name, a DNS label.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
-pub struct SeatingEventId(String);
+pub struct SeatingEventId(Arc<str>);
 
 text_id!(SeatingEventId);
 
@@ -145,7 +147,7 @@ impl FromStr for SeatingEventId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         if is_event_id(text) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(invalid(
                 "eventId",
@@ -192,7 +194,7 @@ impl SeatId {
 
     /// The SeatingEvent that the seat belongs to.
     pub fn event_id(&self) -> SeatingEventId {
-        SeatingEventId(self.event().to_owned())
+        SeatingEventId(self.event().into())
     }
 
     /// What names the seat within its SeatingEvent: `A-12-7`.
@@ -307,7 +309,7 @@ fn is_token(text: &str) -> bool {
 /// Who acts: the gateway's `x-user-id` or the `sub` of a JWT.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
-pub struct UserId(String);
+pub struct UserId(Arc<str>);
 
 text_id!(UserId);
 
@@ -315,7 +317,7 @@ impl FromStr for UserId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         if is_token(text) && text.trim() == text {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(invalid("userId", text, "1 to 128 bytes without control characters or outer blanks"))
         }
@@ -325,13 +327,15 @@ impl FromStr for UserId {
 /// What ties together everything that one wish of a caller set off.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
-pub struct CorrelationId(String);
+pub struct CorrelationId(Arc<str>);
 
 text_id!(CorrelationId);
 
 impl From<Uuid> for CorrelationId {
     fn from(uuid: Uuid) -> Self {
-        Self(uuid.to_string())
+        let mut buffer = Uuid::encode_buffer();
+        let text: &str = uuid.hyphenated().encode_lower(&mut buffer);
+        Self(text.into())
     }
 }
 
@@ -339,7 +343,7 @@ impl FromStr for CorrelationId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         if is_token(text) && text.is_ascii() {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(invalid("x-correlation-id", text, "1 to 128 printable ASCII characters"))
         }
