@@ -139,11 +139,11 @@ impl AnswerBody {
     /// An answer about something else.
     pub fn new(
         event: &SeatingEventId,
-        seat_id: Option<&SeatId>,
+        seat_id: Option<SeatId>,
         answer: Answer,
         correlation_id: CorrelationId,
     ) -> Result<Self, Problem> {
-        let (success, seat_id) = (true, seat_id.cloned());
+        let success = true;
         Ok(match answer {
             Answer::Held { hold, seats, currency, expires_at, together, sequence } => {
                 let (hold_id, total, seats) =

@@ -50,7 +50,7 @@ pub async fn hold(
 ) -> Answered {
     let (wanted, user, key) = (vec![seat.key().to_owned()].into(), caller.user.clone(), key.of(&caller.user));
     let hold = hold_id(&seat.event_id(), key.as_ref());
-    about(&commands, &caller, key, &seat, Command::Hold { wanted, user, hold }).await
+    about(&commands, &caller, key, seat, Command::Hold { wanted, user, hold }).await
 }
 
 /// Reserve a held seat
@@ -80,7 +80,7 @@ pub async fn reserve(
 ) -> Answered {
     let user = caller.user.clone();
     let command = Command::ReserveSeat { seat: seat.key().to_owned(), user, reservation: Uuid::new_v4() };
-    about(&commands, &caller, key.of(&caller.user), &seat, command).await
+    about(&commands, &caller, key.of(&caller.user), seat, command).await
 }
 
 /// Release a seat
@@ -109,14 +109,14 @@ pub async fn release(
     Id(seat): Id<SeatId>,
 ) -> Answered {
     let command = Command::ReleaseSeat { seat: seat.key().to_owned(), user: caller.user.clone() };
-    about(&commands, &caller, key.of(&caller.user), &seat, command).await
+    about(&commands, &caller, key.of(&caller.user), seat, command).await
 }
 
 async fn about(
     commands: &CommandService,
     Caller { user, chain }: &Caller,
     idempotency: Option<Idempotency>,
-    seat: &SeatId,
+    seat: SeatId,
     command: Command,
 ) -> Answered {
     let event = seat.event_id();
