@@ -15,6 +15,7 @@ pub const PLACES: u16 = 3;
 #[derive(Debug, Clone)]
 pub struct Keys {
     service: String,
+    signals: String,
 }
 
 /// What the keys of a SeatingEvent end with: scripts name them so, in upper case.
@@ -45,7 +46,7 @@ pub struct EventKeys {
 impl Keys {
     /// Those of the service `namespace/name`.
     pub fn new(service: &str) -> Self {
-        Self { service: service.to_owned() }
+        Self { service: service.to_owned(), signals: format!("{service}:signals") }
     }
 
     /// The set of every SeatingEvent's id but for those that are archived, in one of its places.
@@ -68,8 +69,8 @@ impl Keys {
     }
 
     /// The channel of signals: `wrote <eventId>` and `published <eventId> <sequence> <history>`.
-    pub fn signals(&self) -> String {
-        format!("{}:signals", self.service)
+    pub fn signals(&self) -> &str {
+        &self.signals
     }
 
     /// The keys of a SeatingEvent.

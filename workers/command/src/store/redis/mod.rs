@@ -224,10 +224,11 @@ impl RedisStore {
         topology.open().await?;
         let keys = Keys::new(&service);
         let (signals, _) = broadcast::channel(SIGNALS_KEPT);
-        let subscription = Subscription::begin(&topology, &keys.signals(), None).await;
+        let subscription = Subscription::begin(&topology, keys.signals(), None).await;
         let subscription = subscription.map_err(StoreError::from)?;
         let heard = signals.downgrade();
-        let listening = signals::listen(subscription, Arc::clone(&topology), keys.signals(), signals);
+        let channel = keys.signals().to_owned();
+        let listening = signals::listen(subscription, Arc::clone(&topology), channel, signals);
         let background = topology.background().clone();
         // With it the channel ends, and whoever listens: a worker that goes on with half of itself is worse than none.
         let listening = async move {
@@ -267,13 +268,12 @@ impl RedisStore {
         own: T,
     ) -> ScriptInvocation<'a> {
         let asked = cause.idempotency.as_ref();
-        let channel = self.keys.signals();
         let head = Head {
             command: cause.command,
             correlation: &cause.correlation,
             actor: cause.user.as_ref(),
             trace: cause.traceparent.as_deref(),
-            channel: &channel,
+            channel: self.keys.signals(),
             event,
             history: ServerHistory,
             fingerprint: asked.map(|asked| asked.fingerprint.as_str()),
