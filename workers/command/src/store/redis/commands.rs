@@ -8,6 +8,7 @@ use super::RedisStore;
 use super::catalog::Known;
 use super::invocation::ScriptInvocation;
 use super::reply::{Ran, Reply};
+use super::wire::Word;
 use super::wire::args::{
     Choosing, Expiring, Holding, ReleasingHold, ReleasingSeat, ReservingHold, ReservingSeat,
 };
@@ -56,13 +57,13 @@ impl RedisStore {
     }
 
     /// The script of a command; `None` of one that the worker decides.
-    fn prepare(
-        &self,
-        event: &SeatingEventId,
-        known: &Known,
+    fn prepare<'a>(
+        &'a self,
+        event: &'a SeatingEventId,
+        known: &'a Known,
         command: &Command,
         cause: &Cause,
-    ) -> Option<ScriptInvocation<'_>> {
+    ) -> Option<ScriptInvocation<'a>> {
         let scripts = &self.scripts;
         let (revision, closed) = (known.revision.as_str(), known.sale.closed);
         Some(match command {
@@ -111,14 +112,14 @@ impl RedisStore {
     }
 
     /// `hold.lua` or `choose_and_hold.lua`; `None` where the definition has not what is wanted.
-    fn prepare_hold(
-        &self,
-        event: &SeatingEventId,
-        known: &Known,
+    fn prepare_hold<'a>(
+        &'a self,
+        event: &'a SeatingEventId,
+        known: &'a Known,
         wanted: &Wanted,
         holding: Holding<'_>,
         cause: &Cause,
-    ) -> Option<ScriptInvocation<'_>> {
+    ) -> Option<ScriptInvocation<'a>> {
         let definition = &known.sale.definition;
         check(definition, wanted).ok()?;
         let (scripts, rules) = (&self.scripts, &known.rules);
@@ -140,7 +141,8 @@ impl RedisStore {
                 let place = known.sale.chart().position(seat);
                 let place = place.and_then(|seat| known.sale.seating().place(seat));
                 let price = place.map(|_| price_in(definition, section_of(seat)));
-                run.arg(seat).arg(price.map(|price| price.to_string()).unwrap_or_default());
+                run.arg(seat);
+                price.say(&mut run);
                 run.arg(place.unwrap_or_default());
             }
         }

@@ -2,6 +2,7 @@
 //! slot of a Redis Cluster, as a script needs them.
 
 use boxoffice_domain::SeatingEventId;
+use redis::Cmd;
 use uuid::Uuid;
 
 use super::slots::{slot_of, tag, third};
@@ -36,7 +37,7 @@ pub const PARTS: [&str; 11] = [
 /// What takes the place of seats, holds, reservations, users and deadlines in a recovery.
 pub const BESIDE: [&str; 5] = ["new_seats", "new_holds", "new_reservations", "new_users", "new_deadlines"];
 
-/// The keys of one SeatingEvent, end to end: every command has them all.
+/// The keys of one SeatingEvent, end to end: every command has them all, packed once for what is known of it.
 #[derive(Debug)]
 pub struct EventKeys {
     text: String,
@@ -135,6 +136,13 @@ impl EventKeys {
     pub fn all(&self) -> [&str; PARTS.len()] {
         let mut begin = 0;
         self.ends.map(|end| &self.text[std::mem::replace(&mut begin, end)..end])
+    }
+
+    /// All of them as the client packs them.
+    pub fn packed(&self) -> Cmd {
+        let mut packed = Cmd::with_capacity(PARTS.len(), self.text.len());
+        packed.arg(&self.all());
+        packed
     }
 
     /// The hash of revision, definition, counts, sequence and watermark; of a purged one, of its place on the log alone, of

@@ -262,8 +262,8 @@ impl RedisStore {
     fn begin<'a, T: Told>(
         &self,
         script: &'a Script<(Head<'static>, T::Static)>,
-        event: &SeatingEventId,
-        known: Option<&Known>,
+        event: &'a SeatingEventId,
+        known: Option<&'a Known>,
         cause: &Cause,
         own: T,
     ) -> ScriptInvocation<'a> {
@@ -280,7 +280,11 @@ impl RedisStore {
             answer_memory: known.map_or(EXPIRED_HOLD_MEMORY, |known| answer_memory(&known.sale.definition)),
         };
         let mut run = script.tell(&(head, own));
-        run.key(&self.keys.event(event).all()).about(event);
+        run.about(event);
+        match known {
+            Some(known) => run.keys(&known.keys),
+            None => run.key(&self.keys.event(event).all()),
+        };
         if let Some(asked) = asked {
             run.key(self.keys.answer(event, &asked.key));
         }
