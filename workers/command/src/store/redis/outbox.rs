@@ -144,8 +144,12 @@ impl Outbox for RedisStore {
                 self.secure(keys.slot(), *level, &history).await?;
             }
         }
-        let entries = entries.iter().map(|stored| entry::read(event, stored)).collect::<Result<_, _>>()?;
-        Ok((partition.unwrap_or_default(), entries))
+        // Of a collected `Result` nobody knows how many there will be, and these are large to move.
+        let mut waiting = Vec::with_capacity(entries.len());
+        for stored in &entries {
+            waiting.push(entry::read(event, stored)?);
+        }
+        Ok((partition.unwrap_or_default(), waiting))
     }
 
     async fn published(&self, event: &SeatingEventId, upto: u64, offset: u64) -> Result<u64, StoreError> {
