@@ -6,6 +6,7 @@
 use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
@@ -118,16 +119,16 @@ macro_rules! text_id {
         }
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0
+                id.as_str().to_owned()
             }
         }
     };
 }
 
-/// The id of a SeatingEvent: its resource's name, a DNS label.
+/// The id of a SeatingEvent: its resource's name, a DNS label. Cheap to clone, for everything that happens names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
-pub struct SeatingEventId(String);
+pub struct SeatingEventId(Arc<str>);
 
 text_id!(SeatingEventId);
 
@@ -145,7 +146,7 @@ impl FromStr for SeatingEventId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         if is_event_id(text) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(invalid(
                 "eventId",
@@ -192,7 +193,7 @@ impl SeatId {
 
     /// The SeatingEvent that the seat belongs to.
     pub fn event_id(&self) -> SeatingEventId {
-        SeatingEventId(self.event().to_owned())
+        SeatingEventId(self.event().into())
     }
 
     /// What names the seat within its SeatingEvent: `A-12-7`.
