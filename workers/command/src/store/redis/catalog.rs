@@ -246,7 +246,7 @@ impl RedisStore {
     pub(super) async fn known(&self, event: &SeatingEventId) -> Result<Option<Arc<Known>>, StoreError> {
         match self.catalog.get(event) {
             Some(known) => Ok(Some(known)),
-            None => self.known_after(event, None).await,
+            None => Box::pin(self.known_after(event, None)).await,
         }
     }
 

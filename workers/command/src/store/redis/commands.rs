@@ -27,6 +27,8 @@ const ATTEMPTS: usize = 5;
 pub(super) type Executed = Result<Result<Ran, Rejection>, StoreError>;
 
 impl RedisStore {
+    /// Runs a command. What is seldom begun for one is boxed, here and below: a future is as large as what it may come to,
+    /// and is copied as a whole where it begins.
     pub(super) async fn run_command(
         &self,
         event: &SeatingEventId,
@@ -37,7 +39,7 @@ impl RedisStore {
         for _ in 0..ATTEMPTS {
             let Some(prepared) = known else { return Ok(Err(Rejection::EventNotFound)) };
             let Some(run) = self.prepare(event, &prepared, command, cause) else {
-                return self.run_cold(event, command, None, cause).await;
+                return Box::pin(self.run_cold(event, command, None, cause)).await;
             };
             match self.invoke(&run).await? {
                 Reply::Done(mut ran) => {
@@ -49,8 +51,8 @@ impl RedisStore {
                 Reply::Full(depth) => {
                     return Err(StoreError::OutboxFull { depth, limit: self.high_watermark });
                 }
-                Reply::Cold => return self.run_cold(event, command, None, cause).await,
-                Reply::Changed => known = self.known_after(event, Some(&prepared)).await?,
+                Reply::Cold => return Box::pin(self.run_cold(event, command, None, cause)).await,
+                Reply::Changed => known = Box::pin(self.known_after(event, Some(&prepared))).await?,
             }
         }
         Err(keeps_changing(event))

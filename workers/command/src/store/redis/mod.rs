@@ -297,7 +297,7 @@ impl RedisStore {
         if reply == Reply::Rejected(Rejection::EventNotFound)
             && let Some(event) = run.event()
         {
-            self.confirm_whole(event).await?;
+            Box::pin(self.confirm_whole(event)).await?;
         }
         Ok(reply)
     }
@@ -384,7 +384,7 @@ impl SeatStore for RedisStore {
             Ok(ran) => ran,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        if wanting && let Err(error) = self.try_wanted(event).await {
+        if wanting && let Err(error) = Box::pin(self.try_wanted(event)).await {
             tracing::warn!(%event, %error, "the seat map that is wanted waits for the next sweep");
         }
         if let (Some(level), Some(history)) = (level, history) {

@@ -203,7 +203,8 @@ impl Topology {
             Err(StoreError::Unavailable(format!("slot {slot} keeps moving")))
         };
         let late = |_| StoreError::Unavailable(format!("no answer within {TOTAL_TIMEOUT:?}"));
-        timeout_at(deadline, asked).await.map_err(late)?
+        // Boxed, for it is seldom begun and large: whoever asks would have room for it.
+        Box::pin(timeout_at(deadline, asked)).await.map_err(late)?
     }
 
     /// Passes on what came of using `link`, unless the link is over meanwhile, and gives it up where nothing more comes
