@@ -135,8 +135,7 @@ impl Topology {
 
     /// The master of a slot.
     pub fn shard_of(&self, slot: u16) -> Option<Shard> {
-        let owner = self.owner(slot)?;
-        self.shards().into_iter().find(|shard| shard.node == owner)
+        self.map.read().unwrap_or_else(PoisonError::into_inner).shard_of(slot)
     }
 
     /// The name of the master of a slot.
