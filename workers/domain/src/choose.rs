@@ -383,7 +383,7 @@ mod tests {
             }
             let found = best(&seating, &map, quantity, &[0], GapPolicy::Prefer, Together::Required);
             if let Some(found) = &found {
-                prop_assert!(seating.together(found));
+                prop_assert!(seating.together(found.clone()));
                 prop_assert!(found.iter().all(|place| map[*place] == FREE));
             }
             let pieces = row.pieces.iter().map(|piece| row.start + piece.offset..row.start + piece.offset + piece.seats.len());

@@ -126,7 +126,7 @@ macro_rules! text_id {
     };
 }
 
-/// The id of a SeatingEvent: its resource's name, a DNS label.
+/// The id of a SeatingEvent: its resource's name, a DNS label. Cheap to clone, for everything that happens names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct SeatingEventId(Arc<str>);
@@ -218,8 +218,12 @@ const SEAT_RULE: &str = "<eventId>.<section>-<row>-<number> or <eventId>.<sectio
 
 /// Whether `key` may name a seat or a unit within a SeatingEvent.
 fn is_seat_key(key: &str) -> bool {
-    let parts = key.split('-').count();
-    (parts == 2 || parts == 3) && key.split('-').all(is_label)
+    let mut parts = 0;
+    let are_labels = key.split('-').all(|part| {
+        parts += 1;
+        is_label(part)
+    });
+    are_labels && (parts == 2 || parts == 3)
 }
 
 impl FromStr for SeatId {
@@ -269,7 +273,9 @@ macro_rules! scoped_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}.{}", self.event, self.uuid)
+                f.write_str(self.event.as_str())?;
+                f.write_str(".")?;
+                f.write_str(self.uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
             }
         }
 
@@ -301,7 +307,7 @@ macro_rules! scoped_id {
 scoped_id!(HoldId, "holdId", "The id of a Hold: a claim on seats that expires.");
 scoped_id!(ReservationId, "reservationId", "The id of a Reservation: a confirmed claim on seats.");
 
-/// Text that a caller chooses and that travels through headers, logs and events: printable, at most 128 bytes.
+/// Text that travels through headers, logs and events: printable, at most 128 bytes.
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.len() <= 128 && text.chars().all(|c| !c.is_control())
 }
@@ -342,7 +348,7 @@ impl From<Uuid> for CorrelationId {
 impl FromStr for CorrelationId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        if is_token(text) && text.is_ascii() {
+        if (1..=128).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             Ok(Self(text.into()))
         } else {
             Err(invalid("x-correlation-id", text, "1 to 128 printable ASCII characters"))
@@ -412,7 +418,10 @@ mod tests {
         }
         assert!("arena.not-a-uuid".parse::<HoldId>().is_err());
         assert!("a\nb".parse::<UserId>().is_err());
-        assert!("é".parse::<CorrelationId>().is_err());
+        for text in ["", "é", "a\tb", "\u{7f}", &"a".repeat(129)] {
+            assert!(text.parse::<CorrelationId>().is_err(), "{text}");
+        }
+        assert!(" ~".parse::<CorrelationId>().is_ok());
     }
 
     #[test]

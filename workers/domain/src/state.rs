@@ -77,7 +77,7 @@ impl Sale {
     /// Whether the chart has seats of all these keys, and they are neighbours.
     pub fn are_together<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> bool {
         let mut places = keys.into_iter().map(|key| self.seating().place(self.chart().position(key)?));
-        places.by_ref().collect::<Option<Vec<_>>>().is_some_and(|places| self.seating().together(&places))
+        places.by_ref().collect::<Option<Vec<_>>>().is_some_and(|places| self.seating().together(places))
     }
 
     /// The name of the price category that a seat's section has.

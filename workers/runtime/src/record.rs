@@ -4,6 +4,7 @@
 //! the seat and its place in the order.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
@@ -19,6 +20,10 @@ pub const CE_TYPE: &str = "ce_type";
 pub const CE_SEQUENCE: &str = "ce_sequence";
 /// Header: the aggregate's id.
 pub const CE_SUBJECT: &str = "ce_subject";
+
+/// Bytes of a `traceparent`, and of a time: both are written piece by piece, into a text that has room for all of them.
+const TRACE: usize = 55;
+const TIME: usize = 24;
 
 /// Header names and values. Those that every record has are not written anew for each.
 pub type Headers = Vec<(Cow<'static, str>, Cow<'static, str>)>;
@@ -145,7 +150,9 @@ pub fn encode(
 /// The trace that a command's id begins: the `traceparent` of what is caused by `envelope`, where no caller gave one.
 pub fn trace(envelope: &Envelope) -> String {
     let (_, span) = split(envelope.event_id);
-    format!("00-{}-{span:016x}-01", envelope.metadata.causation_id.simple())
+    let mut trace = String::with_capacity(TRACE);
+    let _ = write!(trace, "00-{}-{span:016x}-01", envelope.metadata.causation_id.simple());
+    trace
 }
 
 /// The halves of a UUID, the second never zero, as a span id must not be.
@@ -158,7 +165,9 @@ fn split(id: Uuid) -> (u64, u64) {
 fn rfc3339(timestamp: u64) -> String {
     let time =
         i64::try_from(timestamp).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
-    format!("{:.3}", time.unwrap_or(jiff::Timestamp::MAX))
+    let mut text = String::with_capacity(TIME);
+    let _ = write!(text, "{:.3}", time.unwrap_or(jiff::Timestamp::MAX));
+    text
 }
 
 #[cfg(test)]

@@ -459,12 +459,13 @@ impl Lane {
     /// What waits of a SeatingEvent, as it is to be published, if anything does.
     fn encoded(&self, entries: &[OutboxEntry]) -> Result<Option<Encoded>, Trouble> {
         let Some(last) = last_of(entries)? else { return Ok(None) };
-        let records = entries.iter().map(|entry| {
-            encode(&entry.envelope, self.partition, &self.shared.source, entry.traceparent.as_deref())
-        });
+        let (source, mut records) = (&self.shared.source, Vec::with_capacity(entries.len()));
+        for entry in entries {
+            records.push(encode(&entry.envelope, self.partition, source, entry.traceparent.as_deref())?);
+        }
         let mut commands: Vec<_> = entries.iter().map(command).collect();
         commands.dedup();
-        Ok(Some(Encoded { last, records: records.collect::<Result<_, _>>()?, commands }))
+        Ok(Some(Encoded { last, records, commands }))
     }
 
     fn rest(&mut self, event: SeatingEventId, trouble: &Trouble) {

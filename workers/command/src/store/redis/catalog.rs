@@ -14,6 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use boxoffice_domain::definition::{GapPolicy, Phase};
 use boxoffice_domain::state::Sale;
 use boxoffice_domain::{Definition, SeatingEventId, UnixMillis};
+use redis::Cmd;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -44,12 +45,14 @@ pub struct Known {
     pub definition_hash: String,
     /// What holds are checked by.
     pub rules: PackedRules,
+    /// All keys of the SeatingEvent, packed.
+    pub keys: Cmd,
     /// About how many bytes of memory it takes up.
     bytes: u64,
 }
 
 impl Known {
-    fn new(revision: String, sale: Sale, bytes: u64, high_watermark: u64) -> Self {
+    fn new(revision: String, sale: Sale, keys: Cmd, bytes: u64, high_watermark: u64) -> Self {
         let Sale { definition, closed, .. } = &sale;
         let price = |id: &str| definition.price_of(id).map_or(0, |price| price.amount).to_string();
         let prices: Vec<_> = definition.sections.iter().map(|section| price(&section.id)).collect();
@@ -71,7 +74,7 @@ impl Known {
             section_prices: &prices.join(","),
         });
         let (chart_hash, definition_hash) = (definition.chart_hash(), definition.digest());
-        Self { revision, sale: Arc::new(sale), chart_hash, definition_hash, rules, bytes }
+        Self { revision, sale: Arc::new(sale), chart_hash, definition_hash, rules, keys, bytes }
     }
 }
 
@@ -243,7 +246,7 @@ impl RedisStore {
     pub(super) async fn known(&self, event: &SeatingEventId) -> Result<Option<Arc<Known>>, StoreError> {
         match self.catalog.get(event) {
             Some(known) => Ok(Some(known)),
-            None => self.known_after(event, None).await,
+            None => Box::pin(self.known_after(event, None)).await,
         }
     }
 
@@ -295,14 +298,14 @@ impl RedisStore {
     }
 
     async fn read_known(&self, event: &SeatingEventId) -> Result<Option<Arc<Known>>, StoreError> {
-        let mut read = redis::cmd("HMGET");
-        read.arg(self.keys.event(event).meta()).arg(DefinitionMeta::FIELDS);
+        let (keys, mut read) = (self.keys.event(event), redis::cmd("HMGET"));
+        read.arg(keys.meta()).arg(DefinitionMeta::FIELDS);
         match self.query::<DefinitionMeta>(&read).await? {
             DefinitionMeta { revision: Some(_), definition: None, .. } => Err(self.behind_the_fence(event)),
             DefinitionMeta { revision: Some(revision), definition: Some(definition), closed } => {
                 let sale = Sale::new(read_definition(event, &definition)?, closed.as_deref() == Some("1"));
                 let bytes = bytes_of(&sale, definition.len());
-                Ok(Some(Arc::new(Known::new(revision, sale, bytes, self.high_watermark))))
+                Ok(Some(Arc::new(Known::new(revision, sale, keys.packed(), bytes, self.high_watermark))))
             }
             DefinitionMeta { revision: None, .. } => {
                 self.confirm_whole(event).await?;
@@ -333,7 +336,7 @@ mod tests {
     }
 
     fn known(revision: &str, bytes: u64) -> Arc<Known> {
-        Arc::new(Known::new(revision.to_owned(), Sale::new(definition(), false), bytes, 1))
+        Arc::new(Known::new(revision.to_owned(), Sale::new(definition(), false), Cmd::new(), bytes, 1))
     }
 
     fn kept(catalog: &Catalog) -> (Vec<String>, u64) {

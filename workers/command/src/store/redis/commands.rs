@@ -8,6 +8,7 @@ use super::RedisStore;
 use super::catalog::Known;
 use super::invocation::ScriptInvocation;
 use super::reply::{Ran, Reply};
+use super::wire::Word;
 use super::wire::args::{
     Choosing, Expiring, Holding, ReleasingHold, ReleasingSeat, ReservingHold, ReservingSeat,
 };
@@ -26,6 +27,8 @@ const ATTEMPTS: usize = 5;
 pub(super) type Executed = Result<Result<Ran, Rejection>, StoreError>;
 
 impl RedisStore {
+    /// Runs a command. What is seldom begun for one is boxed, here and below: a future is as large as what it may come to,
+    /// and is copied as a whole where it begins.
     pub(super) async fn run_command(
         &self,
         event: &SeatingEventId,
@@ -36,7 +39,7 @@ impl RedisStore {
         for _ in 0..ATTEMPTS {
             let Some(prepared) = known else { return Ok(Err(Rejection::EventNotFound)) };
             let Some(run) = self.prepare(event, &prepared, command, cause) else {
-                return self.run_cold(event, command, None, cause).await;
+                return Box::pin(self.run_cold(event, command, None, cause)).await;
             };
             match self.invoke(&run).await? {
                 Reply::Done(mut ran) => {
@@ -48,21 +51,21 @@ impl RedisStore {
                 Reply::Full(depth) => {
                     return Err(StoreError::OutboxFull { depth, limit: self.high_watermark });
                 }
-                Reply::Cold => return self.run_cold(event, command, None, cause).await,
-                Reply::Changed => known = self.known_after(event, Some(&prepared)).await?,
+                Reply::Cold => return Box::pin(self.run_cold(event, command, None, cause)).await,
+                Reply::Changed => known = Box::pin(self.known_after(event, Some(&prepared))).await?,
             }
         }
         Err(keeps_changing(event))
     }
 
     /// The script of a command; `None` of one that the worker decides.
-    fn prepare(
-        &self,
-        event: &SeatingEventId,
-        known: &Known,
+    fn prepare<'a>(
+        &'a self,
+        event: &'a SeatingEventId,
+        known: &'a Known,
         command: &Command,
         cause: &Cause,
-    ) -> Option<ScriptInvocation<'_>> {
+    ) -> Option<ScriptInvocation<'a>> {
         let scripts = &self.scripts;
         let (revision, closed) = (known.revision.as_str(), known.sale.closed);
         Some(match command {
@@ -111,14 +114,14 @@ impl RedisStore {
     }
 
     /// `hold.lua` or `choose_and_hold.lua`; `None` where the definition has not what is wanted.
-    fn prepare_hold(
-        &self,
-        event: &SeatingEventId,
-        known: &Known,
+    fn prepare_hold<'a>(
+        &'a self,
+        event: &'a SeatingEventId,
+        known: &'a Known,
         wanted: &Wanted,
         holding: Holding<'_>,
         cause: &Cause,
-    ) -> Option<ScriptInvocation<'_>> {
+    ) -> Option<ScriptInvocation<'a>> {
         let definition = &known.sale.definition;
         check(definition, wanted).ok()?;
         let (scripts, rules) = (&self.scripts, &known.rules);
@@ -140,7 +143,8 @@ impl RedisStore {
                 let place = known.sale.chart().position(seat);
                 let place = place.and_then(|seat| known.sale.seating().place(seat));
                 let price = place.map(|_| price_in(definition, section_of(seat)));
-                run.arg(seat).arg(price.map(|price| price.to_string()).unwrap_or_default());
+                run.arg(seat);
+                price.say(&mut run);
                 run.arg(place.unwrap_or_default());
             }
         }

@@ -101,7 +101,7 @@ impl RedisStore {
     /// something had been written, and finds the fence himself.
     pub(super) fn behind_the_fence(&self, event: &SeatingEventId) -> StoreError {
         if self.called.is_due(event) {
-            let (topology, channel) = (Arc::clone(&self.topology), self.keys.signals());
+            let (topology, channel) = (Arc::clone(&self.topology), self.keys.signals().to_owned());
             let (slot, call) = (self.keys.event(event).slot(), format!("wrote {event} {AWAITED}"));
             tokio::spawn(async move {
                 let call = redis::cmd("PUBLISH").arg(channel).arg(call).to_owned();

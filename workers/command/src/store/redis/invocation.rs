@@ -3,13 +3,15 @@
 //! The history that a server has (I7) is among the ARGV of every script of a SeatingEvent, and filled in by
 //! whoever sends it: the connection that carries a script is the one that vouches for it. Does not send anything.
 
+use std::borrow::Cow;
+
 use boxoffice_domain::SeatingEventId;
 use redis::{Arg, Cmd, ToRedisArgs};
 
 use super::slots::slot_of;
 use crate::store::History;
 
-/// Room for the KEYS, and for the ARGV, of most scripts: how many, and their bytes.
+/// Room for the ARGV of most scripts, and about as much for all else: how many, and their bytes.
 const ROOM: (usize, usize) = (32, 1024);
 
 /// The code of a script, and the hash under which servers know it.
@@ -30,7 +32,7 @@ impl Code {
     pub fn prepare_invoke(&self) -> ScriptInvocation<'_> {
         ScriptInvocation {
             script: self,
-            keys: Cmd::with_capacity(ROOM.0, ROOM.1),
+            keys: Cow::Owned(Cmd::new()),
             args: Cmd::with_capacity(ROOM.0, ROOM.1),
             history: None,
             about: None,
@@ -44,14 +46,14 @@ impl Code {
 #[derive(Debug)]
 pub struct ScriptInvocation<'a> {
     script: &'a Code,
-    keys: Cmd,
+    keys: Cow<'a, Cmd>,
     args: Cmd,
     history: Option<usize>,
-    about: Option<SeatingEventId>,
+    about: Option<&'a SeatingEventId>,
     only_on: Option<History>,
 }
 
-impl ScriptInvocation<'_> {
+impl<'a> ScriptInvocation<'a> {
     /// What `tell` would add to ARGV.
     pub fn only_words(tell: impl FnOnce(&mut ScriptInvocation<'_>)) -> Cmd {
         let nothing = Code { text: String::new(), hash: String::new() };
@@ -60,9 +62,15 @@ impl ScriptInvocation<'_> {
         run.args
     }
 
+    /// Has KEYS that were packed before, of a script that has none yet.
+    pub fn keys(&mut self, packed: &'a Cmd) -> &mut Self {
+        self.keys = Cow::Borrowed(packed);
+        self
+    }
+
     /// Adds to KEYS.
     pub fn key(&mut self, key: impl ToRedisArgs) -> &mut Self {
-        self.keys.arg(key);
+        self.keys.to_mut().arg(key);
         self
     }
 
@@ -88,14 +96,14 @@ impl ScriptInvocation<'_> {
     }
 
     /// Says whose script it is.
-    pub fn about(&mut self, event: &SeatingEventId) -> &mut Self {
-        self.about = Some(event.clone());
+    pub fn about(&mut self, event: &'a SeatingEventId) -> &mut Self {
+        self.about = Some(event);
         self
     }
 
     /// Whose script it is.
     pub fn event(&self) -> Option<&SeatingEventId> {
-        self.about.as_ref()
+        self.about
     }
 
     /// Lets it run on a server of `history` and on no other, where there is one.

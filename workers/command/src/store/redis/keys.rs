@@ -2,6 +2,7 @@
 //! slot of a Redis Cluster, as a script needs them.
 
 use boxoffice_domain::SeatingEventId;
+use redis::Cmd;
 use uuid::Uuid;
 
 use super::slots::{slot_of, tag, third};
@@ -15,6 +16,7 @@ pub const PLACES: u16 = 3;
 #[derive(Debug, Clone)]
 pub struct Keys {
     service: String,
+    signals: String,
 }
 
 /// What the keys of a SeatingEvent end with: scripts name them so, in upper case.
@@ -35,7 +37,7 @@ pub const PARTS: [&str; 11] = [
 /// What takes the place of seats, holds, reservations, users and deadlines in a recovery.
 pub const BESIDE: [&str; 5] = ["new_seats", "new_holds", "new_reservations", "new_users", "new_deadlines"];
 
-/// The keys of one SeatingEvent, end to end: every command has them all.
+/// The keys of one SeatingEvent, end to end: every command has them all, packed once for what is known of it.
 #[derive(Debug)]
 pub struct EventKeys {
     text: String,
@@ -45,7 +47,7 @@ pub struct EventKeys {
 impl Keys {
     /// Those of the service `namespace/name`.
     pub fn new(service: &str) -> Self {
-        Self { service: service.to_owned() }
+        Self { service: service.to_owned(), signals: format!("{service}:signals") }
     }
 
     /// The set of every SeatingEvent's id but for those that are archived, in one of its places.
@@ -68,8 +70,8 @@ impl Keys {
     }
 
     /// The channel of signals: `wrote <eventId>` and `published <eventId> <sequence> <history>`.
-    pub fn signals(&self) -> String {
-        format!("{}:signals", self.service)
+    pub fn signals(&self) -> &str {
+        &self.signals
     }
 
     /// The keys of a SeatingEvent.
@@ -134,6 +136,13 @@ impl EventKeys {
     pub fn all(&self) -> [&str; PARTS.len()] {
         let mut begin = 0;
         self.ends.map(|end| &self.text[std::mem::replace(&mut begin, end)..end])
+    }
+
+    /// All of them as the client packs them.
+    pub fn packed(&self) -> Cmd {
+        let mut packed = Cmd::with_capacity(PARTS.len(), self.text.len());
+        packed.arg(&self.all());
+        packed
     }
 
     /// The hash of revision, definition, counts, sequence and watermark; of a purged one, of its place on the log alone, of

@@ -224,10 +224,11 @@ impl RedisStore {
         topology.open().await?;
         let keys = Keys::new(&service);
         let (signals, _) = broadcast::channel(SIGNALS_KEPT);
-        let subscription = Subscription::begin(&topology, &keys.signals(), None).await;
+        let subscription = Subscription::begin(&topology, keys.signals(), None).await;
         let subscription = subscription.map_err(StoreError::from)?;
         let heard = signals.downgrade();
-        let listening = signals::listen(subscription, Arc::clone(&topology), keys.signals(), signals);
+        let channel = keys.signals().to_owned();
+        let listening = signals::listen(subscription, Arc::clone(&topology), channel, signals);
         let background = topology.background().clone();
         // With it the channel ends, and whoever listens: a worker that goes on with half of itself is worse than none.
         let listening = async move {
@@ -261,26 +262,29 @@ impl RedisStore {
     fn begin<'a, T: Told>(
         &self,
         script: &'a Script<(Head<'static>, T::Static)>,
-        event: &SeatingEventId,
-        known: Option<&Known>,
+        event: &'a SeatingEventId,
+        known: Option<&'a Known>,
         cause: &Cause,
         own: T,
     ) -> ScriptInvocation<'a> {
         let asked = cause.idempotency.as_ref();
-        let channel = self.keys.signals();
         let head = Head {
             command: cause.command,
             correlation: &cause.correlation,
             actor: cause.user.as_ref(),
             trace: cause.traceparent.as_deref(),
-            channel: &channel,
+            channel: self.keys.signals(),
             event,
             history: ServerHistory,
             fingerprint: asked.map(|asked| asked.fingerprint.as_str()),
             answer_memory: known.map_or(EXPIRED_HOLD_MEMORY, |known| answer_memory(&known.sale.definition)),
         };
         let mut run = script.tell(&(head, own));
-        run.key(&self.keys.event(event).all()).about(event);
+        run.about(event);
+        match known {
+            Some(known) => run.keys(&known.keys),
+            None => run.key(&self.keys.event(event).all()),
+        };
         if let Some(asked) = asked {
             run.key(self.keys.answer(event, &asked.key));
         }
@@ -293,7 +297,7 @@ impl RedisStore {
         if reply == Reply::Rejected(Rejection::EventNotFound)
             && let Some(event) = run.event()
         {
-            self.confirm_whole(event).await?;
+            Box::pin(self.confirm_whole(event)).await?;
         }
         Ok(reply)
     }
@@ -380,7 +384,7 @@ impl SeatStore for RedisStore {
             Ok(ran) => ran,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        if wanting && let Err(error) = self.try_wanted(event).await {
+        if wanting && let Err(error) = Box::pin(self.try_wanted(event)).await {
             tracing::warn!(%event, %error, "the seat map that is wanted waits for the next sweep");
         }
         if let (Some(level), Some(history)) = (level, history) {

@@ -144,14 +144,17 @@ impl Outbox for RedisStore {
                 self.secure(keys.slot(), *level, &history).await?;
             }
         }
-        let entries = entries.iter().map(|stored| entry::read(event, stored)).collect::<Result<_, _>>()?;
-        Ok((partition.unwrap_or_default(), entries))
+        // Of a collected `Result` nobody knows how many there will be, and these are large to move.
+        let mut waiting = Vec::with_capacity(entries.len());
+        for stored in &entries {
+            waiting.push(entry::read(event, stored)?);
+        }
+        Ok((partition.unwrap_or_default(), waiting))
     }
 
     async fn published(&self, event: &SeatingEventId, upto: u64, offset: u64) -> Result<u64, StoreError> {
         let keys = self.keys.event(event);
-        let channel = self.keys.signals();
-        let told = Publishing { upto, offset, channel: &channel, event, history: ServerHistory };
+        let told = Publishing { upto, offset, channel: self.keys.signals(), event, history: ServerHistory };
         let mut published = self.scripts.published.tell(&told);
         published.key(keys.meta()).key(keys.outbox()).about(event);
         self.invoke_script(&published).await
@@ -238,7 +241,7 @@ impl RedisStore {
     async fn move_offsets_of(&self, events: &[SeatingEventId], offset: u64) -> Result<(), StoreError> {
         let (slot, channel) = (self.slot_of_first(events), self.keys.signals());
         let moves = events.iter().map(|event| {
-            let told = Publishing { upto: 0, offset, channel: &channel, event, history: ServerHistory };
+            let told = Publishing { upto: 0, offset, channel, event, history: ServerHistory };
             let (keys, mut moved) = (self.keys.event(event), self.scripts.published.tell(&told));
             moved.key(keys.meta()).key(keys.outbox());
             moved

@@ -101,6 +101,14 @@ impl SlotMap {
         self.nodes.get(usize::from((*self.owners.get(usize::from(slot))?)?))
     }
 
+    /// The server that has `slot`.
+    pub fn shard_of(&self, slot: u16) -> Option<Shard> {
+        let owner = self.owners.get(usize::from(slot)).copied().flatten()?;
+        let node = self.nodes.get(usize::from(owner))?.clone();
+        let (first_slot, _) = (0..SLOTS).zip(&self.owners).find(|(_, its)| **its == Some(owner))?;
+        Some(Shard { node, first_slot })
+    }
+
     /// Every server that has slots.
     pub fn shards(&self) -> Vec<Shard> {
         let mut first_slots = BTreeMap::new();
@@ -186,6 +194,7 @@ mod tests {
         assert!(map.is_complete());
         assert_eq!(map.owner(8191), Some(&at("a", 1)));
         assert_eq!(map.owner(8192), Some(&at("me", 2)));
+        assert_eq!(map.shard_of(16_383), Some(Shard { node: at("me", 2), first_slot: 8192 }));
         map.assign(0, &at("b", 3));
         let shards: Vec<_> =
             map.shards().into_iter().map(|shard| (shard.node.host, shard.first_slot)).collect();

@@ -90,10 +90,9 @@ impl RedisStore {
         let goes_on = replay.go_on_with(&waiting);
         let keys = self.keys.event(event);
         let beside = keys.beside(Uuid::new_v4());
-        let channel = self.keys.signals();
         let mut recover = self.scripts.recover.tell(&Recovering {
             history: ServerHistory,
-            channel: &channel,
+            channel: self.keys.signals(),
             event,
             logged: replay.logged,
             offset,
