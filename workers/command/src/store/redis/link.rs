@@ -28,7 +28,7 @@ use super::fsync::{self, Fsync};
 use super::history::{self, NoHistory, SECTIONS};
 use super::invocation::ScriptInvocation;
 use super::server::{Node, patience};
-use super::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT, TOTAL_TIMEOUT};
+use super::{CONNECT_TIMEOUT, TOTAL_TIMEOUT};
 use crate::store::{History, LEASE_ROUND, StoreError};
 
 /// Shortest and longest pause between two attempts to open a link; it doubles in between.
@@ -119,17 +119,13 @@ impl Link {
         commands.query_async(&mut self.connection.clone()).await
     }
 
-    /// Runs a script, which the server is given where it does not know it: that and the second try have the time of one
-    /// answer, both tries no more than [`TOTAL_TIMEOUT`].
+    /// Runs a script, which the server is given first where it does not know it.
     pub async fn invoke<T: FromRedisValue>(&self, run: &ScriptInvocation<'_>) -> RedisResult<T> {
         let command = run.command(&self.history);
         match self.query(&command).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                let again = async {
-                    self.query::<String>(&run.load()).await?;
-                    self.query(&command).await
-                };
-                timeout(RESPONSE_TIMEOUT, again).await.map_err(|_| too_late()).flatten()
+                self.query::<String>(&run.load()).await?;
+                self.query(&command).await
             }
             ran => ran,
         }

@@ -16,7 +16,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use redis::{Client, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::background::Background;
 use super::link::{Connector, Link, OpenError, dropped, too_late};
@@ -167,43 +167,26 @@ impl Topology {
         Ok(Connector::new(client, node.clone(), self.fsync, Arc::default(), background))
     }
 
-    /// Has the master of `slot` asked, in no more than [`TOTAL_TIMEOUT`]. What it did not carry out because the slot is
-    /// elsewhere is asked there. What `ask` does on one link has to end within that time by itself, as an answer does: the
-    /// first try on a link that is open, which nearly all of them are, gets no timer more.
+    /// Has the master of `slot` asked. What it did not carry out because the slot is elsewhere is asked there.
     pub async fn ask<T, A>(&self, slot: u16, ask: impl Fn(Arc<Link>) -> A) -> Result<T, StoreError>
     where
         A: Future<Output = RedisResult<T>>,
     {
-        let deadline = Instant::now() + TOTAL_TIMEOUT;
-        let mut failed = None;
-        if let Some(link) = self.ready(slot) {
-            match self.heed(&link, ask(Arc::clone(&link)).await) {
-                Ok(answer) => return Ok(answer),
-                Err(error) => failed = Some((link, error)),
-            }
-        }
         let asked = async {
             for _ in 0..REDIRECTIONS {
-                let (link, error) = match failed.take() {
-                    Some(failed) => failed,
-                    None => {
-                        let link = self.link(slot).await?;
-                        match self.heed(&link, ask(Arc::clone(&link)).await) {
-                            Ok(answer) => return Ok(answer),
-                            Err(error) => (link, error),
-                        }
-                    }
-                };
-                match self.learn(slot, &link, &error).await {
-                    Lesson::None => return Err(error.into()),
-                    Lesson::SendAgain => {}
+                let link = self.link(slot).await?;
+                match self.heed(&link, ask(Arc::clone(&link)).await) {
+                    Err(error) => match self.learn(slot, &link, &error).await {
+                        Lesson::None => return Err(error.into()),
+                        Lesson::SendAgain => {}
+                    },
+                    Ok(answer) => return Ok(answer),
                 }
             }
             Err(StoreError::Unavailable(format!("slot {slot} keeps moving")))
         };
         let late = |_| StoreError::Unavailable(format!("no answer within {TOTAL_TIMEOUT:?}"));
-        // Boxed, for it is seldom begun and large: whoever asks would have room for it.
-        Box::pin(timeout_at(deadline, asked)).await.map_err(late)?
+        timeout(TOTAL_TIMEOUT, asked).await.map_err(late)?
     }
 
     /// Passes on what came of using `link`, unless the link is over meanwhile, and gives it up where nothing more comes
@@ -223,13 +206,6 @@ impl Topology {
                 Err(error)
             }
         }
-    }
-
-    /// The link to the master of `slot`, where it is open and answers.
-    fn ready(&self, slot: u16) -> Option<Arc<Link>> {
-        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
-        let connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        connectors.get(map.owner(slot)?)?.current().filter(|link| !link.is_silent())
     }
 
     /// The link to the master of `slot`, after another look at the map where it has none or cannot be reached.
