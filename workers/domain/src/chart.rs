@@ -9,7 +9,6 @@ mod ranges;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops;
 
 use crate::definition::{Definition, Rows, Section};
@@ -33,9 +32,8 @@ pub struct Chart {
     /// What rows have as seats: those of one entry share it.
     seats: Vec<Ranges>,
     rows: Vec<Run>,
-    /// Indices of `rows`, sorted by a hash of section id and row name, which stands beside them: to compare the names
-    /// themselves would lead to another place of the memory for each.
-    by_name: Vec<(u64, u32)>,
+    /// Indices of `rows`, sorted by section id and row name.
+    by_name: Vec<u32>,
     /// Places by key, of rows that have more than a few entries each.
     crowded: HashMap<Box<str>, u32>,
     count: usize,
@@ -229,12 +227,10 @@ impl Chart {
     pub fn position(&self, key: &str) -> Option<usize> {
         let (row, number) = key.rsplit_once('-')?;
         let (section, row) = row.split_once('-').unwrap_or((row, ""));
-        let hash = hash_of((section, row));
-        let begin = self.by_name.partition_point(|(other, _)| *other < hash);
-        let alike = self.by_name.get(begin..)?.iter().take_while(|(other, _)| *other == hash);
-        let of_it = alike.map(|(_, at)| *at).filter(|at| self.name(*at) == (section, row));
+        let begin = self.by_name.partition_point(|row_at| self.name(*row_at) < (section, row));
+        let of_it = self.by_name.get(begin..)?.iter().take_while(|at| self.name(**at) == (section, row));
         let found = of_it.take(FEW).find_map(|at| {
-            let run = &self.rows[at as usize];
+            let run = &self.rows[*at as usize];
             Some(run.first + self.seats[run.seats as usize].position(number)?)
         });
         let found = found.or_else(|| self.crowded.get(key).copied());
@@ -246,13 +242,6 @@ impl Chart {
         let run = &self.rows[row as usize];
         (&self.sections[run.section as usize], &run.name)
     }
-}
-
-/// What section id and name of a row are sorted by.
-fn hash_of(name: (&str, &str)) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    name.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// What a section says that it has.
@@ -385,11 +374,9 @@ impl Builder {
 
     /// The chart, unless two entries give the same seat.
     fn build(mut self) -> Result<Chart, ChartError> {
-        let name = |row: u32| self.chart.name(row);
-        let mut by_name: Vec<_> =
-            (0..).take(self.chart.rows.len()).map(|row| (hash_of(name(row)), row)).collect();
-        by_name.sort_by(|(hash, a), (other, b)| hash.cmp(other).then_with(|| name(*a).cmp(&name(*b))));
-        let same = by_name.chunk_by(|(_, a), (_, b)| name(*a) == name(*b));
+        let mut by_name: Vec<_> = (0..).take(self.chart.rows.len()).collect();
+        by_name.sort_by(|a, b| self.chart.name(*a).cmp(&self.chart.name(*b)));
+        let same = by_name.chunk_by(|a, b| self.chart.name(*a) == self.chart.name(*b));
         let mut crowded = HashMap::new();
         let firsts = same.filter(|rows| rows.len() > 1).filter_map(|rows| self.twice(rows, &mut crowded));
         if let Some((_, error)) = firsts.min_by_key(|(place, _)| *place) {
@@ -402,10 +389,10 @@ impl Builder {
 
     /// The first seat that rows of one name give twice: the place of the second, and what is to be told. Seats of rows
     /// behind the first few go to `crowded`.
-    fn twice(&self, rows: &[(u64, u32)], crowded: &mut HashMap<Box<str>, u32>) -> Option<(u32, ChartError)> {
+    fn twice(&self, rows: &[u32], crowded: &mut HashMap<Box<str>, u32>) -> Option<(u32, ChartError)> {
         let chart = &self.chart;
         let mut met: HashMap<Cow<'_, str>, u32> = HashMap::new();
-        for (nth, (_, row)) in rows.iter().enumerate() {
+        for (nth, row) in rows.iter().enumerate() {
             let run = &chart.rows[*row as usize];
             for (place, number) in (run.first..).zip(chart.seats[run.seats as usize].names()) {
                 let key = || ChartRow { chart, index: *row as usize }.key() + "-" + &number;
