@@ -179,9 +179,10 @@ pub(super) async fn show(
         (epoch, _) => epoch,
     };
     let is_another = |live: &LiveMap| epoch.is_some_and(|epoch| epoch != live.tag().epoch);
+    let awaited = after.max(since);
     let live = match known.event(event.as_str()) {
-        Ok(live) if is_another(&live) => live,
-        Ok(_) | Err(_) => known.event_after(&event, after.max(since)).await?,
+        Ok(live) if awaited.is_none() || is_another(&live) => live,
+        Ok(_) | Err(_) => known.event_after(&event, awaited).await?,
     };
     let current = live.tag();
     if is_another(&live) {
