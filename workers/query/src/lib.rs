@@ -128,9 +128,9 @@ impl Query {
         admin::routes(self.knowledge())
     }
 
-    /// A service with these routes, which says of all that it answers how old that may be.
-    pub fn aged(&self, service: Router) -> Router {
-        http::viewed::aged(service, Arc::clone(&self.age))
+    /// A layer that says of all that is answered how old that may be.
+    pub fn aged(&self, layer: HttpLayer) -> HttpLayer {
+        http::viewed::aged(layer, Arc::clone(&self.age))
     }
 
     fn knowledge(&self) -> Knowledge {
@@ -202,11 +202,12 @@ impl Query {
         use boxoffice_runtime::http::{serve, service};
         let (admin_listener, token) = operators;
         let admin = guarded(self.operators().merge(pages::of_operators(&admin::document())), token);
-        let admin = self.aged(service(admin, layer.apart()));
+        let layer = self.aged(layer);
+        let admin = service(admin, layer.apart());
         let admin = serve(admin_listener, admin, self.stop.clone(), drain);
         let readers = self.routes().merge(pages::routes(&http::document()));
         let readers = readers.merge(boxoffice_web::of_query(self.command_url.as_deref()));
-        let readers = self.aged(service(readers, layer.lasting(http::LASTING)));
+        let readers = service(readers, layer.lasting(http::LASTING));
         let readers = serve(listener, readers, self.stop.clone(), drain);
         tokio::select! {
             ((), ()) = async { tokio::join!(readers, admin) } => {}

@@ -103,7 +103,7 @@ impl Platform {
         let routes = app.buyers().merge(query.routes()).merge(operators(admin, door));
         let routes = routes.merge(pages::routes(&document())).merge(web_pages);
         let routes = routes.merge(pages::of_commands(&boxoffice_command::http::document()));
-        let routes = query.aged(service(routes, layer)).merge(health::routes(registry, readiness));
+        let routes = service(routes, query.aged(layer)).merge(health::routes(registry, readiness));
         let routes = locked(routes, lock);
         let server = serve(Arc::clone(&door.listener), routes, stop.clone(), DRAIN / 2);
         let _following = AbortOnDropHandle::new(tokio::spawn(query.follow()));

@@ -37,7 +37,8 @@ fn known() -> Knowledge {
 async fn get_by(known: &Knowledge, path: &str, token: &str) -> (u16, Value) {
     let guarded = guarded(routes(known.clone()), AdminToken::new("secret".into()).unwrap());
     let request = Request::get(path).header("authorization", token).body(Body::empty()).unwrap();
-    let served = aged(service(guarded, HttpLayer::new(&mut Registry::default())), Arc::clone(&known.age));
+    let layer = aged(HttpLayer::new(&mut Registry::default()), Arc::clone(&known.age));
+    let served = service(guarded, layer);
     let response = served.oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     assert!(response.headers().contains_key("x-view-age"), "{path}");

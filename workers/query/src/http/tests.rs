@@ -35,8 +35,8 @@ fn happen(known: &Knowledge, sequence: u64, fact: &DomainEvent) {
 
 async fn get_with(known: &Knowledge, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
     let layer = boxoffice_runtime::http::HttpLayer::new(&mut Registry::default());
+    let layer = viewed::aged(layer, Arc::clone(&known.age));
     let service = boxoffice_runtime::http::service(routes(known.clone()), layer);
-    let service = viewed::aged(service, Arc::clone(&known.age));
     let request =
         headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
     service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()

@@ -4,15 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use boxoffice_domain::SeatingEventId;
-use boxoffice_runtime::http::Problem;
+use boxoffice_runtime::http::{HttpLayer, Problem};
 use serde::Deserialize;
 use tokio::time::timeout;
-use tower::util::MapResponseLayer;
 
 use super::Knowledge;
 use crate::view::LiveMap;
@@ -50,13 +48,12 @@ pub(crate) struct Viewed<T> {
     pub(crate) answer: T,
 }
 
-/// A service that says of every answer that is not [`Viewed`] how old the oldest may be: also where there is nothing at an
-/// address, or too much to do.
-pub(crate) fn aged(service: Router, age: Arc<Age>) -> Router {
-    service.layer(MapResponseLayer::new(move |mut response: Response| {
-        response.headers_mut().entry(AGE).or_insert_with(|| in_millis(age.of(None)));
-        response
-    }))
+/// Says of every answer that is not [`Viewed`] how old the oldest may be: also where there is nothing at an address, or too
+/// much to do.
+pub(crate) fn aged(layer: HttpLayer, age: Arc<Age>) -> HttpLayer {
+    layer.telling(move |headers| {
+        headers.entry(AGE).or_insert_with(|| in_millis(age.of(None)));
+    })
 }
 
 fn in_millis(age: Duration) -> HeaderValue {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
@@ -36,7 +36,11 @@ pub struct HttpLayer {
     in_flight: Arc<Semaphore>,
     pub(super) cors: Option<CorsLayer>,
     lasting: &'static [Lasting],
+    telling: Option<Arc<Telling>>,
 }
+
+/// What is told in the headers of every answer.
+type Telling = dyn Fn(&mut HeaderMap) + Send + Sync;
 
 /// A read that may take longer than others, because it is asked to wait: the pattern of its path, and how long it may.
 pub type Lasting = (&'static str, Duration);
@@ -68,7 +72,8 @@ impl HttpLayer {
     /// With its metrics in `registry`.
     pub fn new(registry: &mut Registry) -> Self {
         let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-        Self { metrics: HttpMetrics::register(registry), in_flight, cors: None, lasting: &[] }
+        let metrics = HttpMetrics::register(registry);
+        Self { metrics, in_flight, cors: None, lasting: &[], telling: None }
     }
 
     /// Lets pages of these origins call, without what a gateway says of who that is.
@@ -91,11 +96,17 @@ impl HttpLayer {
         Self { lasting, ..self }
     }
 
+    /// The same with something that `tell` adds to the headers of every answer, whoever gives it.
+    #[must_use]
+    pub fn telling(self, tell: impl Fn(&mut HeaderMap) + Send + Sync + 'static) -> Self {
+        Self { telling: Some(Arc::new(tell)), ..self }
+    }
+
     /// The same measures with requests of their own: a crowd at one door must not close the other.
     #[must_use]
     pub fn apart(&self) -> Self {
         let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-        Self { metrics: self.metrics.clone(), in_flight, cors: None, lasting: self.lasting }
+        Self { in_flight, cors: None, ..self.clone() }
     }
 
     /// Longest time from a request to its answer.
@@ -184,6 +195,9 @@ pub(super) async fn pass(State(layer): State<Arc<HttpLayer>>, mut request: Reque
         && let Ok(value) = HeaderValue::from_str(chain.correlation.as_str())
     {
         response.headers_mut().insert(CORRELATION_ID, value);
+    }
+    if let Some(tell) = &layer.telling {
+        tell(response.headers_mut());
     }
     let (status, seconds) = (response.status(), started.elapsed().as_secs_f64());
     layer.metrics.count(&method, route, status, seconds);
