@@ -13,8 +13,8 @@ fn installation(api: &FakeApi, name: &str) -> NamespaceLeases {
 }
 
 /// Lets so much time pass for one namespace.
-async fn pass(claims: &NamespaceLeases, namespace: &str, time: Duration) {
-    let lease = claims.lease(namespace);
+async fn pass(leases: &NamespaceLeases, namespace: &str, time: Duration) {
+    let lease = leases.lease(namespace);
     let mut lease = lease.lock().await;
     lease.used -= time;
     lease.seen = lease.seen.take().map(|(spec, since)| (spec, since - time));
@@ -81,58 +81,58 @@ async fn one_that_is_gone_is_followed_when_its_claim_ran_out() {
 #[tokio::test]
 async fn a_claim_is_relied_upon_only_while_nobody_else_can_have_it() {
     let api = FakeApi::default();
-    let claims = installation(&api, "one/op");
-    claims.admit("tickets").await.unwrap();
+    let leases = installation(&api, "one/op");
+    leases.admit("tickets").await.unwrap();
     api.set_down(true);
-    pass(&claims, "tickets", RELY / 2).await;
-    claims.admit("tickets").await.unwrap();
-    pass(&claims, "tickets", RELY / 2).await;
-    assert_eq!(owner(claims.admit("tickets").await), "nobody that is known");
+    pass(&leases, "tickets", RELY / 2).await;
+    leases.admit("tickets").await.unwrap();
+    pass(&leases, "tickets", RELY / 2).await;
+    assert_eq!(owner(leases.admit("tickets").await), "nobody that is known");
     assert!(RELY < DURATION && RENEW * 2 < RELY);
 }
 
 #[tokio::test]
 async fn what_is_used_is_renewed_and_the_rest_given_up() {
     let api = FakeApi::default();
-    let claims = installation(&api, "one/op");
-    claims.admit("opera").await.unwrap();
-    claims.admit("tickets").await.unwrap();
-    pass(&claims, "tickets", RENEW).await;
-    pass(&claims, "opera", UNUSED).await;
+    let leases = installation(&api, "one/op");
+    leases.admit("opera").await.unwrap();
+    leases.admit("tickets").await.unwrap();
+    pass(&leases, "tickets", RENEW).await;
+    pass(&leases, "opera", UNUSED).await;
     api.calls();
-    claims.renew().await;
+    leases.renew().await;
     assert_eq!(api.holder("tickets", LEASE).as_deref(), Some("one/op"));
     assert!(api.calls().contains(&format!("PUT tickets/{LEASE}")));
     assert_eq!(api.holder("opera", LEASE).as_deref(), Some(""));
-    assert_eq!(claims.leases.lock().unwrap().len(), 1, "what was given up is forgotten");
+    assert_eq!(leases.leases.lock().unwrap().len(), 1, "what was given up is forgotten");
     installation(&api, "two/op").admit("opera").await.unwrap();
 }
 
 #[tokio::test]
 async fn what_is_left_in_a_namespace_that_is_being_deleted_is_let_go() {
     let api = FakeApi::default();
-    let claims = installation(&api, "one/op");
-    claims.admit("tickets").await.unwrap();
+    let leases = installation(&api, "one/op");
+    leases.admit("tickets").await.unwrap();
     api.terminate();
-    pass(&claims, "tickets", DURATION).await;
-    claims.admit("tickets").await.unwrap();
+    pass(&leases, "tickets", DURATION).await;
+    leases.admit("tickets").await.unwrap();
     installation(&api, "one/op").admit("tickets").await.unwrap();
 }
 
 #[tokio::test]
 async fn without_rights_nothing_is_done_unless_the_namespace_is_being_deleted() {
     let api = FakeApi::default();
-    let claims = installation(&api, "one/op");
-    claims.admit("tickets").await.unwrap();
+    let leases = installation(&api, "one/op");
+    leases.admit("tickets").await.unwrap();
     api.bereave();
-    pass(&claims, "tickets", RENEW).await;
-    claims.renew().await;
-    let refused = claims.admit("tickets").await.unwrap_err();
+    pass(&leases, "tickets", RENEW).await;
+    leases.renew().await;
+    let refused = leases.admit("tickets").await.unwrap_err();
     assert!(matches!(refused, Refused::Forbidden { .. }), "{refused}");
     assert!(refused.to_string().contains("has no rights in namespace tickets"), "{refused}");
     assert!(refused.to_string().contains("Deleting a namespace"), "{refused}");
 
     api.terminate();
-    pass(&claims, "tickets", LOOK).await;
-    claims.admit("tickets").await.unwrap();
+    pass(&leases, "tickets", LOOK).await;
+    leases.admit("tickets").await.unwrap();
 }
