@@ -205,7 +205,8 @@ pub trait Subscription: Send {
     fn resume(&mut self, partition: &TopicPartition) -> Result<(), LogError>;
 
     /// Tells the group that everything before `offset` is done: a copy of the view's own checkpoint (I5). `log` is the
-    /// identity of the topic of which that was read, where it is known.
+    /// identity of the topic of which that was read, where it is known. It is not waited for; what the group refuses for a
+    /// while is tried again as long as the partition is this member's.
     async fn commit(
         &mut self,
         partition: &TopicPartition,

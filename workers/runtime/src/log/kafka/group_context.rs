@@ -1,4 +1,5 @@
-//! What librdkafka calls back for a member of a group: rebalances, which go to the member, and what ails it.
+//! What librdkafka calls back for a member of a group: rebalances and what became of commits, which go to the member, and
+//! what ails it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,6 +9,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, TopicPartitionList};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::commits::Answer;
 use super::partition_list::partitions;
 use super::trouble::Trouble;
 use crate::log::TopicPartition;
@@ -21,6 +23,7 @@ pub enum Rebalance {
 /// Where librdkafka's call-backs go. They run inside `recv`, on the caller's task.
 pub struct GroupContext {
     pub rebalances: UnboundedSender<Rebalance>,
+    pub commits: UnboundedSender<Answer>,
     pub trouble: Trouble,
     /// Nobody asks for what happens next any more: rebalances are carried out at once.
     pub leaving: AtomicBool,
@@ -51,9 +54,18 @@ impl ConsumerContext for GroupContext {
         }
     }
 
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            tracing::warn!(%error, "the committed offset stays behind the checkpoint for now");
+    fn commit_callback(&self, result: KafkaResult<()>, list: &TopicPartitionList) {
+        for (element, partition) in list.elements().iter().zip(partitions(list)) {
+            let refusal = result.as_ref().err().cloned().or_else(|| element.error().err());
+            if let Some(error) = &refusal {
+                let TopicPartition { topic, partition } = &partition;
+                tracing::warn!(topic, partition, %error, "the committed offset stays behind for now: trying again");
+            }
+            let Some(offset) = element.offset().to_raw().and_then(|offset| u64::try_from(offset).ok()) else {
+                continue;
+            };
+            // Whoever asked may be gone.
+            self.commits.send(Answer { partition, offset, is_taken: refusal.is_none() }).ok();
         }
     }
 }

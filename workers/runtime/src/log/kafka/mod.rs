@@ -7,6 +7,7 @@
 //! `said` is what it and members say of their commits. It makes no topic and no group: that is the operator's work.
 
 mod appender;
+mod commits;
 mod group_context;
 mod heard;
 mod idle_partitions;

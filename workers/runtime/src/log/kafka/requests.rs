@@ -1,9 +1,9 @@
 //! The requests of librdkafka for which its safe client has no call: ids of topics, offsets in many topics at once, groups
-//! and their offsets without being one of them, configuration key by key.
+//! and their offsets without being one of them, configuration key by key, commits of which the outcome is told.
 //!
 //! All unsafe code of the workspace is here: one request on a queue of its own. What the library allocates is [`Owned`]
-//! from the moment it is handed over, and nothing borrowed from it leaves this file. Every call blocks, for at most its
-//! time-out.
+//! from the moment it is handed over, and nothing borrowed from it leaves this file. Every call of [`Requests`] blocks, for
+//! at most its time-out.
 #![expect(unsafe_code, reason = "these requests exist only in the library's C interface")]
 
 use std::collections::BTreeMap;
@@ -12,10 +12,11 @@ use std::ptr::{NonNull, null, null_mut};
 use std::slice::from_raw_parts;
 use std::time::Duration;
 
-use rdkafka::ClientContext;
 use rdkafka::bindings as c;
 use rdkafka::client::Client;
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::RDKafkaErrorCode as Code;
+use rdkafka::{ClientContext, TopicPartitionList};
 
 /// No id, as brokers say it that are older than topic ids.
 const NONE: &str = "AAAAAAAAAAAAAAAAAAAAAA";
@@ -340,6 +341,20 @@ unsafe fn listed<R, T>(
     list: impl FnOnce(*const R) -> *mut *const T,
 ) -> Result<*mut *const T, Failure> {
     if result.is_null() { Err(Code::BadMessage.into()) } else { Ok(list(result)) }
+}
+
+/// Commits offsets of the group that `client` is a member of, and waits for nothing: what becomes of them is told to its
+/// context, as one commit. Of one that is sent in another way the library tells nothing.
+pub fn send_commit<C: ConsumerContext>(
+    client: &Client<C>,
+    offsets: &TopicPartitionList,
+) -> Result<(), Failure> {
+    let client = client.native_ptr();
+    // SAFETY: client and list are alive, and the list is copied; the reference to the queue is ours to free.
+    unsafe {
+        let queue = Owned::new(c::rd_kafka_queue_get_main(client), c::rd_kafka_queue_destroy)?;
+        coded(c::rd_kafka_commit_queue(client, offsets.ptr(), queue.get(), None, null_mut()), String::new())
+    }
 }
 
 /// # Safety

@@ -4,7 +4,7 @@
 //! hands it to the caller, and the call of `next` after that carries it out. So a start offset given by `seek` is
 //! known before the first record is fetched, and a partition is another member's only when the caller, having seen
 //! `Revoked`, came back: nothing of it is in flight any more, and what it finished could still be committed.
-//! The committed offset is a copy of the view's checkpoint (I5), so a commit that fails is logged and no more.
+//! The committed offset is a copy of the view's checkpoint (I5), so a commit is not waited for; one that fails is tried again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,15 +15,17 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use rdkafka::Offset;
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
+use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::commits::Commits;
 use super::group_context::{GroupContext, Rebalance};
 use super::idle_partitions::IdlePartitions;
 use super::partition_list::{committed, list, one};
+use super::requests::send_commit;
 use super::{
     ANSWER, Detached, KafkaLog, LogError, ask, failed, named, number, position, read_error, record, said,
     unavailable,
@@ -46,6 +48,7 @@ pub struct Member {
     starts: HashMap<TopicPartition, u64>,
     paused: HashSet<TopicPartition>,
     idle_partitions: IdlePartitions,
+    commits: Commits,
     /// What came after the records of the last batch.
     error: Option<LogError>,
 }
@@ -66,8 +69,9 @@ impl Member {
             .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "earliest");
         let (sender, rebalances) = unbounded_channel();
-        let trouble = log.trouble.clone();
-        let context = GroupContext { rebalances: sender, trouble, leaving: AtomicBool::new(false) };
+        let (answers, commits) = Commits::new();
+        let (trouble, leaving) = (log.trouble.clone(), AtomicBool::new(false));
+        let context = GroupContext { rebalances: sender, commits: answers, trouble, leaving };
         let consumer = StreamConsumer::from_config_and_context(&config, context).map_err(unavailable)?;
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(unavailable)?;
@@ -78,6 +82,7 @@ impl Member {
             starts: HashMap::new(),
             paused: HashSet::new(),
             idle_partitions: IdlePartitions::new(log.clone()),
+            commits,
             error: None,
         })
     }
@@ -103,12 +108,30 @@ impl Member {
                     .map_err(unavailable)?;
                 for partition in &partitions {
                     self.idle_partitions.ends(partition);
+                    self.commits.ends(partition);
                 }
             }
         }
         self.starts.clear();
         self.paused.clear();
         Ok(())
+    }
+
+    /// Sends a commit, and remembers it until it is taken.
+    fn send(&mut self, partition: &TopicPartition, commit: Committed) -> Result<(), LogError> {
+        let list = one(partition, position(commit.offset))?;
+        if let Some(id) = &commit.log {
+            for mut element in list.elements() {
+                element.set_metadata(said::of(id));
+            }
+        }
+        let consumer = self.consumer.get()?;
+        self.commits.sends(partition, commit);
+        let sent = send_commit(consumer.client(), &list);
+        if sent.is_err() {
+            self.commits.refused(partition);
+        }
+        sent.map_err(|failure| unavailable(failure.code))
     }
 
     /// Whether its assignment is known to the caller and yet to be carried out.
@@ -143,6 +166,12 @@ impl Subscription for Member {
         }
         if let Some(rebalance) = self.told.take() {
             self.carry_out(rebalance)?;
+        }
+        for (partition, commit) in self.commits.due() {
+            if let Err(error) = self.send(&partition, commit) {
+                let TopicPartition { topic, partition } = partition;
+                tracing::warn!(topic, partition, %error, "the committed offset stays behind for now: trying again");
+            }
         }
         let idle = Instant::now() + wait;
         loop {
@@ -224,13 +253,7 @@ impl Subscription for Member {
         offset: u64,
         log: Option<&str>,
     ) -> Result<(), LogError> {
-        let list = one(partition, position(offset))?;
-        if let Some(id) = log {
-            for mut element in list.elements() {
-                element.set_metadata(said::of(id));
-            }
-        }
-        self.consumer.get()?.commit(&list, CommitMode::Async).map_err(unavailable)
+        self.send(partition, Committed { offset, log: log.map(str::to_owned) })
     }
 
     async fn committed(&mut self, partition: &TopicPartition) -> Result<Option<Committed>, LogError> {
@@ -273,4 +296,36 @@ impl Drop for Member {
 fn entry(message: &BorrowedMessage<'_>) -> (TopicPartition, Record) {
     let record = record(message);
     (TopicPartition { topic: message.topic().to_owned(), partition: record.partition }, record)
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_millis(100);
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_commit_that_the_group_refuses_is_taken_when_it_takes_commits_again() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("payments", 1, 1).unwrap();
+        let log = KafkaLog::new(&cluster.bootstrap_servers()).unwrap();
+        let mut member = Member::join(&log, "command-payments", &["payments".to_owned()]).unwrap();
+        let partition = loop {
+            if let GroupEvent::Assigned(partitions) = member.next(1, WAIT).await.unwrap() {
+                break partitions[0].clone();
+            }
+        };
+        member.next(1, WAIT).await.unwrap();
+        let refusals = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS; 2];
+        cluster.request_errors(RDKafkaApiKey::OffsetCommit, &refusals);
+        member.commit(&partition, 7, Some("id")).await.unwrap();
+        let expected = Committed { offset: 7, log: Some("id".to_owned()) };
+        while member.committed(&partition).await.unwrap().as_ref() != Some(&expected) {
+            member.next(1, WAIT).await.unwrap();
+        }
+        Box::new(member).leave().await;
+    }
 }
