@@ -39,6 +39,7 @@ runc runc runs the pods
 containernetworking-plugins /usr/lib/cni/ptp the network of the pods
 iptables iptables Services of the cluster
 conntrack conntrack Services of the cluster
+ipset ipset policies of the cluster
 iproute2 ip the node's address
 buildah buildah builds the images
 openssl openssl certificates of the cluster

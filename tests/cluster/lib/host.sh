@@ -25,6 +25,7 @@ host_down() {
   local key value
   ip link show "$BRIDGE" >/dev/null 2>&1 && ip link delete "$BRIDGE"
   iptables_down
+  ip_sets_down
   if [[ -f $STATE/settings ]]; then
     while read -r key value; do
       [[ $(<"/proc/sys/$key") == "$value" ]] || echo "$value" >"/proc/sys/$key"

@@ -1,6 +1,6 @@
 # The platform `machine`: the real components of Kubernetes as processes of this host. It builds
 # images with buildah, and a ClusterIP answers on the host itself.
-for part in host credentials control_plane node; do source "$CHECKOUT/tests/cluster/lib/$part.sh"; done
+for part in host credentials control_plane node policies; do source "$CHECKOUT/tests/cluster/lib/$part.sh"; done
 
 machine_up() {
   "$CHECKOUT/tests/servers/install" build servers cluster

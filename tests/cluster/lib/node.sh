@@ -1,4 +1,4 @@
-# The node: containerd, kubelet, kube-proxy and CoreDNS, as processes of the host.
+# The node: containerd, kubelet, kube-proxy, CoreDNS and the firewall of policies, as processes of the host.
 
 CONTAINERD=$RUN/containerd.sock
 PAUSE_IMAGE=boxoffice/pause:1
@@ -8,6 +8,7 @@ node_up() {
   kubelet_up
   proxy_up
   coredns_up
+  policies_up
 }
 
 containerd_up() {
@@ -120,7 +121,7 @@ EOT
 node_down() {
   local name
   pods_down
-  for name in kubelet proxy coredns; do stop "$name"; done
+  for name in kubelet proxy coredns firewall; do stop "$name"; done
 }
 
 # pods_down: deletes all pods through the kubelet, with nothing left that makes new ones.

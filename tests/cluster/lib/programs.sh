@@ -1,6 +1,6 @@
 # The Go programs of the cluster: where they are in the cache, and how they are built.
 # Kubernetes, etcd and kwok have modules of their own (tools/), because they replace some of their
-# dependencies; pause and policies are programs of this checkout; helm, coredns and kind are installed as published.
+# dependencies; pause and policies are programs of this checkout; helm, coredns, kube-router and kind are installed as published.
 source "$(dirname "${BASH_SOURCE[0]}")/../../servers/common.sh"
 
 TOOLS=$CHECKOUT/tests/cluster/tools
@@ -19,6 +19,7 @@ program_folder() {
     kwok) echo "$CACHE/tools/kwok-$KWOK_VERSION" ;;
     helm) echo "$CACHE/tools/helm-$HELM_VERSION" ;;
     coredns) echo "$CACHE/tools/coredns-$COREDNS_VERSION" ;;
+    kube-router) echo "$CACHE/tools/kube-router-$KUBE_ROUTER_VERSION" ;;
     kind) echo "$CACHE/tools/kind-$KIND_VERSION" ;;
     pause) echo "$CACHE/tools/pause-1" ;;
     policies) echo "$CACHE/tools/policies-$CYCLONUS_VERSION" ;;
@@ -40,6 +41,7 @@ build_program() {
     kwok) go_build "$TOOLS/kwok" -o "$partial/kwok" -ldflags "-s -w" sigs.k8s.io/kwok/cmd/kwok ;;
     helm) go_install "$partial" "helm.sh/helm/v4/cmd/helm@$HELM_VERSION" ;;
     coredns) go_install "$partial" "github.com/coredns/coredns@$COREDNS_VERSION" ;;
+    kube-router) go_install "$partial" "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router@$KUBE_ROUTER_VERSION" ;;
     kind) go_install "$partial" "sigs.k8s.io/kind@$KIND_VERSION" ;;
     pause) go_build "$TOOLS/pause" -o "$partial/pause" -ldflags "-s -w" main.go ;;
     policies) go_build "$TOOLS/policies" -o "$partial/policies" -ldflags "-s -w" . ;;

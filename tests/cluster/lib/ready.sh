@@ -62,7 +62,7 @@ write_env() {
   wait_until 30 "an answer from $QUERY_URL" curl -fs -m 2 "$QUERY_URL/events" || { dump; die "the query worker does not answer"; }
   gateway_up
   local name PLATFORM=$platform
-  (umask 077 && for name in PLATFORM KUBECONFIG COMMAND_URL QUERY_URL GATEWAY_URL KAFKA REDIS_URL DATABASE_URL_VIEW \
+  (umask 077 && for name in PLATFORM POLICIES KUBECONFIG COMMAND_URL QUERY_URL GATEWAY_URL KAFKA REDIS_URL DATABASE_URL_VIEW \
     DATABASE_URL_RESERVATIONS DATABASE_URL_STATS DATABASE_URL_PAYMENTS DATABASE_URL_NOTIFICATIONS AUDIT_LOG; do printf '%s=%q\n' "$name" "${!name:-}"; done >"$OUT/env")
   mkdir -p "$OUT/bin"
   ln -sf "$(command -v kubectl)" "$(command -v helm)" "$OUT/bin/"

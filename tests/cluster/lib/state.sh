@@ -11,7 +11,7 @@ RUN=/run/boxoffice-cluster
 LOGS=$STATE/log
 CREDENTIALS=$STATE/credentials
 
-for name in kubernetes etcd helm coredns kind; do PATH=$(program_folder "$name"):$PATH; done
+for name in kubernetes etcd helm coredns kube-router kind; do PATH=$(program_folder "$name"):$PATH; done
 export PATH=$PATH:/usr/sbin:/sbin
 
 # start NAME COMMAND...: runs it detached from this terminal, as the head of a process group, and

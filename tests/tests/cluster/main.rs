@@ -27,3 +27,5 @@ mod refusals;
 mod plan;
 
 mod ops;
+
+mod policies;
