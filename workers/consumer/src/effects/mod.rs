@@ -239,12 +239,51 @@ pub trait EffectStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Settled, EffectError>> + Send;
 }
 
+/// What a handler with effects is told: a field of the resource, and an option of the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is called as its field")]
+pub enum Setting {
+    Payment,
+    PaymentUrl,
+    PaymentSecret,
+    Webhook,
+    WebhookUrl,
+    WebhookSecret,
+    WebhookEvents,
+}
+
+impl Setting {
+    /// What a resource calls it, below the consumer.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Payment => "payment",
+            Self::PaymentUrl => "payment.url",
+            Self::PaymentSecret => "payment.secretRef",
+            Self::Webhook => "webhook",
+            Self::WebhookUrl => "webhook.url",
+            Self::WebhookSecret => "webhook.secretRef",
+            Self::WebhookEvents => "webhook.events",
+        }
+    }
+
+    /// What a worker calls it, which knows nothing of a resource.
+    pub const fn option(self) -> &'static str {
+        match self {
+            Self::Payment | Self::PaymentUrl => "--payment-url",
+            Self::PaymentSecret => "--payment-token",
+            Self::Webhook | Self::WebhookUrl => "--webhook-url",
+            Self::WebhookSecret => "--webhook-key",
+            Self::WebhookEvents => "--webhook-events",
+        }
+    }
+}
+
 /// A setting that a handler with effects cannot begin with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}: {problem}")]
+#[error("{}: {problem}", setting.field())]
 pub struct Refused {
-    /// The field.
-    pub what: &'static str,
+    /// Which one.
+    pub setting: Setting,
     /// What is wrong with it, and what to do.
     pub problem: String,
 }

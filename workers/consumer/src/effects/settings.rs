@@ -10,7 +10,7 @@ use boxoffice_runtime::identity::key_text::KeyText;
 use clap::Args;
 use http::Uri;
 
-use super::Refused;
+use super::{Refused, Setting};
 use crate::handlers::payment::gateway::{Gateway, HttpGateway};
 use crate::handlers::payment::sandbox::Sandbox;
 use crate::handlers::webhook::Wanted;
@@ -67,29 +67,20 @@ pub struct WebhookSettings {
 }
 
 impl TryFrom<PaymentArgs> for PaymentSettings {
-    type Error = Refused;
+    type Error = RefusedOption;
 
-    fn try_from(args: PaymentArgs) -> Result<Self, Refused> {
+    fn try_from(args: PaymentArgs) -> Result<Self, RefusedOption> {
         let PaymentArgs { payment_url, payment_sandbox, payment_timeout_seconds, payment_token } = args;
         let token = payment_token.as_ref().map(KeyText::as_str);
         let timeout = Duration::from_secs(payment_timeout_seconds.into());
-        Self::new(payment_url.as_deref(), payment_sandbox, token, timeout).map_err(by_option)
+        Self::new(payment_url.as_deref(), payment_sandbox, token, timeout).map_err(RefusedOption)
     }
 }
 
-/// A worker is told by options, whose variables [`command_line`](boxoffice_runtime::command_line) names beside them: it knows
-/// nothing of a resource and its fields.
-fn by_option(refused: Refused) -> Refused {
-    let what = match refused.what {
-        "payment" | "payment.url" => "--payment-url",
-        "payment.secretRef" => "--payment-token",
-        "webhook.url" => "--webhook-url",
-        "webhook.secretRef" => "--webhook-key",
-        "webhook.events" => "--webhook-events",
-        other => other,
-    };
-    Refused { what, ..refused }
-}
+/// The same for whoever gives options, whose variables [`command_line`](boxoffice_runtime::command_line) names beside them.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {}", .0.setting.option(), .0.problem)]
+pub struct RefusedOption(Refused);
 
 impl PaymentSettings {
     /// A gateway at `url`, or the sandbox.
@@ -108,7 +99,7 @@ impl PaymentSettings {
             (None, false) | (Some(_), true) => {
                 let problem =
                     "give either a gateway's address (--payment-url) or --payment-sandbox".to_owned();
-                return Err(Refused { what: "payment", problem });
+                return Err(Refused { setting: Setting::Payment, problem });
             }
         };
         Ok(Self { gateway, timeout })
@@ -120,13 +111,14 @@ impl WebhookArgs {
     ///
     /// # Errors
     /// What is missing, an address that must not be called, a key that is none, an event that there is not.
-    pub fn settings(self, source: String) -> Result<WebhookSettings, Refused> {
+    pub fn settings(self, source: String) -> Result<WebhookSettings, RefusedOption> {
         let Self { webhook_url, webhook_key, webhook_events } = self;
-        let missing = |what| Refused { what, problem: "it is missing: give it".to_owned() };
-        let url = webhook_url.ok_or_else(|| missing("--webhook-url"))?;
-        let key = webhook_key.ok_or_else(|| missing("--webhook-key"))?;
+        let missing =
+            |setting| RefusedOption(Refused { setting, problem: "it is missing: give it".to_owned() });
+        let url = webhook_url.ok_or_else(|| missing(Setting::WebhookUrl))?;
+        let key = webhook_key.ok_or_else(|| missing(Setting::WebhookSecret))?;
         let events = webhook_events.into_iter().filter(|name| !name.is_empty());
-        WebhookSettings::new(source, &url, key.as_str(), events).map_err(by_option)
+        WebhookSettings::new(source, &url, key.as_str(), events).map_err(RefusedOption)
     }
 }
 
@@ -141,7 +133,7 @@ impl WebhookSettings {
         key: &str,
         events: impl IntoIterator<Item = String>,
     ) -> Result<Self, Refused> {
-        let refused = |problem: String| Refused { what: "webhook.url", problem };
+        let refused = |problem: String| Refused { setting: Setting::WebhookUrl, problem };
         let url = outbound::check(url).map_err(refused)?;
         let url: Uri = url.as_str().parse().map_err(|error| refused(format!("{url}: {error}")))?;
         let client = Client::to(&url).map_err(refused)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use boxoffice_command::durability::{Durability, Guarantee};
-use boxoffice_consumer::effects::Refused;
+use boxoffice_consumer::effects::{Refused, Setting};
 use boxoffice_consumer::effects::settings::{PaymentSettings, WebhookSettings};
 use boxoffice_crds::consumers::Consumer;
 use boxoffice_crds::durability::Durability as Declaration;
@@ -107,7 +107,7 @@ impl Declared {
     /// # Errors
     /// An address that must not be called, or a token that no header can carry.
     pub fn payment(&self, consumer: &ValidatedConsumer) -> Result<PaymentSettings, Refused> {
-        let problem = || Refused { what: "payment", problem: "the section is missing".to_owned() };
+        let problem = || Refused { setting: Setting::Payment, problem: "the section is missing".to_owned() };
         let payment = consumer.declared.payment.as_ref().ok_or_else(problem)?;
         let timeout = Duration::from_secs(payment.timeout_seconds.into());
         let token = payment.secret_ref.as_ref().and_then(|_| self.secret(consumer));
@@ -119,7 +119,7 @@ impl Declared {
     /// # Errors
     /// An address that must not be called, a key that is none, or an event that there is not.
     pub fn webhook(&self, consumer: &ValidatedConsumer) -> Result<WebhookSettings, Refused> {
-        let problem = || Refused { what: "webhook", problem: "the section is missing".to_owned() };
+        let problem = || Refused { setting: Setting::Webhook, problem: "the section is missing".to_owned() };
         let webhook = consumer.declared.webhook.as_ref().ok_or_else(problem)?;
         let key = self.secret(consumer).unwrap_or_default();
         WebhookSettings::new(self.name(), &webhook.url, key, webhook.events.iter().cloned())

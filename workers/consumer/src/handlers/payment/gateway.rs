@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::machine::{Answer, Ask, Payment};
-use crate::effects::Refused;
+use crate::effects::{Refused, Setting};
 
 /// What charges.
 #[async_trait]
@@ -55,13 +55,13 @@ impl HttpGateway {
     /// # Errors
     /// An address that must not be called, or a token that no header can carry.
     pub fn new(url: &str, token: Option<&str>) -> Result<Self, Refused> {
-        let refused = |problem: String| Refused { what: "payment.url", problem };
+        let refused = |problem: String| Refused { setting: Setting::PaymentUrl, problem };
         let url = outbound::check(url).map_err(refused)?;
         let charges: Uri = url.as_str().parse().map_err(|error| refused(format!("{url}: {error}")))?;
         let token = token.map(str::trim).filter(|token| !token.is_empty());
         let token = token.map(|token| {
             let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Refused {
-                what: "payment.secretRef",
+                setting: Setting::PaymentSecret,
                 problem: "the token has characters that no HTTP header can carry".to_owned(),
             })?;
             value.set_sensitive(true);

@@ -20,7 +20,7 @@ use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
 use super::{ApplyError, Handler, Topic};
-use crate::effects::Refused;
+use crate::effects::{Refused, Setting};
 use crate::effects::postgres::{Clock, enqueue};
 
 /// Which events are passed on.
@@ -47,7 +47,7 @@ impl Wanted {
             DomainEvent::TYPES.iter().copied().filter(|name| *name != "stats.updated").collect();
         match types.iter().find(|wanted| !passed_on.contains(&wanted.as_str())) {
             Some(unknown) => Err(Refused {
-                what: "webhook.events",
+                setting: Setting::WebhookEvents,
                 problem: format!("no event is called {unknown}: there are {}", passed_on.join(", ")),
             }),
             None => Ok(Self(types)),

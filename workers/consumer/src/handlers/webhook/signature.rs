@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac::{HMAC_SHA256, Key, sign};
 
-use crate::effects::Refused;
+use crate::effects::{Refused, Setting};
 
 /// What base64 keys begin with.
 const PREFIX: &str = "whsec_";
@@ -31,7 +31,7 @@ impl Signer {
     /// # Errors
     /// No key, more than two, or base64 that is none.
     pub fn new(text: &str) -> Result<Self, Refused> {
-        let refused = |problem: &str| Refused { what: "webhook.secretRef", problem: problem.to_owned() };
+        let refused = |problem: &str| Refused { setting: Setting::WebhookSecret, problem: problem.to_owned() };
         let keys = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let keys = keys.map(|line| match line.strip_prefix(PREFIX) {
             Some(encoded) => STANDARD.decode(encoded).map(|bytes| Key::new(HMAC_SHA256, &bytes)),
