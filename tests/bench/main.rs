@@ -24,10 +24,15 @@ use anyhow::{Context, anyhow};
 use boxoffice_runtime::http::allow_open_files;
 use boxoffice_tests::servers::{Kafka, Server};
 use clap::{Parser, Subcommand, ValueEnum};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use report::Figure;
 use scenarios::{Bench, Scenario};
+
+/// That of the workers, which is a part of the HTTP stack that the yardstick answers with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measures what the platform can do on this machine: prints a table, and writes a line of JSON a figure.
 ///
@@ -86,12 +91,13 @@ fn connections(text: &str) -> Result<usize, String> {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let args = Args::parse();
     let ended = match args.part {
-        Some(Part::Constant { addr }) => yardsticks::constant::run(addr).await,
-        None => bench(&args).await,
+        // As many threads as the workers have.
+        Some(Part::Constant { addr }) => on(Builder::new_multi_thread(), yardsticks::constant::run(addr)),
+        // One: the others are for what is measured.
+        None => on(Builder::new_current_thread(), bench(&args)),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -100,6 +106,10 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn on(mut runtime: Builder, run: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    runtime.enable_all().build()?.block_on(run)
 }
 
 /// Says in one line what ended the run. Where there is more, such as the end of a worker's log, it goes to `file`.

@@ -17,6 +17,8 @@ use crate::yardsticks::constant;
 const CHANGES: [u32; 3] = [0, 50, 500];
 /// Readers at once.
 const READERS: usize = 8;
+/// Turns of a form and its yardstick.
+const ROUNDS: u32 = 10;
 /// Shows of the replica that has a million seats, half of them sold.
 const SHOWS: u32 = 50;
 /// Records that it has to catch up with at its start.
@@ -56,11 +58,50 @@ impl Buyers for Readers {
     }
 }
 
-/// Answers a CPU second of the server, and their size.
+/// What answers cost their server.
+#[derive(Debug, Default)]
 struct Cost {
-    answers: f64,
-    size: u64,
+    answers: u64,
+    bytes: u64,
+    cpu_seconds: f64,
     p99_ms: f64,
+}
+
+impl Cost {
+    /// Readers ask the server for as long as a round takes.
+    async fn round(
+        &mut self,
+        bench: &Bench,
+        server: &Process,
+        addr: SocketAddr,
+        request: &str,
+    ) -> anyhow::Result<()> {
+        let pace = Pace::Closed(bench.time / ROUNDS);
+        let plan = crate::load::Plan { servers: vec![addr], connections: READERS, pace };
+        let readers = || Readers { request: request.to_owned(), tally: Tally::default(), bytes: 0 };
+        let before = server.cpu_seconds()?;
+        let (mut readers, _) = run(&plan, readers()).await?;
+        self.cpu_seconds += server.cpu_seconds()? - before;
+        ensure!(
+            readers.tally.refused == 0,
+            "{} of {} were refused",
+            readers.tally.refused,
+            readers.tally.done
+        );
+        self.answers += readers.tally.done;
+        self.bytes += readers.bytes;
+        self.p99_ms = self.p99_ms.max(readers.tally.latency_ms(990));
+        Ok(())
+    }
+
+    fn size(&self) -> u64 {
+        self.bytes / self.answers.max(1)
+    }
+
+    /// Answers for a second of the server's CPU.
+    fn a_second(&self) -> f64 {
+        count(self.answers) / self.cpu_seconds.max(0.001)
+    }
 }
 
 /// See the module.
@@ -74,18 +115,15 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
         let _changing = if changes > 0 { Some(hall.change(bench, changes).await?) } else { None };
         for form in [PLAIN, GZIP, PACKED] {
             let request = format!("GET /events/hall-1/seats HTTP/1.1\r\nhost: {HOST}\r\n{}\r\n", form.header);
-            let map = cost(bench, &hall.process, hall.addr, &request).await?;
-            figures.extend(
-                compared(bench, &format!("{}, {changes} changes/s", form.name), form.goal, map).await?,
-            );
+            let what = format!("{}, {changes} changes/s", form.name);
+            figures.extend(compared(bench, &what, form.goal, &hall, &request).await?);
         }
     }
     let tag = reqwest::get(format!("http://{}/events/hall-1/seats", hall.addr)).await?;
     let tag = tag.headers().get("etag").context("no etag")?.to_str()?.to_owned();
     let request =
         format!("GET /events/hall-1/seats HTTP/1.1\r\nhost: {HOST}\r\nif-none-match: {tag}\r\n\r\n");
-    let unchanged = cost(bench, &hall.process, hall.addr, &request).await?;
-    figures.extend(compared(bench, "304", Some(0.7), unchanged).await?);
+    figures.extend(compared(bench, "304", Some(0.7), &hall, &request).await?);
     drop(hall);
 
     let begun = Instant::now();
@@ -103,34 +141,28 @@ pub async fn measure(bench: &Bench) -> anyhow::Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// What a form costs, beside a constant answer of its size.
-async fn compared(bench: &Bench, what: &str, goal: Option<f64>, map: Cost) -> anyhow::Result<[Figure; 3]> {
-    let (server, addr) = constant::start().await?;
-    let request = format!("GET /bytes/{} HTTP/1.1\r\nhost: {HOST}\r\n\r\n", map.size);
-    let bare = cost(bench, &server, addr, &request).await?;
-    let bare =
-        Figure::new(format!("constant answer of {} bytes, for {what}", map.size), bare.answers, "1/CPU s");
-    let figure = Figure::new(format!("maps, {what}"), map.answers, "1/CPU s").by(&bare);
+/// What a form costs, beside a constant answer of its size: in turns, for a machine is as fast as its neighbours let it be.
+async fn compared(
+    bench: &Bench,
+    what: &str,
+    goal: Option<f64>,
+    hall: &Replica,
+    request: &str,
+) -> anyhow::Result<[Figure; 3]> {
+    let (constant, addr) = constant::start().await?;
+    let (mut map, mut bare) = (Cost::default(), Cost::default());
+    for _ in 0..ROUNDS {
+        map.round(bench, &hall.process, hall.addr, request).await?;
+        let of_its_size = format!("GET /bytes/{} HTTP/1.1\r\nhost: {HOST}\r\n\r\n", map.size());
+        bare.round(bench, &constant, addr, &of_its_size).await?;
+    }
+    let name = format!("constant answer of {} bytes, for {what}", map.size());
+    let bare = Figure::new(name, bare.a_second(), "1/CPU s");
+    let figure = Figure::new(format!("maps, {what}"), map.a_second(), "1/CPU s").by(&bare);
     let p99 = Figure::new(format!("maps, {what}, p99"), map.p99_ms, "ms");
     let figure = match goal {
         Some(goal) => figure.at_least(goal),
         None => figure,
     };
     Ok([bare, figure, p99])
-}
-
-async fn cost(bench: &Bench, server: &Process, addr: SocketAddr, request: &str) -> anyhow::Result<Cost> {
-    let pace = Pace::Closed(bench.time / 2);
-    let plan = crate::load::Plan { servers: vec![addr], connections: READERS, pace };
-    let readers = || Readers { request: request.to_owned(), tally: Tally::default(), bytes: 0 };
-    let before = server.cpu_seconds()?;
-    let (mut readers, _) = run(&plan, readers()).await?;
-    let cpu = server.cpu_seconds()? - before;
-    ensure!(readers.tally.refused == 0, "{} of {} were refused", readers.tally.refused, readers.tally.done);
-    let done = readers.tally.done.max(1);
-    Ok(Cost {
-        answers: count(done) / cpu.max(0.001),
-        size: readers.bytes / done,
-        p99_ms: readers.tally.latency_ms(990),
-    })
 }

@@ -17,10 +17,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Args, HandlerName};
-use crate::effects::Refused;
 use crate::effects::engine::{Beside, Surroundings, beside};
 use crate::effects::metrics::EffectMetrics;
 use crate::effects::postgres::Clock;
+use crate::effects::settings::RefusedOption;
 use crate::effects::settings::{PaymentSettings, WebhookSettings};
 use crate::handlers::payment::PaymentHandler;
 use crate::handlers::payment::work::PaymentWork;
@@ -50,7 +50,7 @@ const PROBE: Duration = Duration::from_secs(2);
 pub enum WorkerError {
     /// A setting that a handler with effects cannot begin with.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] RefusedOption),
     /// A handler whose effects reach outside, told to begin with the past.
     #[error(
         "handler {0} never begins at earliest, where it would charge and tell what is long over: give --start-from \

@@ -46,7 +46,7 @@ const CONNECTIONS: usize = 20_000;
 const FILES_OF_ITS_OWN: u64 = 512;
 /// Bytes that the system takes over before they can be sent: what is behind them stays where all who get it share it. Each
 /// costs the system nearly as much again.
-pub(super) const UNSENT: u32 = 8 * 1024;
+pub(super) const UNSENT: u32 = 6 * 1024;
 
 /// Serves until `stop` is cancelled; requests in progress then have `drain` to end.
 pub async fn serve(listener: Arc<TcpListener>, service: Router, stop: CancellationToken, drain: Duration) {
