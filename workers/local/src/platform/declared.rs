@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use boxoffice_command::durability::{Durability, Guarantee};
-use boxoffice_consumer::effects::{Refused, Setting};
 use boxoffice_consumer::effects::settings::{PaymentSettings, WebhookSettings};
+use boxoffice_consumer::effects::{Refused, Setting};
 use boxoffice_crds::consumers::Consumer;
 use boxoffice_crds::durability::Durability as Declaration;
 use boxoffice_crds::reservation_service::Auth;

@@ -20,8 +20,8 @@ use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
 use super::{ApplyError, Handler, Topic};
-use crate::effects::{Refused, Setting};
 use crate::effects::postgres::{Clock, enqueue};
+use crate::effects::{Refused, Setting};
 
 /// Which events are passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]

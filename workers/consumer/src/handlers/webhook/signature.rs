@@ -31,7 +31,8 @@ impl Signer {
     /// # Errors
     /// No key, more than two, or base64 that is none.
     pub fn new(text: &str) -> Result<Self, Refused> {
-        let refused = |problem: &str| Refused { setting: Setting::WebhookSecret, problem: problem.to_owned() };
+        let refused =
+            |problem: &str| Refused { setting: Setting::WebhookSecret, problem: problem.to_owned() };
         let keys = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let keys = keys.map(|line| match line.strip_prefix(PREFIX) {
             Some(encoded) => STANDARD.decode(encoded).map(|bytes| Key::new(HMAC_SHA256, &bytes)),
