@@ -1,10 +1,11 @@
-//! What librdkafka says on its own account: it is logged, and the last of it is remembered.
+//! What librdkafka says on its own account: it is logged, the same again only now and then, and the last of it is remembered.
 //!
 //! A call that brokers do not admit only times out; why, librdkafka tells elsewhere, from where it goes on trying. All
 //! clients of one cluster share a [`Trouble`], and whoever reports a failed call adds what it knows.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::ConsumerContext;
@@ -14,9 +15,35 @@ use rdkafka::producer::{BaseProducer, DeliveryResult, Producer, ProducerContext}
 /// Most of what librdkafka has to say that is heard at once.
 const SAYINGS: usize = 1000;
 
+/// The same is logged again after so long: librdkafka says it at every try to connect, of every client.
+const AGAIN: Duration = Duration::from_secs(30);
+/// Most sayings that are known to be logged; beyond that all count as new.
+const LOGGED: usize = 64;
+
 /// Why a cluster cannot be used, as far as librdkafka has told.
 #[derive(Debug, Clone, Default)]
-pub struct Trouble(Arc<Mutex<Option<Told>>>);
+pub struct Trouble(Arc<Mutex<Heard>>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    last: Option<Told>,
+    /// What was logged, and when last: also where a call succeeded since, for of three brokers one may be away.
+    logged: HashMap<String, Instant>,
+}
+
+impl Heard {
+    /// Whether these words are worth a line: they are new, or were logged long ago.
+    fn is_news(&mut self, words: &str, now: Instant) -> bool {
+        if self.logged.get(words).is_some_and(|at| now.duration_since(*at) < AGAIN) {
+            return false;
+        }
+        if self.logged.len() >= LOGGED {
+            self.logged.clear();
+        }
+        self.logged.insert(words.to_owned(), now);
+        true
+    }
+}
 
 /// What it told last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,12 +68,16 @@ pub enum Kind {
 impl Trouble {
     /// What was told last, unless a call succeeded since.
     pub fn last(&self) -> Option<Told> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.heard().last.clone()
     }
 
     /// Forgets it: a call succeeded.
     pub fn is_over(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.heard().last = None;
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn told(&self, error: &KafkaError, reason: &str) {
@@ -63,7 +94,7 @@ impl Trouble {
             _ => Kind::Other,
         };
         let told = Told { kind, words: lasting(reason).to_owned() };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+        self.heard().last = Some(told);
     }
 }
 
@@ -73,7 +104,11 @@ impl ClientContext for Trouble {
         if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PartitionEOF) {
             return;
         }
-        tracing::warn!(%error, reason, "kafka");
+        if self.heard().is_news(untimed(reason), Instant::now()) {
+            tracing::warn!(%error, reason, "kafka");
+        } else {
+            tracing::debug!(%error, reason, "kafka");
+        }
         self.told(&error, reason);
     }
 }
@@ -103,7 +138,12 @@ fn lasting(words: &str) -> &str {
         Some((broker, said)) if broker.contains("://") => said,
         _ => words,
     };
-    said.rfind(" (after ").and_then(|end| said.get(..end)).unwrap_or(said).trim_end()
+    untimed(said)
+}
+
+/// `words` without the time behind them.
+fn untimed(words: &str) -> &str {
+    words.rfind(" (after ").and_then(|end| words.get(..end)).unwrap_or(words).trim_end()
 }
 
 #[cfg(test)]
@@ -123,6 +163,22 @@ mod tests {
         assert_eq!(lasting(REFUSED), said);
         assert_eq!(lasting(&REFUSED.replace("kafka-0", "kafka-1").replace("312", "5")), said);
         assert_eq!(lasting("1/1 brokers are down"), "1/1 brokers are down");
+    }
+
+    #[test]
+    fn what_is_said_again_and_again_is_logged_now_and_then() {
+        let (mut heard, began) = (Heard::default(), Instant::now());
+        let [one, other] = ["kafka-0:9092: Connection refused", "1/1 brokers are down"];
+        assert!(heard.is_news(one, began) && heard.is_news(other, began));
+        for second in 0..AGAIN.as_secs() {
+            let now = began + Duration::from_secs(second);
+            assert!(!heard.is_news(one, now) && !heard.is_news(other, now));
+        }
+        assert!(heard.is_news(one, began + AGAIN));
+        for number in 0..10 * LOGGED {
+            assert!(heard.is_news(&format!("broker {number}"), began));
+            assert!(heard.logged.len() <= LOGGED);
+        }
     }
 
     #[test]
