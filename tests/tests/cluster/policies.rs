@@ -1,4 +1,4 @@
-//! NetworkPolicies as the kernel enforces them: who reaches whom, tried from inside the network of pods. All other tests of the
+//! Network policies as the kernel enforces them: who reaches whom, tried from inside the network of pods. All other tests of the
 //! cluster say that what has to be reached is.
 
 use std::process::{Command, Stdio};
