@@ -1,6 +1,7 @@
 //! What readers cost: seat maps in each form, still and while they change, as a share of a constant answer of the same size
 //! of the same HTTP stack; and what a replica takes that has a million seats.
 
+use std::mem::take;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -39,6 +40,7 @@ const GZIP: Form = Form { name: "gzip", header: "accept-encoding: gzip\r\n", goa
 const PACKED: Form =
     Form { name: "packed", header: "accept: application/vnd.boxoffice.seatmap\r\n", goal: Some(0.6) };
 
+#[derive(Debug, Default)]
 struct Readers {
     request: String,
     tally: Tally,
@@ -58,13 +60,11 @@ impl Buyers for Readers {
     }
 }
 
-/// What answers cost their server.
+/// What answers cost their server, in all rounds so far.
 #[derive(Debug, Default)]
 struct Cost {
-    answers: u64,
-    bytes: u64,
+    readers: Readers,
     cpu_seconds: f64,
-    p99_ms: f64,
 }
 
 impl Cost {
@@ -78,29 +78,22 @@ impl Cost {
     ) -> anyhow::Result<()> {
         let pace = Pace::Closed(bench.time / ROUNDS);
         let plan = crate::load::Plan { servers: vec![addr], connections: READERS, pace };
-        let readers = || Readers { request: request.to_owned(), tally: Tally::default(), bytes: 0 };
+        let readers = Readers { request: request.to_owned(), ..take(&mut self.readers) };
         let before = server.cpu_seconds()?;
-        let (mut readers, _) = run(&plan, readers()).await?;
+        (self.readers, _) = run(&plan, readers).await?;
         self.cpu_seconds += server.cpu_seconds()? - before;
-        ensure!(
-            readers.tally.refused == 0,
-            "{} of {} were refused",
-            readers.tally.refused,
-            readers.tally.done
-        );
-        self.answers += readers.tally.done;
-        self.bytes += readers.bytes;
-        self.p99_ms = self.p99_ms.max(readers.tally.latency_ms(990));
+        let Tally { done, refused, .. } = self.readers.tally;
+        ensure!(refused == 0, "{refused} of {done} were refused");
         Ok(())
     }
 
     fn size(&self) -> u64 {
-        self.bytes / self.answers.max(1)
+        self.readers.bytes / self.readers.tally.done.max(1)
     }
 
     /// Answers for a second of the server's CPU.
     fn a_second(&self) -> f64 {
-        count(self.answers) / self.cpu_seconds.max(0.001)
+        count(self.readers.tally.done) / self.cpu_seconds.max(0.001)
     }
 }
 
@@ -159,7 +152,7 @@ async fn compared(
     let name = format!("constant answer of {} bytes, for {what}", map.size());
     let bare = Figure::new(name, bare.a_second(), "1/CPU s");
     let figure = Figure::new(format!("maps, {what}"), map.a_second(), "1/CPU s").by(&bare);
-    let p99 = Figure::new(format!("maps, {what}, p99"), map.p99_ms, "ms");
+    let p99 = Figure::new(format!("maps, {what}, p99"), map.readers.tally.latency_ms(990), "ms");
     let figure = match goal {
         Some(goal) => figure.at_least(goal),
         None => figure,
